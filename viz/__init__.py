@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from viz.pages.playground import playground
     from viz.pages.report import lab_report
     from viz.pages.search import search_report
+    from viz.plots.digits import plot_confusion, plot_digits
     from viz.plots.features import feature_space
+    from viz.plots.history import plot_history
     from viz.plots.maps import plot_feature_maps, plot_filters
     from viz.plots.network import draw_network
-    from viz.plots.plots import plot_confusion, plot_digits, plot_history
     from viz.plots.saliency import adversarial, saliency
     from viz.plots.search import plot_search
     from viz.plots.window import plot_window
@@ -60,9 +61,9 @@ _HOMES = {
     "lab_report": "pages.report",
     "playground": "pages.playground",
     "feature_space": "plots.features",
-    "plot_confusion": "plots.plots",
-    "plot_digits": "plots.plots",
-    "plot_history": "plots.plots",
+    "plot_confusion": "plots.digits",
+    "plot_digits": "plots.digits",
+    "plot_history": "plots.history",
     "plot_search": "plots.search",
     "search_report": "pages.search",
     "adversarial": "plots.saliency",

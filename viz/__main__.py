@@ -19,13 +19,15 @@ from autograd.errors import AutogradError
 from viz.drawing.render import FORMATS as PICTURES
 from viz.drawing.render import clipped
 from viz.formula.derivation import Derivation, explain
-from viz.formula.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
+from viz.formula.expression import Expression, is_name, normal, read_value
+from viz.formula.reader import OPERATIONS
+from viz.formula.syntax import ExpressionError
 from viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
-DERIVED = 16  # names by which is derived without being asked
+DERIVED = 16  # names that are differentiated with respect to without --wrt
 
 EXAMPLES = """\
 examples:
@@ -39,11 +41,11 @@ examples:
 
 
 class Refused(Exception):
-    """A request that can't be met, in a sentence."""
+    """A request that the command refuses; the message says why."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An `argparse.ArgumentParser` that refuses in one sentence."""
+    """An `argparse.ArgumentParser` whose errors are one sentence."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read more; exit status 2."""
@@ -51,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """All options."""
+    """The parser of the command line."""
     p = Parser(
         prog="python -m viz",
         usage="python -m viz EXPRESSION [NAME=VALUE ...] [options]\n       python -m viz lesson [options]",
@@ -83,7 +85,7 @@ def parser() -> Parser:
     p.add_argument(
         "--wrt",
         metavar="NAMES",
-        help="what to derive by, with commas between (default: all names that take a gradient)",
+        help="the names to differentiate with respect to, separated by commas (default: all that take a gradient)",
     )
     p.add_argument("--inputs", metavar="NAMES", help="names to show as inputs rather than as parameters")
     p.add_argument(
@@ -107,7 +109,7 @@ _INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
 
 
 class _Several(Derivation):
-    """Derivations by several names, one after the other."""
+    """Derivations with respect to several names, one after the other."""
 
     def __init__(self, parts: Sequence[Derivation]) -> None:
         self.parts = parts
@@ -133,11 +135,11 @@ def _given(words: Sequence[str]) -> dict[str, str]:
         name = normal(name.strip())
         if not equals:
             raise Refused(
-                f"{word!r} is no NAME=VALUE: the expression stands first, in quotes, and then a value for each of its"
-                " names"
+                f"{word!r} is not of the form NAME=VALUE: the expression comes first, in quotes, then a value for each"
+                " of its names"
             )
         if not is_name(name):
-            raise Refused(f"{name!r} is no name: a name is made of letters, digits and _, and is no word of Python's")
+            raise Refused(f"{name!r} is no name: names are made of letters, digits and _, without keywords of Python")
         if name in found:
             raise Refused(f"{name} is given twice")
         found[name] = text
@@ -149,7 +151,8 @@ def _listed(option: str, words: str | None, known: Sequence[str]) -> list[str]:
     names = [normal(word.strip()) for word in (words or "").split(",") if word.strip()]
     for name in names:
         if name not in known:
-            raise Refused(f"{option} names {name!r}, and there is only {', '.join(known) or 'nothing'}")
+            there = ", ".join(known) or "none"
+            raise Refused(f"{option} names {name!r}, which is not in the expression; its names are {there}")
     return names
 
 
@@ -182,7 +185,7 @@ class _Job:
         self.targets = [self.known[name] for name in targets if name in self.known]
 
     def derivations(self) -> Derivation:
-        """By each of the names that are asked for."""
+        """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
         leaves = set(ag.Graph(self.result).nodes)
         able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
         if self.result.size != 1:
@@ -191,11 +194,13 @@ class _Job:
             wanted = _listed("--wrt", self.options.wrt, list(self.known))
             for name in wanted:
                 if name not in able:
-                    raise Refused(f"--wrt {name}: that is nothing to derive by; choose among {', '.join(able)}")
+                    raise Refused(f"--wrt {name}: it takes no gradient; choose among {', '.join(able)}")
         else:
             wanted = [name for name in self.expression.names if name in able and self.known[name] in leaves]
             if len(wanted) > DERIVED:
-                raise Refused(f"there are {len(wanted)} names to derive by: choose some, as in --wrt {wanted[0]}")
+                raise Refused(
+                    f"there are {len(wanted)} names that take a gradient: choose some, as --wrt {wanted[0]}"
+                )
         if not wanted:
             raise Refused("--wrt is given no name")
         made = [explain(self.result, wrt=self.known[name]) for name in wanted]
@@ -203,7 +208,7 @@ class _Job:
 
     def _no_scalar(self) -> ExpressionError:
         return self.expression.wrong(
-            f"the result has shape {self.result.shape}, and what is derived is a number: make it one, as in"
+            f"the result has shape {self.result.shape}, and only a number can be derived: make it one, as in"
             " L = sum(…), or draw its values with -o L.svg"
         )
 
@@ -225,9 +230,9 @@ class _Job:
 
 
 def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tensor:
-    """A value as a Tensor: float64, where it is no ``whole`` label or index."""
+    """A value as a Tensor, in float64 unless it is a ``whole`` label or index."""
     if not text.strip():
-        raise Refused(f"{name}= is followed by no value")
+        raise Refused(f"{name}= has no value")
     try:
         value = read_value(text)
     except ExpressionError as error:
@@ -242,14 +247,14 @@ def _check(options: argparse.Namespace) -> None:
     suffix = options.out.suffix.lower() if options.out is not None else ".txt"
     if suffix not in PICTURES + DERIVATIONS + PAGES:
         raise Refused(
-            f"{options.out.name!r} tells no format: its suffix is one of {', '.join(PICTURES + DERIVATIONS + PAGES)}"
+            f"{options.out.name!r} has no known suffix: give one of {', '.join(PICTURES + DERIVATIONS + PAGES)}"
         )
     if options.live and suffix not in PAGES:
         raise Refused(f"--live is for a page ({', '.join(PAGES)}), and {options.out.name!r} is none")
     if options.theme and suffix not in PICTURES:
         raise Refused(f"--theme is for pictures ({', '.join(PICTURES)}); a page has both themes")
     if options.title is not None and suffix in DERIVATIONS:
-        raise Refused("--title is for pictures and pages: a derivation begins with what it derives")
+        raise Refused("--title is for pictures and pages: a derivation has no title")
     if options.wrt is not None and suffix not in DERIVATIONS:
         raise Refused("--wrt is for derivations: a picture and a page show every gradient")
 
@@ -295,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = _run(options)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (Refused, ExpressionError, AutogradError) as error:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.modules import ROWS, ROWS_KEPT, frame_of, gradient_edge
+from viz.graph.modules import ROWS, ROWS_KEPT
+from viz.graph.row_cards import RowCards, frame_of, gradient_edge, hold_in_column, left_aligned
 from viz.program.passes import draw_passes
 from viz.program.picture import programs
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import check_depth
+from viz.recorded.names import fresh
 from viz.recorded.rows import Caution, Link, Row, passed, rows_of, warn
 from viz.recorded.validation import recorded
 
@@ -115,7 +117,7 @@ class _Side:
     seen: Evaluation
     rows: list[Row]
     links: list[Link]
-    end: str  # what is differentiated
+    end: str  # the name of the differentiated output
 
     @classmethod
     def of(cls, y: ag.Tensor | Evaluation, names: Mapping[str, Any] | None, depth: int | None) -> _Side:
@@ -123,7 +125,7 @@ class _Side:
             y = evaluate(recorded(y, "compare"))
         rows, links = rows_of(y.graph, names, depth)
         warn(rows, y)
-        end = next(row.letter for row in rows if any(row.place is output for output in y.graph.outputs))
+        end = next(row.letter for row in rows if y.is_output(row.place))
         return cls(y, rows, links, end)
 
     def quantities(self, row: Row) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
@@ -134,21 +136,21 @@ class _Side:
 
 @dataclass
 class _Pair:
-    """A row of the picture: a row of one graph and the same of the other, or one that has no other."""
+    """A row of the picture: matching rows of the two graphs, or a row of one graph alone."""
 
     key: str
     rows: tuple[Row | None, Row | None]
 
     @property
     def row(self) -> Row:
-        """The later one."""
+        """The row of the second graph, or else that of the first."""
         row = self.rows[1] or self.rows[0]
         assert row is not None
         return row
 
     @property
     def word(self) -> str:
-        """`added`, `removed`, `replaced`, or nothing for what is in both."""
+        """`added`, `removed`, `replaced`, or empty for a row of both graphs."""
         before, after = self.rows
         if before is None or after is None:
             return "added" if before is None else "removed"
@@ -156,14 +158,14 @@ class _Pair:
 
     @property
     def title(self) -> str:
-        """What it is called; both names of what was replaced."""
+        """The title of the row; both titles of a replaced one."""
         titles = dict.fromkeys(clipped(row.title, 20 if self.word != "replaced" else 12) for row in self.rows if row)
         return " → ".join(titles)
 
 
 @dataclass(frozen=True)
 class _Change:
-    """A quantity in both graphs: what became of it, in words, and whether anything did."""
+    """The change of a quantity from one graph to the other, in words."""
 
     name: str
     words: str
@@ -172,14 +174,14 @@ class _Change:
 
 
 def _look(row: Row) -> tuple[Any, ...]:
-    """What rows of two graphs must have in common to be the same row."""
+    """The key by which rows of two graphs are matched."""
     return row.label, row.path, tuple(node.op.name for node in row.nodes), row.letter if not row.nodes else ""
 
 
 def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row | None]]:
-    """The rows of both in one order, those that are the same together, and in their places those replaced."""
+    """Pairs of rows in one order: matching rows, replaced rows, and rows of one graph alone."""
     a, b = [list(map(_look, rows)) for rows in (one, other)]
-    # What is equal at both ends, mostly all of it, needs no search.
+    # Equal rows at both ends, usually most of them, need no search.
     most = min(len(a), len(b))
     head = next((i for i in range(most) if a[i] != b[i]), most)
     tail = next((i for i in range(most - head) if a[-1 - i] != b[-1 - i]), most - head)
@@ -195,7 +197,7 @@ def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row
 
 
 def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: bool) -> _Change | None:
-    """How an array changed; None if one side lacks it."""
+    """The change of an array; None if one side lacks it."""
     if a is None or b is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
         return None
     same = a.shape == b.shape
@@ -222,7 +224,7 @@ def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: boo
 # ---------------------------------------------------------------- the picture
 
 
-class _Diff:
+class _Diff(RowCards):
     """One drawing."""
 
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
@@ -233,10 +235,7 @@ class _Diff:
         for rows in _matched(sides[0].rows, sides[1].rows):
             here = rows[1] or rows[0]
             assert here is not None
-            key = here.key
-            while key in taken:
-                key += "_"
-            taken.add(key)
+            key = fresh(here.key, taken)
             self.pairs.append(_Pair(key, rows))
             for at, row in zip(self.at, rows, strict=True):
                 if row is not None:
@@ -244,7 +243,7 @@ class _Diff:
         self.changes = {pair.key: self._changes(pair) for pair in self.pairs}
 
     def _changes(self, pair: _Pair) -> list[tuple[_Change | None, _Change | None]]:
-        """Of every quantity that both have: of its value, of its gradient."""
+        """The changes of each common quantity: of its value and of its gradient."""
         before, after = pair.rows
         if before is None or after is None:
             return []
@@ -265,11 +264,11 @@ class _Diff:
         title = title if title is not None else self._title()
         reading = [
             [
-                self._caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms;  "),
-                self._caption("solid = values, going down;  ", theme.fwd),
-                self._gradient("dashed = gradients, coming back, width on a log scale of rms"),
+                self.caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms;  "),
+                self.caption("solid = values, going down;  ", theme.fwd),
+                self.gradient("dashed = gradients, coming back, width on a log scale of rms"),
             ],
-            [self._caption(self._summary())],
+            [self.caption(self._summary())],
         ]
         picture = Picture("diff", title=title, reading=reading, theme=theme, nodesep=0.3, alt=self._alt(title))
         hidden = self.pairs[ROWS_KEPT:-ROWS_KEPT] if len(self.pairs) > ROWS else []
@@ -290,12 +289,6 @@ class _Diff:
 
     # ------------------------------------------------------------ words
 
-    def _caption(self, words: object, colour: str | None = None) -> str:
-        return text(words, style.CAPTION, colour or self.theme.muted)
-
-    def _gradient(self, words: object, colour: str | None = None) -> str:
-        return text(words, style.CAPTION, colour or self.theme.grad, italic=True)
-
     def _title(self) -> str:
         ends = [side.seen.value(side.seen.graph.outputs[0]) for side in self.sides]
         if any(end.size != 1 for end in ends):
@@ -308,14 +301,9 @@ class _Diff:
             pair.word or ("changed" if any(change.changed for change in self._flat(pair)) else "the same")
             for pair in pairs
         )
-        words = [
-            f"{numbers.count(counts[w])} {w}"
-            for w in ("added", "removed", "replaced", "changed", "the same")
-            if counts[w]
-        ]
-        head, space, rest = words[0].partition(" ")
-        words[0] = f"{head} row{'s' if head != '1' else ''}{space}{rest}"
-        return ", ".join(words)
+        found = [(counts[w], w) for w in ("added", "removed", "replaced", "changed", "the same") if counts[w]]
+        first = f"{numbers.counted(found[0][0], 'row')} {found[0][1]}"
+        return ", ".join([first, *(f"{numbers.count(n)} {word}" for n, word in found[1:])])
 
     def _largest(self, pairs: Sequence[_Pair]) -> str:
         """The gradient of a parameter that changed most, up or down."""
@@ -356,7 +344,7 @@ class _Diff:
     def _card(self, picture: Picture, pair: _Pair) -> None:
         theme, row = self.theme, pair.row
         side = self.sides[0 if pair.word == "removed" else 1]
-        loss = any(row.place is output for output in side.seen.graph.outputs) and row.place.shape == ()
+        loss = side.seen.is_output(row.place) and row.place.shape == ()
         kind, frame = frame_of(row, theme, loss=loss)
         if pair.word == "removed":
             frame |= {"color": theme.muted, "bgcolor": theme.paper}
@@ -373,20 +361,20 @@ class _Diff:
         if pair.word:
             name.append(text(pair.word.upper(), style.TAG, ink, bold=True))
         if row.path and not row.title.startswith(row.path):
-            name.append(self._caption(clipped(row.path), muted))
+            name.append(self.caption(clipped(row.path), muted))
         if (rest := len(row.parameters) - PARAMETERS) > 0:
-            name.append(self._caption(f"{rest} parameter{'s' * (rest > 1)} not drawn", muted))
-        cells = [cell(_lines(name), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT", valign="TOP")]
+            name.append(self.caption(f"{numbers.counted(rest, 'parameter')} not drawn", muted))
+        cells = [cell(left_aligned(*name), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT", valign="TOP")]
         for which, column, label in ((0, 1, self.labels[0]), (1, 3, self.labels[1])):
             there = pair.rows[which]
             if there is None:
-                lines, tip = [self._caption(f"not in {clipped(label, 20)}", muted)], f"not in {label}"
+                lines, tip = [self.caption(f"not in {clipped(label, 20)}", muted)], f"not in {label}"
             else:
                 lines, tip = self._numbers(self.sides[which], there, ink, grad)
                 lines += [line for caution in there.warnings for line in self._warning(caution)]
             cells.append(
                 cell(
-                    _lines(lines),
+                    left_aligned(*lines),
                     port=f"g{which}",
                     width=COLUMNS[column],
                     align="LEFT",
@@ -404,21 +392,21 @@ class _Diff:
             lines.append(self._changed(value, ink, muted))
             lines.append(self._changed(gradient, grad, muted, italic=True))
         middle = {"sides": "L", "border": 1, "color": hair, "align": "LEFT", "balign": "LEFT", "valign": "TOP"}
-        cells.insert(2, cell(_lines(lines or [self._caption(pair.word, muted)]), width=COLUMNS[2], **middle))
+        cells.insert(2, cell(left_aligned(*lines or [self.caption(pair.word, muted)]), width=COLUMNS[2], **middle))
         label = table(row_(*cells), cellpadding=4, **frame)
         if failed:
-            label = table(row_(cell(label)), border=4, color=theme.bad, bgcolor=theme.paper, cellpadding=2)
+            label = self.double_border(label)
         picture.node(pair.key, label, cls=" ".join(["module", kind, *[pair.word] * bool(pair.word)]))
 
     def _numbers(self, side: _Side, row: Row, ink: str, grad: str) -> tuple[list[str], str]:
-        """The quantities of a row on one side, value and gradient in turn, and in full."""
+        """The lines with the quantities of a row on one side, and their full precision."""
         lines, tips = [], []
         for name, value, gradient in side.quantities(row):
             by = f"∂{side.end}/∂{name}"
             lines.append(self._number(clipped(name, 14), value, ink, italic=False))
             tips.append(f"{name} = {numbers.full(value, 8)}")
             if gradient is None:
-                lines.append(self._caption("no gradient"))
+                lines.append(self.caption("no gradient"))
             else:
                 lines.append(self._number(clipped(by, 18), gradient, grad, italic=True))
                 tips.append(f"{by} = {numbers.full(gradient, 8)}")
@@ -436,33 +424,33 @@ class _Diff:
         ink = self.theme.bad if caution.word == "NOT FINITE" else self.theme.warn
         return [
             text(f"▲ {caution.word}", style.CAPTION, ink, bold=True),
-            *(self._caption(w, ink) for w in caution.lines),
+            *(self.caption(w, ink) for w in caution.lines),
         ]
 
     def _changed(self, change: _Change | None, colour: str, muted: str, *, italic: bool = False) -> str:
         if change is None:
-            return self._caption(" ", muted)
+            return self.caption(" ", muted)
         lost = "finite" in change.words
         colour = self.theme.bad if lost else colour if change.changed else muted
         return text(clipped(change.words, 34), style.CAPTION, colour, italic=italic and change.changed, bold=lost)
 
     def _fold(self, picture: Picture, hidden: Sequence[_Pair]) -> None:
-        """One card for the rows left out: how many, what became of them, and the largest change among them."""
+        """Draw one card for the omitted rows: their number, their changes, and the largest change among them."""
         theme = self.theme
         ops = [sum(len(row.nodes) for pair in hidden if (row := pair.rows[i]) is not None) for i in (0, 1)]
         said = numbers.count(ops[1]) if ops[0] == ops[1] else f"{numbers.count(ops[0])} and {numbers.count(ops[1])}"
         name = [text(f"... {said} ops", style.NAME, theme.ink, bold=True)]
         name.append(text("not drawn", style.NAME, theme.ink, bold=True))
-        middle = [self._caption(word) for word in self._counts(hidden).split(", ")]
+        middle = [self.caption(word) for word in self._counts(hidden).split(", ")]
         if largest := self._largest(hidden):
-            middle += [self._gradient("largest change of a gradient:"), self._gradient(clipped(largest, 32))]
+            middle += [self.gradient("largest change of a gradient:"), self.gradient(clipped(largest, 32))]
         warned = [
             Counter(c.word for pair in hidden if (row := pair.rows[i]) is not None for c in row.warnings)
             for i in (0, 1)
         ]
-        boxes = [[self._caption(f"▲ {word} in {n}", theme.warn) for word, n in counts.items()] for counts in warned]
+        boxes = [[self.caption(f"▲ {word} in {n}", theme.warn) for word, n in counts.items()] for counts in warned]
         cells = (
-            cell(_lines(lines) or " ", port=port, width=width, align="LEFT", balign="LEFT", valign="TOP")
+            cell(left_aligned(*lines) or " ", port=port, width=width, align="LEFT", balign="LEFT", valign="TOP")
             for lines, port, width in zip(
                 (name, boxes[0], middle, boxes[1]), ("v", "g0", None, "g1"), COLUMNS, strict=True
             )
@@ -488,9 +476,7 @@ class _Diff:
             if tail == head:
                 continue
             self._edge(picture, tail, head, (before, after), rank[head] - rank[tail] == 1)
-        for tail, head in pairwise(drawn):
-            if (tail, head) not in found:
-                picture.edge(f"{tail}:v:s", f"{head}:v:n", style="invis", weight=20)
+        hold_in_column(picture, drawn, found)
 
     def _edge(
         self,
@@ -509,7 +495,7 @@ class _Diff:
         picture.edge(
             f"{tail}:{port[0]}",
             f"{head}:{port[1]}",
-            label=self._caption(f"  {only}{' → '.join(shapes)}"),
+            label=self.caption(f"  {only}{' → '.join(shapes)}"),
             cls="fwd",
             id=f"f_{tail}_{head}",
             **pull,
@@ -522,12 +508,8 @@ class _Diff:
             picture.edge(
                 f"{tail}:{port[0]}",
                 f"{head}:{port[1]}",
-                label=self._gradient(f"  {label}rms {numbers.rms(side[1])}"),
+                label=self.gradient(f"  {label}rms {numbers.rms(side[1])}"),
                 id=f"b_{tail}_{head}_{'ab'[which]}",
                 **gradient_edge(side[1], self.theme),
                 **pull,
             )
-
-
-def _lines(parts: Sequence[str]) -> str:
-    return "".join(f'{part}<BR ALIGN="LEFT"/>' for part in parts)

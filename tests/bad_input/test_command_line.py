@@ -103,15 +103,15 @@ nn predict digits.npz empty                         ⇒ empty cannot be read: is
 viz                                                 ⇒ the following arguments are required: EXPRESSION
 viz 'L = w*'                                        ⇒ this can't be read: invalid syntax
 viz 'L = w*x' w=1                                   ⇒ x has no value
-viz 'L = w*x' w=1 x=                                ⇒ x= is followed by no value
+viz 'L = w*x' w=1 x=                                ⇒ x= has no value
 viz 'L = w*x' w=1 x=two                             ⇒ the value of x: a value is a number, a vector or a matrix
 viz 'L = w@x' 'w=[[1,2]]' 'x=[[1,2]]'               ⇒ matmul can't take
 viz 'L = w*x' w=1 w=2 x=1                           ⇒ w is given twice
 viz 'L = w*x' w=1 x=1 z=1                           ⇒ z does not occur in the expression
-viz 'L = w*x' w=1 x=1 --wrt z                       ⇒ --wrt names 'z', and there is only
+viz 'L = w*x' w=1 x=1 --wrt z                       ⇒ --wrt names 'z', which is not in the expression
 viz 'L = w*x' w=1 'x=[1, 2]'                        ⇒ the result has shape
 viz 'L = w*x' w=1 'x=[[1], [1, 2]]'                 ⇒ the value of x
-viz 'L = w*x' w=1 x=1 -o a.xyz                      ⇒ 'a.xyz' tells no format
+viz 'L = w*x' w=1 x=1 -o a.xyz                      ⇒ 'a.xyz' has no known suffix
 viz 'L = w*x' w=1 x=1 -o nowhere/a.svg              ⇒ nowhere/a.svg can't be written: No such file or directory
 viz 'L = w*x' w=1 x=1 -o text.npz/a.svg             ⇒ text.npz/a.svg can't be written
 viz "L = __import__('os')"                          ⇒ there is no

@@ -174,7 +174,7 @@ class TestTwoGraphs:
         assert "not in after" in back
         picture.svg()
 
-    def test_what_stands_in_the_same_place_is_replaced(self):
+    def test_a_row_in_the_place_of_another_is_called_replaced(self):
         picture = diff(chain(ag.sin, ag.tanh, ag.exp), chain(ag.sin, ag.sigmoid, ag.exp), labels=("tanh", "sigmoid"))
         text = words(picture)
         assert "Tanh → Sigmoid REPLACED" in text
@@ -192,7 +192,7 @@ class TestTwoGraphs:
         picture = diff(before, loss, depth=0)
         assert node_ids(picture) == ["heads", "x", "MLP", "Cross_entropy"]
         assert "1 parameter not drawn" in words(picture)
-        with pytest.raises(ValueError, match="depth=-1 opens no module"):
+        with pytest.raises(ValueError, match="depth=-1 is negative"):
             diff(before, loss, depth=-1)
 
     def test_over_forty_rows(self):

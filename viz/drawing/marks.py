@@ -21,7 +21,7 @@ GAUGE = (-7, 0)  # decades: one cell each from 1e-7 to 1
 def pixels(
     colours: Sequence[Sequence[str]], width: int, height: int, theme: Theme, small: np.ndarray | None = None
 ) -> str:
-    """A framed grid of coloured cells, each `width` × `height` points; those in the mask ``small`` have a rim."""
+    """A framed grid of coloured cells, each `width` × `height` points; cells in the mask ``small`` have a white rim."""
     across, down = len(colours[0]), len(colours)
     rim = {"border": max(min(width, height) // 4, 1), "color": BLANK}
     rows = (
@@ -44,17 +44,17 @@ def pixels(
     return table(*rows, border=1, color=theme.hair, fixedsize=True, **size)
 
 
-def strip(array: np.ndarray, theme: Theme, *, width: int = 5, height: int = 18) -> str:
+def strip(array: np.ndarray, theme: Theme) -> str:
     """The histogram of an array's finite entries: one cell per bin, darker is more of them."""
     counts = numbers.bins(array)
     most = max(int(counts.max(initial=0)), 1)
     # Keep every non-empty bin visible.
     shares = [max(n / most, 1 / 6) if n else 0.0 for n in counts.tolist()]
-    return pixels([[style.on_ramp(share) for share in shares]], width, height, theme)
+    return pixels([[style.on_ramp(share) for share in shares]], 5, 18, theme)
 
 
-def thumbnail(array: np.ndarray, theme: Theme, *, width: int = 104, height: int = 42) -> str:
-    """Block means of the absolute values, darker is larger, at most `width` × `height` points; `bad` where not finite.
+def thumbnail(array: np.ndarray, theme: Theme) -> str:
+    """Block means of the absolute values, darker is larger, at most 104 × 42 points; `bad` where not finite.
 
     A block whose sum is negative is a smaller square. The rows of a weight of a convolution are its filters.
     """
@@ -67,7 +67,7 @@ def thumbnail(array: np.ndarray, theme: Theme, *, width: int = 104, height: int 
         for line in means.tolist()
     ]
     down, across = means.shape
-    return pixels(colours, max(width // across, 1), max(min(height // down, 14), 1), theme, small=sums < 0)
+    return pixels(colours, max(104 // across, 1), max(min(42 // down, 14), 1), theme, small=sums < 0)
 
 
 def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
@@ -88,12 +88,12 @@ def _pixel(array: np.ndarray, side: int) -> int:
 
 
 def image_size(array: np.ndarray, side: int) -> tuple[int, int]:
-    """Width and height of what `image` draws, its frame included."""
+    """Width and height of the picture that `image` draws, its frame included."""
     return array.shape[1] * _pixel(array, side) + 2, array.shape[0] * _pixel(array, side) + 2
 
 
 def decades(rms: float) -> int:
-    """How many cells of the gauge are filled: one per decade, 1e-7 none and 1 all of them.
+    """The number of filled cells of the gauge: one per decade, none at 1e-7 and all at 1.
 
     >>> decades(0.0), decades(1e-7), decades(4.1e-5), decades(1.0), decades(40.0)
     (0, 0, 3, 7, 7)
@@ -168,7 +168,7 @@ def staircase(sizes: Sequence[float], theme: Theme) -> str:
 
 
 def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | bool | None = None) -> np.ndarray | None:
-    """One example of a batch as a picture (height, width), or None where it is none.
+    """One example of a batch as a picture (height, width); None if it is not one.
 
     A batch of pictures is (n, height, width), (n, 1, height, width), or flat: (n, d) with d the square of 8 to 32, if
     its entries are alike beside and below one another, as pixels are. A single flat example is (d,). ``shape`` gives
@@ -192,8 +192,8 @@ def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | boo
 
 
 def _has_pixels(rows: np.ndarray) -> bool:
-    """Whether rows of numbers are squares of pixels: neighbours in a line and in a column are alike, more so than
-    entries half a line apart, unlike those of a table and of a series.
+    """Whether rows of numbers are square pictures: neighbouring entries correlate in lines and columns, more than
+    entries half a line apart do, unlike in a table or a series.
     """
     if not np.isfinite(rows).all():
         return False

@@ -29,7 +29,7 @@ _WIDE: ContextVar[bool] = ContextVar("wide", default=False)
 
 @contextmanager
 def wide(room: bool = True) -> Iterator[None]:
-    """Leave room behind each number of a drawing, for a page in which it changes; or none, if ``room`` is false.
+    """A context in which numbers leave room for longer ones, for a page that changes them; none if ``room`` is false.
 
     >>> with wide():
     ...     len(padded("2"))
@@ -43,7 +43,7 @@ def wide(room: bool = True) -> Iterator[None]:
 
 
 def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
-    """``said``, with blanks up to the width of its ``numbers`` at their widest, where room is to be left."""
+    """``said``, followed by blanks up to the width that its ``numbers`` may need, inside of `wide`."""
     if not _WIDE.get():
         return said
     narrow = sum(c in "-.() " for c in said)
@@ -76,7 +76,7 @@ def scalar(x: Any) -> str:
 
 
 def exponential(value: float, decimals: int) -> str:
-    """Mantissa and exponent, the exponent without sign and zeros to spare.
+    """Mantissa and exponent, the exponent without `+` and leading zeros.
 
     >>> exponential(0.000041, 1)
     '4.1e-5'
@@ -166,7 +166,7 @@ def _picked(values: np.ndarray, down: list[int | None], across: list[int | None]
 
 
 def _wide_entry(x: Any) -> str:
-    """An entry of a table that has room for any other: it ends where the longest one does."""
+    """An entry of a table inside of `wide`, aligned at the right."""
     if x is None:
         return ELLIPSIS
     said = padded(scalar(x), least=7)
@@ -207,13 +207,13 @@ def _entry(x: float, exponent: int, decimals: int) -> str:
 
 
 def root_mean_square(array: Any) -> float:
-    """The size of a gradient whatever its shape; 0 for an empty one."""
+    """The root mean square of an array; 0 for an empty one."""
     values = np.asarray(array)
     values = np.ravel(values if values.dtype.kind == "f" else values.astype(np.float64))
     top = float(max(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
     if top == 0 or not math.isfinite(top):
         return abs(top)
-    # Piece by piece, so that a large array of single precision is not copied.
+    # In pieces, so that a large float32 array is not copied.
     piece, total = np.empty(min(CHUNK, values.size)), 0.0
     for i in range(0, values.size, CHUNK):
         part = values[i : i + CHUNK]
@@ -246,7 +246,7 @@ def shape(axes: Sequence[int]) -> str:
 
 
 def count(n: int) -> str:
-    """A count with thousands set apart.
+    """A count with commas between thousands.
 
     >>> count(128500)
     '128,500'
@@ -254,8 +254,30 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
+def counted(n: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "parameter"), counted(1200, "parameter")
+    ('1 parameter', '1,200 parameters')
+    """
+    return f"{count(n)} {noun}{'s' if n != 1 else ''}"
+
+
+def spread(array: Any) -> str:
+    """The mean of an array without negative entries, or else the standard deviation; of its finite entries.
+
+    >>> spread([0.0, 1.0]), spread([-1.0, 1.0])
+    ('mean 0.5', 'sd 1')
+    """
+    values = np.asarray(array)
+    finite = values[np.isfinite(values)].astype(float)
+    if not finite.size:
+        return "none finite"
+    return f"mean {short(finite.mean())}" if finite.min() >= 0 else f"sd {short(finite.std())}"
+
+
 def full(array: Any, limit: int = 64) -> str:
-    """Full precision, for a tooltip; above `limit` entries what can be said in a line.
+    """Full precision, for a tooltip; above `limit` entries a summary in one line.
 
     >>> full([[1.0, -2.5]])
     '[[1.0, -2.5]]'
@@ -303,7 +325,7 @@ def bracketed(number: str) -> str:
 
 
 def product(upstream: Any, local: Any, contribution: Any) -> str:
-    """The line on a gradient edge.
+    """The label of a gradient edge: upstream × local = contribution.
 
     >>> product(1.0, -0.53788, -0.53788)
     '1 × (-0.5379) = -0.5379'
@@ -311,29 +333,30 @@ def product(upstream: Any, local: Any, contribution: Any) -> str:
     return f"{scalar(upstream)} × {bracketed(scalar(local))} = {scalar(contribution)}"
 
 
-def blocks(
-    array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_COLUMNS, *, signed: bool = False
-) -> np.ndarray:
-    """Block means of the absolute values, or of the values, at most `rows` × `columns`; leading axes are stacked.
+def blocks(array: Any, *, signed: bool = False) -> np.ndarray:
+    """Block means of the absolute values, or of the values, at most 10 × 26; leading axes are stacked.
 
     nan stays nan.
 
-    >>> blocks([[1.0, -3.0, 0.0, 0.0]], columns=2), blocks([[1.0, -3.0, 0.0, 0.0]], columns=2, signed=True)
-    (array([[2., 0.]]), array([[-1.,  0.]]))
+    >>> blocks(np.repeat([[1.0, -3.0]], 26, axis=1).reshape(1, 52)).shape, blocks([[1.0, -3.0]], signed=True)
+    ((1, 26), array([[ 1., -3.]]))
     """
     given = np.asarray(array)
     if not given.size:
         return np.zeros((1, 1))
     values = given if given.dtype.kind == "f" else given.astype(np.float64)
     values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
-    down, across = (_cuts(length, limit) for length, limit in zip(values.shape, (rows, columns), strict=True))
+    down, across = (
+        _cuts(length, limit)
+        for length, limit in zip(values.shape, (style.THUMB_ROWS, style.THUMB_COLUMNS), strict=True)
+    )
     sums = np.array([_column_sums(values[a:b], signed) for a, b in pairwise(down)])
     means: np.ndarray = np.add.reduceat(sums, across[:-1], axis=1) / np.outer(np.diff(down), np.diff(across))
     return means
 
 
 def _cuts(length: int, limit: int) -> np.ndarray:
-    """Where an axis is cut into at most ``limit`` parts, both ends included."""
+    """The boundaries of at most ``limit`` parts of an axis, both ends included."""
     return np.linspace(0, length, min(length, limit) + 1).round().astype(int)
 
 
@@ -358,7 +381,7 @@ def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
     try:
         with np.errstate(divide="raise", invalid="raise"):
             return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
-    except (ValueError, FloatingPointError):  # there are not so many numbers between the smallest and the largest
+    except (ValueError, FloatingPointError):  # too few floats lie between the smallest and the largest
         span = float(finite.max() - finite.min()) or 2.0 * float(np.abs(finite).max())
         places = np.clip((finite - finite.min()) / span * n, 0, n - 1)
         return np.bincount(places.astype(int), minlength=n)

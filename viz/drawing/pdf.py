@@ -19,9 +19,9 @@ FONTS = [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"]
 
 
 def pdf_of(svg: str) -> bytes:
-    """The PDF of a picture's SVG: what Graphviz writes, which is polygons, curves, ellipses and text.
+    """The PDF of a picture's SVG, as Graphviz writes it: polygons, curves, ellipses and text.
 
-    Text becomes outlines as wide as the layout has taken it for, whatever font there is. Raises `ModuleNotFoundError`
+    Text becomes outlines of the width that the layout assumed, whatever font is installed. Raises `ModuleNotFoundError`
     without matplotlib.
     """
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def _numbers(words: str) -> list[float]:
 def _drawn(
     element: ElementTree.Element, shift: tuple[float, float]
 ) -> Iterator[tuple[str, dict[str, Any], tuple[float, float]]]:
-    """The shapes and texts in the order of drawing, each with its attributes and how far it is shifted."""
+    """The shapes and texts in the order of drawing, each with its attributes and its shift."""
     moved = re.search(r"translate\(([^)]*)\)", element.get("transform", ""))
     if moved:
         dx, dy = _numbers(moved[1])
@@ -94,7 +94,7 @@ def _look(given: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _fonts() -> list[str]:
-    """The fonts that are there: matplotlib complains of any other, one by one."""
+    """The installed ones of these fonts: matplotlib warns about each missing font."""
     from matplotlib.font_manager import fontManager
 
     there = set(fontManager.get_font_names())
@@ -103,7 +103,7 @@ def _fonts() -> list[str]:
 
 @cache
 def _widths(bold: bool) -> dict[str, float]:
-    """How wide each ASCII character of Helvetica is, as a share of the type size: matplotlib has the font's metrics."""
+    """The width of each ASCII character of Helvetica as a share of the type size, from matplotlib's font metrics."""
     import matplotlib
 
     name = f"Helvetica{'-Bold' if bold else ''}.afm"

@@ -86,7 +86,7 @@ _NARROW = dict.fromkeys(" .,:;|!'ijlI-()[]/ft", 0.3) | dict.fromkeys("mwMW%@", 0
 
 
 def text_width(content: str, size: int) -> float:
-    """About how wide a text is, in points: digits are exact (556/1000 of the size in Helvetica and its like).
+    """The approximate width of a text in points; exact for digits (556/1000 of the size in Helvetica).
 
     >>> round(text_width("1234", 10), 2)
     22.24
@@ -106,7 +106,7 @@ def _attributes(values: dict[str, Any]) -> str:
 def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
     """Text in one size and colour; sizes are whole points. Empty text becomes a blank, which Graphviz insists on."""
     inner = escape(content) or " "
-    # The wheel takes a full-width character for narrower than it is: some blanks make up for it.
+    # The wheel underestimates the width of full-width characters: blanks make up for it.
     inner += " " * math.ceil(0.6 * sum(map(_is_wide, str(content))))
     if bold:
         inner = f"<B>{inner}</B>"
@@ -127,12 +127,12 @@ def cell(*content: str, **attributes: Any) -> str:
 
 
 def row(*cells: str) -> str:
-    """A table row of what `cell` made."""
+    """A table row of cells that `cell` made."""
     return f"<TR>{''.join(cells)}</TR>"
 
 
 def table(*rows: str, **attributes: Any) -> str:
-    """A table of what `row` made, without borders or spacing unless asked for.
+    """A table of rows that `row` made, without borders or spacing by default.
 
     >>> table(row(cell("x")), cellpadding=3)
     '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3"><TR><TD>x</TD></TR></TABLE>'
@@ -152,7 +152,7 @@ class EngineWarning(UserWarning):
     """No layout engine for the wanted format: the DOT source was written instead."""
 
 
-_NOISE = "no value for width of non-ASCII character"  # the wheel says so of every σ and ∂, and draws them well
+_NOISE = "no value for width of non-ASCII character"  # the wheel warns of each σ and ∂, and draws them well
 
 
 TIME_LIMIT = 120
@@ -199,7 +199,7 @@ HOW_TO_GET_AN_ENGINE = (
 
 
 def use_engine(path: str | os.PathLike[str] | None) -> None:
-    """Draw with this `dot` executable (a path, or a name on PATH) from now on; None goes back to looking for one.
+    """Draw with this `dot` executable (a path, or a name on PATH) from now on; None searches for one again.
 
     Raises `FileNotFoundError` when there is no such program.
     """
@@ -211,7 +211,7 @@ def use_engine(path: str | os.PathLike[str] | None) -> None:
 
 
 def engines() -> list[Engine]:
-    """The engines of this machine, best first. An explicit setting is the only one asked.
+    """The layout engines of this machine, best first; an explicit setting is the only one.
 
     The wheel comes before a `dot` of the system, so that a picture is the same on every machine: Debian's and Ubuntu's
     Graphviz 2.42 leaves out the ids of cells, by which a page finds what to light up, and draws pictures wider.
@@ -224,7 +224,7 @@ def engines() -> list[Engine]:
 
 
 def _wheel() -> str | None:
-    """The program of the wheel graphviz-pure, also where the environment's folder of programs is not on PATH."""
+    """The path of graphviz-pure's program, also if the environment's folder of scripts is not on PATH."""
     try:
         distribution = metadata.distribution("graphviz-pure")
     except metadata.PackageNotFoundError:
@@ -391,7 +391,7 @@ class Picture:
         raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
 
     def _pdf(self) -> bytes:
-        """The PDF where no engine writes any: the SVG, drawn again by matplotlib."""
+        """The PDF if no engine writes it: the SVG, drawn again by matplotlib."""
         from viz.drawing.pdf import pdf_of
 
         try:
@@ -445,7 +445,7 @@ class Picture:
 
 
 def _is_lacking(character: str) -> bool:
-    """Whether the wheel's font lacks a character: it has Latin, Greek and Cyrillic letters and most signs."""
+    """Whether the wheel's font lacks a character: it has Latin, Greek and Cyrillic letters and most symbols."""
     if character.isascii():
         return False
     if unicodedata.east_asian_width(character) in "WF":

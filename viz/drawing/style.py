@@ -16,7 +16,7 @@ from viz.drawing.errors import DrawingError
 
 @dataclass(frozen=True)
 class Theme:
-    """The colour of every token.
+    """The colours of a theme.
 
     >>> LIGHT.grad, DARK.grad
     ('#b83a0b', '#ff9a6e')
@@ -141,10 +141,10 @@ def ramp(start: str, end: str, steps: int = 7) -> tuple[str, ...]:
     return tuple(mix(start, end, i / (steps - 1)) for i in range(steps))
 
 
-# Both get darker with size in both themes, so they survive grey; thumbnails and strips only.
+# Darker with size in both themes, so that they can be read in grey; for thumbnails and strips only.
 VALUE_RAMP = ramp("#f3f6f9", "#123a61")
 GRAD_RAMP = ramp("#fbeee7", "#7a2300")
-# Of a dark page, where they get lighter with size. The first four are dark enough for the ink of that theme.
+# On a dark page, lighter with size. The first four are dark enough for that theme's ink.
 VALUE_RAMP_DARK = (*ramp("#1d2733", "#46607c", 4), *ramp("#7093b6", "#a9d2f8", 3))
 GRAD_RAMP_DARK = (*ramp("#2e211b", "#7a4630", 4), *ramp("#bf7350", "#ffae87", 3))
 GRAD_EDGE = ("#e0a488", "#8f2a00")  # tiny to large
@@ -154,10 +154,10 @@ SIGNED_VALUE = ("#fff4e0", "#a9bacb", "#0f2f50")  # most negative, zero, most po
 SIGNED_GRAD = ("#eef6fb", "#dcae98", "#5e1b00")  # the sign survives grey
 
 
-def signed_ramp(gradient: bool = False, steps: int = 65) -> tuple[str, ...]:
+def signed_ramp(gradient: bool) -> tuple[str, ...]:
     """Colours from the most negative to the most positive; zero is the middle one."""
     low, zero, high = SIGNED_GRAD if gradient else SIGNED_VALUE
-    return (*ramp(low, zero, steps // 2 + 1)[:-1], *ramp(zero, high, steps // 2 + 1))
+    return (*ramp(low, zero, 33)[:-1], *ramp(zero, high, 33))
 
 
 def on_ramp(share: float, colours: tuple[str, ...] = VALUE_RAMP) -> str:
@@ -187,7 +187,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def text_on(ground: str, theme: Theme = LIGHT) -> str:
-    """Whichever of ink and loss_ink reads better on this ground."""
+    """The text colour with more contrast on this background: ink or loss_ink."""
     return max((theme.ink, theme.loss_ink), key=lambda colour: contrast(colour, ground))
 
 
@@ -195,7 +195,7 @@ def text_on(ground: str, theme: Theme = LIGHT) -> str:
 
 FONT = "Helvetica"
 FONTS = "Helvetica,Arial,'Liberation Sans','Nimbus Sans','DejaVu Sans Condensed',sans-serif"
-"""Fonts about as wide as Helvetica, for which pictures are laid out: in a wider one texts would overlap."""
+"""Fonts about as wide as Helvetica, the font of the layout: in wider ones texts would overlap."""
 NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # boxes in a PNG: such notation is written out in words
 TITLE = 14  # bold
 NAME = 12  # of a tensor, bold

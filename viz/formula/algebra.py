@@ -1,8 +1,8 @@
 """Simplification of formulas: like terms collected, factors cancelled, numbers multiplied out.
 
-A formula is brought into a sum of products of parts that are not looked into. A product with a sum is multiplied out
-only where that makes it shorter. Every result is compared with the formula's own numbers, and not used where they
-differ: at 0/0, for instance, where nothing may be cancelled.
+A formula is written as a sum of products of parts. A product with a sum is expanded only where that is shorter. Every
+result is compared with the values of the formula, and discarded where they differ: at 0/0, for instance, where nothing
+may be cancelled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import autograd as ag
 from viz.formula.forms import Form, Name, compute, run
 
-SAME = ("astype", "positive", "to_device", "reshape", "squeeze", "expand_dims")  # nothing but their shape is changed
+SAME = ("astype", "positive", "to_device", "reshape", "squeeze", "expand_dims")  # the entries stay the same
 LINEAR = ("sum", "fit", "mean", "matrix_transpose", "permute_dims", "reshape", "getitem")
 INVERSE = {("exp", "log"), ("log", "exp"), ("tan", "atan"), ("tanh", "atanh"), ("sinh", "asinh")}
 KNOWN = {("exp", "log_softmax"): "softmax", ("log", "softmax"): "log_softmax"}
@@ -27,10 +27,10 @@ Term = tuple[float, Factors]
 
 
 class Algebra:
-    """Simplification with the values that ``known`` has under each `Name`.
+    """Simplification with the values ``known(name)``.
 
-    ``constants``: the names of data, whose sums may be written as the numbers that they are; ``remarks`` says where
-    that was done. ``called`` writes a formula for that.
+    ``constants``: the names of data, whose sums may be replaced by their values; ``remarks`` lists these replacements.
+    ``called`` writes a formula in a remark.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Algebra:
         self._values: dict[int, tuple[Any, Any]] = {}  # with the form, so that its id stays its own
 
     def simplified(self, form: Any) -> Any:
-        """The formula in a shorter form, or as it is."""
+        """The formula in a shorter form, or unchanged."""
         with np.errstate(all="ignore"):
             short = self._built(self._terms(form))
             shape, other = self._shape(form), self._shape(short)
@@ -117,7 +117,7 @@ class Algebra:
         return self._call(form)
 
     def _call(self, form: Form) -> list[Term]:
-        """A call as one part of the formula: its operands simplified, and what may be drawn out of it drawn out."""
+        """A call as one factor: its operands simplified, constant factors and inverse functions taken out."""
         factor = 1.0
         args = [self._operand(x) for x in form.args]
         if form.name in LINEAR or form.name == "matmul":
@@ -147,7 +147,7 @@ class Algebra:
         return short if self._shape(short) == shape else x  # a sum of -row is another one where row is broadcast
 
     def _coefficient(self, x: Any) -> tuple[float, Any]:
-        """A number that a formula is a multiple of, and the rest of it."""
+        """The constant factor of a formula, and the rest."""
         shape = self._shape(x)
         if not isinstance(x, Form) or shape is None:
             return 1.0, x
@@ -159,7 +159,7 @@ class Algebra:
         return (number, rest) if self._shape(rest) == shape else (1.0, x)
 
     def _adds_up_to_one(self, x: Any, whole: Form) -> bool:
-        """Whether a sum is 1: of a softmax along its axis, or of data such as probabilities."""
+        """Whether a sum is 1: a softmax's along its axis, or that of data such as probabilities."""
         if isinstance(x, Form) and x.name == "softmax":
             axis = whole.params.get("axis")
             return axis is not None and axis == x.params.get("axis", -1)
@@ -169,7 +169,7 @@ class Algebra:
         return True
 
     def _sum(self, terms: Iterable[Term]) -> list[Term]:
-        """A sum, its products with sums multiplied out where that makes it shorter."""
+        """A sum, with products of sums expanded where that is shorter."""
         whole = _collected(terms)
         apart = [part for term in whole for part in self._multiplied_out(term)]
         if len(apart) == len(whole) or len(apart) > TERMS:
@@ -187,7 +187,7 @@ class Algebra:
         return found
 
     def _product(self, one: list[Term], other: list[Term]) -> list[Term]:
-        """A product, multiplied out only where that is shorter; a number stays before a sum."""
+        """A product, expanded only where that is shorter; a number stays before a sum."""
         for number, rest in ((one, other), (other, one)):
             if len(number) == 1 < len(rest) and not number[0][1]:
                 return _scaled(rest, -1.0) if number[0][0] == -1 else _scaled(self._whole(rest), number[0][0])
@@ -204,14 +204,14 @@ class Algebra:
         return [(number**exponent, {key: (part, n * exponent) for key, (part, n) in factors.items()})]
 
     def _whole(self, terms: list[Term]) -> list[Term]:
-        """A sum as one part of a product, with a common number drawn out."""
+        """A sum as one factor of a product, its common number taken out."""
         if len(terms) <= 1:
             return terms or [(0.0, {})]
         number = _common(terms)
         return _scaled(_atom(self._built(_scaled(terms, 1 / number))), number)
 
     def _built(self, terms: list[Term]) -> Any:
-        """The formula of a sum of products: what is subtracted after what is added, a number last."""
+        """The formula of a sum of products: positive terms first, a number last."""
         ordered = sorted((t for t in terms if t[0]), key=lambda term: (not term[1], term[0] < 0))
         if ordered and ordered[0][0] < 0 < ordered[-1][0]:  # 1 - a, and not -a + 1
             ordered = [*ordered[-1:], *ordered[:-1]]
@@ -244,7 +244,7 @@ def _scaled(terms: list[Term], by: float) -> list[Term]:
 
 
 def _common(terms: list[Term]) -> float:
-    """The number that all terms are multiples of: their size where it is the same, negative where all are."""
+    """The common factor of all terms: their absolute value if it is the same, negative if all terms are."""
     sizes = {abs(number) for number, _ in terms}
     size = sizes.pop() if len(sizes) == 1 else 1.0
     return -size if all(number < 0 for number, _ in terms) else size
@@ -260,7 +260,7 @@ def _multiplied(one: list[Term], other: list[Term]) -> list[Term]:
 
 
 def _collected(terms: Iterable[Term]) -> list[Term]:
-    """The terms with those of the same factors as one."""
+    """The terms, those with the same factors added up."""
     found: dict[Any, Term] = {}
     for number, factors in terms:
         key = frozenset((name, n) for name, (_, n) in factors.items())
@@ -286,7 +286,7 @@ def _term(number: float, factors: Factors) -> Any:
 
 
 def _is_call(part: Any) -> bool:
-    """Whether it is a function of something, such as sin(x), which stands behind x and (1 - x)."""
+    """Whether a factor is a function call such as sin(x), which is written after x and (1 - x)."""
     return isinstance(part, Form) and part.name not in ("add", "subtract", "matmul", "matrix_transpose", "getitem")
 
 
@@ -295,7 +295,7 @@ def _power(part: Any, n: float) -> Any:
 
 
 def _key(x: Any) -> str:
-    """What is the same for the same formula."""
+    """A key that equal formulas share."""
     if isinstance(x, Form):
         params = ", ".join(f"{name}={_key(value)}" for name, value in sorted(x.params.items()) if value is not None)
         return f"{x.name}({', '.join(map(_key, x.args))}; {params})"
@@ -308,7 +308,7 @@ def _key(x: Any) -> str:
 
 
 def _cost(form: Any) -> int:
-    """How many names, numbers and calls a formula has."""
+    """The number of names, numbers and calls in a formula."""
     return 1 + sum(map(_cost, form.args)) if isinstance(form, Form) else len(form) if isinstance(form, tuple) else 1
 
 

@@ -1,4 +1,4 @@
-"""Formulas as calls: a `Form` is what a rule or a forward has called, so that it can be computed as well as written."""
+"""Formulas as calls: a `Form` is a call that a rule or a forward made, so that it can be computed and written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Form:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-        """The calls made again by ``call(name, *args, **params)``, on what ``known`` has under each name."""
+        """The result of making the calls again with ``call(name, *args, **params)`` on the values ``known(name)``."""
 
         def given(x: Any) -> Any:
             if isinstance(x, Form):
@@ -46,12 +46,12 @@ class Form:
 
 
 def run(form: Any, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-    """What a `Form`, a `Name` or a constant is worth in the namespace of ``call``."""
+    """The value of a `Form`, a `Name` or a constant in the namespace of ``call``."""
     return form.run(call, known) if isinstance(form, Form) else known(form) if isinstance(form, Name) else form
 
 
 def leaves_of(form: Any) -> Iterator[Any]:
-    """The names and constants that a formula is made of."""
+    """The names and constants in a formula."""
     if isinstance(form, Form):
         form = (*form.args, *form.params.values())
     if type(form) not in (tuple, list):
@@ -62,7 +62,7 @@ def leaves_of(form: Any) -> Iterator[Any]:
 
 
 def names_in(form: Any) -> set[Name]:
-    """The names that a formula has."""
+    """The names in a formula."""
     return {leaf for leaf in leaves_of(form) if isinstance(leaf, Name)}
 
 

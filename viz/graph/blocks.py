@@ -15,6 +15,7 @@ import autograd as ag
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, row, table, text
 from viz.drawing.style import Theme
+from viz.graph.row_cards import left_aligned
 from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
 from viz.recorded.follow import follow
 from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
@@ -102,18 +103,18 @@ class _Card:
 
     @property
     def rows(self) -> list[Row]:
-        """All rows of it, of equal blocks all."""
+        """All rows of the card, of all equal blocks."""
         return [row for unit in self.units for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
 
     @property
     def first(self) -> Row:
-        """The row that says where the card stands."""
+        """The row whose position in the model is the card's."""
         unit = self.units[0]
         return next(row for row in unit.blocks[0] if row.nodes) if isinstance(unit, Repeat) else unit
 
     @property
     def home(self) -> tuple[tuple[str, str], ...]:
-        """The modules around it: without the model, and without the one that it is the whole of."""
+        """The modules around the card, without the model and without the module that it draws."""
         unit = self.units[0]
         rows = [row for row in unit.rows if row.nodes] if isinstance(unit, Repeat) else [unit]
         levels = [row.scope for row in rows]
@@ -123,7 +124,7 @@ class _Card:
 
 
 class _Blocks:
-    """One drawing: the cards, and what goes from one to another."""
+    """One drawing: the cards and the edges between them."""
 
     def __init__(
         self, rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fold: bool, theme: Theme
@@ -149,7 +150,7 @@ class _Blocks:
         self.width, self.height = self._size()
 
     def _follows(self, unit: Row | Repeat, card: _Card) -> bool:
-        """Whether a row has no line of its own: it stands behind the layer that it alone reads."""
+        """Whether a row is written after the layer that it alone reads, on the same line."""
         if isinstance(unit, Repeat) or isinstance(card.units[0], Repeat) or not card.first.nodes:
             return False
         light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.contents
@@ -159,7 +160,7 @@ class _Blocks:
         return id(unit.place) in self.outputs
 
     def _size(self) -> tuple[int, int]:
-        """Width and height of the picture, estimated."""
+        """The estimated width and height of the picture."""
         bottom, rank = dict.fromkeys(self.cards, 0), dict.fromkeys(self.cards, 0)
         above: dict[_Card, list[_Card]] = {}
         for tail, head in self.edges:
@@ -172,7 +173,7 @@ class _Blocks:
         return max(ACROSS * widest, NARROW), max(bottom.values(), default=0)
 
     def _fan(self, card: _Card) -> tuple[_Card, list[_Card]] | None:
-        """The card whose value comes back together here, and the branches between, where they are several."""
+        """The card from which several branches lead to this one, and these branches; None if there is no such card."""
         branches = [tail for tail, head in self.edges if head is card]
         sources = [tail for tail, head in self.edges if head in branches]
         alike = len(branches) > 1 and len(sources) == len(branches) and len({*sources}) == 1
@@ -180,7 +181,7 @@ class _Blocks:
 
     @property
     def size(self) -> int:
-        """What is to be small where nothing fits."""
+        """The quantity to minimise if no depth fits on a page."""
         return self.height * len(self.cards)
 
     # ------------------------------------------------------------ drawing
@@ -214,7 +215,7 @@ class _Blocks:
         return picture
 
     def _tails(self) -> set[str]:
-        """What stands behind the layers, each once."""
+        """The names written after layers, each once."""
         return {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
 
     def _alt(self, title: str) -> str:
@@ -263,9 +264,8 @@ class _Blocks:
         for head, tail in _lines(card):
             words = text(head, style.CAPTION, ink, bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
             said.append(words + (text(f"  {tail}", style.CAPTION, muted) if tail else ""))
-        inner = "".join(f'{line}<BR ALIGN="LEFT"/>' for line in said)
         caption = self._caption(card)
-        above = f'{text(caption, style.TAG, muted)}<BR ALIGN="LEFT"/>' if caption else ""
+        inner = left_aligned(*[text(caption, style.TAG, muted)] * bool(caption), *said)
         shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
         right = [text(shape, style.SMALL, muted)]
         if own:
@@ -275,7 +275,7 @@ class _Blocks:
         beside = "".join(f'{line}<BR ALIGN="RIGHT"/>' for line in right)
         joined = sum(head is card for _, head in self.edges)
         bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
-        cells = [cell(above + inner, align="LEFT", balign="LEFT", width=bar)]
+        cells = [cell(inner, align="LEFT", balign="LEFT", width=bar)]
         if isinstance(unit, Repeat):
             times = text(f"{len(unit.blocks)} ×", style.COUNT - 4, theme.knob if own else theme.fwd, bold=True)
             cells.insert(0, cell(times, align="LEFT"))
@@ -289,7 +289,7 @@ class _Blocks:
         picture.node(card.key, label, cls="block", tooltip=told)
 
     def _centred(self, picture: Picture, card: _Card) -> None:
-        """Hold a join below the value that its branches start from: without that, each stands further to one side."""
+        """Hold a join straight below the value that its branches start from."""
         if (fan := self._fan(card)) is None:
             return
         source, branches = fan
@@ -305,7 +305,7 @@ class _Blocks:
         self.held += [(source.key, middle), (middle, card.key)]
 
     def _caption(self, card: _Card) -> str:
-        """Where the block is in the model, and which call of it this is."""
+        """The path of the block in the model, and the number of the call."""
         unit, first = card.units[0], card.first
         if isinstance(unit, Repeat):
             ends = [row.path for row in (unit.rows[0], unit.rows[-1])]
@@ -321,7 +321,7 @@ class _Blocks:
 
 
 def _times(card: _Card) -> int:
-    """How often a card is run in a loop: as a recorded loop, or by calls of one module after another."""
+    """The number of runs of a card in a loop: a recorded loop, or repeated calls of one module."""
     loops = loops_in(node for row in card.rows for node in row.nodes)
     if loops:
         return int(max(node.params["loop"].length for node in loops))
@@ -329,7 +329,7 @@ def _times(card: _Card) -> int:
 
 
 def _lines(card: _Card) -> list[tuple[str, str]]:
-    """The layers of a card, of equal blocks those of one."""
+    """The layers of a card; of one block, if it stands for equal blocks."""
     rows = [row for unit in card.units for row in (unit.blocks[0] if isinstance(unit, Repeat) else [unit])]
     said = lines(rows)
     return said if len(said) <= LINES else [*said[: LINES - 1], (f"... {len(said) - LINES + 1} more", "")]
@@ -337,4 +337,4 @@ def _lines(card: _Card) -> list[tuple[str, str]]:
 
 def _count(tensors: Iterable[Any]) -> str:
     total = sum(int(tensor.size) for tensor in tensors)
-    return f"{numbers.count(total)} parameter{'s' if total != 1 else ''}"
+    return numbers.counted(total, "parameter")

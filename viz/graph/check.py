@@ -13,8 +13,8 @@ from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, text
 from viz.drawing.style import Theme
+from viz.graph.drawing import Drawing
 from viz.graph.modules import draw_modules
-from viz.graph.picture import Drawing
 from viz.recorded.scene import Card, Scene
 from viz.recorded.validation import named, recorded
 
@@ -71,7 +71,7 @@ def check_graph(
         ys += recorded(more, "check")
     many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_FOLDED
     if many and len(ys) != 1:
-        raise DrawingError(f"a graph this large is drawn for one output and was given {len(ys)}: check them one by one")
+        raise DrawingError(f"so large a graph is drawn for one output, but {len(ys)} were given: check them one by one")
     wanted = all(t.size == 1 for t in ys) if gradients is None else gradients
     report = check_nodes(ys, limit=limit, max_elements=max_elements, seed=seed)
     for check in report.wrong:
@@ -109,7 +109,7 @@ def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
         verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
         return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
     kinks = sum(check.verdict == "kink" for check in report)
-    tail = f" but at {kinks} kink{'s' * (kinks > 1)}, where none can be told" if kinks else ""
+    tail = f" but at {numbers.counted(kinks, 'kink')}, where none can be told" if kinks else ""
     return f"Gradient check, op by op: every rule is right{tail}"
 
 

@@ -11,7 +11,7 @@ from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, row, table, text
 from viz.drawing.style import Theme
-from viz.graph.picture import Drawing
+from viz.graph.drawing import Drawing
 from viz.recorded.evaluate import evaluate
 from viz.recorded.loops import Recurrence, recurrences
 from viz.recorded.scene import Scene

@@ -7,11 +7,9 @@ rows of their own.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
+from viz.graph.row_cards import RowCards, frame_of, gradient_edge, hold_in_column, left_aligned
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.loops import Recurrence, loops_in, recurrences
@@ -29,10 +28,10 @@ from viz.recorded.names import ACTIVATIONS, LOSSES
 from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, score, slopes, warn
 from viz.recorded.validation import recorded
 
-ROWS = 40  # more are folded:
-ROWS_KEPT = 15  # so many are drawn at either end
+ROWS = 40  # of more,
+ROWS_KEPT = 15  # are drawn at either end
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
-LINE = 28  # characters of a caption that fit into the second
+LINE = 28  # characters of a caption that fit into the second column
 
 
 def draw_modules(
@@ -95,12 +94,8 @@ def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: i
     return marks.picture_of(array, example, image or None)
 
 
-def _lines(*texts: str) -> str:
-    return "".join(f'{line}<BR ALIGN="LEFT"/>' for line in texts)
-
-
-class _Table:
-    """One drawing: the rows with everything that is needed to draw them."""
+class _Table(RowCards):
+    """One drawing of a module table."""
 
     def __init__(
         self,
@@ -114,30 +109,30 @@ class _Table:
     ) -> None:
         self.rows, self.links, self.units, self.seen, self.theme = rows, links, units, seen, theme
         self.image, self.example = image, example
-        self.output = next(row for row in rows if any(row.place is output for output in seen.graph.outputs))
+        self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
         self.batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
 
     def draw(self, title: str | None) -> Picture:
         theme = self.theme
-        reading = [[self._caption("one row per module"), self._caption("   solid = values, going down")]]
+        reading = [[self.caption("one row per module"), self.caption("   solid = values, going down")]]
         marks_line = [text("strip = histogram of values   ", style.CAPTION, theme.fwd)]
         if self.seen.gradients:
             reading[0] = [
-                self._caption("one row per module; backward edges: width and contrast on a log scale of rms gradient")
+                self.caption("one row per module; backward edges: width and contrast on a log scale of rms gradient")
             ]
             marks_line.append(
-                self._gradient(
+                self.gradient(
                     "thumbnail = weight gradient, small squares negative   gauge = a cell per decade, 1e-7 to 1"
                 )
             )
         else:
             marks_line.append(
-                self._gradient("gradients: not computed (call .backward() before, or give gradients=True)")
+                self.gradient("gradients: not computed (call .backward() before, or give gradients=True)")
             )
         if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
-            marks_line.append(self._caption("   staircase = one column per block or step"))
+            marks_line.append(self.caption("   staircase = one column per block or step"))
         title = title or self._title()
         picture = Picture(
             "modules", title=title, reading=[*reading, marks_line], theme=theme, nodesep=0.3, alt=self._alt(title)
@@ -182,13 +177,13 @@ class _Table:
         modules = sum(bool(row.path) for row in self.rows)
         loose = sum(len(row.nodes) for row in self.rows if not row.path)
         counts = {"module": modules, "operation": loose}
-        said = " and ".join(f"{numbers.count(n)} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n)
+        said = " and ".join(numbers.counted(n, word) for word, n in counts.items() if n)
         return (", ".join(titles) if len(titles) <= 4 else f"{said}, {self._parameters()}") + batch
 
     def _parameters(self, rows: Iterable[Row] | None = None) -> str:
         own = [p.tensor for row in rows or self.rows for p in row.parameters if not p.shared]
         total = sum(int(tensor.size) for tensor in own)
-        return f"{numbers.count(total)} parameter{'s' if total != 1 else ''}" if own else "no parameters"
+        return numbers.counted(total, "parameter") if own else "no parameters"
 
     def _alt(self, title: str) -> str:
         value = self.seen.value(self.output.place)
@@ -203,12 +198,6 @@ class _Table:
     def _size(self, row: Row) -> float | None:
         """Rms of a row's gradient: of its weight, or of its output if it has none."""
         return self.seen.size(row.weight.tensor if row.weight else row.place) if row.nodes else None
-
-    def _caption(self, words: object, colour: str | None = None) -> str:
-        return text(words, style.CAPTION, colour or self.theme.muted)
-
-    def _gradient(self, words: object, colour: str | None = None) -> str:
-        return text(words, style.CAPTION, colour or self.theme.grad, italic=True)
 
     def _by(self, name: str) -> str:
         return f"∂{self.end}/∂{name}"
@@ -249,7 +238,7 @@ class _Table:
         cells.append(cell(boxes, port="side", width=COLUMNS[4], align="LEFT", sides="L", border=1, color=rule))
         label = table(row_(*cells), cellpadding=4, **frame)
         if failed:
-            label = table(row_(cell(label)), border=4, color=theme.bad, bgcolor=theme.paper, cellpadding=2)
+            label = self.double_border(label)
         picture.node(row.key, label, cls=f"module {kind}{' failed' if failed else ''}")
 
     def _tip(self, row: Row) -> str:
@@ -267,7 +256,7 @@ class _Table:
         )
         name = badge + text(clipped(row.title, 20), style.NAME, colour, bold=True)
         captions = (*captions, clipped(row.path)) if row.path and not row.title.startswith(row.path) else captions
-        return _lines(name, *(self._caption(words, muted) for words in captions))
+        return left_aligned(name, *(self.caption(words, muted) for words in captions))
 
     def _cells(self, row: Row) -> tuple[str, str, str, str]:
         """Name, values, gradient, gauge of a module or an operation."""
@@ -298,22 +287,19 @@ class _Table:
     def _values(self, letter: str, array: np.ndarray) -> str:
         theme = self.theme
         if array.size == 1:
-            return _lines(text(f"{letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, theme.ink))
+            return left_aligned(text(f"{letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, theme.ink))
         if array.dtype.kind not in "fiub" or array.size == 0:
-            return _lines(self._caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
+            return left_aligned(self.caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
         if array.ndim <= 2 and _is_small(array):
             return self._stacked(
-                self._numbers(array, theme.ink), self._caption(f"{letter}  {numbers.shape(array.shape)}")
+                self._numbers(array, theme.ink), self.caption(f"{letter}  {numbers.shape(array.shape)}")
             )
-        finite = array[np.isfinite(array)].astype(float)
-        words = [f"{letter}: none finite"]
+        finite, spread = array[np.isfinite(array)].astype(float), numbers.spread(array)
+        words = [f"{letter}: {spread}"]
         if finite.size:
-            spread = (
-                f"mean {numbers.short(finite.mean())}" if finite.min() >= 0 else f"sd {numbers.short(finite.std())}"
-            )
             extent = f"{letter}: {numbers.short(finite.min())} to {numbers.short(finite.max())}"
             words = [f"{extent},  {spread}"] if len(extent + spread) <= LINE else [extent, spread]
-        return self._stacked(marks.strip(array, theme), _lines(*map(self._caption, words)))
+        return self._stacked(marks.strip(array, theme), left_aligned(*map(self.caption, words)))
 
     def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> str:
         shown = numbers.table(array)
@@ -323,7 +309,7 @@ class _Table:
         )
         grid = table(*lines, cellpadding=1, cellspacing=1)
         # The second cell, empty or not, takes up the room that would pull the columns apart.
-        return table(row_(cell(grid), cell(self._caption(shown.factor), valign="BOTTOM")))
+        return table(row_(cell(grid), cell(self.caption(shown.factor), valign="BOTTOM")))
 
     def _stacked(self, mark: str, words: str) -> str:
         return table(
@@ -336,29 +322,29 @@ class _Table:
         array = self.seen.gradient(weight.tensor)
         words = f"{self._by(weight.name)}  {numbers.shape(weight.tensor.shape)}"
         if array is None:
-            return _lines(self._caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
+            return left_aligned(self.caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
         if array.ndim == 0:
-            return _lines(self._gradient(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
+            return left_aligned(self.gradient(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
         if _is_small(array):
-            return self._stacked(self._numbers(array, self.theme.grad, italic=True), self._gradient(words))
-        return self._stacked(marks.thumbnail(array, self.theme), self._gradient(words))
+            return self._stacked(self._numbers(array, self.theme.grad, italic=True), self.gradient(words))
+        return self._stacked(marks.thumbnail(array, self.theme), self.gradient(words))
 
     def _slope(self, row: Row) -> str:
         node = row.nodes[-1]
         if len(row.nodes) != 1 or node.op.name not in ACTIVATIONS:
             return text(" ", style.CAPTION, self.theme.muted)
         mean, steepest = slopes(node, self.seen)
-        return _lines(
-            self._gradient(f"mean {node.op.symbol}′ = {numbers.short(mean)}"),
-            self._caption(f"largest possible {numbers.short(steepest)}"),
+        return left_aligned(
+            self.gradient(f"mean {node.op.symbol}′ = {numbers.short(mean)}"),
+            self.caption(f"largest possible {numbers.short(steepest)}"),
         )
 
     def _measured(self, name: str, size: float | None, *, frozen: bool = False) -> str:
         if frozen:
-            return _lines(self._caption("no grad needed"))
+            return left_aligned(self.caption("no grad needed"))
         if size is None:
-            return _lines(self._caption("not computed"))
-        return self._stacked(marks.gauge(size, self.theme), self._gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
+            return left_aligned(self.caption("not computed"))
+        return self._stacked(marks.gauge(size, self.theme), self.gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
 
     def _boxes(self, warnings: Iterable[Caution], dark: bool = False) -> str:
         theme = self.theme
@@ -367,9 +353,9 @@ class _Table:
             ink, ground = (theme.bad, theme.bad_bg) if warning.word == "NOT FINITE" else (theme.warn, theme.warn_bg)
             words = [
                 text(f"▲ {warning.word}", style.CELL, ink, bold=True),
-                *(self._caption(w, ink) for w in warning.lines),
+                *(self.caption(w, ink) for w in warning.lines),
             ]
-            inside = row_(cell(_lines(*words), align="LEFT", balign="LEFT"))
+            inside = row_(cell(left_aligned(*words), align="LEFT", balign="LEFT"))
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
         if not boxes:
             return text(" ", style.CAPTION, theme.loss_mut if dark else theme.muted)
@@ -387,16 +373,16 @@ class _Table:
         if picture is not None:
             many = len(array) if array.ndim > 1 else 1
             sides = " × ".join(str(n) for n in picture.shape)
-            caption = f"{numbers.count(many)} image{'s' if many != 1 else ''} of {sides}"
+            caption = f"{numbers.counted(many, 'image')} of {sides}"
             values = table(row_(cell(marks.image(picture, theme, side=56))), cellpadding=2)
             words = [f"image {self.example + 1} of {numbers.count(many)}", *self._target(many)]
             words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
         name = text(f"{clipped(row.letter, 14)}  input", style.NAME, theme.ink, bold=True)
         needed = getattr(row.place, "requires_grad", False)
         return (
-            _lines(name, self._caption(caption)),
+            left_aligned(name, self.caption(caption)),
             values,
-            _lines(*map(self._caption, words)) if words else self._caption(" "),
+            left_aligned(*map(self.caption, words)) if words else self.caption(" "),
             self._measured(row.letter, self.seen.size(row.place), frozen=not needed),
         )
 
@@ -429,25 +415,25 @@ class _Table:
         if result:
             same = numbers.scalar(result.chance)
             formula = f"{result.formula} = " if result.formula else ""
-            values.append(self._caption(f"chance level {formula}{same}", muted))
+            values.append(self.caption(f"chance level {formula}{same}", muted))
             if result.of == 1:
                 right = "right" if result.right else "wrong"
             else:
                 right = f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
-            judged = _lines(
-                self._caption("prediction" if result.of == 1 else "accuracy", muted), text(right, style.CELL, ink)
+            judged = left_aligned(
+                self.caption("prediction" if result.of == 1 else "accuracy", muted), text(right, style.CELL, ink)
             )
         seed = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, colour, italic=True)
         computed = self.seen.gradient(row.place) is not None
         return (
             self._head(row, ink, muted, *captions),
-            _lines(*values),
-            judged or self._caption(" ", muted),
-            _lines(seed if computed else self._caption("not computed", muted)),
+            left_aligned(*values),
+            judged or self.caption(" ", muted),
+            left_aligned(seed if computed else self.caption("not computed", muted)),
         )
 
     def _fold(self, picture: Picture, hidden: list[Row]) -> None:
-        """One card for the omitted rows: how many, and their warnings."""
+        """Draw one card for the omitted rows: their number and their warnings."""
         theme = self.theme
         modules = sum(row.path is not None for row in hidden)
         ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
@@ -458,12 +444,14 @@ class _Table:
         )
         counts = Counter(warning.word for row in hidden for warning in row.warnings)
         cells = (
-            _lines(*(text(line, style.NAME, theme.ink, bold=True) for line in lines)),
-            _lines(self._caption(self._parameters(hidden))),
-            self._caption(" "),
-            _lines(*map(self._gradient, measured)),
-            _lines(*(text(f"▲ {word} in {n}", style.CAPTION, theme.warn, bold=True) for word, n in counts.items()))
-            or self._caption(" "),
+            left_aligned(*(text(line, style.NAME, theme.ink, bold=True) for line in lines)),
+            left_aligned(self.caption(self._parameters(hidden))),
+            self.caption(" "),
+            left_aligned(*map(self.gradient, measured)),
+            left_aligned(
+                *(text(f"▲ {word} in {n}", style.CAPTION, theme.warn, bold=True) for word, n in counts.items())
+            )
+            or self.caption(" "),
         )
         ports = ("v", None, None, "g", "side")
         label = row_(
@@ -477,7 +465,7 @@ class _Table:
         )
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
-        """One card for equal blocks: how many, the parts of each, the gradient of each, and the warnings."""
+        """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""
         of, rows = len(repeat.blocks), repeat.rows
         sizes = repeat.sizes(self.seen)
         own = [p for row in rows for p in row.parameters if not p.shared]
@@ -496,7 +484,7 @@ class _Table:
             self._arrow(picture, repeat.key, of)
 
     def _loop(self, picture: Picture, row: Row, loop: Recurrence) -> None:
-        """One card for a module that runs a loop over time: the size of the gradient of its state after every step."""
+        """Draw one card for a loop over time: the size of the gradient of its state after every step."""
         of = int(loop.loop.length)
         words = [
             *([row.path] if row.path else []),
@@ -509,7 +497,7 @@ class _Table:
         self._arrow(picture, row.key, of)
 
     def _arrow(self, picture: Picture, key: str, times: int) -> None:
-        """The arrow of a loop, from a card to itself."""
+        """Draw the arrow of a loop, from a card to itself."""
         words = text(f" × {times}", style.GRAD_LABEL, self.theme.fwd, bold=True)
         picture.edge(f"{key}:side:e", f"{key}:side:e", label=words, cls="fwd loop", id=f"l_{key}")
 
@@ -526,7 +514,7 @@ class _Table:
         warnings: Sequence[Caution],
         own: bool,
     ) -> None:
-        """The card of ``of`` blocks or steps with a staircase of their gradients."""
+        """Draw the card of ``of`` blocks or steps with a staircase of their gradients."""
         theme = self.theme
         ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
         if any(warning.word == "NOT FINITE" for warning in warnings):
@@ -534,24 +522,26 @@ class _Table:
         name = text(f"{of} ×", style.COUNT, ink, bold=True) + text(
             f"  {clipped(title, 20)}", style.NAME, theme.ink, bold=True
         )
-        stairs, ends = self._caption("not computed"), self._caption(" ")
+        stairs, ends = self.caption("not computed"), self.caption(" ")
         if sizes is not None:
             together = -(-of // marks.STAIRS)
             said = f"rms {by} of {each} 1 to {of}" + (f", the smallest of {together} each" if together > 1 else "")
             stairs = table(
-                row_(cell(self._gradient(said), align="LEFT")),
+                row_(cell(self.gradient(said), align="LEFT")),
                 row_(cell(marks.staircase(sizes, theme), align="LEFT")),
                 cellpadding=1,
             )
-            ends = _lines(
-                self._gradient(f"rms {by}"),
-                *(self._gradient(f"{each} {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
+            ends = left_aligned(
+                self.gradient(f"rms {by}"),
+                *(self.gradient(f"{each} {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
             )
         told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
         hair = {"sides": "L", "border": 1, "color": theme.hair, "align": "LEFT", "balign": "LEFT"}
         whole = f"rms {by} of {each} 1 to {of}: {told}"
         cells = (
-            cell(_lines(name, *map(self._caption, words)), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT"),
+            cell(
+                left_aligned(name, *map(self.caption, words)), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT"
+            ),
             cell(stairs, width=COLUMNS[1] + COLUMNS[2], id=f"{key}_grad", title=whole, **hair),
             cell(ends, port="g", width=COLUMNS[3], id=f"{key}_size", title=whole, **hair),
             cell(self._boxes(warnings), port="side", width=COLUMNS[4], **hair),
@@ -582,7 +572,7 @@ class _Table:
             picture.edge(
                 f"{tail}:{ends[0]}",
                 f"{head}:{ends[1]}",
-                label=self._caption(f"  {shape}"),
+                label=self.caption(f"  {shape}"),
                 cls="fwd",
                 id=f"f_{tail}_{head}",
                 **pull,
@@ -602,40 +592,12 @@ class _Table:
             picture.edge(
                 f"{tail}:{ends[0]}",
                 f"{head}:{ends[1]}",
-                label=self._gradient(f"    {words}"),
+                label=self.gradient(f"    {words}"),
                 id=f"b_{tail}_{head}",
                 **gradient_edge(size, self.theme),
                 **pull,
             )
-        for tail, head in pairwise(drawn):
-            if (tail, head) not in joined:
-                picture.edge(f"{tail}:v:s", f"{head}:v:n", style="invis", weight=20)
-
-
-def frame_of(row: Row, theme: Theme, *, loss: bool) -> tuple[str, dict[str, Any]]:
-    """The kind of a row, and the border and background of its card."""
-    if not row.nodes:
-        return "input", {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
-    if row.parameters:
-        return "parameter", {"border": style.PARAMETER_BORDER, "color": theme.knob, "bgcolor": theme.knob_bg}
-    kind, colour, ground = ("loss", theme.loss_bg, theme.loss_bg) if loss else ("operation", theme.fwd, theme.fwd_bg)
-    return kind, {"border": style.BORDER, "color": colour, "bgcolor": ground, "style": "ROUNDED"}
-
-
-def gradient_edge(size: float, theme: Theme) -> dict[str, Any]:
-    """How a gradient edge looks: its width and its contrast are a log scale of the rms, from 1e-6 to 1e-1."""
-    t = min(max((math.log10(size) + 6) / 5, 0.0), 1.0) if size > 0 and math.isfinite(size) else 0.0
-    # The larger, the further from the paper in either theme.
-    ends = style.GRAD_EDGE if theme is not style.DARK else style.GRAD_EDGE[::-1]
-    return {
-        "dir": "back",
-        "arrowtail": "vee",
-        "style": "dashed",
-        "cls": "bwd",
-        "penwidth": round(1 + 6 * t, 2),
-        "color": style.mix(*ends, t) if math.isfinite(size) else theme.bad,
-        "arrowsize": round(0.62 - 0.27 * t, 2),
-    }
+        hold_in_column(picture, drawn, joined)
 
 
 def _rows(unit: Row | Repeat) -> list[Row]:
@@ -643,7 +605,7 @@ def _rows(unit: Row | Repeat) -> list[Row]:
 
 
 def _wrapped(parts: list[str]) -> list[str]:
-    """What a block is made of, in at most 3 lines of a caption."""
+    """The parts of a block in at most 3 lines of a caption."""
     lines = [""] if parts else []
     for i, part in enumerate(parts):
         joined = f"{lines[-1]}, {part}" if lines[-1] else part

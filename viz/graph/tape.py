@@ -16,11 +16,12 @@ import numpy as np
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, plain, row, table, text, text_width
 from viz.drawing.style import Theme
-from viz.graph.cards import FORMULA, Cards, addends, short, tag_of
+from viz.graph.cards import Cards
+from viz.graph.parts import FORMULA, addends, short, tag_of
 from viz.recorded.names import LOSS, PARAM, fresh
 from viz.recorded.scene import Card, Scene, Socket
 
-TITLE = 60  # characters of an expression that still makes a title
+TITLE = 60  # characters of the longest expression used as a title
 ABOVE, BESIDE = 2, 1  # leaves on a level above the first operation and beside one; more stand further up
 BETWEEN, LINK, BELOW = 26, 40, 34  # points between columns, for the dotted lines between two of them, between levels
 MARGINS = 34  # points that a card adds to its text
@@ -29,7 +30,7 @@ ENDS = 15  # operations drawn at either end of a tape too long to be drawn
 
 @dataclass
 class _Item:
-    """A node without a position yet: column 0 has operations, 1 saved values, 2 derivatives."""
+    """A node that has no position yet, in column 0 (operations), 1 (saved values) or 2 (derivatives)."""
 
     key: str
     label: str
@@ -38,14 +39,14 @@ class _Item:
 
     @property
     def width(self) -> float:
-        """About how wide it will be, in points."""
+        """The approximate width in points."""
         lines = [sum(_width(font) for font in _FONT.finditer(line)) for line in self.label.split("</TR>")]
         badge = _FONT.search(self.label)
         return max(lines[0], max(lines) + (_width(badge) if badge and len(lines) > 3 else 0)) + MARGINS
 
     @property
     def height(self) -> float:
-        """About how tall it will be, in points."""
+        """The approximate height in points."""
         return 24 + 14 * max(1, self.label.count('ALIGN="LEFT"'))
 
 
@@ -63,9 +64,9 @@ def draw_tape(scene: Scene, theme: Theme, title: str | None = None) -> Picture:
 
 
 def kept(card: Card) -> list[Card]:
-    """The values that an operation saves for its derivative: those that its rules ask for by name.
+    """The values that an operation saves for its derivative: those that its rules take as arguments.
 
-    Numbers that stand in the graph, parameters and shapes are no values to keep.
+    Constants, parameters of the operation and shapes do not count.
     """
     node = card.node
     assert node is not None
@@ -81,7 +82,7 @@ def kept(card: Card) -> list[Card]:
 
 
 class _Tape:
-    """One drawing: which operation stands on which level, its derivative beside it, the leaves outside."""
+    """One drawing: operations on levels, their derivatives beside them, the leaves outside."""
 
     def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
         self.scene, self.theme = scene, theme
@@ -155,7 +156,7 @@ class _Tape:
     # ------------------------------------------------------------ cards
 
     def _levels(self) -> None:
-        """Each operation on a level of its own, its leaves beside the one before it or further up."""
+        """Place each operation on a level of its own, its leaves beside the one before it or further up."""
         beside: dict[int, list[Card]] = {}
         for card, i in self.level.items():
             for leaf in dict.fromkeys(socket.tail for socket in card.sockets if socket.tail.node is None):
@@ -267,7 +268,7 @@ class _Tape:
         return self.cards.whole(card, inside)
 
     def _named(self, card: Card, formula: str) -> list[str]:
-        """The name, the formula and the value, or what stands for it."""
+        """The name, the formula, and the value or its shape."""
         ink = self.cards.ink(card)
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
         name = text(clipped(card.name), style.NAME, ink, bold=True)
@@ -283,7 +284,7 @@ class _Tape:
         return table(inside, cellpadding=5, **frame)
 
     def _parts(self, card: Card) -> str:
-        """`3 + 4 = `, or nothing where a single part arrives."""
+        """The addends of a gradient, such as `3 + 4 = `; empty where there is one."""
         seeded = card.place in self.scene.ends
         if len(card.addends) + seeded < 2:
             return ""
@@ -298,7 +299,7 @@ class _Tape:
         return f"{' + '.join(said)} = "
 
     def _number(self, array: np.ndarray) -> str:
-        """A gradient: the number, or the size of many."""
+        """A gradient: the number, or the rms of several."""
         if array.shape:
             return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, self.theme.grad, italic=True)
         return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, self.theme.grad, bold=True, italic=True)
@@ -376,7 +377,7 @@ class _Tape:
         self.picture.edge(above, self.back[head], label=label, tooltip=told, **backward)
 
     def _into_gap(self, card: Card) -> None:
-        """One edge to all operations that are not drawn, and one back."""
+        """Draw one edge to all operations that are not drawn, and one back."""
         self.picture.edge(card.key, self.gap, cls="fwd", id=f"f_{card.key}_{self.gap}")
         above = self.back.get(card) or self.result.get(card)
         if above:

@@ -9,7 +9,7 @@ import numpy as np
 
 import autograd as ag
 from viz.drawing import style
-from viz.plots.plots import Plot, _figure, _heading, _plain, _settings
+from viz.plots.figure import Plot, heading, new_figure, plain_axes, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,14 +69,14 @@ def surfaces(
     """
     theme = style.LIGHT
     paths = {name: descend(loss, x, y, start, rate, steps) for name, loss in losses.items()}
-    with _settings():
-        figure = _figure(9.6, 7.0, theme)
+    with settings():
+        figure = new_figure(9.6, 7.0, theme)
         line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
-        _heading(figure, title, line, theme)
+        heading(figure, title, line, theme)
         for place, (name, loss) in enumerate(losses.items()):
             left = 0.02 + 0.49 * place
-            heading: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": theme.ink, "va": "top"}
-            figure.text(left, 0.87, name.capitalize(), **heading)
+            bold: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": theme.ink, "va": "top"}
+            figure.text(left, 0.87, name.capitalize(), **bold)
             path = paths[name]
             said = f"loss {path[0, 2]:.3g} at the start, {path[-1, 2]:.3g} after {steps} steps"
             figure.text(left, 0.84, said, fontsize=style.CAPTION, color=theme.muted, va="top")
@@ -140,7 +140,7 @@ def _norms(axes: Axes, paths: Mapping[str, np.ndarray], theme: style.Theme) -> N
         )
     axes.set_title("Norm of the gradient", loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
     axes.set_xlabel("step", fontsize=style.CAPTION, color=theme.muted)
-    _plain(axes, theme)
+    plain_axes(axes, theme)
 
 
 def descents(
@@ -158,9 +158,9 @@ def descents(
     """
     theme = style.LIGHT
     slope = ag.grad(lambda w: ag.sum(loss(w)))
-    with _settings():
-        figure = _figure(2.5 * len(rates) + 0.3, 3.2, theme)
-        _heading(figure, title, "the loss over the weight     each mark is a step, the ring the start", theme)
+    with settings():
+        figure = new_figure(2.5 * len(rates) + 0.3, 3.2, theme)
+        heading(figure, title, "the loss over the weight     each mark is a step, the ring the start", theme)
         ends = []
         for place, rate in enumerate(rates):
             path = [float(start)]
@@ -191,7 +191,7 @@ def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name:
     axes.set_title(word, loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
     axes.set_xlabel("weight", fontsize=style.CAPTION, color=theme.muted)
     axes.locator_params(nbins=4)
-    _plain(axes, theme)
+    plain_axes(axes, theme)
 
 
 def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -> Plot:
@@ -200,9 +200,9 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
     Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     theme = style.LIGHT
-    with _settings():
-        figure = _figure(7.4, 3.6, theme)
-        _heading(figure, title, label, theme)
+    with settings():
+        figure = new_figure(7.4, 3.6, theme)
+        heading(figure, title, label, theme)
         axes = figure.add_axes((0.09, 0.15, 0.62, 0.66))
         for (name, sizes), mark in zip(series.items(), MARKS, strict=False):
             axes.semilogy(
@@ -213,7 +213,7 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
                 fontsize=style.CAPTION, color=theme.ink,
             )  # fmt: skip
         axes.set_xlabel("layer", fontsize=style.CAPTION, color=theme.muted)
-        _plain(axes, theme)
+        plain_axes(axes, theme)
     said = "; ".join(
         f"{name}: {sizes[0]:.1e} in layer 1, {sizes[-1]:.1e} in the last" for name, sizes in series.items()
     )

@@ -33,7 +33,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.check import mark_checks
-from viz.graph.picture import Drawing
+from viz.graph.drawing import Drawing
 from viz.pages import lean
 from viz.pages.emitted import asset
 from viz.pages.lines import user_line

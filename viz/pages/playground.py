@@ -23,7 +23,7 @@ from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.pages.emitted import asset, in_double, ramps, shared_names, too_large, traced, written
 from viz.pages.page import POLICY, Page, _json, _text, _variables
-from viz.plots.network import _chain, recorded
+from viz.plots.chain import layers_between, linear_chain
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
 
@@ -145,7 +145,7 @@ class _Document:
         lr: float,
         names: Sequence[str] | None,
     ) -> None:
-        output, chain = recorded(model, points)
+        output, chain = linear_chain(model, points)
         self.sizes = [2, *(int(node.shape[-1]) for node, _, _ in chain)]
         outputs = self.sizes[-1]
         if output.ndim not in (1, 2) or output.size != len(points) * outputs:
@@ -199,7 +199,7 @@ class _Document:
         start = x.detach().requires_grad_()
         output = self.model(start)
         values = ag.Graph(output).replay()
-        chain = _chain(output, start)
+        chain = layers_between(output, start)
         return [values[node] for node, _, _ in chain], [values[end] for _, _, end in chain], values[vertex_of(output)]
 
     def _see(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:

@@ -26,7 +26,8 @@ from viz.drawing.render import Picture, RenderError
 from viz.pages.emitted import asset, ramps
 from viz.pages.pad import Pad, pad
 from viz.pages.page import Page, _json, _text, _variables
-from viz.plots.plots import Plot, histories
+from viz.plots.figure import Plot
+from viz.plots.history import histories
 from viz.plots.tiles import BLANK
 from viz.recorded.validation import numbers_of
 

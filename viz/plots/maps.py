@@ -12,7 +12,7 @@ from autograd.validation import check_instance, whole
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
-from viz.plots.plots import Plot
+from viz.plots.figure import Plot
 from viz.plots.tiles import Tile, sheet
 from viz.recorded.evaluate import evaluate
 from viz.recorded.rows import Row, rows_of
@@ -71,7 +71,7 @@ def plot_filters(
         names = [f"filter {o}" for o in range(len(rows))]
         parts = [f"{n} more {word}" for n, word in ((many - DOWN, "filters"), (channels - ACROSS, "channels")) if n > 0]
         hidden = f"{' and '.join(parts)} not drawn" if parts else ""
-    said = f"{numbers.count(many)} filter{'s' * (many != 1)} of {' × '.join(map(str, size))}"
+    said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
     said += f" for {channels} channels" if channels > 1 else ""
     line = "darker = larger" + (f"; {hidden}" if hidden else "")
     return sheet(rows, title or said, line, said, colours, names=names, side=0.62)
@@ -86,11 +86,11 @@ def plot_feature_maps(
     title: str | None = None,
     theme: str | style.Theme = "light",
 ) -> Plot:
-    """What each layer makes of an image: a row of tiles for each layer, one tile for each channel.
+    """The feature maps of an image: a row of tiles for each layer, one tile for each channel.
 
     ``model``: a module or function; ``x``: its input, the batch first. ``layer``: the path of one module, whose
     channels are drawn in several rows; None draws the first 8 channels of every layer that has space. ``example``:
-    which of the batch. Each tile has its own scale. Nothing of the model changes but what its forward changes.
+    which of the batch. Each tile has its own scale. The model changes only as in any forward pass.
 
     Raises `DrawingError` for an unknown layer, a model without space, and an example that is not in the batch.
 

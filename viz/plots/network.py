@@ -1,8 +1,7 @@
-"""One example through a network, neuron by neuron: discs are activations, lines are weights, ∂ is what came back.
+"""One example through a network, neuron by neuron: discs are activations, lines are weights, ∂ the gradients.
 
-The network is any callable made of a chain of linear layers with elementwise activations between them: it is run once,
-and the chain is read from what was recorded. Small networks show every number; large ones a few neurons of each layer,
-the input as the picture it is, and every output with its probability. Positions are computed here, not by the engine.
+Small networks show every number; large ones a few neurons of each layer, an image as the picture it is, and every
+output with its probability. Positions are computed here, not by the engine.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node, vertex_of
-from autograd.validation import check_function, refused
+from autograd.validation import refused
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, row, table, text, text_width
 from viz.drawing.style import Theme
-from viz.recorded.evaluate import evaluate, host
+from viz.plots.chain import Layer, Pass, run_example
 from viz.recorded.validation import class_names, numbers_of
 
 EVERY = 8  # neurons of a layer that are all drawn; of a larger one:
@@ -38,42 +36,6 @@ BAR = 84  # points: a probability of 1
 TALL = 15  # points: a number on a line
 CLEAR, CLEAR_DISC = 46, 30  # points: from the middle of a column to numbers on the lines beside it
 STROKE = 0.6  # points: either line of a hollow one
-KEEPS_ORDER = ("reshape", "expand_dims", "squeeze", "flatten", "astype")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A linear layer and what follows it, for one example.
-
-    ``weight`` is (out, in); ``z``, ``a`` and the gradients at them are (out,), None where no gradient was computed.
-    """
-
-    weight: np.ndarray
-    bias: np.ndarray | None
-    z: np.ndarray
-    a: np.ndarray
-    activation: str
-    gradient: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One example through a network. ``x``: what the first layer got, flat; ``p``: the probabilities of the classes."""
-
-    x: np.ndarray
-    layers: list[Layer]
-    p: np.ndarray | None
-    target: np.ndarray | None  # one number per output
-    loss: float | None
-    loss_words: str
-
-    @property
-    def sizes(self) -> list[int]:
-        """How many neurons each layer has, the input first."""
-        return [self.x.size, *(layer.z.size for layer in self.layers)]
-
-
-# ---------------------------------------------------------------- reading the network
 
 
 def draw_network(
@@ -88,7 +50,7 @@ def draw_network(
     theme: str | Theme = "light",
     image: bool | tuple[int, int] | None = None,
 ) -> Picture:
-    """One example through a network of linear layers, neuron by neuron, with the gradient at every drawn neuron.
+    """Draw one example through a network of linear layers, neuron by neuron, with the gradient at every drawn neuron.
 
     ``model`` is called once with ``x``, one example: (n,), or (1, ...) as a batch of one. ``target`` is its class (an
     integer) or one number per output; without it there is no loss and no gradient. ``loss(output, target)`` gives a
@@ -106,7 +68,7 @@ def draw_network(
     >>> picture.alt
     '2-2: one example through the network. Output 0.9526, 0.1192. L = 0.01646.'
     """
-    seen = _run(model, x, target, loss, classes, probabilities)
+    seen = run_example(model, x, target, loss, classes, probabilities)
     picture = None
     given = numbers_of(x, "x")
     if isinstance(image, tuple) and len(image) != 2:
@@ -121,166 +83,9 @@ def draw_network(
     return _Drawing(seen, picture, classes, style.theme_named(theme)).draw(title)
 
 
-def _run(
-    model: Callable[[Any], ag.Tensor],
-    x: Any,
-    target: Any,
-    loss: Callable[[Any, Any], ag.Tensor] | None,
-    classes: Sequence[str] | None,
-    probabilities: bool | None,
-) -> Pass:
-    given = numbers_of(x, "x")
-    if given.ndim == 0 or (given.ndim > 1 and given.shape[0] != 1):
-        raise DrawingError(
-            f"a network is drawn with one example, and x has shape {given.shape}: pass one row of it, such as x[:1]"
-        )
-    output, chain = recorded(model, given.reshape(1, -1) if given.ndim == 1 else given)
-    n = output.size
-    last = chain[-1][1]
-    number = None if target is None else numbers_of(target, "target")
-    is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
-    if probabilities is None:
-        # Sigmoid outputs that are trained towards a class are read as its probabilities too.
-        probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
-    with ag.enable_grad():
-        truth, total, words = _loss(output, number, last, is_class, loss, classes)
-    seen = evaluate(output if total is None else total, gradients=total is not None)
-    layers = []
-    for node, activation, end in chain:
-        weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
-        z = seen.value(node).reshape(-1)
-        gradient = seen.gradients.get(node)
-        layers.append(
-            Layer(
-                weight=seen.value(weight),
-                bias=None if bias is None else seen.value(bias),
-                z=z,
-                a=seen.value(end).reshape(-1),
-                activation=activation,
-                gradient=None if gradient is None else gradient.reshape(-1),
-            )
-        )
-    p = None
-    if probabilities:
-        p = layers[-1].a
-        if not last:
-            with ag.no_grad():
-                p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
-    return Pass(
-        x=seen.value(chain[0][0].inputs[0]).reshape(-1),
-        layers=layers,
-        p=p,
-        target=truth,
-        loss=None if total is None else float(seen.value(vertex_of(total)).reshape(())),
-        loss_words=words,
-    )
-
-
-def recorded(model: Callable[[Any], ag.Tensor], batch: np.ndarray) -> tuple[ag.Tensor, list[tuple[Node, str, Node]]]:
-    """The model run once on a batch, in its own dtype and on its device: the output, and its linear operations
-    from the input on, each with the name of what follows it and where that ends.
-
-    Raises `DrawingError` for what is not a chain of linear layers.
-    """
-    check_function(model, "model", "a module, or a function of a Tensor")
-    parameters = getattr(model, "parameters", None)
-    first = next(iter(parameters()), None) if callable(parameters) else None
-    if batch.dtype.kind != "f" or first is not None:
-        batch = batch.astype(str(first.dtype) if first is not None else "float64")
-    with ag.enable_grad():
-        start = ag.Tensor(batch, requires_grad=True, name="x")
-        if first is not None and first.device != start.device:
-            start = start.to(first.device).detach().requires_grad_()
-        output = model(start)
-    if getattr(output, "node", None) is None:
-        raise DrawingError("the network recorded no operation on x: there is nothing to draw, it must return a Tensor")
-    return output, _chain(output, start)
-
-
-def _chain(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
-    """The linear operations from the input to the output, each with the name of what follows it and where that ends."""
-    chain: list[tuple[Node, str, Node]] = []
-    place: Any = output.node
-    end, after = place, list[str]()
-    while place is not start:
-        if not isinstance(place, Node):
-            raise DrawingError("the output does not depend on x by recorded operations, so no network can be drawn")
-        op = place.op
-        if op.name == "linear":
-            chain.append((place, ", ".join(reversed(after)), end))
-            end, after = place.inputs[0], []
-        elif op.name not in KEEPS_ORDER:
-            others = [p for p in place.inputs if not isinstance(p, Node) and p is not start and np.ndim(host(p)) > 0]
-            if others or sum(isinstance(p, Node) or p is start for p in place.inputs) > 1 or not _same_shape(place):
-                where = f" in {place.scope[-1][0] or place.scope[-1][1]}" if place.scope else ""
-                raise DrawingError(
-                    f"a network is drawn as a chain of linear layers with elementwise activations, and {op.name!r}"
-                    f"{where} does not fit into one (of dropout, call model.eval() first): draw_graph draws any graph"
-                )
-            after.append(str(op.name))
-        place = next((p for p in place.inputs if isinstance(p, Node) or p is start), None)
-    if not chain:
-        raise DrawingError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
-    return chain[::-1]
-
-
-def _same_shape(node: Node) -> bool:
-    return any(tuple(getattr(p, "shape", ())) == tuple(node.shape) for p in node.inputs)
-
-
-def _loss(
-    output: ag.Tensor,
-    target: np.ndarray | None,
-    last: str,
-    is_class: bool,
-    loss: Callable[[Any, Any], ag.Tensor] | None,
-    classes: Sequence[str] | None,
-) -> tuple[np.ndarray | None, ag.Tensor | None, str]:
-    """The target with one number per output, the recorded loss, and how it is computed, in short."""
-    if target is None:
-        return None, None, ""
-    n = output.size
-    if is_class and n > 1:
-        label = int(target.reshape(()))
-        if not 0 <= label < n:
-            raise DrawingError(f"the target {label} is no class of a network with {n} outputs: give 0 to {n - 1}")
-        truth = np.zeros(n)
-        truth[label] = 1.0
-    elif target.size != n:
-        raise DrawingError(
-            f"a target of shape {target.shape} does not fit {n} output{'s' if n != 1 else ''}: give a class as an"
-            " integer, or one number per output"
-        )
-    else:
-        label, truth = -1, target.reshape(-1).astype(float)
-    if loss is not None:
-        check_function(loss, "loss", "a function of an output and a target")
-        given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
-        total = loss(output, _beside(given, output))
-        if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
-            raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
-        return truth, total, ""
-    if "softmax" in last and is_class:
-        return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
-    if is_class and not last and n > 1:
-        return truth, ag.cross_entropy(ag.reshape(output, shape=(1, n)), _beside(np.array([label]), output)), "-ln"
-    goal = _beside(truth.astype(str(output.dtype)).reshape(output.shape), output)
-    if n == 1 and not last and (is_class or classes is not None):
-        return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"
-    return truth, ag.squared_error(output, goal, reduction="sum"), ""
-
-
-def _beside(array: np.ndarray, output: ag.Tensor) -> ag.Tensor:
-    """The array on the device of the output."""
-    return ag.asarray(array, device=output.device)
-
-
-# ---------------------------------------------------------------- drawing
-
-
 @dataclass(frozen=True)
 class Column:
-    """The drawn neurons of one layer: their numbers from the top down, their places, and how many are left out."""
+    """The drawn neurons of one layer from the top down: their indices and positions, and how many are left out."""
 
     x: float
     shown: list[int]
@@ -291,7 +96,7 @@ class Column:
 
 
 def sample(n: int, every: int = EVERY) -> list[int]:
-    """Which neurons of a layer of `n` are drawn.
+    """The indices of the neurons drawn of a layer of `n`.
 
     >>> sample(8), sample(500)
     ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 498, 499])
@@ -300,7 +105,7 @@ def sample(n: int, every: int = EVERY) -> list[int]:
 
 
 class _Drawing:
-    """One drawing. Points, y upwards, the middle of every column at 0."""
+    """One drawing. Positions are in points, y upwards, the middle of every column at 0."""
 
     def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None, theme: Theme) -> None:
         self.seen, self.picture, self.classes, self.theme = seen, picture, classes, theme
@@ -340,7 +145,7 @@ class _Drawing:
         return columns
 
     def _joined(self) -> list[int]:
-        """The columns with a line for each weight from the column before."""
+        """The columns that a line for each weight joins to the column before."""
         first = 1 if self.picture is None else 2
         return [n for n in range(first, len(self.columns)) if n == 1 or self.kept[n - 1] - self.kept[n - 2] == 1]
 
@@ -356,8 +161,11 @@ class _Drawing:
         return 230.0 if into == NUMBERED else 185.0
 
     def _deciding(self, k: int) -> list[int]:
-        """The neurons of a layer on which the result depends most: by activation times gradient, which is by how much
-        the loss would change to first order without the neuron, or by activation times outgoing weights."""
+        """The neurons of a layer on which the result depends most.
+
+        The measure is activation times gradient, the change of the loss to first order without the neuron; without a
+        loss, activation times outgoing weights.
+        """
         layers = self.seen.layers
         layer, many = layers[k], FIRST + LAST
         if layer.a.size <= EVERY or k + 1 == len(layers):
@@ -371,7 +179,7 @@ class _Drawing:
         return sorted(int(i) for i in np.argsort(-effect, kind="stable")[:many])
 
     def _outputs(self, n: int) -> list[int]:
-        """Every output of few; of many the largest, and the target."""
+        """The outputs drawn: all of a few; of many the largest, and the target."""
         if n <= EVERY_OUTPUT:
             return list(range(n))
         last = self.seen.layers[-1].a
@@ -382,9 +190,9 @@ class _Drawing:
 
     @staticmethod
     def _spread(x: float, shown: list[int], pitch: float, radius: float, size: int | None = None) -> Column:
-        """Neurons below one another, with room for three dots where the count jumps from the head to the tail."""
+        """A column of neurons, with room for three dots where some in the middle are left out."""
         more = 0 if size is None else size - len(shown)
-        dots = more > 0 and shown == sample(size or 0)  # of an input; of a layer those on which the result depends
+        dots = more > 0 and shown == sample(size or 0)
         steps = [0.0]
         for above, below in pairwise(shown):
             steps.append(steps[-1] + (1.65 * pitch if dots and below - above > 1 else pitch))
@@ -468,7 +276,7 @@ class _Drawing:
         return f"{title}. {'. '.join(words)}."
 
     def _measure(self) -> str:
-        """What the bars show: sigmoids of their own are no distribution."""
+        """The word for the bars: separate sigmoids are no distribution over classes."""
         return "activation" if self.seen.layers[-1].activation == "sigmoid" else "probability"
 
     def _class(self, k: int) -> str:
@@ -478,14 +286,14 @@ class _Drawing:
         self.out.node(name, label, pos=f"{x:g},{y:g}", **attributes)
 
     def _left(self, name: str, label: str, x: float, y: float, width: float = 150) -> None:
-        """Text that starts at x."""
+        """Draw text that starts at x."""
         inner = row(cell(label, width=width, fixedsize=True, height=14, align="LEFT"))
         self._put(name, table(inner), x + width / 2, y)
 
     def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False, colour: str | None = None) -> str:
         return text(words, size, colour or self.theme.muted, bold=bold)
 
-    def _came_back(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> str:
+    def _gradient(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> str:
         return text(words, size, self.theme.grad, bold=bold, italic=True)
 
     # ------------------------------------------------------------ headers
@@ -514,7 +322,7 @@ class _Drawing:
                 continue
             self._put(f"k{i}", self._plain(caption), column.x, self.top + 29)
             if gradient is not None:
-                self._put(f"r{i}", self._came_back(f"rms ∂ {numbers.rms(gradient)}"), column.x, self.top + 15)
+                self._put(f"r{i}", self._gradient(f"rms ∂ {numbers.rms(gradient)}"), column.x, self.top + 15)
         for i, (before, after) in enumerate(pairwise(self.kept)):
             if after - before > 1:
                 x = (self.columns[i + 1].x + self.columns[i + 2].x) / 2
@@ -554,7 +362,7 @@ class _Drawing:
         return f"i{place}_{k}"
 
     def _dots(self, place: int) -> None:
-        """Three dots and how many are left out, in the gap of a column or below it."""
+        """Draw three dots and the number of neurons left out, in the gap of a column or below it."""
         column = self.columns[place]
         if not column.more:
             return
@@ -586,7 +394,7 @@ class _Drawing:
             self._weights(place)
 
     def _shade(self, layer: Layer) -> np.ndarray:
-        """How dark each disc is, 0 to 1; nan where the activation is not finite."""
+        """The darkness of each disc, 0 to 1; nan where the activation is not finite."""
         p = self.seen.p if layer is self.seen.layers[-1] else None
         values: np.ndarray = np.abs(layer.a if p is None else p)
         largest = float(np.max(values[np.isfinite(values)], initial=0.0))
@@ -632,7 +440,7 @@ class _Drawing:
             self._beside(place, layer, i, column, y)
 
     def _beside(self, place: int, layer: Layer, i: int, column: Column, y: float) -> None:
-        """Bias and gradient above and below a disc; of two discs the gradients are on the inside."""
+        """Draw bias and gradient above and below a disc; of two discs the gradients are on the inside."""
         up = 1 if len(column.shown) != 2 or i == 0 else -1
         if layer.bias is not None:
             words = text(f"b {numbers.scalar(layer.bias[i])}", style.CAPTION, self.theme.ink)
@@ -641,7 +449,7 @@ class _Drawing:
             )
             self._put(f"b{place}_{i}", label, column.x, y + 40 * up, cls="parameter")
         if layer.gradient is not None:
-            words = self._came_back(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
+            words = self._gradient(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
             patch = table(row(cell(words)), bgcolor=self.theme.paper)
             self._put(f"g{place}_{i}", patch, column.x, y - 36 * up, cls="gradient")
 
@@ -665,7 +473,7 @@ class _Drawing:
             self._put(f"w{place}_{column.shown[a]}_{before.shown[b]}", patch, x, y)
 
     def _bands(self, layer: Layer, column: Column) -> None:
-        """Lines from the picture: each stands for the contribution of one horizontal band to z."""
+        """Draw lines from the picture, each for the contribution of one horizontal band to z."""
         assert self.picture is not None
         width, height = marks.image_size(self.picture, 130)
         n = min(BANDS, self.picture.shape[0])
@@ -685,10 +493,10 @@ class _Drawing:
     def _line(
         self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str
     ) -> None:
-        """A weight, from middle to middle: the discs cover its ends.
+        """Draw a weight as a line from middle to middle: the discs cover its ends.
 
-        Negative is hollow, a line of the paper's colour on one that is as wide as a positive one would be. The engine
-        would bend the two apart, therefore their course is given.
+        A negative weight is hollow: a thinner line of the paper's colour lies on it. The engine would bend the two
+        apart, so their course is given.
         """
         theme = self.theme
         share = abs(value) / largest if math.isfinite(value) else 1.0
@@ -715,7 +523,7 @@ class _Drawing:
     # ------------------------------------------------------------ the outputs
 
     def _probabilities(self) -> None:
-        """A bar for each class: its probability, its gradient, and the target."""
+        """Draw a bar for each class: its probability, its gradient, and the target."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         assert seen.p is not None
         x = column.x + column.radius + 10
@@ -740,7 +548,7 @@ class _Drawing:
                 said_so += self._plain(f"   TARGET {numbers.scalar(seen.target[0])}", style.TAG)
             self._left(f"p{i}", said_so, x + width + 6, y, 100 + self._name_width())
             if gradient is not None and not self.small:
-                self._left(f"g{i}", self._came_back(f"∂ {_p(float(gradient[i]))}"), back, y, 60)
+                self._left(f"g{i}", self._gradient(f"∂ {_p(float(gradient[i]))}"), back, y, 60)
         if self.small:
             self._left("hp", self._plain(self._measure()), x, self.top + 28, 90)
             if seen.loss is not None:
@@ -766,7 +574,7 @@ class _Drawing:
         return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
 
     def _targets(self) -> None:
-        """The target beside each output of a small network, joined to the loss."""
+        """Draw the target beside each output of a small network, joined to the loss."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         if seen.target is None or seen.loss is None:
             return
@@ -794,7 +602,7 @@ class _Drawing:
         )
 
     def _results(self) -> None:
-        """Outputs of a large network that are no probabilities: value, target and gradient."""
+        """Draw value, target and gradient of the outputs of a large network that are no probabilities."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         x = column.x + column.radius + 10
         last = seen.layers[-1]
@@ -804,7 +612,7 @@ class _Drawing:
                 words = self._plain("TARGET ", style.TAG) + text(numbers.scalar(seen.target[i]), style.CELL, theme.ink)
                 self._left(f"t{i}", words, x + 70, y, 90)
             if last.gradient is not None:
-                self._left(f"g{i}", self._came_back(f"∂ {numbers.scalar(last.gradient[i])}"), x + 165, y, 80)
+                self._left(f"g{i}", self._gradient(f"∂ {numbers.scalar(last.gradient[i])}"), x + 165, y, 80)
         if seen.loss is not None:
             words = self._plain(f"L = {numbers.scalar(seen.loss)}", style.CELL, bold=True, colour=theme.ink)
             self._left("los", words, x + 165, self.top + 44)
@@ -819,7 +627,7 @@ def _largest(array: np.ndarray) -> float:
 def _beads(
     lines: Mapping[tuple[int, int], tuple[float, float, float, float]], wide: Mapping[tuple[int, int], float]
 ) -> dict[tuple[int, int], tuple[float, float]]:
-    """Where on each line its number stands: clear of the other numbers, and of the other lines as far as possible."""
+    """The position of the number on each line: clear of other numbers, and of other lines as far as possible."""
     placed: dict[tuple[int, int], tuple[float, float]] = {}
     for pair, (x0, y0, x1, y1) in lines.items():
         half, others = wide[pair] / 2, [line for p, line in lines.items() if p != pair]
@@ -857,7 +665,7 @@ def _brief(x: float) -> str:
 
 
 def _p(x: float) -> str:
-    """A probability, or what comes back at it: 3 significant digits, 2 below 1e-3.
+    """A probability or its gradient: 3 significant digits, 2 below 1e-3.
 
     >>> _p(0.19), _p(0.0000112), _p(0.0), _p(1.0)
     ('0.190', '1.1e-5', '0', '1.000')

@@ -1,6 +1,6 @@
-"""Which pixels a decision depends on: gradients with respect to the input, and a small change that turns the decision.
+"""The pixels that a decision depends on: gradients with respect to the input, and changes that alter the decision.
 
-All of it is the engine's own backward pass, asked for the input instead of the weights.
+All gradients come from the engine's backward pass, with respect to the input instead of the weights.
 
 - Gradient: K. Simonyan, A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013.
 - SmoothGrad: D. Smilkov and others, "SmoothGrad: removing noise by adding noise", 2017.
@@ -25,7 +25,7 @@ from autograd.messages import of_type
 from autograd.validation import as_path, check_function, number, refused, whole
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.plots import Plot
+from viz.plots.figure import Plot
 from viz.plots.tiles import Tile, sheet
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
@@ -35,7 +35,7 @@ SHOWN = 8  # examples of a picture
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _Shown:
-    """What shows itself as a picture: in a notebook, and saved as .svg, .png or .pdf."""
+    """A result that is shown as a picture in a notebook, and saved as .svg, .png or .pdf."""
 
     def plot(self) -> Plot:
         """The picture. Raises `DrawingError` where the input is no image."""
@@ -51,7 +51,7 @@ class _Shown:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Saliency(_Shown):
-    """How much each entry of the input matters for a score.
+    """The influence of each entry of the input on a score.
 
     ``gradient``: ∂(score of the target)/∂x, of the shape of ``x``; for Grad-CAM None. ``map``: (n, height, width) for
     images, the largest absolute gradient over the channels, or the map of Grad-CAM; the shape of ``x`` otherwise.
@@ -157,7 +157,7 @@ def saliency(
     title: str | None = None,
     theme: str | style.Theme = "light",
 ) -> Saliency:
-    """How much each entry of the input matters for a score: the gradient of the score with respect to the input.
+    """The influence of each entry of the input on a score: the gradient of the score with respect to the input.
 
     ``model``: a module or function from a batch to scores (n, classes); a module is run as in evaluation, and its mode
     is restored. ``x``: floating, the batch first. ``target``: the class whose score is differentiated, one for all or
@@ -185,7 +185,7 @@ def saliency(
     array = _floating(x)
     samples, noise = whole(samples, "samples", 1), number(noise, "noise", 0)
     if layer is not None and samples > 1:
-        raise DrawingError("samples= is for gradients and goes not with layer=, which asks for Grad-CAM")
+        raise DrawingError("samples= is for gradients and cannot be combined with layer=, which asks for Grad-CAM")
     with _evaluating(model):
         recorded, scores = _scores(model, array)
         wanted = _targets(target, host(scores))
@@ -259,7 +259,7 @@ def adversarial(
     return Adversarial(epsilon, array, changed, gradient, wanted, before, after, sure, surer, chosen)
 
 
-# ---------------------------------------------------------------- what is given
+# ---------------------------------------------------------------- arguments
 
 
 def _floating(x: Any) -> np.ndarray:
@@ -311,8 +311,8 @@ def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:
     if not isinstance(scores, ag.Tensor) or scores.ndim != 2 or len(scores) != len(array) or not scores.shape[1]:
         found = numbers.shape(scores.shape) if isinstance(scores, ag.Tensor) else of_type(scores)
         raise DrawingError(
-            f"the model gives {found} for x of shape {numbers.shape(array.shape)}, and what is needed is scores (n,"
-            " classes), a row for each input"
+            f"the model gives {found} for x of shape {numbers.shape(array.shape)}, but scores (n, classes) are"
+            " needed, a row for each input"
         )
     if scores.node is None:
         raise DrawingError("the model's scores do not depend on x: compute them from x with functions of autograd")

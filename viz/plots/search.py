@@ -1,4 +1,4 @@
-"""Pictures of a search for a network: sketches of the networks, learning curves, what mattered, size and accuracy."""
+"""Pictures of a search for a network: sketches of networks, learning curves, accuracy against size and choices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from autograd.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.plots import Plot, _figure, _heading, _plain, _settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, plain_axes, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ SKETCHES = 10  # networks that are sketched, the best first
 
 
 def plot_search(result: Any, *, title: str = "Search for a network", theme: str | style.Theme = "light") -> Plot:
-    """What `nn.search` tried: sketches of the best networks, learning curves, accuracy against size, and what mattered.
+    """The trials of `nn.search`: sketches of the best networks, learning curves, accuracy against size and choices.
 
     ``result``: what `nn.search` returned, or anything with its ``trials`` and ``pareto()``. A sketch has a bar for each
     layer, as high as the logarithm of its width, dark if the network is accurate. Learning curves of trials that were
@@ -38,11 +38,11 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
         raise DrawingError("no trial of this search has an accuracy: there is nothing to plot")
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
     ordered = sorted(trial.accuracy for trial in known)
-    low, high = ordered[len(ordered) // 5], ordered[-1]  # a few hopeless networks take no colours from the others
-    with _settings():
-        figure = _figure(WIDTH, HEIGHT, colours)
+    low, high = ordered[len(ordered) // 5], ordered[-1]  # a few bad networks shall not use up the range of colours
+    with settings():
+        figure = new_figure(WIDTH, HEIGHT, colours)
         done = sum(trial.state == "complete" for trial in result.trials)
-        _heading(figure, title, f"{len(result.trials)} trials, {done} of them complete; dark = accurate", colours)
+        heading(figure, title, f"{len(result.trials)} trials, {done} of them complete; dark = accurate", colours)
         _sketches(_axes(figure, 0.35, 6.55, 9.3, 1.75, colours, bare=True), ranked[:SKETCHES], (low, high), colours)
         _curves(_axes(figure, 0.75, 3.55, 4.0, 2.3, colours), known, ranked[0], (low, high), colours)
         _front(_axes(figure, 5.7, 3.55, 3.95, 2.3, colours), known, result.pareto(), (low, high), colours)
@@ -56,11 +56,11 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
 def _axes(
     figure: Figure, left: float, bottom: float, width: float, height: float, theme: style.Theme, bare: bool = False
 ) -> Axes:
-    axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
+    axes: Axes = axes_at(figure, left, bottom, width, height)
     if bare:
         axes.set_axis_off()
     else:
-        _plain(axes, theme)
+        plain_axes(axes, theme)
     return axes
 
 

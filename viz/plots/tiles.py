@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from viz.drawing import numbers, style
-from viz.plots.plots import Plot, _figure, _heading, _settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,9 +65,9 @@ def sheet(
     signed = any(_is_signed(tile) for row in rows for tile in row)
     width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + LETTER * max(len(line), 1.6 * len(title)))
     height = TOP + sum(heights) + BOTTOM + KEY * signed
-    with _settings():
-        figure = _figure(width, height, theme)
-        _heading(figure, title, line, theme)
+    with settings():
+        figure = new_figure(width, height, theme)
+        heading(figure, title, line, theme)
         top = height - TOP
         for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             if names:
@@ -75,7 +75,7 @@ def sheet(
                 figure.text(*at, names[i], fontsize=style.CAPTION, color=theme.ink, va="center")
             for j, tile in enumerate(row):
                 left = margin + j * (side + GAP)
-                axes = figure.add_axes((left / width, (top - side) / height, side / width, side / height))
+                axes = axes_at(figure, left, top - side, side, side)
                 _draw(axes, tile, theme)
                 axes.set_gid(f"tile_{i}_{j}")
                 for k, (words, size, ink) in enumerate(
@@ -156,11 +156,11 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
 
 
 def _key(figure: Figure, rows: Sequence[Sequence[Tile]], theme: style.Theme) -> None:
-    """How sign is drawn: a small and a large square, or the ramp with zero."""
+    """Draw the key of signs: a small and a large square, or the ramp with zero."""
     width, height = figure.get_size_inches()
     tiles = [tile for row in rows for tile in row if _is_signed(tile)]
     y = 0.16
-    axes = figure.add_axes((LEFT / width, y / height, 1.1 / width, 0.12 / height))
+    axes = axes_at(figure, LEFT, y, 1.1, 0.12)
     axes.set_axis_off()
     gradient = tiles[-1].kind == "gradient"
     if all(map(_is_small, tiles)):

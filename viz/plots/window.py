@@ -1,4 +1,4 @@
-"""One window of a convolution or a pooling: which entries made one output, and which outputs one entry reached."""
+"""One window of a convolution or a pooling: the inputs of one output, and the outputs that depend on one input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import autograd as ag
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.plots import Plot, _figure, _heading, _settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, settings
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import Names
 from viz.recorded.validation import recorded
@@ -31,7 +31,7 @@ LETTER = 0.083  # inches: a letter of a bold caption, at most on average
 
 @dataclass
 class _Grid:
-    """Numbers in rows and columns: ``start`` is the index of the first, a NaN is beside the array."""
+    """Numbers in rows and columns: ``start`` is the index of the first, NaN stands for entries outside of the array."""
 
     title: str
     values: np.ndarray
@@ -92,14 +92,14 @@ def plot_window(
     shape = node.shape if at is not None else view.x.shape
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         which = "at" if at is not None else "point"
-        raise DrawingError(f"{which}={index} is no place in an array of shape {numbers.shape(shape)}")
+        raise DrawingError(f"{which}={index} is no position in an array of shape {numbers.shape(shape)}")
     rows, said, alt = view.forward(index) if at is not None else view.backward(index)
     title = title or view.headline(index, at is not None)
     return _drawn(rows, title, view.line(at is not None), said, alt, colours, 0 if at is not None else 2)
 
 
 def names_of(seen: Evaluation, y: ag.Tensor) -> dict[str, str]:
-    """What the operation's arguments and its result are called."""
+    """The names of the operation's arguments and of its result."""
     called = Names(seen.graph)
     node = y.node
     assert node is not None
@@ -111,7 +111,7 @@ def names_of(seen: Evaluation, y: ag.Tensor) -> dict[str, str]:
 
 
 class _View:
-    """An operation over windows, as if over two axes: its arrays, names and geometry."""
+    """The arrays, names and geometry of an operation over windows; one axis of space is treated as two."""
 
     def __init__(self, y: ag.Tensor, seen: Evaluation, names: dict[str, str]) -> None:
         node = y.node
@@ -133,7 +133,7 @@ class _View:
         return f"The window of {self.names['y']}[{where}]" if forward else f"Where {self.names['x']}[{where}] goes"
 
     def line(self, forward: bool) -> str:
-        """How to read the picture."""
+        """The line that explains the marks."""
         thick = "; thick = the largest of it" if self.name == "max_pool" else ""
         if not forward:
             by = ", and the weights by which they do" if self.w is not None else ""
@@ -268,17 +268,17 @@ def _sum(parts: Sequence[str]) -> str:
 
 
 def _two(index: Sequence[int]) -> tuple[int, int]:
-    """An index over one or two axes, as over two."""
+    """An index over one or two axes as an index over two."""
     return (int(index[0]), int(index[1])) if len(index) == 2 else (0, int(index[0]))
 
 
 def _flat(shape: Sequence[int]) -> tuple[int, int]:
-    """A size over one or two axes, as over two."""
+    """A shape of one or two axes as a shape of two."""
     return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (1, int(shape[0]))
 
 
 def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **options: Any) -> _Grid:
-    """The part of an array around these places; NaN beside the array."""
+    """The part of an array around these positions; NaN outside of the array."""
     table = array.reshape(_flat(array.shape)).astype(float)
     places = list(around)
     low = [min(place[k] for place in places) for k in (0, 1)]
@@ -299,7 +299,7 @@ def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **op
 
 
 def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
-    """Numbers at places; NaN between them."""
+    """Numbers at their positions; NaN between them."""
     places = [_two(place) for place in parts]
     first = [min(place[k] for place in places) for k in (0, 1)]
     values = np.full([max(place[k] for place in places) - first[k] + 1 for k in (0, 1)], np.nan)
@@ -320,15 +320,15 @@ def _drawn(
     theme: style.Theme,
     begin: int,
 ) -> Plot:
-    """The rows below each other; those below the first begin where its part number ``begin`` does."""
+    """Draw the rows below each other, later ones aligned with part number ``begin`` of the first."""
     lead = sum(map(_width, rows[0][:begin]))
     widths = [lead * (k > 0) + sum(map(_width, row)) for k, row in enumerate(rows)]
     heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in rows]
     width = max(*widths, 0.075 * max(map(len, said)), 0.072 * len(line)) + 2 * LEFT
     height = TOP + sum(heights) + 0.22 * len(said) + 0.1
-    with _settings():
-        figure = _figure(width, height, theme)
-        _heading(figure, title, line, theme)
+    with settings():
+        figure = new_figure(width, height, theme)
+        heading(figure, title, line, theme)
         top = height - TOP
         for k, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             x = LEFT + (lead if k else 0.0)
@@ -364,14 +364,8 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
     if grid.kind == "products" and grid.title.startswith("∂"):
         ink, ground = theme.ink, theme.knob_bg
     figure.text(x / width, top / height, grid.title, fontsize=style.CAPTION, color=ink, va="top", fontweight="bold")
-    axes = figure.add_axes(
-        (
-            (x + labels) / width,
-            (top - HEAD - labels - rows * CELL_HEIGHT) / height,
-            columns * CELL_WIDTH / width,
-            rows * CELL_HEIGHT / height,
-        )
-    )
+    bottom = top - HEAD - labels - rows * CELL_HEIGHT
+    axes = axes_at(figure, x + labels, bottom, columns * CELL_WIDTH, rows * CELL_HEIGHT)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
     axes.set_axis_off()

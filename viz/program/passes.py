@@ -12,7 +12,8 @@ from autograd.compiler.passes.optimize import steps
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, row, table, text
 from viz.drawing.style import Theme
-from viz.program.picture import BACKWARD, UPDATE, Reading, wrapped
+from viz.program.picture import wrapped
+from viz.program.reading import BACKWARD, UPDATE, Reading
 
 WIDTH = 290  # points of a line
 ROWS, ENDS = 120, 50  # lines of a picture; of more, the first and the last are drawn
@@ -23,14 +24,14 @@ SAME = 3  # lines in a row that are the same are drawn at most, of more one at e
 class Line:
     """A line of a program: its text, its value, and its part (forward, backward, update)."""
 
-    key: object  # what tells it from others in both programs
+    key: object  # identifies the line in both programs
     name: str
     rest: str
     part: str
 
     @property
     def whole(self) -> str:
-        """As it prints."""
+        """The line as it prints."""
         return f"{self.name}{self.rest}"
 
 
@@ -45,7 +46,7 @@ def draw_passes(
 
 
 def lines_of(program: Program, shared: set[Value]) -> list[Line]:
-    """The lines of a program; a value that stands in both is the same one, any other goes by its name and shape."""
+    """The lines of a program, keyed by the value if it is in both programs, else by name and shape."""
     reading = Reading(program)
 
     def key(value: Value) -> object:
@@ -63,7 +64,7 @@ def lines_of(program: Program, shared: set[Value]) -> list[Line]:
 
 
 def matched(before: Sequence[Line], after: Sequence[Line]) -> list[Pair]:
-    """The lines of both in one order, those of the same value together."""
+    """Pairs of lines in one order, those of the same value together."""
     keys = [[line.key for line in lines] for lines in (before, after)]
     found: list[Pair] = []
     for tag, i, j, k, m in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():
@@ -87,7 +88,7 @@ class _Drawing:
         self.passes = self._passes(shared)
 
     def _passes(self, shared: set[Value]) -> dict[tuple[str, object], str]:
-        """Which pass took a line out, wrote it or changed it, where ``after`` is what the passes make of ``before``."""
+        """The pass that removed, wrote or changed each line; empty unless ``after`` is the optimised ``before``."""
         before, after = self.programs
         told: dict[tuple[str, object], str] = {}
         old = {line.key: line.whole for line in lines_of(before, shared)}
@@ -144,7 +145,7 @@ class _Drawing:
         return f"lines: {said}"
 
     def _folded(self) -> Iterator[Pair | str]:
-        """The rows that are drawn, and words for those that are not."""
+        """The drawn rows, and texts in place of those that are not."""
         rows: list[Pair | str] = []
         run: list[Pair] = []
         for pair in [*self.pairs, None]:

@@ -7,245 +7,33 @@ A card holds lines as ``print(program)`` writes them. A program is drawn without
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
-from autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
+from autograd.compiler.ir.program import Program, Value
 from autograd.messages import of_type
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
+from viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
+from viz.recorded.names import fresh
 
-FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 WIDTH, ROWS = 200, 3  # points of a line on a card, and the rows that it may take; the whole of it is in the tooltip
 SLACK = 30  # points that a formula may be wider before it is broken
 BOLD = 1.08  # of the width of plain text
-LINES = 8  # of an operation's card
+
 ALIKE = 4  # lines of an update; where a longer one is that of another state too, it is written once
 ENDS = 15  # cards drawn at either end of a part too long to be drawn
-_COUNTED = re.compile(r"t\d+")
-
-
-# ---------------------------------------------------------------- what belongs together
-
-
-@dataclass(eq=False)
-class Block:
-    """Lines that stand on one card."""
-
-    part: str
-    lines: list[Value]
-    key: str = ""
-
-
-@dataclass(eq=False)
-class Home:
-    """States that are updated together, what is seen of them otherwise, and the lines of their update."""
-
-    states: list[Value] = field(default_factory=list)
-    views: list[Value] = field(default_factory=list)
-    lines: list[Value] = field(default_factory=list)
-
-
-class Reading:
-    """A program as it is read: its lines, the part of each, and the card of each."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.producers = program.producers()
-        self.written = dict(program.lines())
-        self.reads = {value: self._read(self.producers[value]) for value in self.written}
-        self.readers: dict[Value, list[Value]] = {}
-        for value, read in self.reads.items():
-            for arg in read:
-                self.readers.setdefault(arg, []).append(value)
-        self.part = self._parts()
-        self.knobs = self._knobs()
-        self.homes = self._homes()
-        self.part |= dict.fromkeys((v for home in self.homes for v in home.views), FORWARD)
-        self.part |= dict.fromkeys((v for v in self.knobs if v in self.part), UPDATE)
-        self.home_of = {v: home for home in self.homes for v in (*home.states, *home.views, *home.lines)}
-        self.blocks = self._blocks()
-        self.block_of = {v: block for block in self.blocks for v in block.lines}
-
-    def _read(self, instruction: Instruction) -> list[Value]:
-        """The values that a line reads, including those of expressions written inside it."""
-        found: dict[Value, None] = {}
-        for arg in instruction.args:
-            inner = self.producers.get(arg)
-            found.update(dict.fromkeys([arg] if inner is None or arg in self.written else self._read(inner)))
-        return list(found)
-
-    def _before(self, values: Iterable[Value]) -> set[Value]:
-        """These values and everything they are computed from."""
-        found: set[Value] = set()
-        pending = list(values)
-        while pending:
-            value = pending.pop()
-            if value not in found:
-                found.add(value)
-                pending += self.producers[value].args if value in self.producers else ()
-        return found
-
-    def _parts(self) -> dict[Value, str]:
-        """The part of each instruction's value, by what comes of it.
-
-        What a gradient alone needs is backward. An update is what of it is computed entry by entry in the state's own
-        shape: the gradient itself comes of a product or a sum, or has its name.
-        """
-        program = self.program
-        gradients = {v for v in self.producers if self._is_gradient(v)}
-        gradients |= {v for v in program.outputs if self._before([v]) & self._seeds()}
-        results = [v for v in program.outputs if v not in gradients]
-        unread = [v for v in self.written if v not in self.readers and v not in program.updates.values()]
-        ends = [v for v in (*results, *unread) if not v.shape and v not in gradients]
-        forward = self._before(ends or results)
-        updates: set[Value] = set()
-        for state, value in program.updates.items():
-            pending = [value]
-            while pending:
-                v = pending.pop()
-                made = self.producers.get(v)
-                if made is None or v in gradients | forward | updates or v.shape not in (state.shape, ()):
-                    continue
-                if made.op in ELEMENTWISE or made.op == "astype":
-                    updates.add(v)
-                    pending += made.args
-        backward = self._before(gradients) - forward - updates
-        return {v: UPDATE if v in updates else BACKWARD if v in backward else FORWARD for v in self.producers}
-
-    def _seeds(self) -> set[Value]:
-        """The ones at which gradients begin, unless a pass has removed them."""
-        return {
-            i.out
-            for i in self.program.instructions
-            if i.op == "broadcast_to" and i.args[0].kind == "constant" and not i.out.shape and i.args[0].data == 1
-        }
-
-    def _knobs(self) -> list[Value]:
-        """Knobs, and the lines that come of nothing else and that several others read."""
-        knobs = [value for value in self.program.values() if value.kind == "knob"]
-        for value in self.written:
-            kinds = {v.kind for v in self._before([value])}
-            if "knob" in kinds and kinds <= {"knob", "constant", "temporary"} and self._is_shared(value):
-                knobs.append(value)
-        return knobs
-
-    def _is_shared(self, value: Value) -> bool:
-        readers = self.readers.get(value, [])
-        return len(readers) > 1 or any(self.part[reader] != UPDATE for reader in readers)
-
-    def _homes(self) -> list[Home]:
-        """Views of states with them, updates beside them, and with an update the gradient that it alone reads."""
-        program = self.program
-        found = {state: Home([state]) for state in program.states}
-
-        def join(one: Home, other: Home) -> None:
-            if one is other:
-                return
-            for mine, theirs in ((one.states, other.states), (one.views, other.views), (one.lines, other.lines)):
-                mine += theirs
-            found.update(dict.fromkeys((*other.states, *other.views, *other.lines), one))
-
-        for value in self.written:
-            arg, *more = self.reads[value] or [value]
-            if arg in found and not more and self.producers[value].op in VIEWS:
-                join(found[arg], Home(views=[value]))
-            elif self.part[value] == UPDATE and value not in self.knobs:
-                found[value] = Home(lines=[value])
-        for value in list(found):
-            if self.part.get(value) == UPDATE:
-                for arg in self.reads[value]:
-                    if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates):
-                        join(found[arg], found[value])
-        for state, value in program.updates.items():
-            if value in found:
-                join(found[state], found[value])
-        for value in reversed(self.written):
-            if self.part[value] == BACKWARD and self._is_gradient(value) and value not in program.outputs:
-                alone = {found.get(reader) for reader in self.readers.get(value, [])}
-                if len(alone) == 1 and (only := alone.pop()) is not None:
-                    join(only, Home(lines=[value]))
-        order = {value: i for i, value in enumerate((*program.states, *self.written))}
-        homes = list(dict.fromkeys(found.values()))
-        for home in homes:
-            for values in (home.states, home.views, home.lines):
-                values.sort(key=order.__getitem__)
-        return homes
-
-    def _is_gradient(self, value: Value) -> bool:
-        return value.name.startswith(GRADIENT)
-
-    def _is_step(self, arg: Value, value: Value) -> bool:
-        """Whether ``arg`` is a step on the way to ``value``: of the same line of the user's and the same module, or,
-        where these are not known, without a name of its own."""
-        one, other = self.producers[arg].origin, self.producers[value].origin
-        return one == other if one and other else _COUNTED.fullmatch(arg.name) is not None
-
-    def _blocks(self) -> list[Block]:
-        """What is read by one line alone and is a step on its way stands with it; a product begins a card."""
-        found: dict[Value, Block] = {}
-        kept = {*self.program.outputs, *self.program.updates.values()}
-        for value in self.written:
-            if value in self.home_of or value in self.knobs:
-                continue
-            block = Block(self.part[value], [])
-            starts = self._is_product(value)
-            view = self.producers[value].op in VIEWS
-            for arg in self.reads[value]:
-                other = found.get(arg)
-                if starts or other is None or other.part != block.part or other.lines[-1] is not arg:
-                    continue
-                # What others read too ends a card, so that no two cards wait for each other.
-                step = self._is_step(arg, value)
-                inner = other.lines if step and not view else other.lines[:-1]
-                closed = any(v in kept or not {*self.readers[v]} <= {*other.lines, value} for v in inner)
-                if not closed and (view or step) and len(block.lines) + len(other.lines) < LINES:
-                    block.lines += other.lines
-            block.lines.append(value)
-            found.update(dict.fromkeys(block.lines, block))
-        order = {value: i for i, value in enumerate(self.written)}
-        blocks = list(dict.fromkeys(found[value] for value in self.written if value in found))
-        for block in blocks:
-            block.lines.sort(key=order.__getitem__)
-        return sorted(blocks, key=lambda block: order[block.lines[-1]])
-
-    def form(self, home: Home) -> tuple[Any, ...]:
-        """The form of an update, without names and shapes."""
-        lines = [value for value in home.lines if self.part[value] == UPDATE]
-        own = {value: i for i, value in enumerate((*lines, *home.states))}
-
-        def said(arg: Value) -> Any:
-            if arg in own or arg.kind not in ("constant", "knob"):
-                return own.get(arg, arg.kind)
-            return str(arg.data) if arg.kind == "constant" else arg.name
-
-        made = [self.producers[value] for value in lines]
-        return tuple((i.op, str(i.params), *map(said, i.args)) for i in made)
-
-    def first(self, values: Iterable[Value]) -> Block | None:
-        """The first card of operations that reads one of these."""
-        found = {self.block_of.get(reader) for value in values for reader in self.readers.get(value, [])}
-        return next((block for block in self.blocks if block in found), None)
-
-    def _is_product(self, value: Value) -> bool:
-        made = self.producers[value]
-        inner = [self.producers[arg].op for arg in made.args if arg in self.producers and arg not in self.written]
-        return bool(value.shape) and "matmul" in (made.op, *inner)
-
-
-# ---------------------------------------------------------------- the picture
 
 
 def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -> list[Program]:
     """The programs among what a drawing function was given, none where all of it is something else.
 
     Raises `DrawingError` for other things beside a program, for more or fewer of them than ``count``, and for options
-    that ask for what a program has not.
+    that need values.
     """
     found = [x for x in given if isinstance(x, Program)]
     if not found:
@@ -253,11 +41,11 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
     if len(found) != len(given) or len(found) != count:
         what = ", ".join("a Program" if isinstance(x, Program) else of_type(x) for x in given)
         ask = "it alone: programs are drawn one by one" if count == 1 else "two of them, before and after"
-        raise DrawingError(f"of programs give {ask}; this was given {what}")
+        raise DrawingError(f"to draw programs, give {ask}; this was given {what}")
     if asked := [name for name, value in options.items() if value is not None and value is not False and value != ()]:
         raise DrawingError(
-            f"a Program has no values yet and is drawn as it prints, which goes not with {asked[0]}=: draw what a call "
-            "of the function itself records"
+            f"a Program has no values yet and is drawn as it prints, which cannot be combined with {asked[0]}=: draw "
+            "the graph that a call of the function itself records"
         )
     return found
 
@@ -269,7 +57,7 @@ def draw_program(program: Program, theme: Theme, title: str | None = None) -> Pi
 
 @dataclass(eq=False)
 class _Shelf:
-    """Homes whose states are read first at one place: their card, and that of their updates."""
+    """States that are first read by the same card: the key of their card, and that of their updates."""
 
     homes: list[Home]
     beside: Block | None
@@ -287,8 +75,8 @@ class _Drawing:
     def __init__(self, reading: Reading, theme: Theme, title: str | None) -> None:
         self.reading, self.program, self.theme = reading, reading.program, theme
         self.taken: set[str] = set()
-        self.card: dict[Value, str] = {}  # the node that a value stands on
-        self.first: dict[Any, Home] = {}  # of the updates of one form
+        self.card: dict[Value, str] = {}  # the card of each value
+        self.first: dict[Any, Home] = {}  # the first states with each form of update
         self.beside: dict[Block, list[str]] = {}  # the inputs that stand on the left of a card
         title = title if title is not None else f"{self.program.name}: {self._count()}"
         self.picture = Picture(
@@ -315,11 +103,7 @@ class _Drawing:
         self._edges()
 
     def _fresh(self, name: str) -> str:
-        key = identifier(name)
-        while key in self.taken:
-            key += "_"
-        self.taken.add(key)
-        return key
+        return fresh(identifier(name), self.taken)
 
     # ------------------------------------------------------------ words
 
@@ -353,7 +137,7 @@ class _Drawing:
         return {"border": border, "color": colour, "bgcolor": ground, "cellpadding": 2, **more}
 
     def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> str:
-        """``name shape = formula``, or ``new <- formula`` for the new value of a state."""
+        """A line as ``name shape = formula``, or ``new <- formula`` for the new value of a state."""
         formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
         name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
@@ -366,7 +150,7 @@ class _Drawing:
         return cell(*parts, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1)
 
     def _hidden(self) -> dict[Block, str]:
-        """Of a program too large to be drawn, what stands in the middle of each part: a card says how much it is."""
+        """The blocks in the middle of a large program, which are not drawn: a card counts their lines."""
         found: dict[Block, str] = {}
         if len(self.reading.blocks) <= style.CARDS:
             return found
@@ -440,7 +224,7 @@ class _Drawing:
         self.picture.node(block.key, table(inside, **frame), group=block.part, cls=cls)
 
     def _constants(self, lines: Sequence[Value], colour: str) -> list[str]:
-        """The arrays among the constants that these lines read."""
+        """The constant arrays that these lines read."""
         read = dict.fromkeys(v for line in lines for v in self.reading.reads[line] if v.kind == "constant" and v.shape)
         return [
             row(cell(text(f"CONSTANT  {v.name} {numbers.shape(v.shape)}", style.TAG, colour), align="LEFT"))
@@ -510,12 +294,12 @@ class _Drawing:
         self.picture.same_rank([*ends, shelf.key, shelf.updates])
 
     def _alike(self, home: Home) -> Home | None:
-        """The first states that have the same long update, from gradients of their own."""
+        """The first states with the same long update; None for a short one or the first."""
         form = self.reading.form(home)
         return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
 
     def _view(self, view: Value) -> str:
-        """A state seen otherwise: which entries of it, and how they lie."""
+        """A view of a state: which entries it shows, and whether transposed."""
         made = self.reading.producers[view]
         if made.op != "piece":
             return self._line(view, self.theme.ink, self.theme.muted, main=False)
@@ -561,9 +345,9 @@ class _Drawing:
                 )
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
-        """A value on its way from the card where it is made to one where it is read."""
+        """Draw an edge from the card that computes a value to one that reads it."""
         if (source, target) == ("state", UPDATE):
-            return  # beside each other: the edge back says it
+            return  # beside each other, joined by the edge of the update
         common: dict[str, Any] = {"tooltip": plain(f"{value.name} {numbers.shape(value.shape)}")}
         if source == BACKWARD:
             common |= {"cls": "bwd", "id": f"b_{head}_{tail}", "dir": "back", "arrowtail": "vee"}
@@ -583,7 +367,7 @@ class _Drawing:
 
 
 def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[str]:
-    """A formula in rows that fit, the first of that many points; what follows begins with an operator if it can."""
+    """A formula broken into rows of this width, the first of another; rows begin with an operator if possible."""
     if text_width(words, size) < first + SLACK:
         return [words]
     rows, room = [""], first
@@ -600,6 +384,6 @@ def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[s
 
 
 def _is_trained(program: Program, state: Value) -> bool:
-    """Whether a state is a parameter, or is packed of such."""
+    """Whether a state is a parameter, or a buffer of packed parameters."""
     members = [member for member, _ in program.packed.get(state, ())]
     return any(_is_trained(program, m) for m in members) or bool(getattr(state.origin, "requires_grad", False))

@@ -28,6 +28,11 @@ def host(value: Any) -> np.ndarray:
     return to_numpy(value.data if isinstance(value, ag.Tensor) else value)
 
 
+def total(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The sum of one array or more."""
+    return sum(parts[1:], start=parts[0])
+
+
 @dataclass(frozen=True, repr=False)
 class Evaluation:
     """The result of `evaluate`. Keys are the nodes and the leaf Tensors of the graph.
@@ -49,6 +54,10 @@ class Evaluation:
     def gradient(self, place: Any) -> np.ndarray | None:
         """The gradient of a node or leaf; None for a constant and where there is none."""
         return self.gradients.get(place) if hasattr(place, "requires_grad") else None
+
+    def is_output(self, place: Any) -> bool:
+        """Whether a node or leaf is an output of the graph."""
+        return any(place is output for output in self.graph.outputs)
 
     def size(self, place: Any) -> float | None:
         """The root mean square of the gradient of a node or leaf, computed once; None where there is none."""

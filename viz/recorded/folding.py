@@ -1,4 +1,4 @@
-"""Repeated blocks: where a table of rows repeats itself, and a summary of the blocks.
+"""Repeated blocks in a table of rows, and a summary of them.
 
 Nothing is drawn here.
 """
@@ -17,7 +17,8 @@ import autograd as ag
 from autograd.validation import refused
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
-from viz.recorded.evaluate import Evaluation
+from viz.recorded.evaluate import Evaluation, total
+from viz.recorded.names import fresh
 from viz.recorded.rows import Caution, Link, Row, rows_of
 
 BLOCKS = 3  # so many equal ones in a row are folded, and where there is no room
@@ -40,7 +41,7 @@ class Repeat:
 
     @property
     def parts(self) -> list[str]:
-        """The parts of one block, a linear layer with its sizes; empty if the title says it."""
+        """The parts of one block, a linear layer with its sizes; empty if they are the title."""
         block = _running(self.blocks[0])
         parts = (len(block) == 1 and block[0].contents) or [_part(row) for row in block]
         return parts if parts != [self.title] else []
@@ -55,7 +56,7 @@ class Repeat:
 
     @property
     def inputs(self) -> list[Row]:
-        """The inputs that each block reads alone, of the first block."""
+        """The inputs of the first block that only it reads."""
         return [row for row in self.blocks[0] if not row.nodes]
 
     @property
@@ -64,10 +65,9 @@ class Repeat:
         return _share(self.blocks)
 
     def sizes(self, seen: Evaluation) -> list[float] | None:
-        """The rms of each block's gradient: of its largest weight (where all share it, of what the block adds to its
-        gradient), or of its output where it has none.
+        """The rms of each block's gradient: of its largest weight, or of its output if it has none.
 
-        None where no gradient was computed.
+        Of a weight that all blocks share, it is that of the block's contribution. None if no gradient was computed.
         """
         shares = self.shares
         found = [_size(block, seen, shares) for block in self.blocks]
@@ -112,7 +112,7 @@ def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
         nodes = (node for row in block for node in row.nodes)
         sent = (zip(node.inputs, seen.contributions.get(node, ()), strict=False) for node in nodes)
         parts = [part for pairs in sent for given, part in pairs if given is place and part is not None]
-        return numbers.root_mean_square(sum(parts[1:], start=parts[0])) if parts else None
+        return numbers.root_mean_square(total(parts)) if parts else None
     return seen.size(place)
 
 
@@ -123,7 +123,7 @@ def _part(row: Row) -> str:
     return row.label
 
 
-# ---------------------------------------------------------------- where a table repeats itself
+# ---------------------------------------------------------------- finding repeated blocks
 
 
 def folded(
@@ -154,16 +154,13 @@ def folded(
         drawn += rows[at:start]
         at = end
         n = sum(isinstance(unit, Repeat) for unit in drawn) + 1
-        key = f"repeat_{n}"
-        while key in keys:
-            key += "_"
-        drawn.append(Repeat(key, _title(blocks), blocks))
+        drawn.append(Repeat(fresh(f"repeat_{n}", keys), _title(blocks), blocks))
     return drawn
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What must be equal: the row by itself, and where its values come from, as steps back and as the rows they are.
+    """The features that equal rows share: their own, and their sources as steps back and as rows.
 
     Inputs do not count as steps: they stand where they are first used. A source that is not shown is "".
     """
@@ -216,7 +213,7 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
 
 
 def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
-    """For each length of a block: from each row on, how many rows are followed by their equal that far behind."""
+    """For each block length, and from each row on: the number of rows that equal the row one block further."""
     runs: dict[int, list[int]] = {}
     for period in range(1, longest + 1):
         run = [0] * len(looks)
@@ -231,7 +228,7 @@ def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int,
 def _best(
     rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, run: int, fewest: int
 ) -> tuple[int, int, int]:
-    """Where the blocks in a run of equals begin: at a module of their own, else at a parameter; and how many.
+    """The start, length and number of the blocks in a run of equal rows; they start at a module or else a parameter.
 
     Each must read from the one before: equal blocks side by side are not in a row.
     """
@@ -257,14 +254,14 @@ def _best(
 
 
 def _belong(blocks: Sequence[Sequence[Row]]) -> bool:
-    """Whether each block is the whole of a module, or all are parts of one."""
+    """Whether each block is a whole module, or all are parts of one."""
     parts = [row for block in blocks for row in _running(block)]
     homes = {row.scope[:-1] if row.path is not None else row.scope for row in parts}
     return len(homes) == 1 or _module(blocks) is not None
 
 
 def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
-    """The label of the module that each block is the whole of; None where blocks are parts of one module."""
+    """The label of the modules that the blocks are; None if they are parts of one module."""
     shared = [_shared(block) for block in blocks]
     if len(set(shared)) == 1 and len(shared[0]) > 1 and _share(blocks):
         return shared[0][-1][1]  # one module called again and again
@@ -326,4 +323,6 @@ def check_depth(depth: int | None) -> None:
     if not hasattr(depth, "__index__"):
         raise refused(depth, "depth", "a whole number, or None")
     if depth < 0:
-        raise DrawingError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
+        raise DrawingError(
+            f"depth={depth} is negative: give 0 for the model as one row, 1 for its parts, or None for all"
+        )

@@ -18,7 +18,7 @@ Read = TypeVar("Read")
 
 
 def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list[ag.Tensor]], Read]) -> Read:
-    """What ``read`` makes of the graph of ``model(*examples)``, whose values have a shape and a dtype and no numbers.
+    """The result of ``read`` for the graph of ``model(*examples)``, whose values have shapes and dtypes but no numbers.
 
     ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. ``read`` is
     given the graph and the Tensors that stand for the inputs; what it returns must not keep them. Floating inputs

@@ -66,7 +66,7 @@ def _sides(value: Any) -> str:
 
 
 def products(nodes: Iterable[Node]) -> int:
-    """How many multiplications, each with an addition, the convolutions and matrix products take.
+    """The number of multiply-adds of convolutions and matrix products.
 
     >>> x, w = ag.Tensor([[1.0, 2.0]]), ag.Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
     >>> products([ag.linear(x, w).node])
@@ -84,7 +84,7 @@ def products(nodes: Iterable[Node]) -> int:
 
 
 def _products(name: str, out: Sequence[int], shapes: Sequence[Sequence[int]]) -> int:
-    """Those of one operation, by the shapes of its result and its arguments."""
+    """The multiply-adds of one operation, from the shapes of its result and its arguments."""
     if name not in ("conv", "conv_input", "linear", "matmul"):
         return 0
     x, weight = shapes[:2]
@@ -96,7 +96,7 @@ def _products(name: str, out: Sequence[int], shapes: Sequence[Sequence[int]]) ->
 
 
 def is_heavy(nodes: Sequence[Node]) -> bool:
-    """Whether a call has a line of its own: it has a weight, or a window that slides, or joins several values."""
+    """Whether a call gets its own line: it has a weight or a sliding window, or joins several values."""
     return any(
         node.op.name in (*POOLS, *LOSSES, LOOP)
         or any(isinstance(p, ag.Tensor) and p.requires_grad and len(p.shape) > 1 for p in node.inputs)

@@ -1,4 +1,4 @@
-"""Loops over time: what `autograd.scan` recorded as one operation, step by step again."""
+"""Loops over time: the steps of an `autograd.scan`, which is recorded as one operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOP = "scan_packed"
 
 
 def loops_in(nodes: Iterable[Node]) -> list[Node]:
-    """The loops among these nodes, each once: one that gives several dtypes is recorded once for each."""
+    """The loops among these nodes, each once, also if it was recorded once for each of several dtypes."""
     found: dict[Any, Node] = {}
     for node in nodes:
         if node.op is not None and node.op.name == LOOP:
@@ -29,14 +29,14 @@ def loops_in(nodes: Iterable[Node]) -> list[Node]:
 
 @dataclass(frozen=True, eq=False)
 class Recurrence:
-    """A recorded loop: ``node``, and the numbers of the graph it is in."""
+    """A recorded loop: its ``node``, and the values of its graph."""
 
     node: Node
     seen: Evaluation
 
     @property
     def loop(self) -> Any:
-        """Its body and its length."""
+        """The loop's body and length."""
         return self.node.params["loop"]
 
     @property
@@ -57,7 +57,7 @@ class Recurrence:
 
     @cached_property
     def carries(self) -> list[str]:
-        """What is handed from step to step: h, and c where there are two."""
+        """The names of the carries: h, and c if there are two."""
         given = list(self.body.names[: self.body.carries])
         plain = all(name.startswith("carry") for name in given)
         usual = ["h", "c"] if len(given) <= 2 else [f"h{i + 1}" for i in range(len(given))]
@@ -65,7 +65,7 @@ class Recurrence:
 
     @cached_property
     def xs(self) -> list[str]:
-        """What each step gets of its own."""
+        """The names of the inputs of each step."""
         first = self.body.carries
         given = list(self.body.names[first : first + self.body.xs])
         plain = all(name.rstrip("_0123456789") in ("x", "xs") for name in given)
@@ -73,7 +73,7 @@ class Recurrence:
 
     @cached_property
     def consts(self) -> list[str]:
-        """What is the same at all steps, by its name in the graph."""
+        """The names of the values that all steps share, as in the graph."""
         called = Names(self.seen.graph)
         first = self.body.carries + self.body.xs
         given = zip(self.body.names[first:], self.node.inputs[first:], strict=True)
@@ -148,7 +148,7 @@ class Recurrence:
     # ------------------------------------------------------------ cells
 
     def cells(self, count: int) -> tuple[list[ag.Tensor], list[Any] | None, dict[str, ag.Tensor]]:
-        """The last ``count`` steps recorded on their own: outputs, the gradients that arrive there, and names."""
+        """The last ``count`` steps as a graph of their own: outputs, their upstream gradients, and names."""
         _, xs, consts = self._arrays()
         states, _ = self._run
         upstream, gradients = self._upstream(), self.gradients
@@ -179,7 +179,7 @@ class Recurrence:
                     ends[id(out)] = out, known + arrives
                 names = {name: x for name, x in names.items() if not any(x is state for state in now)}
                 names |= {f"{name}[{when}]": state for name, state in zip(self.carries, now, strict=True)}
-            for i, state in enumerate(now):  # all that comes back to the last carries, through their ys too
+            for i, state in enumerate(now):  # the whole gradient of the last carries, also through their ys
                 ends[id(state)] = state, gradients[-1][i] if gradients is not None else 0.0
         kept = [(out, seed) for out, seed in ends.values() if out.node is not None]
         return [out for out, _ in kept], None if gradients is None else [seed for _, seed in kept], names

@@ -26,7 +26,7 @@ TAKEN = (
     *("__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"),
     *("toString", "valueOf", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
 )
-"""No keys: a page looks keys up in objects of JavaScript, and all of them have these."""
+"""Names that may not be keys: a page looks keys up in JavaScript objects, which have these properties."""
 
 LONGEST = 200
 """Characters of a name; a longer one is shortened in the middle, so that no name makes a page large."""
@@ -97,7 +97,7 @@ class Names:
         self._given = {place: clipped(wish, LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
         self._taken = set(self._given.values())
-        self._counts: dict[str, int] = {}  # the number that was last given behind a letter
+        self._counts: dict[str, int] = {}  # the last number used after each letter
         used: set[str] = set()
         keys = set(TAKEN)
         self._names = dict[Any, Name]()
@@ -117,7 +117,7 @@ class Names:
         return given if hasattr(given, "requires_grad") or isinstance(given, Constant) else None
 
     def _is_number(self, place: Any) -> bool:
-        """Whether a leaf is written as the number that it holds: a constant that nobody has named."""
+        """Whether a leaf is written as its number: a constant without a name."""
         return (
             isinstance(place, ag.Tensor)
             and place.shape == ()
@@ -129,8 +129,8 @@ class Names:
         )
 
     def _complements(self, graph: ag.Graph) -> dict[Any, Any]:
-        """The constants that are 1 - y of another leaf y, as in y·log(p) + (1 - y)·log(1 - p): it was not recorded how
-        they were computed.
+        """The constants that equal 1 - y for another leaf y, as in y·log(p) + (1 - y)·log(1 - p). Their computation was
+        not recorded.
         """
         products = (node for node in graph.nodes if node.op is not None and node.op.name == "multiply")
         factors = (given for node in products for given in node.inputs)
@@ -152,7 +152,7 @@ class Names:
         return found
 
     def _value(self, place: Any) -> float | None:
-        """The number that stands for a Tensor with equal entries, such as a seed, that is used entry by entry."""
+        """The number of a Tensor whose entries are equal, such as a seed, and which is used elementwise; else None."""
         constant = isinstance(place, ag.Tensor) and self.roles[place] == INPUT and place not in self._minus
         if not constant or place in self._given or id(place) in self._known:
             return None
@@ -191,7 +191,7 @@ class Names:
         )
 
     def _leads_out(self, node: Node) -> bool:
-        """Whether only functions of this one value lie between it and the single output."""
+        """Whether the single output is a chain of functions of this value alone."""
         while node not in self._ends:
             users = {user for user, _ in self._users.get(node, [])}
             if len(users) != 1:
@@ -204,7 +204,7 @@ class Names:
     # ------------------------------------------------------------ names
 
     def _numbered(self) -> dict[Node, int]:
-        """The nodes that end a layer's sum of products, numbered: the product, or the sum with its bias."""
+        """The outputs of layers, numbered: the matrix product, or its sum with the bias."""
         layers: dict[Node, int] = {}
         for node in self.places:
             if node.op is not None and node.op.name in (*LAYERS, "matmul"):
@@ -331,7 +331,7 @@ def _tex_fraction(order: int, of: str, factors: Sequence[tuple[str, int]], calle
 
 
 def _differentiated(of: str, by: str) -> tuple[int, str, list[tuple[str, int]]]:
-    """The order of a derivative, the name of what is differentiated, and how often by which name."""
+    """The order of a derivative, the differentiated name, and the order with respect to each name."""
     factors = [(by, 1)]
     if match := re.fullmatch(rf"∂[{_ORDERS}]?([^∂/]+)/((?:∂[^∂/]+)+)", of):
         of = match[1]
@@ -350,7 +350,7 @@ def _order(n: int) -> str:
 
 
 def fresh(name: str, taken: set[str]) -> str:
-    """The name, or the first of `name_2`, `name_3`, ... that is not taken: from now on it is."""
+    """The first of `name`, `name_2`, `name_3`, ... that is not in ``taken``, to which it is added."""
     n, tried = 1, name
     while tried in taken:
         n += 1
@@ -374,7 +374,7 @@ def _array(leaf: ag.Tensor) -> np.ndarray | None:
 
 
 def is_array(given: Any) -> bool:
-    """An array that stands in the graph as a constant; a number, also as an array without axes, does not count."""
+    """Whether an input of a node is a constant array with axes."""
     return not hasattr(given, "requires_grad") and bool(getattr(given, "shape", ()))
 
 

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -28,167 +27,25 @@ from autograd import backends
 from autograd.operation import OPS, REQUIRED
 from autograd.shapes import broadcast_axes
 from viz.drawing import numbers, style
-from viz.recorded.names import tex_named_derivative
-
-ATOM = 10  # a name or a number: never bracketed, whatever it stands beside
-CALL = 9
-POWER = 3
-FRACTION = 2.5  # a name with a fraction bar, ∂L/∂w: in brackets before ᵀ or an exponent, not beside a product's sign
-PRODUCT = 2
-SUM = 1
-
-DERIVATIVE = "∂"  # the head of such a name
+from viz.recorded.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
+from viz.recorded.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol
+from viz.recorded.templates import (
+    SILENT,
+    filled,
+    has_factor,
+    named_parameters,
+    parameter,
+    tex_parameter,
+    with_parameters,
+    without_operand,
+)
 
 DENOMINATOR = 1000  # of a fraction that is written as such
-
-UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
-
-# ---------------------------------------------------------------- symbols
-
-
-class Symbol:
-    """A piece of a formula: its notation, its precedence, its value.
-
-    ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), 10 for names and numbers, 2.5 for
-    names such as ∂L/∂w, and
-    ``tex_level`` the same for its LaTeX; ``head`` names the operation written last, of the symbols ``inner``;
-    ``number`` is the Python number of a constant. Arithmetic, comparisons and indexing go through the operations of the
-    same meaning, as they do for Tensors.
-    """
-
-    __slots__ = (
-        "head", "inner", "level", "number", "places", "reshaped", "space", "spread", "tex", "tex_level", "text",
-        "value",
-    )  # fmt: skip
-    __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
-
-    def __init__(
-        self,
-        space: Notation,
-        text: str,
-        tex: str,
-        level: float = ATOM,
-        value: Any = UNKNOWN,
-        head: str = "",
-        number: float | None = None,
-        inner: tuple[Symbol, ...] = (),
-        tex_level: float | None = None,
-    ) -> None:
-        self.tex_level = level if tex_level is None else tex_level
-        self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
-        self.head, self.number, self.inner = head, number, inner
-        # What was done in silence, to be said where it matters: to its axes, where one of them is named; an index such
-        # as [:, None], where it meets an array; and what it was before it was spread out, where that is summed again.
-        self.reshaped, self.places = False, ""
-        self.spread: Symbol | None = None
-
-    def __repr__(self) -> str:
-        return f"Symbol({self.text!r})"
-
-    def __str__(self) -> str:
-        return self.text
-
-    # what a rule may ask of any array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return tuple(self.value.shape) if hasattr(self.value, "shape") else ()
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes of the value."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of entries of the value."""
-        return math.prod(self.shape)
-
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the value."""
-        return getattr(self.value, "dtype", type(self.value))
-
-    @property
-    def T(self) -> Any:
-        """The matrix transposed."""
-        return self.space.call("matrix_transpose", self)
-
-    mT = T
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __iter__(self) -> Iterator[Symbol]:
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __index__(self) -> int:
-        return int(self.value.__index__())
-
-    __hash__ = object.__hash__
-
-    def __getattr__(self, name: str) -> Any:
-        """A method that arrays have (`x.sum(axis=0)`) is the function of that name."""
-        if name.startswith("_") or not (name in OPS or hasattr(np, name)):
-            raise AttributeError(name)
-        return lambda *args, **params: self.space.call(name, self, *args, **params)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.space.call("getitem", self, index=index)
-
-    def __eq__(self, other: object) -> Any:
-        return self.space.call("equal", self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return self.space.call("not_equal", self, other)
-
-
-def _unary(name: str) -> Callable[[Symbol], Any]:
-    return lambda self: self.space.call(name, self)
-
-
-def _binary(name: str) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
-    return (
-        lambda self, other: self.space.call(name, self, other),
-        lambda self, other: self.space.call(name, other, self),
-    )
-
-
-for _word, _name in {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "pow": "power",
-    "matmul": "matmul",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-}.items():
-    _forward, _reverse = _binary(_name)
-    setattr(Symbol, f"__{_word}__", _forward)
-    setattr(Symbol, f"__r{_word}__", _reverse)
-for _word, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
-    setattr(Symbol, f"__{_word}__", _binary(_name)[0])
-for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
-    setattr(Symbol, f"__{_word}__", _unary(_name))
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How the notation computed an array: the function's name, its arguments, and the array itself."""
+    """The computation of an array by the notation: the function's name, its arguments, and the array itself."""
 
     name: str
     args: tuple[Any, ...]
@@ -196,7 +53,7 @@ class Origin:
     value: Any  # kept, so that its identity is no other array's
 
     def compute(self, space: Any, args: Sequence[Any]) -> Any:
-        """The function in another namespace, of other arguments."""
+        """The same function of other arguments in another namespace."""
         if self.name == "sum_to":
             (x,), shape = args, self.params["shape"]
             return space.reshape(space.sum(x, axis=tuple(broadcast_axes(tuple(x.shape), shape))), shape)
@@ -209,17 +66,14 @@ class Origin:
 
 
 def _bare(x: Any) -> Any:
-    """The value of a symbol, also within a tuple."""
+    """The values of symbols, also inside of tuples."""
     if isinstance(x, Symbol):
         return x.value
     return type(x)(map(_bare, x)) if isinstance(x, tuple | list) else x
 
 
-# ---------------------------------------------------------------- the namespace
-
-
 class Notation:
-    """The namespace of symbols, to stand in for ``xp``.
+    """The namespace of symbols, in the place of ``xp``.
 
     ``scalar``: products are written `·`, as between numbers; else `×`, entry by entry. Functions that are no operation
     are written `name(arguments)`.
@@ -228,7 +82,7 @@ class Notation:
     def __init__(self, scalar: bool = False) -> None:
         self.scalar = scalar
         self.origins: dict[int, Origin] | None = None
-        """How each array was computed, by its identity, where that is to be known."""
+        """The `Origin` of each array by its id; None where origins are not kept."""
 
     def symbol(self, name: str, value: Any = UNKNOWN, tex: str | None = None) -> Symbol:
         """A name, and the array or number that it stands for."""
@@ -239,9 +93,9 @@ class Notation:
     def number(self, x: float) -> Symbol:
         """A constant, as a fraction where that is exact and four digits are not: 1/3, but 0.25."""
         text = numbers.constant(x)
-        tex = _tex_number(text)
+        tex = tex_constant(text)
         if (fraction := _fraction(x)) is not None:
-            text, tex = str(fraction), _tex_fraction(fraction)
+            text, tex = str(fraction), tex_fraction(fraction)
         loose = text.startswith("-") or fraction is not None
         return Symbol(self, text, tex, PRODUCT if loose else ATOM, x, "number", x)
 
@@ -251,16 +105,16 @@ class Notation:
         return text in ("π", "inf", "-inf", "nan") or math.isclose(Fraction(text), x, rel_tol=1e-12)
 
     def array(self, x: float) -> Symbol:
-        """A constant that has a shape: ()."""
+        """A number as a symbol with shape ()."""
         return _worth(self.number(x), np.asarray(x))
 
     def lift(self, x: Any) -> Symbol:
-        """Anything that may stand in a formula as a symbol."""
+        """An operand of a formula as a symbol."""
         if isinstance(x, Symbol):
             return x
         if isinstance(x, bool | int | float | np.generic) or (hasattr(x, "shape") and x.shape == ()):
             return self.number(x.item() if hasattr(x, "item") else x)
-        return Symbol(self, _parameter(x), _tex_parameter(x), ATOM, x)
+        return Symbol(self, parameter(x), tex_parameter(x), ATOM, x)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -281,7 +135,7 @@ class Notation:
         return self._written(name, args, params, value)
 
     def noted(self, name: str, args: Any, params: Any, value: Any) -> Any:
-        """``value``, with the function that computed it written down where origins are kept."""
+        """``value``; its `Origin` is stored where origins are kept."""
         if self.origins is not None and isinstance(value, np.ndarray | np.generic):
             bare = tuple(_bare(x) for x in args), {k: _bare(v) for k, v in params.items()}
             self.origins.setdefault(id(value), Origin(name, *bare, value))
@@ -302,7 +156,7 @@ class Notation:
         return written
 
     def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
-        """The operands, with an index such as ``[:, None]`` where axes were added for broadcasting: only that tells a
+        """The operands, with an index such as ``[:, None]`` where axes were added for broadcasting: it distinguishes a
         vector that multiplies rows from one that multiplies columns.
         """
         parts = {arg: self.lift(given[arg]) for arg in op.args}
@@ -318,7 +172,7 @@ class Notation:
     def _indexed(self, x: Symbol) -> Symbol:
         if x.head == "negative":
             return self._negated(self._indexed(x.inner[0]), x.value)
-        if _has_factor(x):
+        if has_factor(x):
             return self.lift(self.call("multiply", _factor(x), self._indexed(x.inner[1])))
         if x.places.startswith(" as "):
             tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
@@ -364,12 +218,12 @@ class Notation:
         return Symbol(self, f"Σ{part.text}", rf"\sum {part.tex}", PRODUCT, value, "sum", inner=(part,))
 
     def _counted(self, part: Symbol, value: Any) -> Symbol | None:
-        """The sum of equal entries as a multiple of one of them: of a constant, or of a value broadcast along these
-        axes.
+        """The sum of equal entries as a multiple of one entry: of a constant, or of a value broadcast along these axes;
+        else None.
         """
         if part.number is not None:
             return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
-        if _has_factor(part):
+        if has_factor(part):
             inner = self._counted(part.inner[1], value)
             return None if inner is None else _worth(self.lift(self.call("multiply", _factor(part), inner)), value)
         if part.spread is None or part.spread.size not in (1, np.size(value)) or not np.size(value):
@@ -389,17 +243,17 @@ class Notation:
             text_form, tex_form = text_form.replace(" × ", "·"), tex_form.replace(r"\odot", r"\,")
         for name in op.optional:
             if given.get(name) is None:
-                text_form, tex_form = _without(name, text_form), _without(name, tex_form)
+                text_form, tex_form = without_operand(name, text_form), without_operand(name, tex_form)
         if op.name not in SILENT:
-            told = _told(op, given, text_form)
+            told = named_parameters(op, given, text_form)
             if told or (op.name == "vecdot" and parts["x"].ndim > 1):  # of vectors it is their product
-                text_form = _called(op, text_form, told)
-            if told := _told(op, given, tex_form):
-                tex_form = _called(op, tex_form, told, tex=True)
+                text_form = with_parameters(op, text_form, told)
+            if told := named_parameters(op, given, tex_form):
+                tex_form = with_parameters(op, tex_form, told, tex=True)
         if re.fullmatch(r"[\w ]+\([^()]*\)", text_form):
             level = CALL
-        text = _filled(text_form, parts, level, op.name)
-        tex = _filled(tex_form, parts, op.level, op.name, tex=True)
+        text = filled(text_form, parts, level, op.name)
+        tex = filled(tex_form, parts, op.level, op.name, tex=True)
         if given.get("reduction") == "sum":
             text, tex, level = f"Σ{' ' if text[0].isalpha() else ''}{text}", rf"\sum {tex}", PRODUCT
         elif given.get("reduction") == "mean":
@@ -412,7 +266,7 @@ class Notation:
 
     def _part(self, name: str, x: Any, op: Any) -> Any:
         if name in op.params:
-            return x if isinstance(x, Symbol) else Symbol(self, _parameter(x), _tex_parameter(x), ATOM, x)
+            return x if isinstance(x, Symbol) else Symbol(self, parameter(x), tex_parameter(x), ATOM, x)
         if op.variadic:
             several = [self.lift(one) for one in x]
             joined = ", ".join(one.text for one in several), ", ".join(one.tex for one in several)
@@ -423,10 +277,10 @@ class Notation:
         if name in ("zeros_like", "ones_like"):
             return _worth(self.number(float(name == "ones_like")), value)
         lifted = [self.lift(x) for x in args]
-        keywords = [f"{k}={_parameter(v)}" for k, v in params.items() if v is not None]
+        keywords = [f"{k}={parameter(v)}" for k, v in params.items() if v is not None]
         text = f"{name}({', '.join([*(s.text for s in lifted), *keywords])})"
-        words = [*(s.tex for s in lifted), *(_tex_word(k) for k in keywords)]
-        tex = rf"\operatorname{{{_tex_escape(name)}}}({', '.join(words)})"
+        words = [*(s.tex for s in lifted), *(tex_word(k) for k in keywords)]
+        tex = rf"\operatorname{{{tex_escape(name)}}}({', '.join(words)})"
         return Symbol(self, text, tex, CALL, value, name)
 
     def _simple(self, name: str, given: Mapping[str, Any], value: Any) -> Symbol | None:
@@ -467,12 +321,12 @@ class Notation:
         return None
 
     def _silent(self, name: str, x: Symbol, params: dict[str, Any], value: Any) -> Symbol:
-        """A change of shape or dtype, which is not written. It moves inside a product with a number or a negation, so
-        that the shapes of their parts stay consistent.
+        """A change of shape or dtype, which is not written. In a product with a number or a negation it applies to the
+        operand, so that the shapes of their parts are consistent.
         """
         if x.value is UNKNOWN or x.shape == np.shape(value):
             return _worth(x, value)
-        if x.head == "negative" or _has_factor(x):
+        if x.head == "negative" or has_factor(x):
             inner = self.lift(self.call(name, x.inner[-1], **params))
             if x.head == "negative":
                 written = self._negated(inner, value)
@@ -510,10 +364,10 @@ class Notation:
         if y.number is not None and x.number is None:
             return times(y, x)
         if x.number is not None:
-            return times(times(x, _factor(y)), y.inner[1]) if _has_factor(y) else None
-        if _has_factor(x):
+            return times(times(x, _factor(y)), y.inner[1]) if has_factor(y) else None
+        if has_factor(x):
             return times(_factor(x), times(x.inner[1], y))
-        if _has_factor(y):
+        if has_factor(y):
             return times(_factor(y), times(x, y.inner[1]))
         if x.text == y.text and x.level == ATOM:
             return self.call("power", x, 2)
@@ -556,9 +410,6 @@ class Notation:
         return Symbol(self, text, tex, PRODUCT, value, "negative", inner=(x,))
 
 
-# ---------------------------------------------------------------- putting together
-
-
 def _value(name: str, args: Any, params: Any) -> Any:
     """The function's value, or UNKNOWN if a symbol has none."""
     seen: list[Any] = []
@@ -597,21 +448,10 @@ def _bound(op: Any, args: Any, params: Any) -> dict[str, Any]:
     return {**dict.fromkeys(op.optional), **defaults, **given, **params}
 
 
-def _has_factor(x: Symbol) -> bool:
-    """Whether it is written as a number times something."""
-    return x.head == "multiply" and x.inner[0].number is not None
-
-
 def _factor(x: Symbol) -> Symbol:
-    """That number, as a scalar."""
-    return x.space.number(x.inner[0].number or 0.0)
-
-
-def _is_entrywise(x: Symbol) -> bool:
-    """Whether it is an elementwise product, which needs brackets beside a matrix product."""
-    while x.head == "negative" or _has_factor(x):
-        x = x.inner[-1]
-    return x.head in ("multiply", "divide")
+    """The number of a multiple, as a scalar."""
+    factor: Symbol = x.space.number(x.inner[0].number or 0.0)
+    return factor
 
 
 def _worth(symbol: Symbol, value: Any) -> Symbol:
@@ -622,8 +462,9 @@ def _worth(symbol: Symbol, value: Any) -> Symbol:
 
 
 def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
-    """How one shape becomes another, where it must be written: ``[:, None]``, or ``as (4, 2)``. New leading axes are
-    left to broadcasting.
+    """The notation for a change of shape where it must be written: ``[:, None]``, or ``as (4, 2)``.
+
+    New leading axes are left to broadcasting.
     """
     other = f" as ({', '.join(map(str, new))})" if math.prod(old) == math.prod(new) > 1 else ""
     index: list[str] = []
@@ -657,7 +498,7 @@ def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
 
 
 def _spreads(one: Symbol, other: Symbol) -> bool:
-    """Whether a constant has axes that the other operand lacks, so that the product has another shape than it."""
+    """Whether a constant broadcasts the other operand to a larger shape."""
     if one.number in (None, 0) or other.number is not None or not (one.shape and other.shape):
         return False
     return np.broadcast_shapes(one.shape, other.shape) != other.shape
@@ -675,156 +516,11 @@ def _shape(x: Any) -> tuple[int, ...]:
     return tuple(getattr(x, "shape", ()))
 
 
-# Changes of shape and dtype are not written; the symbol's value has them.
-PLAINLY = {"multiply_no_nan": "multiply", "xdivy": "divide"}  # that 0 wins in them matters to numbers, not to readers
-SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
-COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
-# Operands to the right that need no brackets though they bind no tighter: a + (b - c) = a + b - c.
-SIDES = {
-    "add": ("add", "subtract"),
-    "multiply": ("multiply", "divide"),
-    "matmul": ("matmul",),
-    "where": COMPARISONS,
-    "logical_and": COMPARISONS,
-    "logical_or": COMPARISONS,
-    "bitwise_and": COMPARISONS,
-    "bitwise_or": COMPARISONS,
-}
-UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
-OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
-
-
-def _filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, tex: bool = False) -> str:
-    """An operation's template with its operands, in brackets where precedence requires it."""
-    literals, fields = _pieces(form)
-    out = []
-    for i, (before, field) in enumerate(zip(literals, fields, strict=False)):
-        part, after = parts[field], literals[i + 1].lstrip()
-        written = part.tex if tex else part.text
-        shut_in = before.rstrip()[-1:] in OPENING and (after[:1] in CLOSING or after.startswith(r"\right"))
-        if before.endswith("^") and part.number is not None and float(part.number).is_integer():
-            before, written = before[:-1], _raised(written)
-        elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
-            written = written.removeprefix("(").removesuffix(")")
-        elif not shut_in and (
-            (
-                part.tex_level < _asked(before, after, level)
-                if tex and part.tex_level == FRACTION
-                else _loose(
-                    part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before
-                )
-            )
-            or (part.head == "where" and name != "where" and not tex)  # in LaTeX it has a brace of its own
-        ):
-            written = brackets(written) if tex else f"({written})"
-        elif tex and after[:1] in ("_", "^") and after[0] in written:
-            written = f"{{{written}}}"  # LaTeX takes no second index at one place
-        out += [before, written]
-    return "".join([*out, literals[-1]])
-
-
-def _asked(before: str, after: str, level: float) -> float:
-    """The precedence that an operand needs at its position, not to be put in brackets."""
-    if after[:1] in ("ᵀ", "^") and level < POWER:
-        return POWER
-    product = after.startswith(("·", "×", r"\,")) or before.rstrip().endswith(("·", "×", r"\,"))
-    return max(level, PRODUCT) if product else level
-
-
-def _pieces(form: str) -> tuple[list[str], list[str]]:
-    """A template as the text around its fields, and the fields: one more of the first than of the second."""
-    literals, fields = [""], []
-    for literal, field, _, _ in Formatter().parse(form):
-        literals[-1] += literal
-        if field is not None:
-            fields.append(field)
-            literals.append("")
-    return literals, fields
-
-
-def _loose(part: Symbol, binds: float, level: float, name: str, first: bool) -> bool:
-    """Whether an operand of this precedence needs brackets."""
-    signed = part.text.startswith("-") and name not in COMPARISONS
-    if first and name in SILENT:
-        return False
-    if name in ("matmul", "linear") and _is_entrywise(part):
-        return True
-    if part.head == DERIVATIVE and name in ("divide", "matmul", "linear"):
-        return True
-    if binds < level or (signed and not (first and level < POWER)):
-        return True
-    if binds > level or level >= CALL:
-        return False
-    if first:
-        return level == POWER or (name == "multiply" and part.head == "divide")
-    return part.head not in SIDES.get(name, ())
-
-
-def _told(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
-    """The parameters to name in a formula: those that its template lacks and that differ from their defaults."""
-    fields = set(_pieces(form)[1])
-    return [
-        name
-        for name, usual in op.params.items()
-        if name not in fields | UNTOLD
-        and given.get(name) is not None
-        and not (isinstance(given[name], int | float | str) and given[name] == usual)
-        # along the last axis, and kept: a softmax's own sums need no axis to be read
-        and not (name == "axis" and given[name] == -1 and given.get("keepdims"))
-    ]
-
-
-def _called(op: Any, form: str, told: Sequence[str], *, tex: bool = False) -> str:
-    """A template with parameters named behind the operands; the call's where it has no brackets to put them in."""
-    word = rf"\operatorname{{{{{_tex_escape(op.name)}}}}}" if tex else op.name
-    if not (form.endswith(")") and form.count("(") == 1):
-        shown = [arg for arg in op.args if arg not in op.optional or arg in _pieces(form)[1]]
-        form = f"{word}({', '.join(f'{{{arg}}}' for arg in shown)})"
-    names = (rf"\mathrm{{{{{_tex_escape(name)}}}}}" if tex else name for name in told)
-    return f"{form[:-1]}{''.join(f', {name}={{{field}}}' for name, field in zip(names, told, strict=True))})"
-
-
-def _without(name: str, form: str) -> str:
-    """A template without an operand that was left out, and without the sign before it."""
-    return re.sub(r"(\s*[+\-×·,]\s*)?\{+" + name + r"\}+", "", form, count=1)
-
-
-def _raised(number: str) -> str:
-    return number.translate(str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·"))
-
-
-def _parameter(x: Any) -> str:
-    """A parameter of an operation, or a constant array, as it is written in a formula."""
-    if isinstance(x, Symbol):
-        return x.text
-    if isinstance(x, slice):
-        bounds = ["" if b is None else _parameter(b) for b in (x.start, x.stop)]
-        return ":".join(bounds) + (f":{_parameter(x.step)}" if x.step is not None else "")
-    if isinstance(x, tuple | list):
-        inside = ", ".join(map(_parameter, x))
-        return f"({inside}{',' if len(x) == 1 else ''})" if isinstance(x, tuple) else f"[{inside}]"
-    if x is Ellipsis:
-        return "..."
-    if isinstance(x, type):
-        return x.__name__
-    if isinstance(x, bool | str) or x is None:
-        return str(x)
-    if isinstance(x, int | float | np.generic):
-        return numbers.constant(x)
-    if hasattr(x, "item"):
-        return numbers.constant(x.item()) if x.shape == () else f"[{numbers.shape(x.shape)}]"
-    return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
-
-
-def _tex_parameter(x: Any) -> str:
-    text = _parameter(x)
-    if isinstance(x, str) or x is None or isinstance(x, bool) or (text and text[0].isalpha()):
-        return _tex_word(text)
-    return _tex_number(text) if isinstance(x, int | float) else _tex_escape(text)
+PLAINLY = {"multiply_no_nan": "multiply", "xdivy": "divide"}  # their treatment of 0 matters to values, not to readers
 
 
 def _fraction(x: Any) -> Fraction | None:
-    """The fraction that a float is as nearly as it can be, None where it can be written with four digits."""
+    """The simple fraction nearest to a float; None if four digits are exact or no fraction is near."""
     if not isinstance(x, float | np.floating) or not math.isfinite(x):
         return None
     if x == math.pi or float(numbers.constant(x)) == x:
@@ -832,59 +528,3 @@ def _fraction(x: Any) -> Fraction | None:
     found = Fraction(float(x)).limit_denominator(DENOMINATOR)
     near = float(x) in (float(found), float(np.float32(found.numerator / found.denominator)))
     return found if found and near else None
-
-
-# ---------------------------------------------------------------- LaTeX
-
-GREEK = {
-    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "θ": r"\theta",
-    "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau",
-    "φ": r"\varphi", "χ": r"\chi", "ψ": r"\psi", "ω": r"\omega",
-}  # fmt: skip
-_SPECIAL = {
-    "\\": r"\backslash ", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$",
-    "^": r"\hat{}", "~": r"\sim ",
-}  # fmt: skip
-
-
-def tex_name(name: str) -> str:
-    r"""A name in LaTeX: a letter with its index as such, a word upright.
-
-    >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight")
-    ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}')
-    """
-    if name.startswith("∂") and (written := tex_named_derivative(name, tex_name)):
-        return written
-    if match := re.fullmatch(r"([^\W\d_])_?(\d*)", name):
-        letter = GREEK.get(match[1], match[1])
-        return f"{letter}_{{{match[2]}}}" if match[2] else letter
-    return rf"\mathrm{{{_tex_escape(name)}}}"
-
-
-def brackets(tex: str) -> str:
-    r"""A formula in brackets, which grow only where it is taller than a line.
-
-    >>> brackets("a + b"), brackets(r"\frac{a}{b}")
-    ('(a + b)', '\\left(\\frac{a}{b}\\right)')
-    """
-    tall = any(word in tex for word in (r"\frac", r"\sum", r"\prod", r"\left"))
-    return rf"\left({tex}\right)" if tall else f"({tex})"
-
-
-def _tex_escape(text: str) -> str:
-    return "".join(_SPECIAL.get(c, c) for c in text)
-
-
-def _tex_word(text: str) -> str:
-    return rf"\mathrm{{{_tex_escape(text)}}}"
-
-
-def _tex_fraction(x: Fraction) -> str:
-    return rf"{'-' if x < 0 else ''}\frac{{{abs(x.numerator)}}}{{{x.denominator}}}"
-
-
-def _tex_number(text: str) -> str:
-    mantissa, power, exponent = text.partition("e")
-    if power and mantissa.lstrip("-")[:1].isdigit():
-        return rf"{mantissa} \cdot 10^{{{exponent}}}"
-    return {"π": r"\pi", "inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(text, text)

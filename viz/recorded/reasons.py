@@ -1,4 +1,4 @@
-"""Why an operand's gradient is what it is: a sentence for each argument of an operation.
+"""The reason for an operand's gradient: a sentence for each argument of an operation.
 
 A sentence says how the operand reaches the result, and what follows for its gradient. An operation without one here,
 such as a user's own, gets a sentence made from its local derivative.
@@ -201,7 +201,7 @@ REASONS |= {
 
 
 def reason(socket: Socket, slope: str | None = None, told: Callable[[Card], str] | None = None) -> str:
-    """Why the gradient that goes through ``socket`` is what it is, in one or two sentences.
+    """The reason for the gradient that goes through ``socket``, in one or two sentences.
 
     ``slope``: the local derivative as it is written, where the operation works entry by entry. ``told``: how the number
     of another operand is written, with 4 digits by default.
@@ -232,7 +232,7 @@ MIXED = (
 
 
 def _fits(socket: Socket) -> bool:
-    """Whether the sentences on rows and columns hold: they are on matrices, and on layers of such."""
+    """Whether sentences on rows and columns apply: to matrices, and to layers with a batch."""
     node = socket.head.node
     assert node is not None
     if node.op.name == "matmul":
@@ -243,7 +243,7 @@ def _fits(socket: Socket) -> bool:
 
 
 class _Words(dict[str, Any]):
-    """What the fields of a sentence stand for."""
+    """The values of the fields of a sentence."""
 
     def __init__(self, socket: Socket, slope: str | None, told: Callable[[Card], str]) -> None:
         self.told = told
@@ -275,7 +275,7 @@ class _Words(dict[str, Any]):
 
     @property
     def _other(self) -> tuple[str, str | None]:
-        """The other operand: its name, none for a number, and its number, None where it has axes."""
+        """The other operand: its name (empty for a number), and its number (None if it has axes)."""
         node = self.socket.head.node
         assert node is not None
         given = node.inputs[1 - self.socket.index]

@@ -18,10 +18,10 @@ import autograd as ag
 from autograd.graph import Node
 from viz.drawing import numbers
 from viz.drawing.render import identifier
-from viz.recorded.evaluate import Evaluation, host
+from viz.recorded.evaluate import Evaluation, host, total
 from viz.recorded.names import LOSSES, Names, fresh
 
-GRID = (-8.0, 8.0, 1601)  # where the steepest slope of an activation is looked for
+GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
 VANISHING = 1 / 100  # of the largest layer's weight gradient
 EXPLODING = 100.0  # times the median of the layers' weight gradients, if it is above
@@ -56,7 +56,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Caution:
-    """A warning: a word, and in one or two short lines the number that triggered it.
+    """A warning: a word, and one or two short lines with the number that triggered it.
 
     ``number`` is that number bare: the share (VANISHING: of the largest layer's; SATURATED, DEAD: of outputs or units),
     the multiple or the rms (EXPLODING), the count of entries (NOT FINITE).
@@ -102,13 +102,13 @@ class Row:
 
     @property
     def weight(self) -> Parameter | None:
-        """The largest parameter: it stands for all of them."""
+        """The largest parameter, which represents all of them."""
         return max(self.parameters, key=lambda p: p.tensor.size, default=None)
 
 
 @dataclass(frozen=True)
 class Link:
-    """The value at `place` goes from one row to another."""
+    """An edge: the value at `place` is computed by one row and read by another."""
 
     tail: str
     head: str
@@ -215,7 +215,7 @@ def _groups(
 
 
 def calls(nodes: list[Node], depth: int) -> list[list[Node]]:
-    """The nodes of a module, one list for each of its calls where it was called several times in a row.
+    """The nodes of a module, one list for each of its consecutive calls.
 
     A call starts where the same operations begin anew with the same parameters. Where they all belong to one part of
     the module, it is that part which was called several times.
@@ -234,7 +234,7 @@ def _trained(node: Node) -> list[Any]:
 
 
 def belongings(graph: ag.Graph) -> set[int]:
-    """The ids of what innermost modules bring with them besides parameters, which is no input: buffers, masks.
+    """The ids of arrays that belong to innermost modules and are no parameters or inputs: buffers and masks.
 
     A buffer is named after its module, and a Tensor without a name beside it was computed from it; dropout draws a
     mask, and a loop begins with zeros. An array that is no Tensor is the module's own unless it is the first value that
@@ -262,7 +262,7 @@ def belongings(graph: ag.Graph) -> set[int]:
 
 
 def _within(name: str, path: str) -> bool:
-    """Whether this is the name of a part of the module at ``path``."""
+    """Whether this is the name of a buffer or parameter of the module at ``path``."""
     return path != "" and name.rpartition(".")[0] == path
 
 
@@ -300,7 +300,7 @@ def _users(graph: ag.Graph) -> dict[Node, list[Node]]:
 
 
 def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]) -> Node:
-    """The value that a row hands on: the last one used outside of it."""
+    """The output of a row: its last value that is used outside of it."""
     inside = set(nodes)
     for node in reversed(nodes):
         if any(node is output for output in graph.outputs) or any(user not in inside for user in users.get(node, ())):
@@ -309,7 +309,7 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
 
 
 def op_title(node: Node) -> str:
-    """The name of an operation as a headline."""
+    """The title of an operation."""
     return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
 
 
@@ -321,10 +321,10 @@ def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:
         for place, part in zip(node.inputs, seen.contributions.get(node, ()), strict=False)
         if place is link.place and part is not None
     ]
-    return sum(parts[1:], start=parts[0]) if parts else None
+    return total(parts) if parts else None
 
 
-# ---------------------------------------------------------------- what goes wrong
+# ---------------------------------------------------------------- warnings
 
 
 def warn(rows: Iterable[Row], seen: Evaluation) -> None:
@@ -335,7 +335,7 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
         for row in rows
         if row.weight and not row.weight.shared and (size := seen.size(row.weight.tensor)) is not None
     }
-    end = next((row.letter for row in rows if any(row.place is output for output in seen.graph.outputs)), "L")
+    end = next((row.letter for row in rows if seen.is_output(row.place)), "L")
     finite = [size for size in sizes.values() if math.isfinite(size)]
     median = float(np.median(finite)) if finite else 0.0
     limit = min(EXPLODING_RMS, max(EXPLODING * median, EXPLODING_FLOOR)) if median else EXPLODING_RMS
@@ -383,7 +383,7 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         if share > SATURATED:
             words = (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
             return [Caution("SATURATED", words, share)]
-    # One example alone leaves half of the units at zero as a rule: only a batch can tell.
+    # For one example about half of the units are zero: only a batch shows dead ones.
     if node.op.name == "relu" and value.ndim > 1 and len(value) > 1 and value.size:
         zero = np.all(value == 0, axis=0)
         if zero.mean() > DEAD:
@@ -403,7 +403,7 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class Score:
-    """Loss of guessing (with a formula, if short) and accuracy of a classifier."""
+    """The loss at chance level (with a formula, if short) and the accuracy of a classifier."""
 
     chance: float
     formula: str

@@ -20,8 +20,9 @@ from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import PARAM, Constant, Names
-from viz.recorded.notation import Notation, Symbol
+from viz.recorded.notation import Notation
 from viz.recorded.rows import calls
+from viz.recorded.symbols import Symbol
 from viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:
@@ -37,15 +38,15 @@ class Card:
     name: str  # as it is shown
     role: str
     value: np.ndarray
-    gradient: np.ndarray | None  # None where none arrives, or none was computed
+    gradient: np.ndarray | None  # None if there is none, or none was computed
     path: str | None = None  # of a parameter in its module, where that is not the name shown
     number: float | None = None  # of a constant with equal entries that is called by its value
     one_minus: Card | None = None  # the y of a constant that is called 1 - y
     sockets: list[Socket] = field(default_factory=list)
     uses: list[Socket] = field(default_factory=list)
     group: Group | None = None
-    depth: int = 0  # operations on the longest way down to here
-    doubted: bool = False  # its gradient has come through a rule that is wrong
+    depth: int = 0  # operations on the longest path to here
+    doubted: bool = False  # its gradient has passed a wrong rule
 
     @property
     def node(self) -> Node | None:
@@ -64,7 +65,7 @@ class Card:
 
     @property
     def needs_grad(self) -> bool:
-        """Whether a gradient was asked for here, by itself or through what it depends on."""
+        """Whether this requires a gradient."""
         return bool(getattr(self.place, "requires_grad", False))
 
     def written(self, say: Notation) -> Symbol:
@@ -84,21 +85,21 @@ class Card:
 
     @property
     def addends(self) -> list[Socket]:
-        """The uses that send a gradient."""
+        """The uses through which a gradient arrives."""
         return [use for use in self.uses if use.passes]
 
 
 @dataclass(eq=False, repr=False)
 class Socket:
-    """One operand of an operation: its value comes in here, and its gradient goes out."""
+    """One operand of an operation: its value enters here, and its gradient leaves."""
 
     scene: Scene
     head: Card  # the operation
     tail: Card  # the operand
     index: int  # its place among the operation's inputs
     mark: str = ""  # tells uses of one tensor by one operation apart: `(left)`, `(right)`
-    check: NodeCheck | None = None  # what came of checking the rule for this operand, where it was
-    doubted: bool = False  # what leaves here has come through a rule that is wrong
+    check: NodeCheck | None = None  # the result of checking the rule for this operand
+    doubted: bool = False  # the gradient sent here has passed a wrong rule
 
     @property
     def wrong(self) -> bool:
@@ -107,13 +108,13 @@ class Socket:
 
     @property
     def passes(self) -> bool:
-        """Whether a gradient goes back through here once there is one."""
+        """Whether gradients pass through here."""
         assert self.head.node is not None
         return bool(self.head.node.mask >> self.index & 1)
 
     @property
     def contribution(self) -> np.ndarray | None:
-        """What the engine sent back through here, in the operand's shape."""
+        """The gradient that the engine sent through here, in the operand's shape."""
         parts = self.scene.seen.contributions.get(self.head.place, ())
         return parts[self.index] if self.index < len(parts) else None
 
@@ -141,7 +142,7 @@ class Socket:
 
     @cached_property
     def slope(self) -> Symbol | None:
-        """The derivative entry by entry, where the operation has one operand and works so; else None."""
+        """The elementwise derivative of an operation of one operand that works elementwise; else None."""
         head = self.head
         if (
             len(head.sockets) != 1
@@ -190,7 +191,7 @@ class Scene:
         gradients: Any = None,
     ) -> None:
         ys = recorded(outputs)
-        with np.errstate(all="ignore"):  # what was not finite in the forward is so here, and the picture says it
+        with np.errstate(all="ignore"):  # values that are not finite are shown in the picture
             self.seen, self.seeds = _evaluated(ys, gradients)
         self.seeded = self.seeds is not None
         graph = self.seen.graph
@@ -278,7 +279,7 @@ class Scene:
 
 
 def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:
-    """Whether gradients are wanted: as said, and by default once a leaf has one and every output is a scalar."""
+    """Whether gradients are computed: as requested; by default, if a leaf has one and every output is a scalar."""
     if gradients is not None:
         return gradients is not False
     leaves = [place for place in ag.Graph(*ys).nodes if place.op is None and place.requires_grad]

@@ -1,4 +1,4 @@
-"""The part of a graph that is drawn where all of it is too much: the heaviest paths, or the values around one."""
+"""The part of a large graph that is drawn: the heaviest paths, or the values around one."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from viz.recorded.scene import Card, Scene
 MOST = 40  # operations on the heaviest paths
 NEAR = 12  # cards around a value
 PATHS = 6
-TRIED = 50  # leaves whose path is looked at
+TRIED = 50  # leaves whose path is considered
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The cards to be drawn, and in words which they are."""
+    """The cards to be drawn, and their description."""
 
     cards: frozenset[Card]
     title: str
     reading: str
 
 
-def heaviest_paths(scene: Scene, most: int = MOST) -> Selection | None:
+def heaviest_paths(scene: Scene) -> Selection | None:
     """The paths along which the largest gradients come back to leaves, at each value by its largest addend.
 
-    None where no gradient was computed. Of a path that is longer than ``most`` operations the two ends are taken.
+    None where no gradient was computed. Of a path longer than 40 operations the two ends are taken.
     """
     leaves = [card for card in scene.cards if card.node is None and card.gradient is not None and card.addends]
     leaves.sort(key=lambda card: -_size(card.gradient))
@@ -41,9 +41,9 @@ def heaviest_paths(scene: Scene, most: int = MOST) -> Selection | None:
     ends: list[Card] = []
     for leaf in leaves[:TRIED]:
         path = _path(leaf)
-        if len(path) > most and not kept:
-            path = path[: most // 2] + path[-(most // 2) :]
-        if len(ends) < PATHS and len(dict.fromkeys([*kept, *path])) - len(ends) <= most:
+        if len(path) > MOST and not kept:
+            path = path[: MOST // 2] + path[-(MOST // 2) :]
+        if len(ends) < PATHS and len(dict.fromkeys([*kept, *path])) - len(ends) <= MOST:
             kept |= dict.fromkeys([leaf, *path])
             ends.append(leaf)
     if not ends:
@@ -54,13 +54,13 @@ def heaviest_paths(scene: Scene, most: int = MOST) -> Selection | None:
 
 
 def _size(gradient: np.ndarray | None) -> float:
-    """Its rms; of one that is not finite infinity, so that its path is drawn."""
+    """The rms of a gradient; infinity if it is not finite, so that its path is drawn."""
     size = numbers.root_mean_square(gradient)
     return size if math.isfinite(size) else math.inf
 
 
 def _path(leaf: Card) -> list[Card]:
-    """The operations from a leaf on to the output, at each value the use that sends the largest gradient back."""
+    """The operations from a leaf to the output, at each value along the use with the largest gradient."""
     path: list[Card] = []
     card = leaf
     while uses := [use for use in card.addends if use.contribution is not None]:
@@ -69,18 +69,18 @@ def _path(leaf: Card) -> list[Card]:
     return path
 
 
-def surroundings(scene: Scene, around: object, most: int = NEAR) -> Selection:
-    """The values that one is computed from and those computed from it, the nearest.
+def surroundings(scene: Scene, around: object) -> Selection:
+    """The nearest values among those that one is computed from and those computed from it.
 
     ``around``: a Tensor, or its name in the picture. Raises `DrawingError` where the graph has no such value.
     """
     start = _found(scene, around)
     seen: dict[Card, None] = {start: None}
     queue = deque([(start, True), (start, False)])
-    while queue and len(seen) < most:
+    while queue and len(seen) < NEAR:
         card, is_up = queue.popleft()
         for other in [s.tail for s in card.sockets] if is_up else [use.head for use in card.uses]:
-            if other not in seen and len(seen) < most:
+            if other not in seen and len(seen) < NEAR:
                 seen[other] = None
                 queue.append((other, is_up))
     reading = f"the nearest values that {start.name} is computed from, and that are computed from it"
@@ -96,7 +96,7 @@ def _found(scene: Scene, around: object) -> Card:
         raise refused(around, "around", "a Tensor of the graph, or the name that a card shows")
     if card is None:
         said = repr(around) if isinstance(around, str) else "this Tensor"
-        raise DrawingError(f"around: {said} is no value of the graph{_some(scene.cards)}")
+        raise DrawingError(f"around: {said} is not a value of the graph{_some(scene.cards)}")
     return card
 
 

@@ -51,7 +51,7 @@ def named(names: Any) -> Mapping[str, Any]:
 
 
 def members(tensors: Any, name: str) -> list[Any]:
-    """One Tensor or several, to be shown in a role."""
+    """One Tensor or several as a list."""
     given = [tensors] if isinstance(tensors, ag.Tensor) or not isinstance(tensors, Iterable) else list(tensors)
     for t in given:
         if not hasattr(t, "shape"):

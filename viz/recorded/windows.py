@@ -24,7 +24,7 @@ WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_m
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the windows of an operation lie: one entry for each axis of space.
+    """The windows of an operation: one entry of each field for each axis of space.
 
     ``space``: of the input, ``out``: how many windows, ``pads``: (before, after).
     """
@@ -38,11 +38,11 @@ class Geometry:
 
     @property
     def axes(self) -> int:
-        """How many axes space has."""
+        """The number of axes of space."""
         return len(self.space)
 
     def window(self, place: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:
-        """The taps of the window at a place of the output, where each lies in the input, and whether that is inside."""
+        """The taps of the window at an output position, each with its input position and whether that is inside."""
         for tap in product(*map(range, self.size)):
             at = tuple(
                 s * p + d * i - before
@@ -51,7 +51,7 @@ class Geometry:
             yield tap, at, all(0 <= n < m for n, m in zip(at, self.space, strict=True))
 
     def reached(self, point: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """The places of the output whose window has a point of the input, each with the tap that meets it."""
+        """The output positions whose window contains a point of the input, each with the tap at that point."""
         for tap in product(*map(range, self.size)):
             steps = [
                 divmod(u + before - d * i, s)
@@ -192,7 +192,7 @@ class IndexFormula:
     # ------------------------------------------------------------ computing
 
     def value(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The formula computed as it is written, entry by entry."""
+        """The values computed from the formula."""
         target, factors = self._entries(arrays)
         products: np.ndarray = np.ones(len(target))
         for arg, at in factors:
@@ -294,9 +294,7 @@ def _pooling(
         return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), tuple(taps), sizes, out)
     if name == "sum_unpool":
         given = tuple(zip(met, points, strict=True))
-        return IndexFormula(
-            "sum", (*rows, *points), (("y", (*lead, *at)),), (*places, *taps), sizes, space, given
-        )
+        return IndexFormula("sum", (*rows, *points), (("y", (*lead, *at)),), (*places, *taps), sizes, space, given)
     picks = name == "at_max"
     indices = tuple(map(_plain, points)) if picks else at
     ends = (*rows, *(places if picks else points))
@@ -333,9 +331,7 @@ def _convolution(
     if name == "conv":
         ends = ("n", "o", *places)
         shape = (n, many, *g.out)
-        return IndexFormula(
-            "sum", ends, (("weight", weight), x), (*loop, *taps), sizes, shape, bias="bias" in shapes
-        )
+        return IndexFormula("sum", ends, (("weight", weight), x), (*loop, *taps), sizes, shape, bias="bias" in shapes)
     if name == "conv_weight":
         return IndexFormula("sum", ("o", c, *taps), (y, x), ("n", *places), sizes, (many, inside, *g.size))
     # The transposed convolution: with a stride of 1 each index of y follows from the others.

@@ -667,7 +667,7 @@ def test_long_chains_are_folded_with_a_count():
     assert "layers" not in explain(loss, wrt=weights[0]).text
 
 
-def test_what_differs_is_not_folded():
+def test_different_blocks_are_not_folded():
     """Equal operations on other operands, such as a skip connection once in a while, are no repetition."""
     x = ag.Tensor(0.3, requires_grad=True, name="x")
     values = [x]
@@ -918,7 +918,7 @@ def test_a_parameter_says_its_path():
 def test_refusals_say_what_to_do():
     t = neuron()
     with pytest.raises(
-        GradientError, match=r"Tensor 'x' .* does not require grad, so nothing was recorded to derive by it"
+        GradientError, match=r"Tensor 'x' .* does not require grad, so the graph does not record its gradient"
     ):
         explain(t["L"], wrt=t["x"])
     other = ag.Tensor(1.0, requires_grad=True, name="other")

@@ -68,7 +68,7 @@ def test_the_wrong_card():
     assert picture.alt.startswith(f"{picture.title}. a by z: relative error 0.8446, wrong. 7 ok")
 
 
-def test_what_came_through_it_is_muted_and_questioned_and_nothing_else():
+def test_gradients_that_passed_a_wrong_rule_are_muted_and_questioned_and_no_others():
     picture = checked(wrong_sigmoid())
     for key, number in (("w", "-0.6807"), ("x", "-1.361"), ("b", "-0.6807"), ("u", "-0.6807"), ("z", "-0.6807")):
         assert f'<FONT COLOR="{style.LIGHT.muted}" POINT-SIZE="11"><I>{number} ?</I>' in node(picture, key)
@@ -166,7 +166,7 @@ def test_a_large_graph_is_the_module_table_with_the_report():
     picture = check_graph(y)
     assert picture.title == "Gradient check, op by op: my_sigmoid(()) has a wrong rule"
     assert len(picture.report.wrong) == 1
-    with pytest.raises(ValueError, match=r"drawn for one output and was given 2: check them one by one"):
+    with pytest.raises(ValueError, match=r"drawn for one output, but 2 were given: check them one by one"):
         check_graph([y, y * 2.0])
 
 

@@ -134,7 +134,7 @@ class TestCell:
         found = ag.gradients(ends, names["weight_hh_l0"], [ag.Tensor(seed) for seed in seeds])
         assert np.allclose(found.data, ag.gradients(loss, model.rnn.weight_hh_l0).data)
 
-    def test_what_is_no_loop_is_refused_in_a_sentence(self):
+    def test_a_graph_without_a_loop_is_refused(self):
         loss = the_loss(Net(nn.RNN), sequence())
         with pytest.raises(ValueError, match="there is no loop in this graph: it is recorded by"):
             viz.draw_loop(ag.sum(ag.Tensor([1.0], requires_grad=True)))

@@ -74,7 +74,7 @@ class TestNeuron:
     @pytest.mark.parametrize(
         ("key", "what"), [("u", "w, x"), ("z", "nothing"), ("a", "a"), ("d", "nothing"), ("L", "d")]
     )
-    def test_what_was_kept_is_between(self, neuron, key, what):
+    def test_saved_values_stand_between_the_columns(self, neuron, key, what):
         assert words(node(neuron, f"k_{key}")) == f"kept: {what}"
         tail, link, attributes = edge(neuron, f"l_{key}_0")
         assert (tail, link) == (key, f"k_{key}")
@@ -212,13 +212,13 @@ def test_dark_theme(neuron):
     assert style.LIGHT.grad not in picture.source
 
 
-def test_what_does_not_go_with_it():
+def test_options_that_a_tape_does_not_take_are_refused():
     x = parameter([1.0, 2.0])
     with pytest.raises(
-        ValueError, match='backward=True draws the derivative of every operation and goes not with view="'
+        ValueError, match="backward=True draws every operation's derivative and cannot be combined with view="
     ):
         draw_graph(ag.sum(x), backward=True, view="modules")
-    with pytest.raises(ValueError, match="goes not with gradients=False"):
+    with pytest.raises(ValueError, match="cannot be combined with gradients=False"):
         draw_graph(ag.sum(x), backward=True, gradients=False)
     with pytest.raises(ValueError, match="need its upstream gradient"):
         draw_graph(ag.sin(x), backward=True)

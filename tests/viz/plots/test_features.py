@@ -10,7 +10,8 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from viz.plots.features import MARKS, _boundaries, _crossing, feature_space
+from viz.plots.features import feature_space
+from viz.plots.spaces import MARKS, boundaries, crossing
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -211,7 +212,7 @@ class TestDecision:
                 scores = points @ weight.T
                 return np.stack([scores[:, c] - np.delete(scores, c, 1).max(1) for c in range(classes)], 1)
 
-        polygons = _boundaries([(-1.0, 1.0)] * 3, Linear(), classes)
+        polygons = boundaries([(-1.0, 1.0)] * 3, Linear(), classes)
         # Near an edge at which three classes meet, the boundary is only as exact as the grid is fine.
         first, second = np.sort(np.concatenate(polygons) @ weight.T, axis=1)[:, -2:].T
         assert np.mean(second - first < 1e-9) > 0.75
@@ -236,9 +237,9 @@ class TestDecision:
 
     def test_a_surface_crosses_where_the_values_do_and_has_no_hole(self):
         places = np.stack(np.meshgrid(*[np.linspace(-1.5, 1.5, 13)] * 3, indexing="ij"), -1)
-        plane = _crossing(places, places @ [1.0, -2.0, 0.5] + 0.1)
+        plane = crossing(places, places @ [1.0, -2.0, 0.5] + 0.1)
         np.testing.assert_allclose(np.concatenate(plane) @ [1.0, -2.0, 0.5], -0.1, atol=1e-12)
-        sphere = _crossing(places, 1.0 - np.linalg.norm(places, axis=-1))
+        sphere = crossing(places, 1.0 - np.linalg.norm(places, axis=-1))
         assert np.abs(np.linalg.norm(np.concatenate(sphere), axis=-1) - 1).max() < 0.02
         edges = Counter(
             frozenset((tuple(a), tuple(b)))

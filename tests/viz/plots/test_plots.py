@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from viz.drawing import style
-from viz.plots.plots import plot_confusion, plot_digits, plot_history
+from viz.plots.digits import plot_confusion, plot_digits
+from viz.plots.history import plot_history
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -161,7 +162,7 @@ class TestConfusion:
         assert shown.count("75 %") == 2
         assert plot.description == "5 of 7 right (71 %), most often 0 read as 1 (1 time)"
 
-    def test_what_is_right_is_boxed(self):
+    def test_correct_predictions_are_boxed(self):
         patches = plot_confusion([0, 1], [0, 1]).figure.axes[0].patches
         assert [patch.get_xy() for patch in patches if patch.get_linewidth() > 1] == [(0, 0), (1, 1)]
 

@@ -134,7 +134,7 @@ class TestPicture:
             assert found.save(tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
         assert "score" in viz.saliency(model, x).save(tmp_path / "map.svg").read_text()
 
-    def test_what_is_no_image_has_numbers_and_no_picture(self):
+    def test_inputs_that_are_no_images_have_numbers_and_no_picture(self):
         found = viz.saliency(linear, X)
         with pytest.raises(ValueError, match=r"an input of shape \(4,\) is no image: give image=\(height, width\)"):
             found.plot()

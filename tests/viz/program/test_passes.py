@@ -41,7 +41,7 @@ def drawn(step: Program) -> viz.Picture:
     return viz.diff(step, step.optimized())
 
 
-def test_what_went_names_the_pass_that_took_it(drawn: viz.Picture):
+def test_a_removed_line_names_the_pass_that_removed_it(drawn: viz.Picture):
     found = {left: told for left, told, right in rows(drawn) if not right}
     assert found["d_loss () = broadcast_to(1.0, shape=())"] == "- algebra"
     assert found["miss_2 (4, 2) = layers_2 - y"] == "- common subexpressions"
@@ -49,14 +49,14 @@ def test_what_went_names_the_pass_that_took_it(drawn: viz.Picture):
     assert found["d_layers_0_bias (3,) = sum(d_layers_0, axis=(0,))"] == "- sums as products"
 
 
-def test_what_came_names_the_pass_that_wrote_it(drawn: viz.Picture, step: Program):
+def test_a_new_line_names_the_pass_that_wrote_it(drawn: viz.Picture, step: Program):
     ((state, new),) = step.optimized().updates.items()
     found = {right: told for left, told, right in rows(drawn) if not left}
     assert found["x_with_1 (4, 5) = with_ones(x)"] == "+ orders in memory, biases as weights"
     assert found[f"{state.name} (23,) <- {new.name}"] == "+ pack"
 
 
-def test_what_stayed_stands_beside_itself(drawn: viz.Picture):
+def test_an_unchanged_line_stands_beside_itself(drawn: viz.Picture):
     found = rows(drawn)
     assert (TANH, "", TANH) in found
     assert ("return loss", "", "return loss") in found
@@ -110,7 +110,7 @@ def test_programs_of_their_own_are_compared_by_name(step: Program):
     assert (TANH, "", TANH) in rows(other)
 
 
-def test_what_is_the_same_is_left_out_in_the_middle(step: Program):
+def test_long_runs_of_unchanged_lines_are_shortened(step: Program):
     source = viz.diff(step, step).source
     assert "... 34 lines the same" in source
     assert len(rows(viz.diff(step, step))) == 6
@@ -146,9 +146,9 @@ def test_labels_are_escaped():
 @pytest.mark.parametrize(
     ("other", "options", "sentence"),
     [
-        (ag.ones(2), {}, r"of programs give two of them, before and after; this was given a Program, a Tensor"),
-        (None, {"depth": 1}, r"a Program has no values yet and .* goes not with depth="),
-        (None, {"names": {"x": 1}}, r"a Program has no values yet and .* goes not with names="),
+        (ag.ones(2), {}, r"to draw programs, give two of them, before and after; this was given a Program, a Tensor"),
+        (None, {"depth": 1}, r"a Program has no values yet and .* cannot be combined with depth="),
+        (None, {"names": {"x": 1}}, r"a Program has no values yet and .* cannot be combined with names="),
         (None, {"theme": "blue"}, r"there is no theme 'blue'"),
     ],
 )

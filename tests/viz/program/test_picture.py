@@ -18,7 +18,8 @@ from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import steps
 from tests.viz.graph.test_picture import edge, edges, node, words
 from viz.drawing import style
-from viz.program.picture import BACKWARD, FORWARD, UPDATE, Reading, wrapped
+from viz.program.picture import wrapped
+from viz.program.reading import BACKWARD, FORWARD, UPDATE, Reading
 
 
 def training(model: nn.Module, optimizer: Any, sizes: tuple[int, int], *, entropy: bool = False) -> Program:
@@ -124,7 +125,7 @@ class TestParts:
         assert found[next(n for n in found if n.startswith("tanh_"))] == FORWARD
         assert found[program.outputs[-1].name] == BACKWARD
 
-    def test_what_has_no_gradient_is_forward(self):
+    def test_lines_without_gradients_are_forward(self):
         assert set(parts(PROGRAMS["forward"]()).values()) == {FORWARD}
 
     def test_a_scalar_parameter(self):
@@ -200,7 +201,7 @@ class TestCards:
         assert words(node(drawn, "x")) == "INPUT x (4, 4)"
         assert words(node(drawn, "knobs")) == "KNOB lr read at each call"
 
-    def test_what_comes_of_a_knob_alone_stands_with_it(self, step: Program):
+    def test_lines_computed_from_a_knob_alone_stand_on_its_card(self, step: Program):
         program = dict(steps(step))["common subexpressions"]
         label = words(node(viz.draw_graph(program), "knobs"))
         assert label == "KNOB lr read at each call lr_float32 () = astype(lr, dtype=float32)"
@@ -215,7 +216,7 @@ class TestCards:
         assert "layers_0_weight_with_bias (3, 5) entries 0 to 14, transposed" in label
         assert "layers_2_weight_with_bias (2, 4) entries 15 to 22, transposed" in label
 
-    def test_what_an_optimizer_keeps_is_no_parameter(self):
+    def test_the_state_of_an_optimizer_is_no_parameter(self):
         label = words(node(viz.draw_graph(mlp(4, 3, 2, momentum=0.9)), "layers_0_weight"))
         assert re.match(r"PARAM layers_0_weight \(3, 4\) STATE \S+ \(3, 4\)", label)
 
@@ -253,7 +254,7 @@ class TestEdges:
         assert "dir=back" in attributes
         assert "new value of layers_0_weight, layers_0_bias" in attributes
 
-    def test_what_is_kept_is_dotted(self, drawn: viz.Picture):
+    def test_edges_of_saved_values_are_dotted(self, drawn: viz.Picture):
         _, _, attributes = edge(drawn, "l_layers_1_d_layers_0")
         assert "style=dotted" in attributes
         assert "arrowhead=none" in attributes
@@ -341,7 +342,7 @@ class TestGiven:
         ],
     )
     def test_options_of_graphs_are_refused(self, step: Program, options: dict[str, Any], name: str):
-        with pytest.raises(viz.DrawingError, match=rf"a Program has no values yet .* goes not with {name}=: draw what"):
+        with pytest.raises(viz.DrawingError, match=rf"a Program has no values yet .* cannot be combined with {name}="):
             viz.draw_graph(step, **options)
 
     def test_programs_are_drawn_one_by_one(self, step: Program):
@@ -350,7 +351,7 @@ class TestGiven:
         with pytest.raises(viz.DrawingError, match=r"this was given a Program, a Tensor"):
             viz.draw_graph(step, ag.ones(2))
 
-    def test_what_compile_gives_has_programs(self):
+    def test_a_compiled_function_has_programs(self):
         with pytest.raises(viz.DrawingError, match=r"nothing to draw in a Compiled: give one of its programs, such as"):
             viz.draw_graph(ag.compile(lambda x: x))
 

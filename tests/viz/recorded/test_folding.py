@@ -121,7 +121,7 @@ class TestWhatIsEqual:
     def test_a_skip_connection_inside_of_each_block(self):
         assert said(loss(5, Residual)[1]) == ["x", "5 × Residual", "Linear 6", "Cross-entropy"]
 
-    def test_what_all_blocks_read_stays_outside(self):
+    def test_an_input_of_all_blocks_stays_outside(self):
         mask = ag.Tensor(np.ones((2, 3)), name="mask")
         h = ag.tanh(ag.Tensor(np.ones((2, 3)), requires_grad=True))
         for _ in range(4):
@@ -303,7 +303,7 @@ class TestDepth:
         assert "8-8-8-8-8-3 network" in text  # named after its layers, opened or not
 
     def test_below_zero_is_refused(self):
-        with pytest.raises(ValueError, match="depth=-1 opens no module: give 0 for the model as one row"):
+        with pytest.raises(ValueError, match="depth=-1 is negative: give 0 for the model as one row"):
             draw_modules(loss(2)[1], depth=-1)
 
 
@@ -334,16 +334,16 @@ class TestDepthOfCards:
         y = loss(4)[1]
         assert words(draw_graph(y, view="modules", gradients=True, depth=1)) == words(draw_modules(y, depth=1))
 
-    def test_what_failed_is_not_hidden(self):
+    def test_failed_operations_are_not_folded_away(self):
         model, y = loss(2, width=3)
         model[1].linear.weight.data[0, 0] = np.nan
         assert "z2" in re.findall(r"id=n_(\w+)", draw_graph(y, view="ops", depth=1).source)
 
     def test_refusals(self):
         y = loss(2)[1]
-        with pytest.raises(ValueError, match="depth=-2 opens no module"):
+        with pytest.raises(ValueError, match="depth=-2 is negative"):
             draw_graph(y, depth=-2)
-        with pytest.raises(ValueError, match=r"backward=True draws .* goes not with depth=1"):
+        with pytest.raises(ValueError, match=r"backward=True draws .* cannot be combined with depth=1"):
             draw_graph(y, backward=True, depth=1)
 
 

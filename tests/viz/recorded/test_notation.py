@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from viz.recorded import notation
+from viz.recorded.latex import tex_name
 from viz.recorded.notation import Notation
+from viz.recorded.symbols import Symbol
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def derivative(say, name, *values, index=0, constants=(), **params):
     symbols = [say.symbol(letter, np.float64(value)) for letter, value in zip("xyz", values, strict=False)]
     inputs = [*symbols, *constants]
     value = op.forward(ag.backends.NUMPY, *values, *constants, **params)
-    one = notation.Symbol(say, "1", "1", value=np.float64(1.0), number=1.0)
+    one = Symbol(say, "1", "1", value=np.float64(1.0), number=1.0)
     return say.pull(op, index, inputs, say.symbol("a", value), params, one)
 
 
@@ -213,7 +214,7 @@ class TestForward:
             cube_for_notation.vjp(x=lambda g, x: 3 * g * x * x)
             x = say.symbol("x", np.float64(2.0))
             assert say.apply(cube_for_notation, [x + 1], {}).text == "(x + 1)³"
-            one = notation.Symbol(say, "1", "1", value=np.float64(1.0), number=1.0)
+            one = Symbol(say, "1", "1", value=np.float64(1.0), number=1.0)
             assert say.pull(cube_for_notation, 0, [x], say.symbol("a", np.float64(8.0)), {}, one).text == "3·x²"
         finally:
             del ag.OPS["cube_for_notation"], ag.backends.FORWARDS["cube_for_notation"]
@@ -294,4 +295,4 @@ def test_without_a_value_there_is_still_notation(say):
     ],
 )
 def test_names_in_latex(name, tex):
-    assert notation.tex_name(name) == tex
+    assert tex_name(name) == tex

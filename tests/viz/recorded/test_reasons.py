@@ -63,7 +63,7 @@ def test_between_numbers(function: Callable[[ag.Tensor], ag.Tensor], how: str, g
         (ag.positive, 1),
     ],
 )
-def test_what_is_said_to_pass_unchanged_or_to_change_its_sign_does(
+def test_a_sentence_on_a_gradient_that_passes_unchanged_or_negated_is_true(
     function: Callable[[ag.Tensor], ag.Tensor], factor: int
 ) -> None:
     (socket,) = sockets((function(leaf(A, "x")) * ag.Tensor(A)).sum())[:1]

@@ -105,7 +105,7 @@ class TestRoles:
             lambda z: ag.mean(ag.abs(z - np.eye(2))) * 2.0,
         ],
     )
-    def test_what_the_loss_compares_with_is_the_target(self, loss):
+    def test_the_second_argument_of_a_loss_is_the_target(self, loss):
         w = parameter(np.eye(2))
         scene = Scene(loss(T([[1.0, 2.0], [3.0, 4.0]]) @ w))
         assert [c.role for c in scene.cards if c.node is None] == ["input", "param", "target"]
@@ -271,7 +271,7 @@ class TestSecondOrder:
         picture = draw_graph(slope, names={"∂y/∂x": slope}, gradients=True)
         assert picture.alt.endswith("Gradients: ∂²y/∂x² = 12.")
 
-    def test_what_backward_left_is_called_so(self):
+    def test_gradients_left_by_backward_are_named_as_derivatives(self):
         x = parameter(2.0, "x")
         (x**3).backward(create_graph=True)
         picture = draw_graph(x.grad, gradients=True)

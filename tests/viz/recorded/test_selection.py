@@ -100,11 +100,11 @@ class TestAround:
 
     def test_refusals(self, neurons):
         loss, _ = neurons
-        with pytest.raises(ValueError, match="around: 'q' is no value of the graph, whose values are called"):
+        with pytest.raises(ValueError, match="around: 'q' is not a value of the graph, whose values are called"):
             draw_graph(loss, around="q")
-        with pytest.raises(ValueError, match="around: this Tensor is no value of the graph"):
+        with pytest.raises(ValueError, match="around: this Tensor is not a value of the graph"):
             draw_graph(loss, around=T(1.0))
-        with pytest.raises(ValueError, match=r'around= draws some operations .* goes not with view="modules"'):
+        with pytest.raises(ValueError, match=r'around= draws some .* cannot be combined with view="modules"'):
             draw_graph(loss, around="a14", view="modules")
         with pytest.raises(TypeError, match="a Tensor of the graph, or the name that a card shows"):
             draw_graph(loss, around=3)

@@ -107,7 +107,7 @@ def test_other_operations_have_none():
 
 
 @pytest.mark.parametrize(("x_shape", "w_shape", "stride", "padding", "dilation", "groups"), CONVOLUTIONS)
-def test_what_a_point_reaches_is_what_windows_read_it(x_shape, w_shape, stride, padding, dilation, groups):
+def test_a_point_reaches_the_outputs_whose_windows_contain_it(x_shape, w_shape, stride, padding, dilation, groups):
     params = {"stride": stride, "padding": padding, "dilation": dilation}
     g = geometry("conv", {"x": x_shape, "weight": w_shape}, params)
     read = {(at, place, tap) for place in np.ndindex(g.out) for tap, at, inside in g.window(place) if inside}

@@ -1,0 +1,108 @@
+"""The check of a derived gradient by central differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from viz.drawing import numbers as digits
+from viz.recorded.scene import Card, Scene
+
+ENTRIES = 16  # of a Tensor whose every entry is checked, and whose graph is shown with numbers unasked
+TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
+
+
+@dataclass(frozen=True)
+class Check:
+    """The gradient beside central differences of the forward, computed in float64.
+
+    ``numeric`` is the difference quotient (of the first entry, if there are several), ``error`` its largest difference
+    to the gradient relative to the largest entry, ``noise`` the uncertainty of the quotient, likewise relative.
+    ``where`` names the value that was moved.
+    """
+
+    numeric: float
+    error: float
+    noise: float
+    where: str
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether both agree within the uncertainty of the difference."""
+        return self.error <= TOLERANCE + self.noise
+
+    def __str__(self) -> str:
+        if not np.isfinite(self.error):
+            return "not checked: values near by are not finite"
+        if self.where == NOWHERE:
+            return "nothing to check: there are no entries"
+        several = self.where.startswith(" in all")
+        compared = "central differences" if several else f"central difference {digits.scalar(self.numeric)}"
+        error = digits.exponential(self.error, 0) if self.error else "0"
+        said = f"{compared}{self.where}, {'largest ' if several else ''}relative error {error}"
+        if not self.confirmed:
+            return f"NOT CONFIRMED: {said}: a rule is wrong, or a kink is near by"
+        if self.error > TOLERANCE:
+            return f"checked as far as rounding allows, the gradient is so small: {said}"
+        return f"checked: {said}"
+
+
+DIRECTION = " along a random direction"
+NOWHERE = " nowhere"
+
+
+def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
+    """The gradient compared with central differences: in every entry of a few, else along one random direction.
+
+    The quotients of two steps, one half the other, are extrapolated to step 0 (Richardson 1911); their difference is
+    taken as the uncertainty.
+    """
+    if not wrt.value.size:
+        return Check(0.0, 0.0, 0.0, NOWHERE)
+    (end,) = (card for card in scene.cards if card.place in scene.ends)
+    base = wrt.value.astype(np.float64)
+    exact, seed = np.asarray(wrt.gradient, dtype=np.float64), np.asarray(end.gradient, dtype=np.float64)
+    steps = np.finfo(np.float64).eps ** (1 / 4) * np.maximum(1.0, np.abs(base))
+
+    def slopes(direction: np.ndarray) -> tuple[float, float, float]:
+        """The derivative along a direction, by differences and by the gradient, and the uncertainty of the first."""
+        length = float(np.linalg.norm(steps * direction))
+
+        def quotient(share: float) -> float:
+            step = share * steps * direction
+            up, down = (_moved(scene, wrt, end, on_the_way, base + sign * step) for sign in (1.0, -1.0))
+            return float(np.sum(seed * (up - down))) / (2 * share * length)
+
+        wide, narrow = quotient(1.0), quotient(0.5)
+        return (4 * narrow - wide) / 3, float(np.sum(exact * steps * direction)) / length, abs(wide - narrow)
+
+    if base.size > ENTRIES:
+        found, where = [slopes(np.random.default_rng(0).standard_normal(base.shape))], DIRECTION
+    else:
+        found = [slopes(unit.reshape(base.shape)) for unit in np.eye(base.size)]
+        where = f" in all {base.size} entries" if base.shape else ""
+    numeric, rule, uncertain = (np.array(column) for column in zip(*found, strict=True))
+    size = float(np.max(np.abs([numeric, rule]))) or 1.0
+    # Sums on the way to the result round too: a few units in its last place.
+    rounding = 16 * np.finfo(np.float64).eps * float(np.sum(np.abs(seed * end.value))) / float(np.min(steps, initial=1))
+    noise = float(np.max(uncertain)) + rounding
+    return Check(float(numeric[0]), float(np.max(np.abs(numeric - rule))) / size, noise / size, where)
+
+
+def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:
+    """The result for another value of ``wrt``, recomputed in float64."""
+    values: dict[Card, Any] = {wrt: value}
+    with ag.no_grad():
+        for card in scene.cards:
+            if card.node is None or card is wrt or card not in on_the_way:
+                continue
+            given = list(card.node.inputs)
+            for socket in card.sockets:
+                tail = socket.tail
+                known = tail.value.astype(np.float64) if tail.value.dtype.kind == "f" else tail.value
+                given[socket.index] = values.get(tail, known)
+            values[card] = card.node.op.apply(*given, **card.node.params).data
+    return np.asarray(values[end], dtype=np.float64)

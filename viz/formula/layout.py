@@ -1,0 +1,271 @@
+"""The layout of a derivation: its sections and rows, as text and as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import autograd as ag
+from autograd.graph import vertex_of
+from viz.drawing import numbers as digits
+from viz.formula.columns import FOLDED, GAP, Row, Section, entries, nested_brackets, repeats, tex_entries, without_empty
+from viz.formula.forms import Form, Name
+from viz.formula.paths import Way, backward_order, count_of_paths
+from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
+from viz.recorded import windows
+from viz.recorded.latex import brackets, tex_number, tex_of, tex_space, tex_text
+from viz.recorded.loops import Recurrence, recurrences
+from viz.recorded.names import PARAM, derivative, tex_derivative
+from viz.recorded.scene import Scene
+from viz.recorded.symbols import Symbol
+
+LOOPS = 2  # loops whose step is written
+INDEXED = 12  # formulas with indices that are written; of others only the number
+ROWS, ENDS = 40, 15  # rows of a section that are all shown; above, as many from either end
+
+
+class Layout:
+    """The headline and the sections of a `Derivation`."""
+
+    def __init__(self, told: Any) -> None:
+        self._told = told
+        self._scene, self._wrt, self._way, self._write = told._scene, told._wrt, told._way, told._write
+        self._by_key = {card.key: card for card in self._scene.cards}
+
+    @property
+    def headline(self) -> Row:
+        """The derivative that is derived, its value, and what the names mean."""
+        write, wrt = self._write, self._wrt
+        names = write.named(write.end), write.named(wrt)
+        bar, tex = derivative(*names), tex_derivative(*names, tex_of)
+        bars = [card for card in backward_order(self._scene, self._way) if write.is_barred(card)]
+        short = write.bar(wrt)
+        if wrt in bars:
+            bar, tex = f"{short.text} = {bar}", f"{short.tex} = {tex}"
+        if wrt.shape:
+            bar, tex = f"{bar} {digits.shape(wrt.shape)}", f"{tex} {tex_space(wrt.shape)}"
+        elif self._told.with_numbers:
+            number = digits.scalar(self._told.gradient[()])
+            bar, tex = f"{bar} = {number}", f"{tex} = {tex_number(number)}"
+        notes = []
+        if self._told.paths > 1:
+            notes.append(f"a sum over {count_of_paths(self._told.paths)} paths")
+        if self._scene.seeded:
+            notes.append(f"where {write.bar(write.end).text} is given")
+        if wrt.path:
+            notes.append(f"{write.named(wrt)} is {wrt.path}")
+        said = "".join(f", {note}" for note in notes)
+        bar, tex = bar + said, tex + (tex_text(said) if said else "")
+        if other := next((card for card in bars if card not in (wrt, write.end)), None):  # what a bar means
+            left, names = write.bar(other), (names[0], write.named(other))
+            bar = f"{bar}; {left.text} = {derivative(*names)}"
+            tex = rf"{tex};\quad {left.tex} = {tex_derivative(*names, tex_of)}"
+        return Row((bar,), (tex,))
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        """The paths, the equations forward and backward, index formulas, steps of loops, the formula in one line."""
+        write = self._write
+        sections = []
+        if self._told.ways:
+            sections.append(Section("", without_empty([self._way_row(way) for way in self._told.ways])))
+        sections.append(Section("forward", self._rows(self._told.forward), gaps=(GAP, GAP)))
+        if self._told.backward:
+            target = f"backward, {write.named(write.end)} to {write.named(self._wrt)}"
+            heads = ("upstream × local", "= contribution") if self._scene.scalar and self._told.with_numbers else ()
+            gaps = (GAP, "  ") if self._scene.scalar else (GAP, GAP)
+            sections.append(Section(target, self._rows(self._told.backward), heads, gaps))
+        if rows := self._index_rows():
+            sections.append(Section("entry by entry", rows))
+        sections += self._steps()
+        if len(self._told.backward) > 1:
+            sections.append(Section("in one line", self._one_line_rows()))
+        return sections
+
+    def _steps(self) -> list[Section]:
+        """One step of each loop on the path, forward and backward."""
+        made = []
+        for loop in recurrences(self._scene.seen.graph.nodes, self._scene.seen)[:LOOPS]:
+            card = self._scene.card(loop.node)
+            if card is not None and card in self._way and loop.gradients is not None:
+                title = f"one step of {loop.title}, which runs {loop.loop.length} times"
+                made.append(Section(title, self._step(loop)))
+        return made
+
+    def _step(self, loop: Recurrence) -> list[Row]:
+        ends, seeds, names = loop.cells(1)
+        inputs = [x for name, x in names.items() if x.node is None and name not in loop.consts]
+        cell = Scene(ends, names=names, inputs=inputs, gradients=seeds)
+        write = Writer(cell, end=self._write.named(self._write.end))
+        handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
+        rows = []
+        for card in cell.cards:
+            if card.node is not None:
+                left, right = write.value(card), write.forward(card)
+                rows.append(Row((f"{left.text} = {right.text}",), (f"{left.tex} = {right.tex}",)))
+        for card in reversed(cell.cards):
+            uses = [use for use in card.uses if use.passes and use.contribution is not None]
+            left = write.bar(card)
+            if not uses and card in handed:
+                said = " comes from step t+1, and from what reads the results"
+                rows.append(Row((f"{left.text}{said}",), (rf"{left.tex}\text{{{said}}}",)))
+            if not uses:
+                continue
+            right = write.total([write.term(use) for use in uses])
+            text, tex = right.text, right.tex
+            if card in handed:
+                text, tex = f"{text} + (from step t+1)", rf"{tex} + (\text{{from step }} t+1)"
+            elif card.role == PARAM:
+                text, tex = f"Σ over t of {text}", rf"\sum_{{t}} {tex}"
+            rows.append(Row((f"{left.text} = {text}",), (f"{left.tex} = {tex}",)))
+        return rows
+
+    def _index_rows(self) -> list[Row]:
+        """The operations over windows as index formulas, and the meaning of the letters."""
+        written = map(self._indexed, (*self._told.forward, *self._told.backward))
+        found = [said for said in written if said is not None]
+        if not found:
+            return []
+        rows = [Row((text,), (tex,)) for text, tex, _ in found]
+        if len(rows) > INDEXED:
+            hidden = f"... {len(rows) - INDEXED} more of the same form"
+            rows[INDEXED:] = [Row((hidden,), (tex_text(hidden),))]
+        axes = max(place.axes for _, _, place in found)
+        letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
+        said = f"n: example; o, c: channels; {letters[0]}: window; {letters[1]}: place in it"
+        if any(f"{letters[2]}]" in text for text, _, _ in found):
+            said += f"; {letters[2]}: place in its input"
+        notes = [said]
+        if any(any(pad) for _, _, place in found for pad in place.pads):
+            notes.append("outside of an input are zeros, and no maximum")
+        return [*rows, *(Row((note,), (tex_text(note),)) for note in notes)]
+
+    def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:
+        """A line as an index formula in text and LaTeX; None if it is no operation over windows of named values."""
+        form = line.right.form
+        if not isinstance(form, Form) or form.name not in windows.WINDOWED:
+            return None
+        op = ag.OPS[form.name]
+        given = {arg: x for arg, x in zip(op.args, form.args, strict=False) if x is not None}
+        if not all(isinstance(x, Name) for x in given.values()):
+            return None
+        symbols = {arg: self._symbol(name) for arg, name in given.items()}
+        shapes = {arg: symbol.shape for arg, symbol in symbols.items()}
+        params = {name: form.params.get(name, usual) for name, usual in op.params.items()}
+        found = windows.formula(form.name, shapes, params)
+        assert found is not None
+        text = found.text(line.left.text, {arg: symbol.text for arg, symbol in symbols.items()})
+        tex = found.tex(line.left.tex, {arg: symbol.tex for arg, symbol in symbols.items()})
+        return text, tex, windows.geometry(form.name, shapes, params)
+
+    def _symbol(self, name: Name) -> Symbol:
+        card = self._by_key[name.key]
+        symbol: Symbol = self._write.bar(card) if name.bar else self._write.value(card)
+        return symbol
+
+    def _one_line_rows(self) -> list[Row]:
+        rows, write = [], self._write
+        if (whole := self._told._expression()) is not None:
+            end = write.value(write.end)
+            rows.append(
+                Row((f"{end.text} = {nested_brackets(whole.text)}",), (f"{end.tex} = {nested_brackets(whole.tex)}",))
+            )
+        left, chain, short = write.bar(self._wrt), self._told.one_line, self._told.simplified
+        if chain is None:
+            said = f"left out: it would be longer than {ONE_LINE} characters or {ONE_LINE_STEPS} steps"
+            return [*rows, Row((said,), (rf"\text{{{said}}}",))]
+        text, tex = f"{left.text} = {nested_brackets(chain.text)}", f"{left.tex} = {nested_brackets(chain.tex)}"
+        if short is not None:
+            remarks = "".join(f", because {said}" for said in self._told._algebra.remarks)
+            text = f"{text} = {nested_brackets(short.text)}{remarks}"
+            tex = f"{tex} = {nested_brackets(short.tex)}" + (tex_text(remarks) if remarks else "")
+        return [*rows, Row((text,), (tex,))]
+
+    def _way_row(self, way: Way) -> Row:
+        size = [digits.rms(way.contribution)] if self._told.with_numbers and self._wrt.shape else []
+        notes = [f"rms {rms}" for rms in size]
+        if way.count > 1 and way.formula[0]:
+            notes.append(f"{count_of_paths(way.count)} paths")
+        said = ", ".join(notes)
+        text, tex = way.formula
+        return Row((way.through, text, said), (tex_text(way.through), tex, tex_text(said) if said else ""))
+
+    def _rows(self, lines: Sequence[Line]) -> list[Row]:
+        """The rows of a section: repeated blocks folded, and of too many rows both ends."""
+        rows: list[Row] = []
+        start = 0
+        for first, period, times in repeats(self._signs(lines)) if len(lines) > FOLDED else []:
+            rows += map(self._row, lines[start : first + period])
+            rows.append(self._folded(lines[first + period : first + period * times], period))
+            start = first + period * times
+        rows += map(self._row, lines[start:])
+        if len(rows) > ROWS:
+            hidden = f"... {digits.count(len(rows) - 2 * ENDS)} lines not shown"
+            rows[ENDS:-ENDS] = [Row((hidden,), (rf"\text{{{hidden}}}",))]
+        return rows
+
+    def _row(self, line: Line) -> Row:
+        if self._scene.scalar:
+            if not self._told.with_numbers or line.value is None:
+                return Row((line.text,), (line.tex,))
+            number = digits.scalar(line.value[()])
+            text, tex = line.with_numbers
+            lead = "" if line.name.bar else "= "
+            if line.name.bar and tex.startswith("-"):
+                tex = f"{{-}}{tex[1:]}"  # a sign, not a difference to what is left of it
+            return Row(
+                (line.text, f"{lead}{text}", f"= {number}"), (line.tex, f"{lead}{tex}", f"= {tex_number(number)}")
+            )
+        shape, space = digits.shape(line.shape), tex_space(line.shape)
+        if not self._told.with_numbers or line.value is None:
+            return Row((line.text, shape), (line.tex, space))
+        first, *below = entries(line.value)
+        return Row((line.text, shape, first), (line.tex, space, tex_entries(line.value)), tuple(below))
+
+    # ------------------------------------------------------------ folding
+
+    def _signs(self, lines: Sequence[Line]) -> list[Any]:
+        """The pattern of each line: its formula in names without numbers, and the distances to its operands."""
+        write = Writer(self._scene, general=True)
+        at = {line.name: i for i, line in enumerate(lines)}
+        self._general: dict[Name, tuple[str, str]] = {}
+        signs: list[Any] = []
+        for i, line in enumerate(lines):
+            card = self._by_key[line.name.key]
+            if line.name.bar:
+                uses = [use for use in card.uses if use.passes and use.head in self._way]
+                if len(uses) > TERMS:
+                    signs.append(i)
+                    continue
+                left, right = write.bar(card), write.total([write.term(use) for use in uses])
+                near = [at.get(Name(use.head.key, bar=True), i) - i for use in uses]
+            else:
+                left, right = write.value(card), write.forward(card)
+                near = [at[Name(s.tail.key)] - i if s.tail.node is not None else 0 for s in card.sockets]
+            self._general[line.name] = f"{left.text} = {right.text}", f"{left.tex} = {right.tex}"
+            signs.append((self._general[line.name], tuple(near)))
+        return signs
+
+    def _folded(self, lines: Sequence[Line], period: int) -> Row:
+        count = len(lines) // period
+        block = [self._general[line.name] for line in lines[:period]]
+        label = self._label(lines, period)
+        text = f"{label}: {count} × ({'; '.join(text for text, _ in block)})"
+        equations = r";\; ".join(tex for _, tex in block)
+        tex = rf"{tex_text(f'{label}: ')} {count} \times {brackets(equations)}"
+        if not self._told.with_numbers or not lines[0].name.bar:
+            return Row((text,), (tex,))
+        sizes = [digits.rms(line.value) for line in (lines[0], lines[-1]) if line.value is not None]
+        said = f"rms {' to '.join(sizes)}"
+        return Row((text, said), (tex, rf"\text{{{said}}}"))
+
+    def _label(self, lines: Sequence[Line], period: int) -> str:
+        """The label of folded lines: `layers 2 to 15` if each block has its layer, else the first and the last name."""
+        write = self._write
+        names = [line.left.text if not line.name.bar else write.named(self._by_key[line.name.key]) for line in lines]
+        layers = [int(name[1:]) for name in names if re.fullmatch(r"z\d+", name)]
+        if len(layers) * period == len(lines) and max(layers) - min(layers) + 1 == len(layers):
+            return f"layers {min(layers)} to {max(layers)}"
+        return f"{names[0]} to {names[-1]}"

@@ -1,0 +1,555 @@
+"""One drawing of a scene's cards: folded modules, the positions of the cards, and the edges between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence, Set
+from itertools import groupby, pairwise
+from typing import Any
+
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
+from viz.drawing.style import Theme
+from viz.graph.cards import Cards
+from viz.graph.parts import addends, spine_of
+from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
+from viz.recorded.rows import belongings, opened
+from viz.recorded.scene import Card, Scene, Socket
+from viz.recorded.selection import Selection
+
+TITLE = 60  # characters of the longest expression used as a title
+SPREAD = 1.25  # pages: a level of operations that is wider is drawn on two ranks
+
+
+class Drawing:
+    """One drawing of a scene: the positions of the operands, and the picture."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        theme: Theme,
+        title: str | None,
+        depth: int | None = None,
+        part: Selection | None = None,
+    ) -> None:
+        self.scene, self.theme, self.depth, self.part = scene, theme, depth, part
+        self.cards = Cards(scene, theme)
+        self.hidden = {card for card in scene.cards if part is not None and card not in part.cards}
+        self.drawn = [card for card in scene.cards if card not in self.hidden]
+        self.cards.hidden = self.hidden
+        self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
+        self.folds = self._folds()
+        with numbers.wide(False):  # a page with room for other numbers has the same cards
+            self.cards.compact = self.cards.widest({*self.folds, *self.hidden}) > style.WIDTH
+        self.keys = {card.key for card in scene.cards}
+        self.again = self._far()
+        self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
+        self.lowered = self._lowered()
+        self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
+        title = title if title is not None else self._title()
+        shape: dict[str, Any] = {}
+        if self.cards.compact:
+            shape = {"nodesep": style.NODESEP_COMPACT, "ranksep": style.RANKSEP_TENSOR}
+        elif not scene.scalar:
+            shape = {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
+        if len(self.drawn) > 2 * style.CARDS:
+            shape |= {"nslimit": 1, "nslimit1": 1}
+        self.picture = Picture("graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape)
+        self._place([card for card in self.drawn if card.node is not None], 0)
+        self._leaves()
+        for card in self.drawn:
+            for socket in card.sockets:
+                if socket.tail not in self.hidden:
+                    self._edges(socket)
+
+    # ------------------------------------------------------------ words
+
+    def _title(self) -> str:
+        scene = self.scene
+        ops = sum(card.node is not None for card in scene.cards)
+        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
+        if self.part is not None and self.hidden:
+            return f"{ends}: {self.part.title}, of {numbers.count(ops)} operations"
+        if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
+            return f"{scene.end} = {written}"
+        layers = [socket.tail.shape for card in scene.cards for socket in card.sockets if _is_weight(socket)]
+        if layers and all(a[0] == b[1] for a, b in pairwise(layers)) and len(layers) <= 8:
+            return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers))) + " network"
+        return f"{ends}: {numbers.count(ops)} operations"
+
+    def _lines(self) -> list[list[str]]:
+        """The lines below the title: how to read the picture, in parts that each fit on the page."""
+        lines: list[list[str]] = []
+        wide = math.inf
+        for words, colour in self._reading():
+            size = text_width(f"    {words}", style.CAPTION)
+            wide += size
+            if wide > style.WIDTH:
+                lines.append([])
+                wide = size
+            between = [text("    ", style.CAPTION, self.theme.muted)] if lines[-1] else []
+            lines[-1] += [*between, text(words, style.CAPTION, colour, italic=colour == self.theme.grad)]
+        return lines
+
+    def _reading(self) -> list[tuple[str, str]]:
+        """The meaning of each mark that is drawn, with its colour."""
+        theme, scene = self.theme, self.scene
+        parts = [("solid = value going forward", theme.fwd)]
+        if scene.left_out:
+            return parts
+        if not scene.computed and not self.hidden:
+            unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
+            return [*parts, (unknown, theme.grad)]
+        compact = scene.scalar and self.cards.compact
+        sign = ": upstream × local = contribution" if scene.scalar and not compact else ""
+        if not scene.computed:
+            sign = ": not computed"
+        parts.append((f"dashed = gradient coming back{sign}", theme.grad))
+        if compact:
+            parts.append(("∂ = local derivative by the operand before it, which is sent G × ∂", theme.ink))
+        if self.cards.compact and not scene.scalar:
+            parts.append(("behind the name of an operand = the gradient sent to it", theme.grad))
+        if compact or not scene.scalar:
+            parts.append((f"G = ∂{scene.end}/∂(this card)", theme.grad))
+        if self.part is not None and self.hidden:
+            ops = sum(card.node is not None for card in self.hidden)
+            parts.append((self.part.reading, theme.ink))
+            parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", theme.muted))
+        if any(len(card.addends) > 1 and card not in self.folds for card in self.drawn):
+            parts.append(("used more than once: one addend per use", theme.grad))
+        if self.again:
+            parts.append(("again = its own card is further up and has the sum", theme.muted))
+        return parts
+
+    def _alt(self, title: str) -> str:
+        ends = [card for card in self.scene.cards if card.place in self.scene.ends]
+        said = [
+            f"{card.name} = {numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])}"
+            for card in ends
+        ]
+        words = f"{title}. {', '.join(said)}."
+        trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
+        if not trained:
+            return words if self.scene.left_out else f"{words} Gradients: not computed."
+        found = [
+            f"{self.cards.by(card)} = {numbers.scalar(card.gradient[()])}"
+            if card.gradient is not None and not card.shape
+            else f"rms {self.cards.by(card)} {numbers.rms(card.gradient)}"
+            for card in trained[:8]
+        ]
+        more = f" and {len(trained) - 8} more" if len(trained) > 8 else ""
+        return f"{words} Gradients: {', '.join(found)}{more}."
+
+    # ------------------------------------------------------------ cards
+
+    def _place(self, cards: list[Card], depth: int) -> None:
+        """Draw the operations, those of a module in a box of their own."""
+        whole = sum(len(card.scope) > depth for card in self.drawn)
+
+        def part(card: Card) -> tuple[Any, int]:  # calls of an innermost module one after another are apart
+            whole = len(card.scope) == depth + 1 and card.scope not in self.containers
+            return card.scope[: depth + 1], id(card.group) if whole else 0
+
+        for (scope, _), run in groupby(cards, key=part):
+            inside = list(run)
+            if len(scope) <= depth:
+                for card in inside:
+                    self._operation(card)
+            elif inside[0] in self.folds and len({self.folds.get(card) for card in inside}) == 1:
+                self._folded(inside)
+            elif self._is_boxed(inside, depth) and len(inside) < whole:
+                path, label = scope[-1]
+                key = self._fresh(path or label)
+                with self.picture.cluster(key, self._box_label(inside, depth), cls="module"):
+                    self._place(inside, depth + 1)
+            else:
+                self._place(inside, depth + 1)
+
+    def _is_boxed(self, cards: list[Card], depth: int) -> bool:
+        """Whether a module gets a box: it has several parts or operations, or parameters of its own."""
+        parts = {card.scope[: depth + 2] for card in cards}
+        own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
+        return len(parts) > 1 or own or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
+
+    def _box_label(self, cards: list[Card], depth: int) -> str:
+        group = cards[0].group
+        scope = cards[0].scope[: depth + 1]
+        path, label = scope[-1]
+        title = group.title if group is not None and group.scope == scope else label
+        own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
+        weights = [s.tail for card in cards for s in card.sockets if _is_weight(s)]
+        notes = [path] if path else []
+        again = group is not None and group.scope == scope and group.call > 1
+        if again and group is not None and own:
+            title, own = f"the same {label}, call {group.call}", []
+        if len(weights) == 1:
+            out, into = weights[0].shape
+            notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
+        if own:
+            notes.append(_parameters(own))
+        return text(title, style.GRAD_LABEL, self.theme.muted, bold=True) + text(
+            "".join(f"   {note}" for note in notes), style.CAPTION, self.theme.muted
+        )
+
+    def _operation(self, card: Card) -> None:
+        left, right = self.sides[card]
+        label = self.cards.scalar(card) if self.scene.scalar else self.cards.tensor(card, left, right)
+        self._node(card, label)
+        for socket in card.sockets:
+            if socket in self.again:
+                self._once_more([socket], socket in left or socket in right)
+        if left or right:
+            for side, sockets in (("left", left), ("right", right)):
+                for socket in sockets:
+                    if socket not in self.again:
+                        self._node(socket.tail, self.cards.leaf(socket.tail, side))
+            self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
+
+    def _once_more(self, uses: Sequence[Socket], beside: bool = False) -> None:
+        self.picture.node(self._at(uses[0]), self.cards.again(uses, beside), cls="card again")
+
+    def _leaves(self) -> None:
+        for card in self.drawn:
+            if card.node is None and card not in self.beside and card not in self.folds:
+                self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
+        if self.scene.scalar:
+            for card in self.drawn:
+                self._rank(card)
+
+    def _rank(self, card: Card) -> None:
+        """Put a leaf that is an operation's second operand on the rank of the first."""
+        spine = spine_of(card)
+        if spine is None or spine.tail.node is None or spine.tail in self.folds or spine.tail in self.hidden:
+            return
+        beside = [
+            self._at(s)
+            for s in card.sockets
+            if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1 and s.tail not in self.hidden)
+        ]
+        if beside and spine.tail.group is None:
+            self.picture.same_rank([spine.tail.key, *beside])
+
+    def _node(self, card: Card, label: str) -> None:
+        kind = {PARAM: "param", INPUT: "input", TARGET: "target", LOSS: "loss"}.get(card.role, "act")
+        failed = " failed" if self.cards.failed(card) else ""
+        self.picture.node(card.key, label, cls=f"card {kind}{failed}")
+
+    def _fresh(self, name: str) -> str:
+        return fresh(identifier(name), self.keys)
+
+    # ------------------------------------------------------------ uses far away
+
+    def _far(self) -> dict[Socket, str]:
+        """The uses of values far below their first use, each with the key of its own small card.
+
+        Lines across the whole picture, as to the weights of a loop, are unreadable and take minutes to lay out.
+        """
+        again: dict[Socket, str] = {}
+        rank = self._ranks()
+        for card in self.drawn:
+            uses = self._uses(card)
+            if len(uses) < 2 or card in self.folds:
+                continue
+            crowded = len(uses) > style.ADDENDS or (self.cards.compact and not self.scene.scalar)
+            reach = style.FAR if crowded else style.FAR_OF_FEW
+            near = min(rank[use.head] for use in uses) + reach
+            cards: dict[str, str] = {}  # a folded module has one for all its uses
+            for use in uses:
+                group = use.head.group
+                # The parameters of a module that is called again stand beside each call.
+                called = group is not None and group.call > 1 and card.role == PARAM
+                if rank[use.head] > near or (called and not self.scene.scalar and use is not uses[0]):
+                    head = self.folds.get(use.head, f"{use.head.key}_{use.index}")
+                    if head not in cards:
+                        cards[head] = self._fresh(f"{card.key}_at_{head}")
+                    again[use] = cards[head]
+        return again
+
+    def _ranks(self) -> dict[Card, int]:
+        """The lowest level that each card can stand on, above its uses."""
+        rank: dict[Card, int] = {}
+        for card in reversed(self.drawn):
+            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+        return rank
+
+    def _uses(self, card: Card) -> list[Socket]:
+        """The uses of a value by operations that are drawn."""
+        return [use for use in card.uses if use.head not in self.hidden]
+
+    def _at(self, socket: Socket) -> str:
+        """The key of the card that stands for the operand."""
+        return self.again.get(socket, socket.tail.key)
+
+    def _seats(self, card: Card) -> tuple[list[Socket], list[Socket]]:
+        """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
+        if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
+            return [], []
+        loss = any(s.tail.role == TARGET for s in card.sockets)
+        if self.cards.compact and card.group is None and not loss:  # there they stand above it
+            return [], []
+        spine = spine_of(card)
+        free = [
+            s
+            for s in card.sockets
+            if s is not spine
+            and s.tail not in self.hidden
+            and (s in self.again or (s.tail.node is None and self._is_alone(s)))
+        ]
+        if len(free) == 1:
+            (one,) = free
+            matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
+            return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
+        return free[:1], free[1:2]
+
+    def _is_alone(self, socket: Socket) -> bool:
+        """Whether all other uses of the operand have a card of their own."""
+        return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
+
+    def _lowered(self) -> set[Card]:
+        """The operations to draw one rank lower, because their level is far wider than a page: those used last."""
+        lowered: set[Card] = set()
+        if self.scene.scalar or not self.cards.compact:
+            return lowered
+        cards = [card for card in self.drawn if card.sockets and card not in self.folds]
+        tails = {card: spine.tail for card in cards if (spine := spine_of(card)) is not None}
+        levels: dict[int, list[Card]] = {}
+        for tail in dict.fromkeys(tails.values()):
+            readers = [card for card in cards if tails.get(card) is tail]
+            # A leaf is drawn just above its first use.
+            first = min((use.head.depth for card in readers for use in self._uses(card)), default=2) - 1
+            for card in readers:
+                levels.setdefault(card.depth if tail.node else first, []).append(card)
+        rank = self._ranks()
+        for level in levels.values():
+            width = {card: self.cards.width(card) + 72 * style.NODESEP_COMPACT for card in level}
+            left = sum(width.values())
+            if left > SPREAD * style.WIDTH:
+                level.sort(key=rank.__getitem__)
+                half = left / 2
+                while left > half:
+                    card = level.pop()
+                    left -= width[card]
+                    lowered.add(card)
+        return lowered
+
+    # ------------------------------------------------------------ folded modules
+
+    def _folds(self) -> dict[Card, str]:
+        """The cards inside of modules that are not opened, each with the key of the one card that stands for them.
+
+        Without a depth, too many cards are folded as deep down as brings the picture below the limit.
+        """
+        cards = self.scene.cards
+        if self.part is not None:
+            return {}
+        if self.depth is not None:
+            return self._folds_at(self.depth)
+        best: dict[Card, str] = {}
+        for depth in range(max(len(card.scope) for card in cards), -1, -1):
+            if len(cards) - len(best) + len(set(best.values())) <= style.CARDS:
+                break
+            best = self._folds_at(depth) or best
+        return best
+
+    def _folds_at(self, depth: int) -> dict[Card, str]:
+        operations = [card for card in self.scene.cards if card.node is not None]
+        taken = {card.key for card in self.scene.cards}
+        own = belongings(self.scene.seen.graph)
+        folds: dict[Card, str] = {}
+        for scope, run in groupby(operations, key=lambda card: opened(card.scope, depth)):
+            inside = list(run)
+            hidden = inside + _own_leaves(inside, own)
+            part = self.depth is not None or len(inside) < sum(bool(card.scope) for card in operations)
+            whole = scope and len(scope) == depth + (scope[0][0] == "")
+            # Failures are never hidden.
+            if whole and len(hidden) > 1 and part and not any(map(self.cards.failed, hidden)):
+                path, label = scope[-1]
+                key = fresh(identifier(path or label), taken)
+                folds |= dict.fromkeys(hidden, key)
+        return folds
+
+    def _folded(self, cards: list[Card]) -> None:
+        """Draw one card for the operations of a module: its inputs, its output, and the number of operations."""
+        theme, card = self.theme, _output(cards)
+        key = self.folds[card]
+        hidden = [leaf for leaf, at in self.folds.items() if at == key and leaf.role == PARAM]
+        doors = self._doors(key)
+        rule = {"sides": "B", "border": 1, "color": theme.hair}
+        names, back = [], []
+        for i, socket in enumerate(doors):
+            said = text(clipped(socket.tail.name), style.CAPTION, theme.ink)
+            names.append(cell(said, port=f"f{i}", cellpadding=3, **({} if i else rule)))
+            to = f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad"
+            said = text(to, style.CAPTION, theme.grad if socket.passes else theme.muted, italic=True)
+            back.append(cell(said, port=f"b{i}", cellpadding=3, **(rule if len(doors) == 1 else {})))
+        # The first value that comes in stands above the one that goes out, as in every card.
+        rest = [part for pair in zip(["", *names[1:]], back, strict=True) for part in pair]
+        top = [names[0], back[0] if len(doors) == 1 else cell(table(row(*rest)), **rule)] if doors else []
+        around = [level[0] for level in zip(*(inner.scope for inner in cards), strict=False) if len(set(level)) == 1]
+        path, label = around[-1]
+        title = f"{label}  {path}" if path else label
+        ops = numbers.counted(len(cards), "op")
+        note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"
+        head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
+            f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
+        )
+        rows = [row(*top)] if top else []
+        rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
+        frame = (
+            {"color": theme.knob, "bgcolor": theme.knob_bg} if hidden else {"color": theme.fwd, "bgcolor": theme.fwd_bg}
+        )
+        label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
+        self.picture.node(key, label, cls="card module folded")
+        far = [socket for socket in doors if socket in self.again]
+        for at in dict.fromkeys(map(self._at, far)):
+            self._once_more([socket for socket in far if self._at(socket) == at])
+
+    def _also(self, cards: Sequence[Card]) -> str:
+        """A further caption of folded operations, for subclasses."""
+        return ""
+
+    def _doors(self, key: str) -> list[Socket]:
+        """The sockets at which values enter a folded module."""
+        return [
+            socket
+            for card in self.scene.cards
+            if self.folds.get(card) == key
+            for socket in card.sockets
+            if self.folds.get(socket.tail) != key
+        ]
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self, socket: Socket) -> None:
+        tail, head = socket.tail, socket.head
+        left, right = self.sides[head]
+        ids = f"{tail.key}_{head.key}_{socket.index}"
+        value = f"{tail.name} = {numbers.full(tail.value, 8)}"
+        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
+        backward: dict[str, Any] = {
+            "style": "dashed",
+            "color": self.theme.muted if socket.doubted else self.theme.grad,
+            "cls": "bwd",
+            "id": f"b_{ids}",
+            "tooltip": plain(f"gradient: {self._told(socket)}"),
+        }
+        i = socket.index
+        drawn = self.scene.computed and socket.passes and socket.contribution is not None
+        if tail in self.folds or head in self.folds:
+            self._folded_edges(socket, forward, backward, drawn)
+            return
+        at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
+        if socket in left:
+            self.picture.edge(f"{at}:v:e", f"{head.key}:f{i}:w", **forward)
+            if drawn:
+                self.picture.edge(f"{at}:g:e", f"{head.key}:b{i}:w", dir="back", arrowtail="vee", **backward)
+            return
+        if socket in right:  # reversed, which holds the leaf on the right
+            self.picture.edge(f"{head.key}:f{i}:e", f"{at}:v:w", dir="back", **forward)
+            if drawn:
+                self.picture.edge(f"{head.key}:b{i}:e", f"{at}:g:w", arrowhead="vee", **backward)
+            return
+        spine = socket is spine_of(head)
+        inner = spine and tail.node is not None
+        if self.scene.scalar:
+            forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 2, 0
+        else:
+            forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
+            backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
+        forward["minlen"] = 2 if head in self.lowered else None
+        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
+        if drawn:
+            # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
+            last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
+            self.picture.edge(
+                f"{at}:{landing}:s",
+                f"{head.key}:b{i}" if last else f"{head.key}:b{i}:n",
+                label=self._product(socket),
+                dir="back",
+                arrowtail="vee",
+                **backward,
+            )
+
+    def _folded_edges(self, socket: Socket, forward: Any, backward: Any, drawn: bool) -> None:
+        tail, head = self.folds.get(socket.tail, self._at(socket)), self.folds.get(socket.head, socket.head.key)
+        if tail == head:
+            return
+        door = self._doors(head).index(socket) if socket.head in self.folds else socket.index
+        self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
+        if drawn:
+            port = "g" if socket.tail in self.folds or socket in self.again else _landing(socket)
+            self.picture.edge(
+                f"{tail}:{port}:s", f"{head}:b{door}:n", dir="back", arrowtail="vee", weight=5, **backward
+            )
+
+    def _shape(self, tail: Card) -> str | None:
+        if self.scene.scalar:
+            return None
+        return text(f"  {numbers.shape(tail.shape)}", style.CAPTION, self.theme.muted)
+
+    def _told(self, socket: Socket) -> str:
+        part = socket.contribution
+        if part is None:
+            return "none"
+        return f"{socket.head.name} sends {numbers.full(part, 8)} to {socket.tail.name}"
+
+    def _product(self, socket: Socket) -> str | None:
+        """`upstream × local = contribution`."""
+        upstream, part = socket.head.gradient, socket.contribution
+        if not self.scene.scalar or self.cards.compact or upstream is None or part is None:
+            return None
+        local = socket.local.value
+        said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
+        said = numbers.padded(said, 3)
+        if socket.doubted:
+            written = text(f"{said} ?", style.CAPTION, self.theme.muted, italic=True)
+        else:
+            written = text(said, style.CAPTION, self.theme.grad, italic=True)
+        return table(row(cell(" ", width=7), cell(written)))
+
+
+def _landing(socket: Socket) -> str:
+    """The port of a card where the gradient of one of its uses arrives."""
+    uses = socket.tail.addends
+    if len(uses) < 2:
+        return "g"
+    return f"g{min(uses.index(socket), len(addends(socket.tail)))}"
+
+
+def _is_weight(socket: Socket) -> bool:
+    node = socket.head.node
+    return node is not None and node.op.name == "linear" and node.op.args[socket.index] == "weight"
+
+
+def _own_leaves(cards: Sequence[Card], own: Set[int]) -> list[Card]:
+    """The parameters that only these operations use, and buffers and masks of their modules.
+
+    ``own``: the identities of those.
+    """
+    inside = set(cards)
+    leaves = dict.fromkeys(
+        s.tail
+        for card in cards
+        for s in card.sockets
+        if s.tail.role == PARAM or (s.tail.node is None and _ids(s.tail) & own)
+    )
+    return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
+
+
+def _ids(leaf: Card) -> set[int]:
+    """The ids of a leaf; for a constant, also of its array."""
+    return {id(leaf.place), id(getattr(leaf.place, "data", None))}
+
+
+def _output(cards: list[Card]) -> Card:
+    """The card with the module's output."""
+    inside = set(cards)
+    for card in reversed(cards):
+        if not card.uses or any(use.head not in inside for use in card.uses):
+            return card
+    return cards[-1]
+
+
+def _parameters(cards: Sequence[Card]) -> str:
+    total = sum(card.value.size for card in cards)
+    return numbers.counted(total, "parameter")

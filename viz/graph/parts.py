@@ -1,0 +1,375 @@
+"""The parts of cards: their words, frames, numbers and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+import numpy as np
+
+from viz.drawing import marks, numbers, style
+from viz.drawing.render import cell, clipped, row, table, text, text_width
+from viz.drawing.style import Theme
+from viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
+from viz.recorded.notation import Notation
+from viz.recorded.scene import Card, Scene, Socket
+
+TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
+CONST = "CONST"  # the tag of a constant that is called by its value
+FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
+DERIVATIVE = 36
+FILLERS = (cell("", cellpadding=0),) * 6
+SLOPES = 4  # slopes that are written beside the formula; of more, their mean
+VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # of a check, the most important last
+
+
+class CardParts:
+    """Everything that cards of one scene in one theme have in common."""
+
+    def __init__(self, scene: Scene, theme: Theme) -> None:
+        self.scene, self.theme = scene, theme
+        self.compact = False  # whether cards are as narrow as they can be
+        self.hidden: Container[Card] = ()  # cards that are not drawn
+
+    def operand(self, socket: Socket) -> str:
+        """The name of an operand, after dots if its card is not drawn."""
+        return f"{'... ' if socket.tail in self.hidden else ''}{short(socket.tail.name)}"
+
+    # ------------------------------------------------------------ widths
+
+    def widest(self, hidden: Container[Card] = ()) -> float:
+        """The approximate width of the graph's widest level in points, without the cards that are not drawn."""
+        levels: dict[int, float] = {}
+        for card in self.scene.cards:
+            if card in hidden:
+                continue
+            level = card.depth if card.node is not None else min((use.head.depth for use in card.uses), default=1) - 1
+            levels[level] = levels.get(level, 0.0) + self.width(card) + 72 * style.NODESEP
+        return max(levels.values(), default=0.0)
+
+    def width(self, card: Card) -> float:
+        """The approximate width of a card in points."""
+        gradient = card.gradient is not None
+        if not self.scene.scalar:
+            value, back = self._array_width(card.value), 30 + self._array_width(card.gradient) if gradient else 40
+            below = max(value, back) if self.compact else value + back
+            to = "" if self.compact else "to : "
+            sent = (f"{to}{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
+            return 12 + max(below, sum(text_width(words, style.CAPTION) + 24 for words in sent))
+        said = f"{card.name} = {numbers.scalar(card.value[()])}"
+        parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
+        below = text_width(said, style.VALUE) + text_width("".join(parts), style.GRAD_LABEL) + 12 * len(parts)
+        below += text_width(f"{self.by(card)} = 0.0000", style.GRAD_LABEL) + 40 if gradient else 60
+        said_above = (short(s.tail.name) + (self.local(s)[0] if s.passes else "") for s in card.sockets)
+        return 40 + max(below, sum(text_width(words, style.CAPTION) + 20 for words in said_above))
+
+    def _array_width(self, array: np.ndarray | None) -> float:
+        if array is None or not array.size:
+            return 30
+        size = _size_of(array) if array.shape else style.VALUE
+        if size is None:
+            return 5 * style.STRIP_BINS + 10
+        lines = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows
+        return max(sum(text_width(said, size) + 4 for said in line) for line in lines)
+
+    # ------------------------------------------------------------ words
+
+    def by(self, card: Card) -> str:
+        """`∂L/∂w`."""
+        return derivative(self.scene.end, card.name, short)
+
+    def local(self, socket: Socket) -> tuple[str, str]:
+        """The derivative of an operation with respect to an operand, as written on a scalar card, and in full."""
+        by = f"∂{short(socket.head.name)}/∂{short(socket.tail.name)}"
+        formula, value = socket.local.text, socket.local.value
+        number = numbers.scalar(np.asarray(value).reshape(())[()])
+        number = number if socket.local.number is not None else numbers.padded(number)
+        if self.compact:
+            return f"∂ {number}", f"{by} = {formula} = {numbers.full(value)}"
+        sides = [by + (f" {socket.mark}" if socket.mark else "")]
+        if socket.local.number is None and len(formula) <= DERIVATIVE:
+            sides.append(f"({formula})" if socket.local.head == "where" else formula)
+        return " = ".join([*sides, number]), f"{by} = {formula} = {numbers.full(value)}"
+
+    def sent(self, socket: Socket) -> tuple[str, str]:
+        """The gradient sent through a socket of a tensor card, as written there, and in full."""
+        if not socket.passes:
+            return f"{short(socket.tail.name)} needs no grad", "no gradient is asked for here"
+        whole = socket.sent.text
+        written = f"G × {prime(socket)}" if has_prime(socket) else whole
+        if len(written) > DERIVATIVE:
+            assert socket.head.node is not None
+            written = f"by the rule of {socket.head.node.op.name}"
+        return written, f"sent to {socket.tail.name}: {whole}"
+
+    # ------------------------------------------------------------ parts
+
+    def frame(self, card: Card, padding: int) -> dict[str, Any]:
+        """Border and ground of a card by its role."""
+        theme = self.theme
+        border, ground, width = {
+            PARAM: (theme.knob, theme.knob_bg, style.PARAMETER_BORDER),
+            LOSS: (theme.loss_bg, theme.loss_bg, style.BORDER),
+            OP: (theme.fwd, theme.fwd_bg, style.BORDER),
+        }.get(card.role, (theme.data, theme.data_bg, style.BORDER))
+        frame: dict[str, Any] = {"border": width, "cellpadding": padding, "color": border, "bgcolor": ground}
+        if self.failed(card):
+            return frame | {"border": style.BORDER, "color": theme.bad, "bgcolor": theme.bad_bg}
+        return frame | ({"style": "ROUNDED"} if card.node is not None else {})
+
+    def failed(self, card: Card) -> bool:
+        """Whether a rule of the operation is wrong, or a nan or inf first appears here."""
+        return card.wrong or self._lost(card)
+
+    def _lost(self, card: Card) -> bool:
+        if _finite(card.value) and (card.gradient is None or _finite(card.gradient)):
+            return False
+        if not _finite(card.value):
+            return all(_finite(socket.tail.value) for socket in card.sockets)
+        return all(use.head.gradient is None or _finite(use.head.gradient) for use in card.uses)
+
+    def whole(self, card: Card, inside: str) -> str:
+        """A card, with a double border if it failed, which does not depend on hue."""
+        if not self.failed(card):
+            return inside
+        if not self._lost(card):
+            return table(row(cell(inside)), border=4, cellspacing=3, color=self.theme.bad, bgcolor=self.theme.paper)
+        word = "NOT FINITE" if not _finite(card.value) else "GRADIENT"
+        said = table(
+            row(cell(text(word, style.TAG, self.theme.paper, bold=True), bgcolor=self.theme.bad, cellpadding=3))
+        )
+        return table(
+            row(cell(inside), cell(said)), border=4, cellpadding=2, color=self.theme.bad, bgcolor=self.theme.paper
+        )
+
+    def ink(self, card: Card) -> str:
+        """The colour of names and values on this card."""
+        return self.theme.loss_ink if self._dark(card) else self.theme.ink
+
+    def muted(self, card: Card) -> str:
+        """The colour of captions on this card."""
+        return self.theme.loss_mut if self._dark(card) else self.theme.muted
+
+    def rule(self, card: Card) -> str:
+        """The colour of the rules on this card."""
+        return self.theme.loss_hair if self._dark(card) else self.theme.hair
+
+    def grad(self, card: Card) -> str:
+        """The colour of gradients on this card."""
+        return self.theme.loss_grad if self._dark(card) else self.theme.grad
+
+    def grad_ink(self, card: Card) -> str:
+        """The colour of a gradient's numbers: muted where they passed through a wrong rule."""
+        return self.muted(card) if card.doubted else self.grad(card)
+
+    def sign(self, card: Card) -> dict[str, Any]:
+        """The ground of a badge: reversed where the operation failed."""
+        return {"bgcolor": self.theme.bad} if self.failed(card) else {}
+
+    def badge_ink(self, card: Card) -> str:
+        """The colour of a badge."""
+        if self.failed(card):
+            return self.theme.paper
+        return self.theme.loss_ink if self._dark(card) else self.theme.fwd
+
+    def verdict(self, card: Card, **attributes: Any) -> str:
+        """The cell with the result of the gradient check; empty where the rules were not checked."""
+        checks = [socket.check for socket in card.sockets if socket.check is not None]
+        if not checks:
+            return ""
+        worst = max(checks, key=lambda check: (VERDICTS.index(check.verdict), check.error or 0.0))
+        theme, caption, dark = self.theme, style.CAPTION, self._dark(card)
+        if card.wrong:
+            said = [cell(text("WRONG", style.GRAD_LABEL, theme.paper, bold=True), bgcolor=theme.bad, cellpadding=3)]
+            if len(card.sockets) > 1 or worst.element:
+                spot = f" at {list(worst.element)}" if worst.element else ""
+                said.append(cell(text(f"by {worst.argument}{spot}", caption, theme.bad), align="LEFT"))
+            error = f"rel. error {numbers.scalar(worst.error)}"
+            said += [
+                cell(text(f"rule {numbers.scalar(worst.rule)}", caption, theme.bad), align="LEFT"),
+                cell(text(f"numeric {numbers.scalar(worst.numeric)}", caption, theme.bad), align="LEFT"),
+                cell(text(error, caption, theme.bad, bold=True), align="LEFT"),
+            ]
+            inside = table(*map(row, said), cellpadding=1)
+        elif worst.verdict == "ok":
+            colour = theme.ok_bg if dark else theme.ok
+            error = numbers.exponential(worst.error, 0) if worst.error else "0"
+            inside = text("ok ", style.GRAD_LABEL, colour, bold=True) + text(error, caption, colour)
+        elif worst.verdict == "kink":
+            inside = text("kink", style.GRAD_LABEL, theme.warn_bg if dark else theme.warn, bold=True)
+        else:
+            inside = text("not checked", caption, self.muted(card))
+        told = " / ".join(" ".join(str(check).split()) for check in checks)
+        hair = {"sides": "L", "border": 1, "color": self.rule(card)}
+        return cell(inside, align="LEFT", id=f"{card.key}_check", title=told, **hair, **attributes)
+
+    def _dark(self, card: Card) -> bool:
+        return card.role == LOSS and not self.failed(card)
+
+    def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
+        """A number as text; nan and inf stand out."""
+        lost = said.strip().lstrip("-").removesuffix(" ?") in ("nan", "inf")
+        if lost:
+            dark = colour in (self.theme.loss_ink, self.theme.loss_grad)
+            colour = self.theme.bad_bg if dark else self.theme.bad
+        return text(said, size, colour, bold=bold or lost, italic=italic)
+
+    def badge(self, card: Card) -> tuple[str, int]:
+        """The operation's symbol and its type size."""
+        assert card.node is not None
+        op = card.node.op
+        # A dot alone is hardly visible.
+        said = op.name if op.symbol == "·" or set(op.symbol) & style.NO_GLYPH else op.symbol
+        if power := _power(card):
+            said = power
+        said = said.replace("_", " ")
+        return said, style.BADGE if len(said) == 1 else style.BADGE_SMALL if len(said) <= 3 else style.NAME
+
+    def name(self, card: Card, size: int = style.NAME) -> str:
+        """The name, bold."""
+        return text(clipped(card.name), size, self.ink(card), bold=True)
+
+    # ------------------------------------------------------------ arrays
+
+    def _size_of(self, array: np.ndarray) -> int | None:
+        """The type size of a table of these numbers, or None where there are too many."""
+        if self.compact and array.ndim and array.shape[-1] > style.TABLE_COLUMNS:
+            return None
+        return _size_of(array)
+
+    def factor(self, array: np.ndarray) -> str:
+        """The common factor of a table of these numbers, such as ` ×1e-3`."""
+        listed = array.shape and self._size_of(array)
+        factor = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).factor if listed else ""
+        return f" {factor}" if factor else ""
+
+    def columns(self, card: Card) -> list[int]:
+        """Column widths that the value and the gradient of a parameter share."""
+        widths: list[int] = []
+        for array, italic in ((card.value, False), (card.gradient, True)):
+            size = None if array is None else self._size_of(array)
+            if array is None or size is None:
+                continue
+            for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
+                widths += [0] * (len(line) - len(widths))
+                for j, said in enumerate(line):
+                    widths[j] = max(widths[j], round(text_width(said, min(size, style.CELL)) + 4 + italic))
+        return widths
+
+    def shown(
+        self, card: Card, array: np.ndarray, size: int, *, gradient: bool = False, widths: Sequence[int] = ()
+    ) -> str:
+        """An array on a card: its numbers, or a summary if it is large."""
+        colour = self.grad_ink(card) if gradient else self.ink(card)
+        if array.size == 0:
+            return text("empty", style.CAPTION, self.muted(card))
+        if array.shape == ():
+            return self.number(numbers.padded(numbers.scalar(array[()])), size, colour, italic=gradient)
+        most = self._size_of(array)
+        if most is None:
+            return self._mark(card, array, gradient)
+        size = min(size, style.CAPTION) if self.compact else size
+        lines = []
+        for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
+            cells = []
+            for j, said in enumerate(line):
+                wide = {"width": widths[j]} if j < len(widths) else {}
+                cells.append(cell(self.number(said, min(size, most), colour, italic=gradient), align="RIGHT", **wide))
+            lines.append(row(*cells))
+        grid = table(*lines, cellpadding=1 if self.compact else 2)
+        factor = "" if gradient else self.factor(array)
+        if not factor:
+            return grid
+        return table(row(cell(text(f"{factor.strip()} ", style.CAPTION, self.muted(card))), cell(grid)))
+
+    def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> str:
+        if gradient:
+            drawn = marks.thumbnail(array, self.theme)
+            said = text(f"rms {numbers.rms(array)}", style.CAPTION, self.grad_ink(card), italic=True)
+        else:
+            drawn = (
+                marks.strip(array, self.theme) if array.dtype.kind in "fiub" else text(" ", style.CAPTION, "#000000")
+            )
+            said = text(f"{numbers.shape(array.shape)}  {numbers.spread(array)}", style.CAPTION, self.muted(card))
+        return table(row(cell(drawn, align="LEFT")), row(cell(said, align="LEFT")), cellpadding=1)
+
+
+def spine_of(card: Card) -> Socket | None:
+    """The operand drawn straight above the operation: the one with the longest computation, else the first input."""
+    sockets = card.sockets
+    deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
+    if deepest is None or deepest.tail.node is not None:
+        return deepest
+    return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
+
+
+def split(sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
+    """The sockets before the spine's, the spine's, and those after it; if the spine's is not among them, the first."""
+    if not sockets:
+        return (), None, ()
+    spine = spine_of(card)
+    at = sockets.index(spine) if spine in sockets else 0
+    return sockets[:at], sockets[at], sockets[at + 1 :]
+
+
+def short(name: str) -> str:
+    """A name shortened for use inside of a card."""
+    return clipped(name, style.NAME_LENGTH_INSIDE)
+
+
+def tag_of(card: Card) -> str:
+    """The tag of a leaf, such as PARAM."""
+    return CONST if card.number is not None else TAGS[card.role]
+
+
+def addends(card: Card) -> list[Socket]:
+    """The uses whose addends are written out one by one."""
+    uses = card.addends
+    return uses if len(uses) <= style.ADDENDS else uses[: style.ADDENDS - 1]
+
+
+def has_prime(socket: Socket) -> bool:
+    """Whether a tensor card writes `G × σ′` here: a function of one operand, entry by entry, that has a name."""
+    assert socket.head.node is not None
+    symbol = socket.head.node.op.symbol
+    named = symbol.replace(" ", "").isalpha() and "," not in socket.head.node.op.text
+    return named and socket.slope is not None and socket.slope.number is None
+
+
+def prime(socket: Socket) -> str:
+    """The name of a function's derivative."""
+    assert socket.head.node is not None
+    power = _power(socket.head)
+    return f"({power})′" if power else f"{socket.head.node.op.symbol}′"
+
+
+def _power(card: Card) -> str | None:
+    """The badge of a power with a constant exponent, such as x²; None for other operations."""
+    assert card.node is not None
+    exponent = card.node.inputs[-1]
+    if card.node.op.name != "power" or not isinstance(exponent, int | float):
+        return None
+    say = Notation()
+    return say.apply(card.node.op, [say.symbol("x"), exponent], {}).text
+
+
+def says_more(card: Card) -> bool:
+    """Whether a scalar's formula has constants or parameters, which badge and operands do not show."""
+    node = card.node
+    if node is None or node.op.name == "power":
+        return False
+    given = [name for name, value in node.params.items() if value is not None and value != node.op.params[name]]
+    return bool(given) or len(card.sockets) < sum(x is not None for x in node.inputs)
+
+
+def _finite(array: np.ndarray) -> bool:
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+
+
+def _size_of(array: np.ndarray) -> int | None:
+    """The type size of a table of these numbers, or None where there are too many."""
+    columns = array.shape[-1] if array.ndim else 1
+    lines = array.size // columns if columns else 0
+    if lines <= style.TABLE_ROWS and columns <= style.TABLE_COLUMNS:
+        return style.VALUE
+    return style.SMALL if array.size <= style.SMALL_ROWS * style.SMALL_COLUMNS else None

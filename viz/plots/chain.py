@@ -1,0 +1,215 @@
+"""A network as a chain of linear layers, read from one pass of examples through it.
+
+The network is any callable made of linear layers with elementwise activations between them. It is run once, and the
+chain is read from the recorded graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node, vertex_of
+from autograd.validation import check_function
+from viz.drawing import numbers
+from viz.drawing.errors import DrawingError
+from viz.recorded.evaluate import evaluate, host
+from viz.recorded.validation import numbers_of
+
+KEEPS_ORDER = ("reshape", "expand_dims", "squeeze", "flatten", "astype")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A linear layer and its activation, for one example.
+
+    ``weight`` is (out, in); ``z``, ``a`` and the gradients at them are (out,), None where no gradient was computed.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray | None
+    z: np.ndarray
+    a: np.ndarray
+    activation: str
+    gradient: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One example through a network. ``x``: the input of the first layer, flat; ``p``: the class probabilities."""
+
+    x: np.ndarray
+    layers: list[Layer]
+    p: np.ndarray | None
+    target: np.ndarray | None  # one number per output
+    loss: float | None
+    loss_words: str
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of neurons of each layer, the input first."""
+        return [self.x.size, *(layer.z.size for layer in self.layers)]
+
+
+def run_example(
+    model: Callable[[Any], ag.Tensor],
+    x: Any,
+    target: Any,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    classes: Sequence[str] | None,
+    probabilities: bool | None,
+) -> Pass:
+    """One example through the network, with the gradients where a target is given; see `draw_network`."""
+    given = numbers_of(x, "x")
+    if given.ndim == 0 or (given.ndim > 1 and given.shape[0] != 1):
+        raise DrawingError(
+            f"a network is drawn with one example, and x has shape {given.shape}: pass one row of it, such as x[:1]"
+        )
+    output, chain = linear_chain(model, given.reshape(1, -1) if given.ndim == 1 else given)
+    n = output.size
+    last = chain[-1][1]
+    number = None if target is None else numbers_of(target, "target")
+    is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
+    if probabilities is None:
+        # Sigmoid outputs that are trained towards a class are read as its probabilities too.
+        probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
+    with ag.enable_grad():
+        truth, total, words = _loss(output, number, last, is_class, loss, classes)
+    seen = evaluate(output if total is None else total, gradients=total is not None)
+    layers = []
+    for node, activation, end in chain:
+        weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
+        z = seen.value(node).reshape(-1)
+        gradient = seen.gradients.get(node)
+        layers.append(
+            Layer(
+                weight=seen.value(weight),
+                bias=None if bias is None else seen.value(bias),
+                z=z,
+                a=seen.value(end).reshape(-1),
+                activation=activation,
+                gradient=None if gradient is None else gradient.reshape(-1),
+            )
+        )
+    p = None
+    if probabilities:
+        p = layers[-1].a
+        if not last:
+            with ag.no_grad():
+                p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
+    return Pass(
+        x=seen.value(chain[0][0].inputs[0]).reshape(-1),
+        layers=layers,
+        p=p,
+        target=truth,
+        loss=None if total is None else float(seen.value(vertex_of(total)).reshape(())),
+        loss_words=words,
+    )
+
+
+def linear_chain(
+    model: Callable[[Any], ag.Tensor], batch: np.ndarray
+) -> tuple[ag.Tensor, list[tuple[Node, str, Node]]]:
+    """The model run once on a batch, in its own dtype and on its device: the output, and `layers_between`.
+
+    Raises `DrawingError` for what is not a chain of linear layers.
+    """
+    check_function(model, "model", "a module, or a function of a Tensor")
+    parameters = getattr(model, "parameters", None)
+    first = next(iter(parameters()), None) if callable(parameters) else None
+    if batch.dtype.kind != "f" or first is not None:
+        batch = batch.astype(str(first.dtype) if first is not None else "float64")
+    with ag.enable_grad():
+        start = ag.Tensor(batch, requires_grad=True, name="x")
+        if first is not None and first.device != start.device:
+            start = start.to(first.device).detach().requires_grad_()
+        output = model(start)
+    if getattr(output, "node", None) is None:
+        raise DrawingError("the network recorded no operation on x: there is nothing to draw, it must return a Tensor")
+    return output, layers_between(output, start)
+
+
+def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
+    """The linear operations between two values, each with the name of its activation and the node of its output."""
+    chain: list[tuple[Node, str, Node]] = []
+    place: Any = output.node
+    end, after = place, list[str]()
+    while place is not start:
+        if not isinstance(place, Node):
+            raise DrawingError("the output does not depend on x by recorded operations, so no network can be drawn")
+        op = place.op
+        if op.name == "linear":
+            chain.append((place, ", ".join(reversed(after)), end))
+            end, after = place.inputs[0], []
+        elif op.name not in KEEPS_ORDER:
+            others = [p for p in place.inputs if not isinstance(p, Node) and p is not start and np.ndim(host(p)) > 0]
+            if others or sum(isinstance(p, Node) or p is start for p in place.inputs) > 1 or not _same_shape(place):
+                where = f" in {place.scope[-1][0] or place.scope[-1][1]}" if place.scope else ""
+                raise DrawingError(
+                    f"a network is drawn as a chain of linear layers with elementwise activations, and {op.name!r}"
+                    f"{where} does not fit into one (of dropout, call model.eval() first): draw_graph draws any graph"
+                )
+            after.append(str(op.name))
+        place = next((p for p in place.inputs if isinstance(p, Node) or p is start), None)
+    if not chain:
+        raise DrawingError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
+    return chain[::-1]
+
+
+def _same_shape(node: Node) -> bool:
+    return any(tuple(getattr(p, "shape", ())) == tuple(node.shape) for p in node.inputs)
+
+
+def _loss(
+    output: ag.Tensor,
+    target: np.ndarray | None,
+    last: str,
+    is_class: bool,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    classes: Sequence[str] | None,
+) -> tuple[np.ndarray | None, ag.Tensor | None, str]:
+    """The target with one number per output, the recorded loss, and its formula in short."""
+    if target is None:
+        return None, None, ""
+    n = output.size
+    if is_class and n > 1:
+        label = int(target.reshape(()))
+        if not 0 <= label < n:
+            raise DrawingError(f"the target {label} is no class of a network with {n} outputs: give 0 to {n - 1}")
+        truth = np.zeros(n)
+        truth[label] = 1.0
+    elif target.size != n:
+        raise DrawingError(
+            f"a target of shape {target.shape} does not fit {numbers.counted(n, 'output')}: give a class as an"
+            " integer, or one number per output"
+        )
+    else:
+        label, truth = -1, target.reshape(-1).astype(float)
+    if loss is not None:
+        check_function(loss, "loss", "a function of an output and a target")
+        given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
+        total = loss(output, _on_device_of(given, output))
+        if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
+            raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
+        return truth, total, ""
+    if "softmax" in last and is_class:
+        return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
+    if is_class and not last and n > 1:
+        return (
+            truth,
+            ag.cross_entropy(ag.reshape(output, shape=(1, n)), _on_device_of(np.array([label]), output)),
+            "-ln",
+        )
+    goal = _on_device_of(truth.astype(str(output.dtype)).reshape(output.shape), output)
+    if n == 1 and not last and (is_class or classes is not None):
+        return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"
+    return truth, ag.squared_error(output, goal, reduction="sum"), ""
+
+
+def _on_device_of(array: np.ndarray, output: ag.Tensor) -> ag.Tensor:
+    """The array on the device of the output."""
+    return ag.asarray(array, device=output.device)

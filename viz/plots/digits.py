@@ -1,0 +1,260 @@
+"""Predictions of a classifier: a sheet of images, and the confusion matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
+from viz.plots.figure import Plot, axes_at, class_numbers, heading, new_figure, percent, settings
+from viz.recorded.evaluate import host
+from viz.recorded.validation import class_names, numbers_of
+
+if TYPE_CHECKING:
+    from matplotlib.colors import ListedColormap
+
+
+CELL = 0.72  # inches, one digit of the sheet
+
+
+def _value_colours() -> ListedColormap:
+    """Light to dark, for images."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(list(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64)))
+
+
+def _pictures(images: Any) -> np.ndarray:
+    """Images as (n, height, width), from that shape, (n, 1, height, width) or flat squares (n, side²)."""
+    given = numbers_of(images, "images")
+    array = given[:, 0] if given.ndim == 4 and given.shape[1] == 1 else given
+    if array.ndim == 2:
+        side = math.isqrt(array.shape[1])
+        if side * side == array.shape[1] and side:
+            array = array.reshape(-1, side, side)
+    if array.ndim != 3 or 0 in array.shape:
+        raise DrawingError(
+            f"images of shape {numbers.shape(given.shape)} cannot be laid out on a sheet: give (n, height, width) with"
+            " n at least 1, or n flat squares (n, side * side)"
+        )
+    return array.astype(float)
+
+
+def plot_digits(
+    images: Any,
+    labels: Any = None,
+    predictions: Any = None,
+    probabilities: Any = None,
+    *,
+    columns: int = 10,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Plot:
+    """A sheet of small images, each with its prediction; a mistake has a thick frame and its true label.
+
+    ``images`` is (n, height, width), or (n, side²) for flat squares; ``labels`` and ``predictions`` are (n,) integers;
+    ``probabilities`` is (n,), of the predicted class, or (n, classes), from which ``predictions`` follow when they are
+    not given. ``classes`` gives the classes names instead of numbers. Tensors and arrays will do.
+
+    Raises `DrawingError` for shapes that do not go together.
+
+    >>> import numpy as np
+    >>> plot_digits(np.eye(16)[None].repeat(3, 0), labels=[1, 7, 7], predictions=[1, 1, 7])
+    Plot('3 images, 1 mistake: number 2 is 7, read as 1')
+    """
+    colours = style.theme_named(theme)
+    pictures = _pictures(images)
+    n = len(pictures)
+    certainty: np.ndarray | None = None
+    if probabilities is not None:
+        table = numbers_of(probabilities, "probabilities").astype(float)
+        if table.ndim not in (1, 2) or len(table) != n:
+            raise DrawingError(
+                f"probabilities of shape {numbers.shape(table.shape)} do not go with {n} images: give (n,), of the"
+                " predicted class, or (n, classes)"
+            )
+        if table.ndim == 2 and predictions is None:
+            predictions = table.argmax(axis=1)
+        if table.ndim == 2:
+            certainty = table[np.arange(n), class_numbers(predictions, n, "predictions")]
+        else:
+            certainty = table
+    said = None if predictions is None else class_numbers(predictions, n, "predictions")
+    true = None if labels is None else class_numbers(labels, n, "labels")
+
+    if classes is not None:
+        class_names(classes, max(len(classes), *(int(k.max()) + 1 for k in (true, said) if k is not None), 0))
+
+    def word(k: int) -> str:
+        return str(k) if classes is None else classes[k]
+
+    wrong = np.zeros(n, dtype=bool) if said is None or true is None else said != true
+    columns = max(1, min(columns, n))
+    rows = -(-n // columns)
+    kind = numbers.counted(n, "image")
+    mistakes = int(wrong.sum())
+    judged = said is not None and true is not None
+    if title is None:
+        title = f"{kind}, {numbers.counted(mistakes, 'mistake')}" if judged else kind
+    cell_height = CELL + (0.34 if judged and mistakes else 0.2 if said is not None or true is not None else 0.08)
+    left, top, bottom = 0.15, 0.8, 0.12  # inches
+    width = max(columns * (CELL + 0.16) + 2 * left, 5.6)
+    height = rows * cell_height + top + bottom
+    with settings():
+        figure = new_figure(width, height, colours)
+        line = "what the network says" + (" and how sure it is" if certainty is not None else "")
+        if mistakes:
+            line += "; thick frame = mistake, with what it is"
+        heading(figure, title, line if said is not None else "as the network sees them", colours)
+        ramp = _value_colours()
+        finite = pictures[np.isfinite(pictures)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        for i, picture in enumerate(pictures):
+            row, column = divmod(i, columns)
+            x = left + column * (CELL + 0.16) + 0.08
+            y = height - top - row * cell_height - CELL
+            axes = axes_at(figure, x, y, CELL, CELL)
+            axes.imshow(picture, cmap=ramp, vmin=low, vmax=high if high > low else low + 1, interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            for spine in axes.spines.values():
+                spine.set_color(colours.bad if wrong[i] else colours.hair)
+                spine.set_linewidth(2.6 if wrong[i] else 0.8)
+            axes.set_gid(f"digit_{i}_wrong" if wrong[i] else f"digit_{i}")
+            caption = "" if said is None else word(said[i])
+            if said is None and true is not None:
+                caption = word(true[i])
+            sure = "" if certainty is None else percent(certainty[i])
+            under = y - 0.03
+            ink = colours.bad if wrong[i] else colours.ink
+            figure.text(x / width, under / height, caption, fontsize=style.CELL, fontweight="bold", color=ink, va="top")
+            figure.text(
+                (x + CELL) / width,
+                (under - 0.01) / height,
+                sure,
+                fontsize=style.SMALL,
+                color=colours.muted,
+                va="top",
+                ha="right",
+            )
+            if wrong[i] and true is not None:
+                figure.text(
+                    x / width,
+                    (under - 0.15) / height,
+                    f"is {word(true[i])}",
+                    fontsize=style.SMALL,
+                    fontweight="bold",
+                    color=colours.bad,
+                    va="top",
+                )
+                figure.text(
+                    (x + CELL - 0.02) / width,
+                    (under - 0.17) / height,
+                    "WRONG",
+                    fontsize=style.TAG - 1,
+                    fontweight="bold",
+                    color=colours.paper,
+                    ha="right",
+                    va="top",
+                    bbox={"facecolor": colours.bad, "edgecolor": "none", "pad": 1.2},
+                )
+    listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
+    more = f" and {mistakes - 5} more" if mistakes > 5 else ""
+    return Plot(figure, title + (": " + "; ".join(listed) + more if listed else ""))
+
+
+def plot_confusion(
+    labels: Any,
+    predictions: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Plot:
+    """Confusion matrix: a row for each true class, a column for each predicted one.
+
+    ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, the correct predictions, is boxed; other
+    cells are darker the more mistakes they have. The recall of each class is on the right, the precision of each
+    prediction below.
+
+    Raises `DrawingError` for shapes that do not go together or integers outside of ``classes``.
+
+    >>> plot_confusion([0, 0, 1, 1], [0, 1, 1, 1])
+    Plot('3 of 4 right (75 %), most often 0 read as 1 (1 time)')
+    """
+    colours = style.theme_named(theme)
+    true = np.asarray(host(labels))
+    if true.ndim != 1 or true.size == 0:
+        shape = numbers.shape(true.shape)
+        raise DrawingError(f"labels of shape {shape} are no list of classes: give (n,), n at least 1")
+    given = {"labels": class_numbers(true, true.size, "labels")}
+    given["predictions"] = class_numbers(predictions, true.size, "predictions", "labels")
+    if classes is not None:
+        class_names(classes, len(classes) if isinstance(classes, Sequence) else 0)
+    k = len(classes) if classes is not None else max(int(values.max()) for values in given.values()) + 1
+    true, said = (class_numbers(values, true.size, name, k=k) for name, values in given.items())
+    counts = np.zeros((k, k), dtype=int)
+    np.add.at(counts, (true, said), 1)
+    right, total = int(np.trace(counts)), int(counts.sum())
+    names = [str(i) for i in range(k)] if classes is None else list(classes)
+    mistakes = counts - np.diag(np.diag(counts))
+    most = int(mistakes.max())
+    share = f"{100 * right / total:.2f} %" if total >= 1000 else percent(right / total)
+    summary = f"{right:,} of {total:,} right ({share})"
+    worst = ""
+    if most:
+        a, b = divmod(int(mistakes.argmax()), k)
+        worst = f", most often {names[a]} read as {names[b]} ({numbers.counted(most, 'time')})"
+
+    size = 0.46  # inches of a cell
+    margin = 0.35 + 0.085 * max(map(len, names))
+    side, edge = k * size, 0.45
+    slanted = max(map(len, names)) > 4
+    top = 1.05 + (0.07 * max(map(len, names)) if slanted else 0)
+    width, height = max(margin + side + 0.95, 5.4), top + side + edge
+    with settings():
+        from matplotlib.patches import Rectangle
+
+        figure = new_figure(width, height, colours)
+        heading(
+            figure, title or summary, "row = what it is     column = what the network says     boxed = right", colours
+        )
+        axes = axes_at(figure, margin, edge, side, side)
+        axes.set_xlim(0, k)
+        axes.set_ylim(k, 0)
+        axes.set_axis_off()
+        for i in range(k):
+            for j in range(k):
+                n = int(counts[i, j])
+                ground = colours.paper if i == j or not n else style.on_ramp(0.15 + 0.85 * n / most)
+                axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ground, edgecolor=colours.hair, linewidth=0.6))
+                ink = colours.ink if ground == colours.paper else style.text_on(ground, colours)
+                weight = "bold" if i == j else "normal"
+                words = f"{n}" if n or i == j else ""
+                axes.text(
+                    j + 0.5, i + 0.5, words, ha="center", va="center", fontsize=style.CAPTION, color=ink, weight=weight
+                )
+            box = Rectangle(
+                (i, i), 1, 1, facecolor="none", edgecolor=colours.ink, linewidth=1.8, zorder=3, clip_on=False
+            )
+            axes.add_patch(box)
+            found, claimed = counts[i].sum(), counts[:, i].sum()
+            recall = percent(counts[i, i] / found) if found else "none"
+            precision = percent(counts[i, i] / claimed) if claimed else "none"
+            small: dict[str, Any] = {"fontsize": style.SMALL, "color": colours.muted}
+            bold: dict[str, Any] = {"fontsize": style.CELL, "color": colours.ink, "weight": "bold"}
+            axes.text(-0.25, i + 0.5, names[i], ha="right", va="center", **bold)
+            if slanted:
+                axes.text(i + 0.4, -0.15, names[i], rotation=45, rotation_mode="anchor", ha="left", va="center", **bold)
+            else:
+                axes.text(i + 0.5, -0.35, names[i], ha="center", va="center", **bold)
+            axes.text(k + 0.2, i + 0.5, recall, ha="left", va="center", **small)
+            axes.text(i + 0.5, k + 0.35, precision, ha="center", va="center", **small)
+        axes.text(k + 0.2, -0.35, "found", ha="left", va="center", fontsize=style.SMALL, color=colours.muted)
+        axes.text(-0.25, k + 0.35, "right", ha="right", va="center", fontsize=style.SMALL, color=colours.muted)
+    return Plot(figure, summary + worst)

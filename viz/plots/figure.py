@@ -1,0 +1,155 @@
+"""A finished plot, and the parts that all plots share: settings, a heading, plain axes.
+
+Plots need matplotlib (``pip install "glassgrad[plots]"``), which is imported when a plot is made and not before. Its
+global state is left alone: no pyplot, no settings that outlive a call.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import AbstractContextManager
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd.files import write_file
+from autograd.validation import as_path
+from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
+from viz.recorded.evaluate import host
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+FORMATS = (".svg", ".png", ".pdf")
+
+
+class Plot:
+    """A finished plot: shows itself in a notebook; ``save(path)`` writes ``.svg``, ``.png`` or ``.pdf``.
+
+    ``figure`` is the matplotlib figure, to be refined by hand; ``description`` says in words what it shows.
+    """
+
+    def __init__(self, figure: Figure, description: str) -> None:
+        self.figure = figure
+        self.description = description
+
+    def save(self, path: str | Path) -> Path:
+        """Write the plot in the format of the path's suffix; returns the path.
+
+        Raises `DrawingError` for another suffix, `WriteError` where nothing can be written.
+        """
+        target = as_path(path)
+        if target.suffix.lower() not in FORMATS:
+            raise DrawingError(
+                f"a plot is saved as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not as {target.suffix or 'a file'!r}"
+                f" ({target}): give the path one of these suffixes"
+            )
+        write_file(target, self._rendered(target.suffix.lower()[1:]))
+        return target
+
+    def _rendered(self, form: str) -> bytes:
+        # Without a date and random ids, so that the same plot gives the same file.
+        metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
+        buffer = io.BytesIO()
+        with settings():
+            self.figure.savefig(buffer, format=form, metadata=metadata, dpi=style.DPI)
+        return buffer.getvalue()
+
+    def _repr_svg_(self) -> str:
+        label = f'role="img" aria-label="{escape(self.description)}"'
+        return self._rendered("svg").decode().replace("<svg ", f"<svg {label} ", 1)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self._rendered("png"), {"alt": self.description}
+
+    def __repr__(self) -> str:
+        return f"Plot({self.description!r})"
+
+
+def settings() -> AbstractContextManager[None]:
+    """Matplotlib's settings for the time of one call."""
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            'plots are drawn with matplotlib, which is not installed: pip install "glassgrad[plots]"'
+        ) from None
+    return matplotlib.rc_context(
+        {
+            "font.family": ["sans-serif"],
+            "font.sans-serif": [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"],
+            "axes.unicode_minus": False,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "glassgrad",
+        }
+    )
+
+
+def new_figure(width: float, height: float, theme: style.Theme) -> Figure:
+    """An empty figure, its size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor=theme.paper, layout=None)
+
+
+def heading(figure: Figure, title: str, line: str, theme: style.Theme) -> None:
+    """Write title and reading line at the top left."""
+    width, height = figure.get_size_inches()
+    figure.text(
+        0.15 / width, 1 - 0.16 / height, title, fontsize=style.TITLE, fontweight="bold", color=theme.ink, va="top"
+    )
+    figure.text(0.15 / width, 1 - 0.43 / height, line, fontsize=style.CAPTION, color=theme.muted, va="top")
+
+
+def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Any:
+    """New axes in a figure, their place and size in inches."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up), **options)
+
+
+def plain_axes(axes: Axes, theme: style.Theme) -> None:
+    """Give axes the style of all plots: two thin spines, a faint grid behind the data."""
+    axes.set_facecolor(theme.paper)
+    axes.tick_params(colors=theme.muted, labelsize=style.CAPTION, length=3)
+    axes.grid(axis="y", color=theme.hair, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.hair)
+
+
+def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int | None = None) -> np.ndarray:
+    """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class that is none of ``k``."""
+    array = np.asarray(host(values))
+    if array.shape != (n,) or array.dtype.kind not in "iub":
+        raise DrawingError(
+            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} {others}: give"
+            " one integer class for each"
+        )
+    if k is not None and (outside := array[(array < 0) | (array >= k)]).size:
+        raise DrawingError(
+            f"{name} contain {int(outside[0])}, which is none of {k} classes: give integers from 0 to {k - 1}"
+        )
+    return array.astype(int)
+
+
+def percent(share: float) -> str:
+    """A probability in percent: without decimals from 10 to 99, with one below and above.
+
+    >>> percent(0.5), percent(0.9962), percent(0.99996), percent(0.0004)
+    ('50 %', '99.6 %', '> 99.9 %', '< 0.1 %')
+    """
+    value = 100 * float(share)
+    if not math.isfinite(value):
+        return str(value)
+    if 99.95 <= value < 100:
+        return "> 99.9 %"
+    if 0 < value < 0.05:
+        return "< 0.1 %"
+    return f"{value:.1f} %" if value < 9.95 or 99 <= value < 100 else f"{value:.0f} %"

@@ -1,0 +1,403 @@
+"""The panels of a feature space: the marks of the classes, and the decision as regions, surfaces and boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node
+from viz.drawing import style
+from viz.plots.chain import KEEPS_ORDER
+from viz.plots.figure import axes_at, plain_axes
+from viz.recorded.evaluate import Evaluation, host
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+PILE = 3  # points in one place, from which on their number is written there
+
+SIDE, GAP = 2.6, 0.62  # inches: a panel, and what is left of it
+LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One space, of the input (0) or after layer ``number``.
+
+    ``points``: (n, 2 or 3). ``lines``: the lines of the input's grid after these layers. ``end``: the node or leaf
+    whose values the points are, for the decisions in that space; None where they are projected.
+    """
+
+    number: int
+    title: str
+    axes: tuple[str, ...]
+    points: np.ndarray
+    lines: list[np.ndarray]
+    end: Any
+    limits: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The classes of the examples: ``true`` and as the network says, (n,) each; which are ``chosen`` to be drawn."""
+
+    true: np.ndarray
+    said: np.ndarray
+    chosen: np.ndarray
+    names: list[str]
+
+
+def widened(values: np.ndarray) -> tuple[float, float]:
+    """The range of the values, with a margin."""
+    low, high = float(values.min()), float(values.max())
+    margin = 0.12 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def class_scores(outputs: np.ndarray, last: str) -> np.ndarray:
+    """One score for each class, the largest of which is the answer, from outputs (m, k) or (m, 1)."""
+    if outputs.shape[1] > 1:
+        return outputs
+    above = outputs - (0.5 if last.endswith(("sigmoid", "softmax")) else 0.0)
+    return np.concatenate([-above, above], axis=1)
+
+
+class Decision:
+    """The network's answer for any point of one of its spaces."""
+
+    def __init__(self, seen: Evaluation, output: Any, end: Any, last: str) -> None:
+        self.seen, self.last = seen, last
+        self.dtype = seen.value(end).dtype
+        self.rest: list[tuple[Node, int]] = []
+        place = output
+        while place is not end:
+            flowing = 0 if place.op.name == "linear" else _flowing(place)
+            self.rest.append((place, flowing))
+            place = place.inputs[flowing]
+        self.rest.reverse()
+
+    def margins(self, points: np.ndarray) -> np.ndarray:
+        """By how much each class is ahead of the best other one, (m, classes)."""
+        with ag.no_grad(), np.errstate(all="ignore"):
+            value: Any = points.astype(self.dtype)
+            for node, flowing in self.rest:
+                if node.op.name in KEEPS_ORDER:  # recorded for the number of examples then
+                    continue
+                inputs = [self.seen.value(p) if hasattr(p, "requires_grad") else p for p in node.inputs]
+                inputs[flowing] = value
+                value = host(node.op.apply(*inputs, **node.params))
+        scores = class_scores(value.reshape(len(points), -1), self.last)
+        ahead = np.empty_like(scores)
+        for c in range(scores.shape[1]):
+            ahead[:, c] = scores[:, c] - np.delete(scores, c, axis=1).max(1)
+        return ahead
+
+
+def _flowing(node: Node) -> int:
+    """The index of the input of an elementwise operation that comes from the layer before."""
+    return next(i for i, place in enumerate(node.inputs) if isinstance(place, Node))
+
+
+MARKS = "os^DvPX*<>"  # of the classes; every other one is filled dark
+FEW = 4  # classes whose shapes are told apart at a glance; more of them are marked by numerals
+RINGS = 25  # wrong answers; a bar below the mark stands for more of them, which rings would bury
+CUBES = 14  # each way, in which the boundary in a space is looked for
+
+# Corners are numbered as `ndindex(2, 2, 2)` gives them: six tetrahedra around the diagonal from 0 to 7. Edges that are
+# cut, by the number of corners above zero, which come first.
+TETRAHEDRA = ([0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7])
+CUTS = {1: ((0, 1), (0, 2), (0, 3)), 2: ((0, 2), (0, 3), (1, 3), (1, 2)), 3: ((0, 3), (1, 3), (2, 3))}
+
+NEAR, APART = 0.006, 0.09  # of a panel's side: points in one place; from one such number to the next
+
+FIELD = 161  # points each way at which the decision is computed
+WALL = 61  # points each way on the wall of a space, at which the decision is computed
+
+
+def _fill(c: int, k: int, theme: style.Theme) -> str:
+    """The filling of a class's mark: light and dark in turn, so that neighbours differ in grey too."""
+    return theme.paper if c % 2 == 0 else style.mix(theme.paper, theme.fwd, 1.0 - 0.5 * (c - 1) / k)
+
+
+def _ground(c: int, k: int, theme: style.Theme) -> str:
+    """The background of a class's region."""
+    return style.mix(theme.paper, theme.fwd, 0.03 + 0.22 * c / (k - 1))
+
+
+def are_marks(names: Sequence[str]) -> bool:
+    """Whether the names of the classes are short enough to mark their points."""
+    return all(len(name) == 1 and name.isalnum() and name.isascii() for name in names)
+
+
+def mark_of(c: int, names: Sequence[str], theme: style.Theme, size: float) -> dict[str, Any]:
+    """The mark of a class, as options of matplotlib's `plot`."""
+    k = len(names)
+    own = are_marks(names)
+    if own or k > FEW:
+        return {
+            "linestyle": "none",
+            "marker": f"$\\mathbf{{{names[c] if own else c}}}$",
+            "markersize": size + 1.0,
+            "markerfacecolor": theme.ink,
+            "markeredgewidth": 0.0,
+        }
+    return {
+        "linestyle": "none",
+        "marker": MARKS[c],
+        "markersize": size,
+        "markerfacecolor": _fill(c, k, theme),
+        "markeredgecolor": theme.ink,
+        "markeredgewidth": 0.7,
+    }
+
+
+def _marks(axes: Any, points: np.ndarray, examples: Examples, theme: style.Theme) -> None:
+    """Draw the examples, each with the mark of its class, and mark the wrong answers."""
+    from matplotlib.path import Path as Outline
+
+    chosen, true = examples.chosen, examples.true
+    size = 5.0 if len(chosen) <= 150 else 4.0
+    for c in range(len(examples.names)):
+        of_class = chosen[true[chosen] == c]
+        axes.plot(*points[of_class].T, gid=f"class_{c}", zorder=4, **mark_of(c, examples.names, theme, size))
+    wrong = chosen[examples.said[chosen] != true[chosen]]
+    if not len(wrong):
+        return
+    sign: dict[str, Any] = {"marker": "o", "markersize": size + 4.5, "markeredgewidth": 1.2}
+    if len(wrong) > RINGS:
+        below = Outline([(-1.0, -1.5), (1.0, -1.5), (0.0, 1.5)], [Outline.MOVETO, Outline.LINETO, Outline.MOVETO])
+        sign = {"marker": below, "markersize": 1.7 * size, "markeredgewidth": 1.1}
+    colours = {"markerfacecolor": "none", "markeredgecolor": theme.bad}
+    axes.plot(*points[wrong].T, gid="wrong", linestyle="none", zorder=5, **sign, **colours)
+
+
+def neighbours(points: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
+    """The number of points at about the same place as each one, itself included."""
+    low, high = np.array(spans).T
+    scaled = (points - low) / (high - low)
+    found: np.ndarray = (np.abs(scaled[:, None] - scaled).max(-1) < NEAR).sum(1)
+    return found
+
+
+def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
+    """Write the number of points that lie in one place beside it, because their marks hide one another."""
+    from matplotlib.patheffects import withStroke
+
+    spans = [axes.get_xlim(), axes.get_ylim()]
+    low, high = np.array(spans).T
+    scaled = (points - low) / (high - low)
+    near = neighbours(points, spans)
+    for i in np.argsort(-near, kind="stable"):
+        if near[i] < PILE:
+            continue
+        x, y = scaled[i]
+        left, down = x > 0.85, y > 0.85
+        axes.text(
+            x + (-0.025 if left else 0.025), y + (-0.025 if down else 0.025), f"{near[i]}×",
+            transform=axes.transAxes, ha="right" if left else "left", va="top" if down else "bottom",
+            fontsize=style.TAG, fontweight="bold", color=theme.ink, zorder=7, gid="pile",
+            path_effects=[withStroke(linewidth=2.0, foreground=theme.paper)],
+        )  # fmt: skip
+        near[np.abs(scaled - scaled[i]).max(-1) < APART] = 0
+
+
+def spans_of(panel: Panel, chosen: np.ndarray) -> list[tuple[float, float]]:
+    """The range of each axis: that of the activation, or of the points and the input's grid."""
+    if panel.limits is not None:
+        low, high = panel.limits
+        margin = 0.05 * (high - low)
+        return [(low - margin, high + margin)] * panel.points.shape[1]
+    if panel.lines and panel.number == 0:  # the grid was laid to fill the panel
+        return [(float(values.min()), float(values.max())) for values in np.concatenate(panel.lines).T]
+    return [widened(values) for values in np.concatenate([panel.points[chosen], *panel.lines]).T]
+
+
+def draw_plane(
+    figure: Figure,
+    box: tuple[float, float, float, float],
+    panel: Panel,
+    examples: Examples,
+    decide: Decision | None,
+    theme: style.Theme,
+) -> None:
+    """Draw the panel of two neurons, with the decision where it is known."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    axes = axes_at(figure, *box)
+    plain_axes(axes, theme)
+    axes.grid(False)
+    axes.set_title(panel.title, fontsize=style.VALUE, fontweight="bold", color=theme.ink, loc="left")
+    axes.set_xlabel(panel.axes[0], fontsize=style.CAPTION, color=theme.muted)
+    axes.set_ylabel(panel.axes[1], fontsize=style.CAPTION, color=theme.muted, labelpad=2)
+    across, up = spans_of(panel, examples.chosen)
+    axes.set_xlim(*across)
+    axes.set_ylim(*up)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(
+            MaxNLocator(4) if panel.limits is None else FixedLocator(np.linspace(*panel.limits, 3).tolist())
+        )
+    if decide is None:
+        axes.set_facecolor(theme.panel)
+    else:
+        _regions(axes, across, up, decide, panel.points[examples.chosen], examples.names, theme)
+    for i, line in enumerate(panel.lines):
+        axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
+    _marks(axes, panel.points, examples, theme)
+    _piles(axes, panel.points[examples.chosen], theme)
+
+
+def _regions(
+    axes: Axes,
+    across: tuple[float, float],
+    up: tuple[float, float],
+    decide: Decision,
+    points: np.ndarray,
+    names: list[str],
+    theme: style.Theme,
+) -> None:
+    """A background for every answer, the line between two of them, and the answer's name where there is room."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patheffects import withStroke
+
+    k = len(names)
+    a, b = np.linspace(*across, FIELD), np.linspace(*up, FIELD)
+    margins = decide.margins(np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)).reshape(FIELD, FIELD, k)
+    answer = margins.argmax(-1)
+    axes.imshow(
+        answer,
+        cmap=ListedColormap([_ground(c, k, theme) for c in range(k)]),
+        vmin=-0.5,
+        vmax=k - 0.5,
+        extent=(*across, *up),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        zorder=0,
+        gid="regions",
+    )
+    for c in range(1 if k == 2 else 0, k):
+        if margins[..., c].min() < 0 < margins[..., c].max():
+            axes.contour(a, b, margins[..., c], levels=[0.0], colors=[theme.ink], linewidths=1.4, zorder=3)
+    # A name stands where the nearest point, other region or edge is farthest, in heights of its box: it is wider than
+    # high.
+    places = np.stack(np.meshgrid(*[np.linspace(0, 1, 41)] * 2), -1).reshape(-1, 2)
+    sampled = answer[:: (FIELD - 1) // 40, :: (FIELD - 1) // 40].reshape(-1)
+    scaled = (points - [across[0], up[0]]) / [across[1] - across[0], up[1] - up[0]]
+    for c in np.unique(sampled):
+        box = np.array([LETTER * len(names[c]) + 0.05, 0.15]) / SIDE
+        inside = places[sampled == c]
+        room = np.minimum(inside, 1 - inside)
+        room = (room / box).min(1)
+        for others in (scaled, places[sampled != c]):
+            if len(others):
+                room = np.minimum(room, (np.abs(inside[:, None] - others) / box).max(-1).min(1))
+        if room.max() > 0.5:
+            x, y = inside[room.argmax()]
+            axes.text(
+                x, y, names[c], transform=axes.transAxes, ha="center", va="center", fontsize=style.CAPTION,
+                fontweight="bold", color=theme.ink, zorder=6, gid=f"answer_{c}",
+                path_effects=[withStroke(linewidth=2.5, foreground=_ground(int(c), k, theme))],
+            )  # fmt: skip
+
+
+def draw_space(
+    figure: Figure,
+    box: tuple[float, float, float, float],
+    panel: Panel,
+    examples: Examples,
+    decide: Decision | None,
+    theme: style.Theme,
+) -> None:
+    """Draw the panel of three neurons, with the decision where it is known."""
+    from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
+
+    axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
+    axes.set_facecolor(theme.paper)
+    axes.view_init(20, -60)
+    axes.set_box_aspect(None, zoom=0.92)
+    axes.set_title(panel.title, fontsize=style.VALUE, fontweight="bold", color=theme.ink, loc="left")
+    spans = spans_of(panel, examples.chosen)
+    for axis, span, name in zip("xyz", spans, panel.axes, strict=True):
+        getattr(axes, f"set_{axis}lim")(*span)
+        getattr(axes, f"set_{axis}label")(name, fontsize=style.CAPTION, color=theme.muted, labelpad=-4)
+        one = getattr(axes, f"{axis}axis")
+        one.set_pane_color(theme.panel)
+        one.line.set_color(theme.hair)
+        one._axinfo["grid"].update(color=theme.hair, linewidth=0.5)
+    axes.tick_params(colors=theme.muted, labelsize=style.SMALL, pad=-2)
+    axes.locator_params(nbins=3)
+    if decide is not None:
+        _draw_walls(axes, spans, decide, len(examples.names), theme)
+        if polygons := boundaries(spans, decide, len(examples.names)):
+            surface = Poly3DCollection(polygons, facecolors=theme.fwd, alpha=0.2, linewidths=0, zorder=1)
+            surface.set_rasterized(True)
+            axes.add_collection3d(surface)
+    for i, line in enumerate(panel.lines):
+        axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
+    _marks(axes, panel.points, examples, theme)
+
+
+def _draw_walls(axes: Any, spans: Sequence[tuple[float, float]], decide: Decision, k: int, theme: style.Theme) -> None:
+    """The answers on the three walls behind the points: a background for each class, and the lines between them."""
+    for axis, side in enumerate((0, 1, 0)):  # the walls that are behind, seen from where `view_init` puts the eye
+        others = [i for i in range(3) if i != axis]
+        sides = np.meshgrid(*(np.linspace(*spans[i], WALL) for i in others))
+        points = np.full((WALL, WALL, 3), spans[axis][side])
+        points[..., others[0]], points[..., others[1]] = sides
+        margins = decide.margins(points.reshape(-1, 3)).reshape(WALL, WALL, k)
+        outline = points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]]
+        axes.plot(*outline.T, color=theme.hair, linewidth=0.8, zorder=0)
+        for c in range(k):
+            ahead = margins[..., c]
+            given = [*sides[:axis], ahead, *sides[axis:]]
+            common = {"zdir": "xyz"[axis], "offset": spans[axis][side], "zorder": 0}
+            if ahead.max() > 0:
+                axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[_ground(c, k, theme)], **common)
+            if ahead.min() < 0 < ahead.max():
+                axes.contour(*given, levels=[0.0], colors=[theme.ink], linewidths=1.0, **common)
+
+
+def boundaries(spans: Sequence[tuple[float, float]], decide: Decision, k: int) -> list[np.ndarray]:
+    """Polygons on which the answer changes, each once."""
+    places = np.stack(np.meshgrid(*(np.linspace(*span, CUBES + 1) for span in spans), indexing="ij"), -1)
+    margins = decide.margins(places.reshape(-1, 3)).reshape(*places.shape[:-1], k)
+    polygons: list[np.ndarray] = []
+    for c in range(k - 1):
+        found = crossing(places, margins[..., c])
+        if found:  # the boundary of two classes is found by both: the first of them keeps it
+            middles = np.array([polygon.mean(0) for polygon in found])
+            first = np.argsort(-decide.margins(middles), axis=1)[:, :2].min(1)
+            polygons += [polygon for polygon, keeper in zip(found, first, strict=True) if keeper == c]
+    return polygons
+
+
+def crossing(places: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """Triangles and quadrangles on which the values at the corners of a grid of cubes cross zero.
+
+    Each cube is cut into six tetrahedra, in which the values are taken as linear.
+    A. Doi and A. Koide, "An efficient method of triangulating equi-valued surfaces by using tetrahedral cells", 1991.
+    """
+    corners = np.array(list(np.ndindex(2, 2, 2)))
+    at = [tuple(slice(d, n - 1 + d) for d, n in zip(c, values.shape, strict=True)) for c in corners]
+    value = np.stack([values[where].ravel() for where in at], 1)
+    place = np.stack([places[where].reshape(-1, 3) for where in at], 1)
+    found: list[np.ndarray] = []
+    for tetrahedron in TETRAHEDRA:
+        v, p = value[:, tetrahedron], place[:, tetrahedron]
+        order = np.argsort(v <= 0, axis=1, kind="stable")  # those above zero first
+        v, p = np.take_along_axis(v, order, 1), np.take_along_axis(p, order[..., None], 1)
+        above = (v > 0).sum(1)
+        for count, edges in CUTS.items():
+            of = above == count
+            ends = []
+            for i, j in edges:
+                share = (v[of, i] / (v[of, i] - v[of, j]))[:, None]
+                ends.append(p[of, i] + (p[of, j] - p[of, i]) * share)
+            found += list(np.stack(ends, 1))
+    return found

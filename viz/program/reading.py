@@ -1,0 +1,225 @@
+"""A program as it is read: the part of each line (forward, backward, update), and the lines that stand on one card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
+from autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
+
+FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
+
+LINES = 8  # of an operation's card
+
+_COUNTED = re.compile(r"t\d+")
+
+
+@dataclass(eq=False)
+class Block:
+    """The lines of one card."""
+
+    part: str
+    lines: list[Value]
+    key: str = ""
+
+
+@dataclass(eq=False)
+class Home:
+    """States that are updated together, the views of them, and the lines of their update."""
+
+    states: list[Value] = field(default_factory=list)
+    views: list[Value] = field(default_factory=list)
+    lines: list[Value] = field(default_factory=list)
+
+
+class Reading:
+    """The lines of a program, the part that each belongs to, and the card that it stands on."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.producers = program.producers()
+        self.written = dict(program.lines())
+        self.reads = {value: self._read(self.producers[value]) for value in self.written}
+        self.readers: dict[Value, list[Value]] = {}
+        for value, read in self.reads.items():
+            for arg in read:
+                self.readers.setdefault(arg, []).append(value)
+        self.part = self._parts()
+        self.knobs = self._knobs()
+        self.homes = self._homes()
+        self.part |= dict.fromkeys((v for home in self.homes for v in home.views), FORWARD)
+        self.part |= dict.fromkeys((v for v in self.knobs if v in self.part), UPDATE)
+        self.home_of = {v: home for home in self.homes for v in (*home.states, *home.views, *home.lines)}
+        self.blocks = self._blocks()
+        self.block_of = {v: block for block in self.blocks for v in block.lines}
+
+    def _read(self, instruction: Instruction) -> list[Value]:
+        """The values that a line reads, including those of expressions written inside it."""
+        found: dict[Value, None] = {}
+        for arg in instruction.args:
+            inner = self.producers.get(arg)
+            found.update(dict.fromkeys([arg] if inner is None or arg in self.written else self._read(inner)))
+        return list(found)
+
+    def _before(self, values: Iterable[Value]) -> set[Value]:
+        """These values and everything they are computed from."""
+        found: set[Value] = set()
+        pending = list(values)
+        while pending:
+            value = pending.pop()
+            if value not in found:
+                found.add(value)
+                pending += self.producers[value].args if value in self.producers else ()
+        return found
+
+    def _parts(self) -> dict[Value, str]:
+        """The part of each instruction's value: forward, backward or update.
+
+        Values that only gradients need are backward. An update consists of the elementwise operations on the way to a
+        state's new value, in the state's shape. The gradient itself is the result of a product or a sum, or has the
+        name of one.
+        """
+        program = self.program
+        gradients = {v for v in self.producers if self._is_gradient(v)}
+        gradients |= {v for v in program.outputs if self._before([v]) & self._seeds()}
+        results = [v for v in program.outputs if v not in gradients]
+        unread = [v for v in self.written if v not in self.readers and v not in program.updates.values()]
+        ends = [v for v in (*results, *unread) if not v.shape and v not in gradients]
+        forward = self._before(ends or results)
+        updates: set[Value] = set()
+        for state, value in program.updates.items():
+            pending = [value]
+            while pending:
+                v = pending.pop()
+                made = self.producers.get(v)
+                if made is None or v in gradients | forward | updates or v.shape not in (state.shape, ()):
+                    continue
+                if made.op in ELEMENTWISE or made.op == "astype":
+                    updates.add(v)
+                    pending += made.args
+        backward = self._before(gradients) - forward - updates
+        return {v: UPDATE if v in updates else BACKWARD if v in backward else FORWARD for v in self.producers}
+
+    def _seeds(self) -> set[Value]:
+        """The seeds of gradients (ones), unless a pass has removed them."""
+        return {
+            i.out
+            for i in self.program.instructions
+            if i.op == "broadcast_to" and i.args[0].kind == "constant" and not i.out.shape and i.args[0].data == 1
+        }
+
+    def _knobs(self) -> list[Value]:
+        """Knobs, and lines computed from knobs alone that several others read."""
+        knobs = [value for value in self.program.values() if value.kind == "knob"]
+        for value in self.written:
+            kinds = {v.kind for v in self._before([value])}
+            if "knob" in kinds and kinds <= {"knob", "constant", "temporary"} and self._is_shared(value):
+                knobs.append(value)
+        return knobs
+
+    def _is_shared(self, value: Value) -> bool:
+        readers = self.readers.get(value, [])
+        return len(readers) > 1 or any(self.part[reader] != UPDATE for reader in readers)
+
+    def _homes(self) -> list[Home]:
+        """States with their views and updates, and with the gradients that only these updates read."""
+        program = self.program
+        found = {state: Home([state]) for state in program.states}
+
+        def join(one: Home, other: Home) -> None:
+            if one is other:
+                return
+            for mine, theirs in ((one.states, other.states), (one.views, other.views), (one.lines, other.lines)):
+                mine += theirs
+            found.update(dict.fromkeys((*other.states, *other.views, *other.lines), one))
+
+        for value in self.written:
+            arg, *more = self.reads[value] or [value]
+            if arg in found and not more and self.producers[value].op in VIEWS:
+                join(found[arg], Home(views=[value]))
+            elif self.part[value] == UPDATE and value not in self.knobs:
+                found[value] = Home(lines=[value])
+        for value in list(found):
+            if self.part.get(value) == UPDATE:
+                for arg in self.reads[value]:
+                    if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates):
+                        join(found[arg], found[value])
+        for state, value in program.updates.items():
+            if value in found:
+                join(found[state], found[value])
+        for value in reversed(self.written):
+            if self.part[value] == BACKWARD and self._is_gradient(value) and value not in program.outputs:
+                alone = {found.get(reader) for reader in self.readers.get(value, [])}
+                if len(alone) == 1 and (only := alone.pop()) is not None:
+                    join(only, Home(lines=[value]))
+        order = {value: i for i, value in enumerate((*program.states, *self.written))}
+        homes = list(dict.fromkeys(found.values()))
+        for home in homes:
+            for values in (home.states, home.views, home.lines):
+                values.sort(key=order.__getitem__)
+        return homes
+
+    def _is_gradient(self, value: Value) -> bool:
+        return value.name.startswith(GRADIENT)
+
+    def _is_step(self, arg: Value, value: Value) -> bool:
+        """Whether ``arg`` is an intermediate result of ``value``.
+
+        It is from the same line and module of the user's code or, if these are unknown, has no name of its own.
+        """
+        one, other = self.producers[arg].origin, self.producers[value].origin
+        return one == other if one and other else _COUNTED.fullmatch(arg.name) is not None
+
+    def _blocks(self) -> list[Block]:
+        """The cards: an intermediate result that one line alone reads joins its card; a product begins a card."""
+        found: dict[Value, Block] = {}
+        kept = {*self.program.outputs, *self.program.updates.values()}
+        for value in self.written:
+            if value in self.home_of or value in self.knobs:
+                continue
+            block = Block(self.part[value], [])
+            starts = self._is_product(value)
+            view = self.producers[value].op in VIEWS
+            for arg in self.reads[value]:
+                other = found.get(arg)
+                if starts or other is None or other.part != block.part or other.lines[-1] is not arg:
+                    continue
+                # A value that others read too ends a card, so that no two cards depend on each other.
+                step = self._is_step(arg, value)
+                inner = other.lines if step and not view else other.lines[:-1]
+                closed = any(v in kept or not {*self.readers[v]} <= {*other.lines, value} for v in inner)
+                if not closed and (view or step) and len(block.lines) + len(other.lines) < LINES:
+                    block.lines += other.lines
+            block.lines.append(value)
+            found.update(dict.fromkeys(block.lines, block))
+        order = {value: i for i, value in enumerate(self.written)}
+        blocks = list(dict.fromkeys(found[value] for value in self.written if value in found))
+        for block in blocks:
+            block.lines.sort(key=order.__getitem__)
+        return sorted(blocks, key=lambda block: order[block.lines[-1]])
+
+    def form(self, home: Home) -> tuple[Any, ...]:
+        """The operations of an update, without names and shapes."""
+        lines = [value for value in home.lines if self.part[value] == UPDATE]
+        own = {value: i for i, value in enumerate((*lines, *home.states))}
+
+        def said(arg: Value) -> Any:
+            if arg in own or arg.kind not in ("constant", "knob"):
+                return own.get(arg, arg.kind)
+            return str(arg.data) if arg.kind == "constant" else arg.name
+
+        made = [self.producers[value] for value in lines]
+        return tuple((i.op, str(i.params), *map(said, i.args)) for i in made)
+
+    def first(self, values: Iterable[Value]) -> Block | None:
+        """The first card that reads one of these values."""
+        found = {self.block_of.get(reader) for value in values for reader in self.readers.get(value, [])}
+        return next((block for block in self.blocks if block in found), None)
+
+    def _is_product(self, value: Value) -> bool:
+        made = self.producers[value]
+        inner = [self.producers[arg].op for arg in made.args if arg in self.producers and arg not in self.written]
+        return bool(value.shape) and "matmul" in (made.op, *inner)

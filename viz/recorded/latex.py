@@ -1,0 +1,145 @@
+"""LaTeX of names, numbers, shapes and texts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+from itertools import chain, zip_longest
+
+from viz.recorded.names import tex_named_derivative
+
+GREEK = {
+    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "θ": r"\theta",
+    "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau",
+    "φ": r"\varphi", "χ": r"\chi", "ψ": r"\psi", "ω": r"\omega",
+}  # fmt: skip
+_MATH_ESCAPES = {
+    "\\": r"\backslash ", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$",
+    "^": r"\hat{}", "~": r"\sim ",
+}  # fmt: skip
+
+
+def tex_name(name: str) -> str:
+    r"""A name in LaTeX: a letter with its index as such, a word upright.
+
+    >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight")
+    ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}')
+    """
+    if name.startswith("∂") and (written := tex_named_derivative(name, tex_name)):
+        return written
+    if match := re.fullmatch(r"([^\W\d_])_?(\d*)", name):
+        letter = GREEK.get(match[1], match[1])
+        return f"{letter}_{{{match[2]}}}" if match[2] else letter
+    return rf"\mathrm{{{tex_escape(name)}}}"
+
+
+def brackets(tex: str) -> str:
+    r"""A formula in brackets, which grow only where it is taller than a line.
+
+    >>> brackets("a + b"), brackets(r"\frac{a}{b}")
+    ('(a + b)', '\\left(\\frac{a}{b}\\right)')
+    """
+    tall = any(word in tex for word in (r"\frac", r"\sum", r"\prod", r"\left"))
+    return rf"\left({tex}\right)" if tall else f"({tex})"
+
+
+def tex_escape(text: str) -> str:
+    """Text for mathematics, its special characters escaped."""
+    return "".join(_MATH_ESCAPES.get(c, c) for c in text)
+
+
+def tex_word(text: str) -> str:
+    """A word upright in mathematics."""
+    return rf"\mathrm{{{tex_escape(text)}}}"
+
+
+def tex_fraction(x: Fraction) -> str:
+    """A fraction with its sign in front."""
+    return rf"{'-' if x < 0 else ''}\frac{{{abs(x.numerator)}}}{{{x.denominator}}}"
+
+
+def tex_constant(text: str) -> str:
+    """A constant, as `numbers.constant` writes it."""
+    mantissa, power, exponent = text.partition("e")
+    if power and mantissa.lstrip("-")[:1].isdigit():
+        return rf"{mantissa} \cdot 10^{{{exponent}}}"
+    return {"π": r"\pi", "inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(text, text)
+
+
+# ---------------------------------------------------------------- text
+
+_TEXT_ESCAPES = {c: f"\\{c}" for c in "{}%#&$_"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+_MATHEMATICAL = (
+    GREEK
+    | {c: rf"{{}}^{{{plain}}}" for c, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ", [*"0123456789-", "T"], strict=True)}
+    | {"∂": r"\partial", "·": r"\cdot", "×": r"\times", "√": r"\surd", "Σ": r"\Sigma", "Π": r"\Pi", "…": r"\ldots"}
+    | {"≤": r"\leq", "≥": r"\geq", "≠": r"\neq", "−": "-", "<": "<", ">": ">", "|": "|"}
+)
+
+
+def tex_of(name: str) -> str:
+    r"""A name in LaTeX; characters other than ASCII as text: pdfLaTeX has them in no mathematical font.
+
+    >>> tex_of("w1"), tex_of("größe"), tex_of("a b")
+    ('w_{1}', '\\mathrm{gr\\text{öß}e}', '\\mathrm{a\\ b}')
+    """
+    written = tex_name(name)
+    if not written.isascii():
+        written = re.sub(r"[^\x00-\x7f]+", lambda match: rf"\text{{{match[0]}}}", written)
+    return written.replace(" ", r"\ ") if " " in name else written
+
+
+def text_mode(text: str) -> str:
+    r"""Text for `\text{}`: special characters escaped, mathematical ones as mathematics.
+
+    >>> text_mode("q = x·y_1")
+    'q = x$\\cdot$y\\_1'
+    """
+    parts = re.split("(\\w\u0304)", unicodedata.normalize("NFD", text))
+    barred = (rf"$\bar{{{part[0]}}}$" for part in parts[1::2])
+    plain = (
+        "".join(
+            f"${_MATHEMATICAL[c]}$" if c in _MATHEMATICAL else _TEXT_ESCAPES.get(c, c)
+            for c in unicodedata.normalize("NFC", part)
+        )
+        for part in parts[::2]
+    )
+    return "".join(chain.from_iterable(zip_longest(plain, barred, fillvalue="")))
+
+
+def tex_text(words: str) -> str:
+    r"""Text as `\text{}`."""
+    return rf"\text{{{text_mode(words)}}}"
+
+
+def tex_space(shape: tuple[int, ...]) -> str:
+    r"""The set of arrays of a shape.
+
+    >>> tex_space((3, 2)), tex_space(())
+    ('\\in \\mathbb{R}^{3 \\times 2}', '\\in \\mathbb{R}')
+    """
+    sizes = r" \times ".join(map(str, shape))
+    return rf"\in \mathbb{{R}}^{{{sizes}}}" if shape else r"\in \mathbb{R}"
+
+
+def tex_number(text: str) -> str:
+    r"""Numbers in LaTeX.
+
+    >>> tex_number("2 × 4.14e-5")
+    '2 \\times 4.14 \\cdot 10^{-5}'
+    """
+    text = re.sub(r"(?<=\d)e(-?\d+)", r" \\cdot 10^{\1}", text.replace("×", r"\times"))
+    return re.sub(r"\b(nan|inf)\b", r"\\mathrm{\1}", text)
+
+
+def fallback(c: str) -> str:
+    """The LaTeX for a character that pdfLaTeX may have no glyph for."""
+    if c in _MATHEMATICAL:
+        return rf"\ensuremath{{{_MATHEMATICAL[c]}}}"
+    plain = "".join(d for d in unicodedata.normalize("NFKD", c) if d.isascii())
+    return plain if plain.isalnum() else rf"\text{{[U+{ord(c):04X}]}}"

@@ -1,0 +1,165 @@
+"""Symbols: pieces of a formula, with the operators and methods of arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from autograd.operation import OPS
+
+ATOM = 10  # a name or a number: never in brackets
+CALL = 9
+POWER = 3
+FRACTION = 2.5  # a name with a fraction bar, ∂L/∂w: in brackets before ᵀ or an exponent, not in a product
+PRODUCT = 2
+SUM = 1
+
+DERIVATIVE = "∂"  # the head of a name such as ∂L/∂w
+
+UNKNOWN: Any = None  # the value of a symbol that has none
+
+
+class Symbol:
+    """A piece of a formula: its notation, its precedence, its value.
+
+    ``space`` is the `Notation` that wrote it. ``level`` is the precedence of its operation (1 sums, 2 products, 3
+    powers and signs, 9 calls), 10 for names and numbers, 2.5 for names such as ∂L/∂w; ``tex_level`` is that of its
+    LaTeX. ``head`` names the outermost operation, ``inner`` are its operands, ``number`` is the Python number of a
+    constant. Arithmetic, comparisons and indexing call the operations of the same meaning, as they do for Tensors.
+    """
+
+    __slots__ = (
+        "head", "inner", "level", "number", "places", "reshaped", "space", "spread", "tex", "tex_level", "text",
+        "value",
+    )  # fmt: skip
+    __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
+
+    def __init__(
+        self,
+        space: Any,
+        text: str,
+        tex: str,
+        level: float = ATOM,
+        value: Any = UNKNOWN,
+        head: str = "",
+        number: float | None = None,
+        inner: tuple[Symbol, ...] = (),
+        tex_level: float | None = None,
+    ) -> None:
+        self.tex_level = level if tex_level is None else tex_level
+        self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
+        self.head, self.number, self.inner = head, number, inner
+        # Changes of shape are not written unless a reader needs them: whether axes were rearranged (before an axis is
+        # named), an index such as [:, None] (beside an array), and the symbol before broadcasting (before a sum).
+        self.reshaped, self.places = False, ""
+        self.spread: Symbol | None = None
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text
+
+    # the attributes of arrays that rules use
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return tuple(self.value.shape) if hasattr(self.value, "shape") else ()
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the value."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries of the value."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the value."""
+        return getattr(self.value, "dtype", type(self.value))
+
+    @property
+    def T(self) -> Any:
+        """The matrix transposed."""
+        return self.space.call("matrix_transpose", self)
+
+    mT = T
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __index__(self) -> int:
+        return int(self.value.__index__())
+
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        """Methods of arrays, such as `x.sum(axis=0)`, are the functions of those names."""
+        if name.startswith("_") or not (name in OPS or hasattr(np, name)):
+            raise AttributeError(name)
+        return lambda *args, **params: self.space.call(name, self, *args, **params)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.space.call("getitem", self, index=index)
+
+    def __eq__(self, other: object) -> Any:
+        return self.space.call("equal", self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.space.call("not_equal", self, other)
+
+
+def _unary(name: str) -> Callable[[Symbol], Any]:
+    return lambda self: self.space.call(name, self)
+
+
+def _binary(name: str) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
+    return (
+        lambda self, other: self.space.call(name, self, other),
+        lambda self, other: self.space.call(name, other, self),
+    )
+
+
+for _word, _name in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "power",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+}.items():
+    _forward, _reverse = _binary(_name)
+    setattr(Symbol, f"__{_word}__", _forward)
+    setattr(Symbol, f"__r{_word}__", _reverse)
+
+
+for _word, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
+    setattr(Symbol, f"__{_word}__", _binary(_name)[0])
+
+
+for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
+    setattr(Symbol, f"__{_word}__", _unary(_name))

@@ -1,0 +1,174 @@
+"""The templates of operations filled with operands: brackets where precedence requires them, parameters by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+import numpy as np
+
+from viz.drawing import numbers
+from viz.recorded.latex import brackets, tex_constant, tex_escape, tex_word
+from viz.recorded.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
+
+
+def has_factor(x: Symbol) -> bool:
+    """Whether it is a number times a formula."""
+    return x.head == "multiply" and x.inner[0].number is not None
+
+
+def is_entrywise(x: Symbol) -> bool:
+    """Whether it is an elementwise product, which needs brackets beside a matrix product."""
+    while x.head == "negative" or has_factor(x):
+        x = x.inner[-1]
+    return x.head in ("multiply", "divide")
+
+
+SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+
+# Right operands that need no brackets at the same precedence: a + (b - c) = a + b - c.
+SIDES = {
+    "add": ("add", "subtract"),
+    "multiply": ("multiply", "divide"),
+    "matmul": ("matmul",),
+    "where": COMPARISONS,
+    "logical_and": COMPARISONS,
+    "logical_or": COMPARISONS,
+    "bitwise_and": COMPARISONS,
+    "bitwise_or": COMPARISONS,
+}
+UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
+OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
+
+
+def filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, tex: bool = False) -> str:
+    """An operation's template with its operands, in brackets where precedence requires it."""
+    literals, fields = pieces_of(form)
+    out = []
+    for i, (before, field) in enumerate(zip(literals, fields, strict=False)):
+        part, after = parts[field], literals[i + 1].lstrip()
+        written = part.tex if tex else part.text
+        shut_in = before.rstrip()[-1:] in OPENING and (after[:1] in CLOSING or after.startswith(r"\right"))
+        if before.endswith("^") and part.number is not None and float(part.number).is_integer():
+            before, written = before[:-1], _raised(written)
+        elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
+            written = written.removeprefix("(").removesuffix(")")
+        elif not shut_in and (
+            (
+                part.tex_level < _asked(before, after, level)
+                if tex and part.tex_level == FRACTION
+                else _loose(
+                    part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before
+                )
+            )
+            or (part.head == "where" and name != "where" and not tex)  # in LaTeX it has a brace of its own
+        ):
+            written = brackets(written) if tex else f"({written})"
+        elif tex and after[:1] in ("_", "^") and after[0] in written:
+            written = f"{{{written}}}"  # LaTeX takes no second index at one place
+        out += [before, written]
+    return "".join([*out, literals[-1]])
+
+
+def _asked(before: str, after: str, level: float) -> float:
+    """The precedence from which on an operand at this position needs no brackets."""
+    if after[:1] in ("ᵀ", "^") and level < POWER:
+        return POWER
+    product = after.startswith(("·", "×", r"\,")) or before.rstrip().endswith(("·", "×", r"\,"))
+    return max(level, PRODUCT) if product else level
+
+
+def pieces_of(form: str) -> tuple[list[str], list[str]]:
+    """The parts of a template: the texts around its fields, one more than fields, and the fields."""
+    literals, fields = [""], []
+    for literal, field, _, _ in Formatter().parse(form):
+        literals[-1] += literal
+        if field is not None:
+            fields.append(field)
+            literals.append("")
+    return literals, fields
+
+
+def _loose(part: Symbol, binds: float, level: float, name: str, first: bool) -> bool:
+    """Whether an operand of this precedence needs brackets."""
+    signed = part.text.startswith("-") and name not in COMPARISONS
+    if first and name in SILENT:
+        return False
+    if name in ("matmul", "linear") and is_entrywise(part):
+        return True
+    if part.head == DERIVATIVE and name in ("divide", "matmul", "linear"):
+        return True
+    if binds < level or (signed and not (first and level < POWER)):
+        return True
+    if binds > level or level >= CALL:
+        return False
+    if first:
+        return level == POWER or (name == "multiply" and part.head == "divide")
+    return part.head not in SIDES.get(name, ())
+
+
+def named_parameters(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
+    """The parameters to name in a formula: those that its template lacks and whose value is not the default."""
+    fields = set(pieces_of(form)[1])
+    return [
+        name
+        for name, usual in op.params.items()
+        if name not in fields | UNTOLD
+        and given.get(name) is not None
+        and not (isinstance(given[name], int | float | str) and given[name] == usual)
+        # Sums along the last axis that keep it, as in a softmax, are clear without.
+        and not (name == "axis" and given[name] == -1 and given.get("keepdims"))
+    ]
+
+
+def with_parameters(op: Any, form: str, told: Sequence[str], *, tex: bool = False) -> str:
+    """A template with parameters named after the operands; as a call where it has no brackets for them."""
+    word = rf"\operatorname{{{{{tex_escape(op.name)}}}}}" if tex else op.name
+    if not (form.endswith(")") and form.count("(") == 1):
+        shown = [arg for arg in op.args if arg not in op.optional or arg in pieces_of(form)[1]]
+        form = f"{word}({', '.join(f'{{{arg}}}' for arg in shown)})"
+    names = (rf"\mathrm{{{{{tex_escape(name)}}}}}" if tex else name for name in told)
+    return f"{form[:-1]}{''.join(f', {name}={{{field}}}' for name, field in zip(names, told, strict=True))})"
+
+
+def without_operand(name: str, form: str) -> str:
+    """A template without an operand that was not given, and without the sign before it."""
+    return re.sub(r"(\s*[+\-×·,]\s*)?\{+" + name + r"\}+", "", form, count=1)
+
+
+def _raised(number: str) -> str:
+    return number.translate(str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·"))
+
+
+def parameter(x: Any) -> str:
+    """A parameter of an operation, or a constant array, as it is written in a formula."""
+    if isinstance(x, Symbol):
+        return x.text
+    if isinstance(x, slice):
+        bounds = ["" if b is None else parameter(b) for b in (x.start, x.stop)]
+        return ":".join(bounds) + (f":{parameter(x.step)}" if x.step is not None else "")
+    if isinstance(x, tuple | list):
+        inside = ", ".join(map(parameter, x))
+        return f"({inside}{',' if len(x) == 1 else ''})" if isinstance(x, tuple) else f"[{inside}]"
+    if x is Ellipsis:
+        return "..."
+    if isinstance(x, type):
+        return x.__name__
+    if isinstance(x, bool | str) or x is None:
+        return str(x)
+    if isinstance(x, int | float | np.generic):
+        return numbers.constant(x)
+    if hasattr(x, "item"):
+        return numbers.constant(x.item()) if x.shape == () else f"[{numbers.shape(x.shape)}]"
+    return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
+
+
+def tex_parameter(x: Any) -> str:
+    """`parameter` in LaTeX."""
+    text = parameter(x)
+    if isinstance(x, str) or x is None or isinstance(x, bool) or (text and text[0].isalpha()):
+        return tex_word(text)
+    return tex_constant(text) if isinstance(x, int | float) else tex_escape(text)
