@@ -509,3 +509,28 @@ def test_your_own_line_lights_its_operations_and_their_steps(tmp_path):
     assert (seen["forward"], seen["backward"]) == ("h = w * x", "return a**2")
     assert seen["where"] == ["t1"]
     assert seen["card"] == ["a = ag.sigmoid(h - 1.0) * h", "t3 = a1 * t1"]
+
+
+@pytest.mark.parametrize("width", [960, 1100, 1380])
+def test_a_long_verdict_hides_no_part_of_the_legend(tmp_path, width):
+    a, b = ag.Tensor(2.0, requires_grad=True, name="a"), ag.Tensor(3.0, requires_grad=True, name="b")
+    seen = browse(
+        step_through(ag.relu(a * b - 6.0) + ag.abs(a - 2.0), live=True),
+        tmp_path,
+        """
+        const bounds = e => { const r = e.getBoundingClientRect(); return [r.left, r.right, r.top, r.bottom]; };
+        seen.badge = bounds(document.getElementById('badge'));
+        seen.said = document.getElementById('badge').title;
+        seen.header = bounds(document.querySelector('header'));
+        seen.key = bounds(document.querySelector('.key'));
+        seen.parts = [...document.querySelectorAll('.key span')].map(e => [e.textContent, ...bounds(e)]);
+        """,
+        "",
+        f"--window-size={width},700",
+    )
+    assert len(seen["said"]) > 40
+    assert [part[0] for part in seen["parts"]] == ["value forward", "gradient back", "parameter"]
+    for _, left, right, top, bottom in seen["parts"]:
+        assert seen["key"][0] <= left < right <= seen["key"][1] + 0.5
+        assert seen["header"][2] <= top < bottom <= seen["header"][3] + 0.5
+    assert seen["badge"][1] <= seen["header"][1]

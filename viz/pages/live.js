@@ -159,6 +159,7 @@ function check() {  // of many gradients some, evenly spread
   el('badge').className = `badge ${kind}`;
   el('badge').innerHTML = `<b>${word}</b>` + (kind === 'ok' ? `${many} beside central differences: ${error ? error.toExponential(0) : 0}`
     : kind === 'kink' ? `${where} has a slope on either side; the rule takes one` : `${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
+  el('badge').title = el('badge').textContent;
 }
 /* the rule of one operation for one operand, at these numbers: the operand is moved, and what its result does is weighed with G */
 view.check = s => {
