@@ -11,6 +11,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
+from nn.activations import silu
 from nn.onnx.table import axis_in, bounded, cast, ints, is_float, operator, rank
 
 Pads = list[tuple[int, int]]
@@ -139,8 +140,7 @@ def causal_conv_with_state(
         past_state = numpy.zeros((*x.shape[:2], before), x.dtype)
     x = ag.concat([past_state, x], axis=2)
     z = ag.conv(x, weight, bias, groups=weight.shape[0])
-    z = z if activation == "none" else ag.multiply(z, ag.sigmoid(z))
-    return z, ag.getitem(x, index=(..., slice(x.shape[2] - before, None)))
+    return z if activation == "none" else silu(z), ag.getitem(x, index=(..., slice(x.shape[2] - before, None)))
 
 
 # ------------------------------------------------------------------------------------------------------------ pooling
@@ -412,6 +412,58 @@ def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
     rows = numpy.stack([*mesh[::-1], numpy.ones(space)], axis=-1).reshape(-1, len(space) + 1).astype(theta.dtype)
     grid = ag.matmul(rows, ag.permute_dims(theta, axes=(0, 2, 1)))
     return ag.reshape(grid, shape=(theta.shape[0], *space, len(space)))
+
+
+@operator("RoiAlign", since=16, known="rois batch_indices")
+def roi_align(
+    x: Any, rois: Any, batch_indices: Any, *, coordinate_transformation_mode: str = "half_pixel", mode: str = "avg",
+    output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1.0,
+) -> Any:  # fmt: skip
+    """The mean over each bin of rectangles (x1, y1, x2, y2) of ``x`` (batch, channels, height, width), interpolated."""
+    if mode != "avg":
+        raise DomainError(f"mode {mode!r} is not supported: 'avg' is")
+    half = coordinate_transformation_mode == "half_pixel"
+    corners = rois * spatial_scale - 0.5 * half
+    weights = [
+        _bin_weights(corners[:, [axis, axis + 2]], x.shape[3 - axis], bins, sampling_ratio, half).astype(x.dtype)
+        for axis, bins in ((1, output_height), (0, output_width))
+    ]
+    bounded((len(rois), *x.shape[1:]), x.dtype)
+    rows, columns = (ag.expand_dims(w, axis=1) for w in weights)
+    parts = ag.take(x, ints_of(batch_indices), axis=0)
+    return ag.matmul(ag.matmul(rows, parts), ag.matrix_transpose(columns))
+
+
+@operator("RoiAlign", known="rois batch_indices")
+def roi_align_of_corners(
+    x: Any, rois: Any, batch_indices: Any, *, mode: str = "avg", output_height: int = 1, output_width: int = 1,
+    sampling_ratio: int = 0, spatial_scale: float = 1.0,
+) -> Any:  # fmt: skip
+    """As before opset 16: pixels are at whole numbers, and rectangles have at least a pixel."""
+    return roi_align(
+        x, rois, batch_indices, coordinate_transformation_mode="output_half_pixel", mode=mode,
+        output_height=output_height, output_width=output_width, sampling_ratio=sampling_ratio,
+        spatial_scale=spatial_scale,
+    )  # fmt: skip
+
+
+def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: bool) -> Any:
+    """How much each of ``n`` elements weighs in each bin of ranges: (ranges, bins, n)."""
+    out = numpy.zeros(bounded((len(ranges), bins, n), "float64"))
+    for weights, (low, high) in zip(out, ranges.astype("float64"), strict=True):
+        length = high - low if may_be_small else max(high - low, 1.0)
+        count = samples if samples > 0 else math.ceil(length / bins)
+        if count < 1:
+            continue
+        bounded((bins * count, n), "float64")
+        places = low + (numpy.arange(bins * count) + 0.5) * (length / (bins * count))
+        inside = (places >= -1) & (places <= n)
+        places = numpy.clip(places, 0, n - 1)
+        left = numpy.floor(places).astype(int)
+        rows = numpy.arange(bins * count) // count
+        numpy.add.at(weights, (rows, left), inside * (1 - places + left) / count)
+        numpy.add.at(weights, (rows, numpy.minimum(left + 1, n - 1)), inside * (places - left) / count)
+    return out
 
 
 def _reflected(places: Any, low: float, high: float) -> Any:

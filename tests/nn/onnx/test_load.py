@@ -294,3 +294,17 @@ def test_the_missing_package_is_said_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(ag.errors.DependencyError, match=r"pip install \"glassgrad\[onnx\]\""):
         nn.load_onnx(linear(tmp_path))
+
+
+@pytest.mark.parametrize(("opset", "middles"), [(16, (1.5, 3.5)), (13, (2.0, 4.0))])
+def test_the_mean_over_a_bin_of_a_plane_is_its_value_in_the_middle(opset, middles, tmp_path):
+    node = helper.make_node("RoiAlign", ["x", "rois", "sample"], ["y"], output_height=2, output_width=2)
+    inputs = [value("x", (1, 1, 6, 6)), value("rois", ("n", 4)), value("sample", ("n",), INT64)]
+    net = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", None)], opset=opset))
+    rows, columns = np.mgrid[:6, :6]
+    x = ag.Tensor((columns + 10.0 * rows)[None, None], dtype="float32", requires_grad=True)
+    y = net(x, [[1.0, 1.0, 5.0, 5.0], [50.0, 50.0, 60.0, 60.0]], [0, 0])
+    np.testing.assert_allclose(y.data[0, 0], np.add.outer(10 * np.array(middles), middles), rtol=1e-6)
+    assert not y.data[1].any()
+    y.sum().backward()
+    assert x.grad.sum().item() == pytest.approx(4)
