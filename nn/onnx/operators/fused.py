@@ -11,6 +11,8 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError
 from nn.activations import gelu_tanh, silu
+from nn.onnx.operators.attention import attention
+from nn.onnx.operators.indexing import gather
 from nn.onnx.operators.normalization import layer_normalization, lp_normalization, rms_normalization
 from nn.onnx.operators.recurrent import ACTIVATIONS
 from nn.onnx.operators.reductions import gemm, matmul
@@ -110,6 +112,67 @@ def skip_rms_normalization(
 ) -> Any:
     """The RMSNormalization of a sum."""
     return _skipped(x, skip, bias, outputs, lambda t: rms_normalization(t, scale, epsilon=epsilon))
+
+
+def _key_mask(mask: Any, batch: int, keys: int, fill: float) -> Any:
+    """Numbers to add to the scores (batch, heads, queries, keys): ``fill`` where a mask (batch, keys) is 0."""
+    if mask is None:
+        return None
+    if tuple(mask.shape) != (batch, keys):
+        raise DomainError(f"a mask of shape {mask.shape} is not supported: one of {(batch, keys)} is")
+    return ag.where(ag.equal(ag.reshape(mask, shape=(batch, 1, 1, keys)), 0), numpy.float32(fill), numpy.float32(0))
+
+
+@operator("com.microsoft::MultiHeadAttention")
+def multi_head_attention(
+    query: Any, key: Any, value: Any, bias: Any = None, key_padding_mask: Any = None, attention_bias: Any = None, *,
+    num_heads: int, mask_filter_value: float = -10000.0, scale: float = 0.0, unidirectional: int = 0,
+) -> Any:  # fmt: skip
+    """Attention by heads, of a query, key and value (batch, length, features) plus a bias."""
+    if not all(rank(x) == 3 for x in (query, key, value)):
+        raise DomainError("a packed query, key or value is not supported: (batch, length, features) is")
+    if bias is not None:
+        ends = query.shape[2], 2 * query.shape[2]
+        parts = slice(0, ends[0]), slice(*ends), slice(ends[1], None)
+        query, key, value = (
+            ag.add(x, ag.getitem(bias, index=part)) for x, part in zip((query, key, value), parts, strict=True)
+        )
+    mask = _key_mask(key_padding_mask, key.shape[0], key.shape[1], mask_filter_value)
+    if attention_bias is not None:
+        mask = attention_bias if mask is None else ag.add(mask, attention_bias)
+    return attention(
+        query, key, value, mask, q_num_heads=num_heads, kv_num_heads=num_heads, scale=scale or None,
+        is_causal=unidirectional,
+    )  # fmt: skip
+
+
+@operator("com.microsoft::Attention")
+def attention_of_projections(
+    x: Any, weight: Any, bias: Any = None, mask_index: Any = None, *, num_heads: int,
+    mask_filter_value: float = -10000.0, scale: float = 0.0, unidirectional: int = 0,
+) -> Any:  # fmt: skip
+    """Attention by heads, of the three parts of ``x · weight``."""
+    z = matmul(x, weight)
+    n = z.shape[2] // 3
+    query, key, value = (ag.getitem(z, index=(..., slice(i * n, (i + 1) * n))) for i in range(3))
+    return multi_head_attention(
+        query, key, value, bias, mask_index, num_heads=num_heads, mask_filter_value=mask_filter_value, scale=scale,
+        unidirectional=unidirectional,
+    )  # fmt: skip
+
+
+@operator("com.microsoft::EmbedLayerNormalization")
+def embed_layer_normalization(
+    input_ids: Any, segment_ids: Any = None, words: Any = None, positions: Any = None, segments: Any = None,
+    scale: Any = None, shift: Any = None, mask: Any = None, *, epsilon: float = 1e-12, outputs: int = 1,
+) -> Any:  # fmt: skip
+    """The normalized sum of the embeddings of words, positions and segments; also the lengths of the masked rows."""
+    total = ag.add(gather(words, input_ids), gather(positions, numpy.arange(input_ids.shape[1])))
+    if segment_ids is not None:
+        total = ag.add(total, gather(segments, segment_ids))
+    y = layer_normalization(total, scale, shift, epsilon=epsilon)
+    lengths = numpy.zeros(input_ids.shape[0], "int32") if mask is None else ag.sum(cast(mask, "int32"), axis=1)
+    return y if outputs == 1 else (y, cast(lengths, "int32"), total)[:outputs]
 
 
 # -------------------------------------------------------------------------------------------------------- scikit-learn

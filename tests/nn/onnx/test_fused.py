@@ -10,7 +10,7 @@ from autograd.errors import DomainError
 pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
-from tests.nn.onnx.files import helper, saved, value  # noqa: E402
+from tests.nn.onnx.files import FLOAT, TensorProto, helper, saved, value  # noqa: E402
 
 
 def run(path, feed, optimized=None):
@@ -83,6 +83,38 @@ def test_fused_operators_give_the_numbers_of_onnxruntime(operator, inputs, attri
     got = nn.load_onnx(path)(*inputs)
     assert got.dtype == want.dtype
     np.testing.assert_allclose(got.data, want, rtol=1e-5, atol=1e-6)
+
+
+Q, K, V = (np.random.default_rng(i).standard_normal((2, n, 4)).astype("float32") for i, n in enumerate((3, 5, 5)))
+BIAS12 = np.linspace(-1, 1, 12, dtype="float32")
+SEEN = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], "int32")
+IDS, KINDS = np.array([[3, 1, 0], [2, 2, 1]], "int32"), np.array([[0, 0, 1], [1, 0, 1]], "int32")
+W12 = np.random.default_rng(3).standard_normal((4, 12)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes"),
+    [
+        ("MultiHeadAttention", (Q, K, V), {"num_heads": 2}),
+        ("MultiHeadAttention", (Q, K, V, BIAS12, SEEN), {"num_heads": 2, "scale": 0.3}),
+        ("MultiHeadAttention", (Q, K, V, None, None, np.ones((1, 2, 3, 5), "float32")), {"num_heads": 2}),
+        ("MultiHeadAttention", (K, K, V, BIAS12), {"num_heads": 1, "unidirectional": 1}),
+        ("Attention", (K, W12, BIAS12), {"num_heads": 2}),
+        ("Attention", (K, W12, BIAS12, SEEN), {"num_heads": 4}),
+        ("Attention", (K, W12, BIAS12), {"num_heads": 2, "unidirectional": 1}),
+        ("EmbedLayerNormalization", (IDS, KINDS, W12[:, :4], W12[:, 4:8], W12[:2, 8:], ROW, ROW), {"epsilon": 1e-5}),
+        ("EmbedLayerNormalization", (IDS, None, W12[:, :4], W12[:, 4:8], None, ROW, ROW), {"epsilon": 1e-5}),
+    ],
+)
+def test_fused_attention_gives_the_numbers_of_onnxruntime(operator, inputs, attributes, tmp_path):
+    names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
+    more = ["lengths"] if operator == "EmbedLayerNormalization" else []
+    node = helper.make_node(operator, names, ["y", *more], domain="com.microsoft", **attributes)
+    given = {name: np.ascontiguousarray(x) for name, x in zip(names, inputs, strict=True) if name}
+    values = [value(n, x.shape, FLOAT if x.dtype.kind == "f" else TensorProto.INT32) for n, x in given.items()]
+    path = saved(tmp_path, [node], values, [value("y", None)], domains=["com.microsoft"])
+    (want,) = run(str(path), given)
+    np.testing.assert_allclose(nn.load_onnx(path)(**given).data, want, rtol=1e-4, atol=1e-5)
 
 
 def file_of(folder, operator, inputs, attributes, domain):
