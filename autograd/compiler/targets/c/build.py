@@ -27,7 +27,7 @@ FLAGS = (
 )  # fmt: skip
 """No ``-ffast-math``, which loses NaN and reorders sums. ``-fwrapv``: integers wrap around, as NumPy's do."""
 
-SECONDS = 120
+SECONDS = 600
 """How long a compiler may take."""
 
 
