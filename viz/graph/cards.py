@@ -121,7 +121,7 @@ class Cards(CardParts):
             align="RIGHT",
             cellpadding=2,
             id=f"{card.key}_glab",
-            title=f"gradient of {self.scene.end} by {card.name}",
+            title=f"gradient of {self.scene.end} with respect to {card.name}",
         )
         if card.gradient is None:
             word = "not computed" if not self.scene.computed else "none arrives"
@@ -442,7 +442,7 @@ class Cards(CardParts):
                         align="LEFT",
                         port=words_at[1],
                         id=f"{card.key}_glab",
-                        title=f"gradient of {self.scene.end} by {card.name}",
+                        title=f"gradient of {self.scene.end} with respect to {card.name}",
                         **rule,
                     ),
                     cell(
