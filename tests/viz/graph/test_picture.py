@@ -255,7 +255,7 @@ class TestUsesFarAway:
             def forward(self, h):
                 return ag.tanh(h * self.scale) + self.scale
 
-        scale, h = parameter(0.5, name="scale"), T(1.0, name="h")
+        scale, h = nn.Parameter(0.5), T(1.0, name="h")
         net = nn.Sequential(*(Cell(scale) for _ in range(6)))
         picture = draw_graph(net(h), gradients=True, view="ops", depth=1)
         small = re.findall(r"^\s+(scale_at_\w+) \[", picture.source, flags=re.MULTILINE)
