@@ -32,12 +32,15 @@ LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     "autograd/compiler/targets/c/functions.h",
-    *(f"viz/pages/{kind}" for kind in ("ink.js", "pad.js", "page.css", "page.js", "report.css", "report.js")),
-    *(f"viz/pages/{name}.js" for name in ("common", "explore", "ladder", "live", "networks", "numbers")),
-    *(f"viz/pages/{name}.css" for name in ("common", "ladder", "live", "networks", "numbers")),
+    *(f"viz/pages/assets/{name}.js" for name in ("explore", "ink", "pad")),
+    *(
+        f"viz/pages/assets/{name}.{kind}"
+        for name in ("common", "ladder", "live", "networks", "numbers", "page", "playground", "report")
+        for kind in ("css", "js")
+    ),
+    "viz/pages/assets/playground.html",
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
-    *(f"viz/pages/playground.{kind}" for kind in ("css", "html", "js")),
 }
 
 

@@ -84,8 +84,8 @@ def too_large(multiplications: float, programs: Sequence[Program]) -> str:
 
 
 def asset(name: str) -> str:
-    """The text of a file beside this one."""
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    """The text of a file in ``assets``."""
+    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
 
 
 def ramps() -> str:
