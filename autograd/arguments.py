@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd import backends
 from autograd.declaration import REQUIRED, Declaration
-from autograd.errors import AutogradError, DeclarationError, DTypeError
+from autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
 from autograd.messages import OURS, describe, in_words, of_type, shown
 from autograd.modes import TRACER
 from autograd.tensor import Tensor
@@ -147,8 +147,15 @@ def unchanging(x: Any) -> Any:
     return x if TRACER.get() is not None else backends.frozen(x)  # a program watches the array itself
 
 
-def sent(op: Declaration, parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The results of a user's own rules. Raises `DTypeError` for one that is not an array."""
+def sent(op: Declaration, parts: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    """The results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError` for others
+    than ``count``.
+    """
+    if len(parts) != count:
+        raise ShapeError(
+            f"{op.name}: the rule for {op.args[0]!r} returned {len(parts)} gradients for {count} arrays: it must "
+            "return one for each."
+        )
     for i, part in enumerate(parts):
         if part is not None and not hasattr(part, "shape"):
             raise DTypeError(

@@ -160,6 +160,11 @@ def fitted(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
             f"{node.op.name} has an input of dtype {vertex.dtype}, through which no gradient can flow; "
             "compute with floating-point values, or .detach() what was made an integer."
         )
+    if not backends.is_inexact(part.dtype):
+        raise DTypeError(
+            f"a rule of {node.op.name} returned a gradient of dtype {part.dtype} for an argument of dtype "
+            f"{vertex.dtype}: it must be a floating-point dtype."
+        )
     if backends.is_real(vertex.dtype) and not backends.is_real(part.dtype):
         raise GradientError(
             f"{node.op.name} computes a gradient of dtype {part.dtype} for an input of dtype {vertex.dtype}: "

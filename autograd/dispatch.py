@@ -272,7 +272,7 @@ def pull_source(op: Declaration, mask: int, sparse: bool = False) -> str:
     result = f"({', '.join(calls)},)"
     if op.variadic:
         result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"
-    return PULL.format(contributions=f"sent(op, {result})" if op.foreign else result)
+    return PULL.format(contributions=f"sent(op, {result}, len(node.inputs))" if op.foreign else result)
 
 
 def _offered(op: Declaration, name: str) -> str:

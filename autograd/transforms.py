@@ -94,7 +94,7 @@ def _call(
             forms.append(form)
             xs += made
         try:
-            result, aux = _result(f, given, kwargs), None
+            result, aux = _result(f, given, kwargs, bool(tangents)), None
             if has_aux:
                 if not (isinstance(result, tuple) and len(result) == 2):
                     raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
@@ -113,8 +113,8 @@ def _call(
     return _Call(ys, results_form, aux, xs, forms, nested)
 
 
-def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take so many arguments."""
+def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any], of_primals: bool) -> Any:
+    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments, which may be primals."""
     try:
         return f(*args, **kwargs)
     except TypeError:
@@ -124,9 +124,9 @@ def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             try:
                 inspect.signature(f).bind(*args, **kwargs)
             except TypeError as error:
+                hint = "The primals of jvp and hvp are a tuple with one entry for each argument: (x,) for one array x."
                 raise DTypeError(
-                    f"{_name(f)} was called with {len(args)} argument(s): {error}. The primals of jvp "
-                    "and hvp are a tuple with one entry for each argument: (x,) for one array x."
+                    f"{_name(f)} was called with {len(args)} argument(s): {error}.{f' {hint}' * of_primals}"
                 ) from None
         raise
 

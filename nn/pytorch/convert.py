@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import warnings
@@ -190,7 +191,8 @@ def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
         module.eval()
         # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
         variable = [{axis: auto for axis, length in enumerate(x.shape) if length > 1} for x in inputs]
-        program = torch.export.export(module, inputs, dynamic_shapes=variable or None)
+        by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
+        program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
         if _aliased(program):
             program = program.run_decompositions({})
         if unknown := _unknown(program):

@@ -164,4 +164,9 @@ def _build(description: dict[str, Any], classes: dict[str, type[Module]]) -> Mod
         )
     if cls in CONTAINERS:
         return CONTAINERS[cls]({name: _build(child, classes) for name, child in description["children"].items()})
-    return cls(**description["arguments"])
+    try:
+        return cls(**description["arguments"])
+    except Exception as error:
+        if cls is LAYERS.get(cls.__name__):
+            raise
+        raise FileError(f"{cls.__name__} can't be made of the arguments that it holds: {error}") from error

@@ -585,6 +585,22 @@ class TestRefusals:
             y(x).sum().backward()
         assert x.grad is None
 
+    def test_a_rule_that_returns_integers(self):
+        y = cube()
+        y.vjp(x=lambda xp, g: xp.astype(g, "int64"))
+        with pytest.raises(DTypeError, match="a rule of cube returned a gradient of dtype int64 for"):
+            y(leaf([1.0])).backward()
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_a_rule_for_several_arrays_that_returns_another_number_of_gradients(self, count):
+        @ag.op("Σ")
+        def totals(xp, *arrays):
+            return arrays[0] + arrays[1]
+
+        totals.vjp(arrays=lambda g: (g,) * count)
+        with pytest.raises(ShapeError, match=rf"totals: the rule for 'arrays' returned {count} gradients for 2 arrays"):
+            totals(leaf([1.0]), leaf([2.0])).backward()
+
     def test_values_that_are_not_arrays(self):
         with pytest.raises(
             DTypeError, match=r"multiply takes arrays, Tensors and numbers; it was given None \(NoneType\)"

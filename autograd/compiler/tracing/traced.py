@@ -233,8 +233,8 @@ class Traced:
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
     def method(self: Traced, other: Any) -> Any:
-        if getattr(other, "__array_ufunc__", self) is None:  # it knows better, as NumPy's arrays are told
-            return NotImplemented
+        if hasattr(other, "node") or getattr(other, "__array_ufunc__", self) is None:
+            return NotImplemented  # a Tensor records the operation itself, and others know better, too
         pair = (other, self) if swapped else (self, other)
         return self.tracer.matmul(*pair) if name == "matmul" else self.tracer.elementwise(name, pair)
 

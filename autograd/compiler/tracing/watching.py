@@ -104,8 +104,15 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
 
 def _get_name(tensor: Tensor) -> str | None:
     tracer, name = TRACER.get(), NAME.__get__(tensor)
-    if tracer is not None and is_users(sys._getframe(1)) and type(slot_value(DATA, tensor)) is not Traced:
-        tracer.guard(tensor, "name", name)
+    if tracer is not None and is_users(sys._getframe(1)):
+        if type(slot_value(DATA, tensor)) is not Traced:
+            tracer.guard(tensor, "name", name)
+        elif id(tensor) in tracer.arguments:
+            tracer.refused = TraceError(
+                f"{line_of_user()} asks for the name of the argument {tracer.arguments[id(tensor)]} while the function "
+                "is traced: one program serves arguments of any name. Give the name as an argument of its own."
+            )
+            raise tracer.refused
     return name  # type: ignore[no-any-return]
 
 

@@ -76,6 +76,18 @@ def test_derivatives_of_any_order_are_those_of_the_loop(options, order):
     assert_same(ag.value_and_grad(ours, (0, 1, 2, 3))(*ARGUMENTS), ag.value_and_grad(theirs, (0, 1, 2, 3))(*ARGUMENTS))
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gradients_of_no_step_are_those_of_the_carry(options):
+    def last(carry, xs, w):
+        carry, ys = ag.scan(lambda c, x: (c * w + x, c), carry, xs, **options)
+        return carry.sum() + ys.sum()
+
+    slopes = ag.value_and_grad(last, (0, 1, 2))
+    expected = 3.0, (np.ones(2), np.ones((0, 2)), 0.0)
+    for f in (slopes, ag.compile(slopes)):
+        assert_same(f(np.array([1.0, 2.0]), np.ones((0, 2)), np.array(3.0)), expected)
+
+
 def test_values_and_gradients_of_containers_are_those_of_jax():
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)

@@ -13,6 +13,7 @@ import enum
 import functools
 import importlib
 import itertools
+import operator
 import pickle
 import random
 import sys
@@ -1497,3 +1498,43 @@ def test_members_of_an_enumeration_are_indices() -> None:
 
     x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
     agree(ag.compile(f)(x), f(x), "rows by name")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_names_of_arguments_are_refused(named: bool) -> None:
+    step = ag.compile(lambda x: x * 2.0 if x.name == "weight" else x + 1.0)
+    with pytest.raises(ag.errors.TraceError, match=r"asks for the name of the argument (weight|x) while"):
+        step(ag.Tensor([3.0], name="weight" if named else None))
+
+
+OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "eq", "ne", "gt", "ge")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 3)], ids=str)
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_array_meets_a_tensor_as_without_compiling(name: str, requires_grad: bool, shape: tuple[int, ...]) -> None:
+    w = ag.Tensor(np.full(shape, 2.0), requires_grad=requires_grad)
+    operate = getattr(operator, name)
+    if name == "matmul" and not shape:
+        pytest.skip("a product of matrices has no number")
+    x = np.arange(9.0).reshape(3, 3)
+    step = ag.compile(lambda x: operate(x, w))
+    for value in (2.0, 3.0):
+        w.data = np.full(shape, value)
+        found, expected = step(x), operate(x, w)
+        assert isinstance(found, ag.Tensor)
+        assert found.requires_grad == expected.requires_grad
+        np.testing.assert_array_equal(found.data, expected.data)
+
+
+def test_gradients_flow_from_a_product_of_an_array_and_a_tensor() -> None:
+    w, x = ag.Tensor([2.0, 3.0], requires_grad=True), np.array([5.0, 7.0])
+
+    def step(x: Any) -> Any:
+        (loss := ag.sum(x * w) + ag.sum(w)).backward()
+        return loss.detach()
+
+    assert float(ag.compile(step)(x).data) == 36.0
+    assert w.grad is not None
+    assert w.grad.tolist() == [6.0, 8.0]

@@ -227,3 +227,15 @@ def test_conversion_leaves_the_module_unchanged():
     nn.from_torch(theirs, normal(2, 2, 6, 6))
     assert theirs[0].training
     assert not theirs[4].training
+
+
+class Sum(torch.nn.Module):
+    def forward(self, first, *others):
+        return first + sum(x.mean() for x in others)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_forward_may_take_any_number_of_arguments(count):
+    inputs = [torch.full((2, i + 2), i + 1.0) for i in range(count)]
+    model = nn.from_torch(Sum(), *inputs)
+    np.testing.assert_allclose(model(*[x.numpy() for x in inputs]).data, Sum()(*inputs).numpy())

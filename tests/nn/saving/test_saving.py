@@ -267,6 +267,17 @@ def test_a_class_whose_constructor_takes_other_arguments_saves_weights_only(tmp_
         nn.load_model(tmp_path / "net.npz", Other)
 
 
+def test_a_class_whose_constructor_changed_since_says_what_it_does_not_take(tmp_path):
+    class Changed(Net):
+        def __init__(self, size):
+            super().__init__(size)
+
+    nn.save(Net(5), tmp_path / "net.npz")
+    Changed.__name__ = "Net"
+    with pytest.raises(FileError, match=r"Net can't be made of the arguments that it holds: .* unexpected .*'width'"):
+        nn.load_model(tmp_path / "net.npz", Changed)
+
+
 def test_an_altered_mlp_is_not_passed_off_as_a_plain_one(tmp_path):
     model = nn.MLP([3, 4, 2], seed=0)
     model.layers[1] = nn.ReLU()
