@@ -12,7 +12,7 @@ from autograd import backends, shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, fill
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
-from autograd.errors import TraceError
+from autograd.errors import DTypeError, TraceError
 
 
 class AnyTracer(Protocol):
@@ -221,6 +221,8 @@ class Traced:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
+        if any(hasattr(x, "node") for x in inputs):
+            return NotImplemented  # a Tensor records the call itself
         if method != "__call__" or options or ufunc.__name__ not in (*ELEMENTWISE, "matmul"):
             self._no_numpy()
         return getattr(_namespace(), ufunc.__name__)(*inputs)
@@ -246,7 +248,14 @@ def _in_place(name: str) -> Callable[..., Any]:
     operate = _operator(name)
 
     def method(self: Traced, other: Any) -> Any:
-        result = operate(self, getattr(other, "data", other) if hasattr(other, "node") else other)
+        if hasattr(other, "node"):
+            if other.requires_grad:
+                raise DTypeError(
+                    f"{line_of_user()} writes a Tensor that requires grad into an array, where {name} can't be "
+                    "recorded: assign the result instead, as in x = x + y."
+                )
+            other = other.data
+        result = operate(self, other)
         if not self.shape or type(result) is not Traced:
             return result
         if result.shape != self.shape:

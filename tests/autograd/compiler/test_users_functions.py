@@ -28,7 +28,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import trees
-from autograd.errors import AutogradError
+from autograd.errors import AutogradError, DTypeError, TraceError
 from tests.autograd.compiler.oracle import agree
 
 Wrap = Callable[[Any], Any]
@@ -1503,7 +1503,7 @@ def test_members_of_an_enumeration_are_indices() -> None:
 @pytest.mark.parametrize("named", [True, False])
 def test_names_of_arguments_are_refused(named: bool) -> None:
     step = ag.compile(lambda x: x * 2.0 if x.name == "weight" else x + 1.0)
-    with pytest.raises(ag.errors.TraceError, match=r"asks for the name of the argument (weight|x) while"):
+    with pytest.raises(TraceError, match=r"asks for the name of the argument (weight|x) while"):
         step(ag.Tensor([3.0], name="weight" if named else None))
 
 
@@ -1526,6 +1526,31 @@ def test_an_array_meets_a_tensor_as_without_compiling(name: str, requires_grad: 
         assert isinstance(found, ag.Tensor)
         assert found.requires_grad == expected.requires_grad
         np.testing.assert_array_equal(found.data, expected.data)
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize("name", ["add", "maximum", "arctan2", "less", "hypot", "matmul"])
+def test_a_ufunc_of_an_array_and_a_tensor_is_that_without_compiling(name: str, requires_grad: bool) -> None:
+    w, x, ufunc = ag.Tensor(np.zeros(2), requires_grad=requires_grad), np.array([1.0, 3.0]), getattr(np, name)
+    step = ag.compile(lambda x: ufunc(x, w))
+    for value in (1.5, 2.5):
+        w.data = np.full(2, value)
+        found, expected = step(x), ufunc(x, w)
+        assert found.requires_grad == expected.requires_grad
+        np.testing.assert_array_equal(found.data, expected.data)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_recorded_tensor_is_not_added_to_an_array_in_place(compiled: bool) -> None:
+    w = ag.Tensor([1.0, 1.0], requires_grad=True)
+
+    def step(x: Any) -> Any:
+        y = x * 1.0
+        y += w
+        return ag.sum(ag.asarray(y) * w)
+
+    with pytest.raises(DTypeError, match=r"add.* can't be recorded: assign the result instead"):
+        (ag.compile(step) if compiled else step)(np.array([1.0, 3.0]))
 
 
 def test_gradients_flow_from_a_product_of_an_array_and_a_tensor() -> None:
