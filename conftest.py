@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from autograd import OPS, backends
-from autograd.testing.declarations import DECLARED
+from autograd.testing.inputs.declarations import DECLARED
 from autograd.testing.operations import TABLE
 
 

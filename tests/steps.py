@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from random import Random
 
 from autograd.testing import TrainingStep, Verdict, Vocabulary, compare, random_step
-from autograd.testing.readings import smallest_fault
+from autograd.testing.steps.readings import smallest_fault
 
 NETWORKS = Vocabulary(
     imports=("import nn",),

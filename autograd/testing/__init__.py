@@ -17,15 +17,15 @@ from typing import Any as _Any
 
 from autograd.testing import properties
 from autograd.testing.check_grad import check_grad
-from autograd.testing.declarations import array, axes, axis, booleans, declare, integers
-from autograd.testing.domains import Domain
 from autograd.testing.gradcheck import gradcheck, gradgradcheck
+from autograd.testing.inputs.declarations import array, axes, axis, booleans, declare, integers
+from autograd.testing.inputs.domains import Domain
 from autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
 from autograd.testing.programs import Program
-from autograd.testing.random_steps import Vocabulary, random_step
-from autograd.testing.readings import Verdict, check_readings, compare
 from autograd.testing.rules import assert_detects_wrong_gradient, assert_rule
 from autograd.testing.steps import TrainingStep
+from autograd.testing.steps.random_steps import Vocabulary, random_step
+from autograd.testing.steps.readings import Verdict, check_readings, compare
 
 __all__ = [
     "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array",

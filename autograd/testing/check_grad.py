@@ -11,13 +11,13 @@ import numpy as np
 
 from autograd.errors import DTypeError, GradcheckError, ShapeError
 from autograd.messages import describe
-from autograd.testing.complexstep import COARSE, H
-from autograd.testing.declarations import Array, array
-from autograd.testing.differences import Vector
-from autograd.testing.domains import Domain
 from autograd.testing.gradcheck import called, checked_options
-from autograd.testing.judgement import UNCHECKED
-from autograd.testing.points import COMPLEX, Point, check_shown, compare, unchecked
+from autograd.testing.inputs.declarations import Array, array
+from autograd.testing.inputs.domains import Domain
+from autograd.testing.oracles.complexstep import COARSE, H
+from autograd.testing.oracles.differences import Vector
+from autograd.testing.oracles.judgement import UNCHECKED
+from autograd.testing.oracles.points import COMPLEX, Point, check_shown, compare, unchecked
 from autograd.testing.programs import literal
 from autograd.validation import check_function, whole
 
@@ -98,7 +98,7 @@ def _check_drawn(
     f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
 ) -> None:
     """Compare at inputs drawn by Hypothesis."""
-    from autograd.testing.sampling import Corners, Source, drawn_arrays
+    from autograd.testing.inputs.sampling import Corners, Source, drawn_arrays
 
     from hypothesis import HealthCheck, Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
     from hypothesis import strategies as st

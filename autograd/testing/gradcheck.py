@@ -1,9 +1,8 @@
 """`gradcheck`: the gradients of a function, compared with finite differences of its values.
 
-Three oracles must agree with the rules where they apply. **Finite differences** (`autograd.testing.differences`) apply
-always. **The complex step** (`autograd.testing.complexstep`) applies where all that was recorded is analytic: exact to
-rounding, it sees errors far below those of differences. **Forward mode**, by `autograd.jvp`, applies where the rules
-run on Tensors.
+Three oracles (`autograd.testing.oracles`) must agree with the rules where they apply. **Finite differences** apply
+always. **The complex step** applies where every recorded operation is analytic: it sees errors far below those of
+differences. **Forward mode**, by `autograd.jvp`, applies where the rules run on Tensors.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from autograd.graph import Graph
 from autograd.messages import describe
 from autograd.ops.shaping import concat, reshape
 from autograd.tensor import Tensor
-from autograd.testing.complexstep import ComplexStep
-from autograd.testing.differences import Vector
-from autograd.testing.judgement import Judgement
-from autograd.testing.points import COMPLEX, FORWARD, Function, Point, check_shown, compare
+from autograd.testing.oracles.complexstep import ComplexStep
+from autograd.testing.oracles.differences import Vector
+from autograd.testing.oracles.judgement import Judgement
+from autograd.testing.oracles.points import COMPLEX, FORWARD, Function, Point, check_shown, compare
 from autograd.transforms import jvp
 from autograd.validation import check_function, number, whole
 

@@ -17,9 +17,9 @@ from autograd.errors import AutogradError, GradientError
 from autograd.graph import Graph, Node
 from autograd.modes import MODE, Mode
 from autograd.tensor import Tensor
-from autograd.testing.differences import Differences, Vector
-from autograd.testing.judgement import KINK, OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, RuleError
-from autograd.testing.reports import factor
+from autograd.testing.oracles.differences import Differences, Vector
+from autograd.testing.oracles.judgement import KINK, OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, RuleError
+from autograd.testing.oracles.reports import factor
 from autograd.validation import number, whole
 
 SKIPPED = "skipped"

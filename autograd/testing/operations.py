@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from autograd.backends.spaces import scipy_special
 from autograd.errors import DeclarationError
 from autograd.operation import OPS, Op
-from autograd.testing import calls
-from autograd.testing.declarations import (
+from autograd.testing.inputs import calls
+from autograd.testing.inputs.declarations import (
     DECLARED,
     Cases,
     Declaration,
@@ -34,8 +34,8 @@ from autograd.testing.declarations import (
     declaration,
     integers,
 )
-from autograd.testing.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
-from autograd.testing.sampling import Case, Source, Strategy, case_of, one_axis
+from autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
+from autograd.testing.inputs.sampling import Case, Source, Strategy, case_of, one_axis
 
 
 @dataclass(frozen=True)

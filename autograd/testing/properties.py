@@ -20,10 +20,10 @@ from autograd.backward import gradients
 from autograd.errors import GradcheckError
 from autograd.functions.conversion import asarray
 from autograd.tensor import Tensor
-from autograd.testing.differences import Vector
 from autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
-from autograd.testing.judgement import UNCHECKED, Judgement
-from autograd.testing.points import Function
+from autograd.testing.oracles.differences import Vector
+from autograd.testing.oracles.judgement import UNCHECKED, Judgement
+from autograd.testing.oracles.points import Function
 from autograd.testing.programs import Program
 from autograd.transforms import hvp, jvp
 

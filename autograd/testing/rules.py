@@ -13,7 +13,7 @@ from autograd.errors import DeclarationError, GradcheckError
 from autograd.operation import Op
 from autograd.tensor import Tensor
 from autograd.testing import properties
-from autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
+from autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of
 from autograd.testing.programs import Program, Ref
 from autograd.testing.properties import PROPERTIES
 from autograd.validation import check_instance, whole

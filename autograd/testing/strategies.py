@@ -35,11 +35,20 @@ from autograd.operation import OPS, Op
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor
 from autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
-from autograd.testing.declarations import Declaration, declaration_of, declare, operation
-from autograd.testing.domains import COUNT, INSIDE, INTEGERS, NONZERO, POSITIVE, REAL, STEPS, UNIT, Domain, distinct
-from autograd.testing.programs import Program, Ref, Step, depending, names_used
-from autograd.testing.random_steps import Vocabulary, random_step
-from autograd.testing.sampling import (
+from autograd.testing.inputs.declarations import Declaration, declaration_of, declare, operation
+from autograd.testing.inputs.domains import (
+    COUNT,
+    INSIDE,
+    INTEGERS,
+    NONZERO,
+    POSITIVE,
+    REAL,
+    STEPS,
+    UNIT,
+    Domain,
+    distinct,
+)
+from autograd.testing.inputs.sampling import (
     KINDS,
     Corners,
     Source,
@@ -50,7 +59,9 @@ from autograd.testing.sampling import (
     filled,
     shapes,
 )
+from autograd.testing.programs import Program, Ref, Step, depending, names_used
 from autograd.testing.steps import TrainingStep
+from autograd.testing.steps.random_steps import Vocabulary, random_step
 from autograd.validation import check_instance, whole
 
 __all__ = [

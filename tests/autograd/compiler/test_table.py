@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
+from autograd.testing.inputs.sampling import Case
 from autograd.testing.operations import TABLE
-from autograd.testing.sampling import Case
 from autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import check, orders
 

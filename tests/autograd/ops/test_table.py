@@ -13,8 +13,8 @@ import autograd as ag
 import viz
 from autograd import backends
 from autograd.testing import properties
+from autograd.testing.inputs.sampling import Case
 from autograd.testing.operations import TABLE
-from autograd.testing.sampling import Case
 
 OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.")}
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if op.rules)

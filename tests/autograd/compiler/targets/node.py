@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from autograd.compiler.ir.program import Program, Value
-from autograd.testing.readings import interpret
+from autograd.testing.steps.readings import interpret
 
 NODE = shutil.which("node")
 

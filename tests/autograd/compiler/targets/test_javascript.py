@@ -23,8 +23,8 @@ from autograd.compiler.targets.javascript.script import Parts, Script, text_of
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.compiler.trace import Trace, is_array
 from autograd.errors import TargetError, TraceError
+from autograd.testing.inputs.sampling import Case as Call
 from autograd.testing.operations import TABLE
-from autograd.testing.sampling import Case as Call
 from autograd.testing.steps import TrainingStep
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders

@@ -20,8 +20,8 @@ from autograd.compiler.targets.c.source import Source, text_of
 from autograd.compiler.targets.language import C
 from autograd.compiler.trace import Trace, is_array
 from autograd.errors import TargetError, TraceError
+from autograd.testing.inputs.sampling import Case as Call
 from autograd.testing.operations import TABLE
-from autograd.testing.sampling import Case as Call
 from autograd.testing.steps import TrainingStep
 from tests import onnx_export as layers
 from tests.autograd.compiler.targets.c.native import DrawingCase, faults, needs_compiler, run, written

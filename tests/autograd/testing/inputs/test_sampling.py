@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 import autograd as ag
 from autograd.errors import DeclarationError
 from autograd.testing import array, axes, axis, booleans, declare, integers
-from autograd.testing.declarations import declaration_of
-from autograd.testing.domains import REAL
-from autograd.testing.sampling import Case, Source, cases, differentiable_operations, simplest_first
+from autograd.testing.inputs.declarations import declaration_of
+from autograd.testing.inputs.domains import REAL
+from autograd.testing.inputs.sampling import Case, Source, cases, differentiable_operations, simplest_first
 from autograd.testing.strategies import calls_of, kinds_of
 
 

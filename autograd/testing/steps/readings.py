@@ -34,7 +34,7 @@ from autograd.compiler.tracing.watching import Consumed
 from autograd.errors import AutogradError, ReadingError
 from autograd.shapes import size
 from autograd.tensor import Tensor
-from autograd.testing.steps import RESULTS, TrainingStep
+from autograd.testing.steps.step import RESULTS, TrainingStep
 
 Array = np.ndarray[Any, np.dtype[Any]]
 States = Mapping[Value, Any]

@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 from autograd.errors import ShapeError
 from autograd.operation import OPS, REQUIRED, Op
 from autograd.shapes import Shape, broadcast_shapes
-from autograd.testing.declarations import (
+from autograd.testing.inputs.declarations import (
     DECLARED,
     Array,
     Axis,
@@ -31,7 +31,7 @@ from autograd.testing.declarations import (
     declaration,
     declaration_of,
 )
-from autograd.testing.domains import REAL, Domain
+from autograd.testing.inputs.domains import REAL, Domain
 
 Strategy = st.SearchStrategy[Any]
 

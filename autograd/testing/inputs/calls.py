@@ -21,8 +21,8 @@ from autograd.ops.elementwise import tanh
 from autograd.ops.scan import Loop
 from autograd.ops.windows import output_space
 from autograd.shapes import Shape
-from autograd.testing.domains import POSITIVE, Domain
-from autograd.testing.sampling import (
+from autograd.testing.inputs.domains import POSITIVE, Domain
+from autograd.testing.inputs.sampling import (
     Case,
     Source,
     Strategy,

@@ -18,7 +18,7 @@ import numpy as np
 from autograd import backends
 from autograd.shapes import Shape
 from autograd.tensor import Tensor
-from autograd.testing.steps import IMPORTS, TrainingStep
+from autograd.testing.steps.step import IMPORTS, TrainingStep
 
 LARGEST = 1e4
 """Of a value, unless scales are extreme."""
@@ -198,7 +198,7 @@ class Vocabulary:
     of all that ``{layer}`` trains. ``ties``: statements that have ``{layer}`` share a parameter with ``{other}``.
 
     >>> from random import Random
-    >>> from autograd.testing.random_steps import Vocabulary, random_step
+    >>> from autograd.testing.steps.random_steps import Vocabulary, random_step
     >>> step = random_step(Random(0), Vocabulary(functions=("ag.relu({a})",)))
     """
 

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from autograd.testing.differences import Differences, Slopes, Truths, Vector
+from autograd.testing.oracles.differences import Differences, Slopes, Truths, Vector
 
 OK, WRONG, KINK, UNCHECKED = "ok", "wrong", "kink", "unchecked"
 DIFFERENCES = "finite differences"

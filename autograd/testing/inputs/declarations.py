@@ -17,7 +17,7 @@ from autograd.errors import DeclarationError
 from autograd.messages import shown
 from autograd.operation import OPS, REQUIRED, Op
 from autograd.shapes import Shape
-from autograd.testing.domains import REAL, Domain
+from autograd.testing.inputs.domains import REAL, Domain
 from autograd.validation import check_instance
 
 Sizes = dict[str, int]

@@ -11,9 +11,9 @@ import numpy as np
 
 from autograd.errors import DomainError, GradcheckError
 from autograd.shapes import Shape
-from autograd.testing.differences import Differences, Vector
-from autograd.testing.judgement import DIFFERENCES, UNCHECKED, WRONG, Comparison, Comparisons, Judge, Judgement
-from autograd.testing.reports import Jacobians, factor
+from autograd.testing.oracles.differences import Differences, Vector
+from autograd.testing.oracles.judgement import DIFFERENCES, UNCHECKED, WRONG, Comparison, Comparisons, Judge, Judgement
+from autograd.testing.oracles.reports import Jacobians, factor
 
 Function = Callable[..., Any]
 COMPLEX, FORWARD = "complex step", "forward mode"

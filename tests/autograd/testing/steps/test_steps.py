@@ -18,7 +18,7 @@ from autograd.compiler.passes import optimize
 from autograd.compiler.targets import emit, plan
 from autograd.errors import ReadingError
 from autograd.testing import TrainingStep, Vocabulary, check_readings, compare, random_step
-from autograd.testing.readings import Run, difference
+from autograd.testing.steps.readings import Run, difference
 from autograd.testing.strategies import steps
 from tests.faults import seen_after
 from tests.steps import NETWORKS, search, step_of

@@ -5,7 +5,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.testing.complexstep import ComplexStep
+from autograd.testing.oracles.complexstep import ComplexStep
 
 
 def along(f, *inputs):
