@@ -195,8 +195,11 @@ class Surroundings:
             if _is_installed(code.co_filename):
                 self._note_plain(variables, _names_in(code), variables.get("__name__", ""))
                 for name in _names_in(code):
-                    if type(variables.get(name)) is FunctionType:
-                        self._visit(variables[name], name)
+                    value = variables.get(name)
+                    if type(value) is FunctionType:
+                        self._visit(value, name)
+                    elif type(value) is ModuleType and _is_installed(getattr(value, "__file__", None) or ""):
+                        self._note_plain(vars(value), _names_in(code), value.__name__)
             return
         for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))

@@ -1436,6 +1436,8 @@ def what_was_taken_of_a_parameter_follows(wrap: Wrap) -> Any:
 
 
 PACKAGE = """
+import settings_of_scales as settings
+
 SCALE = 2.0
 calls = 0
 
@@ -1446,6 +1448,9 @@ def scaled(x):
 
 def inner(x):
     return x * SCALE
+
+def shifted(x):
+    return x + settings.SHIFT
 """
 
 
@@ -1455,9 +1460,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / "scales.py").write_text(PACKAGE)
+    (folder / "settings_of_scales.py").write_text("SHIFT = 1.0")
     monkeypatch.syspath_prepend(str(folder))
     yield importlib.import_module("scales")
-    del sys.modules["scales"]
+    del sys.modules["scales"], sys.modules["settings_of_scales"]
 
 
 @pytest.mark.parametrize("read", ["attribute", "function", "global"])
@@ -1473,6 +1479,13 @@ def test_settings_of_an_installed_package_are_watched(package: Any, read: str) -
     for scale in (2.0, 3.0, 2.0, -1.0):
         package.SCALE = scale
         assert step(ag.ones(2)).tolist() == [scale, scale]
+
+
+def test_settings_that_a_package_keeps_in_another_module_are_watched(package: Any) -> None:
+    step = ag.compile(lambda x: 1.0 * package.shifted(x))
+    for shift in (1.0, 3.0, 1.0, -1.0):
+        package.settings.SHIFT = shift
+        assert step(ag.zeros(2)).tolist() == [shift, shift]
 
 
 def test_names_of_tensors_are_watched_where_the_function_asks_for_them() -> None:
