@@ -246,7 +246,7 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
-        if isinstance(thing, ModuleType) and not _is_users(file := getattr(thing, "__file__", None) or "<none>"):
+        if isinstance(thing, ModuleType) and not _is_users(file := _file_of(thing)):
             if thing.__name__.partition(".")[0] not in _UNREAD:
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
@@ -417,13 +417,19 @@ def _is_installed(file: str) -> bool:
     return any(part in file for part in INSTALLED) and not file.startswith(OURS)
 
 
+def _file_of(module: Any) -> str:
+    """The file of a module: "<made>" where a script made the module itself, "<none>" where Python has it built in."""
+    made = getattr(module, "__spec__", None) is None
+    return getattr(module, "__file__", None) or ("<made>" if made else "<none>")
+
+
 def _is_users_class(cls: type) -> bool:
     name = getattr(cls, "__module__", "__main__")  # which a class that `exec` made has not
     module = sys.modules.get(name)
     if module is None or name == "__main__":  # whose file is the profiler's under `python -m cProfile train.py`
         return True
-    file = getattr(module, "__file__", None)
-    return file is not None and _is_users(file)
+    file = _file_of(module)
+    return _is_users(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # which modules of C have not
 
 
 def _drawn(generator: Any) -> Any:

@@ -97,6 +97,16 @@ def h():
     return v
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 pass | x * h() | s.v = 3.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.v = 2.0
+import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
+s = types.ModuleType("settings_of_mine"); s.d = {"v": 2.0}; s.f = lambda x: x * s.d["v"]
+pass | s.f(x) | s.d["v"] = 3.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
+exec("class A: v = 2.0\\nclass B: f = lambda self: A.v\\na = A()\\nb = B()", vars(s)) | x * s.A.v | s.A.v = 3.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
+exec("class A: v = 2.0\\na = A()", vars(s)) | x * s.a.v | s.a.v = 3.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine")
+exec("class A: v = 2.0\\nclass B: f = lambda self: A.v\\nb = B()", vars(s)) | x * s.b.f() | s.A.v = 3.0
 os.environ["SCALE_OF_MINE"] = "2.0" | x * float(os.environ["SCALE_OF_MINE"]) | os.environ["SCALE_OF_MINE"] = "3.0"
 # containers
 d = {"s": 2.0} | x * d["s"] | d["s"] = 3.0

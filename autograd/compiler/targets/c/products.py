@@ -192,15 +192,20 @@ def _is_called(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost
 
 
 def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
-    """``out = a @ b`` with one row or one column, where both operands lie along the sum."""
-    kind = C.types[str(dtype)]
+    """``out = a @ b`` with one row or one column, where both operands lie along the sum; long sums in parts."""
+    kind, k = C.types[str(dtype)], a.columns
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
     lines = [
         f"for (long i = 0; i < {z.rows}; i++) {{",
-        f"  {kind} sum = 0;",
-        '  _Pragma("omp simd reduction(+:sum)")',
-        f"  for (long p = 0; p < {x.columns}; p++) sum += x[{added(times('i', x.row_step), 'p')}] * y[p];",
-        f"  z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} sum;",
+        "  double sum = 0;",
+        f"  for (long start = 0; start < {k}; start += {LONG}) {{",
+        f"    const long end = start + {LONG} < {k} ? start + {LONG} : {k};",
+        f"    {kind} part = 0;",
+        '    _Pragma("omp simd reduction(+:part)")',
+        f"    for (long p = start; p < end; p++) part += x[{added(times('i', x.row_step), 'p')}] * y[p];",
+        "    sum += part;",
+        "  }",
+        f"  z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} ({kind})sum;",
         "}",
     ]
     called(source, lines, x, y, z, kind, minus)

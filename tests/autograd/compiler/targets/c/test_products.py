@@ -96,3 +96,19 @@ def test_a_state_that_is_read_otherwise_is_not_written_too_early():
 @needs_compiler
 def test_products_are_right_beside_blas():
     assert not faults([*products("float32")])
+
+
+@needs_compiler
+@pytest.mark.parametrize("blas", [True, False])
+def test_long_products_of_float32_keep_their_digits(monkeypatch, blas):
+    if not blas:
+        monkeypatch.setattr(executable, "numpys_blas", lambda: None)
+    x, state = np.full((3, 300_001), 0.1, "f4"), ag.zeros(3, dtype="float32")
+
+    def products(x: Any) -> Any:
+        state.data = (state - 0.5 * (x @ x[0])).data
+        return x[0] @ x[0], x @ x[1], x[1] @ x.T, x @ x.T, x[:2] @ x.T, state * -2
+
+    exact = np.float64(x[0, 0]) ** 2 * x.shape[1]
+    for found in ag.compile(products, target="c")(ag.asarray(x)):
+        np.testing.assert_allclose(found.data, exact, rtol=2e-5)
