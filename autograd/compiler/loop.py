@@ -163,10 +163,15 @@ class Steps:
         with self.step.lock:
             if not native.is_settled():
                 return None
-            done, stacks, refuse = native.loop(self.data, rows, values)
-            self.done += done
+            ran = numpy.zeros(1, numpy.int64)
+            try:
+                stacks, refuse = native.loop(self.data, rows, values, ran)
+            finally:  # Ctrl-C is noticed when the steps have run
+                done = int(ran[0])
+                self.done += done
+                if done:
+                    self._set(self.done - 1)
             if done:
-                self._set(self.done - 1)
                 last = [stack[done - 1 if n < returned else 0] for n, stack in enumerate(stacks)]
                 self._tree = trees.flatten(native.finish(last))
             if refuse is not None:

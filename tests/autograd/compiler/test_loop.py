@@ -76,6 +76,32 @@ def test_steps_before_a_refused_step_take_effect(target):
 
 
 @needs_compiler
+def test_after_ctrl_c_the_schedule_is_where_the_states_are(monkeypatch):
+    model, optimizer, step = trained("c")
+    ag.loop(step, DATA, ROWS[:1])
+    ag.loop(step, DATA, ROWS[1:2])
+    native = step._latest()
+    run = native._loop
+
+    def interrupted(*args: Any) -> None:
+        run(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native, "_loop", interrupted)
+    group = optimizer.param_groups[0]
+    with pytest.raises(KeyboardInterrupt):
+        ag.loop(step, DATA, ROWS[2:], schedule=[(group, "lr", RATES[:30])])
+    reference, by_hand, one = trained("numpy")
+    ran = 1 + int(np.flatnonzero(RATES == group["lr"])[0])
+    assert ran > 1
+    for row, rate in zip(ROWS, [0.01, 0.01, *RATES[:ran]], strict=False):
+        by_hand.param_groups[0]["lr"] = float(rate)
+        one(ag.Tensor(DATA[0][row]), ag.Tensor(DATA[1][row]))
+    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+
+
+@needs_compiler
 def test_gradients_are_those_of_the_last_step():
     found = {}
     for target in ("numpy", "c"):

@@ -193,13 +193,14 @@ class NativeExecutable(Executable):
         return batches and not self.trace.given and not self.trace.restarts and scheduled <= knobs
 
     def loop(
-        self, data: Sequence[Any], rows: Any, values: Mapping[tuple[int, Any], Any]
-    ) -> tuple[int, list[Any], Callable[..., None] | None]:
+        self, data: Sequence[Any], rows: Any, values: Mapping[tuple[int, Any], Any], done: Any
+    ) -> tuple[list[Any], Callable[..., None] | None]:
         """Run a step with each row of the table ``rows``, which names rows of the data.
 
         ``values`` are the numbers of each step, by the mapping's id and the key at which the program reads them.
-        Returns how many steps ran, the results of all, one behind the other, and the function that raises the error of
-        the step that did not run, if there is one. Of results that nobody returned, there is only the last.
+        ``done`` is an int64 array of one element, which is set to the number of steps that ran, also where Ctrl-C
+        follows. Returns the results of all steps, one behind the other, and the function that raises the error of the
+        step that did not run, if there is one. Of results that nobody returned, there is only the last.
         """
         if self._loop is None:
             run = ctypes.CDLL(self.library._name).gg_loop
@@ -218,7 +219,7 @@ class NativeExecutable(Executable):
             array[()] = mapping[key]
             given = values.get((id(mapping), key))
             knobs.append(None if given is None else numpy.ascontiguousarray(given, value.dtype))
-        rows, done = numpy.ascontiguousarray(rows, numpy.int64), numpy.zeros(1, numpy.int64)
+        rows = numpy.ascontiguousarray(rows, numpy.int64)
         with ExitStack() as held:
             for lock in self._table.locks:
                 held.enter_context(lock)
@@ -226,7 +227,7 @@ class NativeExecutable(Executable):
                 self._table.address, count, rows.ctypes.data, *map(_addresses, (data, stacks)), strides.ctypes.data,
                 _addresses(knobs), done.ctypes.data,
             )  # fmt: skip
-        return int(done[0]), stacks, self._refusing() if code else None
+        return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:
         """The function that raises the error for inputs with which the program did not run."""
