@@ -408,7 +408,7 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     function, the function itself is called. Calls from several threads wait for each other.
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
-    `TargetError` where there is no C compiler, or for operations without a form in C, as random draws.
+    `TargetError` where there is no C compiler, or for operations without a form in C, as factorizations.
     ``target="auto"`` begins with NumPy's calls, compiles frequently called functions in the background, and stays with
     NumPy where that can't be. Results differ by rounding. ``step.c_source`` is the text in C.
     ``@ag.compile(target="c")`` decorates. See docs/native.md.
