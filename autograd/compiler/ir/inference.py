@@ -264,6 +264,9 @@ def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
     narrow = value.shape[max(len(value.shape) - len(target), 0) :]  # axes of length 1 in front do not count
     if size(narrow) != size(value.shape) or broadcast_shapes(narrow, target) != target:
         raise ValueError(f"could not broadcast {value.shape} into {target}")
+    is_element = not target and not any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
+    if is_element and value.shape:
+        raise ValueError(f"an element can't be set to an array of shape {value.shape}")
     return x.shape, x.dtype
 
 

@@ -92,7 +92,7 @@ def test_after_ctrl_c_the_schedule_is_where_the_states_are(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         ag.loop(step, DATA, ROWS[2:], schedule=[(group, "lr", RATES[:30])])
     reference, by_hand, one = trained("numpy")
-    ran = 1 + int(np.flatnonzero(RATES == group["lr"])[0])
+    ran = 1 + int(np.flatnonzero(group["lr"] == RATES)[0])
     assert ran > 1
     for row, rate in zip(ROWS, [0.01, 0.01, *RATES[:ran]], strict=False):
         by_hand.param_groups[0]["lr"] = float(rate)

@@ -183,6 +183,23 @@ def test_a_value_that_does_not_fit() -> None:
         ag.setitem(np.ones(3), np.ones(2), index=slice(None))
 
 
+@pytest.mark.parametrize("index", [(), 0, (0, 1), ..., (0, ...), (0, 1, ...), (slice(1), 0), np.array([1, 0])])
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 1), (1, 3), (2, 1), (1, 2, 3)])
+def test_values_fit_in_compiled_functions_as_they_do_eagerly(index: Any, shape: tuple[int, ...]) -> None:
+    def filled(x: Any, value: Any) -> Any:
+        return ag.setitem(x, value, index=index)
+
+    for x in (np.zeros((2, 3)), np.zeros((2, 3, 3)), np.zeros(())):
+        given = ag.Tensor(x), ag.full(shape, 2.0, dtype="float64")
+        try:
+            expected = filled(*given)
+        except (ShapeError, IndexingError) as error:
+            with pytest.raises(type(error)):
+                ag.compile(filled)(*given)
+        else:
+            np.testing.assert_array_equal(ag.compile(filled)(*given).data, expected.data)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 @pytest.mark.parametrize("descending", [False, True])
 def test_sort(axis: int, descending: bool) -> None:
