@@ -236,6 +236,7 @@ def test_infinite_values_are_shown_and_warn_nobody(capsys):
     told = said(capsys, "L = log(w)", "w=0")
     assert "log(0)    = -inf" in told
     said(capsys, "L = log(w)/w", "w=0", "-o", "L.svg")
+    assert "∂L/∂w = ∂L/∂t1 · inf" in said(capsys, "L = w/0/(1 - 1) + 1", "w=3")
 
 
 # ---------------------------------------------------------------- what is refused

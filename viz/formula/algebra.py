@@ -201,7 +201,12 @@ class Algebra:
         ((number, factors),) = self._whole(terms) or [(0.0, {})]
         if number == 0.0 and exponent < 0:
             return [(math.nan, {})]
-        return [(number**exponent, {key: (part, n * exponent) for key, (part, n) in factors.items()})]
+        with np.errstate(all="ignore"):
+            power = float(np.float64(number) ** exponent)
+        if not math.isfinite(power) or (power == 0.0) != (number == 0.0):  # (10·x)⁴⁰⁰: 10⁴⁰⁰ is no float64
+            whole = self._built(terms)
+            return [(1.0, {_key(whole): (whole, exponent)})]
+        return [(power, {key: (part, n * exponent) for key, (part, n) in factors.items()})]
 
     def _whole(self, terms: list[Term]) -> list[Term]:
         """A sum as one factor of a product, its common number taken out."""

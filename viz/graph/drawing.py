@@ -69,13 +69,13 @@ class Drawing:
         ops = sum(card.node is not None for card in scene.cards)
         ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
         if self.part is not None and self.hidden:
-            return f"{ends}: {self.part.title}, of {numbers.count(ops)} operations"
+            return f"{ends}: {self.part.title}, of {numbers.counted(ops, 'operation')}"
         if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
             return f"{scene.end} = {written}"
         layers = [socket.tail.shape for card in scene.cards for socket in card.sockets if _is_weight(socket)]
         if layers and all(a[0] == b[1] for a, b in pairwise(layers)) and len(layers) <= 8:
             return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers))) + " network"
-        return f"{ends}: {numbers.count(ops)} operations"
+        return f"{ends}: {numbers.counted(ops, 'operation')}"
 
     def _lines(self) -> list[list[str]]:
         """The lines below the title: how to read the picture, in parts that each fit on the page."""

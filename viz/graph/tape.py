@@ -132,7 +132,7 @@ class _Tape:
         scene = self.scene
         written = scene.expression(TITLE) if len(scene.ends) == 1 else None
         ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
-        what = f"{ends} = {written}" if written else f"{clipped(ends)}: {numbers.count(operations)} operations"
+        what = f"{ends} = {written}" if written else f"{clipped(ends)}: {numbers.counted(operations, 'operation')}"
         return f"{what}{':' if written else ','} the tape and its mirror"
 
     def _reading(self) -> list[str]:

@@ -203,8 +203,8 @@ def _story_of(scene: Scene, checks: Sequence[NodeCheck], live: bool | None) -> t
 
 def _title(scene: Scene) -> str:
     written = scene.expression(TITLE) if len(scene.ends) == 1 else None
-    many = numbers.count(sum(card.node is not None for card in scene.cards))
-    return f"{scene.end} = {written}" if written else f"{scene.end}: {many} operations"
+    many = numbers.counted(sum(card.node is not None for card in scene.cards), "operation")
+    return f"{scene.end} = {written}" if written else f"{scene.end}: {many}"
 
 
 def _text(words: object) -> str:

@@ -431,6 +431,8 @@ def _value(name: str, args: Any, params: Any) -> Any:
             op = OPS[name]
             given = _bound(op, args, params)
             arrays = given[op.args[0]] if op.variadic else [given[a] for a in op.args]
+            # Python raises where IEEE 754 has a result, as for 1.0 / 0.0.
+            arrays = [np.float64(x) if type(x) is float else x for x in arrays]
             space = backends.namespace(*arrays)
             return op.forward(space, *arrays, **{p: given[p] for p in op.params})
         return getattr(backends.namespace(*[x for x in args if type(x) in backends.SPACES]), name)(*args, **params)
@@ -523,7 +525,7 @@ def _fraction(x: Any) -> Fraction | None:
     """The simple fraction nearest to a float; None if four digits are exact or no fraction is near."""
     if not isinstance(x, float | np.floating) or not math.isfinite(x):
         return None
-    if x == math.pi or float(numbers.constant(x)) == x:
+    if x == math.pi or float(numbers.constant(x)) == x or abs(x) >= 2**53:  # from there on every float is whole
         return None
     found = Fraction(float(x)).limit_denominator(DENOMINATOR)
     near = float(x) in (float(found), float(np.float32(found.numerator / found.denominator)))

@@ -72,6 +72,21 @@ def test_nothing_is_cancelled_where_it_is_not_a_number() -> None:
     assert "x / x" in lines(x / x + x, x)[0]
 
 
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (lambda x: (x * 10) ** 400, "(10·x)⁴⁰⁰"),
+        (lambda x: (x * 1e-200) ** 2, "(1e-200·x)²"),
+        (lambda x: 1 / (x * 1e-320), "1 / (1e-320·x)"),
+    ],
+)
+def test_a_factor_whose_power_is_no_float64_stays(function: Callable[[ag.Tensor], ag.Tensor], value: str) -> None:
+    x = leaf(0.5, "x")
+    with np.errstate(all="ignore"):
+        y = function(x)
+    assert lines(y, x)[0] == f"L = {value}"
+
+
 def test_numbers_with_more_digits_than_are_written_are_not_made() -> None:
     x = leaf(1.1, "x")
     (only,) = lines((0.123 * x) ** 2 * (0.457 * x), x)  # the product of the numbers would be 0.006914

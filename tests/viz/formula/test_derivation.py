@@ -734,6 +734,12 @@ def test_a_gradient_below_rounding_is_said_to_be():
     assert "checked as far as rounding allows, the gradient is so small" in text
 
 
+def test_a_large_slope_is_not_written_with_all_its_digits():
+    x = ag.Tensor(-2.0, requires_grad=True, name="x")
+    assert "∂L/∂x = ∂L/∂L · 1e30 " in explain(x / 1e-30, wrt=x).text
+    assert "∂L/∂x = ∂L/∂L · 3.333e16 " in explain(x / 3e-17, wrt=x).text
+
+
 def test_values_that_are_not_finite():
     x = ag.Tensor(0.0, requires_grad=True, name="x")
     with np.errstate(all="ignore"):

@@ -552,6 +552,7 @@ class TestTrouble:
     def test_a_title_of_ones_own(self):
         x = parameter(2.0)
         assert draw_graph(x * x, title="Energy").title == "Energy"
+        assert draw_graph(x * x, names={"x" * 500: x}).title == "L: 1 operation"
 
     def test_float32_and_zero_dimensional_arrays(self):
         x = parameter(np.float32(2.0), dtype="float32", name="x")
