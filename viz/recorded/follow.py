@@ -11,6 +11,7 @@ import autograd as ag
 from autograd import trees
 from autograd.errors import TraceError
 from autograd.messages import of_type
+from autograd.modes import TRACER
 from autograd.validation import refused
 from viz.drawing.errors import DrawingError
 
@@ -47,7 +48,11 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
         ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
         if not ends:
             raise DrawingError(f"{type(model).__name__} computes nothing from its input: there is nothing to draw")
-        found.append(read(ag.Graph(*ends), list(tensors)))
+        token = TRACER.set(None)  # for which reading a name would make it part of the program
+        try:
+            found.append(read(ag.Graph(*ends), list(tensors)))
+        finally:
+            TRACER.reset(token)
         return result
 
     for p in frozen:
