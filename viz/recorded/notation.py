@@ -525,7 +525,7 @@ def _fraction(x: Any) -> Fraction | None:
     """The simple fraction nearest to a float; None if four digits are exact or no fraction is near."""
     if not isinstance(x, float | np.floating) or not math.isfinite(x):
         return None
-    if x == math.pi or float(numbers.constant(x)) == x or abs(x) >= 2**53:  # from there on every float is whole
+    if x == math.pi or float(numbers.constant(x)) == x or abs(float(x)) >= 2**53:  # from there on every float is whole
         return None
     found = Fraction(float(x)).limit_denominator(DENOMINATOR)
     near = float(x) in (float(found), float(np.float32(found.numerator / found.denominator)))
