@@ -48,7 +48,8 @@ class Matrix:
         return self.data if self.start == "0" else f"{self.data} + {self.start}"
 
     def leading(self, by_rows: bool) -> int | None:
-        """How far apart its rows (or columns) are where those lie in one piece each; ``None`` where they do not."""
+        """The leading dimension, as BLAS calls it: the step from a row to the next, where the elements of a row lie
+        side by side; or that of columns, unless ``by_rows``. ``None`` where they do not lie so."""
         if not by_rows:
             return self.turned.leading(True)
         if self.columns > 1 and self.column_step != 1:
@@ -81,9 +82,11 @@ def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> fl
 
 
 def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
-    """How a row of ``n`` is cut into vectors: for each one, or two, the entries of one, and where they begin.
+    """How a row of ``n`` entries is cut into panels of one vector or two: the entries of a vector, and the columns at
+    which the vectors of the panel begin.
 
-    The last may overlap the one before; not so where something is subtracted, as that would be done twice.
+    The last vector may overlap the one before it: some entries are then written twice. With ``minus`` none overlap, as
+    these would be subtracted twice.
     """
     width, start = min(registers()[1] // dtype.itemsize, 1 << n.bit_length() - 1), 0
     found: list[tuple[int, list[int]]] = []
@@ -101,8 +104,8 @@ def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
 
 
 def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
-    """Blocks of ``m`` rows with so many ``vectors`` in each, whose sums stay in registers: where those of one height
-    begin, how many there are, and the height."""
+    """How ``m`` rows are cut into blocks whose sums, ``vectors`` to a row, stay in registers: for each height the first
+    row, the number of blocks, and the height."""
     most = (20 if registers()[0] == 32 else 12) // vectors
     height = -(-m // -(-m // most))
     return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
@@ -134,7 +137,8 @@ def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus
 
 
 def called(source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, kind: str, minus: str) -> None:
-    """Call the function of these lines, which compute ``z`` of ``x`` and ``y``, and read ``factor`` as ``minus``."""
+    """Write a call of a function with these lines, in which the matrices are ``x``, ``y`` and ``z``, and the number
+    ``minus`` is ``factor``."""
     parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
     name = f"{'subtract_' if minus else ''}product_{out.rows}x{a.columns}x{out.columns}"
     name = source.function(name, parameters + (f", const {kind} factor" if minus else ""), lines)
@@ -144,7 +148,12 @@ def called(source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, ki
 def _block(
     source: Text, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str, minus: str
 ) -> str:  # fmt: skip
-    """The name of the function of a block: ``rows`` rows of ``vectors`` vectors of ``width`` entries."""
+    """The name of the function that computes a block of the result: ``rows`` rows of ``vectors`` vectors of ``width``
+    entries.
+
+    Its parameters: ``n`` is the length of the sum, ``right`` and ``below`` are the steps of x along columns and rows,
+    ``next`` and ``down`` those along rows of y and z, and ``gap`` is the distance of the second vector from the first.
+    """
     vector = f"gg_{kind}{width}" if width > 1 else kind
     right, below = ("1", "below") if a.column_step == 1 else ("right", "1" if a.row_step == 1 else "below")
     places = [(r, v, f"z{r}" if vectors == 1 else f"z{r}_{v}") for r in range(rows) for v in range(vectors)]
@@ -174,7 +183,7 @@ def _block(
 
 
 def _transposed(source: Text, b: Matrix, dtype: Any) -> Matrix:
-    """A matrix in memory of its own, row by row."""
+    """A copy of ``b`` in memory of its own, row by row."""
     made = source.scratch(f"{b.data}_in_rows", (b.rows, b.columns), dtype)
     if b.row_step == 1:
         f = "f" if dtype.itemsize == 4 else ""

@@ -68,7 +68,8 @@ def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
 def _copied(
     source: Text, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
 ) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
-    """An operand copied in an order of ``around``, its ``own`` axes and the sums; and these with its new steps."""
+    """An operand, copied so that its axes lie in the order of ``around``, its ``own`` ones and the sums; and these axes
+    with the steps of the copy. ``k``: the place of the operand's steps in an `Axis`, 1 for x and 2 for y."""
     own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # what is longest lies in one piece
     outer, inner = _cut(own, 3) if own_last else (own, [])
     of = [*around, *outer, *sums, *inner]
@@ -113,7 +114,7 @@ def _products(
     source: Text, around: Sequence[Axis], rows: list[Axis], columns: list[Axis], sums: list[Axis], x: View, y: View,
     out: View, dtype: Any,
 ) -> None:  # fmt: skip
-    """Loops over what is no matrix, and a matrix product within."""
+    """A matrix product of the longest row axis and the longest column axis, within loops over the other axes."""
     row, column = _longest(rows), _longest(columns)
     total = sums[0] if sums else (1, 0, 0)
     others = [*around, *(a for a in rows if a is not row), *(a for a in columns if a is not column)]
@@ -131,7 +132,8 @@ def _products(
 
 
 def _longest(axes: Sequence[Axis]) -> Axis | None:
-    """The axis that a matrix product goes along: one that lies in one piece in the result, if it is not short."""
+    """The axis that a matrix product goes along: the longest, or one along which the result lies side by side, if it is
+    not short."""
     return max(axes, key=lambda a: (abs(a[3]) == 1 and a[0] >= SHORT, a[0]), default=None)
 
 
@@ -147,7 +149,7 @@ def product(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: 
         return
     ways = [(a, b, out), (b.turned, a.turned, out.turned)]
     costs = [cycles(*way, dtype, minus) for way in ways]
-    if not _is_called(source, a, b, out, dtype, min(costs), minus):
+    if not _by_blas(source, a, b, out, dtype, min(costs), minus):
         _in_parts(source, *ways[costs.index(min(costs))], dtype, minus)
 
 
@@ -165,12 +167,15 @@ def _in_parts(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus
 
 
 def _behind(start: str, step: int) -> str:
-    """The place of the part ``$p``."""
+    """The place ``start``, moved to the part of the sum that begins at ``$p``."""
     return added(start if start != "0" else "", times("$p", step))
 
 
-def _is_called(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:
-    """Call BLAS, if it can read and write these matrices, and is faster than ``cost`` cycles; whether it is called."""
+def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:
+    """Write a call of BLAS if it can read and write these matrices, and is faster than ``cost`` cycles.
+
+    Returns whether it was written.
+    """
     m, n, k = out.rows, out.columns, a.columns
     by_rows = out.leading(True) is not None
     orders = [(x.leading(by_rows), x.leading(not by_rows)) for x in (a, b)]
