@@ -27,7 +27,7 @@ from autograd.compiler.targets.c.updates import OP, with_products_in_place
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
-from autograd.compiler.targets.nests import LETTERS, Nest, View
+from autograd.compiler.targets.nests import LETTERS, Nest, View, contiguous
 from autograd.errors import TargetError
 from autograd.shapes import size
 
@@ -36,6 +36,9 @@ ALIGNED = 64
 
 LONG = 1024
 """More float32 than these are summed in parts, and the parts in float64: one sum of all would lose digits."""
+
+ROWS = 128
+"""Rows of a part of the sums of long columns."""
 
 INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1, "take_along_axis": 1}
 """Where the indices begin among the arguments of what may find one out of bounds."""
@@ -543,7 +546,13 @@ class Source(Text):
         combine, start = C.reductions[op][0], self.start_of(op, dtype)
         outer, inmost = nest.outer, len(nest.loops)
         if self._swapped:
-            self._called(nest, self._swapped_lines(nest, dtype, combine, start, element, within, after))
+            written = {self.view(v).data for v in self._kernel.outputs}
+            count = size(tuple(n for n, _ in nest.loops[:outer]))
+            is_long = op == "sum" and dtype == numpy.float32 and count > LONG
+            if is_long:
+                written.add(self._add_sums(nest))
+            text = self._swapped_lines(nest, dtype, combine, start, element, within, after, is_long)
+            self._call(nest, text, written, self._title())
             return
         count = size(tuple(n for n, _ in nest.loops[outer:]))
         in_parts = op == "sum" and dtype == numpy.float32 and count > LONG
@@ -565,12 +574,24 @@ class Source(Text):
         text = nest.lines([*lines, *within, *((inmost, line) for line in last)], after, "long")
         self._called(nest, _vectorised(_in_blocks(text, nest) if in_parts else text, clause))
 
+    def _add_sums(self, nest: Nest) -> str:
+        """The name of an array in float64 for the sums of a nest, which becomes its last view."""
+        lengths = [n for n, _ in nest.loops[nest.outer :]]
+        sums = self.scratch("sums", lengths, numpy.dtype("f8"))
+        steps = (0,) * nest.outer + contiguous(lengths)
+        nest.loops = [(n, (*before, step)) for (n, before), step in zip(nest.loops, steps, strict=True)]
+        nest.views.append(sums)
+        return sums.data
+
     def _swapped_lines(
         self, nest: Nest, dtype: Any, combine: str, start: str, element: str, within: list[tuple[int, str]],
-        after: list[tuple[int, str]],
+        after: list[tuple[int, str]], apart: bool,
     ) -> list[str]:  # fmt: skip
-        """The lines of a reduction whose results lie in memory while the loops over what is reduced are outside."""
-        place = nest.at(len(nest.views) - 1)
+        """The lines of a reduction whose results lie in memory while the loops over the reduced axes are outside.
+
+        ``apart``: the results of blocks of rows are added up in the last view, which is float64.
+        """
+        place = nest.at(len(nest.views) - 1 - apart)
 
         def along(*lines: str) -> list[str]:
             loops = [*zip(LETTERS, nest.loops, strict=False)][nest.outer :]
@@ -581,7 +602,19 @@ class Source(Text):
         adds = f"{place} = {combine.format(a=place, b=element)};"
         lines = _vectorised(nest.lines([*within, (len(nest.loops), adds)], (), "long"), "")
         found = [*along(f"{place} = {start};"), *lines]
-        if len(after) > 1:
+        if apart:
+            total, rows = nest.at(len(nest.views) - 1), nest.loops[0][0]
+            step = max(1, ROWS // size(tuple(n for n, _ in nest.loops[1 : nest.outer])))
+            found = [
+                *along(f"{total} = 0;"),
+                f"for (long $block = 0; $block < {rows}; $block += {step}) {{",
+                f"const long $end = $block + {step} < {rows} ? $block + {step} : {rows};",
+                *(line.replace(f"for (long i = 0; i < {rows};", "for (long i = $block; i < $end;") for line in found),
+                *along(f"{total} = {total} + {place};"),
+                "}",
+            ]
+            found += along(self.declared("acc", total, numpy.dtype("f8"), constant=True), *(line for _, line in after))
+        elif len(after) > 1:
             found += along(self.declared("acc", place, dtype, constant=True), *(line for _, line in after))
         return found
 

@@ -220,6 +220,22 @@ def test_every_expression_at_peculiar_numbers():
 
 
 @needs_compiler
+def test_long_sums_of_columns_of_float32_keep_their_digits():
+    x = np.full((300_000, 3), 0.1, "f4")
+
+    def sums(x: Any) -> Any:
+        pairs = ag.reshape(x, (1000, 300, 3))
+        mean = ag.mean(x * 2, axis=0)
+        return ag.sum(x, axis=0), mean * 150_000, ag.sum(x, axis=0) * 2 - 30_000, ag.sum(pairs, axis=(0, 1))
+
+    exact = np.float64(x[0, 0]) * len(x)
+    for found in ag.compile(sums, target="c")(ag.asarray(x)):
+        np.testing.assert_allclose(found.data, exact, rtol=3e-6)
+    columns = ag.compile(lambda x: ag.sum(ag.reshape(x, (100, 100, 30, 3))[:, ::2], axis=(0, 2)), target="c")
+    np.testing.assert_allclose(columns(ag.asarray(x)).data, np.full((50, 3), 300.0), rtol=3e-6)
+
+
+@needs_compiler
 def test_a_long_sum_of_float32_keeps_its_digits():
     x = np.full((3, 200_000), 0.1, "f4")
     cases = [single("sum", [x], {"axis": axes, "keepdims": False}) for axes in ((1,), (0, 1))]
