@@ -77,8 +77,9 @@ def check_graph(
     for check in report.wrong:
         if check.rule is None:
             raise GradcheckError(
-                f"a graph whose rules do not run can't be drawn: of {check.title}, by {check.argument}, "
-                f"{check.note.rstrip('.')}. Mend it first; autograd.testing.check_nodes tells of the other rules."
+                f"the graph can't be drawn, because a rule can't be run: {check.title} with respect to "
+                f"{check.argument}, {check.note.rstrip('.')}. Correct it first; autograd.testing.check_nodes checks "
+                "the others."
             )
     if many:
         given = {name: value for name, value in named(names).items() if isinstance(value, ag.Tensor)}
@@ -136,7 +137,7 @@ class _CheckDrawing(Drawing):
                 check = socket.check
                 if check is not None and check.verdict == "wrong" and check.error is not None:
                     error = f"relative error {numbers.scalar(check.error)}"
-                    said.append(f"{card.name} by {socket.tail.name}: {error}, {check.verdict}.")
+                    said.append(f"{card.name} with respect to {socket.tail.name}: {error}, {check.verdict}.")
         errors = [check.error for check in self._checks() if check.verdict == "ok" and check.error is not None]
         if errors:
             said.append(f"{len(errors)} ok, relative errors up to {numbers.scalar(max(errors))}.")
