@@ -121,6 +121,15 @@ class TestChanging:
         assert seen["large"]["a"][0] == 50_000_000.1
         assert seen["refused"] == seen["large"]
 
+    def test_the_tile_of_an_empty_leaf_says_so(self, tmp_path):
+        w, e = ag.Tensor(0.5, requires_grad=True, name="w"), ag.Tensor(np.zeros((0, 3)), requires_grad=True, name="E")
+        seen = opened(
+            step_through((e * w).sum() + w * w),
+            tmp_path,
+            "await frame(); seen.tiles = [...document.querySelectorAll('.tile')].map(tile => tile.textContent);",
+        )
+        assert seen["tiles"][:2] == ["PARAME = empty", "PARAMw = 0.5000∂L/∂w = 1"]
+
     def test_a_neuron_follows_every_way_of_changing_a_number(self, tmp_path):
         seen = opened(
             step_through(neuron()),

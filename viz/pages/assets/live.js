@@ -207,6 +207,7 @@ movable.forEach(k => {
   t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b title="${esc(K[k].name)}">${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
   el('tiles').append(t);
   const box = t.querySelector('.those'), puts = [];
+  if (!n) box.textContent = 'empty';
   if (few) for (let i = 0; i < n; i++) {
     const s = document.createElement('span');
     box.append(s);
@@ -226,7 +227,7 @@ movable.forEach(k => {
   const tile = () => {
     const said = n === 1 ? [scalar(memory[k][0])] : few && n ? entries(memory[k]) : [], g = gradient(k);
     puts.forEach(f => f(said));
-    t.lastChild.textContent = g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : `rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : 'no grad';
+    t.lastChild.textContent = !n ? '' : g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : `rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : 'no grad';
   };
   shows.push(tile);
 });
