@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -134,15 +135,24 @@ def _describe(module: Module) -> dict[str, Any] | None:
     if LAYERS.get(name, type(module)) is not type(module):
         return None
     if type(module) not in CONTAINERS:
-        arguments = module.arguments()
+        arguments = _plain(module.arguments())
         return None if arguments is None else {"class": name, "arguments": arguments}
     children = {n: _describe(child) for n, child in module.named_children()}
     return None if None in children.values() else {"class": name, "children": children}
 
 
+def _plain(arguments: Any) -> Any:
+    """Arguments as JSON returns them: tuples as lists, NumPy's integers as integers; others unchanged."""
+    try:
+        return json.loads(json.dumps(arguments, default=operator.index))
+    except TypeError:
+        return arguments
+
+
 def _structure(module: Module) -> Any:
     """Classes and arguments of a module and its submodules, repeated for shared ones."""
-    return type(module), module.arguments(), [(name, _structure(child)) for name, child in module.named_children()]
+    children = [(name, _structure(child)) for name, child in module.named_children()]
+    return type(module), _plain(module.arguments()), children
 
 
 def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Module:

@@ -257,6 +257,20 @@ def test_a_class_of_ones_own_that_tells_its_arguments_is_rebuilt_where_it_is_giv
         nn.load_model(path, Net)
 
 
+class Sized(nn.Module):
+    def __init__(self, sizes):
+        self.sizes, self.layer = tuple(sizes), nn.Linear(*sizes, seed=0)
+
+    def arguments(self):
+        return {"sizes": self.sizes}
+
+
+def test_arguments_may_be_tuples_and_integers_of_numpy(tmp_path):
+    net = Sized((np.int64(2), 3))
+    nn.save(net, tmp_path / "net.npz")
+    assert nn.load_model(tmp_path / "net.npz", Sized).sizes == (2, 3)
+
+
 def test_a_class_whose_constructor_takes_other_arguments_saves_weights_only(tmp_path):
     class Other(Net):
         def arguments(self):
