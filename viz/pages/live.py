@@ -317,7 +317,8 @@ class _Traced:
             kind, key = self.labels[i]
             if kind != "d":
                 raise NotLive(
-                    f"These numbers are as recorded: computed again from its leaves, {key} is not what was recorded."
+                    f"These numbers are as recorded: computed again from the leaves, {_called(kind, key)} is "
+                    "another number. An array may have been written to since, or all but rounding errors cancels."
                 )
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
 
@@ -381,6 +382,13 @@ def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
     if tuple(part.shape) == shape:
         return part
     return ag.reshape(ag.sum(part, axis=tuple(broadcast_axes(tuple(part.shape), shape))), shape)
+
+
+def _called(kind: str, key: str) -> str:
+    """The number with this label, in words."""
+    name, _, index = key.partition("/")
+    sent = f"the gradient that {name} sends to operand {int(index or 0) + 1}"
+    return {"v": f"the value of {name}", "g": f"the gradient of {name}"}.get(kind, sent)
 
 
 def _alike(found: Any, recorded: Any, coarse: bool) -> bool:

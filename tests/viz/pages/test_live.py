@@ -11,6 +11,7 @@ import autograd as ag
 import nn
 from tests.viz.pages.browser import browse, needs_chromium
 from viz.drawing.errors import DrawingError
+from viz.pages import live
 from viz.pages.page import step_through
 from viz.recorded.scene import Scene
 
@@ -344,6 +345,13 @@ class TestWhatIsNotLive:
         assert "function see(" not in page.html
         with pytest.raises(DrawingError, match="602,400 numbers to start from"):
             step_through(ag.sum(ag.Tensor(np.ones((4, 600))) @ large.T), check=False, live=True)
+
+    def test_a_number_that_the_program_does_not_reach_is_named(self, monkeypatch):
+        monkeypatch.setattr(live, "_alike", lambda found, recorded, coarse: False)
+        page = step_through(ag.tanh(ag.Tensor(3.0, True, name="w")), check=False)
+        assert "computed again from the leaves, the value of w is another number" in page.html
+        assert live._called("g", "w") == "the gradient of w"
+        assert live._called("s", "t1/0") == "the gradient that t1 sends to operand 1"
 
     def test_an_operation_without_a_reading_is_named(self):
         x = ag.Tensor([[2.0, 0.5], [0.5, 1.0]], True, name="x")
