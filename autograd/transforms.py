@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import update_wrapper
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -397,6 +398,7 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     """
     _check_pairs(primals, tangents)
     everything = tuple(range(len(primals)))
-    call = _call(grad(f, everything, has_aux), primals, everything, {}, has_aux, tangents)
+    slope = update_wrapper(grad(f, everything, has_aux), f)  # errors name f and its arguments
+    call = _call(slope, primals, everything, {}, has_aux, tangents)
     vs = _directions([call.results_form], call.ys, [tuple(tangents)])  # pulled back: the Hessian is symmetric
     return call.with_aux(has_aux, call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)))

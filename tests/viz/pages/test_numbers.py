@@ -19,7 +19,7 @@ def test_numbers_are_written_as_the_library_writes_them():
     random = np.random.default_rng(0)
     drawn = (random.normal(size=400) * 10.0 ** random.integers(-12, 8, 400)).tolist()
     values = [0.0, 1.0, -3.0, 9999.0, 10000.0, 12345.6, 9999.6, 0.001, -0.00099999, 0.1, 5e-324, *drawn]
-    pages = Path(viz.__file__).parent / "pages"
+    pages = Path(viz.__file__).parent / "pages/assets"
     script = (pages / "common.js").read_text("utf-8") + (pages / "numbers.js").read_text("utf-8") + (
         "const given = JSON.parse(require('fs').readFileSync(0));"
         "console.log(JSON.stringify([given.map(scalar), given.map(x => rms(Math.abs(x))),"

@@ -211,7 +211,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path):
 
 def computed(script, given):
     """What ``script``, run after the preparation of a drawing, gives for ``given``."""
-    ink = (Path(viz.__file__).parent / "pages/ink.js").read_text(encoding="utf-8")
+    ink = (Path(viz.__file__).parent / "pages/assets/ink.js").read_text(encoding="utf-8")
     program = f"{ink}\nconst given = JSON.parse(require('fs').readFileSync(0));\nconsole.log(JSON.stringify({script}))"
     run = subprocess.run([NODE, "-e", program], input=json.dumps(given).encode(), capture_output=True, check=True)
     return json.loads(run.stdout)
