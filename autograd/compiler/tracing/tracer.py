@@ -18,7 +18,7 @@ from autograd.backends import PYTHON_SCALARS
 from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.passes.packing import HOMES
+from autograd.compiler.passes.packing import HOMES, TURNED
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option
 from autograd.compiler.tracing.lines import Lines, is_users, line_of_user
 from autograd.compiler.tracing.names import name_values
@@ -400,7 +400,8 @@ class Tracer:
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
-            if id(owner(raw)) not in HOMES:  # compiling may have turned it
+            turned = id(owner(raw)) in HOMES or (id(tensor) in TURNED and not raw.flags.c_contiguous)
+            if not turned:  # else eagerly the order may be another
                 self.current[key].strides = getattr(raw, "strides", None)
         return self.current[key]
 

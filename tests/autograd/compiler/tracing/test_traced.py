@@ -179,3 +179,22 @@ def test_a_graph_older_than_an_update_is_refused_as_eagerly() -> None:
         optimizer = nn.optim.SGD([w], lr=0.1)
         with pytest.raises(GradientError, match=r"w.* was changed after"):
             call(lambda w=w, optimizer=optimizer: f(w, optimizer))
+
+
+def test_an_order_of_memory_inherited_from_a_compiled_function_is_not_trusted() -> None:
+    w = ag.Tensor(np.arange(4.0).reshape(2, 2), requires_grad=True, name="w")
+    optimizer = nn.optim.Adam([w], lr=0.05)
+
+    @ag.compile
+    def step() -> Any:
+        loss, flat = ag.tanh(w.mT).sum(), ag.reshape(w, (-1,))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return flat, loss
+
+    agree(step()[0], ag.reshape(w, (-1,)), "a view of the new values")
+    w.data = w.data * 0.5  # in the order of the compiled function, in which a reshape is a copy
+    assert not w.data.flags.c_contiguous
+    with pytest.raises(TraceError, match="depending on the order of its elements"):
+        step()
