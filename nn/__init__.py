@@ -57,9 +57,9 @@ from nn.modules.pooling import (
 )
 from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from nn.modules.stateless import functional_call
-from nn.onnx import load_onnx, save_onnx
-from nn.pytorch import from_torch
 from nn.saving import load, load_metadata, load_model, save
+from nn.saving.onnx import load_onnx, save_onnx
+from nn.saving.pytorch import from_torch
 from nn.training import History, evaluate, fit
 from nn.tuning import search
 

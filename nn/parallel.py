@@ -18,7 +18,7 @@ rows of all ranks. `nn.Dropout` draws the mask of the whole batch from rank 0's 
 with fewer rows than ranks is computed by every rank.
 
 **Limits.** A module of yours that combines rows sees those of its rank alone, and one that draws random numbers draws
-on each rank, unless it reads `nn.sharding.SHARD`: the training repeats with the same seed and number of ranks, but
+on each rank, unless it reads `nn.parallel.SHARD`: the training repeats with the same seed and number of ranks, but
 differs from that of one process. Such a module's buffers are rank 0's after every epoch. On GPUs random numbers differ
 from those on the CPU. A loss must be a mean over rows, as for `nn.fit`.
 
@@ -57,9 +57,9 @@ from autograd import Tensor, asarray
 from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
 from autograd.errors import ShapeError, TraceError
 from nn.errors import ParallelError
+from nn.functional.sharding import SHARD, Shard
 from nn.modules.module import Module
 from nn.optim import Optimizer
-from nn.sharding import SHARD, Shard
 
 KINDS = ("an error", "the start of a training", "a broadcast", "a batch", "a sum", "a layer", "the end")
 """The points at which ranks synchronise. Each begins with one small message of the same size, so that a rank that

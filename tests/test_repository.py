@@ -22,7 +22,7 @@ SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROO
 
 NUMPY = (
     *("autograd/backends/", "autograd/compiler/", "autograd/testing/"),
-    *("nn/data/", "nn/saving/", "nn/commands/", "nn/onnx/", "viz/"),
+    *("nn/data/", "nn/saving/", "nn/commands/", "viz/"),
 )
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)

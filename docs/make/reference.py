@@ -174,7 +174,7 @@ CHAPTERS = (
         "Files and other frameworks",
         "save, load, load_onnx, save_onnx, from_torch: networks in and out.",
         "nn",
-        ("nn.saving", "nn.onnx", "nn.pytorch"),
+        ("nn.saving", "nn.saving.onnx", "nn.saving.pytorch"),
     ),
     Chapter("search", "nn.tuning", "Search for depth, widths and rates of a network.", "nn.tuning", ("",)),
     Chapter("parallel", "nn.parallel", "Training by several processes over MPI.", "nn.parallel", ("",)),

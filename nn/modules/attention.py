@@ -10,7 +10,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.validation import number, whole
 from nn import functional as F
 from nn import init as initialisers
-from nn.attention import attention_weights
+from nn.functional.attention import attention_weights
 from nn.modules.activation import ACTIVATIONS
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear

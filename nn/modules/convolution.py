@@ -10,7 +10,7 @@ from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
 from autograd.validation import whole
 from nn import init as initialisers
-from nn import spatial
+from nn.functional import spatial
 from nn.modules.module import Module, Parameter, as_floating
 
 Many = int | Sequence[int]

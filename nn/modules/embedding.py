@@ -11,7 +11,7 @@ from autograd.errors import DomainError, ShapeError
 from autograd.validation import whole
 from nn import functional as F
 from nn import init as initialisers
-from nn.attention import checked_row
+from nn.functional.attention import checked_row
 from nn.modules.module import Module, Parameter, as_floating
 
 

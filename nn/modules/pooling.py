@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import Tensor
-from nn import spatial
+from nn.functional import spatial
 from nn.modules.module import PlainModule
 
 Many = int | Sequence[int]

@@ -9,8 +9,8 @@ from autograd import Tensor, asarray, concat, permute_dims, squeeze, stack, zero
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.messages import of_type
 from autograd.validation import number, whole
-from nn import recurrence
-from nn.dropout import dropout as dropped
+from nn.functional import recurrence
+from nn.functional.regularization import dropout as dropped
 from nn.init import generator, uniform_
 from nn.modules.module import Module, Parameter, as_floating
 
@@ -39,7 +39,7 @@ class _Recurrent(Module):
     """Base of `RNN`, `LSTM` and `GRU`."""
 
     kind: ClassVar[str]
-    """One of `nn.recurrence.KINDS`; a simple network is of the kind of its nonlinearity."""
+    """One of `nn.functional.recurrence.KINDS`; a simple network is of the kind of its nonlinearity."""
 
     def _make(
         self,

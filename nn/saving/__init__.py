@@ -17,8 +17,9 @@ from autograd.messages import of_type
 from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules.module import Module
-from nn.saving import keras, npz, pytorch, safetensors
+from nn.saving import keras, npz, safetensors
 from nn.saving.architecture import LAYERS, build, describe, kind_of
+from nn.saving.pytorch import weights
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
 
@@ -44,8 +45,8 @@ class Format(NamedTuple):
 FORMATS = (
     Format("a file of nn.save", rb"PK\x03\x04.*__glassgrad__", npz.read),
     Format("a model of Keras", rb"PK\x03\x04.*model\.weights\.h5", keras.read),
-    Format("a checkpoint of PyTorch", rb"PK\x03\x04.*/data\.pkl", pytorch.read),
-    Format("a checkpoint of PyTorch", re.escape(pytorch.LEGACY), pytorch.read),
+    Format("a checkpoint of PyTorch", rb"PK\x03\x04.*/data\.pkl", weights.read),
+    Format("a checkpoint of PyTorch", re.escape(weights.LEGACY), weights.read),
     Format("an HDF5 file", rb"\x89HDF\r\n\x1a\n", keras.read),
     Format("a safetensors file", rb'.{8}\{\s*["}]', safetensors.read),
     Format("an ONNX model", rb"\x08[\x01-\x20]\x12", advice="open it with nn.load_onnx"),

@@ -15,7 +15,7 @@ import numpy as np
 from autograd import Tensor
 from nn.errors import FileError
 from nn.saving.npz import parse
-from nn.saving.pytorch import as_array
+from nn.saving.pytorch.weights import as_array
 
 HEADER = "glassgrad"
 

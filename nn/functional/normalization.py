@@ -1,0 +1,219 @@
+"""Normalisation over samples, channels, groups and batches; `nn.functional` offers all of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from autograd import Tensor, all_reduce, asarray, no_grad, reshape, standardize
+from autograd.backends import epsilon
+from autograd.errors import DomainError, ShapeError
+from autograd.validation import whole
+from nn.functional.sharding import SHARD, Shard
+
+
+def _last_axes(name: str, x: Any, normalized_shape: int | Sequence[int], **affine: Any) -> tuple[Tensor, Any]:
+    """``x`` as a Tensor, and its last axes, whose lengths are ``normalized_shape``: a number, or a tuple of them."""
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    x = asarray(x)
+    if x.shape[-len(shape) :] != shape or not shape:
+        raise ShapeError(f"{name} over {shape} was given x of shape {x.shape}, which does not end in {shape}.")
+    for which, given in affine.items():
+        if given is not None and asarray(given).shape != shape:
+            raise ShapeError(f"{name} over {shape} takes a {which} of that shape; it was given {asarray(given).shape}.")
+    return x, tuple(range(-len(shape), 0)) if len(shape) > 1 else -1
+
+
+def layer_norm(
+    x: Any, normalized_shape: int | Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalise each sample over its last axes to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
+
+    ``normalized_shape``: the lengths of these axes, and the shape of ``weight`` and ``bias``. ``eps`` is added to the
+    variance. J. Ba, J. Kiros and G. Hinton, "Layer normalization", 2016. Raises `autograd.errors.ShapeError` if the
+    shape of ``x`` does not end in ``normalized_shape``.
+
+    >>> layer_norm([[1.0, 2.0, 3.0]], 3, eps=0.0)
+    Tensor([[-1.22474, 0.0, 1.22474]])
+    """
+    x, axes = _last_axes("layer_norm", x, normalized_shape, weight=weight, bias=bias)
+    return _scale_and_shift(standardize(x, axis=axes, eps=eps), weight, bias)
+
+
+def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, eps: float | None = None) -> Tensor:
+    """Divide each sample by the root of its mean square over the last axes, then scale by ``weight``.
+
+    ``normalized_shape``: the lengths of these axes, and the shape of ``weight``. ``eps`` is added to the mean square;
+    by default it is the distance from 1 to the next number of the dtype. B. Zhang and R. Sennrich, "Root mean square
+    layer normalization", NeurIPS 2019. Raises `autograd.errors.ShapeError` if the shape of ``x`` does not end in
+    ``normalized_shape``.
+
+    >>> rms_norm([[3.0, 4.0]], 2, eps=0.0)
+    Tensor([[0.848528, 1.13137]])
+    """
+    x, axes = _last_axes("rms_norm", x, normalized_shape, weight=weight)
+    squares = (x * x).mean(axes, keepdims=True)
+    return _scale_and_shift(x / (squares + (epsilon(x.dtype) if eps is None else eps)).sqrt(), weight, None)
+
+
+def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+    """Normalise each group of channels of each sample to mean 0 and variance 1, then scale by ``weight`` and add
+    ``bias``.
+
+    ``x``: (batch, channels, …). ``num_groups`` divides the channels, and neighbours make a group. ``weight``, ``bias``:
+    (channels,). Y. Wu and K. He, "Group normalization", ECCV 2018. Raises `autograd.errors.ShapeError` for other shapes
+    and `autograd.errors.DomainError` for groups that do not divide the channels.
+
+    >>> group_norm([[1.0, 3.0, 10.0, 30.0]], 2, eps=0.0)
+    Tensor([[-1.0, 1.0, -1.0, 1.0]])
+    """
+    x = asarray(x)
+    if x.ndim < 2:
+        raise ShapeError(f"group_norm takes x (batch, channels, …); it was given shape {x.shape}.")
+    if x.shape[1] % whole(num_groups, "num_groups"):
+        raise DomainError(f"group_norm: num_groups = {num_groups} does not divide the channels of x {x.shape}.")
+    if 0 in x.shape[1:]:
+        raise ShapeError(f"group_norm was given x of shape {x.shape}: a group has no values, hence no variance.")
+    members = math.prod(x.shape[1:]) // num_groups
+    groups = standardize(reshape(x, shape=(x.shape[0], num_groups, members)), axis=-1, eps=eps)
+    return _by_channel(reshape(groups, shape=x.shape), weight, bias)
+
+
+def instance_norm(
+    x: Any,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel of each sample to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
+
+    ``x``: (batch, channels, *space); the others (channels,). Where ``running_mean`` and ``running_var`` are given, they
+    are updated as by `batch_norm` with the mean over the batch, and used if not ``use_input_stats``. D. Ulyanov, A.
+    Vedaldi and V. Lempitsky, "Instance normalization", 2016. Raises `autograd.errors.ShapeError` for other shapes and
+    for a channel of a single value.
+
+    >>> instance_norm([[[1.0, 3.0], [10.0, 30.0]]], eps=0.0)
+    Tensor([[[-1.0, 1.0],
+             [-1.0, 1.0]]])
+    """
+    x = asarray(x)
+    if x.ndim < 3:
+        raise ShapeError(f"instance_norm takes x (batch, channels, *space); it was given shape {x.shape}.")
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    if math.prod(x.shape[2:]) < 2:
+        raise ShapeError(
+            f"instance_norm was given {x.shape}, fewer than two values in each channel of a sample, which have no "
+            "variance."
+        )
+    axes = tuple(range(2, x.ndim))
+    _check_channels("instance_norm", x, running_mean)
+    for running, each in zip((running_mean, running_var), _statistics(x, axes, running_mean), strict=True):
+        _move_average(running, each if each is None else each.mean(0), momentum)
+    return _by_channel(standardize(x, axis=axes, eps=eps), weight, bias)
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel (axis 1) to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
+
+    ``x``: ``(batch, channels, …)``; the others ``(channels,)``. In ``training`` mean and variance are those of the
+    batch, and ``running ← (1 - momentum) · running + momentum · batch`` updates ``running_mean`` and ``running_var``
+    (the latter with the unbiased variance), unless they are ``None``; otherwise the running ones are used. S. Ioffe and
+    C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate shift", ICML
+    2015. Raises `autograd.errors.ShapeError` for another number of channels, and in training for a single value per
+    channel.
+
+    >>> import autograd as ag
+    >>> mean, var = ag.zeros(1), ag.ones(1)
+    >>> batch_norm([[1.0], [3.0]], mean, var, training=True, eps=0.0).tolist(), mean
+    ([[-1.0], [1.0]], Tensor([0.2]))
+    """
+    x = asarray(x)
+    _check_channels("batch_norm", x, running_mean)
+    if not training:
+        if running_mean is None or running_var is None:
+            raise DomainError("batch_norm needs running_mean and running_var, unless training=True.")
+        scale = 1 / (running_var + eps).sqrt()
+        weight = scale if weight is None else weight * scale
+        return _by_channel(x, weight, (0.0 if bias is None else bias) - running_mean * weight)
+    axes, shard = (0, *range(2, x.ndim)), SHARD.get()
+    count = math.prod(x.shape[i] for i in axes)
+    if shard is not None:
+        count = count * shard.batch_size // (shard.stop - shard.start)
+    if count < 2:
+        raise ShapeError(
+            f"batch_norm was given {x.shape}, fewer than two values per channel, which have no variance: train on "
+            "larger batches, or evaluate with training=False."
+        )
+    if shard is not None:
+        normal, mean, var = _standardize_across_ranks(x, axes, eps, count, shard)
+    else:
+        normal, (mean, var) = standardize(x, axis=axes, eps=eps), _statistics(x, axes, running_mean)
+    _move_average(running_mean, mean, momentum)
+    _move_average(running_var, var, momentum)
+    return _by_channel(normal, weight, bias)
+
+
+def _statistics(x: Tensor, axes: tuple[int, ...], running: Tensor | None) -> tuple[Any, Any]:
+    """Mean and unbiased variance over ``axes``; ``None`` where there is no average to update."""
+    if running is None:
+        return None, None
+    with no_grad():
+        return x.mean(axes), x.var(axes, correction=1)
+
+
+def _check_channels(name: str, x: Tensor, running_mean: Tensor | None) -> None:
+    if x.ndim < 2 or (running_mean is not None and x.shape[1:2] != running_mean.shape):
+        channels = "" if running_mean is None else f" over {running_mean.shape} channels"
+        raise ShapeError(f"{name}{channels} takes (batch, channels, …); it was given {x.shape}.")
+
+
+def _standardize_across_ranks(
+    x: Tensor, axes: tuple[int, ...], eps: float, count: int, shard: Shard
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Standardised ``x``, and mean and unbiased variance of the ``count`` values per channel on all ranks."""
+    mean = all_reduce(x.sum(axes, keepdims=True), add=shard.all_reduce) / count
+    centred = x - mean
+    var = all_reduce((centred * centred).sum(axes, keepdims=True), add=shard.all_reduce) / count
+    flat, spread = mean.detach().reshape((-1,)), var.detach().reshape((-1,)) * (count / (count - 1))
+    return centred / (var + eps).sqrt(), flat, spread
+
+
+def _by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
+    """``x`` (batch, channels, …) times ``weight`` (channels,) plus ``bias`` (channels,), where they are given."""
+    column = (-1, *(1,) * (x.ndim - 2))
+    given = {"weight": weight, "bias": bias}
+    for name, t in given.items():
+        if t is not None:
+            t = asarray(t)
+            if t.shape != x.shape[1:2]:
+                raise ShapeError(f"{name} is {t.shape}: give one number for each channel of x {x.shape}.")
+            given[name] = t if x.ndim == 2 else reshape(t, shape=column)
+    return _scale_and_shift(x, **given)
+
+
+def _scale_and_shift(x: Tensor, weight: Any, bias: Any) -> Tensor:
+    """``x · weight + bias``, without those that are None."""
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+def _move_average(running: Tensor | None, new: Any, momentum: float) -> None:
+    """Update a moving average, if there is one, not in place: a recorded graph may hold the old array."""
+    if running is not None:
+        with no_grad():
+            running.data = (1 - momentum) * running.data + momentum * new.to(running.dtype).data

@@ -1,5 +1,0 @@
-"""Modules of PyTorch as Modules of ``nn``: the conversion, and the table of operations it knows."""
-
-from nn.pytorch.convert import Converted, from_torch
-
-__all__ = ["Converted", "from_torch"]

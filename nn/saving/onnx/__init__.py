@@ -1,0 +1,75 @@
+"""Networks in the ONNX format: `load_onnx` reads one, `save_onnx` writes one.
+
+The rest is imported when it is first used, because the table of operators is long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nn.saving.onnx.model import ONNXModel
+
+__all__ = ["load_onnx", "save_onnx"]
+
+
+def load_onnx(path: str | PathLike[str]) -> ONNXModel:
+    """The network in an ONNX file, as a `Module`: it can be run, differentiated, compiled and drawn.
+
+    Weights become parameters with the names that they have in the file; the running statistics of BatchNormalization
+    become buffers. Shape arithmetic and other constants are computed here, once. Nothing in the file is executed.
+
+    Raises `nn.errors.FileError` for a file that is damaged, or that asks for operators or dtypes that are not
+    supported (all are listed), `autograd.errors.DependencyError` without the package ``onnx``, and `OSError` for a file
+    that can't be read.
+
+    >>> import nn
+    >>> nn.load_onnx("README.md")
+    Traceback (most recent call last):
+        ...
+    nn.errors.FileError: README.md is no ONNX file, or is damaged.
+    """
+    from nn.saving.onnx.model import load
+
+    return load(path)
+
+
+def save_onnx(
+    model: Callable[..., Any],
+    path: str | PathLike[str],
+    *examples: Any,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    dynamic_batch: bool = False,
+) -> None:
+    """Write a module or a function of Tensors as an ONNX file, whole or not at all.
+
+    The model is followed once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
+    one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A
+    training step is written, too: the gradients, and what the step changes (parameters, averages of the optimizer), are
+    outputs, called ``weight_new`` for ``weight``, which is then also an input with its present value as the default.
+
+    ``input_names``: by default those of the function's arguments. ``output_names``: by default ``output``, or
+    ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the
+    file takes any. Opset 21, which onnxruntime runs from 1.18 on.
+
+    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them,
+    `autograd.errors.DomainError` for a name that ends in another suffix than ``.onnx`` or ``.pb``, and
+    `autograd.errors.DependencyError` without the package ``onnx``.
+
+    >>> import nn, tempfile, os, autograd as ag
+    >>> model = nn.MLP([4, 3, 2], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save_onnx(model, os.path.join(folder, "model.onnx"), ag.ones((1, 4), dtype="float32"))
+    ...     nn.load_onnx(os.path.join(folder, "model.onnx"))
+    ONNXModel(x(1, 4) → output): 23 parameters
+      layers.0.weight  (3, 4)  12
+      layers.0.bias    (3,)     3
+      layers.2.weight  (2, 3)   6
+      layers.2.bias    (2,)     2
+    """
+    from nn.saving.onnx.save import save
+
+    save(model, path, examples, input_names, output_names, dynamic_batch)

@@ -1,0 +1,98 @@
+"""One step of a graph computed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd import Tensor, asarray, no_grad
+from autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError
+from autograd.modes import MODE, TRACER, Mode
+from nn.saving.onnx.read import Graph, Step
+from nn.saving.onnx.table import concrete
+
+LONGEST = 600
+"""How many characters of an error in a step are kept: it may list what a file made long."""
+
+PLACED = (DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError)
+"""Errors that keep their class when a step adds where they happened."""
+
+
+def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[Any, ...]:
+    """The results of a step: NumPy arrays where all that it takes is known, else Tensors.
+
+    ``run(body, *values)`` computes a graph among its attributes. Errors name the step and the shapes it was given.
+    """
+    row, options = step.row, dict(step.attributes)
+    bodies = [name for name, value in options.items() if isinstance(value, Graph)]
+    for name in bodies:
+        options[name] = functools.partial(run, options[name])
+    if row.counts_outputs:
+        options["outputs"] = len(step.outputs)
+    mode = MODE.get()
+    token = MODE.set(Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.anomaly)) if step.scope else None
+    try:
+        last = len(row.inputs) - 1
+        known = [row.inputs[min(i, last)] in row.known for i in range(len(args))]
+        args = [concrete(x) if k else x for x, k in zip(args, known, strict=True)]
+        device = next((x.device for x in args if isinstance(x, Tensor)), "cpu")
+        if device != "cpu":
+            args = [x if k else _on(device, x) for x, k in zip(args, known, strict=True)]
+        if bodies or any(map(_has_tensor, args)):
+            out = row.function(*args, **options)
+        else:
+            out = _known(row.function, args, options)
+    except AutogradError as error:
+        if getattr(error, "placed", False):
+            raise
+        raise _placed(type(error), step, args, error) from error
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        raise _placed(DomainError, step, args, error) from error
+    finally:
+        if token is not None:
+            MODE.reset(token)
+    return out if isinstance(out, tuple) else (out,)
+
+
+def _on(device: str, value: Any) -> Any:
+    """A known array on the device of the Tensors that it meets; a single float, which becomes a number, as it is."""
+    if not isinstance(value, numpy.ndarray) or (value.size == 1 and value.dtype.kind == "f"):
+        return value
+    return asarray(value, device=device)
+
+
+def _known(function: Any, args: list[Any], options: dict[str, Any]) -> Any:
+    """``function`` of known values, computed now and by NumPy, also while something is traced."""
+    token = TRACER.set(None)
+    try:
+        with no_grad(), numpy.errstate(all="ignore"):
+            return _plain(function(*args, **options))
+    finally:
+        TRACER.reset(token)
+
+
+def _plain(value: Any) -> Any:
+    """Tensors as NumPy arrays."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(_plain, value))
+    return numpy.asarray(value.data) if isinstance(value, Tensor) else value
+
+
+def _has_tensor(value: Any) -> bool:
+    return any(map(_has_tensor, value)) if isinstance(value, list) else isinstance(value, Tensor)
+
+
+def _placed(kind: type[AutogradError], step: Step, args: list[Any], error: Exception) -> AutogradError:
+    """An error with the step where it happened."""
+    message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
+    placed: Any = (kind if kind in PLACED else DomainError)(message)
+    placed.placed = True
+    return placed  # type: ignore[no-any-return]
+
+
+def _shapes(args: list[Any]) -> str:
+    shapes = [str(x.shape) if hasattr(x, "shape") else "nothing" if x is None else type(x).__name__ for x in args]
+    return " and ".join([", ".join(shapes[:-1]), shapes[-1]] if len(shapes) > 1 else shapes) or "nothing"

@@ -1,0 +1,65 @@
+"""A graph for any number of examples, from the graphs for two numbers of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn.saving.onnx.write import NotWritten, used_inside
+
+SIZES = 61, 67
+"""The two numbers of examples: primes, so that no other length is taken for one of them."""
+
+
+def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
+    """``model``, written for the first of `SIZES`, made one for any number, by what is different in ``other``.
+
+    A length that follows from the others is left to Reshape, as -1. One that an Expand needs is computed from the first
+    of ``inputs``. Raises `NotWritten` where anything else depends on the number.
+    """
+    graph, others = model.graph, {t.name: t for t in other.graph.initializer}
+    if [n.SerializeToString() for n in graph.node] != [n.SerializeToString() for n in other.graph.node]:
+        raise NotWritten("what it computes depends on the number of examples: write it without dynamic_batch.")
+    users: dict[str, list[Any]] = {}
+    inside: set[str] = set()  # what the graphs within nodes take
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+        inside |= used_inside(node)
+    computed: list[Any] = []
+    for tensor in list(graph.initializer):
+        twin = others[tensor.name]
+        if tensor.SerializeToString() == twin.SerializeToString():
+            continue
+        values, twins = (onnx.numpy_helper.to_array(t) for t in (tensor, twin))
+        kinds = {n.op_type if [*n.input].index(tensor.name) == 1 else "" for n in users.get(tensor.name, ())}
+        places = [i for i, (a, b) in enumerate(zip(values.reshape(-1), twins.reshape(-1), strict=False)) if a != b]
+        if values.ndim != 1 or values.shape != twins.shape or kinds - {"Reshape", "Expand"} or tensor.name in inside:
+            raise NotWritten(f"{tensor.name} depends on the number of examples: write it without dynamic_batch.")
+        if kinds == {"Reshape"} and len(places) == 1 and -1 not in values:
+            values = values.copy()
+            values[places[0]] = -1
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+            continue
+        if any((values[i], twins[i]) != SIZES for i in places):
+            raise NotWritten(f"{tensor.name} depends on the number of examples: write it without dynamic_batch.")
+        parts = []
+        for i in range(len(values)):
+            name = "batch_size" if i in places else f"{tensor.name}_part_{i}"
+            if i not in places:
+                graph.initializer.append(onnx.numpy_helper.from_array(values[i : i + 1], name))
+            parts.append(name)
+        graph.initializer.remove(tensor)
+        computed.append(onnx.helper.make_node("Concat", parts, [tensor.name], name=f"/{tensor.name}", axis=0))
+    if computed:
+        size = onnx.helper.make_node("Shape", [inputs[0]], ["batch_size"], name="/batch_size", start=0, end=1)
+        nodes = [size, *computed, *graph.node]
+        del graph.node[:]
+        graph.node.extend(nodes)
+    for declared, twin in zip((*graph.input, *graph.output), (*other.graph.input, *other.graph.output), strict=True):
+        dims = declared.type.tensor_type.shape.dim, twin.type.tensor_type.shape.dim
+        for a, b in zip(*dims, strict=True):
+            if a.dim_value != b.dim_value:
+                if (a.dim_value, b.dim_value) != SIZES:
+                    raise NotWritten(f"{declared.name} has an axis of another length than the number of examples.")
+                a.dim_param = "batch"
+    return model

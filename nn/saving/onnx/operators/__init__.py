@@ -1,0 +1,33 @@
+"""The functions of the operators, by kind. Importing this package fills the table."""
+
+from nn.saving.onnx.operators import (
+    attention,
+    control,
+    elementwise,
+    fused,
+    indexing,
+    losses,
+    normalization,
+    quantized,
+    recurrent,
+    reductions,
+    shaping,
+    signal,
+    windows,
+)
+
+__all__ = [
+    "attention",
+    "control",
+    "elementwise",
+    "fused",
+    "indexing",
+    "losses",
+    "normalization",
+    "quantized",
+    "recurrent",
+    "reductions",
+    "shaping",
+    "signal",
+    "windows",
+]

@@ -1,0 +1,211 @@
+"""Control flow and sequences. A body is a function of its inputs that gives a list of its outputs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
+from nn.saving.onnx.table import ALLOWED, STEPS, axis_in, ints, number, operator, rank
+
+Body = Callable[..., list[Any]]
+
+
+@operator("If", known="cond")
+def if_(cond: Any, *, then_branch: Body, else_branch: Body) -> Any:
+    """One of two branches."""
+    return tuple((then_branch if bool(number(cond)) else else_branch)())
+
+
+def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
+    """Values as the entries of a new axis."""
+    size = sum(getattr(value, "size", 0) * value.dtype.itemsize for value in values)
+    if size > ALLOWED.get():
+        raise SizeError(f"a loop collects {size / 2**30:,.1f} GiB; the limit is {ALLOWED.get() / 2**30:.3g} GiB")
+    return ag.stack(values, axis=axis) if values else numpy.zeros((0,), "float32")
+
+
+@operator("Loop", known="count")
+def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
+    """A body, again and again: ``count`` times, and while its first result holds."""
+    trips = STEPS + 1 if count is None else int(number(count))
+    going, states, collected = cond is None or bool(number(cond)), list(carried), []
+    step = 0
+    while going and step < trips:
+        if step >= STEPS:
+            raise DomainError(f"it runs its body more than {STEPS:,} times, the limit")
+        out = body(numpy.asarray(step, "int64"), numpy.asarray(True), *states)
+        going, states = bool(number(out[0])), out[1 : 1 + len(carried)]
+        collected.append(out[1 + len(carried) :])
+        step += 1
+    if not collected:
+        return tuple(states)
+    return (*states, *(_stacked(of_one) for of_one in zip(*collected, strict=True)))
+
+
+def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool) -> tuple[Any, ...]:
+    """A Scan as one operation, whose body is followed once."""
+
+    def step(carries: Any, parts: Any) -> Any:
+        out = [ag.asarray(value) for value in body(*carries, *parts)]
+        return tuple(out[: len(states)]), tuple(out[len(states) :])
+
+    step.__name__ = "scan"
+    carries, stacked = ag.scan(step, tuple(map(ag.asarray, states)), tuple(map(ag.asarray, scans)), reverse=reverse)
+    return (*carries, *stacked)
+
+
+def _scanned(
+    body: Body, values: Sequence[Any], count: int, in_axes: Any, in_directions: Any, out_axes: Any, out_directions: Any
+) -> tuple[Any, ...]:
+    """The last states and the stacked outputs of a Scan."""
+    states, scans = list(values[:-count]), values[-count:]
+    axes = [axis_in(a, rank(x)) for a, x in zip(in_axes or [0] * count, scans, strict=True)]
+    steps = {x.shape[a] for a, x in zip(axes, scans, strict=True)}
+    if len(steps) != 1:
+        raise ShapeError(f"the scanned values have different lengths: {sorted(steps)}")
+    (length,) = steps
+    turns = {bool(d) for d in (*(in_directions or [0]), *(out_directions or [0]))}
+    if length > 1 and not any(axes) and not any(out_axes or ()) and len(turns) == 1:
+        try:
+            return _one_loop(body, states, scans, turns.pop())
+        except TraceError:
+            pass  # the body needs values, as those of a condition: step by step
+    collected = []
+    for t in range(length):
+        at = [length - 1 - t if d else t for d in in_directions or [0] * count]
+        parts = [ag.getitem(x, index=(*(slice(None),) * a, i)) for x, a, i in zip(scans, axes, at, strict=True)]
+        out = body(*states, *parts)
+        collected.append(out[len(states) :])
+        states = out[: len(states)]
+    stacked = []
+    for i, of_one in enumerate(zip(*collected, strict=True)):
+        ordered = of_one[::-1] if out_directions and out_directions[i] else of_one
+        axis = axis_in(out_axes[i], rank(of_one[0]) + 1) if out_axes else 0
+        stacked.append(_stacked(ordered, axis))
+    return (*states, *stacked)
+
+
+@operator("Scan", since=9)
+def scan(
+    *values: Any, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
+    scan_output_axes: Any = None, scan_output_directions: Any = None,
+) -> Any:  # fmt: skip
+    """A body over the entries of axes, with states that it carries on."""
+    return _scanned(
+        body, values, num_scan_inputs, scan_input_axes, scan_input_directions, scan_output_axes, scan_output_directions
+    )
+
+
+@operator("Scan", known="sequence_lens")
+def scan_of_batch(
+    sequence_lens: Any = None, *values: Any, body: Body, num_scan_inputs: int, directions: Any = None
+) -> Any:
+    """A Scan of each sample, as in opset 8."""
+    if sequence_lens is not None:
+        raise DomainError("sequence_lens, sequences of different lengths, is not supported")
+    samples = [
+        _scanned(body, [ag.getitem(x, index=b) for x in values], num_scan_inputs, None, directions, None, None)
+        for b in range(values[0].shape[0])
+    ]
+    return tuple(_stacked(of_one) for of_one in zip(*samples, strict=True))
+
+
+# ---------------------------------------------------------------------------------------------------------- sequences
+
+
+@operator("SequenceEmpty")
+def sequence_empty(*, dtype: int = 1) -> Any:
+    """A sequence of nothing."""
+    return []
+
+
+@operator("SequenceConstruct")
+def sequence_construct(*values: Any) -> Any:
+    """Values as a sequence."""
+    return [*values]
+
+
+def _place(sequence: list[Any], position: Any, more: int = 0) -> int:
+    i = int(number(position))
+    if not -len(sequence) <= i < len(sequence) + more:
+        raise IndexingError(f"position {i} of a sequence of {len(sequence)}")
+    return i
+
+
+@operator("SequenceAt", known="position")
+def sequence_at(sequence: Any, position: Any) -> Any:
+    """One value of a sequence."""
+    return sequence[_place(sequence, position)]
+
+
+@operator("SequenceInsert", known="position")
+def sequence_insert(sequence: Any, value: Any, position: Any = None) -> Any:
+    """A sequence with one value more."""
+    i = len(sequence) if position is None else _place(sequence, position, 1)
+    return [*sequence[:i], value, *sequence[i:]]
+
+
+@operator("SequenceErase", known="position")
+def sequence_erase(sequence: Any, position: Any = None) -> Any:
+    """A sequence with one value fewer."""
+    i = _place(sequence, -1 if position is None else position) % len(sequence)
+    return [*sequence[:i], *sequence[i + 1 :]]
+
+
+@operator("SequenceLength")
+def sequence_length(sequence: Any) -> Any:
+    """The number of values."""
+    return numpy.asarray(len(sequence), "int64")
+
+
+@operator("ConcatFromSequence")
+def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
+    """The values of a sequence together, along an axis or a new one."""
+    return ag.stack(sequence, axis=axis) if new_axis else ag.concat(sequence, axis=axis)
+
+
+@operator("SplitToSequence", known="split")
+def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int = 1) -> Any:
+    """Parts of ``x`` along an axis, as a sequence."""
+    axis = axis_in(axis, rank(x))
+    n, before = x.shape[axis], (slice(None),) * axis
+    if split is None and not keepdims:
+        return [ag.getitem(x, index=(*before, i)) for i in range(n)]
+    length = 1 if split is None else int(number(split)) if split.ndim == 0 else None
+    if length is not None and length < 1:
+        raise ShapeError(f"parts of length {length}")
+    lengths = ints(split) if length is None else [min(length, n - i) for i in range(0, n, length)]
+    ends = numpy.cumsum([0, *lengths]).tolist()
+    return [ag.getitem(x, index=(*before, slice(a, b))) for a, b in itertools.pairwise(ends)]
+
+
+@operator("SequenceMap")
+def sequence_map(sequence: Any, *values: Any, body: Body) -> Any:
+    """A body over the values of sequences."""
+    found = [body(item, *(v[i] if isinstance(v, list) else v for v in values)) for i, item in enumerate(sequence)]
+    return tuple([*of_one] for of_one in zip(*found, strict=True))
+
+
+@operator("Optional")
+def optional(value: Any = None, *, type: Any = None) -> Any:
+    """A value that may be missing."""
+    return value
+
+
+@operator("OptionalHasElement")
+def optional_has_element(value: Any = None) -> Any:
+    """Whether a value is there."""
+    return numpy.asarray(value is not None)
+
+
+@operator("OptionalGetElement")
+def optional_get_element(value: Any) -> Any:
+    """The value, which must be there."""
+    if value is None:
+        raise DomainError("its value is missing")
+    return value

@@ -1,0 +1,354 @@
+"""Operators that compute element by element."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd import Tensor
+from autograd.errors import DomainError, DTypeError
+from nn.functional import activations
+from nn.saving.onnx.table import axis_in, bounded, broadcast, cast, concrete, is_float, number, operator, rank, scalar
+
+# ---------------------------------------------------------------------------------------------------------- arithmetic
+
+
+def _aligned(x: Any, y: Any, axis: int | None) -> Any:
+    """``y`` with axes behind it so that its first is the axis ``axis`` of ``x``, as opsets before 7 broadcast."""
+    if axis is None or rank(y) >= rank(x):
+        return y
+    return ag.reshape(y, shape=(*y.shape, *(1,) * (rank(x) - axis_in(axis, rank(x)) - rank(y))))
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def apply(x: Any, y: Any, *, axis: Any = None, broadcast: Any = 0, consumed_inputs: Any = None) -> Any:
+        y = _aligned(x, y, axis)
+        _broadcast_shape(x, y)
+        return function(_as_number(x, y), _as_number(y, x))
+
+    return apply
+
+
+def _as_number(x: Any, other: Any) -> Any:
+    """A known single value as a Python number, so that a picture shows it, where the result stays the same."""
+    alike = isinstance(other, Tensor) and other.dtype == x.dtype and x.dtype.kind == "f" and rank(other) >= rank(x)
+    return x.item() if alike and isinstance(x, numpy.ndarray) and x.size == 1 else x
+
+
+def _broadcast_shape(*values: Any) -> Any:
+    return broadcast(*(value.shape for value in values))
+
+
+def _unary(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    def apply(x: Any, *, consumed_inputs: Any = None) -> Any:
+        return function(x)
+
+    return apply
+
+
+def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def apply(*values: Any, consumed_inputs: Any = None) -> Any:
+        _broadcast_shape(*values)
+        return functools.reduce(function, values)
+
+    return apply
+
+
+def _divide(x: Any, y: Any) -> Any:
+    """The quotient; of integers rounded toward 0."""
+    if isinstance(x, float) or is_float(x):
+        return ag.divide(x, y)
+    down = ag.floor_divide(x, y)
+    if x.dtype.kind == "u":
+        return down
+    inexact = ag.not_equal(ag.multiply(down, y), x)
+    toward_zero = ag.logical_and(inexact, ag.not_equal(ag.less(x, 0), ag.less(y, 0)))
+    return ag.add(down, cast(toward_zero, x.dtype))
+
+
+def _power(x: Any, y: Any) -> Any:
+    """``x`` to ``y`` in the dtype of ``x``."""
+    if isinstance(x, float) or isinstance(y, float):
+        return ag.power(x, y)
+    if rank(y) == 0 and isinstance(y, numpy.ndarray) and is_float(x):
+        return ag.power(x, float(y))
+    if x.dtype == y.dtype:
+        return ag.power(x, y)
+    return cast(ag.power(x, cast(y, x.dtype)) if is_float(x) else ag.power(cast(x, "float64"), y), x.dtype)
+
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "Add": ag.add,
+    "Sub": ag.subtract,
+    "Mul": ag.multiply,
+    "Div": _divide,
+    "Pow": _power,
+    "Equal": ag.equal,
+    "Greater": ag.greater,
+    "GreaterOrEqual": ag.greater_equal,
+    "Less": ag.less,
+    "LessOrEqual": ag.less_equal,
+    "And": ag.logical_and,
+    "Or": ag.logical_or,
+    "Xor": ag.logical_xor,
+    "BitwiseAnd": ag.bitwise_and,
+    "BitwiseOr": ag.bitwise_or,
+    "BitwiseXor": ag.bitwise_xor,
+}
+
+UNARY: dict[str, Callable[..., Any]] = {
+    "Abs": ag.abs,
+    "Acos": ag.acos,
+    "Acosh": ag.acosh,
+    "Asin": ag.asin,
+    "Asinh": ag.asinh,
+    "Atan": ag.atan,
+    "Atanh": ag.atanh,
+    "BitwiseNot": ag.bitwise_invert,
+    "Ceil": ag.ceil,
+    "Cos": ag.cos,
+    "Cosh": ag.cosh,
+    "Erf": ag.erf,
+    "Exp": ag.exp,
+    "Floor": ag.floor,
+    "IsNaN": ag.isnan,
+    "Log": ag.log,
+    "Mish": activations.mish,
+    "Neg": ag.negative,
+    "Not": ag.logical_not,
+    "Reciprocal": ag.reciprocal,
+    "Relu": ag.relu,
+    "Round": ag.round,
+    "Sigmoid": ag.sigmoid,
+    "Sign": ag.sign,
+    "Sin": ag.sin,
+    "Sinh": ag.sinh,
+    "Softplus": ag.softplus,
+    "Sqrt": ag.sqrt,
+    "Tan": ag.tan,
+    "Tanh": ag.tanh,
+}
+
+MANY: dict[str, Callable[..., Any]] = {"Max": ag.maximum, "Min": ag.minimum, "Sum": ag.add}
+
+for _kind, _rows in ((_binary, BINARY), (_unary, UNARY), (_many, MANY)):
+    for _name, _function in _rows.items():
+        operator(_name)(_kind(_function))
+
+
+@operator("Identity")
+def identity(x: Any) -> Any:
+    """``x`` itself: nothing to record."""
+    return x
+
+
+@operator("Mean")
+def mean(*values: Any, consumed_inputs: Any = None) -> Any:
+    """The mean of several values."""
+    _broadcast_shape(*values)
+    return functools.reduce(ag.add, values) * (1 / len(values))
+
+
+@operator("Mod")
+def mod(x: Any, y: Any, *, fmod: int = 0) -> Any:
+    """The remainder, with the sign of the divisor or, by ``fmod``, of the dividend."""
+    _broadcast_shape(x, y)
+    if fmod:
+        return cast(ag.fmod(x, y), x.dtype)
+    return ag.remainder(x, y)
+
+
+@operator("BitShift")
+def bit_shift(x: Any, y: Any, *, direction: str) -> Any:
+    """The bits moved to the ``LEFT`` or ``RIGHT``."""
+    shifts = {"LEFT": ag.bitwise_left_shift, "RIGHT": ag.bitwise_right_shift}
+    if direction not in shifts:
+        raise DomainError(f"direction is LEFT or RIGHT, not {direction!r}")
+    _broadcast_shape(x, y)
+    return cast(shifts[direction](x, y), x.dtype)
+
+
+@operator("Where")
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """``x`` where the condition holds, else ``y``."""
+    _broadcast_shape(condition, x, y)
+    return ag.where(condition, x, y)
+
+
+@operator("Clip")
+def clip(x: Any, min: Any = None, max: Any = None, *, consumed_inputs: Any = None) -> Any:
+    """``x`` between ``min`` and ``max``; ``max`` where these are the wrong way round."""
+    low, high = (None if bound is None else scalar(bound) for bound in (min, max))
+    if all(bound is None or isinstance(bound, float | int) for bound in (low, high)):
+        if low is not None and high is not None and low > high:
+            low = high
+        return x if low is high is None else ag.clip(x, low, high)
+    x = x if low is None else ag.maximum(x, low)
+    return x if high is None else ag.minimum(x, high)
+
+
+@operator("IsInf")
+def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any:
+    """Where ``x`` is infinite, of the signs that are asked for."""
+    signs = (detect_negative, ag.less(x, 0)), (detect_positive, ag.greater(x, 0))
+    found = ag.isinf(x)
+    for wanted, side in signs:
+        if not wanted:
+            found = ag.logical_and(found, ag.logical_not(side))
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------- activations
+
+
+@operator("LeakyRelu")
+def leaky_relu(x: Any, *, alpha: float = 0.01, consumed_inputs: Any = None) -> Any:
+    """``x`` where positive, else ``alpha · x``."""
+    return ag.leaky_relu(x, slope=alpha)
+
+
+@operator("PRelu")
+def prelu(x: Any, slope: Any, *, consumed_inputs: Any = None) -> Any:
+    """``x`` where positive, else ``slope · x``."""
+    if rank(slope) == 1 and rank(x) > 2 and slope.shape[0] == x.shape[1] != x.shape[-1]:  # before opset 7: by channel
+        slope = ag.reshape(slope, shape=(-1, *(1,) * (rank(x) - 2)))
+    return ag.where(ag.less(x, 0), ag.multiply(slope, x), x)
+
+
+@operator("Elu")
+def elu(x: Any, *, alpha: float = 1.0, consumed_inputs: Any = None) -> Any:
+    """``x`` where positive, else ``alpha (exp(x) - 1)``."""
+    return activations.elu(x, alpha)
+
+
+@operator("Celu")
+def celu(x: Any, *, alpha: float = 1.0) -> Any:
+    """``x`` where positive, else ``alpha (exp(x / alpha) - 1)``."""
+    return activations.elu(x, alpha, input_scale=1 / alpha)
+
+
+@operator("Selu")
+def selu(
+    x: Any, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875,
+    consumed_inputs: Any = None,
+) -> Any:  # fmt: skip
+    """``gamma`` times the Elu of ``alpha``."""
+    return activations.elu(x, alpha, gamma)
+
+
+@operator("ThresholdedRelu")
+def thresholded_relu(x: Any, *, alpha: float = 1.0) -> Any:
+    """``x`` where it is above ``alpha``, else 0."""
+    return ag.where(ag.greater(x, alpha), x, 0.0)
+
+
+@operator("HardSigmoid")
+def hard_sigmoid(x: Any, *, alpha: float = 0.2, beta: float = 0.5, consumed_inputs: Any = None) -> Any:
+    """``alpha · x + beta`` between 0 and 1."""
+    return ag.clip(x * alpha + beta, 0.0, 1.0)
+
+
+@operator("HardSwish")
+def hard_swish(x: Any) -> Any:
+    """``x`` times its HardSigmoid of slope 1/6."""
+    return x * activations.hardsigmoid(x)
+
+
+@operator("Swish")
+def swish(x: Any, *, alpha: float = 1.0) -> Any:
+    """``x · sigmoid(alpha · x)``."""
+    return activations.silu(x, alpha)
+
+
+@operator("SwiGLU")
+def swiglu(gate: Any, x: Any, *, alpha: float = 1.0) -> Any:
+    """``x`` times the Swish of the gate."""
+    return ag.multiply(activations.silu(gate, alpha), x)
+
+
+@operator("Softsign")
+def softsign(x: Any, *, consumed_inputs: Any = None) -> Any:
+    """``x / (1 + |x|)``."""
+    return ag.divide(x, ag.abs(x) + 1)
+
+
+@operator("Shrink")
+def shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
+    """``x`` moved toward 0 by ``bias`` where it is beyond ``lambd``, else 0."""
+    above, below = ag.greater(x, lambd), ag.less(x, -lambd)
+    zero = ag.zeros_like(x)
+    return cast(ag.where(below, x + bias, ag.where(above, x - bias, zero)), x.dtype)
+
+
+@operator("Gelu")
+def gelu(x: Any, *, approximate: str = "none") -> Any:
+    """``x · Φ(x)``, exact or approximated by ``"tanh"``."""
+    if approximate == "none":
+        return ag.gelu(x)
+    if approximate != "tanh":
+        raise DomainError(f"approximate is 'none' or 'tanh', not {approximate!r}")
+    return activations.gelu_tanh(x)
+
+
+# ------------------------------------------------------------------------------------------------------------- dtypes
+
+DTYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
+    11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "float32",
+}  # fmt: skip
+"""NumPy's dtypes by ONNX's numbers. bfloat16 (16), which NumPy lacks, is widened to float32."""
+
+NAMES = {
+    8: "STRING", 16: "BFLOAT16", 17: "FLOAT8E4M3FN", 18: "FLOAT8E4M3FNUZ", 19: "FLOAT8E5M2", 20: "FLOAT8E5M2FNUZ",
+    21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2",
+}  # fmt: skip
+"""Names of those that NumPy lacks."""
+
+
+def dtype_of(number: int) -> str:
+    """NumPy's dtype for one of ONNX. Raises `DTypeError` for one that NumPy lacks."""
+    if number not in DTYPES:
+        raise DTypeError(f"it has the dtype {NAMES.get(number, number)}, which NumPy does not compute with")
+    return DTYPES[number]
+
+
+@operator("Cast")
+def cast_to(x: Any, *, to: int, saturate: int = 1, round_mode: str = "up") -> Any:
+    """``x`` in the dtype ``to``."""
+    return _converted(x, dtype_of(to))
+
+
+@operator("CastLike")
+def cast_like(x: Any, like: Any, *, saturate: int = 1, round_mode: str = "up") -> Any:
+    """``x`` in the dtype of ``like``."""
+    return _converted(x, like.dtype)
+
+
+def _converted(x: Any, dtype: Any) -> Any:
+    with numpy.errstate(invalid="ignore", over="ignore"):
+        return cast(x, dtype)
+
+
+@operator("BitCast")
+def bit_cast(x: Any, *, to: int) -> Any:
+    """The bytes of ``x`` read as another dtype of that size."""
+    dtype = numpy.dtype(dtype_of(to))
+    known = concrete(x)
+    if dtype.itemsize != known.dtype.itemsize:
+        raise DTypeError(f"{known.dtype} and {dtype} have different sizes")
+    return numpy.ascontiguousarray(known).view(dtype).reshape(known.shape)
+
+
+@operator("Dropout", known="ratio training_mode")
+def dropout(
+    x: Any, ratio: Any = None, training_mode: Any = None, *, seed: int | None = None, is_test: int = 0,
+    consumed_inputs: Any = None, outputs: int = 1,
+) -> Any:  # fmt: skip
+    """``x`` as it is: an imported network is evaluated. The mask, where it is wanted, keeps everything."""
+    if training_mode is not None and number(training_mode) and (ratio is None or number(ratio)):
+        raise DomainError("training_mode is on: it would drop elements at random, which is not supported")
+    return (x, numpy.ones(bounded(x.shape, "bool"), "bool")) if outputs > 1 else x

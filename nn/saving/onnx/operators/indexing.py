@@ -1,0 +1,155 @@
+"""Operators that pick elements by index, or put them there."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import DomainError, IndexingError, ShapeError
+from nn.saving.onnx.table import axis_in, bounded, cast, concrete, is_known, operator, rank
+
+
+def indices_in(indices: Any, n: int) -> Any:
+    """Indices, which may count from the end, from 0 to ``n - 1``. Raises `IndexingError` for others that are known."""
+    indices = cast(indices, "int64")
+    if is_known(indices):
+        if indices.size and not (-n <= indices.min() and indices.max() < n):
+            raise IndexingError(f"the indices go from {indices.min()} to {indices.max()}, and there are {n} entries")
+        return numpy.where(indices < 0, indices + n, indices)
+    return ag.where(indices < 0, indices + n, indices)
+
+
+@operator("Gather")
+def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
+    """Entries of an axis, in the shape of ``indices``."""
+    axis = axis_in(axis, rank(x))
+    places = indices_in(indices, x.shape[axis])
+    bounded((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]), x.dtype)
+    if is_known(places) and places.ndim == 0:
+        return ag.getitem(x, index=(*(slice(None),) * axis, int(places)))
+    return ag.take(x, places, axis=axis)
+
+
+@operator("ArrayFeatureExtractor")
+def array_feature_extractor(x: Any, indices: Any) -> Any:
+    """Entries of the last axis."""
+    return gather(x, indices.reshape(-1), axis=-1)
+
+
+@operator("GatherElements")
+def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
+    """For each index the element at that place of an axis."""
+    axis = axis_in(axis, rank(x))
+    if rank(indices) != rank(x):
+        raise ShapeError(f"the indices {indices.shape} need as many axes as x {x.shape}")
+    places = indices_in(indices, x.shape[axis])
+    inside = tuple(slice(0, n) if i != axis else slice(None) for i, n in enumerate(indices.shape))
+    return ag.take_along_axis(ag.getitem(x, index=inside), places, axis=axis)
+
+
+@operator("GatherND")
+def gather_nd(x: Any, indices: Any, *, batch_dims: int = 0) -> Any:
+    """The parts of ``x`` that tuples of indices name."""
+    flat, shape = _flat_places(x, indices, batch_dims)
+    rest = x.shape[batch_dims + len(shape) :]
+    bounded((*flat.shape, *rest), x.dtype)
+    return ag.take(ag.reshape(x, shape=(math.prod((*x.shape[:batch_dims], *shape)), *rest)), flat, axis=0)
+
+
+def _flat_places(x: Any, indices: Any, batch_dims: int) -> tuple[Any, tuple[int, ...]]:
+    """Tuples of indices as row numbers, and the lengths of the axes that they index."""
+    depth = indices.shape[-1]
+    batch, shape = x.shape[:batch_dims], x.shape[batch_dims : batch_dims + depth]
+    if depth > rank(x) - batch_dims or indices.shape[:batch_dims] != batch:
+        raise ShapeError(f"the indices {indices.shape} do not fit x {x.shape}")
+    flat: Any = 0
+    for i, n in enumerate(shape):
+        flat = flat * n + indices_in(indices[..., i], n)
+    if not shape:
+        flat = numpy.zeros(indices.shape[:-1], "int64")
+    if batch:
+        first = numpy.arange(math.prod(batch)) * math.prod(shape)
+        flat = flat + first.reshape(*batch, *(1,) * (rank(indices) - 1 - len(batch)))
+    return flat, shape
+
+
+REDUCTIONS = ("none", "add", "mul", "max", "min")
+
+
+def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
+    """``x`` as rows, with ``updates`` put at the rows ``flat``, or combined with what is there."""
+    if reduction not in REDUCTIONS:
+        raise DomainError(f"reduction is one of {', '.join(REDUCTIONS)}, not {reduction!r}")
+    if reduction == "none":
+        return ag.setitem(x, updates, index=(flat,))
+    if reduction == "add":
+        return ag.add(x, ag.scatter_add(updates, index=(flat,), shape=x.shape))
+    # One update at a time for each row: those of the same row go into rounds of their own.
+    flat = concrete(flat)
+    combine = {"mul": ag.multiply, "max": ag.maximum, "min": ag.minimum}[reduction]
+    round_of = numpy.zeros(flat.size, int)
+    counts: dict[int, int] = {}
+    for i, place in enumerate(flat.tolist()):
+        round_of[i] = counts[place] = counts.get(place, -1) + 1
+    for turn in range(max(counts.values(), default=-1) + 1):
+        these = numpy.flatnonzero(round_of == turn)
+        places = flat[these]
+        new = combine(ag.getitem(x, index=(places,)), ag.getitem(updates, index=(these,)))
+        x = ag.setitem(x, new, index=(places,))
+    return x
+
+
+@operator("ScatterElements", "Scatter")
+def scatter_elements(x: Any, indices: Any, updates: Any, *, axis: int = 0, reduction: str = "none") -> Any:
+    """``x`` with each update at the place that its index names along an axis."""
+    axis = axis_in(axis, rank(x))
+    if indices.shape != updates.shape or rank(indices) != rank(x):
+        raise ShapeError(f"the indices {indices.shape} and updates {updates.shape} do not fit x {x.shape}")
+    places = indices_in(indices, x.shape[axis])
+    strides = [math.prod(x.shape[i + 1 :]) for i in range(rank(x))]
+    flat = places * strides[axis]
+    for i, n in enumerate(indices.shape):
+        if i != axis:
+            flat = flat + (numpy.arange(n) * strides[i]).reshape(-1, *(1,) * (rank(x) - 1 - i))
+    out = _scattered(ag.reshape(x, shape=(-1,)), flat.reshape(-1), ag.reshape(updates, shape=(-1,)), reduction)
+    return ag.reshape(out, shape=x.shape)
+
+
+@operator("ScatterND")
+def scatter_nd(x: Any, indices: Any, updates: Any, *, reduction: str = "none") -> Any:
+    """``x`` with updates at the parts that tuples of indices name."""
+    flat, shape = _flat_places(x, indices, 0)
+    rest = x.shape[len(shape) :]
+    if updates.shape != (*indices.shape[:-1], *rest):
+        raise ShapeError(f"the updates {updates.shape} do not fit indices {indices.shape} of x {x.shape}")
+    rows = ag.reshape(x, shape=(math.prod(shape), *rest))
+    out = _scattered(rows, flat.reshape(-1), ag.reshape(updates, shape=(-1, *rest)), reduction)
+    return ag.reshape(out, shape=x.shape)
+
+
+@operator("TensorScatter")
+def tensor_scatter(
+    past_cache: Any, update: Any, write_indices: Any = None, *, axis: int = -2, mode: str = "linear"
+) -> Any:
+    """A cache with ``update`` written along an axis, for each sample from its own index on."""
+    axis = axis_in(axis, rank(past_cache))
+    n, count, batch = past_cache.shape[axis], update.shape[axis], past_cache.shape[0]
+    first = numpy.zeros(batch, "int64") if write_indices is None else write_indices
+    places = first.reshape(batch, 1) + numpy.arange(count)
+    if mode == "circular":
+        places = places % n
+    places = places.reshape(batch, *(1,) * (axis - 1), count, *(1,) * (rank(update) - axis - 1))
+    places = places + numpy.zeros(update.shape, "int64")
+    return scatter_elements(past_cache, places, update, axis=axis)
+
+
+@operator("Compress", known="condition")
+def compress(x: Any, condition: Any, *, axis: int | None = None) -> Any:
+    """The entries of an axis, or of the flattened ``x``, where a condition holds."""
+    if axis is None:
+        x, axis = ag.reshape(x, shape=(-1,)), 0
+    places = numpy.flatnonzero(condition)
+    return gather(x, places, axis=axis)

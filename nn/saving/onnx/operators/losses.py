@@ -1,0 +1,122 @@
+"""Losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd as ag
+from autograd.errors import DomainError
+from nn.saving.onnx.table import cast, number, operator
+
+
+@operator("NegativeLogLikelihoodLoss")
+def negative_log_likelihood(
+    log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
+) -> Any:
+    """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
+    if reduction not in ("mean", "sum", "none"):
+        raise DomainError(f"reduction is mean, sum or none, not {reduction!r}")
+    counted = None
+    if ignore_index is not None:
+        counted = ag.not_equal(target, ignore_index)
+        target = ag.where(counted, target, 0)
+    labels = ag.expand_dims(cast(target, "int64"), axis=1)
+    losses = ag.negative(ag.squeeze(ag.take_along_axis(log_prob, labels, axis=1), axis=1))
+    weights = None if weight is None else ag.take(weight, cast(target, "int64"), axis=0)
+    if counted is not None:
+        kept = cast(counted, log_prob.dtype)
+        weights = kept if weights is None else ag.multiply(weights, kept)
+    if weights is not None:
+        losses = ag.multiply(losses, weights)
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return ag.sum(losses)
+    return ag.mean(losses) if weights is None else ag.divide(ag.sum(losses), ag.sum(weights))
+
+
+@operator("SoftmaxCrossEntropyLoss")
+def softmax_cross_entropy(
+    scores: Any, labels: Any, weights: Any = None, *, ignore_index: int | None = None, reduction: str = "mean",
+    outputs: int = 1,
+) -> Any:  # fmt: skip
+    """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
+    log_prob = ag.log_softmax(scores, axis=1)
+    loss = negative_log_likelihood(log_prob, labels, weights, ignore_index=ignore_index, reduction=reduction)
+    return loss if outputs < 2 else (loss, log_prob)
+
+
+# ------------------------------------------------------------------------------------------------------------ updates
+
+
+def _updated(rule: Any, per_parameter: int) -> Any:
+    """An update of any number of parameters: inputs are R, T, then all parameters, all gradients, all states."""
+
+    def update(rate: Any, count: Any, *values: Any, **options: Any) -> Any:
+        n = len(values) // per_parameter
+        found = [rule(rate, count, *values[i::n], **options) for i in range(n)]
+        return tuple(value for part in zip(*found, strict=True) for value in part)
+
+    return update
+
+
+def _adagrad(
+    rate: Any, count: Any, x: Any, g: Any, h: Any, *, decay_factor: float, epsilon: float, norm_coefficient: float
+) -> tuple[Any, ...]:
+    g = g + norm_coefficient * x
+    h = h + g * g
+    return x - rate / (1 + number(count) * decay_factor) * g / (ag.sqrt(h) + epsilon), h
+
+
+def _momentum(
+    rate: Any, count: Any, x: Any, g: Any, v: Any, *, alpha: float, beta: float, mode: str, norm_coefficient: float
+) -> tuple[Any, ...]:
+    g = g + norm_coefficient * x
+    v = alpha * v + (beta if number(count) > 0 else 1.0) * g
+    return x - rate * (g + alpha * v if mode == "nesterov" else v), v
+
+
+def _adam(
+    rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any, *, alpha: float, beta: float, epsilon: float,
+    norm_coefficient: float, norm_coefficient_post: float,
+) -> tuple[Any, ...]:  # fmt: skip
+    g = g + norm_coefficient * x
+    v, h = alpha * v + (1 - alpha) * g, beta * h + (1 - beta) * g * g
+    t = number(count)
+    if t > 0:
+        rate = rate * ((1 - beta**t) ** 0.5 / (1 - alpha**t))
+    x = x - rate * v / (ag.sqrt(h) + epsilon)
+    return (1 - norm_coefficient_post) * x, v, h
+
+
+TRAINING = "ai.onnx.preview.training::"
+
+
+@operator(TRAINING + "Adagrad", known="count")
+def adagrad(
+    rate: Any, count: Any, *values: Any, decay_factor: float = 0.0, epsilon: float = 1e-6, norm_coefficient: float = 0.0
+) -> Any:
+    """An update by Adagrad."""
+    return _updated(_adagrad, 3)(
+        rate, count, *values, decay_factor=decay_factor, epsilon=epsilon, norm_coefficient=norm_coefficient
+    )
+
+
+@operator(TRAINING + "Momentum", known="count")
+def momentum(rate: Any, count: Any, *values: Any, alpha: float, beta: float, mode: str, norm_coefficient: float) -> Any:
+    """An update by momentum, standard or Nesterov's."""
+    return _updated(_momentum, 3)(
+        rate, count, *values, alpha=alpha, beta=beta, mode=mode, norm_coefficient=norm_coefficient
+    )
+
+
+@operator(TRAINING + "Adam", known="count")
+def adam(
+    rate: Any, count: Any, *values: Any, alpha: float = 0.9, beta: float = 0.999, epsilon: float = 1e-6,
+    norm_coefficient: float = 0.0, norm_coefficient_post: float = 0.0,
+) -> Any:  # fmt: skip
+    """An update by Adam."""
+    return _updated(_adam, 4)(
+        rate, count, *values, alpha=alpha, beta=beta, epsilon=epsilon, norm_coefficient=norm_coefficient,
+        norm_coefficient_post=norm_coefficient_post,
+    )  # fmt: skip

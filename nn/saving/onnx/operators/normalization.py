@@ -1,0 +1,126 @@
+"""Normalization."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import autograd as ag
+from autograd.errors import DomainError
+from nn.saving.onnx.operators.elementwise import dtype_of
+from nn.saving.onnx.table import axis_in, cast, operator, rank
+
+
+def _column(values: Any, x: Any) -> Any:
+    """One value for each channel, to be broadcast over the space of ``x``."""
+    return values if rank(x) < 3 else ag.reshape(values, shape=(-1, *(1,) * (rank(x) - 2)))
+
+
+@operator("BatchNormalization")
+def batch_normalization(
+    x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsilon: float = 1e-5, momentum: float = 0.9,
+    training_mode: int = 0, spatial: int = 1, is_test: int = 0, consumed_inputs: Any = None, outputs: int = 1,
+) -> Any:  # fmt: skip
+    """``x`` normalized by a known mean and variance of each channel; in ``training_mode`` by those of the batch."""
+    if not training_mode:
+        if not spatial and rank(scale) != 1:
+            raise DomainError("spatial=0, statistics for each element, is not supported")
+        factor = ag.divide(scale, ag.sqrt(ag.add(var, epsilon)))
+        shift = ag.subtract(bias, ag.multiply(mean, factor))
+        return cast(ag.add(ag.multiply(x, _column(factor, x)), _column(shift, x)), x.dtype)
+    axes = (0, *range(2, rank(x)))
+    y = ag.standardize(x, axis=axes, eps=epsilon)
+    y = ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
+    if outputs < 2:
+        return y
+    moved = [
+        ag.add(ag.multiply(old, momentum), ag.multiply(new, 1 - momentum))
+        for old, new in ((mean, ag.mean(x, axis=axes)), (var, ag.var(x, axis=axes)))
+    ]
+    return cast(y, x.dtype), *(cast(new, mean.dtype) for new in moved)
+
+
+@operator("InstanceNormalization")
+def instance_normalization(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, consumed_inputs: Any = None) -> Any:
+    """Each channel of each sample normalized by its own mean and variance."""
+    y = ag.standardize(x, axis=tuple(range(2, rank(x))), eps=epsilon)
+    return ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
+
+
+def _in_groups(x: Any, groups: int, epsilon: float) -> Any:
+    rows = ag.reshape(x, shape=(x.shape[0], groups, -1))
+    return ag.reshape(ag.standardize(rows, axis=-1, eps=epsilon), shape=x.shape)
+
+
+@operator("GroupNormalization", since=21)
+def group_normalization(
+    x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, num_groups: int, stash_type: int = 1
+) -> Any:
+    """Groups of channels normalized together, then scaled by channel."""
+    return ag.add(ag.multiply(_in_groups(x, num_groups, epsilon), _column(scale, x)), _column(bias, x))
+
+
+@operator("GroupNormalization")
+def group_normalization_by_group(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, num_groups: int) -> Any:
+    """Groups of channels normalized together, then scaled by group, as in opset 18."""
+    scale, bias = (ag.repeat(v, repeats=x.shape[1] // num_groups) for v in (scale, bias))
+    return group_normalization(x, scale, bias, epsilon=epsilon, num_groups=num_groups)
+
+
+@operator("LayerNormalization")
+def layer_normalization(
+    x: Any,
+    scale: Any,
+    bias: Any = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+    outputs: int = 1,
+) -> Any:
+    """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
+    axes = tuple(range(axis_in(axis, rank(x)), rank(x)))
+    wide = cast(x, dtype_of(stash_type))
+    y = ag.multiply(cast(ag.standardize(wide, axis=axes if len(axes) > 1 else axes[0], eps=epsilon), x.dtype), scale)
+    y = y if bias is None else ag.add(y, bias)
+    if outputs < 2:
+        return y
+    var = ag.var(wide, axis=axes, keepdims=True)
+    return y, ag.mean(wide, axis=axes, keepdims=True), ag.reciprocal(ag.sqrt(ag.add(var, epsilon)))
+
+
+def _root_mean_square(x: Any, axes: tuple[int, ...], epsilon: float) -> Any:
+    return ag.sqrt(ag.add(ag.mean(ag.multiply(x, x), axis=axes, keepdims=True), epsilon))
+
+
+@operator("RMSNormalization", "SimplifiedLayerNormalization")
+def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Any:
+    """The axes from ``axis`` on divided by the root of their mean square."""
+    axes = tuple(range(axis_in(axis, rank(x)), rank(x)))
+    wide = cast(x, dtype_of(stash_type))
+    return ag.multiply(cast(ag.divide(wide, _root_mean_square(wide, axes, epsilon)), x.dtype), scale)
+
+
+@operator("LpNormalization")
+def lp_normalization(x: Any, *, axis: int = -1, p: int = 2) -> Any:
+    """``x`` divided by its p-norm along an axis, 0 where that is 0."""
+    axis = axis_in(axis, rank(x))
+    if p == 1:
+        norm = ag.sum(ag.abs(x), axis=axis, keepdims=True)
+    else:
+        norm = ag.sqrt(ag.sum(ag.multiply(x, x), axis=axis, keepdims=True))
+    return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
+
+
+@operator("MeanVarianceNormalization")
+def mean_variance_normalization(x: Any, *, axes: Any = (0, 2, 3)) -> Any:
+    """``x`` normalized over some axes."""
+    return ag.standardize(x, axis=tuple(axes), eps=1e-9)
+
+
+@operator("LRN")
+def lrn(x: Any, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Any:
+    """``x / (bias + alpha · mean(x²))^beta``, the mean over neighbouring channels."""
+    rows = ag.reshape(ag.multiply(x, x), shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
+    total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=(((size - 1) // 2, size // 2), (0, 0)))
+    return ag.divide(x, ag.power(ag.reshape(total, shape=x.shape) * (alpha / size) + bias, beta))

@@ -1,0 +1,164 @@
+"""Integers with a scale and a zero point in place of floats.
+
+Rounding has no slope, so no gradient passes a QuantizeLinear; the scale of a DequantizeLinear has one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import ShapeError
+from nn.saving.onnx.operators.elementwise import dtype_of
+from nn.saving.onnx.operators.windows import conv
+from nn.saving.onnx.table import axis_in, bounded, cast, concrete, is_float, operator, rank
+
+
+def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
+    """Scales or zero points as they meet ``x``: one, one for each entry of an axis, or one for each block of it."""
+    if values is None or rank(values) == 0 or (rank(values) == 1 and values.shape[0] == 1 and not block_size):
+        return values
+    axis = axis_in(axis, rank(x))
+    if block_size:
+        index = (*(slice(None),) * axis, slice(0, x.shape[axis]))
+        return ag.getitem(ag.repeat(values, repeats=block_size, axis=axis), index=index)
+    if values.shape != x.shape[axis : axis + 1]:
+        raise ShapeError(f"there are {values.shape} scales or zero points for axis {axis} of x {x.shape}")
+    return ag.reshape(values, shape=(-1, *(1,) * (rank(x) - 1 - axis)))
+
+
+@operator("QuantizeLinear")
+def quantize(
+    x: Any, scale: Any, zero_point: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0,
+    precision: int = 0, saturate: int = 1,
+) -> Any:  # fmt: skip
+    """``round(x / scale) + zero_point``, as far as the integers go."""
+    dtype = zero_point.dtype if zero_point is not None else dtype_of(output_dtype or 2)
+    if precision:
+        x, scale = cast(x, dtype_of(precision)), cast(scale, dtype_of(precision))
+    y = ag.round(ag.divide(x if is_float(x) else cast(x, scale.dtype), _along(scale, x, axis, block_size)))
+    return _shifted(y, _along(zero_point, x, axis, block_size), numpy.dtype(dtype))
+
+
+def _shifted(y: Any, zero_point: Any, dtype: Any) -> Any:
+    """``y`` plus a zero point as an integer of ``dtype``."""
+    limits = numpy.iinfo(dtype)
+    y = y if zero_point is None else ag.add(y, cast(zero_point, y.dtype))
+    return cast(ag.clip(y, float(limits.min), float(limits.max)), dtype)
+
+
+@operator("DequantizeLinear")
+def dequantize(
+    x: Any, scale: Any, zero_point: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0
+) -> Any:
+    """``(x - zero_point) · scale``."""
+    wide = cast(x, "int32")
+    if zero_point is not None:
+        wide = ag.subtract(wide, cast(_along(zero_point, x, axis, block_size), "int32"))
+    dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
+    return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis, block_size)), dtype)
+
+
+@operator("DynamicQuantizeLinear")
+def dynamic_quantize(x: Any) -> Any:
+    """``x`` as unsigned bytes, with the scale and zero point that its largest and smallest element need."""
+    low, high = ag.minimum(ag.min(x), 0.0), ag.maximum(ag.max(x), 0.0)
+    scale = ag.divide(ag.subtract(high, low), 255.0)
+    scale = ag.where(ag.equal(scale, 0), 1.0, scale)
+    zero_point = _shifted(ag.round(ag.divide(ag.negative(low), scale)), None, numpy.dtype("uint8"))
+    return quantize(x, scale, zero_point), cast(scale, "float32"), zero_point
+
+
+def _centred(x: Any, zero_point: Any, by_row: bool = False) -> Any:
+    """Bytes minus their zero point, one or (``by_row``) one for each row."""
+    wide = cast(x, "int32")
+    if zero_point is None:
+        return wide
+    shift = cast(zero_point, "int32")
+    return ag.subtract(wide, ag.expand_dims(shift, axis=-1) if by_row and rank(shift) else shift)
+
+
+@operator("MatMulInteger")
+def matmul_integer(a: Any, b: Any, a_zero_point: Any = None, b_zero_point: Any = None) -> Any:
+    """The matrix product of bytes, in 32 bits."""
+    bounded((*a.shape[:-1][-1:], *b.shape[1:][-1:]), "int32")
+    return cast(ag.matmul(_centred(a, a_zero_point, by_row=True), _centred(b, b_zero_point)), "int32")
+
+
+@operator("ConvInteger")
+def conv_integer(
+    x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: Any = None, *, auto_pad: str = "NOTSET",
+    dilations: Any = None, group: int = 1, kernel_shape: Any = None, pads: Any = None, strides: Any = None,
+) -> Any:  # fmt: skip
+    """The convolution of bytes, in 32 bits."""
+    shift = w_zero_point
+    if shift is not None and rank(shift):
+        shift = ag.reshape(shift, shape=(-1, *(1,) * (rank(weight) - 1)))
+    z = conv(  # in floats, of which float64 holds every such integer
+        cast(_centred(x, x_zero_point), "float64"), cast(_centred(weight, shift), "float64"), auto_pad=auto_pad,
+        dilations=dilations, group=group, pads=pads, strides=strides,
+    )  # fmt: skip
+    return cast(z, "int32")
+
+
+@operator("QLinearConv")
+def quantized_conv(
+    x: Any, x_scale: Any, x_zero_point: Any, weight: Any, w_scale: Any, w_zero_point: Any, y_scale: Any,
+    y_zero_point: Any, bias: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1,
+    kernel_shape: Any = None, pads: Any = None, strides: Any = None,
+) -> Any:  # fmt: skip
+    """The convolution of quantized values, quantized."""
+    z = conv_integer(
+        x, weight, x_zero_point, w_zero_point, auto_pad=auto_pad, dilations=dilations, group=group, pads=pads,
+        strides=strides,
+    )  # fmt: skip
+    column = (-1, *(1,) * (rank(x) - 2))
+    z = z if bias is None else ag.add(z, ag.reshape(bias, shape=column))
+    scale = ag.divide(ag.multiply(x_scale, w_scale), y_scale)
+    scale = ag.reshape(scale, shape=column) if rank(scale) else scale
+    return _shifted(ag.round(ag.multiply(cast(z, "float32"), scale)), y_zero_point, y_zero_point.dtype)
+
+
+@operator("QLinearMatMul")
+def quantized_matmul(
+    a: Any, a_scale: Any, a_zero_point: Any, b: Any, b_scale: Any, b_zero_point: Any, y_scale: Any, y_zero_point: Any
+) -> Any:
+    """The matrix product of quantized matrices, quantized."""
+    z = matmul_integer(a, b, a_zero_point, b_zero_point)
+    scale = ag.divide(ag.multiply(cast(a_scale, "float32"), cast(b_scale, "float32")), cast(y_scale, "float32"))
+    y = ag.round(ag.multiply(cast(z, "float32"), scale))
+    return _shifted(y, y_zero_point, y_zero_point.dtype)
+
+
+@operator("NonMaxSuppression", known="boxes scores count iou_threshold score_threshold")
+def non_max_suppression(
+    boxes: Any, scores: Any, count: Any = None, iou_threshold: Any = None, score_threshold: Any = None, *,
+    center_point_box: int = 0,
+) -> Any:  # fmt: skip
+    """The best boxes of each class that do not overlap a better one: rows of (sample, class, box)."""
+    limit = 0 if count is None else int(concrete(count).reshape(()))
+    overlap = 0.0 if iou_threshold is None else float(iou_threshold.reshape(()))
+    least = -numpy.inf if score_threshold is None else float(score_threshold.reshape(()))
+    if center_point_box:
+        middle, half = boxes[..., :2], boxes[..., 2:] / 2
+        boxes = numpy.concatenate([middle - half, middle + half], axis=-1)
+    low, high = numpy.minimum(boxes[..., :2], boxes[..., 2:]), numpy.maximum(boxes[..., :2], boxes[..., 2:])
+    found = []
+    for sample, classes, _ in numpy.ndindex(*scores.shape[:2], 1):
+        of_class = scores[sample, classes]
+        kept: list[int] = []
+        for i in numpy.argsort(-of_class, kind="stable"):
+            if len(kept) >= limit or of_class[i] <= least:
+                break
+            common = numpy.minimum(high[sample, i], high[sample, kept]) - numpy.maximum(
+                low[sample, i], low[sample, kept]
+            )
+            shared = numpy.prod(numpy.maximum(common, 0), axis=-1)
+            areas = numpy.prod(high[sample] - low[sample], axis=-1)
+            union = areas[i] + areas[kept] - shared
+            if not (shared > overlap * union).any():
+                kept.append(i)
+        found += [(sample, classes, i) for i in kept]
+    return numpy.asarray(found, "int64").reshape(-1, 3)

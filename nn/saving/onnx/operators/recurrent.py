@@ -1,0 +1,243 @@
+"""RNN, LSTM and GRU: loops over time, each one operation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.compiler.scan import repeated
+from autograd.errors import DomainError, ShapeError
+from nn.saving.onnx.operators import elementwise
+from nn.saving.onnx.table import ints, like, operator, rank
+
+Activation = tuple[str, float | None, float | None]
+"""The name of an activation function, in lower case, and its two parameters."""
+
+List = list[Any]
+
+# --------------------------------------------------------------------------------------------------------- activations
+
+
+def _or(value: float | None, usual: float) -> float:
+    return usual if value is None else value
+
+
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "relu": lambda x, a, b: ag.relu(x),
+    "tanh": lambda x, a, b: ag.tanh(x),
+    "sigmoid": lambda x, a, b: ag.sigmoid(x),
+    "affine": lambda x, a, b: x * _or(a, 1.0) + _or(b, 0.0),
+    "leakyrelu": lambda x, a, b: ag.leaky_relu(x, slope=_or(a, 0.01)),
+    "thresholdedrelu": lambda x, a, b: elementwise.thresholded_relu(x, alpha=_or(a, 1.0)),
+    "scaledtanh": lambda x, a, b: ag.tanh(x * _or(b, 1.0)) * _or(a, 1.0),
+    "hardsigmoid": lambda x, a, b: elementwise.hard_sigmoid(x, alpha=_or(a, 0.2), beta=_or(b, 0.5)),
+    "elu": lambda x, a, b: elementwise.elu(x, alpha=_or(a, 1.0)),
+    "softsign": lambda x, a, b: elementwise.softsign(x),
+    "softplus": lambda x, a, b: ag.softplus(x),
+}
+"""Activation functions by their names in lower case, with their two parameters."""
+
+TAKES_ALPHA = ("affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu")
+TAKES_BETA = ("affine", "scaledtanh", "hardsigmoid")
+
+
+def _activations(names: Any, default: Sequence[str], directions: int, alphas: Any, betas: Any) -> list[Any]:
+    """The activation functions of each direction."""
+    wanted = [str(name).lower() for name in (names or [*default] * directions)]
+    if len(wanted) != len(default) * directions or not set(wanted) <= set(ACTIVATIONS):
+        raise DomainError(f"activations {wanted} are not {len(default)} known ones for each of {directions} directions")
+    left, right = [*(alphas or ())], [*(betas or ())]
+    found: list[Activation] = []
+    for name in wanted:
+        alpha = left.pop(0) if left and name in TAKES_ALPHA else None
+        beta = right.pop(0) if right and name in TAKES_BETA else None
+        found.append((name, alpha, beta))
+    return [tuple(found[i * len(default) : (i + 1) * len(default)]) for i in range(directions)]
+
+
+def _applied(activation: Activation, clip: float | None, x: Any) -> Any:
+    """The activation function of ``x``, which is between ``-clip`` and ``clip``."""
+    name, alpha, beta = activation
+    return ACTIVATIONS[name](ag.clip(x, -clip, clip) if clip else x, alpha, beta)
+
+
+# -------------------------------------------------------------------------------------------------------------- cells
+
+# Each takes what comes of the input (batch, gates · hidden), the states, the weights, activation functions by number,
+# and a flag; it gives the new states.
+
+
+def _part(x: Any, index: Any) -> Any:
+    return ag.getitem(x, index=index)
+
+
+def _gates(z: Any, count: int) -> List:
+    """``z`` (..., count · hidden) in its parts."""
+    n = z.shape[-1] // count
+    return [_part(z, (..., slice(i * n, (i + 1) * n))) for i in range(count)]
+
+
+def _rnn(z: Any, states: List, weights: List, f: Callable[..., Any], _: bool) -> List:
+    return [f(0, ag.add(z, ag.linear(states[0], weights[0])))]
+
+
+def _gru(z: Any, states: List, weights: List, f: Callable[..., Any], linear_before_reset: bool) -> List:
+    (h,), (gates, new, *bias) = states, weights
+    n = h.shape[-1]
+    update, reset = _gates(f(0, ag.add(_part(z, (..., slice(0, 2 * n))), ag.linear(h, gates))), 2)
+    if linear_before_reset:
+        from_state = ag.multiply(reset, ag.linear(h, new, *bias))
+    else:
+        from_state = ag.linear(ag.multiply(reset, h), new)
+    candidate = f(1, ag.add(_part(z, (..., slice(2 * n, None))), from_state))
+    return [ag.add(ag.multiply(ag.subtract(1.0, update), candidate), ag.multiply(update, h))]
+
+
+def _lstm(z: Any, states: List, weights: List, f: Callable[..., Any], input_forget: bool) -> List:
+    (h, c), (weight, *peepholes) = states, weights
+    enter, leave, keep, new = _gates(ag.add(z, ag.linear(h, weight)), 4)
+    if peepholes:
+        of_enter, of_leave, of_keep = _gates(peepholes[0], 3)
+        enter, keep = ag.add(enter, ag.multiply(of_enter, c)), ag.add(keep, ag.multiply(of_keep, c))
+    enter = f(0, enter)
+    keep = ag.subtract(1.0, enter) if input_forget else f(0, keep)
+    c = ag.add(ag.multiply(keep, c), ag.multiply(enter, f(1, new)))
+    leave = ag.add(leave, ag.multiply(of_leave, c)) if peepholes else leave
+    return [ag.multiply(f(0, leave), f(2, c, bounded=False)), c]
+
+
+CELLS: dict[str, Callable[..., List]] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
+
+
+@functools.cache
+def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None, flag: bool) -> Any:
+    """One step of a loop; the same function for the same options, so that the loop is recorded once."""
+
+    def f(number: int, x: Any, bounded: bool = True) -> Any:
+        return _applied(activations[number], clip if bounded else None, x)
+
+    def step(states: List, inputs: List, weights: List) -> tuple[List, List]:
+        z, *alive = inputs
+        new = CELLS[kind](z, states, weights, f, flag)
+        if not alive:
+            return new, [new[0]]
+        return [ag.where(alive[0], a, b) for a, b in zip(new, states, strict=True)], [ag.where(alive[0], new[0], 0.0)]
+
+    step.__name__ = kind
+    return step
+
+
+def _recurrent(
+    kind: str, x: Any, w: Any, r: Any, sequence_lens: Any, initial: Sequence[Any], direction: str, layout: int,
+    weights: Callable[[int], tuple[List, Any]], activations: list[Any], clip: float | None, flag: int,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The outputs (time, directions, batch, hidden) and the last states (directions, batch, hidden).
+
+    ``weights(direction)`` gives those of a step, and the bias that is added to the inputs at once. Behind the end of
+    its sequence (``sequence_lens``) a sample's output is 0 and its states stay.
+    """
+    if direction not in ("forward", "reverse", "bidirectional"):
+        raise DomainError(f"direction is forward, reverse or bidirectional, not {direction!r}")
+    count = 2 if direction == "bidirectional" else 1
+    if rank(x) != 3 or rank(w) != 3 or rank(r) != 3 or w.shape[0] != count or r.shape[0] != count:
+        raise ShapeError(f"x {x.shape}, W {w.shape} and R {r.shape} do not fit {count} directions")
+    if layout:
+        x = ag.permute_dims(x, axes=(1, 0, 2))
+        initial = [s if s is None else ag.permute_dims(s, axes=(1, 0, 2)) for s in initial]
+    steps, batch, hidden = x.shape[0], x.shape[1], r.shape[2]
+    masks = []
+    if sequence_lens is not None and min(ints(sequence_lens), default=steps) < steps:
+        masks = [like(x, (numpy.arange(steps)[:, None] < numpy.asarray(ints(sequence_lens)))[..., None])]
+    outs, lasts = [], []
+    for i in range(count):
+        states: List = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else _part(s, i) for s in initial]
+        of_step, bias = weights(i)
+        z = ag.linear(x, _part(w, i), bias)
+        step = _step_of(kind, activations[i], clip, bool(flag))
+        if steps == 1:
+            states, ys = step(states, [_part(v, 0) for v in (z, *masks)], of_step)
+            ys = [ag.expand_dims(ys[0], axis=0)]
+        else:
+            states, ys = repeated(step, states, [z, *masks], of_step, reverse=i == 1 or direction == "reverse")
+        outs.append(ys[0])
+        lasts.append(states)
+    y = ag.expand_dims(outs[0], axis=1) if count == 1 else ag.stack(outs, axis=1)
+    last = [ag.expand_dims(s[0], axis=0) if count == 1 else ag.stack(s) for s in zip(*lasts, strict=True)]
+    if layout:
+        y, last = ag.permute_dims(y, axes=(2, 0, 1, 3)), [ag.permute_dims(s, axes=(1, 0, 2)) for s in last]
+    return y, *last
+
+
+def _halves(b: Any, i: int) -> tuple[Any, Any]:
+    """The bias of the inputs and that of the state, of one direction."""
+    if b is None:
+        return None, None
+    n = b.shape[1] // 2
+    return _part(b, (i, slice(0, n))), _part(b, (i, slice(n, None)))
+
+
+# ---------------------------------------------------------------------------------------------------------- operators
+
+
+@operator("RNN", known="sequence_lens")
+def rnn(
+    x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, *,
+    activations: Any = None, activation_alpha: Any = None, activation_beta: Any = None, clip: float | None = None,
+    direction: str = "forward", hidden_size: int | None = None, layout: int = 0, output_sequence: int = 0,
+) -> Any:  # fmt: skip
+    """``h ← f(W x + R h + b)``."""
+    of = _activations(activations, ("tanh",), w.shape[0], activation_alpha, activation_beta)
+
+    def weights(i: int) -> tuple[List, Any]:
+        inputs, state = _halves(b, i)
+        return [_part(r, i)], None if inputs is None else ag.add(inputs, state)
+
+    return _recurrent("rnn", x, w, r, sequence_lens, [initial_h], direction, layout, weights, of, clip, 0)
+
+
+@operator("GRU", known="sequence_lens")
+def gru(
+    x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, *,
+    activations: Any = None, activation_alpha: Any = None, activation_beta: Any = None, clip: float | None = None,
+    direction: str = "forward", hidden_size: int | None = None, layout: int = 0, linear_before_reset: int = 0,
+    output_sequence: int = 0,
+) -> Any:  # fmt: skip
+    """The gated recurrent unit; its gates are update, reset, new."""
+    of = _activations(activations, ("sigmoid", "tanh"), w.shape[0], activation_alpha, activation_beta)
+
+    def weights(i: int) -> tuple[List, Any]:
+        n = 2 * r.shape[2]
+        found = [_part(r, (i, slice(0, n))), _part(r, (i, slice(n, None)))]
+        inputs, state = _halves(b, i)
+        if inputs is None:
+            return found, None
+        if not linear_before_reset:
+            return found, ag.add(inputs, state)
+        with_gates = ag.pad(_part(state, slice(0, n)), pad_width=[(0, n // 2)])
+        return [*found, _part(state, slice(n, None))], ag.add(inputs, with_gates)
+
+    flag = linear_before_reset
+    return _recurrent("gru", x, w, r, sequence_lens, [initial_h], direction, layout, weights, of, clip, flag)
+
+
+@operator("LSTM", known="sequence_lens")
+def lstm(
+    x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, initial_c: Any = None,
+    p: Any = None, *, activations: Any = None, activation_alpha: Any = None, activation_beta: Any = None,
+    clip: float | None = None, direction: str = "forward", hidden_size: int | None = None, input_forget: int = 0,
+    layout: int = 0, output_sequence: int = 0,
+) -> Any:  # fmt: skip
+    """Long short-term memory; its gates are input, output, forget, cell."""
+    of = _activations(activations, ("sigmoid", "tanh", "tanh"), w.shape[0], activation_alpha, activation_beta)
+
+    def weights(i: int) -> tuple[List, Any]:
+        inputs, state = _halves(b, i)
+        peepholes = [] if p is None else [_part(p, i)]
+        return [_part(r, i), *peepholes], None if inputs is None else ag.add(inputs, state)
+
+    states = [initial_h, initial_c]
+    return _recurrent("lstm", x, w, r, sequence_lens, states, direction, layout, weights, of, clip, input_forget)

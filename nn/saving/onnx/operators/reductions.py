@@ -1,0 +1,222 @@
+"""Sums and other reductions, matrix products, orders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import DomainError, ShapeError
+from nn.saving.onnx.table import axis_in, bounded, broadcast, cast, concrete, ints, is_float, number, operator, rank
+
+# ---------------------------------------------------------------------------------------------------------- reductions
+
+
+def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
+    """The axes to reduce; ``()`` for none."""
+    found = () if axes is None else tuple(axis_in(a, rank(x)) for a in ints(axes))
+    return found or (() if noop else tuple(range(rank(x))))
+
+
+def _reduction(function: Callable[..., Any], of_nothing: float | None = None) -> Callable[..., Any]:
+    """``function(x, axis, keepdims)``; ``of_nothing`` is the result where there are no elements."""
+
+    def reduce(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Any:
+        along = _axes(x, axes, noop_with_empty_axes)
+        if along and of_nothing is not None and not all(x.shape[a] for a in along):
+            shape = [1 if i in along else n for i, n in enumerate(x.shape) if keepdims or i not in along]
+            low = -math.inf if is_float(x) else False if x.dtype.kind == "b" else numpy.iinfo(x.dtype).min
+            high = math.inf if is_float(x) else True if x.dtype.kind == "b" else numpy.iinfo(x.dtype).max
+            return numpy.full(shape, low if of_nothing < 0 else high, x.dtype)
+        return cast(function(x, axis=along, keepdims=bool(keepdims)), x.dtype)
+
+    return reduce
+
+
+def _norm1(x: Any, axis: Any, keepdims: bool) -> Any:
+    return ag.sum(ag.abs(x), axis=axis, keepdims=keepdims)
+
+
+def _norm2(x: Any, axis: Any, keepdims: bool) -> Any:
+    return ag.sqrt(_sum_of_squares(x if is_float(x) else ag.astype(x, "float64"), axis, keepdims))
+
+
+def _sum_of_squares(x: Any, axis: Any, keepdims: bool) -> Any:
+    return ag.sum(ag.multiply(x, x), axis=axis, keepdims=keepdims)
+
+
+def _log_sum(x: Any, axis: Any, keepdims: bool) -> Any:
+    with numpy.errstate(divide="ignore"):
+        return ag.log(ag.sum(x, axis=axis, keepdims=keepdims))
+
+
+def _log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
+    if not is_float(x):
+        x = ag.astype(x, "float64")
+    if not all(x.shape[a] for a in axis):
+        return _log_sum(x, axis, keepdims)
+    return ag.logsumexp(x, axis=axis, keepdims=keepdims) if axis else ag.log(ag.exp(x))
+
+
+def _largest(x: Any, axis: Any, keepdims: bool) -> Any:
+    return ag.any(x, axis=axis, keepdims=keepdims) if x.dtype.kind == "b" else ag.max(x, axis=axis, keepdims=keepdims)
+
+
+def _smallest(x: Any, axis: Any, keepdims: bool) -> Any:
+    return ag.all(x, axis=axis, keepdims=keepdims) if x.dtype.kind == "b" else ag.min(x, axis=axis, keepdims=keepdims)
+
+
+for _name, _function, _nothing in (
+    ("ReduceSum", ag.sum, None), ("ReduceMean", ag.mean, None), ("ReduceProd", ag.prod, None),
+    ("ReduceMax", _largest, -1), ("ReduceMin", _smallest, 1), ("ReduceL1", _norm1, None), ("ReduceL2", _norm2, None),
+    ("ReduceSumSquare", _sum_of_squares, None), ("ReduceLogSum", _log_sum, None),
+    ("ReduceLogSumExp", _log_sum_exp, None),
+):  # fmt: skip
+    operator(_name, known="axes")(_reduction(_function, _nothing))
+
+
+def _place_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    def place(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Any:
+        axis = axis_in(axis, rank(x))
+        if not select_last_index:
+            return function(x, axis=axis, keepdims=bool(keepdims))
+        return ag.subtract(x.shape[axis] - 1, function(ag.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
+
+    return place
+
+
+operator("ArgMax")(_place_of(ag.argmax))
+operator("ArgMin")(_place_of(ag.argmin))
+
+
+def _softmax_like(name: str, function: Callable[..., Any]) -> None:
+    """Two rows: before opset 13 the axes from ``axis`` on are taken together."""
+
+    def along(x: Any, *, axis: int = -1) -> Any:
+        return function(x, axis=axis_in(axis, rank(x)))
+
+    def flattened(x: Any, *, axis: int = 1) -> Any:
+        axis = axis_in(axis, rank(x)) if rank(x) else 0
+        if axis == rank(x) - 1:
+            return function(x, axis=axis)
+        rows = function(ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))), axis=1)
+        return ag.reshape(rows, shape=x.shape)
+
+    operator(name, since=13)(along)
+    operator(name)(flattened)
+
+
+def _hardmax(x: Any, axis: int) -> Any:
+    places = ag.argmax(x, axis=axis, keepdims=True)
+    classes = numpy.arange(x.shape[axis]).reshape(-1, *(1,) * (rank(x) - 1 - axis))
+    return cast(ag.equal(places, classes), x.dtype)
+
+
+_softmax_like("Softmax", ag.softmax)
+_softmax_like("LogSoftmax", ag.log_softmax)
+_softmax_like("Hardmax", _hardmax)
+
+
+def _cumulative(function: Callable[..., Any], neutral: int) -> Callable[..., Any]:
+    def accumulate(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0) -> Any:
+        along = axis_in(number(axis), rank(x))
+        x = ag.flip(x, axis=along) if reverse else x
+        out = cast(function(x, axis=along), x.dtype)
+        if exclusive:
+            index = (*(slice(None),) * along, slice(0, x.shape[along]))
+            width = [(1, 0) if i == along else (0, 0) for i in range(rank(x))]
+            out = ag.getitem(ag.pad(out, pad_width=width, constant_values=neutral), index=index)
+        return ag.flip(out, axis=along) if reverse else out
+
+    return accumulate
+
+
+operator("CumSum", known="axis")(_cumulative(ag.cumulative_sum, 0))
+operator("CumProd", known="axis")(_cumulative(ag.cumulative_prod, 1))
+
+# ------------------------------------------------------------------------------------------------------------ products
+
+
+@operator("MatMul")
+def matmul(x: Any, y: Any) -> Any:
+    """The matrix product."""
+    if rank(x) and rank(y):
+        broadcast(x.shape[:-2], y.shape[:-2])
+        bounded((*x.shape[:-1][-1:], *y.shape[1:][-1:]))
+    return ag.matmul(x, y)
+
+
+@operator("Gemm")
+def gemm(
+    a: Any, b: Any, c: Any = None, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0,
+    broadcast: int = 0,
+) -> Any:  # fmt: skip
+    """``alpha · a b + beta · c``, either matrix transposed."""
+    if rank(a) != 2 or rank(b) != 2:
+        raise ShapeError(f"Gemm takes matrices; it was given {a.shape} and {b.shape}")
+    bounded((a.shape[1 if transA else 0], b.shape[0 if transB else 1]))
+    a = ag.permute_dims(a, axes=(1, 0)) if transA else a
+    if transB and alpha == 1 and beta == 1 and (c is None or c.shape == b.shape[:1]):
+        return ag.linear(a, b, c)
+    z = ag.matmul(a, ag.permute_dims(b, axes=(1, 0)) if transB else b)
+    z = z if alpha == 1 else cast(ag.multiply(z, alpha), z.dtype)
+    return z if c is None else ag.add(z, c if beta == 1 else cast(ag.multiply(c, beta), c.dtype))
+
+
+@operator("Einsum")
+def einsum(*operands: Any, equation: str) -> Any:
+    """Einstein's sum over named axes."""
+    sizes: dict[str, int] = {}
+    terms, _, result = equation.replace(" ", "").partition("->")
+    for term, operand in zip(terms.split(","), operands, strict=True):
+        if "." not in term:
+            sizes |= dict(zip(term, operand.shape, strict=True))
+    if set(result) <= set(sizes):
+        bounded([sizes[letter] for letter in result])
+    return ag.einsum(equation, *operands)
+
+
+@operator("Det")
+def det(x: Any) -> Any:
+    """The determinant of square matrices."""
+    return ag.det(x)
+
+
+# ------------------------------------------------------------------------------------------------------------- orders
+
+
+@operator("TopK", known="k")
+def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
+    """The ``k`` largest (or smallest) elements along an axis, in order, and their indices."""
+    axis = axis_in(axis, rank(x))
+    count = int(number(k))
+    if not 0 <= count <= x.shape[axis]:
+        raise DomainError(f"k = {count} of {x.shape[axis]} elements")
+    order = ag.argsort(x, axis=axis, descending=bool(largest))
+    order = ag.getitem(order, index=(*(slice(None),) * axis, slice(0, count)))
+    return ag.take_along_axis(x, order, axis=axis), order
+
+
+@operator("Unique", known="x")
+def unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
+    """The different elements, where each is first, which one each is, and how often it comes."""
+    flat = x.reshape(-1) if axis is None else x
+    values, first, inverse, counts = numpy.unique(
+        flat, return_index=True, return_inverse=True, return_counts=True, axis=0 if axis is None else axis
+    )
+    inverse = inverse.reshape(-1)
+    if not sorted:
+        order = numpy.argsort(first)
+        place = numpy.argsort(order)
+        values = numpy.take(values, order, axis=0 if axis is None else axis)
+        first, inverse, counts = first[order], place[inverse], counts[order]
+    return values, first, inverse, counts
+
+
+@operator("NonZero", known="x")
+def non_zero(x: Any) -> Any:
+    """The indices of the nonzero elements, a column for each."""
+    return numpy.asarray(numpy.nonzero(concrete(x)) if x.ndim else numpy.nonzero(x.reshape(1))[:0], "int64")

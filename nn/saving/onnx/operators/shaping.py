@@ -1,0 +1,322 @@
+"""Operators that change the shape or the order of elements, or make arrays."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import DomainError, ShapeError
+from nn.saving.onnx.operators.elementwise import dtype_of
+from nn.saving.onnx.table import axis_in, bounded, ints, number, operator, rank
+
+# -------------------------------------------------------------------------------------------------------------- shapes
+
+
+@operator("Shape")
+def shape(x: Any, *, start: int = 0, end: int | None = None) -> Any:
+    """The shape, from axis ``start`` to ``end``."""
+    return numpy.asarray(x.shape[start:end], "int64")
+
+
+@operator("Size")
+def size(x: Any) -> Any:
+    """The number of elements."""
+    return numpy.asarray(math.prod(x.shape), "int64")
+
+
+@operator("Reshape", known="shape")
+def reshape(x: Any, shape: Any, *, allowzero: int = 0, consumed_inputs: Any = None) -> Any:
+    """``x`` in another shape, where 0 keeps an axis (unless ``allowzero``) and -1 is what is left."""
+    wanted = ints(shape)
+    if not allowzero:
+        if any(n == 0 and i >= rank(x) for i, n in enumerate(wanted)):
+            raise ShapeError(f"0 in the shape {wanted} keeps an axis that x {x.shape} does not have")
+        wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
+    return x if tuple(wanted) == x.shape else ag.reshape(x, shape=tuple(wanted))
+
+
+@operator("Flatten")
+def flatten(x: Any, *, axis: int = 1) -> Any:
+    """``x`` as a matrix: the axes before ``axis`` are its rows."""
+    axis = axis + rank(x) if axis < 0 else axis
+    return ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+
+
+@operator("Squeeze", known="axes")
+def squeeze(x: Any, axes: Any = None) -> Any:
+    """``x`` without axes of length 1: the given ones, or all."""
+    ones = [i for i, n in enumerate(x.shape) if n == 1]
+    gone = set(ones) if axes is None else {axis_in(a, rank(x)) for a in ints(axes)}
+    if any(x.shape[a] != 1 for a in gone):
+        raise ShapeError(f"the axes {sorted(gone)} of {x.shape} are not all of length 1")
+    return ag.squeeze(x, axis=tuple(sorted(gone))) if gone else x
+
+
+@operator("Unsqueeze", known="axes")
+def unsqueeze(x: Any, axes: Any) -> Any:
+    """``x`` with new axes of length 1."""
+    new = ints(axes)
+    return ag.expand_dims(x, axis=tuple(axis_in(a, rank(x) + len(new)) for a in new)) if new else x
+
+
+@operator("Transpose")
+def transpose(x: Any, *, perm: Any = None) -> Any:
+    """``x`` with its axes in another order, by default reversed."""
+    return ag.permute_dims(x, axes=tuple(range(rank(x))[::-1] if perm is None else perm))
+
+
+@operator("Expand", known="shape")
+def expand(x: Any, shape: Any) -> Any:
+    """``x`` broadcast together with a shape."""
+    to = bounded(numpy.broadcast_shapes(x.shape, tuple(ints(shape))), x.dtype)
+    return x if to == x.shape else ag.broadcast_to(x, shape=to)
+
+
+@operator("Tile", known="repeats tiles axis")
+def tile(x: Any, repeats: Any, axis: Any = None) -> Any:
+    """``x`` repeated along each axis; before opset 6 along one."""
+    counts = ints(repeats)
+    if axis is not None:
+        counts = [counts[0] if i == number(axis) else 1 for i in range(rank(x))]
+    if len(counts) != rank(x):
+        raise ShapeError(f"x {x.shape} needs one number of repeats for each axis: {counts}")
+    bounded([n * m for n, m in zip(x.shape, counts, strict=True)], x.dtype)
+    return ag.tile(x, tuple(counts))
+
+
+@operator("Concat")
+def concat(*values: Any, axis: int = 1) -> Any:
+    """Values one after the other along an axis."""
+    axis = axis_in(axis, rank(values[0]))
+    bounded(
+        (sum(v.shape[axis] for v in values), *values[0].shape[:axis], *values[0].shape[axis + 1 :]), values[0].dtype
+    )
+    return values[0] if len(values) == 1 else ag.concat(values, axis=axis)
+
+
+@operator("Split", known="split")
+def split(x: Any, split: Any = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int) -> Any:
+    """``x`` cut along an axis, into parts of the given lengths or of equal ones."""
+    axis = axis_in(axis, rank(x))
+    n, count = x.shape[axis], num_outputs or outputs
+    lengths = ints(split) if split is not None else [-(-n // count)] * count
+    if split is None:
+        lengths[-1] = n - sum(lengths[:-1])
+    if sum(lengths) != n or min(lengths, default=0) < 0:
+        raise ShapeError(f"axis {axis} of x {x.shape} can't be cut into parts of {lengths}")
+    parts, start = [], 0
+    for length in lengths:
+        parts.append(_range_of(x, axis, start, start + length))
+        start += length
+    return tuple(parts)
+
+
+def _range_of(x: Any, axis: int, start: int, stop: int) -> Any:
+    return ag.getitem(x, index=(*(slice(None),) * axis, slice(start, stop)))
+
+
+@operator("Slice", known="starts ends axes steps")
+def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
+    """Ranges of ``x`` along some axes."""
+    first, last = ints(starts), ints(ends)
+    along = ints(axes) if axes is not None else range(len(first))
+    by = ints(steps) if steps is not None else [1] * len(first)
+    index = [slice(None)] * rank(x)
+    for axis, start, stop, step in zip(along, first, last, by, strict=True):
+        axis = axis_in(axis, rank(x))
+        index[axis] = _range(start, stop, step, x.shape[axis])
+    return x if all(part == slice(None) for part in index) else ag.getitem(x, index=tuple(index))
+
+
+def _range(start: int, stop: int, step: int, n: int) -> slice:
+    """A range of ``n`` elements as Python would write it: without bounds that go without saying."""
+    if step == 0:
+        raise DomainError("a step of 0")
+    begin, end, _ = slice(start, stop, step).indices(n)
+    if step > 0:
+        return slice(begin or None, end if end < n else None, step if step > 1 else None)
+    return slice(begin if begin < n - 1 else None, end if end >= 0 else None, step)
+
+
+@operator("Pad", known="pads constant_value axes paddings")
+def pad(
+    x: Any, pads: Any = None, constant_value: Any = None, axes: Any = None, *, mode: str = "constant",
+    value: float = 0.0, paddings: Any = None,
+) -> Any:  # fmt: skip
+    """``x`` with more elements around it, or, by negative numbers, fewer."""
+    given = ints(pads if paddings is None else paddings)
+    along = [axis_in(a, rank(x)) for a in ints(axes)] if axes is not None else [*range(rank(x))]
+    if len(given) != 2 * len(along):
+        raise ShapeError(f"x {x.shape} needs a pad before and behind each of {len(along)} axes: {given}")
+    width = [(0, 0)] * rank(x)
+    for i, axis in enumerate(along):
+        width[axis] = given[i], given[i + len(along)]
+    bounded([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], x.dtype)
+    kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, width, strict=True))
+    width = [(max(a, 0), max(b, 0)) for a, b in width]
+    if any(part != slice(0, n) for part, n in zip(kept, x.shape, strict=True)):
+        x = ag.getitem(x, index=kept)
+    if not any(map(any, width)):
+        return x
+    if mode == "constant":
+        fill = value if constant_value is None else number(constant_value)
+        return ag.pad(x, pad_width=width, constant_values=fill)
+    if mode not in ("reflect", "edge", "wrap"):
+        raise DomainError(f"mode is constant, reflect, edge or wrap, not {mode!r}")
+    return ag.pad(x, pad_width=width, mode=mode)
+
+
+@operator("CenterCropPad", known="shape")
+def center_crop_pad(x: Any, shape: Any, *, axes: Any = None) -> Any:
+    """``x`` cropped or filled with zeros around its middle to another shape."""
+    along = [axis_in(a, rank(x)) for a in (range(rank(x)) if axes is None else axes)]
+    index, width = [slice(None)] * rank(x), [(0, 0)] * rank(x)
+    for axis, n in zip(along, bounded(ints(shape)), strict=True):
+        spare = x.shape[axis] - n
+        if spare > 0:
+            index[axis] = slice(spare // 2, spare // 2 + n)
+        else:
+            width[axis] = -spare // 2, -spare - -spare // 2
+    bounded([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], x.dtype)
+    return ag.pad(ag.getitem(x, index=tuple(index)), pad_width=width)
+
+
+@operator("DepthToSpace")
+def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
+    """Channels as blocks of space."""
+    n, c, h, w = x.shape
+    b = blocksize
+    if mode == "DCR":
+        blocks = ag.permute_dims(ag.reshape(x, shape=(n, b, b, c // b**2, h, w)), axes=(0, 3, 4, 1, 5, 2))
+    else:
+        blocks = ag.permute_dims(ag.reshape(x, shape=(n, c // b**2, b, b, h, w)), axes=(0, 1, 4, 2, 5, 3))
+    return ag.reshape(blocks, shape=(n, c // b**2, h * b, w * b))
+
+
+@operator("SpaceToDepth")
+def space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
+    """Blocks of space as channels."""
+    n, c, h, w = x.shape
+    b = blocksize
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    blocks = ag.permute_dims(ag.reshape(x, shape=(n, c, h // b, b, w // b, b)), axes=order)
+    return ag.reshape(blocks, shape=(n, c * b * b, h // b, w // b))
+
+
+@operator("Trilu", known="k")
+def trilu(x: Any, k: Any = None, *, upper: int = 1) -> Any:
+    """The upper or lower triangle of matrices, zeros elsewhere."""
+    k = 0 if k is None else max(min(number(k), 2**31), -(2**31))
+    return ag.triu(x, k=k) if upper else ag.tril(x, k=k)
+
+
+@operator("ReverseSequence", known="sequence_lens")
+def reverse_sequence(x: Any, sequence_lens: Any, *, batch_axis: int = 1, time_axis: int = 0) -> Any:
+    """``x`` with the first ``sequence_lens`` entries of each sequence in reverse order."""
+    steps, lengths = x.shape[time_axis], numpy.asarray(ints(sequence_lens))
+    t = numpy.arange(steps)[:, None]
+    order = numpy.where(t < lengths, lengths - 1 - t, t)  # (time, batch)
+    order = order if (time_axis, batch_axis) == (0, 1) else order.T
+    order = numpy.broadcast_to(order.reshape(*order.shape, *(1,) * (rank(x) - 2)), x.shape)
+    return ag.take_along_axis(x, order, axis=time_axis)
+
+
+# ----------------------------------------------------------------------------------------------------------- creation
+
+
+@operator("Constant")
+def constant(
+    *, value: Any = None, value_float: Any = None, value_floats: Any = None, value_int: Any = None,
+    value_ints: Any = None, sparse_value: Any = None, value_string: Any = None, value_strings: Any = None,
+) -> Any:  # fmt: skip
+    """A constant, as one of several attributes."""
+    if value is not None:
+        return value
+    for floats in (value_float, value_floats):
+        if floats is not None:
+            return numpy.asarray(floats, "float32")
+    for whole in (value_int, value_ints):
+        if whole is not None:
+            return numpy.asarray(whole, "int64")
+    raise DomainError("it has no value of numbers: strings and sparse values are not supported")
+
+
+@operator("ConstantOfShape", known="shape")
+def constant_of_shape(shape: Any, *, value: Any = None) -> Any:
+    """One number in a shape, by default 0."""
+    value = numpy.zeros(1, "float32") if value is None else value
+    return numpy.full(bounded(ints(shape), value.dtype), value.reshape(-1)[0])
+
+
+@operator("Range", known="start limit delta")
+def range_(start: Any, limit: Any, delta: Any) -> Any:
+    """Numbers from ``start`` to before ``limit`` in steps of ``delta``."""
+    low, high, step = number(start), number(limit), number(delta)
+    if step == 0:
+        raise DomainError("delta is 0")
+    count = max(math.ceil((high - low) / step), 0)
+    bounded((count,), start.dtype)
+    return (low + numpy.arange(count) * step).astype(start.dtype)
+
+
+@operator("EyeLike")
+def eye_like(x: Any, *, dtype: int | None = None, k: int = 0) -> Any:
+    """Ones on a diagonal, zeros elsewhere, in the shape of the matrix ``x``."""
+    rows, columns = bounded(x.shape)
+    return numpy.eye(rows, columns, k, dtype=x.dtype if dtype is None else dtype_of(dtype))
+
+
+@operator("OneHot", known="depth")
+def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
+    """For each index ``depth`` numbers along a new axis: the second of ``values`` at the index, else the first."""
+    n = int(number(depth))
+    axis = axis_in(axis, rank(indices) + 1)
+    bounded((*indices.shape, n), values.dtype)
+    places = indices if indices.dtype.kind in "iu" else ag.astype(indices, "int64")
+    places = ag.expand_dims(ag.where(ag.less(places, 0), ag.add(places, n), places), axis=axis)
+    classes = numpy.arange(n).reshape(-1, *(1,) * (rank(indices) - axis))
+    off, on = (ag.getitem(values, index=i) for i in (0, 1))
+    return ag.where(ag.equal(places, classes), on, off)
+
+
+for _name, _weights in {
+    "HannWindow": (0.5, 0.5, 0.0),
+    "HammingWindow": (25 / 46, 21 / 46, 0.0),
+    "BlackmanWindow": (0.42, 0.5, 0.08),
+}.items():
+
+    def _window(
+        size: Any, *, output_datatype: int = 1, periodic: int = 1, weights: tuple[float, float, float] = _weights
+    ) -> Any:
+        n = int(number(size))
+        bounded((n,), "float64")
+        t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))
+        a, b, c = weights
+        return (a - b * numpy.cos(t) + c * numpy.cos(2 * t)).astype(dtype_of(output_datatype))
+
+    operator(_name, known="size")(_window)
+
+
+@operator("MelWeightMatrix", known="num_mel_bins dft_length sample_rate lower_edge_hertz upper_edge_hertz")
+def mel_weight_matrix(
+    num_mel_bins: Any, dft_length: Any, sample_rate: Any, lower_edge_hertz: Any, upper_edge_hertz: Any, *,
+    output_datatype: int = 1,
+) -> Any:  # fmt: skip
+    """Triangles on the mel scale: the weights from frequencies (rows) to mel bins (columns)."""
+    bins, length, rate = int(number(num_mel_bins)), int(number(dft_length)), number(sample_rate)
+    rows, columns = bounded((length // 2 + 1, bins), "float64")
+    edges = [2595 * math.log10(1 + number(f) / 700) for f in (lower_edge_hertz, upper_edge_hertz)]
+    mel = edges[0] + numpy.arange(bins + 2) * ((edges[1] - edges[0]) / (bins + 2))
+    places = ((length + 1) * (700 * (10 ** (mel / 2595) - 1)) // rate).astype("int64")
+    out = numpy.zeros((rows, columns))
+    for i, (low, mid, high) in enumerate(zip(places, places[1:], places[2:], strict=False)):
+        if low == mid:
+            out[mid, i] = 1
+        else:
+            out[low : mid + 1, i] = (numpy.arange(low, mid + 1) - low) / (mid - low)
+        if mid != high:
+            out[mid:high, i] = (high - numpy.arange(mid, high)) / (high - mid)
+    return out.astype(dtype_of(output_datatype))

@@ -1,0 +1,82 @@
+"""Fourier transforms, as products with matrices of sines and cosines."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import DomainError, ShapeError
+from nn.saving.onnx.table import axis_in, bounded, number, operator, rank
+
+
+def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) -> Any:
+    """The discrete Fourier transform along ``axis`` of ``x``, whose last axis is (real,) or (real, imaginary)."""
+    n = x.shape[axis]
+    if n > length:
+        x = ag.getitem(x, index=(*(slice(None),) * axis, slice(0, length)))
+    elif n < length:
+        x = ag.pad(x, pad_width=[(0, length - n) if i == axis else (0, 0) for i in range(rank(x))])
+    bins = length // 2 + 1 if onesided else length
+    bounded((bins, length), "float64")
+    angle = numpy.outer(numpy.arange(length), numpy.arange(bins)) % length * (2 * math.pi / length)
+    scale, sign = (1 / length, 1.0) if inverse else (1.0, -1.0)
+    cos, sin = (numpy.cos(angle) * scale).astype(x.dtype), (numpy.sin(angle) * (sign * scale)).astype(x.dtype)
+
+    def along(part: Any, matrix: Any) -> Any:
+        return ag.moveaxis(ag.matmul(ag.moveaxis(part, axis, -1), matrix), -1, axis)
+
+    re = ag.getitem(x, index=(..., 0))
+    real, imag = along(re, cos), along(re, sin)
+    if x.shape[-1] == 2:
+        im = ag.getitem(x, index=(..., 1))
+        real, imag = ag.subtract(real, along(im, sin)), ag.add(imag, along(im, cos))
+    return ag.stack([real, imag], axis=-1)
+
+
+def _dft(x: Any, length: Any, axis: int, inverse: int, onesided: int) -> Any:
+    if x.shape[-1] not in (1, 2):
+        raise ShapeError(f"the last axis of x {x.shape} is not (real,) or (real, imaginary)")
+    axis = axis_in(axis, rank(x))
+    if inverse and onesided:  # the other half are the conjugates; the result is real
+        count = int(number(length)) if length is not None else 2 * (x.shape[axis] - 1)
+        half = count // 2 + 1
+        kept = ag.getitem(x, index=(*(slice(None),) * axis, slice(0, half)))
+        mirrored = ag.flip(ag.getitem(kept, index=(*(slice(None),) * axis, slice(1, count - half + 1))), axis=axis)
+        mirrored = mirrored * numpy.asarray([1, -1][: x.shape[-1]], x.dtype)
+        full = _transformed(ag.concat([kept, mirrored], axis=axis), axis, count, 1, 0)
+        return ag.getitem(full, index=(..., slice(0, 1)))
+    count = int(number(length)) if length is not None else x.shape[axis]
+    return _transformed(x, axis, count, inverse, onesided)
+
+
+@operator("DFT", since=20, known="dft_length axis")
+def dft(x: Any, dft_length: Any = None, axis: Any = None, *, inverse: int = 0, onesided: int = 0) -> Any:
+    """The discrete Fourier transform."""
+    return _dft(x, dft_length, -2 if axis is None else int(number(axis)), inverse, onesided)
+
+
+@operator("DFT", known="dft_length")
+def dft_by_attribute(x: Any, dft_length: Any = None, *, axis: int = 1, inverse: int = 0, onesided: int = 0) -> Any:
+    """The discrete Fourier transform, with the axis as an attribute, as before opset 20."""
+    return _dft(x, dft_length, axis, inverse, onesided)
+
+
+@operator("STFT", known="frame_step frame_length")
+def stft(signal: Any, frame_step: Any, window: Any = None, frame_length: Any = None, *, onesided: int = 1) -> Any:
+    """The Fourier transform of overlapping, windowed frames of a signal (batch, time, 1 or 2)."""
+    step = int(number(frame_step))
+    if frame_length is None and window is None:
+        raise DomainError("it has neither a window nor a frame_length")
+    length = int(number(frame_length)) if frame_length is not None else window.shape[0]
+    frames = (signal.shape[1] - length) // step + 1
+    if step < 1 or frames < 1:
+        raise ShapeError(f"frames of {length} every {step} do not fit a signal {signal.shape}")
+    bounded((signal.shape[0], frames, length, 2), signal.dtype)
+    places = numpy.arange(frames)[:, None] * step + numpy.arange(length)
+    parts = ag.take(signal, places, axis=1)  # (batch, frames, length, parts)
+    if window is not None:
+        parts = ag.multiply(parts, ag.expand_dims(window, axis=-1))
+    return _transformed(parts, 2, length, 0, onesided)

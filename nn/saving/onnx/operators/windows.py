@@ -1,0 +1,529 @@
+"""Convolution, pooling and resampling: operators over ``(batch, channels, *space)``."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+import autograd as ag
+from autograd.errors import DomainError, ShapeError
+from nn.functional.activations import silu
+from nn.saving.onnx.table import axis_in, bounded, cast, ints, is_float, operator, rank
+
+Pads = list[tuple[int, int]]
+
+# ------------------------------------------------------------------------------------------------------------ geometry
+
+
+def _pads(
+    auto_pad: str,
+    pads: Any,
+    space: Sequence[int],
+    size: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> Pads:
+    """The padding (before, behind) of each axis of ``space``."""
+    axes = len(size)
+    if auto_pad == "VALID":
+        return [(0, 0)] * axes
+    if auto_pad in ("NOTSET", ""):
+        given = [0] * (2 * axes) if pads is None else list(pads)
+        if len(given) != 2 * axes:
+            raise ShapeError(f"pads {given} are not two for each of {axes} axes")
+        return [*zip(given[:axes], given[axes:], strict=True)]
+    if auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
+        raise DomainError(f"auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {auto_pad!r}")
+    found = []
+    for n, k, s, d in zip(space, size, strides, dilations, strict=True):
+        total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+        small, large = total // 2, total - total // 2
+        found.append((small, large) if auto_pad == "SAME_UPPER" else (large, small))
+    return found
+
+
+def _to_the_end(space: Sequence[int], size: Any, strides: Any, dilations: Any, pads: Pads) -> Pads:
+    """The padding by which a last, incomplete window counts, unless it begins in the padding at the end."""
+    found = []
+    for n, k, s, d, (before, behind) in zip(space, size, strides, dilations, pads, strict=True):
+        span = d * (k - 1) + 1
+        count = -(-(n + before + behind - span) // s) + 1
+        count -= (count - 1) * s >= n + before
+        found.append((before, max(behind, (count - 1) * s + span - n - before)))
+    return found
+
+
+def _per_axis(values: Any, axes: int) -> tuple[int, ...]:
+    found = (1,) * axes if values is None else tuple(values)
+    if len(found) != axes:
+        raise ShapeError(f"{list(found)} are not one number for each of {axes} axes")
+    return found
+
+
+def _check_frame(x: Any, pads: Pads) -> None:
+    bounded((*x.shape[:2], *(n + max(a, 0) + max(b, 0) for n, (a, b) in zip(x.shape[2:], pads, strict=True))), x.dtype)
+
+
+def _column(values: Any, axes: int) -> Any:
+    """One value for each channel, to be broadcast over ``axes`` axes of space."""
+    return ag.reshape(values, shape=(-1, *(1,) * axes))
+
+
+# -------------------------------------------------------------------------------------------------------- convolution
+
+
+@operator("Conv")
+def conv(
+    x: Any, weight: Any, bias: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1,
+    kernel_shape: Any = None, pads: Any = None, strides: Any = None,
+) -> Any:  # fmt: skip
+    """The convolution of ``x`` with a weight (out, in / group, *size)."""
+    axes = rank(weight) - 2
+    strides, dilations = _per_axis(strides, axes), _per_axis(dilations, axes)
+    around = _pads(auto_pad, pads, x.shape[2:], weight.shape[2:], strides, dilations)
+    _check_frame(x, around)
+    return ag.conv(
+        x, weight, bias, stride=_plain(strides), padding=_plain(around), dilation=_plain(dilations), groups=group
+    )
+
+
+def _plain(values: Sequence[Any]) -> Any:
+    """One number for equal ones: what a picture does not have to repeat."""
+    flat = {v for value in values for v in (value if isinstance(value, tuple) else (value,))}
+    return flat.pop() if len(flat) == 1 else tuple(values)
+
+
+@operator("ConvTranspose")
+def conv_transpose(
+    x: Any, weight: Any, bias: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1,
+    kernel_shape: Any = None, output_padding: Any = None, output_shape: Any = None, pads: Any = None,
+    strides: Any = None,
+) -> Any:  # fmt: skip
+    """The transposed convolution with a weight (in, out / group, *size)."""
+    axes = rank(weight) - 2
+    size, strides, dilations = weight.shape[2:], _per_axis(strides, axes), _per_axis(dilations, axes)
+    more = (0,) * axes if output_padding is None else tuple(output_padding)
+    geometry = [*zip(x.shape[2:], size, strides, dilations, more, strict=True)]
+    reach = [(n - 1) * s + d * (k - 1) + 1 + m for n, k, s, d, m in geometry]
+    if output_shape is not None or auto_pad.startswith("SAME"):
+        wanted = [n * s for n, _, s, _, _ in geometry] if output_shape is None else list(output_shape)[-axes:]
+        around = []
+        for r, w in zip(reach, wanted, strict=True):
+            small, large = max(r - w, 0) // 2, -(-max(r - w, 0) // 2)
+            around.append((small, large) if auto_pad == "SAME_UPPER" else (large, small))
+    else:
+        around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
+        wanted = [r - a - b for r, (a, b) in zip(reach, around, strict=True)]
+    if min(wanted) < 1:
+        raise ShapeError(f"the padding {around} leaves nothing of x {x.shape}: the result would be {wanted}")
+    bounded((x.shape[0], weight.shape[1] * group, *wanted), x.dtype)
+    z = ag.conv_input(
+        x, weight, space=tuple(wanted), stride=_plain(strides), padding=_plain(around), dilation=_plain(dilations),
+        groups=group,
+    )  # fmt: skip
+    return z if bias is None else ag.add(z, _column(bias, axes))
+
+
+@operator("CausalConvWithState")
+def causal_conv_with_state(
+    x: Any, weight: Any, bias: Any = None, past_state: Any = None, *, activation: str = "none"
+) -> Any:
+    """A convolution of each channel by itself over the present and past, and the last inputs for the next call."""
+    if activation not in ("none", "silu", "swish"):
+        raise DomainError(f"activation is none, silu or swish, not {activation!r}")
+    before = weight.shape[2] - 1
+    if past_state is None:
+        past_state = numpy.zeros((*x.shape[:2], before), x.dtype)
+    x = ag.concat([past_state, x], axis=2)
+    z = ag.conv(x, weight, bias, groups=weight.shape[0])
+    return z if activation == "none" else silu(z), ag.getitem(x, index=(..., slice(x.shape[2] - before, None)))
+
+
+# ------------------------------------------------------------------------------------------------------------ pooling
+
+
+def _pooling(x: Any, kernel_shape: Any, auto_pad: str, ceil_mode: int, pads: Any, strides: Any, dilations: Any) -> Any:
+    """The parameters of a pooling; the padding as declared and as it is with a last, incomplete window."""
+    axes = rank(x) - 2
+    size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
+    around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
+    full = _to_the_end(x.shape[2:], size, strides, dilations, around) if ceil_mode else around
+    _check_frame(x, full)
+    return size, strides, dilations, around, full
+
+
+@operator("MaxPool")
+def max_pool(
+    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, pads: Any = None,
+    storage_order: int = 0, strides: Any = None, outputs: int = 1,
+) -> Any:  # fmt: skip
+    """The largest element of each window, and where in ``x`` it is."""
+    size, strides, dilations, _, full = _pooling(x, kernel_shape, auto_pad, ceil_mode, pads, strides, dilations)
+    geometry = {"stride": _plain(strides), "padding": _plain(full), "dilation": _plain(dilations)}
+    out = ag.max_pool(x, size=_plain(size), **geometry)
+    if outputs < 2:
+        return out
+    inside = numpy.arange(math.prod(x.shape[2:])).reshape(x.shape[2:], order="F" if storage_order else "C")
+    first = numpy.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *(1,) * (rank(x) - 2)) * inside.size
+    return out, ag.at_max(first + inside, x.detach() if hasattr(x, "detach") else x, size=_plain(size), **geometry)
+
+
+@operator("MaxUnpool", known="output_shape")
+def max_unpool(
+    x: Any, indices: Any, output_shape: Any = None, *, kernel_shape: Any, pads: Any = None, strides: Any = None
+) -> Any:
+    """Zeros with the elements of ``x`` put where MaxPool found them."""
+    axes = rank(x) - 2
+    size, strides = _per_axis(kernel_shape, axes), _per_axis(strides, axes)
+    around = _pads("NOTSET", pads, x.shape[2:], size, strides, (1,) * axes)
+    geometry = zip(x.shape[2:], size, strides, around, strict=True)
+    own = (*x.shape[:2], *((n - 1) * s + k - a - b for n, k, s, (a, b) in geometry))
+    to = bounded(own if output_shape is None else ints(output_shape), x.dtype)
+    if to != own:  # the indices count in the shape that MaxPool was given
+        indices = numpy.ravel_multi_index(numpy.unravel_index(ints_of(indices), own), to)
+    else:
+        indices = ints_of(indices)
+    flat = ag.scatter_add(ag.reshape(x, shape=(-1,)), index=(indices.reshape(-1),), shape=(math.prod(to),))
+    return ag.reshape(flat, shape=to)
+
+
+def ints_of(indices: Any) -> Any:
+    """Known indices as an array."""
+    return numpy.asarray(ints(indices)).reshape(indices.shape)
+
+
+@operator("AveragePool")
+def average_pool(
+    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, count_include_pad: int = 0,
+    dilations: Any = None, pads: Any = None, strides: Any = None,
+) -> Any:  # fmt: skip
+    """The mean of each window; ``count_include_pad``: whether the zeros of the padding count."""
+    size, strides, dilations, around, full = _pooling(x, kernel_shape, auto_pad, ceil_mode, pads, strides, dilations)
+    geometry = {"stride": _plain(strides), "dilation": _plain(dilations)}
+    total = ag.sum_pool(x, size=_plain(size), padding=_plain(full), **geometry)
+    counted = around if count_include_pad else [(0, 0)] * len(around)
+    if full == counted:
+        return ag.multiply(total, 1 / math.prod(size))
+    ones = numpy.ones((1, 1, *(n + a + b for n, (a, b) in zip(x.shape[2:], counted, strict=True))), x.dtype)
+    beyond = [(a - c, b - d) for (a, b), (c, d) in zip(full, counted, strict=True)]
+    return ag.divide(total, ag.sum_pool(ones, size=_plain(size), padding=_plain(beyond), **geometry))
+
+
+@operator("LpPool")
+def lp_pool(
+    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, p: float = 2,
+    pads: Any = None, strides: Any = None,
+) -> Any:  # fmt: skip
+    """The p-norm of each window."""
+    size, strides, dilations, _, full = _pooling(x, kernel_shape, auto_pad, ceil_mode, pads, strides, dilations)
+    powers = ag.power(ag.abs(x), float(p))
+    total = ag.sum_pool(
+        powers, size=_plain(size), stride=_plain(strides), padding=_plain(full), dilation=_plain(dilations)
+    )
+    return ag.power(total, 1 / p)
+
+
+def _space(x: Any) -> tuple[int, ...]:
+    return tuple(range(2, rank(x)))
+
+
+@operator("GlobalAveragePool")
+def global_average_pool(x: Any) -> Any:
+    """The mean of each channel."""
+    return ag.mean(x, axis=_space(x), keepdims=True)
+
+
+@operator("GlobalMaxPool")
+def global_max_pool(x: Any) -> Any:
+    """The largest element of each channel."""
+    return ag.max(x, axis=_space(x), keepdims=True)
+
+
+@operator("GlobalLpPool")
+def global_lp_pool(x: Any, *, p: float = 2) -> Any:
+    """The p-norm of each channel."""
+    return ag.power(ag.sum(ag.power(ag.abs(x), float(p)), axis=_space(x), keepdims=True), 1 / p)
+
+
+@operator("Col2Im", known="image_shape block_shape")
+def col2im(
+    x: Any, image_shape: Any, block_shape: Any, *, dilations: Any = None, pads: Any = None, strides: Any = None
+) -> Any:
+    """Columns added where windows of an image were."""
+    space, size = ints(image_shape), ints(block_shape)
+    strides, dilations = _per_axis(strides, len(size)), _per_axis(dilations, len(size))
+    around = _pads("NOTSET", pads, space, size, strides, dilations)
+    bounded((x.shape[0], x.shape[1] // math.prod(size), *space), x.dtype)
+    return ag.fold(x, space=tuple(space), size=tuple(size), stride=strides, padding=tuple(around), dilation=dilations)
+
+
+# --------------------------------------------------------------------------------------------------------- resampling
+
+
+def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: float) -> Any:
+    """Where in the ``n`` old elements the ``m`` new ones are."""
+    new = numpy.arange(m, dtype="float64")
+    if mode == "half_pixel":
+        return (new + 0.5) / scale - 0.5
+    if mode == "half_pixel_symmetric":
+        adjusted = m / (scale * n)
+        return n / 2 * (1 - adjusted) + (new + 0.5) / scale - 0.5
+    if mode == "pytorch_half_pixel":
+        return (new + 0.5) / scale - 0.5 if m > 1 else numpy.full(m, -0.5)
+    if mode == "align_corners":
+        return new * ((n - 1) / (m - 1)) if m > 1 else numpy.zeros(m)
+    if mode == "asymmetric":
+        return new / scale
+    if mode == "tf_half_pixel_for_nn":
+        return (new + 0.5) / scale
+    if mode == "tf_crop_and_resize":
+        if m > 1:
+            return start * (n - 1) + new * ((end - start) * (n - 1) / (m - 1))
+        return numpy.full(m, 0.5 * (start + end) * (n - 1))
+    raise DomainError(f"coordinate_transformation_mode {mode!r} is not known")
+
+
+def _cubic(distance: Any, a: float) -> Any:
+    """Keys' kernel."""
+    d = numpy.abs(distance)
+    return numpy.where(d <= 1, _near(d, a), numpy.where(d < 2, _far(d, a), 0.0))
+
+
+def _near(d: Any, a: float = -0.75) -> Any:
+    return ((a + 2) * d - (a + 3)) * d * d + 1
+
+
+def _far(d: Any, a: float = -0.75) -> Any:
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+
+def _weights(n: int, places: Any, mode: str, scale: float, antialias: int, exclude_outside: int, a: float) -> Any:
+    """A matrix (new, old): how much each old element weighs in each new one."""
+    reach = (1 if mode == "linear" else 2) * (max(1.0, 1 / scale) if antialias else 1.0)
+    stretch = min(scale, 1.0) if antialias else 1.0
+    low = numpy.floor(places - reach).astype(int)
+    offsets = numpy.arange(int(2 * reach) + 3)
+    taps = low[:, None] + offsets  # (new, taps)
+    distance = (places[:, None] - taps) * stretch
+    weight = _cubic(distance, a) if mode == "cubic" else numpy.maximum(1 - numpy.abs(distance), 0.0)
+    if exclude_outside:
+        weight = numpy.where((taps >= 0) & (taps < n), weight, 0.0)
+    if exclude_outside or antialias:
+        weight = weight / weight.sum(axis=1, keepdims=True)
+    matrix = numpy.zeros(bounded((len(places), n), "float64"))
+    rows = numpy.broadcast_to(numpy.arange(len(places))[:, None], taps.shape)
+    numpy.add.at(matrix, (rows, numpy.clip(taps, 0, n - 1)), weight)
+    return matrix
+
+
+def _nearest(places: Any, mode: str) -> Any:
+    if mode not in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil"):
+        raise DomainError(f"nearest_mode {mode!r} is not known")
+    if mode == "floor":
+        return numpy.floor(places)
+    if mode == "ceil":
+        return numpy.ceil(places)
+    return numpy.ceil(places - 0.5) if mode == "round_prefer_floor" else numpy.floor(places + 0.5)
+
+
+@operator("Resize", since=11, known="roi scales sizes")
+def resize(
+    x: Any, roi: Any = None, scales: Any = None, sizes: Any = None, *, antialias: int = 0, axes: Any = None,
+    coordinate_transformation_mode: str = "half_pixel", cubic_coeff_a: float = -0.75, exclude_outside: int = 0,
+    extrapolation_value: float = 0.0, keep_aspect_ratio_policy: str = "stretch", mode: str = "nearest",
+    nearest_mode: str = "round_prefer_floor",
+) -> Any:  # fmt: skip
+    """``x`` resampled along its axes, by factors or to sizes."""
+    along = [axis_in(a, rank(x)) for a in (range(rank(x)) if axes is None else axes)]
+    if sizes is not None and sizes.size:
+        to = ints(sizes)
+        factors = [m / x.shape[a] for m, a in zip(to, along, strict=True)]
+        if keep_aspect_ratio_policy != "stretch":
+            one = min(factors) if keep_aspect_ratio_policy == "not_larger" else max(factors)
+            factors = [one] * len(along)
+            to = [math.floor(one * x.shape[a] + 0.5) for a in along]
+    elif scales is not None and scales.size:
+        factors = [float(s) for s in scales]
+        spans = [1.0] * len(along)
+        if coordinate_transformation_mode == "tf_crop_and_resize":
+            spans = [float(roi[i + len(along)] - roi[i]) for i in range(len(along))]
+        to = [math.floor(x.shape[a] * span * s) for s, a, span in zip(factors, along, spans, strict=True)]
+    else:
+        raise DomainError("it has neither scales nor sizes")
+    new = dict(zip(along, to, strict=True))
+    bounded([new.get(i, n) for i, n in enumerate(x.shape)], x.dtype)
+    crops = coordinate_transformation_mode == "tf_crop_and_resize"
+    outside = []
+    for i, (axis, factor, m) in enumerate(zip(along, factors, to, strict=True)):
+        n = x.shape[axis]
+        start, end = (float(roi[i]), float(roi[i + len(along)])) if crops else (0.0, 1.0)
+        if n == m and factor == 1 and (start, end) == (0.0, 1.0):
+            continue
+        places = _coordinates(coordinate_transformation_mode, n, m, factor, start, end)
+        if crops and ((places < 0) | (places > n - 1)).any():
+            outside.append((axis, (places < 0) | (places > n - 1)))
+        if mode == "nearest":
+            x = ag.take(x, numpy.clip(_nearest(places, nearest_mode), 0, n - 1).astype("int64"), axis=axis)
+        elif mode in ("linear", "cubic"):
+            matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
+            x = _along(x, matrix.astype(x.dtype if is_float(x) else "float64"), axis)
+        else:
+            raise DomainError(f"mode is nearest, linear or cubic, not {mode!r}")
+    for axis, where in outside:
+        x = ag.where(where.reshape(-1, *(1,) * (rank(x) - 1 - axis)), extrapolation_value, x)
+    return x
+
+
+def _along(x: Any, matrix: Any, axis: int) -> Any:
+    """The matrix applied to each row of an axis."""
+    if axis == rank(x) - 1:
+        return ag.matmul(x, matrix.T)
+    order = [*range(rank(x))]
+    order[axis], order[-1] = order[-1], order[axis]
+    return ag.permute_dims(ag.matmul(ag.permute_dims(x, axes=tuple(order)), matrix.T), axes=tuple(order))
+
+
+@operator("Upsample", "Resize", known="scales")
+def upsample(
+    x: Any, scales: Any = None, *, mode: str = "nearest", height_scale: float | None = None,
+    width_scale: float | None = None,
+) -> Any:  # fmt: skip
+    """``x`` resampled by factors, as before opset 11."""
+    if scales is None:
+        scales = [1.0, 1.0, height_scale, width_scale]
+    return resize(
+        x, scales=numpy.asarray(scales), mode={"bilinear": "linear"}.get(mode, mode),
+        coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+    )  # fmt: skip
+
+
+@operator("AffineGrid", known="size")
+def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
+    """Places, from -1 to 1, that affine maps send an even grid to."""
+    _, _, *space = ints(size)
+    bounded((theta.shape[0], *space, len(space)), "float64")
+    ends = [(n - 1) / n if not align_corners else 1.0 for n in space]
+    lines = [numpy.linspace(-e, e, n) for e, n in zip(ends, space, strict=True)]
+    mesh = numpy.meshgrid(*lines, indexing="ij")
+    rows = numpy.stack([*mesh[::-1], numpy.ones(space)], axis=-1).reshape(-1, len(space) + 1).astype(theta.dtype)
+    grid = ag.matmul(rows, ag.permute_dims(theta, axes=(0, 2, 1)))
+    return ag.reshape(grid, shape=(theta.shape[0], *space, len(space)))
+
+
+@operator("RoiAlign", since=16, known="rois batch_indices")
+def roi_align(
+    x: Any, rois: Any, batch_indices: Any, *, coordinate_transformation_mode: str = "half_pixel", mode: str = "avg",
+    output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1.0,
+) -> Any:  # fmt: skip
+    """The mean over each bin of rectangles (x1, y1, x2, y2) of ``x`` (batch, channels, height, width), interpolated."""
+    if mode != "avg":
+        raise DomainError(f"mode {mode!r} is not supported: 'avg' is")
+    half = coordinate_transformation_mode == "half_pixel"
+    corners = rois * spatial_scale - 0.5 * half
+    weights = [
+        _bin_weights(corners[:, [axis, axis + 2]], x.shape[3 - axis], bins, sampling_ratio, half).astype(x.dtype)
+        for axis, bins in ((1, output_height), (0, output_width))
+    ]
+    bounded((len(rois), *x.shape[1:]), x.dtype)
+    rows, columns = (ag.expand_dims(w, axis=1) for w in weights)
+    parts = ag.take(x, ints_of(batch_indices), axis=0)
+    return ag.matmul(ag.matmul(rows, parts), ag.matrix_transpose(columns))
+
+
+@operator("RoiAlign", known="rois batch_indices")
+def roi_align_of_corners(
+    x: Any, rois: Any, batch_indices: Any, *, mode: str = "avg", output_height: int = 1, output_width: int = 1,
+    sampling_ratio: int = 0, spatial_scale: float = 1.0,
+) -> Any:  # fmt: skip
+    """As before opset 16: pixels are at whole numbers, and rectangles have at least a pixel."""
+    return roi_align(
+        x, rois, batch_indices, coordinate_transformation_mode="output_half_pixel", mode=mode,
+        output_height=output_height, output_width=output_width, sampling_ratio=sampling_ratio,
+        spatial_scale=spatial_scale,
+    )  # fmt: skip
+
+
+def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: bool) -> Any:
+    """How much each of ``n`` elements weighs in each bin of ranges: (ranges, bins, n)."""
+    out = numpy.zeros(bounded((len(ranges), bins, n), "float64"))
+    for weights, (low, high) in zip(out, ranges.astype("float64"), strict=True):
+        length = high - low if may_be_small else max(high - low, 1.0)
+        count = samples if samples > 0 else math.ceil(length / bins)
+        if count < 1:
+            continue
+        bounded((bins * count, n), "float64")
+        places = low + (numpy.arange(bins * count) + 0.5) * (length / (bins * count))
+        inside = (places >= -1) & (places <= n)
+        places = numpy.clip(places, 0, n - 1)
+        left = numpy.floor(places).astype(int)
+        rows = numpy.arange(bins * count) // count
+        numpy.add.at(weights, (rows, left), inside * (1 - places + left) / count)
+        numpy.add.at(weights, (rows, numpy.minimum(left + 1, n - 1)), inside * (places - left) / count)
+    return out
+
+
+def _reflected(places: Any, low: float, high: float) -> Any:
+    """Places reflected at ``low`` and ``high`` until they are between them."""
+    span = high - low
+    if span <= 0:
+        return places * 0.0
+    distance = ag.remainder(ag.abs(places - low), 2 * span)
+    return ag.minimum(distance, 2 * span - distance) + low
+
+
+@operator("GridSample")
+def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros") -> Any:
+    """``x`` (batch, channels, *space) at the places of a grid (batch, *new, axes): from -1 to 1, last axis first."""
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+    if mode not in ("nearest", "linear", "cubic") or padding_mode not in ("zeros", "border", "reflection"):
+        raise DomainError(f"mode {mode!r} or padding_mode {padding_mode!r} is not known")
+    n, channels, *space = x.shape
+    bounded((n, channels, *grid.shape[1:-1]), x.dtype)
+    choices = []  # for each axis: pairs of (index, weight, whether it is inside)
+    for axis, length in enumerate(space):
+        g = ag.getitem(grid, index=(..., len(space) - 1 - axis))
+        place = (g + 1) * ((length - 1) / 2) if align_corners else ((g + 1) * length - 1) * 0.5
+        low, high = (0.0, length - 1.0) if align_corners else (-0.5, length - 0.5)
+        if padding_mode == "border" and mode != "cubic":
+            place = ag.clip(place, 0.0, length - 1.0)
+        elif padding_mode == "reflection" and mode != "cubic":
+            place = _reflected(place, low, high)
+            place = place if mode == "nearest" else ag.clip(place, 0.0, length - 1.0)
+        if mode == "nearest":
+            taps = [(ag.round(place), None)]
+        else:
+            base = ag.stop_gradient(ag.floor(place))
+            share = place - base
+            if mode == "linear":
+                taps = [(base, 1 - share), (base + 1, share)]
+            else:
+                taps = [
+                    (base - 1, _far(share + 1)), (base, _near(share)), (base + 1, _near(1 - share)),
+                    (base + 2, _far(2 - share)),
+                ]  # fmt: skip
+        found = []
+        for tap, kept in taps:
+            if padding_mode == "reflection":
+                tap = ag.round(_reflected(tap, low, high)) if mode == "cubic" else tap
+            inside = ag.logical_and(tap >= 0, tap <= length - 1) if padding_mode == "zeros" else None
+            found.append((cast(ag.clip(tap, 0.0, length - 1.0), "int64"), kept, inside))
+        choices.append(found)
+    flat = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, rank(x)), 1)), shape=(n * math.prod(space), channels))
+    first = numpy.arange(n).reshape(n, *(1,) * len(space)) * math.prod(space)
+    total: Any = None
+    for chosen in itertools.product(*choices):
+        index: Any = 0
+        weight: Any = None
+        for (tap, share, inside), length in zip(chosen, space, strict=True):
+            index = index * length + tap
+            for factor in (share, None if inside is None else cast(inside, x.dtype)):
+                if factor is not None:
+                    weight = factor if weight is None else weight * factor
+        part = ag.take(flat, index + first, axis=0)
+        part = part if weight is None else part * ag.expand_dims(weight, axis=-1)
+        total = part if total is None else total + part
+    return cast(ag.permute_dims(total, axes=(0, rank(total) - 1, *range(1, rank(total) - 1))), x.dtype)

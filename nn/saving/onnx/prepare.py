@@ -1,0 +1,111 @@
+"""What is decided at the import: which values are weights, and what is computed once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from autograd.errors import AutogradError, SizeError
+from nn.saving.onnx.apply import apply
+from nn.saving.onnx.read import Graph, Step
+from nn.saving.onnx.table import LIMIT
+
+CONSTANTS = 8
+"""A Constant of more floats than this is a weight: some exporters put weights there."""
+
+
+def prepare(graph: Graph) -> set[str]:
+    """Find the weights of a graph (its ``parameters``), compute what is known, and drop what nobody uses.
+
+    Returns the names of the statistics of BatchNormalization, which are weights that are not trained.
+    """
+    graph.without_dead()
+    statistics: set[str] = set()
+    for part in graph.all_graphs():
+        constants: dict[str, Any] = {}
+        for step in part.steps:
+            if (value := _constant(step, part.values | constants)) is not None:
+                constants[step.outputs[0]] = value
+        part.steps = [step for step in part.steps if step.outputs[0] not in constants]
+        needed = differentiable(part)
+        weights = [n for n, value in part.values.items() if value.dtype.kind == "f" and value.ndim and n in needed]
+        weights += [n for n, v in constants.items() if v.dtype.kind == "f" and v.size > CONSTANTS and n in needed]
+        part.values |= constants
+        part.parameters = dict.fromkeys(weights, "")
+        statistics |= _statistics(part)
+        _fold(part, is_certain=part is graph)
+    graph.without_dead()
+    for part in graph.all_graphs():
+        part.parameters = {name: path for name, path in part.parameters.items() if name in part.values}
+    return statistics
+
+
+def differentiable(graph: Graph) -> set[str]:
+    """The names of values that the outputs depend on otherwise than by a shape, an index or the like."""
+    needed = set(graph.outputs)
+    for step in reversed(graph.steps):
+        if needed.isdisjoint(step.outputs) or step.row.name in ("Shape", "Size"):
+            continue
+        last = len(step.row.inputs) - 1
+        needed |= {n for i, n in enumerate(step.inputs) if step.row.inputs[min(i, last)] not in step.row.known}
+        for body in step.bodies():
+            needed |= differentiable(body)
+    return needed
+
+
+def _constant(step: Step, known: dict[str, Any]) -> Any:
+    """The value of a Constant, or of a ConstantOfShape that stands for a weight; ``None`` for any other step.
+
+    Some files, such as test cases, replace their weights by one number; 0 and 1 are no weights.
+    """
+    if step.row.name == "Constant":
+        return apply(step, [], _no_body)[0]
+    fill = step.attributes.get("value") if step.row.name == "ConstantOfShape" else None
+    if not isinstance(fill, numpy.ndarray) or fill.size != 1 or fill.dtype.kind != "f" or step.inputs[0] not in known:
+        return None
+    if float(fill.reshape(())) in (0.0, 1.0):
+        return None
+    return apply(step, [known[step.inputs[0]]], _no_body)[0]
+
+
+def _no_body(*_: Any) -> list[Any]:
+    raise AssertionError("a step with a body is not computed at the import")
+
+
+def _statistics(graph: Graph) -> set[str]:
+    """The weights that are only the mean or variance of a BatchNormalization."""
+    uses: dict[str, set[bool]] = {}
+    for step in graph.steps:
+        is_inference = step.row.name == "BatchNormalization" and not step.attributes.get("training_mode")
+        for i, name in enumerate(step.inputs):
+            uses.setdefault(name, set()).add(is_inference and i > 2)
+        for body in step.bodies():
+            for name in body.captured:
+                uses.setdefault(name, set()).add(False)
+    return {name for name, kinds in uses.items() if kinds == {True}}
+
+
+def _fold(graph: Graph, is_certain: bool) -> None:
+    """Compute the steps that depend on constants alone.
+
+    A step that fails stays where it is not certain to run, as in a branch.
+    """
+    kept, size = [], 0
+    for step in graph.steps:
+        known = all(not n or (n in graph.values and n not in graph.parameters) for n in step.inputs)
+        if not known or any(step.bodies()):
+            kept.append(step)
+            continue
+        try:
+            results = apply(step, [graph.values[n] if n else None for n in step.inputs], _no_body)
+        except AutogradError:
+            if is_certain:
+                raise
+            kept.append(step)
+            continue
+        size += sum(getattr(value, "nbytes", 0) for value in results)
+        if size > LIMIT:
+            raise SizeError(f"its constants, computed, take more than the limit of {LIMIT / 2**30:g} GiB.")
+        graph.values |= {n: value for n, value in zip(step.outputs, results, strict=False) if n}
+    graph.steps = kept

@@ -1,0 +1,490 @@
+"""An ONNX file as a checked `Graph`. Files are untrusted: nothing is executed, and no size is believed."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy
+
+from autograd.errors import DependencyError, DTypeError
+from autograd.files import open_file
+from autograd.validation import as_path
+from nn.errors import FileError
+from nn.saving.onnx import operators  # noqa: F401  (fills the table)
+from nn.saving.onnx.operators.elementwise import DTYPES, NAMES, dtype_of
+from nn.saving.onnx.table import TABLE, Row, row_of
+
+OPSET = 28
+"""The newest opset whose operators the table knows."""
+
+LARGEST = 2**31
+"""How many bytes a file may have: the limit of the format itself."""
+
+NODES = 200_000
+"""How many nodes a graph may have once its functions are written out."""
+
+DEEPEST = 64
+"""How deep functions may call each other, and how many parts of a node's name count."""
+
+DTYPE_ATTRIBUTES = ("to", "dtype", "output_datatype", "softmax_precision", "stash_type")
+"""Attributes that are a dtype."""
+
+LISTED = 8
+"""How many problems an error lists."""
+
+
+class Input(NamedTuple):
+    """An input of a graph. ``shape`` has numbers and names; it is ``None`` where the file says nothing. ``dtype`` is
+    ``None`` for a sequence.
+    """
+
+    name: str
+    dtype: str | None
+    shape: tuple[int | str, ...] | None
+
+
+class Step(NamedTuple):
+    """One node: the row of its operator, the names of its inputs and outputs (``""`` for one that is left out).
+
+    ``title`` names it in errors, ``scope`` says where it is in the model. After it ``frees`` are no longer needed.
+    """
+
+    row: Row
+    title: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Any]
+    scope: tuple[tuple[str, str], ...]
+    frees: tuple[str, ...] = ()
+
+    def bodies(self) -> Iterator[Graph]:
+        """Iterate over the graphs among its attributes."""
+        return (value for value in self.attributes.values() if isinstance(value, Graph))
+
+    def needs(self) -> Iterator[str]:
+        """Iterate over the names of all values that it uses, its bodies included."""
+        yield from filter(None, self.inputs)
+        for body in self.bodies():
+            yield from body.captured
+
+
+class Graph:
+    """A graph: ``inputs``, ``outputs`` (names), ``steps`` in order, ``values`` that the file gives, and the names of
+    values ``captured`` from around it.
+    """
+
+    def __init__(self, inputs: list[Input], outputs: list[str], steps: list[Step], values: dict[str, Any]) -> None:
+        self.inputs, self.outputs, self.steps, self.values = inputs, outputs, steps, values
+        self.parameters: dict[str, str] = {}  # values that are parameters of the model, and their names there
+        made = {i.name for i in inputs} | set(values)
+        captured: dict[str, None] = {}
+        for step in steps:
+            captured |= dict.fromkeys(n for n in step.needs() if n not in made)
+            made |= set(step.outputs)
+        captured |= dict.fromkeys(n for n in outputs if n not in made)
+        self.captured = tuple(captured)
+
+    def all_graphs(self) -> Iterator[Graph]:
+        """Iterate over this graph and those within it."""
+        yield self
+        for step in self.steps:
+            for body in step.bodies():
+                yield from body.all_graphs()
+
+    def without_dead(self) -> None:
+        """Drop the steps whose results nobody uses, and note when values are no longer needed."""
+        live, kept = set(self.outputs), []
+        for step in reversed(self.steps):
+            if not live.isdisjoint(step.outputs):
+                needs = dict.fromkeys(step.needs())
+                kept.append(step._replace(frees=tuple(n for n in needs if n not in live)))
+                live |= set(needs)
+        self.steps = kept[::-1]
+        self.values = {name: value for name, value in self.values.items() if name in live}
+        for graph in self.all_graphs():
+            if graph is not self:
+                graph.without_dead()
+
+
+def onnx_package() -> Any:
+    """The package ``onnx``. Raises `DependencyError` where it is missing."""
+    try:
+        import onnx
+        import onnx.inliner
+        import onnx.numpy_helper
+    except ImportError:
+        raise DependencyError(
+            'ONNX files need the package onnx, which is not installed: pip install "glassgrad[onnx]".'
+        ) from None
+    return onnx
+
+
+def read(path: str | os.PathLike[str]) -> Graph:
+    """The graph of an ONNX file.
+
+    Raises `FileError` for a file that is damaged or asks for what is not supported, `DependencyError` without the
+    package ``onnx``, and `OSError` for a file that can't be read.
+    """
+    path = as_path(path)
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST:
+            raise FileError(f"{path} has {size:,} bytes; an ONNX file has at most {LARGEST:,}.")
+        content = file.read(size)
+    onnx = onnx_package()
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # of the package protobuf, which has several implementations
+        raise FileError(f"{path} is no ONNX file, or is damaged.") from error
+    if not model.graph.node and not model.graph.output:
+        raise FileError(f"{path} is no ONNX file, or is damaged: it has no nodes and no outputs.")
+    try:
+        return _Reader(onnx, path).read(model)
+    except RecursionError:
+        raise FileError(f"{path} can't be loaded: its graphs or functions are nested too deeply.") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
+
+
+class _Reader:
+    """What reading one file needs: its folder for external data, its opsets, and the problems found so far."""
+
+    def __init__(self, onnx: Any, path: Path) -> None:
+        self.onnx, self.path = onnx, path
+        self.opsets: dict[str, int] = {}
+        self.unknown: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.external: Counter[Path] = Counter()  # bytes read from each other file
+
+    def read(self, model: Any) -> Graph:
+        self.opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in model.opset_import}
+        version = self.opsets.setdefault("", 1 if model.ir_version < 3 else OPSET)
+        if not 1 <= version <= OPSET:
+            raise FileError(f"{self.path} uses opset {version}; opsets 1 to {OPSET} are supported.")
+        if model.functions:
+            model = self._written_out(model)
+        graph = self._graph(model.graph, ())
+        if self.unknown:
+            counts = self.unknown.most_common()
+            names = [plain(name) + (f" ({count} nodes)" if count > 1 else "") for name, count in counts]
+            raise FileError(
+                f"{self.path} uses operators that are not supported: {_listed(names)}. docs/onnx.md lists those that "
+                "are."
+            )
+        if self.problems:
+            raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
+        return graph
+
+    def _written_out(self, model: Any) -> Any:
+        """The model with its functions written out, where that stays bounded."""
+        sizes: dict[tuple[str, str], int] = {}
+        bodies = {(f.domain, f.name): f for f in model.functions}
+
+        def size(nodes: Any, around: tuple[Any, ...]) -> int:
+            total = 0
+            for node in nodes:
+                key = node.domain, node.op_type
+                if key in around:
+                    raise FileError(f"{self.path}: the function {node.op_type!r} calls itself.")
+                if len(around) > DEEPEST:
+                    raise FileError(f"{self.path}: its functions are nested more than {DEEPEST} deep.")
+                if key in bodies and key not in sizes:
+                    sizes[key] = size(bodies[key].node, (*around, key))
+                total += sizes.get(key, 1)
+                for attribute in node.attribute:
+                    for graph in (attribute.g, *attribute.graphs):
+                        total += size(graph.node, around)
+            return total
+
+        if size(model.graph.node, ()) > NODES:
+            raise FileError(f"{self.path}: its functions written out have more than {NODES:,} nodes, the limit.")
+        try:
+            return self.onnx.inliner.inline_local_functions(model)
+        except Exception as error:
+            raise FileError(f"{self.path}: its functions can't be written out: {_first_line(error)}.") from None
+
+    # ------------------------------------------------------------------------------------------------------- the parts
+
+    def _graph(self, graph: Any, around: tuple[set[str], ...]) -> Graph:
+        """A graph within others, which have defined the names ``around``."""
+        self._check_text(graph)
+        values = {}
+        for tensor in graph.initializer:
+            if tensor.name in values:
+                self.problems.append(f"two initializers are called {tensor.name!r}")
+            values[tensor.name] = self._array(tensor, f"initializer {tensor.name!r}")
+        if graph.sparse_initializer:
+            self.problems.append("it has sparse initializers, which are not supported")
+        inputs = [self._input(i) for i in graph.input if i.name not in values]
+        own = set(values) | {i.name for i in inputs}
+        if len(own) < len(values) + len(inputs):
+            self.problems.append("two inputs have the same name")
+        if len(graph.node) > NODES:
+            raise FileError(f"{self.path} has {len(graph.node):,} nodes; the limit is {NODES:,}.")
+        made_later = {name for node in graph.node for name in node.output}
+        scopes = scopes_of([(node.name, node.op_type) for node in graph.node])
+        steps = []
+        for i, node in enumerate(graph.node):
+            title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
+            for name in node.input:
+                if name and not any(name in names for names in (own, *around)):
+                    later = "computed only after it: the graph is not sorted, or has a cycle"
+                    self.problems.append(
+                        f"{title} takes {name!r}, which is {later if name in made_later else 'defined nowhere'}"
+                    )
+            step = self._step(node, title, scopes[i], (own, *around))
+            if step is not None:
+                steps.append(step)
+            for name in filter(None, node.output):
+                if name in own:
+                    self.problems.append(f"{title} defines {name!r} a second time")
+                own.add(name)
+        outputs = [o.name for o in graph.output]
+        for name in outputs:
+            if not any(name in names for names in (own, *around)):
+                self.problems.append(f"the output {name!r} is defined nowhere")
+        if len(self.problems) > 1000:
+            raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
+        return Graph(inputs, outputs, steps, values)
+
+    def _check_text(self, graph: Any) -> None:
+        """Refuse names that are no text, which the package ``onnx`` gives as bytes."""
+        names = [n for node in graph.node for n in (node.name, node.op_type, node.domain, *node.input, *node.output)]
+        names += [a.name for node in graph.node for a in node.attribute]
+        names += [x.name for part in (graph.initializer, graph.input, graph.output) for x in part]
+        names += [d.dim_param for i in graph.input for d in i.type.tensor_type.shape.dim]
+        if wrong := [n for n in names if not isinstance(n, str)]:
+            raise FileError(f"{self.path} is damaged: the name {wrong[0]!r} is no text.")
+
+    def _input(self, info: Any) -> Input:
+        kind = info.type.WhichOneof("value")
+        if kind in ("sequence_type", "optional_type"):
+            return Input(info.name, None, None)
+        if kind not in ("tensor_type", None):
+            self.problems.append(f"the input {info.name!r} is a {kind}, and only tensors are supported")
+            return Input(info.name, None, None)
+        tensor = info.type.tensor_type
+        try:
+            dtype = dtype_of(tensor.elem_type) if tensor.elem_type else None
+        except DTypeError:
+            self.problems.append(
+                f"the input {info.name!r} has the dtype {NAMES.get(tensor.elem_type, tensor.elem_type)}, "
+                "which is not supported"
+            )
+            dtype = None
+        shape = None
+        if tensor.HasField("shape"):
+            dims = (d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim)
+            shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
+        return Input(info.name, dtype, shape)
+
+    def _step(
+        self, node: Any, title: str, scope: tuple[tuple[str, str], ...], around: tuple[set[str], ...]
+    ) -> Step | None:
+        """A node as a step; ``None``, and the problem noted, where it can't be."""
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
+        row = row_of(name, self.opsets.get(domain, 1 if domain else OPSET))
+        if row is None:
+            self.unknown[name if name not in TABLE else f"{name} of opset {self.opsets.get(domain)}"] += 1
+            return None
+        attributes = {}
+        for attribute in node.attribute:
+            try:
+                attributes[attribute.name] = self._attribute(attribute, around)
+            except FileError as error:
+                self.problems.append(f"{title}: {error}")
+        takes = {*row.attributes, *row.inputs}
+        if extra := sorted(set(attributes) - takes):
+            self.problems.append(f"{title} has the attribute {', '.join(map(repr, extra))}, which is not supported")
+        inputs = tuple(node.input)
+        while inputs and not inputs[-1]:
+            inputs = inputs[:-1]
+        given = {n for n, value in zip(row.inputs, inputs, strict=False) if value} | set(attributes)
+        if missing := sorted(row.required - given):
+            self.problems.append(f"{title} lacks {', '.join(map(repr, missing))}")
+        if len(inputs) > len(row.inputs) and not row.many:
+            self.problems.append(f"{title} has {len(inputs)} inputs and takes {len(row.inputs)}")
+        if clash := sorted(n for n in attributes if n in row.inputs[: len(inputs)]):
+            self.problems.append(f"{title} has {', '.join(clash)} as an input and as an attribute")
+        return Step(row, title, inputs, tuple(node.output), attributes, scope)
+
+    def _attribute(self, attribute: Any, around: tuple[set[str], ...]) -> Any:
+        kinds = self.onnx.AttributeProto
+        if attribute.ref_attr_name:
+            raise FileError(f"its attribute {attribute.name!r} refers to a function's, outside of a function")
+        kind = attribute.type
+        if kind == kinds.GRAPH:
+            return self._graph(attribute.g, around)
+        if kind == kinds.TENSOR:
+            return self._array(attribute.t, f"attribute {attribute.name!r}")
+        if kind == kinds.STRING:
+            return attribute.s.decode("utf-8", "replace")
+        if kind == kinds.STRINGS:
+            return [s.decode("utf-8", "replace") for s in attribute.strings]
+        simple = {kinds.FLOAT: "f", kinds.INT: "i", kinds.FLOATS: "floats", kinds.INTS: "ints", kinds.TYPE_PROTO: "tp"}
+        if kind not in simple:
+            raise FileError(f"its attribute {attribute.name!r} is of a kind that is not supported")
+        value = getattr(attribute, simple[kind])
+        if attribute.name in DTYPE_ATTRIBUTES and kind == kinds.INT and value not in DTYPES:
+            raise FileError(
+                f"its attribute {attribute.name!r} is the dtype {NAMES.get(value, value)}, which is not supported"
+            )
+        return list(value) if kind in (kinds.FLOATS, kinds.INTS) else value
+
+    # ------------------------------------------------------------------------------------------------------ the arrays
+
+    def _array(self, tensor: Any, role: str) -> Any:
+        """A tensor of the file as an array. Notes a problem, and gives an empty array, where that fails."""
+        try:
+            dtype = dtype_of(tensor.data_type)
+        except DTypeError:
+            kind = NAMES.get(tensor.data_type, tensor.data_type)
+            self.problems.append(f"the {role} has the dtype {kind}, which is not supported")
+            return numpy.zeros(0)
+        if min(tensor.dims, default=0) < 0:
+            self.problems.append(f"the {role} is damaged (its shape is {tuple(tensor.dims)})")
+            return numpy.zeros(0)
+        try:
+            if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
+                self._read_external(tensor, dtype)
+            is_bfloat16 = tensor.data_type == self.onnx.TensorProto.BFLOAT16
+            array = _widened(tensor) if is_bfloat16 else self.onnx.numpy_helper.to_array(tensor)
+        except FileError as error:
+            self.problems.append(f"the {role} {error}")
+            return numpy.zeros(0)
+        except Exception as error:
+            self.problems.append(f"the {role} is damaged ({_first_line(error)})")
+            return numpy.zeros(0)
+        return array.astype(dtype) if array.dtype != dtype else array
+
+    def _read_external(self, tensor: Any, dtype: str) -> None:
+        """Put the bytes that a tensor has in another file, in the model's folder, into the tensor."""
+        about = {entry.key: entry.value for entry in tensor.external_data}
+        location = about.get("location", "")
+        parts = re.split(r"[\\/]", location)
+        if not location or ".." in parts or location.startswith(("/", "\\")) or ":" in parts[0] or "\0" in location:
+            raise FileError(f"lies in {location!r}, which is no file in the model's folder")
+        try:
+            folder = self.path.parent.resolve()
+            file = (folder / location).resolve()
+        except (OSError, RuntimeError) as error:
+            raise FileError(f"lies in {location[:100]!r}, which can't be read ({_first_line(error)})") from None
+        if not file.is_relative_to(folder):
+            raise FileError(f"lies in {location!r}, which leads out of the model's folder")
+        try:
+            offset, length = int(about.get("offset") or 0), int(about.get("length") or -1)
+        except ValueError:
+            raise FileError(f"has an offset or length in {location!r} that is no number") from None
+        width = 2 if tensor.data_type == self.onnx.TensorProto.BFLOAT16 else numpy.dtype(dtype).itemsize
+        size = math.prod(tensor.dims) * width
+        try:
+            with open_file(file) as content:
+                there = os.fstat(content.fileno()).st_size
+                if length not in (-1, size) or offset < 0 or offset + size > there:
+                    raise FileError(f"needs {size} bytes from {offset} on of {location!r}, which has {there}")
+                self.external[file] += size
+                if self.external[file] > there:
+                    raise FileError(f"takes more from {location!r} than that file has, with those before it")
+                content.seek(offset)
+                tensor.raw_data = content.read(size)
+        except OSError as error:
+            raise FileError(f"lies in {location!r}, which can't be read ({error.strerror})") from None
+        tensor.data_location = self.onnx.TensorProto.DEFAULT
+
+
+def _widened(tensor: Any) -> Any:
+    """A tensor of bfloat16, the upper halves of float32, as float32."""
+    if tensor.HasField("raw_data"):
+        bits = numpy.frombuffer(tensor.raw_data, "<u2")
+    else:
+        bits = numpy.asarray(tensor.int32_data, "uint16")
+    return (bits.astype("uint32") << 16).view("float32").reshape(tuple(tensor.dims))
+
+
+def _listed(items: list[str], separator: str = ", ") -> str:
+    shown = [item if len(item) <= 300 else f"{item[:300]}..." for item in items[:LISTED]]
+    return separator.join(shown + ([f"and {len(items) - LISTED} more"] if len(items) > LISTED else []))
+
+
+def plain(name: str) -> str:
+    """A name of a file as it may be printed: short, and without control characters."""
+    return (name if name.isprintable() else repr(name)[1:-1])[:100]
+
+
+NUMBERING = "0123456789._-: "
+"""What the name of a module may end in, by which blocks that are alike differ."""
+
+NAMING = (
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),
+    *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
+)
+"""Operators that name a module without a name of its own, whichever others are in it."""
+
+
+def scopes_of(nodes: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """The modules that nodes are in, from the names and the operators of the nodes: a path and a label for each module.
+
+    An exporter writes ``"/layer1/layer1.0/conv1/Conv"`` for a node in ``layer1.0.conv1``, and numbers for the parts of
+    a Sequential: these are labelled by their operator.
+
+    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv")])
+    [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))]
+    >>> scopes_of([("/0/MatMul", "MatMul"), ("/0/Add", "Add"), ("/1/Relu", "Relu")])
+    [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
+    """
+    paths = [_module_paths(name) for name, _ in nodes]
+    inside: dict[str, list[str]] = {}
+    for modules, (_, operator) in zip(paths, nodes, strict=True):
+        if modules:
+            inside.setdefault(modules[-1][0], []).append(operator)
+    containers = {path for modules in paths for path, _ in modules[:-1]}
+
+    def label(path: str, part: str, parent: str) -> str:
+        word, kinds = part.rpartition(".")[2].rstrip(NUMBERING), inside.get(path)
+        if path in containers or not kinds:
+            return word or parent.rstrip(NUMBERING) or "block"
+        kind = next((name for name in NAMING if name in kinds), kinds[0])
+        if word and not _is_of(kind, word):
+            return word
+        return kind if kind in NAMING or len(set(kinds)) == 1 else f"{kind}, ..."
+
+    return [
+        tuple(
+            (path, label(path, part, parent))
+            for (path, part), parent in zip(modules, ["", *(part for _, part in modules)], strict=False)
+        )
+        for modules in paths
+    ]
+
+
+def _module_paths(name: str) -> list[tuple[str, str]]:
+    """The path of each module around a node, outermost first, and the part of the node's name that gave it."""
+    found: list[tuple[str, str]] = []
+    path = ""
+    for part in [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]:
+        path = part if not path or part.startswith(f"{path}.") else f"{path}.{part}"
+        found.append((path, part))
+    return found
+
+
+def _is_of(op_type: str, part: str) -> bool:
+    """Whether a module's name sounds like its operation: ``conv1`` and Conv."""
+    return part.lower().startswith(op_type.lower()[:4])
+
+
+def shape_text(shape: tuple[int | str, ...]) -> str:
+    """A declared shape as text.
+
+    >>> shape_text(("batch", 3, ""))
+    '(batch, 3, ?)'
+    """
+    return f"({', '.join(plain(str(n)) if n != '' else '?' for n in shape)}{',' * (len(shape) == 1)})"

@@ -1,0 +1,779 @@
+"""What an instruction of a program becomes in ONNX: a node of the same meaning, or a few."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd import Tensor
+from autograd.compiler.ir.primitives import Slot, fill
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.trace import trace
+from autograd.compiler.tracing.whole import WHOLE as KEPT
+from autograd.compiler.tracing.whole import whole
+from nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
+
+Written = Callable[..., str]
+
+SAME = {
+    "abs": "Abs", "acos": "Acos", "acosh": "Acosh", "add": "Add", "asin": "Asin", "asinh": "Asinh", "atan": "Atan",
+    "atanh": "Atanh", "bitwise_and": "BitwiseAnd", "bitwise_invert": "BitwiseNot", "bitwise_or": "BitwiseOr",
+    "bitwise_xor": "BitwiseXor", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "divide": "Div", "exp": "Exp",
+    "floor": "Floor", "log": "Log", "matmul": "MatMul", "maximum": "Max", "minimum": "Min",
+    "multiply": "Mul", "negative": "Neg", "power": "Pow", "reciprocal": "Reciprocal", "rint": "Round", "sign": "Sign",
+    "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "subtract": "Sub", "tan": "Tan", "tanh": "Tanh",
+}  # fmt: skip
+"""Instructions that are one node; their arguments have the dtype of the result."""
+
+TESTS = {
+    "equal": "Equal", "greater": "Greater", "greater_equal": "GreaterOrEqual", "less": "Less",
+    "less_equal": "LessOrEqual", "logical_and": "And", "logical_not": "Not", "logical_or": "Or", "logical_xor": "Xor",
+}  # fmt: skip
+"""Instructions that are one node, with a result of booleans."""
+
+LOGICAL = {"bitwise_and": "And", "bitwise_invert": "Not", "bitwise_or": "Or", "bitwise_xor": "Xor"}
+"""What operations on bits are of booleans."""
+
+REDUCTIONS = {"sum": "ReduceSum", "prod": "ReduceProd", "max": "ReduceMax", "min": "ReduceMin"}
+
+PRIMITIVES: dict[str, Written] = {}
+"""Instructions that become several nodes: functions of the writer, the instruction and the names of its arguments."""
+
+OPERATIONS: dict[str, Written] = {}
+"""Operations that are kept whole: functions of the writer, the instruction, its arguments (names, or as they are) and
+its options."""
+
+
+def primitive(*names: str) -> Callable[[Written], Written]:
+    """Declare what an instruction becomes: a decorator."""
+
+    def declare(function: Written) -> Written:
+        PRIMITIVES.update(dict.fromkeys(names, function))
+        return function
+
+    return declare
+
+
+def operation(*names: str) -> Callable[[Written], Written]:
+    """Declare what an operation that is kept whole becomes: a decorator."""
+
+    def declare(function: Written) -> Written:
+        OPERATIONS.update(dict.fromkeys(names, function))
+        return function
+
+    return declare
+
+
+def write(w: Writer, program: Program) -> None:
+    """Write the nodes of every instruction that the results of a program need."""
+    live = {*program.outputs, *program.updates.values()}
+    kept: list[Instruction] = []
+    for i in reversed(program.instructions):
+        if i.op == "draw":
+            raise NotWritten(
+                "it draws random numbers, as dropout does in training, and ONNX has no generator that draws the same: "
+                "call model.eval() first."
+            )
+        if i.out in live:
+            kept.append(i)
+            live.update(i.args)
+    for i in reversed(kept):
+        w.value = i.out
+        w.scope = "/" + i.origin.scope.replace(".", "/") if i.origin is not None and i.origin.scope else ""
+        wanted, written = w.names.get(i.out), instruction_written(w, i)
+        w.names[i.out] = written if wanted is None else w.called(written, wanted)
+    w.value, w.scope = None, ""
+
+
+def instruction_written(w: Writer, i: Instruction) -> str:
+    """Write the nodes of an instruction; returns the name of its result. Raises `NotWritten` where there are none."""
+    args = [w.name(a) for a in i.args]
+    if i.op == "op":
+        name = i.params["name"]
+        if name not in OPERATIONS:
+            raise NotWritten(f"the operation {name!r} has no counterpart in ONNX.", name)
+        given = fill(i.params["inputs"], [*i.args])
+        options = fill(i.params["options"], [*i.args[i.params["count"] :]])
+        return OPERATIONS[name](w, i, *given, **options)
+    if i.out.dtype.kind == "b" and i.op in LOGICAL:
+        return w.node(LOGICAL[i.op], *args)
+    if i.op in SAME:
+        return w.node(SAME[i.op], *(w.cast(n, a.dtype, i.out.dtype) for n, a in zip(args, i.args, strict=True)))
+    if i.op in TESTS:
+        dtype = numpy.bool_ if i.op.startswith("logical") else numpy.result_type(*(a.dtype for a in i.args))
+        return w.node(TESTS[i.op], *(w.cast(n, a.dtype, dtype) for n, a in zip(args, i.args, strict=True)))
+    if i.op in REDUCTIONS:
+        return _reduced(w, REDUCTIONS[i.op], w.cast(args[0], i.args[0].dtype, i.out.dtype), **i.params)
+    if i.op in PRIMITIVES:
+        return PRIMITIVES[i.op](w, i, *args)
+    raise NotWritten(f"{i.op} has no counterpart in ONNX.")
+
+
+def _reduced(w: Writer, op_type: str, x: str, axis: Any = None, keepdims: bool = False) -> str:
+    axes = (axis,) if isinstance(axis, int) else axis
+    if axes == ():
+        return w.node("Identity", x)
+    return w.node(op_type, x, *([] if axes is None else [w.ints(*axes)]), keepdims=int(keepdims))
+
+
+# -------------------------------------------------------------------------------------------------------- elementwise
+
+
+def _steps(*steps: Any) -> Written:
+    """Nodes one after the other: an operator and its arguments, of which ``...`` is what is there already."""
+
+    def written(w: Writer, i: Instruction, *args: str) -> str:
+        x = args[0]
+        for op_type, *others in steps:
+            x = w.node(op_type, *(x if o is ... else w.number(o, i.out) for o in others or [...]))
+        return x
+
+    return written
+
+
+PRIMITIVES |= {
+    "exp2": _steps(("Pow", 2.0, ...)),
+    "expm1": _steps(("Exp",), ("Sub", ..., 1.0)),
+    "log1p": _steps(("Add", ..., 1.0), ("Log",)),
+    "log10": _steps(("Log",), ("Mul", ..., 1 / math.log(10))),
+    "log2": _steps(("Log",), ("Mul", ..., 1 / math.log(2))),
+    "deg2rad": _steps(("Mul", ..., math.pi / 180)),
+    "rad2deg": _steps(("Mul", ..., 180 / math.pi)),
+    "copy": _steps(("Identity",)),
+    "positive": _steps(("Identity",)),
+}
+
+
+@primitive("square")
+def _square(w: Writer, i: Instruction, x: str) -> str:
+    return w.node("Mul", x, x)
+
+
+@primitive("cbrt")
+def _cbrt(w: Writer, i: Instruction, x: str) -> str:
+    return w.node("Mul", w.node("Sign", x), w.node("Pow", w.node("Abs", x), w.number(1 / 3, i.out)))
+
+
+@primitive("trunc")
+def _trunc(w: Writer, i: Instruction, x: str) -> str:
+    return w.node("Mul", w.node("Sign", x), w.node("Floor", w.node("Abs", x)))
+
+
+@primitive("hypot")
+def _hypot(w: Writer, i: Instruction, x: str, y: str) -> str:
+    return w.node("Sqrt", w.node("Add", w.node("Mul", x, x), w.node("Mul", y, y)))
+
+
+@primitive("not_equal")
+def _not_equal(w: Writer, i: Instruction, x: str, y: str) -> str:
+    dtype = numpy.result_type(i.args[0].dtype, i.args[1].dtype)
+    return w.node("Not", w.node("Equal", w.cast(x, i.args[0].dtype, dtype), w.cast(y, i.args[1].dtype, dtype)))
+
+
+@primitive("isinf", "isnan")
+def _is_special(w: Writer, i: Instruction, x: str) -> str:
+    x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
+    return w.node("IsInf" if i.op == "isinf" else "IsNaN", x)
+
+
+@primitive("isfinite")
+def _isfinite(w: Writer, i: Instruction, x: str) -> str:
+    x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
+    return w.node("Not", w.node("Or", w.node("IsInf", x), w.node("IsNaN", x)))
+
+
+@primitive("floor_divide", "remainder", "fmod")
+def _division(w: Writer, i: Instruction, x: str, y: str) -> str:
+    x, y = (w.cast(n, a.dtype, i.out.dtype) for n, a in zip((x, y), i.args, strict=True))
+    if i.op == "fmod":
+        return w.node("Mod", x, y, fmod=1)
+    if i.out.dtype.kind in "iu":
+        rest = w.node("Mod", x, y)
+        return rest if i.op == "remainder" else w.node("Div", w.node("Sub", x, rest), y)
+    down = w.node("Floor", w.node("Div", x, y))
+    return down if i.op == "floor_divide" else w.node("Sub", x, w.node("Mul", down, y))
+
+
+@primitive("logaddexp")
+def _logaddexp(w: Writer, i: Instruction, x: str, y: str) -> str:
+    x, y = (w.cast(n, a.dtype, i.out.dtype) for n, a in zip((x, y), i.args, strict=True))
+    gap = w.node("Neg", w.node("Abs", w.node("Sub", x, y)))
+    return w.node("Add", w.node("Max", x, y), w.node("Softplus", gap))
+
+
+@primitive("where")
+def _where(w: Writer, i: Instruction, condition: str, x: str, y: str) -> str:
+    x, y = (w.cast(n, a.dtype, i.out.dtype) for n, a in zip((x, y), i.args[1:], strict=True))
+    return w.node("Where", w.cast(condition, i.args[0].dtype, bool), x, y)
+
+
+@primitive("all", "any")
+def _tested(w: Writer, i: Instruction, x: str) -> str:
+    whole = w.cast(w.cast(x, i.args[0].dtype, bool), bool, "int32")
+    return w.cast(_reduced(w, "ReduceMin" if i.op == "all" else "ReduceMax", whole, **i.params), "int32", bool)
+
+
+@primitive("astype")
+def _astype(w: Writer, i: Instruction, x: str) -> str:
+    return w.cast(x, i.args[0].dtype, i.out.dtype)
+
+
+# ------------------------------------------------------------------------------------------------------------- shapes
+
+
+@primitive("reshape")
+def _reshape(w: Writer, i: Instruction, x: str) -> str:
+    name, shape = w.parts.get(i.args[0], ("", None))
+    return name if shape == i.out.shape else w.reshape(x, i.out.shape)
+
+
+@primitive("broadcast_to")
+def _broadcast_to(w: Writer, i: Instruction, x: str) -> str:
+    if i.args[0].kind == "constant" and i.args[0].shape == ():
+        w.fills[i.out] = i.args[0].data.item()
+    return x if i.args[0].shape == i.out.shape else w.node("Expand", x, w.ints(*i.out.shape))
+
+
+@primitive("permute_dims")
+def _permute_dims(w: Writer, i: Instruction, x: str) -> str:
+    return w.node("Transpose", x, perm=list(i.params["axes"])) if i.params["axes"] else x
+
+
+def _expanded_index(index: Any, axes: int) -> list[Any]:
+    """An index with one entry for each axis, and None for each new one."""
+    entries = [*index] if isinstance(index, tuple) else [index]
+    used = sum(entry is not None and entry is not ... for entry in entries)
+    at = next((k for k, entry in enumerate(entries) if entry is ...), len(entries))
+    return [*entries[:at], *[slice(None)] * (axes - used), *entries[at + 1 :]]
+
+
+@primitive("getitem")
+def _getitem(w: Writer, i: Instruction, *args: str) -> str:
+    x, shape = args[0], i.args[0].shape
+    entries = _expanded_index(i.params["index"], len(shape))
+    if any(isinstance(entry, Slot) for entry in entries):
+        return _picked(w, i, x, entries)
+    for place, name, part_shape in w.packed.get(i.args[0], ()):
+        if entries == [place]:
+            w.parts[i.out] = name, part_shape
+            return w.reshape(name, (-1,))
+    if any(isinstance(e, bool) or not (e is None or isinstance(e, int | slice | numpy.integer)) for e in entries):
+        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
+    starts, ends, axes, steps, gone, new = [], [], [], [], [], []
+    axis = position = 0
+    for entry in entries:
+        if entry is None:
+            new.append(position)
+            position += 1
+            continue
+        if isinstance(entry, slice):
+            start, stop, step = entry.indices(shape[axis])
+            if (start, stop, step) != (0, shape[axis], 1):
+                starts.append(start)
+                ends.append(stop if stop >= 0 else -(2**31))
+                axes.append(axis)
+                steps.append(step)
+            position += 1
+        else:
+            start = int(entry) % shape[axis]
+            starts.append(start)
+            ends.append(start + 1)
+            axes.append(axis)
+            steps.append(1)
+            gone.append(axis)
+        axis += 1
+    if axes:
+        x = w.node("Slice", x, w.ints(*starts), w.ints(*ends), w.ints(*axes), w.ints(*steps))
+    if gone:
+        x = w.node("Squeeze", x, w.ints(*gone))
+    return w.node("Unsqueeze", x, w.ints(*new)) if new else x
+
+
+def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
+    """An index with arrays: of one axis, or of all axes at once."""
+    arrays = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
+    indices = [i.args[entries[k].index] for k in arrays]
+    if any(value.dtype.kind not in "iu" for value in indices) or None in entries:
+        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
+    if len(arrays) == 1 and all(entry == slice(None) for k, entry in enumerate(entries) if k not in arrays):
+        return w.node("Gather", x, w.name(indices[0]), axis=arrays[0])
+    if arrays != list(range(len(arrays))) or any(entry != slice(None) for entry in entries[len(arrays) :]):
+        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
+    shape = numpy.broadcast_shapes(*(value.shape for value in indices))
+    columns = []
+    for value in indices:
+        name = w.cast(w.name(value), value.dtype, "int64")
+        name = name if value.shape == shape else w.node("Expand", name, w.ints(*shape))
+        columns.append(w.node("Unsqueeze", name, w.ints(len(shape))))
+    return w.node("GatherND", x, w.node("Concat", *columns, axis=-1))
+
+
+def _places(i: Instruction) -> Any:
+    """The row-major numbers of the elements that a known index names; ``None`` for an index that is not known."""
+    index = fill(i.params["index"], [value.data if value.kind == "constant" else None for value in i.args])
+    entries = index if isinstance(index, tuple) else (index,)
+    template = i.params["index"] if isinstance(i.params["index"], tuple) else (i.params["index"],)
+    if any(isinstance(t, Slot) and e is None for t, e in zip(template, entries, strict=True)):
+        return None
+    return numpy.arange(math.prod(i.args[0].shape)).reshape(i.args[0].shape)[index]
+
+
+@primitive("setitem", "add_at")
+def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
+    base, part, out = i.args[0], i.args[1], i.out
+    value = w.cast(value, part.dtype, out.dtype)
+    x = w.cast(x, base.dtype, out.dtype)
+    how: dict[str, Any] = {"reduction": "add"} if i.op == "add_at" else {}
+    places = _places(i)
+    if places is None:
+        index = i.params["index"]
+        entries = [*index] if isinstance(index, tuple) else [index]
+        arrays = [i.args[e.index] for e in entries if isinstance(e, Slot)]
+        if not how or len(arrays) != len(entries) or any(a.dtype.kind not in "iu" for a in arrays):
+            raise NotWritten(
+                f"writing at the index {index!r}, which may name a place twice, has no counterpart in ONNX."
+            )
+        shape = numpy.broadcast_shapes(*(a.shape for a in arrays))
+        columns = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, "int64"), w.ints(len(a.shape))) for a in arrays]
+        wanted = (*shape, *base.shape[len(arrays) :])
+        value = value if part.shape == wanted else w.node("Expand", value, w.ints(*wanted))
+        joined = columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=-1)
+        return w.node("ScatterND", x, joined, value, **how)
+    if not how and len(numpy.unique(places)) < places.size:
+        raise NotWritten(f"writing at the index {i.params['index']!r} twice has no counterpart in ONNX.")
+    value = value if part.shape == places.shape else w.node("Expand", value, w.ints(*places.shape))
+    pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
+    if pads is not None:
+        return value if not any(pads) else w.node("Pad", value, w.ints(*pads))
+    flat, updates = w.reshape(x, (-1,)), w.reshape(value, (-1,))
+    return w.reshape(
+        w.node("ScatterElements", flat, w.constant(places.reshape(-1), "places"), updates, axis=0, **how), out.shape
+    )
+
+
+def _pads_of(places: Any, shape: tuple[int, ...]) -> list[int] | None:
+    """The pads around a block of ``shape``, where the places are one."""
+    if not places.size or places.ndim != len(shape):
+        return None
+    first = numpy.unravel_index(int(places.flat[0]), shape)
+    last = [a + n for a, n in zip(first, places.shape, strict=True)]
+    if any(b > n for b, n in zip(last, shape, strict=True)):
+        return None
+    block = numpy.arange(math.prod(shape)).reshape(shape)[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
+    if not numpy.array_equal(block, places):
+        return None
+    return [int(a) for a in first] + [n - b for b, n in zip(last, shape, strict=True)]
+
+
+# -------------------------------------------------------------------------------------------------- NumPy's functions
+
+
+def _call(i: Instruction) -> tuple[Any, dict[str, Any]]:
+    """The arguments of a call: values in place of arrays."""
+    return fill(i.params["call"], [*i.args])  # type: ignore[no-any-return]
+
+
+@primitive("concat")
+def _concat(w: Writer, i: Instruction, *_: str) -> str:
+    (arrays,), options = _call(i)
+    axis = options.get("axis", 0)
+    names = [w.cast(w.name(a), a.dtype, i.out.dtype) for a in arrays]
+    if axis is None:
+        names, axis = [w.reshape(n, (-1,)) for n in names], 0
+    return w.node("Concat", *names, axis=axis)
+
+
+@primitive("stack")
+def _stack(w: Writer, i: Instruction, *_: str) -> str:
+    (arrays,), options = _call(i)
+    axis = options.get("axis", 0) % len(i.out.shape)
+    names = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, i.out.dtype), w.ints(axis)) for a in arrays]
+    return w.node("Concat", *names, axis=axis)
+
+
+@primitive("take")
+def _take(w: Writer, i: Instruction, *_: str) -> str:
+    (x, indices, *more), options = _call(i)
+    axis = more[0] if more else options.get("axis")
+    name = w.name(x) if axis is not None else w.reshape(w.name(x), (-1,))
+    return w.node("Gather", name, w.name(indices), axis=axis or 0)
+
+
+@primitive("take_along_axis")
+def _take_along_axis(w: Writer, i: Instruction, *_: str) -> str:
+    (x, indices, *more), options = _call(i)
+    axis = (more[0] if more else options["axis"]) % len(x.shape)
+    wanted = (*i.out.shape[:axis], x.shape[axis], *i.out.shape[axis + 1 :])
+    name = w.name(x) if x.shape == wanted else w.node("Expand", w.name(x), w.ints(*wanted))
+    places = w.cast(w.name(indices), indices.dtype, "int64")
+    places = places if indices.shape == i.out.shape else w.node("Expand", places, w.ints(*i.out.shape))
+    return w.node("GatherElements", name, places, axis=axis)
+
+
+@primitive("clip")
+def _clip(w: Writer, i: Instruction, *_: str) -> str:
+    (x, *given), options = _call(i)
+    bounds = dict(zip(("min", "max"), given, strict=False)) | options
+    low, high = bounds.get("min"), bounds.get("max")
+    name = w.cast(w.name(x), x.dtype, i.out.dtype)
+    for bound, op_type in ((low, "Max"), (high, "Min")):
+        if isinstance(bound, Value):
+            name = w.node(op_type, name, w.cast(w.name(bound), bound.dtype, i.out.dtype))
+    texts = ["" if b is None or isinstance(b, Value) else w.number(b, i.out) for b in (low, high)]
+    return w.node("Clip", name, *texts) if any(texts) else name
+
+
+@primitive("argmax", "argmin")
+def _place_of(w: Writer, i: Instruction, *_: str) -> str:
+    (x, *_more), options = _call(i)
+    axis, keepdims = options.get("axis"), options.get("keepdims", False)
+    op_type, name = "ArgMax" if i.op == "argmax" else "ArgMin", w.name(x)
+    if axis is None:
+        flat = w.node(op_type, w.reshape(name, (-1,)), axis=0, keepdims=0)
+        return w.reshape(flat, i.out.shape)
+    return w.node(op_type, name, axis=axis, keepdims=int(keepdims))
+
+
+@primitive("sort", "argsort")
+def _sort(w: Writer, i: Instruction, *_: str) -> str:
+    (x, *_more), options = _call(i)
+    axis = options.get("axis", -1)
+    first = w.node("TopK", w.name(x), w.ints(x.shape[axis]), outputs=2, axis=axis, largest=0)
+    return first if i.op == "sort" else w.nodes[-1].output[1]
+
+
+@primitive("flip")
+def _flip(w: Writer, i: Instruction, *_: str) -> str:
+    (x, *more), options = _call(i)
+    axis = more[0] if more else options.get("axis")
+    axes = tuple(range(len(x.shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    if not axes:
+        return w.name(x)
+    ends = [-1] * len(axes), [-(2**31)] * len(axes)
+    return w.node("Slice", w.name(x), w.ints(*ends[0]), w.ints(*ends[1]), w.ints(*axes), w.ints(*ends[0]))
+
+
+@primitive("tile")
+def _tile(w: Writer, i: Instruction, *_: str) -> str:
+    (x, repetitions), _options = _call(i)
+    counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    axes = max(len(counts), len(x.shape))
+    name = w.name(x) if len(x.shape) == axes else w.reshape(w.name(x), (*(1,) * (axes - len(x.shape)), *x.shape))
+    return w.node("Tile", name, w.ints(*(1,) * (axes - len(counts)), *counts))
+
+
+@primitive("repeat", "roll")
+def _rearranged(w: Writer, i: Instruction, *_: str) -> str:
+    """By the places that the elements of a row come from."""
+    (x, *more), options = _call(i)
+    axis = options.get("axis")
+    name, shape = (w.name(x), x.shape) if axis is not None else (w.reshape(w.name(x), (-1,)), (math.prod(x.shape),))
+    axes = (0,) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    amounts = more[0] if more else options["repeats" if i.op == "repeat" else "shift"]
+    if isinstance(amounts, Value):
+        raise NotWritten(f"{i.op} by amounts that are computed has no counterpart in ONNX.")
+    by_axis = (amounts,) if isinstance(amounts, int) or i.op == "repeat" else tuple(amounts)
+    for along, amount in zip(axes, by_axis, strict=True):
+        places = numpy.arange(shape[along])
+        places = numpy.repeat(places, amount) if i.op == "repeat" else numpy.roll(places, amount)
+        name = w.node("Gather", name, w.constant(places, "places"), axis=along)
+    return name if axis is not None else w.reshape(name, i.out.shape)
+
+
+@primitive("cumulative_sum")
+def _cumulative_sum(w: Writer, i: Instruction, *_: str) -> str:
+    (x, *_more), options = _call(i)
+    axis, name = options.get("axis"), w.cast(w.name(x), x.dtype, i.out.dtype)
+    if axis is None:
+        axis = 0
+    total = w.node("CumSum", name, w.constant(numpy.asarray(axis, "int64"), "axis"))
+    if options.get("include_initial"):
+        width = [0] * (2 * len(x.shape))
+        width[axis % len(x.shape)] = 1
+        total = w.node("Pad", total, w.ints(*width))
+    return total
+
+
+@primitive("tril", "triu")
+def _triangle(w: Writer, i: Instruction, *_: str) -> str:
+    (x, *more), options = _call(i)
+    k = more[0] if more else options.get("k", 0)
+    return w.node("Trilu", w.name(x), w.constant(numpy.asarray(k, "int64"), "diagonal"), upper=int(i.op == "triu"))
+
+
+@primitive("pow")
+def _pow(w: Writer, i: Instruction, *_: str) -> str:
+    names = [
+        w.cast(w.name(x), x.dtype, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in _call(i)[0]
+    ]
+    return w.node("Pow", *names)
+
+
+@primitive("round")
+def _round(w: Writer, i: Instruction, *_: str) -> str:
+    return w.node("Round", w.name(_call(i)[0][0]))
+
+
+@primitive("linalg.det")
+def _det(w: Writer, i: Instruction, x: str) -> str:
+    return w.node("Det", x)
+
+
+# --------------------------------------------------------------------------------------------------- whole operations
+
+
+def _unary(op_type: str, **attributes: Any) -> Written:
+    return lambda w, i, x: w.node(op_type, w.name(x), **attributes)
+
+
+OPERATIONS |= {
+    "relu": _unary("Relu"), "sigmoid": _unary("Sigmoid"), "softplus": _unary("Softplus"), "erf": _unary("Erf"),
+    "gelu": _unary("Gelu"),
+}  # fmt: skip
+
+
+@operation("leaky_relu")
+def _leaky_relu(w: Writer, i: Instruction, x: Value, slope: float = 0.01) -> str:
+    return w.node("LeakyRelu", w.name(x), alpha=float(slope))
+
+
+@operation("softmax", "log_softmax")
+def _softmax(w: Writer, i: Instruction, x: Value, axis: Any = -1) -> str:
+    if isinstance(axis, tuple):
+        raise NotWritten("a softmax over several axes has no counterpart in ONNX.", i.params["name"])
+    return w.node("Softmax" if i.params["name"] == "softmax" else "LogSoftmax", w.name(x), axis=axis)
+
+
+@operation("linear")
+def _linear(w: Writer, i: Instruction, x: Value, weight: Value, bias: Value | None = None) -> str:
+    names = [w.cast(w.name(v), v.dtype, i.out.dtype) for v in (x, weight, bias) if v is not None]
+    if len(x.shape) == 2:
+        return w.node("Gemm", *names, transB=1)
+    z = w.node("MatMul", names[0], w.node("Transpose", names[1], perm=[1, 0]))
+    return z if bias is None else w.node("Add", z, names[2])
+
+
+@operation("mean")
+def _mean(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool = False) -> str:
+    if x.dtype.kind != "f":
+        raise NotWritten("the mean of integers has no counterpart in ONNX.", "mean")
+    return _reduced(w, "ReduceMean", w.name(x), axis, keepdims)
+
+
+@operation("logsumexp")
+def _logsumexp(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: bool = False) -> str:
+    return _reduced(w, "ReduceLogSumExp", w.name(x), axis, keepdims)
+
+
+@operation("standardize")
+def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float = 1e-5) -> str:
+    along = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = sorted(a % len(x.shape) for a in along)
+    if axes == list(range(axes[0], len(x.shape))):
+        ones = w.constant(numpy.ones(x.shape[axes[0] :], x.dtype), "ones")
+        return w.node("LayerNormalization", w.name(x), ones, axis=axes[0] - len(x.shape), epsilon=float(eps))
+    centred = w.node("Sub", w.name(x), _reduced(w, "ReduceMean", w.name(x), tuple(axes), True))
+    var = _reduced(w, "ReduceMean", w.node("Mul", centred, centred), tuple(axes), True)
+    return w.node("Div", centred, w.node("Sqrt", w.node("Add", var, w.number(eps, x))))
+
+
+@operation("one_hot")
+def _one_hot(w: Writer, i: Instruction, labels: Value, classes: int, dtype: Any = None) -> str:
+    places = w.cast(w.name(labels), labels.dtype, "int64")
+    places = places if labels.shape else w.reshape(places, (1,))
+    rows = w.node("OneHot", places, w.ints(classes), w.constant(numpy.asarray([0, 1], "float32"), "off_on"), axis=-1)
+    rows = w.cast(rows, "float32", i.out.dtype)
+    return rows if labels.shape else w.reshape(rows, i.out.shape)
+
+
+@operation("cross_entropy")
+def _cross_entropy(w: Writer, i: Instruction, logits: Value, target: Value, reduction: str = "mean") -> str:
+    if len(logits.shape) != 2 or len(target.shape) != 1:
+        raise NotWritten("cross-entropy with probabilities has no counterpart in ONNX.", "cross_entropy")
+    labels = w.cast(w.name(target), target.dtype, "int64")
+    return w.node("SoftmaxCrossEntropyLoss", w.name(logits), labels, reduction=reduction)
+
+
+def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:
+    """The attributes of a window: strides, pads, dilations."""
+
+    def per_axis(value: Any) -> list[int]:
+        return [value] * axes if isinstance(value, int) else list(value)
+
+    pads = [(p, p) if isinstance(p, int) else p for p in per_axis(options.get("padding", 0))]
+    return {
+        "strides": per_axis(options.get("stride", 1)), "pads": [a for a, _ in pads] + [b for _, b in pads],
+        "dilations": per_axis(options.get("dilation", 1)),
+    }  # fmt: skip
+
+
+@operation("conv")
+def _conv(w: Writer, i: Instruction, x: Value, weight: Value, bias: Value | None = None, **options: Any) -> str:
+    found = _geometry(options, len(x.shape) - 2)
+    space = options.get("space")
+    if space is not None:  # fewer windows than fit, or more: by the padding at the end
+        axes = len(space)
+        for k, (n, m) in enumerate(zip(x.shape[2:], space, strict=True)):
+            span = found["dilations"][k] * (weight.shape[2 + k] - 1) + 1
+            found["pads"][axes + k] = (m - 1) * found["strides"][k] + span - n - found["pads"][k]
+        if min(found["pads"]) < 0:
+            raise NotWritten("a convolution that leaves out elements at the end has no counterpart in ONNX.", "conv")
+    names = [w.cast(w.name(v), v.dtype, i.out.dtype) for v in (x, weight, bias) if v is not None]
+    return w.node("Conv", *names, group=options.get("groups", 1), kernel_shape=list(weight.shape[2:]), **found)
+
+
+@operation("conv_input")
+def _conv_input(w: Writer, i: Instruction, y: Value, weight: Value, space: Any, **options: Any) -> str:
+    axes = len(space)
+    found = _geometry(options, axes)
+    reach = [
+        (n - 1) * s + d * (k - 1) + 1
+        for n, s, d, k in zip(y.shape[2:], found["strides"], found["dilations"], weight.shape[2:], strict=True)
+    ]
+    before = found["pads"][:axes]
+    behind = [r - b - n for r, b, n in zip(reach, before, space, strict=True)]
+    found["output_padding"] = [max(-b, 0) for b in behind]  # elements that no window reached
+    found["pads"] = [*before, *(max(b, 0) for b in behind)]
+    if any(
+        p >= max(s, d) for p, s, d in zip(found["output_padding"], found["strides"], found["dilations"], strict=True)
+    ):
+        raise NotWritten("this transposed convolution has no counterpart in ONNX.", "conv_input")
+    names = [w.cast(w.name(v), v.dtype, i.out.dtype) for v in (y, weight)]
+    return w.node("ConvTranspose", *names, group=options.get("groups", 1), kernel_shape=list(weight.shape[2:]), **found)
+
+
+@operation("conv_weight")
+def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, **options: Any) -> str:
+    """A convolution in which batch and channels change places, and stride and dilation."""
+    if options.get("groups", 1) != 1:
+        return _grouped_conv_weight(w, i, x, y, size, **options)
+    return _one_conv_weight(w, w.name(x), w.name(y), x.shape, y.shape, size, options)
+
+
+def _one_conv_weight(w: Writer, x: str, y: str, x_shape: Any, y_shape: Any, size: Any, options: dict[str, Any]) -> str:
+    axes = len(size)
+    found = _geometry(options, axes)
+    found["strides"], found["dilations"] = found["dilations"], found["strides"]
+    for k, n in enumerate(x_shape[2:]):  # as many positions as the weight has
+        span = found["dilations"][k] * (y_shape[2 + k] - 1) + 1
+        found["pads"][axes + k] = (size[k] - 1) * found["strides"][k] + span - n - found["pads"][k]
+    order = [1, 0, *range(2, 2 + axes)]
+    cut = [min(p, 0) for p in found["pads"][axes:]]
+    x = w.node("Transpose", x, perm=order)
+    if any(cut):
+        ends = [n + c for n, c in zip(x_shape[2:], cut, strict=True)]
+        x = w.node("Slice", x, w.ints(*[0] * axes), w.ints(*ends), w.ints(*range(2, 2 + axes)))
+        found["pads"][axes:] = [max(p, 0) for p in found["pads"][axes:]]
+    out = w.node("Conv", x, w.node("Transpose", y, perm=order), kernel_shape=list(y_shape[2:]), **found)
+    return w.node("Transpose", out, perm=order)
+
+
+def _grouped_conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, groups: int, **options: Any) -> str:
+    parts = []
+    shapes = [(v.shape[0], v.shape[1] // groups, *v.shape[2:]) for v in (x, y)]
+    for g in range(groups):
+        cut = [
+            w.node("Slice", w.name(v), w.ints(g * s[1]), w.ints((g + 1) * s[1]), w.ints(1))
+            for v, s in zip((x, y), shapes, strict=True)
+        ]
+        parts.append(_one_conv_weight(w, cut[0], cut[1], shapes[0], shapes[1], size, options))
+    return w.node("Concat", *parts, axis=0)
+
+
+def _pool(options: dict[str, Any], axes: int) -> dict[str, Any]:
+    size = options.pop("size")
+    size = [size] * axes if isinstance(size, int) else list(size)
+    if options.get("stride") is None:
+        options["stride"] = tuple(size)
+    return {"kernel_shape": size, **_geometry(options, axes)}
+
+
+@operation("max_pool")
+def _max_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
+    return w.node("MaxPool", w.name(x), **_pool(options, len(x.shape) - 2))
+
+
+def _max_places(w: Writer, x: Value, options: dict[str, Any]) -> str:
+    """Where in the flattened ``x`` each window has its maximum."""
+    found = _pool(options, len(x.shape) - 2)
+    w.node("MaxPool", w.name(x), outputs=2, **found)
+    return str(w.nodes[-1].output[1])
+
+
+@operation("max_unpool")
+def _max_unpool(w: Writer, i: Instruction, y: Value, x: Value, **options: Any) -> str:
+    places = w.reshape(_max_places(w, x, options), (-1,))
+    zeros = w.node("Expand", w.number(0.0, i.out), w.ints(math.prod(x.shape)))
+    flat = w.node("ScatterElements", zeros, places, w.reshape(w.name(y), (-1,)), axis=0, reduction="add")
+    return w.reshape(flat, x.shape)
+
+
+@operation("at_max")
+def _at_max(w: Writer, i: Instruction, y: Value, x: Value, **options: Any) -> str:
+    return w.node("Gather", w.reshape(w.name(y), (-1,)), _max_places(w, x, options), axis=0)
+
+
+@operation("sum_pool")
+def _sum_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
+    found = _pool(options, len(x.shape) - 2)
+    mean = w.node("AveragePool", w.name(x), count_include_pad=1, **found)
+    return w.node("Mul", mean, w.number(math.prod(found["kernel_shape"]), i.out))
+
+
+@operation("sum_unpool")
+def _sum_unpool(w: Writer, i: Instruction, y: Value, space: Any, **options: Any) -> str:
+    """A transposed convolution of each channel by itself with a weight of ones."""
+    axes, channels = len(space), y.shape[1]
+    found = _pool(options, axes)
+    size = found.pop("kernel_shape")
+    weight = Value("constant", (channels, 1, *size), i.out.dtype, "ones", numpy.ones((channels, 1, *size), i.out.dtype))
+    pads = found["pads"]
+    options = {
+        "stride": tuple(found["strides"]), "dilation": tuple(found["dilations"]),
+        "padding": tuple(zip(pads[:axes], pads[axes:], strict=True)),
+    }  # fmt: skip
+    return _conv_input(w, i, y, weight, space, groups=channels, **options)
+
+
+@operation("scan_packed")
+def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
+    """A Scan: the carries are its states, the xs are scanned, and the consts are known by their names in the body."""
+    body, onnx = loop.body, w.onnx
+    examples = [numpy.zeros(shape, dtype) for shape, dtype in (body.types[n] for n in body.inputs)]
+    with whole(KEPT.get()):
+        program = trace(lambda *given: body.run(*map(Tensor, given)), *examples)
+    steps, names = body.carries + body.xs, {}
+    for n, (value, array) in enumerate(zip(program.inputs, arrays, strict=True)):
+        inside = n < steps
+        names[value] = (
+            w.fresh(f"{body.name}_{body.names[n]}") if inside else w.cast(w.name(array), array.dtype, value.dtype)
+        )
+    inner = Writer(names, around=w)
+    write(inner, program)
+    results = [inner.node("Identity", inner.name(value)) for value in program.outputs]
+    w.taken |= inner.taken
+    graph = onnx.helper.make_graph(
+        without_dead(inner.nodes, results), body.name,
+        [value_info(onnx, names[value], value, False) for value in program.inputs[:steps]],
+        [value_info(onnx, name, value, False) for name, value in zip(results, program.outputs, strict=True)],
+        inner.initializers,
+    )  # fmt: skip
+    given = [w.cast(w.name(a), a.dtype, p.dtype) for a, p in zip(arrays[:steps], program.inputs, strict=False)]
+    directions: dict[str, Any] = {}
+    if loop.reverse:
+        directions = {
+            "scan_input_directions": [1] * body.xs,
+            "scan_output_directions": [1] * (len(body.outputs) - body.carries),
+        }
+    w.node("Scan", *given, outputs=len(results), body=graph, num_scan_inputs=body.xs, **directions)
+    outputs = [*w.nodes[-1].output]
+    w.packed[i.out] = [(place, outputs[n], shape) for n, place, shape in body.parts(loop.length, loop.dtype)]
+    flat = [w.reshape(name, (-1,)) for _, name, _ in w.packed[i.out]]
+    return flat[0] if len(flat) == 1 else w.node("Concat", *flat, axis=0)
+
+
+WHOLE = frozenset(OPERATIONS)
+"""The operations that a trace for ONNX keeps whole."""

@@ -1,0 +1,215 @@
+"""A module or a function as an ONNX file."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy
+
+from autograd import asarray, zeros
+from autograd.compiler.ir.program import Value
+from autograd.compiler.trace import Trace
+from autograd.compiler.tracing.whole import whole
+from autograd.errors import AutogradError, DomainError, DTypeError
+from autograd.files import write_file
+from autograd.messages import shown
+from autograd.validation import as_path
+from nn.errors import ConversionError
+from nn.modules.module import Module
+from nn.saving.onnx.batch import SIZES, for_any_batch
+from nn.saving.onnx.fuse import fused
+from nn.saving.onnx.read import LARGEST, onnx_package
+from nn.saving.onnx.rows import WHOLE, write
+from nn.saving.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
+
+ENDINGS = (".onnx", ".pb", "")
+"""The endings of files that the package ``onnx`` reads as this format."""
+
+
+def save(
+    model: Callable[..., Any],
+    path: str | PathLike[str],
+    examples: Sequence[Any],
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    dynamic_batch: bool,
+) -> None:
+    """Write a file; see `nn.save_onnx`."""
+    onnx = onnx_package()
+    path = as_path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise DomainError(
+            f"nn.save_onnx writes .onnx files, and {path.name!r} ends in {path.suffix!r}: give a name that ends in "
+            ".onnx."
+        )
+    if not callable(model):
+        raise DTypeError(f"model is {shown(model)}: give a module or a function of Tensors.")
+    if not examples:
+        raise DomainError("save_onnx follows the model once: give an example of each of its inputs.")
+    examples = [asarray(x) for x in examples]
+    try:
+        if dynamic_batch:
+            proto, other = (_followed(onnx, model, _of_size(examples, n), input_names, output_names) for n in SIZES)
+            proto = for_any_batch(onnx, proto, other, [i.name for i in proto.graph.input])
+        else:
+            proto = _followed(onnx, model, examples, input_names, output_names)
+    except NotWritten as error:
+        raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
+    size = proto.ByteSize()
+    if size >= LARGEST:
+        raise ConversionError(
+            f"{_described(model)} takes {size / 2**30:.1f} GiB, and an ONNX file has at most 2: save its weights with "
+            "nn.save."
+        )
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # of several classes, none of which the package promises
+        raise ConversionError(
+            f"{_described(model)} can't be written as ONNX: onnx.checker refuses the file: {str(error)[:300]}"
+        ) from error
+    write_file(path, proto.SerializeToString())
+
+
+def _of_size(examples: Sequence[Any], size: int) -> list[Any]:
+    """Examples of the same shapes with ``size`` along their first axis, where they have one."""
+    lengths = {x.shape[0] for x in examples if x.shape}
+    if len(lengths) != 1:
+        raise DomainError(
+            f"dynamic_batch: the first axis of all inputs is the number of examples; the examples given have shapes "
+            f"{', '.join(str(tuple(x.shape)) for x in examples)}."
+        )
+    return [zeros((size, *x.shape[1:]), dtype=x.dtype) if x.shape else x for x in examples]
+
+
+def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, output_names: Any) -> Any:
+    """The model as onnx has it, with as many operations kept whole as can be."""
+    kept = WHOLE
+    while True:
+        try:
+            with whole(kept):
+                trace = _settled(model, examples)
+        except AutogradError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            Trace(model, examples, {})  # says in a sentence what does not fit
+            raise
+        try:
+            return _model(onnx, model, trace, input_names, output_names)
+        except NotWritten as error:
+            if error.operation not in kept:
+                raise
+            kept -= {error.operation}  # followed into its parts
+
+
+def _settled(model: Any, examples: Sequence[Any]) -> Trace:
+    """The model followed. Raises `NotWritten` where it changes something in Python at every call, as a counter."""
+    trace = Trace(model, examples, {})
+    if not trace.changes:
+        return trace
+    again = Trace(model, examples, {})  # what only a first call makes is there now
+    if again.changes:
+        for guard in (*again.changes, *trace.changes):
+            guard.restore()
+        names = ", ".join(dict.fromkeys(guard.name for guard in again.changes))
+        raise NotWritten(f"it changes {names} at each call, and a file holds only what is computed with Tensors.")
+    return again
+
+
+def _described(model: Any) -> str:
+    return model._described() if isinstance(model, Module) else getattr(model, "__name__", type(model).__name__)
+
+
+def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: Any) -> Any:
+    """The model as onnx has it."""
+    program = trace.program
+    if trace.given:
+        raise NotWritten(
+            f"it adds to the gradient of {trace.given[0].name or 'a Tensor'} from before: call zero_grad() before "
+            "backward."
+        )
+    if program.updates and isinstance(model, Module):
+        raise NotWritten("it changes its buffers, as batch normalization does in training: call model.eval() first.")
+    inputs = _checked(input_names, _argument_names(model, program.inputs), "input_names")
+    names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
+    for value in program.values():
+        if value.kind in ("state", "knob"):
+            names[value] = _free(_state_name(value), names.values())
+    states = {value: name for value, name in names.items() if value.kind != "input"}
+    results = len(trace.result.values)
+    usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
+    if output_names is None:
+        usual = [_free(name, names.values()) for name in usual]
+    outputs = _checked(output_names, usual, "output_names")
+    if taken := [name for name in outputs if name in names.values()]:
+        raise DomainError(f"output_names: an input or a parameter is called {taken[0]!r}, too: choose another name.")
+    more = [f"{t.name or f'parameter_{i}'}.grad" for i, t in enumerate(trace.delivered)]
+    for name in (*more, *(f"{states[value]}_new" for value in program.updates)):
+        outputs.append(_free(name, (*names.values(), *outputs)))
+    results_of = [*program.outputs, *program.updates.values()]
+    wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # of two names the first
+    temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
+    writer = Writer(names | temporaries)
+    writer.taken |= set(outputs)
+    for value in states:
+        data = value.origin.data if value.kind == "state" else value.origin[0][value.origin[1]]
+        writer.initializers.append(onnx.numpy_helper.from_array(_array(data, value.dtype), names[value]))
+    write(writer, program)
+    for value, name in zip(results_of, outputs, strict=True):
+        if temporaries.get(value) != name:
+            writer.node("Identity", writer.name(value), out=name)
+    changing = [value for value in states if value in program.updates or value.kind == "knob"]
+    changeable = {names[value] for value in changing}
+    fixed = {t.name: onnx.numpy_helper.to_array(t) for t in writer.initializers if t.name not in changeable}
+    nodes = without_dead(fused(onnx, without_dead(writer.nodes, outputs), outputs, fixed), outputs)
+    used = {*outputs, *(names[value] for value in changing), *used_by(nodes)}
+    graph = onnx.helper.make_graph(
+        nodes,
+        _described(model),
+        [value_info(onnx, names[value], value) for value in (*program.inputs, *changing)],
+        [value_info(onnx, name, value) for name, value in zip(outputs, results_of, strict=True)],
+        [t for t in writer.initializers if t.name in used],
+    )
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="glassgrad"
+    )
+
+
+def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
+    """The names of the arguments that the inputs are: of a module those of its ``forward``."""
+    names = [value.name for value in inputs]
+    if isinstance(model, Module):
+        parameters = inspect.signature(model.forward).parameters.values()
+        places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(places) >= len(names):
+            return places[: len(names)]
+    return names
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    """``name``, or with a number behind it where that is taken."""
+    found = set(taken)
+    return next(n for n in itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(1))) if n not in found)
+
+
+def _array(data: Any, dtype: Any) -> Any:
+    array = asarray(data).to("cpu").data
+    return numpy.ascontiguousarray(array, dtype=dtype).reshape(numpy.shape(array))
+
+
+def _state_name(value: Value) -> str:
+    """The name of a parameter, a buffer or an optimizer's average: that of its Tensor; of a number its own."""
+    return value.name if value.kind == "knob" else value.origin.name or value.name
+
+
+def _checked(names: Any, usual: list[str], what: str) -> list[str]:
+    """Names of inputs or outputs, as many as there are and all different."""
+    if names is None:
+        return usual if len(set(usual)) == len(usual) else [f"{n}_{i}" for i, n in enumerate(usual)]
+    found = [names] if isinstance(names, str) else list(names)
+    if len(found) != len(usual) or len(set(found)) != len(found) or not all(isinstance(n, str) and n for n in found):
+        raise DomainError(f"{what} = {names!r}: give {len(usual)} different names, one for each.")
+    return found

@@ -1,0 +1,382 @@
+"""`from_torch`: a module of PyTorch as a Module of ``nn``, through the graph that ``torch.export`` gives."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autograd import Tensor, asarray, no_grad, scope
+from autograd.errors import AutogradError, DTypeError, ShapeError
+from autograd.messages import of_type
+from nn.errors import ConversionError
+from nn.init import generator
+from nn.modules.module import Module, Parameter, _join
+from nn.saving.pytorch.operators import IGNORED, ROWS, STATEFUL, SYMBOLS
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Ref(NamedTuple):
+    """An argument that another step computes, or an input."""
+
+    name: str
+
+
+class Step(NamedTuple):
+    """One call of the graph."""
+
+    name: str
+    """Of the result."""
+    written: str | None
+    """The value that the call changes in place, if a later step uses it."""
+    function: Callable[..., Any]
+    stateful: bool
+    args: Any
+    kwargs: dict[str, Any]
+    scopes: tuple[tuple[str, str], ...]
+    """Path and class of each module around the call, outermost first."""
+    where: str
+    """The operation and the module, for errors."""
+    last: tuple[str, ...]
+    """Values that no later step uses."""
+
+
+class Part(Module):
+    """A module inside a converted one: parameters, buffers and further parts under PyTorch's names."""
+
+
+class Converted(Module):
+    """A module of PyTorch as a Module of ``nn``, made by `from_torch`.
+
+    Parameters and buffers have PyTorch's names, pictures its modules. ``train()`` turns dropout and the statistics of
+    batches on, ``eval()`` off, for the whole network.
+    """
+
+    _steps: tuple[Step, ...] = ()
+    _inputs: tuple[tuple[str, tuple[Any, ...], str], ...] = ()
+    _state: tuple[tuple[str, str], ...] = ()
+    _output: Any = None
+    _constants: Mapping[str, Any] = {}
+
+    def forward(self, *inputs: Any) -> Any:
+        """Compute the outputs of the PyTorch module, for inputs of the shapes of the examples.
+
+        Axes that were longer than 1 in the examples may have another length, unless the module fixed them. Raises
+        `autograd.errors.ShapeError` and `autograd.errors.DTypeError` for inputs that do not fit.
+        """
+        values: dict[str, Any] = dict(self._constants)
+        values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
+        state = {name: _at(self, path) for name, path in self._state}
+        values |= state
+        for step in self._steps:
+            self._run(step, values)
+        for name, tensor in state.items():
+            if values.get(name, tensor) is not tensor:  # a buffer that the module changes in place
+                with no_grad():
+                    tensor.data = values[name].data
+        return _filled(self._output, values)
+
+    def _run(self, step: Step, values: dict[str, Any]) -> None:
+        args, kwargs = _filled(step.args, values), _filled(step.kwargs, values)
+        if step.stateful:
+            args = (self, *args)
+        out = _in_scopes(step, args, kwargs)
+        values[step.name] = out
+        if step.written is not None:
+            values[step.written] = out
+        for name in step.last:
+            values.pop(name, None)
+
+    def _checked(self, inputs: tuple[Any, ...]) -> Iterator[Any]:
+        names = ", ".join(name for name, _, _ in self._inputs)
+        if len(inputs) != len(self._inputs):
+            count = len(self._inputs)
+            raise ShapeError(f"{type(self).__name__} takes {count} inputs ({names}); it was given {len(inputs)}.")
+        for (name, shape, dtype), given in zip(self._inputs, inputs, strict=True):
+            x = asarray(given)
+            if x.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, x.shape, strict=True)):
+                wanted = str(shape).replace("None", "any")
+                raise ShapeError(
+                    f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. An axis is fixed "
+                    "if the module fixes it, or if it had length 1 in the example given to from_torch."
+                )
+            if str(x.dtype) != dtype:
+                kinds = {str(x.dtype)[:3], dtype[:3]}
+                if kinds == {"flo"} or dtype.startswith("float"):
+                    x = x.astype(dtype)
+                elif not (kinds <= {"int", "uin"}):
+                    raise DTypeError(f"{type(self).__name__} takes {name} of dtype {dtype}; it was given {x.dtype}.")
+            yield x
+
+
+def _in_scopes(step: Step, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Call a step inside the scopes of its modules."""
+    with ExitStack() as stack:
+        for path, kind in step.scopes:
+            stack.enter_context(scope(path, kind))
+        try:
+            return step.function(*args, **kwargs)
+        except AutogradError as error:
+            error.add_note(f"in {step.where}")
+            raise
+
+
+def _filled(template: Any, values: dict[str, Any]) -> Any:
+    """``template`` with the value of each `Ref`."""
+    kind = type(template)
+    if kind is Ref:
+        return values[template.name]
+    if kind is tuple or kind is list:
+        return kind(_filled(item, values) for item in template)
+    if kind is dict:
+        return {key: _filled(item, values) for key, item in template.items()}
+    return template
+
+
+def _at(module: Module, path: str) -> Any:
+    """The part or parameter at a path."""
+    for name in filter(None, path.split(".")):
+        module = getattr(module, name)
+    return module
+
+
+# ----------------------------------------------------------------------------------------------------------- conversion
+
+
+def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Converted:
+    """Return a module of PyTorch as a Module of ``nn``, with its weights, names and nested modules.
+
+    Everything works on it that works on a network of ``nn``: gradients of any order, pictures, step-through pages,
+    ``ag.compile``, training, `nn.save`. Values and gradients equal PyTorch's up to rounding.
+
+    Args:
+        module: a ``torch.nn.Module`` that ``torch.export`` can follow: its graph may not depend on values.
+        examples: inputs, tensors of PyTorch or arrays. Give batches of two or more: axes of length 1 stay so.
+        seed: of the masks of dropout, in training mode.
+
+    The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
+    `nn.errors.ConversionError` if PyTorch can't export the module, or for operations without a row in
+    ``nn/saving/pytorch/operators.py``, all of which it names; `autograd.errors.DTypeError` for anything but a module of
+    PyTorch.
+
+        >>> import torch, nn                                                                        # doctest: +SKIP
+        >>> net = nn.from_torch(torchvision.models.resnet18(), torch.zeros(2, 3, 64, 64))           # doctest: +SKIP
+        >>> viz.draw_graph(net(x).sum())                                                            # doctest: +SKIP
+    """
+    torch = sys.modules.get("torch")  # whoever has a module has imported it
+    if torch is None or not isinstance(module, torch.nn.Module):
+        raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
+    inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        program = _exported(torch, module, inputs)
+    return _converted(program, module, seed)
+
+
+def _array(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
+    """The exported program of ``module`` in evaluation mode, with only operations that have a row."""
+    auto = torch.export.Dim.AUTO
+    training = {name: inner.training for name, inner in module.named_modules()}
+    try:
+        module.eval()
+        # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
+        variable = [{axis: auto for axis, length in enumerate(x.shape) if length > 1} for x in inputs]
+        by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
+        program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
+        if _aliased(program):
+            program = program.run_decompositions({})
+        if unknown := _unknown(program):
+            table = {op: rule for op, rule in torch.export.default_decompositions().items() if _name(op) in unknown}
+            program = program.run_decompositions(table)
+    except Exception as error:  # torch.export raises errors of many classes
+        first = str(error).strip().split("\n")[0]
+        raise ConversionError(
+            f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {first}. The graph of the module "
+            "may not depend on values, and the examples must be the positional arguments of its forward."
+        ) from error
+    finally:
+        for name, inner in module.named_modules():
+            inner.training = training[name]
+    if unknown := _unknown(program):
+        raise ConversionError(
+            f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. A row "
+            "for each in nn/saving/pytorch/operators.py would do."
+        )
+    return program
+
+
+def _name(target: Any) -> str | None:
+    """``add`` for ``aten.add.Tensor`` and ``aten.add_.Tensor``; ``None`` for functions of Python."""
+    schema = getattr(target, "_schema", None)
+    if schema is None:
+        return None
+    space, _, name = schema.name.partition("::")
+    name = name.rstrip("_") if name != "_" else name
+    return str(name) if space == "aten" else f"{space}.{name}"
+
+
+IDLE = re.compile(r"_assert|sym_constrain|_assert_tensor_metadata")
+
+
+def _calls(program: Any) -> Iterator[Any]:
+    """The calls of the graph that compute something."""
+    for node in program.graph.nodes:
+        if node.op == "call_function" and not IDLE.search(str(_name(node.target) or "")):
+            yield node
+
+
+def _unknown(program: Any) -> set[str]:
+    names = ((node, _name(node.target)) for node in _calls(program))
+    return {
+        name if name is not None else str(node.target)
+        for node, name in names
+        if (name not in ROWS and name not in STATEFUL if name is not None else node.target not in SYMBOLS)
+    }
+
+
+def _is_inplace(node: Any) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.name.endswith("_") and not schema.name.endswith("__")
+
+
+def _aliased(program: Any) -> bool:
+    """Whether a value is changed in place while another one that is used later shows its memory."""
+    nodes = [*program.graph.nodes]
+    order = {node: i for i, node in enumerate(nodes)}
+    group: dict[Any, set[Any]] = {}
+    for node in _calls(program):
+        schema = getattr(node.target, "_schema", None)
+        if schema is not None and node.args and any(r.alias_info is not None for r in schema.returns):
+            source = node.args[0]
+            if source in order or source in group:
+                together = group.setdefault(source, {source})
+                together.add(node)
+                group[node] = together
+    for node in _calls(program):
+        if _is_inplace(node):
+            others = (o for o in group.get(node.args[0], ()) if o is not node.args[0] and order[o] < order[node])
+            if any(order[user] > order[node] for other in others for user in other.users):
+                return True
+    return False
+
+
+def _converted(program: Any, module: Any, seed: int) -> Converted:
+    """The Module that runs an exported program."""
+    signature = program.graph_signature
+    parameters, buffers = signature.inputs_to_parameters, signature.inputs_to_buffers
+    constants = signature.inputs_to_lifted_tensor_constants
+    net: Converted = type(type(module).__name__, (Converted,), {"__doc__": Converted.__doc__})()
+    first = {id(p): name for name, p in reversed([*module.named_parameters(remove_duplicate=False)])}
+    _add_parts(net, module, "", net, first)
+    state, values, inputs = [], {}, []
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        if node.name in parameters | buffers:
+            path = (parameters | buffers)[node.name]
+            if path not in program.state_dict:
+                values[node.name] = Tensor(_numpy(program.constants[path]))
+            elif node.users:
+                state.append((node.name, path))
+        elif node.name in constants:
+            values[node.name] = Tensor(_numpy(program.constants[constants[node.name]]))
+        else:
+            shape = tuple(int(str(n)) if str(n).isdigit() else None for n in node.meta["val"].shape)  # else a symbol
+            inputs.append((node.name, shape, _dtype(node.meta["val"])))
+    if signature.buffers_to_mutate:
+        changed = ", ".join(signature.buffers_to_mutate.values())
+        raise ConversionError(f"{type(module).__name__} changes its buffers {changed} in evaluation mode.")
+    outputs = [_template(item) for item in _output(program).args[0]]
+    net._state, net._constants, net._inputs = tuple(state), values, tuple(inputs)
+    net._output = outputs[0] if len(outputs) == 1 else tuple(outputs)
+    net._steps = tuple(_steps(program))
+    net.generator = generator(seed)
+    for path, inner in module.named_modules():
+        _at(net, path).training = inner.training
+    return net
+
+
+def _output(program: Any) -> Any:
+    return next(node for node in program.graph.nodes if node.op == "output")
+
+
+def _add_parts(net: Module, module: Any, path: str, root: Module, first: dict[int, str]) -> None:
+    """Give ``net`` the parameters, buffers and modules inside ``module``. ``first``: where each parameter is first."""
+    for name, p in module.named_parameters(recurse=False):
+        owner = first[id(p)]
+        shared = owner != _join(path, name)
+        setattr(net, name, _at(root, owner) if shared else Parameter(_numpy(p), p.requires_grad, dtype=_dtype(p)))
+    for name, b in module.named_buffers(recurse=False):
+        if name != "num_batches_tracked" and name not in module._non_persistent_buffers_set:
+            net.register_buffer(name, Tensor(_numpy(b)))
+    for name, inner in module.named_children():
+        part = type(type(inner).__name__, (Part,), {})()
+        setattr(net, name, part)
+        _add_parts(part, inner, _join(path, name), root, first)
+
+
+def _dtype(x: Any) -> str:
+    name = str(x.dtype).removeprefix("torch.")
+    return "float32" if name == "bfloat16" else name
+
+
+def _numpy(x: Any) -> Any:
+    x = x.detach().cpu()
+    return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy().copy()
+
+
+def _steps(program: Any) -> Iterator[Step]:
+    calls = [*_calls(program)]
+    last = {used.name: i for i, node in enumerate(calls) for used in node.all_input_nodes}
+    kept = {node.name for node in program.graph.nodes if node.op == "placeholder"}
+    kept |= {node.name for node in _output(program).all_input_nodes}
+    for i, node in enumerate(calls):
+        name = _name(node.target)
+        scopes = tuple(_scopes(node.meta.get("nn_module_stack") or {}))
+        module = f" of {scopes[-1][0]}" if scopes else ""
+        yield Step(
+            node.name,
+            node.args[0].name if _is_inplace(node) and last[node.args[0].name] > i else None,
+            SYMBOLS[node.target] if name is None else STATEFUL.get(name) or ROWS[name],
+            name in STATEFUL,
+            tuple(map(_template, node.args)),
+            {key: _template(value) for key, value in node.kwargs.items() if key not in IGNORED},
+            scopes,
+            f"{name or node.target}{module}",
+            tuple(used.name for used in node.all_input_nodes if last[used.name] == i and used.name not in kept),
+        )
+
+
+def _scopes(stack: Mapping[str, tuple[str, Any]]) -> Iterable[tuple[str, str]]:
+    """Path and class of the modules around a call, without the outermost, which calls itself."""
+    for path, kind in stack.values():
+        path = re.sub(r"@\d+", "", path)
+        if path and not path.startswith("_empty"):
+            yield path, str(kind).rsplit(".", 1)[-1].rstrip("'>")
+
+
+def _template(value: Any) -> Any:
+    """An argument of a call, with a `Ref` for each value that is computed."""
+    import torch
+
+    if isinstance(value, torch.fx.Node):
+        return Ref(value.name)
+    if isinstance(value, list | tuple):
+        return [_template(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _template(item) for key, item in value.items()}
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    if isinstance(value, torch.device):
+        return str(value)
+    return value

@@ -1,0 +1,612 @@
+"""The operations of PyTorch's exported graphs, ATen, as calls of ours: one row for each."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import autograd as ag
+from autograd import Tensor, asarray
+from autograd.errors import DomainError
+from nn import functional as F
+from nn.functional import recurrence, spatial
+from nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
+
+IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
+"""Keyword arguments that say where and how, not what."""
+
+Row = Callable[..., Any]
+
+
+def floating(x: Any) -> Any:
+    """``x`` in the dtype that PyTorch computes with: integers become float32."""
+    x = asarray(x)
+    return x if ag.isdtype(x.dtype, ("real floating", "complex floating")) else x.astype("float32")
+
+
+def of_floats(function: Row) -> Row:
+    """A function whose result is floating for integers, too."""
+    return lambda x, *args, **options: function(floating(x), *args, **options)
+
+
+KINDS = ("bool", "integral", "real floating", "complex floating")
+
+
+def promoted(function: Row) -> Row:
+    """A function of arrays of which the others are cast to the dtype that PyTorch's promotion gives.
+
+    The kind of dtype (boolean, integer, floating, complex) comes first, so that int64 and float32 give float32; then
+    arrays with axes come before single numbers.
+    """
+
+    def call(*args: Any, **options: Any) -> Any:
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        if len({a.dtype for a in tensors}) > 1:
+            kind = max(map(_kind, tensors))
+            of_kind = [a for a in tensors if _kind(a) == kind]
+            dtype = ag.result_type(*(a.dtype for a in [a for a in of_kind if a.ndim] or of_kind))
+            args = tuple(a.astype(dtype) if isinstance(a, Tensor) and a.dtype != dtype else a for a in args)
+        return function(*args, **options)
+
+    return call
+
+
+def _kind(x: Tensor) -> int:
+    return next(i for i, kind in enumerate(KINDS) if ag.isdtype(x.dtype, kind))
+
+
+def axes_of(dim: Any) -> Any:
+    """Axes of a reduction: PyTorch's ``[]`` and ``None`` are all of them."""
+    return None if dim is None or dim == [] else tuple(dim) if isinstance(dim, list | tuple) else dim
+
+
+def reduced(function: Row) -> Row:
+    """A reduction ``(x, dim, keepdim, dtype)``."""
+
+    def reduce(x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        x = x if dtype is None else x.astype(dtype)
+        return function(x, axis=axes_of(dim), keepdims=keepdim)
+
+    return reduce
+
+
+def with_indices(best: Row, where: Row) -> Row:
+    """``max`` and ``min``: of all elements; of an axis, with the indices; of two arrays, ``maximum``."""
+
+    def choose(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+        if dim is None:
+            return best(x)
+        if isinstance(dim, Tensor):
+            return (ag.maximum if best is ag.max else ag.minimum)(x, dim)
+        index = where(x, axis=dim, keepdims=True)
+        values = ag.take_along_axis(x, index, axis=dim)
+        return (values, index) if keepdim else (ag.squeeze(values, axis=dim), ag.squeeze(index, axis=dim))
+
+    return choose
+
+
+def add(x: Any, other: Any, *, alpha: float = 1) -> Any:
+    return x + (other if alpha == 1 else other * alpha)
+
+
+def subtract(x: Any, other: Any, *, alpha: float = 1) -> Any:
+    return x - (other if alpha == 1 else other * alpha)
+
+
+def divide(x: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    if rounding_mode is None:
+        return floating(x) / other
+    return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
+
+
+def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    return ag.where(x * beta > threshold, x, F.softplus(x * beta) / beta)
+
+
+def glu(x: Tensor, dim: int = -1) -> Any:
+    left, right = chunk(x, 2, dim)
+    return left * ag.sigmoid(right)
+
+
+def prelu(x: Tensor, weight: Tensor) -> Any:
+    weight = weight if weight.size == 1 or x.ndim < 2 else weight.reshape((-1, *(1,) * (x.ndim - 2)))
+    return ag.where(x > 0, x, weight * x)
+
+
+def normal(function: Row) -> Row:
+    """Softmax and its logarithm: ``(x, dim, dtype or half_to_float)``."""
+    return lambda x, dim, dtype=None: function(floating(x) if not dtype or dtype is True else x.astype(dtype), axis=dim)
+
+
+def addmm(bias: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    return add(bias if beta == 1 else bias * beta, ag.matmul(x, y), alpha=alpha)
+
+
+def convolution(
+    x: Any, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, more: Any,
+    groups: int,
+) -> Any:  # fmt: skip
+    axes = weight.ndim - 3
+    if transposed:
+        of = (spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d)[axes]
+        return of(x, weight, bias, stride, padding, more, groups, dilation)
+    return (spatial.conv1d, spatial.conv2d, spatial.conv3d)[axes](x, weight, bias, stride, padding, dilation, groups)
+
+
+def pool(function: Row) -> Row:
+    """A pooling whose empty stride means the size of the window."""
+
+    def pooled(x: Any, kernel_size: Any, stride: Any = None, *args: Any, **options: Any) -> Any:
+        return function(x, kernel_size, stride or None, *args, **options)
+
+    return pooled
+
+
+def upsample(mode: str) -> Row:
+    def resample(x: Tensor, size: Any = None, *rest: Any, **options: Any) -> Any:
+        align = rest[0] if mode == "linear" and rest else options.get("align_corners", False)
+        scales = [
+            a for a in (*rest[mode == "linear" :], *options.values()) if a is not None and not isinstance(a, bool)
+        ]
+        if size is not None:
+            return spatial.interpolate(x, size, mode=mode, align_corners=align)
+        factors = scales[0] if isinstance(scales[0], list | tuple) else scales
+        return spatial.interpolate(x, scale_factor=tuple(factors), mode=mode, align_corners=align)
+
+    return resample
+
+
+def view(x: Tensor, shape: Any) -> Any:
+    return x.astype(shape) if isinstance(shape, str) else ag.reshape(x, shape=tuple(shape))
+
+
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Any:
+    if x.ndim == 0:
+        return x.reshape((1,))
+    start, end = start_dim % x.ndim, end_dim % x.ndim
+    return x.reshape((*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+
+def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Any:
+    dim %= x.ndim
+    return x.reshape((*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
+
+
+def squeeze(x: Tensor, dim: Any = None) -> Any:
+    axes = range(x.ndim) if dim is None else [d % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim])]
+    return ag.squeeze(x, axis=tuple(i for i in axes if x.shape[i] == 1)) if x.ndim else x
+
+
+def transpose(x: Tensor, first: int, second: int) -> Any:
+    order = [*range(x.ndim)]
+    order[first], order[second] = order[second], order[first]
+    return ag.permute_dims(x, axes=tuple(order)) if x.ndim else x
+
+
+def expand(x: Tensor, size: Sequence[int]) -> Any:
+    kept = (*(1,) * (len(size) - x.ndim), *x.shape)
+    return ag.broadcast_to(x, shape=tuple(k if n == -1 else n for n, k in zip(size, kept, strict=True)))
+
+
+def along(x: Tensor, dim: int, index: Any) -> Any:
+    """``x`` with an index, or a slice, on one axis."""
+    return x[at(x, dim, index)]
+
+
+def split(x: Tensor, sizes: Any, dim: int = 0) -> Any:
+    n = x.shape[dim]
+    if isinstance(sizes, int):
+        sizes = [min(sizes, n - i) for i in range(0, n, sizes)]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [along(x, dim, slice(end - size, end)) for end, size in zip(ends, sizes, strict=True)]
+
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> Any:
+    return split(x, -(-x.shape[dim] // chunks), dim)
+
+
+def everywhere(indices: Sequence[Any]) -> Any:
+    """An index whose ``None`` are whole axes."""
+    return tuple(slice(None) if i is None else i for i in indices)
+
+
+def written(x: Tensor, where: Any, values: Any, accumulate: bool = False) -> Any:
+    """``x`` with ``values`` at an index."""
+    if accumulate:
+        raise DomainError("index_put with accumulate=True is not converted.")
+    return ag.setitem(x, values.astype(x.dtype), index=where)
+
+
+def at(x: Tensor, dim: int, where: Any) -> Any:
+    return (*(slice(None),) * (dim % x.ndim), where)
+
+
+def batch_norm_of_batch(x: Tensor, weight: Any, bias: Any, *rest: Any) -> Any:
+    *running, _training, momentum, eps = rest
+    mean, var = running or (None, None)
+    return F.batch_norm(x, mean, var, weight, bias, True, momentum, eps), None, None
+
+
+def pad(x: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+    return spatial.pad(x, pad, mode, 0.0 if value is None else value)
+
+
+def variance(x: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Any:
+    if isinstance(dim, bool):  # var(x, unbiased)
+        dim, unbiased = None, dim
+    correction = correction if unbiased is None else int(unbiased)
+    return ag.var(x, axis=axes_of(dim), correction=1 if correction is None else correction, keepdims=keepdim)
+
+
+def norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    return ag.linalg.vector_norm(x, axis=axes_of(dim), keepdims=keepdim, ord=ord)
+
+
+def cumulative(function: Row) -> Row:
+    return lambda x, dim, *, dtype=None: function(x if dtype is None else x.astype(dtype), axis=dim)
+
+
+def filled(x: Tensor, mask: Tensor, value: Any) -> Any:
+    return ag.where(mask, asarray(value, dtype=x.dtype) if not isinstance(value, Tensor) else value.astype(x.dtype), x)
+
+
+def arange(*bounds: Any, dtype: Any = None) -> Any:
+    whole = all(isinstance(b, int) for b in bounds)
+    return ag.arange(*bounds, dtype=dtype or ("int64" if whole else "float32"))
+
+
+def full(size: Any, value: Any, *, dtype: Any = None) -> Any:
+    kinds = {bool: "bool", int: "int64", float: "float32"}
+    return ag.full(tuple(size), value, dtype=dtype or kinds.get(type(value), "float32"))
+
+
+def new(x: Tensor, size: Any, value: Any = 0, *, dtype: Any = None) -> Any:
+    """An array of one value, in the dtype of ``x``."""
+    return ag.full(tuple(size), value, dtype=dtype or x.dtype)
+
+
+def convert(x: Tensor, *dtypes: Any, dtype: Any = None, **rest: Any) -> Any:
+    """``to``, in its forms: a dtype is a string by now, and devices do not matter."""
+    to = dtype or next((d for d in dtypes if isinstance(d, str) and not d.startswith(("cpu", "cuda"))), None)
+    return x if to is None else x.astype(to)
+
+
+def layer_norm(x: Tensor, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
+    return F.layer_norm(x, tuple(shape), weight, bias, eps)
+
+
+def attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
+    **rest: Any,
+) -> Any:  # fmt: skip
+    if dropout_p:
+        raise DomainError("scaled_dot_product_attention with dropout is converted in evaluation mode only.")
+    if rest.pop("enable_gqa", False):
+        raise DomainError("scaled_dot_product_attention with enable_gqa is not converted.")
+    return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, rest.get("scale"))
+
+
+def cross_entropy(
+    x: Any, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100, smoothing: float = 0
+) -> Any:
+    if weight is not None or smoothing or reduction != 1:
+        raise DomainError("cross_entropy_loss is converted with mean reduction, without weights and label smoothing.")
+    return F.cross_entropy(x, target)
+
+
+def negative_log_likelihood(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
+    if weight is not None or x.ndim != 2:
+        raise DomainError("nll_loss is converted for (batch, classes), without weights.")
+    losses = -ag.take_along_axis(x, ag.expand_dims(target, axis=1), axis=1)[:, 0]
+    return (lambda a: a, ag.mean, ag.sum)[reduction](losses)
+
+
+SAME = {
+    "abs": "abs", "acos": "acos", "acosh": "acosh", "asin": "asin", "asinh": "asinh", "atan": "atan", "atanh": "atanh",
+    "ceil": "ceil", "cos": "cos", "cosh": "cosh", "erf": "erf", "erfc": "erfc", "exp": "exp",
+    "exp2": "exp2", "expm1": "expm1", "floor": "floor", "log": "log", "log10": "log10", "log1p": "log1p",
+    "log2": "log2", "neg": "negative", "reciprocal": "reciprocal", "round": "round", "rsqrt": "rsqrt",
+    "sigmoid": "sigmoid", "sin": "sin", "sinc": "sinc", "sinh": "sinh", "sqrt": "sqrt", "tan": "tan", "tanh": "tanh",
+    "trunc": "trunc", "lgamma": "lgamma", "digamma": "digamma",
+}  # fmt: skip
+"""Elementwise functions with floating results, by their names here."""
+
+PLAIN = {
+    "square": "square", "sign": "sign", "relu": "relu", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
+    "logical_not": "logical_not", "bitwise_not": "bitwise_invert", "logical_and": "logical_and",
+    "logical_or": "logical_or", "logical_xor": "logical_xor", "matmul": "matmul", "mm": "matmul", "bmm": "matmul",
+    "mv": "matmul", "dot": "matmul", "outer": "outer", "detach": "stop_gradient",
+}  # fmt: skip
+"""Functions with the same arguments, by their names here."""
+
+PROMOTED = {
+    "mul": "multiply", "maximum": "maximum", "minimum": "minimum", "fmod": "fmod", "remainder": "remainder",
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "pow": "power",
+    "floor_divide": "floor_divide", "atan2": "atan2", "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
+    "copysign": "copysign",
+}  # fmt: skip
+"""Functions of two arrays, which may differ in dtype."""
+
+ROWS: dict[str, Row] = {
+    **{name: of_floats(getattr(ag, ours)) for name, ours in SAME.items()},
+    **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
+    **{name: promoted(getattr(ag, ours)) for name, ours in PROMOTED.items()},
+    # arithmetic
+    "add": promoted(add),
+    "sub": promoted(subtract),
+    "rsub": promoted(lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
+    "div": promoted(divide),
+    "true_divide": promoted(divide),
+    "where": lambda condition, x, y: promoted(partial(ag.where, condition))(x, y),
+    "masked_fill": filled,
+    "clamp": lambda x, min=None, max=None: ag.clip(x, min, max),
+    "clamp_min": lambda x, min: ag.clip(x, min, None),
+    "clamp_max": lambda x, max: ag.clip(x, None, max),
+    "lerp": promoted(lambda x, end, weight: x + weight * (end - x)),
+    "addcmul": promoted(lambda x, a, b, value=1: x + value * (a * b)),
+    "addcdiv": promoted(lambda x, a, b, value=1: x + value * (a / b)),
+    # activations
+    "relu6": lambda x: ag.clip(x, 0, 6),
+    "hardtanh": lambda x, min_val=-1.0, max_val=1.0: ag.clip(x, min_val, max_val),
+    "hardsigmoid": hardsigmoid,
+    "hardswish": lambda x: x * hardsigmoid(x),
+    "leaky_relu": lambda x, negative_slope=0.01: F.leaky_relu(x, slope=negative_slope),
+    "elu": elu,
+    "selu": lambda x: elu(x, 1.6732632423543772, 1.0507009873554805),
+    "celu": lambda x, alpha=1.0: elu(x, alpha, 1.0, 1 / alpha),
+    "gelu": lambda x, approximate="none": gelu_tanh(x) if approximate == "tanh" else F.gelu(x),
+    "silu": silu,
+    "mish": mish,
+    "softplus": softplus,
+    "log_sigmoid": lambda x: -F.softplus(-x),
+    "prelu": prelu,
+    "glu": glu,
+    "threshold": lambda x, threshold, value: ag.where(x > threshold, x, value),
+    "softmax": normal(ag.softmax),
+    "_softmax": normal(ag.softmax),
+    "log_softmax": normal(ag.log_softmax),
+    "_log_softmax": normal(ag.log_softmax),
+    # products, layers and losses
+    "linear": F.linear,
+    "addmm": addmm,
+    "baddbmm": addmm,
+    "addmv": addmm,
+    "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
+    "einsum": lambda equation, arrays, path=None: ag.einsum(equation, *arrays),
+    "conv1d": spatial.conv1d,
+    "conv2d": spatial.conv2d,
+    "conv3d": spatial.conv3d,
+    "convolution": convolution,
+    "conv_transpose1d": spatial.conv_transpose1d,
+    "conv_transpose2d": spatial.conv_transpose2d,
+    "conv_transpose3d": spatial.conv_transpose3d,
+    "max_pool1d": pool(spatial.max_pool1d),
+    "max_pool2d": pool(spatial.max_pool2d),
+    "max_pool3d": pool(spatial.max_pool3d),
+    "max_pool2d_with_indices": pool(lambda *args, **options: spatial.max_pool2d(*args, **options, return_indices=True)),
+    "avg_pool1d": pool(spatial.avg_pool1d),
+    "avg_pool2d": pool(spatial.avg_pool2d),
+    "avg_pool3d": pool(spatial.avg_pool3d),
+    "adaptive_avg_pool1d": spatial.adaptive_avg_pool1d,
+    "adaptive_avg_pool2d": spatial.adaptive_avg_pool2d,
+    "adaptive_avg_pool3d": spatial.adaptive_avg_pool3d,
+    "adaptive_max_pool1d": lambda x, size: (spatial.adaptive_max_pool1d(x, size), None),
+    "adaptive_max_pool2d": lambda x, size: (spatial.adaptive_max_pool2d(x, size), None),
+    "upsample_nearest1d": upsample("nearest"),
+    "upsample_nearest2d": upsample("nearest"),
+    "upsample_bilinear2d": upsample("linear"),
+    "upsample_linear1d": upsample("linear"),
+    "layer_norm": layer_norm,
+    "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
+    "_native_batch_norm_legit": batch_norm_of_batch,
+    "_native_batch_norm_legit_no_training": lambda x, weight, bias, mean, var, momentum, eps: (
+        F.batch_norm(x, mean, var, weight, bias, False, momentum, eps),
+        None,
+        None,
+    ),
+    "group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5, *_: F.group_norm(x, groups, weight, bias, eps),
+    "rms_norm": lambda x, shape, weight=None, eps=None: F.rms_norm(x, tuple(shape), weight, eps),
+    "embedding": lambda weight, index, padding_idx=-1, *_: F.embedding(index, weight),
+    "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
+    "scaled_dot_product_attention": attention,
+    "cross_entropy_loss": cross_entropy,
+    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, ("none", "mean", "sum")[reduction]),
+    "nll_loss": negative_log_likelihood,
+    # shapes
+    "view": view,
+    "_unsafe_view": view,
+    "reshape": view,
+    "view_as": lambda x, other: x.reshape(other.shape),
+    "flatten": flatten,
+    "unflatten": unflatten,
+    "squeeze": squeeze,
+    "unsqueeze": lambda x, dim: ag.expand_dims(x, axis=dim),
+    "transpose": transpose,
+    "t": lambda x: x if x.ndim < 2 else transpose(x, 0, 1),
+    "permute": lambda x, dims: ag.permute_dims(x, axes=tuple(d % x.ndim for d in dims)),
+    "movedim": ag.moveaxis,
+    "numpy_T": lambda x: ag.permute_dims(x, axes=tuple(range(x.ndim))[::-1]),
+    "mT": ag.matrix_transpose,
+    "expand": expand,
+    "expand_as": lambda x, other: expand(x, other.shape),
+    "repeat": lambda x, repeats: ag.tile(x, tuple(repeats)),
+    "tile": lambda x, repeats: ag.tile(x, tuple(repeats)),
+    "repeat_interleave": lambda x, repeats, dim=None: ag.repeat(x, repeats, axis=dim),
+    "cat": lambda arrays, dim=0: promoted(lambda *a: ag.concat(list(a), axis=dim))(
+        *(a for a in arrays if a.shape != (0,))
+    ),
+    "stack": lambda arrays, dim=0: ag.stack(list(arrays), axis=dim),
+    "split": split,
+    "split_with_sizes": split,
+    "chunk": chunk,
+    "unbind": lambda x, dim=0: [along(x, dim, i) for i in range(x.shape[dim])],
+    "select": along,
+    "slice": lambda x, dim=0, start=None, end=None, step=1: along(x, dim, slice(start, end, step)),
+    "narrow": lambda x, dim, start, length: along(x, dim, slice(start, start + length)),
+    "index": lambda x, indices: x[everywhere(indices)],
+    "copy": lambda x, source, *_: ag.broadcast_to(source.astype(x.dtype), shape=x.shape),
+    "fill": lambda x, value: ag.full(x.shape, value, dtype=x.dtype),
+    "slice_scatter": lambda x, source, dim=0, start=None, end=None, step=1: written(
+        x, at(x, dim, slice(start, end, step)), source
+    ),
+    "select_scatter": lambda x, source, dim, index: written(x, at(x, dim, index), source),
+    "index_put": lambda x, indices, *values: written(x, everywhere(indices), *values),
+    "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
+    "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
+    "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
+    "roll": lambda x, shifts, dims=(): ag.roll(x, tuple(shifts), axis=tuple(dims) or None),
+    "pad": pad,
+    "constant_pad_nd": lambda x, pads, value=0.0: pad(x, pads, "constant", value),
+    "reflection_pad1d": lambda x, pads: pad(x, pads, "reflect"),
+    "reflection_pad2d": lambda x, pads: pad(x, pads, "reflect"),
+    "replication_pad1d": lambda x, pads: pad(x, pads, "replicate"),
+    "replication_pad2d": lambda x, pads: pad(x, pads, "replicate"),
+    "tril": lambda x, k=0: ag.tril(x, k=k),
+    "triu": lambda x, k=0: ag.triu(x, k=k),
+    **dict.fromkeys(("contiguous", "clone", "alias", "lift_fresh_copy", "positive"), lambda x, *_: x),
+    "to": convert,
+    "_to_copy": convert,
+    "type_as": lambda x, other: x.astype(other.dtype),
+    # reductions
+    "sum": reduced(ag.sum),
+    "mean": reduced(ag.mean),
+    "amax": reduced(ag.max),
+    "amin": reduced(ag.min),
+    "prod": reduced(ag.prod),
+    "any": reduced(ag.any),
+    "all": reduced(ag.all),
+    "logsumexp": reduced(ag.logsumexp),
+    "max": with_indices(ag.max, ag.argmax),
+    "min": with_indices(ag.min, ag.argmin),
+    "argmax": reduced(ag.argmax),
+    "argmin": reduced(ag.argmin),
+    "var": variance,
+    "std": lambda *args, **options: ag.sqrt(variance(*args, **options)),
+    "var_mean": lambda x, dim=None, *args, **options: (
+        variance(x, dim, *args, **options),
+        ag.mean(x, axis=axes_of(dim), keepdims=options.get("keepdim", False)),
+    ),
+    "norm": norm,
+    "linalg_vector_norm": norm,
+    "cumsum": cumulative(ag.cumulative_sum),
+    "cumprod": cumulative(ag.cumulative_prod),
+    # new arrays
+    "zeros": lambda size, dtype="float32": full(size, 0.0, dtype=dtype),
+    "ones": lambda size, dtype="float32": full(size, 1.0, dtype=dtype),
+    "full": full,
+    "zeros_like": lambda x, dtype=None: new(x, x.shape, dtype=dtype),
+    "ones_like": lambda x, dtype=None: new(x, x.shape, 1, dtype=dtype),
+    "full_like": lambda x, value, dtype=None: new(x, x.shape, value, dtype=dtype),
+    "new_zeros": new,
+    "new_ones": lambda x, size, dtype=None: new(x, size, 1, dtype=dtype),
+    "new_full": new,
+    "arange": arange,
+    "scalar_tensor": lambda value, dtype=None: full((), value, dtype=dtype),
+    "eye": partial(ag.eye, dtype="float32"),
+    "sym_size": lambda x, dim: x.shape[dim],
+    "sym_numel": lambda x: x.size,
+    "item": lambda x: x.item(),
+}
+"""``(inputs and parameters as in ATen) → result``, by the name of the operation without its overload."""
+
+
+def _named(row: Row, name: str, module: Any, *args: Any) -> Any:
+    return row(module, name, *args)
+
+
+STATEFUL: dict[str, Row] = {}
+"""Rows that are also given the module: ``(module, *arguments)``."""
+
+
+def stateful(*names: str) -> Callable[[Row], Row]:
+    """Register a row that depends on the module: on its mode and generator. One for several names is given the name."""
+
+    def register(row: Row) -> Row:
+        for name in names:
+            STATEFUL[name] = row if len(names) == 1 else partial(_named, row, name)
+        return row
+
+    return register
+
+
+@stateful("batch_norm")
+def batch_norm(
+    module: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float,
+    *_: Any,
+) -> Any:  # fmt: skip
+    """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
+    return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
+
+
+@stateful("instance_norm")
+def instance_norm(
+    module: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, by_sample: bool, momentum: float, eps: float,
+    *_: Any,
+) -> Any:  # fmt: skip
+    """Instance normalisation; with running statistics only in evaluation of a module that has them."""
+    if mean is None or module.training:
+        return F.instance_norm(x, mean, var, weight, bias, True, momentum, eps)
+    return F.batch_norm(x, mean, var, weight, bias, False, momentum, eps)
+
+
+@stateful("dropout")
+def dropout(module: Any, x: Any, p: float, train: bool) -> Any:
+    """Dropout, in the module's training mode."""
+    return F.dropout(x, p, module.training, generator=module.generator)
+
+
+@stateful("lstm", "gru", "rnn_tanh", "rnn_relu")
+def recurrent(
+    module: Any, kind: str, x: Tensor, state: Any, weights: Any, biases: bool, layers: int, p: float, train: bool,
+    bidirectional: bool, batch_first: bool,
+) -> Any:  # fmt: skip
+    """Outputs and last states of recurrent layers; dropout between them in the module's training mode."""
+    if not isinstance(layers, int):
+        raise DomainError(f"{kind} of packed sequences is not converted: give padded ones.")
+    directions, size = 1 + bidirectional, 4 if biases else 2
+    if len(weights) != layers * directions * size:
+        raise DomainError(f"{kind} with projections is not converted.")
+    states = [state] if isinstance(state, Tensor) else state
+    x = transpose(x, 0, 1) if batch_first else x
+    last: list[Any] = []
+    for layer in range(layers):
+        outputs = []
+        for direction in range(directions):
+            at = len(last)
+            given = [*weights[at * size : (at + 1) * size], None, None][:4]
+            before = [h[at] for h in states]
+            ys, after = recurrence.sequence(
+                kind.removeprefix("rnn_"),
+                kind,
+                x,
+                before[0] if len(before) == 1 else before,
+                given,
+                None,
+                bool(direction),
+            )
+            outputs.append(ys)
+            last.append(after)
+        x = ag.concat(outputs, axis=-1)
+        if layer < layers - 1:
+            x = F.dropout(x, p, module.training, generator=module.generator)
+    return (transpose(x, 0, 1) if batch_first else x, *(ag.stack(column) for column in zip(*last, strict=True)))
+
+
+@stateful("feature_dropout")
+def feature_dropout(module: Any, x: Any, p: float, train: bool) -> Any:
+    """Dropout of whole channels, in the module's training mode."""
+    of = {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim]
+    return of(x, p, module.training, generator=module.generator)
+
+
+SYMBOLS: dict[Any, Row] = {
+    operator.getitem: operator.getitem, operator.add: operator.add, operator.sub: operator.sub,
+    operator.mul: operator.mul, operator.floordiv: operator.floordiv, operator.mod: operator.mod,
+    operator.neg: operator.neg, operator.truediv: operator.truediv, operator.pow: operator.pow,
+    math.ceil: math.ceil, math.floor: math.floor, math.sqrt: math.sqrt, max: max, min: min,
+}  # fmt: skip
+"""Python's functions on sizes, which a graph may call."""

@@ -1,0 +1,153 @@
+"""Normalisation by groups, samples and root mean squares, beside PyTorch where it is installed."""
+
+import math
+
+import numpy as np
+import pytest
+from tests.nn.test_attention import beside
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, ShapeError
+
+F = nn.functional
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("space", [(), (4,), (3, 2), (2, 2, 3)])
+def test_group_instance_and_rms_norm_are_pytorchs(space, affine):
+    torch = pytest.importorskip("torch")
+    T = torch.nn.functional
+    x, w, b = RNG.normal(size=(3, 6, *space)), RNG.normal(size=6), RNG.normal(size=6)
+    extra = (w, b) if affine else ()
+    beside(torch, lambda x, *wb: F.group_norm(x, 3, *wb), lambda x, *wb: T.group_norm(x, 3, *wb), x, *extra)
+    if space:
+        beside(
+            torch,
+            lambda x, *wb: F.instance_norm(x, None, None, *wb),
+            lambda x, *wb: T.instance_norm(x, None, None, *wb),
+            x,
+            *extra,
+        )
+    shape = x.shape[1:]
+    extra = (RNG.normal(size=shape),) if affine else ()
+    beside(torch, lambda x, *w: F.rms_norm(x, shape, *w), lambda x, *w: T.rms_norm(x, shape, *w), x, *extra)
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("name", ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d"])
+def test_layers_with_running_statistics_are_pytorchs(name, own):
+    torch = pytest.importorskip("torch")
+    options = {"affine": True, "track_running_stats": own, "eps": 0.01, "momentum": 0.3}
+    theirs = getattr(torch.nn, name)(3, **options).double()
+    ours = getattr(nn, name)(3, **options, dtype="float64")
+    ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})  # its count of batches is ignored
+    x = RNG.normal(size=(4, 3, *(5, 2, 3)[: int(name[-2])]))
+    for training in (True, True, False):
+        for module in (theirs, ours):
+            module.train(training)
+        np.testing.assert_allclose(ours(x).data, theirs(torch.tensor(x)).detach().numpy(), rtol=1e-9, atol=1e-12)
+    state = theirs.state_dict()
+    for key, value in ours.state_dict().items():
+        np.testing.assert_allclose(value.data, state[key].numpy(), rtol=1e-9, err_msg=key)
+    assert set(state) - set(ours.state_dict()) <= {"num_batches_tracked"}
+
+
+def test_a_compiled_step_updates_the_running_statistics():
+    x = RNG.normal(size=(6, 4, 3, 3)).astype("float32")
+    states = []
+    for compile in (False, True):
+        model = nn.Sequential(
+            nn.Conv2d(4, 6, 1, seed=0), nn.BatchNorm2d(6), nn.GroupNorm(2, 6),
+            nn.InstanceNorm2d(6, track_running_stats=True), nn.Flatten(),
+            nn.RMSNorm(54), nn.Dropout(0.2, seed=1), nn.Linear(54, 2, seed=2),
+        )  # fmt: skip
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+        data = x, np.array([0, 1, 0, 1, 1, 0])
+        nn.fit(model, F.cross_entropy, optimizer, data, epochs=3, batch_size=3, progress=False, compile=compile)
+        states.append(model.state_dict())
+    assert {"1.running_mean", "3.running_var"} <= states[0].keys()
+    for key, value in states[0].items():
+        np.testing.assert_allclose(value.data, states[1][key].data, rtol=2e-5, atol=2e-6, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.GroupNorm(2, 4),
+        nn.GroupNorm(1, 3, affine=False),
+        nn.InstanceNorm2d(3),
+        nn.InstanceNorm1d(3, affine=True, track_running_stats=True),
+        nn.RMSNorm((2, 3), eps=0.1),
+        nn.BatchNorm2d(2, track_running_stats=False),
+        nn.Dropout2d(0.3),
+    ],
+)
+def test_layers_are_saved_and_come_back(layer, tmp_path):
+    nn.save(layer, tmp_path / "layer.npz")
+    back = nn.load_model(tmp_path / "layer.npz")
+    assert repr(back) == repr(layer)
+    assert back.state_dict().keys() == layer.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: nn.GroupNorm(3, 4), DomainError, "GroupNorm: num_groups = 3 does not divide num_channels = 4."),
+        (
+            lambda: F.group_norm(np.ones((1, 4)), 3),
+            DomainError,
+            "num_groups = 3 does not divide the channels of x (1, 4).",
+        ),
+        (
+            lambda: F.group_norm([1.0], 1),
+            ShapeError,
+            "group_norm takes x (batch, channels, …); it was given shape (1,).",
+        ),
+        (lambda: F.group_norm(np.ones((1, 2, 0)), 1), ShapeError, "a group has no values, hence no variance."),
+        (
+            lambda: F.group_norm(np.ones((1, 4)), 2, np.ones(1)),
+            ShapeError,
+            "weight is (1,): give one number for each channel of x (1, 4).",
+        ),
+        (
+            lambda: F.instance_norm(np.ones((2, 2))),
+            ShapeError,
+            "takes x (batch, channels, *space); it was given shape (2, 2).",
+        ),
+        (lambda: F.instance_norm(np.ones((2, 2, 1))), ShapeError, "fewer than two values in each channel of a sample"),
+        (lambda: F.rms_norm(np.ones((2, 3)), 2), ShapeError, "rms_norm over (2,) was given x of shape (2, 3)"),
+        (
+            lambda: F.layer_norm([1.0, 2.0], 2, [1.0]),
+            ShapeError,
+            "layer_norm over (2,) takes a weight of that shape; it was",
+        ),
+        (lambda: F.batch_norm([[1.0]], None, None), DomainError, "batch_norm needs running_mean and running_var"),
+        (
+            lambda: nn.InstanceNorm2d(3)(np.ones((1, 3, 4))),
+            ShapeError,
+            "InstanceNorm2d takes (batch, num_features, height, width); it was given shape (1, 3, 4).",
+        ),
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3))(np.ones((2, 2, 2))),
+            ShapeError,
+            "BatchNorm1d(3) takes 3 channels, axis 1 of x; it was given shape (2, 4) (in 1, BatchNorm1d).",
+        ),
+        (lambda: nn.RMSNorm(0), DomainError, "normalized_shape[0] = 0: give a number from 1 on."),
+    ],
+)
+def test_invalid_arguments_raise(call, error, sentence):
+    with pytest.raises(error) as raised:
+        call()
+    assert sentence in str(raised.value)
+
+
+def test_normalised_values_have_the_moments_they_should():
+    x = ag.Tensor(RNG.normal(3.0, 5.0, size=(4, 6, 50)))
+    grouped = F.group_norm(x, 2).data.reshape(4, 2, -1)
+    np.testing.assert_allclose(grouped.mean(-1), 0, atol=1e-12)
+    np.testing.assert_allclose(grouped.var(-1), 1, rtol=1e-5)
+    rms = F.rms_norm(x, 50).data
+    np.testing.assert_allclose(np.sqrt((rms**2).mean(-1)), 1, rtol=1e-12)
+    assert math.isclose(F.instance_norm(x).data[2, 3].std(), 1, rel_tol=1e-5)

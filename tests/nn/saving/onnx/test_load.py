@@ -1,0 +1,310 @@
+import sys
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd import backends
+from autograd.errors import DomainError, DTypeError, ShapeError
+
+pytest.importorskip("onnx")
+from tests import onnx_export, standin
+from tests.nn.saving.onnx.files import FLOAT, INT64, helper, linear, numpy_helper, saved, value
+
+X = np.arange(8, dtype="float32").reshape(2, 4)
+
+
+def test_parameters_have_the_names_of_the_file_and_gradients(tmp_path):
+    model = nn.load_onnx(linear(tmp_path))
+    assert [(n, p.name, p.shape) for n, p in model.named_parameters()] == [
+        ("fc.weight", "fc.weight", (3, 4)), ("fc.bias", "fc.bias", (3,)),
+    ]  # fmt: skip
+    y = model(X)
+    w, b = model.parameters()
+    np.testing.assert_allclose(y.data, np.maximum(X @ w.data.T + b.data, 0), rtol=1e-6)
+    y.sum().backward()
+    np.testing.assert_allclose(w.grad.data, (y.data > 0).T.astype("float32") @ X, rtol=1e-6)
+
+
+def test_inputs_are_given_by_position_or_by_name(tmp_path):
+    model = nn.load_onnx(linear(tmp_path))
+    assert model.inputs == (("x", "float32", ("batch", 4)),)
+    assert model.outputs == ("y",)
+    np.testing.assert_array_equal(model(X).data, model(x=X).data)
+    assert model(X).name == "y"
+
+
+@pytest.mark.parametrize(
+    ("args", "named", "error", "sentence"),
+    [
+        ((), {}, DomainError, r"was not given 'x': its inputs are x\."),
+        ((X, X), {}, DomainError, "was given 2 inputs, and takes 1: x"),
+        ((X,), {"x": X}, DomainError, "its input 'x' twice"),
+        ((), {"y": X}, DomainError, "has no input 'y': its inputs are x"),
+        ((X[0],), {}, ShapeError, r"'x' has the shape \(batch, 4\); it was given \(4,\)"),
+        ((X[:, :3],), {}, ShapeError, r"'x' has the shape \(batch, 4\); it was given \(2, 3\)"),
+        ((X + 1j,), {}, DTypeError, "'x' is float32; it was given complex64"),
+        (("abc",), {}, DTypeError, "'x': an array of dtype <U3 holds no numbers"),
+    ],
+)
+def test_wrong_inputs_are_refused_in_a_sentence(tmp_path, args, named, error, sentence):
+    with pytest.raises(error, match=sentence):
+        nn.load_onnx(linear(tmp_path))(*args, **named)
+
+
+def test_axes_of_one_name_have_one_length(tmp_path):
+    node = helper.make_node("Concat", ["a", "b"], ["y"], axis=1)
+    path = saved(tmp_path, [node], [value("a", ["n", 1]), value("b", ["n", 1])], [value("y", ["n", 2])])
+    with pytest.raises(
+        ShapeError, match=r"'b' has the shape \(n, 1\); it was given \(3, 1\), and n is 2 in the input 'a'"
+    ):
+        nn.load_onnx(path)(np.ones((2, 1)), np.ones((3, 1)))
+
+
+def test_numbers_of_another_dtype_are_cast_to_the_declared_one(tmp_path):
+    model = nn.load_onnx(linear(tmp_path))
+    for given in (X.astype("float64"), X.astype("int64"), X.tolist(), ag.Tensor(X)):
+        y = model(given)
+        assert y.dtype == "float32"
+        np.testing.assert_array_equal(y.data, model(X).data)
+
+
+def test_a_compiled_import_gives_the_same_numbers(tmp_path):
+    model = nn.load_onnx(linear(tmp_path))
+
+    def step(x):
+        loss = (model(x) ** 2).sum()
+        model.zero_grad()
+        loss.backward()
+        return loss, [p.grad for p in model.parameters()]
+
+    want, got = step(X), ag.compile(step)(X)
+    for w, g in zip([want[0], *want[1]], [got[0], *got[1]], strict=True):
+        np.testing.assert_array_equal(g.data, w.data)
+
+
+def test_operations_carry_the_scope_of_the_nodes_name(tmp_path):
+    graph = ag.Graph(nn.load_onnx(linear(tmp_path))(X))
+    assert [node.scope for node in graph.nodes if node.op] == [
+        (("", "ONNXModel"), ("fc", "fc")), (("", "ONNXModel"), ("relu", "Relu")),
+    ]  # fmt: skip
+
+
+def test_parts_of_a_sequential_are_labelled_by_their_operators(tmp_path):
+    inner = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, seed=1), nn.BatchNorm2d(2), nn.ReLU())
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), inner, nn.Flatten(), nn.Linear(8, 3, seed=2)).eval()
+    x = ag.ones((1, 1, 4, 4), dtype="float32")
+    nn.save_onnx(model, tmp_path / "net.onnx", x)
+    graph = ag.Graph(nn.load_onnx(tmp_path / "net.onnx")(x))
+    scopes = dict.fromkeys(node.scope[1:] for node in graph.nodes if node.op)
+    assert list(scopes) == [
+        (("0", "Conv"),),
+        (("1", "block"), ("1.0", "Conv")),
+        (("1", "block"), ("1.1", "BatchNormalization")),
+        (("1", "block"), ("1.2", "Relu")),
+        (("2", "Reshape"),),
+        (("3", "Gemm"),),
+    ]
+
+
+def shape_arithmetic(folder):
+    """Flatten as exporters write it: Reshape to (first axis of x, -1), by Shape, Gather, Unsqueeze and Concat."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Gather", ["s", "zero"], ["n"], axis=0),
+        helper.make_node("Unsqueeze", ["n", "axes"], ["n1"]),
+        helper.make_node("Concat", ["n1", "rest"], ["to"], axis=0),
+        helper.make_node("Reshape", ["x", "to"], ["flat"]),
+        helper.make_node("Mul", ["flat", "scale"], ["y"]),
+    ]
+    constants = {"zero": np.int64(0), "axes": np.int64([0]), "rest": np.int64([-1]), "scale": np.float32([2.0])}
+    return saved(folder, nodes, [value("x", ["n", 2, 3])], [value("y", ["n", 6])], constants)
+
+
+def test_shape_arithmetic_vanishes_from_graph_and_program(tmp_path):
+    model = nn.load_onnx(shape_arithmetic(tmp_path))
+    x = ag.ones((4, 2, 3), dtype="float32")
+    assert [node.op.name for node in ag.Graph(model(x)).nodes if node.op] == ["multiply"]  # the reshape has no gradient
+    program = ag.trace(model, x)
+    assert [i.op for i in program.instructions] == ["reshape", "multiply"]
+
+
+def test_a_branch_on_a_known_value_is_decided(tmp_path):
+    def branch(name, op):
+        node = helper.make_node(op, ["x", "w"], [name])
+        return helper.make_graph([node], name, [], [value(name, [2])])
+
+    nodes = [
+        helper.make_node("Equal", ["rate", "rate_16k"], ["is_16k"]),
+        helper.make_node("If", ["is_16k"], ["y"], then_branch=branch("a", "Mul"), else_branch=branch("b", "Add")),
+    ]
+    constants = {"rate_16k": np.int64(16000), "w": np.float32([3.0, 4.0])}
+    inputs = [value("x", [2]), value("rate", [], INT64)]
+    model = nn.load_onnx(saved(tmp_path, nodes, inputs, [value("y", [2])], constants))
+    x = ag.Tensor([1.0, 2.0], dtype="float32")
+    np.testing.assert_array_equal(model(x, 16000).data, [3.0, 8.0])
+    np.testing.assert_array_equal(model(x, rate=8000).data, [4.0, 6.0])
+    compiled = ag.compile(lambda x: model(x, 16000))
+    np.testing.assert_array_equal(compiled(x).data, [3.0, 8.0])
+    with pytest.raises(ag.errors.TraceError, match=r"If.*needs a value that is not known before the program runs"):
+        ag.compile(model)(x, ag.Tensor(16000))
+
+
+def test_weights_in_constant_nodes_become_parameters_and_small_constants_do_not(tmp_path):
+    weight = numpy_helper.from_array(np.ones((4, 3), "float32"))
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=weight),
+        helper.make_node("Constant", [], ["two"], value_float=2.0),
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Pow", ["z", "two"], ["y"]),
+    ]
+    model = nn.load_onnx(saved(tmp_path, nodes, [value("x", [2, 4])], [value("y", [2, 3])]))
+    assert [(n, p.shape) for n, p in model.named_parameters()] == [("w", (4, 3))]
+
+
+def batch_norm(folder):
+    r = np.random.default_rng(0)
+    names = ["scale", "bias", "mean", "var"]
+    node = helper.make_node("BatchNormalization", ["x", *names], ["y"], epsilon=1e-3)
+    constants = {n: r.uniform(0.5, 1.5, 3).astype("float32") for n in names}
+    return saved(folder, [node], [value("x", [2, 3, 4])], [value("y", [2, 3, 4])], constants)
+
+
+def test_batch_normalization_has_gradients_and_statistics_that_are_buffers(tmp_path):
+    model = nn.load_onnx(batch_norm(tmp_path))
+    assert [n for n, _ in model.named_parameters()] == ["scale", "bias"]
+    assert [n for n, _ in model.named_buffers()] == ["mean", "var"]
+    x = np.random.default_rng(1).standard_normal((2, 3, 4)).astype("float32")
+    reference = nn.BatchNorm1d(3, eps=1e-3).eval()
+    state = model.state_dict()
+    reference.load_state_dict(
+        {"weight": state["scale"], "bias": state["bias"], "running_mean": state["mean"], "running_var": state["var"]}
+    )
+    y, want = model(x), reference(x)
+    np.testing.assert_allclose(y.data, want.data, rtol=1e-6)
+    (y * y).sum().backward()
+    (want * want).sum().backward()
+    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.data, q.grad.data, rtol=1e-5)
+
+
+def test_a_state_round_trips(tmp_path):
+    model, other = nn.load_onnx(batch_norm(tmp_path)), nn.load_onnx(batch_norm(tmp_path))
+    with ag.no_grad():
+        for p in model.parameters():
+            p.data = p.data * 2
+    nn.save(model, tmp_path / "state.npz")
+    other.load_state_dict(nn.load(tmp_path / "state.npz"))
+    x = np.ones((2, 3, 4), "float32")
+    np.testing.assert_array_equal(other(x).data, model(x).data)
+
+
+def test_names_that_a_module_needs_itself_get_an_underscore(tmp_path):
+    node = helper.make_node("Mul", ["x", "forward"], ["y"])
+    path = saved(tmp_path, [node], [value("x", [2])], [value("y", [2])], {"forward": np.float32([2, 3])})
+    model = nn.load_onnx(path)
+    assert [n for n, _ in model.named_parameters()] == ["forward_"]
+    np.testing.assert_array_equal(model([1, 1]).data, [2, 3])
+
+
+@pytest.mark.parametrize(
+    "name", ["MLP", "LeNet5", "LSTM", "GRU", "TransformerEncoderLayer", "BatchNorm2d", "Embedding"]
+)
+def test_an_import_runs_on_a_gpu(name, tmp_path, monkeypatch):
+    make, *inputs = onnx_export.LAYERS[name]
+    model = make().eval()
+    nn.save_onnx(model, tmp_path / "model.onnx", *inputs)
+    monkeypatch.setitem(sys.modules, "cupy", cupy := standin.module())
+    loaded = nn.load_onnx(tmp_path / "model.onnx").to("cuda")
+    found, wanted = (onnx_export.flat(values) for values in (
+        loaded(*(ag.Tensor(x).to("cuda") for x in inputs)), model(*inputs),
+    ))  # fmt: skip
+    for got, want in zip(found, wanted, strict=True):
+        assert got.device == "cuda:0"
+        np.testing.assert_allclose(got.to("cpu").data, want.data, atol=1e-6)
+    sum((y * y).sum() for y in found).backward()
+    assert all(p.grad.device == "cuda:0" for p in loaded.parameters())
+    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
+        del backends.PLACES[key]
+
+
+def test_several_outputs_are_a_tuple_and_unused_nodes_are_dropped(tmp_path):
+    nodes = [
+        helper.make_node("Split", ["x"], ["a", "b"], axis=0, num_outputs=2),
+        helper.make_node("Exp", ["a"], ["unused"]),
+    ]
+    model = nn.load_onnx(saved(tmp_path, nodes, [value("x", [4])], [value("a", [2]), value("b", [2])]))
+    a, b = model([1.0, 2.0, 3.0, 4.0])
+    assert (a.tolist(), b.tolist()) == ([1.0, 2.0], [3.0, 4.0])
+
+
+def test_loops_with_a_known_count_run(tmp_path):
+    body = helper.make_graph(
+        [
+            helper.make_node("Mul", ["state", "w"], ["next"]),
+            helper.make_node("Identity", ["going"], ["still"]),
+            helper.make_node("Identity", ["next"], ["seen"]),
+        ],
+        "body",
+        [value("i", [], INT64), value("going", [], 9), value("state", [1])],
+        [value("still", [], 9), value("next", [1]), value("seen", [1])],
+    )
+    node = helper.make_node("Loop", ["count", "", "x"], ["last", "all"], body=body)
+    constants = {"count": np.int64(3), "w": np.float32([2.0])}
+    outputs = [value("last", [1]), value("all", [3, 1])]
+    model = nn.load_onnx(saved(tmp_path, [node], [value("x", [1])], outputs, constants))
+    last, seen = model([1.0])
+    assert (last.tolist(), seen.tolist()) == ([8.0], [[2.0], [4.0], [8.0]])
+    last.sum().backward()
+    assert next(model.parameters()).grad.tolist() == [12.0]  # 3 w²
+
+
+def test_functions_in_the_file_are_written_out(tmp_path):
+    square = helper.make_function(
+        "own", "Square", ["a"], ["b"], [helper.make_node("Mul", ["a", "a"], ["b"])], [helper.make_opsetid("", 21)]
+    )
+    node = helper.make_node("Square", ["x"], ["y"], domain="own")
+    path = saved(tmp_path, [node], [value("x", [2])], [value("y", [2])], functions=[square], domains=["own"])
+    assert nn.load_onnx(path)([2.0, 3.0]).tolist() == [4.0, 9.0]
+
+
+def test_bfloat16_weights_are_widened(tmp_path):
+    weight = helper.make_tensor("w", 16, [2], [1.5, -2.0])
+    nodes = [helper.make_node("Cast", ["w"], ["w32"], to=FLOAT), helper.make_node("Mul", ["x", "w32"], ["y"])]
+    model = nn.load_onnx(saved(tmp_path, nodes, [value("x", [2])], [value("y", [2])], {"w": weight}))
+    assert model([2.0, 2.0]).tolist() == [3.0, -4.0]
+    assert next(model.parameters()).dtype == "float32"
+
+
+def test_weights_may_lie_in_a_file_beside_the_model(tmp_path):
+    path = linear(tmp_path)
+    want = nn.load_onnx(path)(X).data
+    import onnx
+
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        tensor.raw_data = numpy_helper.to_array(tensor).tobytes()
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert (tmp_path / "weights.bin").exists()
+    np.testing.assert_array_equal(nn.load_onnx(path)(X).data, want)
+
+
+def test_the_missing_package_is_said_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(ag.errors.DependencyError, match=r"pip install \"glassgrad\[onnx\]\""):
+        nn.load_onnx(linear(tmp_path))
+
+
+@pytest.mark.parametrize(("opset", "middles"), [(16, (1.5, 3.5)), (13, (2.0, 4.0))])
+def test_the_mean_over_a_bin_of_a_plane_is_its_value_in_the_middle(opset, middles, tmp_path):
+    node = helper.make_node("RoiAlign", ["x", "rois", "sample"], ["y"], output_height=2, output_width=2)
+    inputs = [value("x", (1, 1, 6, 6)), value("rois", ("n", 4)), value("sample", ("n",), INT64)]
+    net = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", None)], opset=opset))
+    rows, columns = np.mgrid[:6, :6]
+    x = ag.Tensor((columns + 10.0 * rows)[None, None], dtype="float32", requires_grad=True)
+    y = net(x, [[1.0, 1.0, 5.0, 5.0], [50.0, 50.0, 60.0, 60.0]], [0, 0])
+    np.testing.assert_allclose(y.data[0, 0], np.add.outer(10 * np.array(middles), middles), rtol=1e-6)
+    assert not y.data[1].any()
+    y.sum().backward()
+    assert x.grad.sum().item() == pytest.approx(4)
