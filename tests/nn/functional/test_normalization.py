@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.nn.test_attention import beside
+from tests.nn.functional.test_attention import beside
 
 import autograd as ag
 import nn
