@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from tests.nn.functional.test_attention import beside
 
 import autograd as ag
 import nn
