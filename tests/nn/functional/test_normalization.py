@@ -8,6 +8,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd.errors import DomainError, ShapeError
+from tests.nn.functional.test_attention import beside
 
 F = nn.functional
 RNG = np.random.default_rng(0)
