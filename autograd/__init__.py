@@ -15,37 +15,34 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from autograd import (
-    errors,
-    linalg,
-    methods,  # noqa: F401  (put on Tensor)
-    random,
-    trees,
-)
-from autograd.anomaly import detect_anomaly
+from autograd import errors, linalg, random, trees
 from autograd.backends import devices
-from autograd.backward import backward_steps, gradients
-from autograd.functions import (  # noqa: F401  (they add to TENSORS)
+from autograd.engine import memory  # noqa: F401  (`autograd.engine.memory.written`)
+from autograd.engine.anomaly import detect_anomaly
+from autograd.engine.backward import backward_steps, gradients
+from autograd.engine.declare.operation import OPS, Op, op
+from autograd.engine.graph import Graph, Node
+from autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
+from autograd.engine.namespace import TENSORS as _TENSORS
+from autograd.engine.tensor import Tensor
+from autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
     conversion,
     creation,
+    dtypes,
     elementwise,
+    methods,
     products,
     shaping,
     sorting,
 )
-from autograd.graph import Graph, Node
+from autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autograd.interop import hints as _hints
 from autograd.interop import protocols as _protocols
 from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_files
 from autograd.interop.renamed import renamed as _renamed
-from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
-from autograd.namespace import TENSORS as _TENSORS
-from autograd.operation import OPS, Op, op
 from autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
 from autograd.ops import scan as _scan  # noqa: F401
 from autograd.ops.elementwise import pow
-from autograd.tensor import Tensor
-from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 _warn_of_foreign_files(__path__[0])
@@ -56,7 +53,6 @@ _protocols.install(Tensor, _sys.modules[__name__])
 _LINALG = "autograd.ops.factorizations", "autograd.ops.matrices"
 _ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value, "__module__", "") not in _LINALG)
 globals().update(vars(_TENSORS))
-del tensor  # noqa: F821  (the module, which import made an attribute: `autograd.tensor(...)` gets a hint instead)
 
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",

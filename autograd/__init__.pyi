@@ -3,37 +3,29 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from autograd.shapes import Axis
-from autograd.types import ArrayLike
+from autograd.common.shapes import Axis
+from autograd.engine.declare.types import ArrayLike
 from typing import Concatenate, Literal, ParamSpec, TypeVar, overload
-from autograd.types import Array
+from autograd.engine.declare.types import Array
 from autograd import errors as errors
 from autograd import linalg as linalg
 from autograd import random as random
 from autograd import trees as trees
-from autograd.anomaly import detect_anomaly as detect_anomaly
 from autograd.backends import devices as devices
-from autograd.backward import backward_steps as backward_steps
-from autograd.backward import gradients as gradients
-from autograd.dtypes import __array_api_version__ as __array_api_version__
-from autograd.dtypes import bool as bool
-from autograd.dtypes import can_cast as can_cast
-from autograd.dtypes import complex128 as complex128
-from autograd.dtypes import complex64 as complex64
-from autograd.dtypes import finfo as finfo
-from autograd.dtypes import float32 as float32
-from autograd.dtypes import float64 as float64
-from autograd.dtypes import iinfo as iinfo
-from autograd.dtypes import int16 as int16
-from autograd.dtypes import int32 as int32
-from autograd.dtypes import int64 as int64
-from autograd.dtypes import int8 as int8
-from autograd.dtypes import isdtype as isdtype
-from autograd.dtypes import result_type as result_type
-from autograd.dtypes import uint16 as uint16
-from autograd.dtypes import uint32 as uint32
-from autograd.dtypes import uint64 as uint64
-from autograd.dtypes import uint8 as uint8
+from autograd.engine.anomaly import detect_anomaly as detect_anomaly
+from autograd.engine.backward import backward_steps as backward_steps
+from autograd.engine.backward import gradients as gradients
+from autograd.engine.declare.operation import OPS as OPS
+from autograd.engine.declare.operation import Op as Op
+from autograd.engine.declare.operation import op as op
+from autograd.engine.graph import Graph as Graph
+from autograd.engine.graph import Node as Node
+from autograd.engine.modes import enable_grad as enable_grad
+from autograd.engine.modes import is_grad_enabled as is_grad_enabled
+from autograd.engine.modes import no_grad as no_grad
+from autograd.engine.modes import scope as scope
+from autograd.engine.modes import set_grad_enabled as set_grad_enabled
+from autograd.engine.tensor import Tensor as Tensor
 from autograd.functions.conversion import asarray as asarray
 from autograd.functions.conversion import astype as astype
 from autograd.functions.conversion import from_dlpack as from_dlpack
@@ -49,6 +41,25 @@ from autograd.functions.creation import ones as ones
 from autograd.functions.creation import ones_like as ones_like
 from autograd.functions.creation import zeros as zeros
 from autograd.functions.creation import zeros_like as zeros_like
+from autograd.functions.dtypes import __array_api_version__ as __array_api_version__
+from autograd.functions.dtypes import bool as bool
+from autograd.functions.dtypes import can_cast as can_cast
+from autograd.functions.dtypes import complex128 as complex128
+from autograd.functions.dtypes import complex64 as complex64
+from autograd.functions.dtypes import finfo as finfo
+from autograd.functions.dtypes import float32 as float32
+from autograd.functions.dtypes import float64 as float64
+from autograd.functions.dtypes import iinfo as iinfo
+from autograd.functions.dtypes import int16 as int16
+from autograd.functions.dtypes import int32 as int32
+from autograd.functions.dtypes import int64 as int64
+from autograd.functions.dtypes import int8 as int8
+from autograd.functions.dtypes import isdtype as isdtype
+from autograd.functions.dtypes import result_type as result_type
+from autograd.functions.dtypes import uint16 as uint16
+from autograd.functions.dtypes import uint32 as uint32
+from autograd.functions.dtypes import uint64 as uint64
+from autograd.functions.dtypes import uint8 as uint8
 from autograd.functions.elementwise import clamp as clamp
 from autograd.functions.elementwise import deg2rad as deg2rad
 from autograd.functions.elementwise import digamma as digamma
@@ -75,18 +86,7 @@ from autograd.functions.sorting import unique_all as unique_all
 from autograd.functions.sorting import unique_counts as unique_counts
 from autograd.functions.sorting import unique_inverse as unique_inverse
 from autograd.functions.sorting import unique_values as unique_values
-from autograd.graph import Graph as Graph
-from autograd.graph import Node as Node
 from autograd.interop.inspection import __array_namespace_info__ as __array_namespace_info__
-from autograd.modes import enable_grad as enable_grad
-from autograd.modes import is_grad_enabled as is_grad_enabled
-from autograd.modes import no_grad as no_grad
-from autograd.modes import scope as scope
-from autograd.modes import set_grad_enabled as set_grad_enabled
-from autograd.operation import OPS as OPS
-from autograd.operation import Op as Op
-from autograd.operation import op as op
-from autograd.tensor import Tensor as Tensor
 from math import e as e
 from math import inf as inf
 from math import nan as nan

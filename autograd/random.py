@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import backends
+from autograd.backends.errors import in_words
+from autograd.common.validation import number, refused
+from autograd.engine.modes import TRACER
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import in_words
-from autograd.modes import TRACER
 from autograd.ops.elementwise import less
 from autograd.ops.indexing import argsort
-from autograd.tensor import Tensor, wrap
-from autograd.validation import number, refused
 
 __all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
 

@@ -22,8 +22,8 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from autograd.engine.modes import WATCHED
 from autograd.errors import DeclarationError, ShapeError
-from autograd.modes import WATCHED
 
 LEAF = None
 """The structure of a leaf. That of a container is ``(type, data, structures of its children)``."""

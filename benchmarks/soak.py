@@ -30,7 +30,7 @@ import numpy as np
 
 import autograd as ag
 import nn
-from autograd.modes import MODE
+from autograd.engine.modes import MODE
 
 SAMPLES = 50
 GROWTH = 1 << 20  # bytes between the first and the last fifth that an allocator may take for itself

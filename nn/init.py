@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY
+from autograd.common.messages import shown
+from autograd.common.validation import number, refused
 from autograd.errors import DomainError, ShapeError
-from autograd.messages import shown
-from autograd.validation import number, refused
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]

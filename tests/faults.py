@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes import optimize, packing, rewrite

@@ -94,8 +94,8 @@ for op, arg, factor in (
 mutant("factor", "sigmoid", "x", "1 − out is forgotten", lambda g, out: g * out)
 mutant("factor", "asin", "x", "the root is forgotten", lambda g, x: g / (1 - x * x))
 mutant("factor", "std", "x", "that of the variance", lambda xp, g, x, x_shape, axis: xp.reshape(
-    g, shape=ag.shapes.keepdims_shape(x_shape, axis)
-) * 2 * (x - xp.mean(x, axis=axis, keepdims=True)) / ag.shapes.size(x_shape, axis))  # fmt: skip
+    g, shape=ag.common.shapes.keepdims_shape(x_shape, axis)
+) * 2 * (x - xp.mean(x, axis=axis, keepdims=True)) / ag.common.shapes.size(x_shape, axis))  # fmt: skip
 mutant(
     "factor", "squared_error", "x", "the mean's share is forgotten", lambda xp, g, x, y: 2 * g * (x - y) + 0 * (x - y)
 )
@@ -185,7 +185,7 @@ mutant(
     ),
 )  # fmt: skip
 mutant("wrong axis", "mean", "x", "divided by the first axis' length", lambda xp, g, x_shape, axis: xp.broadcast_to(
-    xp.reshape(g, shape=ag.shapes.keepdims_shape(x_shape, axis)) / (x_shape[0] if x_shape else 1), shape=x_shape
+    xp.reshape(g, shape=ag.common.shapes.keepdims_shape(x_shape, axis)) / (x_shape[0] if x_shape else 1), shape=x_shape
 ))  # fmt: skip
 mutant("wrong axis", "prod", "x", "over all axes", lambda xp, g, x: xp.sum(g) * xp.prod(x) / x)
 mutant("wrong axis", "squeeze", "x", "in front", lambda xp, g, x_shape: xp.reshape(
@@ -201,8 +201,8 @@ mutant(KINKS, "maximum", "x", "x takes all of a tie", lambda xp, g, x, y: xp.whe
 mutant(KINKS, "minimum", "y", "y takes nothing of a tie", lambda xp, g, x, y: xp.where(y < x, g, 0.0))
 mutant(KINKS, "max", "x", "each takes all of a tie",
        lambda xp, g, x, x_shape, out, axis: xp.where(
-           x == xp.reshape(out, shape=ag.shapes.keepdims_shape(x_shape, axis)),
-           xp.reshape(g, shape=ag.shapes.keepdims_shape(x_shape, axis)), 0.0))  # fmt: skip
+           x == xp.reshape(out, shape=ag.common.shapes.keepdims_shape(x_shape, axis)),
+           xp.reshape(g, shape=ag.common.shapes.keepdims_shape(x_shape, axis)), 0.0))  # fmt: skip
 mutant(KINKS, "clip", "x", "0 at the upper end", lambda xp, g, x, out: xp.where(x * 1.0000001 < out, 0.0,
        xp.where(x >= out * 1.0000001, 0.0, g)))  # fmt: skip
 mutant(KINKS, "hypot", "x", "NaN at the origin", lambda g, x, out: g * x / out)
@@ -227,8 +227,8 @@ mutant("not linear in g", "negative", "x", "|g|", lambda xp, g: -xp.abs(g))
 mutant("not linear in g", "cosh", "x", "a constant is added", lambda xp, g, x: g * xp.sinh(x) + 1e-3)
 mutant("not linear in g", "positive", "x", "limited to 1", lambda xp, g: xp.clip(g, min=-1.0, max=1.0))
 mutant("some parameters", "var", "x", "the correction is forgotten", lambda xp, g, x, x_shape, axis: xp.reshape(
-    g, shape=ag.shapes.keepdims_shape(x_shape, axis)
-) * 2 * (x - xp.mean(x, axis=axis, keepdims=True)) / ag.shapes.size(x_shape, axis))  # fmt: skip
+    g, shape=ag.common.shapes.keepdims_shape(x_shape, axis)
+) * 2 * (x - xp.mean(x, axis=axis, keepdims=True)) / ag.common.shapes.size(x_shape, axis))  # fmt: skip
 mutant("some parameters", "leaky_relu", "x", "the default slope", lambda xp, g, x: xp.where(x > 0, g, 0.01 * g))
 mutant("some parameters", "pad", "x", "as if by 1", lambda g, x_shape: g[tuple(slice(1, 1 + n) for n in x_shape)])
 

@@ -1,7 +1,8 @@
 """Writes the stubs that tell type checkers what is made at run time: ``python -m tests.stubs`` rewrites them.
 
 ``autograd/__init__.pyi`` has the names of the package, whose operations are functions for a checker, and
-``autograd/_methods.pyi`` the operators and methods that `autograd.methods` and `autograd.interop` put on `Tensor`.
+``autograd/engine/_methods.pyi`` the operators and methods that `autograd.functions.methods` and `autograd.interop` put
+on `Tensor`.
 """
 
 import ast
@@ -10,10 +11,10 @@ import textwrap
 from pathlib import Path
 
 import autograd
-from autograd import methods
+from autograd.engine.declare.operation import REQUIRED, Op
+from autograd.engine.namespace import TENSORS
+from autograd.functions import methods
 from autograd.interop import protocols
-from autograd.namespace import TENSORS
-from autograd.operation import REQUIRED, Op
 
 PACKAGE = Path(autograd.__file__).parent
 
@@ -83,7 +84,7 @@ def public_imports():
     """The names that the package imports as they are, as import statements."""
     for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            typed = node.module == "autograd.transforms"
+            typed = node.module == "autograd.functions.transforms"
             if not typed and alias.name in autograd.__all__ and alias.name not in (*vars(TENSORS), "pow"):
                 yield f"from {node.module} import {alias.name} as {alias.name}"
 
@@ -98,12 +99,12 @@ def package():
         if isinstance(value, Op):
             functions.append(f"def {name}({parameters(value)}) -> Tensor: ...")
         else:
-            module = value.__module__ if inspect.isfunction(value) else "autograd.dtypes"
+            module = value.__module__ if inspect.isfunction(value) else "autograd.functions.dtypes"
             imports.append(f"from {module} import {name} as {name}")
     return HEAD + "\n".join(
         [
             "from typing import Concatenate, Literal, ParamSpec, TypeVar, overload",
-            "from autograd.types import Array",
+            "from autograd.engine.declare.types import Array",
             *sorted(imports),
             "from autograd import testing as testing",
             "from autograd.compiler import Program as Program, compile as compile, loop as loop, scan as scan",
@@ -125,7 +126,7 @@ def package():
 
 
 def tensor_methods():
-    """The text of ``autograd/_methods.pyi``."""
+    """The text of ``autograd/engine/_methods.pyi``."""
     lines = []
     for name in methods.BINARY:
         lines.append(f"def __{name}__(self, other: ArrayLike) -> Tensor: ...")
@@ -144,8 +145,8 @@ def tensor_methods():
         elif inspect.isfunction(value) and name != "__getattr__":  # a checker is to see which names are missing
             lines.append(as_written(value))
     lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
-    head = f"{HEAD}from autograd.hooks import Hook\nfrom autograd.tensor import Tensor\n\nclass TensorMethods:\n"
-    return head + "".join(f"    {line}\n" for line in lines)
+    head = "from autograd.engine.hooks import Hook\nfrom autograd.engine.tensor import Tensor\n\nclass TensorMethods:\n"
+    return HEAD + head + "".join(f"    {line}\n" for line in lines)
 
 
 HEAD = """\
@@ -154,8 +155,8 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from autograd.shapes import Axis
-from autograd.types import ArrayLike
+from autograd.common.shapes import Axis
+from autograd.engine.declare.types import ArrayLike
 """
 TRANSFORMS = """\
 @overload
@@ -224,7 +225,7 @@ def hvp(
 """
 """The transforms, with the types of their results for functions of Tensors. A lambda makes `Any`."""
 
-STUBS = {"__init__.pyi": package, "_methods.pyi": tensor_methods}
+STUBS = {"__init__.pyi": package, "engine/_methods.pyi": tensor_methods}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests import standin
 from tests.cupy14 import DIFFERENCES, NAMES, signature, survey
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [*sorted((ROOT / "autograd/ops").glob("*.py")), ROOT / "autograd/backward.py"]
+SOURCES = [*sorted((ROOT / "autograd/ops").glob("*.py")), ROOT / "autograd/engine/backward.py"]
 MET = frozenset(differences(standin.module()))
 """What `autograd.backends` puts in place of CuPy's own."""
 

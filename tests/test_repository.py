@@ -26,6 +26,10 @@ NUMPY = (
 )
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
+ROOMS = (  # of autograd, from the ground up; `engine/` has a room within
+    *("errors", "common", "backends", "engine", "engine.declare", "trees", "ops", "functions", "linalg", "random"),
+    *("interop", "compiler", "", "testing"),
+)
 VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
@@ -124,6 +128,29 @@ def test_the_rooms_of_viz_import_downwards(path):
             assert VIZ[inside[0]] < floor, f"{path} imports {name}, which is not below {room}/"
 
 
+def room_of(module):
+    """The room of a module of autograd; the package itself counts as the room below ``testing``, which uses it."""
+    inside = module.removeprefix("autograd").lstrip(".")
+    return max((room for room in ROOMS if f"{inside}.".startswith(f"{room}.")), key=len, default="")
+
+
+def test_the_rooms_of_autograd_import_downwards():
+    found = {
+        (room_of(source), room_of(target))
+        for source, targets in edges().items()
+        for target in targets
+        if source.startswith("autograd")
+    }
+    up = [f"{a} imports {b}" for a, b in found if ROOMS.index(b) > ROOMS.index(a)]
+    assert not up, "\n".join(up)
+
+
+def test_a_folder_of_autograd_has_at_most_a_dozen_names():
+    for folder in ("", "engine", "engine/declare", "common", "backends", "functions", "interop"):
+        names = [p.name for p in (ROOT / "autograd" / folder).iterdir() if not p.name.startswith("__")]
+        assert len([name for name in names if name != "py.typed"]) <= 12, f"autograd/{folder}: {sorted(names)}"
+
+
 def edges():
     """For each file the files that it imports and the names, function-level imports included."""
     modules = {module_of(path) for path in SOURCES}
@@ -200,7 +227,7 @@ def test_the_sdist_passes_its_tests(tmp_path):
         "-p",
         "no:cacheprovider",
         "tests/test_tiny.py",
-        "autograd/shapes.py",
+        "autograd/common/shapes.py",
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

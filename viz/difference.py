@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.common.validation import refused
 from autograd.compiler import Program
-from autograd.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_

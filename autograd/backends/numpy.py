@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
 from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, REALS, is_complex
 from autograd.backends.spaces import SPACES, Namespace
+from autograd.common import shapes
 
 NUMPY = Namespace(numpy)
 NUMPY.in_place = True

@@ -13,16 +13,16 @@ from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from autograd import backends, trees
+from autograd.common.messages import of_type
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
 from autograd.compiler.trace import Trace, is_array
 from autograd.compiler.tracing.guards import Guard
 from autograd.compiler.tracing.numbers import KINDS
 from autograd.compiler.tracing.surroundings import place_of
+from autograd.engine.modes import MODE, TRACER
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError, TraceError
-from autograd.messages import of_type
-from autograd.modes import MODE, TRACER
-from autograd.tensor import Tensor
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")

@@ -26,11 +26,11 @@ from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.trace import ARRAY, Trace
 from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from autograd.compiler.tracing.watching import DATA, Consumed
+from autograd.engine.declare.operation import Op
+from autograd.engine.graph import Node, stamp
+from autograd.engine.memory import LAST, WRITES, all_written, owner
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import GradientError, TraceError
-from autograd.graph import Node, stamp
-from autograd.memory import LAST, WRITES, all_written, owner
-from autograd.operation import Op
-from autograd.tensor import Tensor, wrap
 
 _TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
 """The array of each Tensor that shares it with Tensors whose values are always equal, such as counters."""

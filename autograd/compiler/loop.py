@@ -9,12 +9,12 @@ from typing import Any
 import numpy
 
 from autograd import backends, trees
+from autograd.common.messages import of_type
+from autograd.common.validation import whole
 from autograd.compiler.compiled import Compiled, compile
 from autograd.compiler.trace import is_array
+from autograd.engine.tensor import Tensor
 from autograd.errors import DTypeError, IndexingError, ShapeError
-from autograd.messages import of_type
-from autograd.tensor import Tensor
-from autograd.validation import whole
 
 SECONDS = 0.05
 """About how long one call runs, so that Ctrl-C and progress need not wait."""

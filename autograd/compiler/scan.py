@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends, trees
-from autograd.bodies import Body, Typed
+from autograd.common.messages import of_type, shown
+from autograd.common.validation import check_function
 from autograd.compiler.ir.names import identifier
 from autograd.compiler.targets.loops import step_kernel, stepped
 from autograd.compiler.tracing.bodies import recorded
+from autograd.engine.declare.bodies import Body, Typed
+from autograd.engine.namespace import TENSORS
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
-from autograd.messages import of_type, shown
-from autograd.namespace import TENSORS
 from autograd.ops.scan import KERNELS, looped
-from autograd.tensor import Tensor
-from autograd.validation import check_function
 
 Pair = tuple[Any, Any]
 

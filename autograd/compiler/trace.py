@@ -15,6 +15,8 @@ from typing import Any
 import numpy
 
 from autograd import backends, trees
+from autograd.common.messages import of_type
+from autograd.common.validation import check_function
 from autograd.compiler.ir.program import Program, Value, identifier
 from autograd.compiler.ir.validator import VALIDATES
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
@@ -24,11 +26,9 @@ from autograd.compiler.tracing.numbers import KINDS, Number
 from autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
+from autograd.engine.modes import MODE, Mode
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError, TraceError
-from autograd.messages import of_type
-from autograd.modes import MODE, Mode
-from autograd.tensor import Tensor, wrap
-from autograd.validation import check_function
 
 ARRAY = object()
 """Placeholder for an array among the leaves of a result."""

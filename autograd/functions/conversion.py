@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import backends
+from autograd.engine.namespace import array_function
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError
-from autograd.namespace import array_function
 from autograd.ops import conversion
-from autograd.tensor import Tensor, wrap
 
 
 @array_function

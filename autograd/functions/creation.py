@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import backends
-from autograd.dtypes import float64
+from autograd.backends.errors import in_words
+from autograd.common.messages import describe, shown
+from autograd.engine.namespace import array_function
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
-from autograd.messages import describe, in_words, shown
-from autograd.namespace import array_function
+from autograd.functions.dtypes import float64
 from autograd.ops.shaping import broadcast_to, reshape
-from autograd.tensor import Tensor, wrap
 
 newaxis = None
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from autograd.common.messages import describe
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, GradientError
 from autograd.functions.conversion import asarray
-from autograd.messages import describe
 from autograd.ops.factorizations import (
     eigenvectors,
     eigvalsh,
@@ -19,7 +20,6 @@ from autograd.ops.factorizations import (
     svdvals,
 )
 from autograd.ops.shaping import concat, pad
-from autograd.tensor import Tensor
 
 
 class SlogdetResult(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.engine.namespace import array_function
+from autograd.engine.tensor import Tensor
 from autograd.functions.conversion import asarray
-from autograd.namespace import array_function
 from autograd.ops import special
 from autograd.ops.elementwise import (
     abs,
@@ -21,7 +22,6 @@ from autograd.ops.elementwise import (
     sqrt,
     where,
 )
-from autograd.tensor import Tensor
 
 
 @array_function

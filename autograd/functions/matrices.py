@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.common.messages import describe
+from autograd.engine.namespace import TENSORS
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.creation import ones_like
-from autograd.messages import describe
-from autograd.namespace import TENSORS
 from autograd.ops.elementwise import abs, where
 from autograd.ops.factorizations import inv, svdvals, tolerance
 from autograd.ops.linalg import matmul
 from autograd.ops.matrices import vector_norm
 from autograd.ops.reductions import max, min, sum
 from autograd.ops.shaping import reshape, tril, triu
-from autograd.tensor import Tensor
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
+from autograd.common.messages import describe
+from autograd.engine.namespace import array_function
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.creation import eye
-from autograd.messages import describe
-from autograd.namespace import array_function
 from autograd.ops.elementwise import multiply
 from autograd.ops.linalg import contract
 from autograd.ops.shaping import reshape
-from autograd.tensor import Tensor
 
 
 @array_function

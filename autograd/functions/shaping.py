@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
+from autograd.engine.namespace import array_function
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
-from autograd.namespace import array_function
 from autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
-from autograd.tensor import Tensor
 
 
 @array_function

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from autograd.engine.namespace import array_function
+from autograd.engine.tensor import Tensor
 from autograd.functions.shaping import unstack
-from autograd.namespace import array_function
 from autograd.ops.indexing import argsort, take, take_along_axis
 from autograd.ops.searching import nonzero_indices, unique_parts
 from autograd.ops.shaping import reshape
-from autograd.tensor import Tensor
 
 
 @array_function

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Never
 
 from autograd import linalg
-from autograd.namespace import TENSORS
+from autograd.engine.namespace import TENSORS
 
 TENSOR = {
     "add_": "+= under autograd.no_grad()", "contiguous": "the Tensor itself: memory has no order here",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import backends, dtypes
-from autograd.namespace import array_function
+from autograd import backends
+from autograd.engine.namespace import array_function
+from autograd.functions import dtypes
 
 
 class Info:

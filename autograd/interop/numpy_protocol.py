@@ -10,15 +10,16 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from autograd import linalg, shapes
+from autograd import linalg
+from autograd.common import shapes
+from autograd.engine.declare.operation import Op
+from autograd.engine.namespace import TENSORS
+from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError
 from autograd.functions import products
 from autograd.functions import shaping as rearranging
 from autograd.functions.conversion import asarray
-from autograd.namespace import TENSORS
-from autograd.operation import Op
 from autograd.ops import matrices, shaping
-from autograd.tensor import Tensor
 
 NAMES = {
     "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",

@@ -7,8 +7,8 @@ from types import FunctionType
 from typing import Any
 
 from autograd import backends
-from autograd.dtypes import API_VERSIONS
 from autograd.errors import DeviceError, DomainError, GradientError
+from autograd.functions.dtypes import API_VERSIONS
 from autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from autograd.interop.hints import Hint, tensor_hints
 

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from autograd.backward import backward_steps
-from autograd.namespace import TENSORS
+from autograd.engine.backward import backward_steps
+from autograd.engine.namespace import TENSORS
 
 
 def walk(outputs: Any, seeds: Any, *, retain: bool = True, **options: Any) -> Iterator[Any]:

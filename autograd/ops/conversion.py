@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autograd import backends
-from autograd.operation import op
+from autograd.engine.declare.operation import op
 
 
 @op("astype", text="{x} as {dtype}", tex=r"{x}", level=1)

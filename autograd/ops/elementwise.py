@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from autograd.backends import PYTHON_REALS
+from autograd.engine.declare.operation import op
 from autograd.errors import DTypeError
-from autograd.operation import op
 
 # ----------------------------------------------------------------------------------------------------------- arithmetic
 

@@ -21,10 +21,10 @@ import math
 from typing import Any
 
 from autograd import backends
-from autograd.operation import op
+from autograd.common.shapes import Shape, broadcast_shapes
+from autograd.engine.declare.operation import op
 from autograd.ops.elementwise import holds_complex
 from autograd.ops.reductions import products_of_others
-from autograd.shapes import Shape, broadcast_shapes
 
 
 def _square(x: Any) -> Any:

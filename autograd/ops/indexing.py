@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import shapes
 from autograd.backends import assign, is_complex, is_inexact
-from autograd.operation import op
-from autograd.scattered import Scattered
+from autograd.common import shapes
+from autograd.engine.declare.operation import op
+from autograd.engine.scattered import Scattered
 
 
 def _positions(xp: Any, shape: shapes.Shape) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError
-from autograd.operation import op
 from autograd.ops.elementwise import holds_complex
 
 

@@ -9,9 +9,9 @@ import builtins
 import math
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError
-from autograd.operation import op
 
 # ------------------------------------------------------------------------------------------------------------ diagonals
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd import backends, shapes
+from autograd import backends
+from autograd.common import shapes
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.operation import op
 
 REDUCTIONS = ("mean", "sum", "none")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd import shapes
 from autograd.backends import is_complex
+from autograd.common import shapes
+from autograd.engine.declare.operation import op
 from autograd.errors import ShapeError
-from autograd.operation import op
 
 
 def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd import backends
-from autograd.bodies import Behind, Body, Derivative
+from autograd.common.shapes import Shape, size
+from autograd.engine.declare.bodies import Behind, Body, Derivative
+from autograd.engine.declare.operation import op
+from autograd.engine.modes import MODE, TRACER
+from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DTypeError, ShapeError
-from autograd.modes import MODE, TRACER
-from autograd.operation import op
-from autograd.shapes import Shape, size
-from autograd.tensor import Tensor
 
 
 @dataclass

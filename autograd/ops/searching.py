@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError
-from autograd.operation import op
 
 
 @op("nonzero", text="nonzero({x})")

@@ -6,9 +6,9 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.operation import op
 
 
 def as_python(value: Any) -> Any:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError
-from autograd.operation import op
 
 HALF = 0.5
 """Below this ``|πx|`` the derivative of `sinc` is taken from its series, because the closed form cancels there."""

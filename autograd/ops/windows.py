@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
+from autograd.engine.declare.operation import op
 from autograd.errors import DomainError, ShapeError
-from autograd.operation import op
 
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from autograd.common.messages import describe
+from autograd.common.validation import check_function, whole
 from autograd.errors import DTypeError, GradcheckError, ShapeError
-from autograd.messages import describe
 from autograd.testing.gradcheck import called, checked_options
 from autograd.testing.inputs.declarations import Array, array
 from autograd.testing.inputs.domains import Domain
@@ -19,7 +20,6 @@ from autograd.testing.oracles.differences import Vector
 from autograd.testing.oracles.judgement import UNCHECKED
 from autograd.testing.oracles.points import COMPLEX, Point, check_shown, compare, unchecked
 from autograd.testing.programs import literal
-from autograd.validation import check_function, whole
 
 
 def check_grad(

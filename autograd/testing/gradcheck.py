@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.backward import gradients
+from autograd.common.messages import describe
+from autograd.common.validation import check_function, number, whole
+from autograd.engine.backward import gradients
+from autograd.engine.graph import Graph
+from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
 from autograd.functions.conversion import asarray
-from autograd.graph import Graph
-from autograd.messages import describe
+from autograd.functions.transforms import jvp
 from autograd.ops.shaping import concat, reshape
-from autograd.tensor import Tensor
 from autograd.testing.oracles.complexstep import ComplexStep
 from autograd.testing.oracles.differences import Vector
 from autograd.testing.oracles.judgement import Judgement
 from autograd.testing.oracles.points import COMPLEX, FORWARD, Function, Point, check_shown, compare
-from autograd.transforms import jvp
-from autograd.validation import check_function, number, whole
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 

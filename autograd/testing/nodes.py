@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.backward import gradients
+from autograd.common.validation import number, whole
+from autograd.engine.backward import gradients
+from autograd.engine.graph import Graph, Node
+from autograd.engine.modes import MODE, Mode
+from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, GradientError
-from autograd.graph import Graph, Node
-from autograd.modes import MODE, Mode
-from autograd.tensor import Tensor
 from autograd.testing.oracles.differences import Differences, Vector
 from autograd.testing.oracles.judgement import KINK, OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, RuleError
 from autograd.testing.oracles.reports import factor
-from autograd.validation import number, whole
 
 SKIPPED = "skipped"
 LARGE = 1 << 14  # elements of an argument and the result; above, two directions are compared, at first by one step

@@ -20,8 +20,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from autograd.backends.spaces import scipy_special
+from autograd.engine.declare.operation import OPS, Op
 from autograd.errors import DeclarationError
-from autograd.operation import OPS, Op
 from autograd.testing.inputs import calls
 from autograd.testing.inputs.declarations import (
     DECLARED,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
+from autograd.common.validation import check_instance
+from autograd.engine.declare.operation import Op
+from autograd.engine.tensor import Tensor
 from autograd.errors import DTypeError
-from autograd.operation import Op
-from autograd.tensor import Tensor
-from autograd.validation import check_instance
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

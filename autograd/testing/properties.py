@@ -16,16 +16,16 @@ import numpy as np
 
 import autograd
 from autograd import backends
-from autograd.backward import gradients
+from autograd.engine.backward import gradients
+from autograd.engine.tensor import Tensor
 from autograd.errors import GradcheckError
 from autograd.functions.conversion import asarray
-from autograd.tensor import Tensor
+from autograd.functions.transforms import hvp, jvp
 from autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
 from autograd.testing.oracles.differences import Vector
 from autograd.testing.oracles.judgement import UNCHECKED, Judgement
 from autograd.testing.oracles.points import Function
 from autograd.testing.programs import Program
-from autograd.transforms import hvp, jvp
 
 
 class Property(Protocol):

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
+from autograd.common.validation import check_instance, whole
+from autograd.engine.declare.operation import Op
+from autograd.engine.tensor import Tensor
 from autograd.errors import DeclarationError, GradcheckError
-from autograd.operation import Op
-from autograd.tensor import Tensor
 from autograd.testing import properties
 from autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of
 from autograd.testing.programs import Program, Ref
 from autograd.testing.properties import PROPERTIES
-from autograd.validation import check_instance, whole
 
 
 def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any) -> None:

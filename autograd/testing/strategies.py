@@ -29,11 +29,12 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
         "autograd.testing.gradcheck works without it."
     ) from error
 
+from autograd.common.shapes import Shape, broadcast_shapes, size
+from autograd.common.validation import check_instance, whole
+from autograd.engine.declare.operation import OPS, Op
+from autograd.engine.modes import no_grad
+from autograd.engine.tensor import Tensor
 from autograd.errors import DeclarationError
-from autograd.modes import no_grad
-from autograd.operation import OPS, Op
-from autograd.shapes import Shape, broadcast_shapes, size
-from autograd.tensor import Tensor
 from autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
 from autograd.testing.inputs.declarations import Declaration, declaration_of, declare, operation
 from autograd.testing.inputs.domains import (
@@ -62,7 +63,6 @@ from autograd.testing.inputs.sampling import (
 from autograd.testing.programs import Program, Ref, Step, depending, names_used
 from autograd.testing.steps import TrainingStep
 from autograd.testing.steps.random_steps import Vocabulary, random_step
-from autograd.validation import check_instance, whole
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "Domain", "broadcastable_shapes",

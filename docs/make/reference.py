@@ -18,7 +18,7 @@ from docs.make.pages import Page
 class Chapter:
     """A page of the reference: the names of ``module`` that are defined in one of the modules ``places``.
 
-    A place that ends in a name, such as ``autograd.tensor:Tensor``, takes that name alone.
+    A place that ends in a name, such as ``autograd.engine.tensor:Tensor``, takes that name alone.
     """
 
     path: str
@@ -34,7 +34,7 @@ CHAPTERS = (
         "Tensor",
         "The Tensor: an array that remembers how it was computed, with its attributes, operators and methods.",
         "autograd",
-        ("autograd.tensor:Tensor",),
+        ("autograd.engine.tensor:Tensor",),
     ),
     Chapter(
         "derivatives",
@@ -42,8 +42,8 @@ CHAPTERS = (
         "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, Graph and Node.",
         "autograd",
         (
-            *("autograd.transforms", "autograd.backward", "autograd.modes", "autograd.anomaly", "autograd.graph"),
-            "autograd.functions.elementwise:stop_gradient",
+            *("autograd.functions.transforms", "autograd.engine.backward", "autograd.engine.modes"),
+            *("autograd.engine.anomaly", "autograd.engine.graph", "autograd.functions.elementwise:stop_gradient"),
         ),
     ),
     Chapter(
@@ -51,7 +51,7 @@ CHAPTERS = (
         "Declaring an operation",
         "op, Op and OPS: how an operation states its value and its derivative once.",
         "autograd",
-        ("autograd.operation", ":OPS"),
+        ("autograd.engine.declare.operation", ":OPS"),
     ),
     Chapter(
         "elementwise",
@@ -79,7 +79,7 @@ CHAPTERS = (
             *(
                 "autograd.functions.creation",
                 "autograd.functions.conversion",
-                "autograd.tensor",
+                "autograd.engine.tensor",
                 "autograd.ops.shaping",
             ),
             *("autograd.functions.shaping", "autograd.ops.indexing", "autograd.ops.conversion", ":newaxis"),
@@ -105,7 +105,7 @@ CHAPTERS = (
         "float32, float64, integers, finfo, result_type, devices, pi, e, inf, nan.",
         "autograd",
         (
-            *("autograd.dtypes", "autograd.backends.lookup"),
+            *("autograd.functions.dtypes", "autograd.backends.lookup"),
             *(f":{name}" for name in ("bool", "complex64", "complex128", "float32", "float64")),
             *(f":{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
             *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__", "__array_namespace_info__")),

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from autograd.backends import space_on
+from autograd.common.files import write_file
 from autograd.errors import AutogradError, DeviceError, WriteError
-from autograd.files import write_file
 from nn import optim
 from nn.commands.networks import NETWORKS
 from nn.commands.results import Run, name_of, save_weights, training_set, validation_size

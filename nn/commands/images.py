@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autograd.common.files import read_file
 from autograd.errors import AutogradError
-from autograd.files import read_file
 from nn.commands.terminal import Refused, reason
 from nn.data.ink import SIZE, to_ink
 

@@ -11,8 +11,8 @@ import numpy as np
 
 import autograd as ag
 from autograd.backends import to_numpy
+from autograd.common.messages import shown
 from autograd.errors import AutogradError
-from autograd.messages import shown
 from nn.commands.images import read_image
 from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data.ink import SIZE

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import autograd as ag
 from autograd.backends import to_numpy
-from autograd.files import write_file
+from autograd.common.files import write_file
 from nn.commands.networks import NETWORKS
 from nn.commands.settings import LOSSES, Settings
 from nn.commands.terminal import PROGRAM

@@ -14,8 +14,8 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+from autograd.common.files import write_file
 from autograd.errors import AutogradError, WriteError
-from autograd.files import write_file
 from nn import optim
 from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data import DATASETS, Dataset

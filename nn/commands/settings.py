@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.files import read_file
+from autograd.common.files import read_file
 from nn import optim
 from nn.commands.networks import NETWORKS
 from nn.commands.terminal import Refused, reason

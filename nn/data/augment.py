@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autograd.common.validation import check_function, number, pair, whole
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import check_function, number, pair, whole
 from nn.data.dataset import _same_length, minibatches
 from nn.init import generator
 

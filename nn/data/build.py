@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autograd.common.files import write_file
 from autograd.errors import AutogradError
-from autograd.files import write_file
 from nn.data.embedded import PATH, SHA256, pack
 from nn.data.ink import SIZE, to_ink
 from nn.data.loaders import MNIST, check_sha256, parse_idx, parse_semeion

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autograd.backends import check_mask
+from autograd.common.validation import check_instance, refused, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.validation import check_instance, refused, whole
 from nn.init import generator
 
 Images = NDArray[Any]  # (n, d), a float dtype

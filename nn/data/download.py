@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
+from autograd.common.files import write_file
 from autograd.errors import DomainError
-from autograd.files import write_file
 from nn.errors import CacheError, DownloadError
 
 LIMIT = 64 * 2**20  # bytes, several times the largest file here

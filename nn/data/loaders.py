@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from autograd.backends import as_dtype
+from autograd.common.validation import as_path
 from autograd.errors import DomainError
-from autograd.validation import as_path
 from nn.data.dataset import Dataset, hold_out
 from nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
 from nn.errors import DataError

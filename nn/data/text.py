@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autograd.common.messages import shown
+from autograd.common.validation import check_instance, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import shown
-from autograd.validation import check_instance, whole
 
 Numbers = NDArray[np.int64]
 

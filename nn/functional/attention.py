@@ -7,8 +7,8 @@ from typing import Any
 
 from autograd import Tensor, asarray, expand_dims, finfo, matmul, matrix_transpose, ones, softmax, take, tril, where
 from autograd.backends import is_host, is_inexact, namespace
+from autograd.common.validation import number
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.validation import number
 from nn.functional.regularization import dropout
 
 # ------------------------------------------------------------------------------------------------------------ embedding

@@ -10,8 +10,8 @@ from autograd import cross_entropy as cross_entropy_op
 from autograd import one_hot as one_hot_op
 from autograd import squared_error as squared_error_op
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
+from autograd.common.validation import whole
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.validation import whole
 
 
 def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:

@@ -8,8 +8,8 @@ from typing import Any
 
 from autograd import Tensor, all_reduce, asarray, no_grad, reshape, standardize
 from autograd.backends import epsilon
+from autograd.common.validation import whole
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import whole
 from nn.functional.sharding import SHARD, Shard
 
 

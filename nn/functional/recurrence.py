@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import Tensor, asarray, expand_dims, linear, relu, sequence_mask, sigmoid, tanh, where, zeros
+from autograd.common.messages import shown
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import shown
 
 Pair = tuple[Any, Any]
 List = list[Any]

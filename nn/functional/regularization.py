@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor, asarray, random
+from autograd.common.validation import number
 from autograd.errors import ShapeError
-from autograd.validation import number
 from nn.functional.sharding import SHARD
 
 

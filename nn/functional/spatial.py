@@ -32,9 +32,9 @@ from autograd import (
     unfold as unfold_columns,
 )
 from autograd.backends import NUMPY
+from autograd.common.validation import number
 from autograd.errors import DomainError, ShapeError
 from autograd.ops.windows import pads_per_axis, per_axis
-from autograd.validation import number
 
 Many = int | Sequence[int]
 """A number for all axes of space, or one for each."""

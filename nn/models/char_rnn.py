@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import Tensor
+from autograd.common.validation import number, whole
 from autograd.errors import DomainError
-from autograd.validation import number, whole
 from nn.init import generator
 from nn.models.language import LanguageModel
 from nn.models.recurrent import KINDS

@@ -6,8 +6,8 @@ from typing import Any
 
 from autograd import no_grad, softmax
 from autograd.backends import NUMPY, to_numpy
+from autograd.common.validation import number, whole
 from autograd.errors import DomainError
-from autograd.validation import number, whole
 from nn.init import generator
 from nn.modules.module import Module
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import Tensor
+from autograd.common.validation import whole
 from autograd.errors import DomainError
-from autograd.validation import whole
 from nn.init import generator
 from nn.modules.activation import ACTIVATIONS
 from nn.modules.containers import Sequential

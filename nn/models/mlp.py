@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, overload
 
 from autograd import Tensor
+from autograd.common.validation import whole
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.validation import whole
 from nn import init as initialisers
 from nn.modules.activation import ACTIVATIONS
 from nn.modules.containers import Sequential

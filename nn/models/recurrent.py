@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import asarray, reshape
+from autograd.common.validation import pair, whole
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import pair, whole
 from nn.init import generator
 from nn.modules.linear import Linear
 from nn.modules.module import Module

@@ -7,8 +7,8 @@ from typing import Any
 
 from autograd import asarray, reshape
 from autograd.backends import NUMPY
+from autograd.common.validation import pair, whole
 from autograd.errors import ShapeError
-from autograd.validation import pair, whole
 from nn.init import generator
 from nn.models.language import LanguageModel
 from nn.modules.attention import TransformerEncoderLayer

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from autograd import Tensor, asarray, expand_dims, logical_not, ones, permute_dims, reshape, squeeze, tril, where, zeros
+from autograd.common.validation import number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.validation import number, whole
 from nn import functional as F
 from nn import init as initialisers
 from nn.functional.attention import attention_weights

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from autograd import Tensor, zeros
+from autograd.common.validation import whole
 from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
-from autograd.validation import whole
 from nn import init as initialisers
 from nn.functional import spatial
 from nn.modules.module import Module, Parameter, as_floating

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import Tensor
-from autograd.validation import number
+from autograd.common.validation import number
 from nn import functional as F
 from nn.init import generator
 from nn.modules.module import Module

@@ -7,8 +7,8 @@ from typing import Any
 
 from autograd import Tensor, asarray, zeros
 from autograd.backends import NUMPY
+from autograd.common.validation import whole
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import whole
 from nn import functional as F
 from nn import init as initialisers
 from nn.functional.attention import checked_row

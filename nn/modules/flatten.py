@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import Tensor, asarray, reshape
+from autograd.common.validation import refused, whole
 from autograd.errors import ShapeError
-from autograd.validation import refused, whole
 from nn.modules.module import PlainModule
 
 

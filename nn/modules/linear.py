@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor, zeros
-from autograd.validation import whole
+from autograd.common.validation import whole
 from nn import functional as F
 from nn import init as initialisers
 from nn.modules.module import Module, Parameter, as_floating

@@ -9,10 +9,10 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
+from autograd.common.messages import of_type
+from autograd.common.validation import check_function, check_instance
+from autograd.engine.modes import MODE, TRACER, WATCHED, Mode
 from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
-from autograd.messages import of_type
-from autograd.modes import MODE, TRACER, WATCHED, Mode
-from autograd.validation import check_function, check_instance
 from nn.errors import StateError
 from nn.init import SHAPES_ONLY
 

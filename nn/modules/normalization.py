@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, ones, zeros
+from autograd.common.validation import number, whole
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import number, whole
 from nn import functional as F
 from nn.modules.module import Module, Parameter, as_floating
 

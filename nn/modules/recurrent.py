@@ -6,9 +6,9 @@ import math
 from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, concat, permute_dims, squeeze, stack, zeros
+from autograd.common.messages import of_type
+from autograd.common.validation import number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import of_type
-from autograd.validation import number, whole
 from nn.functional import recurrence
 from nn.functional.regularization import dropout as dropped
 from nn.init import generator, uniform_

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autograd import Tensor, asarray
-from autograd.validation import check_instance
+from autograd.common.validation import check_instance
 from nn.errors import StateError
 from nn.modules.module import Module
 

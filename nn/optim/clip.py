@@ -8,9 +8,9 @@ from operator import add
 from typing import Any
 
 from autograd import Tensor, minimum, no_grad
+from autograd.common.validation import check_instance
+from autograd.engine.modes import TRACER
 from autograd.errors import DomainError
-from autograd.modes import TRACER
-from autograd.validation import check_instance
 from nn.optim.optimizer import check_gradients, is_nonnegative
 
 

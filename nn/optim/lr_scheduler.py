@@ -18,9 +18,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from autograd.common.messages import shown
+from autograd.common.validation import check_function, check_instance, number, refused, whole
 from autograd.errors import DomainError
-from autograd.messages import shown
-from autograd.validation import check_function, check_instance, number, refused, whole
 from nn.errors import StateError
 from nn.optim.optimizer import Optimizer
 

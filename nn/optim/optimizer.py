@@ -13,10 +13,10 @@ from typing import Any
 
 from autograd import Tensor
 from autograd.backends import is_host, namespace
+from autograd.common.messages import describe, of_type, shown
+from autograd.engine.memory import all_written
+from autograd.engine.modes import OPTIONS, TRACER
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from autograd.memory import all_written
-from autograd.messages import describe, of_type, shown
-from autograd.modes import OPTIONS, TRACER
 from nn.errors import StateError
 from nn.modules.module import Module
 

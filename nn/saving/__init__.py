@@ -11,10 +11,10 @@ from typing import IO, Any, NamedTuple
 
 from autograd import Tensor
 from autograd.backends import is_inexact
+from autograd.common.files import open_file, write_file
+from autograd.common.messages import of_type
+from autograd.common.validation import as_path, check_instance
 from autograd.errors import AutogradError, DomainError, DTypeError
-from autograd.files import open_file, write_file
-from autograd.messages import of_type
-from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules.module import Module
 from nn.saving import keras, npz, safetensors

@@ -17,8 +17,8 @@ import numpy as np
 
 from autograd import Tensor, backends
 from autograd.backends import to_numpy
+from autograd.common.messages import of_type, shown
 from autograd.errors import AutogradError, DTypeError
-from autograd.messages import of_type, shown
 from nn.errors import FileError
 
 FORMAT = 1

@@ -8,8 +8,8 @@ from typing import Any
 
 from autograd import Tensor, asarray, take
 from autograd.backends import NUMPY, is_inexact
+from autograd.common.messages import of_type
 from autograd.errors import DTypeError
-from autograd.messages import of_type
 from nn.data import minibatches
 from nn.init import generator
 from nn.modules.module import Module

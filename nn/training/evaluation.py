@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from autograd import Tensor, asarray, no_grad
 from autograd.backends import is_host, is_inexact
+from autograd.common.validation import check_function, check_instance
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import check_function, check_instance
 from nn import functional as F
 from nn.models import MLP
 from nn.modules.activation import Softmax

@@ -9,8 +9,8 @@ from html import escape
 from os import PathLike
 from typing import Any
 
-from autograd.files import read_file, write_file
-from autograd.messages import shown
+from autograd.common.files import read_file, write_file
+from autograd.common.messages import shown
 from nn.errors import FileError
 from nn.training.evaluation import Evaluation
 

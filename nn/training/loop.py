@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from autograd import Tensor
 from autograd.backends import NUMPY
+from autograd.common.validation import check_function, check_instance, number, refused, whole
 from autograd.errors import DomainError
-from autograd.validation import check_function, check_instance, number, refused, whole
 from nn.errors import ParallelError, TrainingError
 from nn.init import generator
 from nn.modules.module import Module

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from autograd.backends import NUMPY
+from autograd.common.files import open_file
+from autograd.common.messages import of_type
+from autograd.common.validation import check_function, number, whole
 from autograd.errors import DomainError, DTypeError
-from autograd.files import open_file
-from autograd.messages import of_type
-from autograd.validation import check_function, number, whole
 from nn import functional as F
 from nn import optim
 from nn.data import hold_out

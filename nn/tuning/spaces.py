@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autograd.common.messages import of_type
+from autograd.common.validation import whole
 from autograd.errors import DomainError, DTypeError
-from autograd.messages import of_type
-from autograd.validation import whole
 
 LOGARITHMIC = 10
 """A range whose end is at least so many times its start is drawn from on a logarithmic scale."""

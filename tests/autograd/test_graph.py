@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 
 import autograd as ag
 from autograd import Graph, Node, Tensor
-from autograd.graph import reachable
+from autograd.engine.graph import reachable
 
 
 def leaf(values, name=None):

@@ -13,7 +13,8 @@ from numpy.testing import assert_array_equal
 
 import autograd as ag
 import nn
-from autograd import Tensor, backward, memory
+from autograd import Tensor
+from autograd.engine import backward, memory
 from autograd.errors import DTypeError, GradientError, ShapeError
 
 

@@ -12,8 +12,8 @@ from numpy.testing import assert_array_equal
 import autograd as ag
 import nn
 from autograd import Tensor
+from autograd.engine.declare.operation import REQUIRED, RESERVED
 from autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
-from autograd.operation import REQUIRED, RESERVED
 
 
 def leaf(values, name=None):
@@ -803,10 +803,10 @@ def test_a_forward_without_xp_is_refused():
 def test_a_module_is_no_function_of_the_package():
     with pytest.raises(AttributeError, match="autograd has no function 'tensor': use Tensor"):
         ag.tensor([1.0])
-    import autograd.operation as module
-    import autograd.tensor as other
+    import autograd.engine.declare.operation as module
+    import autograd.engine.tensor as other
 
-    assert (module.__name__, other.__name__) == ("autograd.operation", "autograd.tensor")
+    assert (module.__name__, other.__name__) == ("autograd.engine.declare.operation", "autograd.engine.tensor")
 
 
 def test_the_error_of_transpose_with_two_axes_lists_its_arguments():

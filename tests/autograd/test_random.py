@@ -7,8 +7,8 @@ import pytest
 
 import autograd as ag
 from autograd import random
+from autograd.engine.modes import TRACER
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.modes import TRACER
 
 DRAWS = {
     "uniform": random.uniform,

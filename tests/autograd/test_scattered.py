@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 
 import autograd as ag
 from autograd import Tensor
-from autograd.scattered import Scattered
+from autograd.engine.scattered import Scattered
 
 READINGS = {
     "rows": lambda x: sum((i + 1.0) * row.sum() for i, row in enumerate(x)),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.errors import DomainError, ShapeError
 
 

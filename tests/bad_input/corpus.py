@@ -20,8 +20,8 @@ import nn
 import nn.errors
 import viz
 import viz.pages.report
+from autograd.engine.modes import MODE
 from autograd.errors import AutogradError
-from autograd.modes import MODE
 from viz.drawing import render
 
 Row = tuple[str, str, str]

@@ -20,9 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograd.common.files import write_file
+from autograd.common.validation import as_path, check_instance, refused
 from autograd.errors import AutogradError
-from autograd.files import write_file
-from autograd.validation import as_path, check_instance, refused
 from viz.drawing import style
 from viz.drawing.errors import DrawingError
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.common.files import write_file
+from autograd.common.messages import describe
+from autograd.common.validation import as_path, check_instance
+from autograd.engine.graph import vertex_of
 from autograd.errors import DTypeError, GradientError
-from autograd.files import write_file
-from autograd.graph import vertex_of
-from autograd.messages import describe
-from autograd.validation import as_path, check_instance
 from viz.drawing import numbers as digits
 from viz.drawing.errors import DrawingError
 from viz.formula.algebra import Algebra, substituted

@@ -8,8 +8,8 @@ from functools import reduce
 from typing import Any
 
 import autograd as ag
+from autograd.common.shapes import broadcast_axes
 from autograd.ops.elementwise import add
-from autograd.shapes import broadcast_axes
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import autograd as ag
-from autograd.graph import vertex_of
+from autograd.engine.graph import vertex_of
 from viz.drawing import numbers as digits
 from viz.formula.columns import FOLDED, GAP, Row, Section, entries, nested_brackets, repeats, tex_entries, without_empty
 from viz.formula.forms import Form, Name

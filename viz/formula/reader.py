@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.engine.declare.operation import REQUIRED
 from autograd.interop.hints import FUNCTIONS
-from autograd.operation import REQUIRED
 from viz.formula.syntax import Call, Constant, ExpressionError, Name, Part, Span, Statement, joined, uses_in
 
 LENGTH = 4_000  # characters of an expression

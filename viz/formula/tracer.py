@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd.shapes import broadcast_axes
+from autograd.common.shapes import broadcast_axes
 from viz.formula.forms import Form
 from viz.recorded.latex import brackets
 from viz.recorded.notation import Notation

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import autograd as ag
+from autograd.common.validation import number, whole
 from autograd.errors import GradcheckError
 from autograd.testing import NodeCheck, NodeReport, check_nodes
-from autograd.validation import number, whole
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import autograd as ag
-from autograd.graph import vertex_of
-from autograd.validation import whole
+from autograd.common.validation import whole
+from autograd.engine.graph import vertex_of
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, row, table, text

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 import autograd as ag
-from autograd.validation import whole
+from autograd.common.validation import whole
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text

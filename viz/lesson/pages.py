@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from autograd.validation import as_path
+from autograd.common.validation import as_path
 from viz.lesson.exercises import LANGUAGES
 from viz.lesson.expand import expanded
 from viz.lesson.run import Output, run

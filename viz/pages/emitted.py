@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import autograd as ag
+from autograd.common.shapes import size
 from autograd.compiler.ir.names import unique
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.javascript.script import PASSES
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.errors import AutogradError
-from autograd.shapes import size
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.pages.live import LINES, PRODUCTS, RATE, STATES

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.shapes import broadcast_axes
+from autograd.common.shapes import broadcast_axes
 from viz.drawing import numbers
 from viz.recorded.scene import Card, Scene, Socket
 from viz.recorded.symbols import Symbol

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.common.shapes import broadcast_axes
+from autograd.common.shapes import size as size_of
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.javascript import PASSES
+from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
-from autograd.graph import vertex_of
-from autograd.shapes import broadcast_axes
-from autograd.shapes import size as size_of
 from viz.drawing import numbers
 from viz.pages.steps import Story
 from viz.recorded.notation import Origin

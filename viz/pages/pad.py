@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.common.validation import check_function
 from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.engine.graph import Node, vertex_of
 from autograd.errors import AutogradError
-from autograd.graph import Node, vertex_of
-from autograd.validation import check_function
 from viz.drawing.errors import DrawingError
 from viz.pages.emitted import in_double, too_large, traced, written
 from viz.recorded.evaluate import host

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.anomaly import record_lines
-from autograd.files import write_file
+from autograd.common.files import write_file
+from autograd.common.validation import as_path, check_instance
+from autograd.engine.anomaly import record_lines
 from autograd.testing import NodeCheck
-from autograd.validation import as_path, check_instance
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped

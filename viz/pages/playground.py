@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.common.validation import as_path, check_function, number, refused
 from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.engine.graph import Node, vertex_of
 from autograd.errors import AutogradError
-from autograd.graph import Node, vertex_of
-from autograd.validation import as_path, check_function, number, refused
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.pages.emitted import asset, in_double, ramps, shared_names, too_large, traced, written

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.validation import check_instance
+from autograd.common.validation import check_instance
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError

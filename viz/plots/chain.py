@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node, vertex_of
-from autograd.validation import check_function
+from autograd.common.validation import check_function
+from autograd.engine.graph import Node, vertex_of
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import evaluate, host

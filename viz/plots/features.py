@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autograd as ag
+from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError
-from autograd.graph import vertex_of
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.files import write_file
-from autograd.validation import as_path
+from autograd.common.files import write_file
+from autograd.common.validation import as_path
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import host

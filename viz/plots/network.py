@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.validation import refused
+from autograd.common.validation import refused
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, row, table, text, text_width

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node
-from autograd.messages import of_type
-from autograd.validation import as_path, check_function, number, refused, whole
+from autograd.common.messages import of_type
+from autograd.common.validation import as_path, check_function, number, refused, whole
+from autograd.engine.graph import Node
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.plots.figure import Plot

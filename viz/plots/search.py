@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.validation import refused
+from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.plots.figure import Plot, axes_at, heading, new_figure, plain_axes, settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node
+from autograd.engine.graph import Node
 from viz.drawing import style
 from viz.plots.chain import KEEPS_ORDER
 from viz.plots.figure import axes_at, plain_axes

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
+from autograd.common.messages import of_type
 from autograd.compiler.ir.program import Program, Value
-from autograd.messages import of_type
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width

@@ -14,8 +14,8 @@ import numpy as np
 
 import autograd as ag
 from autograd.backends import to_numpy
-from autograd.graph import vertex_of
-from autograd.shapes import broadcast_axes
+from autograd.common.shapes import broadcast_axes
+from autograd.engine.graph import vertex_of
 from viz.drawing import numbers
 
 

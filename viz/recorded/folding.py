@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.validation import refused
+from autograd.common.validation import refused
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation, total

@@ -9,10 +9,10 @@ import numpy as np
 
 import autograd as ag
 from autograd import trees
+from autograd.common.messages import of_type
+from autograd.common.validation import refused
+from autograd.engine.modes import TRACER
 from autograd.errors import TraceError
-from autograd.messages import of_type
-from autograd.modes import TRACER
-from autograd.validation import refused
 from viz.drawing.errors import DrawingError
 
 Read = TypeVar("Read")

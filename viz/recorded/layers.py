@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 import autograd as ag
-from autograd.graph import Node
+from autograd.engine.graph import Node
 from viz.recorded.loops import LOOP, loops_in
 from viz.recorded.names import LOSSES
 from viz.recorded.rows import Row, calls, op_title

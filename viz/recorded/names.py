@@ -16,8 +16,8 @@ import numpy as np
 
 import autograd as ag
 from autograd import backends
-from autograd.graph import Node, vertex_of
-from autograd.shapes import size as size_of
+from autograd.common.shapes import size as size_of
+from autograd.engine.graph import Node, vertex_of
 from viz.drawing import numbers
 from viz.drawing.render import clipped, identifier
 from viz.recorded.validation import members, named

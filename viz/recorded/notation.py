@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.operation import OPS, REQUIRED
-from autograd.shapes import broadcast_axes
+from autograd.common.shapes import broadcast_axes
+from autograd.engine.declare.operation import OPS, REQUIRED
 from viz.drawing import numbers, style
 from viz.recorded.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
 from viz.recorded.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol

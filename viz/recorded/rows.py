@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node
+from autograd.engine.graph import Node
 from viz.drawing import numbers
 from viz.drawing.render import identifier
 from viz.recorded.evaluate import Evaluation, host, total

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node
+from autograd.engine.graph import Node
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation, evaluate

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autograd.graph import vertex_of
-from autograd.validation import refused
+from autograd.common.validation import refused
+from autograd.engine.graph import vertex_of
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.scene import Card, Scene

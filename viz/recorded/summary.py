@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import autograd as ag
-from autograd.files import write_file
-from autograd.validation import as_path
+from autograd.common.files import write_file
+from autograd.common.validation import as_path
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.folding import Repeat, check_depth, readable

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.common.messages import of_type
+from autograd.common.validation import check_instance, refused
 from autograd.compiler import Compiled
 from autograd.errors import AutogradError
-from autograd.messages import of_type
-from autograd.validation import check_instance, refused
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import host
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd.bodies import RAISING, Body, Step
 from autograd.compiler.ir.primitives import Slot, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.engine.declare.bodies import RAISING, Body, Step
+from autograd.engine.declare.operation import OPS, Op
+from autograd.engine.modes import TRACER
 from autograd.errors import GradientError
-from autograd.modes import TRACER
-from autograd.operation import OPS, Op
 from autograd.ops.scan import Loop
 
 

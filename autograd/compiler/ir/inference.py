@@ -16,8 +16,8 @@ from typing import Any
 import numpy
 
 from autograd.backends import NUMPY
+from autograd.common.shapes import Shape, broadcast_shapes, keepdims_shape, normalize_axes, normalize_axis, size
 from autograd.errors import TraceError
-from autograd.shapes import Shape, broadcast_shapes, keepdims_shape, normalize_axes, normalize_axis, size
 
 Typed = tuple[Shape, Any]
 """The shape and dtype of a value."""

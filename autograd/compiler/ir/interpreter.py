@@ -12,10 +12,10 @@ from typing import Any
 import numpy
 
 from autograd import backends
+from autograd.backends.errors import in_words
 from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Instruction, Program, Value, method
 from autograd.errors import DeclarationError, DTypeError, ShapeError
-from autograd.messages import in_words
 
 
 @method("run")

@@ -16,11 +16,11 @@ import numpy
 
 from autograd import backends
 from autograd.backends import NUMPY
+from autograd.common.shapes import Shape, broadcast_shapes, size
 from autograd.compiler.ir import inference
 from autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of, resolved
+from autograd.engine.declare.operation import OPS
 from autograd.errors import DeclarationError
-from autograd.operation import OPS
-from autograd.shapes import Shape, broadcast_shapes, size
 
 POWERS, BEFORE_DOT = 3, 9
 """Levels of binding: of the arguments of powers and signs, and of operands before a dot or a bracket."""

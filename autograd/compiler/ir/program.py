@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, TypeVar
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.names import identifier
 from autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 

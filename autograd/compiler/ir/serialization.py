@@ -18,17 +18,17 @@ from typing import Any
 import numpy
 
 from autograd.backends import PLAIN
-from autograd.bodies import Body
+from autograd.common.messages import shown as text_of
+from autograd.common.shapes import size
 from autograd.compiler.ir.bodies import body_of, fits
 from autograd.compiler.ir.inference import sizes
 from autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
 from autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Value, method
 from autograd.compiler.ir.validator import validate
+from autograd.engine.declare.bodies import Body
+from autograd.engine.declare.operation import OPS
 from autograd.errors import DeclarationError
-from autograd.messages import shown as text_of
-from autograd.operation import OPS
 from autograd.ops.scan import Loop
-from autograd.shapes import size
 
 LARGEST = 1 << 30
 """Elements of the largest array that a text may name."""

@@ -33,12 +33,12 @@ from typing import Any
 import numpy
 
 from autograd.backends import PLAIN
+from autograd.common.shapes import size
 from autograd.compiler.ir.inference import sizes
 from autograd.compiler.ir.names import PASS_MARK, RESERVED, is_identifier
 from autograd.compiler.ir.primitives import EFFECTS, infer
 from autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
 from autograd.errors import DeclarationError
-from autograd.shapes import size
 
 VALIDATES: ContextVar[bool] = ContextVar(
     "autograd_validates", default=os.environ.get("GLASSGRAD_VALIDATE", "0") not in ("", "0")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.rewrite import Rewriter, without_unread

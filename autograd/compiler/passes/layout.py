@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.packing import HOMES, Match, may_lie_together, packed
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
-from autograd.memory import owner
+from autograd.engine.memory import owner
 
 # Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: they only
 # decide which of two ways is faster, and that is alike on others.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.ir.validator import VALIDATES, validate_pass
 from autograd.compiler.passes.algebra import algebra, picked_flat

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy
 
-from autograd import backends, shapes
+from autograd import backends
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, compute
 from autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
 from autograd.compiler.ir.words import derived, form_of_name
 from autograd.compiler.passes.rewrite import Rewriter, stem
-from autograd.memory import owner
+from autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The buffers of packed states."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, index_text, into, is_basic, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra
 from autograd.compiler.passes.optimize import ADDENDS

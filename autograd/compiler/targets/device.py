@@ -10,7 +10,8 @@ import weakref
 from functools import partial
 from typing import Any
 
-from autograd import backends, shapes
+from autograd import backends
+from autograd.common import shapes
 from autograd.compiler.executable import Executable, check_apart
 from autograd.compiler.ir.primitives import is_view, piece_of
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
@@ -18,7 +19,7 @@ from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from autograd.compiler.targets.plan import apart_from, by_definition, view_of
 from autograd.compiler.targets.writer import number_text
-from autograd.memory import owner
+from autograd.engine.memory import owner
 
 
 class Source:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import INFIX, function_of, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra, identifier
 from autograd.compiler.targets.calls import KERNELS, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from autograd.compiler.targets.writer import Writer, number_text
+from autograd.engine.memory import owner
 from autograd.errors import DeclarationError
-from autograd.memory import owner
 
 
 class Emitter(Writer):

@@ -13,7 +13,6 @@ from typing import Any
 import numpy
 
 from autograd.backends import SPACES
-from autograd.bodies import Body
 from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.passes.algebra import algebra
 from autograd.compiler.passes.optimize import optimize
@@ -24,7 +23,8 @@ from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
-from autograd.modes import TRACER
+from autograd.engine.declare.bodies import Body
+from autograd.engine.modes import TRACER
 
 _numbers = itertools.count(1)
 

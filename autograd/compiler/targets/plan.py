@@ -18,14 +18,14 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
-from autograd import shapes
 from autograd.backends import NUMPY
+from autograd.backends.errors import in_words
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
 from autograd.compiler.ir.program import PYTHONS, Instruction, Program, Value, knob_arithmetic
+from autograd.engine.declare.operation import OPS
+from autograd.engine.memory import owner
 from autograd.errors import DeclarationError
-from autograd.memory import owner
-from autograd.messages import in_words
-from autograd.operation import OPS
 
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view
 from autograd.compiler.ir.program import Instruction, Origin, Value, identifier
 from autograd.compiler.targets.plan import Plan

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd import backends
-from autograd.bodies import Body, Step, Typed
 from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Program, Value, identifier, method
 from autograd.compiler.tracing.lines import line_of_user
@@ -17,9 +16,10 @@ from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import watched
+from autograd.engine.declare.bodies import Body, Step, Typed
+from autograd.engine.modes import MODE, TRACER, Mode
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import TraceError
-from autograd.modes import MODE, TRACER, Mode
-from autograd.tensor import Tensor, wrap
 
 
 class Recording(NamedTuple):

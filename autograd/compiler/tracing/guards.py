@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd.compiler.tracing.numbers import KINDS, Number
-from autograd.modes import OPTIONS
+from autograd.engine.modes import OPTIONS
 
 MISSING = object()
 """The value of an attribute that is not there."""

@@ -16,15 +16,16 @@ from typing import Any
 import numpy
 
 from autograd.compiler.ir.program import Origin, Value
-from autograd.graph import Node, stamp
-from autograd.modes import MODE
-from autograd.tensor import Tensor
+from autograd.engine.graph import Node, stamp
+from autograd.engine.modes import MODE
+from autograd.engine.tensor import Tensor
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
 PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
+_CALLERS = (f"{_PACKAGE}functions/methods", f"{_PACKAGE}functions/transforms")  # their variables name nothing
 
 USER, INNER, TRACING, RULES, MODULES = range(5)
 """Whose code a file is: the user's; these packages', of them the tracer's, the operations' and optimizers', `nn`'s."""
@@ -46,7 +47,7 @@ class _Owners(dict[str, int]):
 
     def __missing__(self, filename: str) -> int:
         kind = INNER if filename.startswith(PACKAGES) else USER
-        for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_NN, MODULES)):
+        for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_CALLERS, INNER), (_NN, MODULES)):
             kind = name if filename.startswith(prefixes) else kind
         self[filename] = kind
         return kind

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy
 
-from autograd import backends, shapes
+from autograd import backends
 from autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of, infer
 from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.tracer import Tracer, kind_of
+from autograd.engine.declare.operation import OPS
+from autograd.engine.modes import TRACER
 from autograd.errors import TraceError
-from autograd.modes import TRACER
-from autograd.operation import OPS
 
 
 class _Elementwise:

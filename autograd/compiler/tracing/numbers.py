@@ -17,8 +17,8 @@ import numpy
 
 from autograd import backends
 from autograd.compiler.tracing.traced import AnyTracer, Traced
-from autograd.modes import TRACER
-from autograd.tensor import Tensor
+from autograd.engine.modes import TRACER
+from autograd.engine.tensor import Tensor
 
 KINDS = (float, int)
 """The types of numbers that a program may read at each call."""

@@ -43,10 +43,10 @@ import numpy
 from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, ContextValue, Guard, Items, Variable
 from autograd.compiler.tracing.lines import NOTHING, PACKAGES, attributes_of
 from autograd.compiler.tracing.numbers import Number
+from autograd.engine.memory import owner
+from autograd.engine.modes import OPTIONS, WATCHED
+from autograd.engine.tensor import Tensor
 from autograd.errors import TraceError
-from autograd.memory import owner
-from autograd.modes import OPTIONS, WATCHED
-from autograd.tensor import Tensor
 
 MOST = 20_000
 """The number of objects that are searched at most."""

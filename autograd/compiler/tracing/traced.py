@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy
 
-from autograd import backends, shapes
+from autograd import backends
+from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, fill
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user

@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy
 
-from autograd import backends, shapes
+from autograd import backends
 from autograd.backends import PYTHON_SCALARS
+from autograd.common import shapes
+from autograd.common.messages import of_type
+from autograd.common.shapes import Shape
 from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
@@ -26,13 +29,11 @@ from autograd.compiler.tracing.numbers import KINDS, Number, Place
 from autograd.compiler.tracing.surroundings import Surroundings, place_of
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
+from autograd.engine.hooks import Hook
+from autograd.engine.memory import owner
+from autograd.engine.modes import TRACER, WATCHED
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DeviceError, TraceError
-from autograd.hooks import Hook
-from autograd.memory import owner
-from autograd.messages import of_type
-from autograd.modes import TRACER, WATCHED
-from autograd.shapes import Shape
-from autograd.tensor import Tensor, wrap
 
 
 def _is_shared(value: Value) -> bool:

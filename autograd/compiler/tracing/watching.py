@@ -11,9 +11,9 @@ from typing import Any
 from autograd.compiler.tracing.guards import MISSING
 from autograd.compiler.tracing.lines import is_users, line_of_user
 from autograd.compiler.tracing.traced import Traced
+from autograd.engine.modes import OPTIONS, TRACER, WATCHED
+from autograd.engine.tensor import Tensor
 from autograd.errors import GradientError, TraceError
-from autograd.modes import OPTIONS, TRACER, WATCHED
-from autograd.tensor import Tensor
 
 DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from autograd.backends import FORWARDS
 from autograd.compiler.tracing.namespace import TRACE
-from autograd.operation import OPS
+from autograd.engine.declare.operation import OPS
 
 WHOLE: ContextVar[frozenset[str]] = ContextVar("autograd_whole", default=frozenset())
 """The operations that traces of this thread and task keep whole."""

@@ -14,13 +14,13 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd.bodies import Body
+from autograd.common.shapes import Shape
 from autograd.compiler.scan import body_of
-from autograd.dtypes import float64
+from autograd.engine.declare.bodies import Body
+from autograd.functions.dtypes import float64
 from autograd.ops.elementwise import tanh
 from autograd.ops.scan import Loop
 from autograd.ops.windows import output_space
-from autograd.shapes import Shape
 from autograd.testing.inputs.domains import POSITIVE, Domain
 from autograd.testing.inputs.sampling import (
     Case,

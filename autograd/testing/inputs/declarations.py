@@ -13,12 +13,12 @@ from inspect import isfunction
 from typing import Any
 
 from autograd import backends
+from autograd.common.messages import shown
+from autograd.common.shapes import Shape
+from autograd.common.validation import check_instance
+from autograd.engine.declare.operation import OPS, REQUIRED, Op
 from autograd.errors import DeclarationError
-from autograd.messages import shown
-from autograd.operation import OPS, REQUIRED, Op
-from autograd.shapes import Shape
 from autograd.testing.inputs.domains import REAL, Domain
-from autograd.validation import check_instance
 
 Sizes = dict[str, int]
 

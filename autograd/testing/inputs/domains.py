@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.validation import number
+from autograd.common.validation import number
 
 COUNT = 64
 """How many evenly spaced numbers a domain offers: enough for two arrays of 27 elements that are all different."""

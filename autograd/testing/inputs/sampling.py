@@ -17,9 +17,9 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autograd.common.shapes import Shape, broadcast_shapes
+from autograd.engine.declare.operation import OPS, REQUIRED, Op
 from autograd.errors import ShapeError
-from autograd.operation import OPS, REQUIRED, Op
-from autograd.shapes import Shape, broadcast_shapes
 from autograd.testing.inputs.declarations import (
     DECLARED,
     Array,

@@ -16,8 +16,8 @@ import numpy as np
 
 from autograd import backends
 from autograd.backends import NUMPY, Namespace
-from autograd.graph import Graph, Node
-from autograd.tensor import Tensor
+from autograd.engine.graph import Graph, Node
+from autograd.engine.tensor import Tensor
 
 H = 1e-20
 COARSE = 1e-3  # what tells an operation that is analytic from one that is not

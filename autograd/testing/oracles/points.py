@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd.common.shapes import Shape
 from autograd.errors import DomainError, GradcheckError
-from autograd.shapes import Shape
 from autograd.testing.oracles.differences import Differences, Vector
 from autograd.testing.oracles.judgement import DIFFERENCES, UNCHECKED, WRONG, Comparison, Comparisons, Judge, Judgement
 from autograd.testing.oracles.reports import Jacobians, factor

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.shapes import Shape
-from autograd.tensor import Tensor
+from autograd.common.shapes import Shape
+from autograd.engine.tensor import Tensor
 from autograd.testing.steps.step import IMPORTS, TrainingStep
 
 LARGEST = 1e4

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backends, trees
+from autograd.common.shapes import size
 from autograd.compiler.compiled import Compiled
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
@@ -31,9 +32,8 @@ from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.plan import Plan
 from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.watching import Consumed
+from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, ReadingError
-from autograd.shapes import size
-from autograd.tensor import Tensor
 from autograd.testing.steps.step import RESULTS, TrainingStep
 
 Array = np.ndarray[Any, np.dtype[Any]]

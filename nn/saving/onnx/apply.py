@@ -9,8 +9,8 @@ from typing import Any
 import numpy
 
 from autograd import Tensor, asarray, no_grad
+from autograd.engine.modes import MODE, TRACER, Mode
 from autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError
-from autograd.modes import MODE, TRACER, Mode
 from nn.saving.onnx.read import Graph, Step
 from nn.saving.onnx.table import concrete
 

@@ -11,8 +11,8 @@ import numpy
 
 from autograd import Tensor
 from autograd import asarray as as_tensor
+from autograd.common.validation import check_instance
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from autograd.validation import check_instance
 from nn.errors import FileError
 from nn.modules.module import Module, Parameter
 from nn.saving.onnx.apply import apply

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from autograd.common.files import open_file
+from autograd.common.validation import as_path
 from autograd.errors import DependencyError, DTypeError
-from autograd.files import open_file
-from autograd.validation import as_path
 from nn.errors import FileError
 from nn.saving.onnx import operators  # noqa: F401  (fills the table)
 from nn.saving.onnx.operators.elementwise import DTYPES, NAMES, dtype_of

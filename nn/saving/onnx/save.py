@@ -11,13 +11,13 @@ from typing import Any
 import numpy
 
 from autograd import asarray, zeros
+from autograd.common.files import write_file
+from autograd.common.messages import shown
+from autograd.common.validation import as_path
 from autograd.compiler.ir.program import Value
 from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.whole import whole
 from autograd.errors import AutogradError, DomainError, DTypeError
-from autograd.files import write_file
-from autograd.messages import shown
-from autograd.validation import as_path
 from nn.errors import ConversionError
 from nn.modules.module import Module
 from nn.saving.onnx.batch import SIZES, for_any_batch

@@ -19,8 +19,8 @@ import numpy
 
 import autograd as ag
 from autograd import Tensor
+from autograd.engine.modes import TRACER
 from autograd.errors import DomainError, SizeError, TraceError
-from autograd.modes import TRACER
 
 LIMIT = 2**30
 """How many bytes a value may have whose size a file chooses, such as the result of ConstantOfShape."""

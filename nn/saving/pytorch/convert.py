@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autograd import Tensor, asarray, no_grad, scope
+from autograd.common.messages import of_type
 from autograd.errors import AutogradError, DTypeError, ShapeError
-from autograd.messages import of_type
 from nn.errors import ConversionError
 from nn.init import generator
 from nn.modules.module import Module, Parameter, _join

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor
-from autograd.messages import of_type
+from autograd.common.messages import of_type
 from nn.errors import FileError
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"

@@ -291,7 +291,7 @@ wrong(total, "shape", "nothing for an empty array", x=lambda xp, g, x_shape: xp.
 ))  # fmt: skip
 wrong(total, "broadcast", "g as it is", x=lambda g: g)
 wrong(total, "factor", "the mean's", x=lambda xp, g, x_shape: xp.broadcast_to(
-    g / max(1, ag.shapes.size(x_shape)), shape=x_shape
+    g / max(1, ag.common.shapes.size(x_shape)), shape=x_shape
 ))  # fmt: skip
 
 

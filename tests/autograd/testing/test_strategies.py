@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 
 import autograd as ag
+from autograd.common.shapes import broadcast_shapes
 from autograd.errors import AutogradError, DeclarationError, GradcheckError
-from autograd.shapes import broadcast_shapes
 from autograd.testing import Domain, Program, properties, strategies
 from autograd.testing.strategies import (
     LARGEST,

@@ -12,7 +12,7 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from autograd.operation import REQUIRED
+from autograd.engine.declare.operation import REQUIRED
 from tests.viz.laid_out import LaidOut
 from viz.drawing import style
 from viz.graph.picture import draw_graph

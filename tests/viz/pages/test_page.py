@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.anomaly import record_lines
+from autograd.engine.anomaly import record_lines
 from autograd.errors import WriteError
 from viz.drawing import style
 from viz.drawing.errors import DrawingError

@@ -26,8 +26,8 @@ from autograd.compiler.targets.c.draws import address_of
 from autograd.compiler.targets.c.source import REFUSED, Source
 from autograd.compiler.targets.plan import aligned, by_definition, schedule
 from autograd.compiler.trace import Trace
+from autograd.engine.memory import owner
 from autograd.errors import TargetError
-from autograd.memory import owner
 
 LOG = logging.getLogger(__name__)
 

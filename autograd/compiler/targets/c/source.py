@@ -17,6 +17,7 @@ from typing import Any
 import numpy
 
 from autograd import backends
+from autograd.common.shapes import size
 from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
 from autograd.compiler.targets.c.blas import Blas
@@ -29,7 +30,6 @@ from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
 from autograd.compiler.targets.nests import LETTERS, Nest, View, contiguous
 from autograd.errors import TargetError
-from autograd.shapes import size
 
 ALIGNED = 64
 """Places in memory begin at multiples of this many bytes: a line of the cache, or a vector."""

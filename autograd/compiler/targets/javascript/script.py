@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 
 from autograd import backends
+from autograd.common.shapes import size
 from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets import nested
@@ -22,7 +23,6 @@ from autograd.compiler.targets.nested import PASSES
 from autograd.compiler.targets.nested.script import INT
 from autograd.compiler.targets.nests import View, added, times
 from autograd.errors import TargetError
-from autograd.shapes import size
 
 PART = 12_000
 """Characters of a function. V8 leaves a function of more than 60 kB of bytecode unoptimized, and it then runs up to 18

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy
 
+from autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis, size
 from autograd.compiler.ir.primitives import Slot, is_view
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.targets.kernels import Kernel
 from autograd.compiler.targets.nested.script import Script, reading, reduced
 from autograd.compiler.targets.nests import Nest, View, added, times
-from autograd.shapes import broadcast_shapes, normalize_axes, normalize_axis, size
 
 # --------------------------------------------------------------------------------------------------------------- views
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
+from autograd.common.shapes import size
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.nested.script import PASSES, Script, whole
 from autograd.compiler.targets.nests import View, added, times
 from autograd.compiler.trace import Trace
-from autograd.shapes import size
-from autograd.tensor import wrap
+from autograd.engine.tensor import wrap
 
 
 @whole("scan_packed")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy
 
+from autograd.common.shapes import normalize_axes
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.primitives import fill
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra
@@ -21,7 +22,6 @@ from autograd.compiler.targets.kernels import Kernel, computed_in, inputs_of
 from autograd.compiler.targets.language import COMPARISONS, Language
 from autograd.compiler.targets.nests import Nest, View
 from autograd.errors import TargetError
-from autograd.shapes import normalize_axes
 
 PASSES = [row for row in GPU_PASSES if row[0] not in ("pack", "same counters", "common subexpressions of counters")]
 """The passes that leave every state where it is, so that programs can share them."""

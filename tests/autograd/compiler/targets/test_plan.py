@@ -16,8 +16,8 @@ from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.plan import Plan, Pool, schedule
+from autograd.engine.tensor import wrap
 from autograd.errors import DeclarationError
-from autograd.tensor import wrap
 from tests import standin
 from tests.autograd.compiler import random_programs
 

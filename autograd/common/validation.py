@@ -9,8 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
+from autograd.common.messages import of_type, shown
 from autograd.errors import DomainError, DTypeError
-from autograd.messages import of_type, shown
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""`Tensor`: an array with a node in the graph. Its operators and most methods are in `autograd.methods`."""
+"""`Tensor`: an array with a node in the graph. Its operators and most methods are in `autograd.functions.methods`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autograd import backends
+from autograd.common.messages import describe, shown
+from autograd.common.shapes import Shape
+from autograd.engine.graph import Node
+from autograd.engine.memory import written
 from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from autograd.graph import Node
-from autograd.memory import written
-from autograd.messages import describe, shown
-from autograd.shapes import Shape
 
 if TYPE_CHECKING:
-    from autograd._methods import TensorMethods
+    from autograd.engine._methods import TensorMethods
 else:
     TensorMethods = object
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd.common.messages import describe
+from autograd.engine.graph import Node, reachable
+from autograd.engine.memory import owner, written_at
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import GradientError
-from autograd.graph import Node, reachable
-from autograd.memory import owner, written_at
-from autograd.messages import describe
-from autograd.tensor import Tensor, wrap
 
 
 def check_saved(node: Node, mask: int) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from autograd import backends
+from autograd.common.messages import describe
+from autograd.engine.graph import Node
+from autograd.engine.modes import MODE, Mode
 from autograd.errors import AnomalyError, GradientError
-from autograd.graph import Node
-from autograd.messages import describe
-from autograd.modes import MODE, Mode
 
 _BACKWARD = str(Path(__file__).with_name("backward.py"))
-_HERE = f"{Path(__file__).parent}{os.sep}", "<operation"
-_OURS = *_HERE, *(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("nn", "viz"))
+_HERE = f"{Path(__file__).parents[1]}{os.sep}", "<operation"
+_OURS = *_HERE, *(f"{Path(__file__).parents[2] / name}{os.sep}" for name in ("nn", "viz"))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from functools import partial
 from threading import RLock
 from typing import Any
 
-from autograd.graph import stamp
+from autograd.engine.graph import stamp
 
 LAST = 0
 """The key of the latest write in `WRITES`; no object has this id."""

@@ -3,10 +3,10 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from autograd.shapes import Axis
-from autograd.types import ArrayLike
-from autograd.hooks import Hook
-from autograd.tensor import Tensor
+from autograd.common.shapes import Axis
+from autograd.engine.declare.types import ArrayLike
+from autograd.engine.hooks import Hook
+from autograd.engine.tensor import Tensor
 
 class TensorMethods:
     def __add__(self, other: ArrayLike) -> Tensor: ...

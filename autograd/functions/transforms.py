@@ -13,16 +13,16 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from autograd import backends, trees
-from autograd.backward import gradients
+from autograd.common.messages import describe, shown
+from autograd.common.shapes import size
+from autograd.engine.backward import gradients
+from autograd.engine.graph import Node, reachable, vertex_of
+from autograd.engine.modes import MODE, enable_grad
+from autograd.engine.tensor import Tensor, new, wrap
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.creation import eye, zeros
-from autograd.graph import Node, reachable, vertex_of
-from autograd.messages import describe, shown
-from autograd.modes import MODE, enable_grad
 from autograd.ops.shaping import stack
-from autograd.shapes import size
-from autograd.tensor import Tensor, new, wrap
 
 Function = Callable[..., Any]
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
+from autograd.common.messages import shown
 from autograd.errors import DTypeError
-from autograd.messages import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")

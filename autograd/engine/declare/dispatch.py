@@ -20,12 +20,13 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from autograd import arguments, backends
-from autograd.declaration import REQUIRED, Declaration
-from autograd.graph import Node, stamp
-from autograd.modes import MODE
-from autograd.namespace import TENSORS
-from autograd.tensor import Tensor, new
+from autograd import backends
+from autograd.engine.declare import arguments
+from autograd.engine.declare.declaration import REQUIRED, Declaration
+from autograd.engine.graph import Node, stamp
+from autograd.engine.modes import MODE
+from autograd.engine.namespace import TENSORS
+from autograd.engine.tensor import Tensor, new
 
 ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 """Parameters that may be given by PyTorch's names, too."""

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from autograd import dtypes
-
 F = TypeVar("F", bound=Callable[..., Any])
 
-TENSORS: Any = SimpleNamespace(**{name: getattr(dtypes, name) for name in dtypes.__all__})
+TENSORS: Any = SimpleNamespace()
 """Every registered operation, every function marked with `array_function`, and the dtypes with their functions."""
 
 

@@ -11,11 +11,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from autograd import backends
-from autograd.backward import backward_steps
-from autograd.graph import vertex_of
-from autograd.operation import OPS, Op
-from autograd.shapes import Shape, normalize_axes, size
-from autograd.tensor import Tensor
+from autograd.common.shapes import Shape, normalize_axes, size
+from autograd.engine.backward import backward_steps
+from autograd.engine.declare.operation import OPS, Op
+from autograd.engine.graph import vertex_of
+from autograd.engine.tensor import Tensor
 
 Typed = tuple[Shape, Any]
 """A shape and a dtype."""

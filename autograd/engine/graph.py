@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
+from autograd.common.messages import of_type
+from autograd.common.shapes import Shape
+from autograd.engine.modes import MODE, Mode
 from autograd.errors import DTypeError
-from autograd.messages import of_type
-from autograd.modes import MODE, Mode
-from autograd.shapes import Shape
 
 
 class Node:

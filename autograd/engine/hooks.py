@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends
+from autograd.common.messages import describe
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError, GradientError, ShapeError
-from autograd.messages import describe
-from autograd.tensor import Tensor, wrap
 
 
 class Hook:

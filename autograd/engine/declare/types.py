@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
-from autograd.tensor import Tensor
+from autograd.engine.tensor import Tensor
 
 
 class Array(Protocol):

@@ -1,4 +1,4 @@
-"""Arguments and results of operations, converted to arrays or refused: called by what `autograd.dispatch` writes."""
+"""Arguments and results of operations, converted to arrays or refused: called by what `dispatch` writes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd import backends
-from autograd.declaration import REQUIRED, Declaration
+from autograd.backends.errors import OURS, in_words
+from autograd.common.messages import describe, of_type, shown
+from autograd.engine.declare.declaration import REQUIRED, Declaration
+from autograd.engine.modes import TRACER
+from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
-from autograd.messages import OURS, describe, in_words, of_type, shown
-from autograd.modes import TRACER
-from autograd.tensor import Tensor
 
 __all__ = [
     "AXES", "admit", "axis_given", "fail", "listed", "operand", "returned", "sealed", "sent", "unchanging",

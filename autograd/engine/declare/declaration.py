@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from string import Formatter
 from typing import Any
 
+from autograd.common.messages import shown
 from autograd.errors import DeclarationError
-from autograd.messages import shown
 
 REQUIRED = object()
 """The default of a parameter that has none."""
@@ -19,7 +19,7 @@ Rule = tuple[Callable[..., Any], tuple[str, ...]]
 class Declaration:
     """A forward with its notation and its rules, checked. Raises `DeclarationError`.
 
-    Its attributes are those of `Op`; ``names`` are the globals of the functions that `autograd.dispatch` writes.
+    Its attributes are those of `Op`; ``names`` are the globals of the functions that `dispatch` writes.
     """
 
     def __init__(

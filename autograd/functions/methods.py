@@ -7,16 +7,16 @@ from types import FunctionType
 from typing import Any
 
 from autograd import backends
-from autograd.arguments import unchanging
-from autograd.backward import backward
+from autograd.common.shapes import Axis, normalize_axes
+from autograd.engine.backward import backward
+from autograd.engine.declare.arguments import unchanging
+from autograd.engine.declare.operation import Op
+from autograd.engine.hooks import Hook, register_hook, retain_grad
+from autograd.engine.modes import MODE
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import astype
-from autograd.hooks import Hook, register_hook, retain_grad
-from autograd.modes import MODE
-from autograd.operation import Op
 from autograd.ops import conversion, elementwise, indexing, linalg, reductions, shaping
-from autograd.shapes import Axis, normalize_axes
-from autograd.tensor import Tensor, wrap
 
 BINARY = {
     "add": ("+", elementwise.add),

@@ -8,17 +8,17 @@ from contextlib import nullcontext
 from typing import Any, overload
 
 from autograd import backends
+from autograd.common.messages import describe, of_type
+from autograd.common.shapes import broadcast_axes
+from autograd.engine.graph import Node, reachable, vertex_of, vertices_of
+from autograd.engine.hooks import after_hooks, retainers
+from autograd.engine.memory import LAST, WRITES
+from autograd.engine.modes import MODE, TRACER, enable_grad
+from autograd.engine.namespace import TENSORS
+from autograd.engine.saved import as_tensors, check_saved
+from autograd.engine.scattered import Scattered, dense
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from autograd.graph import Node, reachable, vertex_of, vertices_of
-from autograd.hooks import after_hooks, retainers
-from autograd.memory import LAST, WRITES
-from autograd.messages import describe, of_type
-from autograd.modes import MODE, TRACER, enable_grad
-from autograd.namespace import TENSORS
-from autograd.saved import as_tensors, check_saved
-from autograd.scattered import Scattered, dense
-from autograd.shapes import broadcast_axes
-from autograd.tensor import Tensor, wrap
 
 
 def backward_steps(

@@ -6,6 +6,7 @@ import builtins
 from typing import Any, NamedTuple
 
 from autograd import backends
+from autograd.engine.namespace import TENSORS
 from autograd.errors import DomainError, DTypeError
 
 NAMES = (
@@ -111,3 +112,6 @@ def iinfo(type: Any, /) -> Any:
     if not backends.is_integral(dtype):
         raise DTypeError(f"iinfo is for integer dtypes; it was given {dtype}: use finfo for floating-point ones.")
     return backends.NUMPY.iinfo(dtype)
+
+
+vars(TENSORS).update({name: globals()[name] for name in __all__})

@@ -1,4 +1,4 @@
-"""Declaration and registration of operations. How they are called is in `autograd.dispatch`.
+"""Declaration and registration of operations. How they are called is in `dispatch`.
 
 An operation is one forward and one rule per argument, all written against a namespace ``xp``::
 
@@ -23,14 +23,14 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.declaration import REQUIRED, Declaration
-from autograd.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
+from autograd.common.messages import shown
+from autograd.engine.declare.declaration import REQUIRED, Declaration
+from autograd.engine.declare.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
+from autograd.engine.graph import stamp
+from autograd.engine.memory import LAST, WRITES
+from autograd.engine.namespace import TENSORS
+from autograd.engine.tensor import Tensor
 from autograd.errors import DeclarationError
-from autograd.graph import stamp
-from autograd.memory import LAST, WRITES
-from autograd.messages import shown
-from autograd.namespace import TENSORS
-from autograd.tensor import Tensor
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -91,8 +91,8 @@ class Op(Declaration):
             self.redeclared = WRITES[LAST] = stamp()
 
     def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
-        """Declare rules that may return `autograd.scattered.Scattered`, with the same values, for a backward pass that
-        only sums contributions.
+        """Declare rules that may return `Scattered` gradients, with the same values, for a backward pass that only sums
+        contributions.
         """
         for arg, rule in rules.items():
             self.sparse_rules[arg] = self.checked_rule(arg, rule)
