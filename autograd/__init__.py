@@ -17,7 +17,7 @@ from typing import Any as _Any
 
 from autograd import errors, linalg, random, trees
 from autograd.backends import devices
-from autograd.engine import memory  # noqa: F401  (`autograd.engine.memory.written`)
+from autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
 from autograd.engine.anomaly import detect_anomaly
 from autograd.engine.backward import backward_steps, gradients
 from autograd.engine.declare.operation import OPS, Op, op
