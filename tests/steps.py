@@ -82,6 +82,8 @@ def search(seeds: Sequence[int], every: int = 0) -> tuple[Counter[str], list[tup
         kinds[verdict.kind] += 1
         if verdict.kind != "same":
             found.append((seed, verdict))
+        if verdict.is_fault:
+            print(f"seed {seed}, {verdict.kind}, {verdict.culprit}: {verdict.what}", flush=True)
         if every and (i + 1) % every == 0:
             rate = (i + 1) / (time.perf_counter() - began)
             print(f"{i + 1} steps, {rate:.0f} a second: {_told(kinds)}", flush=True)

@@ -288,6 +288,14 @@ def test_a_state_in_another_order_is_traced_anew_where_a_reshape_depends_on_it()
     assert compare(RESHAPED).kind == "same"
 
 
+def test_an_array_of_rounding_noise_may_differ_in_size_but_not_beyond_it() -> None:
+    """Seed 300056296 of the search: batch norm of equal rows divides by the size of their rounding errors."""
+    noise = np.array([4.7e17, -2.8e17])
+    assert not difference(-12 * noise, noise, spread=4.9e17)
+    assert difference(-12 * noise, noise, spread=1e17), "here some digits are certain"
+    assert difference(np.array([1.0]), np.array([1e-17]), spread=1e-17)
+
+
 ZERO_PRODUCT = TrainingStep(
     setup=("w = ag.Tensor([-1.0], requires_grad=True, name='w')",),
     arguments="x",
