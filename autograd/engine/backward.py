@@ -98,6 +98,10 @@ def backward_steps(
             parts = pull(g, xp, node, saved)
         except backends.LinAlgError as error:
             raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
+        except Exception as error:
+            line = f"; called at {node.origin}" if node.origin else ""
+            error.add_note(f"A rule of {op.name} {describe(node)} raised it{line}.")
+            raise
         for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue

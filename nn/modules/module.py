@@ -159,8 +159,8 @@ class Module:
         object.__setattr__(self, name, value)
 
     def _is_running(self) -> bool:
-        """Whether the code that asks is called by ``forward``, which may keep any Tensor, as for a later look at it."""
-        return (self._path, type(self).__name__) in (MODE.get().scope or ())
+        """Whether ``forward`` of this module, or of one that it is part of, runs: it may keep any Tensor."""
+        return any(f"{self._path}.".startswith(f"{path}." if path else "") for path, _ in MODE.get().scope or ())
 
     def __delattr__(self, name: str) -> None:
         Module.edits += isinstance(vars(self).get(name), Module | Tensor) or callable(getattr(type(self), name, None))

@@ -7,6 +7,7 @@ import pytest
 
 import autograd as ag
 import nn
+import viz
 from autograd import Tensor
 from autograd.errors import AnomalyError, GradientError
 
@@ -233,3 +234,33 @@ def test_no_grad_and_scopes_stay_in_effect():
         assert not (leaf(1.0) * 2.0).requires_grad
     with ag.scope("a", "A"), ag.detect_anomaly():
         assert (leaf(1.0) * 2.0).node.scope == (("a", "A"),)
+
+
+def test_the_error_of_a_rule_names_the_operation_and_the_line():
+    @ag.op("h")
+    def broken(xp, x):
+        return x * x
+
+    def rule(g, x):
+        raise KeyError("w")
+
+    broken.vjp(x=rule)
+    x = leaf([1.0, 2.0], "x")
+
+    def loss():
+        y = broken(x)
+        y.name = "y"
+        return y.sum()
+
+    try:
+        with pytest.raises(KeyError) as caught:
+            loss().backward()
+        assert caught.value.__notes__ == ["A rule of broken 'y' (2,) float64 raised it."]
+        with pytest.raises(KeyError) as caught, ag.detect_anomaly():
+            loss().backward()
+        assert caught.value.__notes__ == [f"A rule of broken 'y' (2,) float64 raised it; called at {line_of(loss, 1)}."]
+        with pytest.raises(KeyError) as caught:
+            viz.step_through(loss())
+        assert "A rule of broken 'y' (2,) float64 raised it" in caught.value.__notes__[0]
+    finally:
+        del ag.OPS["broken"], ag.backends.FORWARDS["broken"]

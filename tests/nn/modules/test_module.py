@@ -187,6 +187,23 @@ def test_tensors_that_a_module_may_keep_are_not_warned_about():
     assert net.last is x
 
 
+class KeepsOnItsPart(nn.Module):
+    def __init__(self):
+        self.part = Keeps()
+
+    def forward(self, x):
+        self.part.seen = x
+        return self.part(x)
+
+
+def test_a_module_may_keep_a_tensor_on_a_part_of_it_while_it_runs():
+    net, x = KeepsOnItsPart(), ag.ones(3, requires_grad=True)
+    nn.Sequential(net)(x)
+    assert net.part.seen is x
+    with pytest.warns(UserWarning, match=r"Keeps\.seen is a Tensor that requires grad"):
+        net.part.seen = ag.ones(3, requires_grad=True)
+
+
 def test_a_state_that_does_not_fit_is_refused_whole():
     layer = nn.Linear(2, 3, seed=0)
     before = layer.weight.tolist()
