@@ -444,6 +444,8 @@ def interpolate(
         if mode == "nearest":
             x = take(x, _index(NUMPY.minimum(NUMPY.floor(new * step), n - 1), x), axis=axis)
             continue
+        if m == n:  # as in PyTorch, also where a factor would move the places
+            continue
         places = (
             new * ((n - 1) / (m - 1) if m > 1 else 0.0) if align_corners else NUMPY.maximum((new + 0.5) * step - 0.5, 0)
         )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Tensor
 from nn.init import generator
+from nn.models.vision import FeatureClassifier
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
 from nn.modules.flatten import Flatten
 from nn.modules.linear import Linear
-from nn.modules.module import Module
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
 
-class AlexNet(Module):
+class AlexNet(FeatureClassifier):
     """Five convolutions and three fully connected layers, with the parameters' names of torchvision.
 
     Input ``(batch, channels, 224, 224)``, or with ``small`` any size from 16 on; output logits ``(batch, classes)``.
@@ -51,14 +50,6 @@ class AlexNet(Module):
             Dropout(dropout, seed=draw), Linear(4096, 4096, **made), ReLU(),
             Linear(4096, classes, **made),
         )  # fmt: skip
-
-    def forward(self, x: Any) -> Tensor:
-        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
-        return self.classifier(self.flatten(self.avgpool(self.features(x))))
-
-    def arguments(self) -> dict[str, Any]:
-        """The number of classes and channels, the stem, and the probability of dropout."""
-        return {name: getattr(self, name) for name in ("classes", "channels", "small", "dropout")}
 
 
 def alexnet(classes: int = 1000, **options: Any) -> AlexNet:

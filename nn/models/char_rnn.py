@@ -60,11 +60,6 @@ class CharRNN(LanguageModel):
         logits, state = self(tokens, state)
         return logits[:, -1], state
 
-    def arguments(self) -> dict[str, Any]:
-        """The number of symbols, the kind, the sizes, and the probability of dropout."""
-        names = "symbols", "kind", "embedding_dim", "hidden", "num_layers", "dropout"
-        return {name: getattr(self, name) for name in names}
-
 
 def char_rnn(symbols: int, kind: str = "lstm", **options: Any) -> CharRNN:
     """`CharRNN`: a recurrent language model over so many symbols.

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from autograd import Tensor, concat
 from nn.init import generator
+from nn.models.vision import stem
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
 from nn.modules.flatten import Flatten
 from nn.modules.linear import Linear
-from nn.modules.module import Module
+from nn.modules.module import Module, PlainModule
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
@@ -93,7 +94,7 @@ INCEPTIONS: dict[str, tuple[int, ...]] = {
 """The channels of each module: its input, and those of its branches (the paper's table 1)."""
 
 
-class GoogLeNet(Module):
+class GoogLeNet(PlainModule):
     """Nine inception modules between a stem and one linear layer, with two auxiliary heads.
 
     ``aux``: with the auxiliary heads; while training the result is then `Heads`, else logits. ``small``: a 3×3 stem
@@ -115,9 +116,7 @@ class GoogLeNet(Module):
         draw = generator(seed)
         made: dict[str, Any] = {"seed": draw, "dtype": dtype}
         self.classes, self.channels, self.aux, self.small = classes, channels, aux, small
-        large = {"kernel_size": 7, "stride": 2, "padding": 3}
-        geometry: dict[str, Any] = {"kernel_size": 3, "padding": 1} if small else large
-        self.conv1 = BasicConv2d(channels, 64, made, **geometry)
+        self.conv1 = BasicConv2d(channels, 64, made, **stem(small))
         self.maxpool1 = None if small else MaxPool2d(3, 2, ceil_mode=True)
         self.conv2 = BasicConv2d(64, 64, made, kernel_size=1)
         self.conv3 = BasicConv2d(64, 192, made, kernel_size=3, padding=1)
@@ -150,10 +149,10 @@ class GoogLeNet(Module):
         logits = self.fc(self.dropout(self.flatten(self.avgpool(x))))
         return Heads(logits, early["4d"], early["4a"]) if early else logits
 
-    def arguments(self) -> dict[str, Any]:
-        """The number of classes and channels, the heads, the stem, and the probability of dropout."""
-        given = {name: getattr(self, name) for name in ("classes", "channels", "aux", "small")}
-        return given | {"dropout": self.dropout.p}
+    def arguments(self) -> dict[str, Any] | None:
+        """The constructor's arguments."""
+        given = super().arguments()
+        return given and given | {"dropout": self.dropout.p}
 
 
 def googlenet(classes: int = 1000, **options: Any) -> GoogLeNet:

@@ -9,10 +9,10 @@ from autograd.backends import NUMPY, to_numpy
 from autograd.common.validation import number, whole
 from autograd.errors import DomainError
 from nn.init import generator
-from nn.modules.module import Module
+from nn.modules.module import PlainModule
 
 
-class LanguageModel(Module):
+class LanguageModel(PlainModule):
     """A module that gives, at each place of a text, the logits of the symbol that comes next."""
 
     symbols: int

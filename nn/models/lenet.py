@@ -15,11 +15,11 @@ from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.flatten import Flatten
 from nn.modules.linear import Linear
-from nn.modules.module import Module
+from nn.modules.module import PlainModule
 from nn.modules.pooling import AvgPool2d
 
 
-class LeNet5(Module):
+class LeNet5(PlainModule):
     """Two convolutions, each followed by a pooling, and three fully connected layers.
 
     ``size``: the height and width of the images, from 14 on. ``activation``: a name as `nn.MLP` takes it. Input
@@ -56,10 +56,6 @@ class LeNet5(Module):
     def forward(self, x: Any) -> Tensor:
         """Images ``(batch, channels, size, size)`` to logits ``(batch, classes)``."""
         return self.classifier(self.flatten(self.features(x)))
-
-    def arguments(self) -> dict[str, Any]:
-        """The number of classes and channels, the size and the activation."""
-        return {name: getattr(self, name) for name in ("classes", "channels", "size", "activation")}
 
 
 def lenet5(classes: int = 10, **options: Any) -> LeNet5:

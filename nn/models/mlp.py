@@ -15,11 +15,11 @@ from nn.modules.activation import ACTIVATIONS
 from nn.modules.containers import Sequential
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear
-from nn.modules.module import Module
+from nn.modules.module import Module, PlainModule
 from nn.modules.normalization import NORMS
 
 
-class MLP(Module):
+class MLP(PlainModule):
     """Multilayer perceptron: fully connected layers with an activation after each but the last.
 
     Input ``(…, sizes[0])``, output ``(…, sizes[-1])``. The layers are a `Sequential`, ``layers``; indexing and slicing
@@ -87,11 +87,6 @@ class MLP(Module):
     def forward(self, x: Any) -> Tensor:
         """``(…, sizes[0])`` to ``(…, sizes[-1])``."""
         return self.layers.forward(x)
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, activations, normalisation and dropout."""
-        names = ("sizes", "activation", "output", "norm", "dropout")
-        return {name: getattr(self, name) for name in names}
 
     def __len__(self) -> int:
         return len(self.layers)

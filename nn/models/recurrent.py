@@ -10,14 +10,14 @@ from autograd.common.validation import pair, whole
 from autograd.errors import DomainError, ShapeError
 from nn.init import generator
 from nn.modules.linear import Linear
-from nn.modules.module import Module
+from nn.modules.module import Module, PlainModule
 from nn.modules.recurrent import GRU, LSTM, RNN
 
 KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 """Recurrent layers by the names that `RowRecurrent` takes."""
 
 
-class RowRecurrent(Module):
+class RowRecurrent(PlainModule):
     """A classifier that reads a picture row by row, and tells its class from what it has kept at the end.
 
     ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the length of the state;
@@ -51,13 +51,14 @@ class RowRecurrent(Module):
 
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""
-        x = asarray(x)
-        height, width = self.size
-        if x.ndim < 2 or x.size != x.shape[0] * height * width:
-            raise ShapeError(f"RowRecurrent takes (batch, {height * width}); it was given shape {x.shape}.")
-        states, _ = self.rows(reshape(x, shape=(x.shape[0], height, width)))
+        states, _ = self.rows(rows_of(self, x))
         return self.head(states[:, -1])
 
-    def arguments(self) -> dict[str, Any]:
-        """The size of the pictures, the numbers of classes and layers, the kind, and the length of the state."""
-        return {name: getattr(self, name) for name in ("size", "classes", "kind", "hidden", "num_layers")}
+
+def rows_of(model: Any, x: Any) -> Any:
+    """Pictures, of as many pixels as ``model.size`` says, as sequences of rows: (batch, height, width)."""
+    x = asarray(x)
+    height, width = model.size
+    if x.ndim < 2 or x.size != x.shape[0] * height * width:
+        raise ShapeError(f"{type(model).__name__} takes (batch, {height * width}); it was given shape {x.shape}.")
+    return reshape(x, shape=(x.shape[0], height, width))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor
 from autograd.errors import DomainError
 from nn.init import generator
+from nn.models.vision import of_depth, stem
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.flatten import Flatten
 from nn.modules.linear import Linear
-from nn.modules.module import Module
+from nn.modules.module import Module, PlainModule
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
@@ -78,7 +78,7 @@ LAYERS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
 """The block and the number of blocks in each stage, by depth."""
 
 
-class ResNet(Module):
+class ResNet(PlainModule):
     """A stem, four stages of residual blocks, and one linear layer on the mean over space.
 
     ``depth``: 18, 34, 50, 101 or 152. ``small``: a 3×3 stem without pooling, for images from 16×16 on. Input ``(batch,
@@ -101,9 +101,7 @@ class ResNet(Module):
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
         block, counts = LAYERS[depth]
         self.depth, self.classes, self.channels, self.small = depth, classes, channels, small
-        large = {"kernel_size": 7, "stride": 2, "padding": 3}
-        geometry: dict[str, Any] = {"kernel_size": 3, "padding": 1} if small else large
-        self.conv1 = Conv2d(channels, 64, bias=False, **geometry, **made)
+        self.conv1 = Conv2d(channels, 64, bias=False, **stem(small), **made)
         self.bn1 = BatchNorm2d(64, dtype=dtype)
         self.relu = ReLU()
         self.maxpool = None if small else MaxPool2d(3, 2, 1)
@@ -126,23 +124,11 @@ class ResNet(Module):
             x = getattr(self, f"layer{stage}")(x)
         return self.fc(self.flatten(self.avgpool(x)))
 
-    def arguments(self) -> dict[str, Any]:
-        """The depth, the number of classes and channels, and the stem."""
-        return {name: getattr(self, name) for name in ("depth", "classes", "channels", "small")}
 
+OPTIONS = "``channels``, ``small`` (a 3×3 stem, for images from 16×16 on), ``seed``, ``dtype``"
 
-def _of_depth(depth: int, parameters: str) -> Callable[..., ResNet]:
-    def build(classes: int = 1000, **options: Any) -> ResNet:
-        return ResNet(depth, classes, **options)
-
-    build.__name__ = build.__qualname__ = f"resnet{depth}"
-    build.__doc__ = (
-        f"`ResNet` with {depth} layers: {parameters} parameters for 1000 classes.\n\n    ``options``: ``channels``, "
-        "``small`` (a 3×3 stem, for images from 16×16 on), ``seed``, ``dtype``.\n    "
-    )
-    return build
-
-
-resnet18, resnet34 = _of_depth(18, "11,689,512"), _of_depth(34, "21,797,672")
-resnet50, resnet101 = _of_depth(50, "25,557,032"), _of_depth(101, "44,549,160")
-resnet152 = _of_depth(152, "60,192,808")
+resnet18 = of_depth(ResNet, 18, "11,689,512", OPTIONS)
+resnet34 = of_depth(ResNet, 34, "21,797,672", OPTIONS)
+resnet50 = of_depth(ResNet, 50, "25,557,032", OPTIONS)
+resnet101 = of_depth(ResNet, 101, "44,549,160", OPTIONS)
+resnet152 = of_depth(ResNet, 152, "60,192,808", OPTIONS)

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd import asarray, reshape
 from autograd.backends import NUMPY
 from autograd.common.validation import pair, whole
-from autograd.errors import ShapeError
 from nn.init import generator
 from nn.models.language import LanguageModel
+from nn.models.recurrent import rows_of
 from nn.modules.attention import TransformerEncoderLayer
 from nn.modules.containers import ModuleList
 from nn.modules.embedding import Embedding, PositionalEncoding
 from nn.modules.linear import Linear
-from nn.modules.module import Module
+from nn.modules.module import PlainModule
 from nn.modules.normalization import LayerNorm
 
 
-class _Transformer(Module):
+class _Transformer(PlainModule):
     """Base of both: layers that normalise first, and a linear head after one more normalisation."""
 
     def _make(
@@ -35,20 +34,10 @@ class _Transformer(Module):
         dtype: Any,
     ) -> None:
         self.position = PositionalEncoding(d_model, max_len, dtype=dtype)
-        self.layers = ModuleList(
-            TransformerEncoderLayer(
-                d_model,
-                nhead,
-                dim_feedforward,
-                dropout,
-                "gelu",
-                batch_first=True,
-                norm_first=True,
-                seed=draw,
-                dtype=dtype,
-            )
-            for _ in range(whole(num_layers, "num_layers"))
-        )
+        sizes = d_model, nhead, dim_feedforward, dropout, "gelu"
+        options: dict[str, Any] = {"batch_first": True, "norm_first": True, "seed": draw, "dtype": dtype}
+        count = range(whole(num_layers, "num_layers"))
+        self.layers = ModuleList(TransformerEncoderLayer(*sizes, **options) for _ in count)
         self.norm = LayerNorm(d_model, dtype=dtype)
         self.head = Linear(d_model, outputs, seed=draw, dtype=dtype)
         self.d_model, self.nhead, self.num_layers = d_model, nhead, num_layers
@@ -59,11 +48,6 @@ class _Transformer(Module):
         for layer in self.layers:
             x = layer(x, is_causal=is_causal)
         return self.norm(x)
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, and the probability of dropout."""
-        names = "d_model", "nhead", "num_layers", "dim_feedforward", "dropout"
-        return {name: getattr(self, name) for name in names}
 
 
 class CharTransformer(LanguageModel, _Transformer):
@@ -107,10 +91,6 @@ class CharTransformer(LanguageModel, _Transformer):
         text = text[:, -self.max_len :]
         return self(text)[:, -1], text
 
-    def arguments(self) -> dict[str, Any]:
-        """The number of symbols, the sizes, and the probability of dropout."""
-        return {"symbols": self.symbols, "max_len": self.max_len} | super().arguments()
-
 
 class RowTransformer(_Transformer):
     """A classifier that reads a picture as a sequence of its rows.
@@ -144,16 +124,7 @@ class RowTransformer(_Transformer):
 
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""
-        x = asarray(x)
-        height, width = self.size
-        if x.ndim < 2 or x.size != x.shape[0] * height * width:
-            raise ShapeError(f"RowTransformer takes (batch, {height * width}); it was given shape {x.shape}.")
-        rows = self.rows(reshape(x, shape=(x.shape[0], height, width)))
-        return self.head(self._encoded(rows, is_causal=False).mean(1))
-
-    def arguments(self) -> dict[str, Any]:
-        """The size of the pictures, the number of classes, the other sizes, and the probability of dropout."""
-        return {"size": self.size, "classes": self.classes} | super().arguments()
+        return self.head(self._encoded(self.rows(rows_of(self, x)), is_causal=False).mean(1))
 
 
 def char_transformer(symbols: int, **options: Any) -> CharTransformer:

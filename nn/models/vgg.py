@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from autograd import Tensor
 from autograd.errors import DomainError
 from nn.init import generator
+from nn.models.vision import FeatureClassifier, of_depth
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
@@ -24,7 +24,7 @@ CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 1
 WIDTHS = 64, 128, 256, 512, 512
 
 
-class VGG(Module):
+class VGG(FeatureClassifier):
     """Stages of 3×3 convolutions, each ended by a max pooling, and three fully connected layers.
 
     ``depth``: 11, 13, 16 or 19. ``batch_norm``: after every convolution. Input ``(batch, channels, 224, 224)``, or with
@@ -71,27 +71,10 @@ class VGG(Module):
             Linear(hidden, classes, **made),
         )  # fmt: skip
 
-    def forward(self, x: Any) -> Tensor:
-        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
-        return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
-    def arguments(self) -> dict[str, Any]:
-        """The depth, the number of classes and channels, and the options."""
-        names = ("depth", "classes", "channels", "batch_norm", "small", "dropout")
-        return {name: getattr(self, name) for name in names}
+OPTIONS = "``channels``, ``batch_norm``, ``small`` (for images from 16×16 on), ``dropout``, ``seed``, ``dtype``"
 
-
-def _of_depth(depth: int, parameters: str) -> Callable[..., VGG]:
-    def build(classes: int = 1000, **options: Any) -> VGG:
-        return VGG(depth, classes, **options)
-
-    build.__name__ = build.__qualname__ = f"vgg{depth}"
-    build.__doc__ = (
-        f"`VGG` with {depth} layers: {parameters} parameters for 1000 classes.\n\n    ``options``: ``channels``, "
-        "``batch_norm``, ``small`` (for images from 16×16 on), ``dropout``, ``seed``, ``dtype``.\n    "
-    )
-    return build
-
-
-vgg11, vgg13 = _of_depth(11, "132,863,336"), _of_depth(13, "133,047,848")
-vgg16, vgg19 = _of_depth(16, "138,357,544"), _of_depth(19, "143,667,240")
+vgg11 = of_depth(VGG, 11, "132,863,336", OPTIONS)
+vgg13 = of_depth(VGG, 13, "133,047,848", OPTIONS)
+vgg16 = of_depth(VGG, 16, "138,357,544", OPTIONS)
+vgg19 = of_depth(VGG, 19, "143,667,240", OPTIONS)

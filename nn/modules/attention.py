@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+from functools import reduce
 from typing import Any
 
 from autograd import Tensor, asarray, expand_dims, logical_not, ones, permute_dims, reshape, squeeze, tril, where, zeros
@@ -181,16 +183,12 @@ class MultiheadAttention(Module):
             parts.append(~tril(ones((length, keys), dtype=bool)))
         if not parts:
             return None
-        if all(part.dtype == bool for part in parts):
-            hidden = parts[0]
-            for part in parts[1:]:
-                hidden = hidden | part
-            allowed: Tensor = logical_not(hidden)
-            return allowed
-        total: Tensor = zeros(())
-        for part in parts:
-            total = total + (where(part, -math.inf, 0.0) if part.dtype == bool else part)
-        return total
+        hidden = [part for part in parts if part.dtype == bool]
+        numbers = [part for part in parts if part.dtype != bool]
+        if not numbers:
+            return logical_not(reduce(operator.or_, hidden))
+        total = reduce(operator.add, numbers)
+        return where(reduce(operator.or_, hidden), -math.inf, total) if hidden else total
 
     def arguments(self) -> dict[str, Any]:
         """The sizes, the probability of dropout, whether there are biases, and whether the batch comes first."""

@@ -11,58 +11,17 @@ from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
 from nn import init as initialisers
 from nn.functional import spatial
-from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.module import Parameter, PlainModule, as_floating
 
 Many = int | Sequence[int]
 
 
-class _Convolution(Module):
-    """Base of all convolutions: sizes, weights and their initialisation."""
+class _Conv(PlainModule):
+    """A convolution over ``axes`` axes of space; see `Conv2d`."""
 
     axes: ClassVar[int]
+    functions: ClassVar[tuple[Callable[..., Tensor], ...]] = spatial.conv1d, spatial.conv2d, spatial.conv3d
     transposed: ClassVar[bool] = False
-
-    def _make(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Many,
-        stride: Many,
-        dilation: Many,
-        groups: int,
-        bias: bool,
-        seed: Any,
-        init: str | Callable[..., Any],
-        dtype: Any,
-        device: str | None,
-    ) -> None:
-        self.in_channels, self.out_channels = (
-            whole(in_channels, "in_channels"),
-            whole(out_channels, "out_channels"),
-        )
-        self.kernel_size = per_axis(kernel_size, self.axes, "kernel_size")
-        self.stride, self.dilation = per_axis(stride, self.axes, "stride"), per_axis(dilation, self.axes, "dilation")
-        self.groups = whole(groups, "groups")
-        if in_channels % groups or out_channels % groups:
-            raise DomainError(
-                f"{type(self).__name__}: groups = {groups} must divide the {in_channels} input and the {out_channels} "
-                "output channels."
-            )
-        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
-        shape = (first, second // groups, *self.kernel_size)
-        self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
-        initialisers.named(init)(self.weight, seed=seed)
-        self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if bias else None
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, and whether there is a bias."""
-        names = ["in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"]
-        names += ["output_padding"] if self.transposed else ["padding_mode"]
-        return {name: spatial.plain(getattr(self, name)) for name in names} | {"bias": self.bias is not None}
-
-
-class _Conv(_Convolution):
-    """A convolution over ``axes`` axes of space; see `Conv2d`."""
 
     def __init__(
         self,
@@ -81,7 +40,21 @@ class _Conv(_Convolution):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        self._make(in_channels, out_channels, kernel_size, stride, dilation, groups, bias, seed, init, dtype, device)
+        channels = whole(out_channels, "out_channels"), whole(in_channels, "in_channels")
+        self.out_channels, self.in_channels = channels
+        self.kernel_size = per_axis(kernel_size, self.axes, "kernel_size")
+        self.stride, self.dilation = per_axis(stride, self.axes, "stride"), per_axis(dilation, self.axes, "dilation")
+        self.groups = whole(groups, "groups")
+        if self.in_channels % groups or self.out_channels % groups:
+            raise DomainError(
+                f"{type(self).__name__}: groups = {groups} must divide the {in_channels} input and the {out_channels} "
+                "output channels."
+            )
+        rows, columns = channels[::-1] if self.transposed else channels
+        shape = rows, columns // groups, *self.kernel_size
+        self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
+        initialisers.named(init)(self.weight, seed=seed)
+        self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if bias else None
         if padding_mode not in ("zeros", *spatial.PADDED):
             raise DomainError(
                 f"padding_mode = {padding_mode!r}: choose 'zeros', {', '.join(map(repr, spatial.PADDED))}."
@@ -95,11 +68,15 @@ class _Conv(_Convolution):
         if self.padding_mode != "zeros":
             pads = [n for pair in reversed(self.padding) for n in pair]
             x, padding = spatial.pad(x, pads, self.padding_mode), 0
-        return _CONV[self.axes](as_floating(x, self.weight), self.weight, self.bias, self.stride, padding,
-        self.dilation, self.groups)
+        return self._convolved(x, self.stride, padding, self.dilation, self.groups)
 
+    def _convolved(self, x: Any, *options: Any) -> Tensor:
+        return self.functions[self.axes - 1](as_floating(x, self.weight), self.weight, self.bias, *options)
 
-_CONV = {1: spatial.conv1d, 2: spatial.conv2d, 3: spatial.conv3d}
+    def arguments(self) -> dict[str, Any] | None:
+        """The constructor's arguments, one number for all axes where it is the same."""
+        given = super().arguments()
+        return given and {name: spatial.plain(value) for name, value in given.items()}
 
 
 class Conv1d(_Conv):
@@ -135,7 +112,7 @@ class Conv3d(_Conv):
     axes = 3
 
 
-class _ConvTranspose(_Convolution):
+class _ConvTranspose(_Conv):
     """A layer of transposed convolutions, which undo the change of size of a convolution with the same parameters.
 
     ``weight``: ``(in_channels, out_channels / groups, *kernel_size)``, ``bias``: ``(out_channels,)`` or ``None``. Input
@@ -143,6 +120,7 @@ class _ConvTranspose(_Convolution):
     sizes that a convolution takes to that of the input. Weights start from ``init``, biases from 0.
     """
 
+    functions = spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d
     transposed = True
 
     def __init__(
@@ -162,17 +140,14 @@ class _ConvTranspose(_Convolution):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        self._make(in_channels, out_channels, kernel_size, stride, dilation, groups, bias, seed, init, dtype, device)
+        sizes = in_channels, out_channels, kernel_size, stride, 0, dilation, groups
+        super().__init__(*sizes, bias, seed=seed, init=init, dtype=dtype, device=device)
         self.padding = per_axis(padding, self.axes, "padding", 0)
         self.output_padding = per_axis(output_padding, self.axes, "output_padding", 0)
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
-        options = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return _CONV_TRANSPOSE[self.axes](as_floating(x, self.weight), self.weight, self.bias, *options)
-
-
-_CONV_TRANSPOSE = {1: spatial.conv_transpose1d, 2: spatial.conv_transpose2d, 3: spatial.conv_transpose3d}
+        return self._convolved(x, self.stride, self.padding, self.output_padding, self.groups, self.dilation)
 
 
 class ConvTranspose1d(_ConvTranspose):

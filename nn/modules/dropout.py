@@ -8,10 +8,10 @@ from autograd import Tensor
 from autograd.common.validation import number
 from nn import functional as F
 from nn.init import generator
-from nn.modules.module import Module
+from nn.modules.module import PlainModule
 
 
-class Dropout(Module):
+class Dropout(PlainModule):
     """In training set each element to 0 with probability ``p`` and divide the others by ``1 - p``; else return x.
 
     ``seed``: an integer, a NumPy Generator that advances with each call, or ``None`` for fresh entropy; it is not saved
@@ -32,10 +32,6 @@ class Dropout(Module):
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
         return self.drop(x, self.p, self.training, generator=self.generator)
-
-    def arguments(self) -> dict[str, Any]:
-        """The probability."""
-        return {"p": self.p}
 
 
 class Dropout1d(Dropout):

@@ -12,10 +12,10 @@ from autograd.errors import DomainError, ShapeError
 from nn import functional as F
 from nn import init as initialisers
 from nn.functional.attention import checked_row
-from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.module import Parameter, PlainModule, as_floating
 
 
-class Embedding(Module):
+class Embedding(PlainModule):
     """A row of ``weight`` for each integer: ``(…)`` from 0 to num_embeddings - 1 become ``(…, embedding_dim)``.
 
     ``weight``: ``(num_embeddings, embedding_dim)``, drawn by ``init``, by default from the normal distribution. The row
@@ -54,13 +54,8 @@ class Embedding(Module):
         """Integers ``(…)`` to ``(…, embedding_dim)``."""
         return F.embedding(indices, self.weight, self.padding_idx)
 
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, and the row of the padding."""
-        names = "num_embeddings", "embedding_dim", "padding_idx"
-        return {name: getattr(self, name) for name in names}
 
-
-class PositionalEncoding(Module):
+class PositionalEncoding(PlainModule):
     """Add sines and cosines of the position: ``(…, length, d_model)`` to the same shape.
 
     Position p gets ``sin(p / 10000^(2i / d_model))`` and the cosine of that at its features 2i and 2i + 1, so that
@@ -96,7 +91,3 @@ class PositionalEncoding(Module):
                 f"shape {x.shape}."
             )
         return x + self.pe[: x.shape[-2]]  # type: ignore[no-any-return]
-
-    def arguments(self) -> dict[str, Any]:
-        """The number of features, and of positions."""
-        return {"d_model": self.d_model, "max_len": self.max_len}

@@ -9,10 +9,10 @@ from autograd import Tensor, zeros
 from autograd.common.validation import whole
 from nn import functional as F
 from nn import init as initialisers
-from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.module import Parameter, PlainModule, as_floating
 
 
-class Linear(Module):
+class Linear(PlainModule):
     """Affine map ``x · weightᵀ + bias``.
 
     ``weight``: ``(out_features, in_features)``, one row per neuron, drawn by ``init``: a name in `nn.init` or a
@@ -46,7 +46,3 @@ class Linear(Module):
     def forward(self, x: Any) -> Tensor:
         """``(…, in_features)`` to ``(…, out_features)``."""
         return F.linear(as_floating(x, self.weight), self.weight, self.bias)
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, and whether there is a bias."""
-        return {"in_features": self.in_features, "out_features": self.out_features, "bias": self.bias is not None}

@@ -387,11 +387,11 @@ class Module:
         given = self.arguments()
         if given is None:
             return type(self).__name__
-        parameters = inspect.signature(type(self)).parameters
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
         texts = [
-            repr(value) if parameters[name].default is inspect.Parameter.empty else f"{name}={value!r}"
+            repr(value) if defaults.get(name) is inspect.Parameter.empty else f"{name}={value!r}"
             for name, value in given.items()
-            if value != parameters[name].default
+            if name not in defaults or value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -416,11 +416,24 @@ WATCHED.append(Module)
 
 
 class PlainModule(Module):
-    """Module whose constructor arguments are its attributes of the same names."""
+    """Module whose constructor arguments are its attributes of the same names, ``bias`` whether there is one."""
 
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+    def arguments(self) -> dict[str, Any] | None:
+        """The constructor's arguments, but for those that say how parameters start and where they are.
+
+        ``None`` for a subclass whose constructor takes others.
+        """
+        names = [name for name in inspect.signature(type(self)).parameters if name not in MAKING]
+        if not all(hasattr(self, name) for name in names):
+            return None
+        given = {name: getattr(self, name) for name in names}
+        if not isinstance(given.get("bias", True), bool):
+            given["bias"] = given["bias"] is not None
+        return given
+
+
+MAKING = frozenset({"seed", "init", "dtype", "device"})
+"""Arguments of constructors that say how parameters are made, and are no part of a network's description."""
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:

@@ -9,10 +9,13 @@ from autograd import Tensor, asarray, ones, zeros
 from autograd.common.validation import number, whole
 from autograd.errors import DomainError, ShapeError
 from nn import functional as F
-from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.module import Module, Parameter, PlainModule, as_floating
+
+Spaces = tuple[tuple[str, ...], ...]
+"""The names of the axes of space that a layer takes, for each number of axes."""
 
 
-class LayerNorm(Module):
+class LayerNorm(PlainModule):
     """Normalise each sample over its last axes to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
     ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output
@@ -37,24 +40,21 @@ class LayerNorm(Module):
     ) -> None:
         self.normalized_shape = _lengths(normalized_shape)
         self.eps = number(eps, "eps", 0)
-        affine = elementwise_affine, elementwise_affine and bias
+        self.elementwise_affine = bool(elementwise_affine)
+        affine = self.elementwise_affine, self.elementwise_affine and bias
         self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, dtype, device)
 
     def forward(self, x: Any) -> Tensor:
         """``(…, *normalized_shape)`` to the same shape."""
         return F.layer_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def arguments(self) -> dict[str, Any]:
-        """The shape, eps, and whether there are a weight and a bias."""
-        return {
-            "normalized_shape": self.normalized_shape,
-            "eps": self.eps,
-            "elementwise_affine": self.weight is not None,
-            "bias": self.bias is not None or self.weight is None,
-        }
+    def arguments(self) -> dict[str, Any] | None:
+        """The constructor's arguments; without a weight there is no bias to speak of."""
+        given = super().arguments()
+        return given if self.elementwise_affine or given is None else given | {"bias": True}
 
 
-class RMSNorm(Module):
+class RMSNorm(PlainModule):
     """Divide each sample by the root of its mean square over its last axes, then scale by ``weight``.
 
     ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output ``(…,
@@ -77,19 +77,15 @@ class RMSNorm(Module):
     ) -> None:
         self.normalized_shape = _lengths(normalized_shape)
         self.eps = None if eps is None else number(eps, "eps", 0)
-        self.weight, _ = _weight_and_bias(self.normalized_shape, elementwise_affine, False, dtype, device)
+        self.elementwise_affine = bool(elementwise_affine)
+        self.weight, _ = _weight_and_bias(self.normalized_shape, self.elementwise_affine, False, dtype, device)
 
     def forward(self, x: Any) -> Tensor:
         """``(…, *normalized_shape)`` to the same shape."""
         return F.rms_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.eps)
 
-    def arguments(self) -> dict[str, Any]:
-        """The shape, eps, and whether there is a weight."""
-        given = {"normalized_shape": self.normalized_shape, "eps": self.eps}
-        return given | {"elementwise_affine": self.weight is not None}
 
-
-class GroupNorm(Module):
+class GroupNorm(PlainModule):
     """Normalise each group of channels of each sample to mean 0 and variance 1, then scale and shift each channel.
 
     ``num_groups`` divides ``num_channels``, and neighbours make a group. Input and output ``(batch, num_channels, …)``.
@@ -115,7 +111,7 @@ class GroupNorm(Module):
         self.num_channels = whole(num_channels, "num_channels")
         if self.num_channels % self.num_groups:
             raise DomainError(f"GroupNorm: num_groups = {num_groups} does not divide num_channels = {num_channels}.")
-        self.eps = number(eps, "eps", 0)
+        self.eps, self.affine = number(eps, "eps", 0), bool(affine)
         self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, dtype, device)
 
     def forward(self, x: Any) -> Tensor:
@@ -127,42 +123,42 @@ class GroupNorm(Module):
             )
         return F.group_norm(as_floating(x, self.weight), self.num_groups, self.weight, self.bias, self.eps)
 
-    def arguments(self) -> dict[str, Any]:
-        """The numbers of groups and channels, eps, and whether there are a weight and a bias."""
-        return {
-            "num_groups": self.num_groups,
-            "num_channels": self.num_channels,
-            "eps": self.eps,
-            "affine": self.weight is not None,
-        }
 
-
-class _OverChannels(Module):
+class _OverChannels(PlainModule):
     """Base of batch and instance normalisation: parameters and running statistics of each channel."""
 
     running_mean: Tensor | None
     running_var: Tensor | None
     _ignored_state = ("num_batches_tracked",)  # PyTorch's count of batches, which this momentum does not need
-    spaces: ClassVar[tuple[tuple[str, ...], ...]]
+    spaces: ClassVar[Spaces]
+    normalize: Callable[..., Tensor]
 
-    def _make(
+    def __init__(
         self,
         num_features: int,
-        eps: float,
-        momentum: float,
-        affine: bool,
-        track_running_stats: bool,
-        dtype: Any,
-        device: str | None,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
     ) -> None:
         self.num_features = whole(num_features, "num_features")
         self.eps, self.momentum = number(eps, "eps", 0), number(momentum, "momentum", 0, 1)
+        self.affine, self.track_running_stats = bool(affine), bool(track_running_stats)
         self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, dtype, device)
         if track_running_stats:
             self.register_buffer("running_mean", zeros(self.num_features, dtype=dtype, device=device))
             self.register_buffer("running_var", ones(self.num_features, dtype=dtype, device=device))
         else:
             self.running_mean = self.running_var = None
+
+    def forward(self, x: Any) -> Tensor:
+        """``(batch, num_features, …)`` to the same shape."""
+        mean, var = self.running_mean, self.running_var
+        own = self.training or mean is None
+        return self.normalize(self._admitted(x), mean, var, self.weight, self.bias, own, self.momentum, self.eps)
 
     def _admitted(self, x: Any) -> Any:
         """``x``, floating, of as many axes as the layer takes."""
@@ -175,16 +171,6 @@ class _OverChannels(Module):
                 f"{self._described()} takes {self.num_features} channels, axis 1 of x; it was given shape {x.shape}."
             )
         return x
-
-    def arguments(self) -> dict[str, Any]:
-        """The number of features, eps, momentum, and whether there are a weight, a bias and running statistics."""
-        return {
-            "num_features": self.num_features,
-            "eps": self.eps,
-            "momentum": self.momentum,
-            "affine": self.weight is not None,
-            "track_running_stats": self.running_mean is not None,
-        }
 
 
 class BatchNorm1d(_OverChannels):
@@ -201,26 +187,8 @@ class BatchNorm1d(_OverChannels):
     ['running_mean', 'running_var']
     """
 
-    spaces: ClassVar[tuple[tuple[str, ...], ...]] = ((), ("length",))
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        *,
-        dtype: Any = "float32",
-        device: str | None = None,
-    ) -> None:
-        self._make(num_features, eps, momentum, affine, track_running_stats, dtype, device)
-
-    def forward(self, x: Any) -> Tensor:
-        """``(batch, num_features, …)`` to the same shape."""
-        mean, var = self.running_mean, self.running_var
-        training = self.training or mean is None
-        return F.batch_norm(self._admitted(x), mean, var, self.weight, self.bias, training, self.momentum, self.eps)
+    spaces: ClassVar[Spaces] = ((), ("length",))
+    normalize = staticmethod(F.batch_norm)
 
 
 class BatchNorm2d(BatchNorm1d):
@@ -250,7 +218,8 @@ class InstanceNorm1d(_OverChannels):
     [[[-1.0, 1.0], [-1.0, 1.0]]]
     """
 
-    spaces: ClassVar[tuple[tuple[str, ...], ...]] = (("length",),)
+    spaces: ClassVar[Spaces] = (("length",),)
+    normalize = staticmethod(F.instance_norm)
 
     def __init__(
         self,
@@ -263,13 +232,8 @@ class InstanceNorm1d(_OverChannels):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        self._make(num_features, eps, momentum, affine, track_running_stats, dtype, device)
-
-    def forward(self, x: Any) -> Tensor:
-        """``(batch, num_features, …)`` to the same shape."""
-        mean, var = self.running_mean, self.running_var
-        own = self.training or mean is None
-        return F.instance_norm(self._admitted(x), mean, var, self.weight, self.bias, own, self.momentum, self.eps)
+        statistics = eps, momentum, affine, track_running_stats
+        super().__init__(num_features, *statistics, dtype=dtype, device=device)
 
 
 class InstanceNorm2d(InstanceNorm1d):

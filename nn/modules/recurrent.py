@@ -12,7 +12,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.functional import recurrence
 from nn.functional.regularization import dropout as dropped
 from nn.init import generator, uniform_
-from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.module import Module, Parameter, PlainModule, as_floating
 
 State = Tensor | tuple[Tensor, Tensor]
 
@@ -35,40 +35,37 @@ def _weights_of(module: Module, ending: str) -> list[Any]:
     return [getattr(module, f"{name}{ending}", None) for name in names]
 
 
-class _Recurrent(Module):
+class _Recurrent(PlainModule):
     """Base of `RNN`, `LSTM` and `GRU`."""
 
     kind: ClassVar[str]
     """One of `nn.functional.recurrence.KINDS`; a simple network is of the kind of its nonlinearity."""
 
-    def _make(
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        seed: Any,
-        dtype: Any,
-        device: str | None,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
     ) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.num_layers = whole(num_layers, "num_layers")
         self.bias, self.batch_first = bool(bias), bool(batch_first)
         self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), bool(bidirectional)
         self.generator = generator(seed)
-        gates = recurrence.GATES[self._kind]
+        gates = recurrence.GATES[self.kind]
         for layer in range(self.num_layers):
             inputs = self.hidden_size * self.directions if layer else self.input_size
             for ending in self._endings(layer):
                 made = {"dtype": dtype, "device": device}
                 _weights(self, ending, gates, inputs, self.hidden_size, self.bias, self.generator, made)
-
-    @property
-    def _kind(self) -> str:
-        return self.kind
 
     @property
     def directions(self) -> int:
@@ -113,7 +110,7 @@ class _Recurrent(Module):
                 before: Any = None if states is None else [h[len(last)] for h in states]
                 before = before[0] if before is not None and len(before) == 1 else before
                 ys, after = recurrence.sequence(
-                    self._kind, name, x, before, _weights_of(self, ending), mask, bool(direction)
+                    self.kind, name, x, before, _weights_of(self, ending), mask, bool(direction)
                 )
                 outputs.append(ys)
                 last.append(after)
@@ -132,7 +129,7 @@ class _Recurrent(Module):
         """The initial states of all layers, each (layers · directions, batch, hidden); ``None`` for zeros."""
         if state is None:
             return None
-        names = ("h", "c")[: recurrence.STATES[self._kind]]
+        names = ("h", "c")[: recurrence.STATES[self.kind]]
         parts = state if isinstance(state, tuple | list) and len(names) > 1 else (state,)
         if len(parts) != len(names):
             raise DTypeError(
@@ -150,11 +147,6 @@ class _Recurrent(Module):
                 )
             found.append(h[:, None, :] if alone else h)
         return found
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes and options."""
-        names = ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional"]
-        return {name: getattr(self, name) for name in names}
 
 
 class RNN(_Recurrent):
@@ -191,40 +183,13 @@ class RNN(_Recurrent):
         device: str | None = None,
     ) -> None:
         self.nonlinearity = recurrence._nonlinearity(nonlinearity)
-        sizes = input_size, hidden_size, num_layers
-        self._make(*sizes, bias, batch_first, dropout, bidirectional, seed, dtype, device)
+        options = num_layers, bias, batch_first, dropout, bidirectional
+        super().__init__(input_size, hidden_size, *options, seed=seed, dtype=dtype, device=device)
 
-    @property
-    def _kind(self) -> str:
-        return self.nonlinearity
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes and options."""
-        return super().arguments() | {"nonlinearity": self.nonlinearity}
+    kind = property(lambda self: self.nonlinearity)
 
 
-class _Gated(_Recurrent):
-    """A recurrent network without a choice of nonlinearity."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
-    ) -> None:
-        sizes = input_size, hidden_size, num_layers
-        self._make(*sizes, bias, batch_first, dropout, bidirectional, seed, dtype, device)
-
-
-class LSTM(_Gated):
+class LSTM(_Recurrent):
     """A long short-term memory: a recurrent network whose gates decide what its cell keeps, adds and shows.
 
     The state is the pair (h, c). The weights are in the order of the gates i, f, g, o; all else is as in `RNN`. See
@@ -240,7 +205,7 @@ class LSTM(_Gated):
     kind = "lstm"
 
 
-class GRU(_Gated):
+class GRU(_Recurrent):
     """A network of gated recurrent units. The weights are in the order of the gates r, z, n; all else is as in `RNN`.
 
     See `nn.functional.gru_cell`.
@@ -254,7 +219,7 @@ class GRU(_Gated):
     kind = "gru"
 
 
-class _Cell(Module):
+class _Cell(PlainModule):
     """Base of `RNNCell`, `LSTMCell` and `GRUCell`."""
 
     kind: ClassVar[str]
@@ -272,22 +237,14 @@ class _Cell(Module):
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.bias = bool(bias)
         made = {"dtype": dtype, "device": device}
-        gates = recurrence.GATES[self._kind]
+        gates = recurrence.GATES[self.kind]
         _weights(self, "", gates, self.input_size, self.hidden_size, self.bias, generator(seed), made)
-
-    @property
-    def _kind(self) -> str:
-        return self.kind
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """One step: the new state for ``x`` (batch, input) or (input,) and the state before, zeros by default."""
         x = as_floating(x, self.weight_ih)  # type: ignore[attr-defined]
-        found = recurrence.cell(self._kind, type(self).__name__, x, state, _weights_of(self, ""))
+        found = recurrence.cell(self.kind, type(self).__name__, x, state, _weights_of(self, ""))
         return found[0] if len(found) == 1 else tuple(found)
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, and whether there are biases."""
-        return {name: getattr(self, name) for name in ("input_size", "hidden_size", "bias")}
 
 
 class RNNCell(_Cell):
@@ -312,13 +269,7 @@ class RNNCell(_Cell):
         self.nonlinearity = recurrence._nonlinearity(nonlinearity)
         super().__init__(input_size, hidden_size, bias, seed=seed, dtype=dtype, device=device)
 
-    @property
-    def _kind(self) -> str:
-        return self.nonlinearity
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, whether there are biases, and the nonlinearity."""
-        return super().arguments() | {"nonlinearity": self.nonlinearity}
+    kind = property(lambda self: self.nonlinearity)
 
 
 class LSTMCell(_Cell):

@@ -58,6 +58,16 @@ def test_multihead_attention_is_pytorchs(kind, batch_first):
     assert_gradients(theirs, ours, b, a)
 
 
+@pytest.mark.parametrize("padding", [None, np.array([[False, True], [False, False]])])
+def test_numbers_to_add_to_the_scores_keep_their_precision(padding):
+    attention = nn.MultiheadAttention(4, 2, batch_first=True, seed=0)
+    x, mask = np.ones((2, 2, 4), np.float32), np.float32([[0.5, -np.inf], [1.0, 2.0]])
+    out, weights = attention(x, x, x, key_padding_mask=padding, attn_mask=mask)
+    assert (out.dtype, weights.dtype) == (np.float32, np.float32)
+    first = [[1.0, 0.0], [1.0, 0.0]] if padding is not None else [[1.0, 0.0], [0.268941, 0.731059]]
+    np.testing.assert_allclose(weights.data[0], first, rtol=1e-5)
+
+
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_the_encoder_layer_is_pytorchs(activation, norm_first):

@@ -57,6 +57,10 @@ W = np.random.default_rng(1).normal(size=(4, 3, 3, 2))
             lambda x: F.interpolate(x, scale_factor=2.5, mode="bilinear"),
             lambda f, x: f.interpolate(x, scale_factor=2.5, mode="bilinear"),
         ),
+        (  # an axis that keeps its length stays as it is: 6 · 1.1 is 6
+            lambda x: F.interpolate(x, scale_factor=(2, 1.1), mode="bilinear"),
+            lambda f, x: f.interpolate(x, scale_factor=(2, 1.1), mode="bilinear"),
+        ),
         (
             lambda x: F.interpolate(x, (3, 9), mode="linear", align_corners=True),
             lambda f, x: f.interpolate(x, (3, 9), mode="bilinear", align_corners=True),

@@ -278,6 +278,21 @@ def test_a_repr_reads_like_the_net():
     assert repr(nn.Softmax()) == "Softmax()"
 
 
+@pytest.mark.parametrize(
+    ("base", "given"), [(nn.Linear, (3, 3)), (nn.Conv2d, (1, 2, 3)), (nn.LSTM, (3, 2)), (nn.ReLU, ())]
+)
+def test_a_layer_whose_subclass_takes_other_arguments_is_shown_and_saved_without_them(base, given, tmp_path):
+    class Own(base):
+        def __init__(self, *, many=2):
+            super().__init__(*given)
+
+    layer = Own()
+    assert repr(layer) == "Own"
+    assert layer.arguments() is None
+    nn.save(layer, tmp_path / "own.npz")
+    layer.load_state_dict(nn.load(tmp_path / "own.npz"))
+
+
 def test_copies_are_independent_and_keep_names():
     net = nn.Sequential(Net())
     net(np.ones((1, 3), np.float32)).sum().backward()

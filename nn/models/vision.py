@@ -1,0 +1,41 @@
+"""Parts that networks for images share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autograd import Tensor
+from nn.modules.module import PlainModule
+
+
+class FeatureClassifier(PlainModule):
+    """Base of networks with ``features`` of an image, which a ``classifier`` sees averaged to one size."""
+
+    features: Callable[..., Any]
+    avgpool: Callable[..., Any]
+    flatten: Callable[..., Any]
+    classifier: Callable[..., Any]
+
+    def forward(self, x: Any) -> Tensor:
+        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
+        return self.classifier(self.flatten(self.avgpool(self.features(x))))  # type: ignore[no-any-return]
+
+
+def stem(small: bool) -> dict[str, Any]:
+    """The first convolution's window: 7×7 with stride 2, or for a ``small`` image 3×3."""
+    return {"kernel_size": 3, "padding": 1} if small else {"kernel_size": 7, "stride": 2, "padding": 3}
+
+
+def of_depth(network: Callable[..., Any], depth: int, parameters: str, options: str) -> Callable[..., Any]:
+    """A function that builds ``network`` with so many layers; ``options`` go into its docstring."""
+
+    def build(classes: int = 1000, **options: Any) -> Any:
+        return network(depth, classes, **options)
+
+    build.__name__ = build.__qualname__ = f"{network.__name__.lower()}{depth}"
+    build.__doc__ = (
+        f"`{network.__name__}` with {depth} layers: {parameters} parameters for 1000 classes.\n\n    ``options``: "
+        f"{options}.\n    "
+    )
+    return build
