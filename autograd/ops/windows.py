@@ -68,6 +68,11 @@ def pads_per_axis(padding: Any, axes: int) -> Pads:
     return pairs
 
 
+def _geometry(axes: int, stride: Any, padding: Any, dilation: Any) -> tuple[Space, Pads, Space]:
+    """Stride, padding and dilation as tuples."""
+    return per_axis(stride, axes, "stride"), pads_per_axis(padding, axes), per_axis(dilation, axes, "dilation")
+
+
 def output_space(name: str, space: Space, size: Space, stride: Space, pads: Pads, dilation: Space) -> Space:
     """How many windows fit along each axis. Raises `ShapeError` where there is none."""
     found = tuple(
@@ -268,9 +273,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     Tensor([[[-1.0, -1.0, -1.0, -1.0, 4.0]]])
     """
     _check_conv(x, weight, bias, groups)
-    axes = len(weight.shape) - 2
-    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
-    pads = pads_per_axis(padding, axes)
+    stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
     space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
     out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
     _conv_into(xp, out, x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -279,9 +282,8 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
 
 @conv.kernel(_order)
 def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, space=None):
-    axes = len(weight.shape) - 2
-    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
-    pads, last = pads_per_axis(padding, axes), _channels_last(xp, out)
+    stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
+    last = _channels_last(xp, out)
     if _is_larger(weight, out, groups):
         _correlate_few(xp, out, _framed(xp, x, pads, 0), weight, stride, dilation, groups)
     else:
@@ -310,8 +312,7 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
 def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation=1, groups=1):
     out_channels, channels, *size = weight.shape
     axes = len(size)
-    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
-    pads = pads_per_axis(padding, axes)
+    stride, pads, dilation = _geometry(axes, stride, padding, dilation)
     g, last = _channels_last(xp, y), _channels_last(xp, out)
     geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
     if _is_larger(weight, y, groups) and all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry):
@@ -380,8 +381,8 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
 @conv_weight.kernel(_order)
 def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     axes = len(size)
-    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
-    x, g = _padded(xp, _channels_last(xp, x), pads_per_axis(padding, axes)), _channels_last(xp, y)
+    stride, pads, dilation = _geometry(axes, stride, padding, dilation)
+    x, g = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y)
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
     taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
     windows = xp.sliding_windows(x, size, stride, dilation, space)
@@ -410,29 +411,17 @@ def _conv_by_bias(xp: Any, g: Any) -> Any:
 
 
 conv.vjp(
-    x=lambda xp, g, weight, x_shape, stride, padding, dilation, groups: xp.conv_input(
-        g, weight, space=x_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
-    weight=lambda xp, g, x, weight_shape, stride, padding, dilation, groups: xp.conv_weight(
-        x, g, size=weight_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    x=lambda xp, g, weight, x_shape, space, **how: xp.conv_input(g, weight, space=x_shape[2:], **how),
+    weight=lambda xp, g, x, weight_shape, space, **how: xp.conv_weight(x, g, size=weight_shape[2:], **how),
     bias=_conv_by_bias,
 )
 conv_input.vjp(
-    y=lambda xp, g, weight, y_shape, stride, padding, dilation, groups: xp.conv(
-        g, weight, stride=stride, padding=padding, dilation=dilation, groups=groups, space=y_shape[2:]
-    ),
-    weight=lambda xp, g, y, weight_shape, stride, padding, dilation, groups: xp.conv_weight(
-        g, y, size=weight_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    y=lambda xp, g, weight, y_shape, space, **how: xp.conv(g, weight, space=y_shape[2:], **how),
+    weight=lambda xp, g, y, weight_shape, space, **how: xp.conv_weight(g, y, size=weight_shape[2:], **how),
 )
 conv_weight.vjp(
-    x=lambda xp, g, y, x_shape, stride, padding, dilation, groups: xp.conv_input(
-        y, g, space=x_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
-    y=lambda xp, g, x, y_shape, stride, padding, dilation, groups: xp.conv(
-        x, g, stride=stride, padding=padding, dilation=dilation, groups=groups, space=y_shape[2:]
-    ),
+    x=lambda xp, g, y, x_shape, size, **how: xp.conv_input(y, g, space=x_shape[2:], **how),
+    y=lambda xp, g, x, y_shape, size, **how: xp.conv(x, g, space=y_shape[2:], **how),
 )
 
 
@@ -446,8 +435,8 @@ def _pooling(
     axes = len(x.shape) - 2
     if axes < 1:
         raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {x.shape}.")
-    size, dilation = per_axis(size, axes, "size"), per_axis(dilation, axes, "dilation")
-    stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
+    size = per_axis(size, axes, "size")
+    stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
     return size, stride, pads, dilation, output_space(name, x.shape[2:], size, stride, pads, dilation)
 
 
@@ -600,23 +589,9 @@ def _at_max_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
         out += xp.masked(wanted[tap], here)
 
 
-max_pool.vjp(
-    x=lambda xp, g, x, size, stride, padding, dilation: xp.max_unpool(
-        g, x, size=size, stride=stride, padding=padding, dilation=dilation
-    )
-)
-max_unpool.vjp(
-    y=lambda xp, g, x, size, stride, padding, dilation: xp.at_max(
-        g, x, size=size, stride=stride, padding=padding, dilation=dilation
-    ),
-    x=None,
-)
-at_max.vjp(
-    y=lambda xp, g, x, size, stride, padding, dilation: xp.max_unpool(
-        g, x, size=size, stride=stride, padding=padding, dilation=dilation
-    ),
-    x=None,
-)
+max_pool.vjp(x=lambda xp, g, x, **how: xp.max_unpool(g, x, **how))
+max_unpool.vjp(y=lambda xp, g, x, **how: xp.at_max(g, x, **how), x=None)
+at_max.vjp(y=lambda xp, g, x, **how: xp.max_unpool(g, x, **how), x=None)
 
 
 @op("Σ pool", text="sum_pool({x})", tex=r"\operatorname{{sumpool}}({x})")
@@ -661,8 +636,8 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
 @sum_unpool.kernel(_order)
 def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilation=1):
     axes = len(space)
-    size, dilation = per_axis(size, axes, "size"), per_axis(dilation, axes, "dilation")
-    stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
+    size = per_axis(size, axes, "size")
+    stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
     framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
     y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
     if not (apart := _covers(framed, y, size, stride, dilation)):
@@ -676,16 +651,8 @@ def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilatio
         out[...] = _unframed(framed, pads, space)
 
 
-sum_pool.vjp(
-    x=lambda xp, g, x_shape, size, stride, padding, dilation: xp.sum_unpool(
-        g, space=x_shape[2:], size=size, stride=stride, padding=padding, dilation=dilation
-    )
-)
-sum_unpool.vjp(
-    y=lambda xp, g, size, stride, padding, dilation: xp.sum_pool(
-        g, size=size, stride=stride, padding=padding, dilation=dilation
-    )
-)
+sum_pool.vjp(x=lambda xp, g, x_shape, **how: xp.sum_unpool(g, space=x_shape[2:], **how))
+sum_unpool.vjp(y=lambda xp, g, space, **how: xp.sum_pool(g, **how))
 
 
 # ------------------------------------------------------------------------------------------------------ unfold and fold
@@ -716,12 +683,8 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     Tensor([[[1.0, 4.0, 3.0]]])
     """
     axes = len(space)
-    size, dilation, pads = (
-        per_axis(size, axes, "size"),
-        per_axis(dilation, axes, "dilation"),
-        pads_per_axis(padding, axes),
-    )
-    stride = per_axis(stride, axes, "stride")
+    size = per_axis(size, axes, "size")
+    stride, pads, dilation = _geometry(axes, stride, padding, dilation)
     windows = output_space("fold", space, size, stride, pads, dilation)
     taps = math.prod(size)
     if len(y.shape) != 3 or y.shape[1] % taps or y.shape[2] != math.prod(windows):
@@ -738,13 +701,5 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     return _unframed(out, pads, space)
 
 
-unfold.vjp(
-    x=lambda xp, g, x_shape, size, stride, padding, dilation: xp.fold(
-        g, space=x_shape[2:], size=size, stride=stride, padding=padding, dilation=dilation
-    )
-)
-fold.vjp(
-    y=lambda xp, g, size, stride, padding, dilation: xp.unfold(
-        g, size=size, stride=stride, padding=padding, dilation=dilation
-    )
-)
+unfold.vjp(x=lambda xp, g, x_shape, **how: xp.fold(g, space=x_shape[2:], **how))
+fold.vjp(y=lambda xp, g, space, **how: xp.unfold(g, **how))

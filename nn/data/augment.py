@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,12 +107,7 @@ def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, 
             [7., 8.]]])
     """
     window = pair((size, size) if isinstance(size, int) else size, "size")
-    padding, image_shape = whole(padding, "padding", 0), _shape(image_shape)
-
-    def cropped(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
-        return _cropped(x, window, padding, image_shape, generator)
-
-    return cropped
+    return partial(_cropped, window=window, padding=whole(padding, "padding", 0), image_shape=_shape(image_shape))
 
 
 def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Change:
@@ -124,20 +120,15 @@ def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Change:
     array([[[0., 1.],
             [0., 0.]]])
     """
-    pixels, image_shape = whole(pixels, "pixels", 0), _shape(image_shape)
-
-    def moved(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
-        return _cropped(x, None, pixels, image_shape, generator)
-
-    return moved
+    return partial(_cropped, window=None, padding=whole(pixels, "pixels", 0), image_shape=_shape(image_shape))
 
 
 def _cropped(
     x: NDArray[Any],
+    generator: np.random.Generator,
     window: tuple[int, int] | None,
     padding: int,
     image_shape: tuple[int, int] | None,
-    generator: np.random.Generator,
 ) -> NDArray[Any]:
     """A window of each padded image, as large as the image if ``window`` is ``None``."""
     images = _as_images(x, image_shape)

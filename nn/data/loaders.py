@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ from autograd.errors import DomainError
 from nn.data.dataset import Dataset, hold_out
 from nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
 from nn.errors import DataError
-
-DIGITS = tuple("0123456789")
 
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -75,6 +74,13 @@ def _fetch(name: str, folder: str | Path | None, progress: Progress | None) -> l
     return [fetch(file, home, progress) for file in REMOTE[name]]
 
 
+def _dataset(name: str, side: int, parts: Sequence[NDArray[Any]], source: str, licence: str) -> Dataset:
+    """Digits of ``side`` × ``side`` pixels: images and labels for training, then those of the test."""
+    x_train, y_train, x_test, y_test = parts
+    classes = tuple("0123456789")
+    return Dataset(name, x_train, y_train, x_test, y_test, (side, side), classes, source, licence)
+
+
 def mnist(
     dtype: DTypeLike = np.float32, *, folder: str | Path | None = None, progress: Progress | None = None
 ) -> Dataset:
@@ -82,7 +88,7 @@ def mnist(
 
     Args:
         dtype: floating dtype of the images.
-        folder: where the four files are kept; by default ``mnist`` in the cache (`nn.data.cache_folder`).
+        folder: where the files are kept; by default a folder of that name in the cache (`nn.data.cache_folder`).
         progress: see `nn.data.download.fetch`.
 
     Raises:
@@ -98,17 +104,8 @@ def mnist(
     levels = (np.arange(256) / 255).astype(dtype)
     x_train, x_test = (levels[images.reshape(len(images), -1)] for images in parts[::2])
     y_train, y_test = (labels.astype(np.int64) for labels in parts[1::2])
-    return Dataset(
-        name="mnist",
-        x_train=x_train,
-        y_train=y_train,
-        x_test=x_test,
-        y_test=y_test,
-        image_shape=(28, 28),
-        classes=DIGITS,
-        source="MNIST (Yann LeCun, Corinna Cortes, Christopher J. C. Burges)",
-        licence="CC BY-SA 3.0",
-    )
+    source = "MNIST (Yann LeCun, Corinna Cortes, Christopher J. C. Burges)"
+    return _dataset("mnist", 28, (x_train, y_train, x_test, y_test), source, "CC BY-SA 3.0")
 
 
 def semeion(
@@ -124,34 +121,17 @@ def semeion(
     The file has neither a split nor writers. The split is drawn at random, by default 1200 training and 393 test
     digits; about 80 writers wrote every digit twice, so a writer may be in both parts.
 
-    Args:
-        dtype: floating dtype of the images.
-        test_size: number of test digits.
-        seed: of the split.
-        folder: where the file is kept; by default ``semeion`` in the cache (`nn.data.cache_folder`).
-        progress: see `nn.data.download.fetch`.
-
-    Raises:
-        CacheError, DownloadError: the file can't be obtained.
-        DataError: the file has unexpected content.
-        DomainError: no digit is left for training, or for the test.
+    ``test_size``: number of test digits. ``seed``: of the split. The rest is as for `mnist`. Raises also `DomainError`
+    if no digit is left for training, or for the test.
     """
     dtype = as_dtype(dtype)
     (text,) = _fetch("semeion", folder, progress)
     images, labels = parse_semeion(text, REMOTE["semeion"][0].name)
-    x_train, y_train, x_test, y_test = hold_out(images.astype(dtype), labels, test_size, seed)
-    return Dataset(
-        name="semeion",
-        x_train=x_train,
-        y_train=y_train,
-        x_test=x_test,
-        y_test=y_test,
-        image_shape=(16, 16),
-        classes=DIGITS,
-        source="Semeion Handwritten Digit, UCI Machine Learning Repository, DOI 10.24432/C5SC8V "
-        "(Tactile Srl, Brescia; Semeion Research Center, Rome)",
-        licence="CC BY 4.0",
+    source = (
+        "Semeion Handwritten Digit, UCI Machine Learning Repository, DOI 10.24432/C5SC8V "
+        "(Tactile Srl, Brescia; Semeion Research Center, Rome)"
     )
+    return _dataset("semeion", 16, hold_out(images.astype(dtype), labels, test_size, seed), source, "CC BY 4.0")
 
 
 def usps(
@@ -163,17 +143,8 @@ def usps(
 ) -> Dataset:
     """USPS: digits from envelopes, 7291 for training and 2007 for the test, 16×16, grey from 0 (paper) to 1 (ink).
 
-    Args:
-        dtype: floating dtype of the images.
-        threshold: None keeps the grey; otherwise 1 = ink where the grey is above it, else 0. The embedded digits use
-            0.4.
-        folder: where the two files are kept; by default ``usps`` in the cache (`nn.data.cache_folder`).
-        progress: see `nn.data.download.fetch`.
-
-    Raises:
-        CacheError, DownloadError: the files can't be obtained.
-        DataError: a file has unexpected content.
-        DomainError: a threshold outside [0, 1).
+    ``threshold``: None keeps the grey; otherwise 1 = ink where the grey is above it, else 0. The embedded digits use
+    0.4. The rest is as for `mnist`. Raises also `DomainError` for a threshold outside [0, 1).
     """
     dtype = as_dtype(dtype)
     if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold < 1):
@@ -182,19 +153,11 @@ def usps(
     for content, file in zip(_fetch("usps", folder, progress), REMOTE["usps"], strict=True):
         grey, labels = parse_usps(_decompress(content, bz2.BZ2Decompressor(), file.name), file.name)
         parts += [(grey if threshold is None else grey > threshold).astype(dtype), labels]
-    x_train, y_train, x_test, y_test = parts
-    return Dataset(
-        name="usps",
-        x_train=x_train,
-        y_train=y_train,
-        x_test=x_test,
-        y_test=y_test,
-        image_shape=(16, 16),
-        classes=DIGITS,
-        source="USPS, as LIBSVM gives it (Jonathan J. Hull, A database for handwritten text recognition research, "
-        "IEEE PAMI 16(5), 1994)",
-        licence="none stated",
+    source = (
+        "USPS, as LIBSVM gives it (Jonathan J. Hull, A database for handwritten text recognition research, IEEE PAMI "
+        "16(5), 1994)"
     )
+    return _dataset("usps", 16, parts, source, "none stated")
 
 
 def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:

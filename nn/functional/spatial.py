@@ -11,26 +11,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from autograd import (
-    Tensor,
-    asarray,
-    at_max,
-    conv,
-    conv_input,
-    expand_dims,
-    max_pool,
-    reshape,
-    squeeze,
-    sum_pool,
-    take,
-)
-from autograd import (
-    fold as fold_columns,
-)
-from autograd import pad as pad_array
-from autograd import (
-    unfold as unfold_columns,
-)
+import autograd as ag
+from autograd import Tensor, asarray, at_max, conv, conv_input, expand_dims, max_pool, reshape, squeeze, sum_pool, take
 from autograd.backends import NUMPY
 from autograd.common.validation import number
 from autograd.errors import DomainError, ShapeError
@@ -253,10 +235,16 @@ def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, in
     ]
 
 
-def _is_regular(spans: list[tuple[int, int]]) -> bool:
-    """Whether windows are of one size and follow each other at one distance."""
-    steps = {b[0] - a[0] for a, b in pairwise(spans)}
-    return len({b - a for a, b in spans}) == 1 and len(steps) <= 1 and 0 not in steps
+def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any] | None:
+    """Size and stride of windows that are of one size and follow each other at one distance; ``None`` for others."""
+    found = []
+    for of_axis in spans:
+        sizes, steps = {b - a for a, b in of_axis}, {b[0] - a[0] for a, b in pairwise(of_axis)}
+        if len(sizes) > 1 or len(steps) > 1 or 0 in steps:
+            return None
+        found.append((*sizes, *(steps or sizes)))
+    size, stride = zip(*found, strict=True)
+    return {"size": size, "stride": stride}
 
 
 def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) -> tuple[Tensor, tuple[int, ...]]:
@@ -270,7 +258,7 @@ def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) ->
             min(a + i, b - 1) if repeat_last or a + i < b else x.shape[axis] for a, b in of_axis for i in range(length)
         ]
         if not repeat_last:
-            x = pad_array(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
+            x = ag.pad(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
         x = take(x, asarray(index, device=x.device), axis=axis)
         sizes.append(length)
     return x, tuple(sizes)
@@ -282,8 +270,8 @@ def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
     """
     spans = _adaptive(output_size, x.shape[2:])
-    if all(map(_is_regular, spans)):
-        return max_pool(x, **_short(_regular(spans)))
+    if windows := _regular(spans):
+        return max_pool(x, **_short(windows))
     x, sizes = _evened(x, spans, repeat_last=True)
     return max_pool(x, size=sizes)
 
@@ -296,8 +284,7 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     spans = _adaptive(output_size, x.shape[2:])
     if all(len(of_axis) == 1 for of_axis in spans):
         return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
-    if all(map(_is_regular, spans)):
-        windows = _regular(spans)
+    if windows := _regular(spans):
         mean: Tensor = sum_pool(x, **_short(windows)) * (1 / math.prod(windows["size"]))
         return mean
     even, sizes = _evened(x, spans, repeat_last=False)
@@ -305,12 +292,6 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     for of_axis in spans:
         counts = counts[..., None] * NUMPY.asarray([b - a for a, b in of_axis])
     return sum_pool(even, size=sizes) * asarray(1 / counts, dtype=x.dtype, device=x.device)
-
-
-def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any]:
-    size = tuple(of_axis[0][1] - of_axis[0][0] for of_axis in spans)
-    steps = (of_axis[1][0] - of_axis[0][0] if len(of_axis) > 1 else k for of_axis, k in zip(spans, size, strict=True))
-    return {"size": size, "stride": tuple(steps)}
 
 
 conv1d, conv2d, conv3d = _family(_conv)
@@ -349,7 +330,7 @@ def unfold(x: Any, kernel_size: Many, dilation: Many = 1, padding: Many = 0, str
     >>> unfold([[[[1.0, 2.0], [3.0, 4.0]]]], (2, 1)).tolist()
     [[[1.0, 2.0], [3.0, 4.0]]]
     """
-    return unfold_columns(asarray(x), size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    return ag.unfold(asarray(x), size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
 
 def fold(
@@ -362,7 +343,7 @@ def fold(
     [[[[1.0, 2.0], [3.0, 4.0]]]]
     """
     space = tuple(output_size)
-    return fold_columns(asarray(x), space=space, size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    return ag.fold(asarray(x), space=space, size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
 
 PADDED = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -388,7 +369,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
         raise ShapeError(f"pad {given!r} takes more from x {x.shape} than there is.")
     if mode == "constant":
         kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pairs, strict=True))
-        return pad_array(x[kept], pad_width=[(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
+        return ag.pad(x[kept], pad_width=[(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
     if mode not in PADDED:
         raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
     for axis, (a, b) in enumerate(pairs):
@@ -401,7 +382,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
                 raise ShapeError(
                     f"pad: mode {mode!r} adds at most {widest} elements to axis {axis} of x {x.shape}: {given!r}."
                 )
-    return pad_array(x, pad_width=pairs, mode=PADDED[mode])
+    return ag.pad(x, pad_width=pairs, mode=PADDED[mode])
 
 
 def interpolate(
@@ -426,20 +407,22 @@ def interpolate(
         raise ShapeError(f"interpolate takes x (batch, channels, *space); it was given shape {x.shape}.")
     if (size is None) == (scale_factor is None):
         raise DomainError("interpolate takes either size or scale_factor.")
-    factors: tuple[float, ...] = (1.0,) * axes
-    if size is None:
-        factors = (
-            tuple(scale_factor)
-            if isinstance(scale_factor, Sequence)
-            else (number(scale_factor, "scale_factor"),) * axes
-        )
-        size = tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
-    sizes = per_axis(size, axes, "size")
+    if size is not None:
+        sizes = per_axis(size, axes, "size")
+        steps = [n / m for n, m in zip(x.shape[2:], sizes, strict=True)]
+    else:
+        given = scale_factor if isinstance(scale_factor, Sequence) else (scale_factor,) * axes
+        factors = [number(factor, "scale_factor") for factor in given]
+        if len(factors) != axes:
+            raise DomainError(
+                f"scale_factor is one number, or one for each of the {axes} axes of space; it was given {given!r}."
+            )
+        sizes = per_axis(tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)), axes, "size")
+        steps = [1 / factor for factor in factors]
     if mode not in ("nearest", "linear", "bilinear", "trilinear"):
         raise DomainError(f"interpolate has no mode {mode!r}: choose 'nearest' or 'linear'.")
-    for axis, (m, factor) in enumerate(zip(sizes, factors, strict=True), 2):
+    for axis, (m, step) in enumerate(zip(sizes, steps, strict=True), 2):
         n = x.shape[axis]
-        step = (n / m) if size is not None and scale_factor is None else 1 / factor
         new = NUMPY.arange(m, dtype="float64")
         if mode == "nearest":
             x = take(x, _index(NUMPY.minimum(NUMPY.floor(new * step), n - 1), x), axis=axis)

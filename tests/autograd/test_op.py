@@ -72,6 +72,18 @@ class TestDeclaration:
             scaled.vjp(x=lambda g, scale: g * scale)
         assert scaled.rules == {}
 
+    def test_a_rule_may_take_all_parameters_that_it_does_not_name(self):
+        @ag.op("f")
+        def scaled(xp, x, *, by, plus=0.0):
+            return x * by + plus
+
+        scaled.vjp(x=lambda xp, g, by, **rest: xp.scaled(g, by=by, plus=rest["plus"] * 0))
+        assert scaled.rules["x"][1] == ("xp", "g", "by", "plus")
+        x = leaf(3.0)
+        scaled(x, by=2.0, plus=1.0).backward()
+        assert x.grad.tolist() == 2.0
+        assert ag.compile(ag.grad(lambda x: scaled(x, by=5.0)))(3.0).tolist() == 5.0
+
     def test_a_rule_for_an_unknown_argument(self):
         @ag.op("f")
         def scaled(xp, x, *, by):

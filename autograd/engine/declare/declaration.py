@@ -100,7 +100,9 @@ class Declaration:
         return template
 
     def checked_rule(self, arg: str, rule: Any) -> Rule:
-        """A rule, and the names that it asks for. Raises for a name that does not exist."""
+        """A rule, and the names that it asks for: with ``**rest``, all other parameters, too. Raises for a name that
+        does not exist.
+        """
         if arg not in self.args:
             raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
         known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
@@ -110,7 +112,14 @@ class Declaration:
                 f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
                 f"it may ask for {', '.join(sorted(known))}."
             )
-        return rule, wants
+        if not rule.__code__.co_flags & 0x08:
+            return rule, wants
+        rest = tuple(name for name in self.params if name not in wants)
+
+        def spread(*given: Any) -> Any:
+            return rule(*given[: len(wants)], **dict(zip(rest, given[len(wants) :], strict=True)))
+
+        return spread, (*wants, *rest)
 
 
 def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

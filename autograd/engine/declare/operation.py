@@ -13,7 +13,7 @@ Arrays are positional (``*arrays`` for any number, given one by one or as a list
 out), parameters keyword-only; a call may give these by position, too, after the arrays. A rule returns the gradient
 with respect to its argument from ``g``, the upstream gradient. **The rule's signature is its save-list**: it may name
 ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not
-kept alive.
+kept alive. ``**rest`` are the parameters that it does not name.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Op(Declaration):
                 self.ruleless |= {arg}
             else:
                 self.rules[arg] = self.checked_rule(arg, rule)
-                self.names[f"rule_{arg}"] = rule
+                self.names[f"rule_{arg}"] = self.rules[arg][0]
             self.sparse_rules.pop(arg, None)
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
@@ -96,7 +96,7 @@ class Op(Declaration):
         """
         for arg, rule in rules.items():
             self.sparse_rules[arg] = self.checked_rule(arg, rule)
-            self.names[f"sparse_rule_{arg}"] = rule
+            self.names[f"sparse_rule_{arg}"] = self.sparse_rules[arg][0]
         self.sparse_pulls = Pulls(self, sparse=True)
 
     def kernel(self, order: Callable[[int], tuple[int, ...]]) -> Callable[[Callable[..., None]], Callable[..., None]]:

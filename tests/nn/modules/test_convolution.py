@@ -153,6 +153,7 @@ def test_a_training_step_compiles_to_the_eager_numbers():
         (lambda: F.max_pool2d(X, 2, padding=2), DomainError, "more than half"),
         (lambda: F.interpolate(X), DomainError, "either size or scale_factor"),
         (lambda: F.interpolate(X, 3, mode="cubic"), DomainError, "no mode 'cubic'"),
+        (lambda: F.interpolate(X, scale_factor=(2, 2, 2)), DomainError, "one for each of the 2 axes of space"),
         (lambda: F.pad(X, (1,)), DomainError, "pair of integers"),
         (lambda: F.pad(X, (9, 0), "reflect"), ShapeError, "at most 5"),
         (lambda: F.conv_transpose2d(X, np.ones((3, 2, 2, 2))), ShapeError, "a weight (in, out / groups"),
