@@ -19,7 +19,7 @@ from autograd import errors, linalg, random, trees
 from autograd.backends import devices
 from autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
 from autograd.engine.anomaly import detect_anomaly
-from autograd.engine.backward import backward_steps, gradients
+from autograd.engine.backward import backward_steps
 from autograd.engine.declare.operation import OPS, Op, op
 from autograd.engine.graph import Graph, Node
 from autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
@@ -35,6 +35,7 @@ from autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Ten
     shaping,
     sorting,
 )
+from autograd.functions.gradients import gradients
 from autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autograd.interop import hints as _hints
 from autograd.interop import protocols as _protocols

@@ -14,7 +14,6 @@ from autograd import trees as trees
 from autograd.backends import devices as devices
 from autograd.engine.anomaly import detect_anomaly as detect_anomaly
 from autograd.engine.backward import backward_steps as backward_steps
-from autograd.engine.backward import gradients as gradients
 from autograd.engine.declare.operation import OPS as OPS
 from autograd.engine.declare.operation import Op as Op
 from autograd.engine.declare.operation import op as op
@@ -72,6 +71,7 @@ from autograd.functions.elementwise import ndtr as ndtr
 from autograd.functions.elementwise import rad2deg as rad2deg
 from autograd.functions.elementwise import rsqrt as rsqrt
 from autograd.functions.elementwise import stop_gradient as stop_gradient
+from autograd.functions.gradients import gradients as gradients
 from autograd.functions.products import einsum as einsum
 from autograd.functions.products import outer as outer
 from autograd.functions.products import tensordot as tensordot

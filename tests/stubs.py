@@ -145,8 +145,13 @@ def tensor_methods():
         elif inspect.isfunction(value) and name != "__getattr__":  # a checker is to see which names are missing
             lines.append(as_written(value))
     lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
-    head = "from autograd.engine.hooks import Hook\nfrom autograd.engine.tensor import Tensor\n\nclass TensorMethods:\n"
-    return HEAD + head + "".join(f"    {line}\n" for line in lines)
+    imports = [
+        "from collections.abc import Iterator",
+        "from autograd.engine.hooks import Hook",
+        "from autograd.engine.tensor import Tensor",
+    ]
+    head = "\n".join([HEAD.rstrip(), *imports, "\nclass TensorMethods:\n"])
+    return head + "".join(f"    {line}\n" for line in lines)
 
 
 HEAD = """\

@@ -1,24 +1,23 @@
-"""`Tensor`: an array with a node in the graph. Its operators and most methods are in `autograd.functions.methods`."""
+"""`Tensor`: an array with a node in the graph.
+
+Its operators and most methods are in `autograd.functions.methods`, its conversions in `autograd.interop.protocols`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from operator import index
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from autograd import backends
 from autograd.common.messages import describe, shown
 from autograd.common.shapes import Shape
 from autograd.engine.graph import Node
 from autograd.engine.memory import written
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from autograd.errors import DTypeError, GradientError
 
 if TYPE_CHECKING:
     from autograd.engine._methods import TensorMethods
 else:
     TensorMethods = object
-
-R = TypeVar("R")
 
 new = object.__new__
 
@@ -170,71 +169,7 @@ class Tensor(TensorMethods):
         notes += [f"op={self.node.op.name}"] if self.node else ["requires_grad=True"] if self.requires_grad else []
         return f"Tensor({', '.join([text, *notes])})"
 
-    def __len__(self) -> int:
-        if not self.shape:
-            raise DTypeError("a Tensor of shape () has no length.")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        for i in range(len(self)):
-            yield self[i]
-
-    def _number(self, kind: Callable[[Any], R], way: str = "") -> R:
-        """The value of a one-element Tensor as a Python number of a ``kind``."""
-        data, name = self.data, kind.__name__
-        if data.size != 1:
-            raise ShapeError(
-                f"{self._called()} has {self.size} elements, and {name} takes one: pick it by its index, or reduce "
-                f"them{way}."
-            )
-        value = data.item() if hasattr(data, "item") else data  # the array API standard has only float() and the like
-        try:
-            return kind(value)
-        except (TypeError, ValueError, OverflowError):
-            ours = DomainError if isinstance(value, float) and kind is int else DTypeError
-            raise ours(f"{self._called()} is {value!r}, which can't be made {name}.") from None
-
-    def __bool__(self) -> bool:
-        return self._number(bool, " with .all() or .any()")
-
-    def __float__(self) -> float:
-        return self._number(float)
-
-    def __int__(self) -> int:
-        return self._number(int)
-
-    def __complex__(self) -> complex:
-        return self._number(complex)
-
-    def __index__(self) -> int:
-        if self.shape:
-            raise DTypeError(f"{self._called()} is no index of Python's: that is one integer, of shape ().")
-        return self._number(index)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
-
     __hash__ = object.__hash__
-
-    def item(self) -> float | int | bool | complex:
-        """The value of a one-element Tensor as a Python number."""
-        return self.data.item() if self.data.size == 1 else self._number(item)  # type: ignore[no-any-return]
-
-    def tolist(self) -> Any:
-        """The values as nested lists of Python numbers."""
-        return backends.to_numpy(self.data).tolist()
-
-    def numpy(self) -> Any:
-        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, and a wait until it is computed.
-
-        Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
-        """
-        if self.requires_grad:
-            raise GradientError(
-                f"{self._called()} requires grad, and what NumPy computes from it would not be recorded: "
-                "use .detach().numpy(), or the function of that name in autograd."
-            )
-        return backends.to_numpy(self.data)
 
     def _called(self) -> str:
         """This Tensor's name in a message."""
@@ -268,30 +203,6 @@ class Tensor(TensorMethods):
         change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
         """
         return wrap(self._data, name=self.name)
-
-    def __getstate__(self) -> dict[str, Any]:
-        if self.node is not None:
-            raise GradientError(
-                f"{self._called()} was made by {self.node.op.name} and can't be copied or pickled with its history: "
-                "use .detach() first."
-            )
-        return {"data": self.data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
-        self.node, self.hooks, self._name = None, None, state["name"]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        state = self.__getstate__()
-        copy = type(self).__new__(type(self))
-        grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
-        copy.__setstate__({**state, "data": backends.asarray(self.data, copy=True), "grad": grad})
-        return copy
-
-
-def item(value: Any) -> Any:
-    """The number itself."""
-    return value
 
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:

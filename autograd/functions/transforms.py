@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from autograd import backends, trees
 from autograd.common.messages import describe, shown
 from autograd.common.shapes import size
-from autograd.engine.backward import gradients
 from autograd.engine.graph import Node, reachable, vertex_of
 from autograd.engine.modes import MODE, enable_grad
 from autograd.engine.tensor import Tensor, new, wrap
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.creation import eye, zeros
+from autograd.functions.gradients import gradients
 from autograd.ops.shaping import stack
 
 Function = Callable[..., Any]

@@ -1,20 +1,96 @@
-"""`Tensor`'s methods for the protocols of NumPy, the array API and DLPack, and hints for names of other libraries."""
+"""`Tensor`'s methods for the protocols of Python, NumPy, the array API and DLPack, and hints for foreign names."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Iterator
 from inspect import getattr_static
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from autograd import backends
-from autograd.errors import DeviceError, DomainError, GradientError
+from autograd.engine.tensor import Tensor, wrap
+from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from autograd.functions.dtypes import API_VERSIONS
 from autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from autograd.interop.hints import Hint, tensor_hints
 
+R = TypeVar("R")
+
 
 class Protocols:
     """The methods that the protocols call. Their ``self`` is a `Tensor`."""
+
+    # ---------------------------------------------------------------------------------- Python: values, copies, pickles
+
+    def __len__(self: Any) -> int:
+        if not self.shape:
+            raise DTypeError("a Tensor of shape () has no length.")
+        return self.shape[0]  # type: ignore[no-any-return]
+
+    def __iter__(self: Any) -> Iterator[Tensor]:
+        for i in range(len(self)):
+            yield self[i]
+
+    def __bool__(self: Any) -> bool:
+        return _number(self, bool, " with .all() or .any()")
+
+    def __float__(self: Any) -> float:
+        return _number(self, float)
+
+    def __int__(self: Any) -> int:
+        return _number(self, int)
+
+    def __complex__(self: Any) -> complex:
+        return _number(self, complex)
+
+    def __index__(self: Any) -> int:
+        if self.shape:
+            raise DTypeError(f"{self._called()} is no index of Python's: that is one integer, of shape ().")
+        return _number(self, operator.index)
+
+    def __format__(self: Any, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def item(self: Any) -> float | int | bool | complex:
+        """The value of a one-element Tensor as a Python number."""
+        return self.data.item() if self.data.size == 1 else _number(self, _item)  # type: ignore[no-any-return]
+
+    def tolist(self: Any) -> Any:
+        """The values as nested lists of Python numbers."""
+        return backends.to_numpy(self.data).tolist()
+
+    def __getstate__(self: Any) -> dict[str, Any]:
+        if self.node is not None:
+            raise GradientError(
+                f"{self._called()} was made by {self.node.op.name} and can't be copied or pickled with its history: "
+                "use .detach() first."
+            )
+        return {"data": self.data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
+
+    def __setstate__(self: Any, state: dict[str, Any]) -> None:
+        self._data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
+        self.node, self.hooks, self._name = None, None, state["name"]
+
+    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
+        copy: Tensor = object.__new__(type(self))
+        grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
+        copy.__setstate__({**self.__getstate__(), "data": backends.asarray(self.data, copy=True), "grad": grad})
+        return copy
+
+    # ---------------------------------------------------------------------------------------- NumPy, array API, DLPack
+
+    def numpy(self: Any) -> Any:
+        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, and a wait until it is computed.
+
+        Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
+        """
+        if self.requires_grad:
+            raise GradientError(
+                f"{self._called()} requires grad, and what NumPy computes from it would not be recorded: "
+                "use .detach().numpy(), or the function of that name in autograd."
+            )
+        return backends.to_numpy(self.data)
 
     def __dlpack__(self: Any, **options: Any) -> Any:
         """The values for another library, in the same memory. Raises `GradientError` if the Tensor requires grad."""
@@ -48,6 +124,25 @@ class Protocols:
 
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if not isinstance(getattr_static(type(self), name, None), Hint)]
+
+
+def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
+    """The value of a one-element Tensor as a Python number of a ``kind``."""
+    data, name = x.data, kind.__name__.strip("_")
+    if data.size != 1:
+        raise ShapeError(
+            f"{x._called()} has {x.size} elements, and {name} takes one: pick it by its index, or reduce them{way}."
+        )
+    value = data.item() if hasattr(data, "item") else data  # the array API standard has only float() and the like
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        ours = DomainError if isinstance(value, float) and kind is int else DTypeError
+        raise ours(f"{x._called()} is {value!r}, which can't be made {name}.") from None
+
+
+def _item(value: Any) -> Any:
+    return value
 
 
 def install(cls: type, package: Any) -> None:

@@ -18,11 +18,11 @@ import numpy as np
 from autograd import backends
 from autograd.common.messages import describe
 from autograd.common.validation import check_function, number, whole
-from autograd.engine.backward import gradients
 from autograd.engine.graph import Graph
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
 from autograd.functions.conversion import asarray
+from autograd.functions.gradients import gradients
 from autograd.functions.transforms import jvp
 from autograd.ops.shaping import concat, reshape
 from autograd.testing.oracles.complexstep import ComplexStep

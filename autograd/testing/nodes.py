@@ -13,11 +13,11 @@ import numpy as np
 
 from autograd import backends
 from autograd.common.validation import number, whole
-from autograd.engine.backward import gradients
 from autograd.engine.graph import Graph, Node
 from autograd.engine.modes import MODE, Mode
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, GradientError
+from autograd.functions.gradients import gradients
 from autograd.testing.oracles.differences import Differences, Vector
 from autograd.testing.oracles.judgement import KINK, OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, RuleError
 from autograd.testing.oracles.reports import factor

@@ -16,10 +16,10 @@ import numpy as np
 
 import autograd
 from autograd import backends
-from autograd.engine.backward import gradients
 from autograd.engine.tensor import Tensor
 from autograd.errors import GradcheckError
 from autograd.functions.conversion import asarray
+from autograd.functions.gradients import gradients
 from autograd.functions.transforms import hvp, jvp
 from autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
 from autograd.testing.oracles.differences import Vector

@@ -42,8 +42,9 @@ CHAPTERS = (
         "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, Graph and Node.",
         "autograd",
         (
-            *("autograd.functions.transforms", "autograd.engine.backward", "autograd.engine.modes"),
-            *("autograd.engine.anomaly", "autograd.engine.graph", "autograd.functions.elementwise:stop_gradient"),
+            *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
+            *("autograd.engine.modes", "autograd.engine.anomaly", "autograd.engine.graph"),
+            "autograd.functions.elementwise:stop_gradient",
         ),
     ),
     Chapter(

@@ -25,7 +25,7 @@ _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
 PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
-_CALLERS = (f"{_PACKAGE}functions/methods", f"{_PACKAGE}functions/transforms")  # their variables name nothing
+_CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # they name nothing
 
 USER, INNER, TRACING, RULES, MODULES = range(5)
 """Whose code a file is: the user's; these packages', of them the tracer's, the operations' and optimizers', `nn`'s."""

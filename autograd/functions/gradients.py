@@ -1,0 +1,88 @@
+"""Gradients of recorded Tensors with respect to others, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, overload
+
+from autograd import backends
+from autograd.common.messages import describe, of_type
+from autograd.engine.backward import backward_steps, listed, seed_of
+from autograd.engine.graph import Node, vertex_of
+from autograd.engine.modes import enable_grad
+from autograd.engine.tensor import Tensor, wrap
+from autograd.errors import DTypeError, GradientError
+
+
+@overload
+def gradients(outputs: Any, inputs: Tensor, seeds: Any = None, *, create_graph: bool = False) -> Tensor: ...
+
+
+@overload
+def gradients(
+    outputs: Any, inputs: Sequence[Tensor], seeds: Any = None, *, create_graph: bool = False
+) -> tuple[Tensor, ...]: ...
+
+
+def gradients(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    seeds: Any = None,
+    *,
+    create_graph: bool = False,
+) -> Any:
+    """The gradients of ``outputs`` with respect to ``inputs`` (any Tensors of the graph). ``.grad`` stays as it is.
+
+    ``seeds``: the upstream gradients of the outputs, 1 by default for one-element ones. With ``create_graph`` the
+    results are recorded, so that they can be differentiated again, also within `no_grad`; the graph is kept in any
+    case. Returns one Tensor for one input, a tuple for a sequence; zeros for an input that the outputs do not depend
+    on.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor(2.0, requires_grad=True)
+    >>> slope = ag.gradients(x**3, x, create_graph=True)
+    >>> slope.data, ag.gradients(slope, x).data
+    (np.float64(12.0), np.float64(12.0))
+    """
+    ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
+    seeds = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else seeds
+    given = listed(seeds, len(ys))
+    for x in xs:
+        if not x.requires_grad:
+            raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
+    vertices = [vertex_of(x) for x in xs]
+    found: dict[Any, Any] = dict.fromkeys(vertices)
+    taken = {id(g) for g in given}
+    with enable_grad() if create_graph else nullcontext():
+        start = [seed_of(y, g, create_graph) for y, g in zip(ys, given, strict=True)]
+        for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs, sparse=True):
+            if vertex in found and create_graph:
+                found[vertex] = g.clone() if id(g) in taken else g  # writing into one must not change another
+                taken.add(id(g))
+                if len(ys) == 1:
+                    _name_gradient(found[vertex], ys[0], vertex)
+            elif vertex in found:
+                found[vertex] = wrap(backends.own(g) if type(vertex) is Node else g)
+    results = tuple(
+        wrap(backends.namespace(x.data).zeros_like(x.data)) if g is None else g
+        for x, g in ((x, found[v]) for x, v in zip(xs, vertices, strict=True))
+    )
+    return results[0] if isinstance(inputs, Tensor) else results
+
+
+def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:
+    """Name a recorded first derivative after two named values, `∂y/∂x`, so that pictures and formulas say it."""
+    if not (x.name and y.name) or y.name.startswith("∂") or g.name is not None:
+        return
+    if g.node is not None and y.node is not None and g.node.index > y.node.index:
+        g.name = f"∂{y.name}/∂{x.name}"
+
+
+def _tensors(given: Any, name: str) -> list[Tensor]:
+    """One Tensor or several, as a list."""
+    found = [given] if isinstance(given, Tensor) or not isinstance(given, Iterable) else list(given)
+    for x in found:
+        if not isinstance(x, Tensor):
+            raise DTypeError(f"{name} are one Tensor or several; {of_type(x)} is among those given.")
+    return found
