@@ -210,6 +210,8 @@ def root_mean_square(array: Any) -> float:
     """The root mean square of an array; 0 for an empty one."""
     values = np.asarray(array)
     values = np.ravel(values if values.dtype.kind == "f" else values.astype(np.float64))
+    if values.size == 1:
+        return abs(float(values[0]))
     top = float(max(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
     if top == 0 or not math.isfinite(top):
         return abs(top)

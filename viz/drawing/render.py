@@ -15,6 +15,7 @@ import unicodedata
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape as _escape
 from importlib import metadata
 from pathlib import Path
@@ -44,7 +45,12 @@ def escape(text: object) -> str:
     >>> escape('a<b & "c" \\N')
     'a&lt;b &amp; &quot;c&quot; \\\\N'
     """
-    return _escape(_clean(text).replace("\\", "\\\\"))
+    return _escaped(str(text))
+
+
+@lru_cache(maxsize=4096)  # attributes such as colours recur
+def _escaped(words: str) -> str:
+    return _escape(_clean(words).replace("\\", "\\\\"))
 
 
 def plain(words: object) -> str:
@@ -58,7 +64,8 @@ def plain(words: object) -> str:
 
 def _clean(words: object) -> str:
     """The text on one line, without characters that XML does not allow."""
-    return " ".join(_UNPRINTABLE.sub("\ufffd", str(words)).replace("\t", " ").splitlines())
+    said = str(words)
+    return said if said.isprintable() else " ".join(_UNPRINTABLE.sub("\ufffd", said).replace("\t", " ").splitlines())
 
 
 def identifier(name: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 import autograd as ag
 from viz.formula.forms import Form, Name, compute, run
+from viz.recorded.notation import is_out_of_range
 
 SAME = ("astype", "positive", "to_device", "reshape", "squeeze", "expand_dims")  # the entries stay the same
 LINEAR = ("sum", "fit", "mean", "matrix_transpose", "permute_dims", "reshape", "getitem")
@@ -46,7 +47,10 @@ class Algebra:
     def simplified(self, form: Any) -> Any:
         """The formula in a shorter form, or unchanged."""
         with np.errstate(all="ignore"):
-            short = self._built(self._terms(form))
+            try:
+                short = self._built(self._terms(form))
+            except OverflowError:
+                return form
             shape, other = self._shape(form), self._shape(short)
             if shape is None or other is None:
                 return form
@@ -245,7 +249,14 @@ def _number(x: Any) -> float | None:
 
 
 def _scaled(terms: list[Term], by: float) -> list[Term]:
-    return [(number * by, factors) for number, factors in terms]
+    return [(_times(number, by), factors) for number, factors in terms]
+
+
+def _times(one: float, other: float) -> float:
+    """The product. Raises `OverflowError` where it is too small or too large for a float."""
+    if is_out_of_range(one * other, one, other):
+        raise OverflowError
+    return one * other
 
 
 def _common(terms: list[Term]) -> float:
@@ -261,7 +272,7 @@ def _multiplied(one: list[Term], other: list[Term]) -> list[Term]:
     for key, (part, n) in more.items():
         total = n + together.get(key, (part, 0.0))[1]
         together[key] = (part, total)
-    return [(number * times, {key: found for key, found in together.items() if found[1]})]
+    return [(_times(number, times), {key: found for key, found in together.items() if found[1]})]
 
 
 def _collected(terms: Iterable[Term]) -> list[Term]:

@@ -14,18 +14,22 @@ import numpy as np
 
 from viz.drawing import marks, numbers, style
 from viz.drawing.render import cell, clipped, row, table, text
-from viz.graph.parts import CardParts, addends, has_prime, prime, says_more, short, split, tag_of
+from viz.graph.parts import (
+    FILLERS,
+    FORMULA,
+    SLOPES,
+    CardParts,
+    addends,
+    has_prime,
+    prime,
+    says_more,
+    short,
+    split,
+    tag_of,
+)
 from viz.recorded.evaluate import total
-from viz.recorded.names import INPUT, PARAM
+from viz.recorded.names import INPUT
 from viz.recorded.scene import Card, Socket
-
-TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
-CONST = "CONST"  # the tag of a constant that is called by its value
-FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
-DERIVATIVE = 36
-FILLERS = (cell("", cellpadding=0),) * 6
-SLOPES = 4  # so many slopes are written beside the formula
-VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # of a check, the one that matters most last
 
 
 class Cards(CardParts):
@@ -411,7 +415,7 @@ class Cards(CardParts):
             rows.append(self._rows(card, shown))
             return self.whole(card, table(*rows, **self.frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
-        widths = self.columns(card)
+        widths = self.columns([card.value, card.gradient], style.CELL)
         rows.append(
             row(
                 cell(text("value", style.CAPTION, muted), align="LEFT", port=words_at[0]),

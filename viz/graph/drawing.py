@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 from viz.drawing import numbers, style
@@ -12,6 +12,7 @@ from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, t
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
 from viz.graph.parts import addends, spine_of
+from viz.recorded.layers import chain_title
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket
@@ -72,9 +73,10 @@ class Drawing:
             return f"{ends}: {self.part.title}, of {numbers.counted(ops, 'operation')}"
         if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
             return f"{scene.end} = {written}"
-        layers = [socket.tail.shape for card in scene.cards for socket in card.sockets if _is_weight(socket)]
-        if layers and all(a[0] == b[1] for a, b in pairwise(layers)) and len(layers) <= 8:
-            return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers))) + " network"
+        if said := chain_title([card.node for card in scene.cards if card.node is not None]):
+            return said
+        if model := next((card.scope[0][1] for card in scene.cards if card.scope and card.scope[0][0] == ""), None):
+            return f"{model}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
         return f"{ends}: {numbers.counted(ops, 'operation')}"
 
     def _lines(self) -> list[list[str]]:

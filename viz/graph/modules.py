@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from viz.drawing.style import Theme
 from viz.graph.row_cards import RowCards, frame_of, gradient_edge, hold_in_column, left_aligned
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
+from viz.recorded.layers import chain_title
 from viz.recorded.loops import Recurrence, loops_in, recurrences
 from viz.recorded.names import ACTIVATIONS, LOSSES
 from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, score, slopes, warn
@@ -161,15 +161,9 @@ class _Table(RowCards):
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
-        weights = (node.inputs[1] for row in self.rows for node in row.nodes if node.op.name == "linear")
-        linear = [tuple(weight.shape) for weight in weights]
-        chain = all(a[0] == b[1] for a, b in pairwise(linear))
         batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 else ""
-        trained = {id(p.tensor) for row in self.rows for p in row.parameters}
-        users = [node for row in self.rows for node in row.nodes if trained.intersection(map(id, node.inputs))]
-        plain = all(node.op.name == "linear" for node in users)
-        if linear and chain and plain and len(linear) <= 8:
-            return "-".join(str(n) for n in (linear[0][1], *(shape[0] for shape in linear))) + f" network{batch}"
+        if chain := chain_title([node for row in self.rows for node in row.nodes]):
+            return f"{chain}{batch}"
         titles = [row.title for row in self.rows if row.nodes]
         model = next((row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == ""), None)
         if model and len(titles) > 4:
@@ -251,7 +245,7 @@ class _Table(RowCards):
         symbol = row.nodes[-1].op.symbol if single else ""
         badge = (
             text(f"{symbol}  ", style.BADGE_SMALL, self.theme.fwd, bold=True)
-            if len(symbol) == 1 and row.op not in LOSSES
+            if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES
             else ""
         )
         name = badge + text(clipped(row.title, 20), style.NAME, colour, bold=True)

@@ -19,6 +19,7 @@ CONST = "CONST"  # the tag of a constant that is called by its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 FILLERS = (cell("", cellpadding=0),) * 6
+COLUMN_GAP = 7  # points from one column of a table to the next
 SLOPES = 4  # slopes that are written beside the formula; of more, their mean
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # of a check, the most important last
 
@@ -243,17 +244,17 @@ class CardParts:
         factor = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).factor if listed else ""
         return f" {factor}" if factor else ""
 
-    def columns(self, card: Card) -> list[int]:
-        """Column widths that the value and the gradient of a parameter share."""
+    def columns(self, arrays: Sequence[np.ndarray | None], size: int) -> list[int]:
+        """The column widths that tables of these arrays share, in numbers of a type size."""
         widths: list[int] = []
-        for array, italic in ((card.value, False), (card.gradient, True)):
-            size = None if array is None else self._size_of(array)
-            if array is None or size is None:
+        for array in arrays:
+            most = None if array is None else self._size_of(array)
+            if array is None or most is None:
                 continue
             for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
                 widths += [0] * (len(line) - len(widths))
                 for j, said in enumerate(line):
-                    widths[j] = max(widths[j], round(text_width(said, min(size, style.CELL)) + 4 + italic))
+                    widths[j] = max(widths[j], round(text_width(said, min(size, most)) + COLUMN_GAP))
         return widths
 
     def shown(
@@ -269,12 +270,14 @@ class CardParts:
         if most is None:
             return self._mark(card, array, gradient)
         size = min(size, style.CAPTION) if self.compact else size
+        narrow = self.compact and array.shape[-1] > 2  # there is no room for wider gaps
+        widths = widths or ([] if narrow else self.columns([array], size))
         lines = []
         for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
             cells = []
             for j, said in enumerate(line):
-                wide = {"width": widths[j]} if j < len(widths) else {}
-                cells.append(cell(self.number(said, min(size, most), colour, italic=gradient), align="RIGHT", **wide))
+                written = self.number(said, min(size, most), colour, italic=gradient)
+                cells.append(cell(written, align="RIGHT", width=widths[j] if widths else None))
             lines.append(row(*cells))
         grid = table(*lines, cellpadding=1 if self.compact else 2)
         factor = "" if gradient else self.factor(array)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ MATHS = {"·": " * ", "²": "**2", "³": "**3", "ᵀ": ".T", "×": "*", "Σ": "s
 PLAINLY: dict[str, tuple[ast.operator, int]] = {"matmul": (ast.MatMult(), 0), "multiply_no_nan": (ast.Mult(), 1)}
 """Functions of two that are written as an operator, and which operand comes first."""
 
-PLACE = re.compile(r"\b_place_(\d+)_\b")
+PLACE = re.compile(r"\b_place_(\w+)_\b")
 
 
 def forward_line(scene: Scene, card: Card) -> str:
@@ -60,7 +61,7 @@ def backward_line(socket: Socket, rule: str | None) -> str:
         sent = _from_formula(socket.sent if not socket.scene.scalar else socket.local, socket)
     summed = ""
     part, shape = socket.head.shape, socket.tail.shape
-    if _keeps_axes(socket.head.node) and socket.sent.head == "sum" and part != shape and len(part) >= len(shape):
+    if part != shape and len(part) >= len(shape) and _keeps_axes(socket.head.node) and socket.sent.head == "sum":
         axes = broadcast_axes(part, shape)
         summed = f"  # summed over axis {', '.join(map(str, axes))}" if axes else ""
     return f"{socket.tail.name}.grad {sign} {sent}{summed}"
@@ -97,14 +98,39 @@ def _substituted(socket: Socket, rule: str) -> str | None:
     """The expression of a rule that is a lambda, in the graph's names; None where it has no such form."""
     head, node = socket.head, socket.head.node
     assert node is not None
+    if node.op.variadic:
+        return None
+    given = dict(zip(node.op.args, node.inputs, strict=False))
+    written = _template(rule, ("g", "out", *given, *(f"{arg}_shape" for arg in given), *node.params))
+    if written is None:
+        return None
+
+    def said(found: re.Match[str]) -> str:
+        name = found[1]
+        if name == "g":
+            return f"{head.name}.grad"
+        if name == "out":
+            return head.name
+        if name in given:
+            value = _operand(socket.scene, given[name])
+        elif name in node.params:
+            value = _value(node.params[name])
+        else:
+            return f"{_operand(socket.scene, given[name.removesuffix('_shape')])}.shape"
+        return f"({value})" if value.startswith("-") else value
+
+    return PLACE.sub(said, written)
+
+
+@cache
+def _template(rule: str, names: tuple[str, ...]) -> str | None:
+    """The expression of a lambda with a place for each of these names; None where it has no such form."""
     try:
         tree = ast.parse(rule, mode="eval").body
     except SyntaxError:
         return None
-    if not isinstance(tree, ast.Lambda) or node.op.variadic:
+    if not isinstance(tree, ast.Lambda):
         return None
-    given, params = dict(zip(node.op.args, node.inputs, strict=False)), node.params
-    places: list[str] = []
 
     class Names(ast.NodeTransformer):
         def visit_Attribute(self, found: ast.Attribute) -> Any:
@@ -124,26 +150,11 @@ def _substituted(socket: Socket, rule: str) -> str | None:
             return call
 
         def visit_Name(self, found: ast.Name) -> Any:
-            name = found.id
-            if name == "g":
-                said = f"{head.name}.grad"
-            elif name == "out":
-                said = head.name
-            elif name in given:
-                said = _operand(socket.scene, given[name])
-            elif name.endswith("_shape") and name[:-6] in given:
-                said = f"{_operand(socket.scene, given[name[:-6]])}.shape"
-            elif name in params:
-                said = _value(params[name])
-            else:
-                return found
-            places.append(f"({said})" if said.startswith("-") else said)
-            return ast.Name(f"_place_{len(places) - 1}_")
+            return ast.Name(f"_place_{found.id}_") if found.id in names else found
 
     written = ast.unparse(Names().visit(tree.body))
-    if re.search(r"\b_(?!place)\w+\(", written):  # a helper of the library says nothing to a reader
-        return None
-    return PLACE.sub(lambda found: places[int(found[1])], written)
+    # A helper of the library says nothing to a reader.
+    return None if re.search(r"\b_(?!place)\w+\(", written) else written
 
 
 def _from_formula(symbol: Symbol, socket: Socket) -> str:

@@ -15,10 +15,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 from itertools import groupby
 from pathlib import Path
-from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -41,7 +39,7 @@ from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import TIGHT, Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
 from viz.recorded.scene import Card, Scene
-from viz.recorded.validation import members, named
+from viz.recorded.validation import is_function, members, named
 
 HEIGHT = 720  # of the frame in a notebook, in pixels
 LEAST = 0.75  # of its size: a wider drawing is scrolled, not made smaller
@@ -148,7 +146,7 @@ def step_through(
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
     if path is not None:
         path = as_path(path)
-    ys: Any = _called(y) if isinstance(y, FunctionType | MethodType | partial) else y
+    ys: Any = _called(y) if is_function(y) else y
     given = {
         "names": named(names),
         "inputs": members(inputs, "inputs"),

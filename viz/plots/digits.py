@@ -107,9 +107,9 @@ def plot_digits(
     height = rows * cell_height + top + bottom
     with settings():
         figure = new_figure(width, height, colours)
-        line = "what the network says" + (" and how sure it is" if certainty is not None else "")
+        line = "the predicted class" + (" and its probability" if certainty is not None else "")
         if mistakes:
-            line += "; thick frame = mistake, with what it is"
+            line += "; thick frame = mistake, with the true class"
         heading(figure, title, line if said is not None else "as the network sees them", colours)
         ramp = _value_colours()
         finite = pictures[np.isfinite(pictures)]
@@ -212,7 +212,7 @@ def plot_confusion(
         worst = f", most often {names[a]} read as {names[b]} ({numbers.counted(most, 'time')})"
 
     size = 0.46  # inches of a cell
-    margin = 0.35 + 0.085 * max(map(len, names))
+    margin = max(0.35 + 0.085 * max(map(len, names)), 0.75)  # at least the room of "precision"
     side, edge = k * size, 0.45
     slanted = max(map(len, names)) > 4
     top = 1.05 + (0.07 * max(map(len, names)) if slanted else 0)
@@ -222,7 +222,7 @@ def plot_confusion(
 
         figure = new_figure(width, height, colours)
         heading(
-            figure, title or summary, "row = what it is     column = what the network says     boxed = right", colours
+            figure, title or summary, "row = true class     column = predicted class     boxed = right", colours
         )
         axes = axes_at(figure, margin, edge, side, side)
         axes.set_xlim(0, k)
@@ -255,6 +255,6 @@ def plot_confusion(
                 axes.text(i + 0.5, -0.35, names[i], ha="center", va="center", **bold)
             axes.text(k + 0.2, i + 0.5, recall, ha="left", va="center", **small)
             axes.text(i + 0.5, k + 0.35, precision, ha="center", va="center", **small)
-        axes.text(k + 0.2, -0.35, "found", ha="left", va="center", fontsize=style.SMALL, color=colours.muted)
-        axes.text(-0.25, k + 0.35, "right", ha="right", va="center", fontsize=style.SMALL, color=colours.muted)
+        axes.text(k + 0.2, -0.35, "recall", ha="left", va="center", fontsize=style.SMALL, color=colours.muted)
+        axes.text(-0.25, k + 0.35, "precision", ha="right", va="center", fontsize=style.SMALL, color=colours.muted)
     return Plot(figure, summary + worst)

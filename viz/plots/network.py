@@ -237,7 +237,7 @@ class _Drawing:
         seen, theme = self.seen, self.theme
         lines = "line = weight: wider is a larger |w|, hollow is negative    "
         if not self.small:
-            lines = "line = weight: wider is a larger |w|, of the strongest hollow is negative"
+            lines = "line = weight: wider is a larger |w|, a wide line is hollow where negative"
             lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)

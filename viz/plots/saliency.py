@@ -135,7 +135,7 @@ class Adversarial(_Shown):
         names = ["input", "change", "changed"]
         title = o["title"] or f"A change of {numbers.short(self.epsilon)} along the sign of ∂L/∂x"
         turned = int(np.sum((self.before == self.labels) & (self.after != self.labels)))
-        line = f"read wrongly now: {turned} of {len(self.x)}; thick frame = mistake"
+        line = f"right before the change and wrong after it: {turned} of {len(self.x)}; thick frame = mistake"
         return sheet(rows, title, line, repr(self), o["theme"], names=names)
 
     def __repr__(self) -> str:

@@ -27,7 +27,7 @@ BLANK = "#fefefe"  # of zero, and behind negative entries: white in both themes,
 NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
 LETTER = 0.075  # inches: a letter of a caption, at most on average
-KEY = 0.3  # inches for the key
+KEY, KEY_WIDTH = 0.3, 0.8  # inches: the height of the key, and the width of its squares or its ramp
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,11 @@ def sheet(
     margin = LEFT + (max(map(len, names)) * LETTER + 0.08 if names else 0)
     columns = max(map(len, rows))
     heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for row in rows]
-    signed = any(_is_signed(tile) for row in rows for tile in row)
-    width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + LETTER * max(len(line), 1.6 * len(title)))
-    height = TOP + sum(heights) + BOTTOM + KEY * signed
+    signed = [tile for row in rows for tile in row if _is_signed(tile)]
+    key = _key_words(signed) if signed else ""
+    written = max(LETTER * len(line), 1.6 * LETTER * len(title), KEY_WIDTH + LETTER * len(key))
+    width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + written)
+    height = TOP + sum(heights) + BOTTOM + KEY * bool(signed)
     with settings():
         figure = new_figure(width, height, theme)
         heading(figure, title, line, theme)
@@ -85,7 +87,7 @@ def sheet(
                     figure.text(*at, words, fontsize=size, color=ink, va="top", ha="center")
             top -= tall
         if signed:
-            _key(figure, rows, theme)
+            _key(figure, signed, key, theme)
     return Plot(figure, alt)
 
 
@@ -155,28 +157,31 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
     axes.add_collection(squares)
 
 
-def _key(figure: Figure, rows: Sequence[Sequence[Tile]], theme: style.Theme) -> None:
-    """Draw the key of signs: a small and a large square, or the ramp with zero."""
+def _key_words(tiles: Sequence[Tile]) -> str:
+    """The words of the key of signs."""
+    if all(map(_is_small, tiles)):
+        words = "small square = negative; darker = larger"
+    else:
+        words = "lightest = most negative, middle = 0, darkest = most positive"
+    most = {tile.most for tile in tiles}
+    return words + (f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else "")
+
+
+def _key(figure: Figure, tiles: Sequence[Tile], words: str, theme: style.Theme) -> None:
+    """Draw the key of signs: small and large squares, or the ramp with zero."""
     width, height = figure.get_size_inches()
-    tiles = [tile for row in rows for tile in row if _is_signed(tile)]
     y = 0.16
-    axes = axes_at(figure, LEFT, y, 1.1, 0.12)
+    axes = axes_at(figure, LEFT, y, KEY_WIDTH - 0.1, 0.12)
     axes.set_axis_off()
-    gradient = tiles[-1].kind == "gradient"
     if all(map(_is_small, tiles)):
         _squares(axes, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), 1.0, tiles[-1].kind, theme)
         axes.set_xlim(-0.5, 4.5)
         axes.set_ylim(0.5, -0.5)
         axes.set_aspect("equal", anchor="W")
-        words = "small square = negative; darker = larger"
     else:
         from matplotlib.colors import ListedColormap
 
-        ramp = ListedColormap(list(style.signed_ramp(gradient)))
+        ramp = ListedColormap(list(style.signed_ramp(tiles[-1].kind == "gradient")))
         axes.imshow(np.linspace(-1, 1, 64)[None], cmap=ramp, aspect="auto")
-        words = "lightest = most negative, middle = 0, darkest = most positive"
-    most = {tile.most for tile in tiles}
-    scale = f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else ""
-    figure.text(
-        (LEFT + 1.2) / width, (y + 0.06) / height, words + scale, fontsize=style.CAPTION, color=theme.muted, va="center"
-    )
+    at = (LEFT + KEY_WIDTH) / width, (y + 0.06) / height
+    figure.text(*at, words, fontsize=style.CAPTION, color=theme.muted, va="center")

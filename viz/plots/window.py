@@ -39,6 +39,7 @@ class _Grid:
     framed: set[tuple[int, int]] = field(default_factory=set)  # by index
     strong: set[tuple[int, int]] = field(default_factory=set)
     kind: str = "value"
+    outside: str = "0"  # written for entries outside of the array
 
     @property
     def size(self) -> tuple[float, float]:
@@ -136,9 +137,10 @@ class _View:
         """The line that explains the marks."""
         thick = "; thick = the largest of it" if self.name == "max_pool" else ""
         if not forward:
-            by = ", and the weights by which they do" if self.w is not None else ""
+            by = ", and the weights that they multiply it by" if self.w is not None else ""
             return f"framed = the outputs that read the entry{by}{thick.replace('of it', 'is there')}"
-        beside = "; hatched = beside the input" if any(map(any, self.place.pads)) else ""
+        outside = "not counted" if self.name == "max_pool" else "counted as 0"
+        beside = f"; hatched = outside of the input, {outside}" if any(map(any, self.place.pads)) else ""
         return f"framed = the window{beside}{thick}"
 
     # ------------------------------------------------------------ forward
@@ -154,7 +156,8 @@ class _View:
             values = {at: float(self.x[(n, o, *at)]) for _, at, inside in taps if inside}
             largest = max(values, key=lambda at: values[at])
             strong = {_two(largest)} if self.name == "max_pool" else set()
-            grid = _grid(self.x[n, o], framed, f"{self.names['x']}[{n},{o}]", framed=framed, strong=strong)
+            title = f"{self.names['x']}[{n},{o}]"
+            grid = _grid(self.x[n, o], framed, title, framed=framed, strong=strong, outside="" if strong else "0")
             rows.append([grid, "max →" if strong else "Σ →", result])
             result_of = numbers.scalar(self.y[index])
             how = f"the largest of {len(values)}" if strong else f"Σ of {len(values)} numbers"
@@ -381,7 +384,7 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
                 Rectangle((j, i), 1, 1, facecolor=theme.panel if missing else face, edgecolor=theme.hair, linewidth=0.6,
                           hatch="////" if missing else None)
             )  # fmt: skip
-            said = "0" if missing and grid.kind != "gradient" else "" if missing else _entry(float(grid.values[i, j]))
+            said = ("" if grid.kind == "gradient" else grid.outside) if missing else _entry(float(grid.values[i, j]))
             colour = theme.muted if missing or not (framed or grid.start is None or grid.kind == "products") else ink
             axes.text(
                 j + 0.5, i + 0.54, said, fontsize=style.SMALL, color=colour, ha="center", va="center",

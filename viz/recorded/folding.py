@@ -203,7 +203,7 @@ def _settings(node: Any) -> tuple[Any, ...]:
 
 
 def _alike(one: _Look | None, other: _Look | None) -> bool:
-    if one is None or other is None or one.own != other.own or len(one.steps) != len(other.steps):
+    if one is None or other is None or len(one.steps) != len(other.steps):
         return False
     # What every block reads, such as a mask, is the same row for all; what is not shown may be a first state.
     return all(
@@ -215,10 +215,12 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
 def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
     """For each block length, and from each row on: the number of rows that equal the row one block further."""
     runs: dict[int, list[int]] = {}
+    numbers_of: dict[Any, int] = {None: -1}  # numbers are compared faster than what they stand for
+    kinds = [numbers_of.setdefault(look and look.own, len(numbers_of)) for look in looks]
     for period in range(1, longest + 1):
         run = [0] * len(looks)
         for i in range(len(looks) - period - 1, -1, -1):
-            if _alike(looks[i], looks[i + period]):
+            if kinds[i] == kinds[i + period] and _alike(looks[i], looks[i + period]):
                 run[i] = run[i + 1] + 1
         if max(run) >= (fewest - 1) * period:
             runs[period] = run
@@ -320,7 +322,7 @@ def check_depth(depth: int | None) -> None:
     """Raise `DrawingError` where modules cannot be opened so deep."""
     if depth is None:
         return
-    if not hasattr(depth, "__index__"):
+    if isinstance(depth, bool) or not hasattr(depth, "__index__"):
         raise refused(depth, "depth", "a whole number, or None")
     if depth < 0:
         raise DrawingError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import autograd as ag
@@ -108,6 +108,17 @@ def joins(nodes: Sequence[Node]) -> bool:
     """Whether several values from outside come together in these operations."""
     inside = set(nodes)
     return len({given for node in nodes for given in node.inputs if isinstance(given, Node)} - inside) > 1
+
+
+def chain_title(nodes: Sequence[Node]) -> str:
+    """The sizes of a chain of at most 8 linear layers, as `4-8-3 network`; empty for any other network."""
+    trained = [n for n in nodes if any(isinstance(x, ag.Tensor) and x.requires_grad for x in n.inputs)]
+    if any(node.op.name != "linear" for node in trained) or any(joins([node]) for node in nodes):
+        return ""
+    shapes = [tuple(node.inputs[1].shape) for node in trained]
+    if not 0 < len(shapes) <= 8 or any(a[0] != b[1] for a, b in pairwise(shapes)):
+        return ""
+    return f"{'-'.join(map(str, (shapes[0][1], *(shape[0] for shape in shapes))))} network"
 
 
 def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:

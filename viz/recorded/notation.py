@@ -288,7 +288,10 @@ class Notation:
         if name in ("multiply", "add", "subtract", "divide", "power"):
             x, y = (self.lift(given[arg]) for arg in ("x", "y"))
             if x.number is not None and y.number is not None and value is not UNKNOWN and np.size(value):
-                return _worth(self.number(np.ravel(value)[0].item()), value)  # all entries are the same
+                result = np.ravel(value)[0].item()  # all entries are the same
+                if name in ("multiply", "divide", "power") and is_out_of_range(result, x.number, y.number):
+                    return None
+                return _worth(self.number(result), value)
             short = getattr(self, f"_simple_{name}")(x, y)
             return None if short is None else _worth(short, value)
         if name == "negative":
@@ -364,7 +367,10 @@ class Notation:
         if y.number is not None and x.number is None:
             return times(y, x)
         if x.number is not None:
-            return times(times(x, _factor(y)), y.inner[1]) if has_factor(y) else None
+            factor = _factor(y).number if has_factor(y) else None
+            if factor is None or is_out_of_range(x.number * factor, x.number, factor):
+                return None
+            return times(times(x, _factor(y)), y.inner[1])
         if has_factor(x):
             return times(_factor(x), times(x.inner[1], y))
         if has_factor(y):
@@ -448,6 +454,15 @@ def _bound(op: Any, args: Any, params: Any) -> dict[str, Any]:
         given = dict(zip(names, args, strict=False))
     defaults = {p: d for p, d in op.params.items() if d is not REQUIRED}
     return {**dict.fromkeys(op.optional), **defaults, **given, **params}
+
+
+def is_out_of_range(result: float, *numbers: float) -> bool:
+    """Whether a product, quotient or power of these numbers is too small or too large for a float.
+
+    >>> is_out_of_range(1e-200 * 1e-200, 1e-200, 1e-200), is_out_of_range(0.0, 0.0, 1.0)
+    (True, False)
+    """
+    return (result == 0 or not math.isfinite(result)) and all(x and math.isfinite(x) for x in numbers)
 
 
 def _factor(x: Symbol) -> Symbol:

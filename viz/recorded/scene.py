@@ -83,7 +83,7 @@ class Card:
         """Whether a rule of this operation was checked and found wrong."""
         return any(socket.wrong for socket in self.sockets)
 
-    @property
+    @cached_property
     def addends(self) -> list[Socket]:
         """The uses through which a gradient arrives."""
         return [use for use in self.uses if use.passes]
@@ -106,13 +106,13 @@ class Socket:
         """Whether the rule for this operand was checked and found wrong."""
         return self.check is not None and self.check.verdict == "wrong"
 
-    @property
+    @cached_property
     def passes(self) -> bool:
         """Whether gradients pass through here."""
         assert self.head.node is not None
         return bool(self.head.node.mask >> self.index & 1)
 
-    @property
+    @cached_property
     def contribution(self) -> np.ndarray | None:
         """The gradient that the engine sent through here, in the operand's shape."""
         parts = self.scene.seen.contributions.get(self.head.place, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from string import Formatter
 from typing import Any
 
@@ -81,6 +82,7 @@ def _asked(before: str, after: str, level: float) -> float:
     return max(level, PRODUCT) if product else level
 
 
+@cache
 def pieces_of(form: str) -> tuple[list[str], list[str]]:
     """The parts of a template: the texts around its fields, one more than fields, and the fields."""
     literals, fields = [""], []

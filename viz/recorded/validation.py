@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -39,6 +39,11 @@ def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
 
 def _is_module(x: Any) -> bool:
     return callable(getattr(x, "parameters", None))
+
+
+def is_function(x: Any) -> TypeGuard[Callable[[], Any]]:
+    """Whether ``x`` is called to get what it computes: a function or an object like one, but no module."""
+    return callable(x) and not (_is_module(x) or isinstance(x, Compiled | type))
 
 
 def named(names: Any) -> Mapping[str, Any]:

@@ -91,3 +91,16 @@ def test_numbers_with_more_digits_than_are_written_are_not_made() -> None:
     x = leaf(1.1, "x")
     (only,) = lines((0.123 * x) ** 2 * (0.457 * x), x)  # the product of the numbers would be 0.006914
     assert only == "∂L/∂x = t3 · 2·t1 · 0.123 + t2 · 0.457 = 0.246·t3·t1 + 0.457·t2"
+
+
+@pytest.mark.parametrize(
+    ("factors", "whole"),
+    [([1e-200, 1e-200, 1e300], "1e-100·x"), ([1e200, 1e200, 1e-300], "1e100·x"), ([1e-200, 1e-200], "1e-200·1e-200·x")],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_product_that_no_float_can_hold_is_not_written_as_0_or_inf(factors: list[float], whole: str) -> None:
+    x = leaf(2.0, "x")
+    y = x
+    for factor in factors:
+        y = y * factor
+    assert lines(y, x)[0].replace("·(1e-200·x)", "·1e-200·x") == f"L = {whole}"

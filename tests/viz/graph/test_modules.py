@@ -231,3 +231,22 @@ def test_inputs_are_called_so():
     y = ag.mean(ag.tanh(layer(x)) ** 2)
     for picture in (draw_modules(y, inputs=[x]), draw_graph(y, view="modules", inputs=[x])):
         assert "θ1" not in picture.source
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        self.inner = nn.Linear(4, 4, seed=0)
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+@pytest.mark.parametrize("view", ["ops", "modules"])
+def test_only_a_chain_of_linear_layers_is_called_by_its_sizes(view):
+    x = np.ones((2, 4), np.float32)
+    chain = nn.MLP([4, 5, 3], seed=0)
+    joined = nn.Sequential(nn.Linear(4, 4, seed=0), Residual())
+    recurrent, _ = nn.LSTM(4, 3, seed=0)(ag.Tensor(np.ones((5, 2, 4), np.float32)))
+    assert draw_graph(ag.mean(chain(x) ** 4 + ag.exp(chain(x))), view=view).title.startswith("MLP, ")
+    assert "4-4-4 network" not in draw_graph(ag.mean(ag.exp(joined(x)) / 7.0) ** 3, view=view).title
+    assert draw_graph(ag.mean(recurrent**2), view=view).title.startswith("LSTM, ")

@@ -618,6 +618,12 @@ def crossed(one, other):
     return int(apart.sum())
 
 
+def test_a_depth_is_a_whole_number():
+    x = ag.Tensor(2.0, requires_grad=True)
+    with pytest.raises(TypeError, match="depth = True is a bool: give a whole number, or None"):
+        draw_graph(x * x, depth=True)
+
+
 @pytest.mark.parametrize("depth", [None, 0, 1, 2])
 def test_every_edge_ends_at_a_card(depth):
     class Block(nn.Module):

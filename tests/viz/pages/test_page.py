@@ -210,3 +210,13 @@ def test_a_function_is_called_once_and_changes_no_gradient_under_anomaly_detecti
 def test_a_function_that_takes_arguments_is_refused():
     with pytest.raises(DrawingError, match=r"called without arguments: give lambda: f\(x\)"):
         step_through(lambda x: x * 2)
+
+
+def test_an_object_that_is_called_like_a_function_is_stepped_through():
+    w = ag.Tensor(2.0, requires_grad=True, name="w")
+
+    class Loss:
+        def __call__(self):
+            return w * 3.0 + 1.0
+
+    assert "return w * 3.0 + 1.0" in step_through(Loss()).html

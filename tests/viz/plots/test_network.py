@@ -207,6 +207,7 @@ class TestDigits:
         assert ids(picture, "w_i0_1_i1_0") == ["w_i0_1_i1_0", "w_i0_1_i1_0_in"]
         assert ids(picture, "w_i0_2_i1_0") == ["w_i0_2_i1_0"]
         assert ids(picture, "w_i0_0_i1_0") == ["w_i0_0_i1_0"]
+        assert "wider is a larger |w|, a wide line is hollow where negative" in words(picture)
 
     def test_it_renders(self, large):
         assert "<svg" in large.svg()

@@ -134,6 +134,15 @@ class TestPicture:
             assert found.save(tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
         assert "score" in viz.saliency(model, x).save(tmp_path / "map.svg").read_text()
 
+    def test_an_input_that_was_read_wrongly_before_does_not_count_as_turned(self):
+        pytest.importorskip("matplotlib")
+        x = RNG.normal(size=(2, 1, 8, 8))
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, seed=1))
+        scores = model(ag.asarray(x)).data
+        found = viz.adversarial(model, x, scores.argmin(axis=1), epsilon=0.0)  # both are wrong before and after
+        lines = [text.get_text() for text in found.plot().figure.texts]
+        assert "right before the change and wrong after it: 0 of 2; thick frame = mistake" in lines
+
     def test_inputs_that_are_no_images_have_numbers_and_no_picture(self):
         found = viz.saliency(linear, X)
         with pytest.raises(ValueError, match=r"an input of shape \(4,\) is no image: give image=\(height, width\)"):

@@ -116,3 +116,14 @@ def test_other_operations_are_refused_in_a_sentence():
         viz.plot_window(y, point=(0, 0, 0, 0), loss=ag.sum(x))
     with pytest.raises(ValueError, match="a window of 13 × 13 is too large to be written out"):
         viz.plot_window(convolution((1, 1, 20, 20), (1, 1, 12, 12))[2], at=(0, 0, 0, 0))
+
+
+def test_entries_outside_of_the_input_are_0_in_a_sum_and_empty_in_a_maximum():
+    x = ag.Tensor(-1.0 - RNG.random((1, 1, 4, 4)), requires_grad=True, name="x")
+    for y, line, said in (
+        (ag.max_pool(x, size=2, padding=1), "not counted", ""),
+        (ag.sum_pool(x, size=2, padding=1), "counted as 0", "0"),
+    ):
+        plot = viz.plot_window(y, at=(0, 0, 0, 0))
+        assert any(f"hatched = outside of the input, {line}" in text for text in texts(plot))
+        assert plot.figure.axes[0].texts[0].get_text() == said
