@@ -18,7 +18,7 @@ from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
-from autograd.compiler.passes.packing import TURNED, lying_together
+from autograd.compiler.passes.packing import lying_together
 from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.loops import with_steps
@@ -267,8 +267,6 @@ class Executable:
             plain = plain and not _is_shared(tensor)
             array = tensor.data
         turned = state in self.optimized.flipped
-        if turned and array.flags.c_contiguous:
-            TURNED[id(tensor)] = tensor
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
@@ -297,8 +295,6 @@ class Executable:
             piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
             view, tensor = compute("piece", piece, (flat,)), member.origin
             if owner(tensor.data) is not memory:
-                if piece["flip"] and tensor.data.flags.c_contiguous:
-                    TURNED[id(tensor)] = tensor
                 view[...] = tensor.data
                 DATA.__set__(tensor, view)
             self.places.append((tensor, tensor.data, True))
@@ -495,7 +491,6 @@ class Executable:
                 or type(array) not in backends.FLAT | {numpy.ndarray}
                 or id(tensor) in merged
                 or (tensor.node is not None and tensor.requires_grad)
-                or self.trace.orders.get(id(tensor), array.strides) != array.strides
             ):
                 return False
             if i in self.counted:

@@ -124,8 +124,8 @@ class Trace:
     leaves. ``given`` are Tensors whose gradient from before the call is an input, behind the arguments; ``delivered``
     those that get one, an output behind the results; ``cleared`` those that have none after the call, and ``consumed``
     those whose gradient only the program has seen. ``rebound`` are the ids of Tensors that are given another array, not
-    written to in place; ``orders`` the strides of states on which it depends, by their ids; ``restarts`` generators
-    that begin anew at each call, with their states. ``changes`` are places in Python that the function changed.
+    written to in place; ``restarts`` generators that begin anew at each call, with their states. ``changes`` are places
+    in Python that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are no arrays, and
     ``places`` those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is
@@ -215,7 +215,7 @@ class Trace:
         self.asked = tracer.asked
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
-        self.rebound, self.orders = tracer.rebound, tracer.orders
+        self.rebound = tracer.rebound
         self.restarts = tracer.restarts()
 
     def _followed(

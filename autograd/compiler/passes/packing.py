@@ -20,9 +20,6 @@ from autograd.engine.memory import owner
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The buffers of packed states."""
 
-TURNED: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""Tensors whose arrays compiling has put into column-major order, which arrays computed from them inherit."""
-
 JOINED = 16
 """The largest length of a packed value's name that is made of its members' names."""
 

@@ -10,7 +10,7 @@ import numpy
 
 from autograd import backends
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, fill
+from autograd.compiler.ir.primitives import ELEMENTWISE
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.errors import DTypeError, TraceError
@@ -72,7 +72,7 @@ class View(NamedTuple):
     op: str
     params: dict[str, Any]
     args: tuple[Value, ...] = ()
-    assumed: bool = False  # whether NumPy may have made a copy instead, by an order of the elements that is not known
+    assumed: bool = False  # whether NumPy may have made a copy instead
 
 
 class Traced:
@@ -83,14 +83,13 @@ class Traced:
     written to the one is read from the other. ``weak``: a Python number, which takes the dtype of the arrays it meets.
     """
 
-    __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "strides", "_value", "_version", "__weakref__")
+    __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "_value", "_version", "__weakref__")
 
     def __init__(self, tracer: AnyTracer, value: Value, weak: bool = False) -> None:
         self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype = value.shape, value.dtype
         self.base: Traced | None = None
         self.path: tuple[View, ...] = ()
-        self.strides: Any = None  # of the memory, where it is known
         self._version = 0  # how often the memory was written to
         tracer.made.append(weakref.ref(self))
 
@@ -113,28 +112,6 @@ class Traced:
         made.base = base = self.memory
         made.path, made._version = (*self.path, *path), base._version
         return made
-
-    def reshapes_in_place(self, shape: shapes.Shape) -> bool | None:
-        """Whether NumPy's ``reshape`` returns a view; ``None`` if the memory order is not known."""
-        base = self.memory
-        if base.strides is None:
-            return None
-        # An array of these strides at no memory: nothing is read of it.
-        seen: Any = numpy.lib.stride_tricks.as_strided(numpy.empty(1, base.dtype), base.shape, base.strides)
-        for op, params, _, _ in self.path:
-            if op == "getitem":
-                seen = seen[fill(params["index"], [0] * 32)]
-            elif op == "permute_dims":
-                seen = seen.transpose(params["axes"])
-            elif op == "reshape":
-                seen = numpy.reshape(seen, params["shape"], copy=False)
-            else:
-                return None
-        try:
-            numpy.reshape(seen, shape, copy=False)
-        except ValueError:
-            return False
-        return True
 
     def write(self, value: Value) -> None:
         """Write ``value``, of the same shape and dtype, to the memory."""

@@ -21,7 +21,6 @@ from autograd.common.shapes import Shape
 from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.passes.packing import HOMES, TURNED
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option
 from autograd.compiler.tracing.lines import Lines, is_users, line_of_user
 from autograd.compiler.tracing.names import name_values
@@ -96,7 +95,6 @@ class Tracer:
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
-        self.orders: dict[int, Any] = {}  # of states, by their ids: the strides by which a reshape is a view or a copy
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
@@ -281,7 +279,11 @@ class Tracer:
         """The value obtained from ``value`` by applying the views in ``path``."""
         for op, params, args, assumed in path:
             if assumed:
-                self._refuse_assumed(value)
+                self._refuse_assumed(
+                    value,
+                    "uses {!r} in another shape after the array was written to",
+                    "Reshape it anew after the write, or make a copy with clone() before.",
+                )
             given = {"index": _shifted(params["index"])} if op == "getitem" else params
             value = self.emit(op, (value, *args), given).value
         return value
@@ -292,7 +294,7 @@ class Tracer:
             return new
         (op, params, args, assumed), *rest = path
         if assumed:
-            self._refuse_assumed(value)
+            self._refuse_assumed(value, "writes to {!r} in another shape", "Write to the array itself.")
         if rest:
             new = self.written(self.seen(value, path[:1]), rest, new)
         if op == "getitem":
@@ -307,25 +309,18 @@ class Tracer:
         )
 
     def reshaped(self, x: Traced, shape: Shape, copy: bool | None) -> Traced:
-        """Record ``x.reshape(shape)``, as a view if NumPy returns a view."""
-        step = View("reshape", {"shape": shape})
-        if copy is not False:
-            is_view = copies = None
-            if not copy and [n for n in shape if n != 1] != [n for n in x.shape if n != 1]:
-                is_view = x.reshapes_in_place(shape)
-                step = step._replace(assumed=is_view is None)
-                if is_view is not None:
-                    self.orders |= {key: x.memory.strides for key, each in self.current.items() if each is x.memory}
-            copies = copy or is_view is False
-            if copies:
-                return self.emit("reshape", (x.value,), {"shape": shape})
-        return self.viewed(x, step)
+        """Record ``x.reshape(shape)``. Where it joins axes, NumPy returns a view or a copy, by an order of the elements
+        that is not known: compiling may have changed it, and other arrays inherit it.
+        """
+        if copy:
+            return self.emit("reshape", (x.value,), {"shape": shape})
+        assumed = copy is None and not _splits(x.shape, shape)
+        return self.viewed(x, View("reshape", {"shape": shape}, assumed=assumed))
 
-    def _refuse_assumed(self, value: Value) -> None:
+    def _refuse_assumed(self, value: Value, use: str, advice: str) -> None:
         raise TraceError(
-            f"{line_of_user()} uses {value!r} in another shape after the array was written to while the function is "
-            "traced: NumPy makes a view or a copy of it, depending on the order of its elements. Reshape it anew after "
-            "the write, or make a copy with clone() before."
+            f"{line_of_user()} {use.format(value)} while the function is traced: NumPy makes a view or a copy of it, "
+            f"depending on the order of its elements. {advice}"
         )
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
@@ -401,9 +396,6 @@ class Tracer:
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
-            turned = id(owner(raw)) in HOMES or (id(tensor) in TURNED and not raw.flags.c_contiguous)
-            if not turned:  # else eagerly the order may be another
-                self.current[key].strides = getattr(raw, "strides", None)
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
@@ -736,6 +728,18 @@ def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:
         or type(part) is Slot
         for part in parts
     ) and all(not value.shape and value.dtype.kind in "iu" for value in arrays)  # fmt: skip
+
+
+def _splits(shape: Shape, into: Shape) -> bool:
+    """Whether a reshape keeps or splits each axis, so that it is a view in any order of the elements."""
+    lengths = iter([n for n in into if n != 1])
+    for n in shape:
+        while n > 1:
+            part = next(lengths)
+            if n % part:
+                return False
+            n //= part
+    return True
 
 
 def _has_ellipsis(index: Any) -> bool:

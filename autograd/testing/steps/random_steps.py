@@ -148,8 +148,13 @@ LAYOUTS = (
 )  # fmt: skip
 """Memory layouts of parameters other than C order."""
 
-BETWEEN = ("{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data.copy()")
-"""Changes of a parameter between two calls."""
+BETWEEN = (
+    "{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data.copy()", "{p}.data = {same}.data * 0.5",
+    "{p}.data = np.copy({same}.data)", "{p}.data = np.copy({across}.data.T)", "{p}.data[...] = {across}.data.T",
+    "{p} = copy.deepcopy({p})\n{p}.zero_grad()", "{p} = copy.deepcopy({same})\n{p}.zero_grad()",
+    "{p} = ag.Tensor(np.copy({same}.data), requires_grad=True, name={p!r})",
+)  # fmt: skip
+"""Changes of a parameter between two calls, and copies in its place: they inherit the order of its memory."""
 
 PLAIN = (
     "{a} * {o}", "{o} * {a}", "{a} + {o}", "{o} - {a}", "{a} / (1.5 + {o} ** 2)", "{a} * (2 * {o} - 1)",
@@ -240,6 +245,7 @@ class _Growing:
     flagged: bool = False  # whether the step is told if it is to train
     plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how numbers of Python's are read and changed
     factored: bool = False  # whether the step is given a number
+    again: bool = False  # whether there is a second function
 
     def __post_init__(self) -> None:
         r = self.random
@@ -250,7 +256,7 @@ class _Growing:
         self.limit = 1e37 if self.extreme else LARGEST
         self.rounded = r.random() < 0.1  # zeros of both signs, ties
         self.sizes = [r.choice(SIZES) for _ in range(3)]
-        self.imports = ("import types", *IMPORTS, *self.vocabulary.imports)
+        self.imports = ("import copy", "import types", *IMPORTS, *self.vocabulary.imports)
         self.kinds = dict(KINDS)
         if self.vocabulary.layers:
             self.kinds["layers"] = (16, ("{layer}({a})",))
@@ -324,6 +330,8 @@ class _Growing:
             "k": self.size,
             "o": self.number,
             "p": lambda: self.random.choice(self.params) if self.params else self.unfit(),
+            "same": lambda: self.parameter_of(self.shape(names["p"])),
+            "across": lambda: self.parameter_of(self.shape(names["p"])[::-1]),
         }
         if hole in simple:
             return simple[hole]()
@@ -414,6 +422,10 @@ class _Growing:
         if shape and r.random() < 0.15:
             self.state(r.choice(LAYOUTS[len(shape) == 1 and 2 :]).format(p=name))
         return name
+
+    def parameter_of(self, shape: Shape) -> str:
+        """A parameter of ``shape``. Raises `_Unfit` if there is none."""
+        return self.pick([p for p in self.params if self.shape(p) == shape])
 
     def layer(self, n: int) -> str:
         """A layer for an axis of ``n`` elements: a new one, or an earlier one that may fit."""
@@ -611,27 +623,38 @@ class _Growing:
         """The step with calls of it."""
         r = self.random
         self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
+        arguments = "x, labels, mask" + ", train=True" * self.flagged + ", factor=1.0" * self.factored
+        if r.random() < 0.2:  # the same step, or its loss alone
+            self.again = True
+            lines = body if r.random() < 0.5 else (*self.body, "return loss")
+            self.setup.append(TrainingStep((), arguments, tuple(lines), ()).definition("again"))
         calls = [self.call(self.batch), *self.after]
         for _ in range(r.choice((1, 2, 2, 3))):
             calls = self.between(calls, results)
             calls += [self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
-        arguments = "x, labels, mask" + ", train=True" * self.flagged + ", factor=1.0" * self.factored
         return TrainingStep(tuple(self.setup), arguments, tuple(body), tuple(calls), self.imports)
 
     def call(self, n: int) -> str:
         """A call with a fresh batch."""
         option = f", train={self.random.random() < 0.6}" if self.flagged else ""
         option += f", factor={self.random.choice(STEADY)}" if self.factored else ""
-        return f"results.append(step(*batch({n}){option}))"
+        function = "again" if self.again and self.random.random() < 0.5 else "step"
+        return f"results.append({function}(*batch({n}){option}))"
 
     def between(self, calls: list[str], results: Sequence[str]) -> list[str]:
         """``calls`` and the statements before the next one; often none."""
         r, vocabulary = self.random, self.vocabulary
         if self.plain and r.random() < 0.7:
             return [*calls, r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
-        kind = r.choices(("nothing", "parameter", "mode", "rate", "result"), (60, 10, 10, 10, 10))[0]
-        if kind == "parameter" and self.params:
-            return [*calls, self.filled(r.choice(BETWEEN))]
+        kinds = {"nothing": 50, "parameter": 15, "copy": 5, "mode": 10, "rate": 10, "result": 10}
+        kind = r.choices([*kinds], [*kinds.values()])[0]
+        if kind == "parameter" and (changed := self.attempt(lambda: self.filled(r.choice(BETWEEN)))):
+            return [*calls, changed]
+        if kind == "copy" and self.layers:  # with an optimizer of its own
+            layer = r.choice(self.layers)
+            lists = [line for line in self.setup if line.startswith(("params = ", "optimizer = ", "schedule = "))]
+            clear = f"for p in [{vocabulary.parameters.format(layer=layer)}]:\n    p.zero_grad()"
+            return [*calls, f"{layer} = copy.deepcopy({layer})", clear, *lists]
         if kind == "mode" and self.layers and vocabulary.modes:
             layer = r.choice(self.layers)
             there, back = (text.format(layer=layer) for text in r.choice(vocabulary.modes))
@@ -692,8 +715,9 @@ def _running(step: TrainingStep) -> TrainingStep:
         except Exception as error:
             if done < 1:
                 raise _Unfit from error
-            # Without it the later ones may draw other inputs: all run again.
-            step = replace(step, calls=step.calls[:done] + step.calls[done + 1 :])
+            # Without it the later ones may draw other inputs: all run again. The next may keep the call's result.
+            skipped = done + 1 + any(line.startswith("given = ") for line in step.calls[done + 1 : done + 2])
+            step = replace(step, calls=step.calls[:done] + step.calls[skipped:])
         else:
             return step
 

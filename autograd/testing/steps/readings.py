@@ -34,7 +34,7 @@ from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.watching import Consumed
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, ReadingError
-from autograd.testing.steps.step import RESULTS, TrainingStep
+from autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 Array = np.ndarray[Any, np.dtype[Any]]
 States = Mapping[Value, Any]
@@ -161,15 +161,15 @@ class Seen:
 
 
 class Run:
-    """A script that runs line by line. ``wrap`` is applied to its step function."""
+    """A script that runs line by line. ``wrap`` is applied to its functions."""
 
     def __init__(self, step: TrainingStep, wrap: Callable[[Any], Any] = lambda function: function) -> None:
         start, self.lines = step.compiled()
         self.scope: dict[str, Any] = {}
         with np.errstate(all="ignore"):
             exec(start, self.scope)
+        self.scope |= {name: wrap(self.scope[name]) for name in FUNCTIONS if name in self.scope}
         self.tensors, self.generators = held(self.scope)
-        self.step = self.scope["step"] = wrap(self.scope["step"])
         self.returned: list[tuple[list[Any], list[Array]]] = []
 
     def line(self, i: int) -> Seen:
@@ -188,6 +188,7 @@ class Run:
 
     def look(self) -> Seen:
         """The current state, without results."""
+        self.tensors, self.generators = held(self.scope)  # names may stand for others now
         seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
             seen.values[path] = np.array(tensor.data)
@@ -384,15 +385,25 @@ class _Traced:
     executable: Executable
 
 
-class _Watched:
-    """A compiled function that keeps its programs and the arguments of its last call."""
+class _Watch:
+    """Compiles functions; keeps their programs and the arguments of the last call."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self) -> None:
         self.traced: list[_Traced] = []
         self.given: list[Array] = []
         self.calls = 0
-        self.compiled = Compiled(function)
-        self.compiled.executable = self._bound  # type: ignore[assignment]
+
+    def compiled(self, function: Any) -> Callable[..., Any]:
+        """``function``, compiled."""
+        made: Compiled[..., Any] = Compiled(function)
+        made.executable = self._bound  # type: ignore[assignment]
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            self.given = [np.array(_array(leaf)) for leaf in trees.leaves((args, kwargs)) if hasattr(leaf, "shape")]
+            return made(*args, **kwargs)
+
+        return call
 
     def _bound(self, trace: Trace) -> Executable:
         """The executable of a trace, recorded with the program after each pass."""
@@ -406,21 +417,17 @@ class _Watched:
         self.traced.append(_Traced(stages, bound))
         return bound
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.calls += 1
-        self.given = [np.array(_array(leaf)) for leaf in trees.leaves((args, kwargs)) if hasattr(leaf, "shape")]
-        return self.compiled(*args, **kwargs)
-
     def latest(self) -> _Traced | None:
-        """The program that ran last, if none was traced since; ``None`` if the function ran eagerly."""
+        """The program that ran last, if none was traced since; ``None`` if no function has a program."""
         return max(self.traced, key=lambda traced: traced.executable.used[0], default=None)
 
 
 @dataclass
 class _Call:
-    """A line of a script: the program that it ran, the state before it, and the eager state after it."""
+    """A line of a script: the program that it ran and its arguments, the state before, and the eager state after."""
 
     run: Run
+    given: list[Array]
     traced: _Traced | None
     before: Seen
     eager: Seen
@@ -433,7 +440,7 @@ class _Call:
         self.run.rewind(self.before.streams)
         try:
             states = states_of(program, lambda tensor: self.before.values[paths[id(tensor)]])
-            return how(program, [*self.run.step.given, *gradients], states, **options)
+            return how(program, [*self.given, *gradients], states, **options)
         finally:
             self.run.rewind(now)
 
@@ -503,12 +510,12 @@ def compare(step: TrainingStep) -> Verdict:
 
     Raises what the step itself raises.
     """
-    apart, eager, compiled = Verdict("same"), Run(step), Run(step, _Watched)
-    watched: _Watched = compiled.step
+    apart, watched = Verdict("same"), _Watch()
+    eager, compiled = Run(step), Run(step, watched.compiled)
     for i in range(len(step.calls)):
         before, programs, calls = compiled.look(), len(watched.traced), watched.calls
         expected = eager.line(i)
-        if any(expected.values[path].shape != before.values[path].shape for path in compiled.tensors):
+        if any(array.shape != before.values.get(path, array).shape for path, array in expected.values.items()):
             break  # a state that is given another shape, which compiled functions refuse
         try:
             found = compiled.line(i)
@@ -518,7 +525,7 @@ def compare(step: TrainingStep) -> Verdict:
             return Verdict("raised", _place(error), f"{type(error).__name__}: {error}", len(watched.traced))
         new = len(watched.traced) > programs
         traced = watched.traced[-1] if new else watched.latest() if watched.calls > calls else None
-        verdict = _of_line(_Call(compiled, traced, before, expected), found, new)
+        verdict = _of_line(_Call(compiled, watched.given, traced, before, expected), found, new)
         if verdict.is_fault:
             return Verdict(verdict.kind, verdict.culprit, verdict.what, len(watched.traced))
         apart = verdict if apart.kind == "same" else apart

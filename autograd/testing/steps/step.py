@@ -11,6 +11,9 @@ from typing import Any
 RESULTS = "results"
 """Name of the list to which a script appends the results of its calls."""
 
+FUNCTIONS = ("step", "again")
+"""Names of the functions that are compiled; the second, where there is one, is part of the setup."""
+
 IMPORTS = ("import numpy as np", "import autograd as ag")
 
 
@@ -19,8 +22,9 @@ class TrainingStep:
     """A script in three parts: ``setup`` makes the states, ``body`` is that of ``def step(...)``, ``calls`` call it.
 
     Each part is a tuple of statements. A call that is compared is written ``results.append(step(...))``; between the
-    calls there may be other statements, such as a schedule's step. ``arguments`` are those of ``step``, as text. Its
-    ``repr`` is the script. The text is executed: build steps from text of your own only.
+    calls there may be other statements, such as a schedule's step. ``arguments`` are those of ``step``, as text. The
+    setup may define a second function, ``again``, which is compiled, too. Its ``repr`` is the script. The text is
+    executed: build steps from text of your own only.
 
     >>> from autograd.testing.steps import TrainingStep
     >>> TrainingStep(
@@ -57,9 +61,9 @@ class TrainingStep:
         parts = [imports, [*self.setup], [self.definition()], [f"{RESULTS} = []", *self.calls]]
         return "\n\n".join("\n".join(part) for part in parts if part)
 
-    def definition(self) -> str:
+    def definition(self, name: str = "step") -> str:
         """``def step(...)`` with its body."""
-        return f"def step({self.arguments}):\n    " + "\n".join(self.body or ("pass",)).replace("\n", "\n    ")
+        return f"def {name}({self.arguments}):\n    " + "\n".join(self.body or ("pass",)).replace("\n", "\n    ")
 
     def compiled(self) -> tuple[CodeType, list[CodeType]]:
         """Code objects: one for all up to the calls, and one for each statement of the calls. Raises `SyntaxError`."""
