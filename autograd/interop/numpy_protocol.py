@@ -211,7 +211,7 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
 
     Raises `DTypeError` if there is none, or if the call can't be recorded.
     """
-    name = _name(function)
+    name = called(function)
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
     if "out" in kwargs and not list(_tensors(kwargs)) and not any(t.requires_grad for t in _tensors(args)):
@@ -241,7 +241,7 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     return ours(*args, **kwargs)
 
 
-def _name(function: Any) -> str:
+def called(function: Any) -> str:
     """The name of a function after ``np.``: ``"sum"``, ``"linalg.norm"``."""
     module = getattr(function, "__module__", None) or "numpy"
     return ".".join([*module.split(".")[1:], function.__name__])

@@ -89,7 +89,7 @@ class _Module:
         x = self.asarray(x)
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
-            return Traced(x.tracer, x.value) if copy else x.view(x.value)
+            return Traced(x.tracer, x.value) if copy else x.as_view(x.value)
         return x.tracer.reshaped(x, target, copy)
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +15,8 @@ from autograd.compiler.ir.primitives import ELEMENTWISE
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.errors import DTypeError, TraceError
+from autograd.interop.numpy_protocol import NAMES, call, called
+from autograd.tensor import Tensor, wrap
 
 
 class AnyTracer(Protocol):
@@ -106,7 +109,7 @@ class Traced:
             self._value, self._version = self.tracer.seen(base._value, self.path), base._version
         return self._value
 
-    def view(self, seen: Value, *path: View) -> Traced:
+    def as_view(self, seen: Value, *path: View) -> Traced:
         """A view of this array; ``seen`` is its current value."""
         made = Traced(self.tracer, seen)
         made.base = base = self.memory
@@ -190,25 +193,86 @@ class Traced:
         )
         raise self.tracer.refused
 
-    __array__ = __array_function__ = _no_numpy
+    __array__ = _no_numpy
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(numpy.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
-        return self._no_numpy()
+        if name not in METHODS:
+            return self._no_numpy()
+        return functools.partial(_as_tensors, getattr(numpy, name), self)
+
+    def copy(self, order: str = "C") -> Traced:
+        """A copy, in memory of its own."""
+        return Traced(self.tracer, self.value)
+
+    def flatten(self, order: str = "C") -> Traced:
+        """The elements in a copy with one axis."""
+        return _as_tensors(numpy.ravel, self.copy(), order)  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Traced:
+        """The axes reversed, or in another order."""
+        order = axes[0] if len(axes) == 1 else axes or None
+        return _as_tensors(numpy.transpose, self, order)  # type: ignore[no-any-return]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        """Record a call of a NumPy function."""
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented  # a Tensor records the call itself
+        return _as_tensors(function, *args, **options) if called(function) in FUNCTIONS else self._no_numpy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
         if any(hasattr(x, "node") for x in inputs):
             return NotImplemented  # a Tensor records the call itself
-        if method != "__call__" or options or ufunc.__name__ not in (*ELEMENTWISE, "matmul"):
+        name = NAMES.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or options or name not in (*ELEMENTWISE, "matmul") or ufunc.__name__ in WIDER:
             self._no_numpy()
-        return getattr(_namespace(), ufunc.__name__)(*inputs)
+        return getattr(_namespace(), name)(*inputs)
 
     def __repr__(self) -> str:
         return f"Traced({self._value!r})"
 
     __hash__ = object.__hash__
+
+
+METHODS = frozenset(
+    (
+        "all", "any", "argmax", "argmin", "argsort", "clip", "conj", "cumprod", "cumsum", "diagonal", "max", "mean",
+        "min", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+    )
+)  # fmt: skip
+"""Methods of NumPy's arrays that are functions of the same name, with the array as the first argument."""
+
+FUNCTIONS = METHODS | frozenset(
+    (
+        "amax", "amin", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "concatenate", "diff", "dot",
+        "einsum", "expand_dims", "flip", "hstack", "inner", "linalg.norm", "moveaxis", "ndim", "ones_like", "outer",
+        "pad", "reshape", "roll", "shape", "size", "sort", "stack", "tile", "transpose", "tril", "triu", "vstack",
+        "where", "zeros_like",
+    )
+)  # fmt: skip
+"""Functions of NumPy's that give the same, dtype and all, as those of Tensors. Others are refused, as ``linalg.eigh``,
+which reads one triangle here and both there."""
+
+WIDER = ("fabs", "float_power")
+"""Ufuncs of NumPy's whose result has another dtype than that of the Tensors' function."""
+
+
+def _as_tensors(function: Any, *args: Any, **options: Any) -> Any:
+    """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
+    given, named = _changed(args, Traced, wrap), _changed(options, Traced, wrap)
+    return _changed(call(function, "__call__", given, named), Tensor, lambda tensor: tensor.data)
+
+
+def _changed(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """``tree`` (tuples, lists and dicts) with ``change`` applied to the objects of a class."""
+    if isinstance(tree, dict):
+        return {key: _changed(part, kind, change) for key, part in tree.items()}
+    if isinstance(tree, tuple | list):
+        parts = [_changed(part, kind, change) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return change(tree) if isinstance(tree, kind) else tree
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:

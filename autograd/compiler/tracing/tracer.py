@@ -273,7 +273,7 @@ class Tracer:
 
     def viewed(self, x: Traced, step: View) -> Traced:
         """The view of ``x`` that ``step`` describes."""
-        return x.view(self.seen(x.value, (step._replace(assumed=False),)), step)
+        return x.as_view(self.seen(x.value, (step._replace(assumed=False),)), step)
 
     def seen(self, value: Value, path: Sequence[View]) -> Value:
         """The value obtained from ``value`` by applying the views in ``path``."""

@@ -114,6 +114,17 @@ MIXED = (
 )  # fmt: skip
 """Expressions that mix dtypes."""
 
+ARRAYS = (
+    "{a} * raw", "raw - {a}", "{p} * raw", "raw / (2 + {p} * {p})", "{a} * raw.sum()", "{p} + raw.mean()",
+    "raw.max(axis=0) * {a}", "{a} - raw.std(axis=-1, keepdims=True)", "ag.Tensor(raw.clip(0, 1)) * {alike}",
+    "np.concatenate([raw, {a}])", "np.concatenate([{a}, raw], axis=-1)", "np.concatenate([raw, {p}])",
+    "ag.Tensor(np.concatenate([raw, raw * 2.0])) * {c}", "np.stack([raw, {a}])", "np.where(raw > 0, {a}, raw)",
+    "np.maximum(raw, {a})", "np.exp(-raw * raw) + {a}", "raw.ravel() * ag.reshape({a}, (-1,))", "raw.T @ {a}",
+    "{a} @ raw.transpose()", "{a} * raw.copy()[0]", "np.dot(raw, {factor})", "np.einsum('i...->...', raw) * {a}",
+    "{a} * np.linalg.norm(raw)", "raw.swapaxes(0, -1) + {p}", "np.sum(raw, axis=0) * {p}",
+)  # fmt: skip
+"""Expressions that read a NumPy array, an argument of the step."""
+
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
     "ag.reshape({p}, (-1,))", "ag.reshape({p}.detach(), (-1,))[1:]", "ag.Tensor({p}.data)", "{p}.detach() * 1.0",
@@ -246,6 +257,7 @@ class _Growing:
     plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how numbers of Python's are read and changed
     factored: bool = False  # whether the step is given a number
     again: bool = False  # whether there is a second function
+    arguments: str = "x, labels, mask"
 
     def __post_init__(self) -> None:
         r = self.random
@@ -565,13 +577,17 @@ class _Growing:
         self.batch = r.choice(self.sizes)
         axes = [self.size() for _ in range(r.choices((0, 1, 2), (1, 12, 3))[0])]
         shape = f"({', '.join(['n', *map(str, axes)])}{',' * (not axes)})"
+        array = ""
+        if r.random() < 0.15:
+            self.kinds["arrays"], self.arguments = (16, ARRAYS), f"{self.arguments}, raw"
+            array = f", ({self.numbers_of(shape)}).astype({self.dtype!r})"
         self.state(f"rng = np.random.default_rng({r.randrange(100)})")
         self.state("generator = np.random.default_rng(0)")
         self.state(
             f"def batch(n):\n    x = ag.Tensor({self.numbers_of(shape)}{self.dtype_option})\n"
-            f"    return x, ag.Tensor(rng.integers(0, {self.size()}, n)), ag.Tensor(rng.random({shape}) < 0.6)"
+            f"    return x, ag.Tensor(rng.integers(0, {self.size()}, n)), ag.Tensor(rng.random({shape}) < 0.6){array}"
         )
-        self.run(f"x, labels, mask = batch({self.batch})")
+        self.run(f"{self.arguments} = batch({self.batch})")
         self.values.append("x")
 
     def finished(self) -> tuple[list[str], list[str]]:
@@ -623,7 +639,7 @@ class _Growing:
         """The step with calls of it."""
         r = self.random
         self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
-        arguments = "x, labels, mask" + ", train=True" * self.flagged + ", factor=1.0" * self.factored
+        arguments = self.arguments + ", train=True" * self.flagged + ", factor=1.0" * self.factored
         if r.random() < 0.2:  # the same step, or its loss alone
             self.again = True
             lines = body if r.random() < 0.5 else (*self.body, "return loss")
