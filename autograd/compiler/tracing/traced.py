@@ -14,9 +14,9 @@ from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError, TraceError
 from autograd.interop.numpy_protocol import NAMES, call, called
-from autograd.tensor import Tensor, wrap
 
 
 class AnyTracer(Protocol):
