@@ -143,8 +143,17 @@ def read_only(array: Any) -> Any:
 
 
 def owns(array: Any) -> bool:
-    """Whether ``array`` is known to be no view of another."""
-    return getattr(array, "base", array) is None
+    """Whether nobody else can hold the memory of ``array``: it is no view, or it permutes the axes of an array that is
+    held by it alone, such as the result of a convolution, channels-last in memory.
+    """
+    base = getattr(array, "base", array)
+    if base is None:
+        return True
+    held = 3  # by the view, by the name `base` and by the call
+    if type(base) is not numpy.ndarray or sys.getrefcount(base) > held or base.size != array.size:
+        return False
+    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
+    return bool(base.flags.owndata and array.transpose(order).flags.c_contiguous)
 
 
 def frozen(value: Any) -> Any:

@@ -23,6 +23,9 @@ from autograd.errors import DomainError, ShapeError
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
+BLOCK = 1 << 22
+"""How many elements of the gradient of a weight are computed at a time."""
+
 ROWS = 384
 """How many rows such a product has at least: BLAS packs the other matrix anew for each."""
 
@@ -394,15 +397,23 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
                 products = windows[tile][(..., *tap, slice(None))] * g[tile]
                 last[(slice(None), *tap, 0)] += xp.sum(xp.reshape(products, (-1, channels)), axis=0)
         return
-    total = None
-    for tile in _tiles(n, space, math.prod(space[1:]) * taps * channels):
+    if 0 in (n, *space):
+        last[...] = 0
+    tiles = _tiles(n, space, math.prod(space[1:]) * taps * channels)
+    step = outside if groups > 1 else max(1, BLOCK // (taps * inside))
+    for i, tile in enumerate(tiles):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
-        part = xp.matmul(rows, _columns(xp, windows[tile], axes, groups))
-        if total is None:
-            total = part
-        else:
-            total += part
-    last[...] = 0 if total is None else xp.reshape(total, (out_channels, *size, inside))
+        columns = _columns(xp, windows[tile], axes, groups)
+        for start in range(0, outside, step):  # so many channels at a time, which bounds the memory of a product
+            part = last[start : start + step] if groups == 1 else last
+            if groups == 1 and not i:
+                xp.matmul_into(rows[0, start : start + step, ...], columns[0, ...], part)
+                continue
+            found = xp.reshape(xp.matmul(rows[:, start : start + step, :], columns), part.shape)
+            if i:
+                part += found
+            else:
+                part[...] = found
 
 
 def _conv_by_bias(xp: Any, g: Any) -> Any:

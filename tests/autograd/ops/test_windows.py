@@ -1,11 +1,14 @@
 """Convolution and pooling beside PyTorch, to second order, and what they refuse."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import autograd as ag
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, ShapeError
+from autograd.ops import windows
 from autograd.testing import gradcheck, gradgradcheck
 
 
@@ -197,3 +200,25 @@ def test_a_compiled_step_of_a_cnn_allocates_no_result_and_has_the_eager_gradient
         assert name in program.source
     assert "copyto" not in program.source  # masks are applied to bits, in the order in which the values lie
     assert "_by(" not in program.source
+
+
+def test_the_gradient_of_a_weight_takes_no_memory_but_its_own():
+    x, w = ag.Tensor(np.ones((1, 512, 3, 3))), ag.Tensor(np.ones((512, 512, 3, 3)), requires_grad=True)
+    y = ag.conv(x, w, padding=1)
+    tracemalloc.start()
+    try:
+        y.backward(y.detach())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * w.data.nbytes
+
+
+def test_the_gradient_of_a_large_weight_is_computed_in_parts(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(3, 4, 6, 5)), rng.normal(size=(3, 7, 4, 3))
+    whole = ag.conv_weight(x, y, size=(3, 3)).data
+    monkeypatch.setattr(windows, "BLOCK", 2 * 9 * 4)  # two output channels at a time
+    monkeypatch.setattr(windows, "TILE", 1)
+    monkeypatch.setattr(windows, "ROWS", 4)
+    np.testing.assert_allclose(ag.conv_weight(x, y, size=(3, 3)).data, whole, rtol=1e-12, atol=1e-12)
