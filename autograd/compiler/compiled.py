@@ -9,7 +9,7 @@ import threading
 import types
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from autograd import backends, trees
@@ -108,11 +108,11 @@ class Compiled(Generic[P, R]):
                 executable.trace.numbers.update(numbers)
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
-    def executable_of(self, arrays: list[Any]) -> Any:
-        """The program that was run last for arrays like these, if it runs as C."""
+    def executable_of(self, kinds: Sequence[tuple[Any, Any, Any]]) -> Any:
+        """The program that was run last for arrays of these shapes, dtypes and devices, if it runs as C."""
         key: Any = MODE.get().grad
-        for array in arrays:
-            key = key, array.shape, array.dtype, array.device
+        for kind in kinds:
+            key = key, *kind
         found = self._executables.get(key, [None])[0]
         return found if hasattr(found, "can_loop") and TRACER.get() is None and not MODE.get().anomaly else None
 

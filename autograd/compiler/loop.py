@@ -59,8 +59,8 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
     steps = Steps(step, data, rows, epochs=epochs, schedule=schedule)
     if not steps.total:
         raise ShapeError(f"rows {steps.rows.shape} has no steps: give a table with a row for each.")
-    stacks = [numpy.concatenate(arrays) for arrays in zip(*steps, strict=True)]
-    return steps.filled(stacks)
+    stacks = zip(*steps, strict=True)
+    return steps.filled([parts[0] if len(parts) == 1 else numpy.concatenate(parts) for parts in stacks])
 
 
 class Steps:
@@ -92,6 +92,7 @@ class Steps:
             raise IndexingError(
                 f"rows has numbers from {self.rows.min()} to {self.rows.max()}: the data have rows 0 to {count - 1}."
             )
+        self._kinds = [((self.rows.shape[1], *x.shape[1:]), x.dtype, "cpu") for x in self.data]
         self.total = whole(epochs, "epochs") * len(self.rows)
         self.schedule = [(mapping, key, numpy.asarray(values)) for mapping, key, values in schedule]
         for _, key, values in self.schedule:
@@ -149,7 +150,7 @@ class Steps:
 
     def _native(self) -> Any:
         """The executable in C that runs such steps, with its lock; ``None`` where there is none."""
-        found = self.step.executable_of(self.batch())
+        found = self.step.executable_of(self._kinds)
         scheduled = {(id(mapping), key) for mapping, key, _ in self.schedule}
         return found if found is not None and found.can_loop(scheduled) else None
 

@@ -100,8 +100,9 @@ def validate(program: Program) -> None:
 def _check_value(program: Program, value: Value) -> None:
     if not is_identifier(value.name.replace(PASS_MARK, "_") if isinstance(value.name, str) else None, RESERVED):
         raise DeclarationError(f"no value can be called {value.name!r}: autograd.compiler.ir.names makes identifiers.")
-    if value.kind not in KINDS or not isinstance(value.dtype, numpy.dtype) or value.dtype not in PLAIN:
-        raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {value.dtype}, which no value is.")
+    dtype = value.dtype
+    if value.kind not in KINDS or not isinstance(dtype, numpy.dtype) or dtype.newbyteorder("=") not in PLAIN:
+        raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {dtype}, which no value is.")
     try:
         fits = type(value.shape) is tuple and sizes(value.shape) == value.shape
     except (TypeError, ValueError):

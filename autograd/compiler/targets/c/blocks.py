@@ -105,44 +105,57 @@ def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
 
 def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
     """How ``m`` rows are cut into blocks whose sums, ``vectors`` to a row, stay in registers: for each height the first
-    row, the number of blocks, and the height."""
+    row, the number of blocks, and the height. Blocks of one height, if they are at least half as high as may be."""
     most = (20 if registers()[0] == 32 else 12) // vectors
-    height = -(-m // -(-m // most))
+    even = (height for height in range(most, most // 2, -1) if m % height == 0)
+    height = next(even, -(-m // -(-m // most)))
     return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
 
 
 def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> None:
     """Write ``out = a @ b``, or ``out -= minus * (a @ b)``, as a function that goes from block to block."""
     m, n, k, kind = out.rows, out.columns, a.columns, C.types[str(dtype)]
-    if b.column_step != 1 and n > 1:
-        b = _transposed(source, b, dtype)
+    if 1 not in (b.row_step, b.column_step, n):
+        b = _in_rows(source, b, dtype)
     alike: dict[tuple[int, int, int], list[int]] = {}
     for width, starts in _panels(n, dtype, minus):
         alike.setdefault((width, len(starts), starts[-1] - starts[0]), []).append(starts[0])
-    lines = []
+    lines, panel = [], ""
+    if b.column_step != 1 and n > 1:  # a panel at a time is transposed, and read while it is in the cache
+        panel = source.scratch("panel", (k, max(gap + width for width, _, gap in alike)), dtype).data
     for (width, vectors, gap), starts in alike.items():
         column = "j" if len(starts) > 1 else str(starts[0] or "")
+        pad = "  " * (len(starts) > 1)
         if len(starts) > 1:
             lines.append(f"for (long j = {starts[0]}; j <= {starts[-1]}; j += {2 * width}) {{")
+        y, step = added("y", column and times(column, b.column_step)), b.row_step
+        if panel:
+            f, count = "f" if dtype.itemsize == 4 else "", gap + width
+            lines.append(f"{pad}gg_transpose{f}({k}, {count}, {y}, {b.column_step}, panel);")
+            y, step = "panel", count
         for first, count, height in _heights(m, vectors):
             row = "i" if count > 1 else str(first or "")
             name = _block(source, height, vectors, width, a, out, kind, minus)
-            x, y = added("x", row and times(row, a.row_step)), added("y", column)
+            x = added("x", row and times(row, a.row_step))
             z = added("z", row and times(row, out.row_step), column and times(column, out.column_step))
             loop = f"for (long i = 0; i < {count * height}; i += {height}) " if count > 1 else ""
-            given = f"{x}, {a.row_step}, {a.column_step}, {y}, {b.row_step}, {gap}, {z}, {out.row_step}"
-            lines.append(f"{'  ' * (len(starts) > 1)}{loop}{name}({k}, {given}{', factor' if minus else ''});")
+            given = f"{x}, {a.row_step}, {a.column_step}, {y}, {step}, {gap}, {z}, {out.row_step}"
+            lines.append(f"{pad}{loop}{name}({k}, {given}{', factor' if minus else ''});")
         lines += ["}"] if len(starts) > 1 else []
-    called(source, lines, a, b, out, kind, minus)
+    called(source, lines, a, b, out, kind, minus, panel)
 
 
-def called(source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, kind: str, minus: str) -> None:
-    """Write a call of a function with these lines, in which the matrices are ``x``, ``y`` and ``z``, and the number
-    ``minus`` is ``factor``."""
-    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
+def called(
+    source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, kind: str, minus: str, panel: str = ""
+) -> None:
+    """Write a call of a function with these lines, in which the matrices are ``x``, ``y`` and ``z``, the number
+    ``minus`` is ``factor``, and the array ``panel`` is a place for parts of y."""
+    more = {f"const {kind} factor": minus, f"{kind} *restrict panel": panel}
+    more = {parameter: text for parameter, text in more.items() if text}
+    parameters = [f"const {kind} *restrict x", f"const {kind} *restrict y", f"{kind} *restrict z", *more]
     name = f"{'subtract_' if minus else ''}product_{out.rows}x{a.columns}x{out.columns}"
-    name = source.function(name, parameters + (f", const {kind} factor" if minus else ""), lines)
-    source.lines.append(f"{name}({', '.join([a.pointer, b.pointer, out.pointer, *([minus] if minus else [])])});")
+    name = source.function(name, ", ".join(parameters), lines)
+    source.lines.append(f"{name}({', '.join([a.pointer, b.pointer, out.pointer, *more.values()])});")
 
 
 def _block(
@@ -182,15 +195,11 @@ def _block(
     return source.function(f"block_{rows}x{vectors * width}", parameters, lines)
 
 
-def _transposed(source: Text, b: Matrix, dtype: Any) -> Matrix:
+def _in_rows(source: Text, b: Matrix, dtype: Any) -> Matrix:
     """A copy of ``b`` in memory of its own, row by row."""
     made = source.scratch(f"{b.data}_in_rows", (b.rows, b.columns), dtype)
-    if b.row_step == 1:
-        f = "f" if dtype.itemsize == 4 else ""
-        source.lines.append(f"gg_transpose{f}({b.rows}, {b.columns}, {b.pointer}, {b.column_step}, {made.data});")
-    else:
-        base = "" if b.start == "0" else b.start
-        source.copy(View(b.data, (b.rows, b.columns), (b.row_step, b.column_step), base=base), made)
+    base = "" if b.start == "0" else b.start
+    source.copy(View(b.data, (b.rows, b.columns), (b.row_step, b.column_step), base=base), made)
     return Matrix(made.data, "0", b.rows, b.columns, b.columns, 1)
 
 

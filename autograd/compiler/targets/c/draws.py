@@ -1,10 +1,15 @@
-"""NumPy's own functions in C that fill an array with random numbers."""
+"""Random numbers: NumPy's own functions in C that fill an array with them, and their products, rounded as NumPy's."""
 
 from __future__ import annotations
 
 import ctypes
 import importlib
 from functools import cache
+
+from autograd.compiler.ir.program import Instruction, Program
+
+SCALED = "scaled_draw"
+"""A product of random numbers, apart from what is added to it: a compiler would round both as one."""
 
 
 @cache
@@ -17,4 +22,17 @@ def address_of(name: str) -> int:
         return 0
 
 
-__all__ = ["address_of"]
+def with_scaled_apart(program: Program) -> Program:
+    """The program with the products of random numbers as instructions that are not fused with others."""
+    drawn = {i.out for i in program.instructions if i.op == "draw"}
+    return program.changed(
+        instructions=[
+            Instruction(SCALED, i.args, {"product": i}, i.out)
+            if i.op == "multiply" and not drawn.isdisjoint(i.args) and 0 not in i.out.shape
+            else i
+            for i in program.instructions
+        ]
+    )
+
+
+__all__ = ["SCALED", "address_of", "with_scaled_apart"]

@@ -202,31 +202,29 @@ class NativeExecutable(Executable):
         follows. Returns the results of all steps, one behind the other, and the function that raises the error of the
         step that did not run, if there is one. Of results that nobody returned, there is only the last.
         """
+        program, returned, table = self.optimized, len(self.trace.result.values), self._table
         if self._loop is None:
             run = ctypes.CDLL(self.library._name).gg_loop
-            run.argtypes = [ctypes.c_void_p, ctypes.c_long, *[ctypes.c_void_p] * 6]
+            arrays = [ctypes.py_object] * (1 + len(program.inputs) + len(program.outputs) + len(table.knobs))
+            run.argtypes = [ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, *arrays]
             self._loop = run
-        count, program, returned = len(rows), self.optimized, len(self.trace.result.values)
+        count = len(rows)
         data = [numpy.ascontiguousarray(x, v.dtype) for x, v in zip(data, program.inputs, strict=True)]
         stacks = [
             numpy.empty((count if n < returned else 1, *value.shape), value.dtype)
             for n, value in enumerate(program.outputs)
         ]
-        strides = numpy.array([x.nbytes // count if n < returned else 0 for n, x in enumerate(stacks)], numpy.int64)
         knobs = []
-        for value, array in self._table.knobs.items():
+        for value, array in table.knobs.items():
             mapping, key = value.origin
             array[()] = mapping[key]
             given = values.get((id(mapping), key))
-            knobs.append(None if given is None else numpy.ascontiguousarray(given, value.dtype))
+            knobs.append(array if given is None else numpy.ascontiguousarray(given, value.dtype))
         rows = numpy.ascontiguousarray(rows, numpy.int64)
         with ExitStack() as held:
-            for lock in self._table.locks:
+            for lock in table.locks:
                 held.enter_context(lock)
-            code = self._loop(
-                self._table.address, count, rows.ctypes.data, *map(_addresses, (data, stacks)), strides.ctypes.data,
-                _addresses(knobs), done.ctypes.data,
-            )  # fmt: skip
+            code = self._loop(table.address, count, returned, done.ctypes.data, rows, *data, *stacks, *knobs)
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:
@@ -266,11 +264,6 @@ class NativeExecutable(Executable):
             HOMES[id(owner(new))] = owner(new)
         self._table.put(state, new)
         return True
-
-
-def _addresses(arrays: Sequence[Any]) -> Any:
-    """The addresses of arrays, as C takes them."""
-    return (ctypes.c_void_p * max(len(arrays), 1))(*[None if x is None else x.ctypes.data for x in arrays])
 
 
 def _copied(*arrays: Any) -> list[Any]:

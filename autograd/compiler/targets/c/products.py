@@ -200,19 +200,21 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
     """``out = a @ b`` with one row or one column, where both operands lie along the sum; long sums in parts."""
     kind, k = C.types[str(dtype)], a.columns
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
-    lines = [
-        f"for (long i = 0; i < {z.rows}; i++) {{",
-        "  double sum = 0;",
-        f"  for (long start = 0; start < {k}; start += {LONG}) {{",
-        f"    const long end = start + {LONG} < {k} ? start + {LONG} : {k};",
-        f"    {kind} part = 0;",
-        '    _Pragma("omp simd reduction(+:part)")',
-        f"    for (long p = start; p < end; p++) part += x[{added(times('i', x.row_step), 'p')}] * y[p];",
-        "    sum += part;",
-        "  }",
-        f"  z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} ({kind})sum;",
-        "}",
-    ]
+    added_up = f"part += x[{added(times('i', x.row_step), 'p')}] * y[p];"
+    lines = [f"{kind} part = 0;", '_Pragma("omp simd reduction(+:part)")', f"for (long p = 0; p < {k}; p++) {added_up}"]
+    total = "part"
+    if k > LONG:
+        total = f"({kind})sum"
+        lines = [
+            "double sum = 0;",
+            f"for (long start = 0; start < {k}; start += {LONG}) {{",
+            f"  const long end = start + {LONG} < {k} ? start + {LONG} : {k};",
+            *(f"  {line.replace('p = 0; p < ' + str(k), 'p = start; p < end')}" for line in lines),
+            "  sum += part;",
+            "}",
+        ]
+    lines.append(f"z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} {total};")
+    lines = [f"for (long i = 0; i < {z.rows}; i++) {{", *(f"  {line}" for line in lines), "}"]
     called(source, lines, x, y, z, kind, minus)
 
 

@@ -21,11 +21,11 @@ from autograd.common.shapes import size
 from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
 from autograd.compiler.targets.c.blas import Blas
-from autograd.compiler.targets.c.blocks import Text
-from autograd.compiler.targets.c.draws import address_of
+from autograd.compiler.targets.c.blocks import Text, registers
+from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
 from autograd.compiler.targets.c.products import Matrix, contract, product
 from autograd.compiler.targets.c.updates import OP, with_products_in_place
-from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
+from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
 from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
 from autograd.compiler.targets.nests import LETTERS, Nest, View, contiguous
@@ -91,6 +91,7 @@ class Source(Text):
         self._busy: list[tuple[int, int, int]] = []  # the step after which a place is free, its start and its bytes
         self._step = 0
         self._swapped = False
+        self._inlined = True
 
     # ---------------------------------------------------------------------------------------------------------- memory
 
@@ -177,7 +178,7 @@ class Source(Text):
 
     def text(self) -> str:
         """The whole text: functions, kernels, the memory, and the function that is called."""
-        program = self.given
+        program = with_scaled_apart(self.given)
         numbers = [
             Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i])
             for i in knob_arithmetic(program.instructions).values()
@@ -297,14 +298,14 @@ class Source(Text):
         """The text of all parts."""
         fields = [f"    {self.types[name]} *{name};  /* {_described(value)} */" for name, value in self.slots.items()]
         given = self.inputs
-        arguments = "".join(f", const char *{name}_object" for name in given)
+        arguments = "".join(f", const char *{name}$object" for name in given)
         head = [f"    {self.types[name]} *const {name} = table->{name};" for name in self.slots]
-        arrays = [f"    {self.types[name]} *const {name} = GG_DATA({name}_object);" for name in given]
+        arrays = [f"    {self.types[name]} *const {name} = GG_DATA({name}$object);" for name in given]
         temporaries = [
             f"    {self.types[name]} *const {name} = (void *)(table->work + {start});"
             for name, start in self._places.items()
         ]
-        plain = [f"GG_PLAIN({name}_object, table->array)" for name in given[: len(self.given.inputs)]]
+        plain = [f"GG_PLAIN({name}$object, table->array)" for name in given[: len(self.given.inputs)]]
         for state in self.given.updates:
             name, low, high = self.name_of(state), *self._extent(state)
             plain += [
@@ -353,33 +354,34 @@ class Source(Text):
 
     def _many(self, passed: str) -> list[str]:
         """The function that runs many steps: each on the rows of the data that a table names."""
-        lines, given = [], self.given.inputs
-        for n, (name, value) in enumerate(zip(self.inputs, given, strict=False)):
+        count = len(self.given.inputs)
+        given, returned = self.inputs[:count], self.inputs[count:]
+        knobs = [name for name, value in self.slots.items() if value.kind == "knob"]
+        arrays = {"$rows": "int64_t", **{f"{name}$data": "char" for name in given}}
+        arrays |= {f"{name}$all": self.types[name] for name in (*returned, *knobs)}
+        head, lines = [f"{kind} *const {name} = GG_DATA({name}$object);" for name, kind in arrays.items()], []
+        for name, value in zip(given, self.given.inputs, strict=True):
             row = size(tuple(value.shape[1:])) * value.dtype.itemsize
+            head.append(f"{self.types[name]} *const {name} = (void *)(table->work + {self._reserved(value.nbytes)});")
             lines += [
-                f"        for (long $i = 0; $i < {value.shape[0] if value.shape else 0}; $i++)",
-                f"            memcpy((char *){name} + $i * {row}, $data[{n}] + $at[$i] * {row}, {row});",
+                f"for (long $i = 0; $i < {value.shape[0] if value.shape else 0}; $i++)",
+                f"    memcpy((char *){name} + $i * {row}, {name}$data + $at[$i] * {row}, {row});",
             ]
-        batches = [
-            f"    {self.types[name]} *const {name} = (void *)(table->work + {self._reserved(value.nbytes)});"
-            for name, value in zip(self.inputs, given, strict=False)
-        ]
-        rows = next((value.shape[0] for value in given if value.shape), 0)
-        for n, name in enumerate(self.inputs[len(given) :]):
-            kind = self.types[name]
-            lines.append(f"        {kind} *const {name} = ({kind} *)($results[{n}] + $t * $strides[{n}]);")
-        knobs = [(name, value) for name, value in self.slots.items() if value.kind == "knob"]
-        for n, (name, _) in enumerate(knobs):
-            lines.append(f"        if ($knobs[{n}]) *table->{name} = (({self.types[name]} *)$knobs[{n}])[$t];")
+        for n, (name, value) in enumerate(zip(returned, self.returned, strict=True)):
+            place = f"{name}$all + ($returned > {n} ? $t * {size(value.shape)} : 0)"
+            lines.append(f"{self.types[name]} *const {name} = {place};")
+        lines += [f"if ({name}$all != table->{name}) *table->{name} = {name}$all[$t];" for name in knobs]
+        rows = next((value.shape[0] for value in self.given.inputs if value.shape), 0)
+        objects = ", ".join(f"const char *{name}$object" for name in arrays)
         return [
-            "/* Many steps: batches are gathered by the rows of a table; results are written one behind the other. */",
-            "GG_EXPORT int gg_loop(const struct table *table, long $count, const int64_t *$rows,",
-            "                      const char *const *$data, char *const *$results, const int64_t *$strides,",
-            "                      char *const *$knobs, int64_t *$done) {",
-            *batches,
+            "/* Many steps: batches are gathered by the rows of a table, results are written one behind the other; of",
+            "   those from $returned on there is only the last. A knob has a number a step, or is given itself. */",
+            "GG_EXPORT int gg_loop(const struct table *table, long $count, long $returned, int64_t *$done,",
+            f"                      {objects}) {{",
+            *(f"    {line}" for line in head),
             "    for (long $t = 0; $t < $count; $t++) {",
             f"        const int64_t *const $at = $rows + $t * {rows};",
-            *lines,
+            *(f"        {line}" for line in lines),
             f"        const int $code = step(table{passed});",
             "        if ($code) return $code;",
             "        *$done = $t + 1;",
@@ -474,6 +476,12 @@ class Source(Text):
 
     def instruction(self, instruction: Instruction) -> None:
         """What is no kernel."""
+        if instruction.op == SCALED:
+            product_of = instruction.params["product"]
+            self._inlined = False
+            self.kernel(Kernel(product_of.out.name, inputs_of([product_of]), [product_of.out], [product_of]))
+            self._inlined = True
+            return
         if instruction.op != OP:
             super().instruction(instruction)
             return
@@ -534,8 +542,10 @@ class Source(Text):
 
     def entries(self, nest: Nest, within: list[tuple[int, str]]) -> None:
         """The call of the loops of a kernel without a reduction."""
+        outputs = {self.view(v).data for v in self._kernel.outputs}
+        anew = outputs.isdisjoint(self.view(v).data for v in self._kernel.inputs)
         lines = nest.lines(within, (), "long")
-        self._called(nest, _vectorised(lines, ""))
+        self._called(nest, _vectorised(lines, "", self._width() if anew else 0))
 
     def reduction(
         self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
@@ -556,6 +566,7 @@ class Source(Text):
             return
         count = size(tuple(n for n, _ in nest.loops[outer:]))
         in_parts = op == "sum" and dtype == numpy.float32 and count > LONG
+        width = self._width() if op in ("max", "min") and inmost > outer else 0
         simd = {"sum": "+", "prod": "*", "max": "max", "min": "min", "all": "&&", "any": "||"}[op]
         lines = [(outer, self.declared("acc", start, numpy.dtype("f8") if in_parts else dtype))]
         clause, over = f" reduction({simd}:acc)" if inmost > outer else "", inmost - 1
@@ -572,7 +583,12 @@ class Source(Text):
         else:
             last = [f"acc = {combine.format(a='acc', b=element)};"]
         text = nest.lines([*lines, *within, *((inmost, line) for line in last)], after, "long")
-        self._called(nest, _vectorised(_in_blocks(text, nest) if in_parts else text, clause))
+        self._called(nest, _vectorised(_in_blocks(text, nest) if in_parts else text, clause, width))
+
+    def _width(self) -> int:
+        """How many entries of a kernel's largest value are in a vector."""
+        values = (*self._kernel.inputs, *self._kernel.outputs)
+        return registers()[1] // max((v.dtype.itemsize for v in values if v.shape), default=8)
 
     def _add_sums(self, nest: Nest) -> str:
         """The name of an array in float64 for the sums of a nest, which becomes its last view."""
@@ -639,10 +655,11 @@ class Source(Text):
         """The name of a function of these lines: one for all that differ in nothing but names."""
         text = "\n".join(f"    {line}" for line in lines)
         order = {declared: f"v{n}" for n, declared in enumerate(re.findall(r"([\w$]+)(?:,|$)", parameters))}
-        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{parameters};{text}")
+        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{self._inlined};{parameters};{text}")
         if key not in self.functions:
             self.functions[key] = name = self.fresh(name)
-            self.texts.append(f"static void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
+            keyword = "static" if self._inlined else "static __attribute__((noinline))"
+            self.texts.append(f"{keyword} void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
         return self.functions[key]
 
     def _title(self) -> str:
@@ -669,14 +686,35 @@ def _is_loop(step: Kernel | Instruction) -> bool:
     return isinstance(step, Instruction) and step.op == "op" and "loop" in step.params["options"]
 
 
-def _vectorised(lines: list[str], clause: str) -> list[str]:
-    """The lines, with a word to the compiler in front of the innermost loop."""
+def _vectorised(lines: list[str], clause: str, width: int = 0) -> list[str]:
+    """The lines, with a word to the compiler in front of the innermost loop.
+
+    ``width``: entries of a vector, if entries may be computed twice. A loop of a few vectors and a rest then ends in a
+    whole vector that overlaps the one before, as the rest would take longer than that.
+    """
     heads = [n for n, line in enumerate(lines) if line.lstrip().startswith("for (long")]
     if not heads:
         return lines
     at = heads[-1]
     pad = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
-    return [*lines[:at], f"{pad}_Pragma(\"omp simd{clause}\")", *lines[at:]]
+    simd = f"{pad}_Pragma(\"omp simd{clause}\")"
+    found = re.fullmatch(r"for \(long (\w) = 0; \1 < (\d+); \1\+\+\) {", lines[at].strip())
+    letter, length = (found[1], int(found[2])) if found else ("", 0)
+    width = min(width, 1 << length.bit_length() - 1) if length else 0
+    if width < 4 or length % width == 0 or length > 8 * width:
+        return [*lines[:at], simd, *lines[at:]]
+    end = lines.index(f"{pad}}}", at)
+    return [
+        *lines[:at],
+        f"{pad}for (long $from = 0; $from < {length}; $from += {width}) {{",
+        f"{pad}const long $first = $from < {length - width} ? $from : {length - width};",
+        simd,
+        f"{pad}for (long $n = 0; $n < {width}; $n++) {{",
+        f"{pad}  const long {letter} = $first + $n;",
+        *lines[at + 1 : end],
+        f"{pad}}}",
+        *lines[end:],
+    ]
 
 
 def _in_blocks(lines: list[str], nest: Nest) -> list[str]:

@@ -198,6 +198,8 @@ class Script:
         kind = self.language.types.get(str(value.dtype))
         if kind is None:
             advice = {"c": "Compute with its real and its imaginary part", "f": "Cast it to float32"}
+            if not value.dtype.isnative:
+                advice = {value.dtype.kind: f"Cast it to {value.dtype.newbyteorder('=')}, the machine's order of bytes"}
             raise TargetError(
                 f"{self.given.name} can't be written in {self.title}: {value.name} is {value.dtype}, for which there "
                 f"are no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."

@@ -10,6 +10,7 @@ import pytest
 
 import autograd as ag
 import nn
+from autograd.compiler.ir.validator import validated
 from autograd.compiler.targets.c import executable
 from autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable, source_of
 from autograd.compiler.trace import Trace
@@ -161,6 +162,38 @@ def test_numbers_are_drawn_as_numpy_draws_them(dtype):
     for one, other in zip(found["c"][0], found["numpy"][0], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
     np.testing.assert_array_equal(found["c"][1], found["numpy"][1])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_draws_with_bounds_and_scales_round_as_numpy_does(dtype):
+    found = []
+    for target in ("numpy", "c"):
+        generator = np.random.default_rng(3)
+
+        @ag.compile(target=target)
+        def draw(generator: Any = generator) -> Any:
+            return [
+                drawn
+                for shape in ((), (3,), (50, 20))
+                for drawn in (
+                    ag.random.uniform(shape, generator=generator, low=-0.1, high=0.7, dtype=dtype),
+                    ag.random.normal(shape, generator=generator, mean=0.3, std=1.7, dtype=dtype),
+                )
+            ]
+
+        found.append([drawn.data for drawn in draw()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_compiler
+def test_another_order_of_bytes_is_refused_with_advice():
+    swapped = np.arange(3.0).astype(np.dtype("f8").newbyteorder())
+    with validated():
+        np.testing.assert_array_equal(ag.compile(lambda x: x * 2)(swapped).data, [0.0, 2.0, 4.0])
+        with pytest.raises(TargetError, match="Cast it to float64, the machine's order of bytes"):
+            ag.compile(lambda x: x * 2, target="c")(swapped)
 
 
 @needs_compiler

@@ -263,9 +263,26 @@ def sum_of(names: list[str]) -> Program:
 
 @needs_compiler
 def test_names_that_mean_something_in_c():
-    names = ["int", "table", "σ", "sigma", "i", "acc", "gg_run", "main", "__LINE__"]
+    names = ["int", "table", "σ", "sigma", "i", "acc", "gg_run", "main", "__LINE__", "x", "x_object", "x_data"]
     case = Case("names", sum_of(names), "", [[np.arange(3.0) + k for k in range(len(names))]])
     assert not faults([case])
+
+
+@needs_compiler
+def test_loops_that_end_within_a_vector():
+    rng, cases = np.random.default_rng(0), []
+    for n, dtype in itertools.product((5, 9, 15, 17, 30, 100), ("float32", "float64")):
+        x, b = (ag.asarray(rng.standard_normal(shape).astype(dtype)) for shape in ((4, n), (n,)))
+        x.data[1, -1] = x.data[2, 0] = np.nan
+        w = ag.asarray(rng.standard_normal(n).astype(dtype))
+
+        def step(x: Any, b: Any, w: Any = w) -> Any:
+            shifted = x + b
+            w.data = (w - 0.5 * b * w).data
+            return ag.tanh(shifted), shifted, ag.max(shifted, axis=1), ag.min(x, axis=1), ag.max(b), ag.max(x, axis=0)
+
+        cases.append(case_of(f"{n} {dtype}", step, x, b, count=2))
+    assert not faults(cases, rounding=True)
 
 
 @needs_compiler
