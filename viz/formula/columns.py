@@ -12,7 +12,7 @@ import numpy as np
 
 from viz.drawing import numbers as digits
 from viz.formula.check import ENTRIES
-from viz.recorded.latex import tex_number, tex_text, text_mode
+from viz.recorded.notation.latex import tex_number, tex_text, text_mode
 
 FOLDED = 16  # lines of a section; of more, repeated blocks are folded
 REPEATS = 4  # repetitions from which on a block is folded; the first stays written

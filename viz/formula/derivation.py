@@ -46,11 +46,11 @@ from viz.formula.paths import (
 )
 from viz.formula.tracer import Traced
 from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, item, scalar_product
-from viz.recorded.latex import fallback, tex_number, tex_text
 from viz.recorded.names import PARAM
-from viz.recorded.notation import Notation
+from viz.recorded.notation.latex import fallback, tex_number, tex_text
+from viz.recorded.notation.namespace import Notation
+from viz.recorded.notation.symbols import UNKNOWN
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.symbols import UNKNOWN
 from viz.recorded.validation import recorded
 
 READABLE = 80  # characters of a formula in which values are replaced by their formulas

@@ -14,12 +14,12 @@ from viz.formula.columns import FOLDED, GAP, Row, Section, entries, nested_brack
 from viz.formula.forms import Form, Name
 from viz.formula.paths import Way, backward_order, count_of_paths
 from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
-from viz.recorded import windows
-from viz.recorded.latex import brackets, tex_number, tex_of, tex_space, tex_text
 from viz.recorded.loops import Recurrence, recurrences
 from viz.recorded.names import PARAM, derivative, tex_derivative
+from viz.recorded.notation import windows
+from viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_space, tex_text
+from viz.recorded.notation.symbols import Symbol
 from viz.recorded.scene import Scene
-from viz.recorded.symbols import Symbol
 
 LOOPS = 2  # loops whose step is written
 INDEXED = 12  # formulas with indices that are written; of others only the number

@@ -9,9 +9,9 @@ import numpy as np
 
 from viz.drawing import numbers as digits
 from viz.formula.writer import Writer, item, scalar_product
-from viz.recorded.latex import tex_number
+from viz.recorded.notation.latex import tex_number
+from viz.recorded.notation.symbols import PRODUCT, SUM
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.symbols import PRODUCT, SUM
 
 LARGEST = 3  # paths or addends that are written where there are many
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from autograd.common.shapes import broadcast_axes
 from viz.formula.forms import Form
-from viz.recorded.latex import brackets
-from viz.recorded.notation import Notation
-from viz.recorded.symbols import PRODUCT, UNKNOWN, Symbol
+from viz.recorded.notation.latex import brackets
+from viz.recorded.notation.namespace import Notation
+from viz.recorded.notation.symbols import PRODUCT, UNKNOWN, Symbol
 
 
 class Traced(Symbol):

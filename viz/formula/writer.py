@@ -14,11 +14,11 @@ import autograd as ag
 from viz.drawing.render import clipped
 from viz.formula.forms import Form, Name, run
 from viz.formula.tracer import Traced, Tracer, form_of
-from viz.recorded.latex import brackets, tex_of
 from viz.recorded.loops import LOOP
 from viz.recorded.names import PARAM, derivative, fresh, tex_derivative
+from viz.recorded.notation.latex import brackets, tex_of
+from viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 ONE_LINE = 240  # characters of the formula in one line

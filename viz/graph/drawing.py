@@ -12,11 +12,11 @@ from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, t
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
 from viz.graph.parts import addends, spine_of
+from viz.graph.selection import Selection
 from viz.recorded.layers import chain_title
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.selection import Selection
 
 TITLE = 60  # characters of the longest expression used as a title
 SPREAD = 1.25  # pages: a level of operations that is wider is drawn on two ranks

@@ -11,7 +11,7 @@ from viz.drawing import marks, numbers, style
 from viz.drawing.render import cell, clipped, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
-from viz.recorded.notation import Notation
+from viz.recorded.notation.namespace import Notation
 from viz.recorded.scene import Card, Scene, Socket
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}

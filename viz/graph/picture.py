@@ -18,11 +18,11 @@ from viz.drawing.style import Theme
 from viz.graph.blocks import draw_blocks
 from viz.graph.drawing import Drawing
 from viz.graph.modules import ROWS, draw_modules
+from viz.graph.selection import heaviest_paths, surroundings
 from viz.graph.tape import draw_tape
 from viz.program.picture import draw_program, programs
 from viz.recorded.folding import check_depth, readable
 from viz.recorded.scene import Scene, computes_gradients
-from viz.recorded.selection import heaviest_paths, surroundings
 from viz.recorded.validation import recorded
 
 VIEWS = ("auto", "ops", "modules", "blocks")

@@ -17,8 +17,8 @@ import numpy as np
 
 from autograd.common.shapes import broadcast_axes
 from viz.drawing import numbers
+from viz.recorded.notation.symbols import Symbol
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.symbols import Symbol
 
 SIGNS = {
     "add": "+",

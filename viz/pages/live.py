@@ -26,7 +26,7 @@ from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
 from viz.drawing import numbers
 from viz.pages.steps import Story
-from viz.recorded.notation import Origin
+from viz.recorded.notation.namespace import Origin
 from viz.recorded.scene import Card, Scene, Socket
 
 PRODUCTS = 15_000_000

@@ -22,12 +22,12 @@ from viz.drawing import numbers, style
 from viz.graph.parts import addends
 from viz.pages.lines import backward_line, forward_line
 from viz.pages.sources import source_of, walk_line
-from viz.recorded import windows
 from viz.recorded.names import LAYERS, OP, derivative
+from viz.recorded.notation import windows
+from viz.recorded.notation.symbols import PRODUCT, SUM, Symbol
 from viz.recorded.reasons import reason
 from viz.recorded.rows import TITLES
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.symbols import PRODUCT, SUM, Symbol
 
 ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS

@@ -14,8 +14,8 @@ from viz.drawing.errors import DrawingError
 from viz.plots.figure import Plot, axes_at, heading, new_figure, settings
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import Names
+from viz.recorded.notation.windows import formula, geometry
 from viz.recorded.validation import recorded
-from viz.recorded.windows import formula, geometry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

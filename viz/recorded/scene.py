@@ -20,9 +20,9 @@ from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import PARAM, Constant, Names
-from viz.recorded.notation import Notation
+from viz.recorded.notation.namespace import Notation
+from viz.recorded.notation.symbols import Symbol
 from viz.recorded.rows import calls
-from viz.recorded.symbols import Symbol
 from viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 import autograd as ag
 from tests.viz.laid_out import LaidOut
 from viz.graph.picture import draw_graph
+from viz.graph.selection import heaviest_paths
 from viz.recorded.scene import Scene
-from viz.recorded.selection import heaviest_paths
 
 T = ag.Tensor
 

@@ -27,9 +27,9 @@ from autograd import backends
 from autograd.common.shapes import broadcast_axes
 from autograd.engine.declare.operation import OPS, REQUIRED
 from viz.drawing import numbers, style
-from viz.recorded.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
-from viz.recorded.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol
-from viz.recorded.templates import (
+from viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
+from viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol
+from viz.recorded.notation.templates import (
     SILENT,
     filled,
     has_factor,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from viz.recorded.latex import tex_name
-from viz.recorded.notation import Notation
-from viz.recorded.symbols import Symbol
+from viz.recorded.notation.latex import tex_name
+from viz.recorded.notation.namespace import Notation
+from viz.recorded.notation.symbols import Symbol
 
 
 @pytest.fixture

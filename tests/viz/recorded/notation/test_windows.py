@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from viz.recorded.windows import formula, geometry
+from viz.recorded.notation.windows import formula, geometry
 
 RNG = np.random.default_rng(0)
 

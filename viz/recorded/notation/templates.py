@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from viz.drawing import numbers
-from viz.recorded.latex import brackets, tex_constant, tex_escape, tex_word
-from viz.recorded.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
+from viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_word
+from viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
 
 
 def has_factor(x: Symbol) -> bool:

@@ -1,0 +1,1 @@
+"""How recorded operations and their derivatives are written, as text and as LaTeX."""
