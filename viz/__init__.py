@@ -22,96 +22,68 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
     )
 
 if TYPE_CHECKING:
-    from viz.difference import diff, snapshot
-    from viz.drawing.errors import DrawingError
-    from viz.drawing.render import EngineWarning, Picture, RenderError, use_engine
-    from viz.formula.derivation import Derivation, explain
-    from viz.graph.blocks import draw_model
-    from viz.graph.check import check_graph
-    from viz.graph.loop import draw_loop
-    from viz.graph.modules import draw_modules
-    from viz.graph.picture import draw_graph
-    from viz.pages.page import Page, step_through
-    from viz.pages.playground import playground
-    from viz.pages.report import lab_report
-    from viz.pages.search import search_report
-    from viz.plots.digits import plot_confusion, plot_digits
-    from viz.plots.features import feature_space
-    from viz.plots.history import plot_history
-    from viz.plots.maps import plot_feature_maps, plot_filters
-    from viz.plots.network import draw_network
-    from viz.plots.saliency import adversarial, saliency
-    from viz.plots.search import plot_search
-    from viz.plots.window import plot_window
-    from viz.recorded.summary import summary
+    from viz.difference import diff as diff
+    from viz.difference import snapshot as snapshot
+    from viz.drawing.errors import DrawingError as DrawingError
+    from viz.drawing.render import EngineWarning as EngineWarning
+    from viz.drawing.render import Picture as Picture
+    from viz.drawing.render import RenderError as RenderError
+    from viz.drawing.render import use_engine as use_engine
+    from viz.formula.derivation import Derivation as Derivation
+    from viz.formula.derivation import explain as explain
+    from viz.graph.blocks import draw_model as draw_model
+    from viz.graph.check import check_graph as check_graph
+    from viz.graph.loop import draw_loop as draw_loop
+    from viz.graph.modules import draw_modules as draw_modules
+    from viz.graph.picture import draw_graph as draw_graph
+    from viz.pages.page import Page as Page
+    from viz.pages.page import step_through as step_through
+    from viz.pages.playground import playground as playground
+    from viz.pages.report import lab_report as lab_report
+    from viz.pages.search import search_report as search_report
+    from viz.plots.digits import plot_confusion as plot_confusion
+    from viz.plots.digits import plot_digits as plot_digits
+    from viz.plots.features import feature_space as feature_space
+    from viz.plots.history import plot_history as plot_history
+    from viz.plots.maps import plot_feature_maps as plot_feature_maps
+    from viz.plots.maps import plot_filters as plot_filters
+    from viz.plots.network import draw_network as draw_network
+    from viz.plots.saliency import adversarial as adversarial
+    from viz.plots.saliency import saliency as saliency
+    from viz.plots.search import plot_search as plot_search
+    from viz.plots.window import plot_window as plot_window
+    from viz.recorded.summary import summary as summary
 
 _HOMES = {
-    "Page": "pages.page",
-    "check_graph": "graph.check",
-    "step_through": "pages.page",
-    "Derivation": "formula.derivation",
-    "explain": "formula.derivation",
-    "diff": "difference",
-    "snapshot": "difference",
-    "draw_graph": "graph.picture",
-    "draw_loop": "graph.loop",
-    "draw_model": "graph.blocks",
-    "draw_modules": "graph.modules",
-    "draw_network": "plots.network",
-    "lab_report": "pages.report",
-    "playground": "pages.playground",
-    "feature_space": "plots.features",
-    "plot_confusion": "plots.digits",
-    "plot_digits": "plots.digits",
-    "plot_history": "plots.history",
-    "plot_search": "plots.search",
-    "search_report": "pages.search",
-    "adversarial": "plots.saliency",
-    "plot_feature_maps": "plots.maps",
-    "plot_filters": "plots.maps",
-    "plot_window": "plots.window",
-    "saliency": "plots.saliency",
-    "DrawingError": "drawing.errors",
-    "EngineWarning": "drawing.render",
-    "Picture": "drawing.render",
-    "RenderError": "drawing.render",
-    "summary": "recorded.summary",
-    "use_engine": "drawing.render",
+    name: home
+    for home, names in {
+        "difference": "diff snapshot",
+        "drawing.errors": "DrawingError",
+        "drawing.render": "EngineWarning Picture RenderError use_engine",
+        "formula.derivation": "Derivation explain",
+        "graph.blocks": "draw_model",
+        "graph.check": "check_graph",
+        "graph.loop": "draw_loop",
+        "graph.modules": "draw_modules",
+        "graph.picture": "draw_graph",
+        "pages.page": "Page step_through",
+        "pages.playground": "playground",
+        "pages.report": "lab_report",
+        "pages.search": "search_report",
+        "plots.digits": "plot_confusion plot_digits",
+        "plots.features": "feature_space",
+        "plots.history": "plot_history",
+        "plots.maps": "plot_feature_maps plot_filters",
+        "plots.network": "draw_network",
+        "plots.saliency": "adversarial saliency",
+        "plots.search": "plot_search",
+        "plots.window": "plot_window",
+        "recorded.summary": "summary",
+    }.items()
+    for name in names.split()
 }
 
-__all__ = [
-    "Page",
-    "check_graph",
-    "step_through",
-    "Derivation",
-    "explain",
-    "DrawingError",
-    "EngineWarning",
-    "Picture",
-    "RenderError",
-    "diff",
-    "draw_graph",
-    "draw_loop",
-    "draw_model",
-    "draw_modules",
-    "draw_network",
-    "lab_report",
-    "feature_space",
-    "playground",
-    "plot_confusion",
-    "plot_digits",
-    "plot_feature_maps",
-    "plot_filters",
-    "plot_history",
-    "plot_search",
-    "search_report",
-    "plot_window",
-    "adversarial",
-    "saliency",
-    "snapshot",
-    "summary",
-    "use_engine",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

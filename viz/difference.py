@@ -16,17 +16,17 @@ import autograd as ag
 from autograd.common.validation import refused
 from autograd.compiler import Program
 from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, clipped, table, text
+from viz.drawing.render import Picture, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
 from viz.graph.modules import ROWS, ROWS_KEPT
-from viz.graph.row_cards import RowCards, frame_of, gradient_edge, hold_in_column, left_aligned
+from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned
 from viz.program.passes import draw_passes
 from viz.program.picture import programs
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import check_depth
 from viz.recorded.names import fresh
-from viz.recorded.rows import Caution, Link, Row, passed, rows_of, warn
+from viz.recorded.rows import Link, Row, passed, rows_of, warn
 from viz.recorded.validation import recorded
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
@@ -83,8 +83,8 @@ def diff(
     ``labels``: what to call the two. ``depth``: how deep modules are opened, as in `draw_modules`. Of more than 40 rows
     the first and the last 15 are drawn.
 
-    Two programs, ``diff(program, program.optimized())``, stand beside each other line by line, and between them what
-    became of each line, by which pass where the one is what the passes make of the other. Nothing is run for it.
+    Two programs, ``diff(program, program.optimized())``, are drawn line by line, and between them the change of each
+    line, with the pass that made it if the second program is the first one optimised. Nothing is run.
 
     Raises `DrawingError` when no operation was recorded, for a program beside something else, and for an unknown theme.
 
@@ -336,7 +336,7 @@ class _Diff(RowCards):
     def _heads(self, picture: Picture) -> None:
         words = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
         cells = (
-            cell(text(word, style.NAME, self.theme.ink, bold=True), width=width, align="LEFT", port=port)
+            column(text(word, style.NAME, self.theme.ink, bold=True), width, port)
             for word, width, port in zip(words, COLUMNS, ("v", None, None, None), strict=True)
         )
         picture.node("heads", table(row_(*cells), cellpadding=4), cls="heads")
@@ -344,19 +344,11 @@ class _Diff(RowCards):
     def _card(self, picture: Picture, pair: _Pair) -> None:
         theme, row = self.theme, pair.row
         side = self.sides[0 if pair.word == "removed" else 1]
-        loss = side.seen.is_output(row.place) and row.place.shape == ()
-        kind, frame = frame_of(row, theme, loss=loss)
-        if pair.word == "removed":
-            frame |= {"color": theme.muted, "bgcolor": theme.paper}
-        failed = any(c.word == "NOT FINITE" for there in pair.rows if there for c in there.warnings)
-        if failed:
-            frame = {"border": 1, "color": theme.bad, "bgcolor": theme.bad_bg}
-        dark = kind == "loss" and pair.word != "removed" and not failed
-        ink, muted, grad, hair = (
-            (theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair)
-            if dark
-            else (theme.ink, theme.muted, theme.grad, theme.hair)
-        )
+        loss = side.seen.is_output(row.place) and row.place.shape == () and pair.word != "removed"
+        look = self.look(row, [caution for there in pair.rows if there for caution in there.warnings], loss=loss)
+        if pair.word == "removed" and not look.failed:
+            look.frame.update(color=theme.muted, bgcolor=theme.paper)
+        ink, muted, grad = look.ink, look.muted, look.grad
         name = [text(pair.title, style.NAME, ink, bold=True)]
         if pair.word:
             name.append(text(pair.word.upper(), style.TAG, ink, bold=True))
@@ -364,39 +356,23 @@ class _Diff(RowCards):
             name.append(self.caption(clipped(row.path), muted))
         if (rest := len(row.parameters) - PARAMETERS) > 0:
             name.append(self.caption(f"{numbers.counted(rest, 'parameter')} not drawn", muted))
-        cells = [cell(left_aligned(*name), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT", valign="TOP")]
-        for which, column, label in ((0, 1, self.labels[0]), (1, 3, self.labels[1])):
+        cells = [column(left_aligned(*name), COLUMNS[0], "v", valign="TOP")]
+        for which, width, label in ((0, COLUMNS[1], self.labels[0]), (1, COLUMNS[3], self.labels[1])):
             there = pair.rows[which]
             if there is None:
                 lines, tip = [self.caption(f"not in {clipped(label, 20)}", muted)], f"not in {label}"
             else:
                 lines, tip = self._numbers(self.sides[which], there, ink, grad)
-                lines += [line for caution in there.warnings for line in self._warning(caution)]
-            cells.append(
-                cell(
-                    left_aligned(*lines),
-                    port=f"g{which}",
-                    width=COLUMNS[column],
-                    align="LEFT",
-                    balign="LEFT",
-                    valign="TOP",
-                    sides="L",
-                    border=1,
-                    color=hair,
-                    id=f"{pair.key}_{'ab'[which]}",
-                    title=tip,
-                )
-            )
+                lines += [line for caution in there.warnings for line in self.warning(caution, style.CAPTION)]
+            told: dict[str, Any] = {"id": f"{pair.key}_{'ab'[which]}", "title": tip, "valign": "TOP"}
+            cells.append(column(left_aligned(*lines), width, f"g{which}", look.hair, **told))
         lines = []
         for value, gradient in self.changes[pair.key]:
             lines.append(self._changed(value, ink, muted))
             lines.append(self._changed(gradient, grad, muted, italic=True))
-        middle = {"sides": "L", "border": 1, "color": hair, "align": "LEFT", "balign": "LEFT", "valign": "TOP"}
-        cells.insert(2, cell(left_aligned(*lines or [self.caption(pair.word, muted)]), width=COLUMNS[2], **middle))
-        label = table(row_(*cells), cellpadding=4, **frame)
-        if failed:
-            label = self.double_border(label)
-        picture.node(pair.key, label, cls=" ".join(["module", kind, *[pair.word] * bool(pair.word)]))
+        middle = left_aligned(*lines or [self.caption(pair.word, muted)])
+        cells.insert(2, column(middle, COLUMNS[2], None, look.hair, valign="TOP"))
+        self.draw_card(picture, pair.key, cells, look, cls=pair.word)
 
     def _numbers(self, side: _Side, row: Row, ink: str, grad: str) -> tuple[list[str], str]:
         """The lines with the quantities of a row on one side, and their full precision."""
@@ -420,13 +396,6 @@ class _Diff(RowCards):
         words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
         return text(words, style.CAPTION, self.theme.bad if lost else colour, italic=italic, bold=lost)
 
-    def _warning(self, caution: Caution) -> list[str]:
-        ink = self.theme.bad if caution.word == "NOT FINITE" else self.theme.warn
-        return [
-            text(f"▲ {caution.word}", style.CAPTION, ink, bold=True),
-            *(self.caption(w, ink) for w in caution.lines),
-        ]
-
     def _changed(self, change: _Change | None, colour: str, muted: str, *, italic: bool = False) -> str:
         if change is None:
             return self.caption(" ", muted)
@@ -449,14 +418,10 @@ class _Diff(RowCards):
             for i in (0, 1)
         ]
         boxes = [[self.caption(f"▲ {word} in {n}", theme.warn) for word, n in counts.items()] for counts in warned]
-        cells = (
-            cell(left_aligned(*lines) or " ", port=port, width=width, align="LEFT", balign="LEFT", valign="TOP")
-            for lines, port, width in zip(
-                (name, boxes[0], middle, boxes[1]), ("v", "g0", None, "g1"), COLUMNS, strict=True
-            )
+        columns = zip((name, boxes[0], middle, boxes[1]), COLUMNS, ("v", "g0", None, "g1"), strict=True)
+        self.draw_omission(
+            picture, [column(left_aligned(*lines) or " ", width, port, valign="TOP") for lines, width, port in columns]
         )
-        frame = {"border": 1, "color": theme.hair, "bgcolor": theme.panel, "cellpadding": 4}
-        picture.node("hidden", table(row_(*cells), **frame), cls="module folded")
 
     # ------------------------------------------------------------ edges
 

@@ -171,8 +171,8 @@ def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | boo
     """One example of a batch as a picture (height, width); None if it is not one.
 
     A batch of pictures is (n, height, width), (n, 1, height, width), or flat: (n, d) with d the square of 8 to 32, if
-    its entries are alike beside and below one another, as pixels are. A single flat example is (d,). ``shape`` gives
-    height and width where they cannot be seen; True takes any square.
+    neighbouring entries are similar, as pixels are. A single flat example is (d,). ``shape`` gives height and width
+    where they cannot be seen; True takes any square.
 
     >>> bar = np.zeros((16, 16))
     >>> bar[3:12, 6:9] = 1

@@ -370,8 +370,8 @@ class Picture:
     def png(self, dpi: int = style.DPI) -> bytes:
         """The picture as PNG. Raises `RenderError`.
 
-        The wheel's font has no letters such as Chinese ones. A `dot` of the system draws pictures that have some; where
-        there is none, an `EngineWarning` says that boxes stand for them.
+        The font of graphviz-pure lacks Chinese letters, among others. A `dot` of the system then draws the picture;
+        without one, boxes stand for these letters and an `EngineWarning` says so.
         """
         return self._draw("png", f"-Gdpi={dpi}")
 

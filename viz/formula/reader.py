@@ -314,7 +314,7 @@ class Reader:
         read = self.part(node, 0)
         if isinstance(read, Constant) and type(read.value) is int:
             return read.value
-        raise self.wrong("an index is made of whole numbers, as in x[0] or x[1:, 0]; take(x, i) takes names", node)
+        raise self.wrong("an index is made of whole numbers, as in x[0] or x[1:, 0]; by a name: take(x, i)", node)
 
 
 def _is_number(part: Part) -> bool:

@@ -51,8 +51,7 @@ class Cards(CardParts):
         ]
 
         def shown(port: str | None, **attributes: Any) -> str:
-            title = f"{card.name} = {numbers.full(card.value)}"
-            return cell(*named, port=port, align="LEFT", id=f"{card.key}_val", title=title, **attributes)
+            return cell(*named, port=port, align="LEFT", **self.hook(card, "val"), **attributes)
 
         gradient = self._scalar_gradient(card)
         if card.node is None:
@@ -102,17 +101,9 @@ class Cards(CardParts):
                 cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
             if socket.passes:
                 said, whole = self.local(socket)
-                cells.append(
-                    cell(
-                        text(said, style.CAPTION, self.theme.bad if socket.wrong else self.ink(card)),
-                        port=f"b{socket.index}",
-                        align="LEFT",
-                        valign="BOTTOM",
-                        cellpadding=3,
-                        id=f"{card.key}_vjp{socket.index}",
-                        title=whole,
-                    )
-                )
+                written = text(said, style.CAPTION, self.theme.bad if socket.wrong else self.ink(card))
+                told = {"id": f"{card.key}_vjp{socket.index}", "title": whole, "align": "LEFT", "valign": "BOTTOM"}
+                cells.append(cell(written, port=f"b{socket.index}", cellpadding=3, **told))
         return cells or [cell(" ")]
 
     def _scalar_gradient(self, card: Card) -> str:
@@ -124,8 +115,7 @@ class Cards(CardParts):
             text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, self.grad(card), italic=True),
             align="RIGHT",
             cellpadding=2,
-            id=f"{card.key}_glab",
-            title=f"gradient of {self.scene.end} with respect to {card.name}",
+            **self.hook(card, "glab"),
         )
         if card.gradient is None:
             word = "not computed" if not self.scene.computed else "none arrives"
@@ -135,26 +125,13 @@ class Cards(CardParts):
         cells = [label]
         shown = addends(card)
         if len(card.addends) > 1:
+            rule = {"border": 1, "sides": "B", "color": self.grad(card), "cellpadding": 1 if self.compact else 3}
             for i, (said, whole) in enumerate(self._addends(card, shown)):
                 if i:
                     cells.append(cell(text("+", style.GRAD_LABEL, self.grad(card)), cellpadding=1))
-                cells.append(
-                    cell(
-                        self.number(
-                            f"{said} ?" if i < len(shown) and shown[i].doubted else said,
-                            style.GRAD_LABEL,
-                            self.grad_ink(card),
-                            italic=True,
-                        ),
-                        port=f"g{i}",
-                        border=1,
-                        sides="B",
-                        color=self.grad(card),
-                        cellpadding=1 if self.compact else 3,
-                        id=f"{card.key}_g{i}",
-                        title=whole,
-                    )
-                )
+                said = f"{said} ?" if i < len(shown) and shown[i].doubted else said
+                number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
+                cells.append(cell(number, port=f"g{i}", id=f"{card.key}_g{i}", title=whole, **rule))
             cells.append(cell(text("=", style.GRAD_LABEL, self.grad(card)), cellpadding=1))
         said = f"{numbers.padded(numbers.scalar(card.gradient[()]))}{' ?' if card.doubted else ''}"
         cells.append(
@@ -163,8 +140,7 @@ class Cards(CardParts):
                 port="g",
                 align="LEFT",
                 cellpadding=2,
-                id=f"{card.key}_grad",
-                title=f"{self.by(card)} = {numbers.full(card.gradient)}",
+                **self.hook(card, "grad"),
             )
         )
         # Room to spare is shared out among columns: empty ones keep label and number together.
@@ -312,8 +288,7 @@ class Cards(CardParts):
             table(row(cell(shown), cell("") if stacked else "")),  # or its columns would be pulled apart
             port=None if several or stacked else "v",
             colspan=(2 + bool(before)) if stacked else None,
-            id=f"{card.key}_val",
-            title=f"{card.name} = {numbers.full(card.value)}",
+            **self.hook(card, "val"),
         )
         parts = cell(self._parts(card), cellpadding=1)
         if not stacked:
@@ -330,29 +305,19 @@ class Cards(CardParts):
         """The cell with the gradient; ``bare``: without its port."""
         port = None if bare else "g"
         if card.gradient is None:
-            word = "not computed" if card.needs_grad and not self.scene.computed else "no grad"
-            word = f"G {word}" if card.node is not None else word
-            word = " " if self.scene.left_out and card.needs_grad else word
+            word = self.no_gradient(card)
+            word = f"G {word}" if card.node is not None and word != " " else word
             return cell(text(word, style.CAPTION, self.muted(card), italic=True), port=port, **attributes)
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self.factor(card.gradient)} ="
+        told = self.hook(card, "glab") | {"title": f"G = {self.by(card)}"}
         inside = row(
-            cell(
-                text(label, style.CAPTION, self.grad(card), italic=True),
-                id=f"{card.key}_glab",
-                title=f"G = {self.by(card)}",
-            ),
+            cell(text(label, style.CAPTION, self.grad(card), italic=True), **told),
             cell(self.shown(card, card.gradient, style.GRADIENT, gradient=True)),
             cell("") if bare else "",
             cell(text("?", style.GRADIENT, self.muted(card), italic=True)) if card.doubted else "",
         )
-        return cell(
-            table(inside, cellpadding=1),
-            port=port,
-            id=f"{card.key}_grad",
-            title=f"{self.by(card)} = {numbers.full(card.gradient)}",
-            **attributes,
-        )
+        return cell(table(inside, cellpadding=1), port=port, **self.hook(card, "grad"), **attributes)
 
     def _parts(self, card: Card) -> str:
         """A cell for each use of a tensor, at which the edge of its gradient ends."""
@@ -366,24 +331,15 @@ class Cards(CardParts):
             names = ", ".join(use.head.name for use in rest)
             cells.append((f"g{len(shown)}", f"+ {len(rest)} more", f"from {names}"))
         colour = self.grad_ink(card) if self.scene.computed else self.muted(card)
-        return table(
-            row(
-                *(
-                    cell(
-                        text(said, style.CAPTION, colour, italic=True),
-                        port=port,
-                        border=1,
-                        sides="B",
-                        color=colour,
-                        id=f"{card.key}_{port}",
-                        title=whole,
-                    )
-                    for port, said, whole in cells
-                )
-            ),
-            cellpadding=2,
-            cellspacing=3,
-        )
+        rule = {"border": 1, "sides": "B", "color": colour}
+        written = (
+            cell(
+                text(said, style.CAPTION, colour, italic=True),
+                port=port, id=f"{card.key}_{port}", title=whole, **rule,
+            )
+            for port, said, whole in cells
+        )  # fmt: skip
+        return table(row(*written), cellpadding=2, cellspacing=3)
 
     # ------------------------------------------------------------ leaves among tensors
 
@@ -398,12 +354,8 @@ class Cards(CardParts):
         rows = [row(cell(*head, colspan=2, align="LEFT"))]
         if card.path:
             rows.append(row(cell(text(clipped(card.path), style.CAPTION, muted), colspan=2, align="LEFT")))
-        title = f"{card.name} = {numbers.full(card.value)}"
-        picture = (
-            marks.picture_of(card.value)
-            if card.role == INPUT and card.value.size and card.value.dtype.kind in "fiub"
-            else None
-        )
+        known = card.role == INPUT and card.value.size and card.value.dtype.kind in "fiub"
+        picture = marks.picture_of(card.value) if known else None
         if not side:
             if picture is not None:
                 drawn = marks.image(picture, self.theme, side=64)
@@ -416,48 +368,23 @@ class Cards(CardParts):
             return self.whole(card, table(*rows, **self.frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
         widths = self.columns([card.value, card.gradient], style.CELL)
-        rows.append(
-            row(
-                cell(text("value", style.CAPTION, muted), align="LEFT", port=words_at[0]),
-                cell(
-                    self.shown(card, card.value, style.CELL, widths=widths),
-                    port=numbers_at[0],
-                    align="RIGHT",
-                    id=f"{card.key}_val",
-                    title=title,
-                ),
-            )
-        )
+        shown = self.shown(card, card.value, style.CELL, widths=widths)
+        named = cell(text("value", style.CAPTION, muted), align="LEFT", port=words_at[0])
+        rows.append(row(named, cell(shown, port=numbers_at[0], align="RIGHT", **self.hook(card, "val"))))
         rule = {"sides": "T", "border": 1, "color": self.theme.hair}
         if card.gradient is None:
-            word = "grad not computed" if card.needs_grad and not self.scene.computed else "no grad"
-            word = " " if self.scene.left_out and card.needs_grad else word
+            word = self.no_gradient(card).replace("not computed", "grad not computed")
             said = text(word, style.CAPTION, muted, italic=True)
             rows.append(row(cell(said, colspan=2, port="g", align="LEFT", **rule)))
         else:
             label = f"grad{self.factor(card.gradient)}{' ?' if card.doubted else ''}"
             if len(card.addends) > 1:
                 label = f"sum of {len(card.addends)}{label.removeprefix('grad')}"
-            by = self.by(card)
+            words = text(label, style.CAPTION, self.theme.grad, italic=True)
+            named = cell(words, align="LEFT", port=words_at[1], **self.hook(card, "glab"), **rule)
+            shown = self.shown(card, card.gradient, style.CELL, gradient=True, widths=widths)
             rows.append(
-                row(
-                    cell(
-                        text(label, style.CAPTION, self.theme.grad, italic=True),
-                        align="LEFT",
-                        port=words_at[1],
-                        id=f"{card.key}_glab",
-                        title=f"gradient of {self.scene.end} with respect to {card.name}",
-                        **rule,
-                    ),
-                    cell(
-                        self.shown(card, card.gradient, style.CELL, gradient=True, widths=widths),
-                        port=numbers_at[1],
-                        align="RIGHT",
-                        id=f"{card.key}_grad",
-                        title=f"{by} = {numbers.full(card.gradient)}",
-                        **rule,
-                    ),
-                )
+                row(named, cell(shown, port=numbers_at[1], align="RIGHT", **self.hook(card, "grad"), **rule))
             )
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
@@ -471,17 +398,9 @@ class Cards(CardParts):
         said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
         value = f"  {said}" if card.shape else f" = {said}"
         name = text(clipped(card.name), style.CELL, self.theme.ink, bold=True)
-        cells = [
-            cell(
-                name,
-                text(value, style.CAPTION, self.theme.ink),
-                text("  AGAIN", style.TAG, muted),
-                port=None if stacked else "v",
-                align="LEFT",
-                colspan=2 if stacked else None,
-                title=f"{card.name} = {numbers.full(card.value)}",
-            ),
-        ]
+        head = name, text(value, style.CAPTION, self.theme.ink), text("  AGAIN", style.TAG, muted)
+        whole: dict[str, Any] = {"colspan": 2} if stacked else {"port": "v"}
+        cells = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], **whole)]
         parts = [use.contribution for use in uses if use.passes and use.contribution is not None]
         if parts:
             part = np.asarray(total(parts))

@@ -339,7 +339,7 @@ class Drawing:
     def _folds(self) -> dict[Card, str]:
         """The cards inside of modules that are not opened, each with the key of the one card that stands for them.
 
-        Without a depth, too many cards are folded as deep down as brings the picture below the limit.
+        Without a depth, modules are folded from the innermost level outwards until the picture has few enough cards.
         """
         cards = self.scene.cards
         if self.part is not None:

@@ -49,7 +49,7 @@ def draw_loop(
     loop = found[which]
     times = loop.loop.length
     if not 1 <= whole(steps, "steps") <= times:
-        raise DrawingError(f"steps={steps} can't be drawn: the loop has {times}")
+        raise DrawingError(f"steps={steps} can't be drawn: the loop has {times} steps")
     ends, seeds, names = loop.cells(steps)
     scene = Scene(ends, names=names, inputs=_inputs(names, loop), gradients=seeds if seeds is not None else False)
     if seeds is not None:

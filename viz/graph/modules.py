@@ -19,7 +19,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.row_cards import RowCards, frame_of, gradient_edge, hold_in_column, left_aligned
+from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.layers import chain_title
@@ -199,41 +199,17 @@ class _Table(RowCards):
     # ------------------------------------------------------------ cards
 
     def _card(self, picture: Picture, row: Row) -> None:
-        theme = self.theme
-        failed = any(warning.word == "NOT FINITE" for warning in row.warnings)
         loss = row is self.output and self.seen.value(row.place).size == 1
-        kind, frame = frame_of(row, theme, loss=loss)
-        if failed:
-            frame = {"border": 1, "color": theme.bad, "bgcolor": theme.bad_bg}
-        dark = kind == "loss" and not failed
-        columns = self._loss_cells(row, dark) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
-        rule = theme.loss_hair if dark else theme.hair
+        look = self.look(row, row.warnings, loss=loss)
+        columns = self._loss_cells(row, look) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
         name, *others = columns
-        cells = [cell(name, port="v", width=COLUMNS[0], align="LEFT")]
-        ids = ("val", "grad", "size")
         tip = self._tip(row)
-        tips = (numbers.full(self.seen.value(row.place)), tip, tip)
-        for i, content in enumerate(others):
-            cells.append(
-                cell(
-                    content,
-                    port="g" if i == 2 else None,
-                    width=COLUMNS[i + 1],
-                    align="LEFT",
-                    balign="LEFT",
-                    sides="L",
-                    border=1,
-                    color=rule,
-                    id=f"{row.key}_{ids[i]}",
-                    title=tips[i],
-                )
-            )
-        boxes = self._boxes(row.warnings, dark)
-        cells.append(cell(boxes, port="side", width=COLUMNS[4], align="LEFT", sides="L", border=1, color=rule))
-        label = table(row_(*cells), cellpadding=4, **frame)
-        if failed:
-            label = self.double_border(label)
-        picture.node(row.key, label, cls=f"module {kind}{' failed' if failed else ''}")
+        told = (("val", numbers.full(self.seen.value(row.place))), ("grad", tip), ("size", tip))
+        cells = [column(name, COLUMNS[0], "v")]
+        for content, width, port, (part, title) in zip(others, COLUMNS[1:4], (None, None, "g"), told, strict=True):
+            cells.append(column(content, width, port, look.hair, id=f"{row.key}_{part}", title=title))
+        cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", look.hair))
+        self.draw_card(picture, row.key, cells, look, cls="failed" if look.failed else "")
 
     def _tip(self, row: Row) -> str:
         array = self.seen.gradient(row.weight.tensor if row.weight else row.place)
@@ -340,20 +316,14 @@ class _Table(RowCards):
             return left_aligned(self.caption("not computed"))
         return self._stacked(marks.gauge(size, self.theme), self.gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
 
-    def _boxes(self, warnings: Iterable[Caution], dark: bool = False) -> str:
+    def _boxes(self, warnings: Iterable[Caution]) -> str:
         theme = self.theme
         boxes = []
         for warning in warnings:
             ink, ground = (theme.bad, theme.bad_bg) if warning.word == "NOT FINITE" else (theme.warn, theme.warn_bg)
-            words = [
-                text(f"▲ {warning.word}", style.CELL, ink, bold=True),
-                *(self.caption(w, ink) for w in warning.lines),
-            ]
-            inside = row_(cell(left_aligned(*words), align="LEFT", balign="LEFT"))
+            inside = row_(cell(left_aligned(*self.warning(warning, style.CELL)), align="LEFT", balign="LEFT"))
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
-        if not boxes:
-            return text(" ", style.CAPTION, theme.loss_mut if dark else theme.muted)
-        return table(*boxes, cellspacing=2)
+        return table(*boxes, cellspacing=2) if boxes else self.caption(" ")
 
     def _input_cells(self, row: Row) -> tuple[str, str, str, str]:
         theme = self.theme
@@ -392,14 +362,9 @@ class _Table(RowCards):
             one = one.argmax()
         return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []
 
-    def _loss_cells(self, row: Row, dark: bool) -> tuple[str, str, str, str]:
-        theme, node = self.theme, row.nodes[-1]
-        ink, muted, colour = (
-            (theme.loss_ink, theme.loss_mut, theme.loss_grad) if dark else (theme.ink, theme.muted, theme.grad)
-        )
-        captions = (
-            [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] if len(row.nodes) > 1 else []
-        )
+    def _loss_cells(self, row: Row, look: Look) -> tuple[str, str, str, str]:
+        node, ink, muted = row.nodes[-1], look.ink, look.muted
+        captions = [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
         if node.op.name in LOSSES:
             captions = [f"{LOSSES[node.op.name]}, {node.params.get('reduction', 'mean')}"]
         value = numbers.scalar(self.seen.value(row.place).reshape(())[()])
@@ -417,7 +382,7 @@ class _Table(RowCards):
             judged = left_aligned(
                 self.caption("prediction" if result.of == 1 else "accuracy", muted), text(right, style.CELL, ink)
             )
-        seed = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, colour, italic=True)
+        seed = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, look.grad, italic=True)
         computed = self.seen.gradient(row.place) is not None
         return (
             self._head(row, ink, muted, *captions),
@@ -447,16 +412,7 @@ class _Table(RowCards):
             )
             or self.caption(" "),
         )
-        ports = ("v", None, None, "g", "side")
-        label = row_(
-            *(
-                cell(content, port=port, width=width, align="LEFT", balign="LEFT")
-                for content, port, width in zip(cells, ports, COLUMNS, strict=True)
-            )
-        )
-        picture.node(
-            "hidden", table(label, border=1, color=theme.hair, bgcolor=theme.panel, cellpadding=4), cls="module folded"
-        )
+        self.draw_omission(picture, list(map(column, cells, COLUMNS, ("v", None, None, "g", "side"))))
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
         """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""
@@ -530,15 +486,12 @@ class _Table(RowCards):
                 *(self.gradient(f"{each} {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
             )
         told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
-        hair = {"sides": "L", "border": 1, "color": theme.hair, "align": "LEFT", "balign": "LEFT"}
-        whole = f"rms {by} of {each} 1 to {of}: {told}"
+        whole, hair = f"rms {by} of {each} 1 to {of}: {told}", theme.hair
         cells = (
-            cell(
-                left_aligned(name, *map(self.caption, words)), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT"
-            ),
-            cell(stairs, width=COLUMNS[1] + COLUMNS[2], id=f"{key}_grad", title=whole, **hair),
-            cell(ends, port="g", width=COLUMNS[3], id=f"{key}_size", title=whole, **hair),
-            cell(self._boxes(warnings), port="side", width=COLUMNS[4], **hair),
+            column(left_aligned(name, *map(self.caption, words)), COLUMNS[0], "v"),
+            column(stairs, COLUMNS[1] + COLUMNS[2], None, hair, id=f"{key}_grad", title=whole),
+            column(ends, COLUMNS[3], "g", hair, id=f"{key}_size", title=whole),
+            column(self._boxes(warnings), COLUMNS[4], "side", hair),
         )
         label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
         for _ in range(2):

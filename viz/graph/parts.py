@@ -105,6 +105,22 @@ class CardParts:
 
     # ------------------------------------------------------------ parts
 
+    def hook(self, card: Card, part: str) -> dict[str, str]:
+        """The id and the tooltip of a cell with the value ("val"), the gradient ("grad") or its label ("glab")."""
+        if part == "val":
+            title = f"{card.name} = {numbers.full(card.value)}"
+        elif part == "grad":
+            title = f"{self.by(card)} = {numbers.full(card.gradient)}"
+        else:
+            title = f"gradient of {self.scene.end} with respect to {card.name}"
+        return {"id": f"{card.key}_{part}", "title": title}
+
+    def no_gradient(self, card: Card) -> str:
+        """The words in place of a gradient that is not there."""
+        if self.scene.left_out and card.needs_grad:
+            return " "
+        return "not computed" if card.needs_grad and not self.scene.computed else "no grad"
+
     def frame(self, card: Card, padding: int) -> dict[str, Any]:
         """Border and ground of a card by its role."""
         theme = self.theme

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from viz.drawing import style
 from viz.drawing.render import Picture, cell, row, table, text
 from viz.drawing.style import Theme
-from viz.recorded.rows import Row
+from viz.recorded.rows import Caution, Row
+
+
+@dataclass(frozen=True)
+class Look:
+    """The kind of a row, the frame of its card and the colours on it."""
+
+    kind: str
+    frame: dict[str, Any]
+    ink: str
+    muted: str
+    grad: str
+    hair: str
+    failed: bool
 
 
 class RowCards:
-    """Texts and frames of rows in one theme."""
+    """Texts and cards of rows in one theme."""
 
     theme: Theme
 
@@ -26,9 +40,46 @@ class RowCards:
         """Small text about a gradient."""
         return text(words, style.CAPTION, colour or self.theme.grad, italic=True)
 
-    def double_border(self, label: str) -> str:
-        """The card of a row with numbers that are not finite."""
-        return table(row(cell(label)), border=4, color=self.theme.bad, bgcolor=self.theme.paper, cellpadding=2)
+    def warning(self, caution: Caution, size: int) -> list[str]:
+        """The lines of a warning, its word in this size."""
+        ink = self.theme.bad if caution.word == "NOT FINITE" else self.theme.warn
+        return [text(f"▲ {caution.word}", size, ink, bold=True), *(self.caption(w, ink) for w in caution.lines)]
+
+    def look(self, row: Row, cautions: Sequence[Caution], *, loss: bool) -> Look:
+        """The look of a row's card."""
+        theme, failed = self.theme, any(caution.word == "NOT FINITE" for caution in cautions)
+        kind, colour, ground, more = "operation", theme.fwd, theme.fwd_bg, {"style": "ROUNDED"}
+        if not row.nodes:
+            kind, colour, ground, more = "input", theme.data, theme.data_bg, {}
+        elif row.parameters:
+            kind, colour, ground, more = "parameter", theme.knob, theme.knob_bg, {}
+        elif loss:
+            kind, colour, ground = "loss", theme.loss_bg, theme.loss_bg
+        if failed:
+            colour, ground, more = theme.bad, theme.bad_bg, {}
+        thick = kind == "parameter" and not failed
+        frame = {"border": style.PARAMETER_BORDER if thick else style.BORDER, "color": colour, "bgcolor": ground} | more
+        if kind == "loss" and not failed:
+            return Look(kind, frame, theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair, failed)
+        return Look(kind, frame, theme.ink, theme.muted, theme.grad, theme.hair, failed)
+
+    def draw_card(self, picture: Picture, key: str, cells: Sequence[str], look: Look, *, cls: str = "") -> None:
+        """Draw the card of a row; a double border marks numbers that are not finite."""
+        label = table(row(*cells), cellpadding=4, **look.frame)
+        if look.failed:
+            label = table(row(cell(label)), border=4, color=self.theme.bad, bgcolor=self.theme.paper, cellpadding=2)
+        picture.node(key, label, cls=" ".join(filter(None, ("module", look.kind, cls))))
+
+    def draw_omission(self, picture: Picture, cells: Sequence[str]) -> None:
+        """Draw the card that stands for rows that are not drawn."""
+        frame = {"border": 1, "color": self.theme.hair, "bgcolor": self.theme.panel, "cellpadding": 4}
+        picture.node("hidden", table(row(*cells), **frame), cls="module folded")
+
+
+def column(content: str, width: int, port: str | None = None, hair: str | None = None, **attributes: Any) -> str:
+    """A cell of a row's card; ``hair``: the colour of a rule at its left."""
+    rule = {"sides": "L", "border": 1, "color": hair} if hair else {}
+    return cell(content, port=port, width=width, align="LEFT", balign="LEFT", **rule, **attributes)
 
 
 def left_aligned(*lines: str) -> str:
@@ -41,16 +92,6 @@ def hold_in_column(picture: Picture, keys: Sequence[str], joined: Container[tupl
     for tail, head in pairwise(keys):
         if (tail, head) not in joined:
             picture.edge(f"{tail}:v:s", f"{head}:v:n", style="invis", weight=20)
-
-
-def frame_of(row: Row, theme: Theme, *, loss: bool) -> tuple[str, dict[str, Any]]:
-    """The kind of a row, and the border and background of its card."""
-    if not row.nodes:
-        return "input", {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
-    if row.parameters:
-        return "parameter", {"border": style.PARAMETER_BORDER, "color": theme.knob, "bgcolor": theme.knob_bg}
-    kind, colour, ground = ("loss", theme.loss_bg, theme.loss_bg) if loss else ("operation", theme.fwd, theme.fwd_bg)
-    return kind, {"border": style.BORDER, "color": colour, "bgcolor": ground, "style": "ROUNDED"}
 
 
 def gradient_edge(size: float, theme: Theme) -> dict[str, Any]:

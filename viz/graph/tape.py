@@ -211,7 +211,7 @@ class _Tape:
         self.bound |= {self.back.get(card) or self.result.get(card, "") for card in tails}
 
     def _lane(self, socket: Socket, upper: str, lower: str, side: int) -> str:
-        """The way of an edge round the outside, from below the middle of one card to above the middle of another."""
+        """The path of an edge around the outside, from below the middle of one card to above the middle of another."""
         (x0, y0, w0), (x1, y1, w1) = self.at[upper], self.at[lower]
         half = max(w for x, y, w in self.at.values() if x == x0 and y1 <= y <= y0) / 2
         far = x0 + side * (half + self.lanes[socket])
@@ -331,8 +331,7 @@ class _Tape:
     def _sum(self, card: Card) -> str:
         assert card.gradient is not None
         label = text(f"{self.cards.by(card)} = {self._parts(card)}", style.GRAD_LABEL, self.theme.grad, italic=True)
-        title = f"{self.cards.by(card)} = {numbers.full(card.gradient)}"
-        return row(cell(label, self._number(card.gradient), align="LEFT", id=f"{card.key}_grad", title=title))
+        return row(cell(label, self._number(card.gradient), align="LEFT", **self.cards.hook(card, "grad")))
 
     def _rule(self, card: Card, socket: Socket) -> str:
         contribution = socket.contribution

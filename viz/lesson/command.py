@@ -20,7 +20,7 @@ from viz.lesson.text import folder, stems
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options."""
+    """The parser of the lesson's options."""
     p = argparse.ArgumentParser(
         prog="python -m viz lesson",
         description="Open the lesson, ten chapters from one neuron to a residual network, in the browser. It is written"
@@ -53,7 +53,7 @@ def show_progress(name: str) -> None:
 
 
 def made(target: Path) -> Path:
-    """Write the lesson to a folder, whole or not at all; the folder."""
+    """Write the lesson to a folder, whole or not at all. Returns the folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lesson-") as room:
         print("Writing the lesson:", file=sys.stderr)

@@ -100,7 +100,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Reply:
-    """The sentence that a value gets, in both languages."""
+    """The reply to an answer, in both languages."""
 
     value: Numbers
     en: str

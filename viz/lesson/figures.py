@@ -88,7 +88,7 @@ def surfaces(
 
 
 def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: str, theme: style.Theme) -> None:
-    """The loss over both weights, and the descent lying on it."""
+    """The loss over both weights, with the path of the descent."""
     from matplotlib.colors import ListedColormap
     from matplotlib.patheffects import withStroke
 

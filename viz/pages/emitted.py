@@ -22,7 +22,7 @@ from viz.pages.live import LINES, PRODUCTS, RATE, STATES
 
 @contextmanager
 def in_double(tensors: Iterable[ag.Tensor]) -> Iterator[None]:
-    """Within it these Tensors hold their numbers in float64; afterwards they hold the arrays they held before.
+    """A context in which these Tensors are in float64; afterwards they have the arrays that they had before.
 
     A page computes in float64, which is as fast there as float32, and in which differences can check a gradient.
     """
@@ -89,7 +89,7 @@ def asset(name: str) -> str:
 
 
 def ramps() -> str:
-    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``: in a dark page, dark where it is 0."""
+    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``; on a dark page 0 is dark."""
 
     def block(ramp: tuple[str, ...], gradients: tuple[str, ...]) -> str:
         return "".join(f"--v{k}:{c};" for k, c in enumerate(ramp)) + "".join(

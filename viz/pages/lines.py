@@ -70,7 +70,7 @@ def backward_line(socket: Socket, rule: str | None) -> str:
 def user_line(card: Card) -> tuple[str, str] | None:
     """The line of the user's program that called the operation, and where it is.
 
-    Known where `step_through` called the program, or it ran within `autograd.detect_anomaly`.
+    None unless `step_through` called the program, or it ran within `autograd.detect_anomaly`.
     """
     origin = getattr(card.place, "origin", None)
     found = re.match(r"(.+?):(\d+)(?:,|$)", str(origin)) if origin else None

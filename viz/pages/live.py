@@ -197,7 +197,7 @@ class _Traced:
         self.end = end
 
     def replay(self, nudge: Callable[[Socket, Any], Any] | None = None) -> dict[Card, Any]:
-        """The forward from the states, each operand passed through ``nudge``."""
+        """The forward pass, recomputed from the states; each operand passes through ``nudge``."""
         made: dict[Card, Any] = dict(self.leaves)
         for card in self.scene.cards:
             if card.node is None:
@@ -317,8 +317,8 @@ class _Traced:
             kind, key = self.labels[i]
             if kind != "d":
                 raise NotLive(
-                    f"These numbers are as recorded: computed again from the leaves, {_called(kind, key)} is "
-                    "another number. An array may have been written to since, or all but rounding errors cancels."
+                    f"These numbers are as recorded: recomputed from the leaves, {_called(kind, key)} has "
+                    "another value. An array may have been changed since, or the value is mostly rounding error."
                 )
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
 
@@ -370,7 +370,7 @@ def _moves(socket: Socket) -> bool:
 
 
 def _state(card: Card) -> ag.Tensor:
-    """A leaf as a state of its own: in float64 what is a float."""
+    """A leaf as a state of the program; floating ones in float64."""
     value, place = card.value, card.place
     kind = value.dtype.kind
     dtype = "float64" if kind == "f" else "bool" if kind == "b" else "int64"

@@ -65,7 +65,7 @@ def pad(
 
 
 class _Taken:
-    """A model that is taken into a page."""
+    """A model whose programs are written into a page."""
 
     def __init__(self, model: Any, loss: Callable[..., Any], probabilities: Callable[..., Any]) -> None:
         self.model, self.loss, self.probabilities = model, loss, probabilities
@@ -81,7 +81,7 @@ class _Taken:
         try:
             output = self.model(picture)
         except AutogradError as error:
-            raise DrawingError(f"the model takes no picture as a row of {pixels} pixels: {error}") from error
+            raise DrawingError(f"the model does not accept a picture as a row of {pixels} pixels: {error}") from error
         if output.size != classes:
             raise DrawingError(f"the model gives {output.size} numbers for {classes} classes")
         if output.node is None:
@@ -200,7 +200,7 @@ def _ends(items: Sequence[Any], most: int) -> list[Any]:
 
 
 def _packed(array: np.ndarray, dtype: str, exact: bool) -> list[str]:
-    """The array of JavaScript that holds a state, and its numbers in base64: in float32 where they were that."""
+    """The array of JavaScript that holds a state, and its numbers in base64, in float32 if the state is."""
     stored = "f4" if exact else "f8"
     text = base64.b64encode(np.ascontiguousarray(array, f"<{stored}").tobytes()).decode()
     return [JAVASCRIPT.types[dtype], stored, text]

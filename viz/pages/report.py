@@ -487,7 +487,7 @@ def _drawn(picture: Picture) -> str:
 
 
 def _least(svg: str) -> str:
-    """How far a picture may shrink, as style: it is as wide as the page, but stays readable."""
+    """CSS of a picture: as wide as the page, but wide enough to be readable."""
     width = re.search(r'width="([\d.]+)pt"', svg)
     wide = float(width[1]) if width else 0
     return f"width:{wide:g}pt;max-width:100%;min-width:{LEAST * wide:.0f}pt"

@@ -268,7 +268,7 @@ class Story:
         return f"Kept for the way back: {_listed(list(dict.fromkeys(names)))}."
 
     def _computed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]]:
-        """The operands, the result, and how their entries belong together."""
+        """The operands, the result, and which entries of the operands make each entry of the result."""
         node = card.node
         assert node is not None
         result = self._matrix(card.value, card.name, "act")
@@ -552,8 +552,8 @@ class Story:
         return eq, *linked, words
 
     def _jacobian(self, socket: Socket, slope: np.ndarray | None) -> list[Any]:
-        """For small arrays, the entries of G that each result is made of, with the factors that the rule gives them:
-        by their places in ``slope``, the local derivative that is shown, or as text.
+        """For small arrays: the entries of G that make up each entry of the result, and their factors in the rule:
+        positions in ``slope``, the local derivative that is shown, or text.
         """
         part, g = socket.contribution, socket.head.gradient
         assert part is not None
@@ -698,7 +698,7 @@ def _cut(cards: list[Card], depth: int) -> list[Section]:
 
 
 def _pieces(cards: list[Card]) -> Iterator[list[Card]]:
-    """A long run of operations in pieces, the calls of its modules whole where they are short."""
+    """A long run of operations cut into pieces; a short call of a module stays in one piece."""
     if len(cards) <= SECTION:
         yield cards
         return

@@ -10,7 +10,7 @@ import numpy as np
 
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, class_numbers, heading, new_figure, percent, settings
+from viz.plots.figure import Plot, axes_at, class_numbers, heading, new_figure, percent, settings, write
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
 
@@ -132,37 +132,15 @@ def plot_digits(
             sure = "" if certainty is None else percent(certainty[i])
             under = y - 0.03
             ink = colours.bad if wrong[i] else colours.ink
-            figure.text(x / width, under / height, caption, fontsize=style.CELL, fontweight="bold", color=ink, va="top")
-            figure.text(
-                (x + CELL) / width,
-                (under - 0.01) / height,
-                sure,
-                fontsize=style.SMALL,
-                color=colours.muted,
-                va="top",
-                ha="right",
-            )
+            bold: dict[str, Any] = {"fontweight": "bold", "va": "top"}
+            right: dict[str, Any] = {"va": "top", "ha": "right"}
+            write(figure, x, under, caption, style.CELL, ink, **bold)
+            write(figure, x + CELL, under - 0.01, sure, style.SMALL, colours.muted, **right)
             if wrong[i] and true is not None:
-                figure.text(
-                    x / width,
-                    (under - 0.15) / height,
-                    f"is {word(true[i])}",
-                    fontsize=style.SMALL,
-                    fontweight="bold",
-                    color=colours.bad,
-                    va="top",
-                )
-                figure.text(
-                    (x + CELL - 0.02) / width,
-                    (under - 0.17) / height,
-                    "WRONG",
-                    fontsize=style.TAG - 1,
-                    fontweight="bold",
-                    color=colours.paper,
-                    ha="right",
-                    va="top",
-                    bbox={"facecolor": colours.bad, "edgecolor": "none", "pad": 1.2},
-                )
+                write(figure, x, under - 0.15, f"is {word(true[i])}", style.SMALL, colours.bad, **bold)
+                box = {"facecolor": colours.bad, "edgecolor": "none", "pad": 1.2}
+                at = x + CELL - 0.02, under - 0.17
+                write(figure, *at, "WRONG", style.TAG - 1, colours.paper, bbox=box, **bold, ha="right")
     listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
     more = f" and {mistakes - 5} more" if mistakes > 5 else ""
     return Plot(figure, title + (": " + "; ".join(listed) + more if listed else ""))

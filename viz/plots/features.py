@@ -19,7 +19,7 @@ from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
 from viz.plots.chain import linear_chain
-from viz.plots.figure import Plot, class_numbers, heading, new_figure, settings
+from viz.plots.figure import Plot, class_numbers, heading, new_figure, settings, write
 from viz.plots.spaces import (
     GAP,
     LETTER,
@@ -33,8 +33,7 @@ from viz.plots.spaces import (
     Panel,
     are_marks,
     class_scores,
-    draw_plane,
-    draw_space,
+    draw_panel,
     mark_of,
     neighbours,
     spans_of,
@@ -42,10 +41,6 @@ from viz.plots.spaces import (
 )
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.validation import class_names, numbers_of
-
-if TYPE_CHECKING:
-    pass
-
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,8 +165,7 @@ def feature_space(
             left = (i % columns) * (GAP + SIDE) + GAP
             bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
             decide = None if panel.end is None else Decision(seen, vertex_of(output), panel.end, last)
-            draw = draw_space if panel.points.shape[1] == 3 else draw_plane
-            draw(figure, (left, bottom, SIDE, SIDE), panel, examples, decide, colours)
+            draw_panel(figure, (left, bottom, SIDE, SIDE), panel, examples, decide, colours)
     return Plot(figure, summary)
 
 
@@ -185,7 +179,7 @@ def _check_sizes(sizes: list[int]) -> None:
             f" layer of 2 or 3 neurons, such as {'-'.join(map(str, [*sizes[:-1], 2, sizes[-1]]))}"
         )
     if sizes[0] < 2:
-        raise DrawingError("a network with one input has no plane to bend: feature_space wants at least two inputs")
+        raise DrawingError("a network with one input has no plane to bend: feature_space needs at least two inputs")
 
 
 def _grid(x: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
@@ -256,6 +250,5 @@ def _key(figure: Figure, c: int, place: tuple[float, float], names: list[str], t
     figure.add_artist(mark)
     if are_marks(names):
         return
-    figure.text(
-        x + 0.11 / width, y, names[c], fontsize=style.CAPTION, color=theme.ink, va="center_baseline", gid=f"name_{c}"
-    )
+    options = {"va": "center_baseline", "gid": f"name_{c}"}
+    write(figure, place[0] + 0.11, height - place[1], names[c], style.CAPTION, theme.ink, **options)

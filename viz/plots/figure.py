@@ -100,11 +100,15 @@ def new_figure(width: float, height: float, theme: style.Theme) -> Figure:
 
 def heading(figure: Figure, title: str, line: str, theme: style.Theme) -> None:
     """Write title and reading line at the top left."""
+    top = figure.get_figheight()
+    write(figure, 0.15, top - 0.16, title, style.TITLE, theme.ink, fontweight="bold", va="top")
+    write(figure, 0.15, top - 0.43, line, style.CAPTION, theme.muted, va="top")
+
+
+def write(figure: Figure, x: float, y: float, words: str, size: float, colour: str, **options: Any) -> None:
+    """Write words at this place, in inches from the bottom left."""
     width, height = figure.get_size_inches()
-    figure.text(
-        0.15 / width, 1 - 0.16 / height, title, fontsize=style.TITLE, fontweight="bold", color=theme.ink, va="top"
-    )
-    figure.text(0.15 / width, 1 - 0.43 / height, line, fontsize=style.CAPTION, color=theme.muted, va="top")
+    figure.text(x / width, y / height, words, fontsize=size, color=colour, **options)
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Any:

@@ -218,7 +218,7 @@ def spans_of(panel: Panel, chosen: np.ndarray) -> list[tuple[float, float]]:
     return [widened(values) for values in np.concatenate([panel.points[chosen], *panel.lines]).T]
 
 
-def draw_plane(
+def draw_panel(
     figure: Figure,
     box: tuple[float, float, float, float],
     panel: Panel,
@@ -226,13 +226,24 @@ def draw_plane(
     decide: Decision | None,
     theme: style.Theme,
 ) -> None:
-    """Draw the panel of two neurons, with the decision where it is known."""
+    """Draw the panel of two or three neurons, with the decision where it is known."""
+    draw = _space if panel.points.shape[1] == 3 else _plane
+    axes = draw(figure, box, panel, examples, decide, theme)
+    axes.set_title(panel.title, fontsize=style.VALUE, fontweight="bold", color=theme.ink, loc="left")
+    for i, line in enumerate(panel.lines):
+        axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
+    _marks(axes, panel.points, examples, theme)
+    if draw is _plane:
+        _piles(axes, panel.points[examples.chosen], theme)
+
+
+def _plane(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None, theme: Any) -> Any:
+    """The axes of two neurons, and the regions of the decision."""
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     axes = axes_at(figure, *box)
     plain_axes(axes, theme)
     axes.grid(False)
-    axes.set_title(panel.title, fontsize=style.VALUE, fontweight="bold", color=theme.ink, loc="left")
     axes.set_xlabel(panel.axes[0], fontsize=style.CAPTION, color=theme.muted)
     axes.set_ylabel(panel.axes[1], fontsize=style.CAPTION, color=theme.muted, labelpad=2)
     across, up = spans_of(panel, examples.chosen)
@@ -246,10 +257,7 @@ def draw_plane(
         axes.set_facecolor(theme.panel)
     else:
         _regions(axes, across, up, decide, panel.points[examples.chosen], examples.names, theme)
-    for i, line in enumerate(panel.lines):
-        axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
-    _marks(axes, panel.points, examples, theme)
-    _piles(axes, panel.points[examples.chosen], theme)
+    return axes
 
 
 def _regions(
@@ -306,22 +314,14 @@ def _regions(
             )  # fmt: skip
 
 
-def draw_space(
-    figure: Figure,
-    box: tuple[float, float, float, float],
-    panel: Panel,
-    examples: Examples,
-    decide: Decision | None,
-    theme: style.Theme,
-) -> None:
-    """Draw the panel of three neurons, with the decision where it is known."""
+def _space(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None, theme: Any) -> Any:
+    """The axes of three neurons, and the surfaces and walls of the decision."""
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 
     axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
     axes.set_facecolor(theme.paper)
     axes.view_init(20, -60)
     axes.set_box_aspect(None, zoom=0.92)
-    axes.set_title(panel.title, fontsize=style.VALUE, fontweight="bold", color=theme.ink, loc="left")
     spans = spans_of(panel, examples.chosen)
     for axis, span, name in zip("xyz", spans, panel.axes, strict=True):
         getattr(axes, f"set_{axis}lim")(*span)
@@ -338,9 +338,7 @@ def draw_space(
             surface = Poly3DCollection(polygons, facecolors=theme.fwd, alpha=0.2, linewidths=0, zorder=1)
             surface.set_rasterized(True)
             axes.add_collection3d(surface)
-    for i, line in enumerate(panel.lines):
-        axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
-    _marks(axes, panel.points, examples, theme)
+    return axes
 
 
 def _draw_walls(axes: Any, spans: Sequence[tuple[float, float]], decide: Decision, k: int, theme: style.Theme) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from viz.drawing import numbers, style
-from viz.plots.figure import Plot, axes_at, heading, new_figure, settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, settings, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,8 +73,7 @@ def sheet(
         top = height - TOP
         for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             if names:
-                at = LEFT / width, (top - side / 2) / height
-                figure.text(*at, names[i], fontsize=style.CAPTION, color=theme.ink, va="center")
+                write(figure, LEFT, top - side / 2, names[i], style.CAPTION, theme.ink, va="center")
             for j, tile in enumerate(row):
                 left = margin + j * (side + GAP)
                 axes = axes_at(figure, left, top - side, side, side)
@@ -83,8 +82,8 @@ def sheet(
                 for k, (words, size, ink) in enumerate(
                     ((tile.caption, style.CAPTION, theme.ink), (tile.note, style.SMALL, theme.muted))
                 ):
-                    at = (left + side / 2) / width, (top - side - 0.03 - 0.15 * k) / height
-                    figure.text(*at, words, fontsize=size, color=ink, va="top", ha="center")
+                    at = left + side / 2, top - side - 0.03 - 0.15 * k
+                    write(figure, *at, words, size, ink, va="top", ha="center")
             top -= tall
         if signed:
             _key(figure, signed, key, theme)
@@ -169,9 +168,7 @@ def _key_words(tiles: Sequence[Tile]) -> str:
 
 def _key(figure: Figure, tiles: Sequence[Tile], words: str, theme: style.Theme) -> None:
     """Draw the key of signs: small and large squares, or the ramp with zero."""
-    width, height = figure.get_size_inches()
-    y = 0.16
-    axes = axes_at(figure, LEFT, y, KEY_WIDTH - 0.1, 0.12)
+    axes = axes_at(figure, LEFT, 0.16, KEY_WIDTH - 0.1, 0.12)
     axes.set_axis_off()
     if all(map(_is_small, tiles)):
         _squares(axes, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), 1.0, tiles[-1].kind, theme)
@@ -183,5 +180,4 @@ def _key(figure: Figure, tiles: Sequence[Tile], words: str, theme: style.Theme) 
 
         ramp = ListedColormap(list(style.signed_ramp(tiles[-1].kind == "gradient")))
         axes.imshow(np.linspace(-1, 1, 64)[None], cmap=ramp, aspect="auto")
-    at = (LEFT + KEY_WIDTH) / width, (y + 0.06) / height
-    figure.text(*at, words, fontsize=style.CAPTION, color=theme.muted, va="center")
+    write(figure, LEFT + KEY_WIDTH, 0.22, words, style.CAPTION, theme.muted, va="center")

@@ -11,7 +11,7 @@ import numpy as np
 import autograd as ag
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, heading, new_figure, settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, settings, write
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import Names
 from viz.recorded.notation.windows import formula, geometry
@@ -63,7 +63,7 @@ def plot_window(
     ``y``: the recorded result of a convolution or a pooling over one or two axes of space. ``at``: an output (example,
     channel, *place): its window in the input is framed, and the sum or the maximum is written out. ``point``: an entry
     (example, channel, *place) of the input instead: the outputs that read it are framed, with the weight that each
-    reads it by; with ``loss``, a scalar computed from ``y``, also the gradient that comes back from each, and the sum.
+    multiplies it by; with ``loss``, a scalar computed from ``y``, also the gradient from each, and the sum.
 
     Raises `DrawingError` for another operation, an index out of range, and a window too large to be written out.
 
@@ -79,7 +79,7 @@ def plot_window(
         made = "none" if node is None else node.op.name
         raise DrawingError(f"y was made by {made}: give the result of a convolution or a pooling")
     if (at is None) == (point is None):
-        raise DrawingError("give at=, an output, or point=, an entry of the input: one of them")
+        raise DrawingError("give either at=, the index of an output, or point=, the index of an entry of the input")
     if len(node.shape) not in (3, 4):
         raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 axes of space: one or two can be drawn")
     ends = [y] if loss is None else [*recorded(loss)]
@@ -337,8 +337,9 @@ def _drawn(
             x = LEFT + (lead if k else 0.0)
             for part in row:
                 if isinstance(part, str):
-                    at = (x + _width(part) / 2) / width, (top - (tall - GAP + HEAD) / 2) / height
-                    figure.text(*at, part, fontsize=style.VALUE, color=theme.muted, ha="center", va="center")
+                    middle: dict[str, Any] = {"ha": "center", "va": "center"}
+                    at = x + _width(part) / 2, top - (tall - GAP + HEAD) / 2
+                    write(figure, *at, part, style.VALUE, theme.muted, **middle)
                     x += _width(part)
                 else:
                     drop = (tall - GAP - part.size[1]) / 2
@@ -346,8 +347,7 @@ def _drawn(
                     x += part.size[0]
             top -= tall
         for k, words in enumerate(said):
-            at = LEFT / width, (top - 0.22 * k) / height
-            figure.text(*at, words, fontsize=style.CELL, color=theme.ink, va="top")
+            write(figure, LEFT, top - 0.22 * k, words, style.CELL, theme.ink, va="top")
     return Plot(figure, alt)
 
 
@@ -359,14 +359,13 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
     """Draw a grid with its top left corner here, in inches."""
     from matplotlib.patches import Rectangle
 
-    width, height = figure.get_size_inches()
     rows, columns = grid.values.shape
     labels = 0.2 if grid.start is not None else 0.0
     ink = {"gradient": theme.grad, "products": theme.grad}.get(grid.kind, theme.ink)
     ground = {"gradient": theme.grad_bg, "products": theme.grad_bg, "knob": theme.knob_bg}.get(grid.kind, theme.fwd_bg)
     if grid.kind == "products" and grid.title.startswith("∂"):
         ink, ground = theme.ink, theme.knob_bg
-    figure.text(x / width, top / height, grid.title, fontsize=style.CAPTION, color=ink, va="top", fontweight="bold")
+    write(figure, x, top, grid.title, style.CAPTION, ink, va="top", fontweight="bold")
     bottom = top - HEAD - labels - rows * CELL_HEIGHT
     axes = axes_at(figure, x + labels, bottom, columns * CELL_WIDTH, rows * CELL_HEIGHT)
     axes.set_xlim(0, columns)

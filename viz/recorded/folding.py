@@ -232,7 +232,7 @@ def _best(
 ) -> tuple[int, int, int]:
     """The start, length and number of the blocks in a run of equal rows; they start at a module or else a parameter.
 
-    Each must read from the one before: equal blocks side by side are not in a row.
+    Each block must read from the one before it: equal branches side by side do not count.
     """
 
     def worth(start: int) -> tuple[int, bool, bool, int]:

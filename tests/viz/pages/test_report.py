@@ -195,7 +195,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_sentence(parts, monkeypatch):
 def test_what_does_not_fit_together_is_refused(tmp_path):
     held = held_out(np.random.default_rng(0))
     common = {"title": "t", "history": HISTORY, "held": held}
-    with pytest.raises(ValueError, match=r"takes no picture as a row of 256 pixels: .*linear"):
+    with pytest.raises(ValueError, match=r"does not accept a picture as a row of 256 pixels: .*linear"):
         lab_report(model=nn.Linear(6, 10), **common)
     with pytest.raises(ValueError, match="gives 5 numbers for 10 classes"):
         lab_report(model=nn.Linear(256, 5), **common)

@@ -97,7 +97,7 @@ def test_an_entry_in_no_window():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "give at=, an output, or point="),
+        ({}, "give either at=, the index of an output, or point="),
         ({"at": (0, 0, 0, 9)}, r"at=\(0, 0, 0, 9\) is no position in an array of shape \(2, 3, 4, 4\)"),
         ({"at": (0, 0)}, r"at=\(0, 0\) is no position"),
         ({"point": (0, 0, 6, 0)}, r"point=\(0, 0, 6, 0\) is no position in an array of shape \(2, 2, 6, 6\)"),

@@ -11,7 +11,7 @@ THRESHOLDS = (0.5, 1.5)
 
 
 def hidden(x: ag.Tensor) -> ag.Tensor:
-    """The two hidden neurons: is at least one input 1, are both."""
+    """The two hidden neurons: whether at least one input is 1, and whether both are."""
     return ag.sigmoid(STEEP * (ag.sum(x, axis=-1, keepdims=True) - ag.Tensor(THRESHOLDS)))
 
 

@@ -135,7 +135,7 @@ class Notation:
         return self._written(name, args, params, value)
 
     def noted(self, name: str, args: Any, params: Any, value: Any) -> Any:
-        """``value``; its `Origin` is stored where origins are kept."""
+        """Return ``value``, after storing its `Origin` if origins are kept."""
         if self.origins is not None and isinstance(value, np.ndarray | np.generic):
             bare = tuple(_bare(x) for x in args), {k: _bare(v) for k, v in params.items()}
             self.origins.setdefault(id(value), Origin(name, *bare, value))

@@ -127,7 +127,7 @@ def named_parameters(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
 
 
 def with_parameters(op: Any, form: str, told: Sequence[str], *, tex: bool = False) -> str:
-    """A template with parameters named after the operands; as a call where it has no brackets for them."""
+    """A template with its parameters named after the operands; one without brackets is written as a call."""
     word = rf"\operatorname{{{{{tex_escape(op.name)}}}}}" if tex else op.name
     if not (form.endswith(")") and form.count("(") == 1):
         shown = [arg for arg in op.args if arg not in op.optional or arg in pieces_of(form)[1]]
