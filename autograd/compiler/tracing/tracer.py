@@ -733,7 +733,7 @@ def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:
 def _splits(shape: Shape, into: Shape) -> bool:
     """Whether a reshape keeps or splits each axis, so that it is a view in any order of the elements."""
     lengths = iter([n for n in into if n != 1])
-    for n in shape:
+    for n in shape if 0 not in shape else ():
         while n > 1:
             part = next(lengths)
             if n % part:

@@ -243,6 +243,12 @@ def test_a_reshape_that_splits_axes_is_a_view_in_any_order() -> None:
         agree(traced, eager, order)
 
 
+def test_an_array_without_elements_takes_any_shape() -> None:
+    for shape in ((0, 2), (2, 0, 3), (0,)):
+        x = ag.zeros(shape)
+        assert ag.compile(lambda x: (x * 1.0).reshape((3, 0)) + x.reshape(-1).sum())(x).shape == (3, 0)
+
+
 def test_a_write_to_joined_axes_is_refused() -> None:
     def f() -> None:
         w.data.reshape(-1)[0] = 1.0
