@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any
 
 from autograd.engine.declare.operation import op
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
@@ -230,6 +230,11 @@ def _spread_few(xp: Any, out: Any, y: Any, weight: Any, stride: Space, dilation:
         out[tap] += _channels_first(xp, parts[..., i])
 
 
+def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
+    if type(groups) is not int or groups < 1 or channels % groups:
+        raise DomainError(f"{name}: groups must divide the {channels} {which} channels; it is {groups!r}.")
+
+
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
     """Refuse an input and a weight that are no convolution."""
     axes = len(weight.shape) - 2
@@ -238,8 +243,7 @@ def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
             f"conv takes x (batch, channels, *space) and a weight (out, in / groups, *size) of as many axes; it was "
             f"given x {x.shape} and weight {weight.shape}."
         )
-    if type(groups) is not int or groups < 1 or weight.shape[0] % groups:
-        raise DomainError(f"conv: groups must divide the {weight.shape[0]} output channels; it is {groups!r}.")
+    _check_groups("conv", groups, weight.shape[0], "output")
     if x.shape[1] != weight.shape[1] * groups:
         each = f", {weight.shape[1]} in each of {groups} groups" if groups > 1 else ""
         raise ShapeError(
@@ -306,6 +310,12 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
     >>> ag.conv_input(ag.Tensor([[[1.0, 2.0]]]), ag.Tensor([[[1.0, 10.0]]]), space=(4,), stride=2)
     Tensor([[[ 1.0, 10.0,  2.0, 20.0]]])
     """
+    if not len(y.shape) == len(weight.shape) == len(space) + 2 or y.shape[1] != weight.shape[0]:
+        raise ShapeError(
+            f"conv_input takes y (batch, out, *windows), a weight (out, in / groups, *size) and space of as many axes; "
+            f"it was given y {y.shape}, weight {weight.shape} and space {space}."
+        )
+    _check_groups("conv_input", groups, y.shape[1], "output")
     out = _result(xp, (y.shape[0], groups * weight.shape[1], *space), y, weight)
     _conv_input_into(xp, out, y, weight, space=space, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return out
@@ -376,6 +386,13 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     >>> ag.conv_weight(ag.Tensor([[[1.0, 2.0, 3.0]]]), ag.Tensor([[[1.0, 10.0]]]), size=(2,))
     Tensor([[[21.0, 32.0]]])
     """
+    if not len(x.shape) == len(y.shape) == len(size) + 2 or x.shape[0] != y.shape[0]:
+        raise ShapeError(
+            f"conv_weight takes x (batch, in, *space), y (batch, out, *windows) and size of as many axes; it was given "
+            f"x {x.shape}, y {y.shape} and size {size}."
+        )
+    _check_groups("conv_weight", groups, x.shape[1], "input")
+    _check_groups("conv_weight", groups, y.shape[1], "output")
     out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
     _conv_weight_into(xp, out, x, y, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return out
@@ -489,7 +506,14 @@ def _covers(framed: Any, y: Any, size: Space, stride: Space, dilation: Space) ->
 
 
 def _lowest(xp: Any, dtype: Any) -> Any:
+    if not xp.isdtype(dtype, ("real floating", "integral")):
+        raise DTypeError(f"max pooling was given {dtype}: give real numbers, which have an order.")
     return -math.inf if xp.isdtype(dtype, "real floating") else xp.iinfo(dtype).min
+
+
+def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
+    if y.shape != tuple(shape):
+        raise ShapeError(f"{name} takes y of shape {tuple(shape)}, an element for each {places}; it has {y.shape}.")
 
 
 def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) -> Any:
@@ -552,7 +576,8 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_unpool(ag.Tensor([[[5.0, 7.0]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[0.0, 5.0, 7.0, 0.0]]])
     """
-    size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, windows = _pooling("max_unpool", x, size, stride, padding, dilation)
+    _check_places("max_unpool", y, (*x.shape[:2], *windows), "window of x")
     out = _result(xp, x.shape, y)
     _max_unpool_into(xp, out, y, x, size=size, stride=stride, padding=pads, dilation=dilation)
     return out
@@ -586,6 +611,7 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     [[[1, 2]]]
     """
     size, stride, pads, dilation, windows = _pooling("at_max", x, size, stride, padding, dilation)
+    _check_places("at_max", y, x.shape, "element of x")
     out = _result(xp, (*x.shape[:2], *windows), y)
     _at_max_into(xp, out, y, x, size=size, stride=stride, padding=pads, dilation=dilation)
     return out

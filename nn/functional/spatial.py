@@ -7,8 +7,9 @@ axes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import autograd as ag
@@ -119,6 +120,11 @@ def _conv_transpose(
             f"conv_transpose{axes}d takes x (batch, in, *space) and a weight (in, out / groups, *size); it was given x "
             f"{x.shape} and weight {weight.shape}."
         )
+    if bias is not None and (bias := asarray(bias)).shape != (weight.shape[1] * groups,):
+        raise ShapeError(
+            f"conv_transpose{axes}d was given a bias {bias.shape} for a weight {weight.shape}: it needs one number for "
+            f"each of the {weight.shape[1] * groups} output channels."
+        )
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads, more = per_axis(padding, axes, "padding", 0), per_axis(output_padding, axes, "output_padding", 0)
     if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
@@ -133,7 +139,7 @@ def _conv_transpose(
         )
     geometry = {"stride": plain(stride), "padding": plain(pads), "dilation": plain(dilation)}
     z = conv_input(x, weight, space=space, groups=groups, **geometry)
-    return z if bias is None else z + reshape(asarray(bias), shape=(-1, *(1,) * axes))
+    return z if bias is None else z + reshape(bias, shape=(-1, *(1,) * axes))
 
 
 # -------------------------------------------------------------------------------------------------------------- pooling
@@ -210,7 +216,9 @@ def _avg_pool(
     windows = _windows(f"avg_pool{axes}d", x, kernel_size, stride, padding, 1, ceil_mode)
     total = sum_pool(x, **_short(windows))
     if divisor_override is not None:
-        return total * (1 / number(divisor_override, "divisor_override"))
+        if not number(divisor_override, "divisor_override"):
+            raise DomainError(f"divisor_override = {divisor_override}: give a number other than 0, or None.")
+        return total * (1 / divisor_override)
     inside = tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"])
     framed = tuple(n + a + b for n, (a, b) in zip(x.shape[2:], inside, strict=True))
     beyond = tuple((a - c, b - c) for (a, b), (c, _) in zip(windows["padding"], inside, strict=True))
@@ -224,8 +232,10 @@ def _avg_pool(
 def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, int]]]:
     """Where the windows of an adaptive pooling begin and end along each axis; ``None`` keeps an axis."""
     axes = len(space)
-    sizes = (output_size,) * axes if output_size is None or isinstance(output_size, int) else tuple(output_size)
-    if len(sizes) != axes or not all(s is None or (isinstance(s, int) and s > 0) for s in sizes):
+    if 0 in space:
+        raise ShapeError(f"an adaptive pooling was given an axis without elements: space is {tuple(space)}.")
+    sizes = tuple(output_size) if isinstance(output_size, Iterable) else (output_size,) * axes
+    if len(sizes) != axes or not all(s is None or (isinstance(s, Integral) and int(s) > 0) for s in sizes):
         raise DomainError(
             f"output_size is one positive number, or one (or None) for each of {axes} axes: {output_size!r}."
         )
@@ -334,7 +344,7 @@ def unfold(x: Any, kernel_size: Many, dilation: Many = 1, padding: Many = 0, str
 
 
 def fold(
-    x: Any, output_size: Sequence[int], kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1
+    x: Any, output_size: Many, kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1
 ) -> Tensor:
     """Columns added where `unfold` took them from: (batch, channels · taps, windows) to (batch, channels,
     *output_size).
@@ -342,7 +352,7 @@ def fold(
     >>> fold([[[1.0, 2.0], [3.0, 4.0]]], (2, 2), (2, 1)).tolist()
     [[[[1.0, 2.0], [3.0, 4.0]]]]
     """
-    space = tuple(output_size)
+    space = tuple(output_size) if isinstance(output_size, Iterable) else (output_size,) * 2
     return ag.fold(asarray(x), space=space, size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
 
@@ -360,7 +370,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
     Tensor([3.0, 2.0, 1.0, 2.0, 3.0, 2.0])
     """
     x, given = asarray(x), tuple(pad)
-    if len(given) % 2 or len(given) > 2 * x.ndim or not all(isinstance(n, int) for n in given):
+    if len(given) % 2 or len(given) > 2 * x.ndim or not all(isinstance(n, Integral) for n in given):
         raise DomainError(
             f"pad takes a pair of integers for each of at most {x.ndim} axes, last axis first: {given!r}."
         )
@@ -405,6 +415,8 @@ def interpolate(
     axes = x.ndim - 2
     if axes < 1:
         raise ShapeError(f"interpolate takes x (batch, channels, *space); it was given shape {x.shape}.")
+    if 0 in x.shape[2:]:
+        raise ShapeError(f"interpolate was given an axis without elements: x has shape {x.shape}.")
     if (size is None) == (scale_factor is None):
         raise DomainError("interpolate takes either size or scale_factor.")
     if size is not None:

@@ -40,7 +40,7 @@ class CharRNN(LanguageModel):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if kind not in KINDS:
+        if kind not in tuple(KINDS):
             raise DomainError(f"CharRNN has no kind {kind!r}: choose {', '.join(KINDS)}.")
         draw = generator(seed)
         self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")

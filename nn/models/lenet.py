@@ -39,7 +39,7 @@ class LeNet5(PlainModule):
     ) -> None:
         if whole(size, "size") < 14:
             raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
-        if activation not in ACTIVATIONS:
+        if activation not in tuple(ACTIVATIONS):
             raise DomainError(f"LeNet5 has no activation {activation!r}: choose {', '.join(ACTIVATIONS)}.")
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
         self.classes, self.channels, self.size, self.activation = classes, channels, size, activation

@@ -41,7 +41,7 @@ class RowRecurrent(PlainModule):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if kind not in KINDS:
+        if kind not in tuple(KINDS):  # a list has no hash
             raise DomainError(f"RowRecurrent has no kind {kind!r}: choose {', '.join(KINDS)}.")
         draw = generator(seed)
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")

@@ -96,7 +96,7 @@ class ResNet(PlainModule):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if depth not in LAYERS:
+        if depth not in tuple(LAYERS):
             raise DomainError(f"ResNet has no depth {depth!r}: choose {', '.join(map(str, LAYERS))}.")
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
         block, counts = LAYERS[depth]

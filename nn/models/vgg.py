@@ -43,7 +43,7 @@ class VGG(FeatureClassifier):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if depth not in CONVOLUTIONS:
+        if depth not in tuple(CONVOLUTIONS):
             raise DomainError(f"VGG has no depth {depth!r}: choose {', '.join(map(str, CONVOLUTIONS))}.")
         draw = generator(seed)
         made: dict[str, Any] = {"seed": draw, "dtype": dtype}

@@ -7,7 +7,7 @@ import pytest
 
 import autograd as ag
 from autograd.backends import NUMPY
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.ops import windows
 from autograd.testing import gradcheck, gradgradcheck
 
@@ -222,3 +222,25 @@ def test_the_gradient_of_a_large_weight_is_computed_in_parts(monkeypatch):
     monkeypatch.setattr(windows, "TILE", 1)
     monkeypatch.setattr(windows, "ROWS", 4)
     np.testing.assert_allclose(ag.conv_weight(x, y, size=(3, 3)).data, whole, rtol=1e-12, atol=1e-12)
+
+
+def ones(*shape):
+    return np.ones(shape)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: ag.conv_input(ones(1, 2, 3), ones(1, 1, 2), space=(4,)), ShapeError, "y (1, 2, 3), weight (1"),
+        (lambda: ag.conv_input(ones(1, 4, 3), ones(4, 1, 2), space=(4,), groups=3), DomainError, "the 4 output"),
+        (lambda: ag.conv_weight(ones(2, 1, 4), ones(1, 1, 3), size=(2,)), ShapeError, "x (2, 1, 4), y (1, 1, 3)"),
+        (lambda: ag.conv_weight(ones(1, 4, 4), ones(1, 3, 3), size=(2,), groups=2), DomainError, "the 3 output"),
+        (lambda: ag.max_unpool(ones(1, 1, 3), ones(1, 1, 4), size=2), ShapeError, "y of shape (1, 1, 2)"),
+        (lambda: ag.at_max(ones(1, 1, 3), ones(1, 1, 4), size=2), ShapeError, "y of shape (1, 1, 4)"),
+        (lambda: ag.max_pool(ones(1, 1, 3) > 0, size=2), DTypeError, "bool"),
+    ],
+)
+def test_operations_that_are_each_others_gradients_refuse_shapes_that_do_not_fit(call, error, sentence):
+    with pytest.raises(error) as refused:
+        call()
+    assert sentence in str(refused.value)

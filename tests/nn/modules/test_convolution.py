@@ -5,7 +5,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 
 F = nn.functional
 
@@ -158,6 +158,16 @@ def test_a_training_step_compiles_to_the_eager_numbers():
         (lambda: F.pad(X, (9, 0), "reflect"), ShapeError, "at most 5"),
         (lambda: F.conv_transpose2d(X, np.ones((3, 2, 2, 2))), ShapeError, "a weight (in, out / groups"),
         (lambda: F.conv_transpose2d(X, W, output_padding=1), DomainError, "smaller than the stride"),
+        (lambda: F.conv_transpose2d(X, np.ones((4, 3, 2, 2)), np.ones(6)), ShapeError, "a bias (6,)"),
+        (lambda: F.conv_transpose2d(X, W[:, :, :1], groups=3), DomainError, "groups must divide the 4 output channels"),
+        (lambda: F.max_pool2d(X > 0, 2), DTypeError, "real numbers"),
+        (lambda: F.avg_pool2d(X, 2, divisor_override=0), DomainError, "other than 0"),
+        (lambda: F.adaptive_avg_pool2d(X[:, :, :0], 2), ShapeError, "space is (0, 6)"),
+        (lambda: F.adaptive_max_pool2d(X, 2.0), DomainError, "output_size"),
+        (lambda: F.interpolate(X[:, :, :0], 2), ShapeError, "(2, 4, 0, 6)"),
+        (lambda: F.interpolate(X, scale_factor="a"), DTypeError, "scale_factor"),
+        (lambda: nn.models.VGG([16]), DomainError, "no depth [16]"),
+        (lambda: nn.models.char_rnn(3, ["gru"]), DomainError, "no kind ['gru']"),
         (lambda: nn.Residual(nn.Linear(2, 3))(np.ones((1, 2))), ShapeError, "shortcut"),
     ],
 )
@@ -165,3 +175,11 @@ def test_invalid_shapes_and_options_raise_a_clear_error(call, error, words):
     with pytest.raises(error) as raised:
         call()
     assert words in str(raised.value)
+
+
+def test_sizes_may_be_integers_of_numpy():
+    two = np.int64(2)
+    for function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, lambda x, n: F.pad(x, (n, n))):
+        np.testing.assert_array_equal(function(X, two).data, function(X, 2).data)
+    columns = F.unfold(X[:, :, :6], 2)
+    np.testing.assert_array_equal(F.fold(columns, 6, 2).data, F.fold(columns, (6, 6), 2).data)
