@@ -34,7 +34,11 @@ def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
     if found is not None:
         all_lines = linecache.getlines(file)
         if isinstance(found, ast.Lambda):
-            said, first = ast.get_source_segment("".join(all_lines), found) or "", found.lineno
+            first = found.lineno
+            part = [line.encode() for line in all_lines[first - 1 : found.end_lineno]]
+            part[-1] = part[-1][: found.end_col_offset]
+            part[0] = part[0][found.col_offset :]
+            said = b"".join(part).decode()
         else:
             body = _without_docstring(found)
             first = body[0].lineno

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -725,7 +725,7 @@ def headline(card: Card, named: bool = True) -> str:
     node, group = card.node, card.group
     if node is None:
         return card.name
-    if group is not None and sum(inner.node is not None for inner in group.cards) == 1:
+    if group is not None and len(list(islice((c for c in group.cards if c.node is not None), 2))) == 1:
         return group.title
     said = TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
     return f"{said} {card.name}" if named and card.role == OP else said

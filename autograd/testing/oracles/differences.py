@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,36 @@ class Slopes:
         size = np.maximum(np.abs(self.lower), np.abs(self.upper))
         return np.asarray(np.abs(self.upper - self.lower) > 4 * self.noise + limit * size)
 
-    def replace(self, other: Slopes, where: Truths) -> None:
-        """Take the values of ``other`` where ``where`` is true."""
+    def of(self, outputs: Any) -> Slopes:
+        """The slopes of some of the outputs."""
+        return Slopes(*(getattr(self, field.name)[outputs] for field in fields(self)))
+
+    def replace(self, outputs: Any, other: Slopes) -> None:
+        """Take the slopes of some of the outputs from ``other``."""
         for field in fields(self):
-            np.copyto(getattr(self, field.name), getattr(other, field.name), where=where)
+            getattr(self, field.name)[outputs] = getattr(other, field.name)
+
+
+@dataclass
+class Direction:
+    """A direction in the units of `Differences`: how far one step moves each element, and the divisor of slopes.
+
+    For one element slopes are partial derivatives; for several the divisor is 1.
+    """
+
+    step: Vector
+    count: int
+    longest: float
+
+    @property
+    def unit(self) -> float:
+        """The divisor of slopes."""
+        return self.longest if self.count == 1 else 1.0
+
+    @cached_property
+    def unit_step(self) -> Vector:
+        """The step that slopes are per: for one element 1."""
+        return self.step / self.unit if self.count == 1 else self.step
 
 
 class Differences:
@@ -68,43 +95,58 @@ class Differences:
         eps: float | None = None,
     ) -> None:
         self.f, self.x, self.y, self.epsilon, self.chosen = f, x, y, epsilon, eps is not None
-        # Powers of 2, so that x ± step is exact for most x.
+        # Powers of 2, so that x ± step is exact for most x: a magnitude is rounded up by a carry into its exponent.
         self.eps = 2.0 ** round(math.log2(epsilon) / 3) if eps is None else eps
-        finite = np.isfinite(x)
-        magnitude = np.maximum(1.0, np.abs(np.where(finite, x, 1.0)))
-        self.scale = np.where(finite, 2.0 ** np.ceil(np.log2(magnitude)), 0.0)
+        magnitude = np.maximum(1.0, np.abs(x), dtype=np.float64).view(np.int64)
+        self.scale = np.where(np.isfinite(x), ((magnitude + (2**52 - 1)) & -(2**52)).view(np.float64), 0.0)
         self.seen = np.isfinite(y)
         self.limit = 10 * epsilon ** (1 / 3) / 4
         """How closely two steps must agree, relatively."""
         self.noise = np.zeros(y.shape)
         """The measured rounding error of the values."""
+        self._direction: tuple[Vector, Direction] | None = None
 
-    def unit(self, v: Vector) -> float:
-        """The divisor of slopes along ``v``; for a unit vector it makes them partial derivatives."""
-        return float((self.scale * np.abs(v)).max()) if np.count_nonzero(v) == 1 else 1.0
+    def direction(self, v: Vector) -> Direction:
+        """``v`` in the units of each element. The last one is kept."""
+        if self._direction is None or self._direction[0] is not v:
+            step = self.scale * v
+            longest = max(step.max(initial=0.0), -step.min(initial=0.0))
+            self._direction = v, Direction(step, int(np.count_nonzero(v)), float(longest))
+        return self._direction[1]
 
-    def along(self, v: Vector, part: float = 1.0, at: Vector | None = None) -> Slopes:
-        """The slopes of every output along ``v`` at ``x``, or at ``at``, with ``part`` times the first step."""
+    def along(self, v: Vector, part: float = 1.0, at: Vector | None = None, outputs: Any = slice(None)) -> Slopes:
+        """The slopes of the outputs along ``v`` at ``x``, or at ``at``, with ``part`` times the first step."""
         x, y = (self.x, self.y) if at is None else (at, self.f(at))
-        step, width = part * self.eps * self.scale * v, part * self.eps * self.unit(v)
+        direction = self.direction(v)
+        step, width = part * self.eps * direction.step, part * self.eps * direction.unit
         after, before = self.f(x + step), self.f(x - step)
-        size = np.maximum(np.abs(after), np.abs(before))
-        if size.size > 1:  # in a factorization the elements share the rounding of all
-            finite = size[np.isfinite(size)]
-            size = np.maximum(size, 5 * np.median(finite)) if finite.size else size
-        noise = np.maximum(10 * self.epsilon * size, self.noise)
+        some = np.abs(after[:: 1 + y.size // 1000])
+        some = some[np.isfinite(some)]
+        common = 5 * np.median(some) if y.size > 1 and some.size else 0.0  # in a factorization all share the rounding
+        after, before, y = after[outputs], before[outputs], y[outputs]
+        size = np.maximum(np.maximum(np.abs(after), np.abs(before)), common)
+        noise = np.maximum(10 * self.epsilon * size, self.noise[outputs])
         slopes = np.stack([(after - before) / 2, y - before, after - y, noise]) / width
-        middle, lower, upper, noise = np.where(self.seen, slopes, 0.0)
+        middle, lower, upper, noise = np.where(self.seen[outputs], slopes, 0.0)
         noise += 4 * self.epsilon / (part * self.eps) * np.abs(middle)  # x ± step is rounded, too
-        return Slopes(middle, lower, upper, noise, np.full(y.shape, float(np.abs(step).max())))
+        return Slopes(middle, lower, upper, noise, np.full(y.shape, part * self.eps * direction.longest))
 
     def ahead(self, v: Vector) -> Slopes:
         """Forward differences along ``v``: one evaluation instead of two, with a larger error."""
-        step, width = self.eps * self.scale * v, self.eps * self.unit(v)
-        after = self.f(self.x + step)
-        noise = np.maximum(10 * self.epsilon * np.maximum(np.abs(after), np.abs(self.y)), self.noise)
-        slope, noise = np.where(self.seen, np.stack([after - self.y, noise]) / width, 0.0)
-        return Slopes(slope, slope, slope, noise, np.full(self.y.shape, float(np.abs(step).max())))
+        direction = self.direction(v)
+        after = self.f(self.x + self.eps * direction.step)
+        noise = np.maximum(np.abs(after), self.size)
+        noise *= 10 * self.epsilon / (self.eps * direction.unit)
+        slope = after - self.y
+        slope /= self.eps * direction.unit
+        if not self.seen.all():
+            slope, noise = np.where(self.seen, slope, 0.0), np.where(self.seen, noise, 0.0)
+        return Slopes(slope, slope, slope, noise, np.broadcast_to(self.eps * direction.longest, self.y.shape))
+
+    @cached_property
+    def size(self) -> Vector:
+        """The magnitude of the outputs."""
+        return np.abs(self.y)
 
     def measure_noise(self, v: Vector) -> None:
         """Measure the rounding error of the values near ``x`` along ``v``, which cancellation may make large.
@@ -133,13 +175,14 @@ class Differences:
 
         Pairs with little rounding are preferred. ``noise`` includes the difference of the two steps.
         """
-        tried: dict[float, Slopes] = {}
         kept, clear = self.along(v), ~self.seen
-        precise, opened = clear.copy(), np.zeros(self.y.shape)
+        tried = {1.0: kept.of(self.seen)}
+        left = np.flatnonzero(self.seen)  # the outputs without a precise pair so far
+        opened = np.zeros(left.size)
         for pair in PAIRS:
             for part in pair:
                 if part not in tried:
-                    tried[part] = self.along(v, part)
+                    tried[part] = self.along(v, part, outputs=left)
             one, other = (tried[part] for part in pair)
             differ = np.abs(one.middle - other.middle)
             rounding = np.maximum(one.noise, other.noise)
@@ -154,13 +197,16 @@ class Differences:
             visible = 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))
             sound = ((rounding if pair[0] < 1 else one.noise) <= visible) | flat
             agree &= ~kinked & np.isfinite(rounding) & (sound if pair[0] < 1 else True)
-            new = agree & np.where(sound & (pair[0] >= 1), ~precise, ~clear)
+            precise = agree & sound
+            new = agree & ~clear[left] | precise & (pair[0] >= 1)
             if new.any():
                 doubt = one.noise + (4 if pair[0] > 1 else 2) * differ  # wide steps may agree before they converge
-                kept.replace(Slopes(one.middle, one.lower, one.upper, doubt, one.step), new)
-                clear |= new
-                precise |= new & sound
-            if precise.all():
+                kept.replace(left[new], Slopes(one.middle, one.lower, one.upper, doubt, one.step).of(new))
+                clear[left[new]] = True
+                rest = ~(new & precise)
+                left, opened = left[rest], opened[rest]
+                tried = {part: slopes.of(rest) for part, slopes in tried.items()}
+            if not left.size:
                 break
         return kept, clear
 

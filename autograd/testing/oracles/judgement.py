@@ -13,8 +13,10 @@ A `Judge` compares ``uᵀ J v`` by the rules (one reverse pass for ``u``) with d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +27,9 @@ OK, WRONG, KINK, UNCHECKED = "ok", "wrong", "kink", "unchecked"
 DIFFERENCES = "finite differences"
 FEW = 16
 """How many kinks, and non-finite gradients, are examined one by one."""
+
+PERIOD = 16381
+"""After how many elements the random numbers of a large function repeat. A prime, so that no axis has that length."""
 
 
 class Differentiable(Protocol):
@@ -61,39 +66,54 @@ class Comparison:
     low: float | None = None
     high: float | None = None
 
-    @property
+    @cached_property
     def excess(self) -> float:
         """The error in units of the tolerance."""
         return float(_excess(np.array(self.rule), np.array(self.numeric), np.array(self.tolerance)))
 
-    @property
+    @cached_property
     def error(self) -> float:
         """The error relative to the larger of the two."""
         return float(_relative(np.array(self.rule), np.array(self.numeric)))
 
-    @property
+    @cached_property
     def single(self) -> bool:
         """Whether it compares the derivative of one output with respect to one element."""
-        return bool(np.count_nonzero(self.u) == 1 == np.count_nonzero(self.v) and self.u.max() == 1.0)
+        return bool(np.count_nonzero(self.v) == 1 == np.count_nonzero(self.u) and self.u.max() == 1.0)
 
-    @property
+    @cached_property
     def order(self) -> tuple[bool, bool, float, float]:
         """Sort key, from the best comparison to the worst."""
         return self.excess > 1, self.single, self.excess, self.error
 
 
+class Weights:
+    """Several weightings ``us`` of the outputs ``y``, and what all comparisons by them need."""
+
+    def __init__(self, us: Vector, y: Vector) -> None:
+        self.us = us
+        self.sizes = np.abs(us)
+        self.totals = self.sizes.sum(axis=1)
+        self.full = bool(us.all())
+        self.single = (us.max(axis=1, initial=0.0) == 1.0) & ((us != 0).sum(axis=1) == 1)
+        self.scales = np.maximum(1.0, np.abs(self.times(us, y)).sum(axis=1))
+
+    def times(self, us: Vector, values: Vector) -> Vector:
+        """Each of ``us``, or of their sizes, times ``values``; 0 where it is 0, whatever the value."""
+        return us * values if self.full else _times(us, values)
+
+
 @dataclass
 class Comparisons:
-    """Comparisons along one ``v``, as arrays with an entry for each row of ``us``; ``scales`` are sizes of ``uᵀ y``."""
+    """Comparisons along one ``v``, as arrays with an entry for each row of the weights."""
 
-    us: Vector
+    weights: Weights
     v: Vector
     rules: Vector
     numeric: Vector
     tolerances: Vector
-    scales: Vector
     oracle: str
-    steps: Vector
+    steps: Vector | None
 
     @property
     def shown(self) -> Truths:
@@ -102,25 +122,25 @@ class Comparisons:
         Zeros count only where all are zero: that an element does not move the other outputs says nothing about its own.
         """
         size = np.maximum(np.abs(self.rules), np.abs(self.numeric))
-        rounding = 4 * np.finfo(np.float64).eps * self.scales
-        zero = (np.abs(self.rules) <= rounding).all() & (self.tolerances <= 1e-4 * self.scales)
+        scales = self.weights.scales
+        rounding = 4 * np.finfo(np.float64).eps * scales
+        zero = (np.abs(self.rules) <= rounding).all() & (self.tolerances <= 1e-4 * scales)
         return np.asarray((size > 2 * self.tolerances) | zero)
 
-    @property
+    @cached_property
     def excess(self) -> Vector:
         """Their errors in units of the tolerance."""
         return _excess(self.rules, self.numeric, self.tolerances)
 
     def worst(self) -> Comparison:
         """The comparison that fails most, or comes nearest to it: of a single output if one fails."""
-        excess = self.excess
-        single = (np.count_nonzero(self.us, axis=1) == 1) & (self.us.max(axis=1, initial=0.0) == 1.0)
-        order = np.lexsort((_relative(self.rules, self.numeric), excess, single, excess > 1))
-        k = int(order[-1])
+        error = _relative(self.rules, self.numeric)
+        k = int(np.lexsort((error, self.excess, self.weights.single, self.excess > 1))[-1])
+        u = self.weights.us[k]
+        step = 0.0 if self.steps is None else float(self.steps[u != 0].max(initial=0.0))
         return Comparison(
-            self.us[k], self.v, float(self.rules[k]), float(self.numeric[k]), float(self.tolerances[k]), self.oracle,
-            float(self.steps[k]),
-        )  # fmt: skip
+            u, self.v, float(self.rules[k]), float(self.numeric[k]), float(self.tolerances[k]), self.oracle, step
+        )
 
 
 def _excess(rules: Vector, numeric: Vector, tolerances: Vector) -> Vector:
@@ -150,8 +170,8 @@ class Judgement:
 
     def add(self, found: Comparisons, shows: bool = True) -> None:
         """Count comparisons, and keep the worst. Those between rules and rules show nothing: ``shows=False``."""
-        if len(found.us):
-            self.compared += len(found.us)
+        if len(found.rules):
+            self.compared += len(found.rules)
             self.wrong += int(np.count_nonzero(found.excess > 1))
             self.shown += int(np.count_nonzero(found.shown)) * shows
             self.moved |= bool(found.numeric.any())
@@ -199,20 +219,21 @@ class Judge:
         self.single = n <= max_elements and not self.brief
         self.lost: Truths = np.zeros(n, bool)
         # Two more than the unit vectors: a rule that forgets g, or is not linear in it, is right for those.
-        us = rng.standard_normal((1 if brief else 2, m))
+        us = np.resize(rng.standard_normal(min(m, PERIOD)), (1, m)) if self.brief else rng.standard_normal((2, m))
         us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
-        us = us * differences.seen
-        self.us = us[us.any(axis=1)]
+        us = us if differences.seen.all() else us * differences.seen
+        kept = us.any(axis=1)
+        self.weights = Weights(us if kept.all() else us[kept], function.y)
         # Beyond single elements some sums of all: at a tie each element may have a slope of its own, the sum has one.
-        self.vs = np.concatenate([np.eye(n) if self.single else np.zeros((0, n)), self._directions(n)])
+        self.vs = np.concatenate([np.eye(n), self._directions(n)]) if self.single else self._directions(n)
         self.pulled: dict[bytes, Vector] = {}
-        self.stacked: Vector | None = None
+        self.stacked: tuple[Vector, Vector] | None = None
 
     def _directions(self, n: int) -> Vector:
         if n <= 1 and self.single:
             return np.zeros((0, n))
         if self.brief:
-            return self.rng.uniform(0.5, 1.5, (2, n)) if n > 1 else np.ones((1, 1))
+            return np.resize(self.rng.uniform(0.5, 1.5, PERIOD), (2, n)) if n > 1 else np.ones((1, 1))
         signs = self.rng.choice([-1.0, 1.0], (1 if self.single else 3, n))
         return np.concatenate([np.ones((1, n)), signs]) * self.rng.uniform(0.5, 1.5, n)
 
@@ -222,41 +243,45 @@ class Judge:
         if not (self.function.x.size and self.function.y.size):
             self.function.vjp(np.ones(self.function.y.size))  # it must run all the same
             found.verdict = OK
-        elif len(self.us):
+        elif len(self.weights.us):
             self._leave_out_what_is_not_finite(found)
+            left_out = self.lost | (self.differences.scale == 0)
+            some = left_out.any()
             for v in self._upwards(self.vs) if self.brief else self.vs:
-                kept = np.where(self.lost | (self.differences.scale == 0), 0.0, v)
+                kept = np.where(left_out, 0.0, v) if some else v
                 if np.count_nonzero(kept) > 1 or (kept.any() and v.max() == 1.0):
                     self._compare(found, kept)
             found.concluded()
         return found
 
-    def _upwards(self, vs: Vector) -> Vector:
+    def _upwards(self, vs: Vector) -> Iterable[Vector]:
         """Directions in which errors do not cancel.
 
         The first has the signs of the gradient, so that a small factor in one of many elements is seen. The second has
         one sign, so that a constant added to all of them is seen.
         """
-        return np.concatenate([np.where(self.row(self.us[0]) < 0, -vs[:1], vs[:1]), vs[1:]])
+        return np.where(self._rows(self.weights)[0][0] < 0, -vs[0], vs[0]), *vs[1:]
 
     def row(self, u: Vector) -> Vector:
         """``uᵀ J`` by the rules, 0 for the elements that are left out."""
         key = u.tobytes()
         if key not in self.pulled:
             self.pulled[key] = self.function.vjp(u)
-        return np.where(self.lost, 0.0, self.pulled[key])
+        return np.where(self.lost, 0.0, self.pulled[key]) if self.lost.any() else self.pulled[key]
 
-    def _rows(self, us: Vector) -> Vector:
-        """``uᵀ J`` by the rules for several ``u``; those of ``self.us`` are asked for along every direction."""
-        if us is not self.us:
-            return np.stack([self.row(u) for u in us]) if len(us) else np.zeros((0, self.function.x.size))
-        if self.stacked is None:
-            self.stacked = np.stack([self.row(u) for u in us])
+    def _rows(self, weights: Weights) -> tuple[Vector, Vector]:
+        """``uᵀ J`` by the rules for several ``u``, and the largest size in each row; kept for ``self.weights``."""
+        if weights is not self.weights or self.stacked is None:
+            rows = np.reshape([self.row(u) for u in weights.us], (len(weights.us), self.function.x.size))
+            found = rows, np.abs(rows).max(axis=1, initial=0.0)
+            if weights is not self.weights:
+                return found
+            self.stacked = found
         return self.stacked
 
     def compared(
         self,
-        us: Vector,
+        weights: Weights,
         v: Vector,
         slopes: Vector,
         doubt: Vector,
@@ -266,35 +291,34 @@ class Judge:
         steps: Vector | None = None,
     ) -> Comparisons:
         """``uᵀ J v`` by the rules and by ``slopes`` along ``v``, of which each may be wrong by ``doubt``."""
-        rows = self._rows(us)
-        moved = rows * (self.differences.scale * v / self.differences.unit(v))
-        weighted = _times(us, slopes)
-        size = np.sqrt(np.square(weighted).sum(axis=1))
-        if np.count_nonzero(v) > 1:
-            size = np.maximum(size, np.sqrt(np.square(moved).sum(axis=1)))
+        rows, terms = self._rows(weights)
+        direction = self.differences.direction(v)
+        moved = rows * direction.unit_step
+        weighted = weights.times(weights.us, slopes)
+        size = _norms(weighted)
+        if direction.count > 1:
+            size = np.maximum(size, _norms(moved))
         # Terms that cancel leave rounding of their size; how large they are other outputs may tell.
-        terms = np.abs(rows).max(axis=1 if oracle == DIFFERENCES else None, initial=0.0)
-        step = float(np.abs(self.differences.scale * v).max(initial=0.0)) / self.differences.unit(v)
-        rounding = 100 * self.differences.epsilon * (np.abs(us).sum(axis=1) + terms) * max(1.0, step)
-        tolerances = (
-            atol * np.sqrt(np.count_nonzero(v)) + rtol * size + np.abs(_times(us, doubt)).sum(axis=1) + rounding
-        )
-        scales = np.maximum(1.0, np.abs(_times(us, self.function.y)).sum(axis=1))
-        steps = np.zeros(len(us)) if steps is None else np.where(us != 0, steps, 0.0).max(axis=1, initial=0.0)
-        return Comparisons(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, scales, oracle, steps)
+        terms = terms if oracle == DIFFERENCES else terms.max(initial=0.0)
+        longest = max(1.0, direction.longest / direction.unit)
+        rounding = 100 * self.differences.epsilon * (weights.totals + terms) * longest
+        doubts = weights.times(weights.sizes, doubt).sum(axis=1)
+        tolerances = atol * math.sqrt(direction.count) + rtol * size + doubts + rounding
+        return Comparisons(weights, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, oracle, steps)
 
-    def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparisons:
+    def by_differences(self, us: Weights | Vector, v: Vector, slopes: Slopes) -> Comparisons:
         """``uᵀ J v`` by the rules and by differences along ``v``."""
-        return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, steps=slopes.step)
+        weights = us if isinstance(us, Weights) else Weights(us, self.function.y)
+        return self.compared(weights, v, slopes.middle, slopes.noise, self.rtol, self.atol, steps=slopes.step)
 
     def _compare(self, found: Judgement, v: Vector) -> None:
         if self.brief:
-            ahead = self.by_differences(self.us, v, self.differences.ahead(v))
+            ahead = self.by_differences(self.weights, v, self.differences.ahead(v))
             if (ahead.excess <= 1).all() and ahead.shown.any():
                 found.add(ahead)
                 return
         slopes = self.differences.along(v)
-        quick = self.by_differences(self.us, v, slopes)
+        quick = self.by_differences(self.weights, v, slopes)
         bent = slopes.gap(1e-3) & self.differences.seen
         agrees = not bent.any() and (quick.excess <= 1).all() and quick.shown.any()
         if self.differences.chosen or agrees:
@@ -313,8 +337,8 @@ class Judge:
         rough = ~clear & self.differences.seen
         if rough.any():
             self._compare_nearby(found, v, np.flatnonzero(rough))
-        us = self.us * clear
-        compared = self.by_differences(us[us.any(axis=1)], v, slopes)
+        us = self.weights.us * clear
+        compared = self.by_differences(self.weights if clear.all() else us[us.any(axis=1)], v, slopes)
         # That an element at a kink does not move the other outputs shows nothing about its own derivative.
         found.add(compared, shows=bool(not rough.any() or compared.numeric.any()))
 
@@ -336,19 +360,21 @@ class Judge:
 
     def at_kink(self, u: Vector, v: Vector, low: float, high: float) -> Comparison:
         """The rule along ``v``, compared with the nearest slope in the interval from ``low`` to ``high``."""
-        rule = float(self.row(u) @ (self.differences.scale * v)) / self.differences.unit(v)
+        rule = float(self.row(u) @ self.differences.direction(v).unit_step)
         nearest = min(max(rule, low), high) if np.isfinite(rule) else (low + high) / 2
         tolerance = self.atol + 1e-3 * max(abs(low), abs(high)) + 1e-9
         return Comparison(u, v, rule, nearest, tolerance, low=low, high=high)
 
     def _leave_out_what_is_not_finite(self, found: Judgement) -> None:
         """Count elements whose rule is not finite: as wrong where the slope is finite; otherwise they are left out."""
-        rows = np.stack([self.row(u) for u in self.us])
+        rows, _ = self._rows(self.weights)
+        if np.isfinite(rows).all():
+            return
         for count, e in enumerate(np.flatnonzero(~np.isfinite(rows).all(axis=0))):
             if count < FEW and self.differences.seen.all() and self.differences.scale[e]:
                 k = int(np.argmin(np.isfinite(rows[:, e])))
                 v = np.eye(1, self.function.x.size, int(e))[0]
-                c = self._not_finite(self.us[k], v, float(rows[k, e]))
+                c = self._not_finite(self.weights.us[k], v, float(rows[k, e]))
                 if c is not None:
                     found.fail(c)
             self.lost[e] = True
@@ -380,8 +406,8 @@ class Judge:
             key = v.tobytes()
             if key not in slopes_of:
                 slopes_of[key] = np.where(clear, self.differences.along(v).middle, 0.0)
-            unit = self.differences.unit(v)
-            difference = float(self.row(u * clear) @ (self.differences.scale * v)) - float(u @ slopes_of[key]) * unit
+            direction = self.differences.direction(v)
+            difference = float(self.row(u * clear) @ direction.step) - float(u @ slopes_of[key]) * direction.unit
             return abs(difference) if np.isfinite(difference) else np.inf
 
         v = halved(c.v, lambda part: error(c.u, part))
@@ -404,6 +430,10 @@ class Judge:
         low, high, _ = self.differences.nearby(v, self.rng)
         j = int(np.argmax(np.abs(c.u)))
         return self.at_kink(c.u, v, float(low[j]), float(high[j]))
+
+
+def _norms(rows: Vector) -> Vector:
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
 
 
 def _times(us: Vector, values: Vector) -> Vector:

@@ -12,7 +12,16 @@ import numpy as np
 from autograd.common.shapes import Shape
 from autograd.errors import DomainError, GradcheckError
 from autograd.testing.oracles.differences import Differences, Vector
-from autograd.testing.oracles.judgement import DIFFERENCES, UNCHECKED, WRONG, Comparison, Comparisons, Judge, Judgement
+from autograd.testing.oracles.judgement import (
+    DIFFERENCES,
+    UNCHECKED,
+    WRONG,
+    Comparison,
+    Comparisons,
+    Judge,
+    Judgement,
+    Weights,
+)
 from autograd.testing.oracles.reports import Jacobians, factor
 
 Function = Callable[..., Any]
@@ -170,7 +179,7 @@ def compare(
             if not any(f.wrong for f in found.values()) and point.y.size and point.base[i].size:
                 v = rng.uniform(0.5, 1.5, point.base[i].size) * rng.choice([-1.0, 1.0], point.base[i].size)
                 v = np.where(judge.lost, 0.0, v)
-                told = by_oracle(point, judge, oracle, i, judge.us, v, atol, half if rtol is None else rtol)
+                told = by_oracle(point, judge, oracle, i, judge.weights, v, atol, half if rtol is None else rtol)
                 if told is not None and not found[i].kinks:
                     found[i].add(told, shows=oracle != FORWARD)
                     found[i].concluded()
@@ -185,16 +194,16 @@ def compare(
 
 
 def by_oracle(
-    point: Point, judge: Judge, oracle: str, i: int, us: Vector, v: Vector, atol: float | None, rtol: float
+    point: Point, judge: Judge, oracle: str, i: int, weights: Weights, v: Vector, atol: float | None, rtol: float
 ) -> Comparisons | None:
     """The rules compared with an oracle along ``v``; ``None`` where the oracle does not apply."""
-    scale = judge.differences.scale * v
-    told = point.along(oracle, i, scale) if v.any() else None
+    direction = judge.differences.direction(v)
+    told = point.along(oracle, i, direction.step) if v.any() else None
     if told is None or not np.isfinite(told[judge.differences.seen]).all():
         return None
-    slopes = told / judge.differences.unit(v)
+    slopes = told / direction.unit
     half = point.epsilon ** (1 / 2)
-    return judge.compared(us, v, slopes, np.zeros_like(slopes), rtol, half / 10 if atol is None else atol, oracle)
+    return judge.compared(weights, v, slopes, np.zeros_like(slopes), rtol, half / 10 if atol is None else atol, oracle)
 
 
 # ------------------------------------------------------------------------------------------------------------- in words
@@ -263,7 +272,7 @@ def _told(point: Point, judge: Judge, i: int, c: Comparison) -> list[Comparison]
             found.append(c)
         elif oracle == DIFFERENCES:
             found.append(judge.by_differences(c.u[None], c.v, judge.differences.settled(c.v)[0]).worst())
-        elif (other := by_oracle(point, judge, oracle, i, c.u[None], c.v, None, 0.0)) is not None:
+        elif (other := by_oracle(point, judge, oracle, i, Weights(c.u[None], point.y), c.v, None, 0.0)) is not None:
             found.append(other.worst())
     return found
 
