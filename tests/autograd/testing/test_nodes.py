@@ -380,8 +380,8 @@ class TestLarge:
         found = {check.argument: check.verdict for check in check_nodes(op(x, param(np.linspace(-1, 1, 40))))}
         assert found == {"x": "ok", "bias": "ok" if fault == "right" else "wrong"}
 
-    @pytest.mark.parametrize(("size", "most"), [(10, 10**6), (30_000, 6)])
-    def test_the_operation_is_run_twice_and_twice_for_each_argument(self, size, most):
+    @pytest.mark.parametrize(("size", "most"), [(10, 10**6), (30_000, 5)])
+    def test_the_operation_is_run_once_and_twice_for_each_argument(self, size, most):
         calls = []
 
         def forward(xp, x, y):
