@@ -20,7 +20,7 @@ from viz.drawing.render import Picture, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
 from viz.graph.modules import ROWS, ROWS_KEPT
-from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned
+from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, skip_edge
 from viz.program.passes import draw_passes
 from viz.program.picture import programs
 from viz.recorded.evaluate import Evaluation, evaluate
@@ -440,41 +440,33 @@ class _Diff(RowCards):
         for (tail, head), (before, after) in found.items():
             if tail == head:
                 continue
-            self._edge(picture, tail, head, (before, after), rank[head] - rank[tail] == 1)
+            self._edge(picture, drawn[rank[tail] : rank[head] + 1], (before, after))
         hold_in_column(picture, drawn, found)
 
     def _edge(
         self,
         picture: Picture,
-        tail: str,
-        head: str,
+        passing: Sequence[str],
         sides: tuple[tuple[str, float | None] | None, tuple[str, float | None] | None],
-        near: bool,
     ) -> None:
-        # An edge that skips rows must not stretch the table.
-        pull: dict[str, Any] = {"weight": 20} if near else {"weight": 0, "constraint": False}
+        """Draw the edges from the first of these rows to the last."""
+        tail, head, near = passing[0], passing[-1], len(passing) == 2
+
+        def edge(port: str, label: str, **attributes: Any) -> None:
+            if near:
+                picture.edge(f"{tail}:{port}:s", f"{head}:{port}:n", label=label, weight=20, **attributes)
+            else:
+                skip_edge(picture, passing, "g1", label, **attributes)
+
         shapes = list(dict.fromkeys(side[0] for side in sides if side))
         alone = [label for label, side in zip(self.labels, sides, strict=True) if side]
         only = f"only {clipped(alone[0], 20)}: " if len(alone) == 1 else ""
-        port = ("v:s", "v:n") if near else ("g1:e", "g1:e")
-        picture.edge(
-            f"{tail}:{port[0]}",
-            f"{head}:{port[1]}",
-            label=self.caption(f"  {only}{' → '.join(shapes)}"),
-            cls="fwd",
-            id=f"f_{tail}_{head}",
-            **pull,
-        )
+        edge("v", self.caption(f"  {only}{' → '.join(shapes)}"), cls="fwd", id=f"f_{tail}_{head}")
         for which, side in enumerate(sides):
             if side is None or side[1] is None:
                 continue
-            port = (f"g{which}:s", f"g{which}:n") if near else ("g1:e", "g1:e")
-            label = "" if near else f"{clipped(self.labels[which], 20)}: "
-            picture.edge(
-                f"{tail}:{port[0]}",
-                f"{head}:{port[1]}",
-                label=self.gradient(f"  {label}rms {numbers.rms(side[1])}"),
-                id=f"b_{tail}_{head}_{'ab'[which]}",
-                **gradient_edge(side[1], self.theme),
-                **pull,
+            label = self.gradient(
+                f"  {'' if near else f'{clipped(self.labels[which], 20)}: '}rms {numbers.rms(side[1])}"
             )
+            back = gradient_edge(side[1], self.theme)
+            edge(f"g{which}", label, id=f"b_{tail}_{head}_{'ab'[which]}", **back)

@@ -133,14 +133,7 @@ class Drawing:
         trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
         if not trained:
             return words if self.scene.left_out else f"{words} Gradients: not computed."
-        found = [
-            f"{self.cards.by(card)} = {numbers.scalar(card.gradient[()])}"
-            if card.gradient is not None and not card.shape
-            else f"rms {self.cards.by(card)} {numbers.rms(card.gradient)}"
-            for card in trained[:8]
-        ]
-        more = f" and {len(trained) - 8} more" if len(trained) > 8 else ""
-        return f"{words} Gradients: {', '.join(found)}{more}."
+        return f"{words} Gradients: {self.cards.gradients_of(trained)}."
 
     # ------------------------------------------------------------ cards
 

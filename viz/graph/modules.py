@@ -16,10 +16,10 @@ import autograd as ag
 from autograd.common.validation import whole
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, clipped, table, text
+from viz.drawing.render import Picture, cell, clipped, table, text, text_width
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned
+from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned, skip_edge
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.layers import chain_title
@@ -290,14 +290,14 @@ class _Table(RowCards):
 
     def _weight(self, weight: Parameter) -> str:
         array = self.seen.gradient(weight.tensor)
-        words = f"{self._by(weight.name)}  {numbers.shape(weight.tensor.shape)}"
+        words = self._fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2])
         if array is None:
             return left_aligned(self.caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
         if array.ndim == 0:
             return left_aligned(self.gradient(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
         if _is_small(array):
-            return self._stacked(self._numbers(array, self.theme.grad, italic=True), self.gradient(words))
-        return self._stacked(marks.thumbnail(array, self.theme), self.gradient(words))
+            return self._stacked(self._numbers(array, self.theme.grad, italic=True), words)
+        return self._stacked(marks.thumbnail(array, self.theme), words)
 
     def _slope(self, row: Row) -> str:
         node = row.nodes[-1]
@@ -314,7 +314,14 @@ class _Table(RowCards):
             return left_aligned(self.caption("no grad needed"))
         if size is None:
             return left_aligned(self.caption("not computed"))
-        return self._stacked(marks.gauge(size, self.theme), self.gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
+        words = self._fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3])
+        return self._stacked(marks.gauge(size, self.theme), words)
+
+    def _fitted(self, name: str, number: str, width: int) -> str:
+        """A long name and a number on two lines, so that no row is wider than the others."""
+        if text_width(name + number, style.CAPTION) <= width - 10:
+            return self.gradient(name + number)
+        return left_aligned(self.gradient(clipped(name, width // 5)), self.gradient(number.strip()))
 
     def _boxes(self, warnings: Iterable[Caution]) -> str:
         theme = self.theme
@@ -512,18 +519,13 @@ class _Table(RowCards):
                 continue
             joined.add((tail, head))
             near = rank[head] - rank[tail] == 1
-            # An edge that skips rows must not stretch the table.
-            pull = {"weight": 20} if near else {"weight": 0, "constraint": False}
-            ends = ("v:s", "v:n") if near else ("side:e", "side:e")
-            shape = numbers.shape(self.seen.value(link.place).shape)
-            picture.edge(
-                f"{tail}:{ends[0]}",
-                f"{head}:{ends[1]}",
-                label=self.caption(f"  {shape}"),
-                cls="fwd",
-                id=f"f_{tail}_{head}",
-                **pull,
-            )
+            passing = drawn[rank[tail] : rank[head] + 1]
+            label = self.caption(f"  {numbers.shape(self.seen.value(link.place).shape)}")
+            forward = {"cls": "fwd", "id": f"f_{tail}_{head}"}
+            if near:
+                picture.edge(f"{tail}:v:s", f"{head}:v:n", label=label, weight=20, **forward)
+            else:
+                skip_edge(picture, passing, "side", label, **forward)
             gradient = passed(link, by_key[link.head], self.seen)
             if gradient is None:
                 continue
@@ -535,15 +537,11 @@ class _Table(RowCards):
                 words = f"rms {name} {numbers.rms(size)}"
                 if uses[id(link.place)] > 1:
                     words = f"rms {numbers.rms(size)}, part of {name}"
-            ends = ("g:s", "g:n") if near else ends
-            picture.edge(
-                f"{tail}:{ends[0]}",
-                f"{head}:{ends[1]}",
-                label=self.gradient(f"    {words}"),
-                id=f"b_{tail}_{head}",
-                **gradient_edge(size, self.theme),
-                **pull,
-            )
+            label, backward = self.gradient(f"    {words}"), gradient_edge(size, self.theme)
+            if near:
+                picture.edge(f"{tail}:g:s", f"{head}:g:n", label=label, weight=20, id=f"b_{tail}_{head}", **backward)
+            else:
+                skip_edge(picture, passing, "side", label, id=f"b_{tail}_{head}", **backward)
         hold_in_column(picture, drawn, joined)
 
 

@@ -79,6 +79,16 @@ class CardParts:
         """`∂L/∂w`."""
         return derivative(self.scene.end, card.name, short)
 
+    def gradients_of(self, leaves: Sequence[Card]) -> str:
+        """The gradients of at most 8 leaves, in words."""
+        found = [
+            f"rms {self.by(leaf)} {numbers.rms(leaf.gradient)}"
+            if leaf.shape
+            else f"{self.by(leaf)} = {numbers.scalar(np.asarray(leaf.gradient)[()])}"
+            for leaf in leaves[:8]
+        ]
+        return ", ".join(found) + (f" and {len(leaves) - 8} more" if len(leaves) > 8 else "")
+
     def local(self, socket: Socket) -> tuple[str, str]:
         """The derivative of an operation with respect to an operand, as written on a scalar card, and in full."""
         by = f"∂{short(socket.head.name)}/∂{short(socket.tail.name)}"

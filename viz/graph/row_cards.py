@@ -87,6 +87,27 @@ def left_aligned(*lines: str) -> str:
     return "".join(f'{line}<BR ALIGN="LEFT"/>' for line in lines)
 
 
+def skip_edge(picture: Picture, rows: Sequence[str], port: str, label: str, **attributes: Any) -> None:
+    """Draw an edge from the first of these rows to the last, on the right of those between, with its label beside one.
+
+    It runs through a point beside each row, or the engine would lead it through the table.
+    """
+    between, colour, back = rows[1:-1], picture.theme.fwd, attributes.get("dir") == "back"
+    points = [f"{attributes['id']}_{i}" for i in range(len(between))]
+    look: dict[str, Any] = {"shape": "point", "width": 0.02, "height": 0.02, "id": None}
+    look |= {"style": "invis"} if back else {"color": colour, "fillcolor": colour}
+    for key, beside in zip(points, between, strict=True):
+        middle = key == points[(len(points) - 1) // 2]
+        picture.node(key, label if middle else " ", **({"cls": "skip"} if middle else look))
+        picture.same_rank([beside, key])
+        picture.edge(f"{beside}:{port}:e", key, style="invis")
+    tails = [f"{rows[0]}:{port}:e", *(f"{key}:s" for key in points)]
+    heads = [*(f"{key}:n" for key in points), f"{rows[-1]}:{port}:e"]
+    for i, (tail, head) in enumerate(zip(tails, heads, strict=True)):
+        one = attributes if i == (0 if back else len(points)) else attributes | {"dir": "none"}
+        picture.edge(tail, head, weight=5, **(one | {"id": f"{attributes['id']}_{i}"} if i else one))
+
+
 def hold_in_column(picture: Picture, keys: Sequence[str], joined: Container[tuple[str, str]]) -> None:
     """Keep the rows in order, also where no edge joins one to the next."""
     for tail, head in pairwise(keys):

@@ -144,14 +144,8 @@ class _Tape:
         ]
 
     def _alt(self, title: str) -> str:
-        found = [
-            f"{self.cards.by(leaf)} {f'= {numbers.scalar(g[()])}' if not g.shape else f'rms {numbers.rms(g)}'}"
-            for leaf in self.result
-            if (g := leaf.gradient) is not None
-        ]
-        more = [f"and {len(found) - 8} more"] if len(found) > 8 else []
         keeps = dict.fromkeys(one.name for card in self.level for one in kept(card))
-        return f"{title}. Kept: {', '.join(keeps) or 'nothing'}. Gradients: {', '.join([*found[:8], *more])}."
+        return f"{title}. Kept: {', '.join(keeps) or 'nothing'}. Gradients: {self.cards.gradients_of([*self.result])}."
 
     # ------------------------------------------------------------ cards
 

@@ -128,6 +128,11 @@ def plain_axes(axes: Axes, theme: style.Theme) -> None:
         spine.set_color(theme.hair)
 
 
+def panel_title(axes: Any, words: str, theme: style.Theme, size: float = style.NAME) -> None:
+    """Write the title of a panel above its left corner."""
+    axes.set_title(words, fontsize=size, fontweight="bold", color=theme.ink, loc="left")
+
+
 def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int | None = None) -> np.ndarray:
     """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class that is none of ``k``."""
     array = np.asarray(host(values))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, heading, new_figure, plain_axes, settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, settings
 from viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
@@ -40,7 +39,23 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     >>> plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
     Plot('Learning curves: loss over 2 epochs, best validation loss 0.7 at epoch 2')
     """
-    colours = style.theme_named(theme)
+    epochs, panels = _series(history)
+    return _plot(epochs, panels, title, style.theme_named(theme))
+
+
+def histories(history: Any) -> list[Plot]:
+    """One `plot_history` for each quantity, for pages that show them below one another."""
+    epochs, panels = _series(history)
+    plots = []
+    for quantity, series in panels.items():
+        plot = _plot(epochs, {quantity: series}, quantity[:1].upper() + quantity[1:], style.LIGHT)
+        plot.figure.axes[0].set_title("", loc="left")  # it is the headline
+        plots.append(plot)
+    return plots
+
+
+def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]:
+    """The epochs, and the series of each quantity."""
     given = history if isinstance(history, Mapping) else getattr(history, "__dict__", None)
     if given is None:
         raise refused(history, "history", "what nn.fit returned, or a dict of lists")
@@ -57,7 +72,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
             panels.setdefault(_quantity(name), {})[name] = xs
     if not panels:
         raise DrawingError(
-            f"there is nothing to plot in a history with {', '.join(given) or 'no series'}: plot_history wants names"
+            f"there is nothing to plot in a history with {', '.join(given) or 'no series'}: plot_history needs names"
             " such as 'loss' or 'validation_accuracy', each with one finite number per epoch at least"
         )
     if epochs is None:
@@ -69,6 +84,13 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
                     f"the series {name!r} has {len(xs)} numbers for {len(epochs)} epochs: give one per epoch, nan or"
                     " None where there is none"
                 )
+    return epochs, panels
+
+
+def _plot(
+    epochs: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]], title: str, colours: style.Theme
+) -> Plot:
+    """The panels of these series."""
     with settings():
         figure = new_figure(PANEL[0] * len(panels), PANEL[1] + 0.65, colours)
         words = [
@@ -80,24 +102,6 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     count = numbers.counted(len(epochs), "epoch")
     best = "".join(f", {word}" for word in words if word)
     return Plot(figure, f"{title}: {', '.join(panels)} over {count}{best}")
-
-
-def histories(history: Any) -> list[Plot]:
-    """One `plot_history` for each quantity, for pages that show them below one another."""
-    plot_history(history)  # raises for a wrong history
-    given = dict(history if isinstance(history, Mapping) else vars(history))
-    shared = {name: given[name] for name in ("epoch", "epochs") if name in given and np.ndim(given[name]) == 1}
-    found: dict[str, dict[str, Any]] = {}
-    for name, xs in given.items():
-        if name.lower() not in SKIPPED and name not in shared and not isinstance(xs, str) and np.ndim(xs) == 1:
-            found.setdefault(_quantity(name), {})[name] = xs
-    plots = []
-    for quantity, series in found.items():
-        with suppress(DrawingError):  # for a quantity that never changes or has no finite number
-            plot = plot_history(shared | series, title=quantity[:1].upper() + quantity[1:])
-            plot.figure.axes[0].set_title("", loc="left")  # it is the headline
-            plots.append(plot)
-    return plots
 
 
 def _quantity(name: str) -> str:
@@ -125,7 +129,7 @@ def _curves(
     height = figure.get_size_inches()[1]
     axes = axes_at(figure, place * PANEL[0] + left, bottom, PANEL[0] - left - right, height - bottom - top)
     plain_axes(axes, theme)
-    axes.set_title(quantity, fontsize=style.NAME, fontweight="bold", color=theme.ink, loc="left")
+    panel_title(axes, quantity, theme)
     axes.set_xlabel("epoch", fontsize=style.CAPTION, color=theme.muted)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     share = quantity.rsplit(maxsplit=1)[-1] in ("accuracy", "error") and all(

@@ -11,11 +11,10 @@ import numpy as np
 from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, heading, new_figure, plain_axes, settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 10.0, 9.4  # inches
 SKETCHES = 10  # networks that are sketched, the best first
@@ -43,25 +42,14 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
         figure = new_figure(WIDTH, HEIGHT, colours)
         done = sum(trial.state == "complete" for trial in result.trials)
         heading(figure, title, f"{len(result.trials)} trials, {done} of them complete; dark = accurate", colours)
-        _sketches(_axes(figure, 0.35, 6.55, 9.3, 1.75, colours, bare=True), ranked[:SKETCHES], (low, high), colours)
-        _curves(_axes(figure, 0.75, 3.55, 4.0, 2.3, colours), known, ranked[0], (low, high), colours)
-        _front(_axes(figure, 5.7, 3.55, 3.95, 2.3, colours), known, result.pareto(), (low, high), colours)
+        _sketches(axes_at(figure, 0.35, 6.55, 9.3, 1.75), ranked[:SKETCHES], (low, high), colours)
+        _curves(axes_at(figure, 0.75, 3.55, 4.0, 2.3), known, ranked[0], (low, high), colours)
+        _front(axes_at(figure, 5.7, 3.55, 3.95, 2.3), known, result.pareto(), (low, high), colours)
         for i, (name, values) in enumerate(_choices(known).items()):
-            axes = _axes(figure, 0.75 + 3.15 * i, 0.55, 2.55, 1.95, colours)
+            axes = axes_at(figure, 0.75 + 3.15 * i, 0.55, 2.55, 1.95)
             _slice(axes, name, values, known, (low, high), colours)
     best = ranked[0]
     return Plot(figure, f"{title}: {len(result.trials)} trials, best {_percent(best.accuracy)} with {_named(best)}")
-
-
-def _axes(
-    figure: Figure, left: float, bottom: float, width: float, height: float, theme: style.Theme, bare: bool = False
-) -> Axes:
-    axes: Axes = axes_at(figure, left, bottom, width, height)
-    if bare:
-        axes.set_axis_off()
-    else:
-        plain_axes(axes, theme)
-    return axes
 
 
 def _named(trial: Any) -> str:
@@ -77,10 +65,6 @@ def _percent(share: float) -> str:
 def _colour(trial: Any, limits: tuple[float, float]) -> str:
     low, high = limits
     return style.on_ramp(0.2 + 0.8 * max(0.0, trial.accuracy - low) / (high - low) if high > low else 1.0)
-
-
-def _title(axes: Axes, words: str, theme: style.Theme) -> None:
-    axes.set_title(words, fontsize=style.NAME, fontweight="bold", color=theme.ink, loc="left")
 
 
 def _sketches(axes: Axes, trials: Sequence[Any], limits: tuple[float, float], theme: style.Theme) -> None:
@@ -103,19 +87,14 @@ def _sketches(axes: Axes, trials: Sequence[Any], limits: tuple[float, float], th
             axes.add_patch(bar)
         stopped = "" if trial.state == "complete" else " ×"
         middle: dict[str, Any] = {"ha": "center", "va": "top"}
-        axes.text(
-            place + 0.5,
-            -0.08,
-            f"{100 * trial.accuracy:.1f} %{stopped}",
-            fontsize=style.CAPTION,
-            color=theme.ink,
-            **middle,
-        )
+        said = f"{100 * trial.accuracy:.1f} %{stopped}"
+        axes.text(place + 0.5, -0.08, said, fontsize=style.CAPTION, color=theme.ink, **middle)
         sizes = "-".join(map(str, trial.layers[:3])) + ("…" if len(trial.layers) > 3 else "")
         axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=theme.muted, **middle)
         kind = trial.choice.get("model") or trial.choice.get("activation") or ""
         axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=theme.muted, **middle)
-    _title(axes, "The best networks, layer by layer", theme)
+    axes.set_axis_off()
+    panel_title(axes, "The best networks, layer by layer", theme)
 
 
 def _share(axes: Axes, theme: style.Theme) -> None:
@@ -137,6 +116,7 @@ def _logarithmic(axes: Axes) -> None:
 def _curves(axes: Axes, trials: Sequence[Any], best: Any, limits: tuple[float, float], theme: style.Theme) -> None:
     from matplotlib.ticker import MaxNLocator
 
+    plain_axes(axes, theme)
     for trial in trials:
         epochs = range(1, len(trial.curve) + 1)
         first = trial is best
@@ -151,7 +131,7 @@ def _curves(axes: Axes, trials: Sequence[Any], best: Any, limits: tuple[float, f
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch   (black: the best;  ×: stopped early)", fontsize=style.CAPTION, color=theme.muted)
     _share(axes, theme)
-    _title(axes, "Held-out accuracy while learning", theme)
+    panel_title(axes, "Held-out accuracy while learning", theme)
 
 
 def _points(
@@ -171,6 +151,7 @@ def _points(
 def _front(
     axes: Axes, trials: Sequence[Any], front: Sequence[Any], limits: tuple[float, float], theme: style.Theme
 ) -> None:
+    plain_axes(axes, theme)
     _points(axes, [max(1, t.parameters) for t in trials], trials, limits, theme)
     _logarithmic(axes)
     if front:
@@ -183,7 +164,7 @@ def _front(
             textcoords="offset points", ha="right" if last else "left", fontsize=style.TAG, color=theme.muted,
         )  # fmt: skip
     axes.set_xlabel("parameters   (line: no smaller network is as accurate)", fontsize=style.CAPTION, color=theme.muted)
-    _title(axes, "Accuracy against size", theme)
+    panel_title(axes, "Accuracy against size", theme)
 
 
 def _choices(trials: Sequence[Any]) -> dict[str, list[float | None]]:
@@ -207,6 +188,7 @@ def _slice(
     """Accuracy against one choice, with their rank correlation."""
     from matplotlib.ticker import MaxNLocator
 
+    plain_axes(axes, theme)
     pairs = [(x, trial) for x, trial in zip(values, trials, strict=True) if x is not None]
     if pairs:
         _points(axes, [x for x, _ in pairs], [t for _, t in pairs], limits, theme)
@@ -218,7 +200,7 @@ def _slice(
     axes.tick_params(labelsize=style.SMALL)
     if name == "hidden layers":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        _title(axes, "What mattered", theme)
+        panel_title(axes, "What mattered", theme)
 
 
 def _rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> float | None:

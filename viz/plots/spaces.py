@@ -12,7 +12,7 @@ import autograd as ag
 from autograd.engine.graph import Node
 from viz.drawing import style
 from viz.plots.chain import KEEPS_ORDER
-from viz.plots.figure import axes_at, plain_axes
+from viz.plots.figure import axes_at, panel_title, plain_axes
 from viz.recorded.evaluate import Evaluation, host
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def draw_panel(
     """Draw the panel of two or three neurons, with the decision where it is known."""
     draw = _space if panel.points.shape[1] == 3 else _plane
     axes = draw(figure, box, panel, examples, decide, theme)
-    axes.set_title(panel.title, fontsize=style.VALUE, fontweight="bold", color=theme.ink, loc="left")
+    panel_title(axes, panel.title, theme, style.VALUE)
     for i, line in enumerate(panel.lines):
         axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
     _marks(axes, panel.points, examples, theme)

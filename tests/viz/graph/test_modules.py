@@ -10,6 +10,7 @@ import pytest
 
 import autograd as ag
 import nn
+from tests.viz.laid_out import LaidOut
 from viz.drawing import style
 from viz.graph.modules import draw_modules
 from viz.graph.picture import draw_graph
@@ -178,10 +179,24 @@ def test_a_skip_connection_has_both_edges_at_the_side():
     h = ag.tanh(ag.linear(np.ones((3, 6)), w))
     k = ag.linear(h, ag.Tensor(np.eye(6), requires_grad=True))
     picture = draw_modules(ag.sum(k + h))
-    assert re.search(r"Tanh:side:e -> Add:side:e .*id=f_Tanh_Add", picture.source)
-    assert re.search(r"Tanh:side:e -> Add:side:e .*id=b_Tanh_Add", picture.source)
+    for way in ("f", "b"):
+        assert re.search(rf"Tanh:side:e -> {way}_Tanh_Add_0:n .*id={way}_Tanh_Add ", picture.source)
+        assert re.search(rf"{way}_Tanh_Add_0:s -> Add:side:e .*id={way}_Tanh_Add_1 ", picture.source)
     assert "part of ∂L/∂a1" in words(picture)
     picture.svg()
+
+
+def test_edges_that_skip_rows_stay_on_the_right_of_the_table():
+    y = nn.MultiheadAttention(8, 2)(*[ag.Tensor(np.random.default_rng(0).normal(size=(3, 4, 8)), name="x")] * 3)
+    drawn = LaidOut(draw_modules(ag.mean((y[0] if isinstance(y, tuple) else y) ** 2)))
+    skips = [name for name in drawn.cards if re.fullmatch(r"[fb]_\w+_\d+", name)]
+    rows = [box for name, box in drawn.cards.items() if name not in skips]
+    right = max(box.x + box.width / 2 for box in rows)
+    lines = [line for name, line in drawn.lines.items() if any(name in (s, s.rpartition("_")[0]) for s in skips)]
+    assert len(lines) > 8
+    assert all(x > right - 30 for line in lines for x, _ in line.points)
+    widths = [box.width for box in rows]
+    assert max(widths) - min(widths) < 8  # long names of parameters make no row wider
 
 
 class TestFolding:
