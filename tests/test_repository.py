@@ -42,7 +42,7 @@ DATA = {
         for name in ("common", "ladder", "live", "networks", "numbers", "page", "playground", "report")
         for kind in ("css", "js")
     ),
-    "viz/pages/assets/playground.html",
+    *("viz/drawing/chinese.toml", "viz/pages/assets/page.html", "viz/pages/assets/playground.html"),
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
 }

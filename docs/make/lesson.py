@@ -37,4 +37,4 @@ run = cache(outputs)
 def with_outputs(page: Page, site: Path) -> str:
     """The Markdown of a page after its code has run; pictures and live pages are written into the site."""
     _, language, name = page.path.removesuffix(".md").split("/")
-    return expanded(name, language, run()[name], site / "lesson/files", "../files/")
+    return expanded(name, language, run(language)[name], site / "lesson/files" / language, f"../files/{language}/")

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from autograd.errors import AutogradError
+from viz.drawing import words
 from viz.recorded.evaluate import host
 
 Number: TypeAlias = int | float
@@ -24,7 +25,7 @@ CHAPTERS = (
 )
 """The chapters by number, from 1."""
 
-LANGUAGES = ("en", "zh")
+LANGUAGES = tuple(words.TABLES)
 
 ORDINALS = {"en": ("first", "second", "third", "fourth"), "zh": ("第一个", "第二个", "第三个", "第四个")}
 WORDS = {
@@ -61,15 +62,13 @@ WORDS = {
 }
 """What every exercise may say, by language."""
 
-_spoken = ["en"]
-
 
 def speak(language: str) -> None:
-    """Choose the language of the answers of `check`: ``"en"`` or ``"zh"``.
+    """Choose the language of the answers of `check` and of the pages that `viz` makes: ``"en"`` or ``"zh"``.
 
     Raises `LessonError` for another.
     """
-    _spoken[0] = known_language(language)
+    words.speak(known_language(language))
 
 
 def known_language(language: str) -> str:
@@ -95,7 +94,7 @@ class Verdict:
         return self.right
 
     def __repr__(self) -> str:
-        return self.zh if _spoken[0] == "zh" else self.en
+        return self.zh if words.language() == "zh" else self.en
 
 
 @dataclass(frozen=True)

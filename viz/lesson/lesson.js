@@ -1,4 +1,4 @@
-// The fields for answers, and the switch of the language that keeps the place.
+// The fields for answers, the switch of the language that keeps the place, and live pages in the site's colours.
 // `verdict` decides as `Exercise.check` does, from the table that Python wrote into the page.
 function lessonNumbers(text) {
   const plain = text.normalize('NFKC').trim().replace(/^[[(]|[\])]$/g, '').replace(/[−–]/g, '-').replace(/;/g, ',');
@@ -48,6 +48,11 @@ function lessonStart() {
     input.addEventListener('keydown', event => { if (event.key === 'Enter') reply(); });
     place.dataset.ready = '';
   }
+  for (const frame of document.querySelectorAll('.lesson-live iframe:not([data-ready])')) {
+    frame.addEventListener('load', () => lessonTheme(frame));
+    lessonTheme(frame);
+    frame.dataset.ready = '';
+  }
   for (const link of document.querySelectorAll('a.lesson-language:not([data-ready])')) {
     const page = link.getAttribute('href').split('#')[0];
     // The last heading above the upper third of the window is the place where one reads.
@@ -60,12 +65,20 @@ function lessonStart() {
     link.dataset.ready = '';
   }
 }
+// The site's colours, told to the live page in a frame: a page from the file system takes messages from any origin only.
+function lessonTheme(frame) {
+  const scheme = document.body.dataset.mdColorScheme;
+  if (scheme) frame.contentWindow.postMessage({theme: scheme === 'slate' ? 'dark' : 'light'}, '*');
+}
 if (typeof document !== 'undefined') {
   // Printed are the solutions that a reader opened. MkDocs Material opens all before printing, so `open` does not tell.
   document.addEventListener('click', event => {
     const opened = event.target.closest('summary')?.parentElement;
     opened?.toggleAttribute('data-opened', !opened.open);
   });
+  const follow = () => document.querySelectorAll('.lesson-live iframe').forEach(lessonTheme);
+  document.addEventListener('DOMContentLoaded', () =>
+    new MutationObserver(follow).observe(document.body, {attributeFilter: ['data-md-color-scheme']}));
   // MkDocs Material with instant navigation announces each page through `document$`.
   if (typeof document$ !== 'undefined') document$.subscribe(lessonStart);
   else if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', lessonStart);

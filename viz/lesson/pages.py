@@ -25,33 +25,36 @@ _BLANK = re.compile(r"\s*\n")
 _LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
 
 
-def outputs(progress: Callable[[str], object] | None = None) -> dict[str, list[list[Output]]]:
-    """The outputs of all code of the lesson, by page. The code is run in this process, once for all languages."""
+Outputs = Mapping[str, Sequence[Sequence[Output]]]
+"""The outputs of each cell of code, by page."""
+
+
+def outputs(language: str = "en", progress: Callable[[str], object] | None = None) -> Outputs:
+    """The outputs of all code of the lesson, with pages and pictures in this language. It is run in this process."""
     made = {}
     for name in stems():
         if progress is not None:
             progress(name)
-        made[name] = run(code(front(source(name, "en"))[1]), name)
+        made[name] = run(code(front(source(name, language))[1]), name, language)
     return made
 
 
 def write(
     folder: str | os.PathLike[str],
-    made: Mapping[str, Sequence[Sequence[Output]]] | None = None,
+    made: Mapping[str, Outputs] | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Path:
     """Write the lesson to a folder, in every language; returns the path of its first page.
 
-    ``made``: outputs of the code by page; by default the code is run, which takes half a minute. ``progress`` is called
-    with the name of each page before its code runs.
+    ``made``: outputs of the code, by language and page; by default the code is run, which takes a minute. ``progress``
+    is called with the name of each page before its code runs.
     """
     target = as_path(folder)
-    if made is None:
-        made = outputs(progress)
     for language in LANGUAGES:
+        found = outputs(language, progress) if made is None else made[language]
         (target / language).mkdir(parents=True, exist_ok=True)
         for name in stems():
-            text = expanded(name, language, made[name], target / "files", "../files/")
+            text = expanded(name, language, found[name], target / "files" / language, f"../files/{language}/")
             (target / language / f"{name}.html").write_text(_page(name, language, text), encoding="utf-8")
     return target / "en" / "index.html"
 

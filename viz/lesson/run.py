@@ -13,13 +13,15 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from typing import Any, TypeAlias
 
+from viz.drawing import words
+
 Output: TypeAlias = dict[str, Any]
 
 _PICTURES = {"image/svg+xml": "_repr_svg_", "image/png": "_repr_png_", "text/html": "_repr_html_"}
 
 
-def run(codes: Iterable[str], name: str = "lesson") -> list[list[Output]]:
-    """The outputs of each cell, run in order in one namespace.
+def run(codes: Iterable[str], name: str = "lesson", language: str = "en") -> list[list[Output]]:
+    """The outputs of each cell, run in order in one namespace; pages and pictures have the words of ``language``.
 
     A cell that needs a package which is not installed, or the results of such a cell, has an ``error`` output that says
     so; the others run.
@@ -30,16 +32,17 @@ def run(codes: Iterable[str], name: str = "lesson") -> list[list[Output]]:
     names: dict[str, Any] = {"__name__": "__main__"}
     made: list[list[Output]] = []
     missing = ""
-    for number, code in enumerate(codes, 1):
-        try:
-            made.append(_cell(code, names, f"{name}, cell {number}"))
-        except ImportError as error:
-            missing = str(error)
-            made.append([_error(error, missing)])
-        except NameError as error:
-            if not missing:
-                raise
-            made.append([_error(error, missing)])
+    with words.speaking(language):
+        for number, code in enumerate(codes, 1):
+            try:
+                made.append(_cell(code, names, f"{name}, cell {number}"))
+            except ImportError as error:
+                missing = str(error)
+                made.append([_error(error, missing)])
+            except NameError as error:
+                if not missing:
+                    raise
+                made.append([_error(error, missing)])
     return made
 
 
@@ -69,12 +72,14 @@ def shown(value: Any) -> dict[str, str]:
     data: dict[str, str] = {"text/plain": repr(value)}
     if hasattr(value, "_repr_mimebundle_"):
         data.update(value._repr_mimebundle_())
-        return data
-    for kind, method in _PICTURES.items():
-        made = getattr(value, method)() if hasattr(value, method) else None
-        if isinstance(made, tuple):
-            made = made[0]  # beside its metadata
-        if made is not None:  # one is enough
-            data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
-            break
+    else:
+        for kind, method in _PICTURES.items():
+            made = getattr(value, method)() if hasattr(value, method) else None
+            if isinstance(made, tuple):
+                made = made[0]  # beside its metadata
+            if made is not None:  # one is enough
+                data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
+                break
+    if "image/svg+xml" in data:
+        data["image/svg+xml"] = words.markup(data["image/svg+xml"])
     return data

@@ -1,8 +1,11 @@
-"""Programs for a page: traced in float64, written as JavaScript, with the limits of size that a live page has."""
+"""The parts that pages share: the document, its colours, and programs traced in float64 and written as JavaScript."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,15 @@ from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.javascript.script import PASSES
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.errors import AutogradError
-from viz.drawing import numbers, style
+from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
+from viz.drawing.style import Theme
+from viz.pages import lean
 from viz.pages.live import LINES, PRODUCTS, RATE, STATES
+
+# Content policy: the browser loads no picture, font or script from elsewhere.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+TOKENS = [name for name in Theme.__dataclass_fields__ if name != "name"]
 
 
 @contextmanager
@@ -83,22 +92,100 @@ def too_large(multiplications: float, programs: Sequence[Program]) -> str:
     return ""
 
 
+# ---------------------------------------------------------------- the document
+
+
+def text(said: object) -> str:
+    """Any text as content or attribute of HTML, without characters that UTF-8 cannot encode."""
+    return html.escape(str(said).encode("utf-8", "replace").decode().replace("\0", "\ufffd"))
+
+
+def document(title: str, body: str, styles: str, *, data: Any = None, script: str = "", policy: str = POLICY) -> str:
+    """A whole page. ``title`` is plain text, ``data`` what its script reads as JSON; all else is as HTML has it."""
+    if data is not None:
+        body += f'<script type="application/json" id="data">{as_json(data)}</script>\n'
+    if script:
+        body += f"<script>\n{script}</script>\n"
+    return f"""<!doctype html>
+<html lang="{words.LOCALES[words.language()]}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{text(title)}</title>
+<style>
+{styles}
+</style>
+</head>
+<body>
+{body}</body>
+</html>
+"""
+
+
+def as_json(value: Any) -> str:
+    """JSON in which no text can close the surrounding script element."""
+    said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    said = said.encode("utf-8", "replace").decode()
+    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", said)
+
+
 def asset(name: str) -> str:
-    """The text of a file in ``assets``."""
-    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
+    """The text of a file in ``assets``, in the present language."""
+    found = (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
+    return words.script(found) if name.endswith(".js") else words.template(found) if name.endswith(".html") else found
 
 
-def ramps() -> str:
-    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``; on a dark page 0 is dark."""
+def assets(*names: str) -> str:
+    """Several files one after the other."""
+    return "\n".join(map(asset, names))
 
-    def block(ramp: tuple[str, ...], gradients: tuple[str, ...]) -> str:
-        return "".join(f"--v{k}:{c};" for k, c in enumerate(ramp)) + "".join(
-            f"--g{k}:{c};" for k, c in enumerate(gradients)
-        )
 
-    light, dark = block(style.VALUE_RAMP, style.GRAD_RAMP), block(style.VALUE_RAMP_DARK, style.GRAD_RAMP_DARK)
+def body(name: str, fields: Mapping[str, str], kinds: Sequence[str] = ()) -> str:
+    """A template of ``assets`` with its ``{field}``s filled in, without the parts for other kinds of pages."""
+    template = re.sub(r"\n\s*\n", "\n", lean.needed(asset(name), kinds))
+    return re.sub(r"\{(\w+)\}", lambda field: fields[field[1]], template)
+
+
+# ---------------------------------------------------------------- colours
+
+
+def by_theme(light: str, dark: str) -> str:
+    """Variables of both themes: the system's, or the one that the page was given."""
     return (
         f":root{{{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
         f"@media screen{{:root[data-theme=dark]{{{dark}}}}}"
     )
+
+
+def variables(paint: bool = True) -> str:
+    """The colours of both themes as variables, and (``paint``) rules that recolour a finished SVG by attribute."""
+
+    def block(theme: Theme) -> str:
+        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in TOKENS)
+        return f"{colours}color-scheme:{theme.name}"
+
+    rules = "".join(
+        f'.picture [{attribute}="{getattr(style.LIGHT, name)}"]{{{attribute}:var(--{name})}}'
+        for name in TOKENS
+        for attribute in ("fill", "stroke")
+        if paint
+    )
+    fonts = (
+        f'--sans:Helvetica,Arial,"Liberation Sans","DejaVu Sans",sans-serif;--drawn:{style.FONTS};'
+        '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
+    )
+    return f"{by_theme(f'{fonts};{block(style.LIGHT)}', block(style.DARK))}\n{rules}"
+
+
+def ramps() -> str:
+    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``: in a dark page, dark where it is 0."""
+
+    def block(*ramps: tuple[str, ...]) -> str:
+        return "".join(
+            f"--{letter}{k}:{c};" for letter, ramp in zip("vg", ramps, strict=True) for k, c in enumerate(ramp)
+        )
+
+    light = block(style.VALUE_RAMP, style.GRAD_RAMP)
+    return by_theme(light, block(style.VALUE_RAMP_DARK, style.GRAD_RAMP_DARK))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from viz.drawing import words
+
 TOKEN = re.compile(
     r"""(?P<space>(?:\s|/\*.*?\*/|//[^\n]*)+)|(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<word>[\w$]+)|(?P<mark>.)""",
     re.DOTALL,
@@ -37,7 +39,7 @@ def script(text: str) -> str:
 
     while at < len(text):
         if text[at] == "`":
-            end = _template_end(text, at)
+            end = words.template_parts(text, at + 1)[2]
             add(text[at:end])
             at = end
             continue
@@ -62,30 +64,6 @@ def _is_word(char: str) -> bool:
     return char.isalnum() or char in "_$"
 
 
-def _template_end(text: str, start: int) -> int:
-    """The place behind a template, with the expressions in it."""
-    at = start + 1
-    while text[at] != "`":
-        if text[at] == "\\":
-            at += 2
-        elif text.startswith("${", at):
-            depth, at = 1, at + 2
-            while depth:
-                if text[at] == "`":
-                    at = _template_end(text, at)
-                    continue
-                if text[at] in "'\"":
-                    found = TOKEN.match(text, at)
-                    assert found is not None
-                    at = found.end()
-                    continue
-                depth += {"{": 1, "}": -1}.get(text[at], 0)
-                at += 1
-        else:
-            at += 1
-    return at + 1
-
-
 ONLY = re.compile(r"/\* only: (\w+) \*/(.*?)/\* end \*/", re.DOTALL)
 
 
@@ -104,10 +82,10 @@ def used(sheet: str, page: str) -> str:
     >>> used(".a{color:red}.x,.c i{color:blue}@media print{#d{color:red}}", '<b class="a c">')
     '.a{color:red}.c i{color:blue}@media print{}'
     """
-    words = set(re.findall(r"[\w-]+", page))
+    there = set(re.findall(r"[\w-]+", page))
 
     def kept(rule: re.Match[str]) -> str:
-        selectors = [s for s in re.split(r",(?![^(]*\))", rule[1]) if words.issuperset(re.findall(r"[.#]([\w-]+)", s))]
+        selectors = [s for s in re.split(r",(?![^(]*\))", rule[1]) if there.issuperset(re.findall(r"[.#]([\w-]+)", s))]
         return f"{','.join(selectors)}{{{rule[2]}}}" if selectors else ""
 
     return re.sub(r"([^{}]+)\{([^{}]*)\}", kept, sheet)

@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd.common.shapes import broadcast_axes
 from viz.drawing import numbers
+from viz.drawing.words import say
 from viz.recorded.notation.symbols import Symbol
 from viz.recorded.scene import Card, Scene, Socket
 
@@ -62,8 +63,8 @@ def backward_line(socket: Socket, rule: str | None) -> str:
     summed = ""
     part, shape = socket.head.shape, socket.tail.shape
     if part != shape and len(part) >= len(shape) and _keeps_axes(socket.head.node) and socket.sent.head == "sum":
-        axes = broadcast_axes(part, shape)
-        summed = f"  # summed over axis {', '.join(map(str, axes))}" if axes else ""
+        axes = ", ".join(map(str, broadcast_axes(part, shape)))
+        summed = say("  # summed over axis {axes}", axes=axes) if axes else ""
     return f"{socket.tail.name}.grad {sign} {sent}{summed}"
 
 

@@ -24,7 +24,8 @@ from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.javascript import PASSES
 from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
-from viz.drawing import numbers
+from viz.drawing import numbers, words
+from viz.drawing.words import say
 from viz.pages.steps import Story
 from viz.recorded.notation.namespace import Origin
 from viz.recorded.scene import Card, Scene, Socket
@@ -40,6 +41,12 @@ LINES = 1_000
 
 RATE = 2.2e6
 """Multiply-adds that a browser does in a millisecond."""
+
+
+OTHER = (
+    "recomputed from the leaves, {number} has another value. An array may have been changed since, or the value is"
+    " mostly rounding error."
+)
 
 
 class NotLive(Exception):
@@ -82,11 +89,9 @@ def live_of(scene: Scene, story: Story) -> Live:
                 probe.javascript("probe", every=False, comments=False, states=False),
             )
         except TargetError as error:
-            raise NotLive(f"These numbers are as recorded: {_reason(error)}") from None
+            raise NotLive(_recorded(words.matched(_reason(error)))) from None
         except AutogradError as error:
-            raise NotLive(
-                f"These numbers are as recorded, because the graph can't be traced: {_first(error)}"
-            ) from None
+            raise NotLive(_recorded(say("the graph can't be traced ({why}).", why=_first(error)))) from None
     (one, places), (other, steps) = map(_with_outputs_alone, texts)
     arrays = {value: places[at] for value, at in made.arrays.items()}
     return Live(one, other, made.record(see, probe, places, steps), arrays)
@@ -120,30 +125,33 @@ def check_size(scene: Scene) -> None:
     """Raise `NotLive` for a graph that is not one scalar's, or is too large to run in a page."""
     ends = [scene.card(place) for place in scene.seen.graph.outputs]
     if len(ends) != 1 or ends[0] is None or ends[0].value.size != 1 or scene.seeded:
-        raise NotLive("These numbers are as recorded: a page is live for one output that is a single number.")
+        raise NotLive(_recorded(say("a page is live for one output that is a single number.")))
     leaves = [card for card in scene.cards if card.node is None]
     weights = sum(card.value.size for card in leaves)
     work = sum(map(products, scene.cards))
     operations = len(scene.cards) - len(leaves)
     large = []
     if work > PRODUCTS:
-        large.append(f"{_many(work)} multiplications a step, about {work / RATE:.0f} ms in a browser")
+        time = f"{work / RATE:.0f}"
+        large.append(say("{n} multiplications a step, about {time} ms in a browser", n=_many(work), time=time))
     if weights > STATES:
-        large.append(f"{numbers.count(weights)} numbers to start from, {weights * 10.7 / 1e6:.0f} MB of page")
+        page = f"{weights * 10.7 / 1e6:.0f}"
+        large.append(say("{n} numbers to start from, {size} MB of page", n=numbers.count(weights), size=page))
     if 3 * operations > 2 * LINES:
-        large.append(f"{numbers.count(operations)} operations")
+        large.append(say("{n} operations", n=numbers.count(operations)))
     if large:
-        advice = (
-            ""
-            if weights > STATES or 3 * operations > 2 * LINES
-            else (" One example is live: step_through(loss_of(x[:1]), live=True).")
-        )
-        raise NotLive(f"These numbers are as recorded: {' and '.join(large)} are too many for a live page.{advice}")
+        reason = say("{these} are too many for a live page.", these=say(" and ").join(large))
+        if weights <= STATES and 3 * operations <= 2 * LINES:
+            reason += say(" One example is live: step_through(loss_of(x[:1]), live=True).")
+        raise NotLive(_recorded(reason))
     for card in leaves:
         if card.value.dtype.kind not in "fiub":
-            raise NotLive(
-                f"These numbers are as recorded: {card.name} is {card.value.dtype}, which no page computes with."
-            )
+            kind = say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=card.value.dtype)
+            raise NotLive(_recorded(kind))
+
+
+def _recorded(reason: str) -> str:
+    return say("These numbers are as recorded: {reason}", reason=reason)
 
 
 def products(card: Card) -> int:
@@ -161,17 +169,18 @@ def products(card: Card) -> int:
 
 
 def _many(n: int) -> str:
-    return f"{n / 1e6:.0f} million" if n >= 1_000_000 else numbers.count(n)
+    return say("{n} million", n=f"{n / 1e6:.0f}") if n >= 1_000_000 else numbers.count(n)
 
 
 def _count(program: Program, scene: Scene) -> None:
     lines = len(program.instructions)
     if lines > LINES:
         operations = sum(card.node is not None for card in scene.cards)
-        raise NotLive(
-            f"These numbers are as recorded: {numbers.count(operations)} operations with their derivatives are a"
-            f" program of {numbers.count(lines)} lines, and a live page has at most {numbers.count(LINES)}."
+        long = (
+            "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
         )
+        counts = {"n": operations, "lines": lines, "most": LINES}
+        raise NotLive(_recorded(say(long, **{name: numbers.count(count) for name, count in counts.items()})))
 
 
 # ---------------------------------------------------------------- the trace
@@ -316,10 +325,7 @@ class _Traced:
                 continue
             kind, key = self.labels[i]
             if kind != "d":
-                raise NotLive(
-                    f"These numbers are as recorded: recomputed from the leaves, {_called(kind, key)} has "
-                    "another value. An array may have been changed since, or the value is mostly rounding error."
-                )
+                raise NotLive(_recorded(say(OTHER, number=_called(kind, key))))
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
 
     def record(self, see: Program, probe: Program, places: list[int], steps: list[int]) -> dict[str, Any]:
@@ -387,8 +393,9 @@ def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
 def _called(kind: str, key: str) -> str:
     """The number with this label, in words."""
     name, _, index = key.partition("/")
-    sent = f"the gradient that {name} sends to operand {int(index or 0) + 1}"
-    return {"v": f"the value of {name}", "g": f"the gradient of {name}"}.get(kind, sent)
+    sentences = {"v": "the value of {name}", "g": "the gradient of {name}"}
+    sent = "the gradient that {name} sends to operand {n}"
+    return say(sentences.get(kind, sent), name=name, n=int(index or 0) + 1)
 
 
 def _alike(found: Any, recorded: Any, coarse: bool) -> bool:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import html
 import inspect
-import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -26,14 +25,14 @@ from autograd.common.files import write_file
 from autograd.common.validation import as_path, check_instance
 from autograd.engine.anomaly import record_lines
 from autograd.testing import NodeCheck
-from viz.drawing import numbers, style
+from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
-from viz.drawing.style import Theme
+from viz.drawing.words import say
 from viz.graph.check import mark_checks
 from viz.graph.drawing import Drawing
 from viz.pages import lean
-from viz.pages.emitted import asset
+from viz.pages.emitted import TOKENS, as_json, assets, body, document, text, variables
 from viz.pages.lines import user_line
 from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import TIGHT, Section, Step, Story
@@ -46,29 +45,6 @@ LEAST = 0.75  # of its size: a wider drawing is scrolled, not made smaller
 FLAT = 200  # steps that have a button each in the bar; above, a section has
 ENTRIES = 16  # of an array, written out in the table of all values
 TITLE = 60  # characters of an expression that still makes a title
-
-# Content policy: the browser loads no picture, font or script from elsewhere.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
-
-MODES = """<div id="modes" class="modes" role="group" aria-label="What is shown here">
-<button type="button" data-way="why" aria-pressed="true">Why</button>
-<button type="button" data-way="nudge" aria-pressed="false">Nudge</button>
-<button type="button" data-way="paths" aria-pressed="false">Paths</button>
-<button type="button" data-way="predict" aria-pressed="false">Predict</button></div>
-<section id="nudge" hidden></section>
-<section id="paths" hidden></section>
-"""
-
-PLOTS = """<section id="slices"><h3 id="slicehead"></h3><svg id="slice" role="img"></svg></section>
-<section id="ranking"><h3 id="rankhead"></h3><div id="ranks" class="ranks"></div></section>
-<section id="descents"><h3 id="losshead"></h3><svg id="losses" role="img"></svg></section>
-"""
-
-KNOBS = """<section id="knobs" aria-label="What can be changed"><div id="tiles" class="tiles"></div>
-<div class="acts"><button id="descend" class="go" type="button">One step of gradient descent</button>
-<div><button id="run" type="button" aria-pressed="false">Run</button>
-<button id="reset" type="button">Reset</button></div></div></section>"""
 
 
 class Page:
@@ -91,7 +67,7 @@ class Page:
     def _repr_html_(self) -> str:
         # In a frame, so that the page's colours and keys do not reach the notebook.
         return (
-            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{_text(self.title)}"'
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{text(self.title)}"'
             f' style="width:100%;height:{HEIGHT}px;border:1px solid {style.LIGHT.hair}"></iframe>'
         )
 
@@ -110,6 +86,7 @@ def step_through(
     title: str | None = None,
     check: bool = True,
     live: bool | None = None,
+    language: str | None = None,
 ) -> Page:
     """A page in which one steps through the forward and the backward pass of the graph that computed ``y``.
 
@@ -130,6 +107,8 @@ def step_through(
     where the graph is small enough (one scalar output, 15 million multiply-adds, 500,000 numbers, a program of 1,000
     lines), and otherwise the page says why its numbers are as recorded. False keeps them as recorded.
 
+    ``language``: of the page's words, "en" or "zh"; None is the language of `viz.lesson.speak`, English at first.
+
     Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is no
     scalar without ``gradients``, for a path with another suffix, and with ``live=True`` for a graph that can't be live.
 
@@ -146,6 +125,17 @@ def step_through(
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
     if path is not None:
         path = as_path(path)
+    with words.speaking(language):
+        page = _page(y, names, inputs, targets, gradients, title, check, live)
+    if path is not None:
+        page.save(path)
+    return page
+
+
+def _page(
+    y: Any, names: Any, inputs: Any, targets: Any, gradients: Any, title: str | None, check: bool, live: bool | None
+) -> Page:
+    """The page in the present language."""
     ys: Any = _called(y) if is_function(y) else y
     given = {
         "names": named(names),
@@ -167,11 +157,9 @@ def step_through(
         with numbers.wide() if programs is not None else nullcontext():
             picture = Drawing(scene, style.LIGHT, title).picture
     if title is None:
-        title = picture.title if picture is not None else _title(scene)
-    page = Page(title, _Document(scene, story, title, picture, programs, reason).html())
-    if path is not None:
-        page.save(path)
-    return page
+        names = {card.name for card in scene.cards}
+        title = words.matched(picture.title or "", names) if picture is not None else _title(scene)
+    return Page(title, _Document(scene, story, title, picture, programs, reason).html())
 
 
 def _called(function: Callable[[], Any]) -> Any:
@@ -201,20 +189,8 @@ def _story_of(scene: Scene, checks: Sequence[NodeCheck], live: bool | None) -> t
 
 def _title(scene: Scene) -> str:
     written = scene.expression(TITLE) if len(scene.ends) == 1 else None
-    many = numbers.counted(sum(card.node is not None for card in scene.cards), "operation")
-    return f"{scene.end} = {written}" if written else f"{scene.end}: {many}"
-
-
-def _text(words: object) -> str:
-    """Any text as content or attribute of HTML, without characters that UTF-8 cannot encode."""
-    return html.escape(str(words).encode("utf-8", "replace").decode().replace("\0", "\ufffd"))
-
-
-def _json(value: Any) -> str:
-    """JSON in which no text can close the surrounding script element."""
-    said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    said = said.encode("utf-8", "replace").decode()
-    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", said)
+    many = numbers.count(sum(card.node is not None for card in scene.cards))
+    return f"{scene.end} = {written}" if written else f"{scene.end}: {say('{n} operations', n=many)}"
 
 
 class _Document:
@@ -225,105 +201,50 @@ class _Document:
     ) -> None:
         self.scene, self.story, self.title, self.live, self.reason = scene, story, title, live, reason
         self.steps = [*story.forward, *story.backward]
-        self.graph, self.sheet = (None, "") if picture is None else _drawing(picture)
+        self.graph, self.sheet = (
+            (None, "") if picture is None else _drawing(picture, {card.name for card in scene.cards})
+        )
         if live is not None and self.graph is not None:  # its script writes them
             self.graph = re.sub(r'(?s)<g id="a_f_\w+"><title>[^<]*</title>\n(.*?)</g>\n', r"\1", self.graph)
             self.graph = re.sub(r'(<g id="a_(?!\w+_glab")\w+"><title>)[^<]*', r"\1", self.graph)
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
-        drawn = self.graph is not None
-        parameters = any(card.role == PARAM for card in self.scene.cards)
-        stands = "" if self.scene.scalar else f"<span><em>G</em> = ∂{_text(clipped(self.scene.end))}/∂(its card)</span>"
-        knob = '<span><i class="k"></i>parameter</span>' if parameters else ""
-        whole = (
-            '<button id="fit" type="button" aria-pressed="false">Whole graph</button>'
-            if drawn
-            else '<button id="fit" type="button">Fold all</button>'
-        )
-        zoom = (
-            '<button id="out" type="button" aria-label="Smaller">-</button>'
-            '<button id="in" type="button" aria-label="Larger">+</button>'
-            if drawn
-            else ""
-        )
-        overview = '<svg id="map" aria-hidden="true" hidden><rect/></svg>\n' if drawn else ""
-        found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
-        wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
-        data = _json(self._data())  # first, because it collects the arrays
-        styles, scripts = ["common.css", "page.css"], ["common.js", "page.js"]
-        if not drawn:
-            styles.append("ladder.css")
-            scripts.insert(1, "ladder.js")
+        drawn, live = self.graph is not None, self.live
+        wrong = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
+        data = self._data()  # first, because it collects the arrays
         kinds = {
+            "drawn": drawn,
             "ladder": not drawn,
+            "live": live is not None,
+            "recorded": live is None and bool(self.reason),
             "long": len(self.steps) > FLAT,
             "tensors": not self.scene.scalar,
+            "parameters": any(card.role == PARAM for card in self.scene.cards),
             "large": any("p" in shown for shown in self.story.arrays.shown),
-            "wrong": bool(wrong),
+            "wrong": wrong > 0,
         }
-        program = knobs = badge = shown = plots = modes = ""
-        if self.live is not None:
-            styles += ["numbers.css", "live.css"]
-            scripts += ["numbers.js", "live.js", "explore.js"]
-            knobs, plots, modes = KNOBS, PLOTS, MODES
-            badge = '<div id="badge" class="badge"></div>\n'
-            shown = '<button id="all" type="button" aria-pressed="true">All</button>\n'
-            program = _unclosed(lean.script(self.live.see + self.live.probe))
-        elif self.reason:
-            knobs = f'<p class="recorded">{_text(self.reason)}</p>'
         needed = [kind for kind, is_so in kinds.items() if is_so]
-        script = lean.script(lean.needed("".join(map(asset, scripts)), needed))
-        body = f"""<body>
-<header><h1>{_text(self.title)}</h1>
-<div class="key"><span><i></i>value forward</span><span><i class="b"></i>gradient back</span>{stands}{knob}</div>
-{badge}{wrong}<button id="teach" type="button" aria-pressed="false" aria-label="Large type, one column">Aa</button>
-<button id="print" type="button">Print</button>
-<button id="theme" type="button">Dark</button></header>
-<nav aria-label="Steps">
-{shown}<button id="prev" type="button" aria-label="Previous step">&#9664;</button>
-<button id="play" type="button" aria-pressed="false">Play</button>
-<button id="next" type="button" aria-label="Next step">&#9654;</button>
-<div class="bars"><div id="tracks" class="tracks"></div><div id="within" class="within" hidden></div></div>
-</nav>
-{knobs}
-<main id="graph" tabindex="0" aria-label="Graph">
-{self.graph if self.graph is not None else self._ladder()}
-</main>
-{overview}<div id="tools">
-<input id="find" type="search" placeholder="Find" aria-label="Find a value by its name">
-{zoom}{whole}</div>
-<aside aria-label="This step">
-<div id="live" class="sr" aria-live="polite"></div>
-{modes}<div id="panel"></div>
-{plots}{self._listing()}<h3 id="scale"></h3>
-<div id="sizes" class="sizes"></div>
-<details id="every"><summary>All values and gradients as a table</summary>
-<div class="scrolled">{self._table()}</div></details>
-<div class="keys"><kbd>&larr;</kbd> <kbd>&rarr;</kbd> step &nbsp; <kbd>space</kbd> play &nbsp; <kbd>Home</kbd> \
-<kbd>End</kbd> ends &nbsp; <kbd>B</kbd> first backward step</div>
-</aside>
-<section id="sheet" aria-hidden="true"></section>
-<script type="application/json" id="data">{data}</script>
-<script>
-{script}{program}</script>
-</body>
-</html>
-"""
-        sheet = lean.used(lean.style("".join(map(asset, styles))), body)
-        return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>Backpropagation, step by step: {_text(self.title)}</title>
-<style>
-{_variables(paint=False)}
-{sheet}{self.sheet}
-</style>
-</head>
-{body}"""
+        fields = {
+            "title": text(self.title),
+            "end": text(clipped(self.scene.end)),
+            "wrong": say("{n} WRONG rules" if wrong > 1 else "{n} WRONG rule", n=wrong),
+            "reason": text(self.reason),
+            "graph": self.graph or self._ladder(),
+            "program": say("Your program, line by line") if self.lines else say("The program, line by line"),
+            "lines": self._listing() if drawn else "",
+            "rows": self._table(),
+        }
+        main = body("page.html", fields, needed)
+        names = ["common", *([] if drawn else ["ladder"]), "page", *(["numbers", "live", "explore"] if live else [])]
+        script = lean.script(lean.needed(assets(*(f"{name}.js" for name in names)), needed))
+        if live is not None:
+            script += _unclosed(lean.script(live.see + live.probe))
+        sheets = [f"{name}.css" for name in names if name != "explore"]
+        sheet = lean.used(lean.style(assets(*sheets)), main + script + as_json(data))
+        styles = f"{variables(paint=False)}\n{sheet}{self.sheet}"
+        title = say("Backpropagation, step by step: {title}", title=self.title)
+        return document(title, main, styles, data=data, script=script)
 
     # ------------------------------------------------------------ data
 
@@ -334,8 +255,8 @@ class _Document:
         data: dict[str, Any] = {
             "flat": FLAT,
             "steps": steps,
-            "codes": list(codes),
-            "lines": list(self.lines),
+            "codes": [(said, words.matched(where)) for said, where in codes],
+            "lines": [(said, words.matched(where)) for said, where in self.lines],
             "edges": {
                 f"{letter}_{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key]
                 for card in (self.scene.cards if self.graph is not None and self.live is None else ())
@@ -443,49 +364,46 @@ class _Document:
         for i, section in enumerate(self.story.sections):
             many = len(section.cards)
             last = section.cards[-1]
-            hidden = f"{numbers.count(many)} operation{'s' if many > 1 else ''}"
-            notes = [
-                section.path,
-                f"{hidden}, {'the last ' if many > 1 else ''}makes {clipped(last.name)} {numbers.shape(last.shape)}",
-            ]
+            makes = "{n} operations, the last makes {name}" if many > 1 else "1 operation, makes {name}"
+            made = f"{clipped(last.name)} {numbers.shape(last.shape)}"
+            notes = [section.path, say(makes, n=numbers.count(many), name=made)]
             size = ""
             if last.gradient is not None:
                 by = f"∂{clipped(self.scene.end)}/∂{clipped(last.name)}"
-                size = f"<em>rms {_text(by)} {numbers.rms(last.gradient)}</em>"
+                size = f"<em>{say('rms {number}', number=f'{text(by)} {numbers.rms(last.gradient)}')}</em>"
             boxes.append(
                 f'<section class="sec" id="s_{i}"><button type="button" aria-expanded="false">'
-                f"<b>{_text(section.title)}</b><small>{_text(', '.join(filter(None, notes)))}</small>{size}</button>"
+                f"<b>{text(section.title)}</b><small>{text(', '.join(filter(None, notes)))}</small>{size}</button>"
                 '<div class="rows" hidden></div></section>'
             )
         return f'<div class="ladder">{"".join(boxes)}</div>'
 
     def _listing(self) -> str:
         """The operations as lines of a program, below the lines of the user's that call them."""
-        if self.graph is None:
-            return ""
         items = []
         for mine, run in groupby(self.story.forward, key=lambda step: user_line(step.card)):
             steps = list(run)
             if mine is not None:
                 keys = " ".join(step.card.key for step in steps)
-                line = f"<code>{_text(clipped(mine[0], 80))}</code>"
-                items.append(f'<li class="mine" data-cards="{keys}">{line}<small>{_text(mine[1])}</small></li>')
+                line = f"<code>{text(clipped(mine[0], 80))}</code><small>{text(words.matched(mine[1]))}</small>"
+                items.append(f'<li class="mine" data-cards="{keys}">{line}</li>')
             items += [
-                f'<li data-cards="{step.card.key}"><code>{_text(clipped(step.line, 60))}</code></li>' for step in steps
+                f'<li data-cards="{step.card.key}"><code>{text(clipped(step.line, 60))}</code></li>' for step in steps
             ]
-        heading = "Your program" if self.lines else "The program"
-        return f'<details id="listing"><summary>{heading}, line by line</summary><ol>{"".join(items)}</ol></details>\n'
+        return "".join(items)
 
     def _table(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row">{_text(card.name)}</th><td>{numbers.shape(card.shape)}</td>'
-            f"<td>{_text(numbers.full(card.value, ENTRIES))}</td>"
-            f"<td>{_text(numbers.full(card.gradient, ENTRIES)) if card.gradient is not None else 'no grad'}"
+        """All values and gradients, a row for each card."""
+
+        def said(array: Any) -> str:
+            return text(words.matched(numbers.full(array, ENTRIES)))
+
+        return "".join(
+            f'<tr><th scope="row">{text(card.name)}</th><td>{numbers.shape(card.shape)}</td><td>{said(card.value)}</td>'
+            f"<td>{say('no grad') if card.gradient is None else said(card.gradient)}"
             f"{' ?' if card.doubted else ''}</td></tr>"
             for card in self.scene.cards
         )
-        heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))
-        return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _unclosed(script: str) -> str:
@@ -502,35 +420,7 @@ def _number(x: float) -> float | str:
     return x if x == x and abs(x) != float("inf") else str(x)
 
 
-TOKENS = [name for name in Theme.__dataclass_fields__ if name != "name"]
-
-
-def _variables(paint: bool = True) -> str:
-    """The colours of both themes as variables, and (``paint``) rules that recolour a finished SVG by attribute."""
-
-    def block(theme: Theme) -> str:
-        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in TOKENS)
-        return f"{colours}color-scheme:{theme.name}"
-
-    light, dark = block(style.LIGHT), block(style.DARK)
-    rules = "".join(
-        f'.picture [{attribute}="{getattr(style.LIGHT, name)}"]{{{attribute}:var(--{name})}}'
-        for name in TOKENS
-        for attribute in ("fill", "stroke")
-        if paint
-    )
-    fonts = (
-        f'--sans:Helvetica,Arial,"Liberation Sans",sans-serif;--drawn:{style.FONTS};'
-        '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
-    )
-    return (
-        f":root{{{fonts};{light}}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}\n{rules}"
-    )
-
-
-def _drawing(picture: Picture) -> tuple[str | None, str]:
+def _drawing(picture: Picture, names: Collection[str]) -> tuple[str | None, str]:
     """The SVG to be put into the page, without what the page says itself, and its style sheet; None where no engine can
     draw it.
     """
@@ -540,7 +430,7 @@ def _drawing(picture: Picture) -> tuple[str | None, str]:
     except RenderError:
         return None, ""
     drawn = drawn[drawn.index("<svg") :]
-    drawn, sheet = lean.drawing(drawn, {getattr(style.LIGHT, name): name for name in TOKENS})
+    drawn, sheet = lean.drawing(words.markup(drawn, names), {getattr(style.LIGHT, name): name for name in TOKENS})
     width = re.search(r'width="([\d.]+)pt"', drawn)
     least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""
     return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1), sheet

@@ -19,10 +19,23 @@ from autograd.common.validation import as_path, check_function, number, refused
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.engine.graph import Node, vertex_of
 from autograd.errors import AutogradError
-from viz.drawing import numbers
+from viz.drawing import numbers, words
 from viz.drawing.errors import DrawingError
-from viz.pages.emitted import asset, in_double, ramps, shared_names, too_large, traced, written
-from viz.pages.page import POLICY, Page, _json, _text, _variables
+from viz.drawing.words import say
+from viz.pages.emitted import (
+    assets,
+    body,
+    document,
+    in_double,
+    ramps,
+    shared_names,
+    text,
+    too_large,
+    traced,
+    variables,
+    written,
+)
+from viz.pages.page import Page
 from viz.plots.chain import layers_between, linear_chain
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
@@ -44,6 +57,7 @@ def playground(
     lr: float = 0.1,
     classes: Sequence[str] | None = None,
     title: str | None = None,
+    language: str | None = None,
 ) -> Page:
     """A page in which ``model`` trains on examples of two numbers each, with everything it computes on the way.
 
@@ -56,7 +70,8 @@ def playground(
     ``loss(output, y)`` gives the loss of all examples. ``y`` holds classes: integers, 0 and 1, -1 and 1, or one row of
     0 and 1 for each example. ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the
     page descends along the gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``:
-    names of the classes.
+    names of the classes. ``language``: of the page's words, "en" or "zh"; None is the language of `viz.lesson.speak`,
+    English at first.
 
     Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression, what can't be
     traced or written as JavaScript, and what is too large for a page.
@@ -82,10 +97,11 @@ def playground(
         )
     if not np.isfinite(points).all():
         raise DrawingError("x has numbers that are not finite, which have no place in the plane: leave those rows out")
-    document = _Document(model, loss, points, y, optimizer, lr, classes)
-    sizes = "-".join(map(str, document.sizes))
-    title = f"{sizes}: how a network bends space" if title is None else title
-    page = Page(title, document.html(title))
+    with words.speaking(language):
+        made = _Document(model, loss, points, y, optimizer, lr, classes)
+        sizes = "-".join(map(str, made.sizes))
+        title = say("{sizes}: how a network bends space", sizes=sizes) if title is None else title
+        page = Page(title, made.html(title))
     if path is not None:
         page.save(path)
     return page
@@ -128,7 +144,7 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
         found, codes = rows.argmax(1), np.eye(k)
     else:
         raise unfit
-    said = [f"class {c}" for c in range(k)] if names is None else list(map(str, class_names(names, k)))
+    said = [say("class {c}", c=c) for c in range(k)] if names is None else list(map(str, class_names(names, k)))
     return _Targets(given, found, codes, said)
 
 
@@ -152,7 +168,7 @@ class _Document:
             raise DrawingError(
                 f"the output has shape {numbers.shape(output.shape)} for {len(points)} examples: return (n, outputs)"
             )
-        self.activations = [words for _, words, _ in chain]
+        self.activations = [said for _, said, _ in chain]
         self.points = points
         self.targets = _targets(y, len(points), outputs, names)
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -315,39 +331,13 @@ class _Document:
         """The page."""
         classes = "".join(
             f'<span><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">{MARK[k]}</svg>'
-            f"{_text(name)}</span>"
+            f"{text(name)}</span>"
             for k, name in enumerate(self.targets.names)
         )
-        body = asset("playground.html").replace("{title}", _text(title)).replace("{classes}", classes)
-        scripts = "\n".join(self.scripts)
-        return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{_text(title)}</title>
-<style>
-{_variables()}
-{ramps()}
-{asset("common.css")}
-{asset("numbers.css")}
-{asset("networks.css")}
-{asset("playground.css")}
-</style>
-</head>
-<body>
-{body}<script type="application/json" id="data">{_json(self._data())}</script>
-<script>
-{asset("common.js")}
-{scripts}
-{asset("numbers.js")}
-{asset("networks.js")}
-{asset("playground.js")}
-</script>
-</body>
-</html>
-"""
+        main = body("playground.html", {"title": text(title), "classes": classes})
+        styles = [variables(), ramps(), assets("common.css", "numbers.css", "networks.css", "playground.css")]
+        scripts = [*self.scripts, assets("common.js", "numbers.js", "networks.js", "playground.js")]
+        return document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
 
 
 MARK = (

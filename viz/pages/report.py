@@ -23,9 +23,9 @@ from autograd.common.validation import check_instance
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
-from viz.pages.emitted import asset, ramps
+from viz.pages.emitted import POLICY, assets, document, ramps, text, variables
 from viz.pages.pad import Pad, pad
-from viz.pages.page import Page, _json, _text, _variables
+from viz.pages.page import Page
 from viz.plots.figure import Plot
 from viz.plots.history import histories
 from viz.plots.tiles import BLANK
@@ -34,7 +34,6 @@ from viz.recorded.validation import numbers_of
 MISTAKES = 40  # that are shown
 POINT = "Point at a cell for its numbers."
 LEAST = 0.85  # of its size: smaller a picture does not get on a narrow screen, it scrolls
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
 PARTS = {
     "draw": "Draw",
@@ -168,9 +167,7 @@ class _Report:
         self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        css = asset("common.css") + asset("networks.css") + asset("report.css")
         scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
-        script = "\n".join([self.network.script, *map(asset, scripts)])
         bodies = {
             "draw": self._pad(),
             "learning": self._curves(),
@@ -185,36 +182,19 @@ class _Report:
         sections = "".join(
             f'<section id="{key}" aria-labelledby="{key}-h">{body}</section>' for key, body in there.items()
         )
-        facts = "".join(f"<div><dt>{_text(k)}</dt><dd>{_text(v)}</dd></div>" for k, v in self.facts.items())
+        facts = "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in self.facts.items())
         right, total = int((self.held.predictions == self.held.labels).sum()), len(self.held.labels)
-        return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{_text(self.title)}</title>
-<style>
-{_variables()}
-{ramps()}
-{_recoloured()}
-{css}
-</style>
-</head>
-<body>
-<header><div><h1>{_text(self.title)}</h1>
+        main = f"""<header><div><h1>{text(self.title)}</h1>
 <p>Of {total:,} pictures that it had never seen it reads {right:,} right: {100 * right / total:.2f} %.</p></div>
 <button id="theme" type="button">Dark</button>
 <dl>{facts}</dl></header>
 <nav aria-label="Parts of this report"><div>{links}</div></nav>
 <main>{sections}</main>
-<script type="application/json" id="data">{_json(self._data())}</script>
-<script>
-{script}
-</script>
-</body>
-</html>
 """
+        styles = [variables(), ramps(), _recoloured(), assets("common.css", "networks.css", "report.css")]
+        script = f"{self.network.script}\n{assets(*scripts)}\n"
+        policy = f"{POLICY}; img-src data:"
+        return document(self.title, main, "\n".join(styles), data=self._data(), script=script, policy=policy)
 
     def _data(self) -> dict[str, Any]:
         if self.refusal:
@@ -240,14 +220,14 @@ class _Report:
     def _pad(self) -> str:
         heading = '<h2 id="draw-h">Draw a digit</h2>'
         if self.refusal:
-            return f"{heading}<p>{_text(self.refusal)}</p>"
+            return f"{heading}<p>{text(self.refusal)}</p>"
         height, width = self.held.images.shape[1:]
         crop = ""
         if self.held.crop:
             crop = '<label><input type="checkbox" id="crop" checked>crop and centre it as the training data</label>'
         layers, skipped = self.network.data["layers"], self.network.data["skipped"]
         hidden = "".join(
-            f'<div class="layer"><h3>{_text(layer["words"])}</h3>'
+            f'<div class="layer"><h3>{text(layer["words"])}</h3>'
             f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
             f'<canvas class="cells" id="layer{k}" role="img"></canvas>'
             f'<div><canvas class="cells back" id="back{k}" role="img"></canvas><p class="rms" id="rms{k}"></p></div>'
@@ -259,11 +239,11 @@ class _Report:
         if hidden:
             key = '<p class="note">Stronger is larger, a small square is negative. In dashes: the gradient.</p>'
         rows = "".join(
-            f'<tr><th scope="row">{_text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
+            f'<tr><th scope="row">{text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
             '<td class="p"></td></tr>'
             for name in self.held.classes
         )
-        aims = "".join(f'<option value="{k}">{_text(name)}</option>' for k, name in enumerate(self.held.classes))
+        aims = "".join(f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(self.held.classes))
         return f"""{heading}
 <p>Everything below is computed while you draw, forward and back, by the network's own program inside this page.</p>
 <div class="bench">
@@ -298,7 +278,7 @@ class _Report:
 
     def _curves(self) -> str:
         curves = "".join(
-            f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(plot.description)}">'
+            f'<div class="scroll" tabindex="0" role="group" aria-label="{text(plot.description)}">'
             f"{_plotted(plot, f'curve{k}-')}</div>"
             for k, plot in enumerate(histories(self.history))
         )
@@ -316,7 +296,7 @@ class _Report:
 
     def _tile(self, i: int, sample: int) -> str:
         held = self.held
-        said, true = (_text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
+        said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
         words = f"<b>read as {said}</b>{_percent(held.certainty[i])}<br>is {true}"
         if self.refusal:
             return f'<div class="tile">{self._ink(held.images[i])}{words}</div>'
@@ -344,7 +324,7 @@ class _Report:
         counts = np.zeros((k, k), dtype=int)
         np.add.at(counts, (held.labels, held.predictions), 1)
         most = max(1, int((counts - np.diag(counts.diagonal())).max()))
-        names = [_text(name) for name in held.classes]
+        names = [text(name) for name in held.classes]
 
         def entry(i: int, j: int) -> str:
             n = int(counts[i, j])
@@ -379,7 +359,7 @@ class _Report:
     def _looks(self) -> str:
         frame = '<div class="scroll" tabindex="0" role="group"'
         figures = "".join(
-            f'<p>{_text(words[:1].upper() + words[1:])}.</p>{frame} aria-label="{_text(words)}">'
+            f'<p>{text(words[:1].upper() + words[1:])}.</p>{frame} aria-label="{text(words)}">'
             f"{_plotted(plot, f'look{k}-')}</div>"
             for k, (words, plot) in enumerate(self.looks.items())
         )
@@ -400,7 +380,7 @@ class _Report:
             return ""
         choice = "".join(
             f'<button type="button" aria-pressed="{"false" if i else "true"}">'
-            f"{self._ink(specimen.image)}{_text(specimen.label)}</button>"
+            f"{self._ink(specimen.image)}{text(specimen.label)}</button>"
             for i, specimen in enumerate(self.neurons)
         )
         put = "" if self.refusal else '<p><button id="put" type="button">Put this digit on the pad</button></p>'
@@ -416,11 +396,10 @@ class _Report:
     def _steps(self) -> str:
         if self.steps is None:
             return ""
-        # Not sandboxed: the button that changes the colours of this page changes those of the other one.
         return (
             '<h2 id="steps-h">Forward and backward, step by step</h2>'
             f"<p>A small batch: every operation, then every gradient, with the check of its rule.</p>"
-            f'<iframe srcdoc="{html.escape(self.steps.html)}" title="{_text(self.steps.title)}, step by step"></iframe>'
+            f'<iframe srcdoc="{html.escape(self.steps.html)}" title="{text(self.steps.title)}, step by step"></iframe>'
         )
 
 
@@ -473,7 +452,7 @@ def _drawn(picture: Picture) -> str:
     try:
         svg = picture.svg()
     except RenderError as error:
-        return f'<p class="note">{_text(f"Not drawn: {error}")}</p>'
+        return f'<p class="note">{text(f"Not drawn: {error}")}</p>'
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
@@ -483,7 +462,7 @@ def _drawn(picture: Picture) -> str:
         svg,
     )
     svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)
-    return f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(picture.title)}">{svg}</div>'
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{text(picture.title)}">{svg}</div>'
 
 
 def _least(svg: str) -> str:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from viz.pages.emitted import document
 from viz.pages.page import Page
 from viz.plots.search import plot_search
+
+STYLES = """body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1c2733; background: white }
+body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem }
+svg { width: 100%; height: auto } pre { white-space: pre-wrap; background: #f3f6f9; padding: 1rem }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dde5 }
+td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) { text-align: right }"""
 
 
 def search_report(result: Any, summary: str | None = None, *, title: str = "Search for a network") -> Page:
@@ -21,24 +29,9 @@ def search_report(result: Any, summary: str | None = None, *, title: str = "Sear
         for trial in sorted(result.trials, key=lambda trial: -(trial.accuracy or 0.0))
     )
     heads = "".join(f"<th>{h}</th>" for h in ("trial", "network", "held out", "parameters", "seconds", "seed", "state"))
-    return Page(
-        title,
-        f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<style>
-body {{ font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1c2733; background: white }}
-body {{ margin: 2rem auto; max-width: 62rem; padding: 0 1rem }}
-svg {{ width: 100%; height: auto }} pre {{ white-space: pre-wrap; background: #f3f6f9; padding: 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dde5 }}
-td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) {{ text-align: right }}
-</style></head>
-<body>{picture}<pre>{html.escape(summary)}</pre><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
-</body></html>
-""",
-    )
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    main = f"{picture}<pre>{html.escape(summary)}</pre>{table}\n"
+    return Page(title, document(title, main, STYLES, policy="default-src 'none'; style-src 'unsafe-inline'"))
 
 
 def _accuracy(trial: Any) -> str:

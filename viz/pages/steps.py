@@ -18,7 +18,8 @@ import numpy as np
 
 import autograd as ag
 from autograd.testing import NodeCheck
-from viz.drawing import numbers, style
+from viz.drawing import numbers, style, words
+from viz.drawing.words import say
 from viz.graph.parts import addends
 from viz.pages.lines import backward_line, forward_line
 from viz.pages.sources import source_of, walk_line
@@ -50,6 +51,8 @@ BACK = {
     "sum_pool": "The gradients of a window are added up.",
     "max_pool": "The largest of each window is taken.",
 }
+
+MEET = "{used}, and each of them changes {end}: what comes back is added up. Only now is the gradient complete."
 
 # ---------------------------------------------------------------- arrays
 
@@ -84,7 +87,7 @@ def is_small(array: np.ndarray, room: tuple[int, int] = ROOM) -> bool:
 def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str, Any]:
     record: dict[str, Any] = {"n": numbers.shape(array.shape)}
     if not array.size:
-        return record | {"c": "empty"}
+        return record | {"c": say("empty")}
     if array.ndim == 0:
         said = numbers.scalar(array[()])
         full = str(array[()])
@@ -104,7 +107,8 @@ def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str
         levels = np.where(np.isfinite(means), np.clip(np.round(means / most * last), 0, last), 9)
     record["p"] = [bytes(line).decode() for line in (levels + ord("0")).astype(np.uint8)]
     record["g"] = int(gradient)
-    record["c"] = f"rms {numbers.rms(array)}" if gradient else numbers.summary(array)
+    rms = say("rms {number}", number=numbers.rms(array))
+    record["c"] = rms if gradient else words.matched(numbers.summary(array))
     return record
 
 
@@ -121,18 +125,20 @@ class Verdict:
 
 def _verdict(check: NodeCheck) -> Verdict:
     error = "" if check.error is None else _error(check.error)
+    note = words.matched(check.note)
     if check.verdict == "ok":
-        how = ", along random directions" if check.element is None else ""
-        return Verdict("ok", f"central difference agrees: relative error {error}{how}")
+        how = say(", along random directions") if check.element is None else ""
+        return Verdict("ok", say("central difference agrees: relative error {error}", error=error) + how)
     if check.verdict == "wrong":
-        where = f" at [{', '.join(map(str, check.element))}]" if check.element else ""
-        said = "central difference disagrees"
+        where = say(" at {place}", place=f"[{', '.join(map(str, check.element))}]") if check.element else ""
+        said = say("central difference disagrees.")
         if check.rule is not None and check.numeric is not None:
             rule, numeric = numbers.scalar(check.rule), numbers.scalar(check.numeric)
-            said += f"{where}: rule {rule}, numeric {numeric}, relative error {error}"
-        return Verdict("wrong", f"{said}. {check.note[:1].upper()}{check.note[1:]}".strip())
-    word = "the rule takes a slope at" if check.verdict == "kink" else "not checked:"
-    return Verdict(check.verdict, f"{word} {check.note}")
+            sentence = "central difference disagrees{where}: rule {rule}, numeric {numeric}, relative error {error}."
+            said = say(sentence, where=where, rule=rule, numeric=numeric, error=error)
+        return Verdict("wrong", words.joined(said, f"{note[:1].upper()}{note[1:]}"))
+    sentence = "the rule takes a slope at {note}" if check.verdict == "kink" else "not checked: {note}"
+    return Verdict(check.verdict, say(sentence, note=note))
 
 
 def _error(error: float) -> str:
@@ -203,7 +209,8 @@ class Story:
                 self.seeds[end] = self.seeds[end] + seed if end in self.seeds else seed
         self.checks = {(check.node, check.index): _verdict(check) for check in checks}
         wrong = [headline(card) for card in scene.cards if card.wrong]
-        self.doubt = f"Not reliable: this has come through the wrong rule of {_listed(wrong)}." if wrong else ""
+        doubt = "Not reliable: this has come through the wrong rule of {names}."
+        self.doubt = say(doubt, names=_listed(wrong)) if wrong else ""
         self.arrays = Arrays()
         self.sections = sections(scene)
         self.home = {card: i for i, section in enumerate(self.sections) for card in section.cards}
@@ -231,8 +238,8 @@ class Story:
             "f",
             card,
             tag=card.name,
-            title=f"{headline(card, named=False)} makes {card.name}",
-            words=f"{_doc(node.op)} {self._kept(card)}",
+            title=say("{operation} makes {name}", operation=headline(card, named=False), name=card.name),
+            words=words.joined(_doc(node.op), self._kept(card)),
             form=f"{card.name} = {formula.text}",
             code=source_of(node.op.forward),
             eq=eq,
@@ -264,8 +271,8 @@ class Story:
         if not any(socket.passes for socket in card.sockets):
             return ""
         if not names:
-            return "Nothing has to be kept for the way back."
-        return f"Kept for the way back: {_listed(list(dict.fromkeys(names)))}."
+            return say("Nothing has to be kept for the way back.")
+        return say("Kept for the way back: {names}.", names=_listed(list(dict.fromkeys(names))))
 
     def _computed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]]:
         """The operands, the result, and which entries of the operands make each entry of the result."""
@@ -293,7 +300,7 @@ class Story:
             eq += [_sign(signs[name] if binary else ",")] if i else []
             eq.append(self._of(tail))
         if not binary:
-            eq = [_sign(node.op.symbol if not set(node.op.symbol) & style.NO_GLYPH else name), *eq]
+            eq = [_sign(words.matched(node.op.symbol if not set(node.op.symbol) & style.NO_GLYPH else name)), *eq]
         if len(tails) > 6:
             eq = [*eq[:7], _sign("..."), *eq[-1:]]
             return [*eq, _sign("="), result], "", []
@@ -329,9 +336,7 @@ class Story:
         found = windows.formula(op.name, {arg: array.shape for arg, array in arrays.items()}, params)
         assert found is not None
         at = {arg: i for i, arg in enumerate(arrays)}
-        terms = [
-            [[[at[arg], where] for arg, where in term] for term in entry] for entry in found.terms(arrays)
-        ]
+        terms = [[[[at[arg], where] for arg, where in term] for term in entry] for entry in found.terms(arrays)]
         if sum(map(len, terms)) > PRODUCTS:
             return None
         return "max" if found.kind == "max" else "win", terms
@@ -399,23 +404,23 @@ class Story:
         self.fixed.add(id(g))
         by = self.by(card)
         if self.scene.seeded:
-            words = f"This is the upstream gradient of {card.name}, as it was given."
+            why = "This is the upstream gradient of {name}, as it was given."
         elif len(self.seeds) == 1:
-            words = (
-                f"Nothing stands between {card.name} and itself: if it grows by a little, it grows by just as much."
+            why = (
+                "Nothing stands between {name} and itself: if it grows by a little, it grows by just as much."
                 " With this 1 the way back begins."
             )
         else:
-            words = "The sum of the outputs is differentiated: each of them counts once."
+            why = "The sum of the outputs is differentiated: each of them counts once."
         return Step(
             "b",
             card,
             tag=card.name,
-            title=f"The gradient starts at {card.name}",
-            words=words,
-            form=f"{'' if whole else 'addend 1 of '}{by} = {numbers.scalar(g[()]) if g.ndim == 0 else 'G'}",
+            title=say("The gradient starts at {name}", name=card.name),
+            words=say(why, name=card.name),
+            form=f"{by if whole else _addend(1, by)} = {numbers.scalar(g[()]) if g.ndim == 0 else 'G'}",
             code=walk_line("+ seed"),
-            eq=[self._matrix(g, by if whole else "seed", "grad")],
+            eq=[self._matrix(g, by if whole else say("seed"), "grad")],
             show=[f"a_{card.key}_grad", f"a_{card.key}_glab"] if whole else [],
             complete=card if whole else None,
             section=self.home[card],
@@ -428,11 +433,12 @@ class Story:
         assert part is not None
         by = self.by(tail)
         arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
-        form, eq, link, terms, words, entry = self._sent(socket)
+        form, eq, link, terms, why, entry = self._sent(socket)
         whole, uses = of == 1, tail.addends
         nth = [use for use in uses if use.contribution is not None].index(socket) + 1 + own
         if not whole:
-            words += f" {self._used(tail)}: this is addend {nth} of {of}."
+            used = say("{used}: this is addend {nth} of {of}.", used=self._used(tail), nth=nth, of=of)
+            why = words.joined(why, used)
         show = [f"a_{tail.key}_glab", f"a_{head.key}_adds{socket.index}"]
         if len(uses) > 1:
             show.append(f"a_{tail.key}_g{min(uses.index(socket), len(addends(tail)))}")
@@ -440,15 +446,15 @@ class Story:
             show.append(f"a_{tail.key}_grad")
         if not self.scene.scalar:
             show.append(f"a_{head.key}_vjp{socket.index}")
-        mark = f" {socket.mark}" if socket.mark else ""
+        to = f"{tail.name} {socket.mark}".rstrip()
         code = source_of(node.op.rules[arg][0], arg)
         return Step(
             "b",
             head,
             tag=tail.name,
-            title=f"{headline(head)} sends its gradient to {tail.name}{mark}",
-            words=words.strip(),
-            form=f"{by} = {form}" if whole else f"addend {nth} of {by} = {form}",
+            title=say("{operation} sends its gradient to {name}", operation=headline(head), name=to),
+            words=why,
+            form=f"{by if whole else _addend(nth, by)} = {form}",
             code=code,
             eq=eq,
             link=link,
@@ -470,7 +476,7 @@ class Story:
         assert part is not None
         assert g is not None
         assert head.node is not None
-        result = self._matrix(part, self.by(tail) if len(tail.addends) < 2 else "contribution", "grad")
+        result = self._matrix(part, self.by(tail) if len(tail.addends) < 2 else say("contribution"), "grad")
         ratio = self._ratio(part, g)
         if self.scene.scalar:
             local = socket.local
@@ -478,51 +484,53 @@ class Story:
             self.slopes[id(value)] = socket
             up = self.by(head)
             name = f"∂{head.name}/∂{tail.name}{f' {socket.mark}' if socket.mark else ''}"
-            eq = [self._matrix(g, f"upstream {up}", "grad"), _sign("×"), self._matrix(value, f"local {name}", "local")]
+            eq = [self._upstream(g, up), _sign("×"), self._local(value, name)]
             loose = local.level < PRODUCT or local.text.startswith("-")
             said = f"{up} · {f'({local.text})' if loose else local.text}"
-            words = reason(socket, self._told(value, "local"), self._told_card)
-            return said, [*eq, _sign("="), result], "lin", [[[[0, 0], [1, 0]]]], words, ""
+            why = reason(socket, self._told(value, "local"), self._told_card)
+            return said, [*eq, _sign("="), result], "lin", [[[[0, 0], [1, 0]]]], why, ""
         sent = socket.sent
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
         lead = [_sign("Σ")] if summed else []
-        why = (
-            f" {tail.name} has shape {numbers.shape(tail.shape)} and was used for every entry along the axes that"
-            f" {head.name} has more, so its gradient is the sum over them."
-            if summed and not (head.node.op.name in LAYERS and socket.index == 2)  # whose reason says so
-            else ""
+        spread = (
+            "{tail} has shape {shape} and was used for every entry along the axes that {head} has more, so its gradient"
+            " is the sum over them."
         )
+        more = ""
+        if summed and not (head.node.op.name in LAYERS and socket.index == 2):  # whose reason says so
+            more = say(spread, tail=tail.name, shape=numbers.shape(tail.shape), head=head.name)
         if body.head == "matmul" and len(body.inner) == 2 and all(np.ndim(s.value) == 2 for s in body.inner):
             first, second = body.inner
             eq = [self._factor(first), _sign("·"), self._factor(second)]
             a, b = np.asarray(first.value), np.asarray(second.value)
             small = is_small(a) and is_small(b) and is_small(part) and not summed and part.ndim == 2
-            words = reason(socket)
-            words += " Hover a number in the result to see its factors." if small else ""
+            hover = say(" Hover a number in the result to see its factors.") if small else ""
             entry = "" if small or summed or part.ndim != 2 else _product_entry(a, b, part)
-            return sent.text, [*lead, *eq, _sign("="), result], "mm" if small else "", [], words + why, entry
+            return (
+                sent.text,
+                [*lead, *eq, _sign("="), result],
+                "mm" if small else "",
+                [],
+                words.joined(reason(socket) + hover, more),
+                entry,
+            )
         if body.head in windows.WINDOWED and not summed and (found := self._sent_back(socket, body)) is not None:
-            eq, link, terms, words = found
+            eq, link, terms, why = found
             eq += [_sign("="), self._matrix(part, result["l"], "grad", WINDOWED)]
-            return sent.text, eq, link, terms, words, ""
+            return sent.text, eq, link, terms, why, ""
         factors = _factors(body)
         terms = self._jacobian(socket, None if factors is None else np.asarray(factors[0]))
         if factors is not None:
             slope, label = factors
             if not re.search(r"[^\W\d]", label):  # numbers alone
                 self.fixed.add(id(slope))
-            eq = [
-                *lead,
-                self._matrix(g, "upstream G", "grad"),
-                _sign("×"),
-                self._matrix(slope, f"local {label}", "local"),
-            ]
-            words = reason(socket, label) + ("" if slope.ndim == 0 else ratio)
+            eq = [*lead, self._upstream(g, "G"), _sign("×"), self._local(slope, label)]
+            why = words.joined(reason(socket, label), "" if slope.ndim == 0 else ratio, more)
             entry = "" if terms else _entrywise_entry(g, slope, part)
-            return sent.text, [*eq, _sign("="), result], "lin" if terms else "", terms, words + why, entry
-        eq = [self._matrix(g, "upstream G", "grad"), _sign("→"), result]
-        words = reason(socket) + ratio
-        return sent.text, [*lead, *eq], "lin" if terms else "", terms, words + why, ""
+            return sent.text, [*eq, _sign("="), result], "lin" if terms else "", terms, why, entry
+        eq = [self._upstream(g, "G"), _sign("→"), result]
+        why = words.joined(reason(socket), ratio, more)
+        return sent.text, [*lead, *eq], "lin" if terms else "", terms, why, ""
 
     def _sent_back(self, socket: Socket, sent: Symbol) -> tuple[list[dict[str, Any]], str, list[Any], str] | None:
         """A gradient that is an operation over windows: its operands, the terms of each entry, and words."""
@@ -540,7 +548,7 @@ class Story:
         written = windows.formula(sent.head, {arg: array.shape for arg, array in arrays.items()}, params)
         assert written is not None
         formula = written.text(self.by(socket.tail), {arg: symbol.text for arg, symbol in symbols.items()})
-        words = f"{BACK[sent.head]} Entry by entry: {formula}."
+        why = words.joined(say(BACK[sent.head]), say("Entry by entry: {formula}.", formula=formula))
         if linked is None:
             return None
         eq: list[dict[str, Any]] = []
@@ -549,7 +557,7 @@ class Story:
             eq.append(self._factor(symbol, WINDOWED))
         if len(eq) == 1:
             eq.insert(0, _sign(op.symbol))
-        return eq, *linked, words
+        return eq, *linked, why
 
     def _jacobian(self, socket: Socket, slope: np.ndarray | None) -> list[Any]:
         """For small arrays: the entries of G that make up each entry of the result, and their factors in the rule:
@@ -576,8 +584,10 @@ class Story:
         return terms
 
     def _used(self, card: Card) -> str:
-        also = " and is an output itself" if card in self.seeds else ""
-        return f"{card.name} is used {_times(self._expected(card))}{also}"
+        n = self._expected(card)
+        times = {1: "{name} is used once", 2: "{name} is used twice"}.get(n, "{name} is used {n} times")
+        also = say(" and is an output itself") if card in self.seeds else ""
+        return say(times, name=card.name, n=n) + also
 
     def _addend(self, socket: Socket) -> str:
         """What a use sends, in the name of the gradient that it receives."""
@@ -588,10 +598,10 @@ class Story:
     def _sum(self, tail: Card, parts: list[Socket]) -> Step:
         by = self.by(tail)
         parts = sorted(parts, key=tail.uses.index)  # the order of the card, whatever came first
-        several = [(self.seeds[tail], "seed")] if tail in self.seeds else []
+        several = [(self.seeds[tail], say("seed"))] if tail in self.seeds else []
         for socket in parts:
             assert socket.contribution is not None
-            several.append((socket.contribution, f"from {socket.head.name} {socket.mark}".rstrip()))
+            several.append((socket.contribution, say("from {name}", name=f"{socket.head.name} {socket.mark}".rstrip())))
         shown = several if len(several) <= style.ADDENDS else several[: style.ADDENDS - 1]
         eq: list[dict[str, Any]] = []
         for part, label in shown:
@@ -600,7 +610,7 @@ class Story:
             together = rest[0][0]
             for part, _ in rest[1:]:
                 together = np.asarray(self.scene.say.noted("add", (together, part), {}, together + part))
-            eq += [_sign("+"), self._matrix(together, f"{len(rest)} more", "grad")]
+            eq += [_sign("+"), self._matrix(together, _more(len(rest)), "grad")]
         total = tail.gradient
         assert total is not None
         eq += [_sign("="), self._matrix(total, by, "grad")]
@@ -608,17 +618,16 @@ class Story:
         if self.scene.scalar:
             terms[0] = terms[0].strip("()")
         else:
-            terms = ["seed"] * (len(several) - len(parts)) + [self._addend(socket) for socket in parts]
-        more = [f"{len(terms) - style.ADDENDS + 1} more"] if len(terms) > style.ADDENDS else []
+            terms = [say("seed")] * (len(several) - len(parts)) + [self._addend(socket) for socket in parts]
+        more = [_more(len(terms) - style.ADDENDS + 1)] if len(terms) > style.ADDENDS else []
         written = " + ".join([*terms[: style.ADDENDS - len(more)], *more]).replace(" + -", " - ")
         written += f" = {self._told(total)}" if self.scene.scalar else ""
         return Step(
             "b",
             tail,
             tag=f"Σ {tail.name}",
-            title=f"{len(several)} gradients meet at {tail.name}",
-            words=f"{self._used(tail)}, and each of them changes {self.scene.end}: what comes back is added up. Only"
-            " now is the gradient complete.",
+            title=say("{n} gradients meet at {name}", n=len(several), name=tail.name),
+            words=say(MEET, used=self._used(tail), end=self.scene.end),
             form=f"{by} = {written}",
             code=walk_line("+ part"),
             eq=eq,
@@ -646,7 +655,7 @@ class Story:
         said = numbers.short(goes / came)
         if self.live:
             said = f"⟦{self.arrays.add(part, True)}/{self.arrays.add(g, True)}⟧"
-        return f" What goes on is {said} times the size of what came in (rms)."
+        return say("What goes on is {ratio} times the size of what came in (rms).", ratio=said)
 
     def _matrix(self, value: Any, label: str, kind: str, room: tuple[int, int] = ROOM) -> dict[str, Any]:
         return {"m": self.arrays.add(value, kind == "grad", room), "l": label, "k": kind}
@@ -655,9 +664,13 @@ class Story:
         return self._matrix(card.value, card.name, _kind(card))
 
     def _factor(self, symbol: Symbol, room: tuple[int, int] = ROOM) -> dict[str, Any]:
-        if _holds_g(symbol):
-            return self._matrix(symbol.value, f"upstream {symbol.text}", "grad", room)
-        return self._matrix(symbol.value, f"local {symbol.text}", "local", room)
+        return (self._upstream if _holds_g(symbol) else self._local)(symbol.value, symbol.text, room)
+
+    def _upstream(self, value: Any, name: str, room: tuple[int, int] = ROOM) -> dict[str, Any]:
+        return self._matrix(value, say("upstream {name}", name=name), "grad", room)
+
+    def _local(self, value: Any, name: str, room: tuple[int, int] = ROOM) -> dict[str, Any]:
+        return self._matrix(value, say("local {name}", name=name), "local", room)
 
 
 # ---------------------------------------------------------------- sections
@@ -684,14 +697,16 @@ def _cut(cards: list[Card], depth: int) -> list[Section]:
         inside = list(run)
         modules = len(scope) == depth > 0
         for piece in _pieces(inside):
-            many = f"Operations {start} to {start + len(piece) - 1}" if len(piece) > 1 else headline(piece[0])
+            run_of = say("Operations {a} to {b}", a=start, b=start + len(piece) - 1)
+            many = run_of if len(piece) > 1 else headline(piece[0])
             if modules and len(piece) == len(inside):
                 group = piece[0].group
                 whole = group is not None and group.scope == scope
                 many = group.title if whole and group is not None else scope[-1][1]
             elif modules and len(piece) > 1:
                 one, other = (card.group.title if card.group else headline(card) for card in (piece[0], piece[-1]))
-                many = f"{one} to {other}" if one != other else f"{one}, {start} to {start + len(piece) - 1}"
+                ends = {"one": one, "other": other, "a": start, "b": start + len(piece) - 1}
+                many = say("{one} to {other}" if one != other else "{one}, {a} to {b}", **ends)
             made.append(Section(many, scope[-1][0] if modules else "", piece))
             start += len(piece)
     return made
@@ -727,7 +742,7 @@ def headline(card: Card, named: bool = True) -> str:
         return card.name
     if group is not None and len(list(islice((c for c in group.cards if c.node is not None), 2))) == 1:
         return group.title
-    said = TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
+    said = say(TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize())
     return f"{said} {card.name}" if named and card.role == OP else said
 
 
@@ -735,16 +750,23 @@ def _doc(op: Any) -> str:
     """The first sentence of an operation's description."""
     said = " ".join((op.__doc__ or "").strip().partition("\n\n")[0].split()).replace("``", "")
     said = said.partition(". ")[0].rstrip(".:")
-    return f"{said}." if said else f"{str(op.name).replace('_', ' ').capitalize()}."
+    said = f"{said}." if said else f"{str(op.name).replace('_', ' ').capitalize()}."
+    if words.language() == "en" or ag.OPS.get(op.name) is not op or words.said(said) != said:
+        return say(said)
+    return say("Its value, by the formula below.")
 
 
 def _listed(names: list[str]) -> str:
-    names = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} more"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    names = names if len(names) <= 5 else [*names[:4], _more(len(names) - 4)]
+    return names[0] if len(names) == 1 else say("{some} and {last}", some=say(", ").join(names[:-1]), last=names[-1])
 
 
-def _times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n} times")
+def _more(n: int) -> str:
+    return say("{n} more", n=n)
+
+
+def _addend(nth: int, by: str) -> str:
+    return say("addend {nth} of {by}", nth=nth, by=by)
 
 
 def _sign(said: str) -> dict[str, Any]:
@@ -828,6 +850,9 @@ def _acts_alone(socket: Socket) -> bool:
     return socket.slope is not None
 
 
+LARGEST = "the largest entry, {at}: {said}"
+
+
 def _product_entry(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> str:
     """The largest entry of a product of matrices, written out."""
     if not out.size:
@@ -836,8 +861,9 @@ def _product_entry(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> str:
     pairs = list(zip(a[i].tolist(), b[:, j].tolist(), strict=True))
     shown = pairs if len(pairs) <= TERMS else pairs[: TERMS // 2]
     said = " + ".join(f"{numbers.scalar(x)} × {numbers.bracketed(numbers.scalar(y))}" for x, y in shown)
-    more = f" + {numbers.count(len(pairs) - len(shown))} more" if len(shown) < len(pairs) else ""
-    return f"the largest entry, ({i}, {j}): {said}{more} = {numbers.scalar(out[i, j])}"
+    rest = len(pairs) - len(shown)
+    said = f"{said} + {say('{n} more', n=numbers.count(rest))}" if rest else said
+    return say(LARGEST, at=f"({i}, {j})", said=f"{said} = {numbers.scalar(out[i, j])}")
 
 
 def _entrywise_entry(g: np.ndarray, local: np.ndarray, out: np.ndarray) -> str:
@@ -850,4 +876,4 @@ def _entrywise_entry(g: np.ndarray, local: np.ndarray, out: np.ndarray) -> str:
     except ValueError:
         return ""
     where = ", ".join(str(int(i)) for i in at)
-    return f"the largest entry, ({where}): {numbers.product(g[at], factor, out[at])}"
+    return say(LARGEST, at=f"({where})", said=numbers.product(g[at], factor, out[at]))

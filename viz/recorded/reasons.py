@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from viz.drawing import numbers
+from viz.drawing.words import say
 from viz.recorded.names import PARAM
 from viz.recorded.scene import Card, Socket
 
@@ -218,7 +219,7 @@ def reason(socket: Socket, slope: str | None = None, told: Callable[[Card], str]
     sentence = REASONS.get(f"{node.op.name}.{arg}")
     if sentence is None or ("{slope}" in sentence and slope is None) or not _fits(socket):
         sentence = SLOPE if slope is not None else MIXED
-    return sentence.format_map(_Words(socket, slope, told or (lambda card: numbers.scalar(card.value[()]))))
+    return say(sentence).format_map(_Words(socket, slope, told or (lambda card: numbers.scalar(card.value[()]))))
 
 
 SLOPE = (
@@ -255,15 +256,15 @@ class _Words(dict[str, Any]):
 
     @property
     def it(self) -> str:
-        return "it" if self.scalar else "an entry"
+        return say("it" if self.scalar else "an entry")
 
     @property
     def out(self) -> str:
-        return str(self["head"]) if self.scalar else f"that of {self['head']}"
+        return say("{name}" if self.scalar else "that of {name}", name=self["head"])
 
     @property
     def Entry(self) -> str:
-        return "Weight" if self.socket.tail.role == PARAM else f"Entry of {self['tail']} at"
+        return say("Weight") if self.socket.tail.role == PARAM else say("Entry of {name} at", name=self["tail"])
 
     @property
     def formula(self) -> str:
@@ -303,7 +304,7 @@ class _Words(dict[str, Any]):
         name, number = self._other
         if number is not None and (self.scalar or not name):
             return f"{number}·h"
-        return f"h times the entry of {name}" if number is None else f"{name}·h"
+        return say("h times the entry of {name}", name=name) if number is None else f"{name}·h"
 
     @property
     def count(self) -> str:
@@ -317,8 +318,9 @@ class _Words(dict[str, Any]):
             return ""
         shape, examples = self.socket.tail.shape, node.op.name == "cross_entropy"
         count = int(np.prod(shape[:-1] if examples else shape, dtype=int))
-        several = f", divided by the {count} {'examples' if examples else 'entries'}, as the loss is their mean"
-        return several if count > 1 else ""
+        divided = ", divided by the {n} examples, as the loss is their mean"
+        divided = divided if examples else ", divided by the {n} entries, as the loss is their mean"
+        return say(divided, n=count) if count > 1 else ""
 
     @property
     def _rows(self) -> int:
@@ -327,8 +329,8 @@ class _Words(dict[str, Any]):
 
     @property
     def over_rows(self) -> str:
-        return f", summed over the {self._rows} rows of the batch" if self._rows > 1 else ""
+        return say(", summed over the {n} rows of the batch", n=self._rows) if self._rows > 1 else ""
 
     @property
     def rows(self) -> str:
-        return " The batch has one row here." if self._rows == 1 else ""
+        return say(" The batch has one row here.") if self._rows == 1 else ""

@@ -18,6 +18,7 @@ import autograd as ag
 from autograd.engine.graph import Node
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
+from viz.drawing.words import say
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import PARAM, Constant, Names
 from viz.recorded.notation.namespace import Notation
@@ -311,7 +312,7 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np
 def _mark(which: int, often: int, operands: int) -> str:
     if often == 1:
         return ""
-    return ("(left)", "(right)")[which] if operands == 2 else f"({which + 1})"
+    return say("(right)" if which else "(left)") if operands == 2 else f"({which + 1})"
 
 
 # ---------------------------------------------------------------- modules

@@ -168,9 +168,9 @@ def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
 
 
 @pytest.fixture(scope="module")
-def folder(executed, tmp_path_factory):
+def folder(both, tmp_path_factory):
     """The lesson as HTML pages."""
-    return write(tmp_path_factory.mktemp("lesson"), executed).parents[1]
+    return write(tmp_path_factory.mktemp("lesson"), both).parents[1]
 
 
 def test_every_link_of_the_offline_pages_leads_somewhere(folder):
@@ -229,6 +229,43 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tm
     assert seen["link"] == f"../en/{CHAPTERS[0]}.html#exercise-2"
     assert seen["printed"] == [True, False, False]
     assert seen["asked"] == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
+def test_live_pages_follow_the_colours_of_the_site(folder, tmp_path):
+    """The site has its scheme as an attribute of the body, from which the switch changes it."""
+    script = """addEventListener('load', async () => {
+    const frame = document.querySelector('.lesson-live iframe'), seen = [];
+    frame.loading = 'eager';
+    const look = () => seen.push(frame.contentDocument.documentElement.dataset.theme ?? null);
+    const wait = () => new Promise(done => setTimeout(done, 400));
+    await wait(); look();
+    for (const scheme of ['default', 'slate']) { document.body.dataset.mdColorScheme = scheme; await wait(); look(); }
+    document.body.innerHTML = '';
+    document.body.append(Object.assign(document.createElement('pre'), {id: 'seen', textContent: JSON.stringify(seen)}));
+    });"""
+    page = folder / "zh" / f"{CHAPTERS[0]}.html"
+    acted = page.with_name("acted.html")
+    text = page.read_text(encoding="utf-8").replace("<body>", '<body data-md-color-scheme="slate">')
+    acted.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+    command += ["--virtual-time-budget=9000", f"--user-data-dir={tmp_path}", "--dump-dom", acted.as_uri()]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    acted.unlink()
+    assert json.loads(re.search('<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]) == [
+        "dark",
+        "light",
+        "dark",
+    ]
+
+
+def test_the_chinese_lesson_has_chinese_pages_and_pictures(folder):
+    for path in (folder / "files/zh").glob("*.html"):
+        assert '<html lang="zh-Hans">' in path.read_text(encoding="utf-8")
+    for language, word in (("en", "the loss over the weight"), ("zh", "损失随权重的变化")):
+        outputs = run.run(code(source(stem(6), language)), language=language)
+        pictures = [output["data"].get("image/svg+xml", "") for cell in outputs for output in cell if "data" in output]
+        assert any(word in picture for picture in pictures)
 
 
 @pytest.mark.parametrize(

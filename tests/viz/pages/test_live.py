@@ -349,7 +349,7 @@ class TestWhatIsNotLive:
     def test_a_number_that_the_program_does_not_reach_is_named(self, monkeypatch):
         monkeypatch.setattr(live, "_alike", lambda found, recorded, coarse: False)
         page = step_through(ag.tanh(ag.Tensor(3.0, True, name="w")), check=False)
-        assert "computed again from the leaves, the value of w is another number" in page.html
+        assert "recomputed from the leaves, the value of w has another value" in page.html
         assert live._called("g", "w") == "the gradient of w"
         assert live._called("s", "t1/0") == "the gradient that t1 sends to operand 1"
 

@@ -441,6 +441,7 @@ def test_theme_reaches_every_picture_and_the_page_inside(parts, tmp_path):
         seen.inside = inside().querySelector('h1').textContent;
         seen.grounds = [ground(document), ground(inside())];
         document.getElementById('theme').click();
+        await new Promise(done => setTimeout(done, 500));
         seen.changed = [ground(document), ground(inside())];
         seen.wide = document.documentElement.scrollWidth;
     """

@@ -61,17 +61,19 @@ const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x 
 const system = () => matchMedia('(prefers-color-scheme:dark)');
 const isDark = () => (document.documentElement.dataset.theme || (system().matches ? 'dark' : 'light')) === 'dark';
 const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-/* `button` changes between light and dark, and so does #theme=dark; `changed()` is called whenever it did */
+/* `button` changes between light and dark, and so does #theme=dark, and the page around this one by a message {theme}; `changed()` is called whenever it did */
 function theme(button, changed = () => {}) {
   function set(name) {
     if (name === 'dark' || name === 'light') document.documentElement.dataset.theme = name;
-    button.textContent = isDark() ? 'Light' : 'Dark';
-    button.setAttribute('aria-label', `Switch to ${isDark() ? 'light' : 'dark'} colours`);
+    button.textContent = isDark() ? say`Light` : say`Dark`;
+    button.setAttribute('aria-label', isDark() ? say`Switch to light colours` : say`Switch to dark colours`);
     changed();
   }
   const linked = () => set(new URLSearchParams(location.hash.slice(1)).get('theme'));
-  button.addEventListener('click', () => set(button.textContent.toLowerCase()));
+  button.addEventListener('click', () => set(isDark() ? 'light' : 'dark'));
   system().addEventListener('change', () => set(''));
   addEventListener('hashchange', linked);
+  /* the page around this one, and nobody else, may say which; it says nothing else */
+  addEventListener('message', e => { if (e.source === parent && parent !== window) set(e.data?.theme); });
   linked();
 }

@@ -38,27 +38,27 @@ const largest = (a, b) => a.reduce((most, x, i) => Math.abs(x - b[i]) > Math.abs
 function nudging() {
   const k = axis.key, at = axis.at, id = named(k, at), E = K[V.end].name, g = gradient(k), before = new Map(Object.keys(K).map(n => [n, value(n)]));
   const used = users(k).filter(u => nudges.get(u.id)), box = el('nudge'), L = loss();
-  if (!used.length) { box.innerHTML = `<div class="eyebrow">Nudge</div><h2>${esc(id)}</h2><p>${k === V.end ? `${esc(E)} is the end: nothing is computed from it.` : 'Its entries are whole numbers: they have no small changes.'} Choose another number.</p>`; return; }
+  if (!used.length) { box.innerHTML = `<div class="eyebrow">${say`Nudge`}</div><h2>${esc(id)}</h2><p>${k === V.end ? say`${esc(E)} is the end: nothing is computed from it. Choose another number.` : say`Its entries are whole numbers: they have no small changes. Choose another number.`}</p>`; return; }
   const after = moves(used.map(u => u.id), at, hop), real = after.get(V.end)[0] - L, ways = used.map(u => ({ u, guess: sent(u.id) ? sent(u.id)[at] * hop : null, real: moves([u.id], at, hop).get(V.end)[0] - L }));
   const guess = g ? g[at] * hop : null, top = Math.max(Math.abs(guess || 0), Math.abs(real), ...ways.flatMap(w => [Math.abs(w.guess || 0), Math.abs(w.real)])) || 1;
-  const bar = (x, cls) => x === null ? '<td></td><td class="num">none</td>' : `<td class="bar"><i class="${cls}" style="width:${clamp(Math.abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
-  const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">actual Δ${esc(E)}</td>${bar(y, 'act')}</tr></tbody>`;
+  const bar = (x, cls) => x === null ? `<td></td><td class="num">${say`none`}</td>` : `<td class="bar"><i class="${cls}" style="width:${clamp(Math.abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
+  const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">${say`actual Δ${esc(E)}`}</td>${bar(y, 'act')}</tr></tbody>`;
   const half = moves(used.map(u => u.id), at, hop / 2).get(V.end)[0] - L, off = guess === null ? 0 : real - guess, less = guess === null ? 0 : half - guess / 2;
-  const rows = used.length > 1 ? ways.map(w => row(`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? 'no gradient' : `${scalar(sent(w.u.id)[at])} × ${factor(hop)}`, w.guess, w.real)).join('') : '';
-  const rest = guess === null ? `No gradient was asked for ${esc(K[k].name)}: only the actual change can be seen.`
-    : Math.abs(off) <= 1e-9 * (Math.abs(real) + Math.abs(L)) ? 'Both agree exactly: along this number the loss is a straight line.'
-    : `They differ by ${scalar(off)}: the gradient is the slope at this point, and the loss is curved. With half of h they differ by ${scalar(less)}.`;
-  const shared = used.length > 1 ? `<p>${esc(K[k].name)} is used ${used.length} times. Each use moves ${esc(E)} by its own share, and the shares add up: this is why the gradient is a sum.</p>` : '';
+  const rows = used.length > 1 ? ways.map(w => row(say`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? say`no gradient` : `${scalar(sent(w.u.id)[at])} × ${factor(hop)}`, w.guess, w.real)).join('') : '';
+  const rest = guess === null ? say`No gradient was asked for ${esc(K[k].name)}: only the actual change can be seen.`
+    : Math.abs(off) <= 1e-9 * (Math.abs(real) + Math.abs(L)) ? say`Both agree exactly: along this number the loss is a straight line.`
+    : say`They differ by ${scalar(off)}: the gradient is the slope at this point, and the loss is curved. With half of h they differ by ${scalar(less)}.`;
+  const shared = used.length > 1 ? `<p>${say`${esc(K[k].name)} is used ${used.length} times. Each use moves ${esc(E)} by its own share, and the shares add up: this is why the gradient is a sum.`}</p>` : '';
   const down = [...after].filter(([n, x]) => largest(x, before.get(n)) !== 0);
   if (!box.querySelector('.drag')) {
-    box.innerHTML = '<div class="eyebrow">What if this number were a little larger?</div><h2><span></span> + <span class="h"></span></h2><div></div>';
-    box.put = draggable(box.querySelector('.h'), { label: 'h, by how much the number is moved', step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
+    box.innerHTML = `<div class="eyebrow">${say`What if this number were a little larger?`}</div><h2><span></span> + <span class="h"></span></h2><div></div>`;
+    box.put = draggable(box.querySelector('.h'), { label: say`h, by how much the number is moved`, step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
   }
   box.querySelector('h2 span').textContent = id;
   box.put(short(hop));
-  box.lastChild.innerHTML = `<p>The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : 'nothing'}. ${esc(E)} really changes by ${scalar(real)}.</p>` +
-    `<table class="moved">${rows}${row(used.length > 1 ? 'all together' : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : 'no gradient', guess, real)}</table><p>${rest}</p>${shared}` +
-    `<h3>The change runs down</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? 'up to ' : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? `, and ${down.length - 24} more` : ''}</p>`;
+  box.lastChild.innerHTML = `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(E)} really changes by ${scalar(real)}.`}</p>` +
+    `<table class="moved">${rows}${row(used.length > 1 ? say`all together` : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>${shared}` +
+    `<h3>${say`The change runs down`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`;
   if (!svg) return;
   const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
   Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail]) => {
@@ -109,21 +109,21 @@ function pathways() {
   const found = g ? walks(k, axis.at) : [], shown = found.slice(0, SEVERAL), isLong = shown.some(path => path.part === null);
   const chain = ({ uses }) => [...uses].reverse().map(u => K[u.head].name).concat(id).map(esc).join(' → ');
   const rates = ({ uses }) => [...uses].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name}`).map(esc).join(' · ');
-  const product = ({ uses, part }) => isBare ? `${[...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')} = ${scalar(part)}` : `carries ${scalar(part)}`;
+  const product = ({ uses, part }) => isBare ? `${[...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')} = ${scalar(part)}` : say`carries ${scalar(part)}`;
   const total = shown.reduce((sum, path) => sum + path.part, 0), isPart = found.length > SEVERAL;
   const parts = shown.map((path, j) => (j ? factor : scalar)(path.part)).join(' + ');
   const off = !isPart && Math.abs(total - entry) > 1e-4 * Math.max(Math.abs(total), Math.abs(entry), 1e-6);
-  const many = found.length === 1 ? 'One path leads' : `${isPart ? `More than ${SEVERAL}` : found.length} paths lead`;
+  const many = found.length === 1 ? say`One path leads` : say`${isPart ? say`More than ${SEVERAL}` : found.length} paths lead`;
   const entries = g && g.length > 1 && g.length <= 16 ? `<p class="entries">${[...g].map((x, i) => `<button type="button" data-at="${i}" aria-pressed="${i === axis.at}">${index(k, i)}</button>`).join('')}</p>` : '';
-  box.innerHTML = `<div class="eyebrow grad">From ${esc(E)} to ${esc(id)}</div><h2>${esc(`∂${E}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
-    !g ? `<p>No gradient was asked for ${esc(K[k].name)}.</p>` : k === V.end ? `<p>${esc(E)} is the end itself: its gradient is 1.</p>`
-      : `${entries}<p>${many} from ${esc(E)} to ${esc(id)}. Rates along a path multiply, and paths add up.</p>` +
-      (isBare ? '' : isLong ? `<p>What each carries is left out: it would take longer than ${PATIENCE} ms for this network.</p>`
-        : `<p>Each rate is a matrix. So this one entry is moved a little on each path alone, and ${esc(E)} moves by what the path carries.</p>`) +
+  box.innerHTML = `<div class="eyebrow grad">${say`From ${esc(E)} to ${esc(id)}`}</div><h2>${esc(`∂${E}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
+    !g ? `<p>${say`No gradient was asked for ${esc(K[k].name)}.`}</p>` : k === V.end ? `<p>${say`${esc(E)} is the end itself: its gradient is 1.`}</p>`
+      : `${entries}<p>${say`${many} from ${esc(E)} to ${esc(id)}. Rates along a path multiply, and paths add up.`}</p>` +
+      (isBare ? '' : isLong ? `<p>${say`What each carries is left out: it would take longer than ${PATIENCE} ms for this network.`}</p>`
+        : `<p>${say`Each rate is a matrix. So this one entry is moved a little on each path alone, and ${esc(E)} moves by what the path carries.`}</p>`) +
       `<ol class="walks">${shown.map((path, i) => `<li><button type="button" data-i="${i}"><b>${chain(path)}</b><span class="form">${rates(path)}</span>` +
         (isLong ? '' : `<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
-      (isLong ? '' : `<p class="form grad num">${isPart ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +
-      (off && !isLong ? `<p>The gradient is ${scalar(entry)}: differences are not exact at a kink, and beside numbers as large as these.</p>` : ''));
+      (isLong ? '' : `<p class="form grad num">${isPart ? say`These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +
+      (off && !isLong ? `<p>${say`The gradient is ${scalar(entry)}: differences are not exact at a kink, and beside numbers as large as these.`}</p>` : ''));
   const light = some => {
     unmark();
     if (!svg) return;
@@ -160,39 +160,39 @@ function mistake(s, guess, ask) {
   const E = K[V.end].name;
   if (s.socket && V.l[s.socket] !== undefined) {
     const G = gradient(s.card)[0], l = slope(s.socket), d = `∂${K[s.card].name}/∂${K[ask.k].name}`, up = by(s.card);
-    if (close(guess, G) && !close(l, 1)) return `That is the upstream gradient ${up} alone: the local derivative ${d} is missing as a factor.`;
-    if (close(guess, l) && !close(G, 1)) return `That is the local derivative ${d} alone: the upstream gradient ${up} is missing as a factor.`;
-    if (close(guess, G + l)) return 'You added the two factors: rates along a path multiply.';
-    if (close(guess, G / l)) return `You divided by ${d}: it is a factor.`;
-    if (close(guess, gradient(ask.k)[0]) && !close(ask.x, gradient(ask.k)[0])) return 'That is the whole sum: here only the addend of this path is asked for.';
-    if (close(Math.abs(guess), Math.abs(ask.x))) return `The size is right, the sign is not: look at the signs of ${up} and ${d}.`;
-    return `Not yet. It is upstream gradient times local derivative: ${up} · ${d}.`;
+    if (close(guess, G) && !close(l, 1)) return say`That is the upstream gradient ${up} alone: the local derivative ${d} is missing as a factor.`;
+    if (close(guess, l) && !close(G, 1)) return say`That is the local derivative ${d} alone: the upstream gradient ${up} is missing as a factor.`;
+    if (close(guess, G + l)) return say`You added the two factors: rates along a path multiply.`;
+    if (close(guess, G / l)) return say`You divided by ${d}: it is a factor.`;
+    if (close(guess, gradient(ask.k)[0]) && !close(ask.x, gradient(ask.k)[0])) return say`That is the whole sum: here only the addend of this path is asked for.`;
+    if (close(Math.abs(guess), Math.abs(ask.x))) return say`The size is right, the sign is not: look at the signs of ${up} and ${d}.`;
+    return say`Not yet. It is upstream gradient times local derivative: ${up} · ${d}.`;
   }
   if (s.ph === 'b' && ask.one) {
     const parts = users(ask.k).filter(u => sent(u.id)).map(u => [u, sent(u.id)[0]]), missing = parts.find(([, x]) => x !== 0 && close(guess, ask.x - x));
-    if (missing) return `One addend is missing: the one through ${K[missing[0].head].name} ${missing[0].mark}.`.replace(' .', '.');
-    if (close(guess, parts.reduce((t, [, x]) => t * x, 1))) return 'You multiplied the addends: paths add up.';
-    return `Not yet. ${parts.length} paths meet here, and what comes back along each is added up.`;
+    if (missing) return say`One addend is missing: the one through ${`${K[missing[0].head].name} ${missing[0].mark}`.trim()}.`;
+    if (close(guess, parts.reduce((t, [, x]) => t * x, 1))) return say`You multiplied the addends: paths add up.`;
+    return say`Not yet. ${parts.length} paths meet here, and what comes back along each is added up.`;
   }
-  if (close(Math.abs(guess), Math.abs(ask.x))) return 'The size is right, the sign is not.';
-  return s.ph === 'f' ? `Not yet. Put the numbers into ${s.form}.` : `Not yet. Look at the row and the column, or at the entries, that meet in this place: ${s.form}.`;
+  if (close(Math.abs(guess), Math.abs(ask.x))) return say`The size is right, the sign is not.`;
+  return s.ph === 'f' ? say`Not yet. Put the numbers into ${s.form}.` : say`Not yet. Look at the row and the column, or at the entries, that meet in this place: ${s.form}.`;
 }
 function score() {
   const known = [...told.values()].filter(t => t.done), first = known.filter(t => t.tries === 1 && !t.shown).length;
-  return known.length ? `${first} of ${known.length} right at the first try.` : 'No answer yet.';
+  return known.length ? say`${first} of ${known.length} right at the first try.` : say`No answer yet.`;
 }
 function predicting() {
   const box = document.createElement('div'), s = S[cur], ask = asked(cur), t = told.get(cur);
   box.className = 'predict';
   el('expand').before(box);
-  if (!ask) { box.innerHTML = `<p>Nothing is asked here. ${score()}</p>`; return; }
-  if (t && t.done) { box.innerHTML = `<p class="verdict badge"><b>${t.shown ? 'shown' : 'right'}</b>${esc(ask.name)} = ${scalar(ask.x)}. ${score()} <button type="button">Next question</button></p>`; box.querySelector('button').onclick = () => step(cur + 1); return; }
-  box.innerHTML = `<form><label>${esc(ask.name)} = <input autocomplete="off" aria-describedby="judged"></label> <button>Check</button> <button type="button">Show it</button></form><p id="judged" role="status">${t ? esc(t.said) : ''}</p><p>${score()}</p>`;
+  if (!ask) { box.innerHTML = `<p>${say`Nothing is asked here. ${score()}`}</p>`; return; }
+  if (t && t.done) { box.innerHTML = `<p class="verdict badge"><b>${t.shown ? say`shown` : say`right`}</b>${say`${esc(ask.name)} = ${scalar(ask.x)}. ${score()}`} <button type="button">${say`Next question`}</button></p>`; box.querySelector('button').onclick = () => step(cur + 1); return; }
+  box.innerHTML = `<form><label>${esc(ask.name)} = <input autocomplete="off" aria-describedby="judged"></label> <button>${say`Check`}</button> <button type="button">${say`Show it`}</button></form><p id="judged" role="status">${t ? esc(t.said) : ''}</p><p>${score()}</p>`;
   const input = box.querySelector('input'), now = told.get(cur) || { tries: 0, said: '' };
   if (t) { input.value = t.guess; }
   const answer = shown => {
     const guess = Number(input.value.trim().replace(',', '.').replace('\u2212', '-'));
-    if (!shown && (input.value.trim() === '' || !Number.isFinite(guess))) { el('judged').textContent = 'Write a number, such as -0.25.'; return; }
+    if (!shown && (input.value.trim() === '' || !Number.isFinite(guess))) { el('judged').textContent = say`Write a number, such as -0.25.`; return; }
     if (!shown) now.tries++;
     now.guess = input.value;
     now.shown ||= shown;

@@ -3,14 +3,14 @@ function rung(key, next) {
   const c = C[key], div = document.createElement('div');
   div.className = `rung card ${c.role}`; div.id = 'n_' + key;
   if (next && C[next].from.includes(key)) div.classList.add('used', ...(c.g === undefined ? [] : ['sends']));
-  const tag = { param: 'PARAM', input: 'INPUT', target: 'TARGET' }[c.role];
+  const tag = { param: say`PARAM`, input: say`INPUT`, target: say`TARGET` }[c.role];
   div.innerHTML = `<div class="say">${c.badge ? `<i>${esc(c.badge)}</i>` : ''}<b>${esc(c.name)}</b>${c.form ? ' = ' + esc(c.form) : ''}` +
     `${tag ? `<small>${tag}</small>` : ''}${c.path ? `<small>${esc(c.path)}</small>` : ''}</div>` +
     `<div class="cell" id="a_${key}_val">${figure({ m: c.v, k: '' }, 0)}</div>` +
-    (c.g === undefined ? '<div><small>no grad</small></div>' : `<div class="cell grad" id="a_${key}_grad">${figure({ m: c.g, k: 'grad', l: c.doubt && '?' }, 0)}</div>`);
+    (c.g === undefined ? `<div><small>${say`no grad`}</small></div>` : `<div class="cell grad" id="a_${key}_grad">${figure({ m: c.g, k: 'grad', l: c.doubt && '?' }, 0)}</div>`);
   if (c.from.length) {
     const line = document.createElement('div');
-    line.className = 'from'; line.append('from ');
+    line.className = 'from'; line.append(say`from `);
     c.from.forEach(k => {
       const b = document.createElement('button');
       b.type = 'button'; b.textContent = C[k].name; b.title = `${C[k].name} ${D.arrays[C[k].v].n}`;

@@ -78,7 +78,7 @@ view.head = id => Object.keys(K).find(head => (K[head].in || []).some(([i, tail]
 view.fixed = () => !changed;
 view.array = m => {
   const a = D.arrays[m];
-  if (a.live === undefined) return changed && (a.t || a.p) && !a.fixed ? { ...a, c: [a.c, 'as recorded'].filter(Boolean).join(', ') } : a;
+  if (a.live === undefined) return changed && (a.t || a.p) && !a.fixed ? { ...a, c: [a.c, say`as recorded`].filter(Boolean).join(', ') } : a;
   const known = fresh.get(m);
   if (known && known.now === now) return known;
   const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
@@ -88,7 +88,7 @@ view.array = m => {
   else if (a.p) {
     const means = blocks(x, v.shape), top = Math.max(...means.flat().filter(Number.isFinite), 0) || 1;
     made.p = means.map(line => line.map(y => Number.isFinite(y) ? clamp(Math.round(y / top * 6), 0, 6) : 9).join(''));
-    made.c = `rms ${scalar(rootMeanSquare(x))}`;
+    made.c = say`rms ${scalar(rootMeanSquare(x))}`;
   } else {
     const wide = v.shape[v.shape.length - 1], said = entries(x), dots = a.t.flat().includes('...');
     const rows = kept(x.length / wide, dots && a.t.length < x.length / wide), columns = kept(wide, dots && a.t[0].length < wide);
@@ -154,11 +154,11 @@ function check() {  // of many gradients some, evenly spread
     for (; next < g.length; next += every, some++) worst = graver({ ...verdict(g[next], next, x, probed, mid, step0(x[next])), key: k, at: next, g: g[next] }, worst);
     next -= g.length;
   }
-  const many = some < all_ ? `${some} of ${all_} gradients` : some === 1 ? 'the gradient' : `all ${some} gradients`, { kind, key, error } = worst;
-  const word = { ok: 'ok', kink: 'kink', wrong: 'WRONG', lost: 'NOT FINITE' }[kind], where = key && esc(by(key) + index(key, worst.at));
+  const many = some < all_ ? say`${some} of ${all_} gradients` : some === 1 ? say`the gradient` : say`all ${some} gradients`, { kind, key, error } = worst;
+  const word = { ...WORD, lost: say`NOT FINITE` }[kind], where = key && esc(by(key) + index(key, worst.at));
   el('badge').className = `badge ${kind}`;
-  el('badge').innerHTML = `<b>${word}</b>` + (kind === 'ok' ? `${many} beside central differences: ${error ? error.toExponential(0) : 0}`
-    : kind === 'kink' ? `${where} has a slope on either side; the rule takes one` : `${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
+  el('badge').innerHTML = `<b>${word}</b>` + (kind === 'ok' ? say`${many} beside central differences: ${error ? error.toExponential(0) : 0}`
+    : kind === 'kink' ? say`${where} has a slope on either side; the rule takes one` : say`${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
   el('badge').title = el('badge').textContent;
 }
 /* the rule of one operation for one operand, at these numbers: the operand is moved, and what its result does is weighed with G */
@@ -173,11 +173,11 @@ view.check = s => {
   Q.run();
   if (!worst) return s.check;
   const { kind, error, k, numeric } = worst, off = error ? error < 1e-3 ? error.toExponential(0) : short(error) : '0';
-  if (kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : 'at these numbers there is a slope on either side, and the rule takes one'];
+  if (kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : say`at these numbers there is a slope on either side, and the rule takes one`];
   if (isRecorded) return s.check;
-  if (kind === 'ok') return ['ok', `central difference at these numbers agrees: relative error ${off}`];
-  if (kind === 'lost') return ['skipped', 'at these numbers it is not finite'];
-  return ['wrong', `central difference disagrees${g.length > 1 ? ` at ${index(tail, k)}` : ''}: it sends ${scalar(g[k])}, and the difference gives ${scalar(numeric)}`];
+  if (kind === 'ok') return ['ok', say`central difference at these numbers agrees: relative error ${off}`];
+  if (kind === 'lost') return ['skipped', say`at these numbers it is not finite`];
+  return ['wrong', say`central difference disagrees${g.length > 1 ? say` at ${index(tail, k)}` : ''}: it sends ${scalar(g[k])}, and the difference gives ${scalar(numeric)}`];
 };
 
 /* ---------------------------------------------------------------- an entry of a leaf, as something to be dragged */
@@ -192,9 +192,9 @@ function change(k, i, v) {
   touched = true; axis = { key: k, at: i };
   update();
 }
-const tags = { param: 'PARAM', input: 'INPUT', target: 'TARGET' };
+const tags = { param: say`PARAM`, input: say`INPUT`, target: say`TARGET` }, roles = { param: say`parameter`, input: say`input`, target: say`target` };
 const knob = (k, i) => ({
-  label: `${named(k, i)}, ${{ param: 'parameter', input: 'input', target: 'target' }[K[k].role] || K[k].role}`, step: whole[k] ? .1 : .01,
+  label: `${named(k, i)}, ${roles[K[k].role] || K[k].role}`, step: whole[k] ? .1 : .01,
   get: () => memory[k][i], set: v => change(k, i, whole[k] ? Math.round(v) : v), reset: () => change(k, i, start[k][i]),
   chosen: () => { axis = { key: k, at: i }; show(); },
 });
@@ -207,7 +207,7 @@ movable.forEach(k => {
   t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b title="${esc(K[k].name)}">${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
   el('tiles').append(t);
   const box = t.querySelector('.those'), puts = [];
-  if (!n) box.textContent = 'empty';
+  if (!n) box.textContent = say`empty`;
   if (few) for (let i = 0; i < n; i++) {
     const s = document.createElement('span');
     box.append(s);
@@ -217,7 +217,7 @@ movable.forEach(k => {
   } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
     t.classList.add('many');
     let at = 0;
-    box.innerHTML = '<span></span> <small></small><button type="button" aria-label="Another entry">…</button>';
+    box.innerHTML = `<span></span> <small></small><button type="button" aria-label="${say`Another entry`}">…</button>`;
     const put = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
     box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
     t.entry = i => { at = i; };
@@ -227,16 +227,16 @@ movable.forEach(k => {
   const tile = () => {
     const said = n === 1 ? [scalar(memory[k][0])] : few && n ? entries(memory[k]) : [], g = gradient(k);
     puts.forEach(f => f(said));
-    t.lastChild.textContent = !n ? '' : g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : `rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : 'no grad';
+    t.lastChild.textContent = !n ? '' : g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : say`rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : say`no grad`;
   };
   shows.push(tile);
 });
 {
   const t = document.createElement('div');
   t.className = 'tile knob';
-  t.innerHTML = '<small>LEARNING RATE</small><div class="big num"><b>lr</b> = <span></span></div><small>log scale</small>';
+  t.innerHTML = `<small>${say`LEARNING RATE`}</small><div class="big num"><b>lr</b> = <span></span></div><small>${say`log scale`}</small>`;
   el('tiles').append(t);
-  const put = draggable(t.querySelector('span'), { label: 'learning rate', get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
+  const put = draggable(t.querySelector('span'), { label: say`learning rate`, get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
   shows.push(() => put(short(rate.lr)));
   if (!trained.length) all('#knobs .acts button').forEach(b => { if (b.id !== 'reset') b.disabled = true; });
 }
@@ -252,7 +252,7 @@ function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
 function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
-const listed = a => a.length === 1 ? digits(a[0]) : a.length <= 16 ? `[${[...a].map(digits).join(', ')}]` : `rms ${rootMeanSquare(a)}`;
+const listed = a => a.length === 1 ? digits(a[0]) : a.length <= 16 ? `[${[...a].map(digits).join(', ')}]` : say`rms ${rootMeanSquare(a)}`;
 function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
   const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
   cells.push(() => { t.textContent = head + f() + tail; });
@@ -295,11 +295,11 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
   else {
     const polygons = all('polygon', g).filter(p => p.closest('g[id]') === g && p.hasAttribute('fill')), means = blocks(f(), K[k].shape);
     if (gradient && polygons.length >= means.flat().length) {
-      const pixels = polygons.slice(-means.flat().length), say = texts(g).find(t => t.textContent.startsWith('rms'));
+      const pixels = polygons.slice(-means.flat().length), told = texts(g).find(t => t.textContent.startsWith(say`rms`));
       cells.push(() => {
         const m = blocks(f(), K[k].shape).flat(), top = Math.max(...m.filter(Number.isFinite), 0) || 1;
         pixels.forEach((p, i) => p.setAttribute('fill', Number.isFinite(m[i]) ? D.ramps.g[clamp(Math.round(m[i] / top * 6), 0, 6)] : '#a3003f'));
-        if (say) say.textContent = `rms ${scalar(rootMeanSquare(f()))}`;
+        if (told) told.textContent = say`rms ${scalar(rootMeanSquare(f()))}`;
       });
     } else cells.push(() => g.classList.toggle('stale', changed));
   }
@@ -313,8 +313,8 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
     let n = 0;
     for (; el(`a_${k}_g${n}`); n++) {
       const a = el(`a_${k}_g${n}`), u = several[n], t = texts(a).pop();
-      if (/more/.test(t.textContent)) continue;
-      cells.push(title(a, () => `from ${K[u.head].name} ${u.mark}: ${listed(sent(u.id))}`));
+      if (!isNumber(t) && t.textContent.includes(say`more`)) continue;
+      cells.push(title(a, () => say`from ${K[u.head].name} ${u.mark}: ${listed(sent(u.id))}`));
       if (isNumber(t)) ending(t, () => scalar(sent(u.id)[0]));
     }
   }
@@ -324,14 +324,14 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
     if (e && sent(id)) {
       const t = all('text', e).pop(), deep = e.querySelector('g[id] > title');
       if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${factor(slope(id))} = ${scalar(sent(id)[0])}${tail}`; }); }
-      if (deep) cells.push(() => { deep.textContent = `gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`; });
+      if (deep) cells.push(() => { deep.textContent = say`gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`; });
     }
-    if (adds && sent(id)) { const t = texts(adds).pop(); if (/^adds/.test(t.textContent) && !/rms/.test(t.textContent)) cells.push(() => { t.textContent = `adds ${scalar(sent(id)[0])}`; }); }
+    if (adds && sent(id)) { const t = texts(adds).pop(); if (t.textContent.startsWith(say`adds `) && !t.textContent.includes(say`rms`)) cells.push(() => { t.textContent = say`adds ${scalar(sent(id)[0])}`; }); }
   });
   /* only: tensors */
   const loc = el(`a_${k}_loc`);
   if (loc) {  // the slopes of a function, or their mean
-    const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith('mean');
+    const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith(say`mean`);
     const f = V.slopes && V.slopes[k] !== undefined ? () => output(V.slopes[k]) : null;
     if (f) { cells.push(() => { t.textContent = `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`; }); cells.push(title(loc, () => `${head} = ${listed(f())}`)); }
     else cells.push(() => loc.classList.toggle('stale', changed));
@@ -399,20 +399,20 @@ function slice() {
     addEventListener('pointermove', move); addEventListener('pointerup', end);
   });
   const E = K[V.end].name;
-  el('slicehead').innerHTML = `${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">slope ${scalar(g)}</span>`) + (next ? ' <span class="next">→ next step</span>' : '');
-  plot.svg.setAttribute('aria-label', `${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : ` with slope ${scalar(g)}`}`);
+  el('slicehead').innerHTML = say`${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">${say`slope ${scalar(g)}`}</span>`) + (next ? ` <span class="next">${say`→ next step`}</span>` : '');
+  plot.svg.setAttribute('aria-label', say`${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : say` with slope ${scalar(g)}`}`);
 }
 const curve = new Plot(el('losses'), 420, 92);
 let history_ = [], touched = false;
 function losses() {
   const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(Number.isFinite), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
   el('descents').hidden = h.length < 2;
-  el('losshead').textContent = `${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`;
+  el('losshead').textContent = say`${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`;
   if (h.length < 2) return;
   curve.begin([0, n - 1], [low, low + (top - low) * 1.08]).line(h.map((e, i) => [i, e[0]]), 'line');
   h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'touched', d: `M${curve.x(i)},8V72` }); });
   if (Number.isFinite(loss())) curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
-  curve.svg.setAttribute('aria-label', `The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
+  curve.svg.setAttribute('aria-label', say`The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
 }
 
 /* ---------------------------------------------------------------- which parameter should move most */
@@ -421,14 +421,14 @@ function ranking() {
   const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
   el('ranking').hidden = rows.length < 2;
   if (rows.length < 2) return;
-  el('rankhead').textContent = `What one step takes off ${K[V.end].name}, parameter by parameter`;
-  el('ranks').innerHTML = '<span class="n"></span><span></span><span class="v">expected</span><span class="v">alone</span>' + shown.map(({ k, fall }) => {
+  el('rankhead').textContent = say`What one step takes off ${K[V.end].name}, parameter by parameter`;
+  el('ranks').innerHTML = `<span class="n"></span><span></span><span class="v">${say`expected`}</span><span class="v">${say`alone`}</span>` + shown.map(({ k, fall }) => {
     const x = memory[k], was = x.slice(), g = gradient(k);
     x.forEach((_, i) => { x[i] -= rate.lr * g[i]; });
     const real = L - probed();
     x.set(was);
     return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${clamp(fall / top * 100, fall > 0 ? 1 : 0, 100)}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
-  }).join('') + (rows.length > 8 ? `<span class="more">${rows.length - 8} more</span>` : '');
+  }).join('') + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : '');
   Q.run();
 }
 
@@ -452,7 +452,7 @@ function refresh() {
   if (cost > 1) late = setTimeout(more, 120); else more();
   view.took = performance.now() - t;
   clearTimeout(said);
-  said = setTimeout(() => { el('live').textContent = `${K[V.end].name} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => `${by(k)} ${size(k) === 1 ? `is ${scalar(gradient(k)[0])}` : `has rms ${short(rootMeanSquare(gradient(k)))}`}`).join(', ')}.`; }, 500);
+  said = setTimeout(() => { el('live').textContent = say`${K[V.end].name} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => size(k) === 1 ? say`${by(k)} is ${scalar(gradient(k)[0])}` : say`${by(k)} has rms ${short(rootMeanSquare(gradient(k)))}`).join(', ')}.`; }, 500);
 }
 function moved(lr) { trained.forEach(k => { const x = memory[k], g = gradient(k).slice(); x.forEach((_, i) => { x[i] -= lr * g[i]; }); }); }
 function descend() {
@@ -462,11 +462,11 @@ function descend() {
   refresh();
 }
 let running = 0;
-function halt() { cancelAnimationFrame(running); running = 0; el('run').textContent = 'Run'; el('run').setAttribute('aria-pressed', 'false'); }
+function halt() { cancelAnimationFrame(running); running = 0; el('run').textContent = say`Run`; el('run').setAttribute('aria-pressed', 'false'); }
 el('descend').onclick = () => { halt(); descend(); };
 el('run').onclick = () => {
   if (running) { halt(); return; }
-  el('run').textContent = 'Stop'; el('run').setAttribute('aria-pressed', 'true');
+  el('run').textContent = say`Stop`; el('run').setAttribute('aria-pressed', 'true');
   let last = 0;
   running = requestAnimationFrame(function go(t) {
     if (t - last > 60) { last = t; descend(); }

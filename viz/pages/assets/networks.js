@@ -19,8 +19,8 @@ function gauges(table, layers) {
   table.replaceChildren(...layers.map(({ name, note, size }) => {
     const row = element('tr'), head = element('th', { scope: 'row', textContent: `${name} ` }, row);
     element('small', { textContent: note }, head);
-    if (size < most / 100) element('b', { className: 'warn', textContent: `▲ VANISHING 1/${Math.round(most / size).toLocaleString('en')}` }, head);
-    if (!Number.isFinite(size)) element('b', { className: 'warn', textContent: '▲ NOT FINITE' }, head);
+    if (size < most / 100) element('b', { className: 'warn', textContent: say`▲ VANISHING 1/${Math.round(most / size).toLocaleString('en')}` }, head);
+    if (!Number.isFinite(size)) element('b', { className: 'warn', textContent: say`▲ NOT FINITE` }, head);
     const bar = element('span', { className: 'gauge', ariaHidden: 'true' }, element('td', {}, row));
     for (let k = 0; k < 8; k++) element('i', { className: k < decades(size) ? 'on' : '' }, bar);
     element('td', { className: 'size', textContent: rms(size), title: size }, row);

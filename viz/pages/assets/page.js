@@ -19,8 +19,8 @@ S.forEach((s, i) => {
   kin.set(s.card, [...(kin.get(s.card) || []), i]);
 });
 const wrong = S.map((s, i) => i).filter(i => S[i].check && S[i].check[0] === 'wrong');
-const phase = s => s.ph === 'f' ? 'Forward' : 'Backward';
-const count = i => S[i].ph === 'f' ? `step ${i + 1} of ${nF}` : `step ${i - nF + 1} of ${S.length - nF}`;
+const phase = s => s.ph === 'f' ? say`Forward` : say`Backward`;
+const count = i => S[i].ph === 'f' ? say`step ${i + 1} of ${nF}` : say`step ${i - nF + 1} of ${S.length - nF}`;
 
 /* ---------------------------------------------------------------- numbers */
 
@@ -39,7 +39,7 @@ function thumbnail(a) {
   const shades = {};  // one path each: many elements would take long to lay out
   a.p.forEach((line, i) => [...line].forEach((c, j) => { shades[c] = `${shades[c] || ''}M${j} ${i}h1v1h-1z`; }));
   const paths = Object.entries(shades).map(([c, d]) => `<path style="fill:${ramp[c] || 'var(--bad)'}" d="${d}"/>`).join('');
-  const said = `${a.n}, block means of the sizes, darker is larger; ${a.c}`;
+  const said = say`${a.n}, block means of the sizes, darker is larger; ${a.c}`;
   return `<svg class="thumb" role="img" aria-label="${esc(said)}" width="${columns * w}" height="${rows * h}" viewBox="0 0 ${columns} ${rows}" ` +
     `preserveAspectRatio="none" shape-rendering="crispEdges"><title>${esc(said)}</title>${paths}</svg>`;
 }
@@ -85,8 +85,8 @@ function wire(s) {
   const number = f => f.map ? full(ms[f[0]], ...at(...f)) : f;
   function written(found, i, j) {
     const each = found.map((parts, n) => parts.map((f, m) => (m || (n && parts.length === 1) ? bracketed : String)(fmt(number(f)))).join(' × '));
-    const shown = each.length > 8 ? [...each.slice(0, 6), `${each.length - 6} more`] : each;
-    return `${s.link === 'max' ? `largest of ${each.join(', ')}` : shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
+    const shown = each.length > 8 ? [...each.slice(0, 6), say`${each.length - 6} more`] : each;
+    return `${s.link === 'max' ? say`largest of ${each.join(', ')}` : shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
   }
   function show(i, j) {
     const found = terms(i, j), template = s.link === 'el' && s.terms[0];
@@ -117,7 +117,7 @@ function button(i) {
   const s = S[i], li = document.createElement('li'), b = document.createElement('button');
   b.className = 'seg'; b.type = 'button'; b.textContent = s.tag; b.title = s.title;
   const bad = s.check && s.check[0] === 'wrong';
-  b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}${bad ? '. Its rule is WRONG' : ''}`);
+  b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}${bad ? say`. Its rule is WRONG` : ''}`);
   if (bad) { b.classList.add('wrong'); b.textContent = `${s.tag} !`; }
   b.onclick = () => step(i);
   b.onmouseenter = b.onfocus = () => peek(s.card);
@@ -133,7 +133,7 @@ function track(ph, label) {
   return [box, list];
 }
 const groups = [];  // of consecutive steps in one section, where there are too many steps for a button each
-const [boxF, listF] = track('f', 'forward'), [boxB, listB] = track('b', 'backward');
+const [boxF, listF] = track('f', say`forward`), [boxB, listB] = track('b', say`backward`);
 /* only: long */
 if (S.length > D.flat) {
   S.forEach((s, i) => {
@@ -149,8 +149,8 @@ if (S.length > D.flat) {
   groups.forEach(g => {
     const li = document.createElement('li'), b = document.createElement('button'), name = D.sections[g.sec].t;
     const many = g.end - g.start;
-    b.className = 'seg'; b.type = 'button'; b.textContent = name.replace(/^Operations /, ''); b.title = `${name}: ${many} steps`;
-    b.setAttribute('aria-label', `${phase(g)}, ${name}${g.mixed ? ' and what follows' : ''}: ${many} step${many > 1 ? 's' : ''}`);
+    b.className = 'seg'; b.type = 'button'; b.textContent = name.replace(say`Operations `, ''); b.title = say`${name}: ${many} steps`;
+    b.setAttribute('aria-label', say`${phase(g)}, ${name}${g.mixed ? say` and what follows` : ''}: ${many} step${many > 1 ? 's' : ''}`);
     b.onclick = () => step(g.start);
     li.append(b); g.btn = b;
     (g.ph === 'f' ? listF : listB).append(li);
@@ -176,7 +176,7 @@ function bar() {
       box.hidden = false; box.dataset.start = g.start; box.className = `within ${g.ph}`;
       buttons.clear();
       const list = document.createElement('ol'), name = document.createElement('span');
-      name.textContent = `${g.ph === 'f' ? 'forward' : 'backward'} steps in ${D.sections[g.sec].t}${g.mixed ? ' and what follows' : ''}`;
+      name.textContent = say`${g.ph === 'f' ? say`forward` : say`backward`} steps in ${D.sections[g.sec].t}${g.mixed ? say` and what follows` : ''}`;
       for (let i = g.start; i < g.end; i++) list.append(button(i));
       box.replaceChildren(name, list);
     }
@@ -306,7 +306,7 @@ function go(i, moving = true) {
   /* end */
   paint();
   bar();
-  el('live').textContent = `${phase(s)}, ${count(cur)}. ${s.title}. ${view.say(s.words)}`;
+  el('live').textContent = say`${phase(s)}, ${count(cur)}. ${s.title}. ${view.say(s.words)}`;
   explain();
   if (moving) s.edges.forEach(e => run(e, back));
   centre(node(s.card), moving);
@@ -315,17 +315,18 @@ function go(i, moving = true) {
   try { history.replaceState(null, '', `#${view.all ? 'show' : 'step'}=${cur + 1}${theme ? `&theme=${theme}` : ''}`); } catch (e) { /* inside of a notebook */ }
 }
 
+const WORD = { ok: say`ok`, wrong: say`WRONG`, kink: say`kink`, skipped: '-', unchecked: '-' };
 function explain() {  // the panel
   const rule = panel.querySelector('.rule')?.open;  // stays as it was left
   const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s), mine = D.lines[s.mine];
   panel.className = s.ph === 'b' ? 'bwd' : '';
-  panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
+  panel.innerHTML = `<div class="eyebrow">${say`${phase(s)}, ${count(cur)}`}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
     `<div class="form">${esc(formula(s))}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
-    (s.line ? `<pre class="code" tabindex="0" aria-label="The line in the graph's names">${esc(s.line)}</pre>` : '') +
-    (mine ? `<div class="where" tabindex="0">your line: <code>${esc(mine[0])}</code>, ${esc(mine[1])}</div>` : '') +
-    (code ? `<details${rule ? ' open' : ''} class="rule"><summary>The library's ${s.line && s.ph === 'b' ? 'rule' : 'code'}, ${esc(where)}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
-    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
+    (s.line ? `<pre class="code" tabindex="0" aria-label="${say`The line in the graph's names`}">${esc(s.line)}</pre>` : '') +
+    (mine ? `<div class="where" tabindex="0">${say`your line: ${`<code>${esc(mine[0])}</code>`}, ${esc(mine[1])}`}</div>` : '') +
+    (code ? `<details${rule ? ' open' : ''} class="rule"><summary>${say`The library's ${s.line && s.ph === 'b' ? say`rule` : say`code`}, ${esc(where)}`}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
+    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${WORD[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
   all('.form,.code', panel).forEach(e => hovered(e, s.card));
   all('.where', panel).forEach(e => hovered(e, ...new Set(S.filter(t => t.mine === s.mine).map(t => t.card))));
   if (!view.masked()) wire(s);
@@ -344,20 +345,20 @@ function sizes() {
   const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
   const known = sized.filter(([i]) => view.all || i <= view.known(cur)).length;
   const start = Math.max(0, Math.min(known - SHOWN + 3, sized.length - SHOWN)), end = Math.min(sized.length, start + SHOWN);
-  el('scale').textContent = sized.length ? `Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
+  el('scale').textContent = sized.length ? say`Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
   const rows = sized.slice(start, end).map(([i, [name]]) => {
     const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
       `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
   });
-  const note = n => n ? `<span class="more">${n} more</span>` : '';
+  const note = n => n ? `<span class="more">${say`${n} more`}</span>` : '';
   el('sizes').innerHTML = note(start) + rows.join('') + note(sized.length - end);
 }
 
 /* ---------------------------------------------------------------- play, keys, theme */
 
 const playing = el('play');
-function stop() { clearTimeout(timer); timer = 0; playing.textContent = 'Play'; playing.setAttribute('aria-pressed', 'false'); }
+function stop() { clearTimeout(timer); timer = 0; playing.textContent = say`Play`; playing.setAttribute('aria-pressed', 'false'); }
 /* to a step, with what comes after it hidden; the first one follows on everything */
 function step(i) { stop(); view.all = false; go(i); }
 const next = () => view.all && !view.picked ? 0 : cur + 1;
@@ -370,7 +371,7 @@ function tick() {
 }
 function play() {
   if (timer) { stop(); return; }
-  playing.textContent = 'Pause'; playing.setAttribute('aria-pressed', 'true');
+  playing.textContent = say`Pause`; playing.setAttribute('aria-pressed', 'true');
   if (!view.all && cur >= S.length - 1) go(0);
   timer = setTimeout(tick, 700);
 }
@@ -408,12 +409,12 @@ function linked() {
    and the solutions behind */
 function sheet() {
   const found = S.map((s, i) => {
-    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words)).replace(/ Hover a number[^.]*\./, ''), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check badge">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
+    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words)).replace(say` Hover a number in the result to see its factors.`, ''), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check badge">${WORD[s.check[0]]}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
     return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
       `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}${open}</article>`;
   });
   const answers = S.map((s, i) => [i, view.ask(i)]).filter(([, ask]) => ask).map(([i, ask]) => `<li value="${i + 1}">${esc(ask.name)} = ${fmt(ask.x)}</li>`);
-  el('sheet').innerHTML = found.join('') + (answers.length ? `<h2>Solutions</h2><ol>${answers.join('')}</ol>` : '');
+  el('sheet').innerHTML = found.join('') + (answers.length ? `<h2>${say`Solutions`}</h2><ol>${answers.join('')}</ol>` : '');
 }
 addEventListener('beforeprint', () => {
   sheet();
@@ -479,7 +480,7 @@ el('find').oninput = () => {
   if (!word) return;
   const name = k => D.names[k].toLowerCase();
   found = names.find(k => name(k) === word) ?? names.find(k => name(k).includes(word)) ?? '';
-  el('live').textContent = found ? `found ${D.names[found]}` : 'nothing of this name';
+  el('live').textContent = found ? say`found ${D.names[found]}` : say`nothing of this name`;
   if (!found) return;
   /* only: ladder */
   if (!svg && !node(found)) reach(found);

@@ -144,16 +144,16 @@
     const right = countRight();
     isMany = right < .7 * N;
     for (let i = 0; i < N; i++) mark(c, planeX(x[2 * i], w), planeY(x[2 * i + 1], h), label[i], answer(said, i) !== label[i], i === point);
-    el('planehead').textContent = large ? large.name : 'Input space';
-    const of = `${right} of ${N} right`;
-    el('planesaid').textContent = point < 0 ? `drag a point; ${of}` : `point ${point + 1}: ${answerTo(point)}`;
-    el('plane').setAttribute('aria-label', `Input space: ${of}. ${point < 0 ? 'No point is chosen' : `Point ${point + 1} is chosen: ${answerTo(point)}`}`);
+    el('planehead').textContent = large ? large.name : say`Input space`;
+    const of = say`${right} of ${N} right`;
+    el('planesaid').textContent = point < 0 ? say`drag a point; ${of}` : say`point ${point + 1}: ${answerTo(point)}`;
+    el('plane').setAttribute('aria-label', say`Input space: ${of}. ${point < 0 ? say`No point is chosen` : say`Point ${point + 1} is chosen: ${answerTo(point)}`}`);
     return right;
   }
   function answerTo(i) {
     const out = result(see, 1), is = D.classes[label[i]], said = D.classes[answer(out, i)];
-    const much = outputs === 1 ? `, output ${scalar(out[i])}` : '';
-    return `${is === said ? `${is}, found` : `${is}, taken for ${said}`}${much}`;
+    const much = outputs === 1 ? say`, output ${scalar(out[i])}` : '';
+    return `${is === said ? say`${is}, found` : say`${is}, taken for ${said}`}${much}`;
   }
 
   /* ---------------------------------------------------------------- the plane, bent layer by layer */
@@ -197,16 +197,16 @@
   /* Layer k as {grid, points, note}: coordinates from -1 to 1. Layer 0 is the input. */
   function bent(k) {
     const flat = (from, n) => Float64Array.from({ length: n }, (_, i) => 2 * (from[i] - D.low[i % 2]) / (D.high[i % 2] - D.low[i % 2]) - 1);
-    if (k === 0) return { grid: flat(grid, 2 * cells), points: flat(x, 2 * N), note: 'as it is given' };
+    if (k === 0) return { grid: flat(grid, 2 * cells), points: flat(x, 2 * N), note: say`as it is given` };
     const isOutput = k === depth, n = isOutput ? outputs : layers[k - 1].out;
     const [a, g] = [[see, 1], [field, 0]].map(([program, out]) => result(program, isOutput ? out : program === see ? layers[k - 1].a : k));
     if (n === 1) {
       const cut = isOutput ? D.cut : 0, most = Math.max(...a.map(v => Math.abs(v - cut))) * 1.1 || 1;
       const line = (values, from, m) => Float64Array.from({ length: 2 * m }, (_, i) => i % 2 ? .3 * from[i] : (values[i >> 1] - cut) / most);
-      return { grid: line(g, flat(grid, 2 * cells), cells), points: line(a, flat(x, 2 * N), N), note: 'one number, left to right; height keeps points apart' };
+      return { grid: line(g, flat(grid, 2 * cells), cells), points: line(a, flat(x, 2 * N), N), note: say`one number, left to right; height keeps points apart` };
     }
     const mean = Array.from({ length: n }, (_, j) => { let s = 0; for (let i = 0; i < N; i++) s += a[i * n + j]; return s / N; });
-    let axes = [[1, 0], [0, 1]], note = 'its two neurons';
+    let axes = [[1, 0], [0, 1]], note = say`its two neurons`;
     const range = n === 2 && !isOutput ? RANGES[layers[k - 1].f] : null;
     if (n > 2) {
       const first = k === depth - 1 ? normal() : null, most = directions(k, a, n, mean, first);
@@ -214,7 +214,7 @@
       let whole = 0, seen = 0;
       for (let i = 0; i < N; i++) for (let j = 0; j < n; j++) whole += (a[i * n + j] - mean[j]) ** 2;
       for (const axis of axes) for (let i = 0; i < N; i++) { let s = 0; for (let j = 0; j < n; j++) s += axis[j] * (a[i * n + j] - mean[j]); seen += s * s; }
-      note = `${n} neurons, ${Math.round(100 * seen / (whole || 1))} % of their variance in view`;
+      note = say`${n} neurons, ${Math.round(100 * seen / (whole || 1))} % of their variance in view`;
     }
     const middle = range ? [0, 1].map(() => (range[0] + range[1]) / 2) : mean;
     const onto = (values, m) => {
@@ -234,7 +234,7 @@
       made[e ? 'tall' : 'wide'] = most;
       for (const values of [made.grid, made.points]) for (let i = e; i < values.length; i += 2) values[i] = clamp(values[i] / (most || 1), -4, 4);
     }
-    if (k === depth - 1 && outputs < 3) made.note = `boundary straight; ${note}`;
+    if (k === depth - 1 && outputs < 3) made.note = say`boundary straight; ${note}`;
     shown.set(k, made);
     return made;
   }
@@ -258,7 +258,7 @@
       values[i] = cos * u - sin * v; values[i + 1] = sin * u + cos * v;
     }
   }
-  const layerName = k => k === 0 ? 'Input space' : k === depth ? 'Output' : `After layer ${k}`;
+  const layerName = k => k === 0 ? say`Input space` : k === depth ? say`Output` : say`After layer ${k}`;
   function drawBent(segments) {
     const [c, w, h] = canvas('bent'), k = Math.floor(layer), t = layer - k, out = result(field, 0), said = result(see, 1);
     const from = bent(k), to = t ? bent(k + 1) : from;
@@ -295,10 +295,10 @@
     c.globalAlpha = 1;
     drawBoundary(c, sheet, segments);
     for (let i = 0; i < N; i++) mark(c, points[2 * i], points[2 * i + 1], label[i], answer(said, i) !== label[i], i === point);
-    const name = t ? `${layerName(k)} to ${layerName(k + 1).toLowerCase()}` : layerName(k);
+    const name = t ? say`${layerName(k)} to ${layerName(k + 1).toLowerCase()}` : layerName(k);
     el('benthead').textContent = name;
-    el('bentsaid').textContent = el('bentsaid').title = t ? `${Math.round(100 * t)} % of the way` : from.note;
-    el('bent').setAttribute('aria-label', `${name}: ${el('bentsaid').textContent}`);
+    el('bentsaid').textContent = el('bentsaid').title = t ? say`${Math.round(100 * t)} % of the way` : from.note;
+    el('bent').setAttribute('aria-label', say`${name}: ${el('bentsaid').textContent}`);
     el('layersaid').textContent = name;
     el('layer').setAttribute('aria-valuetext', name);
   }
@@ -318,7 +318,7 @@
     if (!fixed && least < 0) [least, most] = [-Math.max(-least, most), Math.max(-least, most)];
     return at => (values[at * out + i] - least) / (most - least || 1);
   }
-  const nameOf = (k, i) => k === 0 ? `x${i + 1}` : k === depth ? (outputs > 1 ? `Output for ${D.classes[i]}` : 'Output') : `Neuron ${i} of layer ${k}`;
+  const nameOf = (k, i) => k === 0 ? `x${i + 1}` : k === depth ? (outputs > 1 ? say`Output for ${D.classes[i]}` : say`Output`) : say`Neuron ${i} of layer ${k}`;
   function layOut() {
     const svg = el('wires'), box = el('netbox'), narrow = innerWidth <= 900, most = Math.max(...D.sizes.map(n => drawn(n).length));
     const top = box.getBoundingClientRect().top + scrollY, W = box.clientWidth, touch = narrow || matchMedia('(pointer:coarse)').matches;
@@ -330,7 +330,7 @@
     D.sizes.forEach((n, k) => {
       const list = drawn(n), left = 26 + (W - 26 - side - (outputs > 1 ? 84 : 34)) * k / depth, gap = Math.min(H / list.length, side + (list.length < 3 ? 44 : 18));
       spots.push(new Map(list.map((i, place) => [i, { left, top: H / 2 - 7 + (place - (list.length - 1) / 2) * gap - side / 2, side }])));
-      if (list.length < n) shape('text', { x: left + side / 2, y: Math.min(H - 2, H / 2 + list.length / 2 * gap + 9), 'text-anchor': 'middle', class: 'note' }, svg, `${n - list.length} more`);
+      if (list.length < n) shape('text', { x: left + side / 2, y: Math.min(H - 2, H / 2 + list.length / 2 * gap + 9), 'text-anchor': 'middle', class: 'note' }, svg, say`${n - list.length} more`);
     });
     layers.forEach((of, l) => {
       for (const [o, to] of spots[l + 1]) for (const [i, from] of spots[l]) {
@@ -352,7 +352,7 @@
     });
     spots.forEach((column, k) => column.forEach((at, i) => {
       at.cell = shape('rect', { x: at.left, y: at.top, width: side, height: side, class: `cell ${k === 0 ? 'in' : k === depth ? 'end' : ''}`, tabindex: 0, role: 'button' }, svg);
-      at.cell.setAttribute('aria-label', `${nameOf(k, i)}: show its answer all over the plane`);
+      at.cell.setAttribute('aria-label', say`${nameOf(k, i)}: show its answer all over the plane`);
       if (at.bias) svg.append(at.bias);
       at.said = shape('text', { x: at.left + side / 2, y: at.top + side + 12, 'text-anchor': 'middle', class: 'note' }, svg);
       if (k === 0) shape('text', { x: at.left - 6, y: at.top + side / 2 + 4, 'text-anchor': 'end' }, svg, `x${i + 1}`);
@@ -394,7 +394,7 @@
     }));
     for (const wire of wires) {
       const of = layers[wire.l], v = memory[of[wire.kind]][wire.i], place = of[`d${wire.kind}`], g = place === null ? NaN : result(see, place)[wire.i];
-      wire.title.textContent = `${labelOf(wire)} = ${v.toPrecision(6)}${place === null ? '' : `, gradient ${g.toPrecision(4)}`}`;
+      wire.title.textContent = `${labelOf(wire)} = ${v.toPrecision(6)}${place === null ? '' : say`, gradient ${g.toPrecision(4)}`}`;
       const isChosen = wire.l === chosen.l && wire.kind === chosen.kind && wire.i === chosen.i;
       if (wire.kind === 'b') { wire.hit.classList.toggle('chosen', isChosen); continue; }
       const width = .6 + 3.2 * Math.abs(v) / most, isHollow = v < 0 && width > 1.3;
@@ -430,11 +430,11 @@
   }
   function choices() {
     const option = of => `<option value="${of.l}/${of.kind}/${of.i}">${labelOf(of)}</option>`;
-    el('which').innerHTML = layers.map((of, l) => `<optgroup label="layer ${l + 1}">${wires.filter(wire => wire.l === l).map(option).join('')}</optgroup>`).join('');
+    el('which').innerHTML = layers.map((of, l) => `<optgroup label="${say`layer ${l + 1}`}">${wires.filter(wire => wire.l === l).map(option).join('')}</optgroup>`).join('');
     el('which').value = `${chosen.l}/${chosen.kind}/${chosen.i}`;
   }
   el('which').onchange = e => { const [l, kind, i] = e.target.value.split('/'); choose({ l: +l, kind, i: +i }); };
-  const showValue = draggable(el('wval'), { label: () => `${labelOf(chosen)}, the chosen parameter`, get: current, low: -100, high: 100,
+  const showValue = draggable(el('wval'), { label: () => say`${labelOf(chosen)}, the chosen parameter`, get: current, low: -100, high: 100,
     set: v => { if (!undone) remember(); put(v); }, reset: () => el('undo').click() });
   el('zero').onclick = () => { remember(); put(0); };
   el('undo').onclick = () => { if (undone) { array(undone.of)[undone.of.i] = undone.v; undone = null; byHand(); } };
@@ -452,8 +452,8 @@
   function check(v, g, here) {
     const h = 6e-6 * Math.max(1, Math.abs(v)), [up, down] = [lossAt(v + h), lossAt(v - h)], numeric = (up - down) / (2 * h);
     const far = (a, b) => Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-5);
-    if (far(numeric, g) < 1e-4) return { word: 'ok', kind: '', numeric };
-    return far((up - here) / h, (here - down) / h) > 1e-2 ? { word: 'kink', kind: 'kink', numeric } : { word: 'WRONG', kind: 'wrong', numeric };
+    if (far(numeric, g) < 1e-4) return { word: say`ok`, kind: '', numeric };
+    return far((up - here) / h, (here - down) / h) > 1e-2 ? { word: say`kink`, kind: 'kink', numeric } : { word: say`WRONG`, kind: 'wrong', numeric };
   }
   function drawWeight() {
     const { l, kind, i } = chosen, of = layers[l], v = current(), g = slope(), here = lossNow(), name = labelOf(chosen);
@@ -467,15 +467,15 @@
     const term = n => G[n * of.out + o] * (kind === 'w' ? a[n * of.in + j] : 1);
     let best = 0;
     for (let n = 1; n < N; n++) if (Math.abs(term(n)) > Math.abs(term(best))) best = n;
-    const up = scalar(G[best * of.out + o]), to = `neuron ${o} of layer ${l + 1}`;
+    const up = scalar(G[best * of.out + o]), to = say`neuron ${o} of layer ${l + 1}`;
     el('wwords').textContent = kind === 'w'
-      ? `It carries ${l ? `neuron ${j} of layer ${l}` : `x${j + 1}`} to ${to}. So its gradient is the upstream gradient there times the value here, summed over ${N} points. The largest term is point ${best + 1}: ${up} × ${factor(a[best * of.in + j])} = ${scalar(term(best))}.`
-      : `It is added to ${to}. So its gradient is the upstream gradient there, summed over ${N} points. The largest is point ${best + 1}: ${up}.`;
+      ? say`It carries ${l ? say`neuron ${j} of layer ${l}` : `x${j + 1}`} to ${to}. So its gradient is the upstream gradient there times the value here, summed over ${N} points. The largest term is point ${best + 1}: ${up} × ${factor(a[best * of.in + j])} = ${scalar(term(best))}.`
+      : say`It is added to ${to}. So its gradient is the upstream gradient there, summed over ${N} points. The largest is point ${best + 1}: ${up}.`;
     el('wcode').textContent = of.lines[kind === 'w' ? 0 : 1];
     const verdict = check(v, g, here);
     el('wcheck').className = `badge ${verdict.kind}`;
     const said = element('b', { textContent: verdict.word });
-    el('wcheck').replaceChildren(said, `moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
+    el('wcheck').replaceChildren(said, say`moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
     if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [Math.floor(v - 3), Math.ceil(v + 3)];
     const many = clamp(Math.floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
     const ys = [here, ...line.map(([, at]) => at).filter(Number.isFinite)], [least, most] = [Math.min(...ys), Math.max(...ys)], room = Math.max((most - least) * .12, 1e-4);
@@ -485,8 +485,8 @@
     slice.line([[v - run, here - run * g], [v + run, here + run * g]], 'tangent');
     const dot = slice.add('circle', { class: 'dot pull', cx: slice.x(v), cy: slice.y(here), r: 6 });
     dot.addEventListener('pointerdown', dragDot);
-    el('slicehead').replaceChildren(`L as ${name} alone changes `, element('span', { className: 'grad', textContent: `slope ${scalar(g)}` }));
-    el('slice').setAttribute('aria-label', `Loss as ${name} changes: ${scalar(here)} at ${scalar(v)}, slope ${scalar(g)}`);
+    el('slicehead').replaceChildren(say`${'L'} as ${name} alone changes`, ' ', element('span', { className: 'grad', textContent: say`slope ${scalar(g)}` }));
+    el('slice').setAttribute('aria-label', say`Loss as ${name} changes: ${scalar(here)} at ${scalar(v)}, slope ${scalar(g)}`);
   }
   function dragDot(e) {
     if (e.button) return;
@@ -535,13 +535,13 @@
     for (const at of touched) curve.add('path', { class: 'touched', d: `M${curve.x(at)},8V96` });
     curve.line(all, 'line');
     curve.add('circle', { class: 'dot', cx: curve.x(steps), cy: curve.y(lossNow()), r: 4.5 });
-    el('losshead').textContent = `Loss ${scalar(lossNow())} after ${steps.toLocaleString('en')} steps${touched.length ? '; dotted: changed by hand' : ''}`;
-    el('losses').setAttribute('aria-label', `Loss after each step: ${scalar(all[0][1])} at first, now ${scalar(lossNow())}`);
+    el('losshead').textContent = say`Loss ${scalar(lossNow())} after ${steps.toLocaleString('en')} steps${touched.length ? say`; dotted: changed by hand` : ''}`;
+    el('losses').setAttribute('aria-label', say`Loss after each step: ${scalar(all[0][1])} at first, now ${scalar(lossNow())}`);
     const when = el('when'), place = past.findIndex(at => at.step === steps);
     when.max = place < 0 ? past.length : past.length - 1;
     when.value = place < 0 ? past.length : place;
     when.disabled = !past.length;
-    when.setAttribute('aria-valuetext', `step ${steps}`);
+    when.setAttribute('aria-valuetext', say`step ${steps}`);
   }
   el('when').oninput = e => back(+e.target.value);
   /* weights drawn evenly up to Glorot's bound, biases 0; each press draws others, the same ones on every page */
@@ -568,7 +568,7 @@
     found.clear();
     later();
   }
-  el('fresh').title = 'New weights, drawn evenly up to √(6 / (inputs + outputs)); biases 0';
+  el('fresh').title = say`New weights, drawn evenly up to √(6 / (inputs + outputs)); biases 0`;
 
   /* ---------------------------------------------------------------- everything, once a frame */
 
@@ -581,22 +581,22 @@
     drawBent(segments);
     drawNet();
     if (!timer || frame++ % 5 === 0) drawWeight();
-    gauges(el('gauges'), layers.map((of, l) => ({ name: `layer ${l + 1}`, note: `${of.in} → ${of.out}`, size: of.dw === null ? 0 : rootMeanSquare(result(see, of.dw)) })));
+    gauges(el('gauges'), layers.map((of, l) => ({ name: say`layer ${l + 1}`, note: `${of.in} → ${of.out}`, size: of.dw === null ? 0 : rootMeanSquare(result(see, of.dw)) })));
     drawLosses();
     if (rate) showRate(short(memory[rate][0]));
     showSpeed(String(speed));
-    const said = [['step', steps.toLocaleString('en'), steps], ['loss', scalar(lossNow()), lossNow()], ['right', `${(100 * right / N).toFixed(1)} %`, `${right} of ${N}`]];
+    const said = [[say`step`, steps.toLocaleString('en'), steps], [say`loss`, scalar(lossNow()), lossNow()], [say`right`, `${(100 * right / N).toFixed(1)} %`, say`${right} of ${N}`]];
     el('state').replaceChildren(...said.flatMap(([name, textContent, title]) => [`${name} `, element('b', { textContent, title }), ' ']));
     clearTimeout(heard);
-    heard = setTimeout(() => { el('told').textContent = `Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
+    heard = setTimeout(() => { el('told').textContent = say`Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
   }
   const rates = Object.keys(D.rates), rate = rates[0];
   function setRate(v) { for (const name of rates) memory[name][0] = v * (D.rates[name] / D.rates[rate] || 1); later(); }
-  const showRate = rate ? draggable(el('lr'), { label: 'learning rate', get: () => memory[rate][0], set: setRate, ratio: 1.02, low: 1e-5, high: 1000, reset: () => setRate(D.rates[rate]) })
+  const showRate = rate ? draggable(el('lr'), { label: say`learning rate`, get: () => memory[rate][0], set: setRate, ratio: 1.02, low: 1e-5, high: 1000, reset: () => setRate(D.rates[rate]) })
     : (el('lr').parentNode.hidden = true, () => {});
-  const showSpeed = draggable(el('speed'), { label: 'steps a frame', get: () => speed, set: v => { speed = Math.round(v); later(); }, step: .1, low: 1, high: 200 });
+  const showSpeed = draggable(el('speed'), { label: say`steps a frame`, get: () => speed, set: v => { speed = Math.round(v); later(); }, step: .1, low: 1, high: 200 });
   function loop() { advance(speed); now(); timer = requestAnimationFrame(loop); }
-  function pressed(isOn) { el('run').textContent = isOn ? 'Pause' : 'Train'; el('run').setAttribute('aria-pressed', isOn); }
+  function pressed(isOn) { el('run').textContent = isOn ? say`Pause` : say`Train`; el('run').setAttribute('aria-pressed', isOn); }
   function stop() { cancelAnimationFrame(timer); timer = 0; pressed(false); }
   el('run').onclick = () => { if (timer) { stop(); now(); } else { undone = null; pressed(true); timer = requestAnimationFrame(loop); } };
   el('one').onclick = () => { stop(); undone = null; advance(1); now(); };

@@ -18,9 +18,7 @@ choices.forEach((b, i) => { b.onclick = () => choose(i); });
 const repaint = D.network ? pad() : () => {}, frame = document.querySelector('iframe');
 function follow() {
   repaint();
-  /* the page inside follows: its own button says what it would change to */
-  const inner = frame?.contentDocument?.getElementById('theme');
-  if (inner && inner.textContent !== el('theme').textContent) inner.click();
+  frame?.contentWindow.postMessage({ theme: isDark() ? 'dark' : 'light' }, '*');
 }
 if (frame) frame.onload = follow;
 theme(el('theme'), follow);

@@ -1,0 +1,260 @@
+"""The Chinese of pages and pictures: the table is whole and nothing in it is idle, and no English is left in a page."""
+
+import ast
+import html
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from tests.viz.pages.browser import browse, needs_chromium
+from viz import lesson
+from viz.drawing import words
+from viz.drawing.errors import DrawingError
+from viz.pages import emitted
+from viz.pages.steps import _doc
+
+ROOT = Path(viz.__file__).parent
+CHINESE = words.table("zh")
+ALIKE = {"Aa", "G", "Home", "End", "B", "T", "N", "P", "C", "{} {}"}  # names of keys, and what has no words
+SPOKEN = ["page.html", "playground.html"]
+REPORT = {"pad.js", "report.js", "ink.js"}  # of the lab report, which is English
+
+
+def python():
+    """The tree of each module of viz."""
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))]
+
+
+def strings(tree):
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def of_scripts():
+    found = set()
+    for path in (ROOT / "pages/assets").glob("*.js"):
+        phrases = words.phrases(path.read_text(encoding="utf-8"))
+        assert not phrases or path.name not in REPORT
+        found.update(phrases)
+    return found
+
+
+def of_templates():
+    found = set()
+    for name in SPOKEN:
+        text = re.sub(r"/\* .*? \*/", "", (ROOT / "pages/assets" / name).read_text(encoding="utf-8"))
+        said = [match[2] for pattern in (words.TEXTS, words.LABELS) for match in pattern.finditer(text)]
+        found.update(" ".join(html.unescape(sentence).split()) for sentence in said)
+    return {sentence for sentence in found if re.search("[a-zA-Z]", re.sub(r"\{\w+\}", "", sentence))}
+
+
+def of_python():
+    """The sentences that `say` is given as they are."""
+    found = set()
+    for tree in python():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say" and node.args:
+                given = node.args[0]
+                if isinstance(given, ast.Constant):
+                    found.add(given.value)
+                elif isinstance(given, ast.IfExp):
+                    found |= {given.body.value, given.orelse.value}
+    return found
+
+
+def test_every_sentence_of_a_page_has_a_chinese_one():
+    assert (of_scripts() | of_templates() | of_python()) - CHINESE["said"].keys() - ALIKE == set()
+
+
+def test_every_sentence_of_the_table_is_said_somewhere():
+    named = {title.capitalize().replace("_", " ") for title in ag.OPS}
+    known = of_scripts() | of_templates() | named | {_doc(op) for op in ag.OPS.values()}
+    known |= {string for tree in python() for string in strings(tree)}
+    assert CHINESE["said"].keys() - known == set()
+
+
+def test_every_word_that_is_looked_for_in_pictures_is_written_somewhere():
+    """Pictures and checks write with f-strings, of which a sentence is a part: each of its words stands in the code."""
+    folders = [ROOT, Path(nn.__file__).parent, Path(ag.__file__).parent / "testing"]
+    written = " ".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
+    written += " ".join(lesson.text.source(name, "en") for name in lesson.text.stems())
+    known = set(re.findall(r"\w+", written.lower()))
+    wanted = {word for key in CHINESE["found"] for word in re.findall(r"[a-z]{3,}", key.lower())}
+    assert wanted - known == set()
+
+
+@pytest.mark.parametrize("section", ["said", "found"])
+def test_a_chinese_sentence_has_the_fields_of_the_english_one(section):
+    for english, chinese in CHINESE[section].items():
+        wanted, found = (re.findall(r"\{(\w*)\}", sentence) for sentence in (english, chinese))
+        if any(wanted):
+            assert set(found) <= set(wanted), english
+        elif any(found):
+            assert set(map(int, found)) <= set(range(len(wanted))), english
+        else:
+            assert len(found) == len(wanted), english
+
+
+def test_the_language_is_that_of_the_argument_or_of_the_lesson():
+    w = ag.Tensor(2.0, True, name="w")
+    try:
+        lesson.speak("zh")
+        assert '<html lang="zh-Hans">' in viz.step_through(w * w).html
+        assert '<html lang="en">' in viz.step_through(w * w, language="en").html
+    finally:
+        lesson.speak("en")
+    page = viz.step_through(w * w, title="<b>", language="zh").html
+    assert "&lt;b&gt;" in page
+    assert "梯度下降一步" in page
+    assert "say`" not in page
+    with pytest.raises(DrawingError, match="language= is 'en' or 'zh', not 'fr'"):
+        viz.step_through(w * w, language="fr")
+
+
+def test_names_of_the_user_stay_as_they_are():
+    value, grad = (ag.Tensor(v, True, name=name) for v, name in (([[2.0, 1.0]], "value"), ([[1.0, 3.0]], "grad")))
+    page = viz.step_through(ag.sum(value * grad), names={"value": value, "grad": grad}, language="zh").html
+    drawn = re.findall(r"<text[^>]*>([^<]*)<", page)
+    assert {"value", "grad"} <= {text.strip() for text in drawn}
+
+
+# ---------------------------------------------------------------- pages as they are shown
+
+LEFT = """
+const frame = () => new Promise(done => setTimeout(done, 150));
+const ALLOWED = new Set(%s), left = new Set();
+function look() {
+  const bare = text => text.replace(/[\\w]+(\\.\\w+)+|\\w+=/g, '');
+  const take = text => (bare(text).match(/[A-Za-z_]{3,}/g) || []).filter(w => !ALLOWED.has(w))
+    .forEach(w => left.add(`${w}: ${text.trim().slice(0, 90)}`));
+  const walk = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode())
+    if (!walk.currentNode.parentElement.closest('script, style, pre, code, kbd')) take(walk.currentNode.textContent);
+  document.querySelectorAll('[aria-label], [title], [placeholder], [aria-valuetext]').forEach(e =>
+    ['aria-label', 'title', 'placeholder', 'aria-valuetext'].forEach(name => take(e.getAttribute(name) || '')));
+}
+const all_ = q => [...document.querySelectorAll(q)];
+for (const way of ['why', 'nudge', 'paths', 'predict']) {
+  document.querySelector(`[data-way=${way}]`)?.click();
+  await frame();
+  for (const b of all_('.seg').slice(0, 60)) {
+    b.click(); look();
+    const form = () => document.querySelector('.predict form');
+    for (const guess of form() ? ['', '0.123', '77'] : []) {
+      form().querySelector('input').value = guess; form().requestSubmit(); look();
+    }
+    document.querySelector('.predict form button[type=button]')?.click(); look();
+  }
+}
+for (const id of ['descend', 'theme', 'play', 'run', 'run', 'one', 'theme']) {
+  document.getElementById(id)?.click(); await frame(); look();
+}
+document.querySelector('.sec > button')?.click(); look();
+dispatchEvent(new Event('beforeprint')); look(); dispatchEvent(new Event('afterprint'));
+seen.left = [...left]; seen.lang = document.documentElement.lang;
+"""
+NAMES = [  # of operations and of their parameters, as formulas have them, and of libraries
+    *("sigmoid", "Sigmoid", "tanh", "Tanh", "relu", "ReLU", "exp", "log", "softmax", "log_softmax", "logsumexp", "max"),
+    *("sum", "mean", "matmul", "linear", "conv", "conv_input", "conv_weight", "weight", "bias", "sin", "cos", "Sin"),
+    *("Conv", "NumPy", "PyTorch", "float", "inf", "nan", "if", "else"),
+]
+
+
+def shown(page, tmp_path, *names):
+    return browse(page, tmp_path, LEFT % [*NAMES, *names], "", "--virtual-time-budget=40000")
+
+
+def network(batch, sizes=(2, 3, 2)):
+    a = ag.Tensor(np.linspace(-1, 1, 2 * batch).reshape(batch, 2), name="x")
+    for i, (m, n) in enumerate(pairwise(sizes)):
+        w = ag.Tensor(np.sin(np.arange(m * n)).reshape(n, m), True, name=f"W{i}")
+        a = ag.sigmoid(ag.linear(a, w, ag.Tensor(np.zeros(n), True, name=f"b{i}")))
+    return ag.squared_error(a, ag.Tensor(np.ones((batch, sizes[-1])), name="y"), reduction="mean")
+
+
+def scalar():
+    x, y = ag.Tensor(3.0, True, name="x"), ag.Tensor(-2.0, True, name="y")
+    return x * x + ag.exp(y) / x - ag.relu(y) * 2 + x**3 + ag.log(x) - (-y)
+
+
+def long():
+    x = ag.Tensor([0.5, -0.5], True, name="x")
+    for _ in range(90):
+        x = ag.sin(x) + x
+    return ag.sum(x)
+
+
+def windows():
+    x = ag.Tensor(np.arange(16.0).reshape(1, 1, 4, 4), True, name="x")
+    return ag.mean(ag.max(ag.relu(ag.conv(x, ag.Tensor(np.ones((1, 1, 2, 2)), True, name="w"))), axis=-1))
+
+
+@needs_chromium
+@pytest.mark.parametrize("made", [scalar, lambda: network(1), lambda: network(40, (2, 30, 3)), windows, long])
+def test_no_english_word_is_left_in_a_chinese_page(made, tmp_path):
+    seen = shown(viz.step_through(made(), language="zh"), tmp_path)
+    assert seen["lang"] == "zh-Hans"
+    assert seen["left"] == []
+
+
+@needs_chromium
+def test_a_recorded_page_says_why_in_chinese(tmp_path):
+    x = ag.Tensor([[2.0, 1.0], [1.0, 3.0]], True, name="x")
+    page = viz.step_through([ag.sum(x), ag.sum(x * x)], language="zh")
+    assert "只有输出是单个数时" in page.html
+    assert shown(page, tmp_path)["left"] == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_no_english_word_is_left_in_a_chinese_playground(outputs, tmp_path):
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    loss = nn.functional.binary_cross_entropy_with_logits if outputs == 1 else nn.functional.cross_entropy
+    y = (x[:, :1] > 0).astype(float) if outputs == 1 else np.arange(12) % 3
+    page = viz.playground(nn.MLP([2, 3, outputs], activation="tanh", seed=0), loss, x, y, language="zh")
+    assert shown(page, tmp_path)["left"] == []
+
+
+# ---------------------------------------------------------------- the theme of the page around it
+
+AROUND = """
+const inner = document.createElement('iframe');
+inner.setAttribute('sandbox', 'allow-scripts allow-same-origin');
+inner.srcdoc = PAGE;
+document.body.append(inner);
+await new Promise(done => { inner.onload = done; });
+const wait = () => new Promise(done => setTimeout(done, 100));
+const theme = () => inner.contentDocument.documentElement.dataset.theme ?? null;
+const say = async data => { inner.contentWindow.postMessage(data, '*'); await wait(); return theme(); };
+seen.themes = [theme()];
+for (const data of [{theme: 'dark'}, {theme: 'light'}, {theme: '<b>'}, 'dark', null]) seen.themes.push(await say(data));
+const other = document.createElement('iframe');
+document.body.append(other);
+other.contentDocument.write(`<script>parent.frames[0].postMessage({theme: 'dark'}, '*')<\\/script>`);
+await wait(); seen.stranger = theme();
+window.postMessage({theme: 'dark'}, '*'); await wait(); seen.itself = document.documentElement.dataset.theme ?? null;
+"""
+
+
+@needs_chromium
+def test_a_page_in_a_frame_takes_the_theme_of_the_page_around_it_and_of_no_other(tmp_path):
+    """The site tells its live pages so. Other messages and windows change nothing, nor what a page says to itself."""
+    w = ag.Tensor(2.0, True, name="w")
+    page = viz.step_through(w * w)
+    around = viz.pages.page.Page(
+        "around",
+        emitted.document(
+            "around", "", "", script=emitted.asset("common.js") + "theme(document.createElement('button'));"
+        ),
+    )
+    seen = browse(
+        around, tmp_path, f"const PAGE = {emitted.as_json(page.html)};{AROUND}", "", "--virtual-time-budget=9000"
+    )
+    assert seen["themes"] == [None, "dark", "light", "light", "light", "light"]
+    assert seen["stranger"] == "light"
+    assert seen["itself"] is None

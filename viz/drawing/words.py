@@ -1,0 +1,219 @@
+"""The words of pages and pictures in another language than English.
+
+`chinese.toml` leads from English sentences to Chinese ones. The code says a sentence in English (`say`, or a template
+of a script that is marked with ``say``), and the page has it in the present language. What the table lacks, such as the
+names of the user's own values, stays as it is.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from viz.drawing.errors import DrawingError
+
+TABLES = {"en": "", "zh": "chinese.toml"}
+LOCALES = {"en": "en", "zh": "zh-Hans"}
+
+_inside: ContextVar[str | None] = ContextVar("language", default=None)
+_spoken = ["en"]
+
+
+def language() -> str:
+    """The present language: that of `speaking`, else that of `speak`."""
+    return _inside.get() or _spoken[0]
+
+
+def known_language(name: str) -> str:
+    """The language, if there is a table for it. Raises `DrawingError` otherwise."""
+    if name not in TABLES:
+        raise DrawingError(f"language= is {' or '.join(map(repr, TABLES))}, not {name!r}")
+    return name
+
+
+def speak(name: str) -> None:
+    """Choose the language of pages and pictures from now on."""
+    _spoken[0] = known_language(name)
+
+
+@contextmanager
+def speaking(name: str | None) -> Iterator[None]:
+    """Within it the language is this one; None keeps the present one."""
+    token = _inside.set(language() if name is None else known_language(name))
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+@cache
+def table(name: str) -> dict[str, dict[str, str]]:
+    """The sections of a language's table, each from English sentences to its own."""
+    if not TABLES[name]:
+        return {"said": {}, "found": {}}
+    return tomllib.loads((Path(__file__).parent / TABLES[name]).read_text(encoding="utf-8"))
+
+
+def said(sentence: str) -> str:
+    """A sentence in the present language, its fields as they are."""
+    return table(language())["said"].get(sentence, sentence)
+
+
+def say(sentence: str, /, **fields: Any) -> str:
+    """A sentence in the present language, its fields filled.
+
+    >>> with speaking("zh"):
+    ...     say("{name} is used {n} times", name="x", n=3)
+    'x 被使用 3 次'
+    """
+    return said(sentence).format_map(fields) if fields else said(sentence)
+
+
+def joined(*sentences: str) -> str:
+    """Sentences one after the other: Chinese ones without a blank between them."""
+    return ("" if language() == "zh" else " ").join(filter(None, sentences))
+
+
+# ---------------------------------------------------------------- text that is finished
+
+
+@cache
+def _patterns(name: str) -> list[tuple[re.Pattern[str], str]]:
+    """The texts with fields as patterns; the longest first."""
+    found = table(name)["found"]
+    keys = sorted((key for key in found if "{}" in key), key=len, reverse=True)
+    return [(re.compile("(.+?)".join(map(re.escape, key.split("{}")))), found[key]) for key in keys]
+
+
+def matched(text: str, keep: Collection[str] = ()) -> str:
+    """A finished text in the present language; parts between wide gaps one by one; what is in ``keep`` as it is.
+
+    >>> with speaking("zh"):
+    ...     matched("no gradient is asked for")
+    '没有要求梯度'
+    """
+    found = table(language())["found"]
+    bare = " ".join(text.split())
+    if not found or not bare or bare in keep:
+        return text
+    parts = re.split(r"([ \u00a0]{3,})", text.strip())
+    if len(parts) > 1:
+        return "".join(matched(part, keep) for part in parts)
+    if bare in found:
+        return found[bare]
+    for pattern, sentence in _patterns(language()):
+        if fields := pattern.fullmatch(bare):
+            return sentence.format(*(matched(field, keep) for field in fields.groups()))
+    for between, instead in (("; ", "；"), (". ", "。"), (": ", "："), (", ", "，")):  # several texts in one
+        parts = bare.split(between)
+        if len(parts) > 1 and (told := [matched(part, keep) for part in parts]) != parts:
+            return instead.join(told)
+    return text
+
+
+LABELS = re.compile(r'( (?:aria-label|title|placeholder|xlink:title)=")([^"]+)(")')
+TEXTS = re.compile(r"(<(?!style|script)[^<>]*>)([^<>]*[A-Za-z][^<>]*)(?=<)")
+
+
+def markup(text: str, keep: Collection[str] = ()) -> str:
+    """A picture, or any other HTML, with its texts and labels in the present language."""
+    return _marked(text, lambda found: matched(found, keep))
+
+
+def template(text: str) -> str:
+    """A template of HTML in the present language: its texts and labels are sentences of the table."""
+    return _marked(text, lambda found: said(" ".join(found.split())) if found.strip() else found)
+
+
+def _marked(text: str, lookup: Callable[[str], str]) -> str:
+    if language() == "en":
+        return text
+
+    def replaced(found: re.Match[str]) -> str:
+        return f"{found[1]}{html.escape(lookup(html.unescape(found[2])))}{''.join(found.groups()[2:])}"
+
+    return LABELS.sub(replaced, TEXTS.sub(replaced, text))
+
+
+# ---------------------------------------------------------------- scripts
+
+
+MARK = re.compile(r"(?<![\w$.])say`")
+
+
+def phrases(text: str) -> list[str]:
+    """The sentences of a script: what stands in its templates marked with ``say``, with ``{}`` for each expression.
+
+    >>> phrases("a = say`${n} of ${say`all ${m}`}`;")
+    ['{} of {}', 'all {}']
+    """
+    found: list[str] = []
+
+    def noted(sentence: str) -> str:
+        found.append(sentence)
+        return sentence
+
+    _translated(text, noted)
+    return found
+
+
+def script(text: str) -> str:
+    """A script whose templates marked with ``say`` are in the present language, without the mark.
+
+    >>> script("a = say`${f(n)} steps`;")
+    'a = `${f(n)} steps`;'
+    >>> with speaking("zh"):
+    ...     script("a = say`${i} of ${n} right`;")
+    'a = `${n} 个中 ${i} 个正确`;'
+    """
+    return _translated(text, said)
+
+
+def _translated(text: str, lookup: Callable[[str], str]) -> str:
+    out, at = [], 0
+    while mark := MARK.search(text, at):
+        parts, expressions, end = template_parts(text, mark.end())
+        sentence = lookup("{}".join(parts))
+        inner = [f"${{{_translated(x, lookup)}}}" for x in expressions]
+        out += [text[at : mark.start()], "`", sentence.format(*inner), "`"]
+        at = end
+    return "".join([*out, text[at:]])
+
+
+def template_parts(text: str, at: int) -> tuple[list[str], list[str], int]:
+    """The parts and expressions of the template whose first character is at ``at``, and the place behind it."""
+    parts, expressions, start = [], [], at
+    while text[at] != "`":
+        if text.startswith("${", at):
+            parts.append(text[start:at])
+            start = at + 2
+            at = _expression_end(text, start)
+            expressions.append(text[start:at])
+            start = at = at + 1
+        else:
+            at += 2 if text[at] == "\\" else 1
+    return [*parts, text[start:at]], expressions, at + 1
+
+
+def _expression_end(text: str, at: int) -> int:
+    """The place of the brace that ends an expression within a template."""
+    depth = 0
+    while depth or text[at] != "}":
+        if text[at] == "`":
+            at = template_parts(text, at + 1)[2]
+        elif text[at] in "'\"":
+            quote, at = text[at], at + 1
+            while text[at] != quote:
+                at += 2 if text[at] == "\\" else 1
+            at += 1
+        else:
+            depth += {"{": 1, "}": -1}.get(text[at], 0)
+            at += 1
+    return at
