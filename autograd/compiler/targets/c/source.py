@@ -654,7 +654,8 @@ class Source(Text):
     def function(self, name: str, parameters: str, lines: Sequence[str]) -> str:
         """The name of a function of these lines: one for all that differ in nothing but names."""
         text = "\n".join(f"    {line}" for line in lines)
-        order = {declared: f"v{n}" for n, declared in enumerate(re.findall(r"([\w$]+)(?:,|$)", parameters))}
+        own = dict.fromkeys(re.findall(r"([\w$]+)(?:,|$)", parameters) + re.findall(r"\w+\$", text))
+        order = {declared: f"v{n}" for n, declared in enumerate(own)}
         key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{self._inlined};{parameters};{text}")
         if key not in self.functions:
             self.functions[key] = name = self.fresh(name)

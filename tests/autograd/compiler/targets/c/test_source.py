@@ -334,6 +334,15 @@ def test_loops_that_differ_in_a_function_or_a_dtype_are_not_shared():
 
 
 @needs_compiler
+def test_loops_that_differ_in_names_alone_are_shared():
+    model = nn.MLP([4, 4, 4, 4, 4], seed=0).to("float64")
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    case = training("alike", model, OPTIMIZERS["SGD"], squared, x)
+    assert len(re.findall(r"^static void layers_\d+_loop", case.source, flags=re.MULTILINE)) == 2
+    assert not faults([case])
+
+
+@needs_compiler
 @pytest.mark.parametrize("n", [3, 40])
 def test_products_of_several_dtypes(n):
     rng, cases = np.random.default_rng(0), []
