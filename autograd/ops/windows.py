@@ -532,14 +532,12 @@ def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) 
 def _first_largest(xp: Any, x: Any, size: Any, stride: Any, pads: Any, dilation: Any) -> Iterator[tuple[Any, Any]]:
     """For each tap its index in the framed ``x``, and the mask of the windows whose (first) maximum is there."""
     framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
-    high, found = _largest(xp, framed, size, stride, dilation), None
+    high, free = _largest(xp, framed, size, stride, dilation), None  # the windows whose maximum was not met yet
     for tap in _taps(high.shape[2:], size, stride, dilation):
         here = framed[tap] == high
-        if found is not None:
-            here, found = here & ~found, here | found
-        else:
-            found = here
+        here = here if free is None else here & free
         yield tap, here
+        free = ~here if free is None else free ^ here
 
 
 @op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
