@@ -92,7 +92,6 @@ class Module:
     _training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
-    _ignored_state: tuple[str, ...] = ()  # what a state dict of PyTorch has besides
     _mode: tuple[Mode | None, Any] = (None, None)
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
@@ -279,13 +278,12 @@ class Module:
         if hasattr(state, "for_module"):  # weights in another library's layout
             state = state.for_module(self)
         mine = dict(self._named_state())
-        # PyTorch's batch norms count their batches.
-        state = {name: value for name, value in state.items() if not str(name).endswith("num_batches_tracked")}
+        counts = {name for name in state if str(name).endswith("num_batches_tracked")}  # by PyTorch's batch norms
+        state = {name: value for name, value in state.items() if name in mine or name not in counts}
         wrong: list[str] = []
         if strict:
             wrong += [f"{name!r} is missing" for name in mine if name not in state]
-            ignored = {_join(path, name) for path, module in self.named_modules() for name in module._ignored_state}
-            wrong += [f"{name!r} is unexpected" for name in state if name not in mine and name not in ignored]
+            wrong += [f"{name!r} is unexpected" for name in state if name not in mine]
         given: dict[str, Tensor] = {}
         for name, tensor in mine.items():
             if name in state:

@@ -129,7 +129,6 @@ class _OverChannels(PlainModule):
 
     running_mean: Tensor | None
     running_var: Tensor | None
-    _ignored_state = ("num_batches_tracked",)  # PyTorch's count of batches, which this momentum does not need
     spaces: ClassVar[Spaces]
     normalize: Callable[..., Tensor]
 

@@ -329,3 +329,16 @@ def test_an_error_of_many_names_lists_missing_and_unexpected_ones():
     model = nn.MLP([2] * 7, seed=0)
     with pytest.raises(StateError, match=r"is missing.*'module\.0' is unexpected.*and 6 more\. Nothing was loaded"):
         model.load_state_dict({f"module.{n}": np.ones(2) for n in range(2)})
+
+
+def test_a_buffer_may_be_called_as_pytorch_calls_its_count_of_batches():
+    class Counted(nn.BatchNorm1d):
+        def __init__(self):
+            super().__init__(2)
+            self.register_buffer("num_batches_tracked", ag.Tensor(0.0))
+
+    first, second = Counted(), Counted()
+    first.num_batches_tracked = ag.Tensor(3.0)
+    second.load_state_dict(first.state_dict())
+    assert second.num_batches_tracked.tolist() == 3.0
+    nn.BatchNorm1d(2).load_state_dict(first.state_dict())
