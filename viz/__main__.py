@@ -198,9 +198,7 @@ class _Job:
         else:
             wanted = [name for name in self.expression.names if name in able and self.known[name] in leaves]
             if len(wanted) > DERIVED:
-                raise Refused(
-                    f"there are {len(wanted)} names that take a gradient: choose some, as --wrt {wanted[0]}"
-                )
+                raise Refused(f"there are {len(wanted)} names that take a gradient: choose some, as --wrt {wanted[0]}")
         if not wanted:
             raise Refused("--wrt is given no name")
         made = [explain(self.result, wrt=self.known[name]) for name in wanted]

@@ -35,10 +35,7 @@ class Algebra:
     """
 
     def __init__(
-        self,
-        known: Callable[[Name], Any],
-        constants: Iterable[Name] = (),
-        called: Callable[[Any], str] = str,
+        self, known: Callable[[Name], Any], constants: Iterable[Name] = (), called: Callable[[Any], str] = str
     ) -> None:
         self._known, self._constants, self._called = known, set(constants), called
         self.remarks: dict[str, None] = {}

@@ -26,24 +26,10 @@ from viz.drawing import numbers as digits
 from viz.drawing.errors import DrawingError
 from viz.formula.algebra import Algebra, substituted
 from viz.formula.check import ENTRIES, Check, checked
-from viz.formula.columns import (
-    COLUMN,
-    Row,
-    columns_of,
-    environment,
-    escape_markdown,
-    in_columns,
-)
+from viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
 from viz.formula.forms import Form, Name, compute, leaves_of, names_in, run
 from viz.formula.layout import Layout
-from viz.formula.paths import (
-    LARGEST,
-    Way,
-    Ways,
-    backward_order,
-    between,
-    size_of,
-)
+from viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
 from viz.formula.tracer import Traced
 from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, item, scalar_product
 from viz.recorded.names import PARAM

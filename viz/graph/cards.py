@@ -277,7 +277,7 @@ class Cards(CardParts):
     def value_and_gradient(self, card: Card, verdict: str = "", indented: bool = False) -> str:
         """The rows with value and gradient; if the gradient is a sum, with a cell for each use below.
 
-        ``indented``: behind an empty column.
+        ``indented``: with an empty column before them.
         """
         return self._rows(card, self.shown(card, card.value, style.VALUE), verdict, cell(" ") if indented else "")
 
@@ -383,9 +383,7 @@ class Cards(CardParts):
             words = text(label, style.CAPTION, self.theme.grad, italic=True)
             named = cell(words, align="LEFT", port=words_at[1], **self.hook(card, "glab"), **rule)
             shown = self.shown(card, card.gradient, style.CELL, gradient=True, widths=widths)
-            rows.append(
-                row(named, cell(shown, port=numbers_at[1], align="RIGHT", **self.hook(card, "grad"), **rule))
-            )
+            rows.append(row(named, cell(shown, port=numbers_at[1], align="RIGHT", **self.hook(card, "grad"), **rule)))
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
     def again(self, uses: Sequence[Socket], beside: bool = False) -> str:

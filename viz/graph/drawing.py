@@ -26,12 +26,7 @@ class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
     def __init__(
-        self,
-        scene: Scene,
-        theme: Theme,
-        title: str | None,
-        depth: int | None = None,
-        part: Selection | None = None,
+        self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None, part: Selection | None = None
     ) -> None:
         self.scene, self.theme, self.depth, self.part = scene, theme, depth, part
         self.cards = Cards(scene, theme)

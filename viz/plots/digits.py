@@ -199,9 +199,7 @@ def plot_confusion(
         from matplotlib.patches import Rectangle
 
         figure = new_figure(width, height, colours)
-        heading(
-            figure, title or summary, "row = true class     column = predicted class     boxed = right", colours
-        )
+        heading(figure, title or summary, "row = true class     column = predicted class     boxed = right", colours)
         axes = axes_at(figure, margin, edge, side, side)
         axes.set_xlim(0, k)
         axes.set_ylim(k, 0)

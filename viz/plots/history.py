@@ -73,7 +73,7 @@ def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]
     if not panels:
         raise DrawingError(
             f"there is nothing to plot in a history with {', '.join(given) or 'no series'}: plot_history needs names"
-            " such as 'loss' or 'validation_accuracy', each with one finite number per epoch at least"
+            " such as 'loss' or 'validation_accuracy', each with a number per epoch, at least one of them finite"
         )
     if epochs is None:
         epochs = np.arange(1.0, 1 + max(len(xs) for series in panels.values() for xs in series.values()))
@@ -87,9 +87,7 @@ def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]
     return epochs, panels
 
 
-def _plot(
-    epochs: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]], title: str, colours: style.Theme
-) -> Plot:
+def _plot(epochs: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]], title: str, colours: style.Theme) -> Plot:
     """The panels of these series."""
     with settings():
         figure = new_figure(PANEL[0] * len(panels), PANEL[1] + 0.65, colours)
@@ -115,12 +113,7 @@ def _held_out(name: str) -> bool:
 
 
 def _curves(
-    figure: Figure,
-    place: int,
-    quantity: str,
-    epochs: np.ndarray,
-    series: Mapping[str, np.ndarray],
-    theme: style.Theme,
+    figure: Figure, place: int, quantity: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], theme: style.Theme
 ) -> str:
     """Draw one panel; returns the words on its best validation epoch."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter

@@ -23,11 +23,7 @@ LAYERS = 12
 
 
 def plot_filters(
-    weight: Any,
-    *,
-    image: tuple[int, int] | None = None,
-    title: str | None = None,
-    theme: str | style.Theme = "light",
+    weight: Any, *, image: tuple[int, int] | None = None, title: str | None = None, theme: str | style.Theme = "light"
 ) -> Plot:
     """The filters of a convolution as tiles on one scale; a small square is a negative entry.
 

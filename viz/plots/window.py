@@ -315,13 +315,7 @@ def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
 
 
 def _drawn(
-    rows: list[list[_Grid | str]],
-    title: str,
-    line: str,
-    said: Sequence[str],
-    alt: str,
-    theme: style.Theme,
-    begin: int,
+    rows: list[list[_Grid | str]], title: str, line: str, said: Sequence[str], alt: str, theme: style.Theme, begin: int
 ) -> Plot:
     """Draw the rows below each other, later ones aligned with part number ``begin`` of the first."""
     lead = sum(map(_width, rows[0][:begin]))

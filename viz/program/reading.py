@@ -114,11 +114,11 @@ class Reading:
     def _knobs(self) -> list[Value]:
         """Knobs, and lines computed from knobs alone that several others read."""
         knobs = [value for value in self.program.values() if value.kind == "knob"]
-        for value in self.written:
-            kinds = {v.kind for v in self._before([value])}
-            if "knob" in kinds and kinds <= {"knob", "constant", "temporary"} and self._is_shared(value):
-                knobs.append(value)
-        return knobs
+        kinds: dict[Value, set[str]] = {}  # of a value and of all that it is computed from
+        for made in self.program.instructions:
+            kinds[made.out] = {made.out.kind}.union(*(kinds.get(arg, {arg.kind}) for arg in made.args))
+        allowed = {"knob", "constant", "temporary"}
+        return knobs + [v for v in self.written if "knob" in kinds[v] <= allowed and self._is_shared(v)]
 
     def _is_shared(self, value: Value) -> bool:
         readers = self.readers.get(value, [])

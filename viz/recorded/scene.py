@@ -175,7 +175,7 @@ class Group:
 class Scene:
     """The cards of the graph that computed ``outputs``, in topological order.
 
-    ``names``: what to call Tensors (anything else in it is passed over). ``inputs``, ``targets``: Tensors to be shown
+    ``names``: what to call Tensors (other entries are ignored). ``inputs``, ``targets``: Tensors to be shown
     in that role. ``gradients``: True computes them, False leaves them out, None computes them if a leaf has a
     ``.grad``; a Tensor or a list of them gives the upstream gradients of the outputs.
 
