@@ -38,7 +38,7 @@ def interpret(
 
     def array_of(value: Value) -> Any:
         if value not in known:
-            known[value] = _fitting(program, value, given[value] if value in given else _present(value))
+            known[value] = _fitting(program, value, given[value] if value in given else present(value))
         return known[value]
 
     for instruction in program.instructions:
@@ -52,7 +52,7 @@ def _fresh(array: Any) -> Any:
     return numpy.array(backends.to_numpy(array))[()]
 
 
-def _present(value: Value) -> Any:
+def present(value: Value) -> Any:
     """The array of an input, state, constant or number before the program runs."""
     if value.kind == "knob":
         mapping, key = value.origin

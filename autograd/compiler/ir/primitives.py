@@ -7,7 +7,7 @@ can disagree. An operation without a row can't be part of a program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -59,18 +59,21 @@ class Slot:
         return f"${self.index}"
 
 
+def mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """``tree`` with ``change`` applied to everything in it that is no tuple, list, dict or slice."""
+    if isinstance(tree, tuple | list):
+        parts = [mapped(part, change) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    if isinstance(tree, dict):
+        return {key: mapped(part, change) for key, part in tree.items()}
+    if isinstance(tree, slice):
+        return slice(*(mapped(part, change) for part in (tree.start, tree.stop, tree.step)))
+    return change(tree)
+
+
 def fill(template: Any, arrays: Sequence[Any]) -> Any:
-    """``template`` (tuples, lists, dicts and slices) with its slots replaced by the arrays."""
-    if type(template) is Slot:
-        return arrays[template.index]
-    if isinstance(template, tuple | list):
-        parts = [fill(part, arrays) for part in template]
-        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
-    if isinstance(template, dict):
-        return {key: fill(part, arrays) for key, part in template.items()}
-    if isinstance(template, slice):
-        return slice(*(fill(part, arrays) for part in (template.start, template.stop, template.step)))
-    return template
+    """``template`` with its slots replaced by the arrays."""
+    return mapped(template, lambda part: arrays[part.index] if type(part) is Slot else part)
 
 
 # ------------------------------------------------------------------------------------------------------------ the text
@@ -176,6 +179,14 @@ def piece_of(x: Any, start: int, shape: Shape, flip: bool = False) -> Any:
     """The part of a flat array from ``start`` on, reshaped; with ``flip`` it is stored transposed."""
     part = x[start : start + size(shape)]
     return part.reshape(shape[::-1]).T if flip else part.reshape(shape)
+
+
+def pieces_of(packed: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The arguments of an instruction that packs them, each with the parameters of its piece of the result."""
+    start = 0
+    for arg, flip in zip(packed.args, packed.params["flips"], strict=True):
+        yield arg, {"start": start, "shape": arg.shape, "flip": flip}
+        start += size(arg.shape)
 
 
 def _pack(xp: Any, *parts: Any, flips: Sequence[bool]) -> Any:
@@ -402,5 +413,5 @@ def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
 __all__ = [
     "BEFORE_DOT", "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "POWERS", "PRIMITIVES", "REDUCTIONS", "VIEWS",
     "Primitive", "Slot", "compute", "fill", "function_of", "infer", "index_text", "into", "is_basic", "is_view",
-    "piece_of", "resolved", "results_of", "row_of", "shown", "stand_in", "told_by",
+    "mapped", "piece_of", "pieces_of", "resolved", "results_of", "row_of", "shown", "stand_in", "told_by",
 ]  # fmt: skip

@@ -115,18 +115,23 @@ class Match:
 
 def same_counters(program: Program) -> Program:
     """Merge counters that are equal and advance together, such as Adam's step counts."""
-    producers = program.producers()
-    counters = [
-        s for s, v in program.updates.items()
-        if not s.shape and not {*_leaves(v, producers)} - {s} and s.origin is not None
-    ]  # fmt: skip
+    # Each number that arithmetic makes of one counter and constants: the counter, and the number of its formula.
+    formulas = {s: (s, 0) for s in program.updates if not s.shape and s.origin is not None}
+    known: dict[Any, int] = {}
+    for instruction in program.instructions:
+        counters = {formulas[arg][0] for arg in instruction.args if arg in formulas}
+        plain = all(arg in formulas or arg.kind == "constant" for arg in instruction.args)
+        if instruction.op in ELEMENTWISE and not instruction.out.shape and plain and len(counters) == 1:
+            key = instruction.op, *(formulas[arg][1] if arg in formulas else arg for arg in instruction.args)
+            formulas[instruction.out] = counters.pop(), known.setdefault(key, len(known) + 1)
     merged: dict[Value, Value] = {}
-    for i, a in enumerate(counters):
-        for b in counters[:i]:
-            equal = b not in merged and a.dtype == b.dtype and _same_bits(a.origin.data, b.origin.data)
-            if equal and _same_count(program.updates[a], program.updates[b], a, b, producers):
-                merged[a] = b
-                break
+    first: dict[Any, Value] = {}
+    for state, value in program.updates.items():
+        counter, formula = formulas.get(value, (None, 0))
+        if counter is state:
+            kept = first.setdefault((state.dtype, str(state.origin.data.item()), formula), state)  # zeros have a sign
+            if kept is not state:
+                merged[state] = kept
     if not merged:
         return program
     writer = Rewriter(program)
@@ -137,50 +142,6 @@ def same_counters(program: Program) -> Program:
     changed.updates = {s: v for s, v in changed.updates.items() if s not in merged}
     changed.merged = {**program.merged, **merged}
     return changed
-
-
-def _same_bits(x: Any, y: Any) -> bool:
-    """Whether two numbers are equal, with zeros of the same sign."""
-    one, other = x.item(), y.item()
-    return bool(one == other) and str(one) == str(other)
-
-
-def _leaves(value: Value, producers: dict[Value, Instruction]) -> Iterable[Value]:
-    """The values, other than constants, from which a number is computed by arithmetic; otherwise the number itself."""
-    met: dict[Value, None] = {}
-    pending = [value]
-    while pending:
-        value = pending.pop()
-        if value.kind == "constant" or value in met:
-            continue
-        met[value] = None
-        instruction = producers.get(value)
-        if instruction is None or instruction.op not in ELEMENTWISE or value.shape:
-            yield value
-        else:
-            pending += instruction.args
-
-
-def _same_count(x: Value, y: Value, a: Value, b: Value, producers: dict[Value, Instruction]) -> bool:
-    """Whether ``x`` is computed from ``a`` by the same operations as ``y`` from ``b``."""
-    met: set[tuple[Value, Value]] = set()
-    pending = [(x, y)]
-    while pending:
-        pair = x, y = pending.pop()
-        if pair in met or (x is a and y is b):
-            continue
-        met.add(pair)
-        p, q = producers.get(x), producers.get(y)
-        if x is a or y is b:
-            return False
-        if p is None or q is None:
-            if x is not y:
-                return False
-        elif p.op != q.op:
-            return False
-        else:
-            pending += zip(p.args, q.args, strict=True)
-    return True
 
 
 def pack(program: Program, small: int = SMALL) -> Program:

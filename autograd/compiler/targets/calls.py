@@ -11,7 +11,17 @@ from typing import Any
 import numpy
 
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, index_text, into, is_basic, is_view
+from autograd.compiler.ir.primitives import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    Slot,
+    index_text,
+    into,
+    is_basic,
+    is_view,
+    piece_of,
+    pieces_of,
+)
 from autograd.compiler.ir.program import Instruction, Value, algebra
 from autograd.compiler.passes.optimize import ADDENDS
 from autograd.compiler.targets.writer import Writer, piece_text
@@ -295,14 +305,11 @@ def _copied(writer: Writer, instruction: Instruction) -> None:
 
 def _pack(writer: Writer, instruction: Instruction) -> None:
     """Copy the parts that were not computed in their place in the buffer."""
-    name, start = writer.of(instruction.out), 0
-    whole = writer.plan.arrays[instruction.out]
-    for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
-        params = {"start": start, "shape": arg.shape, "flip": flip}
-        piece = compute("piece", params, (whole,))
-        start += piece.size
+    name, whole = writer.of(instruction.out), writer.plan.arrays[instruction.out]
+    for arg, params in pieces_of(instruction):
+        piece = piece_of(whole, **params)
         if arg not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[arg], piece):
-            target = writer.seen(f"{name}_{start}", piece, name, piece_text(name, params))
+            target = writer.seen(f"{name}_{params['start']}", piece, name, piece_text(name, params))
             writer.line(f"{target}[...] = {writer.of(arg)}", arg.shape)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from autograd import backends
 from autograd.common import shapes
 from autograd.compiler.executable import Executable, check_apart
-from autograd.compiler.ir.primitives import is_view, piece_of
+from autograd.compiler.ir.primitives import is_view, piece_of, pieces_of
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
 from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
@@ -52,13 +52,11 @@ class Source:
         for step in self.steps:
             if isinstance(step, Kernel) or step.op != "pack":
                 continue
-            flat, start = self.space.module.empty(step.out.shape, step.out.dtype), 0
-            self.arrays[step.out] = flat
-            for arg, flip in zip(step.args, step.params["flips"], strict=True):
-                if arg in made and arg not in found and arg not in self.in_place and not flip:
-                    found[arg] = step.out, start
-                    self.arrays[arg] = piece_of(flat, start, arg.shape)
-                start += shapes.size(arg.shape)
+            flat = self.arrays[step.out] = self.space.module.empty(step.out.shape, step.out.dtype)
+            for arg, piece in pieces_of(step):
+                if arg in made and arg not in found and arg not in self.in_place and not piece["flip"]:
+                    found[arg] = step.out, piece["start"]
+                    self.arrays[arg] = piece_of(flat, **piece)
         return found
 
     def name(self, base: str, thing: Any = None) -> str:
@@ -169,13 +167,10 @@ class Source:
         elif op == "take_sure":
             self.lines.append(f"{self.of(out)} = {names[0]}.take({names[1]}, axis={params['axis']})  # {out.shape}")
         elif op == "pack":
-            start = 0
-            for arg, name, flip in zip(args, names, params["flips"], strict=True):
-                if self.pieces.get(arg) != (out, start):
-                    shape = arg.shape[::-1] if flip else arg.shape
-                    piece = self.name(f"{out.name}_{start}", piece_of(self.arrays[out], start, shape))
-                    self.lines.append(f"{piece}[...] = {name}{'.T' if flip else ''}")
-                start += shapes.size(arg.shape)
+            for name, (arg, piece) in zip(names, pieces_of(instruction), strict=True):
+                if self.pieces.get(arg) != (out, piece["start"]):
+                    target = self.name(f"{out.name}_{piece['start']}", piece_of(self.arrays[out], **piece))
+                    self.lines.append(f"{target}[...] = {name}")
         elif op != "check_range":
             by = self.name(f"{out.name}_by", by_definition(instruction, self.program.name, self.space))
             self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {algebra(instruction)}")

@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 from autograd.backends import NUMPY
 from autograd.backends.errors import in_words
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
 from autograd.compiler.ir.program import PYTHONS, Instruction, Program, Value, knob_arithmetic
 from autograd.engine.declare.operation import OPS
 from autograd.engine.memory import owner
@@ -320,12 +320,9 @@ class Plan:
         for instruction in self.order:
             if instruction.op == "with_ones" and may_lie_within(instruction.args[0], True):
                 found[instruction.args[0]] = instruction.out, -1
-            if instruction.op == "pack":
-                start = 0
-                for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
-                    if may_lie_within(arg, flip):
-                        found[arg] = instruction.out, start
-                    start += shapes.size(arg.shape)
+            for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
+                if may_lie_within(arg, piece["flip"]):
+                    found[arg] = instruction.out, piece["start"]
         return found
 
     def _find_roots(self) -> dict[Value, Value]:
@@ -462,8 +459,7 @@ class Plan:
             return self.arrays[whole][:, :-1]
         if whole not in self.arrays:
             self.arrays[whole] = self._take(whole, blocks)
-        piece = {"start": start, "shape": out.shape, "flip": out in self.program.flipped}
-        return compute("piece", piece, (self.arrays[whole],))
+        return piece_of(self.arrays[whole], start, out.shape, out in self.program.flipped)
 
     def turned(self, value: Value) -> Any:
         """The transpose of a value's array: one object for one array, by which NumPy recognizes an operation in
@@ -555,11 +551,9 @@ class Plan:
             if self._within.get(args[0], (None, 0))[0] is not out:
                 yield self.arrays[out][:, :-1]
         elif instruction.op == "pack":
-            start = 0
-            for arg, flip in zip(args, instruction.params["flips"], strict=True):
-                if self._within.get(arg) != (out, start):
-                    yield compute("piece", {"start": start, "shape": arg.shape, "flip": flip}, (self.arrays[out],))
-                start += shapes.size(arg.shape)
+            for arg, piece in pieces_of(instruction):
+                if self._within.get(arg) != (out, piece["start"]):
+                    yield piece_of(self.arrays[out], **piece)
         else:
             yield self.arrays[out]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view
+from autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view, pieces_of
 from autograd.compiler.ir.program import Instruction, Origin, Value, identifier
 from autograd.compiler.targets.plan import Plan
 
@@ -161,12 +161,10 @@ class Writer:
         """The buffer that a value is written into, and the expression for its place."""
         if not self._places:
             for instruction in self.plan.order:
-                start = 0
-                for i, arg in enumerate(instruction.args if instruction.op in ("pack", "with_ones") else ()):
-                    flip = instruction.op == "pack" and instruction.params["flips"][i]
-                    place = {"start": start, "shape": arg.shape, "flip": flip}
-                    self._places.setdefault(arg, (instruction, place))
-                    start += shapes.size(arg.shape)
+                if instruction.op == "with_ones":
+                    self._places.setdefault(instruction.args[0], (instruction, {}))
+                for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
+                    self._places.setdefault(arg, (instruction, piece))
         whole, params = self._places[value]
         base = self.of(whole.out)
         return base, f"{base}[:, :-1]" if whole.op == "with_ones" else piece_text(base, params)

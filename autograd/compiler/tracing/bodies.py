@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd import backends
-from autograd.compiler.ir.primitives import compute
+from autograd.compiler.ir.primitives import compute, mapped
 from autograd.compiler.ir.program import Program, Value, identifier, method
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.compiler.tracing.namespace import TRACE
@@ -199,12 +199,16 @@ class Recorder:
 
     def check_forward(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
         """Record one operation."""
-        if _has_traced(params):
-            raise TraceError(
-                f"{line_of_user()} calls {op.name} with an index or another parameter that has no values within the "
-                "function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
-            )
-        params = {name: _asked(value) for name, value in params.items()}
+
+        def known(part: Any) -> Any:
+            if type(part) is Traced:
+                raise TraceError(
+                    f"{line_of_user()} calls {op.name} with an index or another parameter that has no values within "
+                    "the function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
+                )
+            return part.ask() if type(part) is Number else part  # on whose value the program depends then
+
+        params = mapped(params, known)
         args = tuple(map(self.number_of, arrays))
         array = result.data
         out = self._new(array, array.shape, array.dtype)
@@ -214,24 +218,6 @@ class Recorder:
         """Nothing."""
 
     check_backward = check_total = check_upstream
-
-
-def _has_traced(part: Any) -> bool:
-    """Whether a traced array is among the parameters."""
-    if isinstance(part, dict):
-        return any(map(_has_traced, part.values()))
-    if isinstance(part, slice):
-        return any(map(_has_traced, (part.start, part.stop, part.step)))
-    if isinstance(part, tuple | list):
-        return any(map(_has_traced, part))
-    return type(part) is Traced
-
-
-def _asked(part: Any) -> Any:
-    """A parameter with the values of numbers that may vary from call to call, on which the program depends then."""
-    if isinstance(part, tuple | list) and any(type(p) is Number for p in part):
-        return type(part)(map(_asked, part))
-    return part.ask() if type(part) is Number else part
 
 
 def recorded(

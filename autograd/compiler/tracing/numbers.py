@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from autograd import backends
-from autograd.compiler.tracing.traced import AnyTracer, Traced
+from autograd.compiler.tracing.traced import Traced
 from autograd.engine.modes import TRACER
 from autograd.engine.tensor import Tensor
 
@@ -31,9 +31,7 @@ class Number:
 
     __slots__ = ("tracer", "value", "text", "now", "places", "__weakref__")
 
-    def __init__(
-        self, tracer: AnyTracer, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]
-    ) -> None:
+    def __init__(self, tracer: Any, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]) -> None:
         self.tracer, self.value, self.text, self.now, self.places = tracer, value, text, now, places
         tracer.made.append(weakref.ref(self))
 
@@ -79,6 +77,7 @@ def _of_numbers(sign: str, operate: Callable[..., Any], *args: Any) -> Any:
 
 
 def _same(x: Any) -> Any:
+    """``x``. A reader holds no `Number`: one that outlives the trace counts as kept."""
     return x
 
 

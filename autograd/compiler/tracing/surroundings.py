@@ -374,27 +374,26 @@ INCIDENTAL = frozenset(
 """Names in classes that do not influence the results of methods."""
 
 
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    """``code``, and that of the functions nested in it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _codes_in(part)
+
+
 @functools.lru_cache(maxsize=4096)
 def _names_in(code: CodeType) -> tuple[str, ...]:
     """Names of globals and attributes in ``code``, including those in nested functions."""
-    names = dict.fromkeys(code.co_names)
-    for part in code.co_consts:
-        if isinstance(part, CodeType):
-            names |= dict.fromkeys(_names_in(part))
-    return tuple(names)
+    return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
 
 
 @functools.lru_cache(maxsize=4096)
 def _texts_in(code: CodeType) -> frozenset[str]:
     """Identifiers in the string constants of ``code``, if it uses a function such as ``getattr``."""
-    found: set[str] = set()
-    if not BY_NAME.isdisjoint(code.co_names):
-        for part in code.co_consts:
-            found.update(_WORD.findall(part) if isinstance(part, str) else ())
-    for part in code.co_consts:
-        if isinstance(part, CodeType):
-            found |= _texts_in(part)
-    return frozenset(found)
+    by_name = (each for each in _codes_in(code) if not BY_NAME.isdisjoint(each.co_names))
+    texts = (part for each in by_name for part in each.co_consts if isinstance(part, str))
+    return frozenset(word for text in texts for word in _WORD.findall(text))
 
 
 _WORD = re.compile(r"[^\W\d]\w*")

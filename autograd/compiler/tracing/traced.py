@@ -4,64 +4,19 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy
 
 from autograd import backends
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE
+from autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError, TraceError
 from autograd.interop.numpy_protocol import NAMES, call, called
-
-
-class AnyTracer(Protocol):
-    """The trace that arrays and numbers belong to, as far as they know it: `Tracer` is one."""
-
-    made: list[Any]
-    asked: set[Any]
-    refused: TraceError | None
-    device: str | None
-
-    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
-        """Append an instruction and return its result."""
-
-    def lift(self, x: Any, dtype: Any = None) -> Value:
-        """Convert ``x`` to a value of the program."""
-
-    def elementwise(self, name: str, args: Sequence[Any]) -> Any:
-        """Record a ufunc."""
-
-    def matmul(self, x: Any, y: Any) -> Any:
-        """Record a product of matrices."""
-
-    def getitem(self, x: Any, index: Any) -> Traced:
-        """Record ``x[index]``."""
-
-    def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
-        """Record an assignment to ``x[index]``."""
-
-    def viewed(self, x: Traced, step: View) -> Traced:
-        """The view of ``x`` that ``step`` describes."""
-
-    def seen(self, value: Value, path: Sequence[View]) -> Value:
-        """The value obtained by applying the views in ``path``."""
-
-    def written(self, value: Value, path: Sequence[View], new: Value) -> Value:
-        """``value`` after ``new`` was written to the part that the views in ``path`` select."""
-
-    def reshaped(self, x: Traced, shape: shapes.Shape, copy: bool | None) -> Traced:
-        """Record ``x.reshape(shape)``."""
-
-    def check_running(self, what: Any) -> None:
-        """Raise `TraceError` if ``what`` belongs to a trace that has ended."""
-
-    def refuse_writing(self, place: Any) -> None:
-        """Raise `TraceError` if ``place`` may not be written to."""
 
 
 def _namespace() -> Any:
@@ -88,7 +43,7 @@ class Traced:
 
     __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "_value", "_version", "__weakref__")
 
-    def __init__(self, tracer: AnyTracer, value: Value, weak: bool = False) -> None:
+    def __init__(self, tracer: Any, value: Value, weak: bool = False) -> None:
         self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype = value.shape, value.dtype
         self.base: Traced | None = None
@@ -158,7 +113,7 @@ class Traced:
         return _namespace().reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> Traced:
-        return self.tracer.getitem(self, index)
+        return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.tracer.refuse_writing(self)
@@ -261,18 +216,8 @@ WIDER = ("fabs", "float_power")
 
 def _as_tensors(function: Any, *args: Any, **options: Any) -> Any:
     """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
-    given, named = _changed(args, Traced, wrap), _changed(options, Traced, wrap)
-    return _changed(call(function, "__call__", given, named), Tensor, lambda tensor: tensor.data)
-
-
-def _changed(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
-    """``tree`` (tuples, lists and dicts) with ``change`` applied to the objects of a class."""
-    if isinstance(tree, dict):
-        return {key: _changed(part, kind, change) for key, part in tree.items()}
-    if isinstance(tree, tuple | list):
-        parts = [_changed(part, kind, change) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    return change(tree) if isinstance(tree, kind) else tree
+    given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
+    return mapped(call(function, "__call__", given, named), lambda part: part.data if type(part) is Tensor else part)
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from autograd.common import shapes
 from autograd.common.messages import of_type
 from autograd.common.shapes import Shape
 from autograd.compiler.ir.names import value_name
-from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
+from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, mapped, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option
 from autograd.compiler.tracing.lines import Lines, is_users, line_of_user
@@ -211,26 +211,20 @@ class Tracer:
     def split(self, tree: Any) -> tuple[Any, list[Value]]:
         """Replace the arrays in ``tree`` (tuples, lists, dicts and slices) by slots; return the tree and the arrays."""
         found: list[Value] = []
-        return self._split(tree, found), found
 
-    def _split(self, entry: Any, found: list[Value]) -> Any:
-        if type(entry) is Number:
-            return entry.ask()
-        if isinstance(entry, int) and type(entry) not in (int, bool):  # a member of an IntEnum prints as no number
-            return int(entry)
-        if isinstance(entry, Tensor):
-            entry = entry.data
-        if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
-            found.append(self.lift(entry))
-            return Slot(len(found) - 1)
-        if isinstance(entry, dict):
-            return {key: self._split(value, found) for key, value in entry.items()}
-        if isinstance(entry, slice):
-            return slice(*self._split((entry.start, entry.stop, entry.step), found))
-        if isinstance(entry, tuple | list):
-            parts = [self._split(part, found) for part in entry]
-            return type(entry)(*parts) if hasattr(entry, "_fields") else type(entry)(parts)
-        return entry
+        def slot_of(entry: Any) -> Any:
+            if type(entry) is Number:
+                return entry.ask()
+            if isinstance(entry, int) and type(entry) not in (int, bool):  # a member of an IntEnum prints as no number
+                return int(entry)
+            if isinstance(entry, Tensor):
+                entry = entry.data
+            if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
+                found.append(self.lift(entry))
+                return Slot(len(found) - 1)
+            return entry
+
+        return mapped(tree, slot_of), found
 
     def call(self, name: str, args: Any, options: dict[str, Any]) -> Any:
         """Call a NumPy function. It is recorded if any argument is traced, and computed at once otherwise."""
@@ -748,20 +742,9 @@ def _has_ellipsis(index: Any) -> bool:
 
 def _shifted(template: Any, by: int = 1) -> Any:
     """``template`` with the numbers of all slots increased by ``by``."""
-    count = _slots(template)
-    return fill(template, [Slot(i + by) for i in range(count)])
+    return mapped(template, lambda part: Slot(part.index + by) if type(part) is Slot else part)
 
 
 def _picks(arrays: Sequence[Value]) -> bool:
     """Whether an index contains a boolean mask whose values are not known during the trace."""
     return any(value.dtype == bool and value.kind != "constant" for value in arrays)
-
-
-def _slots(template: Any) -> int:
-    if type(template) is Slot:
-        return template.index + 1
-    if isinstance(template, tuple | list):
-        return max(map(_slots, template), default=0)
-    if isinstance(template, slice):
-        return _slots((template.start, template.stop, template.step))
-    return 0

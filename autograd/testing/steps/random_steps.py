@@ -696,7 +696,9 @@ def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_val
 
     It has parameters in several orders of memory, shared and transposed ones, slices of values that are reshaped and
     transposed, values and states written in place, views of states that are returned after the update, random draws,
-    numbers of Python's that change between the calls, and several calls with fresh inputs, some of other batch sizes.
+    numbers of Python's that change between the calls, NumPy arrays among the arguments, and several calls with fresh
+    inputs, some of other batch sizes. Between the calls copies take the place of parameters and layers; some steps have
+    a second function, ``again``, that uses the same states.
     Layers, losses and optimizers are those of ``vocabulary``. See also `strategies.steps`.
 
     >>> from random import Random

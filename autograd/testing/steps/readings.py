@@ -25,6 +25,7 @@ from autograd import backends, trees
 from autograd.common.shapes import size
 from autograd.compiler.compiled import Compiled
 from autograd.compiler.executable import Executable
+from autograd.compiler.ir.interpreter import present
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import steps as stages_of
@@ -293,14 +294,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States) -> Reading:
 
 def _given(program: Program) -> dict[Value, Any]:
     """The values of constants and of the numbers that are read at each call."""
-    found: dict[Value, Any] = {}
-    for value in program.values():
-        if value.kind == "constant":
-            found[value] = value.data
-        elif value.kind == "knob":
-            mapping, key = value.origin
-            found[value] = value.dtype.type(mapping[key])
-    return found
+    return {value: present(value) for value in program.values() if value.kind in ("constant", "knob")}
 
 
 def _pieces(program: Program, state: Value, flat: Any) -> Iterator[tuple[Tensor, Any]]:

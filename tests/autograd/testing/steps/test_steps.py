@@ -26,8 +26,10 @@ from tests.steps import NETWORKS, search, step_of
 FEATURES = (
     "optimizer.step()", "ag.gradients(", ".grad", "momentum=0.9", "Adam(", "RMSprop(", "clip_grad_norm_",
     "schedule.step()", "'lr': 0.02", "np.asfortranarray", "BatchNorm1d", "LayerNorm", "dropout", "generator=generator",
-    ".eval()", ".detach()", "float32", "float16", ")[::2]", ".T.reshape", "ag.broadcast_to", "ag.stack", "ag.concat",
-    "ag.split", "ag.where(mask", "labels", "results[-1]", ".data -= ", "[...] = ", "] = ", "1e-20", "np.round",
+    "copy.deepcopy(w", "copy.deepcopy(layer", "np.copy(", "def again(", "again(*batch", "raw.sum()",
+    "np.concatenate([raw", ".eval()", ".detach()", "float32", "float16", ")[::2]", ".T.reshape", "ag.broadcast_to",
+    "ag.stack", "ag.concat", "ag.split", "ag.where(mask", "labels", "results[-1]", ".data -= ", "[...] = ",
+    "] = ", "1e-20", "np.round",
 )  # fmt: skip
 """Some of the parts that random steps have."""
 
