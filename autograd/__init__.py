@@ -69,7 +69,8 @@ def __getattr__(name: str) -> _Any:
     if name == "testing":
         return _import_module("autograd.testing")
     if name in ("compile", "trace", "Program", "scan", "loop"):
-        return getattr(_import_module("autograd.compiler"), name)
+        found = globals()[name] = getattr(_import_module("autograd.compiler"), name)
+        return found
     if name in OPS:
         return OPS[name]
     if (found := _renamed(name)) is not None:

@@ -2,11 +2,13 @@
 
     python -m benchmarks.native                           # every work: some minutes
     python -m benchmarks.native --works A C --markdown benchmarks/NATIVE.md
+    python -m benchmarks.native --works B D E --threads 2 # by the clock on the wall, on a quiet machine
 
 All take turns; a figure is the mean of the fastest fifth of the rounds, by the processor's clock, so that other
 processes disturb it little. "100 steps" are those of a call: `ag.loop`, which gathers its batches, and `jax.lax.scan`,
 which is given one. Before that, the losses of three steps have to agree. Contestants that are not installed are left
-out. `GOALS` are what the ratios are held to.
+out. `GOALS` are what the ratios are held to. The floor of a step is the time of its multiplications at the rate of a
+large product of NumPy's, and that of its loops: the program in C without products.
 """
 
 from __future__ import annotations
@@ -14,22 +16,26 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 import autograd as ag
-from autograd.compiler.targets.c.build import compiler
+from autograd.compiler.targets.c import executable
+from autograd.compiler.targets.c.build import compiler, library
 from benchmarks import convolution, recurrent
 from benchmarks.contestants import glassgrad
 from benchmarks.referee import machine, surroundings
-from benchmarks.works import NETS
+from benchmarks.works import NETS, Net
 
 MANY = 100
 """Steps of one call of a loop."""
@@ -43,11 +49,21 @@ SECONDS = 0.02
 GOALS = {
     "jit": {"A": 0.25, "C": 0.27, "D": 0.70, "B": 0.86, "E": 0.93, "T": 0.5, "L": 0.5, "M": 0.5},
     "scan": {"A": 0.25, "C": 0.27, "D": 0.74, "B": 0.88, "E": 0.93},
+    "floor": {"A": 2.0, "C": 2.0, "D": 1.1, "B": 1.2, "E": 1.12},
     "PyTorch": {
         "A": 0.05, "C": 0.06, "D": 0.30, "B": 0.45, "E": 0.50, "digits --model cnn: 16, 32": 0.6, "LSTM": 0.8,
     },
 }
-"""The largest ratio of a step in C to the contestant's; to `lax.scan`, that of many steps in a call."""
+"""The largest ratio of a step in C to the contestant's; to `lax.scan` and the floor, that of many steps in a call."""
+
+TWO_THREADS = {"jit": {"B": 0.9, "D": 0.9, "E": 0.9}}
+"""The goals with two threads, in which products alone are divided."""
+
+PRODUCTS = re.compile(r"^ *((subtract_)?product_\w+|table->[sd]gemm|gg_transposef?)\(.*\);$", re.MULTILINE)
+"""The lines of a program in C that compute products."""
+
+SIDE = 512
+"""Rows and columns of the product whose rate is that of the floor."""
 
 Run = tuple[Callable[[], Any], int]
 """What is run, and how many steps that is."""
@@ -73,7 +89,26 @@ class Compiled(glassgrad.Net):
         self.many = lambda: ag.loop(step, data, rows)
 
 
-def contestants(key: str) -> dict[str, Run]:
+def parts(net: Net) -> dict[str, Run]:
+    """The parts of the floor: a large product of NumPy's, and a step in C without its products."""
+
+    def loops(text: str, **options: Any) -> Any:
+        return library(PRODUCTS.sub("", text), **options)
+
+    one, other = np.random.default_rng(0).random((2, SIDE, SIDE)).astype(net.dtype)
+    with mock.patch.object(executable, "library", loops):
+        alone = Compiled("c", net, net.layers(), *net.samples())
+        alone.step()
+    return {"product": (lambda: one @ other, 1), "loops": (alone.many, MANY)}
+
+
+def floor(net: Net, found: dict[str, float]) -> float:
+    """The microseconds of a step's multiplications at the rate of a large product, and of its loops."""
+    layers = [net.batch * inputs * outputs for inputs, outputs in pairwise(net.sizes)]
+    return found["product"] * (3 * sum(layers) - layers[0]) / SIDE**3 + found["loops"]
+
+
+def contestants(key: str, threads: int) -> dict[str, Run]:
     """The steps of a work by every contestant that is installed."""
     net = NETS[key]
     given = net, net.layers(), *net.samples()
@@ -93,7 +128,7 @@ def contestants(key: str) -> dict[str, Run]:
 
         from benchmarks.contestants import pytorch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         found["PyTorch"] = pytorch.Net(*given).step, 1
     return found
 
@@ -127,37 +162,40 @@ def _number(loss: Any) -> Any:
     return loss.detach().numpy() if hasattr(loss, "detach") else loss
 
 
-def microseconds(runs: dict[str, Run], rounds: int) -> dict[str, float]:
+def microseconds(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Microseconds of a step of each, measured in turns."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     repeats = {}
     for name, (run, _) in runs.items():
         run()
-        start = time.process_time()
+        start = clock()
         run()
-        repeats[name] = max(1, round(SECONDS / max(1e-6, time.process_time() - start)))
+        repeats[name] = max(1, round(SECONDS / max(1e-6, clock() - start)))
     for _ in range(rounds):
         for name, (run, count) in runs.items():
-            start = time.process_time()
+            start = clock()
             for _ in range(repeats[name]):
                 run()
-            times[name].append((time.process_time() - start) / repeats[name] / count)
+            times[name].append((clock() - start) / repeats[name] / count)
     return {name: 1e6 * float(np.mean(sorted(taken)[: max(1, rounds // 5)])) for name, taken in times.items()}
 
 
-def row(key: str, found: dict[str, float]) -> str:
+def row(key: str, found: dict[str, float], goals_of: dict[str, dict[str, float]]) -> str:
     """The line of a work: its figures, and the ratios with their goals."""
     figures = [f"{found[name]:.4g}" if name in found else "" for name in COLUMNS]
     ratios = []
-    for name, goals in GOALS.items():
-        ours = found.get("C, 100 steps" if name == "scan" else "C")
+    for name in GOALS:
+        goals = goals_of.get(name, {})
+        ours = found.get("C, 100 steps") if name == "scan" else found["C"]
+        if name == "floor":
+            ours = found.get("C, 100 steps", found["C"])
         ratio = ours / found[name] if ours and name in found else None
         goal = f" ({goals[key]})" if key in goals else ""
         ratios.append("" if ratio is None else f"{ratio:.3f}{goal}")
     return f"| {key} | {' | '.join([*figures, *ratios])} |"
 
 
-COLUMNS = ("C", "C, 100 steps", "NumPy", "jit", "scan", "PyTorch")
+COLUMNS = ("C", "C, 100 steps", "floor", "NumPy", "jit", "scan", "PyTorch")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -167,24 +205,34 @@ def main(arguments: list[str] | None = None) -> int:
     works = [*NETS, *others]
     parser.add_argument("--works", nargs="+", choices=works, default=works, metavar="WORK", help=", ".join(works))
     parser.add_argument("--rounds", type=int, default=25, help="of turns (25)")
+    parser.add_argument("--threads", type=int, default=1, help="of products (1); with more, by the clock on the wall")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="save the table")
     given = parser.parse_args(arguments)
+    if os.environ.get("OPENBLAS_NUM_THREADS") != str(given.threads):  # which NumPy reads when it is imported
+        command = [sys.executable, "-m", "benchmarks.native", *(sys.argv[1:] if arguments is None else arguments)]
+        os.execve(sys.executable, command, surroundings(given.threads))
     if hasattr(os, "sched_setaffinity"):  # JAX takes every core that it may run on
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-given.threads :])
+    clock, goals = (time.process_time, GOALS) if given.threads == 1 else (time.perf_counter, TWO_THREADS)
     about = machine()
     versions = [f"{name} {version(name)}" for name in ("jax", "torch") if importlib.util.find_spec(name)]
     said = [
         f"{about['processor']}, {about['system']}, Python {about['python']}, NumPy {about['numpy']}",
-        *versions, compiler().version.splitlines()[0], "one core. Microseconds a step, and ratios with their goals.",
+        *versions, compiler().version.splitlines()[0],
+        f"cores: {given.threads}. Microseconds a step, and ratios with their goals.",
     ]  # fmt: skip
-    heads = [*COLUMNS, "C ÷ jit", "100 steps ÷ scan", "C ÷ PyTorch"]
+    heads = [*COLUMNS, "C ÷ jit", "100 steps ÷ scan", "100 steps ÷ floor", "C ÷ PyTorch"]
     lines = [", ".join(said), "", f"| work | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
     wrong = []
     for key in given.works:
-        runs = contestants(key) if key in NETS else beside_torch(key)
+        runs = contestants(key, given.threads) if key in NETS else beside_torch(key)
         if key in NETS and key != "T" and not agree(runs):  # dropout is drawn by each library's own generator
             wrong.append(key)
-        lines.append(row(key, microseconds(runs, given.rounds if key != "E" else max(5, given.rounds // 4))))
+        runs |= parts(NETS[key]) if key in GOALS["floor"] and given.threads == 1 else {}
+        found = microseconds(runs, given.rounds if key != "E" else max(5, given.rounds // 4), clock)
+        if "loops" in found:
+            found["floor"] = floor(NETS[key], found)
+        lines.append(row(key, found, goals))
         print(lines[-1], file=sys.stderr, flush=True)
     text = "\n".join([*lines, "", *(f"{key}: {NETS[key]}" for key in given.works if key in NETS), ""])
     print(text)
@@ -196,6 +244,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":  # which NumPy reads when it is imported
-        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.native", *sys.argv[1:]], surroundings(1))
     sys.exit(main())

@@ -16,6 +16,9 @@ SHORT = 16
 LONG = 1024
 """More products than these are summed in parts, which keeps their digits and lets operands stay in the cache."""
 
+FEW = 64
+"""Products up to which sums along both operands are added up four at a time."""
+
 LARGE = 1 << 20
 """Bytes of a part of the second operand from which on BLAS, which copies operands in order, is faster."""
 
@@ -200,6 +203,9 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
     """``out = a @ b`` with one row or one column, where both operands lie along the sum; long sums in parts."""
     kind, k = C.types[str(dtype)], a.columns
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
+    if k <= FEW and k % 4 == z.rows % 4 == 0 and z.row_step == 1:
+        called(source, _four_dots(z.rows, k, x.row_step, kind, minus), x, y, z, kind, minus)
+        return
     added_up = f"part += x[{added(times('i', x.row_step), 'p')}] * y[p];"
     lines = [f"{kind} part = 0;", '_Pragma("omp simd reduction(+:part)")', f"for (long p = 0; p < {k}; p++) {added_up}"]
     total = "part"
@@ -216,6 +222,30 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
     lines.append(f"z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} {total};")
     lines = [f"for (long i = 0; i < {z.rows}; i++) {{", *(f"  {line}" for line in lines), "}"]
     called(source, lines, x, y, z, kind, minus)
+
+
+def _four_dots(rows: int, k: int, step: int, kind: str, minus: str) -> list[str]:
+    """The lines of short sums along both operands, four rows at a time: their vectors are added up as they are
+    transposed."""
+    whole = "int32_t" if kind == "float" else "int64_t"
+
+    def halves(one: str, other: str, *places: int) -> str:
+        low, high = ", ".join(map(str, places)), ", ".join(str(place + 2) for place in places)
+        return f"GG_SHUFFLED({one}, {other}, {whole}, {low}) + GG_SHUFFLED({one}, {other}, {whole}, {high})"
+
+    vector = f"const gg_{kind}4"
+    return [
+        f"for (long i = 0; i < {rows}; i += 4) {{",
+        f"  gg_{kind}4 a = {{0}}, b = {{0}}, c = {{0}}, d = {{0}};",
+        f"  for (long p = 0; p < {k}; p += 4) {{",
+        f"    {vector} y0 = *({vector} *)(y + p);",
+        *(f"    {row} += *({vector} *)(x + {times(f'(i + {r})', step)} + p) * y0;" for r, row in enumerate("abcd")),
+        "  }",
+        f"  {vector} ab = {halves('a', 'b', 0, 4, 1, 5)};",
+        f"  {vector} cd = {halves('c', 'd', 0, 4, 1, 5)};",
+        f"  *(gg_{kind}4 *)(z + i) {'-= factor *' if minus else '='} ({halves('ab', 'cd', 0, 1, 4, 5)});",
+        "}",
+    ]
 
 
 def _summed(

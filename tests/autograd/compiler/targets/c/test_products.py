@@ -16,7 +16,7 @@ from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.c.test_source import FAST, case_of
 from tests.autograd.compiler.targets.node import Case
 
-SIZES = [(1, 40, 7), (3, 2, 5), (21, 33, 1), (16, 2, 100), (40, 10, 70), (5, 20, 2500)]
+SIZES = [(1, 40, 7), (3, 2, 5), (21, 33, 1), (16, 2, 100), (40, 10, 70), (5, 20, 2500), (20, 1, 16), (1, 8, 60)]
 """Rows, columns, and the length of the sum."""
 
 
@@ -55,7 +55,7 @@ def test_products_are_right_for_every_kind_of_vector(monkeypatch, registers, dty
 def test_products_are_subtracted_where_a_state_lies(monkeypatch, registers, flip):
     monkeypatch.setattr(blocks, "registers", lambda: registers)
     rng, cases = np.random.default_rng(0), []
-    for m, n, k in [*SIZES, (1, 60, 30), (50, 1, 70), (60, 70, 80)]:
+    for m, n, k in [*SIZES, (1, 60, 30), (50, 1, 70), (60, 70, 80), (64, 128, 40)]:
         w, x, y = (rng.standard_normal(shape) for shape in ((m, n), (k, m), (k, n)))
         w = ag.asarray(w.T.copy().T if flip else w)
 
