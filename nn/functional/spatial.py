@@ -325,6 +325,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     if x.ndim < 3:
         raise ShapeError(f"local_response_norm takes x (batch, channels, *space); it was given shape {x.shape}.")
     (size,) = per_axis(size, 1, "size")
+    alpha, beta, k = number(alpha, "alpha"), number(beta, "beta"), number(k, "k")
     rows = reshape(x * x, shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
     total = sum_pool(rows, size=(size, 1), stride=1, padding=((size // 2, (size - 1) // 2), (0, 0)))
     normalized: Tensor = x / (reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
@@ -369,7 +370,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
     >>> pad([1.0, 2.0, 3.0], (2, 1), "reflect")
     Tensor([3.0, 2.0, 1.0, 2.0, 3.0, 2.0])
     """
-    x, given = asarray(x), tuple(pad)
+    x, given = asarray(x), tuple(pad) if isinstance(pad, Iterable) else (pad,)
     if len(given) % 2 or len(given) > 2 * x.ndim or not all(isinstance(n, Integral) for n in given):
         raise DomainError(
             f"pad takes a pair of integers for each of at most {x.ndim} axes, last axis first: {given!r}."

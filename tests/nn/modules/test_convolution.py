@@ -155,6 +155,8 @@ def test_a_training_step_compiles_to_the_eager_numbers():
         (lambda: F.interpolate(X, 3, mode="cubic"), DomainError, "no mode 'cubic'"),
         (lambda: F.interpolate(X, scale_factor=(2, 2, 2)), DomainError, "one for each of the 2 axes of space"),
         (lambda: F.pad(X, (1,)), DomainError, "pair of integers"),
+        (lambda: F.pad(X, 2), DomainError, "pair of integers"),
+        (lambda: F.local_response_norm(X, 2, alpha="a"), DTypeError, "alpha"),
         (lambda: F.pad(X, (9, 0), "reflect"), ShapeError, "at most 5"),
         (lambda: F.conv_transpose2d(X, np.ones((3, 2, 2, 2))), ShapeError, "a weight (in, out / groups"),
         (lambda: F.conv_transpose2d(X, W, output_padding=1), DomainError, "smaller than the stride"),
