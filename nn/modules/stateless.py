@@ -16,7 +16,8 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
 
     ``parameters``: path → Tensor of the same shape; those that are missing stay. So a network is a function of its
     weights, for `autograd.hessian`, `autograd.hvp` or weights that were computed. The module itself ends as it was; not
-    for one module in several threads at once. Raises `nn.errors.StateError` for an unknown path or another shape.
+    for one module in several threads at once. A shared parameter may be given by any of its paths. Raises
+    `nn.errors.StateError` for an unknown path, another shape, or two values for one parameter.
 
     >>> import autograd as ag, nn
     >>> model = nn.Linear(2, 1, seed=0, dtype="float64")
@@ -29,16 +30,21 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     check_instance(module, Module, "module", "a module of nn")
     check_instance(parameters, Mapping, "parameters", "a dict of names and arrays")  # type: ignore[type-abstract]
     mine = dict(module._named_state())
-    wrong = [f"{name!r} is unexpected" for name in parameters if name not in mine]
-    given = {name: asarray(value) for name, value in parameters.items() if name in mine}
-    wrong += [
-        f"{name!r} is {mine[name].shape} in the module, and was given as {value.shape}"
-        for name, value in given.items()
-        if value.shape != mine[name].shape
-    ]
+    known = {id(value) for value in mine.values()}
+    wrong, names, instead = [], {}, {}
+    for name, value in parameters.items():
+        own = mine.get(name, _found(module, name))
+        if id(own) not in known:
+            wrong.append(f"{name!r} is unexpected")
+            continue
+        given = instead.setdefault(id(own), asarray(value))
+        first = names.setdefault(id(own), name)
+        if value is not parameters[first]:
+            wrong.append(f"{name!r} and {first!r} are one parameter, and were given two values")
+        elif given.shape != own.shape:
+            wrong.append(f"{name!r} is {own.shape} in the module, and was given as {given.shape}")
     if wrong:
         raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
-    instead = {id(mine[name]): value for name, value in given.items()}
     places = [
         (part, name, getattr(part, name))  # read as an attribute, so that a compiled function watches the module's own
         for part in module.modules()
@@ -52,3 +58,10 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     finally:
         for part, name, value in places:
             vars(part)[name] = value
+
+
+def _found(module: Any, path: Any) -> Any:
+    """What is at a path, which may be another than the first of a shared parameter or module; ``None`` for nothing."""
+    for name in str(path).split("."):
+        module = vars(module).get(name) if isinstance(module, Module) else None
+    return module

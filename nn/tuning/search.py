@@ -37,6 +37,7 @@ from nn.tuning.spaces import check_space, chosen
 POLL = 0.2  # seconds between two looks at the storage while workers run, and between two attempts to open one
 ATTEMPTS = 10  # to make the tables of a database
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
+SURPLUS = "surplus"  # the attribute of a trial that one process started while another started the last
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def search(
         space: a dict of names and ranges: a pair of integers or floats, a list to choose from, or `Widths`. A range
             whose end is at least 10 times its start is drawn from on a logarithmic scale. Or a function that returns
             the choice for a trial of Optuna, whose ``suggest_…`` methods may be called conditionally.
-        trials: how many; those already in the storage count.
+        trials: how many, exactly, whatever number of processes works on them; those already in the storage count.
         budget: seconds after which no trial starts, and the running ones end. The finalists take their own time.
         epochs: of each trial.
         optimizer: ``optimizer(parameters, lr=lr)``; ``lr`` is .001 unless the space has one.
@@ -293,7 +294,7 @@ def search(
                 _work_together(job, jobs, study, callback)
         except KeyboardInterrupt:
             interrupted = True
-        tried = [_trial(t) for t in study.trials]
+        tried = [_trial(t) for t in _trials(study)]
         best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))
         last: list[Finalist] = []
         model = None
@@ -383,22 +384,37 @@ def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
     """Run trials until there are enough of them in the storage, or the time is over."""
     optuna = _optuna()
     study = _study(optuna, job)
-    over = optuna.study.MaxTrialsCallback(job.trials, states=None)
-    callbacks = [over]
-    if callback is not None:
-        callbacks.append(lambda study, trial: callback(_trial(trial)))
+
+    def ended(study: Any, trial: Any) -> None:
+        if callback is not None and SURPLUS not in trial.user_attrs:
+            callback(_trial(trial))
+        if len(_trials(study)) >= job.trials:
+            study.stop()
+
     left = None if job.ends is None else max(0.0, job.ends - time.time())
-    if len(study.get_trials(deepcopy=False)) < job.trials:
+    if len(_trials(study)) < job.trials:
         study.optimize(
             lambda trial: _objective(job, optuna, study, trial),
             timeout=left,
-            callbacks=callbacks,
-            catch=(TrainingError,),
+            callbacks=[ended],
+            catch=(TrainingError, _SurplusError),
         )
+
+
+def _trials(study: Any) -> list[Any]:
+    """The trials of a study, without those that were given up because other processes had started enough of them."""
+    return [t for t in study.get_trials(deepcopy=False) if SURPLUS not in t.user_attrs]
+
+
+class _SurplusError(Exception):
+    """Other processes have started enough trials."""
 
 
 def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
     """Train the network that ``trial`` chooses; return its best held-out accuracy."""
+    if sum(t.number < trial.number for t in _trials(study)) >= job.trials:
+        trial.set_user_attr(SURPLUS, True)
+        raise _SurplusError
     seed = job.seed + trial.number  # another one in every process, and in every call that goes on with a study
     study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
@@ -488,7 +504,7 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
             f"with jobs={jobs}, build, space and loss go to other processes, and one of them can't be pickled "
             f"({error}): define them with def in a module, or give jobs=1."
         ) from None
-    before = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
+    before = {t.number for t in _trials(study) if t.state.is_finished()}
     processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(jobs)]
     with _ended(processes):
         for process in processes:
@@ -497,7 +513,7 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
         while running:
             time.sleep(POLL)
             running = any(process.is_alive() for process in processes)
-            for t in study.get_trials(deepcopy=False):
+            for t in _trials(study):
                 if t.state.is_finished() and t.number not in before:
                     before.add(t.number)
                     if callback is not None:
