@@ -35,6 +35,9 @@ DEEPEST = 64
 DTYPE_ATTRIBUTES = ("to", "dtype", "output_datatype", "softmax_precision", "stash_type")
 """Attributes that are a dtype."""
 
+HINT = "consumed_inputs"
+"""An attribute of opsets before 6: inputs whose memory may be used again."""
+
 LISTED = 8
 """How many problems an error lists."""
 
@@ -298,6 +301,8 @@ class _Reader:
             return None
         attributes = {}
         for attribute in node.attribute:
+            if attribute.name == HINT:
+                continue
             try:
                 attributes[attribute.name] = self._attribute(attribute, around)
             except FileError as error:

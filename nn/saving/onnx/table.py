@@ -58,23 +58,29 @@ TABLE: dict[str, list[Row]] = {}
 """The rows of each operator, the oldest opset first. Operators of another domain than ONNX's are ``domain::name``."""
 
 
-def operator(*names: str, since: int = 1, known: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def operator(
+    *names: str, since: int = 1, known: str = "", passes: Callable[..., Any] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the function of an operator from an opset on: a decorator.
 
     ``known``: names of inputs, whose values the function gets as NumPy arrays, because the shape of its result depends
-    on them.
+    on them. ``passes``: another function, to which it passes its ``**options``: it has those attributes, too.
     """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = [*inspect.signature(function).parameters.values()]
+        if passes is not None:
+            others = inspect.signature(passes).parameters.values()
+            parameters[-1:] = [p for p in others if p.kind is p.KEYWORD_ONLY]
         inputs, attributes, required, many = [], [], [], False
-        for name, parameter in inspect.signature(function).parameters.items():
+        for parameter in parameters:
             if parameter.kind is parameter.KEYWORD_ONLY:
-                attributes.append(name)
+                attributes.append(parameter.name)
             else:
-                inputs.append(name)
+                inputs.append(parameter.name)
                 many |= parameter.kind is parameter.VAR_POSITIONAL
             if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL:
-                required.append(name)
+                required.append(parameter.name)
         counts = "outputs" in attributes
         for name in names:
             rows = TABLE.setdefault(name, [])
@@ -165,6 +171,16 @@ def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:
             f"chooses is {allowed / 2**30:.3g} GiB"
         )
     return shape
+
+
+def column(values: Any, axes: int) -> Any:
+    """A vector as an array with ``axes`` axes of length 1 behind."""
+    return values.reshape((-1, *(1,) * axes))
+
+
+def along(x: Any, axis: int, part: Any) -> Any:
+    """The part of ``x`` at an index or slice of one axis."""
+    return ag.getitem(x, index=(*(slice(None),) * axis, part))
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:

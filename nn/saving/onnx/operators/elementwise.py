@@ -12,7 +12,19 @@ import autograd as ag
 from autograd import Tensor
 from autograd.errors import DomainError, DTypeError
 from nn.functional import activations
-from nn.saving.onnx.table import axis_in, bounded, broadcast, cast, concrete, is_float, number, operator, rank, scalar
+from nn.saving.onnx.table import (
+    axis_in,
+    bounded,
+    broadcast,
+    cast,
+    column,
+    concrete,
+    is_float,
+    number,
+    operator,
+    rank,
+    scalar,
+)
 
 # ---------------------------------------------------------------------------------------------------------- arithmetic
 
@@ -25,7 +37,7 @@ def _aligned(x: Any, y: Any, axis: int | None) -> Any:
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(x: Any, y: Any, *, axis: Any = None, broadcast: Any = 0, consumed_inputs: Any = None) -> Any:
+    def apply(x: Any, y: Any, *, axis: Any = None, broadcast: Any = 0) -> Any:
         y = _aligned(x, y, axis)
         _broadcast_shape(x, y)
         return function(_as_number(x, y), _as_number(y, x))
@@ -44,14 +56,14 @@ def _broadcast_shape(*values: Any) -> Any:
 
 
 def _unary(function: Callable[[Any], Any]) -> Callable[..., Any]:
-    def apply(x: Any, *, consumed_inputs: Any = None) -> Any:
+    def apply(x: Any) -> Any:
         return function(x)
 
     return apply
 
 
 def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(*values: Any, consumed_inputs: Any = None) -> Any:
+    def apply(*values: Any) -> Any:
         _broadcast_shape(*values)
         return functools.reduce(function, values)
 
@@ -82,56 +94,20 @@ def _power(x: Any, y: Any) -> Any:
 
 
 BINARY: dict[str, Callable[..., Any]] = {
-    "Add": ag.add,
-    "Sub": ag.subtract,
-    "Mul": ag.multiply,
-    "Div": _divide,
-    "Pow": _power,
-    "Equal": ag.equal,
-    "Greater": ag.greater,
-    "GreaterOrEqual": ag.greater_equal,
-    "Less": ag.less,
-    "LessOrEqual": ag.less_equal,
-    "And": ag.logical_and,
-    "Or": ag.logical_or,
-    "Xor": ag.logical_xor,
-    "BitwiseAnd": ag.bitwise_and,
-    "BitwiseOr": ag.bitwise_or,
-    "BitwiseXor": ag.bitwise_xor,
-}
+    "Add": ag.add, "Sub": ag.subtract, "Mul": ag.multiply, "Div": _divide, "Pow": _power, "Equal": ag.equal,
+    "Greater": ag.greater, "GreaterOrEqual": ag.greater_equal, "Less": ag.less, "LessOrEqual": ag.less_equal,
+    "And": ag.logical_and, "Or": ag.logical_or, "Xor": ag.logical_xor, "BitwiseAnd": ag.bitwise_and,
+    "BitwiseOr": ag.bitwise_or, "BitwiseXor": ag.bitwise_xor,
+}  # fmt: skip
 
 UNARY: dict[str, Callable[..., Any]] = {
-    "Abs": ag.abs,
-    "Acos": ag.acos,
-    "Acosh": ag.acosh,
-    "Asin": ag.asin,
-    "Asinh": ag.asinh,
-    "Atan": ag.atan,
-    "Atanh": ag.atanh,
-    "BitwiseNot": ag.bitwise_invert,
-    "Ceil": ag.ceil,
-    "Cos": ag.cos,
-    "Cosh": ag.cosh,
-    "Erf": ag.erf,
-    "Exp": ag.exp,
-    "Floor": ag.floor,
-    "IsNaN": ag.isnan,
-    "Log": ag.log,
-    "Mish": activations.mish,
-    "Neg": ag.negative,
-    "Not": ag.logical_not,
-    "Reciprocal": ag.reciprocal,
-    "Relu": ag.relu,
-    "Round": ag.round,
-    "Sigmoid": ag.sigmoid,
-    "Sign": ag.sign,
-    "Sin": ag.sin,
-    "Sinh": ag.sinh,
-    "Softplus": ag.softplus,
-    "Sqrt": ag.sqrt,
-    "Tan": ag.tan,
-    "Tanh": ag.tanh,
-}
+    "Abs": ag.abs, "Acos": ag.acos, "Acosh": ag.acosh, "Asin": ag.asin, "Asinh": ag.asinh, "Atan": ag.atan,
+    "Atanh": ag.atanh, "BitwiseNot": ag.bitwise_invert, "Ceil": ag.ceil, "Cos": ag.cos, "Cosh": ag.cosh, "Erf": ag.erf,
+    "Exp": ag.exp, "Floor": ag.floor, "Identity": lambda x: x, "IsNaN": ag.isnan, "Log": ag.log,
+    "Mish": activations.mish, "Neg": ag.negative, "Not": ag.logical_not, "Reciprocal": ag.reciprocal, "Relu": ag.relu,
+    "Round": ag.round, "Sigmoid": ag.sigmoid, "Sign": ag.sign, "Sin": ag.sin, "Sinh": ag.sinh, "Softplus": ag.softplus,
+    "Sqrt": ag.sqrt, "Tan": ag.tan, "Tanh": ag.tanh,
+}  # fmt: skip
 
 MANY: dict[str, Callable[..., Any]] = {"Max": ag.maximum, "Min": ag.minimum, "Sum": ag.add}
 
@@ -140,14 +116,8 @@ for _kind, _rows in ((_binary, BINARY), (_unary, UNARY), (_many, MANY)):
         operator(_name)(_kind(_function))
 
 
-@operator("Identity")
-def identity(x: Any) -> Any:
-    """``x`` itself: nothing to record."""
-    return x
-
-
 @operator("Mean")
-def mean(*values: Any, consumed_inputs: Any = None) -> Any:
+def mean(*values: Any) -> Any:
     """The mean of several values."""
     _broadcast_shape(*values)
     return functools.reduce(ag.add, values) * (1 / len(values))
@@ -180,7 +150,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 
 @operator("Clip")
-def clip(x: Any, min: Any = None, max: Any = None, *, consumed_inputs: Any = None) -> Any:
+def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     """``x`` between ``min`` and ``max``; ``max`` where these are the wrong way round."""
     low, high = (None if bound is None else scalar(bound) for bound in (min, max))
     if all(bound is None or isinstance(bound, float | int) for bound in (low, high)):
@@ -205,75 +175,32 @@ def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any
 # -------------------------------------------------------------------------------------------------------- activations
 
 
-@operator("LeakyRelu")
-def leaky_relu(x: Any, *, alpha: float = 0.01, consumed_inputs: Any = None) -> Any:
-    """``x`` where positive, else ``alpha · x``."""
-    return ag.leaky_relu(x, slope=alpha)
+SELU = 1.67326319217681884765625, 1.05070102214813232421875
+"""Alpha and gamma, as ONNX says."""
+
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "LeakyRelu": lambda x, *, alpha=0.01: ag.leaky_relu(x, slope=alpha),
+    "Elu": lambda x, *, alpha=1.0: activations.elu(x, alpha),
+    "Celu": lambda x, *, alpha=1.0: activations.elu(x, alpha, input_scale=1 / alpha),
+    "Selu": lambda x, *, alpha=SELU[0], gamma=SELU[1]: activations.elu(x, alpha, gamma),
+    "ThresholdedRelu": lambda x, *, alpha=1.0: ag.where(ag.greater(x, alpha), x, 0.0),
+    "HardSigmoid": lambda x, *, alpha=0.2, beta=0.5: ag.clip(x * alpha + beta, 0.0, 1.0),
+    "HardSwish": lambda x: x * activations.hardsigmoid(x),
+    "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha),
+    "SwiGLU": lambda gate, x, *, alpha=1.0: ag.multiply(activations.silu(gate, alpha), x),
+    "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
+}
+
+for _name, _function in ACTIVATIONS.items():
+    operator(_name)(_function)
 
 
 @operator("PRelu")
-def prelu(x: Any, slope: Any, *, consumed_inputs: Any = None) -> Any:
+def prelu(x: Any, slope: Any) -> Any:
     """``x`` where positive, else ``slope · x``."""
     if rank(slope) == 1 and rank(x) > 2 and slope.shape[0] == x.shape[1] != x.shape[-1]:  # before opset 7: by channel
-        slope = ag.reshape(slope, shape=(-1, *(1,) * (rank(x) - 2)))
+        slope = column(slope, rank(x) - 2)
     return ag.where(ag.less(x, 0), ag.multiply(slope, x), x)
-
-
-@operator("Elu")
-def elu(x: Any, *, alpha: float = 1.0, consumed_inputs: Any = None) -> Any:
-    """``x`` where positive, else ``alpha (exp(x) - 1)``."""
-    return activations.elu(x, alpha)
-
-
-@operator("Celu")
-def celu(x: Any, *, alpha: float = 1.0) -> Any:
-    """``x`` where positive, else ``alpha (exp(x / alpha) - 1)``."""
-    return activations.elu(x, alpha, input_scale=1 / alpha)
-
-
-@operator("Selu")
-def selu(
-    x: Any, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875,
-    consumed_inputs: Any = None,
-) -> Any:  # fmt: skip
-    """``gamma`` times the Elu of ``alpha``."""
-    return activations.elu(x, alpha, gamma)
-
-
-@operator("ThresholdedRelu")
-def thresholded_relu(x: Any, *, alpha: float = 1.0) -> Any:
-    """``x`` where it is above ``alpha``, else 0."""
-    return ag.where(ag.greater(x, alpha), x, 0.0)
-
-
-@operator("HardSigmoid")
-def hard_sigmoid(x: Any, *, alpha: float = 0.2, beta: float = 0.5, consumed_inputs: Any = None) -> Any:
-    """``alpha · x + beta`` between 0 and 1."""
-    return ag.clip(x * alpha + beta, 0.0, 1.0)
-
-
-@operator("HardSwish")
-def hard_swish(x: Any) -> Any:
-    """``x`` times its HardSigmoid of slope 1/6."""
-    return x * activations.hardsigmoid(x)
-
-
-@operator("Swish")
-def swish(x: Any, *, alpha: float = 1.0) -> Any:
-    """``x · sigmoid(alpha · x)``."""
-    return activations.silu(x, alpha)
-
-
-@operator("SwiGLU")
-def swiglu(gate: Any, x: Any, *, alpha: float = 1.0) -> Any:
-    """``x`` times the Swish of the gate."""
-    return ag.multiply(activations.silu(gate, alpha), x)
-
-
-@operator("Softsign")
-def softsign(x: Any, *, consumed_inputs: Any = None) -> Any:
-    """``x / (1 + |x|)``."""
-    return ag.divide(x, ag.abs(x) + 1)
 
 
 @operator("Shrink")
@@ -346,7 +273,7 @@ def bit_cast(x: Any, *, to: int) -> Any:
 @operator("Dropout", known="ratio training_mode")
 def dropout(
     x: Any, ratio: Any = None, training_mode: Any = None, *, seed: int | None = None, is_test: int = 0,
-    consumed_inputs: Any = None, outputs: int = 1,
+    outputs: int = 1,
 ) -> Any:  # fmt: skip
     """``x`` as it is: an imported network is evaluated. The mask, where it is wanted, keeps everything."""
     if training_mode is not None and number(training_mode) and (ratio is None or number(ratio)):

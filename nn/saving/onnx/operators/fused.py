@@ -29,28 +29,24 @@ def _activated(x: Any, name: str, numbers: Any) -> Any:
     return ACTIVATIONS[name.lower()](x, *(*numbers, None, None)[:2]) if name else x
 
 
-@operator("com.microsoft::FusedConv")
+@operator("com.microsoft::FusedConv", passes=conv)
 def fused_conv(
     x: Any, weight: Any, bias: Any = None, z: Any = None, *, activation: str = "", activation_params: Any = (),
-    auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1, kernel_shape: Any = None, pads: Any = None,
-    strides: Any = None,
+    **options: Any,
 ) -> Any:  # fmt: skip
     """A convolution, plus ``z``, and an activation."""
-    y = conv(
-        x, weight, bias, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads,
-        strides=strides,
-    )  # fmt: skip
+    y = conv(x, weight, bias, **options)
     return _activated(y if z is None else ag.add(y, z), activation, activation_params)
 
 
-@operator("com.microsoft::FusedGemm")
+@operator("com.microsoft::FusedGemm", passes=gemm)
 def fused_gemm(
-    a: Any, b: Any, c: Any = None, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0,
-    activation: str = "", activation_alpha: float | None = None, activation_beta: float | None = None,
+    a: Any, b: Any, c: Any = None, *, activation: str = "", activation_alpha: float | None = None,
+    activation_beta: float | None = None, **options: Any,
 ) -> Any:  # fmt: skip
     """A Gemm and an activation."""
     numbers = [n for n in (activation_alpha, activation_beta) if n is not None]
-    return _activated(gemm(a, b, c, alpha=alpha, beta=beta, transA=transA, transB=transB), activation, numbers)
+    return _activated(gemm(a, b, c, **options), activation, numbers)
 
 
 @operator("com.microsoft::FusedMatMul")
@@ -66,28 +62,10 @@ def fused_matmul(
     return y if alpha == 1 else y * alpha
 
 
-@operator("com.microsoft::Gelu")
-def fused_gelu(x: Any) -> Any:
-    """``x · Φ(x)``."""
-    return ag.gelu(x)
-
-
-@operator("com.microsoft::BiasGelu")
-def bias_gelu(x: Any, bias: Any) -> Any:
-    """The Gelu of a sum."""
-    return ag.gelu(ag.add(x, bias))
-
-
-@operator("com.microsoft::FastGelu")
-def fast_gelu(x: Any, bias: Any = None) -> Any:
-    """The Gelu approximated by tanh, of ``x`` plus a bias."""
-    return gelu_tanh(x if bias is None else ag.add(x, bias))
-
-
-@operator("com.microsoft::QuickGelu")
-def quick_gelu(x: Any, *, alpha: float = 1.702) -> Any:
-    """``x · sigmoid(alpha · x)``."""
-    return silu(x, alpha)
+operator("com.microsoft::Gelu")(ag.gelu)
+operator("com.microsoft::BiasGelu")(lambda x, bias: ag.gelu(ag.add(x, bias)))
+operator("com.microsoft::FastGelu")(lambda x, bias=None: gelu_tanh(x if bias is None else ag.add(x, bias)))
+operator("com.microsoft::QuickGelu")(lambda x, *, alpha=1.702: silu(x, alpha))
 
 
 def _skipped(x: Any, skip: Any, bias: Any, outputs: int, normalized: Any) -> Any:
@@ -146,19 +124,15 @@ def multi_head_attention(
     )  # fmt: skip
 
 
-@operator("com.microsoft::Attention")
-def attention_of_projections(
-    x: Any, weight: Any, bias: Any = None, mask_index: Any = None, *, num_heads: int,
-    mask_filter_value: float = -10000.0, scale: float = 0.0, unidirectional: int = 0,
-) -> Any:  # fmt: skip
+@operator("com.microsoft::Attention", passes=multi_head_attention)
+def attention_of_projections(x: Any, weight: Any, bias: Any = None, mask_index: Any = None, **options: Any) -> Any:
     """Attention by heads, of the three parts of ``x · weight``."""
-    z = matmul(x, weight)
-    n = z.shape[2] // 3
-    query, key, value = (ag.getitem(z, index=(..., slice(i * n, (i + 1) * n))) for i in range(3))
-    return multi_head_attention(
-        query, key, value, bias, mask_index, num_heads=num_heads, mask_filter_value=mask_filter_value, scale=scale,
-        unidirectional=unidirectional,
-    )  # fmt: skip
+    return multi_head_attention(*_thirds(matmul(x, weight)), bias, mask_index, **options)
+
+
+def _thirds(x: Any) -> list[Any]:
+    n = x.shape[-1] // 3
+    return [ag.getitem(x, index=(..., slice(i * n, (i + 1) * n))) for i in range(3)]
 
 
 @operator("com.microsoft::EmbedLayerNormalization")
@@ -178,10 +152,7 @@ def embed_layer_normalization(
 # -------------------------------------------------------------------------------------------------------- scikit-learn
 
 
-@operator("Binarizer")
-def binarizer(x: Any, *, threshold: float = 0.0) -> Any:
-    """1 where ``x`` is above the threshold, else 0."""
-    return cast(ag.greater(x, threshold), x.dtype)
+operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold), x.dtype))
 
 
 @operator("Scaler")

@@ -9,7 +9,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, IndexingError, ShapeError
-from nn.saving.onnx.table import axis_in, bounded, cast, concrete, is_known, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator, rank
 
 
 def indices_in(indices: Any, n: int) -> Any:
@@ -29,7 +29,7 @@ def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
     places = indices_in(indices, x.shape[axis])
     bounded((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]), x.dtype)
     if is_known(places) and places.ndim == 0:
-        return ag.getitem(x, index=(*(slice(None),) * axis, int(places)))
+        return along(x, axis, int(places))
     return ag.take(x, places, axis=axis)
 
 
@@ -113,7 +113,7 @@ def scatter_elements(x: Any, indices: Any, updates: Any, *, axis: int = 0, reduc
     flat = places * strides[axis]
     for i, n in enumerate(indices.shape):
         if i != axis:
-            flat = flat + (numpy.arange(n) * strides[i]).reshape(-1, *(1,) * (rank(x) - 1 - i))
+            flat = flat + column(numpy.arange(n) * strides[i], rank(x) - 1 - i)
     out = _scattered(ag.reshape(x, shape=(-1,)), flat.reshape(-1), ag.reshape(updates, shape=(-1,)), reduction)
     return ag.reshape(out, shape=x.shape)
 

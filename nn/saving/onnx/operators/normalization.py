@@ -8,18 +8,18 @@ from typing import Any
 import autograd as ag
 from autograd.errors import DomainError
 from nn.saving.onnx.operators.elementwise import dtype_of
-from nn.saving.onnx.table import axis_in, cast, operator, rank
+from nn.saving.onnx.table import axis_in, cast, column, operator, rank
 
 
 def _column(values: Any, x: Any) -> Any:
     """One value for each channel, to be broadcast over the space of ``x``."""
-    return values if rank(x) < 3 else ag.reshape(values, shape=(-1, *(1,) * (rank(x) - 2)))
+    return values if rank(x) < 3 else column(values, rank(x) - 2)
 
 
 @operator("BatchNormalization")
 def batch_normalization(
     x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsilon: float = 1e-5, momentum: float = 0.9,
-    training_mode: int = 0, spatial: int = 1, is_test: int = 0, consumed_inputs: Any = None, outputs: int = 1,
+    training_mode: int = 0, spatial: int = 1, is_test: int = 0, outputs: int = 1,
 ) -> Any:  # fmt: skip
     """``x`` normalized by a known mean and variance of each channel; in ``training_mode`` by those of the batch."""
     if not training_mode:
@@ -41,7 +41,7 @@ def batch_normalization(
 
 
 @operator("InstanceNormalization")
-def instance_normalization(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, consumed_inputs: Any = None) -> Any:
+def instance_normalization(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5) -> Any:
     """Each channel of each sample normalized by its own mean and variance."""
     y = ag.standardize(x, axis=tuple(range(2, rank(x))), eps=epsilon)
     return ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))

@@ -13,7 +13,7 @@ import autograd as ag
 from autograd.errors import ShapeError
 from nn.saving.onnx.operators.elementwise import dtype_of
 from nn.saving.onnx.operators.windows import conv
-from nn.saving.onnx.table import axis_in, bounded, cast, concrete, is_float, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_float, operator, rank
 
 
 def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
@@ -22,11 +22,10 @@ def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
         return values
     axis = axis_in(axis, rank(x))
     if block_size:
-        index = (*(slice(None),) * axis, slice(0, x.shape[axis]))
-        return ag.getitem(ag.repeat(values, repeats=block_size, axis=axis), index=index)
+        return along(ag.repeat(values, repeats=block_size, axis=axis), axis, slice(0, x.shape[axis]))
     if values.shape != x.shape[axis : axis + 1]:
         raise ShapeError(f"there are {values.shape} scales or zero points for axis {axis} of x {x.shape}")
-    return ag.reshape(values, shape=(-1, *(1,) * (rank(x) - 1 - axis)))
+    return column(values, rank(x) - 1 - axis)
 
 
 @operator("QuantizeLinear")
@@ -87,37 +86,27 @@ def matmul_integer(a: Any, b: Any, a_zero_point: Any = None, b_zero_point: Any =
     return cast(ag.matmul(_centred(a, a_zero_point, by_row=True), _centred(b, b_zero_point)), "int32")
 
 
-@operator("ConvInteger")
-def conv_integer(
-    x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: Any = None, *, auto_pad: str = "NOTSET",
-    dilations: Any = None, group: int = 1, kernel_shape: Any = None, pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+@operator("ConvInteger", passes=conv)
+def conv_integer(x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: Any = None, **options: Any) -> Any:
     """The convolution of bytes, in 32 bits."""
     shift = w_zero_point
     if shift is not None and rank(shift):
-        shift = ag.reshape(shift, shape=(-1, *(1,) * (rank(weight) - 1)))
-    z = conv(  # in floats, of which float64 holds every such integer
-        cast(_centred(x, x_zero_point), "float64"), cast(_centred(weight, shift), "float64"), auto_pad=auto_pad,
-        dilations=dilations, group=group, pads=pads, strides=strides,
-    )  # fmt: skip
+        shift = column(shift, rank(weight) - 1)
+    # In floats, of which float64 holds every such integer.
+    z = conv(cast(_centred(x, x_zero_point), "float64"), cast(_centred(weight, shift), "float64"), **options)
     return cast(z, "int32")
 
 
-@operator("QLinearConv")
+@operator("QLinearConv", passes=conv)
 def quantized_conv(
     x: Any, x_scale: Any, x_zero_point: Any, weight: Any, w_scale: Any, w_zero_point: Any, y_scale: Any,
-    y_zero_point: Any, bias: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1,
-    kernel_shape: Any = None, pads: Any = None, strides: Any = None,
+    y_zero_point: Any, bias: Any = None, **options: Any,
 ) -> Any:  # fmt: skip
     """The convolution of quantized values, quantized."""
-    z = conv_integer(
-        x, weight, x_zero_point, w_zero_point, auto_pad=auto_pad, dilations=dilations, group=group, pads=pads,
-        strides=strides,
-    )  # fmt: skip
-    column = (-1, *(1,) * (rank(x) - 2))
-    z = z if bias is None else ag.add(z, ag.reshape(bias, shape=column))
+    z = conv_integer(x, weight, x_zero_point, w_zero_point, **options)
+    z = z if bias is None else ag.add(z, column(bias, rank(x) - 2))
     scale = ag.divide(ag.multiply(x_scale, w_scale), y_scale)
-    scale = ag.reshape(scale, shape=column) if rank(scale) else scale
+    scale = column(scale, rank(x) - 2) if rank(scale) else scale
     return _shifted(ag.round(ag.multiply(cast(z, "float32"), scale)), y_zero_point, y_zero_point.dtype)
 
 

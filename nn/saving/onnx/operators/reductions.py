@@ -10,7 +10,20 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.table import axis_in, bounded, broadcast, cast, concrete, ints, is_float, number, operator, rank
+from nn.saving.onnx.table import (
+    along,
+    axis_in,
+    bounded,
+    broadcast,
+    cast,
+    column,
+    concrete,
+    ints,
+    is_float,
+    number,
+    operator,
+    rank,
+)
 
 # ---------------------------------------------------------------------------------------------------------- reductions
 
@@ -25,13 +38,13 @@ def _reduction(function: Callable[..., Any], of_nothing: float | None = None) ->
     """``function(x, axis, keepdims)``; ``of_nothing`` is the result where there are no elements."""
 
     def reduce(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Any:
-        along = _axes(x, axes, noop_with_empty_axes)
-        if along and of_nothing is not None and not all(x.shape[a] for a in along):
-            shape = [1 if i in along else n for i, n in enumerate(x.shape) if keepdims or i not in along]
+        gone = _axes(x, axes, noop_with_empty_axes)
+        if gone and of_nothing is not None and not all(x.shape[a] for a in gone):
+            shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
             low = -math.inf if is_float(x) else False if x.dtype.kind == "b" else numpy.iinfo(x.dtype).min
             high = math.inf if is_float(x) else True if x.dtype.kind == "b" else numpy.iinfo(x.dtype).max
             return numpy.full(shape, low if of_nothing < 0 else high, x.dtype)
-        return cast(function(x, axis=along, keepdims=bool(keepdims)), x.dtype)
+        return cast(function(x, axis=gone, keepdims=bool(keepdims)), x.dtype)
 
     return reduce
 
@@ -62,11 +75,11 @@ def _log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _largest(x: Any, axis: Any, keepdims: bool) -> Any:
-    return ag.any(x, axis=axis, keepdims=keepdims) if x.dtype.kind == "b" else ag.max(x, axis=axis, keepdims=keepdims)
+    return (ag.any if x.dtype.kind == "b" else ag.max)(x, axis=axis, keepdims=keepdims)
 
 
 def _smallest(x: Any, axis: Any, keepdims: bool) -> Any:
-    return ag.all(x, axis=axis, keepdims=keepdims) if x.dtype.kind == "b" else ag.min(x, axis=axis, keepdims=keepdims)
+    return (ag.all if x.dtype.kind == "b" else ag.min)(x, axis=axis, keepdims=keepdims)
 
 
 for _name, _function, _nothing in (
@@ -95,7 +108,7 @@ operator("ArgMin")(_place_of(ag.argmin))
 def _softmax_like(name: str, function: Callable[..., Any]) -> None:
     """Two rows: before opset 13 the axes from ``axis`` on are taken together."""
 
-    def along(x: Any, *, axis: int = -1) -> Any:
+    def of_axis(x: Any, *, axis: int = -1) -> Any:
         return function(x, axis=axis_in(axis, rank(x)))
 
     def flattened(x: Any, *, axis: int = 1) -> Any:
@@ -105,14 +118,13 @@ def _softmax_like(name: str, function: Callable[..., Any]) -> None:
         rows = function(ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))), axis=1)
         return ag.reshape(rows, shape=x.shape)
 
-    operator(name, since=13)(along)
+    operator(name, since=13)(of_axis)
     operator(name)(flattened)
 
 
 def _hardmax(x: Any, axis: int) -> Any:
     places = ag.argmax(x, axis=axis, keepdims=True)
-    classes = numpy.arange(x.shape[axis]).reshape(-1, *(1,) * (rank(x) - 1 - axis))
-    return cast(ag.equal(places, classes), x.dtype)
+    return cast(ag.equal(places, column(numpy.arange(x.shape[axis]), rank(x) - 1 - axis)), x.dtype)
 
 
 _softmax_like("Softmax", ag.softmax)
@@ -122,14 +134,13 @@ _softmax_like("Hardmax", _hardmax)
 
 def _cumulative(function: Callable[..., Any], neutral: int) -> Callable[..., Any]:
     def accumulate(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0) -> Any:
-        along = axis_in(number(axis), rank(x))
-        x = ag.flip(x, axis=along) if reverse else x
-        out = cast(function(x, axis=along), x.dtype)
+        axis = axis_in(number(axis), rank(x))
+        x = ag.flip(x, axis=axis) if reverse else x
+        out = cast(function(x, axis=axis), x.dtype)
         if exclusive:
-            index = (*(slice(None),) * along, slice(0, x.shape[along]))
-            width = [(1, 0) if i == along else (0, 0) for i in range(rank(x))]
-            out = ag.getitem(ag.pad(out, pad_width=width, constant_values=neutral), index=index)
-        return ag.flip(out, axis=along) if reverse else out
+            width = [(1, 0) if i == axis else (0, 0) for i in range(rank(x))]
+            out = along(ag.pad(out, pad_width=width, constant_values=neutral), axis, slice(0, x.shape[axis]))
+        return ag.flip(out, axis=axis) if reverse else out
 
     return accumulate
 
@@ -179,11 +190,7 @@ def einsum(*operands: Any, equation: str) -> Any:
     return ag.einsum(equation, *operands)
 
 
-@operator("Det")
-def det(x: Any) -> Any:
-    """The determinant of square matrices."""
-    return ag.det(x)
-
+operator("Det")(ag.det)
 
 # ------------------------------------------------------------------------------------------------------------- orders
 
@@ -195,8 +202,7 @@ def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) 
     count = int(number(k))
     if not 0 <= count <= x.shape[axis]:
         raise DomainError(f"k = {count} of {x.shape[axis]} elements")
-    order = ag.argsort(x, axis=axis, descending=bool(largest))
-    order = ag.getitem(order, index=(*(slice(None),) * axis, slice(0, count)))
+    order = along(ag.argsort(x, axis=axis, descending=bool(largest)), axis, slice(0, count))
     return ag.take_along_axis(x, order, axis=axis), order
 
 

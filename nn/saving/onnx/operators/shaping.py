@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -10,25 +11,17 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
 from nn.saving.onnx.operators.elementwise import dtype_of
-from nn.saving.onnx.table import axis_in, bounded, ints, number, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, column, ints, number, operator, rank
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 
 
-@operator("Shape")
-def shape(x: Any, *, start: int = 0, end: int | None = None) -> Any:
-    """The shape, from axis ``start`` to ``end``."""
-    return numpy.asarray(x.shape[start:end], "int64")
-
-
-@operator("Size")
-def size(x: Any) -> Any:
-    """The number of elements."""
-    return numpy.asarray(math.prod(x.shape), "int64")
+operator("Shape")(lambda x, *, start=0, end=None: numpy.asarray(x.shape[start:end], "int64"))
+operator("Size")(lambda x: numpy.asarray(math.prod(x.shape), "int64"))
 
 
 @operator("Reshape", known="shape")
-def reshape(x: Any, shape: Any, *, allowzero: int = 0, consumed_inputs: Any = None) -> Any:
+def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
     """``x`` in another shape, where 0 keeps an axis (unless ``allowzero``) and -1 is what is left."""
     wanted = ints(shape)
     if not allowzero:
@@ -107,15 +100,8 @@ def split(x: Any, split: Any = None, *, axis: int = 0, num_outputs: int | None =
         lengths[-1] = n - sum(lengths[:-1])
     if sum(lengths) != n or min(lengths, default=0) < 0:
         raise ShapeError(f"axis {axis} of x {x.shape} can't be cut into parts of {lengths}")
-    parts, start = [], 0
-    for length in lengths:
-        parts.append(_range_of(x, axis, start, start + length))
-        start += length
-    return tuple(parts)
-
-
-def _range_of(x: Any, axis: int, start: int, stop: int) -> Any:
-    return ag.getitem(x, index=(*(slice(None),) * axis, slice(start, stop)))
+    ends = [*itertools.accumulate(lengths)]
+    return tuple(along(x, axis, slice(end - n, end)) for n, end in zip(lengths, ends, strict=True))
 
 
 @operator("Slice", known="starts ends axes steps")
@@ -277,7 +263,7 @@ def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
     bounded((*indices.shape, n), values.dtype)
     places = indices if indices.dtype.kind in "iu" else ag.astype(indices, "int64")
     places = ag.expand_dims(ag.where(ag.less(places, 0), ag.add(places, n), places), axis=axis)
-    classes = numpy.arange(n).reshape(-1, *(1,) * (rank(indices) - axis))
+    classes = column(numpy.arange(n), rank(indices) - axis)
     off, on = (ag.getitem(values, index=i) for i in (0, 1))
     return ag.where(ag.equal(places, classes), on, off)
 

@@ -9,14 +9,14 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.table import axis_in, bounded, number, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, number, operator, rank
 
 
 def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) -> Any:
     """The discrete Fourier transform along ``axis`` of ``x``, whose last axis is (real,) or (real, imaginary)."""
     n = x.shape[axis]
     if n > length:
-        x = ag.getitem(x, index=(*(slice(None),) * axis, slice(0, length)))
+        x = along(x, axis, slice(0, length))
     elif n < length:
         x = ag.pad(x, pad_width=[(0, length - n) if i == axis else (0, 0) for i in range(rank(x))])
     bins = length // 2 + 1 if onesided else length
@@ -25,14 +25,14 @@ def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) ->
     scale, sign = (1 / length, 1.0) if inverse else (1.0, -1.0)
     cos, sin = (numpy.cos(angle) * scale).astype(x.dtype), (numpy.sin(angle) * (sign * scale)).astype(x.dtype)
 
-    def along(part: Any, matrix: Any) -> Any:
+    def times(part: Any, matrix: Any) -> Any:
         return ag.moveaxis(ag.matmul(ag.moveaxis(part, axis, -1), matrix), -1, axis)
 
     re = ag.getitem(x, index=(..., 0))
-    real, imag = along(re, cos), along(re, sin)
+    real, imag = times(re, cos), times(re, sin)
     if x.shape[-1] == 2:
         im = ag.getitem(x, index=(..., 1))
-        real, imag = ag.subtract(real, along(im, sin)), ag.add(imag, along(im, cos))
+        real, imag = ag.subtract(real, times(im, sin)), ag.add(imag, times(im, cos))
     return ag.stack([real, imag], axis=-1)
 
 
@@ -43,8 +43,8 @@ def _dft(x: Any, length: Any, axis: int, inverse: int, onesided: int) -> Any:
     if inverse and onesided:  # the other half are the conjugates; the result is real
         count = int(number(length)) if length is not None else 2 * (x.shape[axis] - 1)
         half = count // 2 + 1
-        kept = ag.getitem(x, index=(*(slice(None),) * axis, slice(0, half)))
-        mirrored = ag.flip(ag.getitem(kept, index=(*(slice(None),) * axis, slice(1, count - half + 1))), axis=axis)
+        kept = along(x, axis, slice(0, half))
+        mirrored = ag.flip(along(kept, axis, slice(1, count - half + 1)), axis=axis)
         mirrored = mirrored * numpy.asarray([1, -1][: x.shape[-1]], x.dtype)
         full = _transformed(ag.concat([kept, mirrored], axis=axis), axis, count, 1, 0)
         return ag.getitem(full, index=(..., slice(0, 1)))

@@ -12,7 +12,7 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
-from nn.saving.onnx.table import axis_in, bounded, cast, ints, is_float, operator, rank
+from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, rank
 
 Pads = list[tuple[int, int]]
 
@@ -68,11 +68,6 @@ def _check_frame(x: Any, pads: Pads) -> None:
     bounded((*x.shape[:2], *(n + max(a, 0) + max(b, 0) for n, (a, b) in zip(x.shape[2:], pads, strict=True))), x.dtype)
 
 
-def _column(values: Any, axes: int) -> Any:
-    """One value for each channel, to be broadcast over ``axes`` axes of space."""
-    return ag.reshape(values, shape=(-1, *(1,) * axes))
-
-
 # -------------------------------------------------------------------------------------------------------- convolution
 
 
@@ -125,7 +120,7 @@ def conv_transpose(
         x, weight, space=tuple(wanted), stride=_plain(strides), padding=_plain(around), dilation=_plain(dilations),
         groups=group,
     )  # fmt: skip
-    return z if bias is None else ag.add(z, _column(bias, axes))
+    return z if bias is None else ag.add(z, column(bias, axes))
 
 
 @operator("CausalConvWithState")
@@ -146,30 +141,30 @@ def causal_conv_with_state(
 # ------------------------------------------------------------------------------------------------------------ pooling
 
 
-def _pooling(x: Any, kernel_shape: Any, auto_pad: str, ceil_mode: int, pads: Any, strides: Any, dilations: Any) -> Any:
-    """The parameters of a pooling; the padding as declared and as it is with a last, incomplete window."""
+def _pooling(
+    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, pads: Any = None,
+    strides: Any = None,
+) -> tuple[dict[str, Any], Pads, Pads]:  # fmt: skip
+    """The windows of a pooling; the padding as declared and as it is with a last, incomplete window."""
     axes = rank(x) - 2
     size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
     full = _to_the_end(x.shape[2:], size, strides, dilations, around) if ceil_mode else around
     _check_frame(x, full)
-    return size, strides, dilations, around, full
+    return {"size": _plain(size), "stride": _plain(strides), "dilation": _plain(dilations)}, around, full
 
 
-@operator("MaxPool")
-def max_pool(
-    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, pads: Any = None,
-    storage_order: int = 0, strides: Any = None, outputs: int = 1,
-) -> Any:  # fmt: skip
+@operator("MaxPool", passes=_pooling)
+def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any) -> Any:
     """The largest element of each window, and where in ``x`` it is."""
-    size, strides, dilations, _, full = _pooling(x, kernel_shape, auto_pad, ceil_mode, pads, strides, dilations)
-    geometry = {"stride": _plain(strides), "padding": _plain(full), "dilation": _plain(dilations)}
-    out = ag.max_pool(x, size=_plain(size), **geometry)
+    windows, _, full = _pooling(x, **options)
+    windows["padding"] = _plain(full)
+    out = ag.max_pool(x, **windows)
     if outputs < 2:
         return out
     inside = numpy.arange(math.prod(x.shape[2:])).reshape(x.shape[2:], order="F" if storage_order else "C")
     first = numpy.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *(1,) * (rank(x) - 2)) * inside.size
-    return out, ag.at_max(first + inside, x.detach() if hasattr(x, "detach") else x, size=_plain(size), **geometry)
+    return out, ag.at_max(first + inside, x.detach() if hasattr(x, "detach") else x, **windows)
 
 
 @operator("MaxUnpool", known="output_shape")
@@ -196,34 +191,24 @@ def ints_of(indices: Any) -> Any:
     return numpy.asarray(ints(indices)).reshape(indices.shape)
 
 
-@operator("AveragePool")
-def average_pool(
-    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, count_include_pad: int = 0,
-    dilations: Any = None, pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+@operator("AveragePool", passes=_pooling)
+def average_pool(x: Any, *, count_include_pad: int = 0, **options: Any) -> Any:
     """The mean of each window; ``count_include_pad``: whether the zeros of the padding count."""
-    size, strides, dilations, around, full = _pooling(x, kernel_shape, auto_pad, ceil_mode, pads, strides, dilations)
-    geometry = {"stride": _plain(strides), "dilation": _plain(dilations)}
-    total = ag.sum_pool(x, size=_plain(size), padding=_plain(full), **geometry)
+    windows, around, full = _pooling(x, **options)
+    total = ag.sum_pool(x, padding=_plain(full), **windows)
     counted = around if count_include_pad else [(0, 0)] * len(around)
     if full == counted:
-        return ag.multiply(total, 1 / math.prod(size))
+        return ag.multiply(total, 1 / math.prod(options["kernel_shape"]))
     ones = numpy.ones((1, 1, *(n + a + b for n, (a, b) in zip(x.shape[2:], counted, strict=True))), x.dtype)
     beyond = [(a - c, b - d) for (a, b), (c, d) in zip(full, counted, strict=True)]
-    return ag.divide(total, ag.sum_pool(ones, size=_plain(size), padding=_plain(beyond), **geometry))
+    return ag.divide(total, ag.sum_pool(ones, padding=_plain(beyond), **windows))
 
 
-@operator("LpPool")
-def lp_pool(
-    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, p: float = 2,
-    pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+@operator("LpPool", passes=_pooling)
+def lp_pool(x: Any, *, p: float = 2, **options: Any) -> Any:
     """The p-norm of each window."""
-    size, strides, dilations, _, full = _pooling(x, kernel_shape, auto_pad, ceil_mode, pads, strides, dilations)
-    powers = ag.power(ag.abs(x), float(p))
-    total = ag.sum_pool(
-        powers, size=_plain(size), stride=_plain(strides), padding=_plain(full), dilation=_plain(dilations)
-    )
+    windows, _, full = _pooling(x, **options)
+    total = ag.sum_pool(ag.power(ag.abs(x), float(p)), padding=_plain(full), **windows)
     return ag.power(total, 1 / p)
 
 
@@ -231,16 +216,8 @@ def _space(x: Any) -> tuple[int, ...]:
     return tuple(range(2, rank(x)))
 
 
-@operator("GlobalAveragePool")
-def global_average_pool(x: Any) -> Any:
-    """The mean of each channel."""
-    return ag.mean(x, axis=_space(x), keepdims=True)
-
-
-@operator("GlobalMaxPool")
-def global_max_pool(x: Any) -> Any:
-    """The largest element of each channel."""
-    return ag.max(x, axis=_space(x), keepdims=True)
+operator("GlobalAveragePool")(lambda x: ag.mean(x, axis=_space(x), keepdims=True))
+operator("GlobalMaxPool")(lambda x: ag.max(x, axis=_space(x), keepdims=True))
 
 
 @operator("GlobalLpPool")
@@ -374,7 +351,7 @@ def resize(
         else:
             raise DomainError(f"mode is nearest, linear or cubic, not {mode!r}")
     for axis, where in outside:
-        x = ag.where(where.reshape(-1, *(1,) * (rank(x) - 1 - axis)), extrapolation_value, x)
+        x = ag.where(column(where, rank(x) - 1 - axis), extrapolation_value, x)
     return x
 
 
