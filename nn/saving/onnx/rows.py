@@ -57,6 +57,19 @@ def primitive(*names: str) -> Callable[[Written], Written]:
     return declare
 
 
+def call(*names: str) -> Callable[[Written], Written]:
+    """Declare what a call of NumPy's becomes, by its arguments, with values in place of arrays: a decorator."""
+
+    def declare(function: Written) -> Written:
+        def written(w: Writer, i: Instruction, *_: str) -> str:
+            args, options = fill(i.params["call"], [*i.args])
+            return function(w, i, *args, **options)
+
+        return primitive(*names)(written)
+
+    return declare
+
+
 def operation(*names: str) -> Callable[[Written], Written]:
     """Declare what an operation that is kept whole becomes: a decorator."""
 
@@ -101,15 +114,20 @@ def instruction_written(w: Writer, i: Instruction) -> str:
     if i.out.dtype.kind == "b" and i.op in LOGICAL:
         return w.node(LOGICAL[i.op], *args)
     if i.op in SAME:
-        return w.node(SAME[i.op], *(w.cast(n, a.dtype, i.out.dtype) for n, a in zip(args, i.args, strict=True)))
+        return w.node(SAME[i.op], *_cast(w, i, *args))
     if i.op in TESTS:
         dtype = numpy.bool_ if i.op.startswith("logical") else numpy.result_type(*(a.dtype for a in i.args))
-        return w.node(TESTS[i.op], *(w.cast(n, a.dtype, dtype) for n, a in zip(args, i.args, strict=True)))
+        return w.node(TESTS[i.op], *_cast(w, i, *args, dtype=dtype))
     if i.op in REDUCTIONS:
         return _reduced(w, REDUCTIONS[i.op], w.cast(args[0], i.args[0].dtype, i.out.dtype), **i.params)
     if i.op in PRIMITIVES:
         return PRIMITIVES[i.op](w, i, *args)
     raise NotWritten(f"{i.op} has no counterpart in ONNX.")
+
+
+def _cast(w: Writer, i: Instruction, *args: str, dtype: Any = None) -> list[str]:
+    """The arguments in one dtype, by default that of the result."""
+    return [w.cast(n, a.dtype, i.out.dtype if dtype is None else dtype) for n, a in zip(args, i.args, strict=True)]
 
 
 def _reduced(w: Writer, op_type: str, x: str, axis: Any = None, keepdims: bool = False) -> str:
@@ -170,24 +188,20 @@ def _hypot(w: Writer, i: Instruction, x: str, y: str) -> str:
 @primitive("not_equal")
 def _not_equal(w: Writer, i: Instruction, x: str, y: str) -> str:
     dtype = numpy.result_type(i.args[0].dtype, i.args[1].dtype)
-    return w.node("Not", w.node("Equal", w.cast(x, i.args[0].dtype, dtype), w.cast(y, i.args[1].dtype, dtype)))
+    return w.node("Not", w.node("Equal", *_cast(w, i, x, y, dtype=dtype)))
 
 
-@primitive("isinf", "isnan")
+@primitive("isinf", "isnan", "isfinite")
 def _is_special(w: Writer, i: Instruction, x: str) -> str:
     x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
+    if i.op == "isfinite":
+        return w.node("Not", w.node("Or", w.node("IsInf", x), w.node("IsNaN", x)))
     return w.node("IsInf" if i.op == "isinf" else "IsNaN", x)
-
-
-@primitive("isfinite")
-def _isfinite(w: Writer, i: Instruction, x: str) -> str:
-    x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
-    return w.node("Not", w.node("Or", w.node("IsInf", x), w.node("IsNaN", x)))
 
 
 @primitive("floor_divide", "remainder", "fmod")
 def _division(w: Writer, i: Instruction, x: str, y: str) -> str:
-    x, y = (w.cast(n, a.dtype, i.out.dtype) for n, a in zip((x, y), i.args, strict=True))
+    x, y = _cast(w, i, x, y)
     if i.op == "fmod":
         return w.node("Mod", x, y, fmod=1)
     if i.out.dtype.kind in "iu":
@@ -199,7 +213,7 @@ def _division(w: Writer, i: Instruction, x: str, y: str) -> str:
 
 @primitive("logaddexp")
 def _logaddexp(w: Writer, i: Instruction, x: str, y: str) -> str:
-    x, y = (w.cast(n, a.dtype, i.out.dtype) for n, a in zip((x, y), i.args, strict=True))
+    x, y = _cast(w, i, x, y)
     gap = w.node("Neg", w.node("Abs", w.node("Sub", x, y)))
     return w.node("Add", w.node("Max", x, y), w.node("Softplus", gap))
 
@@ -262,31 +276,23 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
             return w.reshape(name, (-1,))
     if any(isinstance(e, bool) or not (e is None or isinstance(e, int | slice | numpy.integer)) for e in entries):
         raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
-    starts, ends, axes, steps, gone, new = [], [], [], [], [], []
+    cuts, gone, new = [], [], []
     axis = position = 0
     for entry in entries:
         if entry is None:
             new.append(position)
-            position += 1
-            continue
-        if isinstance(entry, slice):
+        elif isinstance(entry, slice):
             start, stop, step = entry.indices(shape[axis])
             if (start, stop, step) != (0, shape[axis], 1):
-                starts.append(start)
-                ends.append(stop if stop >= 0 else -(2**31))
-                axes.append(axis)
-                steps.append(step)
-            position += 1
+                cuts.append((start, stop if stop >= 0 else -(2**31), axis, step))
         else:
             start = int(entry) % shape[axis]
-            starts.append(start)
-            ends.append(start + 1)
-            axes.append(axis)
-            steps.append(1)
+            cuts.append((start, start + 1, axis, 1))
             gone.append(axis)
-        axis += 1
-    if axes:
-        x = w.node("Slice", x, w.ints(*starts), w.ints(*ends), w.ints(*axes), w.ints(*steps))
+        position += not isinstance(entry, int | numpy.integer)
+        axis += entry is not None
+    if cuts:
+        x = w.node("Slice", x, *(w.ints(*column) for column in zip(*cuts, strict=True)))
     if gone:
         x = w.node("Squeeze", x, w.ints(*gone))
     return w.node("Unsqueeze", x, w.ints(*new)) if new else x
@@ -371,41 +377,30 @@ def _pads_of(places: Any, shape: tuple[int, ...]) -> list[int] | None:
 # -------------------------------------------------------------------------------------------------- NumPy's functions
 
 
-def _call(i: Instruction) -> tuple[Any, dict[str, Any]]:
-    """The arguments of a call: values in place of arrays."""
-    return fill(i.params["call"], [*i.args])  # type: ignore[no-any-return]
-
-
-@primitive("concat")
-def _concat(w: Writer, i: Instruction, *_: str) -> str:
-    (arrays,), options = _call(i)
-    axis = options.get("axis", 0)
+@call("concat")
+def _concat(w: Writer, i: Instruction, arrays: Any, axis: int | None = 0) -> str:
     names = [w.cast(w.name(a), a.dtype, i.out.dtype) for a in arrays]
     if axis is None:
         names, axis = [w.reshape(n, (-1,)) for n in names], 0
     return w.node("Concat", *names, axis=axis)
 
 
-@primitive("stack")
-def _stack(w: Writer, i: Instruction, *_: str) -> str:
-    (arrays,), options = _call(i)
-    axis = options.get("axis", 0) % len(i.out.shape)
+@call("stack")
+def _stack(w: Writer, i: Instruction, arrays: Any, axis: int = 0) -> str:
+    axis %= len(i.out.shape)
     names = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, i.out.dtype), w.ints(axis)) for a in arrays]
     return w.node("Concat", *names, axis=axis)
 
 
-@primitive("take")
-def _take(w: Writer, i: Instruction, *_: str) -> str:
-    (x, indices, *more), options = _call(i)
-    axis = more[0] if more else options.get("axis")
+@call("take")
+def _take(w: Writer, i: Instruction, x: Value, indices: Value, axis: int | None = None, **_: Any) -> str:
     name = w.name(x) if axis is not None else w.reshape(w.name(x), (-1,))
     return w.node("Gather", name, w.name(indices), axis=axis or 0)
 
 
-@primitive("take_along_axis")
-def _take_along_axis(w: Writer, i: Instruction, *_: str) -> str:
-    (x, indices, *more), options = _call(i)
-    axis = (more[0] if more else options["axis"]) % len(x.shape)
+@call("take_along_axis")
+def _take_along_axis(w: Writer, i: Instruction, x: Value, indices: Value, axis: int) -> str:
+    axis %= len(x.shape)
     wanted = (*i.out.shape[:axis], x.shape[axis], *i.out.shape[axis + 1 :])
     name = w.name(x) if x.shape == wanted else w.node("Expand", w.name(x), w.ints(*wanted))
     places = w.cast(w.name(indices), indices.dtype, "int64")
@@ -413,63 +408,50 @@ def _take_along_axis(w: Writer, i: Instruction, *_: str) -> str:
     return w.node("GatherElements", name, places, axis=axis)
 
 
-@primitive("clip")
-def _clip(w: Writer, i: Instruction, *_: str) -> str:
-    (x, *given), options = _call(i)
-    bounds = dict(zip(("min", "max"), given, strict=False)) | options
-    low, high = bounds.get("min"), bounds.get("max")
+@call("clip")
+def _clip(w: Writer, i: Instruction, x: Value, min: Any = None, max: Any = None) -> str:
     name = w.cast(w.name(x), x.dtype, i.out.dtype)
-    for bound, op_type in ((low, "Max"), (high, "Min")):
+    for bound, op_type in ((min, "Max"), (max, "Min")):
         if isinstance(bound, Value):
             name = w.node(op_type, name, w.cast(w.name(bound), bound.dtype, i.out.dtype))
-    texts = ["" if b is None or isinstance(b, Value) else w.number(b, i.out) for b in (low, high)]
+    texts = ["" if b is None or isinstance(b, Value) else w.number(b, i.out) for b in (min, max)]
     return w.node("Clip", name, *texts) if any(texts) else name
 
 
-@primitive("argmax", "argmin")
-def _place_of(w: Writer, i: Instruction, *_: str) -> str:
-    (x, *_more), options = _call(i)
-    axis, keepdims = options.get("axis"), options.get("keepdims", False)
+@call("argmax", "argmin")
+def _place_of(w: Writer, i: Instruction, x: Value, axis: int | None = None, keepdims: bool = False) -> str:
     op_type, name = "ArgMax" if i.op == "argmax" else "ArgMin", w.name(x)
     if axis is None:
-        flat = w.node(op_type, w.reshape(name, (-1,)), axis=0, keepdims=0)
-        return w.reshape(flat, i.out.shape)
+        return w.reshape(w.node(op_type, w.reshape(name, (-1,)), axis=0, keepdims=0), i.out.shape)
     return w.node(op_type, name, axis=axis, keepdims=int(keepdims))
 
 
-@primitive("sort", "argsort")
-def _sort(w: Writer, i: Instruction, *_: str) -> str:
-    (x, *_more), options = _call(i)
-    axis = options.get("axis", -1)
+@call("sort", "argsort")
+def _sort(w: Writer, i: Instruction, x: Value, axis: int = -1, **_: Any) -> str:
     first = w.node("TopK", w.name(x), w.ints(x.shape[axis]), outputs=2, axis=axis, largest=0)
     return first if i.op == "sort" else w.nodes[-1].output[1]
 
 
-@primitive("flip")
-def _flip(w: Writer, i: Instruction, *_: str) -> str:
-    (x, *more), options = _call(i)
-    axis = more[0] if more else options.get("axis")
+@call("flip")
+def _flip(w: Writer, i: Instruction, x: Value, axis: Any = None) -> str:
     axes = tuple(range(len(x.shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     if not axes:
         return w.name(x)
-    ends = [-1] * len(axes), [-(2**31)] * len(axes)
-    return w.node("Slice", w.name(x), w.ints(*ends[0]), w.ints(*ends[1]), w.ints(*axes), w.ints(*ends[0]))
+    back, start = w.ints(*[-1] * len(axes)), w.ints(*[-(2**31)] * len(axes))
+    return w.node("Slice", w.name(x), back, start, w.ints(*axes), back)
 
 
-@primitive("tile")
-def _tile(w: Writer, i: Instruction, *_: str) -> str:
-    (x, repetitions), _options = _call(i)
+@call("tile")
+def _tile(w: Writer, i: Instruction, x: Value, repetitions: Any) -> str:
     counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
     axes = max(len(counts), len(x.shape))
     name = w.name(x) if len(x.shape) == axes else w.reshape(w.name(x), (*(1,) * (axes - len(x.shape)), *x.shape))
     return w.node("Tile", name, w.ints(*(1,) * (axes - len(counts)), *counts))
 
 
-@primitive("repeat", "roll")
-def _rearranged(w: Writer, i: Instruction, *_: str) -> str:
+@call("repeat", "roll")
+def _rearranged(w: Writer, i: Instruction, x: Value, *more: Any, axis: Any = None, **options: Any) -> str:
     """By the places that the elements of a row come from."""
-    (x, *more), options = _call(i)
-    axis = options.get("axis")
     name, shape = (w.name(x), x.shape) if axis is not None else (w.reshape(w.name(x), (-1,)), (math.prod(x.shape),))
     axes = (0,) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     amounts = more[0] if more else options["repeats" if i.op == "repeat" else "shift"]
@@ -483,38 +465,33 @@ def _rearranged(w: Writer, i: Instruction, *_: str) -> str:
     return name if axis is not None else w.reshape(name, i.out.shape)
 
 
-@primitive("cumulative_sum")
-def _cumulative_sum(w: Writer, i: Instruction, *_: str) -> str:
-    (x, *_more), options = _call(i)
-    axis, name = options.get("axis"), w.cast(w.name(x), x.dtype, i.out.dtype)
-    if axis is None:
-        axis = 0
+@call("cumulative_sum")
+def _cumulative_sum(
+    w: Writer, i: Instruction, x: Value, axis: int | None = None, include_initial: bool = False, **_: Any
+) -> str:
+    axis, name = axis or 0, w.cast(w.name(x), x.dtype, i.out.dtype)
     total = w.node("CumSum", name, w.constant(numpy.asarray(axis, "int64"), "axis"))
-    if options.get("include_initial"):
+    if include_initial:
         width = [0] * (2 * len(x.shape))
         width[axis % len(x.shape)] = 1
         total = w.node("Pad", total, w.ints(*width))
     return total
 
 
-@primitive("tril", "triu")
-def _triangle(w: Writer, i: Instruction, *_: str) -> str:
-    (x, *more), options = _call(i)
-    k = more[0] if more else options.get("k", 0)
+@call("tril", "triu")
+def _triangle(w: Writer, i: Instruction, x: Value, k: int = 0) -> str:
     return w.node("Trilu", w.name(x), w.constant(numpy.asarray(k, "int64"), "diagonal"), upper=int(i.op == "triu"))
 
 
-@primitive("pow")
-def _pow(w: Writer, i: Instruction, *_: str) -> str:
-    names = [
-        w.cast(w.name(x), x.dtype, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in _call(i)[0]
-    ]
+@call("pow")
+def _pow(w: Writer, i: Instruction, *args: Any) -> str:
+    names = (w.cast(w.name(x), x.dtype, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in args)
     return w.node("Pow", *names)
 
 
-@primitive("round")
-def _round(w: Writer, i: Instruction, *_: str) -> str:
-    return w.node("Round", w.name(_call(i)[0][0]))
+@call("round")
+def _round(w: Writer, i: Instruction, x: Value, **_: Any) -> str:
+    return w.node("Round", w.name(x))
 
 
 @primitive("linalg.det")

@@ -331,6 +331,9 @@ PROMOTED = {
 }  # fmt: skip
 """Functions of two arrays, which may differ in dtype."""
 
+WINDOWS = ("conv", "conv_transpose", "adaptive_avg_pool")
+"""Functions over 1, 2 or 3 axes of space, with the same arguments here."""
+
 ROWS: dict[str, Row] = {
     **{name: of_floats(getattr(ag, ours)) for name, ours in SAME.items()},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
@@ -377,23 +380,10 @@ ROWS: dict[str, Row] = {
     "addmv": addmm,
     "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
     "einsum": lambda equation, arrays, path=None: ag.einsum(equation, *arrays),
-    "conv1d": spatial.conv1d,
-    "conv2d": spatial.conv2d,
-    "conv3d": spatial.conv3d,
     "convolution": convolution,
-    "conv_transpose1d": spatial.conv_transpose1d,
-    "conv_transpose2d": spatial.conv_transpose2d,
-    "conv_transpose3d": spatial.conv_transpose3d,
-    "max_pool1d": pool(spatial.max_pool1d),
-    "max_pool2d": pool(spatial.max_pool2d),
-    "max_pool3d": pool(spatial.max_pool3d),
+    **{f"{name}{n}d": getattr(spatial, f"{name}{n}d") for name in WINDOWS for n in (1, 2, 3)},
+    **{f"{name}{n}d": pool(getattr(spatial, f"{name}{n}d")) for name in ("max_pool", "avg_pool") for n in (1, 2, 3)},
     "max_pool2d_with_indices": pool(lambda *args, **options: spatial.max_pool2d(*args, **options, return_indices=True)),
-    "avg_pool1d": pool(spatial.avg_pool1d),
-    "avg_pool2d": pool(spatial.avg_pool2d),
-    "avg_pool3d": pool(spatial.avg_pool3d),
-    "adaptive_avg_pool1d": spatial.adaptive_avg_pool1d,
-    "adaptive_avg_pool2d": spatial.adaptive_avg_pool2d,
-    "adaptive_avg_pool3d": spatial.adaptive_avg_pool3d,
     "adaptive_max_pool1d": lambda x, size: (spatial.adaptive_max_pool1d(x, size), None),
     "adaptive_max_pool2d": lambda x, size: (spatial.adaptive_max_pool2d(x, size), None),
     "upsample_nearest1d": upsample("nearest"),
@@ -579,15 +569,8 @@ def recurrent(
             at = len(last)
             given = [*weights[at * size : (at + 1) * size], None, None][:4]
             before = [h[at] for h in states]
-            ys, after = recurrence.sequence(
-                kind.removeprefix("rnn_"),
-                kind,
-                x,
-                before[0] if len(before) == 1 else before,
-                given,
-                None,
-                bool(direction),
-            )
+            before = before[0] if len(before) == 1 else before
+            ys, after = recurrence.sequence(kind.removeprefix("rnn_"), kind, x, before, given, None, bool(direction))
             outputs.append(ys)
             last.append(after)
         x = ag.concat(outputs, axis=-1)
