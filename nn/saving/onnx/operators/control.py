@@ -10,7 +10,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
-from nn.saving.onnx.table import ALLOWED, STEPS, axis_in, ints, number, operator, rank
+from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, rank
 
 Body = Callable[..., list[Any]]
 
@@ -78,7 +78,7 @@ def _scanned(
     collected = []
     for t in range(length):
         at = [length - 1 - t if d else t for d in in_directions or [0] * count]
-        parts = [ag.getitem(x, index=(*(slice(None),) * a, i)) for x, a, i in zip(scans, axes, at, strict=True)]
+        parts = [along(x, a, i) for x, a, i in zip(scans, axes, at, strict=True)]
         out = body(*states, *parts)
         collected.append(out[len(states) :])
         states = out[: len(states)]
@@ -173,15 +173,15 @@ def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
 def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int = 1) -> Any:
     """Parts of ``x`` along an axis, as a sequence."""
     axis = axis_in(axis, rank(x))
-    n, before = x.shape[axis], (slice(None),) * axis
+    n = x.shape[axis]
     if split is None and not keepdims:
-        return [ag.getitem(x, index=(*before, i)) for i in range(n)]
+        return [along(x, axis, i) for i in range(n)]
     length = 1 if split is None else int(number(split)) if split.ndim == 0 else None
     if length is not None and length < 1:
         raise ShapeError(f"parts of length {length}")
     lengths = ints(split) if length is None else [min(length, n - i) for i in range(0, n, length)]
     ends = numpy.cumsum([0, *lengths]).tolist()
-    return [ag.getitem(x, index=(*before, slice(a, b))) for a, b in itertools.pairwise(ends)]
+    return [along(x, axis, slice(a, b)) for a, b in itertools.pairwise(ends)]
 
 
 @operator("SequenceMap")

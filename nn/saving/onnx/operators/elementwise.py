@@ -191,6 +191,9 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
 }
 
+OF_CELLS = ("LeakyRelu", "Elu", "ThresholdedRelu", "HardSigmoid", "Softsign")
+"""Those that a recurrent cell may have."""
+
 for _name, _function in ACTIVATIONS.items():
     operator(_name)(_function)
 

@@ -14,7 +14,7 @@ from nn.functional.activations import gelu_tanh, silu
 from nn.saving.onnx.operators.attention import attention
 from nn.saving.onnx.operators.indexing import gather
 from nn.saving.onnx.operators.normalization import layer_normalization, lp_normalization, rms_normalization
-from nn.saving.onnx.operators.recurrent import ACTIVATIONS
+from nn.saving.onnx.operators.recurrent import ACTIVATIONS, activation, applied
 from nn.saving.onnx.operators.reductions import gemm, matmul
 from nn.saving.onnx.operators.windows import conv
 from nn.saving.onnx.table import cast, operator, rank
@@ -26,7 +26,7 @@ def _activated(x: Any, name: str, numbers: Any) -> Any:
         return ag.clip(x, *map(float, numbers))
     if name and name.lower() not in ACTIVATIONS:
         raise DomainError(f"its activation {name!r} is not supported")
-    return ACTIVATIONS[name.lower()](x, *(*numbers, None, None)[:2]) if name else x
+    return applied(activation(name.lower(), [*numbers[:1]], [*numbers[1:]]), x) if name else x
 
 
 @operator("com.microsoft::FusedConv", passes=conv)

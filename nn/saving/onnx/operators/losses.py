@@ -61,8 +61,9 @@ def _updated(rule: Any, per_parameter: int) -> Any:
 
 
 def _adagrad(
-    rate: Any, count: Any, x: Any, g: Any, h: Any, *, decay_factor: float, epsilon: float, norm_coefficient: float
-) -> tuple[Any, ...]:
+    rate: Any, count: Any, x: Any, g: Any, h: Any, *, decay_factor: float = 0.0, epsilon: float = 1e-6,
+    norm_coefficient: float = 0.0,
+) -> tuple[Any, ...]:  # fmt: skip
     g = g + norm_coefficient * x
     h = h + g * g
     return x - rate / (1 + number(count) * decay_factor) * g / (ag.sqrt(h) + epsilon), h
@@ -77,8 +78,8 @@ def _momentum(
 
 
 def _adam(
-    rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any, *, alpha: float, beta: float, epsilon: float,
-    norm_coefficient: float, norm_coefficient_post: float,
+    rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any, *, alpha: float = 0.9, beta: float = 0.999,
+    epsilon: float = 1e-6, norm_coefficient: float = 0.0, norm_coefficient_post: float = 0.0,
 ) -> tuple[Any, ...]:  # fmt: skip
     g = g + norm_coefficient * x
     v, h = alpha * v + (1 - alpha) * g, beta * h + (1 - beta) * g * g
@@ -89,34 +90,5 @@ def _adam(
     return (1 - norm_coefficient_post) * x, v, h
 
 
-TRAINING = "ai.onnx.preview.training::"
-
-
-@operator(TRAINING + "Adagrad", known="count")
-def adagrad(
-    rate: Any, count: Any, *values: Any, decay_factor: float = 0.0, epsilon: float = 1e-6, norm_coefficient: float = 0.0
-) -> Any:
-    """An update by Adagrad."""
-    return _updated(_adagrad, 3)(
-        rate, count, *values, decay_factor=decay_factor, epsilon=epsilon, norm_coefficient=norm_coefficient
-    )
-
-
-@operator(TRAINING + "Momentum", known="count")
-def momentum(rate: Any, count: Any, *values: Any, alpha: float, beta: float, mode: str, norm_coefficient: float) -> Any:
-    """An update by momentum, standard or Nesterov's."""
-    return _updated(_momentum, 3)(
-        rate, count, *values, alpha=alpha, beta=beta, mode=mode, norm_coefficient=norm_coefficient
-    )
-
-
-@operator(TRAINING + "Adam", known="count")
-def adam(
-    rate: Any, count: Any, *values: Any, alpha: float = 0.9, beta: float = 0.999, epsilon: float = 1e-6,
-    norm_coefficient: float = 0.0, norm_coefficient_post: float = 0.0,
-) -> Any:  # fmt: skip
-    """An update by Adam."""
-    return _updated(_adam, 4)(
-        rate, count, *values, alpha=alpha, beta=beta, epsilon=epsilon, norm_coefficient=norm_coefficient,
-        norm_coefficient_post=norm_coefficient_post,
-    )  # fmt: skip
+for _name, _rule, _count in (("Adagrad", _adagrad, 3), ("Momentum", _momentum, 3), ("Adam", _adam, 4)):
+    operator(f"ai.onnx.preview.training::{_name}", known="count", passes=_rule)(_updated(_rule, _count))

@@ -69,15 +69,9 @@ def group_normalization_by_group(x: Any, scale: Any, bias: Any, *, epsilon: floa
 
 @operator("LayerNormalization")
 def layer_normalization(
-    x: Any,
-    scale: Any,
-    bias: Any = None,
-    *,
-    axis: int = -1,
-    epsilon: float = 1e-5,
-    stash_type: int = 1,
+    x: Any, scale: Any, bias: Any = None, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1,
     outputs: int = 1,
-) -> Any:
+) -> Any:  # fmt: skip
     """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
     axes = tuple(range(axis_in(axis, rank(x)), rank(x)))
     wide = cast(x, dtype_of(stash_type))
@@ -105,10 +99,8 @@ def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e
 def lp_normalization(x: Any, *, axis: int = -1, p: int = 2) -> Any:
     """``x`` divided by its p-norm along an axis, 0 where that is 0."""
     axis = axis_in(axis, rank(x))
-    if p == 1:
-        norm = ag.sum(ag.abs(x), axis=axis, keepdims=True)
-    else:
-        norm = ag.sqrt(ag.sum(ag.multiply(x, x), axis=axis, keepdims=True))
+    total = ag.sum(ag.abs(x) if p == 1 else ag.multiply(x, x), axis=axis, keepdims=True)
+    norm = total if p == 1 else ag.sqrt(total)
     return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,35 +15,28 @@ from autograd.errors import DomainError, ShapeError
 from nn.saving.onnx.operators import elementwise
 from nn.saving.onnx.table import ints, like, operator, rank
 
-Activation = tuple[str, float | None, float | None]
-"""The name of an activation function, in lower case, and its two parameters."""
+Activation = tuple[str, tuple[tuple[str, float], ...]]
+"""The name of an activation function, in lower case, and its parameters."""
 
 List = list[Any]
 
 # --------------------------------------------------------------------------------------------------------- activations
 
 
-def _or(value: float | None, usual: float) -> float:
-    return usual if value is None else value
-
-
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    "relu": lambda x, a, b: ag.relu(x),
-    "tanh": lambda x, a, b: ag.tanh(x),
-    "sigmoid": lambda x, a, b: ag.sigmoid(x),
-    "affine": lambda x, a, b: x * _or(a, 1.0) + _or(b, 0.0),
-    "leakyrelu": lambda x, a, b: ag.leaky_relu(x, slope=_or(a, 0.01)),
-    "thresholdedrelu": lambda x, a, b: elementwise.thresholded_relu(x, alpha=_or(a, 1.0)),
-    "scaledtanh": lambda x, a, b: ag.tanh(x * _or(b, 1.0)) * _or(a, 1.0),
-    "hardsigmoid": lambda x, a, b: elementwise.hard_sigmoid(x, alpha=_or(a, 0.2), beta=_or(b, 0.5)),
-    "elu": lambda x, a, b: elementwise.elu(x, alpha=_or(a, 1.0)),
-    "softsign": lambda x, a, b: elementwise.softsign(x),
-    "softplus": lambda x, a, b: ag.softplus(x),
+    **{n.lower(): elementwise.UNARY[n] for n in ("Relu", "Tanh", "Sigmoid", "Softplus")},
+    **{n.lower(): f for n, f in elementwise.ACTIVATIONS.items() if n in elementwise.OF_CELLS},
+    "affine": lambda x, *, alpha=1.0, beta=0.0: x * alpha + beta,
+    "scaledtanh": lambda x, *, alpha=1.0, beta=1.0: ag.tanh(x * beta) * alpha,
 }
-"""Activation functions by their names in lower case, with their two parameters."""
+"""Activation functions by their names in lower case."""
 
-TAKES_ALPHA = ("affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu")
-TAKES_BETA = ("affine", "scaledtanh", "hardsigmoid")
+
+def activation(name: str, alphas: List, betas: List) -> Activation:
+    """A function with its parameters: the next of ``alphas`` and ``betas``, where it has them."""
+    takes = inspect.signature(ACTIVATIONS[name]).parameters
+    left = (("alpha", alphas), ("beta", betas))
+    return name, tuple((key, float(values.pop(0))) for key, values in left if values and key in takes)
 
 
 def _activations(names: Any, default: Sequence[str], directions: int, alphas: Any, betas: Any) -> list[Any]:
@@ -51,18 +45,13 @@ def _activations(names: Any, default: Sequence[str], directions: int, alphas: An
     if len(wanted) != len(default) * directions or not set(wanted) <= set(ACTIVATIONS):
         raise DomainError(f"activations {wanted} are not {len(default)} known ones for each of {directions} directions")
     left, right = [*(alphas or ())], [*(betas or ())]
-    found: list[Activation] = []
-    for name in wanted:
-        alpha = left.pop(0) if left and name in TAKES_ALPHA else None
-        beta = right.pop(0) if right and name in TAKES_BETA else None
-        found.append((name, alpha, beta))
+    found = [activation(name, left, right) for name in wanted]
     return [tuple(found[i * len(default) : (i + 1) * len(default)]) for i in range(directions)]
 
 
-def _applied(activation: Activation, clip: float | None, x: Any) -> Any:
-    """The activation function of ``x``, which is between ``-clip`` and ``clip``."""
-    name, alpha, beta = activation
-    return ACTIVATIONS[name](ag.clip(x, -clip, clip) if clip else x, alpha, beta)
+def applied(chosen: Activation, x: Any) -> Any:
+    """The activation function of ``x``."""
+    return ACTIVATIONS[chosen[0]](x, **dict(chosen[1]))
 
 
 # -------------------------------------------------------------------------------------------------------------- cells
@@ -118,7 +107,7 @@ def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None,
     """One step of a loop; the same function for the same options, so that the loop is recorded once."""
 
     def f(number: int, x: Any, bounded: bool = True) -> Any:
-        return _applied(activations[number], clip if bounded else None, x)
+        return applied(activations[number], ag.clip(x, -clip, clip) if clip and bounded else x)
 
     def step(states: List, inputs: List, weights: List) -> tuple[List, List]:
         z, *alive = inputs
