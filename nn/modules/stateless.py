@@ -31,7 +31,9 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     check_instance(parameters, Mapping, "parameters", "a dict of names and arrays")  # type: ignore[type-abstract]
     mine = dict(module._named_state())
     known = {id(value) for value in mine.values()}
-    wrong, names, instead = [], {}, {}
+    wrong: list[str] = []
+    names: dict[int, str] = {}
+    instead: dict[int, Tensor] = {}
     for name, value in parameters.items():
         own = mine.get(name, _found(module, name))
         if id(own) not in known:

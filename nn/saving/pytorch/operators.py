@@ -569,8 +569,8 @@ def recurrent(
             at = len(last)
             given = [*weights[at * size : (at + 1) * size], None, None][:4]
             before = [h[at] for h in states]
-            before = before[0] if len(before) == 1 else before
-            ys, after = recurrence.sequence(kind.removeprefix("rnn_"), kind, x, before, given, None, bool(direction))
+            first = before[0] if len(before) == 1 else before
+            ys, after = recurrence.sequence(kind.removeprefix("rnn_"), kind, x, first, given, None, bool(direction))
             outputs.append(ys)
             last.append(after)
         x = ag.concat(outputs, axis=-1)
