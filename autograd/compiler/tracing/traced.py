@@ -15,7 +15,7 @@ from autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DTypeError, TraceError
+from autograd.errors import AutogradError, DTypeError, TraceError
 from autograd.interop.numpy_protocol import NAMES, call, called
 
 
@@ -153,9 +153,7 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(numpy.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
-        if name not in METHODS:
-            return self._no_numpy()
-        return functools.partial(_as_tensors, getattr(numpy, name), self)
+        return functools.partial(self._call, getattr(numpy, name)) if name in METHODS else self._no_numpy()
 
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
@@ -163,18 +161,33 @@ class Traced:
 
     def flatten(self, order: str = "C") -> Traced:
         """The elements in a copy with one axis."""
-        return _as_tensors(numpy.ravel, self.copy(), order)  # type: ignore[no-any-return]
+        return self.copy()._call(numpy.ravel, order)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Traced:
         """The axes reversed, or in another order."""
-        order = axes[0] if len(axes) == 1 else axes or None
-        return _as_tensors(numpy.transpose, self, order)  # type: ignore[no-any-return]
+        return self._call(numpy.transpose, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         """Record a call of a NumPy function."""
         if any(issubclass(kind, Tensor) for kind in types):
             return NotImplemented  # a Tensor records the call itself
-        return _as_tensors(function, *args, **options) if called(function) in FUNCTIONS else self._no_numpy()
+        return self._recorded(function, args, options) if called(function) in FUNCTIONS else self._no_numpy()
+
+    def _call(self, function: Any, *args: Any, **options: Any) -> Any:
+        return self._recorded(function, (self, *args), options)
+
+    def _recorded(self, function: Any, args: Any, options: Any) -> Any:
+        """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
+        self.tracer.check_running(self)
+        given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
+        try:
+            result = call(function, "__call__", given, named)
+        except AutogradError as error:  # the function must not go on another way, as NumPy may not raise it
+            name = called(function)
+            said = f"{line_of_user()} calls np.{name} of {self._value!r} while the function is traced: {error}"
+            self.tracer.refused = error if isinstance(error, TraceError) else TraceError(said)
+            raise self.tracer.refused from error
+        return mapped(result, lambda part: part.data if type(part) is Tensor else part)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
@@ -212,12 +225,6 @@ which reads one triangle here and both there."""
 
 WIDER = ("fabs", "float_power")
 """Ufuncs of NumPy's whose result has another dtype than that of the Tensors' function."""
-
-
-def _as_tensors(function: Any, *args: Any, **options: Any) -> Any:
-    """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
-    given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
-    return mapped(call(function, "__call__", given, named), lambda part: part.data if type(part) is Tensor else part)
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
