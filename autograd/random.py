@@ -42,7 +42,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
         raise refused(generator, "generator", f"a NumPy Generator, {way}")
     dtype = backends.as_dtype(dtype)
     if dtype not in DRAWN:
-        raise DTypeError(f"random numbers are drawn in float32 or float64; dtype = {dtype} was asked for: cast them.")
+        raise DTypeError(f"random numbers are drawn in float32 or float64; for dtype = {dtype} cast the result.")
     sizes = _sizes(shape)
     tracer = TRACER.get()
     if tracer is not None:

@@ -73,7 +73,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
         return leaves, _flatten(tree, leaves, is_leaf)
     except RecursionError:
         raise ShapeError(
-            f"this {type(tree).__name__} can't be taken apart: it is nested too deeply, or contains itself."
+            f"this {type(tree).__name__} can't be flattened: it is nested too deeply, or contains itself."
         ) from None
 
 
@@ -156,7 +156,7 @@ def describe(structure: Structure) -> str:
 
 
 def is_container(value: Any) -> bool:
-    """Whether ``value`` is taken apart."""
+    """Whether ``value`` is a container."""
     return container_of(type(value)) is not None
 
 
@@ -196,7 +196,7 @@ container_of: Any = lru_cache(maxsize=1024)(_container_of)
 
 
 def _keys(keys: Iterable[Any]) -> Any:
-    """The keys of a dict, with the types of those that are not text: 1, 1.0 and True are equal."""
+    """The keys of a dict; with their types unless all are strings, because 1, 1.0 and True compare equal."""
     found = tuple(keys)
     kinds = tuple([type(key) for key in found])
     return found if all([kind is str for kind in kinds]) else (_Typed(found, kinds))  # noqa: C419  (faster)

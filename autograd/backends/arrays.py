@@ -32,7 +32,7 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     if space is NUMPY:
         check_mask(data)
         if dtype is not None and dtype.kind != "c" and getattr(getattr(data, "dtype", None), "kind", "") == "c":
-            raise DTypeError(f"complex numbers can't be made {dtype}: take their .real and their .imag.")
+            raise DTypeError(f"complex numbers can't be converted to {dtype}: take their .real and .imag.")
         try:
             array = own = numpy.array(data, dtype=dtype, copy=copy)
             if dtype is not None and kind not in PYTHON_SCALARS:

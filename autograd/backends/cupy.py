@@ -109,10 +109,10 @@ def assign_last(out: Any, index: Any, value: Any) -> None:
 def all_reduce(ranks: int, rank: int, share: Callable[[Any], Any]) -> Callable[[Any], Callable[[], bool]]:
     """NCCL's sum over the cards of ``ranks`` processes, of which this is number ``rank``, on its current device.
 
-    ``share`` gives every rank what it was given on rank 0. The result takes an array, a contiguous one of the same size
-    on every rank, that is to become the sum, and gives a function that says whether it is already: until then nothing
-    may be read from it. Raises `DeviceError` where CuPy finds no NCCL. Written after the documentation of CuPy 14; it
-    has not been run.
+    ``share`` broadcasts a value from rank 0 to all ranks. The result is a function ``add(array)``: it starts to replace
+    a contiguous array, of the same size on every rank, by the sum, and returns a function that says whether that is
+    done. Until then the array must not be read. Raises `DeviceError` where CuPy finds no NCCL. Written after the
+    documentation of CuPy 14; it has not been run.
     """
     cupy, _ = load()
     from cupy.cuda import nccl

@@ -21,7 +21,7 @@ SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))
 
 def _astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     if is_complex(x.dtype) and numpy.dtype(dtype).kind not in "cb":
-        raise TypeError(f"complex numbers can't be made {dtype}: take their .real and their .imag")
+        raise TypeError(f"complex numbers can't be converted to {dtype}: take their .real and .imag")
     return numpy.asarray(x).astype(dtype, copy=copy)[()]
 
 
@@ -117,7 +117,7 @@ def _masked_into(x: Any, mask: Any, out: Any) -> None:
 
 
 def _chosen(condition: Any, x: Any, y: Any) -> Any:
-    """`numpy.where` of many floating numbers by bits, in the same order in memory; ``None`` of other operands."""
+    """`numpy.where` for large floating-point arrays, by bit operations; ``None`` for other operands."""
     if type(x) is not numpy.ndarray or x.dtype.char not in "efd":
         return _chosen(~condition, y, x) if type(x) is float and type(y) is numpy.ndarray else None
     if type(y) is float:
@@ -151,7 +151,7 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[Any, Any], Any]:
-    """``operation(x, y)``, 0 where x is 0: it replaces elements of y only where there is a 0 in x."""
+    """``operation(x, y)``, but 0 where x is 0. Where x has no 0, y is used as it is, without a copy."""
 
     def strong(x: Any, y: Any) -> Any:
         kind = type(y)

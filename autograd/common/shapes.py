@@ -44,7 +44,7 @@ def normalize_axis(axis: Axis, ndim: int) -> int:
     2
     """
     if axis is None or isinstance(axis, tuple | list):
-        raise DTypeError(f"axis {axis!r} is given where one axis is taken: give a whole number.")
+        raise DTypeError(f"axis {axis!r} does not name one axis: give a whole number.")
     return normalize_axes(axis, ndim)[0]
 
 

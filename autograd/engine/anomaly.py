@@ -12,7 +12,7 @@ from typing import Any
 from autograd import backends
 from autograd.common.messages import describe
 from autograd.engine.graph import Node
-from autograd.engine.modes import MODE, Mode
+from autograd.engine.modes import MODE, Mode, entered
 from autograd.errors import AnomalyError, GradientError
 
 _BACKWARD = str(Path(__file__).with_name("backward.py"))
@@ -39,23 +39,17 @@ def detect_anomaly() -> Iterator[None]:
     autograd.errors.AnomalyError: the gradient of sqrt with respect to x = () float64 is inf ...
     """
     mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, mode.scope, sys.modules[__name__]))  # the checks below
-    try:
-        with backends.quiet():  # the error says more than NumPy's warning
-            yield
-    finally:
-        MODE.reset(token)
+    checks = sys.modules[__name__]  # the functions below
+    with entered(Mode(mode.grad, mode.scope, checks)), backends.quiet():  # the error says more than NumPy's warning
+        yield
 
 
 @contextmanager
 def record_lines() -> Iterator[None]:
     """Within it, nodes note the lines that called their operations, as within `detect_anomaly`; nothing is checked."""
     mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, mode.scope, _Lines))
-    try:
+    with entered(Mode(mode.grad, mode.scope, _Lines)):
         yield
-    finally:
-        MODE.reset(token)
 
 
 class Origin(str):
@@ -186,7 +180,7 @@ def _advice(vertex: Any) -> str:
 
 
 def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
-    """``, where x is 0.0``: the elements at ``index`` of those inputs of that shape which the graph still has."""
+    """``, where x is 0.0``: the elements at ``index`` of the inputs of that shape, as far as the graph keeps them."""
     op, told = node.op, []
     kept = {} if op.variadic or node.saved is None else dict(zip(op.saves, node.saved, strict=True))
     for i in () if op.variadic else places:

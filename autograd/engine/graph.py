@@ -15,7 +15,7 @@ from typing import Any
 
 from autograd.common.messages import of_type
 from autograd.common.shapes import Shape
-from autograd.engine.modes import MODE, Mode
+from autograd.engine.modes import MODE, Mode, entered
 from autograd.errors import DTypeError
 
 
@@ -127,8 +127,7 @@ class Graph:
         9.0
         """
         values: dict[Any, Any] = {}
-        token = MODE.set(Mode(True, None, MODE.get().anomaly))
-        try:
+        with entered(Mode(True, None, MODE.get().anomaly)):
             for vertex in self.nodes:
                 if vertex.op is None:
                     values[vertex] = vertex
@@ -137,8 +136,6 @@ class Graph:
                 value = values[vertex] = vertex.op.apply(*inputs, **vertex.params)
                 if value.node is not None:
                     value.node.name, value.node.scope = vertex.name, vertex.scope
-        finally:
-            MODE.reset(token)
         return values
 
     def __repr__(self) -> str:

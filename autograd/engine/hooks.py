@@ -40,7 +40,7 @@ class Hook:
 
 
 class Retained:
-    """An entry among a node's hooks for a Tensor whose ``.grad`` gets the node's gradient; a weak reference."""
+    """In the list of a node's hooks: a weak reference to a Tensor whose ``.grad`` receives the node's gradient."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)

@@ -44,6 +44,16 @@ OPTIONS: list[type] = []
 
 
 @contextmanager
+def entered(mode: Mode) -> Iterator[None]:
+    """A context manager in which ``mode`` is the present one."""
+    token = MODE.set(mode)
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
+@contextmanager
 def scope(path: str, label: str) -> Iterator[None]:
     """A context manager that records operations as part of the module at ``path`` (``"layers.0"``) called ``label``.
 
@@ -56,11 +66,8 @@ def scope(path: str, label: str) -> Iterator[None]:
     if not (isinstance(path, str) and isinstance(label, str)):
         raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
     mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly))
-    try:
+    with entered(Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly)):
         yield
-    finally:
-        MODE.reset(token)
 
 
 class no_grad:

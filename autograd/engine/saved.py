@@ -18,7 +18,8 @@ def check_saved(node: Node, mask: int) -> None:
     op = node.op
     if node.index < op.redeclared:
         raise GradientError(
-            f"the rules of {op.name} were declared anew after {describe(node)} was computed: compute the forward again."
+            f"the rules of {op.name} were declared again after {describe(node)} was computed: compute the forward "
+            "again."
         )
     wanted = {
         name

@@ -15,8 +15,8 @@ from autograd.ops import conversion
 def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
     """``data`` as a Tensor: itself where it is one, without a copy where it is an array.
 
-    With ``copy`` it is a copy always (of a Tensor a recorded one), with ``copy=False`` never: then `DTypeError` is
-    raised where one is needed.
+    ``copy=True`` always copies, a Tensor as a recorded operation. ``copy=False`` never does, and raises `DTypeError`
+    where a copy is needed.
 
     >>> from autograd import asarray
     >>> asarray([1, 2]).dtype

@@ -20,8 +20,6 @@ from autograd.functions.conversion import asarray
 from autograd.functions.dtypes import float64
 from autograd.ops.shaping import broadcast_to, reshape
 
-newaxis = None
-
 Sizes = int | Sequence[int]
 
 
@@ -152,16 +150,8 @@ def linspace(
     >>> ag.linspace(0.0, 1.0, 3)
     Tensor([0.0, 0.5, 1.0])
     """
-    return _made(
-        "linspace",
-        start,
-        stop,
-        num,
-        dtype=dtype,
-        device=device,
-        requires_grad=requires_grad,
-        endpoint=endpoint,
-    )
+    made = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
+    return _made("linspace", start, stop, num, endpoint=endpoint, **made)
 
 
 @array_function
@@ -259,5 +249,3 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
         upright = reshape(x, shape=tuple(x.size if i == place else 1 for i in range(len(shape))))
         grids.append(broadcast_to(upright, shape=tuple(shape)))
     return grids
-
-

@@ -46,7 +46,7 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 
 
 def can_cast(from_: Any, to: Any, /) -> builtins.bool:
-    """Whether every value of a dtype, or of an array's, is one of the dtype ``to``.
+    """Whether every value of a dtype, or of an array's dtype, can be represented in the dtype ``to``.
 
     >>> import autograd as ag
     >>> ag.can_cast(ag.float32, ag.float64), ag.can_cast(ag.Tensor([1.0]), ag.int64)

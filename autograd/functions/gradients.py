@@ -1,4 +1,4 @@
-"""Gradients of recorded Tensors with respect to others, as values."""
+"""`gradients`: the gradients of Tensors with respect to others, returned and not added to ``.grad``."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
             [0.0, 1.0]])
     """
     if not hasattr(n, "__index__"):
-        raise DTypeError(f"matrix_power multiplies n = {n!r} times: give a whole number.")
+        raise DTypeError(f"matrix_power: n = {n!r} is not a whole number: give one.")
     x = asarray(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power takes square matrices, and was given {describe(x)}.")

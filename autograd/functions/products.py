@@ -146,7 +146,7 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     x, y = asarray(x), asarray(y)
     pairs: Any = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
     if not isinstance(pairs, list | tuple) or len(pairs) != 2:
-        raise DTypeError(f"tensordot: axes = {axes!r}: give how many, or two lists, those of x and those of y.")
+        raise DTypeError(f"tensordot: axes = {axes!r}: give a number, or a pair: the axes of x and the axes of y.")
     of_x, of_y = (
         shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim)
         for p, z in zip(pairs, (x, y), strict=True)

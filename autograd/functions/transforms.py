@@ -180,7 +180,9 @@ def _check(f: Any, who: str) -> None:
 def _check_pairs(primals: Any, tangents: Any) -> None:
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, list | tuple):
-            raise DTypeError(f"{name} are a tuple, one for each argument, as in (x,); they are {describe(given)}.")
+            raise DTypeError(
+                f"{name} must be a tuple with one entry for each argument, as in (x,); {describe(given)} was given."
+            )
     if len(primals) != len(tangents):
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
 

@@ -96,7 +96,7 @@ def _transpose(a: Any, axes: int | Sequence[int] | None = None) -> Any:
 
 def _ravel(a: Any, order: str = "C") -> Any:
     if order not in "CKA":
-        raise DomainError(f"elements are taken in row-major order here; order = {order!r} needs a transpose first.")
+        raise DomainError(f"elements are taken in row-major order only: for order = {order!r} transpose first.")
     return shaping.reshape(a, shape=(-1,))
 
 
@@ -176,7 +176,7 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
 
 def _lower_only(UPLO: str) -> None:
     if UPLO not in "Ll":
-        raise DomainError("the eigenvalues here are those of the symmetric part, not of a triangle: leave UPLO out.")
+        raise DomainError("eigenvalues are those of the symmetric part, and no triangle can be chosen: leave UPLO out.")
 
 
 def _eigh(a: Any, UPLO: str = "L") -> Any:

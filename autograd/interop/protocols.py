@@ -46,7 +46,7 @@ class Protocols:
 
     def __index__(self: Any) -> int:
         if self.shape:
-            raise DTypeError(f"{self._called()} is no index of Python's: that is one integer, of shape ().")
+            raise DTypeError(f"{self._called()} can't be used as an index: only one integer, of shape (), can.")
         return _number(self, operator.index)
 
     def __format__(self: Any, spec: str) -> str:
@@ -138,7 +138,7 @@ def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
         ours = DomainError if isinstance(value, float) and kind is int else DTypeError
-        raise ours(f"{x._called()} is {value!r}, which can't be made {name}.") from None
+        raise ours(f"{x._called()} is {value!r}, which can't be converted to {name}.") from None
 
 
 def _item(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.backends import PYTHON_REALS
+from autograd.backends import PYTHON_REALS, is_complex
 from autograd.engine.declare.operation import op
 from autograd.errors import DTypeError
 
@@ -536,7 +536,7 @@ def _plain(**parameters: Any) -> None:
     for name, value in parameters.items():
         if hasattr(value, "requires_grad"):
             raise DTypeError(
-                f"{name} is a Tensor and must be a number, by which nothing is differentiated: write .item(), or "
+                f"{name} is a Tensor and must be a number, because no gradient flows to it: write .item(), or "
                 "compute with where, maximum and minimum."
             )
 
@@ -579,12 +579,9 @@ clip.vjp(x=_inside, min=_below, max=_above)
 
 
 @op(
-    "where",
-    text="{x} if {condition} else {y}",
-    tex=r"[{condition}] \, {x} + [\neg {condition}] \, {y}",
-    level=1,
+    "where", text="{x} if {condition} else {y}", tex=r"[{condition}] \, {x} + [\neg {condition}] \, {y}", level=1,
     broadcasts=True,
-)
+)  # fmt: skip
 def where(xp, condition, x, y):
     """``x`` where ``condition`` holds, else ``y``. No gradient flows to the value that was not chosen.
 
@@ -692,17 +689,13 @@ def erf(xp, x):
     inner = (
         x
         * _polynomial(
-            s,
-            1.85777706184603153e-1,
-            3.16112374387056560,
-            1.13864154151050156e2,
-            3.77485237685302021e2,
+            s, 1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
             3.20937758913846947e3,
         )
         / _polynomial(
             s, 1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3
         )
-    )
+    )  # fmt: skip
     complement = (
         xp.exp(-middle * middle)
         * _polynomial(
@@ -858,11 +851,6 @@ def isnan(xp, x):
     return xp.isnan(x)
 
 
-def holds_complex(x: Any) -> bool:
-    """Whether an array holds complex numbers."""
-    return "complex" in str(x.dtype)
-
-
 @op("Re", tex=r"\operatorname{{Re}} {x}")
 def real(xp, x):
     """Elementwise real part: ``x`` where it is real. Derivatives through complex numbers are not supported.
@@ -871,7 +859,7 @@ def real(xp, x):
     >>> ag.real([1 + 2j])
     Tensor([1.0])
     """
-    return xp.real(x) if holds_complex(x) else +x
+    return xp.real(x) if is_complex(x.dtype) else +x
 
 
 real.vjp(x=lambda g: g)
@@ -885,7 +873,7 @@ def imag(xp, x):
     >>> ag.imag([1 + 2j])
     Tensor([2.0])
     """
-    return xp.imag(x) if holds_complex(x) else xp.zeros_like(x)
+    return xp.imag(x) if is_complex(x.dtype) else xp.zeros_like(x)
 
 
 imag.vjp(x=lambda xp, g: xp.zeros_like(g))
@@ -899,9 +887,7 @@ def conj(xp, x):
     >>> ag.conj([1 + 2j]).item()
     (1-2j)
     """
-    return xp.conj(x) if holds_complex(x) else +x
+    return xp.conj(x) if is_complex(x.dtype) else +x
 
 
 conj.vjp(x=lambda g: g)
-
-

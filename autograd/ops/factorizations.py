@@ -23,7 +23,6 @@ from typing import Any
 from autograd import backends
 from autograd.common.shapes import Shape, broadcast_shapes
 from autograd.engine.declare.operation import op
-from autograd.ops.elementwise import holds_complex
 from autograd.ops.reductions import products_of_others
 
 
@@ -36,7 +35,7 @@ def _square(x: Any) -> Any:
 
 def _adjoint(xp: Any, x: Any) -> Any:
     """The transpose; the conjugate transpose of complex constants."""
-    return xp.conj(x.mT) if holds_complex(x) else x.mT
+    return xp.conj(x.mT) if backends.is_complex(x.dtype) else x.mT
 
 
 def _symmetric(xp: Any, x: Any) -> Any:

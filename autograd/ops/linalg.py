@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from autograd.backends import is_complex
 from autograd.common import shapes
 from autograd.engine.declare.operation import op
 from autograd.errors import DomainError
-from autograd.ops.elementwise import holds_complex
 
 
 def _rows(xp: Any, x: Any) -> Any:
@@ -148,7 +148,7 @@ def vecdot(xp, x, y, *, axis=-1):
     shapes.normalize_axis(axis, min(len(getattr(z, "shape", ())) for z in (x, y)))
     if x.shape[axis] != y.shape[axis]:
         raise ValueError(f"vectors of {x.shape[axis]} elements in x and of {y.shape[axis]} in y have no dot product")
-    product = (xp.conj(x) if holds_complex(x) else x) * y
+    product = (xp.conj(x) if is_complex(x.dtype) else x) * y
     total = xp.sum(product, axis=axis)
     return xp.astype(total, product.dtype) if total.dtype != product.dtype else total
 

@@ -12,8 +12,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 
 
 def as_python(value: Any) -> Any:
-    """A parameter as Python's whole numbers and lists of them, also where it was given as a NumPy number, an array or a
-    Tensor.
+    """A parameter as a Python integer or a list of integers; it may be given as a NumPy number, an array or a Tensor.
     """
     given = value.tolist() if hasattr(value, "tolist") else value
     if not _whole(given):
@@ -337,9 +336,6 @@ def _pad_by_x(xp: Any, g: Any, x_shape: shapes.Shape, pad_width: Any, mode: str)
 
 
 pad.vjp(x=_pad_by_x)
-
-
-# ----------------------------------------------------------------------------------------------------- powers and ranks
 
 
 # ------------------------------------------------------------------------------------------------------------ triangles

@@ -58,7 +58,7 @@ exp2.vjp(x=lambda g, out: g * (math.log(2) * out))
 
 @op("x ln y", text="xlogy({x}, {y})", tex=r"{x} \ln {y}", broadcasts=True)
 def xlogy(xp, x, y):
-    """Elementwise ``x * log(y)``, 0 where ``x`` is 0, whatever ``y`` (NaN apart); its gradients there are 0.
+    """Elementwise ``x * log(y)``, 0 where ``x`` is 0, unless ``y`` is NaN; its gradients there are 0.
 
     >>> import autograd as ag
     >>> ag.xlogy(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 1.0]))
@@ -118,6 +118,13 @@ def lgamma(xp, x):
 lgamma.vjp(x=lambda xp, g, x: g * xp.polygamma(x, order=0))
 
 
+def _order(name: str, order: Any) -> int:
+    """``order``. Raises `DomainError` unless it is an integer from 0 on."""
+    if type(order) is not int or order < 0:
+        raise DomainError(f"{name} takes an order that is an integer from 0 on; it was given {order!r}.")
+    return order
+
+
 @op("ψ", text="polygamma({x})", tex=r"\psi^{{({order})}}({x})")
 def polygamma(xp, x, *, order):
     """Elementwise derivative of `digamma` of the given ``order`` (0: `digamma` itself), for ``x`` > 0. Needs SciPy.
@@ -128,9 +135,7 @@ def polygamma(xp, x, *, order):
     >>> ag.polygamma(ag.Tensor([1.0]), order=1)
     Tensor([1.64493])
     """
-    if type(order) is not int or order < 0:
-        raise DomainError(f"polygamma takes an order that is an integer from 0 on; it was given {order!r}.")
-    if order == 0:
+    if _order("polygamma", order) == 0:
         return xp.special("psi", x)
     return xp.special("zeta", order + 1.0, x) * ((-1.0) ** (order + 1) * math.factorial(order))
 
@@ -146,9 +151,7 @@ def bessel_i(xp, x, *, order=0):
     >>> ag.bessel_i(ag.Tensor([0.0, 1.0]))
     Tensor([1.0, 1.26607])
     """
-    if type(order) is not int or order < 0:
-        raise DomainError(f"bessel_i takes an order that is an integer from 0 on; it was given {order!r}.")
-    return xp.special("iv", float(order), x)
+    return xp.special("iv", float(_order("bessel_i", order)), x)
 
 
 # DLMF 10.29.1: 2 Iₙ′ = Iₙ₋₁ + Iₙ₊₁, and I₋₁ = I₁.

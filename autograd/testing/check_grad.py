@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from autograd.common.messages import describe
 from autograd.common.validation import check_function, whole
 from autograd.errors import DTypeError, GradcheckError, ShapeError
-from autograd.testing.gradcheck import called, checked_options
+from autograd.testing.gradcheck import arguments_of, called, checked_options
 from autograd.testing.inputs.declarations import Array, array
 from autograd.testing.inputs.domains import Domain
 from autograd.testing.oracles.complexstep import COARSE, H
@@ -150,7 +149,7 @@ class ArrayPoint(Point):
         arrays = [np.asarray(x) for x in inputs]
         self.inputs = [x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x for x in arrays]
         self.checked = [i for i, x in enumerate(self.inputs) if x.dtype == np.float64]
-        self.names = self._names()
+        self.names = [*arguments_of(f), *[""] * len(self.inputs)][: len(self.inputs)]
         self.called = [name or f"x{i}" for i, name in enumerate(self.names)]
         if not self.checked:
             given = ", ".join(describe(x) for x in self.inputs) or "nothing"
@@ -167,14 +166,6 @@ class ArrayPoint(Point):
         self.dtype = max((y.dtype for y in outputs), key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.oracles = (COMPLEX,)
         self.jacobians: dict[int, Vector] = {} if vjp else self._jacobians()
-
-    def _names(self) -> list[str]:
-        try:
-            parameters = inspect.signature(self.f).parameters.values()
-        except (TypeError, ValueError):
-            return [""] * len(self.inputs)
-        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        return [*names, *[""] * len(self.inputs)][: len(self.inputs)]
 
     def _outputs(self, inputs: Sequence[Any], dtype: type = np.floating) -> list[Any]:
         """The outputs as arrays, computed from copies of the inputs."""
@@ -226,7 +217,8 @@ class ArrayPoint(Point):
         """The Jacobian with respect to each input, a row for each output."""
         if len(self.outputs) != 1:
             raise DTypeError(
-                f"{self.f_name} returns {len(self.outputs)} outputs: give a df(*inputs, *upstream) with vjp=True."
+                f"{self.f_name} returns {len(self.outputs)} outputs: pass vjp=True, and a df that takes the "
+                "inputs and then one upstream gradient for each output."
             )
         (output,), found = self.outputs, {}
         for i, d in self._derivatives().items():

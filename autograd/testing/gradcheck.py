@@ -266,6 +266,15 @@ def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
         ) from None
 
 
+def arguments_of(f: Function) -> list[str]:
+    """The names of the positional arguments of a function, as far as it tells."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
 class TensorPoint(Point):
     """A function of Tensors at some inputs."""
 
@@ -295,12 +304,7 @@ class TensorPoint(Point):
 
     def _names(self, known: Sequence[str]) -> list[str]:
         """The name of each input: its own, else that of the argument of ``f`` that it is given for."""
-        try:
-            parameters = inspect.signature(self.f).parameters.values()
-        except (TypeError, ValueError):
-            parameters = {}.values()
-        arguments = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        names = [*known, *arguments[len(known) :]]
+        names = [*known, *arguments_of(self.f)[len(known) :]]
         own = [x.name if isinstance(x, Tensor) else None for x in self.inputs]
         return [o or n for o, n in zip(own, [*names, *[""] * len(own)], strict=False)]
 
@@ -309,7 +313,7 @@ class TensorPoint(Point):
         if not backends.is_real(x.dtype):
             raise DTypeError(
                 f"{self.call(i)} is {describe(x)}: only real floating-point values can be moved by a small step; write "
-                "3.0 for 3, or leave it out by having only the Tensors to check require grad."
+                "3.0 for 3, or set requires_grad only on the Tensors to check."
             )
         values = backends.to_numpy(x.data).astype(np.float64)
         self.check_input(i, values)

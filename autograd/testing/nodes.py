@@ -14,7 +14,7 @@ import numpy as np
 from autograd import backends
 from autograd.common.validation import number, whole
 from autograd.engine.graph import Graph, Node
-from autograd.engine.modes import MODE, Mode
+from autograd.engine.modes import Mode, entered
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, GradientError
 from autograd.functions.gradients import gradients
@@ -173,8 +173,7 @@ def check_nodes(
             "there is nothing to check: no operation was recorded for this Tensor. Compute it from Tensors with "
             "requires_grad=True, outside of no_grad()."
         )
-    token = MODE.set(Mode(True, None, False))  # also where called under no_grad or detect_anomaly
-    try:
+    with entered(Mode(True, None, None)):  # also where called under no_grad or detect_anomaly
         values = graph.replay()
         rng = np.random.default_rng(seed)
         return NodeReport(
@@ -183,8 +182,6 @@ def check_nodes(
             if node.op is not None
             for check in _checked(node, values, limit, max_elements, rng)
         )
-    finally:
-        MODE.reset(token)
 
 
 def _checked(

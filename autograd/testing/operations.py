@@ -810,7 +810,7 @@ TABLE: dict[str, Row] = {
 
 
 def _named(name: str, row: Row) -> Row:
-    """The row of an operation, which is declared to take what the row says."""
+    """The row with the name of its operation. Also declares what the operation takes."""
     if name not in OPS:
         raise DeclarationError(f"TABLE has a row for {name!r}, which is no operation: remove or rename the row.")
     op = OPS[name]

@@ -277,7 +277,7 @@ def literal(value: Any, bare: bool = False) -> str:
 
 
 def _numbers(value: Any) -> str:
-    """``repr`` of a number or a list of them, also of those that Python has no literal for."""
+    """``repr`` of a number or a list of numbers, as Python code also for inf and nan."""
     return re.sub(r"-?\b(?:inf|nan)\b", r"float('\g<0>')", repr(value))
 
 

@@ -116,6 +116,16 @@ def _as_one(f: Function) -> Function:
     return joined
 
 
+def _of(f: Function, places: Sequence[int], inputs: Sequence[Any]) -> Function:
+    """``f`` as a function of the inputs at these places alone."""
+
+    def of_some(*given: Any) -> Any:
+        args = {**dict(enumerate(inputs)), **dict(zip(places, given, strict=True))}
+        return f(*args.values())
+
+    return of_some
+
+
 def _weighted(f: Function, seed: int) -> Function:
     """``f`` as a scalar function: the sum of its outputs with random weights."""
 
@@ -187,14 +197,7 @@ def passes_dot_product_test(f: Function, inputs: Sequence[Tensor], seed: int) ->
     vs = [_like(x, rng.standard_normal(x.shape) if x.requires_grad else np.zeros(x.shape)) for x in xs]
     moved = [i for i, x in enumerate(xs) if x.requires_grad]
 
-    def of_moved(*given: Any) -> Tensor:
-        args: list[Any] = list(inputs)
-        for i, x in zip(moved, given, strict=True):
-            args[i] = x
-        vector: Tensor = _as_one(f)(*args)
-        return vector
-
-    forward = flat([jvp(of_moved, [xs[i] for i in moved], [vs[i] for i in moved])[1]])
+    forward = flat([jvp(_of(_as_one(f), moved, inputs), [xs[i] for i in moved], [vs[i] for i in moved])[1]])
     pulled = _pulled(_as_one(f), inputs, [_like(y, u)])
     if not _finite([y, *pulled], forward):
         return False
@@ -231,13 +234,7 @@ def hessian_is_symmetric(f: Function, inputs: Sequence[Tensor], seed: int) -> bo
     xs = [inputs[i] for i in real]
     vs, ws = _seeds(xs, rng), _seeds(xs, rng)
 
-    def scalar(*given: Any) -> Tensor:
-        args: list[Any] = list(inputs)
-        for i, x in zip(real, given, strict=True):
-            args[i] = x
-        total: Tensor = _weighted(f, seed)(*args)
-        return total
-
+    scalar = _of(_weighted(f, seed), real, inputs)
     hv, hw = (flat(hvp(scalar, xs, directions)) for directions in (vs, ws))
     v, w = flat(vs), flat(ws)
     if not _finite([], hv, hw):

@@ -24,8 +24,8 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
     With ``arrays`` (and ``params``) at these; without, at calls that Hypothesis draws: as many as its settings say, or
     ``max_examples``. Half of them are ordinary; the other half are those where rules go wrong: exactly 0, ±1, up to
-    ±1000 as far as the domain goes, ties, empty arrays, one Tensor for two arguments. What the operation takes is said
-    by ``params`` or, once, by `autograd.testing.declare`. ``seed`` draws directions and weights.
+    ±1000 as far as the domain goes, ties, empty arrays, one Tensor for two arguments. ``params`` say
+    what the operation takes, or `autograd.testing.declare` said it before. ``seed`` draws directions and weights.
 
     Raises `GradcheckError` with the simplest call that fails, as Python that can be run; for an argument that has
     neither a rule nor ``None`` in its place; and for one of which no call showed anything ("unchecked"), since its

@@ -137,7 +137,7 @@ def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Progra
 
 
 def kinds_of(declared: Declaration) -> list[str]:
-    """The kinds of difficult calls that an operation can be given."""
+    """Those of the `KINDS` of difficult calls that an operation can take."""
     without = {"empty"} if not declared.takes_empty else set()
     ruled = [name for name, taken in declared.arrays.items() if name in declared.op.rules and not taken.distinct]
     without |= {"same"} if len(ruled) < 2 else set()
@@ -210,7 +210,7 @@ class _Growing(Source):
         self.values: list[_Value] = []  # the latest last
 
     def _again(self) -> bool:
-        """Whether to reuse an existing value: usually; not while an example shrinks."""
+        """Whether to reuse an existing value: six times out of seven, and never in the simplest example."""
         return self.draw(st.integers(0, 6)) > 0
 
     def _pick(self, found: Sequence[Any]) -> Any:

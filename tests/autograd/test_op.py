@@ -396,7 +396,7 @@ class TestApplying:
         assert str(inspect.signature(total)) == "(x, axis=None, *, dtype=None)"
 
     def test_an_impossible_cast_raises(self):
-        with pytest.raises(DeclarationError, match="many: casts=True gives it dtype=, to which its first arg"):
+        with pytest.raises(DeclarationError, match="many: casts=True adds dtype=, to which its first arg"):
 
             @ag.op("Σ", casts=True)
             def many(xp, *xs):
@@ -760,7 +760,7 @@ class TestDeclaringAgain:
         x = Tensor(2.0, requires_grad=True)
         y = half(x, x)
         half.vjp(x=lambda g, out: g * out)
-        with pytest.raises(ag.errors.GradientError, match=r"the rules of half were declared anew after .* again"):
+        with pytest.raises(ag.errors.GradientError, match=r"the rules of half were declared again after .* again"):
             y.backward()
 
 

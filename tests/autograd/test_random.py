@@ -152,7 +152,7 @@ def test_every_random_function_is_traced():
         (
             lambda: random.normal(2, generator=rng(), dtype="int64"),
             DTypeError,
-            "random numbers are drawn in float32 or float64; dtype = int64 was asked for: cast them.",
+            "random numbers are drawn in float32 or float64; for dtype = int64 cast the result.",
         ),
         (
             lambda: random.uniform("ab", generator=rng()),

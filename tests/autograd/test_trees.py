@@ -163,5 +163,5 @@ def test_mismatched_structures_raise() -> None:
         trees.unflatten(trees.flatten([1, 2])[1], [1])
     loop: list[Any] = []
     loop.append(loop)
-    with pytest.raises(ShapeError, match="list can't be taken apart: it is nested too deeply, or contains itself"):
+    with pytest.raises(ShapeError, match="list can't be flattened: it is nested too deeply, or contains itself"):
         trees.flatten(loop)

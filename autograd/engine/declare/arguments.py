@@ -149,8 +149,8 @@ def unchanging(x: Any) -> Any:
 
 
 def sent(op: Declaration, parts: tuple[Any, ...], count: int) -> tuple[Any, ...]:
-    """The results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError` for others
-    than ``count``.
+    """The results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError` where there
+    are not ``count`` of them.
     """
     if len(parts) != count:
         raise ShapeError(

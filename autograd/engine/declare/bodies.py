@@ -298,7 +298,7 @@ class Derivative(NamedTuple):
 
 
 class _Writer:
-    """Steps to which others are added."""
+    """A list of steps under construction."""
 
     def __init__(self, steps: list[Step], types: dict[int, Typed], constants: dict[int, Any]) -> None:
         self.steps, self.types, self.constants = steps, types, constants

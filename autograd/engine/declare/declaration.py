@@ -65,7 +65,7 @@ class Declaration:
         """Raise for an array with a default value, and for ``casts`` where no argument can be cast."""
         if self.casts and (self.variadic or "dtype" in self.params):
             raise DeclarationError(
-                f"{self.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and "
+                f"{self.name}: casts=True adds dtype=, to which its first argument is cast: it must have one, and "
                 "no parameter of that name."
             )
         for name, default in zip(self.optional, defaults, strict=True):

@@ -77,7 +77,7 @@ def _signature(source: Source, signature: str) -> tuple[Shape, ...]:
 
 
 def _multiplies(x: Shape, y: Shape) -> bool:
-    """Whether ``x @ y`` exists."""
+    """Whether arrays of these shapes can be multiplied by ``@``."""
     if not (x and y) or x[-1] != y[-1 if len(y) == 1 else -2]:
         return False
     return broadcasts(x[:-2], y[:-2])

@@ -48,7 +48,7 @@ class Side:
 
     @property
     def names(self) -> list[str]:
-        """The sizes that it is computed from."""
+        """The names of the sizes in the sum."""
         return [name for _, name in self.terms]
 
     def length(self, sizes: Mapping[str, int]) -> int:
@@ -183,7 +183,7 @@ def _dtype(dtype: Any, kinds: str) -> str:
     found = backends.as_dtype(dtype)
     if found.kind not in kinds:
         raise DeclarationError(
-            f"dtype = {shown(dtype)}: array takes one of real numbers, such as float32, and integers one of integers."
+            f"dtype = {shown(dtype)}: array takes a floating-point dtype, such as float32, and integers an integer one."
         )
     return str(found)
 
@@ -312,8 +312,8 @@ def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
     for name, taken in arrays.items():
         if isinstance(taken.below, str) and taken.below not in sides:
             raise DeclarationError(
-                f"declare({op.name}): {name} is below {taken.below!r}, which is no side of an argument: these are "
-                f"{', '.join(sorted(sides)) or 'none'}."
+                f"declare({op.name}): {name} is below {taken.below!r}, which is no side of an argument: the sides "
+                f"are {', '.join(sorted(sides)) or 'none'}."
             )
     assumed = {
         name: guess

@@ -64,7 +64,7 @@ class Domain:
         return found
 
     def share(self, i: int, count: int) -> Domain:
-        """The domain of every ``count``-th number from the ``i``-th on: shares have no number in common."""
+        """The domain with every ``count``-th number, from the ``i``-th on. Two shares have no number in common."""
         return replace(self, only=tuple(self.numbers[i::count])) if count > 1 else self
 
     def holds(self, values: Any) -> bool:

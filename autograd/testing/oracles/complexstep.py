@@ -44,31 +44,31 @@ class Continued(Namespace):
         return x * np.sign(np.real(x))
 
     def floor(self, x: Any) -> Any:
-        """A constant."""
+        """That of the real part; its derivative is 0."""
         return np.floor(np.real(x)) + 0j
 
     def ceil(self, x: Any) -> Any:
-        """A constant."""
+        """That of the real part; its derivative is 0."""
         return np.ceil(np.real(x)) + 0j
 
     def round(self, x: Any) -> Any:
-        """A constant."""
+        """That of the real part; its derivative is 0."""
         return np.round(np.real(x)) + 0j
 
     def trunc(self, x: Any) -> Any:
-        """A constant."""
+        """That of the real part; its derivative is 0."""
         return np.trunc(np.real(x)) + 0j
 
     def remainder(self, x: Any, y: Any) -> Any:
-        """By its definition."""
+        """Computed by its definition."""
         return x - y * self.floor(x / y)
 
     def hypot(self, x: Any, y: Any) -> Any:
-        """By its definition."""
+        """Computed by its definition."""
         return np.sqrt(x * x + y * y)
 
     def logaddexp(self, x: Any, y: Any) -> Any:
-        """By its definition, without overflow."""
+        """Computed by its definition, without overflow."""
         top = np.where(np.real(x) > np.real(y), x, y)
         return top + np.log(np.exp(x - top) + np.exp(y - top))
 
@@ -78,7 +78,7 @@ class Continued(Namespace):
         return angle + (np.arctan2(np.real(x), np.real(y)) - np.real(angle))
 
     def astype(self, x: Any, dtype: Any, copy: bool = True) -> Any:
-        """Complex where real numbers are asked for."""
+        """A cast to complex128 where a real dtype is asked for."""
         return NUMPY.astype(x, np.complex128 if backends.is_real(np.dtype(dtype)) else dtype, copy)
 
 

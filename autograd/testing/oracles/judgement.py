@@ -117,9 +117,9 @@ class Comparisons:
 
     @property
     def shown(self) -> Truths:
-        """Which comparisons would reveal a wrong rule: not those where both sides are within the tolerance.
+        """Which comparisons would reveal a wrong rule: those where a side is larger than the tolerance.
 
-        Zeros count only where all are zero: that an element does not move the other outputs says nothing about its own.
+        Zeros count only where all of them are zero. A single zero shows nothing about the other derivatives.
         """
         size = np.maximum(np.abs(self.rules), np.abs(self.numeric))
         scales = self.weights.scales
@@ -366,7 +366,7 @@ class Judge:
         return Comparison(u, v, rule, nearest, tolerance, low=low, high=high)
 
     def _leave_out_what_is_not_finite(self, found: Judgement) -> None:
-        """Count elements whose rule is not finite: as wrong where the slope is finite; otherwise they are left out."""
+        """Elements whose rule is not finite: they fail where the slope is finite, and are left out where it is not."""
         rows, _ = self._rows(self.weights)
         if np.isfinite(rows).all():
             return

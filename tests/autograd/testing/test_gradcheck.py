@@ -495,7 +495,7 @@ class TestRefusals:
         with pytest.raises(
             DTypeError,
             match=r"input 0 \('x'\) is \(2,\) int64: only real floating-point values can be moved by a "
-            r"small step; write 3\.0 for 3, or leave it out by having only the Tensors to check require grad",
+            r"small step; write 3\.0 for 3, or set requires_grad only on the Tensors to check",
         ):
             gradcheck(lambda x: x * 2.0, [1, 2])
 

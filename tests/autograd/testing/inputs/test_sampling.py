@@ -140,7 +140,7 @@ class TestDeclared:
         declare(op, x=array("v", dtype="float32"), i=integers("n", below="v", dtype=np.int32))
         assert {tuple(a.dtype.name for a in arrays) for arrays, _ in drawn(op)} == {("float32", "int32")}
         for wrong in (lambda: array(dtype=int), lambda: integers(below=2, dtype=float)):
-            with pytest.raises(DeclarationError, match="array takes one of real numbers, such as float32"):
+            with pytest.raises(DeclarationError, match="array takes a floating-point dtype, such as float32"):
                 wrong()
 
     def test_booleans(self):
@@ -252,7 +252,7 @@ class TestCorners:
         ({"x": 3}, r"declare\(mine\): x is an argument, which takes an array\(\.\.\.\), integers\(\.\.\.\), .*given 3"),
         ({"by": array("n")}, r"declare\(mine\): by is a parameter, which takes a strategy of its values"),
         ({"by": axis("y")}, r"declare\(mine\): by is an axis of 'y', which is no argument"),
-        ({"x": "n", "i": integers("n", below="v")}, r"i is below 'v', which is no side of an argument: these are n\."),
+        ({"x": "n", "i": integers("n", below="v")}, r"i is below 'v', which is no side of an argument: the sides are"),
         ({"x": "n*k"}, r"'n\*k' is no side of a shape: write a name or a number"),
         ({"x": "n-"}, r"'n-' is no side of a shape"),
     ],
