@@ -54,7 +54,7 @@ class Protocols:
 
     def item(self: Any) -> float | int | bool | complex:
         """The value of a one-element Tensor as a Python number."""
-        return self.data.item() if self.data.size == 1 else _number(self, _item)  # type: ignore[no-any-return]
+        return self.data.item() if self.data.size == 1 else _number(self, item)  # type: ignore[no-any-return]
 
     def tolist(self: Any) -> Any:
         """The values as nested lists of Python numbers."""
@@ -128,20 +128,22 @@ class Protocols:
 
 def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:
     """The value of a one-element Tensor as a Python number of a ``kind``."""
-    data, name = x.data, kind.__name__.strip("_")
+    data = x._data
     if data.size != 1:
         raise ShapeError(
-            f"{x._called()} has {x.size} elements, and {name} takes one: pick it by its index, or reduce them{way}."
+            f"{x._called()} has {x.size} elements, and {kind.__name__} takes one: pick it by its index, or reduce "
+            f"them{way}."
         )
     value = data.item() if hasattr(data, "item") else data  # the array API standard has only float() and the like
     try:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
         ours = DomainError if isinstance(value, float) and kind is int else DTypeError
-        raise ours(f"{x._called()} is {value!r}, which can't be converted to {name}.") from None
+        raise ours(f"{x._called()} is {value!r}, which can't be converted to {kind.__name__}.") from None
 
 
-def _item(value: Any) -> Any:
+def item(value: Any) -> Any:
+    """The number itself."""
     return value
 
 

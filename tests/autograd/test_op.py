@@ -181,7 +181,7 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
     def test_a_parameter_among_the_arrays_is_refused(self):
         with pytest.raises(
             DeclarationError,
-            match=r"scaled: k = 2\.0 stands among the arrays, which have no default but None: write parameters behind "
+            match=r"scaled: k = 2\.0 is declared as an array, whose default can only be None: write parameters after "
             r"a star, \(\.\.\., \*, k=2\.0\)",
         ):
 

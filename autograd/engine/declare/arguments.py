@@ -48,9 +48,9 @@ def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -
 
 
 def operand(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """`admit` for an operator: ``NotImplemented`` for an unknown type, which may know Tensors itself.
+    """`admit` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other operand.
 
-    ``==`` and ``!=`` never raise: Python compares identities then.
+    ``==`` and ``!=`` never raise; Python then compares identities.
     """
     if isinstance(x, str | bytes):
         return NotImplemented

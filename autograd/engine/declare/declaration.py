@@ -71,8 +71,8 @@ class Declaration:
         for name, default in zip(self.optional, defaults, strict=True):
             if default is not None:
                 raise DeclarationError(
-                    f"{self.name}: {name} = {default!r} stands among the arrays, which have no default but None: "
-                    f"write parameters behind a star, (..., *, {name}={default!r})."
+                    f"{self.name}: {name} = {default!r} is declared as an array, whose default can only be None: "
+                    f"write parameters after a star, (..., *, {name}={default!r})."
                 )
 
     def check_names(self, reserved: Collection[str]) -> None:
