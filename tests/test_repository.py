@@ -151,6 +151,13 @@ def test_a_folder_of_autograd_has_at_most_a_dozen_names():
         assert len([name for name in names if name != "py.typed"]) <= 12, f"autograd/{folder}: {sorted(names)}"
 
 
+def test_what_runs_from_an_operation_to_its_gradient_is_1700_lines_at_most():
+    engine = ROOT / "autograd/engine"
+    read = [*engine.glob("*.py"), engine / "declare/operation.py", engine / "declare/dispatch.py"]
+    lines = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in read if p.name != "anomaly.py"}
+    assert sum(lines.values()) <= 1700, lines
+
+
 def edges():
     """For each file the files that it imports and the names, function-level imports included."""
     modules = {module_of(path) for path in SOURCES}
