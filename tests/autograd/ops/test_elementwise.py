@@ -20,7 +20,7 @@ def test_at_the_origin_all_derivatives_are_zero(name):
 
 
 def test_a_tensor_as_a_parameter_is_refused():
-    with pytest.raises(DTypeError, match="slope is a Tensor and must be a number, by which nothing is differentiated"):
+    with pytest.raises(DTypeError, match="slope is a Tensor and must be a number, because no gradient flows to it"):
         ag.leaky_relu(Tensor([1.0, -2.0], requires_grad=True), slope=Tensor(0.5, requires_grad=True))
 
 
