@@ -105,14 +105,16 @@ def short(x: float) -> str:
 def constant(x: Any) -> str:
     """A constant inside a formula: as short as it can be written with 4 digits.
 
-    >>> constant(0.5), constant(2.0), constant(1 / 3), constant(1e-5)
-    ('0.5', '2', '0.3333', '1e-5')
+    >>> constant(0.5), constant(2.0), constant(1 / 3), constant(1e-5), constant(-0.0)
+    ('0.5', '2', '0.3333', '1e-5', '-0')
     """
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
     value = float(x)
     if value == math.pi:
         return "π"
+    if value == 0 and math.copysign(1.0, value) < 0:  # the sign decides what a division by it is
+        return "-0"
     if not math.isfinite(value) or (value.is_integer() and abs(value) < 1e4):
         return scalar(value)
     text = f"{value:.4g}"

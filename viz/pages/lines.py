@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+import autograd as ag
 from autograd.common.shapes import broadcast_axes
 from viz.drawing import numbers
 from viz.drawing.words import say
@@ -177,10 +178,10 @@ def _operand(scene: Scene, given: Any) -> str:
 
 
 def _value(x: Any) -> str:
-    if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
+    if isinstance(x, np.generic | np.ndarray | ag.Tensor) and x.ndim == 0:
         x = x.item()
     if isinstance(x, float):
-        return numbers.constant(x)
+        return numbers.constant(x) if x or x.hex()[0] != "-" else "-0.0"
     said = " ".join(repr(x).split())
     return said if len(said) <= 40 else f"{said[:37]}..."
 

@@ -43,10 +43,7 @@ RATE = 2.2e6
 """Multiply-adds that a browser does in a millisecond."""
 
 
-OTHER = (
-    "recomputed from the leaves, {number} has another value. An array may have been changed since, or the value is"
-    " mostly rounding error."
-)
+OTHER = "recomputed from the leaves, {number} has another value. An array may have been changed since."
 
 
 class NotLive(Exception):
@@ -98,14 +95,19 @@ def live_of(scene: Scene, story: Story) -> Live:
 
 
 def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
-    """The text of a program that has only its outputs to be read, each once, and where each output stands then."""
+    """The text of a program that has only its outputs to be read, each once, and where each output stands then.
+
+    Its functions `given` and `seen` are those of `live.js`, which serve both programs.
+    """
     head, _, tail = source.partition("const values = {")
-    entries = dict(re.findall(r"^\s*(\w+): (seen\(.*\)),$", tail, re.MULTILINE))
+    entries = dict(re.findall(r"^\s*(\w+): seen\((.*)\),$", tail, re.MULTILINE))
     names = re.findall(r"values\.(\w+)", tail.rpartition("outputs: [")[2])
     unique = list(dict.fromkeys(names))
-    head = re.sub(r"\n\s*function commit\(\) \{\s*\}", "", head)
-    text = f"{head.rstrip()}\nreturn {{ run, outputs: [{', '.join(entries[name] for name in unique)}] }};\n}}\n"
-    return text, [unique.index(name) for name in names]
+    head = re.sub(r"\n  function (?:given|seen|commit)\(.*?\n  \}", "", head, flags=re.DOTALL)
+    head = re.sub(r"\n  ('use strict'|memory \?\?= \{\});", "", head).replace(" = given(", " = given(memory, ")
+    shown = (re.sub(r"'\w+', '\w+', ", "", entries[name]) for name in unique)
+    outputs = ", ".join(f"placed({entry})" for entry in shown)
+    return f"{head.rstrip()}\nreturn {{ run, outputs: [{outputs}] }};\n}}\n", [unique.index(name) for name in names]
 
 
 def _first(error: Exception) -> str:
@@ -319,14 +321,30 @@ class _Traced:
         Raises `NotLive` where it is a value or a gradient that differs.
         """
         results, _ = see.run()
-        coarse = any(card.value.dtype.kind == "f" and card.value.dtype != np.float64 for card in self.scene.cards)
+        rough = self._rounding()
         for i, (found, recorded) in enumerate(zip(results, self.expected, strict=True)):
-            if recorded is None or _alike(found, recorded, coarse):
-                continue
             kind, key = self.labels[i]
+            if recorded is None or _alike(found, recorded, rough.get("v" if kind == "v" else "g")):
+                continue
             if kind != "d":
                 raise NotLive(_recorded(say(OTHER, number=_called(kind, key))))
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
+
+    def _rounding(self) -> dict[str, float]:
+        """How far float32 may be off: by a part in a million of the largest value, or of the largest gradient.
+
+        A gradient that cancels, as that of the sum of a softmax does, is rounding errors of the others. Empty where all
+        was recorded in float64.
+        """
+        if all(card.value.dtype == np.float64 or card.value.dtype.kind != "f" for card in self.scene.cards):
+            return {}
+        largest = {"v": 0.0, "g": 0.0}
+        for (kind, _), recorded in zip(self.labels, self.expected, strict=True):
+            if recorded is not None and np.asarray(recorded).dtype.kind == "f":
+                size = np.abs(recorded, dtype=float)
+                group = "v" if kind == "v" else "g"
+                largest[group] = max(largest[group], float(np.max(size, initial=0.0, where=np.isfinite(size))))
+        return {group: 1e-6 * size for group, size in largest.items()}
 
     def record(self, see: Program, probe: Program, places: list[int], steps: list[int]) -> dict[str, Any]:
         """Where everything stands, for the page's script."""
@@ -398,14 +416,14 @@ def _called(kind: str, key: str) -> str:
     return say(sentences.get(kind, sent), name=name, n=int(index or 0) + 1)
 
 
-def _alike(found: Any, recorded: Any, coarse: bool) -> bool:
-    """Whether two arrays agree; ``coarse``: as far as float32 allows."""
+def _alike(found: Any, recorded: Any, rough: float | None) -> bool:
+    """Whether two arrays agree; ``rough``: as far as float32 allows, or this far."""
     found, recorded = np.asarray(found), np.asarray(recorded)
     if found.shape != recorded.shape:
         return False
-    near = 1e-3 if coarse else 1e-9
+    near = 1e-9 if rough is None else 1e-3
     size = float(np.max(np.abs(recorded[np.isfinite(recorded)]), initial=0.0)) if recorded.dtype.kind == "f" else 0.0
-    least = near * size + (1e-36 if coarse else 0.0)  # float32 has nothing that is smaller
+    least = max(near * size, rough or 0.0)
     return bool(np.allclose(found.astype(float), recorded.astype(float), rtol=near, atol=least, equal_nan=True))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +42,7 @@ from viz.recorded.validation import class_names, numbers_of
 
 MARKS = 4  # classes whose marks can be told apart at this size
 COLUMNS, ROWS = 49, 33  # of the grid over the plane on which every neuron is computed
+LEVELS = 5  # lines of equal output of a network that fits numbers
 MARGIN = 0.12  # of the extent of the examples, around them
 WHO = "the playground can't compute this network"
 
@@ -68,13 +69,15 @@ def playground(
 
     ``model`` is called with ``x``, (n, 2), and must be a chain of linear layers with elementwise activations.
     ``loss(output, y)`` gives the loss of all examples. ``y`` holds classes: integers, 0 and 1, -1 and 1, or one row of
-    0 and 1 for each example. ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the
-    page descends along the gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``:
-    names of the classes. ``language``: of the page's words, "en" or "zh"; None is the language of `viz.lesson.speak`,
-    English at first.
+    0 and 1 for each example. Or it holds any floats for a network with one output: then the page draws the surface that
+    it fits, with level lines in place of a boundary, and an example is as dark as its target.
 
-    Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression, what can't be
-    traced or written as JavaScript, and what is too large for a page.
+    ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the page descends along the
+    gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``: names of the classes.
+    ``language``: of the page's words, "en" or "zh"; None is the language of `viz.lesson.speak`, English at first.
+
+    Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression for several
+    outputs, what can't be traced or written as JavaScript, and what is too large for a page.
 
     >>> w = ag.Tensor([[0.5, -0.5]], requires_grad=True, name="w")
     >>> def model(x):
@@ -100,7 +103,8 @@ def playground(
     with words.speaking(language):
         made = _Document(model, loss, points, y, optimizer, lr, classes)
         sizes = "-".join(map(str, made.sizes))
-        title = say("{sizes}: how a network bends space", sizes=sizes) if title is None else title
+        what = "{sizes}: how a network fits a surface" if made.targets.levels else "{sizes}: how a network bends space"
+        title = say(what, sizes=sizes) if title is None else title
         page = Page(title, made.html(title))
     if path is not None:
         page.save(path)
@@ -109,12 +113,16 @@ def playground(
 
 @dataclass(frozen=True)
 class _Targets:
-    """``y`` as it is given to the loss; the class of each example; and the row of ``y`` that stands for each class."""
+    """``y`` as it is given to the loss; the class of each example; and the row of ``y`` that stands for each class.
+
+    ``levels``: of regression, where ``y`` has no classes and ``codes`` are its least and its largest number.
+    """
 
     y: np.ndarray
     classes: np.ndarray
     codes: np.ndarray
     names: list[str]
+    levels: list[float] = field(default_factory=list)
 
 
 def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targets:
@@ -123,8 +131,8 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
     unfit = DrawingError(
         f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
         f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"
-        " a single output, or one row of 0 and 1 for each example. Targets of regression have no classes and no"
-        " boundary: step_through shows how such a network learns"
+        " a single output, or one row of 0 and 1 for each example; or floats for a network of one output that fits"
+        " them"
     )
     if given.ndim == 0 or len(given) != n:
         raise unfit
@@ -137,7 +145,11 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
         low = -1.0 if outputs == 1 and (labels == -1).any() else 0.0
         codes = np.array([low, 1.0]) if outputs == 1 else np.arange(k, dtype=float)
         if not np.isin(labels, codes).all():
-            raise unfit
+            if outputs > 1 or given.dtype.kind != "f" or not np.isfinite(labels).all() or names is not None:
+                raise unfit
+            low, high = float(labels.min()), float(labels.max())
+            levels = np.linspace(low, high, LEVELS + 2)[1:-1].tolist()
+            return _Targets(given, np.zeros(n, int), np.array([[low], [high]]), [], levels)
         found = np.searchsorted(codes, labels)
         codes = codes[:, None]
     elif rows.shape[1] == outputs and (np.sort(rows, 1)[:, :-1] == 0).all() and (rows.max(1) == 1).all():
@@ -191,7 +203,8 @@ class _Document:
             if large:
                 raise DrawingError(f"{WHO}: {large}. Give fewer examples or a smaller network")
             shared_names(list(self.programs.values()))
-            self.cut = self._cut() if outputs == 1 else 0.0
+            levels = self.targets.levels
+            self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
             self.layers = self._layers(chain)
             self.scripts = [
                 written(
@@ -321,6 +334,7 @@ class _Document:
             "sizes": self.sizes,
             "layers": self.layers,
             "cut": self.cut,
+            "levels": self.targets.levels,
             "outputs": self.sizes[-1],
             "rates": rates,
             "trained": [state.name for state in train.updates],
@@ -334,7 +348,9 @@ class _Document:
             f"{text(name)}</span>"
             for k, name in enumerate(self.targets.names)
         )
-        main = body("playground.html", {"title": text(title), "classes": classes})
+        low, high = (numbers.short(float(code[0])) for code in self.targets.codes[[0, -1]])
+        fields = {"title": text(title), "classes": classes, "low": low, "high": high}
+        main = body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
         styles = [variables(), ramps(), assets("common.css", "numbers.css", "networks.css", "playground.css")]
         scripts = [*self.scripts, assets("common.js", "numbers.js", "networks.js", "playground.js")]
         return document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))

@@ -283,7 +283,7 @@ class _Words(dict[str, Any]):
         card = self.socket.scene.card(given)
         if card is not None:
             return card.name, None if card.shape else self.told(card)
-        return "", numbers.scalar(np.asarray(getattr(given, "data", given))[()])
+        return "", numbers.constant(np.asarray(getattr(given, "data", given))[()])
 
     @property
     def other(self) -> str:

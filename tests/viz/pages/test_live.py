@@ -337,6 +337,59 @@ def test_a_rule_that_is_wrong_by_a_thousandth_is_no_kink(tmp_path):
     assert seen["badge"].startswith("WRONG")
 
 
+class TestRounding:
+    @pytest.mark.parametrize(
+        "loss", [lambda x: ag.sum(ag.softmax(x, axis=-1) - 1 / 3), lambda x: ag.sum(x - ag.mean(x))]
+    )
+    def test_a_graph_of_float32_that_cancels_to_rounding_errors_is_live(self, loss):
+        x = ag.Tensor(np.array([[1.0, 2.0, 3.3]], "float32"), True, name="x")
+        assert "function see(" in step_through(loss(x), live=True).html
+
+    def test_a_number_of_float32_that_is_another_one_is_found(self):
+        assert live._alike(np.array([1.0, 1e-9]), np.array([1.0, 3e-8], "float32"), 1e-6)
+        assert not live._alike(np.array([1.0, 1e-2]), np.array([1.0, 2e-2], "float32"), 1e-6)
+        assert not live._alike(np.array([1.0, 1e-9]), np.array([1.0, 3e-8]), None)
+
+    @pytest.mark.parametrize("zero", [-0.0, ag.Tensor(-0.0)])
+    def test_a_constant_of_minus_zero_keeps_its_sign(self, zero):
+        with np.errstate(all="ignore"):
+            page = step_through(ag.Tensor(2.0, True, name="w") / zero)
+        data = json.loads(re.search('id="data">(.*?)</script>', page.html)[1])
+        first, last = data["steps"][0], data["steps"][-1]
+        assert (page.title, first["form"], first["line"]) == ("L = w / (-0)", "L = w / (-0)", "L = w / -0.0")
+        assert "w is divided by -0" in last["words"]
+
+    @needs_chromium
+    def test_a_number_that_is_minus_zero_says_so_in_full(self, tmp_path):
+        w = ag.Tensor(2.0, True, name="w")
+        script = "await frame(); await typed(tile(0), '-0'); seen.state = state(); seen.x = memory[leaves[0]][0] === 0;"
+        seen = opened(step_through(1 / w), tmp_path, script)
+        assert seen["x"]
+        assert seen["state"]["told"]["a_w_val"] == "w = -0"
+        assert seen["state"]["told"]["a_L_val"] == "L = -inf"
+
+
+class TestChanges:
+    @needs_chromium
+    def test_only_what_differs_is_written(self, tmp_path):
+        """A change writes into texts that stand there: no element comes or goes, and other numbers are not written."""
+        script = """
+            await frame(); seen.before = state();
+            const added = [], other = new Set();
+            new MutationObserver(all => all.forEach(m => {
+              added.push(...[...m.addedNodes, ...m.removedNodes].filter(n => n.nodeType === 1).map(n => n.outerHTML));
+              const g = m.target.parentElement?.closest('g[id^=a_]'); if (g) other.add(g.id);
+            })).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+            await drag(tile(0), 30); await press_(tile(0), 'ArrowLeft');
+            seen.added = added; seen.other = [...other]; seen.after = state();
+        """
+        seen = opened(step_through(neuron()), tmp_path, script)
+        assert seen["added"] == []
+        assert seen["before"]["form"] == seen["after"]["form"]
+        assert not {"a_x_val", "a_b_val", "a_y_val"} & set(seen["other"])
+        compare({"told": seen["after"]["told"]}, neuron(w=2.2))
+
+
 class TestWhatIsNotLive:
     def test_why_is_said_where_the_buttons_would_be(self):
         large = ag.Tensor(np.ones((1000, 600)), True, name="W")

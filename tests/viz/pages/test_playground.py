@@ -9,6 +9,7 @@ import autograd as ag
 import nn
 import viz
 from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
+from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.pages import emitted
 from viz.pages.playground import _Document
@@ -327,9 +328,59 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     assert seen["wide"] <= seen["width"] <= 500
 
 
-@pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 2)])
-def test_targets_of_regression_are_refused_in_words(shape):
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(30, 2)), random.normal(size=shape)
-    with pytest.raises(DrawingError, match="Targets of regression have no classes and no boundary: step_through shows"):
-        viz.playground(model(2, 3, shape[-1] if len(shape) > 1 else 1), entropy, x, y)
+def surface(n=30):
+    x = np.random.default_rng(0).uniform(-1, 1, (n, 2))
+    return x, np.sin(2 * x[:, :1]) + x[:, 1:] ** 2
+
+
+@needs_browser
+def test_a_network_that_fits_numbers_has_a_surface_with_level_lines(tmp_path):
+    x, y = surface()
+    network = model(2, 4, 1)
+    page = viz.playground(network, nn.functional.mse_loss, x, y, lr=0.1)
+    assert page.title == "2-4-1: how a network fits a surface"
+    script = (
+        f"{HELPERS} for (let k = 0; k < 20; k++) el('one').click();"
+        "seen.trained = state(); seen.said = text('#planesaid');"
+        "seen.error = +el('state').querySelectorAll('b')[2].title;"
+        "on(document.body, 'n'); await frame(); seen.point = text('#planesaid'); seen.page = document.body.innerText;"
+        "on(el('plane'), 'c'); await frame('other'); seen.legend = text('.key');"
+    )
+    seen = browse(page, tmp_path, script, "", "--virtual-time-budget=9000")
+    for p in network.parameters():
+        p.data = p.data.astype("float64")
+    for _ in range(21):
+        loss = nn.functional.mse_loss(network(ag.Tensor(x)), ag.Tensor(y))
+        weights = list(network.parameters())
+        for p, g in zip(weights, ag.gradients(loss, weights), strict=True):
+            p.data = np.asarray(p.data - 0.1 * g.data) if _ < 20 else p.data
+    assert abs(seen["trained"]["loss"] - loss.item()) < 1e-12
+    assert abs(seen["error"] - np.sqrt(loss.item())) < 1e-12
+    assert seen["other"] == seen["trained"], "there are no classes to be changed"
+    assert seen["trained"]["word"] == "ok"
+    assert seen["said"] == f"drag a point; rms error {numbers.scalar(seen['error'])}"
+    output = network(ag.Tensor(x)).data[0, 0]
+    assert seen["point"] == f"point 1: target {numbers.scalar(y[0, 0])}, output {numbers.scalar(output)}"
+    assert f"target {numbers.short(y.min())} to {numbers.short(y.max())}: darker is larger" in seen["legend"]
+    assert "right" not in seen["page"]
+
+
+def test_the_levels_of_a_surface_part_its_range():
+    x, y = surface()
+    targets = document(model(2, 3, 1), nn.functional.mse_loss, x, y).targets
+    assert targets.levels == pytest.approx(np.linspace(y.min(), y.max(), 7)[1:-1])
+    assert targets.names == []
+
+
+@pytest.mark.parametrize(
+    ("outputs", "y", "names"),
+    [
+        (2, np.zeros((30, 2)) + 0.5, None),
+        (1, np.arange(30) % 3, None),
+        (1, np.full(30, np.nan), None),
+        (1, np.ones(30) / 2, "ab"),
+    ],
+)
+def test_what_is_neither_classes_nor_numbers_to_fit_is_refused_in_words(outputs, y, names):
+    with pytest.raises(DrawingError, match="or floats for a network of one output that fits them"):
+        viz.playground(model(2, 3, outputs), entropy, surface()[0], y, classes=names and list(names))

@@ -21,6 +21,25 @@ function element(name, properties = {}, parent = null) {
   parent?.append(made);
   return made;
 }
+/* a text in a place that nobody else writes into, where it is another one than the last */
+function tell(place, text) {
+  if (place.told === text) return;
+  place.told = text;
+  if (place.firstChild?.nodeType === 3) place.firstChild.data = text; else place.textContent = text;
+}
+/* HTML as the content of a place, by as few changes of what stands there as it takes */
+function fill(place, html) { turned(place, element('template', { innerHTML: html }).content); }
+function turned(place, made) {
+  const before = [...place.childNodes], now = [...made.childNodes];
+  if (before.length !== now.length || before.some((n, i) => n.nodeName !== now[i].nodeName)) { place.replaceChildren(...now); return; }
+  before.forEach((n, i) => {
+    if (n.nodeType !== 1) { if (n.data !== now[i].data) n.data = now[i].data; return; }
+    for (const { name, value } of now[i].attributes) if (n.getAttribute(name) !== value) n.setAttribute(name, value);
+    for (const name of ['class', 'style', 'open'])  // `hot` is set beside
+      if (!now[i].hasAttribute(name) && n.hasAttribute(name) && n.className !== 'hot') n.removeAttribute(name);
+    turned(n, now[i]);
+  });
+}
 /* the pointer's events go to `place` until it is let go */
 function hold(place, e) {
   try { place.setPointerCapture(e.pointerId); } catch (error) { /* a pointer that has already gone */ }

@@ -56,9 +56,9 @@ function nudging() {
   }
   box.querySelector('h2 span').textContent = id;
   box.put(short(hop));
-  box.lastChild.innerHTML = `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(E)} really changes by ${scalar(real)}.`}</p>` +
+  fill(box.lastChild, `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(E)} really changes by ${scalar(real)}.`}</p>` +
     `<table class="moved">${rows}${row(used.length > 1 ? say`all together` : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>${shared}` +
-    `<h3>${say`The change runs down`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`;
+    `<h3>${say`The change runs down`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`);
   if (!svg) return;
   const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
   Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail]) => {

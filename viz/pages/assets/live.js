@@ -1,4 +1,7 @@
 /* ---------------------------------------------------------------- the programs, and where their numbers are */
+/* an array that programs share by its name, or one of a program's own; and how the numbers of an output lie in theirs */
+const given = (memory, name, Kind, length, initial) => Object.hasOwn(memory, name) ? memory[name] : initial ? memory[name] = initial() : new Kind(length);
+const placed = (data, shape, strides = shape.map((_, a) => shape.slice(a + 1).reduce((m, n) => m * n, 1)), offset = 0) => ({ data, shape, strides, offset });
 const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = {}, probeMemory = {}, nudges = new Map();
 const P = see(seeMemory), whole = {};
 V.leaves.forEach(([key, inSee, inProbe, kind]) => {
@@ -70,7 +73,7 @@ const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from(
 /* end */
 
 /* a number with all its digits */
-const digits = x => Number.isFinite(x) ? String(x) : notFinite(x);
+const digits = x => Object.is(x, -0) ? '-0' : Number.isFinite(x) ? String(x) : notFinite(x);
 /* an array of the panel as it is now */
 let changed = false, now = 0;
 const fresh = new Map();
@@ -157,8 +160,8 @@ function check() {  // of many gradients some, evenly spread
   const many = some < all_ ? say`${some} of ${all_} gradients` : some === 1 ? say`the gradient` : say`all ${some} gradients`, { kind, key, error } = worst;
   const word = { ...WORD, lost: say`NOT FINITE` }[kind], where = key && esc(by(key) + index(key, worst.at));
   el('badge').className = `badge ${kind}`;
-  el('badge').innerHTML = `<b>${word}</b>` + (kind === 'ok' ? say`${many} beside central differences: ${error ? error.toExponential(0) : 0}`
-    : kind === 'kink' ? say`${where} has a slope on either side; the rule takes one` : say`${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
+  fill(el('badge'), `<b>${word}</b>` + (kind === 'ok' ? say`${many} beside central differences: ${error ? error.toExponential(0) : 0}`
+    : kind === 'kink' ? say`${where} has a slope on either side; the rule takes one` : say`${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`));
   el('badge').title = el('badge').textContent;
 }
 /* the rule of one operation for one operand, at these numbers: the operand is moved, and what its result does is weighed with G */
@@ -227,7 +230,7 @@ movable.forEach(k => {
   const tile = () => {
     const said = n === 1 ? [scalar(memory[k][0])] : few && n ? entries(memory[k]) : [], g = gradient(k);
     puts.forEach(f => f(said));
-    t.lastChild.textContent = !n ? '' : g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : say`rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : say`no grad`;
+    tell(t.lastChild, !n ? '' : g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : say`rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : say`no grad`);
   };
   shows.push(tile);
 });
@@ -245,17 +248,19 @@ movable.forEach(k => {
 const cells = [], dots = [];  // each writes itself; the numbers with dots below, which are as long as they are
 function write() {  // all is written before anything is measured, so that the page is laid out once
   cells.forEach(f => f());
-  const other = dots.filter(dot => dot.said !== dot.t.textContent), boxes = other.map(({ t }) => t.getBBox());
+  const other = dots.filter(dot => dot.said !== dot.t.textContent), boxes = other.map(measured);
   other.forEach((dot, i) => { dot.said = dot.t.textContent; underline(dot.u, boxes[i]); });
 }
+/* the box of a number: all digits are equally wide, so one that has been measured serves for others */
+function measured(dot) { return dot.boxes[dot.t.textContent.replace(/\d/g, '0')] ??= dot.t.getBBox(); }
 function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => line.setAttribute(n, v)); }
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
-function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
+function title(g, f) { const t = g.querySelector(':scope > title'); return () => tell(t, f()); }
 const listed = a => a.length === 1 ? digits(a[0]) : a.length <= 16 ? `[${[...a].map(digits).join(', ')}]` : say`rms ${rootMeanSquare(a)}`;
 function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
   const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
-  cells.push(() => { t.textContent = head + f() + tail; });
+  cells.push(() => tell(t, head + f() + tail));
 }
 /* only: tensors */
 function grid(g, ts, f, k) {  // the entries of an array, each ending where it ended
@@ -264,7 +269,7 @@ function grid(g, ts, f, k) {  // the entries of an array, each ending where it e
     t.textContent = t.textContent.trim();
     if (k && memory[k] && movable.includes(k)) handle(t, k, i);
   });
-  cells.push(() => { const said = entries(f()); ts.forEach((t, i) => { t.textContent = said[i]; }); });
+  cells.push(() => { const said = entries(f()); ts.forEach((t, i) => tell(t, said[i])); });
 }
 /* end */
 /* a number of a leaf: to be dragged where it stands */
@@ -277,7 +282,7 @@ function handle(t, k, i) {
   underline(u, b);  // a line without a place would be at the origin, and widen its card
   t.before(g); g.append(r, t, u);
   const put = draggable(g, knob(k, i));
-  dots.push({ t, u, said: '' });
+  dots.push({ t, u, said: '', boxes: {} });
   cells.push(() => put(t.textContent));
 }
 function array(g, f, k, gradient) {  // a cell of the drawing with a whole array in it
@@ -323,17 +328,17 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
     if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); const told = title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); cells.push(told); } }
     if (e && sent(id)) {
       const t = all('text', e).pop(), deep = e.querySelector('g[id] > title');
-      if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${factor(slope(id))} = ${scalar(sent(id)[0])}${tail}`; }); }
-      if (deep) cells.push(() => { deep.textContent = say`gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`; });
+      if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => tell(t, `${scalar(gradient(k)[0])} × ${factor(slope(id))} = ${scalar(sent(id)[0])}${tail}`)); }
+      if (deep) cells.push(() => tell(deep, say`gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`));
     }
-    if (adds && sent(id)) { const t = texts(adds).pop(); if (t.textContent.startsWith(say`adds `) && !t.textContent.includes(say`rms`)) cells.push(() => { t.textContent = say`adds ${scalar(sent(id)[0])}`; }); }
+    if (adds && sent(id)) { const t = texts(adds).pop(); if (t.textContent.startsWith(say`adds `) && !t.textContent.includes(say`rms`)) cells.push(() => tell(t, say`adds ${scalar(sent(id)[0])}`)); }
   });
   /* only: tensors */
   const loc = el(`a_${k}_loc`);
   if (loc) {  // the slopes of a function, or their mean
     const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith(say`mean`);
     const f = V.slopes && V.slopes[k] !== undefined ? () => output(V.slopes[k]) : null;
-    if (f) { cells.push(() => { t.textContent = `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`; }); cells.push(title(loc, () => `${head} = ${listed(f())}`)); }
+    if (f) { cells.push(() => tell(t, `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`)); cells.push(title(loc, () => `${head} = ${listed(f())}`)); }
     else cells.push(() => loc.classList.toggle('stale', changed));
   }
   /* end */
@@ -343,8 +348,8 @@ function rewrite() {
   /* only: ladder */
   if (!svg) all('.rung', main).forEach(r => {
     const k = r.id.slice(2), c = C[k], v = el(`a_${k}_val`), g = el(`a_${k}_grad`);
-    if (v) v.innerHTML = figure({ m: c.v, k: '' }, 0);
-    if (g) g.innerHTML = figure({ m: c.g, k: 'grad', l: c.doubt && '?' }, 0);
+    if (v) fill(v, figure({ m: c.v, k: '' }, 0));
+    if (g) fill(g, figure({ m: c.g, k: 'grad', l: c.doubt && '?' }, 0));
   });
   /* end */
   if (el('every').open) table();
@@ -357,6 +362,9 @@ function table() {
   });
 }
 el('every').addEventListener('toggle', table);
+
+/* whether a part of the page is there from now on */
+function isThere(id, is) { const part = el(id); if (part.hidden === is) part.hidden = !is; return is; }
 
 /* ---------------------------------------------------------------- the loss as one number alone changes, with its tangent */
 const plot = new Plot(el('slice'), 420, 150), ranges = new Map();
@@ -372,8 +380,7 @@ function lossAt({ key, at }, v) {
 function slice() {
   const k = axis.key, x = value(k)[axis.at], L = loss(), all = gradient(k), g = all ? all[axis.at] : null, id = named(k, axis.at);
   const reachable = memory[k] ? !whole[k] : users(k).some(u => nudges.get(u.id));
-  el('slices').hidden = !reachable || !Number.isFinite(x);
-  if (el('slices').hidden) return;
+  if (!isThere('slices', reachable && Number.isFinite(x))) return;
   const wide = 2 ** Math.ceil(Math.log2(Math.max(4, Math.abs(x) * .75)));
   let [a, b] = ranges.get(id) || [Math.floor(x) - wide, Math.ceil(x) + wide];
   if (!held() && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = Math.floor(x) - wide; b = Math.ceil(x) + wide; }
@@ -391,27 +398,29 @@ function slice() {
     plot.add('path', { class: 'axis', d: `M${px},${py}V${y0}`, 'stroke-dasharray': '2 3' });
   }
   const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: isDrawn ? clamp(py, 0, 150) : y0, r: 6 });
-  if (memory[k]) dot.addEventListener('pointerdown', ev => {
+  dot.onpointerdown = !memory[k] ? null : ev => {
     ev.preventDefault(); dot.classList.add('held');
     const r = plot.svg.getBoundingClientRect(), per = plot.width / r.width, { key, at } = axis;
     const move = e => change(key, at, +clamp(plot.unX((e.clientX - r.left) * per), a, b).toFixed(2));
     const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); };
     addEventListener('pointermove', move); addEventListener('pointerup', end);
-  });
+  };
   const E = K[V.end].name;
-  el('slicehead').innerHTML = say`${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">${say`slope ${scalar(g)}`}</span>`) + (next ? ` <span class="next">${say`→ next step`}</span>` : '');
+  fill(el('slicehead'), say`${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">${say`slope ${scalar(g)}`}</span>`) + (next ? ` <span class="next">${say`→ next step`}</span>` : ''));
+  plot.end();
   plot.svg.setAttribute('aria-label', say`${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : say` with slope ${scalar(g)}`}`);
 }
 const curve = new Plot(el('losses'), 420, 92);
 let history_ = [], touched = false;
 function losses() {
   const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(Number.isFinite), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
-  el('descents').hidden = h.length < 2;
-  el('losshead').textContent = say`${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`;
-  if (h.length < 2) return;
+  const isMoved = isThere('descents', h.length > 1);
+  tell(el('losshead'), say`${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`);
+  if (!isMoved) return;
   curve.begin([0, n - 1], [low, low + (top - low) * 1.08]).line(h.map((e, i) => [i, e[0]]), 'line');
   h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'touched', d: `M${curve.x(i)},8V72` }); });
   if (Number.isFinite(loss())) curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
+  curve.end();
   curve.svg.setAttribute('aria-label', say`The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
 }
 
@@ -419,16 +428,15 @@ function losses() {
 function ranking() {
   const rows = trained.map(k => ({ k, fall: rate.lr * gradient(k).reduce((t, g) => t + g * g, 0) })).sort((a, b) => b.fall - a.fall);
   const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
-  el('ranking').hidden = rows.length < 2;
-  if (rows.length < 2) return;
-  el('rankhead').textContent = say`What one step takes off ${K[V.end].name}, parameter by parameter`;
-  el('ranks').innerHTML = `<span class="n"></span><span></span><span class="v">${say`expected`}</span><span class="v">${say`alone`}</span>` + shown.map(({ k, fall }) => {
+  if (!isThere('ranking', rows.length > 1)) return;
+  tell(el('rankhead'), say`What one step takes off ${K[V.end].name}, parameter by parameter`);
+  fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`expected`}</span><span class="v">${say`alone`}</span>` + shown.map(({ k, fall }) => {
     const x = memory[k], was = x.slice(), g = gradient(k);
     x.forEach((_, i) => { x[i] -= rate.lr * g[i]; });
     const real = L - probed();
     x.set(was);
-    return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${clamp(fall / top * 100, fall > 0 ? 1 : 0, 100)}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
-  }).join('') + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : '');
+    return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${Math.round(clamp(fall / top * 100, fall > 0 ? 1 : 0, 100))}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
+  }).join('') + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : ''));
   Q.run();
 }
 

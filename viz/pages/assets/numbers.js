@@ -80,8 +80,12 @@ function draggable(place, of) {
     });
     field.addEventListener('blur', () => end(true));
   }
+  let last = '';
   return (text = scalar(of.get())) => {
-    if (!(place instanceof SVGElement) && place.textContent !== text) place.textContent = text;
+    const known = `${label()} ${of.get()} ${text}`;
+    if (known === last) return;
+    last = known;
+    if (!(place instanceof SVGElement)) tell(place, text);
     place.setAttribute('aria-label', label());
     place.setAttribute('aria-valuenow', of.get());
     place.setAttribute('aria-valuetext', text);
@@ -101,13 +105,13 @@ class Plot {
     svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     svg.classList.add('plot');
   }
-  /* empty, with axes that reach from low to high */
+  /* with axes that reach from low to high; what stood behind them is drawn over, and removed by `end` */
   begin(x, y) {
     const [top, right, bottom, left] = this.edge, { width, height } = this;
     this.x = v => left + (v - x[0]) / (x[1] - x[0] || 1) * (width - left - right);
     this.y = v => top + (y[1] - v) / (y[1] - y[0] || 1) * (height - top - bottom);
     this.unX = p => x[0] + (p - left) / (width - left - right) * (x[1] - x[0]);
-    this.svg.replaceChildren();
+    this.count = 0;
     for (const v of ticks(...y, 3)) {
       this.add('path', { class: 'axis faint', d: `M${left},${this.y(v)}H${width - right}` });
       this.add('text', { x: left - 5, y: this.y(v) + 4, 'text-anchor': 'end' }, short(v));
@@ -116,7 +120,20 @@ class Plot {
     this.add('path', { class: 'axis', d: `M${left},${top}V${height - bottom}H${width - right}` });
     return this;
   }
-  add(name, attributes, text = null) { return shape(name, attributes, this.svg, text); }
+  /* the next shape: the one that stood there before, if it is of this kind, with what differs */
+  add(name, attributes, text = null) {
+    const old = this.svg.children[this.count++];
+    if (old?.nodeName !== name) {
+      const made = Object.assign(shape(name, attributes, null, text), { of: attributes });
+      if (old) old.replaceWith(made); else this.svg.append(made);
+      return made;
+    }
+    for (const key in attributes) if (old.of[key] !== attributes[key]) old.setAttribute(key, attributes[key]);
+    for (const key in old.of) if (!(key in attributes)) old.removeAttribute(key);
+    if (text !== null && old.textContent !== text) old.textContent = text;
+    return Object.assign(old, { of: attributes });
+  }
+  end() { while (this.svg.children.length > this.count) this.svg.lastChild.remove(); }
   /* a line through the points, with a gap where one is not finite */
   line(points, kind) {
     let d = '', down = false;

@@ -68,8 +68,7 @@ function formula(s, hidden = view.masked()) {
 /* hover or focus an entry of the result: its factors are boxed and the sum is written out */
 function wire(s) {
   const ms = s.eq.filter(p => p.m !== undefined).map(p => view.array(p.m)), R = ms.length - 1, out = el('expand');
-  out.textContent = view.fixed() && s.entry || '';
-  if (!s.link || R < 1 || ms.some(a => !a.t)) return;
+  if (!s.link || R < 1 || ms.some(a => !a.t)) { out.textContent = view.fixed() && s.entry || ''; return; }
   const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length, every = [...Array(R).keys()];
   /* the terms of an entry; the factors of each as [array, row, column], or as text */
   const terms = {
@@ -90,11 +89,11 @@ function wire(s) {
   }
   function show(i, j) {
     const found = terms(i, j), template = s.link === 'el' && s.terms[0];
-    all('.hot', panel).forEach(e => e.classList.remove('hot'));
-    [[R, i, j], ...found.flat()].filter(f => f.map).forEach(([m, ...place]) => {
+    const hot = new Set([[R, i, j], ...found.flat()].filter(f => f.map).map(([m, ...place]) => {
       const [p, q] = at(m, ...place);
-      tables[m].querySelector(`td[data-i="${p}"][data-j="${q}"]`)?.classList.add('hot');
-    });
+      return tables[m].querySelector(`td[data-i="${p}"][data-j="${q}"]`);
+    }));
+    all('td', panel).forEach(e => e.classList.toggle('hot', hot.has(e)));
     /* factors that are as recorded may no longer be those of a live page */
     const total = found.reduce((sum, parts) => sum + parts.reduce((product, f) => product * number(f), 1), 0), y = full(result, i, j);
     const stale = s.link === 'lin' && !view.fixed() && Math.abs(total - y) > 1e-6 * Math.max(Math.abs(total), Math.abs(y));
@@ -320,13 +319,13 @@ function explain() {  // the panel
   const rule = panel.querySelector('.rule')?.open;  // stays as it was left
   const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s), mine = D.lines[s.mine];
   panel.className = s.ph === 'b' ? 'bwd' : '';
-  panel.innerHTML = `<div class="eyebrow">${say`${phase(s)}, ${count(cur)}`}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
+  fill(panel, `<div class="eyebrow">${say`${phase(s)}, ${count(cur)}`}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
     `<div class="form">${esc(formula(s))}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
     (s.line ? `<pre class="code" tabindex="0" aria-label="${say`The line in the graph's names`}">${esc(s.line)}</pre>` : '') +
     (mine ? `<div class="where" tabindex="0">${say`your line: ${`<code>${esc(mine[0])}</code>`}, ${esc(mine[1])}`}</div>` : '') +
     (code ? `<details${rule ? ' open' : ''} class="rule"><summary>${say`The library's ${s.line && s.ph === 'b' ? say`rule` : say`code`}, ${esc(where)}`}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
-    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${WORD[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
+    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${WORD[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s));
   all('.form,.code', panel).forEach(e => hovered(e, s.card));
   all('.where', panel).forEach(e => hovered(e, ...new Set(S.filter(t => t.mine === s.mine).map(t => t.card))));
   if (!view.masked()) wire(s);
@@ -349,10 +348,10 @@ function sizes() {
   const rows = sized.slice(start, end).map(([i, [name]]) => {
     const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
-      `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
+      `${on ? `<i style="width:${Math.round(w)}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
   });
   const note = n => n ? `<span class="more">${say`${n} more`}</span>` : '';
-  el('sizes').innerHTML = note(start) + rows.join('') + note(sized.length - end);
+  fill(el('sizes'), note(start) + rows.join('') + note(sized.length - end));
 }
 
 /* ---------------------------------------------------------------- play, keys, theme */

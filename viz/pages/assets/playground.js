@@ -18,7 +18,8 @@
   /* ---------------------------------------------------------------- what the network answers */
 
   const logistic = z => z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
-  const [low, high] = [D.codes[0][0], D.codes[D.codes.length - 1][0]], isLogit = outputs === 1 && D.cut === 0 && low === 0;
+  const fits = D.levels.length > 0;  // numbers, and no classes
+  const [low, high] = [D.codes[0][0], D.codes[D.codes.length - 1][0]], isLogit = !fits && outputs === 1 && D.cut === 0 && low === 0;
   /* of row i of the output: by how much the answer is class c rather than another */
   function margin(out, i, c) {
     if (outputs === 1) return (out[i] - D.cut) * (c ? 1 : -1);
@@ -33,10 +34,11 @@
   };
   /* the answer as a shade from 0, the first class, to 1, the last */
   function share(out, i) {
-    if (outputs === 1) return isLogit ? logistic(out[i]) : clamp((out[i] - low) / (high - low), 0, 1);
+    if (outputs === 1) return isLogit ? logistic(out[i]) : clamp((out[i] - low) / (high - low || 1), 0, 1);
     if (outputs === 2) return logistic(out[2 * i + 1] - out[2 * i]);
     return answer(out, i) / (outputs - 1);
   }
+  const rmsError = () => rootMeanSquare(result(see, 1).map((v, i) => v - y[i]));
   const countRight = () => label.reduce((sum, c, i) => sum + (answer(result(see, 1), i) === c), 0);
 
   /* ---------------------------------------------------------------- colours and canvases */
@@ -71,13 +73,13 @@
     smallC.putImageData(image, 0, 0);
     return small;
   }
-  function mark(c, px, py, kind, isWrong, isChosen) {
+  function mark(c, px, py, kind, isWrong, isChosen, shade = null) {
     c.beginPath();
     if (kind === 0) c.arc(px, py, 4.1, 0, 7);
     else if (kind === 1) c.rect(px - 3.6, py - 3.6, 7.2, 7.2);
     else for (const [dx, dy] of kind === 2 ? [[0, -5], [5, 4], [-5, 4]] : [[0, -5.4], [5.4, 0], [0, 5.4], [-5.4, 0]]) c.lineTo(px + dx, py + dy);
     c.closePath();
-    c.fillStyle = kind % 2 ? colours.ink : colours.paper;
+    c.fillStyle = shade !== null ? `rgb(${ramp[step(surface(shade))]})` : kind % 2 ? colours.ink : colours.paper;
     c.strokeStyle = kind % 2 ? colours.paper : colours.ink;
     c.lineWidth = 1.2;
     c.fill();
@@ -99,14 +101,19 @@
     c.stroke();
     c.setLineDash([]);
   }
-  /* where the answer changes: pairs of places on edges of the grid, each between two of its points */
+  /* example i at a place, in the shade of its target if that is a number */
+  function markOf(c, px, py, i, said) {
+    mark(c, px, py, label[i], !fits && answer(said, i) !== label[i], i === point, fits ? clamp((y[i] - low) / (high - low || 1), 0, 1) : null);
+  }
+  /* where the answer changes, or is of one level: pairs of places on edges of the grid, each between two of its points */
   function boundary(out) {
     const found = [];
-    for (let k = 1; k < Math.max(2, outputs); k++)
+    const above = fits ? D.levels.map(level => i => out[i] - level) : Array.from({ length: Math.max(1, outputs - 1) }, (_, k) => i => margin(out, i, k + 1));
+    for (const far of above)
       for (let r = 0; r + 1 < rows; r++) for (let c = 0; c + 1 < columns; c++) {
         const at = r * columns + c, corner = [at, at + 1, at + columns + 1, at + columns], cuts = [];
         for (let e = 0; e < 4; e++) {
-          const from = corner[e], to = corner[(e + 1) % 4], a = margin(out, from, k), b = margin(out, to, k);
+          const from = corner[e], to = corner[(e + 1) % 4], a = far(from), b = far(to);
           if (a > 0 !== b > 0) cuts.push([from, to, a / (a - b)]);
         }
         for (let e = 0; e + 1 < cuts.length; e += 2) found.push([cuts[e], cuts[e + 1]]);
@@ -121,7 +128,7 @@
       c.lineTo(to(end, 0), to(end, 1));
     }
     c.lineCap = 'round';
-    for (const [width, colour] of [[4.5, colours.paper], [2.2, colours.ink]]) {
+    for (const [width, colour] of fits ? [[2.4, colours.paper], [1.1, colours.ink]] : [[4.5, colours.paper], [2.2, colours.ink]]) {
       c.lineWidth = width;
       c.strokeStyle = colour;
       c.stroke();
@@ -143,14 +150,15 @@
     if (!large) drawBoundary(c, places, segments);
     const right = countRight();
     isMany = right < .7 * N;
-    for (let i = 0; i < N; i++) mark(c, planeX(x[2 * i], w), planeY(x[2 * i + 1], h), label[i], answer(said, i) !== label[i], i === point);
+    for (let i = 0; i < N; i++) markOf(c, planeX(x[2 * i], w), planeY(x[2 * i + 1], h), i, said);
     el('planehead').textContent = large ? large.name : say`Input space`;
-    const of = say`${right} of ${N} right`;
+    const of = fits ? say`rms error ${scalar(rmsError())}` : say`${right} of ${N} right`;
     el('planesaid').textContent = point < 0 ? say`drag a point; ${of}` : say`point ${point + 1}: ${answerTo(point)}`;
     el('plane').setAttribute('aria-label', say`Input space: ${of}. ${point < 0 ? say`No point is chosen` : say`Point ${point + 1} is chosen: ${answerTo(point)}`}`);
     return right;
   }
   function answerTo(i) {
+    if (fits) return say`target ${scalar(y[i])}, output ${scalar(result(see, 1)[i])}`;
     const out = result(see, 1), is = D.classes[label[i]], said = D.classes[answer(out, i)];
     const much = outputs === 1 ? say`, output ${scalar(out[i])}` : '';
     return `${is === said ? say`${is}, found` : say`${is}, taken for ${said}`}${much}`;
@@ -234,7 +242,7 @@
       made[e ? 'tall' : 'wide'] = most;
       for (const values of [made.grid, made.points]) for (let i = e; i < values.length; i += 2) values[i] = clamp(values[i] / (most || 1), -4, 4);
     }
-    if (k === depth - 1 && outputs < 3) made.note = say`boundary straight; ${note}`;
+    if (k === depth - 1 && outputs < 3) made.note = fits ? say`lines straight; ${note}` : say`boundary straight; ${note}`;
     shown.set(k, made);
     return made;
   }
@@ -294,7 +302,7 @@
     for (let q = 0; q < columns; q += 4) { c.beginPath(); for (let r = 0; r < rows; r++) c.lineTo(sheet[2 * (r * columns + q)], sheet[2 * (r * columns + q) + 1]); c.stroke(); }
     c.globalAlpha = 1;
     drawBoundary(c, sheet, segments);
-    for (let i = 0; i < N; i++) mark(c, points[2 * i], points[2 * i + 1], label[i], answer(said, i) !== label[i], i === point);
+    for (let i = 0; i < N; i++) markOf(c, points[2 * i], points[2 * i + 1], i, said);
     const name = t ? say`${layerName(k)} to ${layerName(k + 1).toLowerCase()}` : layerName(k);
     el('benthead').textContent = name;
     el('bentsaid').textContent = el('bentsaid').title = t ? say`${Math.round(100 * t)} % of the way` : from.note;
@@ -484,7 +492,8 @@
     const run = Math.min((reach[1] - reach[0]) * .22, g ? (most - least + room) * .5 / Math.abs(g) : Infinity);
     slice.line([[v - run, here - run * g], [v + run, here + run * g]], 'tangent');
     const dot = slice.add('circle', { class: 'dot pull', cx: slice.x(v), cy: slice.y(here), r: 6 });
-    dot.addEventListener('pointerdown', dragDot);
+    dot.onpointerdown = dragDot;
+    slice.end();
     el('slicehead').replaceChildren(say`${'L'} as ${name} alone changes`, ' ', element('span', { className: 'grad', textContent: say`slope ${scalar(g)}` }));
     el('slice').setAttribute('aria-label', say`Loss as ${name} changes: ${scalar(here)} at ${scalar(v)}, slope ${scalar(g)}`);
   }
@@ -535,6 +544,7 @@
     for (const at of touched) curve.add('path', { class: 'touched', d: `M${curve.x(at)},8V96` });
     curve.line(all, 'line');
     curve.add('circle', { class: 'dot', cx: curve.x(steps), cy: curve.y(lossNow()), r: 4.5 });
+    curve.end();
     el('losshead').textContent = say`Loss ${scalar(lossNow())} after ${steps.toLocaleString('en')} steps${touched.length ? say`; dotted: changed by hand` : ''}`;
     el('losses').setAttribute('aria-label', say`Loss after each step: ${scalar(all[0][1])} at first, now ${scalar(lossNow())}`);
     const when = el('when'), place = past.findIndex(at => at.step === steps);
@@ -585,10 +595,10 @@
     drawLosses();
     if (rate) showRate(short(memory[rate][0]));
     showSpeed(String(speed));
-    const said = [[say`step`, steps.toLocaleString('en'), steps], [say`loss`, scalar(lossNow()), lossNow()], [say`right`, `${(100 * right / N).toFixed(1)} %`, say`${right} of ${N}`]];
+    const said = [[say`step`, steps.toLocaleString('en'), steps], [say`loss`, scalar(lossNow()), lossNow()], fits ? [say`rms error`, scalar(rmsError()), rmsError()] : [say`right`, `${(100 * right / N).toFixed(1)} %`, say`${right} of ${N}`]];
     el('state').replaceChildren(...said.flatMap(([name, textContent, title]) => [`${name} `, element('b', { textContent, title }), ' ']));
     clearTimeout(heard);
-    heard = setTimeout(() => { el('told').textContent = say`Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
+    heard = setTimeout(() => { el('told').textContent = fits ? say`Step ${steps}, loss ${scalar(lossNow())}, rms error ${scalar(rmsError())}.` : say`Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
   }
   const rates = Object.keys(D.rates), rate = rates[0];
   function setRate(v) { for (const name of rates) memory[name][0] = v * (D.rates[name] / D.rates[rate] || 1); later(); }
@@ -656,7 +666,7 @@
     e.preventDefault();
   });
   function changeClass() {
-    if (point < 0) return;
+    if (point < 0 || fits) return;
     label[point] = (label[point] + 1) % D.classes.length;
     y.set(D.codes[label[point]], point * per);
     byHand();
