@@ -9,6 +9,7 @@ import numpy as np
 
 import autograd as ag
 from viz.drawing import style
+from viz.drawing.words import language
 from viz.plots.figure import Plot, heading, new_figure, plain_axes, settings
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: 
     axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=theme.ink, linewidth=1.2, zorder=3, **marked)
     low = np.unravel_index(values.argmin(), values.shape)
     axes.plot(w1[low], w2[low], values[low] + lift, "x", markersize=7, markeredgewidth=1.8, color=theme.ink, zorder=4)
-    halo = [withStroke(linewidth=3, foreground=theme.paper)]  # words on the surface
+    # Words on the surface. A halo turns them into outlines, which can't be translated.
+    halo = [withStroke(linewidth=3, foreground=theme.paper)] if language() == "en" else []
     words: dict[str, Any] = {
         "fontsize": style.CAPTION,
         "color": theme.ink,
