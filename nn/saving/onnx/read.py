@@ -351,25 +351,21 @@ class _Reader:
         """A tensor of the file as an array. Notes a problem, and gives an empty array, where that fails."""
         try:
             dtype = dtype_of(tensor.data_type)
-        except DTypeError:
-            kind = NAMES.get(tensor.data_type, tensor.data_type)
-            self.problems.append(f"the {role} has the dtype {kind}, which is not supported")
-            return numpy.zeros(0)
-        if min(tensor.dims, default=0) < 0:
-            self.problems.append(f"the {role} is damaged (its shape is {tuple(tensor.dims)})")
-            return numpy.zeros(0)
-        try:
+            if min(tensor.dims, default=0) < 0:
+                raise ValueError(f"its shape is {tuple(tensor.dims)}")
             if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
                 self._read_external(tensor, dtype)
             is_bfloat16 = tensor.data_type == self.onnx.TensorProto.BFLOAT16
             array = _widened(tensor) if is_bfloat16 else self.onnx.numpy_helper.to_array(tensor)
+            return array.astype(dtype, copy=False)
+        except DTypeError:
+            kind = NAMES.get(tensor.data_type, tensor.data_type)
+            self.problems.append(f"the {role} has the dtype {kind}, which is not supported")
         except FileError as error:
             self.problems.append(f"the {role} {error}")
-            return numpy.zeros(0)
         except Exception as error:
             self.problems.append(f"the {role} is damaged ({_first_line(error)})")
-            return numpy.zeros(0)
-        return array.astype(dtype) if array.dtype != dtype else array
+        return numpy.zeros(0)
 
     def _read_external(self, tensor: Any, dtype: str) -> None:
         """Put the bytes that a tensor has in another file, in the model's folder, into the tensor."""

@@ -118,16 +118,10 @@ def scan_of_batch(
 # ---------------------------------------------------------------------------------------------------------- sequences
 
 
-@operator("SequenceEmpty")
-def sequence_empty(*, dtype: int = 1) -> Any:
-    """A sequence of nothing."""
-    return []
-
-
-@operator("SequenceConstruct")
-def sequence_construct(*values: Any) -> Any:
-    """Values as a sequence."""
-    return [*values]
+operator("SequenceEmpty")(lambda *, dtype=1: [])
+operator("SequenceConstruct")(lambda *values: [*values])
+operator("SequenceLength")(lambda sequence: numpy.asarray(len(sequence), "int64"))
+operator("OptionalHasElement")(lambda value=None: numpy.asarray(value is not None))
 
 
 def _place(sequence: list[Any], position: Any, more: int = 0) -> int:
@@ -155,12 +149,6 @@ def sequence_erase(sequence: Any, position: Any = None) -> Any:
     """A sequence with one value fewer."""
     i = _place(sequence, -1 if position is None else position) % len(sequence)
     return [*sequence[:i], *sequence[i + 1 :]]
-
-
-@operator("SequenceLength")
-def sequence_length(sequence: Any) -> Any:
-    """The number of values."""
-    return numpy.asarray(len(sequence), "int64")
 
 
 @operator("ConcatFromSequence")
@@ -195,12 +183,6 @@ def sequence_map(sequence: Any, *values: Any, body: Body) -> Any:
 def optional(value: Any = None, *, type: Any = None) -> Any:
     """A value that may be missing."""
     return value
-
-
-@operator("OptionalHasElement")
-def optional_has_element(value: Any = None) -> Any:
-    """Whether a value is there."""
-    return numpy.asarray(value is not None)
 
 
 @operator("OptionalGetElement")

@@ -33,10 +33,7 @@ def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
     return ag.take(x, places, axis=axis)
 
 
-@operator("ArrayFeatureExtractor")
-def array_feature_extractor(x: Any, indices: Any) -> Any:
-    """Entries of the last axis."""
-    return gather(x, indices.reshape(-1), axis=-1)
+operator("ArrayFeatureExtractor")(lambda x, indices: gather(x, indices.reshape(-1), axis=-1))
 
 
 @operator("GatherElements")

@@ -104,10 +104,7 @@ def lp_normalization(x: Any, *, axis: int = -1, p: int = 2) -> Any:
     return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))
 
 
-@operator("MeanVarianceNormalization")
-def mean_variance_normalization(x: Any, *, axes: Any = (0, 2, 3)) -> Any:
-    """``x`` normalized over some axes."""
-    return ag.standardize(x, axis=tuple(axes), eps=1e-9)
+operator("MeanVarianceNormalization")(lambda x, *, axes=(0, 2, 3): ag.standardize(x, axis=tuple(axes), eps=1e-9))
 
 
 @operator("LRN")

@@ -121,14 +121,18 @@ def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None,
 
 
 def _recurrent(
-    kind: str, x: Any, w: Any, r: Any, sequence_lens: Any, initial: Sequence[Any], direction: str, layout: int,
-    weights: Callable[[int], tuple[List, Any]], activations: list[Any], clip: float | None, flag: int,
+    kind: str, usual: Sequence[str], x: Any, w: Any, r: Any, sequence_lens: Any, initial: Sequence[Any],
+    weights: Callable[[int], tuple[List, Any]], flag: int = 0, *, activations: Any = None, activation_alpha: Any = None,
+    activation_beta: Any = None, clip: float | None = None, direction: str = "forward", hidden_size: int | None = None,
+    layout: int = 0, output_sequence: int = 0,
 ) -> tuple[Any, ...]:  # fmt: skip
     """The outputs (time, directions, batch, hidden) and the last states (directions, batch, hidden).
 
-    ``weights(direction)`` gives those of a step, and the bias that is added to the inputs at once. Behind the end of
-    its sequence (``sequence_lens``) a sample's output is 0 and its states stay.
+    ``usual``: the activation functions by default. ``weights(direction)`` gives those of a step, and the bias that is
+    added to the inputs at once. Behind the end of its sequence (``sequence_lens``) a sample's output is 0 and its
+    states stay.
     """
+    functions = _activations(activations, usual, w.shape[0], activation_alpha, activation_beta)
     if direction not in ("forward", "reverse", "bidirectional"):
         raise DomainError(f"direction is forward, reverse or bidirectional, not {direction!r}")
     count = 2 if direction == "bidirectional" else 1
@@ -146,7 +150,7 @@ def _recurrent(
         states: List = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else _part(s, i) for s in initial]
         of_step, bias = weights(i)
         z = ag.linear(x, _part(w, i), bias)
-        step = _step_of(kind, activations[i], clip, bool(flag))
+        step = _step_of(kind, functions[i], clip, bool(flag))
         if steps == 1:
             states, ys = step(states, [_part(v, 0) for v in (z, *masks)], of_step)
             ys = [ag.expand_dims(ys[0], axis=0)]
@@ -172,31 +176,23 @@ def _halves(b: Any, i: int) -> tuple[Any, Any]:
 # ---------------------------------------------------------------------------------------------------------- operators
 
 
-@operator("RNN", known="sequence_lens")
-def rnn(
-    x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, *,
-    activations: Any = None, activation_alpha: Any = None, activation_beta: Any = None, clip: float | None = None,
-    direction: str = "forward", hidden_size: int | None = None, layout: int = 0, output_sequence: int = 0,
-) -> Any:  # fmt: skip
+@operator("RNN", known="sequence_lens", passes=_recurrent)
+def rnn(x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, **options: Any) -> Any:
     """``h ← f(W x + R h + b)``."""
-    of = _activations(activations, ("tanh",), w.shape[0], activation_alpha, activation_beta)
 
     def weights(i: int) -> tuple[List, Any]:
         inputs, state = _halves(b, i)
         return [_part(r, i)], None if inputs is None else ag.add(inputs, state)
 
-    return _recurrent("rnn", x, w, r, sequence_lens, [initial_h], direction, layout, weights, of, clip, 0)
+    return _recurrent("rnn", ("tanh",), x, w, r, sequence_lens, [initial_h], weights, **options)
 
 
-@operator("GRU", known="sequence_lens")
+@operator("GRU", known="sequence_lens", passes=_recurrent)
 def gru(
     x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, *,
-    activations: Any = None, activation_alpha: Any = None, activation_beta: Any = None, clip: float | None = None,
-    direction: str = "forward", hidden_size: int | None = None, layout: int = 0, linear_before_reset: int = 0,
-    output_sequence: int = 0,
+    linear_before_reset: int = 0, **options: Any,
 ) -> Any:  # fmt: skip
     """The gated recurrent unit; its gates are update, reset, new."""
-    of = _activations(activations, ("sigmoid", "tanh"), w.shape[0], activation_alpha, activation_beta)
 
     def weights(i: int) -> tuple[List, Any]:
         n = 2 * r.shape[2]
@@ -209,24 +205,21 @@ def gru(
         with_gates = ag.pad(_part(state, slice(0, n)), pad_width=[(0, n // 2)])
         return [*found, _part(state, slice(n, None))], ag.add(inputs, with_gates)
 
-    flag = linear_before_reset
-    return _recurrent("gru", x, w, r, sequence_lens, [initial_h], direction, layout, weights, of, clip, flag)
+    usual = "sigmoid", "tanh"
+    return _recurrent("gru", usual, x, w, r, sequence_lens, [initial_h], weights, linear_before_reset, **options)
 
 
-@operator("LSTM", known="sequence_lens")
+@operator("LSTM", known="sequence_lens", passes=_recurrent)
 def lstm(
     x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, initial_c: Any = None,
-    p: Any = None, *, activations: Any = None, activation_alpha: Any = None, activation_beta: Any = None,
-    clip: float | None = None, direction: str = "forward", hidden_size: int | None = None, input_forget: int = 0,
-    layout: int = 0, output_sequence: int = 0,
+    p: Any = None, *, input_forget: int = 0, **options: Any,
 ) -> Any:  # fmt: skip
     """Long short-term memory; its gates are input, output, forget, cell."""
-    of = _activations(activations, ("sigmoid", "tanh", "tanh"), w.shape[0], activation_alpha, activation_beta)
 
     def weights(i: int) -> tuple[List, Any]:
         inputs, state = _halves(b, i)
         peepholes = [] if p is None else [_part(p, i)]
         return [_part(r, i), *peepholes], None if inputs is None else ag.add(inputs, state)
 
-    states = [initial_h, initial_c]
-    return _recurrent("lstm", x, w, r, sequence_lens, states, direction, layout, weights, of, clip, input_forget)
+    states, usual = [initial_h, initial_c], ("sigmoid", "tanh", "tanh")
+    return _recurrent("lstm", usual, x, w, r, sequence_lens, states, weights, input_forget, **options)

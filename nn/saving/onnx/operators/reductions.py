@@ -49,46 +49,41 @@ def _reduction(function: Callable[..., Any], of_nothing: float | None = None) ->
     return reduce
 
 
-def _norm1(x: Any, axis: Any, keepdims: bool) -> Any:
-    return ag.sum(ag.abs(x), axis=axis, keepdims=keepdims)
+def _floating(x: Any) -> Any:
+    return x if is_float(x) else ag.astype(x, "float64")
 
 
-def _norm2(x: Any, axis: Any, keepdims: bool) -> Any:
-    return ag.sqrt(_sum_of_squares(x if is_float(x) else ag.astype(x, "float64"), axis, keepdims))
+def _squares(x: Any, **axes: Any) -> Any:
+    return ag.sum(ag.multiply(x, x), **axes)
 
 
-def _sum_of_squares(x: Any, axis: Any, keepdims: bool) -> Any:
-    return ag.sum(ag.multiply(x, x), axis=axis, keepdims=keepdims)
-
-
-def _log_sum(x: Any, axis: Any, keepdims: bool) -> Any:
+def _log_sum(x: Any, **axes: Any) -> Any:
     with numpy.errstate(divide="ignore"):
-        return ag.log(ag.sum(x, axis=axis, keepdims=keepdims))
+        return ag.log(ag.sum(x, **axes))
 
 
 def _log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
-    if not is_float(x):
-        x = ag.astype(x, "float64")
+    x = _floating(x)
     if not all(x.shape[a] for a in axis):
-        return _log_sum(x, axis, keepdims)
+        return _log_sum(x, axis=axis, keepdims=keepdims)
     return ag.logsumexp(x, axis=axis, keepdims=keepdims) if axis else ag.log(ag.exp(x))
 
 
-def _largest(x: Any, axis: Any, keepdims: bool) -> Any:
-    return (ag.any if x.dtype.kind == "b" else ag.max)(x, axis=axis, keepdims=keepdims)
+REDUCTIONS: dict[str, tuple[Callable[..., Any], float | None]] = {
+    "Sum": (ag.sum, None),
+    "Mean": (ag.mean, None),
+    "Prod": (ag.prod, None),
+    "Max": (lambda x, **axes: (ag.any if x.dtype.kind == "b" else ag.max)(x, **axes), -1),
+    "Min": (lambda x, **axes: (ag.all if x.dtype.kind == "b" else ag.min)(x, **axes), 1),
+    "L1": (lambda x, **axes: ag.sum(ag.abs(x), **axes), None),
+    "L2": (lambda x, **axes: ag.sqrt(_squares(_floating(x), **axes)), None),
+    "SumSquare": (_squares, None),
+    "LogSum": (_log_sum, None),
+    "LogSumExp": (_log_sum_exp, None),
+}
 
-
-def _smallest(x: Any, axis: Any, keepdims: bool) -> Any:
-    return (ag.all if x.dtype.kind == "b" else ag.min)(x, axis=axis, keepdims=keepdims)
-
-
-for _name, _function, _nothing in (
-    ("ReduceSum", ag.sum, None), ("ReduceMean", ag.mean, None), ("ReduceProd", ag.prod, None),
-    ("ReduceMax", _largest, -1), ("ReduceMin", _smallest, 1), ("ReduceL1", _norm1, None), ("ReduceL2", _norm2, None),
-    ("ReduceSumSquare", _sum_of_squares, None), ("ReduceLogSum", _log_sum, None),
-    ("ReduceLogSumExp", _log_sum_exp, None),
-):  # fmt: skip
-    operator(_name, known="axes")(_reduction(_function, _nothing))
+for _name, (_function, _nothing) in REDUCTIONS.items():
+    operator(f"Reduce{_name}", known="axes")(_reduction(_function, _nothing))
 
 
 def _place_of(function: Callable[..., Any]) -> Callable[..., Any]:
