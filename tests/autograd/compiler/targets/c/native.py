@@ -96,7 +96,8 @@ def _run(case: Case, source: Source, function: Any) -> None:
         for x, kept in zip(given, before, strict=True):
             np.testing.assert_array_equal(x, kept, err_msg=f"{case.name} wrote to an input")
         case.results.append([result.astype("f8").reshape(-1) for result in results])
-    found = {state: homes[program.merged.get(state, state)] for state in case.program.updates}
+    kept = {**case.initial, **homes}  # a state may have no home where its new value is found to be the old one
+    found = {state: kept[program.merged.get(state, state)] for state in case.program.updates}
     case.states = {state.name: np.asarray(array).astype("f8").reshape(-1) for state, array in found.items()}
 
 

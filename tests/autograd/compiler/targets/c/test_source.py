@@ -310,6 +310,17 @@ def test_states_that_take_each_others_values():
 
 
 @needs_compiler
+def test_a_state_whose_new_value_is_the_old_one():
+    w = ag.Tensor(1.0, dtype="float64")
+
+    def step(x: Any) -> Any:
+        w.data = (w - 0.5 * ag.zeros((), dtype="float64")).data
+        return x * 2
+
+    assert not faults([case_of("kept", step, ag.ones(2, dtype="float64"))])
+
+
+@needs_compiler
 def test_two_states_that_take_one_new_value():
     a, b = ag.Tensor([1.0, 2.0], dtype="float64"), ag.Tensor([3.0, 4.0], dtype="float64")
 
