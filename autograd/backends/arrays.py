@@ -13,6 +13,7 @@ from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, as_dtype
 from autograd.backends.lookup import namespace, to_device
 from autograd.backends.numpy import NUMPY
 from autograd.backends.spaces import SPACES
+from autograd.common.references import others
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, SizeError
 
 DLPACK_CPU = 1
@@ -149,8 +150,7 @@ def owns(array: Any) -> bool:
     base = getattr(array, "base", array)
     if base is None:
         return True
-    held = 3  # by the view, by the name `base` and by the call
-    if type(base) is not numpy.ndarray or sys.getrefcount(base) > held or base.size != array.size:
+    if type(base) is not numpy.ndarray or others(base) > 1 or base.size != array.size:
         return False
     order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
     return bool(base.flags.owndata and array.transpose(order).flags.c_contiguous)

@@ -14,6 +14,7 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 
 from autograd import backends, trees
+from autograd.common.references import others
 from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.optimize import optimize
@@ -151,10 +152,10 @@ def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, A
 def _is_shared(tensor: Tensor) -> bool:
     """Whether the array of ``tensor``, or a view of it, is referenced elsewhere."""
     array = tensor.data
-    if sys.getrefcount(array) > 3:  # the Tensor, this variable and the call
+    if others(array) > 1:  # the Tensor holds it
         return True
     memory = owner(array)
-    return memory is not array and id(memory) not in _HOMES and sys.getrefcount(memory) > 3
+    return memory is not array and id(memory) not in _HOMES and others(memory) > 1
 
 
 def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:

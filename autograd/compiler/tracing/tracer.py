@@ -17,6 +17,7 @@ from autograd import backends
 from autograd.backends import PYTHON_SCALARS
 from autograd.common import shapes
 from autograd.common.messages import of_type
+from autograd.common.references import others
 from autograd.common.shapes import Shape
 from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, mapped, resolved, results_of
@@ -38,9 +39,9 @@ from autograd.errors import DeviceError, TraceError
 def _is_shared(value: Value) -> bool:
     """Whether the array of a constant is referenced elsewhere, so that it may be written to later."""
     array = value.data
-    held = sys.getrefcount(array) > 3  # by the value, by this variable and for the call
+    held = others(array) > 1  # the value holds it
     memory = owner(array)
-    held |= memory is not array and sys.getrefcount(memory) > 3
+    held |= memory is not array and others(memory) > 1
     return held and (array.flags.writeable or getattr(memory, "flags", array.flags).writeable)
 
 
@@ -369,8 +370,8 @@ class Tracer:
         for key in [*self.generators]:
             generator, state, count = self.generators.pop(key)
             seed = getattr(getattr(generator.bit_generator, "seed_seq", None), "entropy", 0)
-            # By the instructions, by this variable and for the call; by whoever else has it as well.
-            if sys.getrefcount(generator) <= count + 2 and not (isinstance(seed, int) and seed.bit_length() > 64):
+            # Only this trace has it: its instructions, one for each draw.
+            if others(generator) <= count and not (isinstance(seed, int) and seed.bit_length() > 64):
                 found.append((generator, state))
         return found
 
