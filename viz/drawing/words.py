@@ -85,15 +85,19 @@ def joined(*sentences: str) -> str:
 
 
 @cache
-def _patterns(name: str) -> list[tuple[re.Pattern[str], str]]:
-    """The texts with fields as patterns; the longest first."""
+def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
+    """The texts with fields as patterns, each with its own words; the longest first."""
     found = table(name)["found"]
     keys = sorted((key for key in found if "{}" in key), key=len, reverse=True)
-    return [(re.compile("(.+?)".join(map(re.escape, key.split("{}")))), found[key]) for key in keys]
+    own = [set(re.findall(r"\w+", key)) for key in keys]
+    patterns = [re.compile("(.+?)".join(map(re.escape, key.split("{}")))) for key in keys]
+    return list(zip(patterns, own, map(found.__getitem__, keys), strict=True))
 
 
 def matched(text: str, keep: Collection[str] = ()) -> str:
     """A finished text in the present language; parts between wide gaps one by one; what is in ``keep`` as it is.
+
+    ``keep`` are the user's names. One such as "mean" may stand in any formula, so it is no word of a sentence either.
 
     >>> with speaking("zh"):
     ...     matched("no gradient is asked for")
@@ -108,8 +112,8 @@ def matched(text: str, keep: Collection[str] = ()) -> str:
         return "".join(matched(part, keep) for part in parts)
     if bare in found:
         return found[bare]
-    for pattern, sentence in _patterns(language()):
-        if fields := pattern.fullmatch(bare):
+    for pattern, own, sentence in _patterns(language()):
+        if own.isdisjoint(keep) and (fields := pattern.fullmatch(bare)):
             return sentence.format(*(matched(field, keep) for field in fields.groups()))
     for between, instead in (("; ", "；"), (". ", "。"), (": ", "："), (", ", "，")):  # several texts in one
         parts = bare.split(between)

@@ -70,8 +70,10 @@ class Drawing:
             return f"{scene.end} = {written}"
         if said := chain_title([card.node for card in scene.cards if card.node is not None]):
             return said
-        if model := next((card.scope[0][1] for card in scene.cards if card.scope and card.scope[0][0] == ""), None):
-            return f"{model}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
+        roots = dict.fromkeys((g.scope[0], g.model) for g in scene.groups if g.scope[0][0] == "")
+        if 0 < len(roots) <= 3:
+            models = " + ".join(label for (_, label), _ in roots)
+            return f"{models}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
         return f"{ends}: {numbers.counted(ops, 'operation')}"
 
     def _lines(self) -> list[list[str]]:
@@ -136,11 +138,11 @@ class Drawing:
         """Draw the operations, those of a module in a box of their own."""
         whole = sum(len(card.scope) > depth for card in self.drawn)
 
-        def part(card: Card) -> tuple[Any, int]:  # calls of an innermost module one after another are apart
+        def part(card: Card) -> tuple[Any, int, int]:  # calls of an innermost module one after another are apart
             whole = len(card.scope) == depth + 1 and card.scope not in self.containers
-            return card.scope[: depth + 1], id(card.group) if whole else 0
+            return card.scope[: depth + 1], card.group.model if card.group else 0, id(card.group) if whole else 0
 
-        for (scope, _), run in groupby(cards, key=part):
+        for (scope, *_), run in groupby(cards, key=part):
             inside = list(run)
             if len(scope) <= depth:
                 for card in inside:

@@ -165,9 +165,9 @@ class _Table(RowCards):
         if chain := chain_title([node for row in self.rows for node in row.nodes]):
             return f"{chain}{batch}"
         titles = [row.title for row in self.rows if row.nodes]
-        model = next((row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == ""), None)
-        if model and len(titles) > 4:
-            return f"{model}, {self._parameters()}{batch}"
+        models = dict.fromkeys(row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == "")
+        if models and len(titles) > 4:
+            return f"{' + '.join(models)}, {self._parameters()}{batch}"
         modules = sum(bool(row.path) for row in self.rows)
         loose = sum(len(row.nodes) for row in self.rows if not row.path)
         counts = {"module": modules, "operation": loose}

@@ -781,7 +781,8 @@ def _kind(card: Card) -> str:
 
 
 def _holds_g(symbol: Symbol) -> bool:
-    return symbol.text == "G" or any(_holds_g(inner) for inner in symbol.inner)
+    """Whether a formula contains G, the arguments of a loop included."""
+    return re.search(r"\bG\b", symbol.text) is not None or any(_holds_g(inner) for inner in symbol.inner)
 
 
 def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:

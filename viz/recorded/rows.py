@@ -42,6 +42,7 @@ TITLES = {
     "cross_entropy": "Cross-entropy",
     "binary_cross_entropy_with_logits": "Binary cross-entropy",
     "squared_error": "Squared error",
+    "scan_packed": "Scan",
 }
 
 
@@ -159,7 +160,8 @@ def rows_of(
     def row(title: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
 
-    times = Counter[tuple[tuple[str, str], ...]]()
+    times = Counter[Any]()
+    models = models_of(sorted((node for node in graph.nodes if node.op is not None), key=lambda node: node.index))
     own = belongings(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
         every = [use for node in nodes for use in _uses(node, entries)]
@@ -174,14 +176,15 @@ def rows_of(
         trained = {id(place): place for place, role in uses if role == "parameter"}
         parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
         shown |= trained.keys()
+        which = module, models[nodes[0]]
         if module:
-            times[module] += 1
+            times[which] += 1
         here = row(
             numbered,
             _output(nodes, graph, users),
             nodes=tuple(nodes),
             path=module[-1][0] if module else None,
-            call=times[module] if module and parameters else 1,
+            call=times[which] if module and parameters else 1,
             label=title,
             scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
@@ -202,16 +205,39 @@ def _groups(
     ordered = sorted(nodes, key=lambda node: node.index)
     scopes = [opened(node.scope or (), depth) for node in ordered]
     containers = {scope[:depth] for scope in scopes for depth in range(len(scope))}
+    models = models_of(ordered)
     call: list[Node] = []
     for i, (node, scope) in enumerate(zip(ordered, scopes, strict=True)):
         if scope in containers or not scope:
             yield None, [node]
             continue
         call.append(node)
-        if i + 1 == len(ordered) or scopes[i + 1] != scope:
+        if i + 1 == len(ordered) or scopes[i + 1] != scope or models[ordered[i + 1]] != models[node]:
             for nodes in calls(call, len(scope)):
                 yield scope, nodes
             call = []
+
+
+def models_of(nodes: Iterable[Node]) -> dict[Node, int]:
+    """Which model each node belongs to, where several have the same scope: two networks of one class, side by side.
+
+    A name stands for one parameter of a model, so another parameter of that name is another model's. A node without
+    parameters belongs to the model of the one before it. ``nodes`` are in the order of execution.
+    """
+    known: dict[Any, list[dict[str, Any]]] = {}
+    last: dict[Any, int] = {}
+    found: dict[Node, int] = {}
+    for node in nodes:
+        root = (node.scope or ((),))[0]
+        models = known.setdefault(root, [])
+        if named := {place.name: place for place in _trained(node) if place.name}:
+            fits = (i for i, model in enumerate(models) if all(model.get(k, x) is x for k, x in named.items()))
+            last[root] = next(fits, len(models))
+            if last[root] == len(models):
+                models.append({})
+            models[last[root]] |= named
+        found[node] = last.get(root, 0)
+    return found
 
 
 def calls(nodes: list[Node], depth: int) -> list[list[Node]]:

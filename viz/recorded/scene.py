@@ -6,6 +6,7 @@ Nothing is drawn here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import PARAM, Constant, Names
 from viz.recorded.notation.namespace import Notation
 from viz.recorded.notation.symbols import Symbol
-from viz.recorded.rows import calls
+from viz.recorded.rows import calls, models_of
 from viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:
@@ -164,10 +165,11 @@ class Socket:
 
 @dataclass(eq=False, repr=False)
 class Group:
-    """One call of a module: the scope of its operations, outermost first, and which call of it this is."""
+    """One call of a module: the scope of its operations, outermost first, which call it is, and of which model."""
 
     scope: tuple[tuple[str, str], ...]
     call: int
+    model: int = 0
     title: str = ""
     cards: list[Card] = field(default_factory=list)
 
@@ -321,15 +323,16 @@ def _mark(which: int, often: int, operands: int) -> str:
 def _groups(cards: list[Card]) -> list[Group]:
     """The calls of innermost modules, with their operations and the parameters that they alone use."""
     groups: list[Group] = []
-    times: dict[tuple[tuple[str, str], ...], int] = {}
+    times = Counter[Any]()
     ordered = sorted((card for card in cards if card.node is not None), key=lambda card: card.place.index)
     by_node = {card.place: card for card in ordered}
-    for scope, run in groupby(ordered, key=lambda card: card.place.scope):
+    models = models_of(by_node)
+    for (scope, model), run in groupby(ordered, key=lambda card: (card.place.scope, models[card.place])):
         if not scope:
             continue
         for nodes in calls([card.place for card in run], len(scope)):
-            times[scope] = times.get(scope, 0) + 1
-            groups.append(Group(scope, times[scope], cards=[by_node[node] for node in nodes]))
+            times[scope, model] += 1
+            groups.append(Group(scope, times[scope, model], model, cards=[by_node[node] for node in nodes]))
             for node in nodes:
                 by_node[node].group = groups[-1]
     for card in cards:

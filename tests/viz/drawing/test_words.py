@@ -121,6 +121,10 @@ def test_names_of_the_user_stay_as_they_are():
     page = viz.step_through(ag.sum(value * grad), names={"value": value, "grad": grad}, language="zh").html
     drawn = re.findall(r"<text[^>]*>([^<]*)<", page)
     assert {"value", "grad"} <= {text.strip() for text in drawn}
+    mean, loss = ag.Tensor(2.0, True, name="mean"), ag.Tensor(3.0, True, name="loss")
+    page = viz.step_through(loss * mean + loss, language="zh")
+    assert page.title == "L = loss·mean + loss"
+    assert "均值" not in page.html
 
 
 # ---------------------------------------------------------------- pages as they are shown

@@ -326,6 +326,27 @@ def test_numbers_that_are_not_finite_are_told_and_drawn_nowhere(value, tmp_path)
     assert seen["drawn"] == 0
 
 
+@needs_chromium
+def test_an_infinite_gradient_is_told_as_such_and_numbers_near_the_largest_are_drawn_nowhere(tmp_path):
+    a, b, c = (ag.Tensor(v, True, name=name) for v, name in ((1e308, "a"), (-1e308, "b"), (0.5, "c")))
+    with np.errstate(all="ignore"):
+        page = step_through(a * c - b * c + c * c)
+    seen = opened(
+        page,
+        tmp_path,
+        """
+        const said = [];
+        for (let i = 0; i < S.length; i++) { step(i); await frame(); said.push(document.body.innerText); }
+        for (const k of movable) { axis = { key: k, at: 0 }; show(); await frame(); }
+        seen.words = said.join('\\n');
+        seen.drawn = [...document.querySelectorAll('svg *')].filter(e => /NaN|Infinity/.test(e.outerHTML)).length;
+        """,
+    )
+    assert "0.5000 + 0.5000 = inf" in seen["words"]
+    assert not re.search("NaN|= nan|Infinity", seen["words"])
+    assert seen["drawn"] == 0
+
+
 def test_a_rule_that_is_wrong_by_a_thousandth_is_no_kink(tmp_path):
     @ag.op("x³")
     def cube(xp, x):

@@ -231,6 +231,15 @@ def test_large_arrays_have_their_largest_entry_written_out():
     assert not is_small(np.zeros((30, 20)))
 
 
+def test_the_gradient_that_a_loop_sends_is_not_called_its_local_derivative():
+    w = ag.Tensor([[0.5, -0.2], [0.1, 0.3]], requires_grad=True, name="w")
+    h, _ = ag.scan(lambda h, x: (ag.tanh(h @ w + x), h), ag.Tensor(np.zeros(2)), ag.Tensor(np.ones((3, 2))))
+    sent = [step for step in story(ag.sum(h * h)).backward if step.title.startswith("Scan")]
+    assert [step.title for step in sent] == ["Scan t1 sends its gradient to w"]
+    assert "local derivative is" not in sent[0].words
+    assert sent[0].words.startswith("An entry of w may reach several entries of t1")
+
+
 def test_verdicts_are_those_of_check_nodes():
     w = ag.Tensor(0.0, requires_grad=True, name="w")
     y = ag.relu(w) * 2.0

@@ -103,7 +103,7 @@ view.array = m => {
   fresh.set(m, made);
   return made;
 };
-const number = m => { const a = view.array(m); return +(a.r || a.t)[0][0]; };
+const number = m => { const a = view.array(m); return +String((a.r || a.t)[0][0]).replace('inf', 'Infinity'); };
 const ratio = (m, n) => { const [x, y] = [m, n].map(i => rootMeanSquare(output(D.arrays[i].live))); return short(x / y); };
 view.say = text => text.replace(/⟦(\d+)(?:\/(\d+))?⟧/g, (all, m, n, at) => {
   if (!D.arrays[m]) return all;
@@ -380,18 +380,18 @@ function lossAt({ key, at }, v) {
 function slice() {
   const k = axis.key, x = value(k)[axis.at], L = loss(), all = gradient(k), g = all ? all[axis.at] : null, id = named(k, axis.at);
   const reachable = memory[k] ? !whole[k] : users(k).some(u => nudges.get(u.id));
-  if (!isThere('slices', reachable && Number.isFinite(x))) return;
+  if (!isThere('slices', reachable && drawable(x))) return;
   const wide = 2 ** Math.ceil(Math.log2(Math.max(4, Math.abs(x) * .75)));
   let [a, b] = ranges.get(id) || [Math.floor(x) - wide, Math.ceil(x) + wide];
   if (!held() && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = Math.floor(x) - wide; b = Math.ceil(x) + wide; }
   ranges.set(id, [a, b]);
   const n = clamp(Math.floor(6 / cost), 13, 141), xs = Array.from({ length: n }, (_, i) => a + (b - a) * i / (n - 1)), ys = xs.map(v => lossAt(axis, v));
   Q.run();
-  const ok = [...ys, L].filter(Number.isFinite), top = Math.max(...ok, 0), low = Math.min(0, ...ok), span = top - low || 1, isDrawn = Number.isFinite(L);
+  const ok = [...ys, L].filter(drawable), top = Math.max(...ok, 0), low = Math.min(0, ...ok), span = top - low || 1, isDrawn = drawable(L);
   plot.begin([a, b], [low, low + span * 1.08]).line(xs.map((v, i) => [v, ys[i]]), 'line');
   const px = plot.x(x), py = plot.y(L), y0 = plot.y(low);
-  if (isDrawn && Number.isFinite(g)) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
-  const next = isDrawn && trained.includes(k) && Number.isFinite(g);
+  if (isDrawn && drawable(g)) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
+  const next = isDrawn && trained.includes(k) && drawable(g);
   if (next) {
     const to = clamp(plot.x(clamp(x - rate.lr * g, a - (b - a), b + (b - a))), 40, 412), s = Math.sign(to - px);
     if (Math.abs(to - px) > 5) plot.add('path', { class: 'jump', d: `M${px},${y0 - 9}H${to - s * 2}m${-s * 7},-5l${s * 7},5l${-s * 7},5` });
@@ -413,13 +413,13 @@ function slice() {
 const curve = new Plot(el('losses'), 420, 92);
 let history_ = [], touched = false;
 function losses() {
-  const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(Number.isFinite), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
+  const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(drawable), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
   const isMoved = isThere('descents', h.length > 1);
   tell(el('losshead'), say`${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`);
   if (!isMoved) return;
   curve.begin([0, n - 1], [low, low + (top - low) * 1.08]).line(h.map((e, i) => [i, e[0]]), 'line');
   h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'touched', d: `M${curve.x(i)},8V72` }); });
-  if (Number.isFinite(loss())) curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
+  if (drawable(loss())) curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
   curve.end();
   curve.svg.setAttribute('aria-label', say`The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
 }

@@ -99,6 +99,8 @@ function ticks(low, high, about = 4) {
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(+(k * step).toPrecision(10));
   return found;
 }
+/* whether a number can be drawn: the range of larger ones would overflow */
+const drawable = y => Math.abs(y) < 1e300;
 class Plot {
   constructor(svg, width, height, edge = [8, 8, 20, 40]) {
     Object.assign(this, { svg, width, height, edge });  // edge: top, right, bottom, left
@@ -138,8 +140,8 @@ class Plot {
   line(points, kind) {
     let d = '', down = false;
     for (const [x, y] of points) {
-      if (Number.isFinite(y)) d += `${down ? 'L' : 'M'}${this.x(x).toFixed(1)},${clamp(this.y(y), -2000, 2000).toFixed(1)}`;
-      down = Number.isFinite(y);
+      if (drawable(y)) d += `${down ? 'L' : 'M'}${this.x(x).toFixed(1)},${clamp(this.y(y), -2000, 2000).toFixed(1)}`;
+      down = drawable(y);
     }
     return this.add('path', { class: kind, d });
   }
