@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograd import backends
 from autograd.backends.errors import in_words
-from autograd.common.validation import number, refused
+from autograd.common.validation import number, refused, shape_first
 from autograd.engine.modes import TRACER
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -83,6 +83,7 @@ def _scaled(drawn: Tensor, shift: Any, scale: Any) -> Tensor:
     return drawn
 
 
+@shape_first
 def uniform(
     shape: Sizes, *, generator: Any, low: Any = 0.0, high: Any = 1.0, dtype: Any = "float64", device: str | None = None
 ) -> Tensor:
@@ -104,6 +105,7 @@ def uniform(
     return _scaled(_draw("random", shape, generator, dtype, device), low, high - low)
 
 
+@shape_first
 def normal(
     shape: Sizes, *, generator: Any, mean: Any = 0.0, std: Any = 1.0, dtype: Any = "float64", device: str | None = None
 ) -> Tensor:
@@ -125,6 +127,7 @@ def normal(
     return _scaled(_draw("standard_normal", shape, generator, dtype, device), mean, std)
 
 
+@shape_first
 def exponential(
     shape: Sizes, *, generator: Any, scale: Any = 1.0, dtype: Any = "float64", device: str | None = None
 ) -> Tensor:
@@ -166,3 +169,11 @@ def permutation(count: int, *, generator: Any, device: str | None = None) -> Ten
     Tensor([3, 2, 1, 0])
     """
     return argsort(_draw("random", (count,), generator, "float64", device))
+
+
+if not TYPE_CHECKING:  # so that type checkers report missing names
+
+    def __getattr__(name: str) -> object:
+        from autograd.interop.hints import RANDOM, hint
+
+        raise AttributeError(f"autograd.random has no {name!r}{hint(name, RANDOM)}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from autograd.common.messages import of_type, shown
 from autograd.errors import DomainError, DTypeError
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def refused(value: Any, name: str, wanted: str) -> DTypeError:
@@ -33,6 +36,25 @@ def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
     if not callable(value):
         raise refused(value, name, wanted)
     return value  # type: ignore[no-any-return]
+
+
+def shape_first(function: F) -> F:
+    """For a function whose shape is one argument: a call as in other libraries, ``zeros(3, 4)`` or ``normal(size=3)``,
+    is refused with the form to use. A decorator.
+    """
+
+    @functools.wraps(function)
+    def called(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # not from the call itself
+                raise
+            form = ", ".join(name for name in inspect.signature(function).parameters)
+            way = f"{function.__name__}({form}): the shape is one argument, 3 or (3, 4), and options have names"
+            raise TypeError(f"{error}: use {way}.") from None
+
+    return called  # type: ignore[return-value]
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

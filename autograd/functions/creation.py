@@ -13,6 +13,7 @@ from typing import Any
 from autograd import backends
 from autograd.backends.errors import in_words
 from autograd.common.messages import describe, shown
+from autograd.common.validation import shape_first
 from autograd.engine.namespace import array_function
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -53,6 +54,7 @@ def _made(
 
 
 @array_function
+@shape_first
 def zeros(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -67,6 +69,7 @@ def zeros(
 
 
 @array_function
+@shape_first
 def ones(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -80,6 +83,7 @@ def ones(
 
 
 @array_function
+@shape_first
 def empty(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -93,6 +97,7 @@ def empty(
 
 
 @array_function
+@shape_first
 def full(
     shape: Sizes,
     fill_value: float,

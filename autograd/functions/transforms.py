@@ -103,8 +103,10 @@ def _call(
             ys, results_form = trees.flatten(result)
             for y in ys or [result]:
                 if not isinstance(y, Tensor):
+                    lost = "; functions of math and float() record nothing, those of autograd and NumPy do"
                     raise DTypeError(
-                        f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments."
+                        f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments"
+                        f"{lost * isinstance(y, float)}."
                     )
             nested = recorded and (_depends_on_more(ys, xs) or any(_requires_grad(v) for v in trees.leaves(tangents)))
         finally:

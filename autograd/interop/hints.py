@@ -19,7 +19,8 @@ TENSOR = {
     "cumprod": "autograd.cumulative_prod(x, axis=…)", "diag": "autograd.linalg.diagonal(x), or autograd.eye(n) * x",
     "gather": "autograd.take_along_axis(x, indices, axis=…)", "inverse": "autograd.linalg.inv(x)",
     "repeat": "autograd.tile(x, …) for copies of the whole, as in PyTorch; autograd.repeat(x, …) for each element",
-    "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)",
+    "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)", "dim": "ndim",
+    "topk": "autograd.sort(x, descending=True)[..., :k], and autograd.argsort for the places",
 }  # fmt: skip
 FUNCTIONS = {
     "tensor": "Tensor", "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean",
@@ -33,7 +34,9 @@ FUNCTIONS = {
     "fft": "numpy.fft of .detach().numpy(): derivatives through complex numbers are not supported",
     "gather": "take_along_axis", "inverse": "linalg.inv", "chunk": "split", "unbind": "unstack",
     "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
-    "hstack": "concat(…, axis=1)",
+    "hstack": "concat(…, axis=1)", "FloatTensor": 'Tensor(…, dtype="float32")', "inference_mode": "no_grad",
+    "jit": "compile", "load": "nn.load", "save": "nn.save", "nn": "the package nn beside autograd: import nn",
+    "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the places",
 }  # fmt: skip
 NETWORKS = {
     "BCELoss": "BCEWithLogitsLoss, of the values before the sigmoid",
@@ -41,13 +44,32 @@ NETWORKS = {
     "L1Loss": "autograd.mean(autograd.abs(x - y))",
     "NLLLoss": "CrossEntropyLoss, of logits",
     "ParameterList": "attributes of their own",
+    "SiLU": "x * autograd.sigmoid(x)", "Swish": "x * autograd.sigmoid(x)", "no_grad": "autograd.no_grad",
     "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
     "utils": "optim.clip_grad_norm_, or save and load",
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
     "l1_loss": "autograd.mean(autograd.abs(x - y))",
-    "nll_loss": "cross_entropy, of logits",
+    "nll_loss": "cross_entropy, of logits", "silu": "x * autograd.sigmoid(x)", "swish": "x * autograd.sigmoid(x)",
+}  # fmt: skip
+
+DATA = {
+    "DataLoader": "minibatches(x, y, batch_size=…), or nn.fit, which draws them and takes PyTorch's DataLoader, too",
+    "TensorDataset": "the arrays themselves: minibatches(x, y)", "random_split": "hold_out",
+}  # fmt: skip
+RANDOM = {
+    "manual_seed": "generator=numpy.random.default_rng(seed)", "rand": "uniform(shape, generator=…)",
+    "randint": "numpy.random.default_rng(seed).integers", "randn": "normal(shape, generator=…)",
+    "randperm": "permutation", "seed": "generator=numpy.random.default_rng(seed)",
+}  # fmt: skip
+MODULES = {
+    "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")', "cuda": 'to("cuda")',
+    "double": 'to("float64")', "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "float": 'to("float32")',
+    "named_layers": "named_modules", "predict": "the model itself: model(x), under autograd.no_grad()",
+    "register_forward_hook": "h = layer(h) for each layer, or viz.draw_modules(y): a row of numbers for each module",
+    "register_parameter": "an attribute: self.name = nn.Parameter(…)", "save": "nn.save(model, path)",
+    "summary": "its repr: print(model)", "weights": "parameters()",
 }  # fmt: skip
 
 
@@ -63,18 +85,18 @@ def hint(name: str, table: dict[str, str]) -> str:
 
 
 class Hint:
-    """A name that Tensors have in another library: reading it raises `AttributeError` with the name to use here.
+    """A name that Tensors or modules have in another library: reading it raises `AttributeError` with the one here.
 
-    A `__getattr__` of `Tensor` could say the same, but with one CPython 3.11 reads every attribute by the slow way.
+    A `__getattr__` could say the same, but with one CPython 3.11 reads every attribute by the slow way.
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("name", "owner", "table")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, owner: str = "Tensor", table: dict[str, str] = TENSOR) -> None:
+        self.name, self.owner, self.table = name, owner, table
 
-    def __get__(self, tensor: object, kind: type | None = None) -> Never:
-        raise AttributeError(f"a Tensor has no attribute {self.name!r}{hint(self.name, TENSOR)}.")
+    def __get__(self, instance: object, kind: type | None = None) -> Never:
+        raise AttributeError(f"a {self.owner} has no attribute {self.name!r}{hint(self.name, self.table)}.")
 
 
 def tensor_hints() -> dict[str, Hint]:

@@ -6,6 +6,7 @@ Text becomes sequences of integers, and `first_names` are some to learn from.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from nn.data.augment import Batches, crop, flip, noise, shift
 from nn.data.dataset import Dataset, hold_out, minibatches
@@ -25,3 +26,11 @@ __all__ = [
     "crop", "digits", "first_names", "flip", "hold_out", "minibatches", "mnist", "noise", "row_sequences", "semeion",
     "shift", "text_sequences", "text_windows", "usps",
 ]  # fmt: skip
+
+
+if not TYPE_CHECKING:  # so that type checkers report missing names
+
+    def __getattr__(name: str) -> object:
+        from autograd.interop.hints import DATA, hint
+
+        raise AttributeError(f"nn.data has no {name!r}{hint(name, DATA)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
@@ -13,6 +13,7 @@ from autograd.common.messages import of_type
 from autograd.common.validation import check_function, check_instance
 from autograd.engine.modes import MODE, TRACER, WATCHED, Mode
 from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
+from autograd.interop.hints import MODULES, Hint
 from nn.errors import StateError
 from nn.init import SHAPES_ONLY
 
@@ -340,10 +341,14 @@ class Module:
             p.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self) -> None:
-        """Set the ``.grad`` of every parameter to ``None``."""
+    def zero_grad(self, set_to_none: Literal[True] = True) -> None:
+        """Set the ``.grad`` of every parameter to ``None``; PyTorch's other way, zeros, is refused."""
+        check_set_to_none(set_to_none)
         for p in self.parameters():
             p.grad = None
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if name not in MODULES or hasattr(self, name)]
 
     def to(self, target: Any) -> Self:
         """Move every parameter and buffer to ``target``, a device or a floating-point dtype; return the module.
@@ -411,6 +416,14 @@ class Module:
 
 
 WATCHED.append(Module)
+for _name in MODULES:
+    setattr(Module, _name, Hint(_name, "Module", MODULES))
+
+
+def check_set_to_none(set_to_none: Any) -> None:
+    """Raise `DomainError` for ``zero_grad(set_to_none=False)``."""
+    if set_to_none is not True:
+        raise DomainError(f"set_to_none = {set_to_none!r}: a gradient becomes None here; for zeros: p.grad[...] = 0.")
 
 
 class PlainModule(Module):

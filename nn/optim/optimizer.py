@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from autograd import Tensor
 from autograd.backends import is_host, namespace
@@ -18,7 +18,7 @@ from autograd.engine.memory import all_written
 from autograd.engine.modes import OPTIONS, TRACER
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from nn.errors import StateError
-from nn.modules.module import Module
+from nn.modules.module import Module, check_set_to_none
 
 
 class Optimizer:
@@ -173,8 +173,9 @@ class Optimizer:
         tracer.guard(self, "edits", self.edits)
         return {**options, "lr": tracer.knob(group, "lr", "lr")}
 
-    def zero_grad(self) -> None:
-        """Set the ``.grad`` of all parameters to ``None``."""
+    def zero_grad(self, set_to_none: Literal[True] = True) -> None:
+        """Set the ``.grad`` of all parameters to ``None``; PyTorch's other way, zeros, is refused."""
+        check_set_to_none(set_to_none)
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None

@@ -70,7 +70,7 @@ def names() -> Iterator[tuple[str, str, str]]:
         "nn.data": ("nn.data.", nn.data.__all__),
         "viz": ("viz.", viz.__all__),
         "Tensor": (".", [n for n in dir(ag.Tensor(0.0)) if not n.startswith("_")]),
-        "Module": (".", [n for n in dir(nn.Module) if not n.startswith("_")]),
+        "Module": (".", [n for n in dir(nn.Module()) if not n.startswith("_")]),
     }
     for home, (prefix, found) in homes.items():
         for name in found:

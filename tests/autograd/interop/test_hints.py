@@ -8,7 +8,8 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.interop.hints import FUNCTIONS, NETWORK_FUNCTIONS, NETWORKS, TENSOR
+import viz
+from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, NETWORKS, RANDOM, TENSOR
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,14 @@ from autograd.interop.hints import FUNCTIONS, NETWORK_FUNCTIONS, NETWORKS, TENSO
         ("blurb", ag, "autograd has no function 'blurb'."),
         ("DataLoader", nn, "nn has no 'DataLoader': use data.minibatches, or fit, which draws them."),
         ("Blurb", nn, "nn has no 'Blurb'."),
+        ("save", ag, "autograd has no function 'save': use nn.save."),
+        ("inference_mode", ag, "autograd has no function 'inference_mode': use no_grad."),
+        ("jit", ag, "autograd has no function 'jit': use compile."),
+        ("randn", ag.random, "autograd.random has no 'randn': use normal(shape, generator=…)."),
+        ("blurb", ag.random, "autograd.random has no 'blurb'."),
+        ("TensorDataset", nn.data, "nn.data has no 'TensorDataset': use the arrays themselves: minibatches(x, y)."),
+        ("cuda", nn.Module(), "a Module has no attribute 'cuda': use to(\"cuda\")."),
+        ("save", nn.MLP([2, 1]), "a Module has no attribute 'save': use nn.save(model, path)."),
         ("nll_loss", nn.functional, "nn.functional has no 'nll_loss': use cross_entropy, of logits."),
     ],
 )
@@ -32,24 +41,61 @@ def test_the_message_gives_the_name_used_here(name, home, says):
 
 
 @pytest.mark.parametrize(
-    ("table", "home"), [(TENSOR, ag.Tensor), (FUNCTIONS, ag), (NETWORKS, nn), (NETWORK_FUNCTIONS, nn.functional)]
+    ("table", "home"),
+    [
+        (TENSOR, ag.Tensor),
+        (FUNCTIONS, ag),
+        (NETWORKS, nn),
+        (NETWORK_FUNCTIONS, nn.functional),
+        (DATA, nn.data),
+        (RANDOM, ag.random),
+        (MODULES, nn.Module),
+    ],
 )
 def test_hinted_names_exist_and_missing_names_do_not(table, home):
     for elsewhere, here in table.items():
         assert not hasattr(home, elsewhere)
-        for path in re.findall(r"autograd(?:\.\w+)+", here):
-            _, *names = path.split(".")
-            found = ag
+        for path in re.findall(r"\b(?:autograd|nn|viz)(?:\.\w+)+", here):
+            package, *names = path.split(".")
+            found = {"autograd": ag, "nn": nn, "viz": viz}[package]
             for name in names:
                 found = getattr(found, name)
         if re.match(r"\w+(\.\w+)*(?=$|,|\()", here) and not here.startswith(
-            ("autograd", "numpy", "x[", "attributes", "a loop")
+            ("autograd", "nn.", "numpy", "x[", "attributes", "a loop")
         ):
             found = home
             for name in re.match(r"\w+(\.\w+)*", here)[0].split("."):
                 found = getattr(found, name)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ag.zeros(3, 4),
+        lambda: ag.ones(3, 4),
+        lambda: ag.empty(3, 4),
+        lambda: ag.full(3, 4, 1.0),
+        lambda: ag.random.normal(size=(2, 3)),
+        lambda: ag.random.uniform(-1.0, 1.0, (2, 3)),
+    ],
+)
+def test_a_shape_given_as_elsewhere_is_refused_with_the_form_used_here(call):
+    with pytest.raises(TypeError, match=r"\(shape, .*\): the shape is one argument, 3 or \(3, 4\), and options"):
+        call()
+
+
+def test_a_method_of_ones_own_goes_before_the_hint():
+    class Net(nn.Module):
+        def predict(self):
+            return 1
+
+    net = Net()
+    net.weights = nn.ModuleList([nn.Linear(2, 1, seed=0)])
+    assert (net.predict(), len(net.weights)) == (1, 1)
+    assert {"predict", "weights"} < {*dir(net)}
+
+
 def test_names_of_other_libraries_are_not_listed_among_the_attributes():
     assert {"reshape", "grad"} < {*dir(ag.Tensor(1.0))}
     assert not {"view", "softmax"} & {*dir(ag.Tensor(1.0))}
+    assert not {"cuda", "fit"} & {*dir(nn.Module())}

@@ -218,6 +218,9 @@ def test_zero_grad_forgets():
     optimizer = nn.optim.SGD(iter(parameters), lr=0.1)
     optimizer.zero_grad()
     assert [p.grad for p in parameters] == [None] * 3
+    set_grads(parameters, 1)
+    optimizer.zero_grad(set_to_none=True)
+    assert [p.grad for p in parameters] == [None] * 3
 
 
 def test_a_graph_from_before_the_step_is_refused():
