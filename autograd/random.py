@@ -171,9 +171,16 @@ def permutation(count: int, *, generator: Any, device: str | None = None) -> Ten
     return argsort(_draw("random", (count,), generator, "float64", device))
 
 
+ELSEWHERE = {
+    "manual_seed": "generator=numpy.random.default_rng(seed)", "rand": "uniform(shape, generator=…)",
+    "randint": "numpy.random.default_rng(seed).integers", "randn": "normal(shape, generator=…)",
+    "randperm": "permutation", "seed": "generator=numpy.random.default_rng(seed)",
+}  # fmt: skip
+"""Names of other libraries and what to write here, for the message below."""
+
+
 if not TYPE_CHECKING:  # so that type checkers report missing names
 
     def __getattr__(name: str) -> object:
-        from autograd.interop.hints import RANDOM, hint
-
-        raise AttributeError(f"autograd.random has no {name!r}{hint(name, RANDOM)}.")
+        use = f": use {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+        raise AttributeError(f"autograd.random has no {name!r}{use}.")

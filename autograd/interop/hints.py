@@ -58,11 +58,6 @@ DATA = {
     "DataLoader": "minibatches(x, y, batch_size=…), or nn.fit, which draws them and takes PyTorch's DataLoader, too",
     "TensorDataset": "the arrays themselves: minibatches(x, y)", "random_split": "hold_out",
 }  # fmt: skip
-RANDOM = {
-    "manual_seed": "generator=numpy.random.default_rng(seed)", "rand": "uniform(shape, generator=…)",
-    "randint": "numpy.random.default_rng(seed).integers", "randn": "normal(shape, generator=…)",
-    "randperm": "permutation", "seed": "generator=numpy.random.default_rng(seed)",
-}  # fmt: skip
 MODULES = {
     "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")', "cuda": 'to("cuda")',
     "double": 'to("float64")', "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "float": 'to("float32")',
