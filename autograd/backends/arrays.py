@@ -145,7 +145,7 @@ def read_only(array: Any) -> Any:
 
 def owns(array: Any) -> bool:
     """Whether nobody else can hold the memory of ``array``: it is no view, or it permutes the axes of an array that is
-    held by it alone, such as the result of a convolution, channels-last in memory.
+    held by it alone, such as the result of a convolution, channels-last in memory. It can be written to.
     """
     base = getattr(array, "base", array)
     if base is None:
@@ -153,7 +153,8 @@ def owns(array: Any) -> bool:
     if type(base) is not numpy.ndarray or others(base) > 1 or base.size != array.size:
         return False
     order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
-    return bool(base.flags.owndata and array.transpose(order).flags.c_contiguous)
+    flags = array.transpose(order).flags
+    return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
 
 
 def frozen(value: Any) -> Any:

@@ -230,6 +230,7 @@ def test_an_array_with_permuted_axes_owns_its_memory_unless_another_array_holds_
     assert not any(map(backends.owns, (base.T, base[:], base[:2], base[::-1])))
     assert not any(map(backends.owns, (np.empty((4, 3))[:2], np.broadcast_to(np.empty(4)[:2], (2, 2)))))
     assert not backends.owns(np.frombuffer(b"12345678"))
+    assert not backends.owns(np.broadcast_to(np.ones(()), (1, 1)))  # read only
 
 
 def test_the_gradient_of_a_leaf_is_its_own_where_a_rule_returns_a_view():

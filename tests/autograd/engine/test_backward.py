@@ -909,6 +909,14 @@ def test_an_intermediate_keeps_its_gradient_where_asked():
     assert v.grad is None
 
 
+@pytest.mark.parametrize("f", [ag.sum, ag.mean, lambda x: ag.broadcast_to(x, (1, 1, 1)).sum()])
+def test_the_gradient_of_a_leaf_with_one_element_can_be_written_to(f):
+    x = Tensor(np.ones((1, 1)), requires_grad=True)
+    f(x).backward()
+    x.grad.data[...] *= 2.0
+    assert_array_equal(x.grad.data, [[2.0]])
+
+
 def test_a_retained_gradient_accumulates_and_owns_its_array():
     x, seed = leaf([1.0, 2.0]), np.ones(2)
     u = x * x
