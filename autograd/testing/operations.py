@@ -421,7 +421,11 @@ TABLE: dict[str, Row] = {
         np.where,
         {"condition": booleans()},
         torch="where",
-        edges=(Case((np.bool_(True), SCALAR, SCALAR)), Case((np.zeros((0, 3), dtype=bool), EMPTY, SCALAR))),
+        edges=(
+            Case((np.bool_(True), SCALAR, SCALAR)),
+            Case((np.zeros((0, 3), dtype=bool), EMPTY, SCALAR)),
+            Case((np.array([0, 2, 1]), np.ones(3), SCALAR)),  # a condition of numbers holds where they are not 0
+        ),
     ),
     "sigmoid": Row(_sigmoid, torch="sigmoid"),
     "relu": Row(lambda x: np.maximum(x, 0), {"x": NONZERO}, torch="relu"),

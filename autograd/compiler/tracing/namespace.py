@@ -120,7 +120,8 @@ class _Module:
         tracer = _now()
         dtype = numpy.result_type(*(k() if isinstance(k, type) else k for k in map(kind_of, (x, y))))
         values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
-        return tracer.emit("where", (tracer.lift(condition), *values), {})
+        chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
+        return tracer.emit("where", (chosen, *values), {})
 
     def concat(self, arrays: Any, axis: Any = 0) -> Any:
         return _now().call("concat", (tuple(arrays),), {"axis": axis})

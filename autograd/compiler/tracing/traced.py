@@ -104,13 +104,24 @@ class Traced:
         """The last two axes swapped."""
         return _namespace().matrix_transpose(self)  # type: ignore[no-any-return]
 
-    def astype(self, dtype: Any, copy: bool = True) -> Traced:
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Traced:
         """Convert to another dtype."""
-        return _namespace().astype(self, dtype)  # type: ignore[no-any-return]
+        if casting != "unsafe":
+            self._no_numpy()
+        return _namespace().astype(self, dtype, copy)  # type: ignore[no-any-return]
 
-    def reshape(self, *shape: Any) -> Traced:
+    def reshape(self, *shape: Any, **options: Any) -> Traced:
         """Return it in another shape."""
-        return _namespace().reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+        target = shape[0] if len(shape) == 1 else shape
+        if options:
+            return self._call(numpy.reshape, target, **options)  # type: ignore[no-any-return]
+        return _namespace().reshape(self, target)  # type: ignore[no-any-return]
+
+    def conj(self) -> Traced:
+        """The complex conjugate: of real numbers the array itself, as in NumPy."""
+        return _namespace().conj(self) if self.dtype.kind == "c" else self
 
     def __getitem__(self, index: Any) -> Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
@@ -163,6 +174,10 @@ class Traced:
         """The elements in a copy with one axis."""
         return self.copy()._call(numpy.ravel, order)  # type: ignore[no-any-return]
 
+    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Traced:
+        """The elements within bounds."""
+        return self._call(numpy.clip, min, max, **options)  # type: ignore[no-any-return]
+
     def transpose(self, *axes: Any) -> Traced:
         """The axes reversed, or in another order."""
         return self._call(numpy.transpose, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
@@ -171,7 +186,7 @@ class Traced:
         """Record a call of a NumPy function."""
         if any(issubclass(kind, Tensor) for kind in types):
             return NotImplemented  # a Tensor records the call itself
-        return self._recorded(function, args, options) if called(function) in FUNCTIONS else self._no_numpy()
+        return self._recorded(function, args, options)
 
     def _call(self, function: Any, *args: Any, **options: Any) -> Any:
         return self._recorded(function, (self, *args), options)
@@ -179,15 +194,34 @@ class Traced:
     def _recorded(self, function: Any, args: Any, options: Any) -> Any:
         """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
         self.tracer.check_running(self)
+        name, settings = called(function), (*args[1:], *options.values())
+        by_memory = name == "ravel" and any(order in settings for order in ("K", "A"))  # which a trace does not know
+        if name not in FUNCTIONS or by_memory or (name == "argsort" and not options.get("stable")):
+            self._no_numpy()
         given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
         try:
             result = call(function, "__call__", given, named)
         except AutogradError as error:  # the function must not go on another way, as NumPy may not raise it
-            name = called(function)
-            said = f"{line_of_user()} calls np.{name} of {self._value!r} while the function is traced: {error}"
-            self.tracer.refused = error if isinstance(error, TraceError) else TraceError(said)
-            raise self.tracer.refused from error
-        return mapped(result, lambda part: part.data if type(part) is Tensor else part)
+            self._refuse_call(name, error)
+        result = mapped(result, lambda part: part.data if type(part) is Tensor else part)
+        zeros: list[tuple[Traced, Any]] = []
+        values, settings = mapped((args, options), lambda part: _without_trace(part, zeros))
+        expected = function(*values, **settings)
+        found, theirs = (x if isinstance(x, list | tuple) else (x,) for x in (result, expected))
+        for x, y in zip(found, theirs, strict=True):
+            if type(x) is not Traced:
+                continue
+            if (x.shape, x.dtype) != (numpy.shape(y), y.dtype):
+                self._refuse_call(name, f"its result is {y.dtype} {y.shape} in NumPy, {x.dtype} {x.shape} in autograd.")
+            for part, zero in zeros:
+                if numpy.may_share_memory(y, zero) and x.memory is not part.memory:
+                    self._refuse_call(name, "its result is a view in NumPy, and a copy in autograd.")
+        return result
+
+    def _refuse_call(self, name: str, why: Any) -> Any:
+        said = f"{line_of_user()} calls np.{name} of {self._value!r} while the function is traced: {why}"
+        self.tracer.refused = why if isinstance(why, TraceError) else TraceError(said, self.tracer)
+        raise self.tracer.refused
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""
@@ -204,20 +238,28 @@ class Traced:
     __hash__ = object.__hash__
 
 
+def _without_trace(part: Any, zeros: list[tuple[Traced, Any]]) -> Any:
+    """``part``, or if it is traced, zeros or a number of its shape and dtype; zeros are noted."""
+    if type(part) is not Traced:
+        return part.value if hasattr(type(part), "ask") else part  # a number that varies
+    zeros.append((part, numpy.zeros(part.shape, part.dtype)))
+    return zeros.pop()[1].item() if part.weak else zeros[-1][1]
+
+
 METHODS = frozenset(
     (
-        "all", "any", "argmax", "argmin", "argsort", "clip", "conj", "cumprod", "cumsum", "diagonal", "max", "mean",
-        "min", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+        "all", "any", "argmax", "argmin", "cumprod", "cumsum", "diagonal", "max", "mean", "min", "prod", "ravel",
+        "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
     )
 )  # fmt: skip
 """Methods of NumPy's arrays that are functions of the same name, with the array as the first argument."""
 
 FUNCTIONS = METHODS | frozenset(
     (
-        "amax", "amin", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "concatenate", "diff", "dot",
-        "einsum", "expand_dims", "flip", "hstack", "inner", "linalg.norm", "moveaxis", "ndim", "ones_like", "outer",
-        "pad", "reshape", "roll", "shape", "size", "sort", "stack", "tile", "transpose", "tril", "triu", "vstack",
-        "where", "zeros_like",
+        "amax", "amin", "argsort", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "clip", "concatenate",
+        "diff", "dot", "einsum", "expand_dims", "flip", "hstack", "inner", "linalg.norm", "moveaxis", "ndim",
+        "ones_like", "outer", "pad", "reshape", "roll", "shape", "size", "sort", "stack", "tile", "transpose", "tril",
+        "triu", "vstack", "where", "zeros_like",
     )
 )  # fmt: skip
 """Functions of NumPy's that give the same, dtype and all, as those of Tensors. Others are refused, as ``linalg.eigh``,
@@ -231,6 +273,8 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
     def method(self: Traced, other: Any) -> Any:
         if hasattr(other, "node") or getattr(other, "__array_ufunc__", self) is None:
             return NotImplemented  # a Tensor records the operation itself, and others know better, too
+        if not (hasattr(other, "dtype") or isinstance(other, complex | float | int | list | tuple)):
+            self._no_numpy()  # None, a text, a Fraction
         pair = (other, self) if swapped else (self, other)
         return self.tracer.matmul(*pair) if name == "matmul" else self.tracer.elementwise(name, pair)
 
@@ -250,7 +294,10 @@ def _in_place(name: str) -> Callable[..., Any]:
                 )
             other = other.data
         result = operate(self, other)
-        if not self.shape or type(result) is not Traced:
+        if not self.shape:
+            self.tracer.refuse_writing(self)
+            return result
+        if type(result) is not Traced:
             return result
         if result.shape != self.shape:
             raise ValueError(f"an array of shape {self.shape} can't take the value of shape {result.shape} in place")

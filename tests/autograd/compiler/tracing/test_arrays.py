@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,16 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "outer": lambda x: np.outer(x, x),
     "einsum": lambda x: np.einsum("ij->ji", x),
     "where": lambda x: np.where(x != 1, x, 0),
+    "where of numbers": lambda x: np.where(x, x, x + 1),
+    "argsort": lambda x: np.argsort(x, axis=0, stable=True),
+    "the method clip": lambda x: x.clip(1),
+    "the method clip by a keyword": lambda x: x.clip(max=1),
+    "the method conj": lambda x: x.conj(),
 }
 
 
 def test_methods_and_functions_are_those_of_numpy() -> None:
-    for name in METHODS | FUNCTIONS:
+    for name in {*FUNCTIONS, *CALLS}:
         for dtype in DTYPES:
             x = given(dtype)
             forms = [CALLS[name]] if name in CALLS else []
@@ -112,9 +118,47 @@ def test_a_call_that_only_numpy_takes_is_refused_even_where_the_error_is_caught(
         ag.compile(f)(given("float64"))
 
 
+def test_the_same_array_is_returned_where_numpy_returns_it() -> None:
+    def f(x: Any) -> Any:
+        y = x * 2.0
+        same, conjugate, copy = y.astype("float64", copy=False), y.conj(), y.astype("float64")
+        y[0] = 1.0
+        return same, conjugate, copy
+
+    agree(ag.compile(f)(given("float64")), f(given("float64")), "one array by several names")
+
+
 @pytest.mark.parametrize(
     "f",
     [
+        lambda x: np.einsum("ii->i", x[:, :2] * 2.0),  # a view there, a copy here
+        lambda x: np.linalg.norm(x.astype("int64"), ord=np.inf, axis=1),
+        lambda x: np.sum(x, dtype=bool),
+        lambda x: x.reshape(-1, order="F"),
+    ],
+)
+def test_calls_with_another_result_are_refused(f: Callable[[Any], Any]) -> None:
+    with pytest.raises(TraceError, match=r"test_arrays.py:\d+ calls np\..* while the function is traced"):
+        ag.compile(f)(given("float64"))
+
+
+def test_an_argument_without_axes_is_not_written_to() -> None:
+    def f(x: Any) -> Any:
+        x *= 2.0
+        return x
+
+    with pytest.raises(TraceError, match="writes to the argument x"):
+        ag.compile(f)(np.array(2.0))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.ravel("K"),  # the order of memory is no part of a trace
+        lambda x: x.T.flatten("A"),
+        lambda x: np.ravel(x, order="K"),
+        lambda x: x.argsort(),  # the order of equal elements is NumPy's choice
+        lambda x: x.astype("int64", casting="safe"),
         lambda x: np.split(x, 2),  # a list there, a tuple here
         lambda x: np.linalg.eigh(x @ x.T),  # of one triangle there, of both here
         lambda x: np.fabs(x.astype("int64")),
@@ -124,6 +168,8 @@ def test_a_call_that_only_numpy_takes_is_refused_even_where_the_error_is_caught(
         lambda x: x.dot(V),
         lambda x: x.view("int8"),
         lambda x: np.asarray(x) + V,
+        lambda x: x == None,  # noqa: E711
+        lambda x: x * Fraction(1, 2),
     ],
 )
 def test_others_are_refused(f: Callable[[Any], Any]) -> None:
