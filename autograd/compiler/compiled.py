@@ -76,8 +76,11 @@ class Compiled(Generic[P, R]):
                 if leaf.requires_grad and mode.grad:
                     return self.function(*args, **kwargs)  # recorded, as the result may be differentiated
                 array = leaf._data  # the slot, which costs less than the property
+                key = key, array.shape, array.dtype, array.device
+                arrays.append(array)
             elif is_array(leaf):
-                array = leaf
+                key = key, leaf.shape, leaf.dtype, leaf.device, type(leaf)  # it remains an array in the function
+                arrays.append(leaf)
             else:
                 kind, plain = type(leaf), plain + 1
                 if plain - 1 in self._free and kind in KINDS:
@@ -85,9 +88,6 @@ class Compiled(Generic[P, R]):
                     key = key, kind
                 else:  # 1, 1.0, True and members of an IntEnum are equal, and so are 0.0 and -0.0
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
-                continue
-            key = key, array.shape, array.dtype, array.device
-            arrays.append(array)
         with self._lock:
             try:
                 known = self._executables.get(key)

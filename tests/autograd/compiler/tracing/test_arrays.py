@@ -96,6 +96,16 @@ def test_arrays_meet_tensors(name: str) -> None:
     assert len(compiled.programs) == 1
 
 
+def test_an_array_and_a_tensor_of_one_shape_have_programs_of_their_own() -> None:
+    compiled = ag.compile(lambda x, y: (x * 2, y if isinstance(y, ag.Tensor) else -y))
+    x = given("float64")
+    for args in ((x, V), (V, x), (x, x), (V, V)):
+        found, expected = compiled(*args), compiled.function(*args)
+        assert [*map(type, found)] == [*map(type, expected)]
+        agree(found, expected, "arrays and Tensors")
+    assert len(compiled.programs) == 4
+
+
 def test_a_copy_is_written_to_alone() -> None:
     def f(x: Any) -> Any:
         y = x * 2.0
