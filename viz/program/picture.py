@@ -108,7 +108,7 @@ class _Drawing:
     # ------------------------------------------------------------ words
 
     def _count(self) -> str:
-        return f"{numbers.count(len(self.program.instructions))} instructions"
+        return numbers.counted(len(self.program.instructions), "instruction")
 
     def _marks(self) -> list[str]:
         theme, caption = self.theme, style.CAPTION

@@ -384,3 +384,18 @@ def test_the_levels_of_a_surface_part_its_range():
 def test_what_is_neither_classes_nor_numbers_to_fit_is_refused_in_words(outputs, y, names):
     with pytest.raises(DrawingError, match="or floats for a network of one output that fits them"):
         viz.playground(model(2, 3, outputs), entropy, surface()[0], y, classes=names and list(names))
+
+
+@needs_browser
+def test_a_slope_that_is_lost_in_the_rounding_of_a_large_loss_is_not_called_wrong(tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 2)) * 1e-5
+    page = viz.playground(nn.MLP([2, 3, 1], activation="relu", seed=0), nn.functional.mse_loss, x, x[:, :1] * 1e12)
+    seen = browse(
+        page,
+        tmp_path,
+        HELPERS + "await frame('start'); seen.said = el('wcheck').textContent;",
+        "",
+        "--virtual-time-budget=9000",
+    )
+    assert seen["start"]["word"] == "not checked"
+    assert seen["said"] == "not checkedL is so large that what a hair changes is lost in rounding"

@@ -461,6 +461,7 @@
     const h = 6e-6 * Math.max(1, Math.abs(v)), [up, down] = [lossAt(v + h), lossAt(v - h)], numeric = (up - down) / (2 * h);
     const far = (a, b) => Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-5);
     if (far(numeric, g) < 1e-4) return { word: say`ok`, kind: '', numeric };
+    if (Math.abs(numeric - g) < 2 ** -50 * Math.abs(here) / h) return { word: say`not checked`, kind: 'kink', numeric: null };
     return far((up - here) / h, (here - down) / h) > 1e-2 ? { word: say`kink`, kind: 'kink', numeric } : { word: say`WRONG`, kind: 'wrong', numeric };
   }
   function drawWeight() {
@@ -483,7 +484,8 @@
     const verdict = check(v, g, here);
     el('wcheck').className = `badge ${verdict.kind}`;
     const said = element('b', { textContent: verdict.word });
-    el('wcheck').replaceChildren(said, say`moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
+    el('wcheck').replaceChildren(said, verdict.numeric === null ? say`L is so large that what a hair changes is lost in rounding`
+      : say`moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
     if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [Math.floor(v - 3), Math.ceil(v + 3)];
     const many = clamp(Math.floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
     const ys = [here, ...line.map(([, at]) => at).filter(Number.isFinite)], [least, most] = [Math.min(...ys), Math.max(...ys)], room = Math.max((most - least) * .12, 1e-4);
