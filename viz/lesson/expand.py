@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import html
 import json
@@ -10,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from viz.drawing.words import matched, speaking
 from viz.lesson.exercises import exercise
 from viz.lesson.notebooks import file_name, notebook
 from viz.lesson.run import Output
@@ -17,6 +19,7 @@ from viz.lesson.text import cells, code, front, source
 
 _SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
+_SHOWN = re.compile(r"<\w+ (['\"].*['\"])>|\w+\((['\"].*['\"])\)", re.DOTALL)
 TEXT = {
     "en": {
         "open": "Open this page alone",
@@ -79,7 +82,7 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
     if output["output_type"] == "error":
         return f"```text\n{output['evalue']}\n```"
     data = output["data"]
-    words = html.escape(data.get("text/plain", ""), quote=True)
+    words = html.escape(_described(data.get("text/plain", ""), language), quote=True)
     if page := _FRAME.search(data.get("text/html", "")):
         (folder / f"{name}.html").write_text(html.unescape(page[1]), encoding="utf-8")
         return (
@@ -93,6 +96,13 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
         (folder / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
         return _picture(f"{address}{name}.png", words)
     return f"```text\n{data['text/plain']}\n```"
+
+
+def _described(shown: str, language: str) -> str:
+    """The title of a picture, plot or page in the language, from how it is printed."""
+    found = _SHOWN.fullmatch(shown)
+    with speaking(language):
+        return matched(ast.literal_eval(found[1] or found[2])) if found else shown
 
 
 def _picture(address: str, words: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from viz import lesson
 from viz.lesson import run
 from viz.lesson.exercises import LANGUAGES, tolerance
+from viz.lesson.expand import _described
 from viz.lesson.pages import to_html, write
 from viz.lesson.text import cells, code, front, source, stem, stems
 
@@ -48,6 +49,19 @@ def prose(markdown):
     """The text of a page, without code of any language."""
     text = "\n".join(cell.text for cell in cells(front(markdown)[1]) if cell.kind == "markdown")
     return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("<Picture '2-2-2-2: one example through the network'>", "2-2-2-2：一个样本通过网络"),
+        ("Plot('Two moons, bent apart: 200 of 200 right')", "两个月牙，被弯曲分开：200 个中 200 个正确"),
+        ('<Page "it\'s w">', "it's w"),
+        ("(2, 3)", "(2, 3)"),
+    ],
+)
+def test_a_picture_is_described_by_its_title_in_the_language_of_the_page(shown, said):
+    assert _described(shown, "zh") == said
 
 
 @pytest.mark.parametrize("name", stems())

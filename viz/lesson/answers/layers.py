@@ -70,7 +70,7 @@ def exercises() -> tuple[Exercise, ...]:
         ),
         [
             (weights, "Those are the weights. Each neuron has a bias, too.", "这只是权重；每个神经元还有一个偏置。"),
-            (biases, "Those are the biases. Each arrow is a weight, too.", "这只是偏置；每个箭头还是一个权重。"),
+            (biases, "Those are the biases. Each line is a weight, too.", "这只是偏置；每条连线还是一个权重。"),
             (
                 weights + biases + 4 + 2,
                 "You counted four layers. The two inputs are no neurons: they have no weights.",
@@ -83,8 +83,8 @@ def exercises() -> tuple[Exercise, ...]:
             ),
         ],
         (
-            "Three layers. Each has 2 · 2 arrows and 2 neurons; each arrow is a weight, each neuron has a bias.",
-            "共三层，每层有 2 · 2 个箭头和 2 个神经元；每个箭头是一个权重，每个神经元有一个偏置。",
+            "Three layers. Each has 2 · 2 lines and 2 neurons; each line is a weight, each neuron has a bias.",
+            "共三层，每层有 2 · 2 条连线和 2 个神经元；每条连线是一个权重，每个神经元有一个偏置。",
         ),
     )
 
