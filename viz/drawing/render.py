@@ -28,7 +28,7 @@ from viz.drawing import style
 from viz.drawing.errors import DrawingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from viz.drawing.style import Theme
 
@@ -254,7 +254,8 @@ class Picture:
 
     `name` is the graph's, `title` its headline, `reading` the lines below it that say how to read the marks: each a
     list of `text` parts. `layout` is the program ("dot", "neato") and `flags` are for its command line (`-n2` for
-    computed positions). `alt` says in words what the picture shows.
+    computed positions). `alt` says in words what the picture shows. `names` are the user's: another language keeps
+    them as they are.
 
     >>> p = Picture("g", title="two cards")
     >>> p.node("a", text("a", 11, style.LIGHT.ink))
@@ -274,6 +275,7 @@ class Picture:
         layout: str = "dot",
         flags: Sequence[str] = (),
         alt: str = "",
+        names: Collection[str] = (),
         **graph: Any,
     ) -> None:
         import graphviz
@@ -281,6 +283,7 @@ class Picture:
         check_instance(name, str, "name", "a word that becomes the picture's id")
         self.title = title
         self.alt = alt or title
+        self.names = frozenset(names)
         self.theme = style.theme_named(theme)
         self.layout = layout
         self.flags = tuple(flags)

@@ -9,6 +9,7 @@ import numpy as np
 
 import autograd as ag
 from viz.drawing import numbers as digits
+from viz.drawing.words import say
 from viz.recorded.scene import Card, Scene
 
 ENTRIES = 16  # of a Tensor whose every entry is checked, and whose graph is shown with numbers unasked
@@ -21,13 +22,13 @@ class Check:
 
     ``numeric`` is the difference quotient (of the first entry, if there are several), ``error`` its largest difference
     to the gradient relative to the largest entry, ``noise`` the uncertainty of the quotient, likewise relative.
-    ``where`` names the value that was moved.
+    ``moved`` is the number of entries that were moved one by one, None if all were moved at once.
     """
 
     numeric: float
     error: float
     noise: float
-    where: str
+    moved: int | None
 
     @property
     def confirmed(self) -> bool:
@@ -36,22 +37,27 @@ class Check:
 
     def __str__(self) -> str:
         if not np.isfinite(self.error):
-            return "not checked: values near by are not finite"
-        if self.where == NOWHERE:
-            return "nothing to check: there are no entries"
-        several = self.where.startswith(" in all")
-        compared = "central differences" if several else f"central difference {digits.scalar(self.numeric)}"
-        error = digits.exponential(self.error, 0) if self.error else "0"
-        said = f"{compared}{self.where}, {'largest ' if several else ''}relative error {error}"
+            return say("not checked: values near by are not finite")
+        if self.moved == 0:
+            return say("nothing to check: there are no entries")
+        numeric, error = digits.scalar(self.numeric), digits.exponential(self.error, 0) if self.error else "0"
+        if self.moved is None:
+            said = say(
+                "central difference {numeric} along a random direction, relative error {error}",
+                numeric=numeric,
+                error=error,
+            )
+        elif self.moved == 1:
+            said = say("central difference {numeric}, relative error {error}", numeric=numeric, error=error)
+        else:
+            said = say(
+                "central differences in all {n} entries, largest relative error {error}", n=self.moved, error=error
+            )
         if not self.confirmed:
-            return f"NOT CONFIRMED: {said}: a rule is wrong, or a kink is near by"
+            return say("NOT CONFIRMED: {said}: a rule is wrong, or a kink is near by", said=said)
         if self.error > TOLERANCE:
-            return f"checked as far as rounding allows, the gradient is so small: {said}"
-        return f"checked: {said}"
-
-
-DIRECTION = " along a random direction"
-NOWHERE = " nowhere"
+            return say("checked as far as rounding allows, the gradient is so small: {said}", said=said)
+        return say("checked: {said}", said=said)
 
 
 def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
@@ -61,7 +67,7 @@ def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
     taken as the uncertainty.
     """
     if not wrt.value.size:
-        return Check(0.0, 0.0, 0.0, NOWHERE)
+        return Check(0.0, 0.0, 0.0, 0)
     (end,) = (card for card in scene.cards if card.place in scene.ends)
     base = wrt.value.astype(np.float64)
     exact, seed = np.asarray(wrt.gradient, dtype=np.float64), np.asarray(end.gradient, dtype=np.float64)
@@ -80,16 +86,16 @@ def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
         return (4 * narrow - wide) / 3, float(np.sum(exact * steps * direction)) / length, abs(wide - narrow)
 
     if base.size > ENTRIES:
-        found, where = [slopes(np.random.default_rng(0).standard_normal(base.shape))], DIRECTION
+        found = [slopes(np.random.default_rng(0).standard_normal(base.shape))]
     else:
         found = [slopes(unit.reshape(base.shape)) for unit in np.eye(base.size)]
-        where = f" in all {base.size} entries" if base.shape else ""
     numeric, rule, uncertain = (np.array(column) for column in zip(*found, strict=True))
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
     # Sums on the way to the result round too: a few units in its last place.
     rounding = 16 * np.finfo(np.float64).eps * float(np.sum(np.abs(seed * end.value))) / float(np.min(steps, initial=1))
     noise = float(np.max(uncertain)) + rounding
-    return Check(float(numeric[0]), float(np.max(np.abs(numeric - rule))) / size, noise / size, where)
+    moved = base.size if base.size <= ENTRIES else None
+    return Check(float(numeric[0]), float(np.max(np.abs(numeric - rule))) / size, noise / size, moved)
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from viz.drawing import numbers as digits
+from viz.drawing.words import say
 from viz.formula.check import ENTRIES
 from viz.recorded.notation.latex import tex_number, tex_text, text_mode
 
@@ -100,7 +101,7 @@ def entries(value: np.ndarray) -> list[str]:
         number = digits.scalar(value[()])
         return [number if number.startswith("-") else f" {number}"]  # below and above the signs of others
     if value.size > ENTRIES or not value.size:
-        return [f"rms {digits.rms(value)}" if value.size else "no entries"]
+        return [say("rms {number}", number=digits.rms(value)) if value.size else say("no entries")]
     table = digits.table(value)
     wide = 1 + max(len(entry.lstrip("-")) for row in table.rows for entry in row)
     lines = ["   ".join(entry.rjust(wide) for entry in row) for row in table.rows]

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from autograd.common.validation import as_path, check_instance
 from autograd.engine.graph import vertex_of
 from autograd.errors import DTypeError, GradientError
 from viz.drawing import numbers as digits
+from viz.drawing import words
 from viz.drawing.errors import DrawingError
 from viz.formula.algebra import Algebra, substituted
 from viz.formula.check import ENTRIES, Check, checked
@@ -72,6 +74,7 @@ class Derivation:
         self.simplified: Traced | None = self._simplified()
         self.ways: tuple[Way, ...] = ways.listed() if self.paths > 1 else ()
         self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
+        self._language = words.language()
 
     @property
     def gradient(self) -> np.ndarray:
@@ -243,7 +246,8 @@ class Derivation:
 
     @cached_property
     def _layout(self) -> Layout:
-        return Layout(self)
+        with words.speaking(self._language):
+            return Layout(self)
 
     @property
     def text(self) -> str:
@@ -262,8 +266,8 @@ class Derivation:
                 parts.append(line)
                 column = columns_of(line) - columns_of(row.text[-1])
                 parts += [" " * column + below for below in row.below]
-        if self.check is not None:
-            parts += ["", str(self.check)]
+        if layout.check:
+            parts += ["", layout.check]
         return "\n".join(parts) + "\n"
 
     @property
@@ -272,8 +276,8 @@ class Derivation:
         layout = self._layout
         parts = [environment([layout.headline])]
         parts += [environment(section.rows, section.title) for section in layout.sections]
-        if self.check is not None:
-            parts.append(environment([Row((), (tex_text(str(self.check)),))]))
+        if layout.check:
+            parts.append(environment([Row((), (tex_text(layout.check),))]))
         return "".join(parts)
 
     @property
@@ -287,22 +291,24 @@ class Derivation:
                 parts.append(f"**{escape_markdown(section.title)}**")
             rows = " \\\\\n".join("& " + COLUMN.join(row.tex) for row in section.rows)
             parts.append(f"$$\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n$$")
-        if self.check is not None:
-            parts.append(str(self.check))
+        if layout.check:
+            parts.append(layout.check)
         return "\n\n".join(parts) + "\n"
 
     @property
     def document(self) -> str:
-        """`latex` as a document of its own, for pdfLaTeX, XeLaTeX and LuaLaTeX."""
-        body = self.latex
+        """`latex` as a document of its own, for pdfLaTeX, XeLaTeX and LuaLaTeX; a Chinese one for XeLaTeX with ctex."""
+        body, package = self.latex, ""
         foreign = sorted({c for c in body if ord(c) > 0xFF})  # those below it knows
+        if self._language == "zh":
+            package, foreign = "\\usepackage{ctex}\n", [c for c in foreign if east_asian_width(c) not in "WF"]
         declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{fallback(c)}}}\n" for c in foreign)
         shown = f"\\ifdefined\\DeclareUnicodeCharacter\n{declared}\\fi\n" if declared else ""
         return (
             "\\documentclass[fleqn]{article}\n"
             "\\usepackage[a4paper,landscape,margin=1cm]{geometry}\n"
             "\\usepackage{amsmath,amssymb}\n"
-            f"{shown}"
+            f"{package}{shown}"
             "\\allowdisplaybreaks\n\\pagestyle{empty}\n"
             f"\\begin{{document}}\n\\small\n{body}\\end{{document}}\n"
         )
@@ -351,7 +357,8 @@ def explain(
     ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: names for Tensors;
     ``names=locals()`` names each after its variable. ``numbers``: True inserts the current values and checks the
     gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16
-    entries. ``gradient``: the upstream gradient of a ``y`` that is no scalar, of its shape.
+    entries. ``gradient``: the upstream gradient of a ``y`` that is no scalar, of its shape. The words are in the
+    language of `viz.lesson.speak`, English at first.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where
     nothing was recorded and for a ``y`` that is no scalar without ``gradient``.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import autograd as ag
 from autograd.engine.graph import vertex_of
 from viz.drawing import numbers as digits
+from viz.drawing.words import say
 from viz.formula.columns import FOLDED, GAP, Row, Section, entries, nested_brackets, repeats, tex_entries, without_empty
 from viz.formula.forms import Form, Name
 from viz.formula.paths import Way, backward_order, count_of_paths
@@ -17,7 +17,7 @@ from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
 from viz.recorded.loops import Recurrence, recurrences
 from viz.recorded.names import PARAM, derivative, tex_derivative
 from viz.recorded.notation import windows
-from viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_space, tex_text
+from viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
 from viz.recorded.notation.symbols import Symbol
 from viz.recorded.scene import Scene
 
@@ -27,15 +27,16 @@ ROWS, ENDS = 40, 15  # rows of a section that are all shown; above, as many from
 
 
 class Layout:
-    """The headline and the sections of a `Derivation`."""
+    """The headline, the sections and the check of a `Derivation`, in the present language."""
 
     def __init__(self, told: Any) -> None:
         self._told = told
         self._scene, self._wrt, self._way, self._write = told._scene, told._wrt, told._way, told._write
         self._by_key = {card.key: card for card in self._scene.cards}
+        self.headline, self.sections = self._headline(), self._sections()
+        self.check = "" if told.check is None else str(told.check)
 
-    @property
-    def headline(self) -> Row:
+    def _headline(self) -> Row:
         """The derivative that is derived, its value, and what the names mean."""
         write, wrt = self._write, self._wrt
         names = write.named(write.end), write.named(wrt)
@@ -51,12 +52,12 @@ class Layout:
             bar, tex = f"{bar} = {number}", f"{tex} = {tex_number(number)}"
         notes = []
         if self._told.paths > 1:
-            notes.append(f"a sum over {count_of_paths(self._told.paths)} paths")
+            notes.append(say("a sum over {n} paths", n=count_of_paths(self._told.paths)))
         if self._scene.seeded:
-            notes.append(f"where {write.bar(write.end).text} is given")
+            notes.append(say("where {name} is given", name=write.bar(write.end).text))
         if wrt.path:
-            notes.append(f"{write.named(wrt)} is {wrt.path}")
-        said = "".join(f", {note}" for note in notes)
+            notes.append(say("{name} is {path}", name=write.named(wrt), path=wrt.path))
+        said = "".join(say(", {note}", note=note) for note in notes)
         bar, tex = bar + said, tex + (tex_text(said) if said else "")
         if other := next((card for card in bars if card not in (wrt, write.end)), None):  # what a bar means
             left, names = write.bar(other), (names[0], write.named(other))
@@ -64,24 +65,24 @@ class Layout:
             tex = rf"{tex};\quad {left.tex} = {tex_derivative(*names, tex_of)}"
         return Row((bar,), (tex,))
 
-    @cached_property
-    def sections(self) -> list[Section]:
+    def _sections(self) -> list[Section]:
         """The paths, the equations forward and backward, index formulas, steps of loops, the formula in one line."""
         write = self._write
         sections = []
         if self._told.ways:
             sections.append(Section("", without_empty([self._way_row(way) for way in self._told.ways])))
-        sections.append(Section("forward", self._rows(self._told.forward), gaps=(GAP, GAP)))
+        sections.append(Section(say("forward"), self._rows(self._told.forward), gaps=(GAP, GAP)))
         if self._told.backward:
-            target = f"backward, {write.named(write.end)} to {write.named(self._wrt)}"
-            heads = ("upstream × local", "= contribution") if self._scene.scalar and self._told.with_numbers else ()
+            target = say("backward, {end} to {wrt}", end=write.named(write.end), wrt=write.named(self._wrt))
+            numeric = self._scene.scalar and self._told.with_numbers
+            heads = (say("upstream × local"), say("= contribution")) if numeric else ()
             gaps = (GAP, "  ") if self._scene.scalar else (GAP, GAP)
             sections.append(Section(target, self._rows(self._told.backward), heads, gaps))
         if rows := self._index_rows():
-            sections.append(Section("entry by entry", rows))
+            sections.append(Section(say("entry by entry"), rows))
         sections += self._steps()
         if len(self._told.backward) > 1:
-            sections.append(Section("in one line", self._one_line_rows()))
+            sections.append(Section(say("in one line"), self._one_line_rows()))
         return sections
 
     def _steps(self) -> list[Section]:
@@ -90,7 +91,7 @@ class Layout:
         for loop in recurrences(self._scene.seen.graph.nodes, self._scene.seen)[:LOOPS]:
             card = self._scene.card(loop.node)
             if card is not None and card in self._way and loop.gradients is not None:
-                title = f"one step of {loop.title}, which runs {loop.loop.length} times"
+                title = say("one step of {loop}, which runs {n} times", loop=loop.title, n=loop.loop.length)
                 made.append(Section(title, self._step(loop)))
         return made
 
@@ -109,14 +110,15 @@ class Layout:
             uses = [use for use in card.uses if use.passes and use.contribution is not None]
             left = write.bar(card)
             if not uses and card in handed:
-                said = " comes from step t+1, and from what reads the results"
+                said = say(" comes from step t+1, and from what reads the results")
                 rows.append(Row((f"{left.text}{said}",), (rf"{left.tex}\text{{{said}}}",)))
             if not uses:
                 continue
             right = write.total([write.term(use) for use in uses])
             text, tex = right.text, right.tex
             if card in handed:
-                text, tex = f"{text} + (from step t+1)", rf"{tex} + (\text{{from step }} t+1)"
+                text = f"{text} + ({say('from step {step}', step='t+1')})"
+                tex = f"{tex} + ({tex_said('from step {step}', step='t+1')})"
             elif card.role == PARAM:
                 text, tex = f"Σ over t of {text}", rf"\sum_{{t}} {tex}"
             rows.append(Row((f"{left.text} = {text}",), (f"{left.tex} = {tex}",)))
@@ -130,16 +132,16 @@ class Layout:
             return []
         rows = [Row((text,), (tex,)) for text, tex, _ in found]
         if len(rows) > INDEXED:
-            hidden = f"... {len(rows) - INDEXED} more of the same form"
+            hidden = say("... {n} more of the same form", n=len(rows) - INDEXED)
             rows[INDEXED:] = [Row((hidden,), (tex_text(hidden),))]
         axes = max(place.axes for _, _, place in found)
         letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
-        said = f"n: example; o, c: channels; {letters[0]}: window; {letters[1]}: place in it"
+        said = say("n: example; o, c: channels; {p}: window; {i}: place in it", p=letters[0], i=letters[1])
         if any(f"{letters[2]}]" in text for text, _, _ in found):
-            said += f"; {letters[2]}: place in its input"
+            said += say("; {u}: place in its input", u=letters[2])
         notes = [said]
         if any(any(pad) for _, _, place in found for pad in place.pads):
-            notes.append("outside of an input are zeros, and no maximum")
+            notes.append(say("outside of an input are zeros, and no maximum"))
         return [*rows, *(Row((note,), (tex_text(note),)) for note in notes)]
 
     def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:
@@ -174,21 +176,22 @@ class Layout:
             )
         left, chain, short = write.bar(self._wrt), self._told.one_line, self._told.simplified
         if chain is None:
-            said = f"left out: it would be longer than {ONE_LINE} characters or {ONE_LINE_STEPS} steps"
+            limits = {"n": ONE_LINE, "steps": ONE_LINE_STEPS}
+            said = say("left out: it would be longer than {n} characters or {steps} steps", **limits)
             return [*rows, Row((said,), (rf"\text{{{said}}}",))]
         text, tex = f"{left.text} = {nested_brackets(chain.text)}", f"{left.tex} = {nested_brackets(chain.tex)}"
         if short is not None:
-            remarks = "".join(f", because {said}" for said in self._told._algebra.remarks)
+            remarks = "".join(say(", because {said}", said=said) for said in self._told._algebra.remarks)
             text = f"{text} = {nested_brackets(short.text)}{remarks}"
             tex = f"{tex} = {nested_brackets(short.tex)}" + (tex_text(remarks) if remarks else "")
         return [*rows, Row((text,), (tex,))]
 
     def _way_row(self, way: Way) -> Row:
         size = [digits.rms(way.contribution)] if self._told.with_numbers and self._wrt.shape else []
-        notes = [f"rms {rms}" for rms in size]
+        notes = [say("rms {number}", number=rms) for rms in size]
         if way.count > 1 and way.formula[0]:
-            notes.append(f"{count_of_paths(way.count)} paths")
-        said = ", ".join(notes)
+            notes.append(say("{n} paths", n=count_of_paths(way.count)))
+        said = say(", ").join(notes)
         text, tex = way.formula
         return Row((way.through, text, said), (tex_text(way.through), tex, tex_text(said) if said else ""))
 
@@ -202,7 +205,7 @@ class Layout:
             start = first + period * times
         rows += map(self._row, lines[start:])
         if len(rows) > ROWS:
-            hidden = f"... {digits.count(len(rows) - 2 * ENDS)} lines not shown"
+            hidden = say("... {n} lines not shown", n=digits.count(len(rows) - 2 * ENDS))
             rows[ENDS:-ENDS] = [Row((hidden,), (rf"\text{{{hidden}}}",))]
         return rows
 
@@ -251,14 +254,14 @@ class Layout:
     def _folded(self, lines: Sequence[Line], period: int) -> Row:
         count = len(lines) // period
         block = [self._general[line.name] for line in lines[:period]]
-        label = self._label(lines, period)
-        text = f"{label}: {count} × ({'; '.join(text for text, _ in block)})"
+        label = say("{label}: ", label=self._label(lines, period))
+        text = f"{label}{count} × ({'; '.join(text for text, _ in block)})"
         equations = r";\; ".join(tex for _, tex in block)
-        tex = rf"{tex_text(f'{label}: ')} {count} \times {brackets(equations)}"
+        tex = rf"{tex_text(label)} {count} \times {brackets(equations)}"
         if not self._told.with_numbers or not lines[0].name.bar:
             return Row((text,), (tex,))
         sizes = [digits.rms(line.value) for line in (lines[0], lines[-1]) if line.value is not None]
-        said = f"rms {' to '.join(sizes)}"
+        said = say("rms {number}", number=say("{one} to {other}", one=sizes[0], other=sizes[-1]))
         return Row((text, said), (tex, rf"\text{{{said}}}"))
 
     def _label(self, lines: Sequence[Line], period: int) -> str:
@@ -267,5 +270,5 @@ class Layout:
         names = [line.left.text if not line.name.bar else write.named(self._by_key[line.name.key]) for line in lines]
         layers = [int(name[1:]) for name in names if re.fullmatch(r"z\d+", name)]
         if len(layers) * period == len(lines) and max(layers) - min(layers) + 1 == len(layers):
-            return f"layers {min(layers)} to {max(layers)}"
-        return f"{names[0]} to {names[-1]}"
+            return say("layers {a} to {b}", a=min(layers), b=max(layers))
+        return say("{one} to {other}", one=names[0], other=names[-1])

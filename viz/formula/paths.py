@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from viz.drawing import numbers as digits
+from viz.drawing.words import say
 from viz.formula.writer import Writer, item, scalar_product
 from viz.recorded.notation.latex import tex_number
 from viz.recorded.notation.symbols import PRODUCT, SUM
@@ -17,6 +18,9 @@ LARGEST = 3  # paths or addends that are written where there are many
 
 PATHS = 4  # paths that are all listed; of more the largest
 STEPS = 4  # nodes of a path that are all named
+
+OPERANDS = {SUM: ("term {which}", "{which} term"), PRODUCT: ("factor {which}", "{which} factor")}
+OPERAND = "operand {which}", "{which} operand"
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def path_counts(scene: Scene, on_the_way: set[Card]) -> dict[Card, int]:
 
 def count_of_paths(count: int) -> str:
     """A number of paths, which may be astronomical."""
-    return digits.count(count) if count < 10**12 else f"more than 1e{len(str(count)) - 1}"
+    return digits.count(count) if count < 10**12 else say("more than {n}", n=f"1e{len(str(count)) - 1}")
 
 
 def size_of(array: np.ndarray | None) -> float:
@@ -88,21 +92,21 @@ class Ways:
 
     def _rest(self, total: np.ndarray, count: int) -> Way:
         number = digits.scalar(total[()]) if self._with_numbers and not total.shape else ""
-        return Way(f"the other {count_of_paths(count)} as one sum", (number, tex_number(number)), total)
+        return Way(say("the other {n} as one sum", n=count_of_paths(count)), (number, tex_number(number)), total)
 
     def _use(self, use: Socket, count: int) -> Way:
         write, head = self._write, use.head
         assert use.contribution is not None
         if head is write.end:
-            through = "directly"
+            through = say("directly")
         else:
-            right = write.forward(head)
-            through = f"through {write.named(head)} = {right.text}"
+            through = say("through {places}", places=f"{write.named(head)} = {write.forward(head).text}")
         if use.mark and head is not write.end:
             assert head.node is not None
-            word = {SUM: "term", PRODUCT: "factor"}.get(head.node.op.level, "operand")
-            which = use.mark.strip("()")
-            through += f", {word} {which}" if which.isdigit() else f", {which} {word}"
+            which = use.mark.strip("()（）")
+            nth, sided = OPERANDS.get(head.node.op.level, OPERAND)
+            operand = say(nth, which=which) if which.isdigit() else say(sided, which=which)
+            through += say(", {note}", note=operand)
         term = write.term(use)
         text, tex = term.text, term.tex
         if self._scene.scalar and self._with_numbers:
@@ -150,8 +154,8 @@ class Ways:
         path.reverse()
         places = [write.named(use.head) for use in reversed(path[1:])]
         if len(places) > STEPS:
-            places = [*places[:2], f"{len(places) - 3} more", places[-1]]
-        through = f"through {', '.join(places)}" if places else "directly"
+            places = [*places[:2], say("{n} more", n=len(places) - 3), places[-1]]
+        through = say("through {places}", places=say(", ").join(places)) if places else say("directly")
         if path[-1].mark:
             through += f" {path[-1].mark}"
         if len(path) > STEPS:

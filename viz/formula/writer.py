@@ -12,6 +12,7 @@ import numpy as np
 
 import autograd as ag
 from viz.drawing.render import clipped
+from viz.drawing.words import say
 from viz.formula.forms import Form, Name, run
 from viz.formula.tracer import Traced, Tracer, form_of
 from viz.recorded.loops import LOOP
@@ -186,7 +187,8 @@ class Writer:
             text += _addend(for_text, i == 0, term.level)
             tex += _addend(for_tex, i == 0, term.tex_level)
         if more:
-            text, tex = f"{text} + ({more} more)", rf"{tex} + (\text{{{more} more}})"
+            said = say("{n} more", n=more)
+            text, tex = f"{text} + ({said})", rf"{tex} + (\text{{{said}}})"
         return Traced(Symbol(self.say, text, tex, SUM), form)
 
 

@@ -20,7 +20,7 @@ from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
 from viz.recorded.follow import follow
 from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
 from viz.recorded.loops import loops_in
-from viz.recorded.rows import Link, Row, rows_of
+from viz.recorded.rows import Link, Row, names_of, rows_of
 
 CARDS = 72  # of a page, which is so many times as high as wide at most
 PAGE = 1.95
@@ -200,7 +200,14 @@ class _Blocks:
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
             reading.append(text("   n × = equal blocks one after another", style.CAPTION, theme.muted))
         picture = Picture(
-            "blocks", title=title, reading=[reading], theme=theme, nodesep=0.14, ranksep=0.17, alt=self._alt(title)
+            "blocks",
+            title=title,
+            reading=[reading],
+            theme=theme,
+            nodesep=0.14,
+            ranksep=0.17,
+            alt=self._alt(title),
+            names=names_of(rows),
         )
         self.held = list[tuple[str, str]]()
         self._place(picture, self.cards, 0)

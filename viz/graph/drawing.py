@@ -50,7 +50,10 @@ class Drawing:
             shape = {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
         if len(self.drawn) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
-        self.picture = Picture("graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape)
+        names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
+        self.picture = Picture(
+            "graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), names=names, **shape
+        )
         self._place([card for card in self.drawn if card.node is not None], 0)
         self._leaves()
         for card in self.drawn:

@@ -25,7 +25,7 @@ from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.layers import chain_title
 from viz.recorded.loops import Recurrence, loops_in, recurrences
 from viz.recorded.names import ACTIVATIONS, LOSSES
-from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, score, slopes, warn
+from viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
 from viz.recorded.validation import recorded
 
 ROWS = 40  # of more,
@@ -135,7 +135,13 @@ class _Table(RowCards):
             marks_line.append(self.caption("   staircase = one column per block or step"))
         title = title or self._title()
         picture = Picture(
-            "modules", title=title, reading=[*reading, marks_line], theme=theme, nodesep=0.3, alt=self._alt(title)
+            "modules",
+            title=title,
+            reading=[*reading, marks_line],
+            theme=theme,
+            nodesep=0.3,
+            alt=self._alt(title),
+            names=names_of(self.rows),
         )
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
         away = {unit.key for unit in hidden}

@@ -109,6 +109,7 @@ class _Tape:
             reading=[self._reading()],
             theme=theme,
             alt=self._alt(title),
+            names={card.name for card in scene.cards},
             layout="neato",
             flags=["-n2"],
             splines="true",  # straight where nothing stands in the way, else round it

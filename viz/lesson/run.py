@@ -81,5 +81,5 @@ def shown(value: Any) -> dict[str, str]:
                 data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
                 break
     if "image/svg+xml" in data:
-        data["image/svg+xml"] = words.markup(data["image/svg+xml"])
+        data["image/svg+xml"] = words.markup(data["image/svg+xml"], getattr(value, "names", ()))
     return data

@@ -12,7 +12,7 @@ import html
 import inspect
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -157,8 +157,7 @@ def _page(
         with numbers.wide() if programs is not None else nullcontext():
             picture = Drawing(scene, style.LIGHT, title).picture
     if title is None:
-        names = {card.name for card in scene.cards}
-        title = words.matched(picture.title or "", names) if picture is not None else _title(scene)
+        title = words.matched(picture.title or "", picture.names) if picture is not None else _title(scene)
     return Page(title, _Document(scene, story, title, picture, programs, reason).html())
 
 
@@ -201,9 +200,7 @@ class _Document:
     ) -> None:
         self.scene, self.story, self.title, self.live, self.reason = scene, story, title, live, reason
         self.steps = [*story.forward, *story.backward]
-        self.graph, self.sheet = (
-            (None, "") if picture is None else _drawing(picture, {card.name for card in scene.cards})
-        )
+        self.graph, self.sheet = (None, "") if picture is None else _drawing(picture)
         if live is not None and self.graph is not None:  # its script writes them
             self.graph = re.sub(r'(?s)<g id="a_f_\w+"><title>[^<]*</title>\n(.*?)</g>\n', r"\1", self.graph)
             self.graph = re.sub(r'(<g id="a_(?!\w+_glab")\w+"><title>)[^<]*', r"\1", self.graph)
@@ -420,7 +417,7 @@ def _number(x: float) -> float | str:
     return x if x == x and abs(x) != float("inf") else str(x)
 
 
-def _drawing(picture: Picture, names: Collection[str]) -> tuple[str | None, str]:
+def _drawing(picture: Picture) -> tuple[str | None, str]:
     """The SVG to be put into the page, without what the page says itself, and its style sheet; None where no engine can
     draw it.
     """
@@ -430,7 +427,8 @@ def _drawing(picture: Picture, names: Collection[str]) -> tuple[str | None, str]
     except RenderError:
         return None, ""
     drawn = drawn[drawn.index("<svg") :]
-    drawn, sheet = lean.drawing(words.markup(drawn, names), {getattr(style.LIGHT, name): name for name in TOKENS})
+    colours = {getattr(style.LIGHT, name): name for name in TOKENS}
+    drawn, sheet = lean.drawing(words.markup(drawn, picture.names), colours)
     width = re.search(r'width="([\d.]+)pt"', drawn)
     least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""
     return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1), sheet

@@ -143,7 +143,7 @@ def plot_digits(
                 write(figure, *at, "WRONG", style.TAG - 1, colours.paper, bbox=box, **bold, ha="right")
     listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
     more = f" and {mistakes - 5} more" if mistakes > 5 else ""
-    return Plot(figure, title + (": " + "; ".join(listed) + more if listed else ""))
+    return Plot(figure, title + (": " + "; ".join(listed) + more if listed else ""), classes or ())
 
 
 def plot_confusion(
@@ -233,4 +233,4 @@ def plot_confusion(
             axes.text(i + 0.5, k + 0.35, precision, ha="center", va="center", **small)
         axes.text(k + 0.2, -0.35, "recall", ha="left", va="center", fontsize=style.SMALL, color=colours.muted)
         axes.text(-0.25, k + 0.35, "precision", ha="right", va="center", fontsize=style.SMALL, color=colours.muted)
-    return Plot(figure, summary + worst)
+    return Plot(figure, summary + worst, classes or ())

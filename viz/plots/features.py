@@ -166,7 +166,7 @@ def feature_space(
             bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
             decide = None if panel.end is None else Decision(seen, vertex_of(output), panel.end, last)
             draw_panel(figure, (left, bottom, SIDE, SIDE), panel, examples, decide, colours)
-    return Plot(figure, summary)
+    return Plot(figure, summary, classes or ())
 
 
 def _check_sizes(sizes: list[int]) -> None:

@@ -22,6 +22,8 @@ from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -33,11 +35,13 @@ class Plot:
     """A finished plot: shows itself in a notebook; ``save(path)`` writes ``.svg``, ``.png`` or ``.pdf``.
 
     ``figure`` is the matplotlib figure, to be refined by hand; ``description`` says in words what it shows.
+    ``names`` are the user's: another language keeps them as they are.
     """
 
-    def __init__(self, figure: Figure, description: str) -> None:
+    def __init__(self, figure: Figure, description: str, names: Collection[str] = ()) -> None:
         self.figure = figure
         self.description = description
+        self.names = frozenset(names)
 
     def save(self, path: str | Path) -> Path:
         """Write the plot in the format of the path's suffix; returns the path.

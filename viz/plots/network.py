@@ -213,6 +213,7 @@ class _Drawing:
             layout="neato",
             flags=["-n2"],
             alt=self._alt(title),
+            names=self.classes or (),
             pad=0.2,
             splines="line",
             outputorder="edgesfirst",

@@ -334,6 +334,11 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
     return nodes[-1]
 
 
+def names_of(rows: Iterable[Row]) -> set[str]:
+    """The names of the user's in rows: of values and of modules."""
+    return {name for row in rows for name in (row.letter, *(path for path, _ in row.scope)) if name}
+
+
 def op_title(node: Node) -> str:
     """The title of an operation."""
     return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()

@@ -12,10 +12,12 @@ import pytest
 import autograd as ag
 import nn
 import viz
+from tests.viz.formula.test_derivation import written
 from tests.viz.pages.browser import browse, needs_chromium
 from viz import lesson
 from viz.drawing import words
 from viz.drawing.errors import DrawingError
+from viz.lesson import run
 from viz.pages import emitted
 from viz.pages.steps import _doc
 
@@ -54,11 +56,12 @@ def of_templates():
 
 
 def of_python():
-    """The sentences that `say` is given as they are."""
+    """The sentences that `say` and `tex_said` are given as they are."""
     found = set()
     for tree in python():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say" and node.args:
+            called = isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if called in ("say", "tex_said") and node.args:
                 given = node.args[0]
                 if isinstance(given, ast.Constant):
                     found.add(given.value)
@@ -125,6 +128,75 @@ def test_names_of_the_user_stay_as_they_are():
     page = viz.step_through(loss * mean + loss, language="zh")
     assert page.title == "L = loss·mean + loss"
     assert "均值" not in page.html
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda loss: viz.draw_graph(loss, gradients=True),
+        lambda loss: viz.draw_graph(loss, backward=True),
+        lambda loss: viz.draw_graph(loss, view="modules", gradients=True),
+        lambda loss: viz.draw_graph(loss, view="blocks"),
+    ],
+)
+def test_names_of_the_user_stay_as_they_are_in_pictures_of_the_lesson(draw):
+    """A Tensor and a module may be named after a word of the table."""
+    given = ag.Tensor([[1.0, 2.0]], name="weight")
+    model = nn.Sequential({"output": nn.Sequential({"value": nn.Linear(2, 3), "input": nn.Linear(3, 3)})})
+    with words.speaking("zh"):
+        picture = run.shown(draw(ag.sum(model(given))))["image/svg+xml"]
+    told = " ".join(re.findall(r">([^<]*)<", picture))
+    assert "权重" not in re.sub("权重的梯度|权重：", "", told)
+    assert "输出" not in re.sub("右侧：输出的形状", "", told)
+    assert "weight" in re.findall(r"\w+", told)
+
+
+def test_names_of_classes_stay_as_they_are_in_pictures_of_the_lesson():
+    classes = ["loss", "weight"]
+    images = np.zeros((2, 4, 4))
+    drawn = [
+        viz.draw_network(nn.MLP([2, 2, 2], seed=0), [1.0, -1.0], classes=classes),
+        viz.plot_digits(images, [0, 1], [1, 1], classes=classes),
+        viz.plot_confusion([0, 1], [1, 1], classes=classes),
+    ]
+    with words.speaking("zh"):
+        for picture in drawn:
+            told = re.findall(r">([^<]*)<", run.shown(picture)["image/svg+xml"])
+            assert "weight" in " ".join(told)
+            assert not {"损失", "权重"} & {text.strip() for text in told}
+
+
+# ---------------------------------------------------------------- derivations
+
+FORMULAS = [  # words of formulas, as in English
+    *("softmax", "scatter", "sum", "mean", "cross_entropy", "one_hot", "sign", "mask", "else", "max", "conv", "tanh"),
+    *("stride", "padding", "groups", "size", "max_pool", "max_unpool", "conv_input", "conv_weight", "space", "exp"),
+    *("scan", "scan_back", "loop", "over", "batch", "the", "RNN", "max_", "rnn_tanh_", "_times"),
+]
+
+
+def test_no_english_word_is_left_in_a_chinese_derivation():
+    for english, chinese in zip(written(), in_chinese(written), strict=True):
+        left = set(re.findall(r"[A-Za-z_]{3,}", chinese.text)) - {*FORMULAS}
+        assert all(re.search(r"^a_b$|(weight|bias)_[ih]h_l", word) for word in left), left
+        assert formulas(english.text) == formulas(chinese.text)
+        assert chinese.latex.count("\\\\") == english.latex.count("\\\\")
+        assert chinese.markdown.count("$$") == english.markdown.count("$$")
+    paths = ag.Tensor(2.0, True, name="x")
+    for _ in range(7):
+        paths = paths * paths + paths
+    assert "其余" in in_chinese(lambda: [viz.explain(paths, wrt=ag.Graph(paths).nodes[0])])[0].text
+
+
+def in_chinese(derivations):
+    with words.speaking("zh"):
+        return list(derivations())
+
+
+def formulas(text):
+    """The equations of a derivation that have no words in them."""
+    found = re.findall(r"^  (\S+ = \S.*?)(?:  |$)", text, re.M)
+    return [line for line in found if not re.search("window|窗口", line)]
 
 
 # ---------------------------------------------------------------- pages as they are shown

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from viz import lesson
+from viz.drawing import words
 from viz.lesson import run
 from viz.lesson.exercises import LANGUAGES, tolerance
 from viz.lesson.expand import _described
@@ -121,6 +122,14 @@ def test_both_languages_have_the_same_code_and_the_same_places(name):
     links = [re.findall(r"\]\(([^)]+)\)", text) for text in (english, chinese)]
     assert links[0][1:] == links[1][1:]
     assert (links[0][0], links[1][0]) == (f"../zh/{name}.md", f"../en/{name}.md")
+
+
+@pytest.mark.parametrize("name", stems())
+def test_the_text_names_the_buttons_as_the_pages_do(name):
+    english, chinese = (source(name, language) for language in LANGUAGES)
+    for button in ("Nudge", "Paths", "Predict"):
+        assert chinese.count(f"**{words.table('zh')['said'][button]}**") == english.count(f"**{button}**")
+        assert f"**{button}**" not in chinese
 
 
 @pytest.mark.parametrize("name", stems())

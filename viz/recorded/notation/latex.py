@@ -7,6 +7,7 @@ import unicodedata
 from fractions import Fraction
 from itertools import chain, zip_longest
 
+from viz.drawing.words import said
 from viz.recorded.names import tex_named_derivative
 
 GREEK = {
@@ -115,6 +116,16 @@ def text_mode(text: str) -> str:
 def tex_text(words: str) -> str:
     r"""Text as `\text{}`."""
     return rf"\text{{{text_mode(words)}}}"
+
+
+def tex_said(sentence: str, **fields: str) -> str:
+    r"""A sentence in the present language, its words as `\text{}` and its fields as mathematics.
+
+    >>> tex_said("from step {step}", step="t+1")
+    '\\text{from step }t+1'
+    """
+    parts = re.split(r"\{(\w+)\}", said(sentence))
+    return "".join(fields[part] if k % 2 else rf"\text{{{part}}}" for k, part in enumerate(parts) if part)
 
 
 def tex_space(shape: tuple[int, ...]) -> str:

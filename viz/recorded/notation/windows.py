@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from autograd.ops.windows import output_space, pads_per_axis, per_axis
+from viz.drawing import words
+from viz.recorded.notation.latex import tex_said
 
 PLACES, TAPS, POINTS = "pqr", "ijk", "uvt"  # of the output, in the window, of the input: one letter for each axis
 WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_max", "sum_pool", "sum_unpool")
@@ -181,12 +183,11 @@ class IndexFormula:
     def _by_place(self, entry: str, names: Mapping[str, str], tex: bool) -> str:
         assert self.place is not None
         letters, points = (",".join(some[: self.place.axes]) for some in (PLACES, POINTS))
-        words = ("window ", letters, " of ", names["x"], " is largest at ", points)
-        said = "".join(words)
-        if tex:
-            said = "".join(word if k % 2 else rf"\text{{{word}}}" for k, word in enumerate(words))
+        written = tex_said if tex else words.say
+        said = written("window {window} of {x} is largest at {point}", window=letters, x=names["x"], point=points)
         if self.picks:
-            return rf"{entry} \;\text{{where}}\; {said}" if tex else f"{entry} where {said}"
+            where = words.say("where")
+            return rf"{entry} \;\text{{{where}}}\; {said}" if tex else f"{entry} {where} {said}"
         return rf"\sum_{{{letters}:\; {said}}} {entry}" if tex else f"Σ_{{{letters}: {said}}} {entry}"
 
     # ------------------------------------------------------------ computing
