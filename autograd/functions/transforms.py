@@ -16,7 +16,7 @@ from autograd import backends, trees
 from autograd.common.messages import describe, shown
 from autograd.common.shapes import size
 from autograd.engine.graph import Node, reachable, vertex_of
-from autograd.engine.modes import MODE, enable_grad
+from autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
 from autograd.engine.tensor import Tensor, new, wrap
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import asarray
@@ -94,6 +94,7 @@ def _call(
             given[i] = trees.unflatten(form, made)
             forms.append(form)
             xs += made
+        outer = DIFFERENTIATED.set(True)
         try:
             result, aux = _result(f, given, kwargs, bool(tangents)), None
             if has_aux:
@@ -103,13 +104,12 @@ def _call(
             ys, results_form = trees.flatten(result)
             for y in ys or [result]:
                 if not isinstance(y, Tensor):
-                    lost = "; functions of math and float() record nothing, those of autograd and NumPy do"
                     raise DTypeError(
-                        f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments"
-                        f"{lost * isinstance(y, float)}."
+                        f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments."
                     )
             nested = recorded and (_depends_on_more(ys, xs) or any(_requires_grad(v) for v in trees.leaves(tangents)))
         finally:
+            DIFFERENTIATED.reset(outer)
             for x in xs:
                 if isinstance(x, _Variable):
                     x.spent = True

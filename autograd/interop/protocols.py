@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from autograd import backends
+from autograd.engine.modes import DIFFERENTIATED, MODE
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from autograd.functions.dtypes import API_VERSIONS
@@ -36,6 +37,11 @@ class Protocols:
         return _number(self, bool, " with .all() or .any()")
 
     def __float__(self: Any) -> float:
+        if DIFFERENTIATED.get() and self.requires_grad and MODE.get().grad:
+            raise GradientError(
+                f"{self._called()} can't be converted to float in a function that is differentiated: the number would "
+                "count as a constant, as in math.sin(x). Use functions of autograd or NumPy; .item() is a constant."
+            )
         return _number(self, float)
 
     def __int__(self: Any) -> int:

@@ -1,5 +1,6 @@
 """Derivatives of functions: against closed forms, against PyTorch where it is, and nested in one another."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -453,3 +454,21 @@ class TestTrees:
         assert (value.item(), slope.item(), aux) == (9.0, 6.0, "seen")
         with pytest.raises(ag.errors.DTypeError, match="returned no pair"):
             ag.grad(lambda x: x * x, has_aux=True)(3.0)
+
+
+@pytest.mark.parametrize("f", [lambda x: math.sin(x) * x, lambda x: x + float(2 * x), math.sqrt])
+@pytest.mark.parametrize("transform", [ag.grad, ag.value_and_grad, ag.hessian, ag.jacobian])
+def test_numbers_made_of_the_variable_are_refused(f, transform):
+    with pytest.raises(GradientError, match=r"can't be converted to float in a function that is differentiated"):
+        transform(f)(1.0)
+    x = ag.Tensor(1.0, requires_grad=True)
+    assert float(x) == 1.0, "outside of transforms a number is for printing"
+
+
+def test_a_constant_can_be_taken_of_the_variable_in_words():
+    def f(x):
+        with ag.no_grad():
+            scale = float(x)
+        return scale * x * x.item() * math.sin(2.0) * float(ag.Tensor(1.0))
+
+    assert ag.grad(f)(3.0).item() == pytest.approx(9 * math.sin(2.0))
