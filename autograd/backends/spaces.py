@@ -88,6 +88,10 @@ class Namespace:
         """Add ``values`` to ``x[index]`` in place; the index names no element twice."""
         x[index] += values
 
+    def may_hold(self, mask: Any) -> bool:
+        """Whether an element of ``mask`` is true; on a GPU, which would have to be waited for, always ``True``."""
+        return self.device != "cpu" or bool(self.any(mask))
+
     def masked(self, x: Any, mask: Any) -> Any:
         """``x`` where ``mask`` is true, 0 elsewhere, also where ``x`` is infinite or NaN."""
         return self.where(mask, x, self.zeros_like(x))

@@ -502,32 +502,34 @@ def nextafter(xp, x, y):
 nextafter.vjp(x=lambda g: g, y=lambda xp, g: xp.zeros_like(g))
 
 
-def _share(xp: Any, g: Any, mine: Any, other: Any) -> Any:
-    """``g`` where ``mine`` is true, half of it where both values are equal."""
-    return xp.where(mine, xp.where(other, 0.5 * g, g), 0.0)
+def _share(xp: Any, g: Any, other: Any, equal: Any) -> Any:
+    """Half of ``g`` where both values are equal, 0 where the ``other`` is taken, else ``g``, also where one is NaN."""
+    return xp.where(equal, 0.5 * g, xp.where(other, 0.0, g))
 
 
 @op("max", text="max({x}, {y})", tex=r"\max({x}, {y})", broadcasts=True)
 def maximum(xp, x, y):
-    """Elementwise larger value. Equal values get half of the gradient each, as in PyTorch."""
+    """Elementwise larger value. Equal values get half of the gradient each; if one is NaN, both get all of it, as in
+    PyTorch."""
     return xp.maximum(x, y)
 
 
 maximum.vjp(
-    x=lambda xp, g, x, y: _share(xp, g, x >= y, y >= x),
-    y=lambda xp, g, x, y: _share(xp, g, y >= x, x >= y),
+    x=lambda xp, g, x, y: _share(xp, g, x < y, x == y),
+    y=lambda xp, g, x, y: _share(xp, g, y < x, x == y),
 )
 
 
 @op("min", text="min({x}, {y})", tex=r"\min({x}, {y})", broadcasts=True)
 def minimum(xp, x, y):
-    """Elementwise smaller value. Equal values get half of the gradient each, as in PyTorch."""
+    """Elementwise smaller value. Equal values get half of the gradient each; if one is NaN, both get all of it, as in
+    PyTorch."""
     return xp.minimum(x, y)
 
 
 minimum.vjp(
-    x=lambda xp, g, x, y: _share(xp, g, x <= y, y <= x),
-    y=lambda xp, g, x, y: _share(xp, g, y <= x, x <= y),
+    x=lambda xp, g, x, y: _share(xp, g, x > y, x == y),
+    y=lambda xp, g, x, y: _share(xp, g, y > x, x == y),
 )
 
 

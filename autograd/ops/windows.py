@@ -529,15 +529,40 @@ def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) 
     return framed
 
 
-def _first_largest(xp: Any, x: Any, size: Any, stride: Any, pads: Any, dilation: Any) -> Iterator[tuple[Any, Any]]:
-    """For each tap its index in the framed ``x``, and the mask of the windows whose (first) maximum is there."""
-    framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
-    high, free = _largest(xp, framed, size, stride, dilation), None  # the windows whose maximum was not met yet
-    for tap in _taps(high.shape[2:], size, stride, dilation):
-        here = framed[tap] == high
-        here = here if free is None else here & free
-        yield tap, here
-        free = ~here if free is None else free ^ here
+def _places(
+    xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space
+) -> Iterator[tuple[Any, Any, Any]]:
+    """For each tap the index of its elements in ``x`` and of their windows, and the mask of those that have it as their
+    place: that of the first maximum, or of the last NaN. The padding is no place.
+    """
+    high = _largest(xp, _framed(xp, x, pads, _lowest(xp, x.dtype)), size, stride, dilation)
+    taps = list(product(*map(_inside, x.shape[2:], high.shape[2:], size, stride, pads, dilation)))
+    parts = [tuple((slice(None), slice(None), *index) for index in zip(*tap, strict=True)) for tap in taps]
+    free = high == high  # the windows whose place was not met yet; those with a NaN have theirs from the end
+    late, last = ~free, []
+    if xp.may_hold(late):
+        for elements, windows in reversed(parts):
+            here = (x[elements] != x[elements]) & late[windows]
+            late[windows] ^= here
+            last.append(here)
+    for elements, windows in parts:
+        here = x[elements] == high[windows]
+        here &= free[windows]
+        free[windows] ^= here
+        yield elements, windows, here | last.pop() if last else here
+
+
+def _inside(
+    n: int, count: int, size: int, stride: int, pads: tuple[int, int], dilation: int
+) -> list[tuple[slice, slice]]:
+    """For each tap along an axis of length ``n``: its elements that are no padding, and their windows."""
+    found = []
+    for start in range(-pads[0], dilation * size - pads[0], dilation):  # where the first of ``count`` windows has it
+        first, end = max(0, -(start // stride)), min(count, (n - 1 - start) // stride + 1)
+        if first < end:
+            elements = slice(start + first * stride, start + (end - 1) * stride + 1, stride)
+            found.append((elements, slice(first, end)))
+    return found
 
 
 @op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
@@ -546,7 +571,8 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
 
     ``x``: (batch, channels, *space); the result is (batch, channels, *windows). ``size``, ``stride`` (by default
     ``size``), ``dilation``: an integer, or one for each axis of space; ``padding``, which is never the largest,
-    likewise or a pair (before, after) for each axis. Of equal elements the first gets the gradient, as in PyTorch.
+    likewise or a pair (before, after) for each axis. The gradient goes to the first maximum, or to the last NaN, as in
+    PyTorch.
 
     >>> import autograd as ag
     >>> ag.max_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
@@ -566,7 +592,8 @@ def _max_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
 
 @op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
 def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
-    """Each element of ``y`` where its window of ``x`` has its (first) maximum, 0 elsewhere: the gradient of `max_pool`.
+    """Each element of ``y`` where its window of ``x`` has its first maximum or last NaN, 0 elsewhere: the gradient of
+    `max_pool`.
 
     ``y``: (batch, channels, *windows). ``x``: (batch, channels, *space), and so is the result.
 
@@ -584,23 +611,20 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 @max_unpool.kernel(_order)
 def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
-    framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
     apart = _apart(size, stride, dilation)
-    if not _covers(framed, y, size, stride, dilation):
-        framed[...] = 0
+    if any(map(any, pads)) or not _covers(out, y, size, stride, dilation):
+        out[...] = 0
     y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
-    for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
+    for elements, windows, here in _places(xp, x, size, stride, pads, dilation):
         if apart:
-            xp.masked_into(y, here, framed[tap])
+            xp.masked_into(y[windows], here, out[elements])
         else:
-            framed[tap] += xp.masked(y, here)
-    if framed is not out:
-        out[...] = _unframed(framed, pads, x.shape[2:])
+            out[elements] += xp.masked(y[windows], here)
 
 
 @op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
 def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
-    """The element of ``y`` where each window of ``x`` has its (first) maximum: the gradient of `max_unpool`.
+    """The element of ``y`` where each window of ``x`` has its first maximum or last NaN: the gradient of `max_unpool`.
 
     ``y``, ``x``: (batch, channels, *space). The result is (batch, channels, *windows).
 
@@ -618,10 +642,9 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 @at_max.kernel(_order)
 def _at_max_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("at_max", x, size, stride, padding, dilation)
-    wanted = _framed(xp, y, pads, 0)
     out[...] = 0
-    for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
-        out += xp.masked(wanted[tap], here)
+    for elements, windows, here in _places(xp, x, size, stride, pads, dilation):
+        out[windows] += xp.masked(y[elements], here)
 
 
 max_pool.vjp(x=lambda xp, g, x, **how: xp.max_unpool(g, x, **how))

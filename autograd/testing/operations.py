@@ -152,10 +152,15 @@ def _filled(windows: dict[str, Any]) -> dict[str, Any]:
 
 
 def _at_max(y: Any, x: Any, **windows: Any) -> Any:
-    seen, wanted = _windows(x, value=-np.inf, **_filled(windows)), _windows(y, **_filled(windows))
+    seen, wanted, inside = (
+        _windows(a, value=value, **_filled(windows)) for a, value in ((x, -np.inf), (y, 0.0), (np.ones(x.shape), 0.0))
+    )
     shape = (*seen.shape[: x.ndim], math.prod(seen.shape[x.ndim :]))
-    found = seen.reshape(shape).argmax(axis=-1)
-    return np.take_along_axis(wanted.reshape(shape), found[..., None], axis=-1)[..., 0]
+    seen, wanted, inside = (a.reshape(shape) for a in (seen, wanted, inside))
+    first = ((seen == seen.max(axis=-1, keepdims=True)) & (inside == 1)).argmax(axis=-1)
+    last = seen.shape[-1] - 1 - np.isnan(seen)[..., ::-1].argmax(axis=-1)
+    found = np.where(np.isnan(seen).any(axis=-1), last, first)
+    return np.take_along_axis(wanted, found[..., None], axis=-1)[..., 0]
 
 
 def _unfold(x: Any, **windows: Any) -> Any:

@@ -187,8 +187,8 @@ def _max_pool(
     """The largest element of each window of ``kernel_size``.
 
     ``x``: (batch, channels, *space). ``stride``: ``kernel_size`` by default. ``ceil_mode``: a last window may reach
-    over the end. ``return_indices``: also give where in the flattened space of its channel each was. Of equal elements
-    the first gets the gradient, as in PyTorch.
+    over the end. ``return_indices``: also give where in the flattened space of its channel each was. That, and the
+    gradient, is the place of the first maximum or of the last NaN, as in PyTorch.
     """
     windows = _windows(f"max_pool{axes}d", x, kernel_size, stride, padding, dilation, ceil_mode)
     out = max_pool(x, **_short(windows))

@@ -29,6 +29,7 @@ def test_ties_as_in_pytorch(reduce: ag.Op, theirs: str) -> None:
 
 def test_a_nan_is_the_extreme() -> None:
     assert math.isnan(ag.max(ag.Tensor([1.0, math.nan])).item())
+    assert [f(ag.Tensor([1.0, math.nan, 3.0, math.nan])).item() for f in (ag.argmax, ag.argmin)] == [1, 1]
 
 
 ZEROS = [[2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 4.0], [1.0, 2.0, 0.0]]

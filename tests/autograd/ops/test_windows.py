@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.ops import windows
 from autograd.testing import gradcheck, gradgradcheck
+from autograd.testing.operations import TABLE
 
 
 def drawn(rng: np.random.Generator, low: int, high: int, count: int) -> tuple[int, ...]:
@@ -66,6 +68,84 @@ def test_max_pooling_gives_the_gradient_of_equal_elements_to_the_first_as_pytorc
     ours, theirs = ag.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
     pooled = getattr(torch.nn.functional, f"max_pool{axes}d")(theirs, size, stride, padding)
     agree(ag.max_pool(ours, size=size, stride=stride, padding=padding), pooled, [ours], [theirs])
+
+
+def peculiar_poolings(count: int, seed: int = 0):
+    """Random windows, their gradient and a y for `at_max`, and an x with NaN, infinities, equal elements, or only the
+    lowest ones."""
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        axes = int(rng.integers(1, 4))
+        size, stride, dilation = drawn(rng, 1, 3, axes), drawn(rng, 1, 4, axes), drawn(rng, 1, 2, axes)
+        if number % 5 == 4:  # so many taps that a target writes a loop over them
+            axes, size, stride, dilation = 2, (6, 6), (2, 3), (1, 1)
+        pads = tuple((int(rng.integers(0, k // 2 + 1)), int(rng.integers(0, k // 2 + 1))) for k in size)
+        space = tuple(d * (k - 1) + 1 + int(rng.integers(0, 4)) for k, d in zip(size, dilation, strict=True))
+        kinds = {
+            "float32": [np.nan, -np.inf, np.inf, 1.0, 2.0],
+            "float64": [-np.inf, -np.inf, -np.inf, -np.inf, -1.0, np.nan],
+            "int32": [np.iinfo("int32").min, -3, -2],
+        }
+        dtype = ("float32", "float64", "int32")[number % 3]
+        x = rng.choice(kinds[dtype], size=(2, 2, *space)).astype(dtype)
+        options = {"size": size, "stride": stride, "padding": pads if number % 2 else 0, "dilation": dilation}
+        g = rng.integers(1, 99, size=ag.max_pool(x, **options).shape).astype(("float64", "float32")[number % 2])
+        yield options, (g, rng.integers(1, 99, size=x.shape), x)
+
+
+def pooled(options, g, y, x):
+    """All that depends on the maxima of windows."""
+    return ag.max_pool(x, **options), ag.max_unpool(g, x, **options), ag.at_max(y, x, **options)
+
+
+def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers():
+    for options, arrays in peculiar_poolings(60):
+        g, y, x = arrays
+        for name, given in (("max_unpool", (g, x)), ("at_max", (y, x))):
+            rows = [a.astype("f8") for a in given]
+            np.testing.assert_array_equal(ag.OPS[name](*given, **options).data, TABLE[name].reference(*rows, **options))
+
+
+def test_a_compiled_pooling_has_the_same_places_at_peculiar_numbers():
+    for options, arrays in peculiar_poolings(30):
+        inputs = [ag.Tensor(a) for a in arrays]
+        found = ag.compile(lambda *given, options=options: pooled(options, *given), target="numpy")(*inputs)
+        for one, other in zip(found, pooled(options, *inputs), strict=True):
+            np.testing.assert_array_equal(one.data, other.data)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("seed", range(60))
+def test_max_pooling_has_the_places_of_pytorch_at_peculiar_numbers(seed, last):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(seed)
+    axes, dtype = int(rng.integers(1, 4)), ("float32", "float64")[seed % 2]
+    size, stride, dilation = drawn(rng, 1, 3, axes), drawn(rng, 1, 3, axes), drawn(rng, 1, 2, axes)
+    padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in size)
+    space = tuple(d * (k - 1) + 1 + int(rng.integers(0, 4)) for k, d in zip(size, dilation, strict=True))
+    x = rng.choice([np.nan, -np.inf, -np.inf, -np.inf, np.inf, 1.0][seed % 3 and 1 :], size=(2, 2, *space)).astype(
+        dtype
+    )
+    if last:
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    options = (size, stride, padding, dilation, bool(rng.integers(0, 2)))
+    ours, theirs = ag.Tensor(x, requires_grad=True), torch.tensor(x.copy(order="C"), requires_grad=True)
+    found = getattr(nn.functional, f"max_pool{axes}d")(ours, *options, return_indices=True)
+    wanted = getattr(torch.nn.functional, f"max_pool{axes}d")(theirs, *options, return_indices=True)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one.detach().numpy(), other.detach().numpy())
+    seeds = rng.integers(1, 99, size=found[0].shape).astype(dtype)
+    found[0].backward(seeds)
+    wanted[0].backward(torch.tensor(seeds))
+    np.testing.assert_array_equal(ours.grad.data, theirs.grad.numpy())
+    output = tuple(int(rng.integers(1, n + 1)) for n in space)
+    ours, theirs = ag.Tensor(x, requires_grad=True), torch.tensor(x.copy(order="C"), requires_grad=True)
+    one = getattr(nn.functional, f"adaptive_max_pool{axes}d")(ours, output)
+    other = getattr(torch.nn.functional, f"adaptive_max_pool{axes}d")(theirs, output)
+    np.testing.assert_array_equal(one.data, other.detach().numpy())
+    one.backward(np.ones(one.shape, dtype))
+    other.backward(torch.ones_like(other))
+    np.testing.assert_array_equal(ours.grad.data, theirs.grad.numpy())
 
 
 def test_convolution_to_second_and_third_order():

@@ -139,7 +139,7 @@ class Script(nested.Script):
 
     def lowest(self, dtype: Any) -> str:
         """A number that no element is less than."""
-        return "-Infinity" if dtype.kind == "f" else {"int64": "Number.MIN_SAFE_INTEGER"}.get(str(dtype), "0")
+        return "-Infinity" if dtype.kind == "f" else str(numpy.iinfo(dtype).min)
 
     # ------------------------------------------------------------------------------------------------------- the whole
 

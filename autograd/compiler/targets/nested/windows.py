@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from autograd.compiler.targets.nested.script import Script, whole
-from autograd.compiler.targets.nests import Nest, View
+from autograd.compiler.targets.nests import Nest, View, added, times
 from autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
 
@@ -61,11 +61,13 @@ class Windows:
         return any(map(any, self.pads))
 
 
-def framed(script: Script, x: View, windows: Windows, value: str = "0") -> View:
-    """``x`` with its padding, which holds ``value``; ``x`` itself where there is none."""
+def framed(script: Script, x: View, windows: Windows, value: str = "0", dtype: Any = None) -> View:
+    """``x`` with its padding, which holds ``value``; ``x`` itself where there is none. ``dtype``: the result's by
+    default."""
     if not windows.is_framed:
         return x
-    out = script.scratch(f"{x.data}_framed", (*x.shape[:2], *windows.wide), script.now.out.dtype, value)
+    dtype = dtype or script.now.out.dtype
+    out = script.scratch(f"{x.data}_framed", (*x.shape[:2], *windows.wide), dtype, value)
     script.copy(x, windows.inside(out))
     return out
 
@@ -200,63 +202,90 @@ def _pool(
     _pooled(script, seen, out, op, _taps(seen))
 
 
+def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
+    """The condition that a tap is the first of its window that is no padding: along each axis it is for a range of the
+    windows. Empty where it never is."""
+    terms = []
+    geometry = zip(windows.space, windows.counts, windows.stride, windows.dilation, windows.pads, tap, strict=True)
+    for axis, (n, count, stride, dilation, (before, _), k) in enumerate(geometry, 2):
+        inside = [before <= i * stride + k * dilation < before + n for i in range(count)]
+        met = [k > 0 and i * stride + (k - 1) * dilation >= before for i in range(count)]
+        first = [i for i in range(count) if inside[i] and not met[i]]
+        if not first:
+            return ""
+        terms += [f"{nest.index(axis)} >= {first[0]}"] if first[0] else []
+        terms += [f"{nest.index(axis)} <= {first[-1]}"] if first[-1] < count - 1 else []
+    return f"({' & '.join(f'({term})' for term in terms) or '1'})"
+
+
 def _at_largest_tap(
-    script: Script, taps: Sequence[View], targets: Sequence[View], other: View, adds: bool, apart: bool
+    script: Script, taps: Sequence[View], targets: Sequence[View], other: View, windows: Windows, adds: bool
 ) -> None:
-    """`_at_largest` without branches: each tap is compared with the largest, and the first that is equal is taken."""
-    dtype, count, bool_ = script.now.args[1].dtype, len(taps), numpy.dtype(bool)
-    nest = Nest(other.shape, [*taps, *targets, other])
+    """`_at_largest` without branches: the place moves to each tap that is larger than those before, or NaN."""
+    dtype, count = script.now.args[1].dtype, len(taps)
+    truth = numpy.dtype(f"i{dtype.itemsize}")  # as wide as the elements, so that they share a vector
+    nest = Nest(other.shape, [*taps, *targets, other], merge=not windows.is_framed)
     combine, inmost = script.language.reductions["max"][0], len(nest.loops)
-    names = [f"$x{k}" for k in range(count)]
-    lines = [script.declared(name, nest.at(k), dtype, constant=True) for k, name in enumerate(names)]
-    largest = names[0]
-    for k in range(1, count):
-        text = combine.format(a=largest, b=names[k])
-        lines.append(script.declared(f"$m{k}", text, dtype, constant=True))
-        largest = f"$m{k}"
-    taken = ""
-    shares = []
-    for k, name in enumerate(names):
-        first = f"({name} == {largest})" + (f" & !({taken})" if taken else "")
-        lines.append(script.declared(f"$is{k}", first, bool_, constant=True))
-        taken = f"{taken} | $is{k}" if taken else f"$is{k}"
-        shares.append(f"($is{k} ? {nest.at(2 * count) if adds else nest.at(count + k)} : 0)")
+    lines, largest = [], ""
+    for k, tap in enumerate(product(*map(range, windows.size))):
+        lines.append(script.declared(f"$x{k}", nest.at(k), dtype, constant=True))
+        moves = [_is_first(nest, windows, tap)]
+        if k:
+            moves += [f"($x{k} > {largest})", f"($x{k} != $x{k})"]
+            text = combine.format(a=largest, b=f"$x{k}")
+            lines.append(script.declared(f"$m{k}", text, dtype, constant=True))
+        lines.append(script.declared(f"$to{k}", " | ".join(filter(None, moves)) or "0", truth, constant=True))
+        largest = f"$m{k}" if k else "$x0"
+    later, shares = "", list[str]()
+    for k in reversed(range(count)):
+        here = f"$to{k} & ~({later})" if later else f"$to{k}"
+        lines.append(script.declared(f"$is{k}", here, truth, constant=True))
+        later = f"{later} | $is{k}" if later else f"$is{k}"
+        shares.insert(0, f"($is{k} ? {nest.at(2 * count) if adds else nest.at(count + k)} : 0)")
     if adds:
         lines += [f"{nest.at(count + k)} += {share};" for k, share in enumerate(shares)]
     else:
         lines.append(f"{nest.at(2 * count)} = {' + '.join(shares)};")
     within = [(inmost, line) for line in lines]
-    if adds and not apart:  # windows that overlap are added to one after the other
+    if adds and not windows.are_apart:  # windows that overlap are added to one after the other
         script.loop(nest, within)
     else:
         script.loop_apart(nest, within, targets[0].data if adds else other.data, "at_largest")
 
 
 def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
-    """Loops over windows: ``other`` is added to ``target`` at the place of the first of the largest elements, or is
-    what ``target`` has there. A window with a NaN has no such place.
+    """Loops over windows: ``other`` is added to ``target`` at the place of the first maximum or the last NaN, or is
+    what ``target`` has there. The padding is no place.
     """
     dtype = script.now.args[1].dtype
-    seen, around = windows.seen(framed(script, x, windows, script.lowest(dtype))), windows.seen(target)
+    lowest = script.lowest(dtype)
+    seen, around = windows.seen(framed(script, x, windows, lowest, dtype)), windows.seen(target)
     single, others = _by_tap(seen), _by_tap(around)
     if single:
-        _at_largest_tap(script, single, others, other, adds, windows.are_apart)
+        _at_largest_tap(script, single, others, other, windows, adds)
         return
     taps = _taps(seen)
     first = (*[slice(None)] * (len(seen.shape) - len(taps)), *[slice(0, 1)] * len(taps))
     for axis in taps:
         other = other.with_axis(axis, 1)
-    nest = Nest(seen.shape, [seen, around, other, around[first].without(*taps)], taps)
+    nest = Nest(seen.shape, [seen, around, other, around[first].without(*taps)], taps, merge=not windows.is_framed)
     inmost = len(nest.loops)
+    inside = []
+    for axis, (n, stride, dilation, (before, after)) in enumerate(
+        zip(windows.space, windows.stride, windows.dilation, windows.pads, strict=True), 2
+    ):
+        at = added(times(nest.index(axis), stride), times(nest.index(axis + len(taps)), dilation))
+        inside += [f" && {at} >= {before}"] if before else []
+        inside += [f" && {at} < {before + n}"] if after else []
+    moves = f"$x > acc || $x != $x || ($place == -1{''.join(inside)})"
     within = [
-        (nest.outer, script.declared("acc", "0", dtype)),
+        (nest.outer, script.declared("acc", lowest, dtype)),
         (nest.outer, script.declared("$place", "-1")),
         (inmost, script.declared("$x", nest.at(0), dtype, constant=True)),
-        (inmost, f"if ($x > acc || $place == -1) {{ acc = $x; $place = {nest.place(1)}; }}"),
-        (inmost, "else if ($x != $x) acc = $x;"),
+        (inmost, f"if ({moves}) {{ acc = $x; $place = {nest.place(1)}; }}"),
     ]
     there = f"{target.data}[$place]"
-    line = f"if (acc == acc) {there} += {nest.at(2)};" if adds else f"{nest.at(2)} = acc == acc ? {there} : 0;"
+    line = f"if ($place >= 0) {there} += {nest.at(2)};" if adds else f"{nest.at(2)} = $place >= 0 ? {there} : 0;"
     script.loop(nest, within, [(nest.outer, line)])
 
 

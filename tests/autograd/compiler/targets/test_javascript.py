@@ -31,6 +31,7 @@ from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
+from tests.autograd.ops.test_windows import peculiar_poolings, pooled
 from tests.steps import step_of
 
 REFUSED = {
@@ -88,6 +89,23 @@ def test_every_operation(tmp_path):
     assert not faults(cases, tmp_path)
     assert refused == REFUSED
     assert len(TABLE.keys() - refused - set(BY_VALUES)) >= 135
+
+
+def poolings() -> list[Case]:
+    """Poolings of NaN, infinities and equal elements, as programs."""
+    found = []
+    for number, (options, arrays) in enumerate(peculiar_poolings(60)):
+        program = Trace(partial(pooled, options), tuple(map(ag.Tensor, arrays)), {}).program
+        found.append(Case(f"pooling {number}", program, "", [arrays], 0.0))
+    return found
+
+
+@needs_node
+def test_the_places_of_maxima_at_peculiar_numbers(tmp_path):
+    cases = poolings()
+    for number, case in enumerate(cases):
+        case.source = case.program.javascript(every=number % 2 == 0, comments=False)
+    assert not faults(cases, tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------------- training

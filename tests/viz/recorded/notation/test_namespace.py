@@ -51,7 +51,7 @@ def derivative(say, name, *values, index=0, constants=(), **params):
         ("relu", (2,), 0, "1 if a > 0 else 0"),
         ("asin", (0.5,), 0, "1 / √(1 - x²)"),
         ("sign", (2,), 0, "0"),
-        ("maximum", (2, 3), 0, "0.5 if y ≥ x else 1 if x ≥ y else 0"),
+        ("maximum", (2, 3), 0, "0.5 if x = y else (0 if x < y else 1)"),
         ("softplus", (2,), 0, "exp(-log(1 + exp(-x)))"),
     ],
 )

@@ -33,6 +33,7 @@ from tests.autograd.compiler.targets.test_javascript import (
     TYPED,
     calls_of,
     numbers,
+    poolings,
     squared,
     traced,
 )
@@ -121,6 +122,14 @@ def networks() -> list[Case]:
         model = nn.Linear(3, 3, seed=0).to("float64")
         cases.append(training(name, model, OPTIMIZERS["SGD"], make(), x, target, targets=1))
     return cases
+
+
+@needs_compiler
+def test_the_places_of_maxima_at_peculiar_numbers():
+    cases = poolings()
+    for case in cases:
+        written(case)
+    assert not faults(cases, flags=FAST)
 
 
 @needs_compiler
