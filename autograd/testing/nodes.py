@@ -320,7 +320,10 @@ class _Argument:
             if found.verdict != OK and not self.recorded.repeats:
                 return self._result(SKIPPED, note="it gives two different answers to the same inputs")
             if found.verdict == WRONG and found.worst is not None:
-                return self._wrong(judge.traced(found.worst))
+                c = judge.traced(found.worst)
+                if c.rule == c.numeric:  # both inf, weighted by the size of the values
+                    return self._result(SKIPPED, note="its derivative, times its value, is too large for a number")
+                return self._wrong(c)
         except RuleError as error:
             return self._result(WRONG, note=str(error))
         if found.kinks:

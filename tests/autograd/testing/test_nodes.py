@@ -421,3 +421,10 @@ def test_a_saturated_sigmoid_is_not_called_wrong(low, high, dtype):
     for size in (5, 300, 30_000):
         check = only(ag.sigmoid(param(np.linspace(low, high, size).astype(dtype))))
         assert check.verdict in ("ok", "unchecked"), (size, check)
+
+
+def test_a_derivative_that_overflows_in_both_ways_is_not_called_wrong():
+    a, b, c = (ag.Tensor(v, requires_grad=True) for v in (-0.0, 5e-324, 1.7e308))
+    checks = ag.testing.check_nodes(a * c + b * c + ag.abs(a) + ag.maximum(a, 0.0))
+    assert "wrong" not in [check.verdict for check in checks]
+    assert "too large for a number" in checks[2].note
