@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from autograd import backends, trees
-from autograd.common.messages import of_type
+from autograd.common.messages import describe, of_type
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
 from autograd.compiler.trace import Trace, is_array
@@ -104,6 +104,12 @@ class Compiled(Generic[P, R]):
                 executable = self._found(known) or self._traced(key, arrays, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
+            if not executable.updated.isdisjoint(map(id, leaves)):
+                again = next(leaf for leaf in leaves if id(leaf) in executable.updated)
+                raise TraceError(
+                    f"{self._called()} was given {describe(again)}, which it also finds by itself and updates: the "
+                    "argument would keep the old value. Use the argument in the function, or give it a clone()."
+                )
             if numbers:
                 executable.trace.numbers.update(numbers)
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]

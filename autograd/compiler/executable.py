@@ -188,6 +188,7 @@ class Executable:
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
         check_apart(self.program)
+        self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
         held = {s for s in self.program.updates if s not in self.rebound and s.shape and _is_shared(s.origin)}
         self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | held)))

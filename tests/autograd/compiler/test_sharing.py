@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import autograd as ag
 import nn
+from autograd.errors import TraceError
 
 
 def steps(model: nn.MLP) -> list[Callable[[Any, Any], Any]]:
@@ -76,3 +78,19 @@ def test_programs_that_take_turns_on_states_in_memory_of_others_bind_anew():
         return found
 
     assert run(ag.compile(step)) == pytest.approx(run(step), rel=1e-12)
+
+
+def test_an_argument_that_the_function_also_updates_by_itself_is_refused():
+    q, other = ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([4.0, 5.0, 6.0])
+
+    @ag.compile
+    def doubled(x):
+        with ag.no_grad():
+            q[...] = q * 2
+        return x + 0
+
+    assert_array_equal(doubled(other).numpy(), [4, 5, 6])
+    with pytest.raises(TraceError, match=r"which it also finds by itself and updates: .* clone\(\)"):
+        doubled(q)
+    assert_array_equal(q.numpy(), [2, 4, 6], "the refused call has changed nothing")
+    assert_array_equal(doubled(q.clone()).numpy(), [2, 4, 6])
