@@ -422,11 +422,12 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
         columns = _columns(xp, windows[tile], axes, groups)
         for start in range(0, outside, step):  # so many channels at a time, which bounds the memory of a product
-            part = last[start : start + step] if groups == 1 else last
+            some = slice(start, min(start + step, outside))
+            part = last[some, ...] if groups == 1 else last
             if groups == 1 and not i:
-                xp.matmul_into(rows[0, start : start + step, ...], columns[0, ...], part)
+                xp.matmul_into(rows[0, some, :], columns[0, ...], part)
                 continue
-            found = xp.reshape(xp.matmul(rows[:, start : start + step, :], columns), part.shape)
+            found = xp.reshape(xp.matmul(rows[:, some, :], columns), part.shape)
             if i:
                 part += found
             else:
