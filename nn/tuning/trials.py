@@ -352,11 +352,15 @@ def _storage(optuna: Any, where: str) -> Any:
 def _database(optuna: Any, url: str) -> Any:
     """The storage in a database. Of processes that start together all try to make the same tables."""
     from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
+    # A connection to a file is cheap. Kept, it would be open until it is collected, of which Python 3.13 warns.
+    in_file = url.startswith("sqlite") and url.rstrip("/") != "sqlite:" and ":memory:" not in url
     attempt = 1
     while True:
         try:
-            return optuna.storages.get_storage(url)
+            options = {"poolclass": NullPool} if in_file else None
+            return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=options))
         except SQLAlchemyError as error:
             if attempt == ATTEMPTS:
                 why = str(error).partition("\n")[0]

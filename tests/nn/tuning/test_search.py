@@ -1,11 +1,13 @@
 """`nn.search`: what is tried, kept, stopped and reported; shared storages; inputs that do not fit."""
 
+import gc
 import json
 import multiprocessing
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -280,3 +282,12 @@ def test_widths_that_are_none(given):
 def test_choices_are_numbers_that_json_keeps(tmp_path):
     result = found(trials=2, finalists=0, storage=tmp_path / "s.journal")
     assert json.loads(result.study.trials[0].user_attrs["choice"]).keys() == {"hidden", "lr"}
+
+
+def test_a_search_leaves_no_connection_to_its_database_open(tmp_path):
+    result = found(trials=1, storage=f"sqlite:///{tmp_path}/s.db", finalists=0)
+    del result
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        gc.collect()
+    assert not [str(w.message) for w in caught if "sqlite" in str(w.message)]
