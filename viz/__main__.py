@@ -112,7 +112,7 @@ class _Several(Derivation):
     """Derivations with respect to several names, one after the other."""
 
     def __init__(self, parts: Sequence[Derivation]) -> None:
-        self.parts = parts
+        self.parts, self._language = parts, parts[0]._language
 
     @property
     def text(self) -> str:
