@@ -116,8 +116,8 @@ class Documentation(griffe.Extension):
                 for name in names:
                     complete(inside, page.module, name, getattr(module, name))
         if pkg.name == "autograd":
-            tensor = pkg["tensor.Tensor"]
-            for name, method in pkg["_methods.TensorMethods"].members.items():
+            tensor = pkg["engine.tensor.Tensor"]
+            for name, method in pkg["engine._methods.TensorMethods"].members.items():
                 if not name.startswith("_") and name not in tensor.members:
                     text = fenced(inspect.getdoc(getattr(Tensor, name, None)) or "")
                     method.docstring = griffe.Docstring(text, parent=method)
