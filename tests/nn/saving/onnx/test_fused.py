@@ -107,6 +107,8 @@ W12 = np.random.default_rng(3).standard_normal((4, 12)).astype("float32")
     ],
 )
 def test_fused_attention_gives_the_numbers_of_onnxruntime(operator, inputs, attributes, tmp_path):
+    if operator == "MultiHeadAttention" and any(x is SEEN for x in inputs) and ort.__version__.startswith("1.20."):
+        pytest.skip("onnxruntime 1.20 gives other numbers for this mask than its later versions")
     names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
     more = ["lengths"] if operator == "EmbedLayerNormalization" else []
     node = helper.make_node(operator, names, ["y", *more], domain="com.microsoft", **attributes)
