@@ -5,22 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor
-from nn.modules.module import PlainModule
-
-
-class FeatureClassifier(PlainModule):
-    """Base of networks with ``features`` of an image, which a ``classifier`` sees averaged to one size."""
-
-    features: Callable[..., Any]
-    avgpool: Callable[..., Any]
-    flatten: Callable[..., Any]
-    classifier: Callable[..., Any]
-
-    def forward(self, x: Any) -> Tensor:
-        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
-        return self.classifier(self.flatten(self.avgpool(self.features(x))))  # type: ignore[no-any-return]
-
 
 def stem(small: bool) -> dict[str, Any]:
     """The first convolution's window: 7×7 with stride 2, or for a ``small`` image 3×3."""

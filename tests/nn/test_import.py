@@ -1,8 +1,11 @@
 """``nn`` refuses another project's `autograd`, and the last word is one sentence."""
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +29,13 @@ def test_everything_public_is_there_and_told():
     import nn
 
     assert all(getattr(nn, name).__doc__ for name in nn.__all__)
+
+
+def test_no_public_name_hides_a_module():
+    import nn
+
+    for module in pkgutil.walk_packages(nn.__path__, "nn."):
+        if module.name != "nn.__main__":
+            package, name = module.name.rpartition(".")[::2]
+            importlib.import_module(module.name)
+            assert isinstance(getattr(importlib.import_module(package), name), ModuleType), module.name

@@ -1,4 +1,4 @@
-"""The character model: its state goes on, it is saved, it writes."""
+"""Language models: the state goes on, they are saved, they write."""
 
 import numpy as np
 import pytest

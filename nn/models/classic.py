@@ -1,0 +1,193 @@
+"""Convolutions followed by fully connected layers: LeNet-5, AlexNet and VGG.
+
+Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998.
+A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
+K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograd import Tensor
+from autograd.common.validation import whole
+from autograd.errors import DomainError
+from nn.init import generator
+from nn.models.vision import of_depth
+from nn.modules.activation import ACTIVATIONS, ReLU
+from nn.modules.containers import Sequential
+from nn.modules.convolution import Conv2d
+from nn.modules.dropout import Dropout
+from nn.modules.flatten import Flatten
+from nn.modules.linear import Linear
+from nn.modules.module import Module, PlainModule
+from nn.modules.normalization import BatchNorm2d
+from nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+
+
+class LeNet5(PlainModule):
+    """Two convolutions, each followed by a pooling, and three fully connected layers.
+
+    ``size``: the height and width of the images, from 14 on. ``activation``: a name as `nn.MLP` takes it. Input
+    ``(batch, channels, size, size)``, output logits ``(batch, classes)``. The second convolution sees all six maps, as
+    is usual today.
+    """
+
+    def __init__(
+        self,
+        classes: int = 10,
+        channels: int = 1,
+        size: int = 28,
+        activation: str = "tanh",
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        if whole(size, "size") < 14:
+            raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
+        if activation not in tuple(ACTIVATIONS):
+            raise DomainError(f"LeNet5 has no activation {activation!r}: choose {', '.join(ACTIVATIONS)}.")
+        made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
+        self.classes, self.channels, self.size, self.activation = classes, channels, size, activation
+        act, side = ACTIVATIONS[activation], (size // 2 - 4) // 2
+        self.features = Sequential(
+            Conv2d(channels, 6, 5, padding=2, **made), act(), AvgPool2d(2),
+            Conv2d(6, 16, 5, **made), act(), AvgPool2d(2),
+        )  # fmt: skip
+        self.flatten = Flatten()
+        self.classifier = Sequential(
+            Linear(16 * side * side, 120, **made), act(), Linear(120, 84, **made), act(), Linear(84, classes, **made)
+        )
+
+    def forward(self, x: Any) -> Tensor:
+        """Images ``(batch, channels, size, size)`` to logits ``(batch, classes)``."""
+        return self.classifier(self.flatten(self.features(x)))
+
+
+def lenet5(classes: int = 10, **options: Any) -> LeNet5:
+    """`LeNet5`: 61,706 parameters for ten classes and images of 28×28.
+
+    ``options``: ``channels``, ``size``, ``activation``, ``seed``, ``dtype``.
+    """
+    return LeNet5(classes, **options)
+
+
+class FeatureClassifier(PlainModule):
+    """Base of networks with ``features`` of an image, which a ``classifier`` sees averaged to one size."""
+
+    features: Callable[..., Any]
+    avgpool: Callable[..., Any]
+    flatten: Callable[..., Any]
+    classifier: Callable[..., Any]
+
+    def forward(self, x: Any) -> Tensor:
+        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
+        return self.classifier(self.flatten(self.avgpool(self.features(x))))  # type: ignore[no-any-return]
+
+
+class AlexNet(FeatureClassifier):
+    """Five convolutions and three fully connected layers, with the parameters' names of torchvision.
+
+    Input ``(batch, channels, 224, 224)``, or with ``small`` any size from 16 on; output logits ``(batch, classes)``.
+    """
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        channels: int = 3,
+        small: bool = False,
+        dropout: float = 0.5,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        draw = generator(seed)
+        made: dict[str, Any] = {"seed": draw, "dtype": dtype}
+        first = Conv2d(channels, 64, 3, padding=1, **made) if small else Conv2d(channels, 64, 11, 4, 2, **made)
+        self.classes, self.channels, self.small, self.dropout = classes, channels, small, dropout
+        self.features = Sequential(
+            first, ReLU(), MaxPool2d(3, 2),
+            Conv2d(64, 192, 5, padding=2, **made), ReLU(), MaxPool2d(3, 2),
+            Conv2d(192, 384, 3, padding=1, **made), ReLU(),
+            Conv2d(384, 256, 3, padding=1, **made), ReLU(),
+            Conv2d(256, 256, 3, padding=1, **made), ReLU(), MaxPool2d(3, 2),
+        )  # fmt: skip
+        side = 1 if small else 6
+        self.avgpool = AdaptiveAvgPool2d(side)
+        self.flatten = Flatten()
+        self.classifier = Sequential(
+            Dropout(dropout, seed=draw), Linear(256 * side * side, 4096, **made), ReLU(),
+            Dropout(dropout, seed=draw), Linear(4096, 4096, **made), ReLU(),
+            Linear(4096, classes, **made),
+        )  # fmt: skip
+
+
+def alexnet(classes: int = 1000, **options: Any) -> AlexNet:
+    """`AlexNet`: 61,100,840 parameters for 1000 classes.
+
+    ``options``: ``channels``, ``small`` (a 3×3 stem, for images from 16×16 on), ``dropout``, ``seed``, ``dtype``.
+    """
+    return AlexNet(classes, **options)
+
+
+CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""How many convolutions each of the five stages has, by the number of layers with weights."""
+
+WIDTHS = 64, 128, 256, 512, 512
+
+
+class VGG(FeatureClassifier):
+    """Stages of 3×3 convolutions, each ended by a max pooling, and three fully connected layers.
+
+    ``depth``: 11, 13, 16 or 19. ``batch_norm``: after every convolution. Input ``(batch, channels, 224, 224)``, or with
+    ``small`` any size; output logits ``(batch, classes)``. Parameters are named as torchvision's.
+    """
+
+    def __init__(
+        self,
+        depth: int = 16,
+        classes: int = 1000,
+        channels: int = 3,
+        batch_norm: bool = False,
+        small: bool = False,
+        dropout: float = 0.5,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        if depth not in tuple(CONVOLUTIONS):
+            raise DomainError(f"VGG has no depth {depth!r}: choose {', '.join(map(str, CONVOLUTIONS))}.")
+        draw = generator(seed)
+        made: dict[str, Any] = {"seed": draw, "dtype": dtype}
+        self.depth, self.classes, self.channels = depth, classes, channels
+        self.batch_norm, self.small, self.dropout = batch_norm, small, dropout
+
+        def features() -> Iterator[Module]:
+            before = channels
+            for width, count in zip(WIDTHS, CONVOLUTIONS[depth], strict=True):
+                for _ in range(count):
+                    yield Conv2d(before, width, 3, padding=1, **made)
+                    if batch_norm:
+                        yield BatchNorm2d(width, dtype=dtype)
+                    yield ReLU()
+                    before = width
+                yield MaxPool2d(2, 2, ceil_mode=small)
+
+        self.features = Sequential(*features())
+        side, hidden = (1, 512) if small else (7, 4096)
+        self.avgpool = AdaptiveAvgPool2d(side)
+        self.flatten = Flatten()
+        self.classifier = Sequential(
+            Linear(512 * side * side, hidden, **made), ReLU(), Dropout(dropout, seed=draw),
+            Linear(hidden, hidden, **made), ReLU(), Dropout(dropout, seed=draw),
+            Linear(hidden, classes, **made),
+        )  # fmt: skip
+
+
+OPTIONS = "``channels``, ``batch_norm``, ``small`` (for images from 16×16 on), ``dropout``, ``seed``, ``dtype``"
+
+vgg11 = of_depth(VGG, 11, "132,863,336", OPTIONS)
+vgg13 = of_depth(VGG, 13, "133,047,848", OPTIONS)
+vgg16 = of_depth(VGG, 16, "138,357,544", OPTIONS)
+vgg19 = of_depth(VGG, 19, "143,667,240", OPTIONS)
