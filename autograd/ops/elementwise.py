@@ -547,7 +547,8 @@ def _plain(**parameters: Any) -> None:
 def clip(xp, x, min=None, max=None):
     """``x`` limited to ``[min, max]``. A limit is a number, an array that broadcasts, or ``None``.
 
-    The gradient flows to ``x`` within the limits, ends included, as in PyTorch, and to the limit outside of them.
+    The gradient flows to ``x`` within the limits, ends included, and to the limit outside of them. Where one of them is
+    NaN it is 0. Both are as in PyTorch.
 
     >>> import autograd as ag
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
@@ -565,8 +566,8 @@ def clip(xp, x, min=None, max=None):
 
 
 def _inside(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
-    outside = (x < (-math.inf if min is None else min)) | (x > (math.inf if max is None else max))
-    return xp.where(outside, 0.0, g)
+    within = (x >= (-math.inf if min is None else min)) & (x <= (math.inf if max is None else max))
+    return xp.where(within, g, 0.0)
 
 
 def _below(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
@@ -628,11 +629,11 @@ sigmoid.vjp(x=lambda g, out: g * (out * (1 - out)))
 
 @op("relu", text="relu({x})", tex=r"\max({x}, 0)")
 def relu(xp, x):
-    """Elementwise ``max(x, 0)``. At 0 the derivative is taken as 0, as in PyTorch."""
+    """Elementwise ``max(x, 0)``. At 0 the derivative is taken as 0, at NaN as 1, as in PyTorch."""
     return xp.maximum(x, 0.0)
 
 
-relu.vjp(x=lambda xp, g, out: xp.where(out > 0, g, 0.0))
+relu.vjp(x=lambda xp, g, out: xp.where(out != 0, g, 0.0))  # it is positive, 0 or NaN
 
 
 @op("leaky relu", tex=r"\max({x}, {slope} \, {x})")
