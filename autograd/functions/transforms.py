@@ -89,7 +89,7 @@ def _call(
         for i in numbers:
             if not -len(args) <= i < len(args):
                 raise GradientError(f"argnums names argument {i}, but the function was given {len(args)} argument(s).")
-            leaves, form = trees.flatten(args[i]) if _is_tree(args[i]) else ([args[i]], trees.LEAF)
+            leaves, form = flattened(args[i])
             made = [_recorded(leaf, form, i, place) for place, leaf in enumerate(leaves)]
             given[i] = trees.unflatten(form, made)
             forms.append(form)
@@ -142,6 +142,11 @@ def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tens
         raise DTypeError(f"{name} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
     # An argument that is being recorded keeps its history, so that transforms nest.
     return x.clone() if x.requires_grad else _variable(x.data, x.name)
+
+
+def flattened(x: Any) -> tuple[list[Any], trees.Structure]:
+    """The leaves of an argument, and its structure."""
+    return trees.flatten(x) if _is_tree(x) else ([x], trees.LEAF)
 
 
 def _is_tree(x: Any) -> bool:

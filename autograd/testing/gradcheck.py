@@ -11,11 +11,12 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from autograd import backends
+from autograd import backends, trees
 from autograd.common.messages import describe
 from autograd.common.validation import check_function, number, whole
 from autograd.engine.graph import Graph
@@ -23,7 +24,7 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.gradients import gradients
-from autograd.functions.transforms import jvp
+from autograd.functions.transforms import flattened, jvp
 from autograd.ops.shaping import concat, reshape
 from autograd.testing.oracles.complexstep import ComplexStep
 from autograd.testing.oracles.differences import Vector
@@ -46,9 +47,9 @@ def gradcheck(
     """Whether the gradients of ``f`` match finite differences of its values: ``True``, or `GradcheckError`.
 
     ``f`` takes the inputs as Tensors and returns a Tensor, or several, of any shape; it must give the same values at
-    every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64. Those Tensors that require grad are
-    checked and the rest is handed to ``f`` as it is; where none requires grad, all are checked. ``f`` is called with
-    copies.
+    every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64, or trees of them, such as a dict of
+    parameters. Those Tensors that require grad are checked and the rest is handed to ``f`` as it is; where none
+    requires grad, all are checked. ``f`` is called with copies.
 
     Each element of an input is moved by ``±eps * max(1, |x|)`` (rounded up to a power of 2), and each element of the
     outputs is compared; then random sums of both. Where they do not agree (and no ``eps`` is given), steps from 1000 to
@@ -73,6 +74,8 @@ def gradcheck(
     >>> import autograd as ag
     >>> from autograd.testing import gradcheck
     >>> gradcheck(lambda x, w: ag.tanh(x @ w), ag.Tensor([[0.1, 0.2]]), ag.Tensor([[1.0], [-3.0]]))
+    True
+    >>> gradcheck(lambda params, x: x * params["w"] + params["b"], {"w": 2.0, "b": 3.0}, [0.5, 1.0])
     True
     >>> @ag.op("x²")
     ... def squared(xp, x):
@@ -146,7 +149,7 @@ def judged(
         if point.dtype.itemsize >= 8:
             raise
         try:
-            fine = point_of(f, [_finer(x) for x in inputs], seed)
+            fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
         except Exception:  # it takes no other dtype
             raise error from None
         if fine.dtype.itemsize < 8:
@@ -204,7 +207,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
 
     def slopes(*args: Any) -> tuple[Tensor, ...]:
         xs, seeds = args[:count], args[count:]
-        ys = outputs_of(f, xs)
+        ys = outputs_of(point.f, xs)
         found: tuple[Tensor, ...] = gradients(
             [ys[k] for k in ways], [xs[i] for i in point.checked], list(seeds), create_graph=True
         )
@@ -225,7 +228,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
 def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
     """The outputs of ``f`` as a list of real floating-point Tensors."""
     answer = f(*args)
-    ys = list(answer) if isinstance(answer, tuple | list) else [answer]
+    ys: list[Any] = [None] if answer is None else trees.leaves(answer)
     for k, y in enumerate(ys):
         if not isinstance(y, Tensor):
             raise DTypeError(
@@ -275,6 +278,22 @@ def arguments_of(f: Function) -> list[str]:
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+def _of_leaves(f: Function, inputs: Sequence[Any], names: Sequence[str]) -> tuple[Function, list[Any], list[str]]:
+    """``f`` as a function of the leaves of its inputs; these leaves, and their names: their own, or how ``f`` reads
+    them.
+    """
+    parts = [flattened(x) for x in inputs]
+    leaves = [leaf for found, _ in parts for leaf in found]
+    paths = [path for (_, form), name in zip(parts, names, strict=False) for path in trees.paths(form, name)]
+
+    def of_leaves(*args: Any) -> Any:
+        left = iter(args)
+        return f(*(trees.unflatten(form, islice(left, trees.count(form))) for _, form in parts))
+
+    of_leaves.__name__ = called(f)
+    return of_leaves, leaves, [getattr(x, "name", None) or path for x, path in zip(leaves, paths, strict=True)]
+
+
 class TensorPoint(Point):
     """A function of Tensors at some inputs."""
 
@@ -282,12 +301,13 @@ class TensorPoint(Point):
         self, f: Function, inputs: Sequence[Any], names: Sequence[str] = (), results: Sequence[str] = ()
     ) -> None:
         check_function(f, "f", "a function of Tensors")
-        self.f, self.f_name = f, called(f)
+        self.f_name = called(f)
         _check_call(f, self.f_name, inputs)
-        chosen = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-        self.checked = chosen or list(range(len(inputs)))
-        self.inputs: list[Any] = [asarray(x) if i in self.checked else x for i, x in enumerate(inputs)]
-        self.names = self._names(names)
+        known = [*names, *arguments_of(f)[len(names) :], *[""] * len(inputs)]
+        self.f, leaves, self.names = _of_leaves(f, inputs, known)
+        chosen = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
+        self.checked = chosen or list(range(len(leaves)))
+        self.inputs: list[Any] = [asarray(x) if i in self.checked else x for i, x in enumerate(leaves)]
         self.base: dict[int, Vector] = {}
         for i in self.checked:
             self._admit(i)
@@ -301,12 +321,6 @@ class TensorPoint(Point):
         self.graph = Graph(*self.ys)
         self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
         self.oracles = (COMPLEX, FORWARD)
-
-    def _names(self, known: Sequence[str]) -> list[str]:
-        """The name of each input: its own, else that of the argument of ``f`` that it is given for."""
-        names = [*known, *arguments_of(self.f)[len(known) :]]
-        own = [x.name if isinstance(x, Tensor) else None for x in self.inputs]
-        return [o or n for o, n in zip(own, [*names, *[""] * len(own)], strict=False)]
 
     def _admit(self, i: int) -> None:
         x = self.inputs[i]

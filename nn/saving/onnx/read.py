@@ -19,6 +19,7 @@ from nn.errors import FileError
 from nn.saving.onnx import operators  # noqa: F401  (fills the table)
 from nn.saving.onnx.operators.elementwise import DTYPES, NAMES, dtype_of
 from nn.saving.onnx.table import TABLE, Row, row_of
+from nn.saving.pytorch.weights import as_array
 
 OPSET = 28
 """The newest opset whose operators the table knows."""
@@ -403,12 +404,9 @@ class _Reader:
 
 
 def _widened(tensor: Any) -> Any:
-    """A tensor of bfloat16, the upper halves of float32, as float32."""
-    if tensor.HasField("raw_data"):
-        bits = numpy.frombuffer(tensor.raw_data, "<u2")
-    else:
-        bits = numpy.asarray(tensor.int32_data, "uint16")
-    return (bits.astype("uint32") << 16).view("float32").reshape(tuple(tensor.dims))
+    """A tensor of bfloat16 as float32."""
+    raw = tensor.raw_data if tensor.HasField("raw_data") else numpy.asarray(tensor.int32_data, "<u2").tobytes()
+    return as_array(raw, "bfloat16").reshape(tuple(tensor.dims))
 
 
 def _listed(items: list[str], separator: str = ", ") -> str:

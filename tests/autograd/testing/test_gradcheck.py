@@ -140,6 +140,39 @@ class TestPasses:
 # --------------------------------------------------------------------------------------------------------- what it says
 
 
+class TestTrees:
+    """Arguments and results that are dicts, lists and the like, as `grad` takes them."""
+
+    @staticmethod
+    def net(params, x):
+        (layer,) = params["layers"]
+        return {"y": ag.tanh(x @ layer["w"] + layer["b"]), "size": [ag.sum(layer["w"] * layer["w"])]}
+
+    def params(self):
+        return {"layers": [{"w": np.array([[0.5], [-1.0]]), "b": Tensor([0.25])}]}
+
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    def test_a_tree_of_parameters(self, check):
+        assert check(self.net, self.params(), [[1.0, 2.0]])
+
+    def test_those_that_require_grad_are_checked(self):
+        params = self.params() | {"classes": 3}
+        params["layers"][0]["b"].requires_grad_()
+        assert gradcheck(self.net, params, [[1, 2]])
+
+    def test_a_fault_names_the_leaf(self):
+        wrong = squared(lambda g, x: g * x)
+        with pytest.raises(GradcheckError, match=re.escape("input 1 (\"params['w'][0]\")")):
+            gradcheck(lambda params: params["b"] + wrong(params["w"][0]), {"b": Tensor(1.0), "w": [Tensor(2.0)]})
+
+    def test_float32_is_checked_again_in_float64(self):
+        with pytest.warns(UserWarning, match="float32 has too few digits"):
+            assert gradcheck(lambda params: ag.sin(1000.0 * params["w"]), {"w": np.array([0.3], np.float32)})
+
+    def test_a_list_of_numbers_is_an_array(self):
+        assert gradcheck(lambda x: x @ x, [1.0, 2.0])
+
+
 class TestMessage:
     def test_is_complete(self):
         op = product(y=lambda g, x: 3 * g * x)

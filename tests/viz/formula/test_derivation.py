@@ -966,8 +966,8 @@ Z = X @ W
         (ag.sum(ag.exp(ag.sum(C * C, axis=1))), C, "t3[:, None] × C + t3[:, None] × C"),
         (ag.sum(ag.exp(ag.sum(C * C, axis=0))), C, "t3 × C + t3 × C"),
         # Whatever has `if` in it stands in brackets among others.
-        (ag.relu(c) + c * a, c, "(1 if a1 > 0 else 0) + a"),
-        (ag.sum(Z + ag.relu(Z)), W, "Xᵀ·((1 if a1 > 0 else 0) + 1)"),
+        (ag.relu(c) + c * a, c, "(1 if a1 ≠ 0 else 0) + a"),
+        (ag.sum(Z + ag.relu(Z)), W, "Xᵀ·((1 if a1 ≠ 0 else 0) + 1)"),
         (ag.remainder(ag.Tensor(0.7, name="d"), c), c, "-(d // c)"),
         # Equal entries that are summed are counted.
         (ag.exp(ag.mean(column("D", 2, 3) + c)), c, "6·L / 6"),

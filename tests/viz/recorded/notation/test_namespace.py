@@ -48,7 +48,7 @@ def derivative(say, name, *values, index=0, constants=(), **params):
         ("cos", (2,), 0, "-sin(x)"),
         ("tanh", (2,), 0, "1 - a²"),
         ("sigmoid", (2,), 0, "a·(1 - a)"),
-        ("relu", (2,), 0, "1 if a > 0 else 0"),
+        ("relu", (2,), 0, "1 if a ≠ 0 else 0"),
         ("asin", (0.5,), 0, "1 / √(1 - x²)"),
         ("sign", (2,), 0, "0"),
         ("maximum", (2, 3), 0, "0.5 if x = y else (0 if x < y else 1)"),
