@@ -5,7 +5,8 @@
     python -m benchmarks.native --works B D E --threads 2 # by the clock on the wall, on a quiet machine
 
 All take turns; a figure is the mean of the fastest fifth of the rounds, by the processor's clock, so that other
-processes disturb it little. "100 steps" are those of a call: `ag.loop`, which gathers its batches, and `jax.lax.scan`,
+processes disturb it little. With two threads a turn begins when those of the turn before, which wait busily for more
+work, have gone to sleep. "100 steps" are those of a call: `ag.loop`, which gathers its batches, and `jax.lax.scan`,
 which is given one. Before that, the losses of three steps have to agree. Contestants that are not installed are left
 out. `GOALS` are what the ratios are held to. The floor of a step is the time of its multiplications at the rate of a
 large product of NumPy's, and that of its loops: the program in C without products.
@@ -55,6 +56,9 @@ GOALS = {
     },
 }
 """The largest ratio of a step in C to the contestant's; to `lax.scan` and the floor, that of many steps in a call."""
+
+REST = 0.1
+"""Seconds before a turn with two threads: those of OpenBLAS wait busily for 30 ms, those of OpenMP for some."""
 
 TWO_THREADS = {"jit": {"B": 0.9, "D": 0.9, "E": 0.9}}
 """The goals with two threads, in which products alone are divided."""
@@ -162,8 +166,10 @@ def _number(loss: Any) -> Any:
     return loss.detach().numpy() if hasattr(loss, "detach") else loss
 
 
-def microseconds(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Microseconds of a step of each, measured in turns."""
+def microseconds(
+    runs: dict[str, Run], rounds: int, clock: Callable[[], float], rest: float = 0.0
+) -> dict[str, float]:
+    """Microseconds of a step of each, measured in turns; ``rest`` seconds and one run lie before each turn."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     repeats = {}
     for name, (run, _) in runs.items():
@@ -173,6 +179,9 @@ def microseconds(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) 
         repeats[name] = max(1, round(SECONDS / max(1e-6, clock() - start)))
     for _ in range(rounds):
         for name, (run, count) in runs.items():
+            if rest:
+                time.sleep(rest)
+                run()
             start = clock()
             for _ in range(repeats[name]):
                 run()
@@ -208,9 +217,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of products (1); with more, by the clock on the wall")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="save the table")
     given = parser.parse_args(arguments)
-    if os.environ.get("OPENBLAS_NUM_THREADS") != str(given.threads):  # which NumPy reads when it is imported
+    around = surroundings(given.threads)
+    if dict(os.environ) != around:  # libraries read it when they are imported
         command = [sys.executable, "-m", "benchmarks.native", *(sys.argv[1:] if arguments is None else arguments)]
-        os.execve(sys.executable, command, surroundings(given.threads))
+        os.execve(sys.executable, command, around)
     if hasattr(os, "sched_setaffinity"):  # JAX takes every core that it may run on
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-given.threads :])
     clock, goals = (time.process_time, GOALS) if given.threads == 1 else (time.perf_counter, TWO_THREADS)
@@ -229,7 +239,8 @@ def main(arguments: list[str] | None = None) -> int:
         if key in NETS and key != "T" and not agree(runs):  # dropout is drawn by each library's own generator
             wrong.append(key)
         runs |= parts(NETS[key]) if key in GOALS["floor"] and given.threads == 1 else {}
-        found = microseconds(runs, given.rounds if key != "E" else max(5, given.rounds // 4), clock)
+        rounds = given.rounds if key != "E" else max(5, given.rounds // 4)
+        found = microseconds(runs, rounds, clock, REST if given.threads > 1 else 0.0)
         if "loops" in found:
             found["floor"] = floor(NETS[key], found)
         lines.append(row(key, found, goals))

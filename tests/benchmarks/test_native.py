@@ -39,6 +39,22 @@ def test_the_floor_runs_the_loops_of_a_step_without_its_products(monkeypatch, tm
     assert native.floor(NETS["C"], found) == pytest.approx(1000 * multiplications / native.SIDE**3 + 2)
 
 
+def test_the_kernels_of_another_machine_are_not_measured(monkeypatch):
+    class Restarted(Exception):
+        pass
+
+    def restart(path, command, environment):
+        raise Restarted(environment)
+
+    monkeypatch.setattr(native.os, "execve", restart)
+    for name, value in native.surroundings(2).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    with pytest.raises(Restarted) as caught:
+        native.main(["--threads", "2", "--works", "A"])
+    assert "OPENBLAS_CORETYPE" not in caught.value.args[0]
+
+
 def test_a_row_has_the_figures_and_the_ratios_with_their_goals():
     found = {"C": 5.0, "C, 100 steps": 4.0, "floor": 2.5, "NumPy": 15.0, "jit": 25.0, "scan": 10.0}
     ratios = "0.200 (0.25) | 0.400 (0.25) | 1.600 (2.0) |  |"
