@@ -187,6 +187,7 @@ def _block(
         if out.column_step == 1 or width == 1:
             lines.append(f"*({vector} *)({place}) {sign} {name};")
         else:
+            lines.append(f'_Pragma("GCC unroll {width}")')  # else a compiler would keep the sums in memory
             lines.append(f"for (long j = 0; j < {width}; j++) ({place})[j * {out.column_step}] {sign} {name}[j];")
     parameters = (
         f"long n, const {kind} *restrict x, long below, long right, const {kind} *restrict y, long next, long gap, "
