@@ -136,7 +136,7 @@ def quiet() -> AbstractContextManager[Any]:
 
 def read_only(array: Any) -> Any:
     """A read-only view of ``array``, where the backend has read-only arrays; else ``array``."""
-    if not isinstance(array, numpy.ndarray):
+    if type(array) is not numpy.ndarray:
         return array
     view = array.view()
     view.flags.writeable = False

@@ -99,7 +99,7 @@ def space_on(device: str | None) -> Namespace:
 
 def device_of(array: Any) -> str:
     """The device of an array: ``"cpu"``, ``"cuda:0"`` and the like, or the name that another backend has for it."""
-    if isinstance(array, numpy.ndarray | numpy.generic) or type(array) in PYTHON_SCALARS:
+    if issubclass(type(array), numpy.ndarray | numpy.generic) or type(array) in PYTHON_SCALARS:
         return "cpu"
     if cupy.is_cupy(type(array)):
         return f"cuda:{array.device.id}"

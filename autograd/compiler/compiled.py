@@ -9,15 +9,18 @@ import threading
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+import numpy
+
 from autograd import backends, trees
+from autograd.common.locks import fork_safe
 from autograd.common.messages import describe, of_type
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
 from autograd.compiler.trace import Trace, is_array
-from autograd.compiler.tracing.guards import Guard
+from autograd.compiler.tracing.guards import Content, Guard
 from autograd.compiler.tracing.numbers import KINDS
 from autograd.compiler.tracing.surroundings import place_of
 from autograd.engine.modes import MODE, TRACER
@@ -53,7 +56,7 @@ class Compiled(Generic[P, R]):
         self._places: dict[Any, Guard] = {}  # those that the function finds
         self._fixed: set[Any] = set()  # the numbers whose values are asked for, and make programs of their own
         self._warned = False
-        self._lock = threading.RLock()
+        self._lock = fork_safe(threading.RLock())
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
@@ -158,7 +161,7 @@ class Compiled(Generic[P, R]):
             known.insert(0, found)
             return found
         for guard in latest.broken_guards():
-            self._places |= {k: g for g in guard.numbers() if (k := place_of(g)) not in self._fixed}
+            self._free_places(latest.trace.places_of(guard.holder) if type(guard) is Content else guard.numbers())
         self._turns += 1
         if self._turns == FORMS:
             broken = latest.broken_guards()
@@ -180,6 +183,8 @@ class Compiled(Generic[P, R]):
                     "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
         trace = self._trace(args, kwargs)
+        if self._free_places([place for array in trace.large for place in trace.places_of(array)]):
+            trace = self._trace(args, kwargs)
         if trace.is_differentiated:
             for guard in trace.changes:
                 guard.restore()
@@ -205,16 +210,26 @@ class Compiled(Generic[P, R]):
         self._make_room()
         return made
 
+    def _free_places(self, found: Iterable[Guard]) -> bool:
+        """Note numbers and arrays that may vary from now on. Returns whether there are new ones."""
+        new = {place_of(guard): guard for guard in found}
+        new = {place: guard for place, guard in new.items() if place not in self._fixed and place not in self._places}
+        self._places |= new
+        return bool(new)
+
     def _trace(self, args: Any, kwargs: Any) -> Trace:
-        """Trace with varying numbers as inputs; if that fails, with their present values as constants."""
+        """Trace with varying numbers and arrays as inputs; if that fails, with their present values as constants."""
         free, places = frozenset(self._free), dict(self._places)
-        if not free and not places:
-            return Trace(self.function, args, kwargs, unless_differentiated=True)
-        try:
-            trace = Trace(self.function, args, kwargs, True, free, places)
-        except Exception:
-            trace = Trace(self.function, args, kwargs, unless_differentiated=True)
-            trace.asked = {*free, *places}
+        numbers = {place: guard for place, guard in places.items() if not isinstance(guard.now(), numpy.ndarray)}
+        for given in (free, places), (free, numbers), (frozenset[int](), dict[Any, Guard]()):
+            try:
+                trace = Trace(self.function, args, kwargs, True, *given)
+            except Exception:
+                if not any(given):
+                    raise
+            else:
+                trace.asked |= {*free, *places}.difference(*given)
+                break
         if not trace.is_differentiated:
             self._fixed |= trace.asked
             self._free -= self._fixed

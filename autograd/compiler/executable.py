@@ -84,7 +84,7 @@ def check_apart(program: Program) -> None:
     """Raise if two states share memory and one of them is updated: in eager mode the other would change too, but a
     program treats them as separate. Counters may share memory, as an earlier program may have merged them.
     """
-    found = [(_addressed(state.origin.data), state) for state in program.states]
+    found = [(_addressed(state.origin._data), state) for state in program.states]
     spans = [(*byte_bounds(array), array, state) for array, state in found if array is not None]
     spans.sort(key=lambda span: span[:2])
     reaching: list[tuple[int, Any, Value]] = []
@@ -109,7 +109,7 @@ def _with(
     def run_with(*arrays: Any) -> list[Any]:
         for generator, state in restarts:
             generator.bit_generator.state = state
-        return run(*arrays, *[tensor.grad.data for tensor in tensors])  # type: ignore[union-attr]
+        return run(*arrays, *[tensor.grad._data for tensor in tensors])  # type: ignore[union-attr]
 
     return run_with
 
@@ -151,7 +151,7 @@ def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, A
 
 def _is_shared(tensor: Tensor) -> bool:
     """Whether the array of ``tensor``, or a view of it, is referenced elsewhere."""
-    array = tensor.data
+    array = tensor._data
     if others(array) > 1:  # the Tensor holds it
         return True
     memory = owner(array)
@@ -224,7 +224,7 @@ class Executable:
                 self.bound += [None] * (len(self.places) - len(self.bound))
             else:
                 self.homes[state] = self._home(state)
-                self.places.append((state.origin, state.origin.data, state in program.updates))
+                self.places.append((state.origin, state.origin._data, state in program.updates))
                 self.bound.append(state)
         self._merge()
 
@@ -237,9 +237,9 @@ class Executable:
     def _merge(self) -> None:
         """Let Tensors whose values are always equal share one array."""
         for state, kept in self.optimized.merged.items():
-            DATA.__set__(state.origin, kept.origin.data)
-            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
-            self.places.append((state.origin, kept.origin.data, True))
+            DATA.__set__(state.origin, kept.origin._data)
+            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin._data))
+            self.places.append((state.origin, kept.origin._data, True))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
         """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
@@ -259,7 +259,7 @@ class Executable:
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
-        tensor, array = state.origin, state.origin.data
+        tensor, array = state.origin, state.origin._data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
@@ -267,7 +267,7 @@ class Executable:
         if state in self.rebound:
             del array
             plain = plain and not _is_shared(tensor)
-            array = tensor.data
+            array = tensor._data
         turned = state in self.optimized.flipped
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
@@ -282,7 +282,7 @@ class Executable:
     def _has_other_twins(self, state: Value, array: Any) -> bool:
         """Whether an earlier program merged more states into this array than this one does, so that they must part."""
         mine = {state.origin, *(s.origin for s, kept in self.optimized.merged.items() if kept is state)}
-        return any(shared is array and t.data is array and t not in mine for t, shared in list(_TWINS.items()))
+        return any(shared is array and t._data is array and t not in mine for t, shared in list(_TWINS.items()))
 
     def _packed_home(self, state: Value) -> Any:
         """The array that holds several packed states: the one that they share already, or a new one."""
@@ -296,10 +296,10 @@ class Executable:
         for member, start in members:
             piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
             view, tensor = compute("piece", piece, (flat,)), member.origin
-            if owner(tensor.data) is not memory:
-                view[...] = tensor.data
+            if owner(tensor._data) is not memory:
+                view[...] = tensor._data
                 DATA.__set__(tensor, view)
-            self.places.append((tensor, tensor.data, True))
+            self.places.append((tensor, tensor._data, True))
         _HOMES[id(memory)] = memory
         return flat
 
@@ -403,6 +403,7 @@ class Executable:
             memories=tuple(memories.values()),
             wrap=wrap,
             kind=_kind,
+            array=numpy.array,
         )
         marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
         for i, node in enumerate(self.nodes):
@@ -438,8 +439,11 @@ class Executable:
     def _result(self, scope: dict[str, Any]) -> str:
         """The source that builds the function's result."""
         result = self.trace.result
-        wrapped = [f"wrap(outputs[{i}], node_{i})" if t else f"outputs[{i}]" for i, t in enumerate(result.is_tensor)]
-        arrays = iter(wrapped)
+        forms = [
+            "wrap(outputs[{0}], node_{0})" if tensor else "outputs[{0}]" if scalar else "array(outputs[{0}])"
+            for tensor, scalar in zip(result.is_tensor, result.is_scalar, strict=True)
+        ]
+        arrays = iter([form.format(i) for i, form in enumerate(forms)])
         leaves = iter([next(arrays) if leaf is ARRAY else _named(leaf, scope) for leaf in result.leaves])
         return _built(result.structure, leaves, scope)
 
@@ -474,14 +478,14 @@ class Executable:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
         if not self.holds():
             return False
-        if any(tensor.data is not home for tensor, home, _ in self.places):
+        if any(tensor._data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
         anew = False
         merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
         scope = self.is_settled.__globals__
         for i in range(len(self.places)):
             tensor, home, updated = self.places[i]
-            array = tensor.data
+            array = tensor._data
             if array is home:
                 del array, home
                 if i in self.counted and sys.getrefcount(scope[f"home_{i}"]) > scope[f"count_{i}"]:

@@ -30,6 +30,9 @@ from autograd.engine.modes import MODE, Mode
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError, TraceError
 
+COMPARED = 1 << 16
+"""The size in bytes up to which an array that operations of Tensors use, and maybe NumPy, is compared at each call."""
+
 ARRAY = object()
 """Placeholder for an array among the leaves of a result."""
 
@@ -113,6 +116,7 @@ class Result:
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
+        self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # no array of shape ()
         self.values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in arrays]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
 
@@ -129,7 +133,7 @@ class Trace:
 
     ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are no arrays, and
     ``places`` those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is
-    where the program reads those of the arguments.
+    where the program reads those of the arguments. ``large`` are arrays that are not compared.
     """
 
     def __init__(
@@ -162,6 +166,7 @@ class Trace:
             raise
         self.changes: list[Guard] = []
         self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
+        self.asked, self.large = tracer.asked, list[Any]()
         if self.is_differentiated and unless_differentiated:
             tracer.settle_numbers(back)
             return
@@ -178,6 +183,7 @@ class Trace:
                     tracer.name_values(latest)
                     tracer.lines.close()
                     tracer.current.clear()  # these refer to the tracer, and it to them
+                    tracer.arrays.clear()
                     tracer.knobs.clear()
             surroundings.check_draws()
             if (self.numbers or back) and surroundings.asks_for_types():
@@ -206,17 +212,21 @@ class Trace:
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
-        found = [*surroundings.watched(), *contents(surroundings.arrays, live)]
+        self.large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
+        found = [*surroundings.watched(), *contents(surroundings.arrays, self.large)]
         guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
         self.guards = [
             guard.with_value(tracer.freed[key]) if (key := place_of(guard)) in tracer.freed else guard
             for guard in guards
         ]
-        self.asked = tracer.asked
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
         self.rebound = tracer.rebound
         self.restarts = tracer.restarts()
+
+    def places_of(self, array: Any) -> list[Guard]:
+        """The places where the function finds an array."""
+        return [place for guard in self.guards for place in guard.places() if place.value is array]
 
     def _followed(
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments
@@ -235,6 +245,7 @@ class Trace:
                     stand_in.requires_grad = leaf.requires_grad
                     stand_ins.append(stand_in)
                 else:
+                    traced.scalar = False
                     stand_ins.append(traced)
             for t, name in zip(stand_ins, arguments.names, strict=True):
                 places = (t, t.data) if isinstance(t, Tensor) else (t,)

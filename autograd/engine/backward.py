@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autograd import backends
+from autograd.common.locks import fork_safe
 from autograd.common.messages import describe, of_type
 from autograd.common.shapes import broadcast_axes
 from autograd.engine.graph import Node, reachable, vertex_of, vertices_of
@@ -213,7 +214,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     return wrap(seed) if create_graph else seed
 
 
-_accumulating = threading.RLock()  # two threads may add to the gradient of one leaf
+_accumulating = fork_safe(threading.RLock())  # two threads may add to the gradient of one leaf
 _set_grad = vars(Tensor)["grad"].__set__
 
 

@@ -94,7 +94,8 @@ class Tensor(TensorMethods):
         Lists and numbers take the dtype of a floating-point leaf. Raises `DTypeError` for an array of integers where
         the leaf requires grad.
         """
-        return self._data
+        array = self._data
+        return array[()] if type(array) is _NDARRAY and not array.shape else array  # a state of a program
 
     @data.setter
     def data(self, value: Any) -> None:

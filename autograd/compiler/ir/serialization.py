@@ -49,12 +49,13 @@ RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
 class Stored:
     """The array of a state of a loaded program, in place of a Tensor."""
 
-    __slots__ = ("data", "__weakref__")
+    __slots__ = ("_data", "__weakref__")
 
     requires_grad = False
+    data = property(lambda self: self._data)
 
     def __init__(self, data: Any) -> None:
-        self.data = data
+        self._data = data
 
 
 # ------------------------------------------------------------------------------------------------------------ writing

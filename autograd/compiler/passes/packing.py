@@ -29,7 +29,7 @@ SMALL = 1 << 16
 
 def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
     """The array in which an earlier program has packed these members in this order, or ``None``."""
-    first = members[0][0].origin.data
+    first = members[0][0].origin._data
     memory = owner(first)
     if id(memory) not in HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
         return None
@@ -40,7 +40,7 @@ def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]]
     flat = raw.view(dtype)
     for member, start in members:
         view = compute("piece", {"start": start, "shape": member.shape, "flip": member in flipped}, (flat,))
-        array = member.origin.data
+        array = member.origin._data
         if owner(array) is not memory or array.ctypes.data != view.ctypes.data or array.strides != view.strides:
             return None
     return flat
@@ -55,7 +55,7 @@ def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterabl
     for state in states:
         members += [(each, start + offset) for each, offset in program.packed.get(state, [(state, 0)])]
         start += shapes.size(state.shape)
-    if not any(id(owner(member.origin.data)) in HOMES for member, _ in members):
+    if not any(id(owner(member.origin._data)) in HOMES for member, _ in members):
         return True
     dtype = members[0][0].dtype
     return lying_together(dtype, start * dtype.itemsize, members, flipped) is not None
@@ -129,7 +129,7 @@ def same_counters(program: Program) -> Program:
     for state, value in program.updates.items():
         counter, formula = formulas.get(value, (None, 0))
         if counter is state:
-            kept = first.setdefault((state.dtype, str(state.origin.data.item()), formula), state)  # zeros have a sign
+            kept = first.setdefault((state.dtype, str(state.origin._data.item()), formula), state)  # zeros have a sign
             if kept is not state:
                 merged[state] = kept
     if not merged:
@@ -232,7 +232,7 @@ class _Together:
 
     @property
     def data(self) -> Any:
-        parts = [state.origin.data.T if state in self.flipped else state.origin.data for state in self.states]
+        parts = [state.origin._data.T if state in self.flipped else state.origin._data for state in self.states]
         return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
 
 

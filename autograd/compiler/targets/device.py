@@ -223,8 +223,8 @@ class DeviceExecutable(Executable):
             if state in program.packed:
                 self.homes[state] = self._flat_home(space, state)
             else:
-                self.homes[state] = state.origin.data
-                self.places.append((state.origin, state.origin.data, state in program.updates))
+                self.homes[state] = state.origin._data
+                self.places.append((state.origin, state.origin._data, state in program.updates))
         self._merge()
         made = Source(program, self.homes, space)
         self.source = made.text()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 
 from autograd.backends import SPACES
+from autograd.common.locks import fork_safe
 from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.passes.algebra import algebra
 from autograd.compiler.passes.optimize import optimize
@@ -33,9 +34,10 @@ class _Home:
     """The array of a carry or a result, in place of a Tensor."""
 
     requires_grad = False
+    data = property(lambda self: self._data)
 
     def __init__(self, value: Any) -> None:
-        self.data = value
+        self._data = value
 
 
 class _StepEmitter(Emitter):
@@ -71,9 +73,9 @@ class StepKernel:
     """
 
     def __init__(self, body: Body) -> None:
-        self.lock = threading.Lock()
+        self.lock = fork_safe(threading.Lock())
         self.program, self.carries, ys = _program(body)
-        homes = {state: state.origin.data for state in self.program.states}
+        homes = {state: state.origin._data for state in self.program.states}
         own = [home for home, _ in ys if all(home is not carry for carry in self.carries)]
         emitter = _StepEmitter(Plan(self.program, homes, has_kernel), own)
         self.source = emitter.source()
@@ -107,7 +109,7 @@ def with_steps(source: str, program: Program) -> str:
 def source_of(program: Program) -> str:
     """The source of a program, optimized and planned on copies of its states."""
     better = optimize(program)
-    homes = {state: numpy.array(state.origin.data) for state in better.states}
+    homes = {state: numpy.array(state.origin._data) for state in better.states}
     return with_steps(Emitter(Plan(better, homes, has_kernel)).source(), better)
 
 
@@ -148,13 +150,13 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
         else:
             state = _state(value, f"y_{i}")
             updates[state] = value
-        ys.append((state.origin.data, value in carries))
+        ys.append((state.origin._data, value in carries))
     given = [*rows, *more[len(before) :], *consts, *more[: len(before)]]
     program = Program(f"step_of_{body.name}", [x.value for x in given], instructions, [], updates)
     for change in (dead_code, algebra, common_subexpressions, dead_code):
         program = change(program)
     name_plainly([program])
-    return program, [s.origin.data for s in carries], ys
+    return program, [s.origin._data for s in carries], ys
 
 
 def _state(value: Value, name: str = "") -> Value:

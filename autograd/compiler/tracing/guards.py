@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd.compiler.tracing.numbers import KINDS, Number
+from autograd.compiler.tracing.traced import Traced
 from autograd.engine.modes import OPTIONS
 
 MISSING = object()
@@ -60,11 +61,18 @@ class Guard(NamedTuple):
         """Whether it is the value of the trace, or a plain one that is equal to the last bit."""
         return alike(self.now(), self.value)
 
+    def places(self) -> list[Guard]:
+        """This place, or those in a container."""
+        return [self]
+
     def numbers(self) -> list[Guard]:
         """The places where another number of the same type is now."""
+        return [place for place in self.places() if type(place.holder) not in OPTIONS and place.is_another_number()]
+
+    def is_another_number(self) -> bool:
+        """Whether another number of the same type is there now."""
         value, now = self.value, self.now()
-        varies = type(value) in KINDS and type(now) is type(value) and not alike(now, value)
-        return [self] if varies and type(self.holder) not in OPTIONS else []
+        return type(value) in KINDS and type(now) is type(value) and not alike(now, value)
 
     def source(self, number: int) -> str:
         """An expression in ``holder_…``, ``value_…`` and `SCOPE` that is true while the guard holds. It raises
@@ -110,7 +118,7 @@ class Attribute(Guard):
     def with_value(self, value: Any) -> Guard:
         """The guard of another value."""
         try:
-            weak = value if value is MISSING or type(value) is Number else weakref.ref(value)
+            weak = value if value is MISSING or type(value) in (Number, Traced) else weakref.ref(value)
         except TypeError:
             weak = value
         return self._replace(value=weak)
@@ -198,18 +206,16 @@ class Items(Guard):
         keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
         return f"len({holder}) == {length} and all({keys}) and all({values})"
 
-    def numbers(self) -> list[Guard]:
-        """The places where another number of the same type is now."""
+    def places(self) -> list[Guard]:
+        """The places of the items."""
         now, name = self.now(), self.name
         if isinstance(now, frozenset) or len(now) != len(self.value) or not isinstance(self.holder, dict | list):
             return []
         if isinstance(self.holder, list):
-            pairs: list[Guard] = [Entry(self.holder, i, value, f"{name}[{i}]") for i, value in enumerate(self.value)]
-        else:
-            half = len(now) // 2
-            items = zip(self.value[:half], self.value[half:], strict=True)
-            pairs = [Guard(self.holder, key, value, f"{name}[{key!r}]") for key, value in items]
-        return [guard for pair in pairs for guard in pair.numbers()]
+            return [Entry(self.holder, i, value, f"{name}[{i}]") for i, value in enumerate(self.value)]
+        half = len(now) // 2
+        items = zip(self.value[:half], self.value[half:], strict=True)
+        return [Guard(self.holder, key, value, f"{name}[{key!r}]") for key, value in items]
 
     def restore(self) -> None:
         """Put the items back."""

@@ -55,6 +55,10 @@ def _now() -> Tracer:
     return tracer  # type: ignore[no-any-return]
 
 
+def _traced(x: Any) -> Traced:
+    return x if type(x) is Traced else Traced(_now(), _now().lift(x))
+
+
 def _reduction(name: str) -> Callable[..., Any]:
     def reduce(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
         if type(x) is not Traced:
@@ -74,7 +78,7 @@ class _Module:
     __name__ = "autograd.compiler.tracing.namespace"
 
     def permute_dims(self, x: Any, axes: Any) -> Any:
-        x = self.asarray(x)
+        x = _traced(x)
         order = shapes.normalize_axes(tuple(axes), x.ndim)
         return x.tracer.viewed(x, View("permute_dims", {"axes": order}))
 
@@ -86,14 +90,14 @@ class _Module:
         return self.permute_dims(x, order)
 
     def reshape(self, x: Any, shape: Any, copy: bool | None = None) -> Any:
-        x = self.asarray(x)
+        x = _traced(x)
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
             return Traced(x.tracer, x.value) if copy else x.as_view(x.value)
         return x.tracer.reshaped(x, target, copy)
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
-        x = self.asarray(x)
+        x = _traced(x)
         return x.tracer.viewed(x, View("broadcast_to", {"shape": tuple(shape)}))
 
     def squeeze(self, x: Any, axis: Any) -> Any:
@@ -113,7 +117,9 @@ class _Module:
         return x if type(x) is Traced and not copy and not x.weak else Traced(tracer, value)
 
     def asarray(self, x: Any, dtype: Any = None, copy: Any = None, device: Any = None) -> Any:
-        made = x if type(x) is Traced and not copy else Traced(_now(), _now().lift(x))
+        made = _traced(x)
+        if made is x and (copy or not (x.shape or x.scalar)):  # of an array of shape () it makes a number
+            made = Traced(x.tracer, x.value)
         return made if dtype is None or made.dtype == dtype else self.astype(made, dtype)
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:

@@ -43,6 +43,7 @@ import numpy
 from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, ContextValue, Guard, Items, Variable
 from autograd.compiler.tracing.lines import NOTHING, PACKAGES, attributes_of
 from autograd.compiler.tracing.numbers import Number
+from autograd.compiler.tracing.traced import Traced
 from autograd.engine.memory import owner
 from autograd.engine.modes import OPTIONS, WATCHED
 from autograd.engine.tensor import Tensor
@@ -115,7 +116,7 @@ class Surroundings:
         if isinstance(value, Tensor):
             self.tensors.append(value)
             return
-        known = value is None or value is MISSING or kind in PLAIN or kind is Number
+        known = value is None or value is MISSING or kind in PLAIN or kind in (Number, Traced)
         if known or id(value) in self._seen:
             return
         if len(self._seen) > MOST:
@@ -315,7 +316,8 @@ class Surroundings:
             if isinstance(value, FunctionType | staticmethod | classmethod | property):
                 self._visit(value, f"{name}.{key}")
                 if isinstance(value, FunctionType) and not key.startswith("__") and _is_users_class(cls):
-                    self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
+                    for each in (kind, cls):  # cls: super() finds it there
+                        self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
             elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), FunctionType):
                 self._visit(wrapped, f"{name}.{key}")
             elif type(value) is MemberDescriptorType:
@@ -323,7 +325,8 @@ class Surroundings:
                     self._note(Guard(thing, key, MISSING, f"{name}.{key}"))
             elif key not in own and not key.startswith("__"):
                 if not hasattr(type(value), "__get__"):
-                    self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
+                    for each in (kind, cls):
+                        self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
                     if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # where it may be overridden
                         self._note(self._attribute(thing, own, key, name))
                 elif _is_users_class(type(value)):
@@ -448,9 +451,10 @@ def _frozen(part: Any) -> Any:
     return part.tobytes() if isinstance(part, numpy.ndarray) else part
 
 
-def contents(arrays: Iterable[tuple[Any, str]], read: Any) -> list[Content]:
-    """Guards of the contents of writable arrays, except those that the program reads at each call."""
-    return [Content.of(array, name) for array, name in arrays if id(array) not in read and _is_writable(array)]
+def contents(arrays: Iterable[tuple[Any, str]], large: Iterable[Any]) -> list[Content]:
+    """Guards of the contents of writable arrays, except some ``large`` ones."""
+    unwatched = set(map(id, large))
+    return [Content.of(array, name) for array, name in arrays if id(array) not in unwatched and _is_writable(array)]
 
 
 def _is_writable(array: Any) -> bool:

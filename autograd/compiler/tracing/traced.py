@@ -18,6 +18,8 @@ from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError, DTypeError, TraceError
 from autograd.interop.numpy_protocol import NAMES, call, called
 
+DIVMOD: Any = numpy.divmod
+
 
 def _namespace() -> Any:
     """The functions of traced arrays."""
@@ -39,17 +41,20 @@ class Traced:
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
     another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and what is
     written to the one is read from the other. ``weak``: a Python number, which takes the dtype of the arrays it meets.
+    ``scalar``: one of NumPy's numbers, which has no memory, and not an array of shape ().
     """
 
-    __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "_value", "_version", "__weakref__")
+    __slots__ = ("tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "__weakref__")
 
     def __init__(self, tracer: Any, value: Value, weak: bool = False) -> None:
         self.tracer, self._value, self.weak = tracer, value, weak
-        self.shape, self.dtype = value.shape, value.dtype
+        self.shape, self.dtype, self.scalar = value.shape, value.dtype, not value.shape
         self.base: Traced | None = None
         self.path: tuple[View, ...] = ()
         self._version = 0  # how often the memory was written to
         tracer.made.append(weakref.ref(self))
+
+    __class__ = property(lambda self: self.dtype.type if self.scalar else numpy.ndarray)  # for isinstance
 
     @property
     def memory(self) -> Traced:
@@ -67,7 +72,9 @@ class Traced:
     def as_view(self, seen: Value, *path: View) -> Traced:
         """A view of this array; ``seen`` is its current value."""
         made = Traced(self.tracer, seen)
-        made.base = base = self.memory
+        if self.scalar:
+            return made
+        made.scalar, made.base = False, (base := self.memory)
         made.path, made._version = (*self.path, *path), base._version
         return made
 
@@ -110,7 +117,9 @@ class Traced:
         """Convert to another dtype."""
         if casting != "unsafe":
             self._no_numpy()
-        return _namespace().astype(self, dtype, copy)  # type: ignore[no-any-return]
+        made: Traced = _namespace().astype(self, dtype, copy)
+        made.scalar = self.scalar
+        return made
 
     def reshape(self, *shape: Any, **options: Any) -> Traced:
         """Return it in another shape."""
@@ -148,6 +157,9 @@ class Traced:
         )
         raise self.tracer.refused
 
+    def __format__(self, form: str) -> str:
+        return self._no_value() if form else repr(self)
+
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __reduce_ex__ = item = tolist = _no_value
 
     def _no_numpy(self, *_: Any, **__: Any) -> Any:
@@ -168,7 +180,9 @@ class Traced:
 
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
-        return Traced(self.tracer, self.value)
+        made = Traced(self.tracer, self.value)
+        made.scalar = self.scalar
+        return made
 
     def flatten(self, order: str = "C") -> Traced:
         """The elements in a copy with one axis."""
@@ -211,6 +225,7 @@ class Traced:
         for x, y in zip(found, theirs, strict=True):
             if type(x) is not Traced:
                 continue
+            x.scalar = isinstance(y, numpy.generic)
             if (x.shape, x.dtype) != (numpy.shape(y), y.dtype):
                 self._refuse_call(name, f"its result is {y.dtype} {y.shape} in NumPy, {x.dtype} {x.shape} in autograd.")
             for part, zero in zeros:
@@ -227,6 +242,8 @@ class Traced:
         """Record a ufunc call, including operators between a NumPy array and this one."""
         if any(hasattr(x, "node") for x in inputs):
             return NotImplemented  # a Tensor records the call itself
+        if ufunc is DIVMOD and method == "__call__" and not options:
+            return _namespace().floor_divide(*inputs), _namespace().remainder(*inputs)
         name = NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or options or name not in (*ELEMENTWISE, "matmul") or ufunc.__name__ in WIDER:
             self._no_numpy()
@@ -235,6 +252,12 @@ class Traced:
     def __repr__(self) -> str:
         return f"Traced({self._value!r})"
 
+    def __divmod__(self, other: Any) -> Any:
+        return DIVMOD(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return DIVMOD(other, self)
+
     __hash__ = object.__hash__
 
 
@@ -242,7 +265,7 @@ def _without_trace(part: Any, zeros: list[tuple[Traced, Any]]) -> Any:
     """``part``, or if it is traced, zeros or a number of its shape and dtype; zeros are noted."""
     if type(part) is not Traced:
         return part.value if hasattr(type(part), "ask") else part  # a number that varies
-    zeros.append((part, numpy.zeros(part.shape, part.dtype)))
+    zeros.append((part, numpy.zeros(part.shape, part.dtype)[() if part.scalar else ...]))
     return zeros.pop()[1].item() if part.weak else zeros[-1][1]
 
 
@@ -276,13 +299,18 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
         if not (hasattr(other, "dtype") or isinstance(other, complex | float | int | list | tuple)):
             self._no_numpy()  # None, a text, a Fraction
         pair = (other, self) if swapped else (self, other)
-        return self.tracer.matmul(*pair) if name == "matmul" else self.tracer.elementwise(name, pair)
+        if name == "matmul":
+            return self.tracer.matmul(*pair)
+        found = self.tracer.elementwise(name, pair)
+        if name == "power" and not swapped and self.dtype == bool and type(other) is int:  # x**2 is int8, x**3 int64
+            found = found.astype((numpy.ones(1, bool) ** other).dtype)
+        return found
 
     return method
 
 
 def _in_place(name: str) -> Callable[..., Any]:
-    """Record ``x += y``, which writes to the memory of ``x``; a scalar of shape () is replaced instead."""
+    """Record ``x += y``, which writes to the memory of ``x``; a scalar is replaced instead."""
     operate = _operator(name)
 
     def method(self: Traced, other: Any) -> Any:
@@ -294,10 +322,7 @@ def _in_place(name: str) -> Callable[..., Any]:
                 )
             other = other.data
         result = operate(self, other)
-        if not self.shape:
-            self.tracer.refuse_writing(self)
-            return result
-        if type(result) is not Traced:
+        if self.scalar or type(result) is not Traced:
             return result
         if result.shape != self.shape:
             raise ValueError(f"an array of shape {self.shape} can't take the value of shape {result.shape} in place")
@@ -314,7 +339,7 @@ def _in_place(name: str) -> Callable[..., Any]:
 for _name, _op in {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
-    "xor": "bitwise_xor",
+    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
 }.items():  # fmt: skip
     setattr(Traced, f"__{_name}__", _operator(_op))
     setattr(Traced, f"__r{_name}__", _operator(_op, swapped=True))

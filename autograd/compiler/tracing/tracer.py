@@ -22,8 +22,8 @@ from autograd.common.shapes import Shape
 from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, mapped, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option
-from autograd.compiler.tracing.lines import Lines, is_users, line_of_user
+from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
+from autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user
 from autograd.compiler.tracing.names import name_values
 from autograd.compiler.tracing.numbers import KINDS, Number, Place
 from autograd.compiler.tracing.surroundings import Surroundings, place_of
@@ -87,6 +87,7 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
+        self.arrays: dict[int, tuple[Traced, Any]] = {}  # those of the program in place of arrays that are found
         self.guards: dict[tuple[int, str], Guard] = {}
         self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # those written, and their values before
@@ -201,7 +202,13 @@ class Tracer:
         kinds = tuple(kind_of(x) for x in args)
         weak = all(isinstance(kind, type) for kind in kinds)
         dtypes = resolved(name, kinds)
-        return self.emit(name, [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)], {}, weak)
+        try:
+            lifted = [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)]
+        except OverflowError:  # NumPy compares with integers beyond the dtype, too
+            if dtypes[-1].kind != "b":
+                raise
+            return self.elementwise(name, [numpy.asarray(x) if type(x) is int else x for x in args])
+        return self.emit(name, lifted, {}, weak)
 
     def matmul(self, x: Any, y: Any) -> Any:
         """Record a product of matrices, vectors or stacks of matrices."""
@@ -395,17 +402,16 @@ class Tracer:
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the trace created; ``None`` if it was written to a state instead."""
+        if type(array) is not Traced or array.weak:
+            array = Traced(self, self.lift(array))
         if raw is None or type(raw) is Traced:
             self.refuse_writing(tensor)
-            made = array if type(array) is Traced and not array.weak else Traced(self, self.lift(array))
-            self._name(made)
-            self.lines.made(made.value)
-            return made
+            self._name(array)
+            self.lines.made(array.value)
+            return array
         before = self.read(tensor, raw)
         if array is before:
             return None
-        if type(array) is not Traced:
-            array = Traced(self, self.lift(array))
         if array.shape != before.shape or array.dtype != before.dtype:
             raise TraceError(
                 f"{line_of_user()} gives {self.states[id(tensor)]!r} a value of {array.shape} {array.dtype} while the "
@@ -532,6 +538,8 @@ class Tracer:
         if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # else an optimizer is at work
             self.seen_reads.add(key)
             self._found(holder, name, self.surroundings.read)
+        elif isinstance(groups := attributes_of(holder).get(name), list):
+            self.surroundings.guards.setdefault((Items, id(groups), None), Items.of(groups, name))
 
     def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
         """Search an object that the function reached, with tracing switched off."""
@@ -632,19 +640,33 @@ class Tracer:
                 )
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
-        """Replace numbers that vary between calls by `Number` objects. Returns the guards that restore the values, each
-        with a weak reference to its `Number`.
+        """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that
+        restore the values, each with a weak reference to what stands there.
         """
         back: list[tuple[Guard, Any]] = []
         for place, guard in places.items():
-            value = guard.now()
+            value, name = guard.now(), value_name(str(guard.name).rpartition(".")[2].rpartition(" ")[2])
             if type(value) in KINDS:
-                text = self.unique(value_name(str(guard.name).rpartition(".")[2].rpartition(" ")[2]))
-                number = Number(self, value, text, guard.now, frozenset((place,)))
-                with suppress(Exception):  # an object that refuses it keeps its number
-                    guard.with_value(number).restore()
-                back += [(guard.with_value(value), weakref.ref(number))] if guard.now() is number else []
+                made: Any = Number(self, value, self.unique(name), guard.now, frozenset((place,)))
+            elif type(value) is numpy.ndarray and value.dtype.kind in "fciub":
+                made = next((traced for traced, array in self.arrays.values() if array is value), None)
+                made = made or self._array(value, name)
+            else:
+                continue
+            with suppress(Exception):  # an object that refuses it keeps its value
+                guard.with_value(made).restore()
+            back += [(guard.with_value(value), weakref.ref(made))] if guard.now() is made else []
         return back
+
+    def _array(self, array: Any, name: str) -> Traced:
+        """An array that the function finds, as a state that it must not write to."""
+        value = Value("state", array.shape, array.dtype, self.unique(name))
+        value.origin = wrap(array, name=value.name)
+        made = Traced(self, value)
+        made.scalar = False
+        self.arrays[id(made)] = made, array
+        self.arguments[id(made)] = value.name
+        return made
 
     def settle_numbers(self, back: Sequence[tuple[Guard, Any]]) -> None:
         """Restore the numbers that `substituted` replaced, unless the function has assigned others, and record in the
@@ -664,9 +686,11 @@ class Tracer:
     def _settled(self, guard: Guard) -> Guard:
         whole = type(guard.value) is tuple
         parts = guard.value if whole else (guard.value,)
-        if not any(type(part) is Number for part in parts):
+        if not any(type(part) in (Number, Traced) for part in parts):
             return guard
-        plain = [part.value if type(part) is Number else part for part in parts]
+        plain = [
+            part.value if type(part) is Number else self.arrays.get(id(part), (None, part))[1] for part in parts
+        ]
         freed = [
             Varies(type(value)) if type(part) is Number and not part.places & self.asked else value
             for part, value in zip(parts, plain, strict=True)

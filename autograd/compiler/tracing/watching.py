@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from autograd.common.locks import fork_safe
 from autograd.compiler.tracing.guards import MISSING
 from autograd.compiler.tracing.lines import is_users, line_of_user
 from autograd.compiler.tracing.traced import Traced
@@ -19,7 +20,7 @@ DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 NAME: Any = Tensor.__dict__["name"]
-_LOCK = threading.Lock()
+_LOCK = fork_safe(threading.Lock())
 _watchers = 0
 
 

@@ -10,13 +10,14 @@ from contextvars import ContextVar
 from typing import Any
 
 from autograd.backends import FORWARDS
+from autograd.common.locks import fork_safe
 from autograd.compiler.tracing.namespace import TRACE
 from autograd.engine.declare.operation import OPS
 
 WHOLE: ContextVar[frozenset[str]] = ContextVar("autograd_whole", default=frozenset())
 """The operations that traces of this thread and task keep whole."""
 
-_LOCK = threading.Lock()
+_LOCK = fork_safe(threading.Lock())
 _users: Counter[str] = Counter()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
+import signal
 import threading
 import tracemalloc
 import warnings
@@ -763,6 +765,31 @@ def test_threads_that_call_one_function() -> None:
     assert not errors
     assert (w.data == 400.0).all()
     assert sorted(seen) == [(float(i), float(i)) for i in range(1, 401)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_fork_while_another_thread_is_in_a_call() -> None:
+    f = ag.compile(lambda x: x * 2.0)
+    x, inside, over = ag.ones(3), threading.Event(), threading.Event()
+    f(x)
+
+    def call() -> None:
+        with f.lock:
+            inside.set()
+            over.wait()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    inside.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        os._exit(0 if f(x).tolist() == [2.0] * 3 and ag.compile(lambda x: x + 1.0)(x).tolist() == [2.0] * 3 else 1)
+    over.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert f(x).tolist() == [2.0] * 3
 
 
 def test_threads_that_compile_and_threads_that_do_not() -> None:

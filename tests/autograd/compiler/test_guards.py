@@ -294,3 +294,18 @@ def test_replaced_optimizer_state_is_used() -> None:
         return w.tolist()  # type: ignore[no-any-return]
 
     assert trained(compiled=True) == pytest.approx(trained(compiled=False), rel=1e-12)
+
+
+def test_an_array_that_only_the_program_reads_may_change() -> None:
+    a, b = np.ones(3), np.ones(3)
+    with traces() as count:
+        f = ag.compile(lambda x: (x + a) * b)
+        for i in range(8):
+            a[0], b[1] = i, i + 1
+            agree_exactly(f(ag.ones(3)), (ag.ones(3) + a) * b)
+    assert count() <= 3
+    assert len(f.programs) == 1
+
+
+def agree_exactly(found: ag.Tensor, expected: ag.Tensor) -> None:
+    np.testing.assert_array_equal(found.data, expected.data)

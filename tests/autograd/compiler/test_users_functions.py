@@ -1435,6 +1435,76 @@ def what_was_taken_of_a_parameter_follows(wrap: Wrap) -> Any:
     return [t.detach() for t in taken[0]], taken[1], taken[2].detach(), [p.detach() for p in model.parameters()]
 
 
+@followed
+def a_method_of_a_base_class_that_is_exchanged(wrap: Wrap) -> Any:
+    class Base:
+        factor = 1.0
+
+        def scaled(self, x: Any) -> Any:
+            return x * 2.0
+
+    class Derived(Base):
+        def scaled(self, x: Any) -> Any:
+            return super().scaled(x) + super().factor
+
+    each = Derived()
+    f = wrap(lambda x: each.scaled(x) + 1.0)
+    seen = [f(x) for x in xs()]
+    Base.scaled = lambda self, x: x * 7.0  # type: ignore[method-assign]
+    seen += [f(x) for x in xs()]
+    Base.factor = 3.0
+    return seen, [f(x) for x in xs()]
+
+
+@followed
+def a_group_that_is_added_to_an_optimizer(wrap: Wrap) -> Any:
+    first, second = parameter(), parameter((0.5, 0.5, 0.5))
+    optimizer = nn.optim.SGD([first], lr=0.1)
+
+    @wrap
+    def step(x: Any) -> Any:
+        first.zero_grad()
+        second.zero_grad()
+        loss = ((first * x + second) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    seen = [step(x) for x in xs()]
+    optimizer.param_groups.append({**optimizer.param_groups[0], "params": [second], "lr": 0.01})
+    return seen, [step(x) for x in xs()], first.detach(), second.detach()
+
+
+@followed
+def an_array_that_numpy_and_a_tensor_use(wrap: Wrap) -> Any:
+    a, k = np.arange(3.0), [0]
+    f = wrap(lambda x: (x + a + (a.mean() if x.shape[0] == 2 else 0), float(a.max())))
+    seen = []
+    for i, x in enumerate(xs(6, (4, 3))):
+        seen += [f(x), f(x[:2])]
+        a[i % 3] += 1.0
+    return seen, k
+
+
+@followed
+def a_number_that_is_a_state(wrap: Wrap) -> Any:
+    average = ag.Tensor(0.0)
+
+    @wrap
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            average.data = 0.9 * average.data + 0.1 * x.sum().data
+        return x * average
+
+    seen = []
+    for x in xs():
+        f(x)
+        now = average.data
+        now += 1.0  # a number, which is replaced
+        seen.append((now, average.data, average.detach()))
+    return seen
+
+
 PACKAGE = """
 import settings_of_scales as settings
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -185,3 +187,154 @@ def test_an_argument_without_axes_is_not_written_to() -> None:
 def test_others_are_refused(f: Callable[[Any], Any]) -> None:
     with pytest.raises(TraceError, match=r"test_arrays.py:\d+ gives .* to NumPy while the function is traced"):
         ag.compile(f)(given("float64"))
+
+
+ALL_DTYPES = (
+    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64",
+    "complex64", "complex128",
+)  # fmt: skip
+BINARY = (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lt", "le", "gt", "ge", "eq", "ne",
+    "lshift", "rshift",
+)  # fmt: skip
+IN_PLACE = (
+    "iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor", "ilshift", "irshift",
+)  # fmt: skip
+NUMBERS = (True, 2, 2.0, 0, -1, 0.5, 2j, np.float32(2), np.float64(2), np.int8(2), np.int64(2), np.bool_(True))
+
+
+def operations_on(x: Any, others: list[Any]) -> dict[str, Callable[[Any, list[Any]], Any]]:
+    """Operators on ``x`` and each of the others, except those that NumPy refuses."""
+
+    def with_others(name: str, i: int | None) -> list[tuple[str, Callable[[Any, list[Any]], Any]]]:
+        operate = divmod if name == "divmod" else getattr(operator, name)
+        if i is None:
+            return [(name, lambda x, ys: operate(x))]
+        if name in IN_PLACE:
+            return [(f"{name} {i}", lambda x, ys: operate(x.copy(), ys[i]))]
+        forms = [(f"{name} {i}", lambda x, ys: operate(x, ys[i]))]
+        return [*forms, (f"{name} {i} swapped", lambda x, ys: operate(ys[i], x))]
+
+    names = [*BINARY, "divmod", *(IN_PLACE if isinstance(x, np.ndarray) else ())]
+    pairs = [(name, i) for name in names for i in range(len(others))]
+    pairs += [(name, None) for name in ("neg", "pos", "abs", "invert")]
+    found = {}
+    for text, form in [form for pair in pairs for form in with_others(*pair)]:
+        try:
+            form(x, others)
+        except Exception:  # what NumPy refuses, in an error of any kind
+            continue
+        found[text] = form
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shape", [(3,), ()], ids=str)
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_operators_have_numpys_dtypes(dtype: str, shape: tuple[int, ...]) -> None:
+    x = np.array([1, 2, 3])[: 3 if shape else 1].astype(dtype).reshape(shape)
+    arrays = [np.array([3, 1, 2])[: 3 if shape else 1].astype(other).reshape(shape) for other in ALL_DTYPES]
+    count = 0
+    for values in arrays, list(NUMBERS):
+        operations = operations_on(x, values)
+        texts, forms = [*operations], [*operations.values()]
+        count += len(forms)
+        if values is arrays:
+            found = ag.compile(lambda x, *ys, forms=forms: [form(x, ys) for form in forms])(x, *values)
+        else:
+            found = ag.compile(lambda x, forms=forms: [form(x, NUMBERS) for form in forms])(x)
+        for text, form, got in zip(texts, forms, found, strict=True):
+            pair = (part if isinstance(part, tuple) else (part,) for part in (got, form(x, values)))
+            for one, wanted in zip(*pair, strict=True):
+                assert type(one) is type(wanted), (text, dtype)
+                agree(one, wanted, f"{text} of {dtype}")
+    assert count > 100
+
+
+NUMBERS_AND_ARRAYS: dict[str, Callable[[Any], Any]] = {
+    "itself": lambda a: a,
+    "a copy": lambda a: a.copy(),
+    "another dtype": lambda a: a.astype("float32"),
+    "a sum": lambda a: a.sum(),
+    "an element": lambda a: a[()],
+    "a view": lambda a: a[...],
+    "a choice": lambda a: np.where(a > 0, a, 1.0),
+    "a new one": np.zeros_like,
+    "with an axis": np.atleast_1d,
+    "a Tensor": ag.asarray,
+    "kinds": lambda a: [isinstance(x, kind) for x in (a, a + 1, a[()]) for kind in (np.ndarray, np.floating, float)],
+}
+ALIASES: dict[str, Callable[[Any], Any]] = {
+    "the same": lambda a: a,
+    "an element": lambda a: a.reshape(-1)[0],
+    "a view": lambda a: a[...],
+    "a sum": lambda a: a.sum(),
+    "a sum as an array": lambda a: a.sum().reshape(1),
+    "with an axis": np.atleast_1d,
+    "joined": lambda a: a.reshape(1),
+    "a copy": lambda a: a.copy(),
+    "a Tensor": lambda a: ag.asarray(a).detach(),
+}
+
+
+@pytest.mark.parametrize("shape", [(), (1,)], ids=str)
+@pytest.mark.parametrize("name", NUMBERS_AND_ARRAYS)
+def test_arrays_without_axes_are_no_numbers(name: str, shape: tuple[int, ...]) -> None:
+    f = NUMBERS_AND_ARRAYS[name]
+    x = np.full(shape, -2.0)
+    found, expected = ag.compile(f)(x), f(x)
+    assert type(found) is type(expected)
+    agree(found, expected, name)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("shape", [(), (1,)], ids=str)
+@pytest.mark.parametrize("name", ALIASES)
+def test_what_is_written_is_seen_by_its_other_names(name: str, shape: tuple[int, ...], first: bool) -> None:
+    def f(x: Any) -> Any:
+        t = x.copy()
+        u = ALIASES[name](t)
+        if first:
+            t *= 3
+        elif isinstance(u, ag.Tensor):
+            t += 1
+        else:
+            u *= 3
+        return t, u
+
+    for x in np.full(shape, 2.0), np.full(shape, -1.0):
+        for found, expected in zip(ag.compile(f)(x), f(x), strict=True):
+            assert type(found) is type(expected)
+            agree(found, expected, name)
+
+
+@functools.singledispatch
+def doubled(x: Any) -> str:
+    return f"no array: {x}"
+
+
+@doubled.register
+def _(x: np.ndarray) -> Any:
+    return x * 2
+
+
+def matched(x: Any) -> Any:
+    match x:
+        case np.ndarray():
+            return x.sum(axis=0)
+        case ag.Tensor():
+            return x * 3
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x + 1 if isinstance(x, np.ndarray) else x, doubled, matched, lambda x: np.isscalar(x[0, 0])]
+)
+def test_an_array_is_an_instance_of_its_class(f: Callable[[Any], Any]) -> None:
+    compiled = ag.compile(f)
+    for x in given("float64"), given("float64") + 1:
+        agree(compiled(x), f(x), "chosen by its class")
+
+
+def test_an_array_is_not_formatted() -> None:
+    with pytest.raises(TraceError, match="asks for a value"):
+        ag.compile(lambda x: f"{x.mean():.3f}")(given("float64"))
