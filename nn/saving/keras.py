@@ -20,6 +20,7 @@ from autograd import Tensor
 from nn.errors import FileError, StateError
 from nn.modules import convolution, embedding, linear, normalization, recurrent
 from nn.modules.module import Module
+from nn.saving.npz import INVALID, opened
 
 if TYPE_CHECKING:
     import h5py
@@ -42,7 +43,14 @@ class KerasWeights(dict[str, Tensor]):
         Its layers must be those of the Keras model, in the same order within each kind. Raises `nn.errors.StateError`
         that names the layers left over or missing.
         """
-        return fit(self, module)
+        try:
+            return fit(self, module)
+        except StateError:
+            raise
+        except INVALID as error:
+            raise StateError(
+                f"these weights have an unexpected structure, and are perhaps not of Keras: {error}."
+            ) from error
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,7 +68,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     file.seek(0)
     content: IO[bytes] = file
     if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
+        with opened(file) as archive:
             member, config = archive.getinfo("model.weights.h5"), archive.getinfo("config.json")
             if member.file_size > SIZE_FACTOR * size or config.file_size > CONFIG_LIMIT:
                 raise ValueError("its members are larger than the file can hold")

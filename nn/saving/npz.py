@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -135,14 +136,20 @@ def parse(text: str, arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     return header, content
 
 
+def opened(file: IO[bytes]) -> zipfile.ZipFile:
+    """The archive in a file, whose members are not larger than the file."""
+    archive = zipfile.ZipFile(file)
+    if sum(m.compress_size for m in archive.infolist()) > os.fstat(file.fileno()).st_size:
+        raise ValueError("its members overlap")
+    return archive
+
+
 def _read_arrays(file: IO[bytes]) -> dict[str, Any]:
     """Read the arrays of an archive; check each size against the file before memory is allocated."""
     size = os.fstat(file.fileno()).st_size
     arrays: dict[str, Any] = {}
-    with zipfile.ZipFile(file) as archive:
+    with opened(file) as archive:
         members = archive.infolist()
-        if sum(m.compress_size for m in members) > size:
-            raise ValueError("its members overlap")
         if sum(m.file_size for m in members) > COMPRESSION * size:
             raise ValueError(f"its arrays take more than {COMPRESSION} times the size of the file")
         for member in members:
@@ -154,7 +161,7 @@ def _read_arrays(file: IO[bytes]) -> dict[str, Any]:
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 try:
                     shape, _, dtype = read(stream)
-                except (ValueError, SyntaxError, MemoryError, RecursionError):
+                except (ValueError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
                     raise ValueError(f"its array {name!r} has an invalid header") from None
                 if any(n < 0 for n in shape):
                     raise ValueError(f"its array {name!r} has a negative length")

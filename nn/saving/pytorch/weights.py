@@ -8,6 +8,7 @@ by name.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pickletools
 import struct
@@ -20,6 +21,7 @@ import numpy as np
 from autograd import Tensor
 from autograd.common.messages import of_type
 from nn.errors import FileError
+from nn.saving.npz import opened
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 """First bytes of a file of PyTorch before 1.6: a pickle of its magic number."""
@@ -85,7 +87,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _read_archive(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
     """Content with `Stored` for tensors, and a function that gives the bytes of a storage."""
-    archive = zipfile.ZipFile(file)
+    archive = opened(file)
     (program,) = [m for m in archive.infolist() if m.filename.endswith("/data.pkl") and m.filename.count("/") == 1]
     folder = program.filename.removesuffix("data.pkl")
     if f"{folder}constants.pkl" in archive.namelist():
@@ -106,23 +108,23 @@ def _read_archive(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
 
 def _read_legacy(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
     """As `_read_archive`, of four pickles and the storages one after another."""
-    follow(file)  # magic number
-    if follow(file) != 1001:
-        raise FileError("it has an unknown version of PyTorch's format")
-    system = follow(file)
-    if not system["little_endian"]:
-        raise FileError("it was written on a big-endian machine")
-    known: dict[str, Storage] = {}
-    content, keys = follow(file, known), follow(file)
-    size = os.fstat(file.fileno()).st_size
-    storages: dict[str, bytes] = {}
-    for key in keys:
-        (length,) = struct.unpack("<q", file.read(8))
-        count = length * itemsize(known[key].dtype)
-        if not 0 <= count <= size:
-            raise ValueError(f"its storage {key!r} is cut short")
-        storages[key] = file.read(count)
-    return content, lambda wanted: storages[wanted.key]
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:  # whose reads end where the file does
+        follow(content)  # magic number
+        if follow(content) != 1001:
+            raise FileError("it has an unknown version of PyTorch's format")
+        system = follow(content)
+        if not system["little_endian"]:
+            raise FileError("it was written on a big-endian machine")
+        known: dict[str, Storage] = {}
+        found, keys = follow(content, known), follow(content)
+        storages: dict[str, bytes] = {}
+        for key in keys:
+            (length,) = struct.unpack("<q", content.read(8))
+            count = length * itemsize(known[key].dtype)
+            if not 0 <= count <= len(content):
+                raise ValueError(f"its storage {key!r} is cut short")
+            storages[key] = content.read(count)
+    return found, lambda wanted: storages[wanted.key]
 
 
 def itemsize(dtype: str) -> int:
@@ -174,7 +176,7 @@ def _storage(reference: tuple[Any, ...]) -> Storage:
     return Storage(key, DTYPES[named.name], length)
 
 
-def follow(file: IO[bytes], storages: dict[str, Storage] | None = None) -> Any:
+def follow(file: Any, storages: dict[str, Storage] | None = None) -> Any:
     """Follow the pickle at the current position of ``file``; return its value, with `Stored` for each tensor.
 
     ``storages`` receives each storage by its key.

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -180,6 +181,31 @@ def test_links_and_claims_of_size_are_refused(tmp_path):
         file["a"] = np.array([b"text"])
     with pytest.raises(FileError, match="its array 'a' has dtype"):
         nn.load(path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        3, [], "x", {"config": 3}, {"config": {"layers": 3}}, {"config": {"layers": [1]}},
+        {"config": {"layers": {"a": 1}}}, {"config": {"layers": [{"config": 3}]}},
+        {"config": {"layers": [{"config": {"name": [], "epsilon": {}}}]}},
+    ],
+)  # fmt: skip
+def test_a_configuration_of_another_structure_is_refused_or_harmless(config, tmp_path):
+    loaded = nn.load(keras_zip(tmp_path / "m.keras", config=config))
+    with suppress(StateError):
+        model().load_state_dict(loaded)
+
+
+@pytest.mark.parametrize(
+    "name", ["vars", "layers/vars", "model_weights", "lstm/vars/0", "forward_x/vars/1", "bidirectional/vars/0"]
+)
+def test_arrays_of_another_structure_are_refused(name, tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file[name] = np.zeros((0, 3), "float32")
+    for module in (model(), nn.LSTM(3, 2), nn.LSTM(3, 2, bidirectional=True)):
+        with pytest.raises(StateError):
+            module.load_state_dict(nn.load(tmp_path / "m.h5"))
 
 
 def test_cut_files_are_refused(tmp_path):

@@ -400,6 +400,8 @@ def test_a_claim_of_size_takes_no_memory(tmp_path):
     np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 10**6)})
     archive(path, [("a.npy", stream.getvalue() + bytes(64))])
     refused(path, "its array 'a' is cut short")
+    archive(path, [("a.npy", b"\x93NUMPY\x01\x00\x20\x00" + b"{" * 32)])
+    refused(path, "its array 'a' has an invalid header")
     huge = {"class": "MLP", "arguments": {"sizes": [10**6, 10**6, 2], "activation": "sigmoid", "output": None}}
     with_header(path, {"format": 1, "architecture": huge, "content": {"dict": {}}})
     refused(path, "can't be read as a model", nn.load_model)

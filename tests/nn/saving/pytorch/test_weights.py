@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import random
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from typing import ClassVar
@@ -166,6 +167,24 @@ def test_changed_files_are_read_or_refused(tmp_path, written):
         path.write_bytes(whole[:length])
         with pytest.raises(FileError):
             nn.load(path)
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+@pytest.mark.parametrize("written", [write, write_legacy])
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path, written):
+    content = {"w": tensor("FloatStorage", "0", 6, (2, 3), (3, 1)), "n": [1, "x" * 300]}
+    path = written(tmp_path / "m.pt", content, {"0": F32})
+    whole = path.read_bytes()
+    tracemalloc.start()
+    try:
+        for place in range(len(whole) - 4):
+            path.write_bytes(whole[:place] + b"\xff\xff\xff\x7f" + whole[place + 4 :])
+            with suppress(FileError):
+                nn.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**24, f"{peak / 2**20:.0f} MiB"
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
