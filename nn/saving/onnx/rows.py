@@ -275,7 +275,7 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
             w.parts[i.out] = name, part_shape
             return w.reshape(name, (-1,))
     if any(isinstance(e, bool) or not (e is None or isinstance(e, int | slice | numpy.integer)) for e in entries):
-        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
+        return _at_places(w, i, x)
     cuts, gone, new = [], [], []
     axis = position = 0
     for entry in entries:
@@ -299,15 +299,15 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
 
 
 def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
-    """An index with arrays: of one axis, or of all axes at once."""
+    """An index with arrays that are values: of one axis, of all axes at once, or any that is known."""
     arrays = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
     indices = [i.args[entries[k].index] for k in arrays]
-    if any(value.dtype.kind not in "iu" for value in indices) or None in entries:
-        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
-    if len(arrays) == 1 and all(entry == slice(None) for k, entry in enumerate(entries) if k not in arrays):
+    rest = [entry for k, entry in enumerate(entries) if k not in arrays]
+    plain = all(value.dtype.kind in "iu" for value in indices) and all(entry == slice(None) for entry in rest)
+    if plain and len(arrays) == 1:
         return w.node("Gather", x, w.name(indices[0]), axis=arrays[0])
-    if arrays != list(range(len(arrays))) or any(entry != slice(None) for entry in entries[len(arrays) :]):
-        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
+    if not plain or arrays != list(range(len(arrays))):
+        return _at_places(w, i, x)
     shape = numpy.broadcast_shapes(*(value.shape for value in indices))
     columns = []
     for value in indices:
@@ -315,6 +315,14 @@ def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
         name = name if value.shape == shape else w.node("Expand", name, w.ints(*shape))
         columns.append(w.node("Unsqueeze", name, w.ints(len(shape))))
     return w.node("GatherND", x, w.node("Concat", *columns, axis=-1))
+
+
+def _at_places(w: Writer, i: Instruction, x: str) -> str:
+    """The elements that a known index names."""
+    places = _places(i)
+    if places is None:
+        raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
+    return w.node("Gather", w.reshape(x, (-1,)), w.constant(places, "places"))
 
 
 def _places(i: Instruction) -> Any:

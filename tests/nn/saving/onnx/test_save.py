@@ -213,6 +213,20 @@ def test_any_number_of_examples(name, path):
             np.testing.assert_allclose(got, want.data, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        ([0, 2], slice(1, None)), (slice(None), [0, 2], [1, 1]), ([[0], [1]], slice(None), [2, 0]),
+        (None, [1, 0], ..., 1), (slice(None), np.array([True, False, True])),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_any_known_index_is_written(index, path):
+    x = export.noise(3, 3, 4)
+    export.check_forward(lambda x: x[index], [x], path)
+    export.check_forward(ag.grad(lambda x: (x[index] ** 3).sum()), [x], path)
+
+
 # ------------------------------------------------------------------------------------------------------------ refused
 
 
