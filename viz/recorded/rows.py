@@ -262,9 +262,9 @@ def _trained(node: Node) -> list[Any]:
 def belongings(graph: ag.Graph) -> set[int]:
     """The ids of arrays that belong to innermost modules and are no parameters or inputs: buffers and masks.
 
-    A buffer is named after its module, and a Tensor without a name beside it was computed from it; dropout draws a
-    mask, and a loop begins with zeros. An array that is no Tensor is the module's own unless it is the first value that
-    comes into a call.
+    A buffer is named after its module, and a Tensor without a name beside it was computed from it; the vectors of a
+    batch norm from a file are its statistics; dropout draws a mask, and a loop begins with zeros. An array that is no
+    Tensor is the module's own unless it is the first value that comes into a call.
     """
     nodes = sorted((node for node in graph.nodes if node.op is not None and node.scope), key=lambda node: node.index)
     containers = {node.scope[:depth] for node in nodes for depth in range(len(node.scope))}
@@ -276,7 +276,11 @@ def belongings(graph: ag.Graph) -> set[int]:
         given = (place for node in call for place in node.inputs)
         places = [place for place in given if isinstance(place, Node) or getattr(place, "size", 1) > 1]
         leaves = [place for place in places if isinstance(place, ag.Tensor) and not place.requires_grad]
-        buffers = [leaf for leaf in leaves if leaf.name and _within(leaf.name, scope[-1][0])]
+        is_norm = scope[-1][1].startswith("BatchNorm")
+        buffers = [
+            leaf for leaf in leaves
+            if (leaf.name and _within(leaf.name, scope[-1][0])) or (is_norm and leaf.ndim == 1)
+        ]  # fmt: skip
         arrays = [place for place in places[1:] if not isinstance(place, Node | ag.Tensor)]
         found |= {id(place) for place in buffers + arrays}
         rest = [leaf for leaf in leaves if leaf.name in (None, "mask") and leaf is not places[0]]

@@ -234,7 +234,7 @@ class _Reader:
         if len(graph.node) > NODES:
             raise FileError(f"{self.path} has {len(graph.node):,} nodes; the limit is {NODES:,}.")
         made_later = {name for node in graph.node for name in node.output}
-        scopes = scopes_of([(node.name, node.op_type) for node in graph.node])
+        scopes = scopes_of([(node.name, node.op_type, (*node.output, "")[0]) for node in graph.node])
         steps = []
         for i, node in enumerate(graph.node):
             title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
@@ -429,20 +429,24 @@ NAMING = (
 """Operators that name a module without a name of its own, whichever others are in it."""
 
 
-def scopes_of(nodes: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
-    """The modules that nodes are in, from the names and the operators of the nodes: a path and a label for each module.
+def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """The modules that nodes are in, from each node's name, operator and first output: a path and a label for each.
 
     An exporter writes ``"/layer1/layer1.0/conv1/Conv"`` for a node in ``layer1.0.conv1``, and numbers for the parts of
-    a Sequential: these are labelled by their operator.
+    a Sequential: these are labelled by their operator. Where no name has modules, each layer with weights begins one.
 
-    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv")])
+    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv", "7")])
     [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))]
-    >>> scopes_of([("/0/MatMul", "MatMul"), ("/0/Add", "Add"), ("/1/Relu", "Relu")])
+    >>> scopes_of([("/0/MatMul", "MatMul", "4"), ("/0/Add", "Add", "5"), ("/1/Relu", "Relu", "6")])
     [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
+    >>> scopes_of([("", "Conv", "a"), ("", "Relu", "b"), ("", "Gemm", "c")])
+    [(('a', 'Conv'),), (('a', 'Conv'),), (('c', 'Gemm'),)]
     """
-    paths = [_module_paths(name) for name, _ in nodes]
+    paths = [_module_paths(name) for name, _, _ in nodes]
+    if not any(paths) and sum(operator in NAMING for _, operator, _ in nodes) > 1:
+        return _layers(nodes)
     inside: dict[str, list[str]] = {}
-    for modules, (_, operator) in zip(paths, nodes, strict=True):
+    for modules, (_, operator, _) in zip(paths, nodes, strict=True):
         if modules:
             inside.setdefault(modules[-1][0], []).append(operator)
     containers = {path for modules in paths for path, _ in modules[:-1]}
@@ -463,6 +467,17 @@ def scopes_of(nodes: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], .
         )
         for modules in paths
     ]
+
+
+def _layers(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """A module for each layer with weights and the nodes after it, called as the layer's value is."""
+    found: list[tuple[tuple[str, str], ...]] = []
+    for _, operator, output in nodes:
+        if operator in NAMING:
+            found.append(((output.removesuffix(".tmp_0") or "layer", operator),))  # an ending of PaddlePaddle's
+        else:
+            found.append(found[-1] if found else ())
+    return found
 
 
 def _module_paths(name: str) -> list[tuple[str, str]]:
