@@ -14,6 +14,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)\n*")
+SIZED = re.compile(r'<img src="([^"]+)"([^>]*)>\n*')
 LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 ALERT = re.compile(r"^> \[!(\w+)\]\n> ", re.MULTILINE)
 
@@ -45,6 +46,7 @@ def readme(text: str, repository: str, version: str) -> str:
         return f"[{words}]({repository}/blob/v{version}/{address})" if repository else words
 
     text = ALERT.sub(lambda found: f"> **{found[1].capitalize()}:** ", text)
+    text = SIZED.sub(rf'<img src="{repository}/raw/v{version}/\1"\2>\n\n' if repository else "", text)
     return LINK.sub(link, PICTURE.sub(picture, text))
 
 

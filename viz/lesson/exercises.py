@@ -37,10 +37,12 @@ WORDS = {
         "number": "{n} number",
         "numbers": "{n} numbers",
         "sign": "The size is right, the sign is not.",
+        "too": "{said} The sign is wrong, too.",
         "order": "These are the right numbers in another order.",
         "some": "The {right} number is right; look at the {wrong} again.",
         "and": " and ",
         "close": "Close, but not the same: at least two digits must be right. Round only at the end.",
+        "exact": "That is rounded. This number can be counted: give all its digits.",
         "right": "Right.",
         "wrong": "Not right.",
     },
@@ -52,10 +54,12 @@ WORDS = {
         "number": "{n} 个数",
         "numbers": "{n} 个数",
         "sign": "大小对了，符号反了。",
+        "too": "{said}而且符号也反了。",
         "order": "数都对，但顺序不对。",
         "some": "{right}数对了，请再看{wrong}。",
         "and": "、",
         "close": "很接近，但还不对：至少要有两位有效数字正确，到最后一步再四舍五入。",
+        "exact": "这是四舍五入后的数；这里可以数得精确，请写出每一位。",
         "right": "正确。",
         "wrong": "不对。",
     },
@@ -126,13 +130,13 @@ class Exercise:
 
     def replies(self) -> list[Reply]:
         """Every wrong value that is recognised, the exercise's own before the general ones."""
-        answer = self.answer
-        general = []
+        answer, kept = self.answer, list(self.mistakes)
+        general = [Reply(answer[::-1], *(WORDS[language]["order"] for language in LANGUAGES))]
         if any(isinstance(v, float) for v in answer):
-            general.append(Reply(tuple(-v for v in answer), WORDS["en"]["sign"], WORDS["zh"]["sign"]))
-        if len(answer) == 2:
-            general.append(Reply(answer[::-1], WORDS["en"]["order"], WORDS["zh"]["order"]))
-        kept = list(self.mistakes)
+            general.append(Reply(_negative(answer), *(WORDS[language]["sign"] for language in LANGUAGES)))
+            for mistake in kept:
+                both = (WORDS["en"]["too"].format(said=mistake.en), WORDS["zh"]["too"].format(said=mistake.zh))
+                general.append(Reply(_negative(mistake.value), *both))
         for reply in general:
             known = [answer, *(mistake.value for mistake in kept)]
             if not any(_agree(reply.value, value) for value in known):
@@ -173,11 +177,15 @@ class Exercise:
         if met := [reply for reply in self.replies() if _agree(numbers, reply.value)]:
             nearest = min(met, key=lambda reply: _distance(numbers, reply.value))
             return _wrong(nearest.en, nearest.zh)
-        near = [_close(a, v, tolerance(v)) for a, v in zip(numbers, self.answer, strict=True)]
+        pairs = list(zip(numbers, self.answer, strict=True))
+        counted = tolerance(self.answer[0]) == 0
+        if counted and all(abs(v) >= 100 and a in (float(f"{v:.1g}"), float(f"{v:.2g}")) for a, v in pairs):
+            return _said("exact")
+        if not counted and all(_close(a, v, 0.05 * abs(v)) or a == float(f"{v:.1g}") for a, v in pairs):
+            return _said("close")
+        near = [_close(a, v, tolerance(v)) for a, v in pairs]
         if any(near):
             return _wrong(*(_partly(language, near) for language in LANGUAGES))
-        if all(_close(a, v, 10 * tolerance(v)) for a, v in zip(numbers, self.answer, strict=True)):
-            return _said("close")
         return _wrong(*self.hint)
 
 
@@ -200,6 +208,10 @@ def _close(given: Number, value: Number, near: float) -> bool:
 
 def _agree(given: Numbers, value: Numbers) -> bool:
     return len(given) == len(value) and all(_close(a, v, tolerance(v)) for a, v in zip(given, value, strict=True))
+
+
+def _negative(numbers: Numbers) -> Numbers:
+    return tuple(-v for v in numbers)
 
 
 def _distance(given: Numbers, value: Numbers) -> float:

@@ -11,29 +11,35 @@ function lessonNumbers(text) {
 function lessonVerdict(table, text) {
   const words = table.words, language = table.language;
   const fill = (form, n) => form.replace('{n}', n);
-  const counted = n => fill(n === 1 ? words.number : words.numbers, n);
+  const some = n => fill(n === 1 ? words.number : words.numbers, n);
   const close = (a, v, near) => Math.abs(a - v) <= near * (1 + 1e-9) + 1e-12;
   const agree = (given, value, near) => given.length === value.length && given.every((a, i) => close(a, value[i], near[i]));
   const joined = (word, sentence) => words[word] + (language === 'en' ? ' ' : '') + sentence;
   const wrong = sentence => ({right: false, said: joined('wrong', sentence)});
   if (!text.trim() || text.trim() === '...') return {right: false, said: words.none};
-  const given = lessonNumbers(text);
+  // 798,000 is one number where one is asked for, and so is 0,12.
+  const one = text.trim().replace(/(?<=\d)[,，\s](?=\d{3}(?:\D|$))/g, '').replace(/^([+\-−–]?\d+)[,，](\d+)$/, '$1.$2');
+  const given = lessonNumbers(table.answer.length === 1 ? one : text);
   if (given.some(Number.isNaN)) return {right: false, said: words.unread};
   if (!given.every(Number.isFinite)) return {right: false, said: words.nan};
   if (given.length !== table.answer.length) {
-    const said = words.count.replace('{wanted}', counted(table.answer.length)).replace('{given}', counted(given.length));
+    const said = words.count.replace('{wanted}', some(table.answer.length)).replace('{given}', some(given.length));
     return {right: false, said};
   }
   if (agree(given, table.answer, table.near)) return {right: true, said: joined('right', table.right[language])};
   const distance = reply => given.reduce((sum, a, i) => sum + Math.abs(a - reply.value[i]), 0);
   const met = table.replies.filter(reply => agree(given, reply.value, reply.near));
   if (met.length) return wrong(met.reduce((one, other) => (distance(other) < distance(one) ? other : one))[language]);
+  const rounded = (a, v, ...digits) => digits.some(n => a === Number(v.toPrecision(n)));
+  const each = test => given.every((a, i) => test(a, table.answer[i]));
+  const counted = table.near[0] === 0;
+  if (counted && each((a, v) => Math.abs(v) >= 100 && rounded(a, v, 1, 2))) return {right: false, said: words.exact};
+  if (!counted && each((a, v) => close(a, v, 0.05 * Math.abs(v)) || rounded(a, v, 1))) return {right: false, said: words.close};
   const near = given.map((a, i) => close(a, table.answer[i], table.near[i]));
   if (near.some(Boolean)) {
     const listed = which => table.ordinals.filter((_, i) => near[i] === which).join(words.and);
     return wrong(words.some.replace('{right}', listed(true)).replace('{wrong}', listed(false)));
   }
-  if (given.every((a, i) => close(a, table.answer[i], 10 * table.near[i]))) return {right: false, said: words.close};
   return wrong(table.hint[language]);
 }
 function lessonStart() {

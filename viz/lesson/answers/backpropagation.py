@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import autograd as ag
-from viz.lesson.answers import said
+from viz.lesson.answers import TWO, said
 from viz.lesson.answers.layers import LAYERS, output
 from viz.lesson.exercises import Exercise
 
@@ -40,11 +40,7 @@ def _neuron() -> Exercise:
                 "That is ∂L/∂z, which is also ∂L/∂b. For w there is one more factor, x.",
                 "这是 ∂L/∂z，也就是 ∂L/∂b。对 w 还要再乘 x。",
             ),
-            (
-                right / 2,
-                "You forgot the 2 of the square's derivative.",
-                "你忘了平方求导时的因子 2。",
-            ),
+            (right / 2, *TWO),
             (
                 -right,
                 "The sign is wrong. p is too small and x positive, so the loss falls when w grows.",
@@ -84,11 +80,7 @@ def _network() -> tuple[Exercise, Exercise]:
                 "That is δ of the second output, ∂L/∂z. The weight multiplies a, so a is one more factor.",
                 "这是第二个输出的 δ，即 ∂L/∂z。权重乘的是 a，所以还要再乘 a。",
             ),
-            (
-                at_p[1] * a[0],
-                "You forgot the factor σ'(z) of the second output.",
-                "你忘了第二个输出的因子 σ'(z)。",
-            ),
+            (at_p[1] * a[0], "You forgot the factor σ'(z) of the second output.", "你忘了第二个输出的因子 σ'(z)。"),
             (
                 at_w[0, 1],
                 "That is entry [0, 1]: the row says which output neuron, the column which input.",
@@ -99,10 +91,11 @@ def _network() -> tuple[Exercise, Exercise]:
                 "You took the second input. Entry [1, 0] meets the first one.",
                 "你用了第二个输入；[1, 0] 对应的是第一个输入。",
             ),
+            (at_w[0, 0], "That is entry [0, 0], of the first output.", "这是 [0, 0]，属于第一个输出。"),
             (
-                at_w[0, 0],
-                "That is entry [0, 0], of the first output.",
-                "这是 [0, 0]，属于第一个输出。",
+                at_z[1] * w[1, 0],
+                "You multiplied δ by the weight. That is for the gradient of the input; here multiply by the input.",
+                "你用 δ 乘了权重，那是求输入的梯度；求权重的梯度要乘输入。",
             ),
             (
                 at_w[1, 0] / 2,

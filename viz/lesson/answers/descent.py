@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import autograd as ag
-from viz.lesson.answers import said
+from viz.lesson.answers import TWO, said
 from viz.lesson.exercises import Exercise
 
 X, Y, START, RATE = 3.0, 5.0, 0.0, 0.05
@@ -36,16 +36,8 @@ def exercises() -> tuple[Exercise, ...]:
                 "You forgot the factor x: the inner derivative of w·x - y with respect to w.",
                 "你忘了因子 x：它是 w·x - y 对 w 的内层导数。",
             ),
-            (
-                START - RATE * slope / 2,
-                "You forgot the 2 of the square's derivative.",
-                "你忘了平方求导时的因子 2。",
-            ),
-            (
-                START - slope,
-                "You forgot the learning rate.",
-                "你忘了乘学习率。",
-            ),
+            (START - RATE * slope / 2, *TWO),
+            (START - slope, "You forgot the learning rate.", "你忘了乘学习率。"),
             (slope, "That is the gradient. Now take the step.", "这是梯度；还要走一步。"),
             (
                 RATE * loss(ag.Tensor(START)).item(),
@@ -53,10 +45,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "你用损失本身走了一步；应该用损失的导数。",
             ),
         ],
-        (
-            "w - η · dL/dw, with dL/dw = 2 (w·x - y)·x at w = 0.",
-            "w - η · dL/dw，其中 w = 0 处 dL/dw = 2 (w·x - y)·x。",
-        ),
+        ("w - η · dL/dw, with dL/dw = 2 (w·x - y)·x at w = 0.", "w - η · dL/dw，其中 w = 0 处 dL/dw = 2 (w·x - y)·x。"),
     )
 
     bend = ag.grad(ag.grad(loss))(START).item()
@@ -72,11 +61,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "At that rate the first step lands on the minimum. Twice as much is needed to get no nearer.",
                 "用这个学习率，第一步就落在最小值上；要再大一倍才不再靠近。",
             ),
-            (
-                bend,
-                "That is the second derivative. The limit is 2 divided by it.",
-                "这是二阶导数；界限是 2 除以它。",
-            ),
+            (bend, "That is the second derivative. The limit is 2 divided by it.", "这是二阶导数；界限是 2 除以它。"),
             (
                 2 / (bend / 2),
                 "You forgot the 2 of the square: the second derivative is 2·x·x.",
@@ -86,6 +71,11 @@ def exercises() -> tuple[Exercise, ...]:
                 2 / (bend / X),
                 "You used x once. It comes in twice: the second derivative is 2·x·x.",
                 "x 你只用了一次，应该有两次：二阶导数是 2·x·x。",
+            ),
+            (
+                0.12,
+                "At 0.12 it diverges already, at 0.1 not yet: the limit lies between them. Compute it.",
+                "0.12 已经发散，0.1 还没有：界限在两者之间，请把它算出来。",
             ),
             (Y / X, "That is the minimum, not a rate.", "这是最小值的位置，不是学习率。"),
         ],
@@ -108,6 +98,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "That is the sum. The loss here is the mean of the two errors, so divide by 2.",
                 "这是总和。这里的损失是两个误差的平均，所以要除以 2。",
             ),
+            ((slope + other) / 4, *TWO),
             (slope, "That is the first example alone.", "这只是第一个样本。"),
             (other, "That is the second example alone.", "这只是第二个样本。"),
             (

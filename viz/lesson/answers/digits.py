@@ -37,6 +37,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "That is the sigmoid of each. Those do not add up to 1: softmax lets the classes compete.",
                 "这是各自的 sigmoid，加起来不是 1；softmax 让各类互相竞争。",
             ),
+            ((e - ag.equal(z, 0.0)) / ag.sum(e[:2]), "e to the power of 0 is 1, not 0.", "e 的 0 次方是 1，不是 0。"),
             (
                 e / ag.max(e),
                 "You divided by the largest power. Divide by the sum of all three.",
@@ -94,6 +95,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "Those are the weights. Each of the 40 neurons has a bias, too.",
                 "这只是权重；40 个神经元各有一个偏置。",
             ),
+            (total - SIZES[2], "You forgot the 10 biases of the output layer.", "你忘了输出层的 10 个偏置。"),
             (
                 SIZES[0] * SIZES[1] + SIZES[1],
                 "That is the first layer. The output layer has parameters, too.",

@@ -28,10 +28,7 @@ def exercises() -> tuple[Exercise, ...]:
     first = output(origin, layers=1)
     at_zero = Exercise(
         first,
-        (
-            "At the origin only the biases are left: σ(1) and σ(0).",
-            "在原点只剩下偏置：σ(1) 和 σ(0)。",
-        ),
+        ("At the origin only the biases are left: σ(1) and σ(0).", "在原点只剩下偏置：σ(1) 和 σ(0)。"),
         [
             (
                 output(origin, sigmoid=False, layers=1),
@@ -72,6 +69,11 @@ def exercises() -> tuple[Exercise, ...]:
             (weights, "Those are the weights. Each neuron has a bias, too.", "这只是权重；每个神经元还有一个偏置。"),
             (biases, "Those are the biases. Each line is a weight, too.", "这只是偏置；每条连线还是一个权重。"),
             (
+                weights + len(LAYERS),
+                "You gave each layer one bias. Each neuron has a bias of its own.",
+                "你给每层只加了一个偏置；每个神经元都有自己的偏置。",
+            ),
+            (
                 weights + biases + 4 + 2,
                 "You counted four layers. The two inputs are no neurons: they have no weights.",
                 "你数了四层。两个输入不是神经元，没有权重。",
@@ -102,10 +104,11 @@ def exercises() -> tuple[Exercise, ...]:
                 "You left out the biases. Only σ is taken away.",
                 "你漏了偏置。拿掉的只有 σ。",
             ),
+            (output(x), "That is the network with its activations. Leave σ out.", "这是带激活函数的网络；请去掉 σ。"),
             (
-                output(x),
-                "That is the network with its activations. Leave σ out.",
-                "这是带激活函数的网络；请去掉 σ。",
+                steps[0],
+                "That is what leaves the first layer. Two layers are still to come.",
+                "这是第一层的输出，后面还有两层。",
             ),
             (
                 steps[1],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import autograd as ag
-from viz.lesson.answers import said
+from viz.lesson.answers import TWO, said
 from viz.lesson.exercises import Exercise
 
 Z, Y = -5.0, 1.0
@@ -33,11 +33,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "You forgot the factor σ'(z). That is the derivative with respect to p, and p itself depends on z.",
                 "你忘了因子 σ'(z)。这是对 p 的导数，而 p 还依赖于 z。",
             ),
-            (
-                flat / 2,
-                "You forgot the 2 of the square's derivative.",
-                "你忘了平方求导时的因子 2。",
-            ),
+            (flat / 2, *TWO),
             (
                 steep,
                 "That is p - y, the slope of the cross-entropy. Here the loss is the squared error.",
@@ -77,11 +73,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "You forgot the factor σ'(z): that is the derivative of -ln p with respect to p.",
                 "你忘了因子 σ'(z)：这是 -ln p 对 p 的导数。",
             ),
-            (
-                -steep,
-                "The sign is wrong: it is p - y, and p is smaller than y.",
-                "符号反了：应是 p - y，而 p 小于 y。",
-            ),
+            (-steep, "The sign is wrong: it is p - y, and p is smaller than y.", "符号反了：应是 p - y，而 p 小于 y。"),
             (
                 flat,
                 "That is the slope of the squared error. Here the loss is -ln p.",
@@ -92,11 +84,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "That is the loss itself. The question is how fast it changes with z.",
                 "这是损失本身；问的是它随 z 变化得多快。",
             ),
-            (
-                p.item(),
-                "That is p. The slope is p - y, and y = 1.",
-                "这是 p；斜率是 p - y，而 y = 1。",
-            ),
+            (p.item(), "That is p. The slope is p - y, and y = 1.", "这是 p；斜率是 p - y，而 y = 1。"),
         ],
         (
             "dL/dz = -1/p · σ'(z), and σ'(z) = p (1 - p). One p cancels.",
@@ -127,6 +115,11 @@ def exercises() -> tuple[Exercise, ...]:
                 -ten.item(),
                 "A cross-entropy is never negative: -ln p with p below 1.",
                 "交叉熵不会是负的：p 小于 1，所以 -ln p 为正。",
+            ),
+            (
+                ten.item() / 10,
+                "You took the mean over the ten classes. Only the right class counts.",
+                "你对十个类取了平均；只有正确的那一类算数。",
             ),
             (
                 10 * ten.item(),

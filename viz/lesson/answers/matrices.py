@@ -33,8 +33,8 @@ def exercises() -> tuple[Exercise, ...]:
             ((x @ w.T)[1, 0].item(), "You forgot the bias, 1.", "你忘了偏置 1。"),
             (
                 z[0, 0].item(),
-                "That is entry [0, 0], the first example. Rows are counted from 0.",
-                "这是 [0, 0]，即第一个样本。行从 0 开始数。",
+                "That is entry [0, 0]: rows are counted from 0. Or you lost the sign of the weight -2.",
+                "这是 [0, 0]，行要从 0 开始数；漏了权重 -2 的负号也会得到它。",
             ),
             (
                 z[1, 1].item(),
@@ -45,6 +45,11 @@ def exercises() -> tuple[Exercise, ...]:
                 z[0, 1].item(),
                 "That is entry [0, 1]: the row says which example, the column which neuron.",
                 "这是 [0, 1]：行表示哪个样本，列表示哪个神经元。",
+            ),
+            (
+                (x[1][::-1] @ w[0] + b[0]).item(),
+                "That is the old second example, (0.5, 2). It is now (2, 0.5).",
+                "这是原来的第二个样本 (0.5, 2)；现在它是 (2, 0.5)。",
             ),
             (ag.sigmoid(z)[1, 0].item(), "That is σ of it. The question is z.", "这已经取了 σ；问的是 z。"),
         ],
@@ -65,6 +70,11 @@ def exercises() -> tuple[Exercise, ...]:
                 (SIZES[0], SIZES[1]),
                 "That is Wᵀ. Here and in PyTorch W has a row for each neuron: (out, in).",
                 "这是 Wᵀ 的形状。这里和 PyTorch 一样，W 的每一行是一个神经元：(out, in)。",
+            ),
+            (
+                (SIZES[2], SIZES[1]),
+                "That is the second layer, from 30 neurons to 10.",
+                "这是第二层的形状：从 30 个神经元到 10 个。",
             ),
             (
                 (EXAMPLES, SIZES[1]),

@@ -40,6 +40,12 @@ def exercises() -> tuple[Exercise, ...]:
                 "You added the bias of the first neuron. This one's bias is 0.",
                 "你加上了第一个神经元的偏置；这个神经元的偏置是 0。",
             ),
+            (ag.exp(z).item(), "You left out the 1 in 1 / (1 + e⁻ᶻ).", "你漏了 1 / (1 + e⁻ᶻ) 分母里的 1。"),
+            (
+                ag.sigmoid(ag.vecdot(ag.Tensor(WEIGHTS), x) + BIAS).item(),
+                "That is the first neuron. This one has the weights -1 and 1.",
+                "这是第一个神经元的输出；这个神经元的权重是 -1 和 1。",
+            ),
         ],
         (
             "First the sum z = w1·x1 + w2·x2 + b, each weight times its own input, then σ of it.",
@@ -59,6 +65,16 @@ def exercises() -> tuple[Exercise, ...]:
                 weighted.item(),
                 "That is the sum of the weighted inputs. The bias has to cancel it.",
                 "这是加权输入之和，偏置要把它抵消掉。",
+            ),
+            (
+                -weighted.item() - BIAS,
+                "That is the change of the bias, from 1. The question is its new value.",
+                "这是偏置要改变的量，原来的偏置是 1；问的是改变之后的值。",
+            ),
+            (
+                BIAS,
+                "That is the bias as it is. You also get 1 if you lose the sign of x2, which is -1.",
+                "这是现在的偏置；如果漏了 x2 = -1 的负号，也会得到 1。",
             ),
             (
                 0.0,

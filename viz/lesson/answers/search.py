@@ -36,11 +36,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "Those are the weights. There are 30 + 30 + 10 biases as well.",
                 "这只是权重，还有 30 + 30 + 10 个偏置。",
             ),
-            (
-                less + 30 * 30,
-                "You forgot the 30 biases of the new layer.",
-                "你忘了新增那一层的 30 个偏置。",
-            ),
+            (less + 30 * 30, "You forgot the 30 biases of the new layer.", "你忘了新增那一层的 30 个偏置。"),
             (
                 less + 256 * 30 + 30,
                 "The second hidden layer reads the 30 neurons before it, not the 256 pixels.",
@@ -62,6 +58,12 @@ def exercises() -> tuple[Exercise, ...]:
             f"约 {said(100 * error)} 个百分点。差别小于它的两个网络，用 {IMAGES} 张图片分不出高下。",
         ),
         [
+            (
+                100 * error,
+                "That is in percent. Give a share, as 0.97 is one: divide by 100.",
+                "这是百分数；请像 0.97 那样写成比例，即再除以 100。",
+            ),
+            ((p * (1 - p)).item(), "Still to do: divide by n = 1000, then the root.", "还要除以 n = 1000，再开平方。"),
             (error**2, "That is the variance. The standard error is its root.", "这是方差；标准误差是它的平方根。"),
             (
                 error * math.sqrt(IMAGES),
@@ -79,10 +81,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "这是错误率；问的是它会随机波动多少。",
             ),
         ],
-        (
-            "The root of p (1 - p) / n, with p = 0.97 and n = 1000.",
-            "p (1 - p) / n 的平方根，其中 p = 0.97，n = 1000。",
-        ),
+        ("The root of p (1 - p) / n, with p = 0.97 and n = 1000.", "p (1 - p) / n 的平方根，其中 p = 0.97，n = 1000。"),
     )
 
     grid = Exercise(
@@ -101,6 +100,11 @@ def exercises() -> tuple[Exercise, ...]:
                 WIDTHS**DEPTHS,
                 "Those are the networks with four hidden layers. There are also those with one, two and three.",
                 "这只是四个隐藏层的网络，还有一层、两层和三层的。",
+            ),
+            (
+                sum(WIDTHS**depth for depth in range(1, DEPTHS)),
+                "Those have one to three hidden layers. There may be four.",
+                "这只算了一到三个隐藏层，还有四层的。",
             ),
             (
                 DEPTHS**WIDTHS,

@@ -65,21 +65,13 @@ def exercises() -> tuple[Exercise, ...]:
                 "You multiplied by the number of steps. Each step multiplies by 0.9 again: a power.",
                 "你乘了步数。每一步都再乘一次 0.9，应该是幂。",
             ),
-            (
-                FACTOR,
-                "That is one step. There are 50.",
-                "这只是一步；共有 50 步。",
-            ),
+            (FACTOR, "That is one step. There are 50.", "这只是一步；共有 50 步。"),
             (
                 math.exp(-STEPS * FACTOR),
-                "You took e to the power of -0.9·50. The factor at each step is 0.9 itself.",
-                "你算的是 e 的 -0.9·50 次方；每一步的因子就是 0.9。",
+                "It is small, but not as small: the factor at each step is 0.9.",
+                "结果很小，但没有那么小：每一步的因子就是 0.9。",
             ),
-            (
-                FACTOR ** (STEPS / 10),
-                "Too few steps: the exponent is 50.",
-                "步数少了：指数是 50。",
-            ),
+            (FACTOR ** (STEPS - 1), "That is 49 steps. The exponent is 50.", "这是 49 步；指数应是 50。"),
         ],
         (
             "The chain rule has one factor 0.9 for each step, and the factors are multiplied.",
@@ -117,10 +109,11 @@ def exercises() -> tuple[Exercise, ...]:
                 "你把斜率相加了。各块前后相接，斜率应相乘。",
             ),
             (
-                1 + local,
-                "That is one block. There are twenty.",
-                "这只是一块；共有二十块。",
+                DEPTH * (1 + local),
+                "You multiplied by the number of blocks. Each block multiplies once more: a power.",
+                "你乘了块数。每一块都再乘一次，应该是幂。",
             ),
+            (1 + local, "That is one block. There are twenty.", "这只是一块；共有二十块。"),
         ],
         (
             "The slope of x + σ(x) where σ' = 0.25, to the power of 20.",
