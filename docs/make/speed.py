@@ -63,18 +63,19 @@ def chart(title: str, bars: Sequence[tuple[str, float]], unit: str = "", referen
         f'<svg viewBox="0 0 {left + width + 70} {height}" role="img" class="speed" xmlns="http://www.w3.org/2000/svg">',
         f"<title>{html.escape(title + ': ' + ', '.join(f'{name} {value:g}{unit}' for name, value in bars))}</title>",
     ]
+    values = []
     for row, (name, value) in enumerate(bars):
         y = row * step + 6
         kind = "own" if name.startswith("glassgrad") else "other"
         parts += [
             f'<text x="{left - 8}" y="{y + 13}" text-anchor="end">{html.escape(name)}</text>',
             f'<rect class="{kind}" x="{left}" y="{y}" width="{max(value * scale, 1):.1f}" height="{step - 6}" rx="2"/>',
-            f'<text class="value" x="{left + value * scale + 6:.1f}" y="{y + 13}">{value:g}{unit}</text>',
         ]
+        values.append(f'<text class="value" x="{left + value * scale + 6:.1f}" y="{y + 13}">{value:g}{unit}</text>')
     if reference is not None and reference < top:
         x = left + reference * scale
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
-    return "".join((*parts, "</svg>"))
+    return "".join((*parts, *values, "</svg>"))  # numbers lie above the line
 
 
 def bars(rows: Mapping[str, Sequence[str]], column: int) -> list[tuple[str, float]]:
