@@ -111,7 +111,7 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
     within = line = None
     while frame is not None:
         name = frame.f_code.co_filename
-        if within is None and frame.f_code.co_name == "backward_steps" and name == _BACKWARD:
+        if within is None and frame.f_code.co_name == "steps_from" and name == _BACKWARD:
             within = frame.f_locals["node"]
         if not name.startswith(_OURS):
             line = frame

@@ -47,13 +47,29 @@ def backward_steps(
     >>> [(v.name or v.op.name, float(g), [float(c) for c in parts]) for v, g, parts in backward_steps([y], [1.0])]
     [('multiply', 1.0, [3.0, 3.0]), ('x', 6.0, [])]
     """
-    ends = vertices_of(outputs, "backward_steps")
     totals: dict[Any, Any] = {}
+    ends = vertices_of(outputs, "backward_steps")
     for end, seed in zip(ends, listed(seeds, len(ends)), strict=True):
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
-    order = reachable(ends)
-    masks = None if inputs is None else _between(order, {vertex_of(x) for x in inputs})
+    wanted = None if inputs is None else {vertex_of(x) for x in inputs}
+    return steps_from(totals, retain_graph, create_graph, wanted, sparse)
+
+
+def steps_from(
+    totals: dict[Any, Any],
+    retain_graph: bool,
+    create_graph: bool,
+    wanted: set[Any] | None,
+    sparse: bool,
+    at_nodes: bool = True,
+) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
+    """`backward_steps` from vertices with their upstream gradients, ``totals``, to the ``wanted`` vertices. Without
+    ``at_nodes`` only the steps at leaves and at nodes with hooks are reported.
+    """
+    order = reachable(totals)
+    masks = None if wanted is None else _between(order, wanted)
+    shared = set(map(id, totals.values()))  # arrays that others may hold
     kind: Any = None
     xp: Any = None
     mode = MODE.get()
@@ -65,7 +81,7 @@ def backward_steps(
     sparse = sparse and not create_graph and not anomaly
     oldest = order[-1].index if order else 0
     doubtful = anomaly or oldest < WRITES[LAST]  # something was written to since, perhaps what a node has saved
-    take, owns = totals.pop, backends.owns
+    take, total_of, owns = totals.pop, totals.get, backends.owns
     tracer = TRACER.get()
     for node in order if tracer is None else tracer.lines.walked(order, totals):
         g = take(node, None)
@@ -73,26 +89,23 @@ def backward_steps(
             continue
         if node.hooks:
             g = after_hooks(node.hooks, dense(g))
+            shared.add(id(g))
             doubtful = anomaly or oldest < WRITES[LAST]
         if type(g) is not kind:
             g = dense(g)
             kind, xp = (type(g) if type(g) in backends.SPACES else None), backends.namespace(g)
-        mask = node.mask if masks is None else masks[node]
-        if not mask:
+        if masks is None:
+            mask = node.mask
+        elif not (mask := masks[node]):
             yield node, g, ()
             continue
         op, saved, uneven = node.op, node.saved, node.uneven
-        if saved is None:
-            raise GradientError(
-                f"the arrays that {op.name} {describe(node)} had saved were released by an earlier backward: pass "
-                "retain_graph=True to that, or compute the forward again."
-            )
-        if doubtful:
+        if doubtful or saved is None:
             check_saved(node, mask)
             if anomaly:
                 anomaly.check_upstream(node, g)
         if create_graph:
-            saved = as_tensors(node, saved)
+            saved = as_tensors(node)
         pull = (op.sparse_pulls if sparse else op.pulls)[mask]
         try:
             parts = pull(g, xp, node, saved)
@@ -107,29 +120,33 @@ def backward_steps(
         for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
-            is_leaf = type(vertex) is not Node
             if uneven:
-                like = vertex._data if is_leaf else vertex  # a Tensor's own properties cost as much as this edge
+                like = vertex if type(vertex) is Node else vertex._data
                 if part.dtype is not like.dtype or part.shape != like.shape:
                     part = fitted(xp, part, like, node)
-            if is_leaf and (part is g or not owns(part)) and (part.ndim or kind is None) and not create_graph:
-                part = backends.own(part)  # the gradient of a leaf is its own
-            if vertex in totals:
-                totals[vertex] = totals[vertex] + part
-            else:
-                totals[vertex] = part
+            total = total_of(vertex)
+            totals[vertex] = part if total is None else total + part
         if anomaly:
             anomaly.check_backward(node, parts)
         if not retain_graph:
             node.saved = None
-        yield node, g, parts
+        if at_nodes or node.hooks:
+            yield node, g, parts
     for leaf, total in totals.items():
-        if type(leaf) is not Node:
-            total = total.array() if type(total) is Scattered else total
-            total = after_hooks(leaf.hooks, total) if leaf.hooks else total
-            if anomaly:
-                anomaly.check_total(leaf, total)
-            yield leaf, total, ()
+        if type(leaf) is Node:
+            continue
+        if type(total) is Scattered:
+            total = total.array()
+        if not create_graph:  # the gradient of a leaf is its own
+            key = id(total)
+            if key in shared or not owns(total):
+                total = backends.own(total)
+            shared.add(key)
+        if leaf.hooks:
+            total = after_hooks(leaf.hooks, total)
+        if anomaly:
+            anomaly.check_total(leaf, total)
+        yield leaf, total, ()
 
 
 def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:
@@ -224,15 +241,13 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         with enable_grad():
             return backward(y, gradient, create_graph=True)
     seed = seed_of(y, gradient, create_graph)
-    steps = backward_steps(
-        [y], [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph, sparse=True
-    )
-    arrived = [
-        (tensor, g)
-        for vertex, g, _ in steps
-        if type(vertex) is not Node or vertex.hooks
-        for tensor in (retainers(vertex) if type(vertex) is Node else (vertex,))
-    ]
+    arrived: list[tuple[Tensor, Any]] = []
+    keep = retain_graph or create_graph
+    for vertex, g, _ in steps_from({y.node or y: seed}, keep, create_graph, None, sparse=True, at_nodes=False):
+        if type(vertex) is Node:
+            arrived += [(tensor, g) for tensor in retainers(vertex)]
+        else:
+            arrived.append((vertex, g))
     tensors, grads, taken = [tensor for tensor, _ in arrived], list[Tensor](), {id(gradient)}
     with _accumulating:
         for tensor, g in arrived:

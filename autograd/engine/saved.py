@@ -12,10 +12,15 @@ from autograd.errors import GradientError
 
 
 def check_saved(node: Node, mask: int) -> None:
-    """Raise `GradientError` where an array that the rules of the inputs in ``mask`` need was written to since the node
-    saved it, or the rules were declared again since.
+    """Raise `GradientError` where the arrays that a node saved were released, or one that the rules of the inputs in
+    ``mask`` need was written to since, or the rules were declared again since.
     """
     op = node.op
+    if node.saved is None:
+        raise GradientError(
+            f"the arrays that {op.name} {describe(node)} had saved were released by an earlier backward: pass "
+            "retain_graph=True to that, or compute the forward again."
+        )
     if node.index < op.redeclared:
         raise GradientError(
             f"the rules of {op.name} were declared again after {describe(node)} was computed: compute the forward "
@@ -27,14 +32,14 @@ def check_saved(node: Node, mask: int) -> None:
         if arg in op.rules and (op.variadic or mask >> i & 1)
         for name in op.rules[arg][1]
     }
-    kept = {**node.params, **dict(zip(op.saves, node.saved or (), strict=True))}
+    kept = {**node.params, **dict(zip(op.saves, node.saved, strict=True))}
     for value in (kept[name] for name in kept if name in wanted):
         for array in value if isinstance(value, tuple) else (value,):
             if hasattr(array, "shape") and written_at(array) > node.index:
                 raise stale(node, _leaf_of(node, array))
 
 
-def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
+def as_tensors(node: Node) -> tuple[Any, ...]:
     """The saved arrays as Tensors of the graph, so that the rules' operations on them are recorded."""
 
     def tied(value: Any, vertex: Any) -> Any:
@@ -50,11 +55,11 @@ def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
     if op.variadic:
         return tuple(
             wrap(value, node) if name == "out" else tuple(map(tied, value, node.inputs))
-            for name, value in zip(op.saves, saved, strict=True)
+            for name, value in zip(op.saves, node.saved or (), strict=True)
         )
     return tuple(
         None if value is None else wrap(value, node) if name == "out" else tied(value, node.inputs[op.args.index(name)])
-        for name, value in zip(op.saves, saved, strict=True)
+        for name, value in zip(op.saves, node.saved or (), strict=True)
     )
 
 

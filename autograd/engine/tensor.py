@@ -101,7 +101,8 @@ class Tensor(TensorMethods):
     def data(self, value: Any) -> None:
         if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
             written(value)
-        elif isinstance(value, Tensor):
+            return
+        if isinstance(value, Tensor):
             value = value._data
         elif type(value) not in backends.SPACES:
             given, value = type(value), backends.asarray(value)
