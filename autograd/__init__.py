@@ -21,6 +21,7 @@ from autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
 from autograd.engine.anomaly import detect_anomaly
 from autograd.engine.backward import backward_steps
 from autograd.engine.declare.operation import OPS, Op, op
+from autograd.engine.declare.profile import profile
 from autograd.engine.graph import Graph, Node
 from autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from autograd.engine.namespace import TENSORS as _TENSORS
@@ -58,7 +59,7 @@ globals().update(vars(_TENSORS))
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",
     "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacobian", "jvp", "linalg", "nan",
-    "newaxis", "no_grad", "op", "pi", "pow", "random", "scope", "set_grad_enabled", "testing", "trees",
+    "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled", "testing", "trees",
     "value_and_grad", "vjp",
     *_ARRAYS,
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from autograd.engine.backward import backward_steps as backward_steps
 from autograd.engine.declare.operation import OPS as OPS
 from autograd.engine.declare.operation import Op as Op
 from autograd.engine.declare.operation import op as op
+from autograd.engine.declare.profile import profile as profile
 from autograd.engine.graph import Graph as Graph
 from autograd.engine.graph import Node as Node
 from autograd.engine.modes import enable_grad as enable_grad

@@ -39,11 +39,12 @@ CHAPTERS = (
     Chapter(
         "derivatives",
         "Derivatives and the graph",
-        "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, Graph and Node.",
+        "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, profile, Graph and Node.",
         "autograd",
         (
             *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
             *("autograd.engine.modes", "autograd.engine.anomaly", "autograd.engine.graph"),
+            "autograd.engine.declare.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
         ),
     ),

@@ -1,0 +1,123 @@
+"""`profile`: calls and seconds of each operation."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor
+from autograd.engine.declare.operation import OPS
+from autograd.errors import DomainError
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """An operation that takes 2 seconds forward and 4 backward by a clock of its own; nothing else takes time."""
+    now = [0.0]
+    monkeypatch.setattr("autograd.engine.declare.profile.perf_counter", lambda: now[0])
+
+    @ag.op("slow")
+    def slow(xp, x):
+        now[0] += 2.0
+        return 2.0 * x
+
+    def rule(xp, g):
+        now[0] += 4.0
+        return 2.0 * g + 0.0 * xp.exp(g)
+
+    slow.vjp(x=rule)
+    yield slow
+    del OPS["slow"]
+
+
+def taken(times):
+    return {row.operation: row for row in times.rows}
+
+
+def test_calls_and_seconds(slow):
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with ag.profile() as times:
+        ag.sum(slow(slow(x)) + x).backward()
+    assert times.rows[0] == ("slow", 2, 4.0, 8.0)
+    assert {row[:2] for row in times.rows} == {("slow", 2), ("add", 1), ("sum", 1)}
+
+
+def test_the_gradients_are_the_same_and_nothing_is_left_behind(slow):
+    def state():
+        return {op.name: (op.names["forward"], op.pulls, op.sparse_pulls) for op in OPS.values()}
+
+    def loss(x):
+        return ag.sum(ag.tanh(x[0] * slow(x[1])) ** 2)
+
+    before, x = state(), np.arange(6.0).reshape(2, 3)
+    expected = ag.grad(loss)(x)
+    with ag.profile():
+        assert (ag.grad(loss)(x).data == expected.data).all()
+    assert state() == before
+    with pytest.raises(DomainError), ag.profile():
+        ag.cross_entropy([[1.0]], [7])
+    assert state() == before
+
+
+def test_operations_that_operations_call_are_counted_once(slow):
+    @ag.op("calls slow")
+    def calls_slow(xp, x):
+        return ag.Tensor(x).exp().data + slow(x).data
+
+    with ag.profile() as times:
+        calls_slow(1.0)
+    del OPS["calls_slow"]
+    assert taken(times)["slow"] == ("slow", 1, 2.0, 0.0)
+    assert taken(times)["calls_slow"] == ("calls_slow", 1, 0.0, 0.0)
+
+
+def test_operations_of_a_recorded_rule_count_as_these(slow):
+    x = Tensor(3.0, requires_grad=True)
+    with ag.profile() as times:
+        ag.gradients(slow(x), x, create_graph=True)
+    assert taken(times)["exp"].calls == 1
+    assert taken(times)["slow"] == ("slow", 1, 2.0, 4.0)
+
+
+def test_a_rule_that_is_declared_meanwhile_counts(slow):
+    x = Tensor(1.0, requires_grad=True)
+    with ag.profile() as times:
+        slow(x).backward()
+        slow.vjp(x=lambda g: 5.0 * g)
+        slow(x).backward()
+    assert x.grad.item() == 7.0
+    slow(x).backward()
+    assert x.grad.item() == 12.0
+    assert taken(times)["slow"].calls == 2
+
+
+def test_other_threads_count():
+    with ag.profile() as times:
+        threads = [threading.Thread(target=lambda: ag.exp(Tensor(1.0))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert taken(times)["exp"].calls == 3
+
+
+def test_one_at_a_time():
+    with ag.profile(), pytest.raises(DomainError, match="taken already"), ag.profile():
+        pass
+    with ag.profile() as times:
+        ag.exp(1.0)
+    with times:
+        ag.exp(1.0)
+    assert taken(times)["exp"].calls == 2
+
+
+def test_the_table():
+    times = ag.profile()
+    assert repr(times) == "operation    calls  forward, ms  backward, ms  share"
+    times._taken = {"tanh": [3, 0.002, 0.001], "matrix_transpose": [1, 0.001, 0.0], "exp": [0, 0.0, 0.0]}
+    assert repr(times).splitlines() == [
+        "operation           calls  forward, ms  backward, ms  share",
+        "tanh                    3        2.000         1.000    75%",
+        "matrix_transpose        1        1.000         0.000    25%",
+    ]
