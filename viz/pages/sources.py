@@ -100,11 +100,12 @@ def _computing(body: list[Any]) -> list[Any]:
 @lru_cache(maxsize=4)
 def walk_line(part: str) -> tuple[str, str] | None:
     """The line of the engine's backward pass that contains this text."""
+    module = inspect.getmodule(ag.backward_steps)
     try:
-        lines, first = inspect.getsourcelines(ag.backward_steps)
+        lines = inspect.getsource(module).splitlines()  # type: ignore[arg-type]
     except OSError:
         return None
-    for i, line in enumerate(lines):
+    for number, line in enumerate(lines, 1):
         if part in line:
-            return line.strip(), f"{ag.backward_steps.__module__}, line {first + i}"
+            return line.strip(), f"{ag.backward_steps.__module__}, line {number}"
     return None
