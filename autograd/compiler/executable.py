@@ -29,7 +29,7 @@ from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from autograd.compiler.tracing.watching import DATA, Consumed
 from autograd.engine.declare.operation import Op
 from autograd.engine.graph import Node, stamp
-from autograd.engine.memory import LAST, WRITES, all_written, owner
+from autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, owner
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import GradientError, TraceError
 
@@ -158,6 +158,25 @@ def _is_shared(tensor: Tensor) -> bool:
     return memory is not array and id(memory) not in _HOMES and others(memory) > 1
 
 
+def _move(tensor: Tensor, home: Any) -> None:
+    """Have a Tensor, whose values are in ``home`` by now, lie there."""
+    before = tensor._data
+    if (before.flags.c_contiguous or TURNED.get(id(tensor)) is before) and not home.flags.c_contiguous:
+        TURNED[id(tensor)] = home
+    DATA.__set__(tensor, home)
+
+
+def _has_own_array(tensor: Tensor) -> bool:
+    """Whether a Tensor has its array, which it takes back here if a copy by rows was lent, and nobody holds that."""
+    if LENT.get(id(tensor)) is not tensor._data:
+        return True
+    if _is_shared(tensor):
+        return False
+    TURNED[id(tensor)][...] = tensor._data
+    DATA.__set__(tensor, TURNED[id(tensor)])
+    return True
+
+
 def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
     """The names of ``home`` and its views, with the offset and strides of each (``None``: the array itself). ``None``
     if a name stands for several views.
@@ -187,6 +206,8 @@ class Executable:
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
+        for state in self.program.states:
+            _has_own_array(state.origin)
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
@@ -273,7 +294,7 @@ class Executable:
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
             home[...] = array
-            DATA.__set__(tensor, array := home)
+            _move(tensor, array := home)
             self.made.add(id(owner(home)))
         memory = owner(array)
         _HOMES[id(memory)] = memory
@@ -298,7 +319,7 @@ class Executable:
             view, tensor = compute("piece", piece, (flat,)), member.origin
             if owner(tensor._data) is not memory:
                 view[...] = tensor._data
-                DATA.__set__(tensor, view)
+                _move(tensor, view)
             self.places.append((tensor, tensor._data, True))
         _HOMES[id(memory)] = memory
         return flat
@@ -477,6 +498,8 @@ class Executable:
     def resettle(self) -> bool:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
         if not self.holds():
+            return False
+        if not all([_has_own_array(tensor) for tensor, *_ in self.places]):  # noqa: C419  (all take theirs back)
             return False
         if any(tensor._data is not home for tensor, home, _ in self.places):
             check_apart(self.program)

@@ -23,6 +23,12 @@ LAST = 0
 WRITES: dict[int, int] = {LAST: 0}
 """When memory was last written to, on the graph's clock, by the id of the array that owns it."""
 
+TURNED: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""The arrays of Tensors that a compiled program keeps column by column, by the Tensors' ids."""
+
+LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""The copies by rows in their place, until the next call of the program: views of these can be written to."""
+
 _alive: dict[int, Any] = {}
 _lock = RLock()  # two threads that write at once must not leave the earlier time as the last
 
@@ -31,6 +37,16 @@ def owner(array: Any) -> Any:
     """The object that owns the memory of ``array``: itself, unless it is a view."""
     while (base := getattr(array, "base", None)) is not None or (base := getattr(array, "obj", None)) is not None:
         array = base  # a memoryview says ``obj``
+    return array
+
+
+def users_array(tensor: Any, array: Any) -> Any:
+    """The array of a Tensor as its user knows it: by rows, and a number where the shape is ()."""
+    if not array.shape:
+        return array[()]
+    turned: Any = TURNED.get(id(tensor))
+    if turned is array:
+        tensor._data = LENT[id(tensor)] = array = array.copy()
     return array
 
 

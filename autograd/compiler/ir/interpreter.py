@@ -57,7 +57,7 @@ def present(value: Value) -> Any:
     if value.kind == "knob":
         mapping, key = value.origin
         return value.dtype.type(mapping[key])
-    return value.data if value.kind == "constant" else value.origin.data
+    return value.data if value.kind == "constant" else value.origin._data
 
 
 def _fitting(program: Program, value: Value, array: Any) -> Any:

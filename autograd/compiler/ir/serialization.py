@@ -114,7 +114,7 @@ def _body_to_json(body: Body, bodies: dict[Body, Any]) -> int:
 def _value_to_json(value: Value) -> dict[str, Any]:
     data = value.data
     if value.kind == "state":
-        data = numpy.asarray(value.origin.data)
+        data = numpy.asarray(value.origin._data)
     elif value.kind == "knob":
         mapping, key = value.origin
         data = mapping[key]

@@ -110,7 +110,7 @@ def _check_value(program: Program, value: Value) -> None:
     if not fits:
         raise DeclarationError(f"{value.name} has the shape {value.shape!r}, which no array has.")
     if value.kind in ("constant", "state") and value not in program.packed:
-        held = value.data if value.kind == "constant" else value.origin.data
+        held = value.data if value.kind == "constant" else value.origin._data
         typed = hasattr(held, "dtype") and (tuple(held.shape), held.dtype)
         if typed != (value.shape, value.dtype):
             found = f"an array of {held.shape} {held.dtype}" if typed else repr(held)

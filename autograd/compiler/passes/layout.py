@@ -101,7 +101,7 @@ class Orders:
         if value.kind == "input":
             self.pin(value, False)
         elif value.kind == "state":
-            array = value.origin.data
+            array = value.origin._data
             flags = getattr(array, "flags", None)
             transposed = flags is not None and flags.f_contiguous and not flags.c_contiguous
             stays = value in self.program.pinned or value not in self.program.updates

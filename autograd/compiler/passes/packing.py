@@ -230,8 +230,10 @@ class _Together:
     def __init__(self, states: Sequence[Value], flipped: frozenset[Value]) -> None:
         self.states, self.flipped = states, flipped
 
+    data = property(lambda self: self._data)
+
     @property
-    def data(self) -> Any:
+    def _data(self) -> Any:
         parts = [state.origin._data.T if state in self.flipped else state.origin._data for state in self.states]
         return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
 

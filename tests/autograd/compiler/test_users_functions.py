@@ -1505,6 +1505,36 @@ def a_number_that_is_a_state(wrap: Wrap) -> Any:
     return seen
 
 
+@followed
+def weights_that_are_written_through_flat_views(wrap: Wrap) -> Any:
+    seen = []
+    for sizes, optimizer in itertools.product(((3, 5, 2), (30, 40, 20)), (nn.optim.SGD, nn.optim.Adam)):
+        model = nn.MLP(sizes, seed=0)
+        updates = optimizer(model.parameters(), lr=0.1)
+        first, *others = model.parameters()
+
+        @wrap
+        def step(x: Any, model: Any = model, updates: Any = updates) -> Any:
+            updates.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            updates.step()
+            return loss.detach()
+
+        evaluate = wrap(lambda x, model=model: model(x).detach())
+        for i, x in enumerate(xs(8, (4, sizes[0]), "float32")):
+            seen += [step(x), evaluate(x)]
+            for p in others:
+                p.data.reshape(-1)[i % 2] += 0.25
+            if i == 2:
+                flat = first.data.reshape(-1)
+            if i > 3:
+                flat[1] += 1.0  # it is the parameter's memory still
+            seen.append(evaluate(x))
+        seen += [flat.copy(), *(p.detach() for p in model.parameters())]
+    return seen
+
+
 PACKAGE = """
 import settings_of_scales as settings
 

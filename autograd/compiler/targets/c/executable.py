@@ -339,7 +339,7 @@ def text_of(trace: Trace) -> str:
     program = _optimized(trace.program)
     updated = program.updates
     homes = {
-        state: numpy.empty(state.shape, state.dtype) if state in updated else numpy.asarray(state.origin.data)
+        state: numpy.empty(state.shape, state.dtype) if state in updated else numpy.asarray(state.origin._data)
         for state in program.states
     }
     return source_of(program, homes).text()

@@ -77,7 +77,7 @@ class Script(nested.Script):
             mapping, key = value.origin
             array = numpy.asarray(mapping[key], value.dtype)
         elif self.states:
-            array = backends.to_numpy(value.origin.data)
+            array = backends.to_numpy(value.origin._data)
         else:
             return ", null"
         return f", () => {literal(array, kind)}"
