@@ -27,7 +27,7 @@ from viz.graph.picture import draw_graph
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
-DERIVED = 16  # names that are differentiated with respect to without --wrt
+DERIVED = 16  # up to so many names, --wrt is not needed
 
 EXAMPLES = """\
 examples:
@@ -279,8 +279,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C,
-    141 where the output is read no further.
+    """Run the command; the exit status is 0, 2 after an error message on stderr, 130 after Ctrl-C, 141 where the
+    reader of the output has closed it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -30,8 +30,8 @@ from viz.recorded.rows import Link, Row, passed, rows_of, warn
 from viz.recorded.validation import recorded
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
-PARAMETERS = 3  # of a row that are compared one by one
-SEARCHED = 1_000_000  # pairs of rows; of more, each is set against the one in its place
+PARAMETERS = 3  # of a row, compared one by one
+SEARCHED = 1_000_000  # pairs of rows to compare; in larger graphs rows are paired by position
 
 
 def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Evaluation:
@@ -230,7 +230,7 @@ class _Diff(RowCards):
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
         self.sides, self.labels, self.theme = sides, labels, theme
         self.pairs: list[_Pair] = []
-        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # the key here of a row's key in either graph
+        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # by a row's key in either graph: the pair's key
         taken = {"heads", "hidden"}
         for rows in _matched(sides[0].rows, sides[1].rows):
             here = rows[1] or rows[0]

@@ -14,7 +14,7 @@ from viz.drawing import numbers, style
 from viz.drawing.render import cell, row, table, text
 from viz.drawing.style import Theme
 
-BLANK = "#fefefe"  # around a smaller square: white in both themes, as the ramps are
+BLANK = "#fefefe"  # around a smaller square: white in both themes, like the ramps
 GAUGE = (-7, 0)  # decades: one cell each from 1e-7 to 1
 
 
@@ -121,18 +121,18 @@ def gauge(rms: float, theme: Theme) -> str:
     return table(row(*cells), cellspacing=1)
 
 
-STAIRS = 40  # columns; of more blocks, several share one
+STAIRS = 40  # columns; several blocks share one if there are more
 STAIR_WIDTH = 15  # points, of a column
-ALIKE = 0.15  # least correlation of neighbouring pixels; of 500 tables of random numbers, none had .07 both ways
-EXAMPLES = 100  # of a batch that are looked at for it
-DECADES = 14  # cells high; of more decades, several share one
+ALIKE = 0.15  # least correlation of neighbouring pixels; 500 tables of random numbers stayed below .07
+EXAMPLES = 100  # tested in a batch
+DECADES = 14  # cells high; several decades share one if there are more
 
 
 def staircase(sizes: Sequence[float], theme: Theme) -> str:
-    """Sizes on a log scale beside each other: one column per block, one cell per decade, zero and less than all empty.
+    """Bars of sizes on a log scale: one column per block, one cell per decade; zero and the smallest sizes are empty.
 
-    Of more than 40 blocks, each column stands for several of them and shows the smallest. A size that is not finite
-    fills its column in the colour of a failure.
+    With more than 40 blocks, a column stands for several and shows the smallest. A size that is not finite fills its
+    column in the colour of a failure.
     """
     together = -(-len(sizes) // STAIRS)
     # A value that is not finite is never averaged away.
@@ -172,7 +172,7 @@ def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | boo
 
     A batch of pictures is (n, height, width), (n, 1, height, width), or flat: (n, d) with d the square of 8 to 32, if
     neighbouring entries are similar, as pixels are. A single flat example is (d,). ``shape`` gives height and width
-    where they cannot be seen; True takes any square.
+    where the array does not show them; True accepts any square.
 
     >>> bar = np.zeros((16, 16))
     >>> bar[3:12, 6:9] = 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ELLIPSIS = "..."
-WIDEST = 8  # characters of a number that has room for any other: -0.00000
+WIDEST = 8  # characters of the widest number: -0.00000
 BLANK = "\u00a0"  # half as wide as a digit
 
 _WIDE: ContextVar[bool] = ContextVar("wide", default=False)
@@ -113,7 +113,7 @@ def constant(x: Any) -> str:
     value = float(x)
     if value == math.pi:
         return "π"
-    if value == 0 and math.copysign(1.0, value) < 0:  # the sign decides what a division by it is
+    if value == 0 and math.copysign(1.0, value) < 0:  # 1 / -0 is -inf
         return "-0"
     if not math.isfinite(value) or (value.is_integer() and abs(value) < 1e4):
         return scalar(value)
@@ -138,7 +138,7 @@ class Table:
 
 
 def table(array: Any, max_rows: int | None = None, max_columns: int | None = None) -> Table:
-    """A table of numbers; a vector is one row, leading axes are stacked. A longer axis shows its first 3 and last 2.
+    """A table of numbers; a vector is one row, leading axes are stacked. A long axis shows its first 3 and last 2.
 
     One decimal count for all: 4 below 10, one fewer per further digit; integers bare. When the largest entry is below
     1e-2 or from 1e4 on, a common factor (a power of 1000) is taken out. A nonzero entry never prints as zero.
@@ -193,7 +193,7 @@ def _strings(values: np.ndarray) -> tuple[list[list[str]], int]:
         return [[scalar(x) for x in row] for row in values.tolist()], 0
     exponent = 0
     if not 1e-2 <= largest < 1e4:
-        exponent = max(3 * math.floor(math.log10(largest) / 3), -306)  # below, there is no such power of ten
+        exponent = max(3 * math.floor(math.log10(largest) / 3), -306)  # below it, 10 ** exponent loses digits
     decimals = 4 - max(0, math.floor(math.log10(largest) + 1e-12) - exponent)
     return [[_entry(x, exponent, decimals) for x in row] for row in values.tolist()], exponent
 
@@ -268,7 +268,7 @@ def counted(n: int, noun: str) -> str:
 
 
 def spread(array: Any) -> str:
-    """The mean of an array without negative entries, or else the standard deviation; of its finite entries.
+    """The mean of an array without negative entries, else its standard deviation; over the finite entries.
 
     >>> spread([0.0, 1.0]), spread([-1.0, 1.0])
     ('mean 0.5', 'sd 1')
@@ -308,7 +308,7 @@ def summary(array: Any) -> str:
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
             middle = float(finite[0]) if math.isnan(middle) else middle
-            finite = finite - middle  # so that the variance is no difference of large squares
+            finite = finite - middle  # the difference of two large squares would lose digits
             n, total, squares = n + finite.size, total + float(finite.sum()), squares + float(finite @ finite)
     if n == 0:
         return "no entries" if values.size == 0 else f"none of {count(values.size)} finite"
@@ -338,7 +338,7 @@ def product(upstream: Any, local: Any, contribution: Any) -> str:
 
 
 def blocks(array: Any, *, signed: bool = False) -> np.ndarray:
-    """Block means of the absolute values, or of the values, at most 10 × 26; leading axes are stacked.
+    """Block means of the absolute values (``signed``: of the values), at most 10 × 26; leading axes are stacked.
 
     nan stays nan.
 

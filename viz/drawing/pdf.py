@@ -75,12 +75,12 @@ def _patches(tag: str, given: dict[str, Any], dx: float, dy: float) -> Iterator[
         return
     values = _numbers(given["d" if tag == "path" else "points"])
     points = [(x + dx, y + dy) for x, y in zip(values[::2], values[1::2], strict=True)]
-    if tag == "path":  # M, then only C
+    if tag == "path":  # Graphviz writes one M, then Bézier curves only
         codes = [Curve.MOVETO, *[Curve.CURVE4] * (len(points) - 1)]
     else:
         codes = [Curve.MOVETO, *[Curve.LINETO] * (len(points) - 1)]
         if tag == "polygon":
-            codes[-1] = Curve.CLOSEPOLY  # the last point is the first again
+            codes[-1] = Curve.CLOSEPOLY  # the last point repeats the first
     yield PathPatch(Curve(points, codes), **look)
 
 
@@ -88,13 +88,13 @@ def _look(given: dict[str, Any]) -> dict[str, Any]:
     width = float(given.get("stroke-width", 1))
     look = {"facecolor": given.get("fill", "black"), "edgecolor": given.get("stroke", "none"), "linewidth": width}
     if dashes := given.get("stroke-dasharray"):
-        look["linestyle"] = (0, [n / width for n in _numbers(dashes)])  # matplotlib counts in widths of the line
+        look["linestyle"] = (0, [n / width for n in _numbers(dashes)])  # matplotlib's unit is the line's width
     return look
 
 
 @cache
 def _fonts() -> list[str]:
-    """The installed ones of these fonts: matplotlib warns about each missing font."""
+    """The installed fonts among these: matplotlib would warn about each missing one."""
     from matplotlib.font_manager import fontManager
 
     there = set(fontManager.get_font_names())

@@ -48,7 +48,7 @@ def escape(text: object) -> str:
     return _escaped(str(text))
 
 
-@lru_cache(maxsize=4096)  # attributes such as colours recur
+@lru_cache(maxsize=4096)  # colours and other attributes repeat
 def _escaped(words: str) -> str:
     return _escape(_clean(words).replace("\\", "\\\\"))
 
@@ -59,7 +59,7 @@ def plain(words: object) -> str:
     >>> plain("a & b")
     'a &amp; b'
     """
-    return _escape(_clean(words)).replace("\\", "&#92;" * 4)  # its own escapes are read twice
+    return _escape(_clean(words)).replace("\\", "&#92;" * 4)  # Graphviz unescapes a tooltip twice
 
 
 def _clean(words: object) -> str:
@@ -69,7 +69,7 @@ def _clean(words: object) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name as an id: ASCII letters, digits and `_` only, no digit first. Different names may become one.
+    """A name as an id: ASCII letters, digits and `_` only, no digit first. Different names may give the same id.
 
     >>> identifier("layers.0.weight"), identifier("3 σ")
     ('layers_0_weight', '_3__')
@@ -111,7 +111,7 @@ def _attributes(values: dict[str, Any]) -> str:
 
 
 def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
-    """Text in one size and colour; sizes are whole points. Empty text becomes a blank, which Graphviz insists on."""
+    """Text in one size and colour; sizes are whole points. Empty text becomes a blank: Graphviz refuses none."""
     inner = escape(content) or " "
     # The wheel underestimates the width of full-width characters: blanks make up for it.
     inner += " " * math.ceil(0.6 * sum(map(_is_wide, str(content))))
@@ -125,7 +125,7 @@ def text(content: object, size: int, colour: str, *, bold: bool = False, italic:
 def cell(*content: str, **attributes: Any) -> str:
     """A table cell; attributes in lower case (`port=`, `id=`, `title=`, `align=`, ...), None leaves one out.
 
-    An `id` reaches the SVG, as `a_ID`, only beside a `title`.
+    An `id` reaches the SVG (as `a_ID`) only together with a `title`.
 
     >>> cell("x", port="f0", colspan=2)
     '<TD PORT="f0" COLSPAN="2">x</TD>'
@@ -159,7 +159,7 @@ class EngineWarning(UserWarning):
     """No layout engine for the wanted format: the DOT source was written instead."""
 
 
-_NOISE = "no value for width of non-ASCII character"  # the wheel warns of each σ and ∂, and draws them well
+_NOISE = "no value for width of non-ASCII character"  # the wheel warns about σ and ∂, but draws them well
 
 
 TIME_LIMIT = 120
@@ -221,7 +221,7 @@ def engines() -> list[Engine]:
     """The layout engines of this machine, best first; an explicit setting is the only one.
 
     The wheel comes before a `dot` of the system, so that a picture is the same on every machine: Debian's and Ubuntu's
-    Graphviz 2.42 leaves out the ids of cells, by which a page finds what to light up, and draws pictures wider.
+    Graphviz 2.42 leaves out the ids of cells, which pages need to highlight them, and draws pictures wider.
     """
     setting = _setting[0] if _setting else os.environ.get("GLASSGRAD_DOT")
     if setting:
@@ -254,8 +254,8 @@ class Picture:
 
     `name` is the graph's, `title` its headline, `reading` the lines below it that say how to read the marks: each a
     list of `text` parts. `layout` is the program ("dot", "neato") and `flags` are for its command line (`-n2` for
-    computed positions). `alt` says in words what the picture shows. `names` are the user's: another language keeps
-    them as they are.
+    computed positions). `alt` says in words what the picture shows. `names` are the user's and are
+    not translated.
 
     >>> p = Picture("g", title="two cards")
     >>> p.node("a", text("a", 11, style.LIGHT.ink))
@@ -354,7 +354,7 @@ class Picture:
             self._graphs[-1].subgraph(inner)
 
     def same_rank(self, names: Iterable[str]) -> None:
-        """Put these nodes on one rank, in this order where the edges leave it open."""
+        """Put these nodes on one rank, in this order unless edges require another."""
         from graphviz.quoting import quote
 
         self._graphs[-1].body.append("\t{rank=same; " + "; ".join(map(quote, names)) + "}\n")
@@ -373,8 +373,8 @@ class Picture:
     def png(self, dpi: int = style.DPI) -> bytes:
         """The picture as PNG. Raises `RenderError`.
 
-        The font of graphviz-pure lacks Chinese letters, among others. A `dot` of the system then draws the picture;
-        without one, boxes stand for these letters and an `EngineWarning` says so.
+        The font of graphviz-pure lacks Chinese letters, among others. Then a system `dot` draws the picture; without
+        one, these letters become boxes, with an `EngineWarning`.
         """
         return self._draw("png", f"-Gdpi={dpi}")
 
@@ -401,7 +401,7 @@ class Picture:
         raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
 
     def _pdf(self) -> bytes:
-        """The PDF if no engine writes it: the SVG, drawn again by matplotlib."""
+        """The PDF where no engine writes one: matplotlib draws the SVG again."""
         from viz.drawing.pdf import pdf_of
 
         try:
@@ -469,7 +469,7 @@ class _NoEngine(RenderError):
 
 
 def _plain(values: dict[str, Any]) -> dict[str, str]:
-    """DOT attributes as strings; `cls` is `class`, None leaves one out."""
+    """DOT attributes as strings; `cls` becomes `class`, None is left out."""
     named = (("class" if k == "cls" else k, v) for k, v in values.items() if v is not None)
     return {k: _word(v) for k, v in named}
 

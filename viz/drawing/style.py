@@ -170,7 +170,7 @@ def text_on(ground: str, theme: Theme = LIGHT) -> str:
 FONT = "Helvetica"
 FONTS = "Helvetica,Arial,'Liberation Sans','Nimbus Sans','DejaVu Sans Condensed',sans-serif"
 """Fonts about as wide as Helvetica, the font of the layout: in wider ones texts would overlap."""
-NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # boxes in a PNG: such notation is written out in words
+NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # empty boxes in a PNG, so words are written instead
 TITLE = 14  # bold
 NAME = 12  # of a tensor, bold
 VALUE = 11
@@ -192,7 +192,7 @@ DERIVATIVE_BORDER = 1.4
 EDGE_WIDTH = 1.3
 KEPT_WIDTH = 1.6
 ARROW = 0.65
-WEIGHT_WIDTH = (1.7, 3.5)  # thinnest that can be hollow, and the width that the largest weight adds
+WEIGHT_WIDTH = (1.7, 3.5)  # the thinnest line that can be hollow, and the width added for the largest weight
 
 # ---------------------------------------------------------------- layout
 
@@ -208,19 +208,19 @@ WEIGHT_GRADIENT_TENSOR = 30
 WIDTH = 700  # widest picture, points
 DPI = 192  # of a PNG
 
-# ---------------------------------------------------------------- what is shown at which size
+# ---------------------------------------------------------------- limits of size
 
 TABLE_ROWS, TABLE_COLUMNS = 4, 4  # numbers at full size
 SMALL_ROWS, SMALL_COLUMNS = 6, 8  # numbers at 8 points
-HEAD, TAIL = 3, 2  # of an axis longer than that
+HEAD, TAIL = 3, 2  # entries shown at either end of a longer axis
 THUMB_ROWS, THUMB_COLUMNS = 10, 26  # block means
 STRIP_BINS = 26
-IMAGE_SIDES = (8, 32)  # an input of this height and width is drawn as the picture it is
+IMAGE_SIDES = (8, 32)  # an input of this height and width is drawn as a picture
 ADDENDS = 4  # uses of a value written out one by one; above, the first 3 and `+ 5 more`
-FAR = 4  # operations below its first use, a value with more uses than ADDENDS is drawn again, small
-FAR_OF_FEW = 12  # the same for one with fewer
+FAR = 4  # operations below its first use at which a value with more than ADDENDS uses gets a second, small card
+FAR_OF_FEW = 12  # the same for a value with fewer uses
 CARDS = 60  # every operation is drawn up to here, modules are folded above
 CARDS_FOLDED = 250  # the module table above
-PARAMETER_ENTRIES = 64  # a larger parameter asks for the module table
+PARAMETER_ENTRIES = 64  # a network with a larger parameter is drawn as the module table
 NAME_LENGTH = 28  # longer names are cut in the middle,
-NAME_LENGTH_INSIDE = 14  # in sockets and derivatives sooner
+NAME_LENGTH_INSIDE = 14  # also those in sockets and derivatives

@@ -1,8 +1,8 @@
-"""The words of pages and pictures in another language than English.
+"""Translation of pages and pictures.
 
-`chinese.toml` leads from English sentences to Chinese ones. The code says a sentence in English (`say`, or a template
-of a script that is marked with ``say``), and the page has it in the present language. What the table lacks, such as the
-names of the user's own values, stays as it is.
+`chinese.toml` maps English sentences to Chinese ones. The code has a sentence in English (`say`, or a template of a
+script that is marked with ``say``), and the page has it in the present language. Text that is not in the table, such as
+a user's name for a value, stays as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def speak(name: str) -> None:
 
 @contextmanager
 def speaking(name: str | None) -> Iterator[None]:
-    """Within it the language is this one; None keeps the present one."""
+    """A context with this language; None keeps the present one."""
     token = _inside.set(language() if name is None else known_language(name))
     try:
         yield
@@ -55,7 +55,7 @@ def speaking(name: str | None) -> Iterator[None]:
 
 @cache
 def table(name: str) -> dict[str, dict[str, str]]:
-    """The sections of a language's table, each from English sentences to its own."""
+    """The sections of a language's table, each a dict from English sentences to translations."""
     if not TABLES[name]:
         return {"said": {}, "found": {}}
     return tomllib.loads((Path(__file__).parent / TABLES[name]).read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def joined(*sentences: str) -> str:
 
 @cache
 def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
-    """The texts with fields as patterns, each with its own words; the longest first."""
+    """Sentences with fields, longest first: a pattern, the words in it, and the translation."""
     found = table(name)["found"]
     keys = sorted((key for key in found if "{}" in key), key=len, reverse=True)
     own = [set(re.findall(r"\w+", key)) for key in keys]
@@ -95,9 +95,10 @@ def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
 
 
 def matched(text: str, keep: Collection[str] = ()) -> str:
-    """A finished text in the present language; parts between wide gaps one by one; what is in ``keep`` as it is.
+    """A finished text translated, its parts between wide gaps one by one.
 
-    ``keep`` are the user's names. One such as "mean" may stand in any formula, so it is no word of a sentence either.
+    ``keep``: the user's names, which stay as they are. A sentence with such a word ("mean") is not translated, since it
+    may be a formula.
 
     >>> with speaking("zh"):
     ...     matched("no gradient is asked for")
@@ -127,12 +128,12 @@ TEXTS = re.compile(r"(<(?!style|script)[^<>]*>)([^<>]*[A-Za-z][^<>]*)(?=<)")
 
 
 def markup(text: str, keep: Collection[str] = ()) -> str:
-    """A picture, or any other HTML, with its texts and labels in the present language."""
+    """A picture or other HTML with its texts and labels translated."""
     return _marked(text, lambda found: matched(found, keep))
 
 
 def template(text: str) -> str:
-    """A template of HTML in the present language: its texts and labels are sentences of the table."""
+    """A template of HTML with its texts and labels translated, each of which is a sentence of the table."""
     return _marked(text, lambda found: said(" ".join(found.split())) if found.strip() else found)
 
 
@@ -153,7 +154,7 @@ MARK = re.compile(r"(?<![\w$.])say`")
 
 
 def phrases(text: str) -> list[str]:
-    """The sentences of a script: what stands in its templates marked with ``say``, with ``{}`` for each expression.
+    """The sentences of a script: its templates marked with ``say``, with ``{}`` for each expression.
 
     >>> phrases("a = say`${n} of ${say`all ${m}`}`;")
     ['{} of {}', 'all {}']
@@ -192,7 +193,7 @@ def _translated(text: str, lookup: Callable[[str], str]) -> str:
 
 
 def template_parts(text: str, at: int) -> tuple[list[str], list[str], int]:
-    """The parts and expressions of the template whose first character is at ``at``, and the place behind it."""
+    """The parts and expressions of the template whose first character is at ``at``, and the index after its end."""
     parts, expressions, start = [], [], at
     while text[at] != "`":
         if text.startswith("${", at):
@@ -207,7 +208,7 @@ def template_parts(text: str, at: int) -> tuple[list[str], list[str], int]:
 
 
 def _expression_end(text: str, at: int) -> int:
-    """The place of the brace that ends an expression within a template."""
+    """The index of the brace that ends an expression within a template."""
     depth = 0
     while depth or text[at] != "}":
         if text[at] == "`":

@@ -21,14 +21,14 @@ SAME = ("astype", "positive", "to_device", "reshape", "squeeze", "expand_dims") 
 LINEAR = ("sum", "fit", "mean", "matrix_transpose", "permute_dims", "reshape", "getitem")
 INVERSE = {("exp", "log"), ("log", "exp"), ("tan", "atan"), ("tanh", "atanh"), ("sinh", "asinh")}
 KNOWN = {("exp", "log_softmax"): "softmax", ("log", "softmax"): "log_softmax"}
-TERMS = 12  # of a sum; a longer one is left as it is
+TERMS = 12  # of a sum; a longer sum stays as it is
 
-Factors = dict[str, tuple[Any, float]]  # under its key, a part and its exponent
+Factors = dict[str, tuple[Any, float]]  # by key: a part and its exponent
 Term = tuple[float, Factors]
 
 
 class Algebra:
-    """Simplification with the values ``known(name)``.
+    """Simplifies formulas of names with the values ``known(name)``.
 
     ``constants``: the names of data, whose sums may be replaced by their values; ``remarks`` lists these replacements.
     ``called`` writes a formula in a remark.
@@ -39,7 +39,7 @@ class Algebra:
     ) -> None:
         self._known, self._constants, self._called = known, set(constants), called
         self.remarks: dict[str, None] = {}
-        self._values: dict[int, tuple[Any, Any]] = {}  # with the form, so that its id stays its own
+        self._values: dict[int, tuple[Any, Any]] = {}  # with the form, whose id must not be used again
 
     def simplified(self, form: Any) -> Any:
         """The formula in a shorter form, or unchanged."""
@@ -145,7 +145,7 @@ class Algebra:
         short, shape = self._built(self._terms(x)), self._shape(x)
         if shape is None or not isinstance(short, Form | Name):
             return x
-        return short if self._shape(short) == shape else x  # a sum of -row is another one where row is broadcast
+        return short if self._shape(short) == shape else x  # sum(-row) differs if row is broadcast
 
     def _coefficient(self, x: Any) -> tuple[float, Any]:
         """The constant factor of a formula, and the rest."""
@@ -236,7 +236,7 @@ def _atom(part: Any) -> list[Term]:
 
 
 def _number(x: Any) -> float | None:
-    """The number that a constant is, also as an array without axes; None for anything else."""
+    """The number of a constant, also of a 0-d array; None for anything else."""
     if isinstance(x, Form | Name | bool | str) or x is None or np.ndim(x):
         return None
     try:

@@ -12,7 +12,7 @@ from viz.drawing import numbers as digits
 from viz.drawing.words import say
 from viz.recorded.scene import Card, Scene
 
-ENTRIES = 16  # of a Tensor whose every entry is checked, and whose graph is shown with numbers unasked
+ENTRIES = 16  # up to so many, each entry is checked and numbers are shown by default
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
 
 
@@ -61,7 +61,7 @@ class Check:
 
 
 def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
-    """The gradient compared with central differences: in every entry of a few, else along one random direction.
+    """The gradient compared with central differences: entry by entry if they are few, else along a random direction.
 
     The quotients of two steps, one half the other, are extrapolated to step 0 (Richardson 1911); their difference is
     taken as the uncertainty.

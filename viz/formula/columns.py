@@ -15,8 +15,8 @@ from viz.drawing.words import say
 from viz.formula.check import ENTRIES
 from viz.recorded.notation.latex import tex_number, tex_text, text_mode
 
-FOLDED = 16  # lines of a section; of more, repeated blocks are folded
-REPEATS = 4  # repetitions from which on a block is folded; the first stays written
+FOLDED = 16  # lines of a section; in a longer one repeated blocks are folded
+REPEATS = 4  # a block repeated so often is folded; the first stays written
 PERIOD = 40  # lines of the longest block
 
 GAP = "    "
@@ -96,7 +96,7 @@ def without_empty(rows: list[Row]) -> list[Row]:
 
 
 def entries(value: np.ndarray) -> list[str]:
-    """The numbers of a Tensor as lines, or their size where they are many."""
+    """The numbers of a Tensor as lines, or their rms if they are many."""
     if not value.shape:
         number = digits.scalar(value[()])
         return [number if number.startswith("-") else f" {number}"]  # below and above the signs of others
@@ -141,7 +141,7 @@ def environment(rows: Sequence[Row], title: str = "") -> str:
 
 
 def tex_entries(value: np.ndarray) -> str:
-    """The numbers of a Tensor in LaTeX, or their size."""
+    """The numbers of a Tensor in LaTeX, or their rms."""
     if not value.shape or value.size > ENTRIES or not value.size:
         (entry,) = entries(value)
         return tex_text(entry) if value.shape else tex_number(entry.strip())

@@ -42,7 +42,7 @@ from viz.recorded.scene import Card, Scene, Socket
 from viz.recorded.validation import recorded
 
 READABLE = 80  # characters of a formula in which values are replaced by their formulas
-SHORTER = 0.8  # of the chain's length: a longer form of the same values is not shown beside it
+SHORTER = 0.8  # of the chain's length: a form of the same values is shown only if it is shorter than that
 PARTS = 200  # of a formula that is simplified
 
 
@@ -299,7 +299,7 @@ class Derivation:
     def document(self) -> str:
         """`latex` as a document of its own, for pdfLaTeX, XeLaTeX and LuaLaTeX; a Chinese one for XeLaTeX with ctex."""
         body, package = self.latex, ""
-        foreign = sorted({c for c in body if ord(c) > 0xFF})  # those below it knows
+        foreign = sorted({c for c in body if ord(c) > 0xFF})  # LaTeX knows the others
         if self._language == "zh":
             package, foreign = "\\usepackage{ctex}\n", [c for c in foreign if east_asian_width(c) not in "WF"]
         declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{fallback(c)}}}\n" for c in foreign)

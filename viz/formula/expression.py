@@ -170,7 +170,7 @@ class _Computing:
             operands = [ag.asarray(float(x) if is_differentiable(part.op, i) else x) for i, x in enumerate(operands)]
         self._allow(_largest(part.op, operands, part.params), part)
         try:
-            with np.errstate(all="ignore"):  # what is not finite is for the picture to show
+            with np.errstate(all="ignore"):  # the picture shows values that are not finite
                 result: ag.Tensor = part.op(*operands, **part.params)
         except (AutogradError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
             said = str(error).strip().rstrip(".") or type(error).__name__

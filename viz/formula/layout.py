@@ -22,8 +22,8 @@ from viz.recorded.notation.symbols import Symbol
 from viz.recorded.scene import Scene
 
 LOOPS = 2  # loops whose step is written
-INDEXED = 12  # formulas with indices that are written; of others only the number
-ROWS, ENDS = 40, 15  # rows of a section that are all shown; above, as many from either end
+INDEXED = 12  # formulas with indices that are written; the others are counted
+ROWS, ENDS = 40, 15  # rows of a section; a longer section shows so many at either end
 
 
 class Layout:

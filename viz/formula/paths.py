@@ -14,10 +14,10 @@ from viz.recorded.notation.latex import tex_number
 from viz.recorded.notation.symbols import PRODUCT, SUM
 from viz.recorded.scene import Card, Scene, Socket
 
-LARGEST = 3  # paths or addends that are written where there are many
+LARGEST = 3  # paths or addends written if there are many
 
-PATHS = 4  # paths that are all listed; of more the largest
-STEPS = 4  # nodes of a path that are all named
+PATHS = 4  # up to so many paths are all listed
+STEPS = 4  # up to so many nodes of a path are all named
 
 OPERANDS = {SUM: ("term {which}", "{which} term"), PRODUCT: ("factor {which}", "{which} factor")}
 OPERAND = "operand {which}", "{which} operand"

@@ -73,7 +73,7 @@ class Reader:
             raise self._fail(f"this is longer than {length:,} characters", Span(0, 0, 1))
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of Python's, about programs
+                warnings.simplefilter("ignore")  # Python warns about programs, not about expressions
                 self.tree = ast.parse(text)
         except SyntaxError as error:
             line = min(max(error.lineno or 1, 1), text.count("\n") + 1) - 1
@@ -185,7 +185,7 @@ class Reader:
         return value if type(value) is float or abs(value) <= EXACT else as_float
 
     def _folded(self, node: Any, function: Any, *numbers: Any) -> Constant:
-        """The constant that a function of constants gives."""
+        """The value of a function of constants."""
         try:
             value = function(*numbers)
         except ZeroDivisionError:

@@ -23,8 +23,8 @@ from viz.recorded.scene import Card, Scene, Socket
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 ONE_LINE = 240  # characters of the formula in one line
-ONE_LINE_STEPS = 40  # equations that it may combine
-ONE_LETTER = r"([^\W\d_])_?(\d*)"  # and a number: a name that a bar fits on
+ONE_LINE_STEPS = 40  # equations combined into it
+ONE_LETTER = r"([^\W\d_])_?(\d*)"  # with or without a number: a name that a bar fits on
 
 
 class Writer:
@@ -79,7 +79,7 @@ class Writer:
             tex = rf"\bar{{{tex_of(letter)}}}" + (f"_{{{index}}}" if index else "")
             return unicodedata.normalize("NFC", f"{letter}\u0304{index}"), tex
         end = self.differentiated or self.named(self.end)
-        if end == name and end.startswith("∂"):  # as itself: ∂²y/∂x∂∂y/∂x says nothing
+        if end == name and end.startswith("∂"):  # a derivative with respect to itself
             return "1", "1"
         return derivative(end, name), tex_derivative(end, name, tex_of)
 

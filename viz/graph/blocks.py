@@ -1,6 +1,6 @@
 """The picture of an architecture: a card per block with its layers, branches side by side, equal blocks once.
 
-A card shows the layers in it, the shape that comes out and the number of parameters. No value is needed for it.
+A card shows its layers, its output shape and its number of parameters. No values are needed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
 from viz.recorded.loops import loops_in
 from viz.recorded.rows import Link, Row, names_of, rows_of
 
-CARDS = 72  # of a page, which is so many times as high as wide at most
-PAGE = 1.95
-LINE, CAPTION, GAP = 11, 16, 13  # of a card, in points: what its height is estimated from,
-ACROSS, NARROW = 165, 450  # and its width; the least width of a page
+CARDS = 72  # of a page
+PAGE = 1.95  # largest ratio of height to width
+LINE, CAPTION, GAP = 11, 16, 13  # points: a card's height is estimated from these
+ACROSS, NARROW = 165, 450  # points: the width of a card, the least width of a page
 JOIN = 90  # width for each value that a card joins
-LINES = 12  # of a card; more are counted
+LINES = 12  # written on a card; further ones are counted
 
 
 def draw_model(
@@ -45,9 +45,9 @@ def draw_model(
     the direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become
     one card that says how many they are. ``title``: the headline. ``theme``: "light" or "dark".
 
-    Branches are drawn side by side. What has no weights, such as an activation, stands behind the layer it follows.
+    Branches are drawn side by side. Operations without weights, such as activations, are written after their layer.
 
-    Raises `DrawingError` for what is no model or no input, and for a model that depends on values.
+    Raises `DrawingError` for anything but a model and its inputs, and for a model that depends on values.
 
     >>> import nn
     >>> picture = draw_model(nn.models.lenet5(seed=0), (1, 1, 28, 28))
@@ -77,7 +77,7 @@ def draw_blocks(
     theme: Theme = style.LIGHT,
     closed: bool = False,
 ) -> Picture:
-    """The architecture of a recorded graph; see `draw_model`. ``closed``: it has no other inputs than ``inputs``."""
+    """The architecture of a recorded graph; see `draw_model`. ``closed``: ``inputs`` are all its inputs."""
     inputs, targets = list(inputs), list(targets)
     deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
     tried = [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
@@ -150,7 +150,7 @@ class _Blocks:
         self.width, self.height = self._size()
 
     def _follows(self, unit: Row | Repeat, card: _Card) -> bool:
-        """Whether a row is written after the layer that it alone reads, on the same line."""
+        """Whether a row, the only reader of a card, can be written on its last line."""
         if isinstance(unit, Repeat) or isinstance(card.units[0], Repeat) or not card.first.nodes:
             return False
         light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.contents
@@ -211,7 +211,7 @@ class _Blocks:
         )
         self.held = list[tuple[str, str]]()
         self._place(picture, self.cards, 0)
-        for ends in self.held:  # not within a box, or both ends would stand in it
+        for ends in self.held:  # not within a box: Graphviz would put both ends into it
             picture.edge(*ends, style="invis", weight=style.WEIGHT_SPINE_TENSOR)
         for tail, head in self.edges:
             picture.edge(tail.key, head.key, cls="fwd", id=f"f_{tail.key}_{head.key}")
@@ -246,7 +246,7 @@ class _Blocks:
                 total = numbers.count(sum(int(tensor.size) for tensor in parameters.values())) if parameters else ""
                 words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
                 words += text(f"   {total}", style.CAPTION, self.theme.muted)
-                # Below, where one line leaves: above, lines to the branches would cross it.
+                # The label is below, where one line leaves: above, lines to the branches would cross it.
                 with picture.cluster(f"{inside[0].key}_{depth}", words, margin=6, labelloc="b"):
                     self._place(picture, inside, depth + 1)
             else:

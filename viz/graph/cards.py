@@ -75,7 +75,7 @@ class Cards(CardParts):
             return self.whole(card, table(row(badge, shown("v"), gradient, verdict), **self.frame(card, 5)))
         rule = {"sides": "B", "cellpadding": 2, **hair}
         top = [cell(table(row(*self._scalar_sockets(card, before))), **rule)] if before else []
-        # A card that is narrow has no room for its formula beside the value.
+        # A narrow card has no room for its formula beside the value.
         said = self.scene.formula(card).text if alone and says_more(card) else self.operand(spine)
         name = text(clipped(said, FORMULA), style.CAPTION, self.ink(card))
         top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
@@ -143,7 +143,7 @@ class Cards(CardParts):
                 **self.hook(card, "grad"),
             )
         )
-        # Room to spare is shared out among columns: empty ones keep label and number together.
+        # Graphviz spreads spare room over all columns: empty ones keep label and number together.
         return cell(
             table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=1 if self.compact else 3
         )
@@ -164,7 +164,7 @@ class Cards(CardParts):
     # ------------------------------------------------------------ tensors
 
     def tensor(self, card: Card, left: Sequence[Socket] = (), right: Sequence[Socket] = ()) -> str:
-        """The card of an operation that makes a tensor, with its operands on top and those of the sides.
+        """The card of an operation that makes a tensor, with its operands on top and at the sides.
 
         The value stands below the operand of the spine and its gradient below what is sent to it, so that a chain of
         operations is a straight line down and one up.

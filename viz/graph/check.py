@@ -47,14 +47,14 @@ def check_graph(
 ) -> CheckPicture:
     """Check the rule of every operation that computed ``y``, and draw the graph with the results.
 
-    An operation whose rules agree with central differences has `ok` and its largest relative error on its card. One
-    with a wrong rule is framed twice and shows both numbers. Its own gradient is still right; those that have come
-    through the wrong rule are muted, with a question mark: the rules above it may be right, their numbers are not. A
-    `kink` is where the slopes on both sides differ, so that no difference can tell.
+    The card of an operation whose rules agree with central differences has `ok` and the largest relative error. One
+    with a wrong rule has a double frame and shows both numbers. Its own gradient is right; gradients that passed
+    through the wrong rule are muted and have a question mark. A `kink` is a point where the slopes on both sides
+    differ, so that a difference decides nothing.
 
-    The arguments are those of `draw_graph` and, ``limit`` to ``seed``, of `autograd.testing.check_nodes`, whose results
-    are the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of
-    more than 250 operations is drawn as the module table, its title saying what was found.
+    Arguments are as in `draw_graph`, and ``limit`` to ``seed`` as in `autograd.testing.check_nodes`, whose results are
+    the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of more
+    than 250 operations is drawn as the module table, with the results in its title.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
     for gradients of an output that is no scalar; `GradcheckError` where a rule raises or returns a wrong shape.
@@ -110,7 +110,7 @@ def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
         verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
         return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
     kinks = sum(check.verdict == "kink" for check in report)
-    tail = f" but at {numbers.counted(kinks, 'kink')}, where none can be told" if kinks else ""
+    tail = f"; not decided at {numbers.counted(kinks, 'kink')}" if kinks else ""
     return f"Gradient check, op by op: every rule is right{tail}"
 
 

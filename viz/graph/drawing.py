@@ -19,7 +19,7 @@ from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-SPREAD = 1.25  # pages: a level of operations that is wider is drawn on two ranks
+SPREAD = 1.25  # pages: a wider level of operations is drawn on two ranks
 
 
 class Drawing:
@@ -35,7 +35,7 @@ class Drawing:
         self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.folds = self._folds()
-        with numbers.wide(False):  # a page with room for other numbers has the same cards
+        with numbers.wide(False):  # a live page, whose numbers are padded, gets the same kind of cards
             self.cards.compact = self.cards.widest({*self.folds, *self.hidden}) > style.WIDTH
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
@@ -108,7 +108,7 @@ class Drawing:
             sign = ": not computed"
         parts.append((f"dashed = gradient coming back{sign}", theme.grad))
         if compact:
-            parts.append(("∂ = local derivative by the operand before it, which is sent G × ∂", theme.ink))
+            parts.append(("∂ = local derivative with respect to the operand before it; G × ∂ is sent to it", theme.ink))
         if self.cards.compact and not scene.scalar:
             parts.append(("behind the name of an operand = the gradient sent to it", theme.grad))
         if compact or not scene.scalar:
@@ -517,9 +517,7 @@ def _is_weight(socket: Socket) -> bool:
 
 
 def _own_leaves(cards: Sequence[Card], own: Set[int]) -> list[Card]:
-    """The parameters that only these operations use, and buffers and masks of their modules.
-
-    ``own``: the identities of those.
+    """The parameters that only these operations use, and buffers and masks of their modules (``own``, by id).
     """
     inside = set(cards)
     leaves = dict.fromkeys(

@@ -23,10 +23,10 @@ def draw_loop(
 ) -> Picture:
     """One step of a recorded loop (`autograd.scan`, `nn.RNN`, `LSTM`, `GRU`), with an arrow that closes it.
 
-    ``y``: a Tensor computed with the loop; where it is a scalar, gradients are those of it, and a staircase shows the
-    size of ∂L/∂h after every step: where it goes down to the left, the gradient vanishes on its way back. The numbers
-    are those of the last step, and so is the part of a weight's gradient. ``steps``: so many of the last cells are
-    drawn one below the other instead. ``which``: of several loops, in the order in which they ran.
+    ``y``: a Tensor computed with the loop. If it is a scalar, its gradients are drawn, and a staircase shows the size
+    of ∂L/∂h after every step: stairs that fall to the left are a gradient that vanishes on its way back. Values, and
+    parts of a weight's gradient, are those of the last step. ``steps``: how many of the last steps are drawn, one below
+    the other. ``which``: the index of the loop, in the order in which several ran.
 
     Raises `DrawingError` where there is no loop, and for more steps than there are.
 
@@ -53,13 +53,13 @@ def draw_loop(
     ends, seeds, names = loop.cells(steps)
     scene = Scene(ends, names=names, inputs=_inputs(names, loop), gradients=seeds if seeds is not None else False)
     if seeds is not None:
-        scene.end = "L"  # the gradients that arrive are those of the whole graph
+        scene.end = "L"  # the upstream gradients are those of the whole graph
     last = f"steps {times - steps + 1} to {times}" if steps > 1 else f"step {times}"
     drawing = _Cell(scene, colours, title or f"{times} × {loop.title}: {last}", loop, steps)
     picture = drawing.picture
     if steps == 1:
         levels = [card.depth for card in scene.cards if card.node is not None]
-        side = "w" if len(set(levels)) == len(levels) else "e"  # the engine leads it round a chain on the left
+        side = "w" if len(set(levels)) == len(levels) else "e"  # Graphviz leads the arrow round a chain on the left
         for name in loop.carries:
             tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))
             if tail is None or head is None:

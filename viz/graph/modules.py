@@ -52,9 +52,9 @@ def draw_modules(
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
-    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and ``targets`` are called
-    so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares of 8 to 32 pixels;
-    True or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
+    it, and no ``.grad`` changes. ``names``, ``inputs``, ``targets``: as in `draw_graph`. ``image``: the input is drawn
+    as a picture when its rows are squares of 8 to 32 pixels; True or False decides it by hand, ``(height, width)``
+    gives the shape. ``example``: the index of the one drawn.
 
     ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a

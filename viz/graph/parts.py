@@ -15,13 +15,13 @@ from viz.recorded.notation.namespace import Notation
 from viz.recorded.scene import Card, Scene, Socket
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
-CONST = "CONST"  # the tag of a constant that is called by its value
+CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 FILLERS = (cell("", cellpadding=0),) * 6
 COLUMN_GAP = 7  # points from one column of a table to the next
 SLOPES = 4  # slopes that are written beside the formula; of more, their mean
-VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # of a check, the most important last
+VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check, the most important last
 
 
 class CardParts:
@@ -156,7 +156,7 @@ class CardParts:
         return all(use.head.gradient is None or _finite(use.head.gradient) for use in card.uses)
 
     def whole(self, card: Card, inside: str) -> str:
-        """A card, with a double border if it failed, which does not depend on hue."""
+        """A card; a failed one has a double border, which is seen without colour."""
         if not self.failed(card):
             return inside
         if not self._lost(card):
@@ -333,7 +333,7 @@ def spine_of(card: Card) -> Socket | None:
 
 
 def split(sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
-    """The sockets before the spine's, the spine's, and those after it; if the spine's is not among them, the first."""
+    """The sockets before the spine's, the spine's (the first if it is not among them), and those after it."""
     if not sockets:
         return (), None, ()
     spine = spine_of(card)

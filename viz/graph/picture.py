@@ -44,29 +44,28 @@ def draw_graph(
 ) -> Picture:
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
 
-    A `Program` is drawn, too, without being run: its lines as they print, what is computed down the left, gradients up
-    the right, and its states between them. With a program go ``title`` and ``theme`` alone.
+    ``y`` may be a `Program`, which is drawn without being run: its lines as they print, values down the left, gradients
+    up the right, and its states between them. Only ``title`` and ``theme`` apply to a program.
 
     Values are recomputed from the leaves' current values, and gradients by the engine's own backward pass. Training
     keeps nothing for pictures, and no ``.grad`` changes.
 
     ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
     ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
-    computes them, None does so once ``backward()`` has been called; for outputs that are no scalars give their upstream
-    gradient, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light"
+    computes them, None does so once ``backward()`` has been called; an output that is no scalar needs its upstream
+    gradient, a Tensor of its shape (several outputs, a list). ``title``: the headline. ``theme``: "light"
     or "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "blocks" for the
     architecture without numbers (see `draw_model`), "auto" for whichever is readable (the second above 250 operations,
     and for networks with a parameter of more than 64 entries). ``backward``: draw the tape and its mirror instead: the
     operations as recorded, beside each its derivative, and between them what was kept for it; gradients are computed
-    then. Of more than 60 operations the first and the last 15 are drawn. ``depth``: how deep modules are opened: 1
-    draws each direct part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens
-    all of them, as far as the picture stays readable. ``around``: a Tensor of the graph, or the name that its card
-    shows: only the values nearest to it are drawn. Of more than 250 operations outside of modules, "auto" draws the
-    paths along which the largest gradients come back.
+    then. A tape of more than 60 operations shows its first and last 15. ``depth``: how deep modules are opened: 1 draws
+    each direct part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens as
+    many levels as stay readable. ``around``: a Tensor of the graph, or the name that its card shows: only the values
+    nearest to it are drawn. Above 250 operations outside of modules, "auto" draws the paths of the largest gradients.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    no scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, and for ``around`` with
-    a value that is not in the graph, or beside another view than "ops".
+    no scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, for an ``around`` that
+    is not in the graph, and for ``around`` in another view than "ops".
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)

@@ -118,7 +118,7 @@ def hold_in_column(picture: Picture, keys: Sequence[str], joined: Container[tupl
 def gradient_edge(size: float, theme: Theme) -> dict[str, Any]:
     """How a gradient edge looks: its width and its contrast are a log scale of the rms, from 1e-6 to 1e-1."""
     t = min(max((math.log10(size) + 6) / 5, 0.0), 1.0) if size > 0 and math.isfinite(size) else 0.0
-    # The larger, the further from the paper in either theme.
+    # A larger gradient has more contrast to the paper, in either theme.
     ends = style.GRAD_EDGE if theme is not style.DARK else style.GRAD_EDGE[::-1]
     return {
         "dir": "back",

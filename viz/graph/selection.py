@@ -31,9 +31,9 @@ class Selection:
 
 
 def heaviest_paths(scene: Scene) -> Selection | None:
-    """The paths along which the largest gradients come back to leaves, at each value by its largest addend.
+    """The paths of the largest gradients back to leaves, at each value through its largest addend.
 
-    None where no gradient was computed. Of a path longer than 40 operations the two ends are taken.
+    A path longer than 40 operations keeps its two ends. None if no gradient was computed.
     """
     leaves = [card for card in scene.cards if card.node is None and card.gradient is not None and card.addends]
     leaves.sort(key=lambda card: -_size(card.gradient))
@@ -70,7 +70,7 @@ def _path(leaf: Card) -> list[Card]:
 
 
 def surroundings(scene: Scene, around: object) -> Selection:
-    """The nearest values among those that one is computed from and those computed from it.
+    """The values nearest to one: those that it is computed from, and those computed from it.
 
     ``around``: a Tensor, or its name in the picture. Raises `DrawingError` where the graph has no such value.
     """

@@ -22,10 +22,10 @@ from viz.recorded.names import LOSS, PARAM, fresh
 from viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ABOVE, BESIDE = 2, 1  # leaves on a level above the first operation and beside one; more stand further up
-BETWEEN, LINK, BELOW = 26, 40, 34  # points between columns, for the dotted lines between two of them, between levels
+ABOVE, BESIDE = 2, 1  # leaves on a level above the first operation, and beside an operation; others stand further up
+BETWEEN, LINK, BELOW = 26, 40, 34  # points: between columns, for dotted lines, between levels
 MARGINS = 34  # points that a card adds to its text
-ENDS = 15  # operations drawn at either end of a tape too long to be drawn
+ENDS = 15  # operations drawn at either end of a long tape
 
 
 @dataclass
@@ -172,14 +172,14 @@ class _Tape:
                 across, down = x[i][item.column], y - tall / 2
                 self.at[item.key] = across, down, item.width
                 label = item.label
-                if item.key in self.bound:  # a line of ours ends at its side, which must be where it was computed
+                if item.key in self.bound:  # an edge with a computed path ends at its side, so its width is fixed
                     label = label.replace("<TABLE", f'<TABLE WIDTH="{item.width:.0f}"', 1)
                 self.picture.node(item.key, label, pos=f"{across:.0f},{down:.0f}", cls=item.cls)
             y -= tall + BELOW
         self.turn = x[-1][1], y
 
     def _columns(self, levels: Sequence[Sequence[_Item]]) -> list[dict[int, float]]:
-        """Where the columns stand, for each level: one x for all but for what was kept, which stands between."""
+        """The x of each column, level by level; saved values stand in the middle of the gap, the others in line."""
         wide = [{item.column: item.width for item in level} for level in levels]
         between = max((w[0] + w[2]) / 2 + w[1] + LINK for w in wide if 1 in w)
         x = {0: 0.0, 2: between}
@@ -191,7 +191,7 @@ class _Tape:
         return [x | {1: (between + (w.get(0, 0) - w.get(2, 0)) / 2) / 2} for w in wide]
 
     def _lanes(self, above: dict[Card, int]) -> None:
-        """How far out an edge goes that skips operations: the longer, the further."""
+        """The distance at which each edge passes the operations that it skips: longer edges are further out."""
         start = self.level | above
         spans = {
             socket: self.level[head] - start[socket.tail]
@@ -217,7 +217,7 @@ class _Tape:
         return " ".join([f"{end[0]},{end[1]:.0f},{end[2]:.0f}", *(f"{x:.0f},{y:.0f}" for x, y in way)])
 
     def _level(self, i: int, leaves: Sequence[Card]) -> list[_Item]:
-        """What stands on one level: in columns 0 and 2 the operation and its derivative, outside of them leaves."""
+        """The cards of one level: in columns 0 and 2 the operation and its derivative, leaves outside of them."""
         items = self._operation(self.tape[i]) if i >= 0 else []
         for n, leaf in enumerate(leaves):
             out = n + (i >= 0)

@@ -197,7 +197,7 @@ def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name:
 
 
 def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -> Plot:
-    """Sizes by layer on a logarithmic axis, a line for each series. ``label`` says what the sizes are of.
+    """Sizes by layer on a logarithmic axis, a line for each series. ``label``: the quantity.
 
     Needs matplotlib (``pip install "glassgrad[plots]"``).
     """

@@ -62,7 +62,7 @@ def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
 
 
 def _pieces(pieces: Sequence[Cell]) -> Iterator[Cell]:
-    """The cells, where text of a solution that goes on behind its code is closed before and opened after it."""
+    """The cells; a solution that contains code is closed before each cell and opened again after it."""
     inside = ""
     for cell in pieces:
         if cell.kind == "code":

@@ -68,7 +68,7 @@ def _cell(code: str, names: dict[str, Any], place: str) -> list[Output]:
 
 
 def shown(value: Any) -> dict[str, str]:
-    """What a notebook shows of a value, by media type; binary data in base64."""
+    """The representations of a value in a notebook, by media type; binary data in base64."""
     data: dict[str, str] = {"text/plain": repr(value)}
     if hasattr(value, "_repr_mimebundle_"):
         data.update(value._repr_mimebundle_())
@@ -76,8 +76,8 @@ def shown(value: Any) -> dict[str, str]:
         for kind, method in _PICTURES.items():
             made = getattr(value, method)() if hasattr(value, method) else None
             if isinstance(made, tuple):
-                made = made[0]  # beside its metadata
-            if made is not None:  # one is enough
+                made = made[0]  # without the metadata
+            if made is not None:  # one picture is enough
                 data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
                 break
     if "image/svg+xml" in data:

@@ -77,7 +77,7 @@ def shared_names(programs: Sequence[Program]) -> None:
 
 
 def too_large(multiplications: float, programs: Sequence[Program]) -> str:
-    """Why these programs are too large for a page that computes; empty where they are not."""
+    """The reason why these programs are too large for a page that computes; empty if they are not."""
     states = sum(size(state.shape) for state in {s.origin: s for program in programs for s in program.states}.values())
     lines = max(len(optimize(program, PASSES).instructions) for program in programs)
     if multiplications > PRODUCTS:
@@ -101,7 +101,7 @@ def text(said: object) -> str:
 
 
 def document(title: str, body: str, styles: str, *, data: Any = None, script: str = "", policy: str = POLICY) -> str:
-    """A whole page. ``title`` is plain text, ``data`` what its script reads as JSON; all else is as HTML has it."""
+    """A whole page. ``title`` is plain text, ``data`` goes to its script as JSON; the rest is HTML."""
     if data is not None:
         body += f'<script type="application/json" id="data">{as_json(data)}</script>\n'
     if script:
@@ -151,7 +151,7 @@ def body(name: str, fields: Mapping[str, str], kinds: Sequence[str] = ()) -> str
 
 
 def by_theme(light: str, dark: str) -> str:
-    """Variables of both themes: the system's, or the one that the page was given."""
+    """CSS with the variables of both themes; the page's own choice comes before the system's."""
     return (
         f":root{{{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
@@ -180,7 +180,7 @@ def variables(paint: bool = True) -> str:
 
 
 def ramps() -> str:
-    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``: in a dark page, dark where it is 0."""
+    """The two ramps as variables ``--v0`` to ``--v6`` and ``--g0`` to ``--g6``: in a dark page 0 is dark."""
 
     def block(*ramps: tuple[str, ...]) -> str:
         return "".join(

@@ -108,7 +108,7 @@ LOOKS = re.compile(r' (fill|stroke|stroke-width|stroke-dasharray|font-weight|fon
 def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
     """Graphviz's SVG without comments, defaults and the names of edges, each card as one shape; and a style sheet.
 
-    What many elements look like is a class of the style sheet, in which ``colours`` are the theme's variables.
+    Frequent attributes become classes of the style sheet, with ``colours`` as the theme's variables.
 
     >>> drawing('<text xml:space="preserve" x="1.26" font-size="9.00" fill="#1c2128">&#45;1</text>', {"#1c2128": "ink"})
     ('<text class="s0" x="1.3">-1</text>', '.picture .s0{fill:var(--ink);font-size:9px}')

@@ -66,8 +66,8 @@ class Live:
 def live_of(scene: Scene, story: Story) -> Live:
     """The programs of a scene of one scalar output, whose notation keeps origins.
 
-    Arrays of the story that are no value, gradient or contribution are computed again as the notation says. One that
-    can't be has no output: the page says that it is as recorded.
+    Arrays of the story that are no value, gradient or contribution are computed again as the notation says. An array
+    without a known computation has no output: the page says that it is as recorded.
 
     Raises `NotLive` where the program is too long, or an operation has no reading in JavaScript.
     """
@@ -95,7 +95,7 @@ def live_of(scene: Scene, story: Story) -> Live:
 
 
 def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
-    """The text of a program that has only its outputs to be read, each once, and where each output stands then.
+    """The text of a program that returns each distinct output once, and the new index of every output.
 
     Its functions `given` and `seen` are those of `live.js`, which serve both programs.
     """
@@ -331,10 +331,10 @@ class _Traced:
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
 
     def _rounding(self) -> dict[str, float]:
-        """How far float32 may be off: by a part in a million of the largest value, or of the largest gradient.
+        """The tolerance for float32: a millionth of the largest value, or of the largest gradient.
 
-        A gradient that cancels, as that of the sum of a softmax does, is rounding errors of the others. Empty where all
-        was recorded in float64.
+        A gradient that cancels, as that of the sum of a softmax, consists of rounding errors of the others. Empty if
+        everything was recorded in float64.
         """
         if all(card.value.dtype == np.float64 or card.value.dtype.kind != "f" for card in self.scene.cards):
             return {}
@@ -347,7 +347,7 @@ class _Traced:
         return {group: 1e-6 * size for group, size in largest.items()}
 
     def record(self, see: Program, probe: Program, places: list[int], steps: list[int]) -> dict[str, Any]:
-        """Where everything stands, for the page's script."""
+        """The positions of all numbers in the outputs, for the page's script."""
         names = [{id(v.origin): v.name for v in program.states} for program in (see, probe)]
         ours = {id(tensor) for tensor in (*self.leaves.values(), *self.nudges.values())}
         kept = [

@@ -161,8 +161,8 @@ def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...]
 
 
 def _is_layer(node: Node, users: Sequence[Node]) -> bool:
-    """Whether a value is worth to be seen: behind an activation or a pooling, the states of a loop, a linear layer's
-    result that the next one reads as it is."""
+    """Whether a value is shown: an activation, a pooling, the states of a loop, or a linear layer's result that the
+    next layer reads directly."""
     name = node.op.name
     if name == "linear":
         return any(user.op.name == "linear" for user in users)

@@ -41,10 +41,10 @@ from viz.recorded.scene import Card, Scene
 from viz.recorded.validation import is_function, members, named
 
 HEIGHT = 720  # of the frame in a notebook, in pixels
-LEAST = 0.75  # of its size: a wider drawing is scrolled, not made smaller
-FLAT = 200  # steps that have a button each in the bar; above, a section has
-ENTRIES = 16  # of an array, written out in the table of all values
-TITLE = 60  # characters of an expression that still makes a title
+LEAST = 0.75  # smallest scale of a wide drawing, which is scrolled below it
+FLAT = 200  # up to so many steps, each has a button in the bar; above, each section
+ENTRIES = 16  # up to so many, an array is written out in the table of all values
+TITLE = 60  # characters of the longest expression used as a title
 
 
 class Page:
@@ -99,15 +99,15 @@ def step_through(
     a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
     ``y`` may be a function without arguments, ``lambda: loss(model(x), y)``: it is called, and each step shows the line
-    of your program that called its operation. So it is where the forward ran within `autograd.detect_anomaly`.
-    Printed, the page is a handout with all steps; while it asks to predict numbers, a worksheet with solutions.
+    of your program that called its operation. The same holds for a forward within `autograd.detect_anomaly`. On paper
+    the page is a handout with all steps; in its mode for predictions, a worksheet with solutions.
 
     ``live``: whether the page computes. Each leaf of a live page can be dragged, typed into and set to 0, and every
     value, gradient, formula and verdict follows; a button takes a step of gradient descent. None makes the page live
     where the graph is small enough (one scalar output, 15 million multiply-adds, 500,000 numbers, a program of 1,000
     lines), and otherwise the page says why its numbers are as recorded. False keeps them as recorded.
 
-    ``language``: of the page's words, "en" or "zh"; None is the language of `viz.lesson.speak`, English at first.
+    ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
     Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is no
     scalar without ``gradients``, for a path with another suffix, and with ``live=True`` for a graph that can't be live.
@@ -172,7 +172,7 @@ def _called(function: Callable[[], Any]) -> Any:
 
 
 def _story_of(scene: Scene, checks: Sequence[NodeCheck], live: bool | None) -> tuple[Story, Live | None, str]:
-    """The steps, the programs of a live page, and where there are none, why."""
+    """The steps, the programs of a live page, and the reason if there are none."""
     reason = ""
     if live is not False:
         try:

@@ -62,10 +62,10 @@ def playground(
 ) -> Page:
     """A page in which ``model`` trains on examples of two numbers each, with everything it computes on the way.
 
-    The plane bent layer by layer, the decision all over it, the answer of every neuron, each weight with its gradient,
-    and the size of each layer's gradients. Examples, weights and the learning rate can be changed by hand, and a step
-    is taken, or many, in the page. The page computes with the network's own programs in float64. ``model``,
-    ``optimizer`` and their state stay as they are.
+    It shows the plane bent layer by layer, the decision all over it, the answer of every neuron, each weight with its
+    gradient, and the size of each layer's gradients. Examples, weights and the learning rate can be changed by hand,
+    and the page takes one step or many. It computes with the network's own programs in float64. ``model``,
+    ``optimizer`` and their state do not change.
 
     ``model`` is called with ``x``, (n, 2), and must be a chain of linear layers with elementwise activations.
     ``loss(output, y)`` gives the loss of all examples. ``y`` holds classes: integers, 0 and 1, -1 and 1, or one row of
@@ -74,7 +74,7 @@ def playground(
 
     ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the page descends along the
     gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``: names of the classes.
-    ``language``: of the page's words, "en" or "zh"; None is the language of `viz.lesson.speak`, English at first.
+    ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
     Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression for several
     outputs, what can't be traced or written as JavaScript, and what is too large for a page.

@@ -31,9 +31,9 @@ from viz.plots.history import histories
 from viz.plots.tiles import BLANK
 from viz.recorded.validation import numbers_of
 
-MISTAKES = 40  # that are shown
+MISTAKES = 40  # shown
 POINT = "Point at a cell for its numbers."
-LEAST = 0.85  # of its size: smaller a picture does not get on a narrow screen, it scrolls
+LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
 GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
 PARTS = {
     "draw": "Draw",
@@ -116,11 +116,10 @@ def lab_report(
 
     ``history`` as `viz.plot_history` takes it; ``held``: what was held out. ``model``: the network for the pad, called
     with pictures as rows of pixels, (n, height · width), in the mode that it is in; None for no pad. What is drawn goes
-    through its own program in the page, forward and back. Without ``loss`` that is the cross-entropy of its outputs and
-    a label, without ``probabilities`` they are the softmax of its outputs. ``modules``, ``neurons``, ``steps``: the
-    module view, the digits to choose from, and the step-through of a small batch; those not given are left out.
-    ``facts``: further facts about the run, by name. ``looks``: plots of what the decisions depend on, each under a few
-    words about it.
+    through its own program in the page, forward and back. ``loss`` of its outputs and a label is by default the
+    cross-entropy, ``probabilities`` the softmax of its outputs. ``modules``, ``neurons``, ``steps``: the module view,
+    the digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further
+    facts about the run, by name. ``looks``: plots that explain decisions, by caption.
 
     Raises `DrawingError` for a model that does not fit the pictures and classes, and for a path with another suffix.
     """
@@ -185,7 +184,7 @@ class _Report:
         facts = "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in self.facts.items())
         right, total = int((self.held.predictions == self.held.labels).sum()), len(self.held.labels)
         main = f"""<header><div><h1>{text(self.title)}</h1>
-<p>Of {total:,} pictures that it had never seen it reads {right:,} right: {100 * right / total:.2f} %.</p></div>
+<p>It reads {right:,} of {total:,} unseen pictures correctly: {100 * right / total:.2f} %.</p></div>
 <button id="theme" type="button">Dark</button>
 <dl>{facts}</dl></header>
 <nav aria-label="Parts of this report"><div>{links}</div></nav>
@@ -419,13 +418,13 @@ def _recoloured() -> str:
 
 
 EXACT = frozenset((*vars(style.LIGHT).values(), *style.VALUE_RAMP, *style.GRAD_RAMP))
-MIXED = (("paper", "fwd"), ("paper", "knob"), ("hair", "grad"))  # what stands for it on a page
+MIXED = (("paper", "fwd"), ("paper", "knob"), ("hair", "grad"))  # the ends of the same blend on a page
 LINES = tuple((getattr(style.LIGHT, a), getattr(style.LIGHT, b)) for a, b in MIXED[:2])
 
 
 @cache
 def _blend(colour: str) -> str:
-    """What a light picture has blended, as a blend of the page's own colours; empty for any other colour.
+    """A blended colour of a light picture as a blend of the page's own colours; empty for any other colour.
 
     >>> _blend(style.mix(style.LIGHT.paper, style.LIGHT.knob, 0.25))
     'color-mix(in srgb,var(--knob) 25%,var(--paper))'

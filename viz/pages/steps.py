@@ -33,13 +33,13 @@ from viz.recorded.scene import Card, Scene, Socket
 ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
 WINDOWED = 24, 10  # the same for the arrays of an operation over windows, whose channels stand below each other
-PRODUCTS = 6000  # of all the entries of such a result, which are there to be hovered over
-TERMS = 6  # of a sum that are written out for an array too large to be hovered over
-SECTIONS = 60  # more of them are taken together
-SECTION = 60  # operations; a longer one is cut into
-PIECE = 40
+PRODUCTS = 6000  # in all entries of such a result, if they can be hovered over
+TERMS = 6  # written out of a sum whose entry can't be hovered over
+SECTIONS = 60  # of a page; if there are more, modules are joined
+SECTION = 60  # operations; a longer section is cut
+PIECE = 40  # into pieces of so many
 
-# what a rule over windows does, in words
+# rules over windows in words
 BACK = {
     "conv": "Each output of the convolution is read back through its window.",
     "conv_weight": "An entry of the weight multiplied one entry of every window: its gradient is the sum over them.",
@@ -52,7 +52,7 @@ BACK = {
     "max_pool": "The largest of each window is taken.",
 }
 
-MEET = "{used}, and each of them changes {end}: what comes back is added up. Only now is the gradient complete."
+MEET = "{used}, and each use changes {end}, so the gradients are added. Now the gradient is complete."
 
 # ---------------------------------------------------------------- arrays
 
@@ -214,7 +214,7 @@ class Story:
         self.arrays = Arrays()
         self.sections = sections(scene)
         self.home = {card: i for i, section in enumerate(self.sections) for card in section.cards}
-        for card in list(self.home):  # a leaf is at home where it is first used
+        for card in list(self.home):  # a leaf belongs to the section of its first use
             for socket in card.sockets:
                 self.home.setdefault(socket.tail, self.home[card])
         self.forward = [self._forward(card) for card in scene.cards if card.node is not None]
@@ -259,7 +259,7 @@ class Story:
         passing = {node.op.args[0 if node.op.variadic else s.index] for s in card.sockets if s.passes}
         wanted = {want for arg in passing for want in node.op.rules[arg][1]}
         for name in node.op.saves:
-            if name not in wanted:  # what no rule that will run asks for is not saved
+            if name not in wanted:  # only values that a needed rule asks for are saved
                 continue
             if name == "out":
                 names.append(card.name)
@@ -407,8 +407,7 @@ class Story:
             why = "This is the upstream gradient of {name}, as it was given."
         elif len(self.seeds) == 1:
             why = (
-                "Nothing stands between {name} and itself: if it grows by a little, it grows by just as much."
-                " With this 1 the way back begins."
+                "The derivative of {name} with respect to itself is 1. The backward pass starts with it."
             )
         else:
             why = "The sum of the outputs is differentiated: each of them counts once."
@@ -493,8 +492,8 @@ class Story:
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
         lead = [_sign("Σ")] if summed else []
         spread = (
-            "{tail} has shape {shape} and was used for every entry along the axes that {head} has more, so its gradient"
-            " is the sum over them."
+            "{tail} of shape {shape} was broadcast to the shape of {head}, so its gradient is the sum over the"
+            " broadcast axes."
         )
         more = ""
         if summed and not (head.node.op.name in LAYERS and socket.index == 2):  # whose reason says so
@@ -590,14 +589,14 @@ class Story:
         return say(times, name=card.name, n=n) + also
 
     def _addend(self, socket: Socket) -> str:
-        """What a use sends, in the name of the gradient that it receives."""
+        """The gradient that a use sends, as a formula of its upstream gradient."""
         g = self.scene.say.symbol(self.by(socket.head), socket.head.gradient)
         sent = self.scene.pull(socket, g)
         return f"({sent.text})" if sent.level < PRODUCT and sent.level != SUM else sent.text
 
     def _sum(self, tail: Card, parts: list[Socket]) -> Step:
         by = self.by(tail)
-        parts = sorted(parts, key=tail.uses.index)  # the order of the card, whatever came first
+        parts = sorted(parts, key=tail.uses.index)  # in the order of the card
         several = [(self.seeds[tail], say("seed"))] if tail in self.seeds else []
         for socket in parts:
             assert socket.contribution is not None
@@ -655,7 +654,7 @@ class Story:
         said = numbers.short(goes / came)
         if self.live:
             said = f"⟦{self.arrays.add(part, True)}/{self.arrays.add(g, True)}⟧"
-        return say("What goes on is {ratio} times the size of what came in (rms).", ratio=said)
+        return say("The gradient that is sent has {ratio} times the size of the upstream gradient (rms).", ratio=said)
 
     def _matrix(self, value: Any, label: str, kind: str, room: tuple[int, int] = ROOM) -> dict[str, Any]:
         return {"m": self.arrays.add(value, kind == "grad", room), "l": label, "k": kind}
@@ -821,7 +820,7 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
 def _place(
     jacobian: np.ndarray, slope: np.ndarray, upstream: tuple[int, ...], result: tuple[int, ...]
 ) -> Callable[[int, int], int] | None:
-    """Where in ``slope`` the factor is that leads from entry i of the upstream gradient to entry j of the result."""
+    """The position in ``slope`` of the factor from entry i of the upstream gradient to entry j of the result."""
 
     def spread(shape: tuple[int, ...], places: np.ndarray) -> np.ndarray | None:
         try:

@@ -116,7 +116,7 @@ def linear_chain(
 ) -> tuple[ag.Tensor, list[tuple[Node, str, Node]]]:
     """The model run once on a batch, in its own dtype and on its device: the output, and `layers_between`.
 
-    Raises `DrawingError` for what is not a chain of linear layers.
+    Raises `DrawingError` for a model that is no chain of linear layers.
     """
     check_function(model, "model", "a module, or a function of a Tensor")
     parameters = getattr(model, "parameters", None)
@@ -151,7 +151,7 @@ def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str,
                 where = f" in {place.scope[-1][0] or place.scope[-1][1]}" if place.scope else ""
                 raise DrawingError(
                     f"a network is drawn as a chain of linear layers with elementwise activations, and {op.name!r}"
-                    f"{where} does not fit into one (of dropout, call model.eval() first): draw_graph draws any graph"
+                    f"{where} does not fit into one (with dropout, call model.eval() first): draw_graph draws any graph"
                 )
             after.append(str(op.name))
         place = next((p for p in place.inputs if isinstance(p, Node) or p is start), None)

@@ -59,7 +59,7 @@ def plot_digits(
 
     ``images`` is (n, height, width), or (n, side²) for flat squares; ``labels`` and ``predictions`` are (n,) integers;
     ``probabilities`` is (n,), of the predicted class, or (n, classes), from which ``predictions`` follow when they are
-    not given. ``classes`` gives the classes names instead of numbers. Tensors and arrays will do.
+    not given. ``classes``: their names, instead of numbers. All may be Tensors or arrays.
 
     Raises `DrawingError` for shapes that do not go together.
 

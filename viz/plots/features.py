@@ -45,8 +45,8 @@ from viz.recorded.validation import class_names, numbers_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-POINTS = 500  # examples that are drawn; of more, as many evenly spaced ones
-PANELS = 6  # of more, the wide layers are left out
+POINTS = 500  # examples drawn; a larger set is sampled evenly
+PANELS = 6  # with more panels, wide layers are left out
 COLUMNS = 3
 
 KEY = 0.22  # inches from one line of the key to the next
@@ -69,15 +69,15 @@ def feature_space(
 
     ``model`` is called with ``x``, (n, features) or (n, ...) if it flattens its input, and must be a chain of linear
     layers with elementwise activations, one hidden layer of which has two or three neurons. ``labels`` is (n,)
-    integers. ``classes`` gives the classes names. An output of several numbers says the class of the largest; a single
-    one says class 1 above 0, or above 0.5 behind a sigmoid.
+    integers. ``classes``: their names. The predicted class is the index of the largest output; for a single output it
+    is 1 above 0, or above 0.5 after a sigmoid.
 
     Each class has its own mark: its name if that is one character, a numeral from 5 classes on, else a shape. A wrong
-    answer is ringed, or has a bar below it where there are many. Points that lie in one place are counted there. Planes
-    show the decision: a background for each class and the boundary. In a space of three neurons the boundaries are
-    transparent surfaces, and the three walls behind it show the decision there. With two inputs a grid over them is
-    carried through every layer. More than three numbers are projected onto the two directions in which the points vary
-    most (principal components), and the share of the variance in them is written there.
+    answer is ringed; many wrong answers have a bar below instead. The number of points at one place is written there.
+    Planes show the decision: a background for each class and the boundary. In a space of three neurons the boundaries
+    are transparent surfaces, and the three walls behind show the decision on them. With two inputs, a grid over them is
+    carried through every layer. More than three numbers are projected onto the first two principal components, with
+    their share of the variance.
 
     Raises `DrawingError` for a network with no such layer or of another kind, one input, fewer than two examples, more
     than 10 classes, labels that do not fit, and values that are not finite.

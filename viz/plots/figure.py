@@ -35,7 +35,7 @@ class Plot:
     """A finished plot: shows itself in a notebook; ``save(path)`` writes ``.svg``, ``.png`` or ``.pdf``.
 
     ``figure`` is the matplotlib figure, to be refined by hand; ``description`` says in words what it shows.
-    ``names`` are the user's: another language keeps them as they are.
+    ``names`` are the user's and are not translated.
     """
 
     def __init__(self, figure: Figure, description: str, names: Collection[str] = ()) -> None:
@@ -77,7 +77,7 @@ class Plot:
 
 
 def settings() -> AbstractContextManager[None]:
-    """Matplotlib's settings for the time of one call."""
+    """A context with matplotlib's settings for these plots."""
     try:
         import matplotlib
     except ModuleNotFoundError:
@@ -138,7 +138,7 @@ def panel_title(axes: Any, words: str, theme: style.Theme, size: float = style.N
 
 
 def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int | None = None) -> np.ndarray:
-    """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class that is none of ``k``."""
+    """``n`` classes as integers. Raises `DrawingError` for another shape, and for a class outside of 0 to k - 1."""
     array = np.asarray(host(values))
     if array.shape != (n,) or array.dtype.kind not in "iub":
         raise DrawingError(

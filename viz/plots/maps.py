@@ -18,7 +18,7 @@ from viz.recorded.evaluate import evaluate
 from viz.recorded.rows import Row, rows_of
 from viz.recorded.validation import numbers_of
 
-ACROSS, DOWN = 8, 8  # tiles of a sheet; of more, the first
+ACROSS, DOWN = 8, 8  # the largest sheet of tiles
 LAYERS = 12
 
 
@@ -29,7 +29,7 @@ def plot_filters(
 
     ``weight``: (out, in, height, width), (out, in, width), or a layer that has such a ``weight``. A matrix (out, in),
     as of a linear layer, is drawn where a row is a square, or has the shape ``image``. With one input channel each tile
-    is a filter; with several a row is a filter, and its tiles are the channels. Of more than 8 × 8 the first are drawn.
+    is a filter; with several a row is a filter, and its tiles are the channels. At most 8 × 8 are drawn.
 
     Raises `DrawingError` for other shapes.
 
@@ -51,8 +51,8 @@ def plot_filters(
         array = array[:, :, None]
     if array.ndim != 4 or not array.size:
         raise DrawingError(
-            f"a weight of shape {numbers.shape(array.shape)} has no filters to draw: give (out, in, height, width), of"
-            " three axes of space one slice"
+            f"a weight of shape {numbers.shape(array.shape)} has no filters to draw: give (out, in, height, width), or"
+            " one slice of three axes of space"
         )
     many, channels, *size = array.shape
     most = float(np.nanmax(np.abs(array)))
@@ -86,7 +86,7 @@ def plot_feature_maps(
 
     ``model``: a module or function; ``x``: its input, the batch first. ``layer``: the path of one module, whose
     channels are drawn in several rows; None draws the first 8 channels of every layer that has space. ``example``:
-    which of the batch. Each tile has its own scale. The model changes only as in any forward pass.
+    its index in the batch. Each tile has its own scale. The model changes only as in any forward pass.
 
     Raises `DrawingError` for an unknown layer, a model without space, and an example that is not in the batch.
 

@@ -23,15 +23,15 @@ from viz.drawing.style import Theme
 from viz.plots.chain import Layer, Pass, run_example
 from viz.recorded.validation import class_names, numbers_of
 
-EVERY = 8  # neurons of a layer that are all drawn; of a larger one:
-FIRST, LAST = 4, 2
-EVERY_OUTPUT = 12  # the same for the output layer; of a larger one the OUTPUTS largest
-OUTPUTS = 10
-HIDDEN = 4  # hidden layers that are all drawn; of more, the first two and the last two
-BANDS = 6  # of a picture: its lines start from so many horizontal bands
+EVERY = 8  # neurons: a layer up to this size is drawn whole,
+FIRST, LAST = 4, 2  # and so many of a larger one
+EVERY_OUTPUT = 12  # neurons: an output layer up to this size is drawn whole,
+OUTPUTS = 10  # and the largest outputs of a larger one
+HIDDEN = 4  # hidden layers: up to so many are all drawn, else the first two and the last two
+BANDS = 6  # horizontal bands of a picture, from which its lines start
 SIGNED = 0.4  # of the largest weight drawn: in a large network lines above it show their sign
-NUMBERED = 4  # neurons of a layer up to which the weights into it carry their numbers,
-NUMBERS = 16  # if they are no more than this
+NUMBERED = 4  # neurons: weights into a layer up to this size have their numbers,
+NUMBERS = 16  # if there are at most so many
 BAR = 84  # points: a probability of 1
 TALL = 15  # points: a number on a line
 CLEAR, CLEAR_DISC = 46, 30  # points: from the middle of a column to numbers on the lines beside it
@@ -96,7 +96,7 @@ class Column:
 
 
 def sample(n: int, every: int = EVERY) -> list[int]:
-    """The indices of the neurons drawn of a layer of `n`.
+    """The indices of the neurons drawn in a layer of `n`.
 
     >>> sample(8), sample(500)
     ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 498, 499])
@@ -179,7 +179,7 @@ class _Drawing:
         return sorted(int(i) for i in np.argsort(-effect, kind="stable")[:many])
 
     def _outputs(self, n: int) -> list[int]:
-        """The outputs drawn: all of a few; of many the largest, and the target."""
+        """The indices of the outputs drawn: all if they are few, else the largest and the target."""
         if n <= EVERY_OUTPUT:
             return list(range(n))
         last = self.seen.layers[-1].a
@@ -496,8 +496,8 @@ class _Drawing:
     ) -> None:
         """Draw a weight as a line from middle to middle: the discs cover its ends.
 
-        A negative weight is hollow: a thinner line of the paper's colour lies on it. The engine would bend the two
-        apart, so their course is given.
+        A negative weight is hollow: a thinner line of the paper's colour lies on it. Graphviz would separate the
+        two, so their path is fixed.
         """
         theme = self.theme
         share = abs(value) / largest if math.isfinite(value) else 1.0

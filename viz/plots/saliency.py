@@ -100,8 +100,9 @@ class Saliency(_Shown):
 class Adversarial(_Shown):
     """Inputs changed by ``epsilon`` along the sign of the gradient of the loss.
 
-    ``x``: the inputs, ``changed``: after the change, ``gradient``: ∂L/∂x. ``labels``, ``before``, ``after``: the true
-    classes and those read from either, (n,); ``sure_before``, ``sure_after``: their probabilities.
+    ``x``: the inputs, ``changed``: after the change, ``gradient``: ∂L/∂x. ``labels``: the true classes, (n,).
+    ``before``, ``after``: the classes predicted for ``x`` and for ``changed``, (n,); ``sure_before``, ``sure_after``:
+    their probabilities.
     """
 
     epsilon: float
@@ -159,18 +160,18 @@ def saliency(
 ) -> Saliency:
     """The influence of each entry of the input on a score: the gradient of the score with respect to the input.
 
-    ``model``: a module or function from a batch to scores (n, classes); a module is run as in evaluation, and its mode
-    is restored. ``x``: floating, the batch first. ``target``: the class whose score is differentiated, one for all or
-    (n,); None for the class with the largest score of each.
+    ``model``: a module or function from a batch to scores (n, classes); a module is run in evaluation mode, and its
+    mode is restored. ``x``: floating, the batch first. ``target``: the class whose score is differentiated, one for all
+    or (n,); None for the class with the largest score of each.
 
-    ``samples`` above 1 gives SmoothGrad: the mean of the gradients at so many inputs with normal noise, whose standard
+    ``samples`` above 1 gives SmoothGrad: the mean gradient over this number of inputs with normal noise, whose standard
     deviation is ``noise`` times the range of each input; ``seed`` is an integer or a NumPy Generator.
 
     ``layer`` gives Grad-CAM instead: the path of a module such as ``"features.3"``, or the module, whose output A is
     (n, channels, *space). The map is relu(Σ_k α_k A_k) with α_k the mean of ∂score/∂A_k over space, interpolated
-    linearly to the size of the input. Of a module that is called several times the last output is taken.
+    linearly to the size of the input. For a module that is called several times, A is its last output.
 
-    ``image``: (height, width) of the picture where ``x`` does not show it. ``classes``: their names. Returns a
+    ``image``: (height, width) of the picture, if ``x`` has no such axes. ``classes``: their names. Returns a
     `Saliency`, which shows itself in a notebook and has ``.save(path)``.
 
     Raises `DrawingError` for scores that are not (n, classes), a target out of range, an unknown layer, a layer without
@@ -224,11 +225,11 @@ def adversarial(
 ) -> Adversarial:
     """Inputs that the model may read as another class: x + ε · sign(∂L/∂x).
 
-    ``model``: a module or function from a batch to logits (n, classes); a module is run as in evaluation. ``labels``:
-    the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the largest value
-    that an entry may have, such as (0, 1) for pixels. ``loss``: a function of the scores and the labels, by
-    default the cross-entropy; with it the scores may be probabilities. Returns an `Adversarial`, which shows itself in
-    a notebook and has ``.save(path)``.
+    ``model``: a module or function from a batch to logits (n, classes); a module is run in evaluation mode.
+    ``labels``: the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the
+    largest value that an entry may have, such as (0, 1) for pixels. ``loss``: a function of the scores and the labels,
+    by default the cross-entropy; with it the scores may be probabilities. Returns an `Adversarial`, which shows itself
+    in a notebook and has ``.save(path)``.
 
     Raises `DrawingError` as `saliency` does.
 
@@ -287,7 +288,7 @@ def _bounds(limits: Any) -> tuple[float, float]:
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    """A context in which a module is in evaluation; every part gets its mode back."""
+    """A context in which a module is in evaluation mode; every part gets its mode back."""
     parts = list(model.modules()) if callable(getattr(model, "modules", None)) else []
     before = [part.training for part in parts]
     for part in parts:
@@ -349,7 +350,7 @@ def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
 
 
 def _size(gradient: np.ndarray) -> np.ndarray:
-    """The absolute gradient; of images the largest over the channels."""
+    """The absolute gradient; for images its maximum over the channels."""
     sizes: np.ndarray = np.abs(gradient)
     return np.asarray(sizes.max(axis=1)) if gradient.ndim == 4 else sizes
 

@@ -25,7 +25,7 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
 
     ``result``: what `nn.search` returned, or anything with its ``trials`` and ``pareto()``. A sketch has a bar for each
     layer, as high as the logarithm of its width, dark if the network is accurate. Learning curves of trials that were
-    stopped end in a cross. The line in the third panel joins the networks that no smaller one equals.
+    stopped end in a cross. The line in the third panel joins the networks to which no smaller one is equal.
 
     Raises `DrawingError` if no trial has an accuracy.
     """
@@ -37,7 +37,7 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
         raise DrawingError("no trial of this search has an accuracy: there is nothing to plot")
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
     ordered = sorted(trial.accuracy for trial in known)
-    low, high = ordered[len(ordered) // 5], ordered[-1]  # a few bad networks shall not use up the range of colours
+    low, high = ordered[len(ordered) // 5], ordered[-1]  # so that a few bad networks do not use up the range of colours
     with settings():
         figure = new_figure(WIDTH, HEIGHT, colours)
         done = sum(trial.state == "complete" for trial in result.trials)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PILE = 3  # points in one place, from which on their number is written there
+PILE = 3  # points at one place: from here on their number is written there
 
-SIDE, GAP = 2.6, 0.62  # inches: a panel, and what is left of it
+SIDE, GAP = 2.6, 0.62  # inches: a panel, and the gap at its left
 LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
 
 
@@ -45,7 +45,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Examples:
-    """The classes of the examples: ``true`` and as the network says, (n,) each; which are ``chosen`` to be drawn."""
+    """The ``true`` classes of the examples and the predicted ones (``said``), (n,) each; ``chosen``: those drawn."""
 
     true: np.ndarray
     said: np.ndarray
@@ -61,7 +61,7 @@ def widened(values: np.ndarray) -> tuple[float, float]:
 
 
 def class_scores(outputs: np.ndarray, last: str) -> np.ndarray:
-    """One score for each class, the largest of which is the answer, from outputs (m, k) or (m, 1)."""
+    """A score for each class, the largest being the answer, from outputs (m, k) or (m, 1)."""
     if outputs.shape[1] > 1:
         return outputs
     above = outputs - (0.5 if last.endswith(("sigmoid", "softmax")) else 0.0)
@@ -83,11 +83,11 @@ class Decision:
         self.rest.reverse()
 
     def margins(self, points: np.ndarray) -> np.ndarray:
-        """By how much each class is ahead of the best other one, (m, classes)."""
+        """The lead of each class over the best other one, (m, classes)."""
         with ag.no_grad(), np.errstate(all="ignore"):
             value: Any = points.astype(self.dtype)
             for node, flowing in self.rest:
-                if node.op.name in KEEPS_ORDER:  # recorded for the number of examples then
+                if node.op.name in KEEPS_ORDER:  # its shape is that of the recorded batch
                     continue
                 inputs = [self.seen.value(p) if hasattr(p, "requires_grad") else p for p in node.inputs]
                 inputs[flowing] = value
@@ -106,18 +106,18 @@ def _flowing(node: Node) -> int:
 
 MARKS = "os^DvPX*<>"  # of the classes; every other one is filled dark
 FEW = 4  # classes whose shapes are told apart at a glance; more of them are marked by numerals
-RINGS = 25  # wrong answers; a bar below the mark stands for more of them, which rings would bury
-CUBES = 14  # each way, in which the boundary in a space is looked for
+RINGS = 25  # wrong answers: more have a bar below the mark instead, as rings would cover the points
+CUBES = 14  # along each axis, for the boundary in a space
 
-# Corners are numbered as `ndindex(2, 2, 2)` gives them: six tetrahedra around the diagonal from 0 to 7. Edges that are
-# cut, by the number of corners above zero, which come first.
+# Corners are numbered in the order of `ndindex(2, 2, 2)`. Six tetrahedra lie around the diagonal from 0 to 7. CUTS: the
+# edges that are cut, by the number of corners above zero; those corners come first.
 TETRAHEDRA = ([0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7])
 CUTS = {1: ((0, 1), (0, 2), (0, 3)), 2: ((0, 2), (0, 3), (1, 3), (1, 2)), 3: ((0, 3), (1, 3), (2, 3))}
 
-NEAR, APART = 0.006, 0.09  # of a panel's side: points in one place; from one such number to the next
+NEAR, APART = 0.006, 0.09  # of a panel's side: between points at one place, between their written numbers
 
-FIELD = 161  # points each way at which the decision is computed
-WALL = 61  # points each way on the wall of a space, at which the decision is computed
+FIELD = 161  # points along each axis at which the decision is computed
+WALL = 61  # the same on a wall of a space
 
 
 def _fill(c: int, k: int, theme: style.Theme) -> str:

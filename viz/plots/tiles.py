@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
 VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
-FRAMED = 8  # the same, with a line around each
-BLANK = "#fefefe"  # of zero, and behind negative entries: white in both themes, as the ramps are
+FRAMED = 8  # the longest side of a tile whose entries have a line around each
+BLANK = "#fefefe"  # of zero, and behind negative entries: white in both themes, like the ramps
 NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
 LETTER = 0.075  # inches: a letter of a caption, at most on average
@@ -36,7 +36,7 @@ class Tile:
 
     ``kind``: "picture" (dark is large; three channels are red, green and blue), "value" and "gradient" (signed), or
     "size" (absolute values of a gradient). ``most``: the largest absolute value of the scale, None for the tile's own.
-    ``outline``: an array whose half maximum is drawn as a line on it. ``frame``: thick for what is to be noticed.
+    ``outline``: an array whose half maximum is drawn as a line on it. ``frame``: whether it has a thick frame.
     """
 
     array: np.ndarray
@@ -147,7 +147,7 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
     for (i, j), x in np.ndenumerate(array):
         half = 0.5 if x >= 0 or not np.isfinite(x) else NEGATIVE / 2
         corners.append([(j - half, i - half), (j + half, i - half), (j + half, i + half), (j - half, i + half)])
-        # Zero is blank; the ramp begins with the smallest that is not.
+        # Zero is blank; the palest colour is for the smallest other entries.
         colour = theme.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
         colours.append(BLANK if x == 0 else colour)
     lines = {"edgecolors": theme.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}

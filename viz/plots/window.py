@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = ("conv", "max_pool", "sum_pool")
-CHANNELS = 3  # drawn; the others as one sum
+CHANNELS = 3  # drawn; the sum of the others is written
 AROUND = 1  # entries around a window
 WIDEST = 11  # entries of a grid along an axis; a wider one is refused
 CELL_WIDTH, CELL_HEIGHT, SIGN = 0.47, 0.24, 0.3  # inches

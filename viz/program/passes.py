@@ -16,8 +16,8 @@ from viz.program.picture import wrapped
 from viz.program.reading import BACKWARD, UPDATE, Reading
 
 WIDTH = 290  # points of a line
-ROWS, ENDS = 120, 50  # lines of a picture; of more, the first and the last are drawn
-SAME = 3  # lines in a row that are the same are drawn at most, of more one at either end
+ROWS, ENDS = 120, 50  # lines of a picture; a longer one shows the first and the last
+SAME = 3  # unchanged lines in a row; a longer run shows one at either end
 
 
 @dataclass(frozen=True)

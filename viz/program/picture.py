@@ -21,18 +21,18 @@ from viz.drawing.style import Theme
 from viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from viz.recorded.names import fresh
 
-WIDTH, ROWS = 200, 3  # points of a line on a card, and the rows that it may take; the whole of it is in the tooltip
-SLACK = 30  # points that a formula may be wider before it is broken
-BOLD = 1.08  # of the width of plain text
+WIDTH, ROWS = 200, 3  # points of a line on a card, and its rows at most; the tooltip has the whole line
+SLACK = 30  # points by which a formula may be wider before it is broken
+BOLD = 1.08  # times the width of plain text
 
-ALIKE = 4  # lines of an update; where a longer one is that of another state too, it is written once
-ENDS = 15  # cards drawn at either end of a part too long to be drawn
+ALIKE = 4  # lines of an update; a longer one that several states share is written once
+ENDS = 15  # cards drawn at either end of a long part
 
 
 def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -> list[Program]:
-    """The programs among what a drawing function was given, none where all of it is something else.
+    """The programs given to a drawing function; empty if it was given something else.
 
-    Raises `DrawingError` for other things beside a program, for more or fewer of them than ``count``, and for options
+    Raises `DrawingError` for a program together with something else, for another number than ``count``, and for options
     that need values.
     """
     found = [x for x in given if isinstance(x, Program)]
@@ -40,12 +40,12 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
         return []
     if len(found) != len(given) or len(found) != count:
         what = ", ".join("a Program" if isinstance(x, Program) else of_type(x) for x in given)
-        ask = "it alone: programs are drawn one by one" if count == 1 else "two of them, before and after"
+        ask = "one at a time" if count == 1 else "two of them, before and after"
         raise DrawingError(f"to draw programs, give {ask}; this was given {what}")
     if asked := [name for name, value in options.items() if value is not None and value is not False and value != ()]:
         raise DrawingError(
-            f"a Program has no values yet and is drawn as it prints, which cannot be combined with {asked[0]}=: draw "
-            "the graph that a call of the function itself records"
+            f"a Program has no values, so {asked[0]}= cannot be used with it: draw the graph that a call of the"
+            " function itself records"
         )
     return found
 

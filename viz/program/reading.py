@@ -166,7 +166,7 @@ class Reading:
         return value.name.startswith(GRADIENT)
 
     def _is_step(self, arg: Value, value: Value) -> bool:
-        """Whether ``arg`` is an intermediate result of ``value``.
+        """Whether ``arg`` is an intermediate result within ``value``.
 
         It is from the same line and module of the user's code or, if these are unknown, has no name of its own.
         """

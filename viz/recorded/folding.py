@@ -21,9 +21,9 @@ from viz.recorded.evaluate import Evaluation, total
 from viz.recorded.names import fresh
 from viz.recorded.rows import Caution, Link, Row, rows_of
 
-BLOCKS = 3  # so many equal ones in a row are folded, and where there is no room
-FEWEST = 2
-LONGEST = 64  # rows of a block
+BLOCKS = 3  # equal blocks in a row that are folded
+FEWEST = 2  # the same if there is no room
+LONGEST = 64  # rows of the longest block
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Repeat:
     def sizes(self, seen: Evaluation) -> list[float] | None:
         """The rms of each block's gradient: of its largest weight, or of its output if it has none.
 
-        Of a weight that all blocks share, it is that of the block's contribution. None if no gradient was computed.
+        For a weight shared by all blocks it is the rms of the block's contribution. None if no gradient was computed.
         """
         shares = self.shares
         found = [_size(block, seen, shares) for block in self.blocks]
@@ -76,7 +76,7 @@ class Repeat:
     def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
         """The warnings of the folded rows, one per word: in how many blocks, and the numbers of the worst.
 
-        Beside EXPLODING there is no VANISHING: of gradients that grow from block to block, the smallest are no fault.
+        EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are no fault.
         """
         cautions = []
         of = len(self.blocks)
@@ -131,8 +131,8 @@ def folded(
 ) -> list[Row | Repeat]:
     """The rows, with ``fewest`` or more equal blocks in a row as one `Repeat`.
 
-    Blocks are equal that have the same modules and operations with the same shapes, joined in the same way; their
-    numbers differ. An output of the graph is never folded, an input only where one block alone reads it, as x[t].
+    Blocks are equal if they have the same modules, operations, shapes and connections; their numbers may differ. An
+    output of the graph is never folded, an input only if a single block reads it, as x[t].
     """
     looks = _looks(rows, links, outputs)
     runs = _runs(looks, min(LONGEST, len(rows) // fewest), fewest)
@@ -197,7 +197,7 @@ def _looks(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -
 
 
 def _settings(node: Any) -> tuple[Any, ...]:
-    """The parameters of an operation; not the number in x[t], which is another one at each step."""
+    """The parameters of an operation, without the index t of x[t], which changes from step to step."""
     plain = ((name, value) for name, value in node.params.items() if isinstance(value, bool | int | float | str))
     return tuple((name, value) for name, value in plain if (node.op.name, name) != ("getitem", "index"))
 
@@ -205,7 +205,7 @@ def _settings(node: Any) -> tuple[Any, ...]:
 def _alike(one: _Look | None, other: _Look | None) -> bool:
     if one is None or other is None or len(one.steps) != len(other.steps):
         return False
-    # What every block reads, such as a mask, is the same row for all; what is not shown may be a first state.
+    # A value that all blocks read, such as a mask, is one row; a source that is not shown may be an initial state.
     return all(
         step == other.steps[i] or one.sources[i] == other.sources[i] or "" in (one.sources[i], other.sources[i])
         for i, step in enumerate(one.steps)
@@ -213,9 +213,9 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
 
 
 def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
-    """For each block length, and from each row on: the number of rows that equal the row one block further."""
+    """For each block length and each row: how many rows, from it on, equal the row one block later."""
     runs: dict[int, list[int]] = {}
-    numbers_of: dict[Any, int] = {None: -1}  # numbers are compared faster than what they stand for
+    numbers_of: dict[Any, int] = {None: -1}  # comparing numbers is faster than comparing rows
     kinds = [numbers_of.setdefault(look and look.own, len(numbers_of)) for look in looks]
     for period in range(1, longest + 1):
         run = [0] * len(looks)
@@ -319,7 +319,7 @@ def readable(
 
 
 def check_depth(depth: int | None) -> None:
-    """Raise `DrawingError` where modules cannot be opened so deep."""
+    """Raise `DrawingError` for an invalid ``depth``."""
     if depth is None:
         return
     if isinstance(depth, bool) or not hasattr(depth, "__index__"):

@@ -22,11 +22,11 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     """The result of ``read`` for the graph of ``model(*examples)``, whose values have shapes and dtypes but no numbers.
 
     ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. ``read`` is
-    given the graph and the Tensors that stand for the inputs; what it returns must not keep them. Floating inputs
-    require grad, so that all that is computed from them is recorded, and so do frozen parameters. No parameter and no
-    buffer of the model changes.
+    given the graph and the Tensors that stand for the inputs, and its result must not keep them. Floating inputs and
+    frozen parameters require grad, so that everything computed from them is recorded. No parameter and no buffer of the
+    model changes.
 
-    Raises `DrawingError` for what is no model and no example, and where the model depends on values.
+    Raises `DrawingError` for anything but a model and examples, and where the model depends on values.
     """
     if not callable(model) or not callable(getattr(model, "parameters", None)):
         raise DrawingError(
@@ -48,7 +48,7 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
         ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
         if not ends:
             raise DrawingError(f"{type(model).__name__} computes nothing from its input: there is nothing to draw")
-        token = TRACER.set(None)  # for which reading a name would make it part of the program
+        token = TRACER.set(None)  # a tracer would take a value whose name is read into the program
         try:
             found.append(read(ag.Graph(*ends), list(tensors)))
         finally:

@@ -46,7 +46,7 @@ def geometry(node: Node) -> list[str]:
 
 
 def described(nodes: Sequence[Node]) -> str:
-    """The geometry of a layer, by its one operation that has one; of a recurrent layer its steps and its state."""
+    """The geometry of a layer's operation over windows; for a recurrent layer, its steps and its state."""
     if loops := loops_in(nodes):
         loop = loops[0].params["loop"]
         state = loop.body.types[0][0] if loop.body.carries else ()
@@ -124,7 +124,7 @@ def chain_title(nodes: Sequence[Node]) -> str:
 def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:
     """A block in words, one line for each layer with a weight, pooling or join: the layer, and what follows it.
 
-    A layer that does not read the line above it is said to be ``beside`` it.
+    A layer that does not read the line above it is marked ``beside``.
     """
     said: list[tuple[str, str]] = []
     last: set[Node] = set()

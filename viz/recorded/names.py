@@ -296,7 +296,7 @@ _ORDERS = "²³⁴⁵⁶⁷⁸⁹"
 
 
 def derivative(of: str, by: str, called: Callable[[str], str] = str) -> str:
-    """The derivative of one value with respect to another, of a derivative the next higher one.
+    """The name of the derivative of one value with respect to another; for a derivative, that of the next order.
 
     >>> derivative("L", "w"), derivative("∂y/∂x", "x"), derivative("∂²y/∂x²", "w")
     ('∂L/∂w', '∂²y/∂x²', '∂³y/∂x²∂w')

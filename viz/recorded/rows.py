@@ -24,9 +24,9 @@ from viz.recorded.names import LOSSES, Names, fresh
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
 VANISHING = 1 / 100  # of the largest layer's weight gradient
-EXPLODING = 100.0  # times the median of the layers' weight gradients, if it is above
-EXPLODING_FLOOR = 1.0  # too, or in any case above
-EXPLODING_RMS = 1e3
+EXPLODING = 100.0  # times the median of the layers' weight gradients,
+EXPLODING_FLOOR = 1.0  # and above this rms,
+EXPLODING_RMS = 1e3  # or above this rms in any case
 SATURATED = 0.5  # of the outputs of a sigmoid or tanh
 NEAR = 0.02  # of a limit
 LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
@@ -140,9 +140,9 @@ def rows_of(
 ) -> tuple[list[Row], list[Link]]:
     """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
 
-    ``names``: what to call Tensors. ``inputs``, ``targets``: those that are called so. ``depth``: how deep modules are
-    opened, None for all the way; 1 gives one row for each module that is a direct part of the model, 0 one for the
-    model. ``closed``: the graph is that of a model, which has no other inputs than ``inputs``.
+    ``names``: what to call Tensors. ``inputs``, ``targets``: Tensors with these roles. ``depth``: how deep modules are
+    opened, None for all the way; 1 gives one row for each direct part of the model, 0 one for the model. ``closed``:
+    ``inputs`` are all inputs of the graph.
     """
     inputs = list(inputs)
     called = Names(graph, names, inputs, targets)
@@ -153,7 +153,7 @@ def rows_of(
     keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
-    home: dict[int, Row] = {}  # of every place, by its id: a constant has no other identity
+    home: dict[int, Row] = {}  # by the id of a node, leaf or constant
     shown: set[int] = set()
     users = _users(graph)
 
@@ -243,8 +243,8 @@ def models_of(nodes: Iterable[Node]) -> dict[Node, int]:
 def calls(nodes: list[Node], depth: int) -> list[list[Node]]:
     """The nodes of a module, one list for each of its consecutive calls.
 
-    A call starts where the same operations begin anew with the same parameters. Where they all belong to one part of
-    the module, it is that part which was called several times.
+    A call starts where the same operations begin anew with the same parameters. If they all belong to one part of the
+    module, only that part was called several times.
     """
     own = [(node.op, node.scope, tuple(map(id, _trained(node)))) for node in nodes]
     n = len(nodes)
@@ -339,7 +339,7 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
 
 
 def names_of(rows: Iterable[Row]) -> set[str]:
-    """The names of the user's in rows: of values and of modules."""
+    """The user's names in rows: of values and of modules."""
     return {name for row in rows for name in (row.letter, *(path for path, _ in row.scope)) if name}
 
 

@@ -181,7 +181,7 @@ class Scene:
     in that role. ``gradients``: True computes them, False leaves them out, None computes them if a leaf has a
     ``.grad``; a Tensor or a list of them gives the upstream gradients of the outputs.
 
-    Raises `DrawingError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
+    Raises `DrawingError` where nothing was recorded, and for gradients of an output that is no scalar.
     """
 
     def __init__(
@@ -257,7 +257,7 @@ class Scene:
         return part
 
     def formula(self, card: Card) -> Symbol:
-        """The right-hand side of what an operation computes, in the names of its operands."""
+        """The formula of an operation, in the names of its operands."""
         assert card.node is not None
         return self.say.apply(card.node.op, self.symbols(card), card.node.params, card.value)
 

@@ -99,9 +99,9 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
 
     Nothing is computed: the model is followed with shapes alone, in the mode it is in (training or not). ``examples``:
     its inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for
-    the direct parts of the model; None opens as many levels as leave 40 rows. Equal blocks in a row share one row.
+    the direct parts of the model; None opens as many levels as fit in 40 rows. Equal blocks in a row share one row.
 
-    Raises `DrawingError` for what is no model or no input, and for a model that depends on values.
+    Raises `DrawingError` for anything but a model and its inputs, and for a model that depends on values.
 
     >>> import nn
     >>> print(summary(nn.MLP([4, 3, 2], seed=0), (8, 4)))

@@ -24,7 +24,7 @@ def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
         if not isinstance(t, ag.Tensor):
             way = "call the module, and give what it returns" if _is_module(t) else "give what was computed"
             if isinstance(t, Compiled):
-                way = "give one of its programs, such as step.programs[0], once it was called; or of what was computed"
+                way = "call it, then give one of its programs, such as step.programs[0]; or give what was computed"
             what = f"there is nothing to {done} in {of_type(t)}"
             raise DrawingError(f"{what}: {way}, one Tensor or a list of them")
     if not ys:
@@ -42,7 +42,7 @@ def _is_module(x: Any) -> bool:
 
 
 def is_function(x: Any) -> TypeGuard[Callable[[], Any]]:
-    """Whether ``x`` is called to get what it computes: a function or an object like one, but no module."""
+    """Whether ``x`` is a function whose result is drawn: it is callable, and no module."""
     return callable(x) and not (_is_module(x) or isinstance(x, Compiled | type))
 
 

@@ -104,7 +104,7 @@ def test_page_has_every_part_once(parts):
     assert outline.count("figure", **{"class": "neurons", "hidden": None}) == 3
     wrong = int((held.predictions != held.labels).sum())
     assert outline.count("button", **{"class": "tile"}) == min(40, wrong)
-    assert f"it reads {60 - wrong} right" in page.html
+    assert f"reads {60 - wrong} of 60 unseen pictures correctly" in page.html
 
 
 def test_confusion_matrix_counts(parts):

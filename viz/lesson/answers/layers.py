@@ -15,7 +15,7 @@ LAYERS = (
 
 
 def output(x: ag.Tensor, sigmoid: bool = True, bias: bool = True, layers: int = len(LAYERS)) -> ag.Tensor:
-    """The output of the lecture's network, without its activations or biases where one asks for that."""
+    """The output of the lecture's network, optionally without activations or biases."""
     for weight, b in LAYERS[:layers]:
         x = ag.Tensor(weight) @ x + (ag.Tensor(b) if bias else 0.0)
         x = ag.sigmoid(x) if sigmoid else x

@@ -18,7 +18,7 @@ def hidden(x: ag.Tensor) -> ag.Tensor:
 def exercises() -> tuple[Exercise, ...]:
     """XOR by one neuron; where a hidden layer puts a point; the pieces of a sum of three ReLUs."""
     x, y = ag.Tensor(POINTS), ag.Tensor(LABELS)
-    # Every line through or between the four points is, as far as the points know, one of these.
+    # These lines divide the four points in every way in which a line can divide them.
     axis = ag.linspace(-1.5, 1.5, 13)
     w1, w2, b = (ag.reshape(axis, shape=shape) for shape in ((-1, 1, 1, 1), (1, -1, 1, 1), (1, 1, -1, 1)))
     right = ag.sum(ag.equal(w1 * x[:, 0] + w2 * x[:, 1] + b > 0, y > 0.5), axis=-1)

@@ -40,7 +40,7 @@ from viz.recorded.notation.templates import (
     without_operand,
 )
 
-DENOMINATOR = 1000  # of a fraction that is written as such
+DENOMINATOR = 1000  # the largest of a constant written as a fraction
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Origin:
     name: str
     args: tuple[Any, ...]
     params: dict[str, Any]
-    value: Any  # kept, so that its identity is no other array's
+    value: Any  # kept, so that no other array gets its id
 
     def compute(self, space: Any, args: Sequence[Any]) -> Any:
         """The same function of other arguments in another namespace."""
@@ -194,7 +194,7 @@ class Notation:
         arg = op.args[0] if op.variadic else op.args[index]
         if arg not in op.rules:
             return None
-        if not op.broadcasts:  # its rules get arrays, also of a number
+        if not op.broadcasts:  # its rules expect arrays, not numbers
             inputs = [self.array(x) if isinstance(x, int | float) else x for x in inputs]
         rule, wants = op.rules[arg]
         offered = {"xp": self, "g": g, "out": out, **params}
@@ -208,7 +208,7 @@ class Notation:
 
     def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
-            return part  # also a constant that was never spread out, such as 1
+            return part  # for instance a constant that was not broadcast, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
         self.noted("sum_to", (part,), {"shape": shape}, value)
         if (counted := self._counted(part, value)) is not None:
@@ -466,7 +466,7 @@ def is_out_of_range(result: float, *numbers: float) -> bool:
 
 
 def _factor(x: Symbol) -> Symbol:
-    """The number of a multiple, as a scalar."""
+    """The constant factor of a product, as a scalar."""
     factor: Symbol = x.space.number(x.inner[0].number or 0.0)
     return factor
 

@@ -28,7 +28,7 @@ WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_m
 class Geometry:
     """The windows of an operation: one entry of each field for each axis of space.
 
-    ``space``: of the input, ``out``: how many windows, ``pads``: (before, after).
+    ``space``: sizes of the input, ``out``: numbers of windows, ``pads``: (before, after).
     """
 
     space: tuple[int, ...]
@@ -140,7 +140,7 @@ class IndexFormula:
 
     ``factors``: an argument of the operation and its indices, each. ``over``: the variables of the sum. ``given``: the
     indices that must be equal to a variable of the result. ``sizes``: how many values each variable has. ``kind``:
-    "sum", "max", or "place" where the largest of a window says where to.
+    "sum", "max", or "place" if the position of a window's largest entry is used.
     """
 
     kind: str
@@ -243,7 +243,7 @@ class IndexFormula:
         largest = []
         for n, c, *place in windows:
             inside = [at for _, at, is_inside in geometry.window(place) if is_inside]
-            largest.append((n, c, *max(inside, key=lambda at: float(x[(n, c, *at)]))))  # of equal ones the first
+            largest.append((n, c, *max(inside, key=lambda at: float(x[(n, c, *at)]))))  # the first of equal ones
         ends, starts = (windows, largest) if self.picks else (largest, windows)
         target, source = (
             np.ravel_multi_index([np.array(axis) for axis in zip(*places, strict=True)], shape)
