@@ -96,9 +96,10 @@ def skip_edge(picture: Picture, rows: Sequence[str], port: str, label: str, **at
     points = [f"{attributes['id']}_{i}" for i in range(len(between))]
     look: dict[str, Any] = {"shape": "point", "width": 0.02, "height": 0.02, "id": None}
     look |= {"style": "invis"} if back else {"color": colour, "fillcolor": colour}
+    lane = attributes["id"]  # nodes of one group stand in a straight line
     for key, beside in zip(points, between, strict=True):
         middle = key == points[(len(points) - 1) // 2]
-        picture.node(key, label if middle else " ", **({"cls": "skip"} if middle else look))
+        picture.node(key, label if middle else " ", group=lane, **({"cls": "skip"} if middle else look))
         picture.same_rank([beside, key])
         picture.edge(f"{beside}:{port}:e", key, style="invis")
     tails = [f"{rows[0]}:{port}:e", *(f"{key}:s" for key in points)]

@@ -181,7 +181,7 @@ def test_words_say_what_broadcasting_did_and_what_is_kept():
     told = story(ag.sum(ag.tanh(x * b)))
     by_title = {step.title: step for step in told.backward}
     words = by_title["Multiply t1 sends its gradient to b"].words
-    assert words.endswith("b of shape (2,) was broadcast to the shape of t1, so its gradient is the sum over the broadcast axes.")
+    assert "was broadcast to the shape of t1, so its gradient is the sum over the broadcast axes." in words
     assert by_title["Multiply t1 sends its gradient to b"].form == "∂L/∂b = Σ(G × x)"
     assert told.forward[0].words == "Elementwise product. Kept for the way back: x and b."
 
