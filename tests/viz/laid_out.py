@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from viz.drawing.render import Picture, engines
@@ -44,7 +45,7 @@ class Line:
 
 
 class LaidOut:
-    """Cards by name, boxes of modules by name, lines by id, and the size of the picture."""
+    """Cards by name, boxes of modules and their titles by name, lines by id, and the size of the picture."""
 
     def __init__(self, picture: Picture) -> None:
         engine = next(engine for engine in engines() if engine.origin == "wheel")
@@ -53,15 +54,25 @@ class LaidOut:
         self.width, self.height = right - left, top - bottom
         self.cards: dict[str, Box] = {}
         self.boxes: dict[str, Box] = {}
+        self.titles: dict[str, Box] = {}
         for item in self.said.get("objects", ()):
             if "pos" in item:
                 x, y = map(float, item["pos"].split(","))
                 self.cards[item["name"]] = Box(x, y, 72 * float(item["width"]), 72 * float(item["height"]))
             elif "bb" in item:
                 a, b, c, d = map(float, item["bb"].split(","))
-                self.boxes[item["name"].removeprefix("cluster_")] = Box((a + c) / 2, (b + d) / 2, c - a, d - b)
+                name = item["name"].removeprefix("cluster_")
+                self.boxes[name] = Box((a + c) / 2, (b + d) / 2, c - a, d - b)
+                x, y = map(float, item["lp"].split(","))
+                self.titles[name] = Box(x, y, 72 * float(item["lwidth"]), 72 * float(item["lheight"]))
+        self._labels = {item["name"]: item.get("_ldraw_", ()) for item in self.said.get("objects", ())}
         drawn = [edge for edge in self.said.get("edges", ()) if "_draw_" in edge and "id" in edge]
         self.lines = {edge["id"]: _line(edge) for edge in drawn}
+
+    def right_ends(self, card: str) -> list[float]:
+        """The right ends of the numbers on a card, in the order in which they are written."""
+        texts = [part for part in self._labels[card] if part["op"] == "T" and re.fullmatch(r"-?[\d.]+", part["text"])]
+        return [part["pt"][0] + part["width"] * {"l": 1, "c": 0.5, "r": 0}[part["align"]] for part in texts]
 
 
 def _line(edge: dict[str, str]) -> Line:

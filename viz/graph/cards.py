@@ -186,9 +186,8 @@ class Cards(CardParts):
                 ends.append(self._sends(card, spine, colspan=1 + bool(verdict), cellpadding=3, **rule))
             inside.append(row(*ends))
         if before and not self.compact:
-            shown = self.shown(card, card.value, style.VALUE)
             headline = cell(*self._headings(card), align="LEFT")
-            inside.append(self._rows(card, shown, verdict, headline))
+            inside.append(self._rows(card, "", style.VALUE, verdict, headline))
         else:
             inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
         middle = cell(table(*inside, cellpadding=3))
@@ -279,45 +278,52 @@ class Cards(CardParts):
 
         ``indented``: with an empty column before them.
         """
-        return self._rows(card, self.shown(card, card.value, style.VALUE), verdict, cell(" ") if indented else "")
+        return self._rows(card, "", style.VALUE, verdict, cell(" ") if indented else "")
 
-    def _rows(self, card: Card, shown: str, verdict: str = "", before: str = "") -> str:
+    def _rows(self, card: Card, picture: str, size: int, verdict: str = "", before: str = "") -> str:
+        """`value_and_gradient`, the value as a ``picture`` or, where that is empty, as numbers."""
         several = len(card.addends) > 1
-        stacked = self.compact and card.shape != ()
-        value = cell(
-            table(row(cell(shown), cell("") if stacked else "")),  # or its columns would be pulled apart
-            port=None if several or stacked else "v",
-            colspan=(2 + bool(before)) if stacked else None,
-            **self.hook(card, "val"),
-        )
         parts = cell(self._parts(card), cellpadding=1)
-        if not stacked:
-            rows = row(before, value, self._gradient(card), verdict)
+        if not self.compact or card.shape == ():
+            shown = picture or self.shown(card, card.value, size)
+            value = cell(table(row(cell(shown))), port=None if several else "v", **self.hook(card, "val"))
+            gradient = cell(table(row(*self._gradient(card)), cellpadding=1), port="g")
+            rows = row(before, value, gradient, verdict)
             # The value leaves at the bottom of the card, also where the addends make it deeper.
             return rows + row(cell(" ") if before else "", cell(" ", port="v"), parts) if several else rows
-        gradient = self._gradient(card, colspan=2 + bool(before), bare=True)
+        # The gradient stands below the value, column below column.
+        widths = self.columns([card.value, card.gradient], style.CAPTION)
+        shown = picture or self.shown(card, card.value, size, widths=widths)
+        factor = cell(text(self.factor(card.value), style.CAPTION, self.muted(card)) if widths else "")
+        label, *gradient = self._gradient(card, widths)
+        grid = table(
+            row(factor, cell(shown, **self.hook(card, "val")), *FILLERS),
+            row(cell("", height=5, cellpadding=0)),
+            row(label, *gradient, *FILLERS),
+            cellpadding=1,
+        )
         foot = {"height": 2, "cellpadding": 0}
         last = [cell("", **foot)] if before else []
         last += [cell("", port="v", **foot), parts if several else cell("", port="g", **foot)]
-        return row(value, verdict) + row(gradient) + row(*last)
+        return row(cell(grid, colspan=2 + bool(before), cellpadding=0), verdict) + row(*last)
 
-    def _gradient(self, card: Card, bare: bool = False, **attributes: Any) -> str:
-        """The cell with the gradient; ``bare``: without its port."""
-        port = None if bare else "g"
+    def _gradient(self, card: Card, widths: Sequence[int] = ()) -> list[str]:
+        """The cells of the gradient: its label and its numbers."""
         if card.gradient is None:
             word = self.no_gradient(card)
             word = f"G {word}" if card.node is not None and word != " " else word
-            return cell(text(word, style.CAPTION, self.muted(card), italic=True), port=port, **attributes)
+            return [cell(""), cell(text(word, style.CAPTION, self.muted(card), italic=True), align="LEFT")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self.factor(card.gradient)} ="
         told = self.hook(card, "glab") | {"title": f"G = {self.by(card)}"}
-        inside = row(
+        shown = self.shown(card, card.gradient, style.GRADIENT, gradient=True, widths=widths)
+        cells = [
             cell(text(label, style.CAPTION, self.grad(card), italic=True), **told),
-            cell(self.shown(card, card.gradient, style.GRADIENT, gradient=True)),
-            cell("") if bare else "",
-            cell(text("?", style.GRADIENT, self.muted(card), italic=True)) if card.doubted else "",
-        )
-        return cell(table(inside, cellpadding=1), port=port, **self.hook(card, "grad"), **attributes)
+            cell(shown, **self.hook(card, "grad")),
+        ]
+        if card.doubted:
+            cells.append(cell(text("?", style.GRADIENT, self.muted(card), italic=True)))
+        return cells
 
     def _parts(self, card: Card) -> str:
         """A cell for each use of a tensor, at which the edge of its gradient ends."""
@@ -357,19 +363,18 @@ class Cards(CardParts):
         known = card.role == INPUT and card.value.size and card.value.dtype.kind in "fiub"
         picture = marks.picture_of(card.value) if known else None
         if not side:
+            shown = ""
             if picture is not None:
                 drawn = marks.image(picture, self.theme, side=64)
                 many = card.value.size // picture.size
                 caption = text(f"1 of {numbers.count(many)}" if many > 1 else " ", style.CAPTION, muted)
                 shown = table(row(cell(drawn)), row(cell(caption)))
-            else:
-                shown = self.shown(card, card.value, style.CELL)
-            rows.append(self._rows(card, shown))
+            rows.append(self._rows(card, shown, style.CELL))
             return self.whole(card, table(*rows, **self.frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
         widths = self.columns([card.value, card.gradient], style.CELL)
         shown = self.shown(card, card.value, style.CELL, widths=widths)
-        named = cell(text("value", style.CAPTION, muted), align="LEFT", port=words_at[0])
+        named = cell(text(f"value{self.factor(card.value)}", style.CAPTION, muted), align="LEFT", port=words_at[0])
         rows.append(row(named, cell(shown, port=numbers_at[0], align="RIGHT", **self.hook(card, "val"))))
         rule = {"sides": "T", "border": 1, "color": self.theme.hair}
         if card.gradient is None:

@@ -12,6 +12,7 @@ from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, t
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
 from viz.graph.parts import addends, spine_of
+from viz.graph.row_cards import left_aligned
 from viz.graph.selection import Selection
 from viz.recorded.layers import chain_title
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
@@ -155,7 +156,8 @@ class Drawing:
             elif self._is_boxed(inside, depth) and len(inside) < whole:
                 path, label = scope[-1]
                 key = self._fresh(path or label)
-                with self.picture.cluster(key, self._box_label(inside, depth), cls="module"):
+                side = "l" if any(self.sides[card][0] for card in inside) else "r"  # where no line comes in
+                with self.picture.cluster(key, self._box_label(inside, depth), labeljust=side):
                     self._place(inside, depth + 1)
             else:
                 self._place(inside, depth + 1)
@@ -182,9 +184,9 @@ class Drawing:
             notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
         if own:
             notes.append(_parameters(own))
-        return text(title, style.GRAD_LABEL, self.theme.muted, bold=True) + text(
-            "".join(f"   {note}" for note in notes), style.CAPTION, self.theme.muted
-        )
+        words = text(title, style.GRAD_LABEL, self.theme.muted, bold=True)
+        more = text("   ".join(["", *notes]), style.CAPTION, self.theme.muted)
+        return left_aligned(words, more) if again else words + more  # again: its small cards are narrow
 
     def _operation(self, card: Card) -> None:
         left, right = self.sides[card]

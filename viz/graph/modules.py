@@ -510,7 +510,7 @@ class _Table(RowCards):
         for _ in range(2):
             label = table(row_(cell(label)), border=1, color=ink, bgcolor=theme.paper, cellspacing=3)
         failed = " failed" if ink == theme.bad else ""
-        picture.node(key, label, cls=f"module folded{failed}")
+        picture.node(key, label, group="rows", cls=f"module folded{failed}")
 
     # ------------------------------------------------------------ edges
 

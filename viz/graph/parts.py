@@ -286,7 +286,10 @@ class CardParts:
     def shown(
         self, card: Card, array: np.ndarray, size: int, *, gradient: bool = False, widths: Sequence[int] = ()
     ) -> str:
-        """An array on a card: its numbers, or a summary if it is large."""
+        """An array on a card: its numbers, or a summary if it is large.
+
+        With ``widths`` of columns, the common factor of the numbers is left to a label.
+        """
         colour = self.grad_ink(card) if gradient else self.ink(card)
         if array.size == 0:
             return text("empty", style.CAPTION, self.muted(card))
@@ -296,17 +299,16 @@ class CardParts:
         if most is None:
             return self._mark(card, array, gradient)
         size = min(size, style.CAPTION) if self.compact else size
-        narrow = self.compact and array.shape[-1] > 2  # there is no room for wider gaps
-        widths = widths or ([] if narrow else self.columns([array], size))
+        factor = "" if gradient or widths else self.factor(array)
+        widths = widths or self.columns([array], size)
         lines = []
         for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
             cells = []
             for j, said in enumerate(line):
                 written = self.number(said, min(size, most), colour, italic=gradient)
-                cells.append(cell(written, align="RIGHT", width=widths[j] if widths else None))
+                cells.append(cell(written, align="RIGHT", width=widths[j]))
             lines.append(row(*cells))
         grid = table(*lines, cellpadding=1 if self.compact else 2)
-        factor = "" if gradient else self.factor(array)
         if not factor:
             return grid
         return table(row(cell(text(f"{factor.strip()} ", style.CAPTION, self.muted(card))), cell(grid)))

@@ -68,12 +68,12 @@ class RowCards:
         label = table(row(*cells), cellpadding=4, **look.frame)
         if look.failed:
             label = table(row(cell(label)), border=4, color=self.theme.bad, bgcolor=self.theme.paper, cellpadding=2)
-        picture.node(key, label, cls=" ".join(filter(None, ("module", look.kind, cls))))
+        picture.node(key, label, group="rows", cls=" ".join(filter(None, ("module", look.kind, cls))))
 
     def draw_omission(self, picture: Picture, cells: Sequence[str]) -> None:
         """Draw the card that stands for rows that are not drawn."""
         frame = {"border": 1, "color": self.theme.hair, "bgcolor": self.theme.panel, "cellpadding": 4}
-        picture.node("hidden", table(row(*cells), **frame), cls="module folded")
+        picture.node("hidden", table(row(*cells), **frame), group="rows", cls="module folded")
 
 
 def column(content: str, width: int, port: str | None = None, hair: str | None = None, **attributes: Any) -> str:
@@ -102,7 +102,8 @@ def skip_edge(picture: Picture, rows: Sequence[str], port: str, label: str, **at
         picture.node(key, label if middle else " ", group=lane, **({"cls": "skip"} if middle else look))
         picture.same_rank([beside, key])
         picture.edge(f"{beside}:{port}:e", key, style="invis")
-    tails = [f"{rows[0]}:{port}:e", *(f"{key}:s" for key in points)]
+    # The last one has no side: Graphviz may draw a loop where a steep end meets a far card.
+    tails = [f"{rows[0]}:{port}:e", *(f"{key}:s" for key in points[:-1]), points[-1]]
     heads = [*(f"{key}:n" for key in points), f"{rows[-1]}:{port}:e"]
     for i, (tail, head) in enumerate(zip(tails, heads, strict=True)):
         one = attributes if i == (0 if back else len(points)) else attributes | {"dir": "none"}

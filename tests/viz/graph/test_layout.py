@@ -131,6 +131,26 @@ def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn
     assert words.count("6 parameters") == 1
 
 
+def test_no_line_runs_through_the_title_of_a_module():
+    model = nn.Sequential(nn.Linear(4, 4, seed=0), nn.LayerNorm(4), nn.ReLU())
+    net, x = nn.MLP([3, 4, 2], seed=0), T(np.ones((1, 3)), name="x")
+    losses = ag.mean(model(T(np.arange(8.0).reshape(2, 4), name="x")) ** 2), ag.sum((net(x) - net(2 * x)) ** 2)
+    for loss in losses:
+        picture = LaidOut(draw_graph(loss, gradients=True))
+        assert picture.titles
+        for id_, line in picture.lines.items():
+            for name, title in picture.titles.items():
+                assert not any(title.holds(*point, slack=3) for point in line.points), (id_, name)
+
+
+def test_a_gradient_stands_in_the_columns_of_its_value():
+    net, x = nn.Linear(6, 2, seed=0), T(np.random.default_rng(0).normal(size=(3, 6)), name="x")
+    ends = LaidOut(draw_graph(ag.sum(ag.exp(3.0 * net(x))), gradients=True)).right_ends("t2")
+    assert len(ends) == 12
+    for column in (ends[::2], ends[1::2]):
+        assert max(column) - min(column) < 1.5
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_no_line_runs_through_a_card(drawn, name):
     picture = drawn[name]

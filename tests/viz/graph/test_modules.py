@@ -181,7 +181,7 @@ def test_a_skip_connection_has_both_edges_at_the_side():
     picture = draw_modules(ag.sum(k + h))
     for way in ("f", "b"):
         assert re.search(rf"Tanh:side:e -> {way}_Tanh_Add_0:n .*id={way}_Tanh_Add ", picture.source)
-        assert re.search(rf"{way}_Tanh_Add_0:s -> Add:side:e .*id={way}_Tanh_Add_1 ", picture.source)
+        assert re.search(rf"{way}_Tanh_Add_0 -> Add:side:e .*id={way}_Tanh_Add_1 ", picture.source)
     assert "part of ∂L/∂a1" in words(picture)
     picture.svg()
 
@@ -197,6 +197,26 @@ def test_edges_that_skip_rows_stay_on_the_right_of_the_table():
     assert all(x > right - 30 for line in lines for x, _ in line.points)
     widths = [box.width for box in rows]
     assert max(widths) - min(widths) < 8  # long names of parameters make no row wider
+
+
+def test_edges_that_skip_rows_are_straight_and_end_in_no_loop():
+    x, w = ag.ones((1, 3)), [ag.Tensor(np.eye(3) * k, requires_grad=True) for k in (1, 2, 3)]
+    down = [x]
+    for weight in w:
+        down.append(ag.tanh(ag.linear(down[-1], weight)))
+    up = down[-1]
+    for skipped in (down[2], down[1], down[1], x):
+        up = ag.sin(up + skipped)
+    drawn = LaidOut(draw_modules(ag.sum(up), fold=False))
+    lanes: dict[str, list[float]] = {}
+    for name, box in drawn.cards.items():
+        if lane := re.fullmatch(r"([fb]_\w+)_\d+", name):
+            lanes.setdefault(lane[1], []).append(box.x)
+    assert len(lanes) == 7
+    assert all(max(xs) - min(xs) < 1 for xs in lanes.values())
+    rows = [box.x - box.width / 2 for name, box in drawn.cards.items() if not re.match(r"[fb]_", name)]
+    assert max(rows) - min(rows) < 24  # the table stays a column
+    assert all(x < drawn.width + 1 for line in drawn.lines.values() for x, _ in line.points)
 
 
 class TestFolding:
