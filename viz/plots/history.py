@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
+from viz.drawing.render import clipped
 from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, settings
 from viz.recorded.validation import numbers_of
 
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 
 
 PANEL = (4.3, 3.0)  # inches, one panel of the learning curves
+ROOM = 0.5  # inches, beside a panel for the names of runs
 
 GOALS = {"loss": min, "error": min, "accuracy": max}  # the best value, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
 HELD_OUT = ("val", "valid", "validation", "test", "heldout")
+MARKS = "os^DvPX"  # of runs, told apart without colour
+
+Series = Mapping[str, np.ndarray]
+"""The series of one quantity, by name."""
+
+End = tuple[float, str, str, dict[str, Any]]
+"""The last number of a line, the words beside it, their colour, and the look of its mark."""
 
 
 def plot_history(history: Any, *, title: str = "Learning curves", theme: str | style.Theme = "light") -> Plot:
@@ -32,15 +41,26 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     ``history`` maps names to one number per epoch (a mapping, or an object with such attributes, as `nn.fit` returns
     it). The last words of a name give the quantity (``loss``, ``accuracy``, ``lr``, ...); ``val``, ``validation`` or
     ``test`` in it marks held-out data. Missing numbers are nan or None; ``epoch``, if there, is the horizontal axis; a
-    learning rate that never changes is left out. The best epoch by it is ringed and named.
+    learning rate that never changes is left out. The best validation epoch is ringed and named.
 
-    Raises `DrawingError` when there is nothing to plot, or a series has another length.
+    A dict or a list of up to 7 histories compares runs: their curves share the panels. Each run has its own mark and
+    lightness, and its name stands at the end of its line; validation is dashed with open marks.
+
+    Raises `DrawingError` when there is nothing to plot, a series has another length, or there are too many runs.
 
     >>> plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
     Plot('Learning curves: loss over 2 epochs, best validation loss 0.7 at epoch 2')
+    >>> plot_history({"SGD": {"loss": [1.0, 0.5]}, "Adam": {"loss": [0.8, 0.2]}})
+    Plot('Learning curves of 2 runs (SGD, Adam): loss over 2 epochs')
     """
-    epochs, panels = _series(history)
-    return _plot(epochs, panels, title, style.theme_named(theme))
+    runs = _runs(history)
+    if runs is None:
+        return _plot({"": _series(history)}, title, style.theme_named(theme))
+    if not runs:
+        raise DrawingError("there are no runs to plot: give at least one history")
+    if len(runs) > len(MARKS):
+        raise DrawingError(f"{len(runs)} runs can't be told apart in one panel: give at most {len(MARKS)}")
+    return _plot({name: _series(run) for name, run in runs.items()}, title, style.theme_named(theme))
 
 
 def histories(history: Any) -> list[Plot]:
@@ -48,10 +68,20 @@ def histories(history: Any) -> list[Plot]:
     epochs, panels = _series(history)
     plots = []
     for quantity, series in panels.items():
-        plot = _plot(epochs, {quantity: series}, quantity[:1].upper() + quantity[1:], style.LIGHT)
+        plot = _plot({"": (epochs, {quantity: series})}, quantity[:1].upper() + quantity[1:], style.LIGHT)
         plot.figure.axes[0].set_title("", loc="left")  # it is the headline
         plots.append(plot)
     return plots
+
+
+def _runs(history: Any) -> dict[str, Any] | None:
+    """The histories of several runs by name; None for a single history."""
+    if isinstance(history, list | tuple):
+        return {f"run {i + 1}": run for i, run in enumerate(history)}
+    if not isinstance(history, Mapping) or not history:
+        return None
+    runs = (isinstance(run, Mapping) or (hasattr(run, "__dict__") and not np.ndim(run)) for run in history.values())
+    return {str(name): run for name, run in history.items()} if all(runs) else None
 
 
 def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]:
@@ -87,19 +117,26 @@ def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]
     return epochs, panels
 
 
-def _plot(epochs: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]], title: str, colours: style.Theme) -> Plot:
-    """The panels of these series."""
+def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: str, colours: style.Theme) -> Plot:
+    """The panels of these runs, whose name is empty if there is only one."""
+    quantities = list(dict.fromkeys(quantity for _, panels in runs.values() for quantity in panels))
     with settings():
-        figure = new_figure(PANEL[0] * len(panels), PANEL[1] + 0.65, colours)
-        words = [
-            _curves(figure, i, quantity, epochs, series, colours) for i, (quantity, series) in enumerate(panels.items())
-        ]
-        held = any(_held_out(name) for series in panels.values() for name in series)
-        line = "disc = training;  open square = validation;  ring = its best" if held else "disc = training"
+        across = PANEL[0] + ROOM * ("" not in runs)
+        figure = new_figure(across * len(quantities), PANEL[1] + 0.65, colours)
+        words = []
+        for i, quantity in enumerate(quantities):
+            there = {name: (epochs, panels[quantity]) for name, (epochs, panels) in runs.items() if quantity in panels}
+            words.append(_curves(figure, i, quantity, there, list(runs), colours))
+        held = any(_held_out(name) for _, panels in runs.values() for series in panels.values() for name in series)
+        if "" in runs:
+            line = "disc = training;  open square = validation;  ring = its best" if held else "disc = training"
+        else:
+            line = "a mark for each run" + (";  dashed and open = validation;  ring = its best" if held else "")
         heading(figure, title, line, colours)
-    count = numbers.counted(len(epochs), "epoch")
+    count = numbers.counted(max(len(epochs) for epochs, _ in runs.values()), "epoch")
     best = "".join(f", {word}" for word in words if word)
-    return Plot(figure, f"{title}: {', '.join(panels)} over {count}{best}")
+    title = title if "" in runs else f"{title} of {numbers.counted(len(runs), 'run')} ({', '.join(runs)})"
+    return Plot(figure, f"{title}: {', '.join(quantities)} over {count}{best}", [name for name in runs if name])
 
 
 def _quantity(name: str) -> str:
@@ -113,83 +150,101 @@ def _held_out(name: str) -> bool:
 
 
 def _curves(
-    figure: Figure, place: int, quantity: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], theme: style.Theme
+    figure: Figure,
+    place: int,
+    quantity: str,
+    runs: Mapping[str, tuple[np.ndarray, Series]],
+    order: Sequence[str],
+    theme: style.Theme,
 ) -> str:
-    """Draw one panel; returns the words on its best validation epoch."""
+    """Draw one panel; returns the words on the best validation epochs. ``order``: the names of all runs."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+    several = "" not in runs
     left, right, bottom, top = 0.75, 1.15, 0.5, 1.0  # inches around the axes; the lines' names stand on the right
-    height = figure.get_size_inches()[1]
-    axes = axes_at(figure, place * PANEL[0] + left, bottom, PANEL[0] - left - right, height - bottom - top)
+    height, across = figure.get_size_inches()[1], PANEL[0] + ROOM * several
+    axes = axes_at(figure, place * across + left, bottom, PANEL[0] - left - right, height - bottom - top)
     plain_axes(axes, theme)
     panel_title(axes, quantity, theme)
     axes.set_xlabel("epoch", fontsize=style.CAPTION, color=theme.muted)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
-    share = quantity.rsplit(maxsplit=1)[-1] in ("accuracy", "error") and all(
-        np.nanmin(xs) >= 0 and np.nanmax(xs) <= 1 for xs in series.values()
-    )
-    finite = np.concatenate([xs[np.isfinite(xs)] for xs in series.values()])
-    if not share and finite.min() > 0 and finite.max() > 20 * finite.min():
+    drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
+    last = quantity.rsplit(maxsplit=1)[-1]
+    share = last in ("accuracy", "error") and drawn.min() >= 0 and drawn.max() <= 1
+    if not share and drawn.min() > 0 and drawn.max() > 20 * drawn.min():
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %" if share else numbers.short(y)))
 
     say = (lambda y: f"{100 * y:.2f} %") if share else numbers.short
-    sentence = ""
-    ends: list[tuple[float, str, str, bool]] = []
-    dense = len(epochs) > 30
-    for name, ys in sorted(series.items(), key=lambda item: _held_out(item[0])):
-        held = _held_out(name)
-        colour = theme.ink if held else theme.fwd
-        axes.plot(
-            epochs,
-            ys,
-            color=colour,
-            linewidth=1.6,
-            marker="s" if held else "o",
-            markersize=4.5,
-            markerfacecolor=theme.paper if held else colour,
-            markeredgewidth=1.2,
-            markevery=max(1, len(epochs) // 15) if dense else 1,
-            clip_on=False,
-            zorder=3 if held else 2,
-            gid=f"series_{name}",
-        )
-        known = np.flatnonzero(np.isfinite(ys))
-        label = "validation" if held else "training" if len(series) > 1 else ""
-        ends.append((float(ys[known[-1]]), label, f"{say(ys[known[-1]])}", held))
-        goal = GOALS.get(quantity.rsplit(maxsplit=1)[-1])
-        if held and goal is not None:
-            at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
+    shades = style.ramp(style.mix(theme.fwd, theme.paper, 0.35), theme.ink, max(len(order), 2))
+    goal = GOALS.get(last)
+    sentences: list[str] = []
+    ends: list[End] = []
+    for run, (epochs, series) in runs.items():
+        for name, ys in sorted(series.items(), key=lambda item: _held_out(item[0])):
+            held = _held_out(name)
+            colour = shades[order.index(run)] if several else theme.ink if held else theme.fwd
+            look: dict[str, Any] = {
+                "color": colour,
+                "marker": MARKS[order.index(run)] if several else "s" if held else "o",
+                "markersize": 4.5,
+                "markerfacecolor": theme.paper if held else colour,
+                "markeredgewidth": 1.2,
+            }
             axes.plot(
-                epochs[at], ys[at], "o", markersize=11, markerfacecolor="none", color=theme.ink, clip_on=False, zorder=4
+                epochs,
+                ys,
+                **look,
+                linewidth=1.6,
+                linestyle="--" if held and several else "-",
+                markevery=max(1, len(epochs) // 15) if len(epochs) > 30 else 1,
+                clip_on=False,
+                zorder=3 if held else 2,
+                gid=f"series_{name}{f'_{run}' if several else ''}",
             )
-            sentence = f"best validation {quantity} {say(ys[at])} at epoch {numbers.short(epochs[at])}"
-            best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"  # short, as the panel's title stands beside it
-            axes.set_title(best, loc="right", fontsize=style.CAPTION, color=theme.muted)
-    _name_ends(axes, ends, theme)
-    return sentence
+            known = np.flatnonzero(np.isfinite(ys))
+            number = say(ys[known[-1]])
+            words = f"{clipped(run, 12)}  {number}"
+            if not several:
+                label = "validation" if held else "training" if len(series) > 1 else ""
+                words = f"{label}\n{number}" if label else number
+            if not several or held or not any(map(_held_out, series)):
+                ends.append((float(ys[known[-1]]), words, theme.ink if several else colour, look if several else {}))
+            if held and goal is not None:
+                at = min(known, key=lambda i: ys[i]) if goal is min else max(known, key=lambda i: ys[i])
+                ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "color": theme.ink}
+                axes.plot(epochs[at], ys[at], "o", clip_on=False, zorder=4, **ring)
+                when = f"{say(ys[at])} at epoch {numbers.short(epochs[at])}"
+                sentences.append(f"{run} {when}" if several else when)
+                if not several:  # short, as the panel's title stands beside it
+                    best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"
+                    axes.set_title(best, loc="right", fontsize=style.CAPTION, color=theme.muted)
+    _name_ends(axes, ends, 13.0 if several else 26.0)
+    return f"best validation {quantity}{':' * several} {', '.join(sentences)}" if sentences else ""
 
 
-def _name_ends(axes: Axes, ends: list[tuple[float, str, str, bool]], theme: style.Theme) -> None:
-    """Write the name and last number of each line right of its end, without overlaps."""
+def _name_ends(axes: Axes, ends: list[End], gap: float) -> None:
+    """Write the name and last number of each line right of its end, with its mark if given, without overlaps."""
     axes.get_ylim()  # makes matplotlib compute the limits
     height = axes.get_window_extent().height * 72 / axes.figure.dpi
-    gap = 26.0
-    placed: list[tuple[float, tuple[float, str, str, bool]]] = []
+    placed: list[tuple[float, End]] = []
     for end in sorted(ends, key=lambda end: end[0]):
         y = axes.transAxes.inverted().transform(axes.transData.transform((0, end[0])))[1] * height
         placed.append((max(y, placed[-1][0] + gap) if placed else y, end))
     overshoot = max(0.0, placed[-1][0] - height)
-    for y, (_, label, number, held) in placed:
+    for y, (_, words, colour, look) in placed:
+        up = (y - overshoot) / height
+        if look:
+            axes.plot([1.07], [up], **look, transform=axes.transAxes, linestyle="", clip_on=False)
         axes.annotate(
-            f"{label}\n{number}" if label else number,
-            (1, (y - overshoot) / height),
+            words,
+            (1, up),
             xycoords="axes fraction",
-            xytext=(10, 0),
+            xytext=(20 if look else 10, 0),
             textcoords="offset points",
             va="center",
             fontsize=style.CAPTION,
-            color=theme.ink if held else theme.fwd,
+            color=colour,
             annotation_clip=False,
         )

@@ -26,6 +26,7 @@ SLACK = 30  # points by which a formula may be wider before it is broken
 BOLD = 1.08  # times the width of plain text
 
 ALIKE = 4  # lines of an update; a longer one that several states share is written once
+READERS = 6  # cards that read knobs, up to which each has an edge
 ENDS = 15  # cards drawn at either end of a long part
 
 
@@ -326,10 +327,12 @@ class _Drawing:
             head = self.card.get(value)
             for arg in self.reading.reads[value]:
                 tail = self.card.get(arg)
-                if head not in parts or tail is None or tail == head or (tail, head) in drawn or arg in self.knobs:
+                if head not in parts or tail is None or tail == head or (tail, head) in drawn:
                     continue
                 drawn.add((tail, head))
-                self._edge(arg, tail, head, parts.get(tail, "input"), parts[head])
+                if arg not in self.knobs:
+                    self._edge(arg, tail, head, parts.get(tail, "input"), parts[head])
+        self._knob_edges([(tail, head) for tail, head in drawn if tail in {self.card[knob] for knob in self.knobs}])
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
@@ -343,6 +346,12 @@ class _Drawing:
                     id=f"u_{shelf.key}",
                     tooltip=plain(f"new value of {names}"),
                 )
+
+    def _knob_edges(self, ends: Sequence[tuple[str, str]]) -> None:
+        """Draw the edges from knobs to the cards that read them; more than a few would cover the picture."""
+        if len(ends) <= READERS:
+            for tail, head in sorted(ends):
+                self.picture.edge(tail, head, constraint=False, cls="fwd", id=f"f_{tail}_{head}")
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import nn
 from viz.drawing import style
 from viz.plots.digits import plot_confusion, plot_digits
 from viz.plots.history import plot_history
@@ -102,6 +103,40 @@ class TestHistory:
             plot_history({"seconds": [1.0]})
         with pytest.raises(ValueError, match="'validation_loss' has 1 numbers for 2 epochs"):
             plot_history({"loss": [1.0, 2.0], "validation_loss": [1.0]})
+
+    @pytest.mark.parametrize("theme", [style.LIGHT, style.DARK], ids=lambda theme: theme.name)
+    def test_several_runs_share_the_panels_and_differ_without_hue(self, theme):
+        runs = {f"run {k}": {"loss": [1.0, 1 / (k + 1)], "validation_loss": [1.2, 1 / (k + 0.5)]} for k in range(1, 8)}
+        plot = plot_history(runs, theme=theme.name)
+        (axes,) = plot.figure.axes
+        lines = series(axes)
+        for held in ("validation_loss", "loss"):
+            found = [lines[f"series_{held}_{name}"] for name in runs]
+            assert len({line.get_marker() for line in found}) == len(runs)
+            shades = [style.luminance(line.get_color()) for line in found]
+            assert all(style.contrast(line.get_color(), theme.paper) > 3 for line in found)
+            assert shades == sorted(shades, reverse=theme is style.LIGHT)
+            assert {line.get_linestyle() for line in found} == {"-" if held == "loss" else "--"}
+        assert {words.partition("  ")[0] for words in texts(plot) if words.startswith("run ")} == set(runs)
+        marks = [line for line in axes.get_lines() if line.get_transform() == axes.transAxes]
+        assert [line.get_marker() for line in marks] == [*"XPvD^so"]  # beside the names, from the lowest line up
+        assert "best validation loss: run 1 0.667 at epoch 2" in plot.description
+
+    def test_runs_may_be_a_list_of_any_lengths_with_different_series(self):
+        plot = plot_history([{"loss": [1.0, 0.5, 0.4]}, {"loss": [0.9], "accuracy": [0.5]}])
+        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "accuracy"]
+        assert [len(series(axes)) for axes in plot.figure.axes] == [2, 1]
+        assert "2 runs (run 1, run 2): loss, accuracy over 3 epochs" in plot.description
+
+    def test_runs_of_fit(self):
+        histories = {name: nn.History(loss=[1.0, 0.5]) for name in "ab"}
+        assert set(series(plot_history(histories).figure.axes[0])) == {"series_loss_a", "series_loss_b"}
+
+    def test_too_many_runs(self):
+        with pytest.raises(ValueError, match="8 runs can't be told apart in one panel: give at most 7"):
+            plot_history([{"loss": [1.0]}] * 8)
+        with pytest.raises(ValueError, match="there are no runs to plot"):
+            plot_history([])
 
 
 class TestDigits:
