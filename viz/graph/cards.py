@@ -294,10 +294,10 @@ class Cards(CardParts):
         # The gradient stands below the value, column below column.
         widths = self.columns([card.value, card.gradient], style.CAPTION)
         shown = picture or self.shown(card, card.value, size, widths=widths)
-        factor = cell(text(self.factor(card.value), style.CAPTION, self.muted(card)) if widths else "")
+        factor = [cell(text(self.factor(card.value), style.CAPTION, self.muted(card)))] if widths else []
         label, *gradient = self._gradient(card, widths)
         grid = table(
-            row(factor, cell(shown, **self.hook(card, "val")), *FILLERS),
+            row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS),
             row(cell("", height=5, cellpadding=0)),
             row(label, *gradient, *FILLERS),
             cellpadding=1,

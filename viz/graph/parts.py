@@ -19,7 +19,7 @@ CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 FILLERS = (cell("", cellpadding=0),) * 6
-COLUMN_GAP = 7  # points from one column of a table to the next
+COLUMN_GAP, NARROW_GAP = 7, 2  # points from one column of a table to the next, and where room is short
 SLOPES = 4  # slopes that are written beside the formula; of more, their mean
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check, the most important last
 
@@ -273,6 +273,8 @@ class CardParts:
     def columns(self, arrays: Sequence[np.ndarray | None], size: int) -> list[int]:
         """The column widths that tables of these arrays share, in numbers of a type size."""
         widths: list[int] = []
+        many = any(array is not None and array.shape[-1:] > (2,) for array in arrays)
+        gap = NARROW_GAP if self.compact and many else COLUMN_GAP
         for array in arrays:
             most = None if array is None else self._size_of(array)
             if array is None or most is None:
@@ -280,7 +282,7 @@ class CardParts:
             for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
                 widths += [0] * (len(line) - len(widths))
                 for j, said in enumerate(line):
-                    widths[j] = max(widths[j], round(text_width(said, min(size, most)) + COLUMN_GAP))
+                    widths[j] = max(widths[j], round(text_width(said, min(size, most)) + gap))
         return widths
 
     def shown(

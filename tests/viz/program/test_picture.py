@@ -201,6 +201,12 @@ class TestCards:
         assert words(node(drawn, "x")) == "INPUT x (4, 4)"
         assert words(node(drawn, "knobs")) == "KNOB lr read at each call"
 
+    def test_knobs_have_edges_to_the_cards_that_read_them(self, step: Program):
+        source = viz.draw_graph(step).source
+        updates = set(re.findall(r"(\w+_update) \[", source))
+        assert updates
+        assert set(re.findall(r"knobs -> (\w+) ", source)) == updates
+
     def test_lines_computed_from_a_knob_alone_stand_on_its_card(self, step: Program):
         program = dict(steps(step))["common subexpressions"]
         label = words(node(viz.draw_graph(program), "knobs"))
