@@ -221,23 +221,29 @@ def _groups(
 def models_of(nodes: Iterable[Node]) -> dict[Node, int]:
     """Which model each node belongs to, where several have the same scope: two networks of one class, side by side.
 
-    A name stands for one parameter of a model, so another parameter of that name is another model's. A node without
-    parameters belongs to the model of the one before it. ``nodes`` are in the order of execution.
+    All calls of a module have one scope object, unless the mode changes between them. Two objects for the same path are
+    one model if one's parameters are among the other's. ``nodes`` are in the order of execution.
     """
-    known: dict[Any, list[dict[str, Any]]] = {}
-    last: dict[Any, int] = {}
-    found: dict[Node, int] = {}
+    nodes = list(nodes)
+    trained: dict[int, set[int]] = {}
     for node in nodes:
-        root = (node.scope or ((),))[0]
-        models = known.setdefault(root, [])
-        if named := {place.name: place for place in _trained(node) if place.name}:
-            fits = (i for i, model in enumerate(models) if all(model.get(k, x) is x for k, x in named.items()))
-            last[root] = next(fits, len(models))
-            if last[root] == len(models):
-                models.append({})
-            models[last[root]] |= named
-        found[node] = last.get(root, 0)
-    return found
+        trained.setdefault(id(_root(node)), set()).update(map(id, _trained(node)))
+    known: dict[Any, list[set[int]]] = {}
+    number: dict[int, int] = {}
+    for root in map(_root, nodes):
+        if id(root) not in number:
+            own, models = trained[id(root)], known.setdefault(root, [])
+            fits = (i for i, model in enumerate(models) if own <= model or model <= own)
+            i = number[id(root)] = next(fits, len(models))
+            if own and i == len(models):
+                models.append(own)
+            elif own:
+                models[i] |= own
+    return {node: number[id(_root(node))] for node in nodes}
+
+
+def _root(node: Node) -> tuple[str, ...]:
+    return node.scope[0] if node.scope else ()
 
 
 def calls(nodes: list[Node], depth: int) -> list[list[Node]]:

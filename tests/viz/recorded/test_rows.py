@@ -345,3 +345,21 @@ class TestInputs:
             out, _ = layer(x) if state is None else layer(x, state)
             rows, _ = rows_of(ag.Graph(ag.sum(out)))
             assert len([row for row in rows if not row.nodes]) == shown
+
+
+def test_models_are_told_apart_without_names_of_parameters():
+    class Step(nn.Module):
+        def __init__(self, size):
+            self.held = [ag.Tensor(np.eye(3) * size, requires_grad=True)]  # in a list: no name
+
+        def forward(self, x):
+            return ag.tanh(x @ self.held[0])
+
+    first, second, x = Step(1.0), Step(2.0), ag.ones((2, 3))
+    with ag.enable_grad():
+        inside = first(x)
+    for y, called in ((second(first(x)), [1, 1]), (first(first(x)), [1, 2]), (first(inside), [1, 2])):
+        rows = [row for row in rows_of(ag.Graph(ag.sum(y)))[0] if row.label == "Step"]
+        assert [row.call for row in rows] == called
+        assert [len(row.parameters) for row in rows] == [1, 1]
+        assert [row.parameters[0].shared for row in rows] == [False, called == [1, 2]]
