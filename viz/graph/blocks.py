@@ -246,8 +246,12 @@ class _Blocks:
                 total = numbers.count(sum(int(tensor.size) for tensor in parameters.values())) if parameters else ""
                 words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
                 words += text(f"   {total}", style.CAPTION, self.theme.muted)
-                # The label is below, where one line leaves: above, lines to the branches would cross it.
-                with picture.cluster(f"{inside[0].key}_{depth}", words, margin=6, labelloc="b"):
+                # The label is below, where one line leaves: above, lines to the branches would cross it. A second line,
+                # to a module beside the next one, goes to the left.
+                left = {head.home[: depth + 1] for tail, head in self.edges if tail in inside and head not in inside}
+                with picture.cluster(
+                    f"{inside[0].key}_{depth}", words, margin=6, labelloc="b", labeljust="r" if len(left) > 1 else "l"
+                ):
                     self._place(picture, inside, depth + 1)
             else:
                 self._place(picture, inside, depth + 1)

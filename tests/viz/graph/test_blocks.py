@@ -12,6 +12,7 @@ import autograd as ag
 import nn
 import viz
 from nn.init import SHAPES_ONLY
+from tests.viz.laid_out import LaidOut
 from viz.graph.blocks import draw_model
 
 
@@ -180,3 +181,11 @@ def test_bad_input_is_refused_in_a_sentence(model, examples, says):
 def test_arrays_that_the_model_makes_are_no_inputs():
     picture = draw_model(nn.models.googlenet(), (1, 3, 224, 224))
     assert picture.source.count("  input") == 1
+
+
+def test_no_line_crosses_the_title_of_a_module_beside_which_a_head_stands():
+    picture = LaidOut(draw_model(nn.models.GoogLeNet(10, seed=0), (2, 3, 224, 224)))
+    assert len(picture.titles) == 11
+    for id_, line in picture.lines.items():
+        for name, title in picture.titles.items():
+            assert not any(title.holds(*point, slack=1) for point in line.points), (id_, name)
