@@ -295,11 +295,11 @@ class Cards(CardParts):
         widths = self.columns([card.value, card.gradient], style.CAPTION)
         shown = picture or self.shown(card, card.value, size, widths=widths)
         factor = [cell(text(self.factor(card.value), style.CAPTION, self.muted(card)))] if widths else []
-        label, *gradient = self._gradient(card, widths)
+        label, *told = self._gradient(card, widths)
         grid = table(
             row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS),
             row(cell("", height=5, cellpadding=0)),
-            row(label, *gradient, *FILLERS),
+            row(label, *told, *FILLERS),
             cellpadding=1,
         )
         foot = {"height": 2, "cellpadding": 0}

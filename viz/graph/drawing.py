@@ -519,8 +519,7 @@ def _is_weight(socket: Socket) -> bool:
 
 
 def _own_leaves(cards: Sequence[Card], own: Set[int]) -> list[Card]:
-    """The parameters that only these operations use, and buffers and masks of their modules (``own``, by id).
-    """
+    """The parameters that only these operations use, and buffers and masks of their modules (``own``, by id)."""
     inside = set(cards)
     leaves = dict.fromkeys(
         s.tail

@@ -10,7 +10,7 @@ import numpy as np
 import autograd as ag
 from viz.drawing import style
 from viz.drawing.words import language
-from viz.plots.figure import Plot, heading, new_figure, plain_axes, settings
+from viz.plots.figure import Plot, heading, name_end, new_figure, plain_axes, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,18 +131,9 @@ def _norms(axes: Axes, paths: Mapping[str, np.ndarray], theme: style.Theme) -> N
         axes.semilogy(
             path[:, 3], "--", color=theme.grad, linewidth=1.6, marker=mark, markevery=5, markerfacecolor=theme.paper
         )
-        axes.annotate(
-            f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end",
-            (len(path) - 1, path[-1, 3]),
-            xytext=(12, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=style.CAPTION,
-            color=theme.ink,
-        )
-    axes.set_title("Norm of the gradient", loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
-    axes.set_xlabel("step", fontsize=style.CAPTION, color=theme.muted)
-    plain_axes(axes, theme)
+        words = f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end"
+        name_end(axes, words, (len(path) - 1, path[-1, 3]), theme.ink)
+    plain_axes(axes, theme, "Norm of the gradient", "step")
 
 
 def descents(
@@ -189,11 +180,8 @@ def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name:
     axes.plot(at, curve, color=theme.fwd, linewidth=1.6)
     axes.plot(path, values, "--", color=theme.grad, linewidth=1.2, marker="o", markersize=4, markerfacecolor=theme.grad)
     axes.plot(path[:1], values[:1], "o", markersize=8, markerfacecolor="none", markeredgecolor=theme.ink)
-    word = f"{name}: diverges" if diverges else name
-    axes.set_title(word, loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
-    axes.set_xlabel("weight", fontsize=style.CAPTION, color=theme.muted)
     axes.locator_params(nbins=4)
-    plain_axes(axes, theme)
+    plain_axes(axes, theme, f"{name}: diverges" if diverges else name, "weight")
 
 
 def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -> Plot:
@@ -210,12 +198,8 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
             axes.semilogy(
                 range(1, len(sizes) + 1), sizes, "--", color=theme.grad, marker=mark, markerfacecolor=theme.paper
             )
-            axes.annotate(
-                name, (len(sizes), sizes[-1]), (12, 0), textcoords="offset points", va="center",
-                fontsize=style.CAPTION, color=theme.ink,
-            )  # fmt: skip
-        axes.set_xlabel("layer", fontsize=style.CAPTION, color=theme.muted)
-        plain_axes(axes, theme)
+            name_end(axes, name, (len(sizes), sizes[-1]), theme.ink)
+        plain_axes(axes, theme, below="layer")
     said = "; ".join(
         f"{name}: {sizes[0]:.1e} in layer 1, {sizes[-1]:.1e} in the last" for name, sizes in series.items()
     )

@@ -406,9 +406,7 @@ class Story:
         if self.scene.seeded:
             why = "This is the upstream gradient of {name}, as it was given."
         elif len(self.seeds) == 1:
-            why = (
-                "The derivative of {name} with respect to itself is 1. The backward pass starts with it."
-            )
+            why = "The derivative of {name} with respect to itself is 1. The backward pass starts with it."
         else:
             why = "The sum of the outputs is differentiated: each of them counts once."
         return Step(

@@ -121,8 +121,12 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     return figure.add_axes((left / across, bottom / up, width / across, height / up), **options)
 
 
-def plain_axes(axes: Axes, theme: style.Theme) -> None:
-    """Give axes the style of all plots: two thin spines, a faint grid behind the data."""
+def plain_axes(axes: Axes, theme: style.Theme, title: str = "", below: str = "") -> None:
+    """Give axes the style of all plots: two thin spines, a faint grid behind the data, a title and words below."""
+    if title:
+        panel_title(axes, title, theme)
+    if below:
+        axes.set_xlabel(below, fontsize=style.CAPTION, color=theme.muted)
     axes.set_facecolor(theme.paper)
     axes.tick_params(colors=theme.muted, labelsize=style.CAPTION, length=3)
     axes.grid(axis="y", color=theme.hair, linewidth=0.6)
@@ -130,6 +134,12 @@ def plain_axes(axes: Axes, theme: style.Theme) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(theme.hair)
+
+
+def name_end(axes: Any, words: str, end: tuple[float, float], colour: str, by: float = 12, **options: Any) -> None:
+    """Write words on the right of the end of a line."""
+    options |= {"textcoords": "offset points", "va": "center", "fontsize": style.CAPTION, "color": colour}
+    axes.annotate(words, end, xytext=(by, 0), **options)
 
 
 def panel_title(axes: Any, words: str, theme: style.Theme, size: float = style.NAME) -> None:

@@ -12,7 +12,7 @@ from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
-from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, settings
+from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, settings
 from viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
@@ -164,9 +164,7 @@ def _curves(
     left, right, bottom, top = 0.75, 1.15, 0.5, 1.0  # inches around the axes; the lines' names stand on the right
     height, across = figure.get_size_inches()[1], PANEL[0] + ROOM * several
     axes = axes_at(figure, place * across + left, bottom, PANEL[0] - left - right, height - bottom - top)
-    plain_axes(axes, theme)
-    panel_title(axes, quantity, theme)
-    axes.set_xlabel("epoch", fontsize=style.CAPTION, color=theme.muted)
+    plain_axes(axes, theme, quantity, "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
     last = quantity.rsplit(maxsplit=1)[-1]
@@ -237,14 +235,4 @@ def _name_ends(axes: Axes, ends: list[End], gap: float) -> None:
         up = (y - overshoot) / height
         if look:
             axes.plot([1.07], [up], **look, transform=axes.transAxes, linestyle="", clip_on=False)
-        axes.annotate(
-            words,
-            (1, up),
-            xycoords="axes fraction",
-            xytext=(20 if look else 10, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=style.CAPTION,
-            color=colour,
-            annotation_clip=False,
-        )
+        name_end(axes, words, (1, up), colour, 20 if look else 10, xycoords="axes fraction", annotation_clip=False)

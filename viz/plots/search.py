@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,12 +43,12 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
         figure = new_figure(WIDTH, HEIGHT, colours)
         done = sum(trial.state == "complete" for trial in result.trials)
         heading(figure, title, f"{len(result.trials)} trials, {done} of them complete; dark = accurate", colours)
-        _sketches(axes_at(figure, 0.35, 6.55, 9.3, 1.75), ranked[:SKETCHES], (low, high), colours)
-        _curves(axes_at(figure, 0.75, 3.55, 4.0, 2.3), known, ranked[0], (low, high), colours)
-        _front(axes_at(figure, 5.7, 3.55, 3.95, 2.3), known, result.pareto(), (low, high), colours)
+        panels = _Panels(known, low, high, colours)
+        panels.sketches(axes_at(figure, 0.35, 6.55, 9.3, 1.75), ranked[:SKETCHES])
+        panels.curves(axes_at(figure, 0.75, 3.55, 4.0, 2.3), ranked[0])
+        panels.front(axes_at(figure, 5.7, 3.55, 3.95, 2.3), result.pareto())
         for i, (name, values) in enumerate(_choices(known).items()):
-            axes = axes_at(figure, 0.75 + 3.15 * i, 0.55, 2.55, 1.95)
-            _slice(axes, name, values, known, (low, high), colours)
+            panels.slice(axes_at(figure, 0.75 + 3.15 * i, 0.55, 2.55, 1.95), name, values)
     best = ranked[0]
     return Plot(figure, f"{title}: {len(result.trials)} trials, best {_percent(best.accuracy)} with {_named(best)}")
 
@@ -62,42 +63,111 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def _colour(trial: Any, limits: tuple[float, float]) -> str:
-    low, high = limits
-    return style.on_ramp(0.2 + 0.8 * max(0.0, trial.accuracy - low) / (high - low) if high > low else 1.0)
+@dataclass(frozen=True)
+class _Panels:
+    """The panels of one picture. ``low``, ``high``: the accuracies at the ends of the range of colours."""
 
+    trials: Sequence[Any]
+    low: float
+    high: float
+    theme: style.Theme
 
-def _sketches(axes: Axes, trials: Sequence[Any], limits: tuple[float, float], theme: style.Theme) -> None:
-    """Each network as bars, one for each layer."""
-    from matplotlib.patches import Rectangle
+    def colour(self, trial: Any) -> str:
+        span = self.high - self.low
+        return style.on_ramp(0.2 + 0.8 * max(0.0, trial.accuracy - self.low) / span if span > 0 else 1.0)
 
-    tallest = max((math.log2(1 + n) for trial in trials for n in trial.layers), default=1.0)
-    axes.set_xlim(0, SKETCHES)
-    axes.set_ylim(-0.75, 1.05)
-    for place, trial in enumerate(trials):
-        shown = trial.layers[:12]
-        step = 0.78 / max(4, len(shown))
-        left = place + 0.5 - step * len(shown) / 2
-        for i, n in enumerate(shown):
-            height = math.log2(1 + n) / tallest
-            bar = Rectangle(
-                (left + i * step, 0.5 - height / 2), 0.72 * step, height,
-                facecolor=_colour(trial, limits), edgecolor=theme.ink, linewidth=0.7,
+    def sketches(self, axes: Axes, trials: Sequence[Any]) -> None:
+        """Each network as bars, one for each layer."""
+        from matplotlib.patches import Rectangle
+
+        tallest = max((math.log2(1 + n) for trial in trials for n in trial.layers), default=1.0)
+        axes.set_xlim(0, SKETCHES)
+        axes.set_ylim(-0.75, 1.05)
+        for place, trial in enumerate(trials):
+            shown = trial.layers[:12]
+            step = 0.78 / max(4, len(shown))
+            left = place + 0.5 - step * len(shown) / 2
+            for i, n in enumerate(shown):
+                height = math.log2(1 + n) / tallest
+                bar = Rectangle(
+                    (left + i * step, 0.5 - height / 2), 0.72 * step, height,
+                    facecolor=self.colour(trial), edgecolor=self.theme.ink, linewidth=0.7,
+                )  # fmt: skip
+                axes.add_patch(bar)
+            stopped = "" if trial.state == "complete" else " ×"
+            middle: dict[str, Any] = {"ha": "center", "va": "top"}
+            said = f"{100 * trial.accuracy:.1f} %{stopped}"
+            axes.text(place + 0.5, -0.08, said, fontsize=style.CAPTION, color=self.theme.ink, **middle)
+            sizes = "-".join(map(str, trial.layers[:3])) + ("…" if len(trial.layers) > 3 else "")
+            axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=self.theme.muted, **middle)
+            kind = trial.choice.get("model") or trial.choice.get("activation") or ""
+            axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=self.theme.muted, **middle)
+        axes.set_axis_off()
+        panel_title(axes, "The best networks, layer by layer", self.theme)
+
+    def curves(self, axes: Axes, best: Any) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        plain_axes(axes, self.theme, "Held-out accuracy while learning", "epoch   (black: the best;  ×: stopped early)")
+        for trial in self.trials:
+            epochs = range(1, len(trial.curve) + 1)
+            first = trial is best
+            colour = self.theme.ink if first else self.colour(trial)
+            axes.plot(epochs, trial.curve, color=colour, linewidth=2.2 if first else 1.1, zorder=3 if first else 2)
+            if trial.state == "pruned":
+                axes.plot(len(trial.curve), trial.curve[-1], "x", color=self.theme.muted, markersize=5, zorder=4)
+        starts = sorted(accuracy for trial in self.trials for accuracy in trial.curve)
+        axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        _share(axes)
+
+    def points(self, axes: Axes, xs: Sequence[float | None]) -> None:
+        """Discs of complete trials, crosses of those that were stopped."""
+        for x, trial in zip(xs, self.trials, strict=True):
+            if x is None:
+                continue
+            stopped = trial.state != "complete"
+            axes.plot(
+                x, trial.accuracy, "x" if stopped else "o", markersize=5 if stopped else 6.5,
+                markerfacecolor=self.colour(trial), markeredgecolor=self.theme.muted if stopped else self.theme.ink,
+                markeredgewidth=0.9, clip_on=False, zorder=3,
             )  # fmt: skip
-            axes.add_patch(bar)
-        stopped = "" if trial.state == "complete" else " ×"
-        middle: dict[str, Any] = {"ha": "center", "va": "top"}
-        said = f"{100 * trial.accuracy:.1f} %{stopped}"
-        axes.text(place + 0.5, -0.08, said, fontsize=style.CAPTION, color=theme.ink, **middle)
-        sizes = "-".join(map(str, trial.layers[:3])) + ("…" if len(trial.layers) > 3 else "")
-        axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=theme.muted, **middle)
-        kind = trial.choice.get("model") or trial.choice.get("activation") or ""
-        axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=theme.muted, **middle)
-    axes.set_axis_off()
-    panel_title(axes, "The best networks, layer by layer", theme)
+        _share(axes)
+
+    def front(self, axes: Axes, front: Sequence[Any]) -> None:
+        plain_axes(axes, self.theme, "Accuracy against size", "parameters   (line: no smaller network is as accurate)")
+        self.points(axes, [max(1, trial.parameters) for trial in self.trials])
+        _logarithmic(axes)
+        if front:
+            xs, ys = [max(1, t.parameters) for t in front], [t.accuracy for t in front]
+            axes.step(xs, ys, where="post", color=self.theme.fwd, linewidth=1.2, zorder=2)
+        for trial in {id(trial): trial for trial in (*front[:1], *front[-1:])}.values():
+            last = trial is front[-1]
+            axes.annotate(
+                _named(trial), (max(1, trial.parameters), trial.accuracy),
+                xytext=(-7 if last else 7, 4 if last else -9), textcoords="offset points",
+                ha="right" if last else "left", fontsize=style.TAG, color=self.theme.muted,
+            )  # fmt: skip
+
+    def slice(self, axes: Axes, name: str, values: Sequence[float | None]) -> None:
+        """Accuracy against one choice, with their rank correlation."""
+        from matplotlib.ticker import MaxNLocator
+
+        first = name == "hidden layers"
+        pairs = [(x, trial.accuracy) for x, trial in zip(values, self.trials, strict=True) if x is not None]
+        correlation = _rank_correlation([x for x, _ in pairs], [y for _, y in pairs])
+        says = "" if correlation is None else f"   (rank correlation {correlation:+.2f})"
+        plain_axes(axes, self.theme, "What mattered" if first else "", f"{name}{says}")
+        if pairs:
+            self.points(axes, values)
+            if not first and min(x for x, _ in pairs) > 0:
+                _logarithmic(axes)
+        axes.tick_params(labelsize=style.SMALL)
+        if first:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _share(axes: Axes, theme: style.Theme) -> None:
+def _share(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
@@ -113,60 +183,6 @@ def _logarithmic(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _curves(axes: Axes, trials: Sequence[Any], best: Any, limits: tuple[float, float], theme: style.Theme) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    plain_axes(axes, theme)
-    for trial in trials:
-        epochs = range(1, len(trial.curve) + 1)
-        first = trial is best
-        axes.plot(
-            epochs, trial.curve, color=theme.ink if first else _colour(trial, limits), linewidth=2.2 if first else 1.1,
-            zorder=3 if first else 2,
-        )  # fmt: skip
-        if trial.state == "pruned":
-            axes.plot(len(trial.curve), trial.curve[-1], "x", color=theme.muted, markersize=5, zorder=4)
-    starts = sorted(accuracy for trial in trials for accuracy in trial.curve)
-    axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("epoch   (black: the best;  ×: stopped early)", fontsize=style.CAPTION, color=theme.muted)
-    _share(axes, theme)
-    panel_title(axes, "Held-out accuracy while learning", theme)
-
-
-def _points(
-    axes: Axes, xs: Sequence[float], trials: Sequence[Any], limits: tuple[float, float], theme: style.Theme
-) -> None:
-    """Discs of complete trials, crosses of those that were stopped."""
-    for x, trial in zip(xs, trials, strict=True):
-        stopped = trial.state != "complete"
-        axes.plot(
-            x, trial.accuracy, "x" if stopped else "o", markersize=5 if stopped else 6.5,
-            markerfacecolor=_colour(trial, limits), markeredgecolor=theme.muted if stopped else theme.ink,
-            markeredgewidth=0.9, clip_on=False, zorder=3,
-        )  # fmt: skip
-    _share(axes, theme)
-
-
-def _front(
-    axes: Axes, trials: Sequence[Any], front: Sequence[Any], limits: tuple[float, float], theme: style.Theme
-) -> None:
-    plain_axes(axes, theme)
-    _points(axes, [max(1, t.parameters) for t in trials], trials, limits, theme)
-    _logarithmic(axes)
-    if front:
-        xs, ys = [max(1, t.parameters) for t in front], [t.accuracy for t in front]
-        axes.step(xs, ys, where="post", color=theme.fwd, linewidth=1.2, zorder=2)
-    for trial in {id(trial): trial for trial in (*front[:1], *front[-1:])}.values():
-        last = trial is front[-1]
-        axes.annotate(
-            _named(trial), (max(1, trial.parameters), trial.accuracy), xytext=(-7 if last else 7, 4 if last else -9),
-            textcoords="offset points", ha="right" if last else "left", fontsize=style.TAG, color=theme.muted,
-        )  # fmt: skip
-    axes.set_xlabel("parameters   (line: no smaller network is as accurate)", fontsize=style.CAPTION, color=theme.muted)
-    panel_title(axes, "Accuracy against size", theme)
-
-
 def _choices(trials: Sequence[Any]) -> dict[str, list[float | None]]:
     """Depth, width and learning rate of each trial."""
     hidden = [trial.layers[:-1] for trial in trials]
@@ -175,32 +191,6 @@ def _choices(trials: Sequence[Any]) -> dict[str, list[float | None]]:
         "mean width": [float(np.exp(np.mean(np.log(h)))) if h else None for h in hidden],
         "learning rate": [trial.choice.get("lr") for trial in trials],
     }
-
-
-def _slice(
-    axes: Axes,
-    name: str,
-    values: Sequence[float | None],
-    trials: Sequence[Any],
-    limits: tuple[float, float],
-    theme: style.Theme,
-) -> None:
-    """Accuracy against one choice, with their rank correlation."""
-    from matplotlib.ticker import MaxNLocator
-
-    plain_axes(axes, theme)
-    pairs = [(x, trial) for x, trial in zip(values, trials, strict=True) if x is not None]
-    if pairs:
-        _points(axes, [x for x, _ in pairs], [t for _, t in pairs], limits, theme)
-        if name != "hidden layers" and min(x for x, _ in pairs) > 0:
-            _logarithmic(axes)
-    correlation = _rank_correlation([x for x, _ in pairs], [t.accuracy for _, t in pairs])
-    says = "" if correlation is None else f"   (rank correlation {correlation:+.2f})"
-    axes.set_xlabel(f"{name}{says}", fontsize=style.CAPTION, color=theme.muted)
-    axes.tick_params(labelsize=style.SMALL)
-    if name == "hidden layers":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        panel_title(axes, "What mattered", theme)
 
 
 def _rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> float | None:
