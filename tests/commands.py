@@ -10,7 +10,10 @@ from viz.__main__ import main as viz_main
 from viz.lesson.command import parser as lesson_parser
 
 ROOT = Path(__file__).parents[1]
-VENV = (["python3", "-m", "venv", ".venv"], ["source", ".venv/bin/activate"], ["uv", "venv"])
+VENV = [
+    *(["python3", "-m", "venv", ".venv"], ["source", ".venv/bin/activate"], ["uv", "venv"]),
+    *(["py", "-m", "venv", ".venv"], [".venv/Scripts/Activate.ps1"], [".venv/Scripts/activate.bat"]),
+]
 
 
 def project():
@@ -34,7 +37,7 @@ def assert_installs(words):
 
 def assert_runs(command, folder):
     """A command of a page; ``folder`` is where it is run. What takes long is only parsed."""
-    words = shlex.split(command, comments=True)
+    words = shlex.split(command.replace("\\", "/"), comments=True)  # Windows
     while "=" in words[0]:
         del words[0]  # of the environment
     if words[0] == "mpirun":

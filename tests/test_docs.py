@@ -108,8 +108,11 @@ def plain(page):
     return [block for language, block in blocks(page) if language == "python" and ">>>" not in block]
 
 
+SHELLS = ("sh", "powershell", "bat")
+
+
 def commands(page):
-    return [line for language, block in blocks(page) if language == "sh" for line in block.splitlines() if line]
+    return [line for language, block in blocks(page) if language in SHELLS for line in block.splitlines() if line]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

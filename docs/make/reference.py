@@ -155,13 +155,7 @@ CHAPTERS = (
     Chapter("functional", "nn.functional", "Layers and losses as functions.", "nn.functional", ("",)),
     Chapter("init", "nn.init", "Weight initialisers under PyTorch's names.", "nn.init", ("",)),
     Chapter("optim", "nn.optim", "SGD, Adam, AdamW, RMSprop and gradient clipping.", "nn.optim", ("",)),
-    Chapter(
-        "schedules",
-        "nn.optim.lr_scheduler",
-        "Schedules of the learning rate.",
-        "nn.optim.lr_scheduler",
-        ("",),
-    ),
+    Chapter("schedules", "nn.optim.lr_scheduler", "Schedules of the learning rate.", "nn.optim.lr_scheduler", ("",)),
     Chapter(
         "training",
         "Training",
@@ -219,17 +213,10 @@ def place(value: Any) -> str:
 
 def takes(page: Chapter, name: str, value: Any) -> bool:
     """Whether a page has a place for a name of its module."""
-    for wanted in page.places:
-        module, colon, only = wanted.partition(":")
-        if only == name and place(value) == module:
-            return True
-        if (
-            not colon
-            and not inspect.ismodule(value)
-            and (not module or place(value) == module or place(value).startswith(f"{module}."))
-        ):
-            return True
-    return False
+    if f"{place(value)}:{name}" in page.places:
+        return True
+    inside = [f"{module}." for module in page.places if module and ":" not in module]
+    return not inspect.ismodule(value) and ("" in page.places or f"{place(value)}.".startswith(tuple(inside)))
 
 
 @cache

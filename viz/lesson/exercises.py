@@ -37,14 +37,14 @@ WORDS = {
         "number": "{n} number",
         "numbers": "{n} numbers",
         "sign": "The size is right, the sign is not.",
-        "too": "{said} The sign is wrong, too.",
+        "too": " The sign is wrong, too.",
         "order": "These are the right numbers in another order.",
         "some": "The {right} number is right; look at the {wrong} again.",
         "and": " and ",
         "close": "Close, but not the same: at least two digits must be right. Round only at the end.",
         "exact": "That is rounded. This number can be counted: give all its digits.",
-        "right": "Right.",
-        "wrong": "Not right.",
+        "right": "Right. ",
+        "wrong": "Not right. ",
     },
     "zh": {
         "none": "还没有答案：请把三个点换成你算出的数。",
@@ -54,7 +54,7 @@ WORDS = {
         "number": "{n} 个数",
         "numbers": "{n} 个数",
         "sign": "大小对了，符号反了。",
-        "too": "{said}而且符号也反了。",
+        "too": "而且符号也反了。",
         "order": "数都对，但顺序不对。",
         "some": "{right}数对了，请再看{wrong}。",
         "and": "、",
@@ -118,11 +118,7 @@ class Exercise:
     """
 
     def __init__(
-        self,
-        answer: Any,
-        right: tuple[str, str],
-        mistakes: Sequence[tuple[Any, str, str]],
-        hint: tuple[str, str],
+        self, answer: Any, right: tuple[str, str], mistakes: Sequence[tuple[Any, str, str]], hint: tuple[str, str]
     ) -> None:
         self.answer = _numbers(answer)
         self.right, self.hint = right, hint
@@ -134,9 +130,8 @@ class Exercise:
         general = [Reply(answer[::-1], *(WORDS[language]["order"] for language in LANGUAGES))]
         if any(isinstance(v, float) for v in answer):
             general.append(Reply(_negative(answer), *(WORDS[language]["sign"] for language in LANGUAGES)))
-            for mistake in kept:
-                both = (WORDS["en"]["too"].format(said=mistake.en), WORDS["zh"]["too"].format(said=mistake.zh))
-                general.append(Reply(_negative(mistake.value), *both))
+            too = [WORDS[language]["too"] for language in LANGUAGES]
+            general += [Reply(_negative(mistake.value), mistake.en + too[0], mistake.zh + too[1]) for mistake in kept]
         for reply in general:
             known = [answer, *(mistake.value for mistake in kept)]
             if not any(_agree(reply.value, value) for value in known):
@@ -173,7 +168,7 @@ class Exercise:
         if len(numbers) != len(self.answer):
             return Verdict(False, *(_counted(language, len(self.answer), len(numbers)) for language in LANGUAGES))
         if _agree(numbers, self.answer):
-            return Verdict(True, *(_joined(language, "right", self.right[i]) for i, language in enumerate(LANGUAGES)))
+            return Verdict(True, WORDS["en"]["right"] + self.right[0], WORDS["zh"]["right"] + self.right[1])
         if met := [reply for reply in self.replies() if _agree(numbers, reply.value)]:
             nearest = min(met, key=lambda reply: _distance(numbers, reply.value))
             return _wrong(nearest.en, nearest.zh)
@@ -235,12 +230,8 @@ def _said(word: str) -> Verdict:
     return Verdict(False, *(WORDS[language][word] for language in LANGUAGES))
 
 
-def _joined(language: str, word: str, sentence: str) -> str:
-    return f"{WORDS[language][word]}{' ' if language == 'en' else ''}{sentence}"
-
-
 def _wrong(en: str, zh: str) -> Verdict:
-    return Verdict(False, _joined("en", "wrong", en), _joined("zh", "wrong", zh))
+    return Verdict(False, WORDS["en"]["wrong"] + en, WORDS["zh"]["wrong"] + zh)
 
 
 def _counted(language: str, wanted: int, given: int) -> str:

@@ -9,13 +9,12 @@ function lessonNumbers(text) {
   });
 }
 function lessonVerdict(table, text) {
-  const words = table.words, language = table.language;
+  const {words, language} = table;
   const fill = (form, n) => form.replace('{n}', n);
   const some = n => fill(n === 1 ? words.number : words.numbers, n);
   const close = (a, v, near) => Math.abs(a - v) <= near * (1 + 1e-9) + 1e-12;
   const agree = (given, value, near) => given.length === value.length && given.every((a, i) => close(a, value[i], near[i]));
-  const joined = (word, sentence) => words[word] + (language === 'en' ? ' ' : '') + sentence;
-  const wrong = sentence => ({right: false, said: joined('wrong', sentence)});
+  const wrong = sentence => ({right: false, said: words.wrong + sentence});
   if (!text.trim() || text.trim() === '...') return {right: false, said: words.none};
   // 798,000 is one number where one is asked for, and so is 0,12.
   const one = text.trim().replace(/(?<=\d)[,，\s](?=\d{3}(?:\D|$))/g, '').replace(/^([+\-−–]?\d+)[,，](\d+)$/, '$1.$2');
@@ -26,7 +25,7 @@ function lessonVerdict(table, text) {
     const said = words.count.replace('{wanted}', some(table.answer.length)).replace('{given}', some(given.length));
     return {right: false, said};
   }
-  if (agree(given, table.answer, table.near)) return {right: true, said: joined('right', table.right[language])};
+  if (agree(given, table.answer, table.near)) return {right: true, said: words.right + table.right[language]};
   const distance = reply => given.reduce((sum, a, i) => sum + Math.abs(a - reply.value[i]), 0);
   const met = table.replies.filter(reply => agree(given, reply.value, reply.near));
   if (met.length) return wrong(met.reduce((one, other) => (distance(other) < distance(one) ? other : one))[language]);

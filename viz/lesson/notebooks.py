@@ -10,7 +10,7 @@ from viz.lesson.run import Output
 from viz.lesson.text import Cell, cells, front, source
 
 _HEADING = re.compile(r"^(#+ .*?) \{#([\w-]+)\}$", re.MULTILINE)
-_ADMONITION = re.compile(r'^(\?\?\?|!!!) \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)
+_ADMONITION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)
 _LINK = re.compile(r"(\]\()(?:\.\./(\w+)/)?([\w-]+)\.md\b")
 _IMPORT = "from viz import lesson\n"  # in the first cell of each page
 _SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n', re.MULTILINE)
@@ -91,9 +91,6 @@ def jupyter(markdown: str, language: str = "en") -> str:
 
 
 def _admonition(match: re.Match[str]) -> str:
-    kind, title, body = match.groups()
+    title, body = match.groups()
     text = re.sub(r"^    ", "", body, flags=re.MULTILINE).strip("\n")
-    if kind == "!!!":
-        quoted = "\n".join(f"> {line}".rstrip() for line in f"**{title}**\n\n{text}".splitlines())
-        return f"{quoted}\n\n"
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>\n\n"

@@ -20,7 +20,7 @@ from viz.lesson.text import code, front, source, stems, title
 _HERE = Path(__file__).parent
 _LOCALE = {"en": "en", "zh": "zh-Hans"}
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
-_NOTE = re.compile(r'(\?\?\?|!!!) (\w+) "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
+_NOTE = re.compile(r'\?\?\? \w+ "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
 _BLANK = re.compile(r"\s*\n")
 _LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
 
@@ -121,11 +121,9 @@ def _fence(match: re.Match[str]) -> str:
 
 
 def _note(match: re.Match[str]) -> str:
-    kind, _, heading, body = match.groups()
+    heading, body = match.groups()
     inside = to_html(re.sub(r"^    ", "", body, flags=re.MULTILINE))
-    if kind == "???":
-        return f"<details><summary>{_inline(heading)}</summary>\n{inside}\n</details>"
-    return f'<div class="note"><b>{_inline(heading)}</b>\n{inside}\n</div>'
+    return f"<details><summary>{_inline(heading)}</summary>\n{inside}\n</details>"
 
 
 def _heading(match: re.Match[str]) -> str:
@@ -160,7 +158,7 @@ _BLOCKS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"(?:\|.*(?:\n|\Z))+"), _table),
     (re.compile(r"(?:[-*] .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
     (re.compile(r"(?:\d+\. .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
-    (re.compile(r".+(?:\n(?!```|#|[-*] |\d+\. |\||\?\?\?|!!!|<).+)*(?:\n|\Z)"), _paragraph),
+    (re.compile(r".+(?:\n(?!```|#|[-*] |\d+\. |\||\?\?\?|<).+)*(?:\n|\Z)"), _paragraph),
 ]
 """Each kind of block, in the order in which they are tried. The last one takes whatever is left."""
 
