@@ -183,16 +183,27 @@ def _array(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
 
+def _followed(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
+    """The program for inputs of any lengths; where PyTorch can't follow that, for any batch, or for these lengths."""
+    for axes in (None, 1, 0):
+        # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
+        lengths = [enumerate(x.shape[:axes]) for x in inputs]
+        variable = [{axis: torch.export.Dim.AUTO for axis, length in of_one if length > 1} for of_one in lengths]
+        by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
+        try:
+            return torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
+        except Exception:
+            if axes == 0:
+                raise
+    raise AssertionError
+
+
 def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
     """The exported program of ``module`` in evaluation mode, with only operations that have a row."""
-    auto = torch.export.Dim.AUTO
     training = {name: inner.training for name, inner in module.named_modules()}
     try:
         module.eval()
-        # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
-        variable = [{axis: auto for axis, length in enumerate(x.shape) if length > 1} for x in inputs]
-        by_argument = inspect.signature(module.forward).bind(*variable).arguments  # those of *xs are one tuple
-        program = torch.export.export(module, inputs, dynamic_shapes=tuple(by_argument.values()) or None)
+        program = _followed(torch, module, inputs)
         if _aliased(program):
             program = program.run_decompositions({})
         if unknown := _unknown(program):

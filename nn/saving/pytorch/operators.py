@@ -400,7 +400,7 @@ ROWS: dict[str, Row] = {
     ),
     "group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5, *_: F.group_norm(x, groups, weight, bias, eps),
     "rms_norm": lambda x, shape, weight=None, eps=None: F.rms_norm(x, tuple(shape), weight, eps),
-    "embedding": lambda weight, index, padding_idx=-1, *_: F.embedding(index, weight),
+    "embedding": lambda weight, index, row=-1, *_: F.embedding(index, weight, row if row >= 0 else None),
     "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,

@@ -53,6 +53,12 @@ def cnn():
     return torch.nn.Sequential(*layers).eval()
 
 
+def test_a_network_that_pytorch_follows_for_fixed_sides_only():
+    layers = [torch.nn.MaxPool3d(2), torch.nn.Conv3d(1, 6, 3, 2, 1), torch.nn.AvgPool3d(2), torch.nn.Flatten()]
+    net = compared(torch.nn.Sequential(*layers, torch.nn.Linear(6, 2)), normal(2, 1, 8, 8, 8))
+    assert net(normal(3, 1, 8, 8, 8)).shape == (3, 2)
+
+
 def test_a_multilayer_perceptron():
     net = compared(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.GELU(), torch.nn.Linear(4, 2)), normal(5, 3))
     assert repr(net).splitlines()[1].split() == ["0", "Linear", "16"]

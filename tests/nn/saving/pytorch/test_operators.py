@@ -68,7 +68,7 @@ GROUPS = {
         F.adaptive_avg_pool2d(z,(3,2)) F.adaptive_avg_pool1d(z[0],2) F.adaptive_max_pool2d(z,2)
         F.max_pool2d(z,2,return_indices=True)[0] F.layer_norm(x,(4,)) F.layer_norm(x,(4,),p[0],y[0]) F.group_norm(z,2)
         F.group_norm(z,2,p[0],y[0]) F.instance_norm(z) F.rms_norm(x,(4,),p[0]) F.batch_norm(z,x[0].detach(),p[0].detach()) F.dropout(x,.5,False)
-        F.batch_norm(z,None,None,p[0],y[0],True) F.embedding(j,x) F.one_hot(i,5)
+        F.batch_norm(z,None,None,p[0],y[0],True) F.embedding(j,x) F.embedding(j,x,0) F.embedding(j,x,-1) F.one_hot(i,5)
         F.scaled_dot_product_attention(z,z.flip(3),z+1) F.scaled_dot_product_attention(z,z,z,is_causal=True)
         F.interpolate(z,scale_factor=2.) F.interpolate(z,(4,9)) F.interpolate(z,(9,4),mode="bilinear")
         F.interpolate(z,(9,4),mode="bilinear",align_corners=True) F.interpolate(z,scale_factor=2.,mode="bilinear")
