@@ -8,7 +8,7 @@ from autograd import backends
 from autograd.engine.namespace import array_function
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DTypeError
-from autograd.ops import conversion
+from autograd.ops import shaping
 
 
 @array_function
@@ -59,5 +59,5 @@ def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) 
     if isinstance(x, Tensor) and not backends.is_inexact(dtype):
         x = x.detach()
     same = not copy and isinstance(x, Tensor) and x.dtype == dtype
-    result: Tensor = x if same else conversion.astype(x, dtype=dtype)
+    result: Tensor = x if same else shaping.astype(x, dtype=dtype)
     return result if device is None else result.to(device)

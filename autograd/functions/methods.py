@@ -16,7 +16,7 @@ from autograd.engine.modes import MODE
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import astype
-from autograd.ops import conversion, elementwise, indexing, linalg, reductions, shaping
+from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 
 BINARY = {
     "add": ("+", elementwise.add),
@@ -177,7 +177,7 @@ class Methods:
     def clone(self: Any) -> Tensor:
         """A copy, as a recorded operation."""
         if getattr(self.data.dtype, "kind", "") == "b":  # booleans have no sign
-            return conversion.astype.apply(self, dtype=self.dtype)  # type: ignore[no-any-return]
+            return shaping.astype.apply(self, dtype=self.dtype)  # type: ignore[no-any-return]
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
     # ----------------------------------------------------------------------------------------------- devices and types
@@ -195,13 +195,13 @@ class Methods:
             return self if dtype == self.dtype else astype(self, dtype)
         if self.device == device or self.device.startswith(f"{device}:"):
             return self  # type: ignore[no-any-return]
-        return conversion.to_device.apply(self, device=device)  # type: ignore[no-any-return]
+        return shaping.to_device.apply(self, device=device)  # type: ignore[no-any-return]
 
     def to_device(self: Any, device: str, /, *, stream: Any = None) -> Tensor:
         """This Tensor on another device: `to`, by the array API's name. A ``stream`` can't be chosen."""
         if stream is not None:
             raise DeviceError("a copy to another device uses the current stream: leave stream out.")
-        return self if device == self.device else conversion.to_device(self, device=device)
+        return self if device == self.device else shaping.to_device(self, device=device)
 
     def cpu(self: Any) -> Tensor:
         """This Tensor on the CPU."""

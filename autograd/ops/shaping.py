@@ -1,4 +1,4 @@
-"""Shapes and axes: reshaping, joining, repeating and padding."""
+"""Shapes and axes: reshaping, joining, repeating and padding; the same values in another dtype or on another device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autograd import backends
 from autograd.common import shapes
 from autograd.engine.declare.operation import op
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -376,3 +377,25 @@ def triu(xp, x, *, k=0):
 
 
 triu.vjp(x=lambda xp, g, k: xp.triu(g, k=k))
+
+
+# ------------------------------------------------------------------------------------------------- dtypes and devices
+
+
+@op("astype", text="{x} as {dtype}", tex=r"{x}", level=1)
+def astype(xp, x, *, dtype):
+    """``x`` in another dtype. The gradient comes back in the dtype of ``x``; none passes through integers."""
+    return xp.astype(x, dtype)
+
+
+astype.vjp(x=lambda g: g)
+astype.uneven = True  # of one argument, and yet its gradient has to be cast back
+
+
+@op("→", text="{x} on {device}", tex="{x}", level=1)
+def to_device(xp, x, *, device):
+    """``x`` on another device; the gradient flows back to the device of ``x``."""
+    return backends.to_device(x, device)
+
+
+to_device.vjp(x=lambda xp, g, x: xp.to_device(g, device=backends.device_of(x)))

@@ -84,7 +84,7 @@ CHAPTERS = (
                 "autograd.engine.tensor",
                 "autograd.ops.shaping",
             ),
-            *("autograd.functions.shaping", "autograd.ops.indexing", "autograd.ops.conversion", ":newaxis"),
+            *("autograd.functions.shaping", "autograd.ops.indexing", ":newaxis"),
         ),
     ),
     Chapter(
