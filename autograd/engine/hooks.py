@@ -82,9 +82,9 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
             seen = wrap(backends.read_only(g))
         elif g.node is not None or not g.requires_grad:
             seen = wrap(backends.read_only(g.data), g.node)
-        array = seen.data
+        array = seen._data
         answer = hook.call(seen)
-        if answer is None and seen.data is not array:
+        if answer is None and seen._data is not array:
             answer = seen
         if answer is None:
             continue

@@ -46,7 +46,7 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
         if type(vertex) is Node:
             return wrap(value, vertex)
         if isinstance(vertex, Tensor):
-            if vertex.data is not value:  # the rules would compute with its present value
+            if vertex._data is not value:  # the rules would compute with its present value
                 raise stale(node, vertex)
             return vertex
         return value

@@ -989,3 +989,21 @@ def test_a_function_of_a_dropped_model_is_traced_for_the_next() -> None:
         model = nn.Linear(2, 1, seed=seed)
         x = ag.Tensor([[1.0, 2.0]], dtype="float32")
         np.testing.assert_allclose(f(model, x).data, model(x).data, rtol=1e-6)
+
+
+def test_a_number_that_a_program_updates_has_second_derivatives():
+    w = ag.Tensor(2.0, requires_grad=True)
+
+    @ag.compile
+    def step(x):
+        loss = ag.sum(w * w * x)
+        loss.backward()
+        with ag.no_grad():
+            w.data = w.data - 0.25 * w.grad.data
+        w.zero_grad()
+        return loss
+
+    for _ in range(3):
+        step(ag.Tensor([1.0]))
+    slope = ag.gradients(w**3, w, create_graph=True)  # the program keeps w as an array of shape ()
+    assert ag.gradients(slope, w).item() == 6 * w.item() == 1.5
