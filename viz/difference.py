@@ -20,7 +20,7 @@ from viz.drawing.render import Picture, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
 from viz.graph.modules import ROWS, ROWS_KEPT
-from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, skip_edge
+from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
 from viz.program.passes import draw_passes
 from viz.program.picture import programs
 from viz.recorded.evaluate import Evaluation, evaluate
@@ -230,7 +230,7 @@ class _Diff(RowCards):
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
         self.sides, self.labels, self.theme = sides, labels, theme
         self.pairs: list[_Pair] = []
-        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # by a row's key in either graph: the pair's key
+        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # for each graph: from a row's key to its pair's
         taken = {"heads", "hidden"}
         for rows in _matched(sides[0].rows, sides[1].rows):
             here = rows[1] or rows[0]
@@ -452,16 +452,11 @@ class _Diff(RowCards):
         """Draw the edges from the first of these rows to the last."""
         tail, head, near = passing[0], passing[-1], len(passing) == 2
 
-        def edge(port: str, label: str, **attributes: Any) -> None:
-            if near:
-                picture.edge(f"{tail}:{port}:s", f"{head}:{port}:n", label=label, weight=20, **attributes)
-            else:
-                skip_edge(picture, passing, "g1", label, **attributes)
-
         shapes = list(dict.fromkeys(side[0] for side in sides if side))
         alone = [label for label, side in zip(self.labels, sides, strict=True) if side]
         only = f"only {clipped(alone[0], 20)}: " if len(alone) == 1 else ""
-        edge("v", self.caption(f"  {only}{' → '.join(shapes)}"), cls="fwd", id=f"f_{tail}_{head}")
+        label = self.caption(f"  {only}{' → '.join(shapes)}")
+        row_edge(picture, passing, "v", "g1", label, cls="fwd", id=f"f_{tail}_{head}")
         for which, side in enumerate(sides):
             if side is None or side[1] is None:
                 continue
@@ -469,4 +464,4 @@ class _Diff(RowCards):
                 f"  {'' if near else f'{clipped(self.labels[which], 20)}: '}rms {numbers.rms(side[1])}"
             )
             back = gradient_edge(side[1], self.theme)
-            edge(f"g{which}", label, id=f"b_{tail}_{head}_{'ab'[which]}", **back)
+            row_edge(picture, passing, f"g{which}", "g1", label, id=f"b_{tail}_{head}_{'ab'[which]}", **back)

@@ -43,7 +43,7 @@ def wide(room: bool = True) -> Iterator[None]:
 
 
 def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
-    """``said``, followed by blanks up to the width that its ``numbers`` may need, inside of `wide`."""
+    """``said`` with blanks behind it, as wide as ``numbers`` of the widest numbers; unchanged outside of `wide`."""
     if not _WIDE.get():
         return said
     narrow = sum(c in "-.() " for c in said)

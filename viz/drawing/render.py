@@ -111,7 +111,7 @@ def _attributes(values: dict[str, Any]) -> str:
 
 
 def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
-    """Text in one size and colour; sizes are whole points. Empty text becomes a blank: Graphviz refuses none."""
+    """Text in one size and colour; sizes are whole points. Empty text, which Graphviz refuses, becomes a blank."""
     inner = escape(content) or " "
     # The wheel underestimates the width of full-width characters: blanks make up for it.
     inner += " " * math.ceil(0.6 * sum(map(_is_wide, str(content))))

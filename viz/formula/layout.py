@@ -59,7 +59,7 @@ class Layout:
             notes.append(say("{name} is {path}", name=write.named(wrt), path=wrt.path))
         said = "".join(say(", {note}", note=note) for note in notes)
         bar, tex = bar + said, tex + (tex_text(said) if said else "")
-        if other := next((card for card in bars if card not in (wrt, write.end)), None):  # what a bar means
+        if other := next((card for card in bars if card not in (wrt, write.end)), None):  # the meaning of a bar
             left, names = write.bar(other), (names[0], write.named(other))
             bar = f"{bar}; {left.text} = {derivative(*names)}"
             tex = rf"{tex};\quad {left.tex} = {tex_derivative(*names, tex_of)}"

@@ -165,7 +165,7 @@ class Writer:
             if name == "fit":
                 return self.say._fitted(self.say.lift(args[0]), args[1])
             op = ag.OPS.get(name)
-            if op is not None and not op.broadcasts:  # such as a single label: it asks a number for its shape
+            if op is not None and not op.broadcasts:  # its rules expect arrays, not numbers
                 args = tuple(self.say.array(x) if isinstance(x, int | float) else x for x in args)
             return self.say.call(name, *args, **params)
 

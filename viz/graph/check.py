@@ -127,7 +127,7 @@ class _CheckDrawing(Drawing):
         if any(card.wrong for card in self.scene.cards) and self.scene.computed:
             words.append("? = passed through the wrong op, not trustworthy")
         if any(check.verdict == "kink" for check in self._checks()):
-            words.append("kink = the slopes on both sides differ, no difference can tell")
+            words.append("kink = the slopes on both sides differ: a difference decides nothing")
         return [[text(line, caption, muted)] for line in words]
 
     def _alt(self, title: str) -> str:

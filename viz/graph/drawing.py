@@ -186,7 +186,7 @@ class Drawing:
             notes.append(_parameters(own))
         words = text(title, style.GRAD_LABEL, self.theme.muted, bold=True)
         more = text("   ".join(["", *notes]), style.CAPTION, self.theme.muted)
-        return left_aligned(words, more) if again else words + more  # again: its small cards are narrow
+        return left_aligned(words, more) if again else words + more  # the small cards of a further call are narrow
 
     def _operation(self, card: Card) -> None:
         left, right = self.sides[card]

@@ -19,7 +19,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text, text_width
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned, skip_edge
+from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.layers import chain_title
@@ -28,7 +28,7 @@ from viz.recorded.names import ACTIVATIONS, LOSSES
 from viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
 from viz.recorded.validation import recorded
 
-ROWS = 40  # of more,
+ROWS = 40  # of a whole table; in a longer one
 ROWS_KEPT = 15  # are drawn at either end
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
 LINE = 28  # characters of a caption that fit into the second column
@@ -527,11 +527,7 @@ class _Table(RowCards):
             near = rank[head] - rank[tail] == 1
             passing = drawn[rank[tail] : rank[head] + 1]
             label = self.caption(f"  {numbers.shape(self.seen.value(link.place).shape)}")
-            forward = {"cls": "fwd", "id": f"f_{tail}_{head}"}
-            if near:
-                picture.edge(f"{tail}:v:s", f"{head}:v:n", label=label, weight=20, **forward)
-            else:
-                skip_edge(picture, passing, "side", label, **forward)
+            row_edge(picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
             gradient = passed(link, by_key[link.head], self.seen)
             if gradient is None:
                 continue
@@ -544,10 +540,7 @@ class _Table(RowCards):
                 if uses[id(link.place)] > 1:
                     words = f"rms {numbers.rms(size)}, part of {name}"
             label, backward = self.gradient(f"    {words}"), gradient_edge(size, self.theme)
-            if near:
-                picture.edge(f"{tail}:g:s", f"{head}:g:n", label=label, weight=20, id=f"b_{tail}_{head}", **backward)
-            else:
-                skip_edge(picture, passing, "side", label, id=f"b_{tail}_{head}", **backward)
+            row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", **backward)
         hold_in_column(picture, drawn, joined)
 
 

@@ -87,11 +87,14 @@ def left_aligned(*lines: str) -> str:
     return "".join(f'{line}<BR ALIGN="LEFT"/>' for line in lines)
 
 
-def skip_edge(picture: Picture, rows: Sequence[str], port: str, label: str, **attributes: Any) -> None:
-    """Draw an edge from the first of these rows to the last, on the right of those between, with its label beside one.
+def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label: str, **attributes: Any) -> None:
+    """Draw an edge from the first of these rows to the last: straight down, or on the right of those between.
 
-    It runs through a point beside each row, or the engine would lead it through the table.
+    There it runs through a point beside each row, or Graphviz would lead it through the table.
     """
+    if len(rows) == 2:
+        picture.edge(f"{rows[0]}:{port}:s", f"{rows[1]}:{port}:n", label=label, weight=20, **attributes)
+        return
     between, colour, back = rows[1:-1], picture.theme.fwd, attributes.get("dir") == "back"
     points = [f"{attributes['id']}_{i}" for i in range(len(between))]
     look: dict[str, Any] = {"shape": "point", "width": 0.02, "height": 0.02, "id": None}
@@ -101,10 +104,10 @@ def skip_edge(picture: Picture, rows: Sequence[str], port: str, label: str, **at
         middle = key == points[(len(points) - 1) // 2]
         picture.node(key, label if middle else " ", group=lane, **({"cls": "skip"} if middle else look))
         picture.same_rank([beside, key])
-        picture.edge(f"{beside}:{port}:e", key, style="invis")
+        picture.edge(f"{beside}:{side}:e", key, style="invis")
     # The last one has no side: Graphviz may draw a loop where a steep end meets a far card.
-    tails = [f"{rows[0]}:{port}:e", *(f"{key}:s" for key in points[:-1]), points[-1]]
-    heads = [*(f"{key}:n" for key in points), f"{rows[-1]}:{port}:e"]
+    tails = [f"{rows[0]}:{side}:e", *(f"{key}:s" for key in points[:-1]), points[-1]]
+    heads = [*(f"{key}:n" for key in points), f"{rows[-1]}:{side}:e"]
     for i, (tail, head) in enumerate(zip(tails, heads, strict=True)):
         one = attributes if i == (0 if back else len(points)) else attributes | {"dir": "none"}
         picture.edge(tail, head, weight=5, **(one | {"id": f"{attributes['id']}_{i}"} if i else one))

@@ -25,8 +25,8 @@ from viz.recorded.layers import POOLS, products
 from viz.recorded.loops import LOOP
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
-LAYERS = 8  # layers that are shown; of more, the first and the last ones
-GAUGES = 12  # weights whose gradient has a gauge; of more, the first and the last ones
+LAYERS = 8  # layers shown: all, or the first and the last ones
+GAUGES = 12  # weights whose gradient has a gauge: all, or the first and the last ones
 WHO = "There is no pad to draw on"
 
 
@@ -49,7 +49,7 @@ def pad(
     shape: tuple[int, int],
     classes: int,
 ) -> Pad:
-    """The pad for a model of pictures of this ``shape``, given as rows of pixels, and so many ``classes``.
+    """The pad for a model of pictures of this ``shape``, given as rows of pixels, and for this number of ``classes``.
 
     Raises `DrawingError` for a model that does not take such pictures or does not give that many outputs.
     """

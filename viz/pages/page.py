@@ -376,7 +376,7 @@ class _Document:
         return f'<div class="ladder">{"".join(boxes)}</div>'
 
     def _listing(self) -> str:
-        """The operations as lines of a program, below the lines of the user's that call them."""
+        """The operations as lines of a program, below the user's lines that call them."""
         items = []
         for mine, run in groupby(self.story.forward, key=lambda step: user_line(step.card)):
             steps = list(run)

@@ -224,7 +224,7 @@ class _Document:
     # ------------------------------------------------------------ what is traced
 
     def _run(self, x: ag.Tensor) -> tuple[list[ag.Tensor], list[ag.Tensor], ag.Tensor]:
-        """The result of each linear layer, what its activation makes of it, and the output."""
+        """The results of each linear layer and of its activation, and the output."""
         start = x.detach().requires_grad_()
         output = self.model(start)
         values = ag.Graph(output).replay()

@@ -34,7 +34,7 @@ ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
 WINDOWED = 24, 10  # the same for the arrays of an operation over windows, whose channels stand below each other
 PRODUCTS = 6000  # in all entries of such a result, if they can be hovered over
-TERMS = 6  # written out of a sum whose entry can't be hovered over
+TERMS = 6  # of a sum, if its terms can't be hovered over
 SECTIONS = 60  # of a page; if there are more, modules are joined
 SECTION = 60  # operations; a longer section is cut
 PIECE = 40  # into pieces of so many
@@ -46,7 +46,7 @@ BACK = {
     "conv_input": "An entry of the input was read by several windows: from each comes its gradient times the weight by"
     " which it was read.",
     "max_unpool": "The gradient goes to the entry that was the largest of its window, and the others get 0.",
-    "at_max": "From each window comes the entry where the largest one was.",
+    "at_max": "Each window gives the entry at the position of its maximum.",
     "sum_unpool": "Every entry of a window gets the gradient of its sum.",
     "sum_pool": "The gradients of a window are added up.",
     "max_pool": "The largest of each window is taken.",

@@ -215,7 +215,7 @@ def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     middle = values[:n].mean(0)
     _, sizes, directions = np.linalg.svd(values[:n] - middle, full_matrices=False)
     two = directions[:2]
-    # A direction has no sign of its own: its largest entry is made positive, so that a picture can be drawn again.
+    # The sign of a component is arbitrary: its largest entry is made positive, so that pictures are reproducible.
     two = two * np.where(two[[0, 1], np.abs(two).argmax(1)] < 0, -1.0, 1.0)[:, None]
     share: np.ndarray = sizes[:2] ** 2 / (np.sum(sizes**2) or 1.0)
     return (values - middle) @ two.T, share

@@ -1,6 +1,6 @@
 """One example through a network, neuron by neuron: discs are activations, lines are weights, ∂ the gradients.
 
-Small networks show every number; large ones a few neurons of each layer, an image as the picture it is, and every
+Small networks show every number; large ones a few neurons of each layer, an image as a picture, and every
 output with its probability. Positions are computed here, not by the engine.
 """
 

@@ -48,7 +48,7 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
         ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
         if not ends:
             raise DrawingError(f"{type(model).__name__} computes nothing from its input: there is nothing to draw")
-        token = TRACER.set(None)  # a tracer would take a value whose name is read into the program
+        token = TRACER.set(None)  # so that reading names adds nothing to the traced program
         try:
             found.append(read(ag.Graph(*ends), list(tensors)))
         finally:
