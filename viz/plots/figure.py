@@ -152,13 +152,11 @@ def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int
     array = np.asarray(host(values))
     if array.shape != (n,) or array.dtype.kind not in "iub":
         raise DrawingError(
-            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} {others}: give"
-            " one integer class for each"
+            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} cannot be used for {n} {others}:"
+            " give one integer class for each"
         )
     if k is not None and (outside := array[(array < 0) | (array >= k)]).size:
-        raise DrawingError(
-            f"{name} contain {int(outside[0])}, which is none of {k} classes: give integers from 0 to {k - 1}"
-        )
+        raise DrawingError(f"{name}: {int(outside[0])} is none of {k} classes: give integers from 0 to {k - 1}")
     return array.astype(int)
 
 

@@ -25,7 +25,7 @@ from autograd.common.validation import as_path, check_function, number, refused,
 from autograd.engine.graph import Node
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot
+from viz.plots.figure import Plot, class_numbers
 from viz.plots.tiles import Tile, sheet
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
@@ -325,15 +325,7 @@ def _targets(target: Any, scores: np.ndarray, name: str = "target") -> np.ndarra
     if target is None:
         return np.asarray(scores.argmax(axis=1))
     found = numbers_of(target, name)
-    if found.dtype.kind not in "iu" or found.shape not in ((), (n,)):
-        raise DrawingError(
-            f"{name} of shape {numbers.shape(found.shape)} and dtype {found.dtype} does not go with {n} inputs: give a"
-            " class, or an integer class for each"
-        )
-    if found.size and not (found.min() >= 0 and found.max() < count):
-        wrong = int(found.ravel()[np.argmax((found.ravel() < 0) | (found.ravel() >= count))])
-        raise DrawingError(f"{name} {wrong} is out of range: the model has {count} classes, 0 to {count - 1}")
-    return np.broadcast_to(found, (n,)).astype(int)
+    return class_numbers(np.broadcast_to(found, (n,)) if found.ndim == 0 else found, n, name, "inputs", count)
 
 
 def _check_classes(classes: Sequence[str] | None, scores: np.ndarray) -> None:

@@ -177,7 +177,7 @@ class TestDigits:
         [
             (((3, 30),), r"images of shape \(3, 30\) cannot be laid out on a sheet"),
             (((0, 16, 16),), "n at least 1"),
-            (((2, 16, 16), [1]), r"labels of shape \(1,\) .* do not go with 2 images"),
+            (((2, 16, 16), [1]), r"labels of shape \(1,\) .* cannot be used for 2 images"),
             (((2, 16, 16), [1, 2], [0.5, 1.5]), "give one integer class for each"),
             (((2, 16, 16), None, None, [0.5]), "probabilities of shape"),
         ],
@@ -208,9 +208,9 @@ class TestConfusion:
         ("labels", "predictions", "sentence"),
         [
             ([], [], "no list of classes"),
-            ([0, 1], [0], r"predictions of shape \(1,\) .* do not go with 2 labels"),
-            ([0, 3], [0, 1], "labels contain 3, which is none of 2 classes: give integers from 0 to 1"),
-            ([0, 1], [0, -1], "predictions contain -1"),
+            ([0, 1], [0], r"predictions of shape \(1,\) .* cannot be used for 2 labels"),
+            ([0, 3], [0, 1], "labels: 3 is none of 2 classes: give integers from 0 to 1"),
+            ([0, 1], [0, -1], "predictions: -1 is none of"),
         ],
     )
     def test_refusals(self, labels, predictions, sentence):

@@ -152,10 +152,10 @@ class TestPicture:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"target": 3}, "target 3 is out of range: the model has 3 classes, 0 to 2"),
-        ({"target": [0, -1]}, "target -1 is out of range"),
-        ({"target": [0, 1, 2]}, r"target of shape \(3,\) and dtype int64 does not go with 2 inputs"),
-        ({"target": 0.5}, r"target of shape \(\) and dtype float64"),
+        ({"target": 3}, "target: 3 is none of 3 classes: give integers from 0 to 2"),
+        ({"target": [0, -1]}, "target: -1 is none of 3 classes"),
+        ({"target": [0, 1, 2]}, r"target of shape \(3,\) and dtype int64 cannot be used for 2 inputs"),
+        ({"target": 0.5}, r"target of shape \(2,\) and dtype float64"),
         ({"layer": "conv"}, "there is no layer 'conv' in function: its modules are none"),
         ({"layer": "conv", "samples": 3}, "samples= is for gradients"),
         ({"classes": ["a"]}, "1 class names were given for 3 classes"),
