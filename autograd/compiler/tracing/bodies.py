@@ -10,7 +10,7 @@ import numpy
 from autograd import backends
 from autograd.compiler.ir.primitives import compute, mapped
 from autograd.compiler.ir.program import Program, Value, identifier, method
-from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.lines import refusal
 from autograd.compiler.tracing.namespace import TRACE
 from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
@@ -69,8 +69,8 @@ class BodyTracer(Tracer):
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the body created."""
         if raw is not None and (type(raw) is not Traced or raw.tracer is not self):
-            raise TraceError(
-                f"{line_of_user()} changes Tensor {tensor.name or tensor.shape} within the function of a scan: hand it "
+            raise refusal(
+                f"changes Tensor {tensor.name or tensor.shape} within the function of a scan: hand it "
                 "from step to step as a part of the carry."
             )
         return super().write(tensor, None, array)
@@ -79,15 +79,15 @@ class BodyTracer(Tracer):
         """Raise `TraceError`: values of a loop's body can't be written to in place."""
         memory = place.memory if type(place) is Traced else place
         if id(memory) in self.known:
-            raise TraceError(
-                f"{line_of_user()} writes into an array within the function of a scan: compute a new one, as with "
+            raise refusal(
+                "writes into an array within the function of a scan: compute a new one, as with "
                 "autograd.where, or by x[index] = value on a Tensor."
             )
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
         """Raise `TraceError`: gradients within a loop's body are not available."""
-        raise TraceError(
-            f"{line_of_user()} uses the .grad of Tensor {tensor.name or tensor.shape} within the function of a scan: "
+        raise refusal(
+            f"uses the .grad of Tensor {tensor.name or tensor.shape} within the function of a scan: "
             "use autograd.grad there, or backward after the scan."
         )
 
@@ -103,8 +103,8 @@ class BodyTracer(Tracer):
 
     def attribute_written(self, holder: Any, name: str) -> None:
         """Raise `TraceError`: the attribute would be set once and not at each step."""
-        raise TraceError(
-            f"{line_of_user()} sets {type(holder).__name__}.{name} within the function of a scan, which is followed "
+        raise refusal(
+            f"sets {type(holder).__name__}.{name} within the function of a scan, which is followed "
             "once for all steps: return the new value as a part of the carry."
         )
 
@@ -118,8 +118,8 @@ class BodyTracer(Tracer):
 
     def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
         """Raise `TraceError`: the random numbers would be the same at all steps."""
-        raise TraceError(
-            f"{line_of_user()} draws random numbers within the function of a scan, which is followed once for all "
+        raise refusal(
+            "draws random numbers within the function of a scan, which is followed once for all "
             "steps: draw them for all steps before, and give them as a part of xs."
         )
 
@@ -140,8 +140,8 @@ class BodyTracer(Tracer):
             return value.data
         maker = next((i for i in reversed(self.instructions) if i.out is value), None)
         if maker is None:
-            raise TraceError(
-                f"{line_of_user()}: the function of a scan computes with the .data of a Tensor, which is not recorded: "
+            raise refusal(
+                "computes within the function of a scan with the .data of a Tensor, which is not recorded: "
                 "compute with the Tensor itself, by functions of autograd."
             )
         return compute(maker.op, maker.params, [self.folded(arg) for arg in maker.args])
@@ -202,8 +202,8 @@ class Recorder:
 
         def known(part: Any) -> Any:
             if type(part) is Traced:
-                raise TraceError(
-                    f"{line_of_user()} calls {op.name} with an index or another parameter that has no values within "
+                raise refusal(
+                    f"calls {op.name} with an index or another parameter that has no values within "
                     "the function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
                 )
             return part.ask() if type(part) is Number else part  # on whose value the program depends then

@@ -17,8 +17,9 @@ import numpy
 
 from autograd.compiler.ir.program import Origin, Value
 from autograd.engine.graph import Node, stamp
-from autograd.engine.modes import MODE
+from autograd.engine.modes import MODE, TRACER
 from autograd.engine.tensor import Tensor
+from autograd.errors import TraceError
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
@@ -62,6 +63,14 @@ def line_of_user() -> str:
     while frame.f_back is not None and _owner[frame.f_code.co_filename] != USER:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def refusal(why: str, tracer: Any = None) -> TraceError:
+    """The error of the user's line that ends the trace, also where the function catches it; ``tracer``: see there."""
+    error, now = TraceError(f"{line_of_user()} {why}", tracer), TRACER.get()
+    if now is not None:
+        now.refused = error
+    return error
 
 
 def is_users(frame: FrameType) -> bool:

@@ -13,7 +13,7 @@ from autograd import backends
 from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from autograd.compiler.ir.program import Value
-from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.lines import line_of_user, refusal
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError, DTypeError, TraceError
 from autograd.interop.numpy_protocol import NAMES, call, called
@@ -149,13 +149,12 @@ class Traced:
 
     def _no_value(self, *_: Any) -> Any:
         self.tracer.check_running(self)
-        self.tracer.refused = TraceError(
-            f"{line_of_user()} asks for a value of {self._value!r} while the function is traced: the program is "
+        raise refusal(
+            f"asks for a value of {self._value!r} while the function is traced: the program is "
             "written once, before there are values. Choose with autograd.where, return the number and read it outside, "
             "or leave this part out of the compiled function.",
             self.tracer,
         )
-        raise self.tracer.refused
 
     def __format__(self, form: str) -> str:
         return self._no_value() if form else repr(self)
@@ -164,12 +163,11 @@ class Traced:
 
     def _no_numpy(self, *_: Any, **__: Any) -> Any:
         self.tracer.check_running(self)
-        self.tracer.refused = TraceError(
-            f"{line_of_user()} gives {self._value!r} to NumPy while the function is traced: use the function of that "
+        raise refusal(
+            f"gives {self._value!r} to NumPy while the function is traced: use the function of that "
             "name in autograd, or leave this part out of the compiled function.",
             self.tracer,
         )
-        raise self.tracer.refused
 
     __array__ = _no_numpy
 
@@ -234,9 +232,9 @@ class Traced:
         return result
 
     def _refuse_call(self, name: str, why: Any) -> Any:
-        said = f"{line_of_user()} calls np.{name} of {self._value!r} while the function is traced: {why}"
-        self.tracer.refused = why if isinstance(why, TraceError) else TraceError(said, self.tracer)
-        raise self.tracer.refused
+        if isinstance(why, TraceError):
+            raise why
+        raise refusal(f"calls np.{name} of {self._value!r} while the function is traced: {why}", self.tracer)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Record a ufunc call, including operators between a NumPy array and this one."""

@@ -23,7 +23,7 @@ from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, mapped, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
-from autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user
+from autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from autograd.compiler.tracing.names import name_values
 from autograd.compiler.tracing.numbers import KINDS, Number, Place
 from autograd.compiler.tracing.surroundings import Surroundings, place_of
@@ -176,8 +176,8 @@ class Tracer:
     def check_running(self, what: Any) -> None:
         """Raise `TraceError` if ``what`` belongs to a trace that has ended."""
         if TRACER.get() is not self:
-            raise TraceError(
-                f"{line_of_user()} uses {what!r} after its trace has ended: a compiled function kept a Tensor that "
+            raise refusal(
+                f"uses {what!r} after its trace has ended: a compiled function kept a Tensor that "
                 "has no values. Return it instead, by itself or in tuples, lists and dicts."
             )
 
@@ -241,8 +241,8 @@ class Tracer:
             args, options = fill(template, [value.data for value in arrays])
             return self._known(function_of(name)(*args, **options))
         if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
-            raise TraceError(
-                f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
+            raise refusal(
+                f"calls {name}, whose result's shape depends on values: use autograd.where, or leave "
                 "this part out of the compiled function."
             )
         if name in VIEWING and args and type(args[0]) is Traced:
@@ -305,8 +305,8 @@ class Tracer:
             return self.emit(op, (new,), {"axes": shapes.inverse_permutation(params["axes"])}).value
         if op == "reshape":
             return self.emit(op, (new,), {"shape": value.shape}).value
-        raise TraceError(
-            f"{line_of_user()} writes to a view made by {op} while the function is traced: write to the array itself, "
+        raise refusal(
+            f"writes to a view made by {op} while the function is traced: write to the array itself, "
             "or to a copy."
         )
 
@@ -320,8 +320,8 @@ class Tracer:
         return self.viewed(x, View("reshape", {"shape": shape}, assumed=assumed))
 
     def _refuse_assumed(self, value: Value, use: str, advice: str) -> None:
-        raise TraceError(
-            f"{line_of_user()} {use.format(value)} while the function is traced: NumPy makes a view or a copy of it, "
+        raise refusal(
+            f"{use.format(value)} while the function is traced: NumPy makes a view or a copy of it, "
             f"depending on the order of its elements. {advice}"
         )
 
@@ -338,8 +338,8 @@ class Tracer:
             raise
 
     def _picked(self, x: Any) -> TraceError:
-        return TraceError(
-            f"{line_of_user()} picks elements of {self.lift(x)!r} by a condition, and how many there are depends on "
+        return refusal(
+            f"picks elements of {self.lift(x)!r} by a condition, and how many there are depends on "
             "values: use autograd.where, which keeps the shape."
         )
 
@@ -363,8 +363,8 @@ class Tracer:
         state = generator.bit_generator.state
         _, first, count = self.generators.get(id(generator), (generator, state, 0))
         if repr(first) != repr(state):
-            raise TraceError(
-                f"{line_of_user()} draws with autograd.random from a generator that NumPy, too, has drawn from while "
+            raise refusal(
+                "draws with autograd.random from a generator that NumPy, too, has drawn from while "
                 "the function is traced, so that the order of the draws is lost: use a generator for each."
             )
         self.generators[id(generator)] = generator, first, count + 1
@@ -413,8 +413,8 @@ class Tracer:
         if array is before:
             return None
         if array.shape != before.shape or array.dtype != before.dtype:
-            raise TraceError(
-                f"{line_of_user()} gives {self.states[id(tensor)]!r} a value of {array.shape} {array.dtype} while the "
+            raise refusal(
+                f"gives {self.states[id(tensor)]!r} a value of {array.shape} {array.dtype} while the "
                 "function is traced: a state of a compiled function keeps its shape and dtype.",
                 self,
             )
@@ -449,9 +449,9 @@ class Tracer:
             self.ungraded[key] = tensor
             return None
         if raw.node is not None:
-            raise TraceError(
-                f"{line_of_user()}: the gradient of Tensor {tensor.name or tensor.shape} from before the call is "
-                "recorded (create_graph=True), and a compiled function records nothing: call zero_grad() first."
+            raise refusal(
+                f"uses the gradient of Tensor {tensor.name or tensor.shape}, which is recorded since before the call "
+                "(create_graph=True), and a compiled function records nothing: call zero_grad() first."
             )
         array = DATA.__get__(raw)
         given = self.input(array.shape, numpy.dtype(array.dtype), f"d_{tensor.name or 'state'}")
@@ -490,8 +490,8 @@ class Tracer:
 
     def refuse_setting(self, what: str) -> None:
         """Raise `TraceError` if the function sets a Python value, because later calls would not set it again."""
-        raise TraceError(
-            f"{line_of_user()} sets {what} while the function is traced, and would not at the calls that follow: set "
+        raise refusal(
+            f"sets {what} while the function is traced, and would not at the calls that follow: set "
             "it, or step a schedule, outside of the compiled function."
         )
 
@@ -499,8 +499,8 @@ class Tracer:
         """Raise `TraceError` if the function writes to the memory of an argument, which belongs to the caller."""
         place = place.memory if type(place) is Traced else place
         if id(place) in self.arguments:
-            raise TraceError(
-                f"{line_of_user()} writes to the argument {self.arguments[id(place)]} while the function is traced, "
+            raise refusal(
+                f"writes to the argument {self.arguments[id(place)]} while the function is traced, "
                 "and arguments are read only: write to a clone(), return the new value, or have the function find that "
                 "Tensor by itself, as it finds parameters."
             )
@@ -712,12 +712,11 @@ class Tracer:
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
         """Raise if the function stores a traced Tensor, which has no values, in an attribute of ``holder``."""
         if isinstance(value, Tensor) and type(slot_value(DATA, value)) is Traced:
-            self.refused = TraceError(
-                f"{line_of_user()} makes .{name} of {of_type(holder)} another Tensor while the function is "
+            raise refusal(
+                f"makes .{name} of {of_type(holder)} another Tensor while the function is "
                 f"traced: write into the one that is there, as in self.{name}[...] = value within no_grad().",
                 self,
             )
-            raise self.refused
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
         """Record that each call sets ``holder.name`` to ``value``."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from autograd.common.locks import fork_safe
 from autograd.compiler.tracing.guards import MISSING
-from autograd.compiler.tracing.lines import is_users, line_of_user
+from autograd.compiler.tracing.lines import is_users, refusal
 from autograd.compiler.tracing.traced import Traced
 from autograd.engine.modes import OPTIONS, TRACER, WATCHED
 from autograd.engine.tensor import Tensor
-from autograd.errors import GradientError, TraceError
+from autograd.errors import GradientError
 
 DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
@@ -85,7 +85,7 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
     if tracer is not None and type(slot_value(DATA, tensor)) is not Traced:
         tracer.gradients.setdefault(id(tensor), (tensor, GRAD.__get__(tensor)))
         if grad is not None and type(slot_value(DATA, grad)) is not Traced:
-            raise TraceError(f"{line_of_user()} sets a gradient that the compiled function did not compute.", None)
+            raise refusal("sets a gradient that the compiled function did not compute.")
     GRAD.__set__(tensor, grad)
 
 
@@ -109,11 +109,10 @@ def _get_name(tensor: Tensor) -> str | None:
         if type(slot_value(DATA, tensor)) is not Traced:
             tracer.guard(tensor, "name", name)
         elif id(tensor) in tracer.arguments:
-            tracer.refused = TraceError(
-                f"{line_of_user()} asks for the name of the argument {tracer.arguments[id(tensor)]} while the function "
+            raise refusal(
+                f"asks for the name of the argument {tracer.arguments[id(tensor)]} while the function "
                 "is traced: one program serves arguments of any name. Give the name as an argument of its own."
             )
-            raise tracer.refused
     return name  # type: ignore[no-any-return]
 
 

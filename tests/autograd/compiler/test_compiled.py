@@ -6,7 +6,8 @@ import copy
 import gc
 import os
 import pickle
-import signal
+import subprocess
+import sys
 import threading
 import tracemalloc
 import warnings
@@ -767,29 +768,35 @@ def test_threads_that_call_one_function() -> None:
     assert sorted(seen) == [(float(i), float(i)) for i in range(1, 401)]
 
 
+FORKED = """
+import os, signal, threading
+import autograd as ag
+
+f, x = ag.compile(lambda x: x * 2.0), ag.ones(3)
+f(x)
+inside, over = threading.Event(), threading.Event()
+
+def call():
+    with f.lock:
+        inside.set()
+        over.wait()
+
+thread = threading.Thread(target=call)
+thread.start()
+inside.wait()
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    os._exit(0 if f(x).tolist() == [2.0] * 3 and ag.compile(lambda x: x + 1.0)(x).tolist() == [2.0] * 3 else 1)
+over.set()
+thread.join()
+assert os.waitpid(child, 0)[1] == 0 and f(x).tolist() == [2.0] * 3
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_fork_while_another_thread_is_in_a_call() -> None:
-    f = ag.compile(lambda x: x * 2.0)
-    x, inside, over = ag.ones(3), threading.Event(), threading.Event()
-    f(x)
-
-    def call() -> None:
-        with f.lock:
-            inside.set()
-            over.wait()
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    inside.wait()
-    child = os.fork()
-    if not child:
-        signal.alarm(20)
-        os._exit(0 if f(x).tolist() == [2.0] * 3 and ag.compile(lambda x: x + 1.0)(x).tolist() == [2.0] * 3 else 1)
-    over.set()
-    thread.join()
-    assert os.waitpid(child, 0)[1] == 0
-    assert f(x).tolist() == [2.0] * 3
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True)
 
 
 def test_threads_that_compile_and_threads_that_do_not() -> None:

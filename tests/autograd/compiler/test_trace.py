@@ -352,7 +352,7 @@ def test_reading_a_consumed_gradient_is_an_error() -> None:
 def test_a_recorded_gradient_from_before_the_call_is_refused() -> None:
     w = parameter()
     (w**3).sum().backward(create_graph=True)
-    with pytest.raises(TraceError, match=r"test_trace.py:\d+: the gradient of Tensor w .* is recorded .*zero_grad"):
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+ uses the gradient of Tensor w, .* recorded.*zero_grad"):
         ag.compile(lambda x: _backward(w, x))(X)
 
 
@@ -564,3 +564,30 @@ def test_trace_leaves_tensors_alone() -> None:
         assert p.data is array
         assert p.grad is None
     agree(list(model.state_dict().values()), list(before[0].values()), "the model")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda x: x[x > 0].sum(),
+        lambda x: ag.nonzero(x)[0].sum(),
+        lambda x: ag.unique_values(x).sum(),
+        lambda x: x.sum().item(),
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: np.multiply(x.data, 2.0, out=x.data),
+        lambda x: (x * 2.0).data.reshape(-1).__setitem__(0, 3.0),
+        lambda x: (x * 2.0).data.__setitem__(x.data > 0, x.data[x.data > 0]),
+        lambda x: x.data.__setitem__(0, 3.0),
+    ],
+)
+def test_a_refusal_that_the_function_catches_is_one_still(body: Callable[[Any], Any]) -> None:
+    """Eagerly the function goes on where no error is."""
+
+    def f(x: Any) -> Any:
+        try:
+            return body(x)
+        except Exception:
+            return x * 100.0
+
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+ "):
+        ag.compile(f)(ag.Tensor([[1.0, -2.0], [3.0, 4.0]]))

@@ -214,7 +214,7 @@ def test_an_order_of_memory_that_compiling_gave_is_not_trusted(made: str) -> Non
         return loss
 
     step()
-    assert not w.data.flags.c_contiguous
+    assert not w._data.flags.c_contiguous
     copied = COPIES[made](w)
     state = copied if isinstance(copied, ag.Tensor) else ag.Tensor(copied)
 
