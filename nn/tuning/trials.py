@@ -51,7 +51,7 @@ class Trial:
         accuracy: best share of the held-out rows that were right; ``None`` before the first epoch.
         curve: that share after each epoch.
         parameters: how many the network has.
-        layers: the number of rows of each weight, from input to output: a sketch of the network.
+        layers: the width of each layer with weights, from input to output: a sketch of the network.
         seconds: of training.
         seed: of the network and of the order of the samples.
     """
@@ -437,9 +437,10 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
         return bool(stopped)
 
     model = _built(job, choice, seed)
-    weights = [p for _, p in model.named_parameters() if p.ndim > 1]
+    # The weights of a recurrent layer have a row for each gate; its width is that of its state.
+    weights = [(name, p.shape) for name, p in model.named_parameters() if p.ndim > 1 and "weight_ih" not in name]
     trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
-    trial.set_user_attr("layers", [int(p.shape[0]) for p in weights])
+    trial.set_user_attr("layers", [int(shape[1 if "weight_hh" in name else 0]) for name, shape in weights])
     history = _train(job, model, choice, seed, after)
     if history.interrupted:
         raise KeyboardInterrupt

@@ -50,6 +50,15 @@ def test_a_search_finds_a_trained_network():
     ]
 
 
+def test_a_recurrent_layer_is_sketched_as_one():
+    def read(width, seed):
+        return nn.models.RowRecurrent((1, 2), 2, "lstm", width, seed=seed)
+
+    data = tuple(a[:, None, None] if a.ndim > 1 else a for a in DATA)
+    (trial,) = nn.search(read, data, {"width": (4, 9)}, trials=1, epochs=1, finalists=0).trials
+    assert trial.layers == (trial.choice["width"], 2)
+
+
 def test_a_result_prints_as_a_short_table():
     result = found(finalists=2)
     lines = repr(result).splitlines()
