@@ -110,10 +110,7 @@ def _datasets(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Dat
 Arrays = dict[str, Any]
 
 ROLES = {
-    "dense": ("kernel", "bias"),
-    "conv": ("kernel", "bias"),
-    "depthwise": ("kernel", "bias"),
-    "convtranspose": ("kernel", "bias"),
+    **dict.fromkeys(("dense", "conv", "depthwise", "convtranspose"), ("kernel", "bias")),
     "batchnormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "layernormalization": ("gamma", "beta"),
     "embedding": ("embeddings",),
@@ -187,12 +184,8 @@ CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
 
 KINDS: dict[type[Module], str] = {
     linear.Linear: "dense",
-    convolution.Conv1d: "conv",
-    convolution.Conv2d: "conv",
-    convolution.Conv3d: "conv",
-    convolution.ConvTranspose1d: "convtranspose",
-    convolution.ConvTranspose2d: "convtranspose",
-    convolution.ConvTranspose3d: "convtranspose",
+    **{getattr(convolution, f"Conv{axes}d"): "conv" for axes in (1, 2, 3)},
+    **{getattr(convolution, f"ConvTranspose{axes}d"): "convtranspose" for axes in (1, 2, 3)},
     normalization.BatchNorm1d: "batchnormalization",
     normalization.LayerNorm: "layernormalization",
     embedding.Embedding: "embedding",

@@ -27,20 +27,9 @@ COMPRESSION = 100  # a compressed archive holds at most this many times its own 
 HEADER = "__glassgrad__"
 
 INVALID = (
-    AutogradError,
-    ArithmeticError,
-    zipfile.BadZipFile,
-    zlib.error,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    struct.error,
-    TypeError,
-    ValueError,
-)
+    AutogradError, ArithmeticError, zipfile.BadZipFile, zlib.error, AttributeError, EOFError, LookupError, MemoryError,
+    OSError, RuntimeError, struct.error, tokenize.TokenError, TypeError, ValueError,
+)  # fmt: skip
 """Errors that the content of a bad file may cause."""
 
 

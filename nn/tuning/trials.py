@@ -562,13 +562,11 @@ def _finals(job: _Job, best: list[Trial], seeds: int, test: list[Any]) -> tuple[
             scores.append(float(evaluate(model, job.loss, tuple(test)).accuracy or 0.0))
             models.append(model)
         mean = sum(validation) / seeds
-        found.append((mean, Finalist(trial, tuple(validation), tuple(scores)), models[_largest(validation)]))
+        found.append(
+            (mean, Finalist(trial, tuple(validation), tuple(scores)), models[validation.index(max(validation))])
+        )
     found.sort(key=lambda item: -item[0])
     return [finalist for _, finalist, _ in found], (found[0][2] if found else None)
-
-
-def _largest(values: list[float]) -> int:
-    return max(range(len(values)), key=values.__getitem__)
 
 
 def _kept(job: _Job, trial: Trial) -> Module | None:

@@ -456,7 +456,7 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
         if path in containers or not kinds:
             return word or parent.rstrip(NUMBERING) or "block"
         kind = next((name for name in NAMING if name in kinds), kinds[0])
-        if word and not _is_of(kind, word):
+        if word and not word.lower().startswith(kind.lower()[:4]):  # not conv1 of a Conv
             return word
         return kind if kind in NAMING or len(set(kinds)) == 1 else f"{kind}, ..."
 
@@ -471,13 +471,11 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
 
 def _layers(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:
     """A module for each layer with weights and the nodes after it, called as the layer's value is."""
-    found: list[tuple[tuple[str, str], ...]] = []
+    found: list[tuple[tuple[str, str], ...]] = [()]
     for _, operator, output in nodes:
-        if operator in NAMING:
-            found.append(((output.removesuffix(".tmp_0") or "layer", operator),))  # an ending of PaddlePaddle's
-        else:
-            found.append(found[-1] if found else ())
-    return found
+        name = output.removesuffix(".tmp_0") or "layer"  # an ending of PaddlePaddle's
+        found.append(((name, operator),) if operator in NAMING else found[-1])
+    return found[1:]
 
 
 def _module_paths(name: str) -> list[tuple[str, str]]:
@@ -488,11 +486,6 @@ def _module_paths(name: str) -> list[tuple[str, str]]:
         path = part if not path or part.startswith(f"{path}.") else f"{path}.{part}"
         found.append((path, part))
     return found
-
-
-def _is_of(op_type: str, part: str) -> bool:
-    """Whether a module's name sounds like its operation: ``conv1`` and Conv."""
-    return part.lower().startswith(op_type.lower()[:4])
 
 
 def shape_text(shape: tuple[int | str, ...]) -> str:

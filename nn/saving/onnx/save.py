@@ -137,7 +137,8 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
     for value in program.values():
         if value.kind in ("state", "knob"):
-            names[value] = _free(_state_name(value), names.values())
+            tensor_name = value.origin.name if value.kind == "state" else None
+            names[value] = _free(tensor_name or value.name, names.values())
     states = {value: name for value, name in names.items() if value.kind != "input"}
     results = len(trace.result.values)
     usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
@@ -198,11 +199,6 @@ def _free(name: str, taken: Iterable[str]) -> str:
 def _array(data: Any, dtype: Any) -> Any:
     array = asarray(data).to("cpu").data
     return numpy.ascontiguousarray(array, dtype=dtype).reshape(numpy.shape(array))
-
-
-def _state_name(value: Value) -> str:
-    """The name of a parameter, a buffer or an optimizer's average: that of its Tensor; of a number its own."""
-    return value.name if value.kind == "knob" else value.origin.name or value.name
 
 
 def _checked(names: Any, usual: list[str], what: str) -> list[str]:

@@ -393,8 +393,8 @@ ROWS: dict[str, Row] = {
     "layer_norm": layer_norm,
     "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,
-    "_native_batch_norm_legit_no_training": lambda x, weight, bias, mean, var, momentum, eps: (
-        F.batch_norm(x, mean, var, weight, bias, False, momentum, eps),
+    "_native_batch_norm_legit_no_training": lambda x, weight, bias, mean, var, *rest: (
+        F.batch_norm(x, mean, var, weight, bias, False, *rest),
         None,
         None,
     ),

@@ -1,6 +1,6 @@
 """The functions of the operators, by kind. Importing this package fills the table."""
 
-from nn.saving.onnx.operators import (
+from nn.saving.onnx.operators import (  # noqa: F401
     attention,
     control,
     elementwise,
@@ -15,19 +15,3 @@ from nn.saving.onnx.operators import (
     signal,
     windows,
 )
-
-__all__ = [
-    "attention",
-    "control",
-    "elementwise",
-    "fused",
-    "indexing",
-    "losses",
-    "normalization",
-    "quantized",
-    "recurrent",
-    "reductions",
-    "shaping",
-    "signal",
-    "windows",
-]

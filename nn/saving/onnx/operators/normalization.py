@@ -83,16 +83,13 @@ def layer_normalization(
     return y, ag.mean(wide, axis=axes, keepdims=True), ag.reciprocal(ag.sqrt(ag.add(var, epsilon)))
 
 
-def _root_mean_square(x: Any, axes: tuple[int, ...], epsilon: float) -> Any:
-    return ag.sqrt(ag.add(ag.mean(ag.multiply(x, x), axis=axes, keepdims=True), epsilon))
-
-
 @operator("RMSNormalization", "SimplifiedLayerNormalization")
 def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Any:
     """The axes from ``axis`` on divided by the root of their mean square."""
     axes = tuple(range(axis_in(axis, rank(x)), rank(x)))
     wide = cast(x, dtype_of(stash_type))
-    return ag.multiply(cast(ag.divide(wide, _root_mean_square(wide, axes, epsilon)), x.dtype), scale)
+    root = ag.sqrt(ag.add(ag.mean(ag.multiply(wide, wide), axis=axes, keepdims=True), epsilon))
+    return ag.multiply(cast(ag.divide(wide, root), x.dtype), scale)
 
 
 @operator("LpNormalization")

@@ -264,12 +264,6 @@ def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: flo
     raise DomainError(f"coordinate_transformation_mode {mode!r} is not known")
 
 
-def _cubic(distance: Any, a: float) -> Any:
-    """Keys' kernel."""
-    d = numpy.abs(distance)
-    return numpy.where(d <= 1, _near(d, a), numpy.where(d < 2, _far(d, a), 0.0))
-
-
 def _near(d: Any, a: float = -0.75) -> Any:
     return ((a + 2) * d - (a + 3)) * d * d + 1
 
@@ -285,8 +279,11 @@ def _weights(n: int, places: Any, mode: str, scale: float, antialias: int, exclu
     low = numpy.floor(places - reach).astype(int)
     offsets = numpy.arange(int(2 * reach) + 3)
     taps = low[:, None] + offsets  # (new, taps)
-    distance = (places[:, None] - taps) * stretch
-    weight = _cubic(distance, a) if mode == "cubic" else numpy.maximum(1 - numpy.abs(distance), 0.0)
+    d = numpy.abs(places[:, None] - taps) * stretch
+    if mode == "cubic":  # Keys' kernel
+        weight = numpy.where(d <= 1, _near(d, a), numpy.where(d < 2, _far(d, a), 0.0))
+    else:
+        weight = numpy.maximum(1 - d, 0.0)
     if exclude_outside:
         weight = numpy.where((taps >= 0) & (taps < n), weight, 0.0)
     if exclude_outside or antialias:
