@@ -51,16 +51,14 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
             return vertex
         return value
 
-    op = node.op
-    if op.variadic:
-        return tuple(
-            wrap(value, node) if name == "out" else tuple(map(tied, value, node.inputs))
-            for name, value in zip(op.saves, node.saved or (), strict=True)
-        )
-    return tuple(
-        None if value is None else wrap(value, node) if name == "out" else tied(value, node.inputs[op.args.index(name)])
-        for name, value in zip(op.saves, node.saved or (), strict=True)
-    )
+    def of(name: str, value: Any) -> Any:
+        if value is None or name == "out":
+            return value if value is None else wrap(value, node)
+        if node.op.variadic:
+            return tuple(map(tied, value, node.inputs))
+        return tied(value, node.inputs[node.op.args.index(name)])
+
+    return tuple(map(of, node.op.saves, node.saved or ()))
 
 
 def stale(node: Node, what: Any) -> GradientError:

@@ -17,17 +17,11 @@ class Scattered:
 
     __slots__ = ("xp", "values", "index", "shape", "dtype", "_total")
 
-    base = None  # as an array that is no view
     __array_ufunc__ = None  # NumPy's arrays leave `array + scattered` to `__radd__`
 
     def __init__(self, xp: Any, values: Any, index: Any, shape: Shape) -> None:
         self.xp, self.values, self.index, self.shape, self.dtype = xp, values, index, shape, values.dtype
         self._total: Any = None
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
 
     def array(self) -> Any:
         """The gradient as an array."""
