@@ -80,9 +80,17 @@ class Namespace:
         taps = [x[(slice(None), *index, ...)] for index in product(*starts)]
         return self.reshape(self.stack(taps, axis=1 + len(size)), (x.shape[0], *counts, *size, x.shape[-1]))
 
+    def contiguous(self, x: Any) -> Any:
+        """``x`` row by row in memory: itself where it lies so already."""
+        return self.reshape(self.reshape(x, (-1,)), x.shape)
+
     def matmul_into(self, x: Any, y: Any, out: Any) -> None:
         """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
         out[...] = self.reshape(self.matmul(x, y), out.shape)
+
+    def copy_into(self, x: Any, out: Any) -> None:
+        """Write ``x`` into ``out``, of its shape and dtype."""
+        out[...] = x
 
     def add_to_part(self, x: Any, index: Any, values: Any) -> None:
         """Add ``values`` to ``x[index]`` in place; the index names no element twice."""

@@ -23,6 +23,9 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
+PIECE = 1 << 19
+"""How many elements of windows are compared at a time in pooling."""
+
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight are computed at a time."""
 
@@ -98,8 +101,8 @@ def _channels_first(xp: Any, x: Any) -> Any:
 
 
 def _contiguous(xp: Any, x: Any) -> Any:
-    """``x``, channels-last, row by row in memory."""
-    return xp.reshape(xp.reshape(x, (-1,)), x.shape)
+    """``x`` (n, channels, *space), channels-last and contiguous in memory."""
+    return _channels_first(xp, xp.contiguous(_channels_last(xp, x)))
 
 
 def _result(xp: Any, shape: Sequence[int], *inputs: Any) -> Any:
@@ -122,7 +125,7 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     inside = x[(slice(None), *kept, ...)]
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     if inside.shape[1:-1] == wide:
-        return _contiguous(xp, inside)
+        return xp.contiguous(inside)
     out = xp.empty((x.shape[0], *wide, x.shape[-1]), dtype=x.dtype)
     middle = [slice(max(a, 0), length - max(b, 0)) for length, (a, b) in zip(wide, pads, strict=True)]
     for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # the frame alone, not all of it
@@ -132,10 +135,11 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     return out
 
 
-def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
-    """Images and rows of the output, in pieces whose windows have about `TILE` elements; ``row``: those of one row."""
+def _tiles(n: int, space: Space, row: int, size: int = TILE) -> Iterator[tuple[Any, ...]]:
+    """Images and rows of the output, in pieces whose windows have about ``size`` elements; ``row``: those of one row.
+    """
     per_row = max(1, math.prod(space[1:]))
-    bound = max(TILE, ROWS * row // per_row)
+    bound = max(size, ROWS * row // per_row)
     whole = space[0] * row
     images = max(1, min(n, -(-bound // max(whole, 1))))
     rows = -(-space[0] // max(1, whole // bound))
@@ -152,7 +156,8 @@ def _columns(xp: Any, windows: Any, axes: int, groups: int) -> Any:
         turned = xp.permute_dims(windows, axes=(*range(axes + 1, len(shape)), *range(axes + 1)))
         return xp.permute_dims(xp.reshape(turned, (1, taps * shape[-1], rows)), axes=(0, 2, 1))
     if groups == 1:
-        return xp.reshape(windows, (1, rows, taps * shape[-1]))
+        lines = xp.reshape(windows, (*shape[:-2], shape[-2] * shape[-1]))  # in NumPy a view, unless they are dilated
+        return xp.reshape(xp.contiguous(lines), (1, rows, taps * shape[-1]))
     parts = xp.reshape(windows, (rows, taps, groups, shape[-1] // groups))
     return xp.reshape(xp.permute_dims(parts, axes=(2, 0, 1, 3)), (groups, rows, taps * shape[-1] // groups))
 
@@ -295,8 +300,8 @@ def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1
         _correlate_few(xp, out, _framed(xp, x, pads, 0), weight, stride, dilation, groups)
     else:
         _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
-    if bias is not None:
-        last += bias
+    if bias is not None:  # a line of the output at a time: its runs of channels may be short
+        last += xp.contiguous(xp.broadcast_to(bias, last.shape[-2:]))
 
 
 @op("∗ᵀ", text="{y} ∗ᵀ {weight}", tex=r"{y} \ast^{{T}} {weight}", level=2)
@@ -524,6 +529,8 @@ def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) 
         taps = [
             framed[(*(slice(None),) * axis, slice(i * d, i * d + s * (count - 1) + 1, s), ...)] for i in range(k)
         ]
+        if s > 1 and axis == len(size) + 1:  # short runs in memory
+            taps = [_contiguous(xp, tap) for tap in taps]
         framed = taps[0] if k == 1 else xp.maximum(taps[0], taps[1])
         for tap in taps[2:]:
             framed = xp.maximum(framed, tap)
@@ -531,39 +538,43 @@ def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) 
 
 
 def _places(
-    xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space
-) -> Iterator[tuple[Any, Any, Any]]:
-    """For each tap the index of its elements in ``x`` and of their windows, and the mask of those that have it as their
-    place: that of the first maximum, or of the last NaN. The padding is no place.
+    xp: Any, x: Any, windows: Space, size: Space, stride: Space, pads: Pads, dilation: Space
+) -> Iterator[tuple[Any, Any]]:
+    """Piece by piece of the windows: its index, and the mask (taps, images, *windows, channels) of the place of each:
+    its first maximum, or its last NaN. The padding is no place.
     """
-    high = _largest(xp, _framed(xp, x, pads, _lowest(xp, x.dtype)), size, stride, dilation)
-    taps = list(product(*map(_inside, x.shape[2:], high.shape[2:], size, stride, pads, dilation)))
-    parts = [tuple((slice(None), slice(None), *index) for index in zip(*tap, strict=True)) for tap in taps]
-    free = high == high  # the windows whose place was not met yet; those with a NaN have theirs from the end
-    late, last = ~free, []
-    if xp.may_hold(late):
-        for elements, windows in reversed(parts):
-            here = (x[elements] != x[elements]) & late[windows]
-            late[windows] ^= here
-            last.append(here)
-    for elements, windows in parts:
-        here = x[elements] == high[windows]
-        here &= free[windows]
-        free[windows] ^= here
-        yield elements, windows, here | last.pop() if last else here
+    axes, n, channels = len(size), x.shape[0], x.shape[1]
+    by_tap = *range(axes + 1, 2 * axes + 1), *range(axes + 1), 2 * axes + 1
+
+    def seen(x: Any, value: Any) -> Any:
+        framed = _channels_last(xp, _framed(xp, x, pads, value))
+        return xp.permute_dims(xp.sliding_windows(framed, size, stride, dilation, windows), axes=by_tap)
+
+    every = (slice(None),) * axes
+    elements, inside = seen(x, _lowest(xp, x.dtype)), None
+    if any(map(any, pads)):
+        inside = seen(xp.ones((1, 1, *x.shape[2:]), dtype=xp.bool), False)
+    for tile in _tiles(n, windows, math.prod((*windows[1:], *size, channels)), PIECE):
+        parts = xp.contiguous(elements[*every, *tile])
+        parts = xp.reshape(parts, (-1, *parts.shape[axes:]))
+        high = xp.max(parts, axis=0)
+        here = parts == high
+        if inside is not None:
+            here &= xp.reshape(inside[*every, :, *tile[1:]], (-1, 1, *here.shape[2:-1], 1))
+        taps = range(here.shape[0])
+        _keep_first(here, taps, high == high)
+        if xp.may_hold(nan := high != high):
+            late = parts != parts
+            _keep_first(late, taps[::-1], nan)
+            here |= late
+        yield tile, here
 
 
-def _inside(
-    n: int, count: int, size: int, stride: int, pads: tuple[int, int], dilation: int
-) -> list[tuple[slice, slice]]:
-    """For each tap along an axis of length ``n``: its elements that are no padding, and their windows."""
-    found = []
-    for start in range(-pads[0], dilation * size - pads[0], dilation):  # where the first of ``count`` windows has it
-        first, end = max(0, -(start // stride)), min(count, (n - 1 - start) // stride + 1)
-        if first < end:
-            elements = slice(start + first * stride, start + (end - 1) * stride + 1, stride)
-            found.append((elements, slice(first, end)))
-    return found
+def _keep_first(masks: Any, order: Iterable[int], free: Any) -> None:
+    """Of ``masks`` (taps, …) that are true at one place, keep the first in ``order``, where ``free``, which is used."""
+    for tap in order:
+        masks[tap, ...] &= free
+        free ^= masks[tap, ...]
 
 
 @op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
@@ -611,16 +622,22 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
 @max_unpool.kernel(_order)
 def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
-    apart = _apart(size, stride, dilation)
-    if any(map(any, pads)) or not _covers(out, y, size, stride, dilation):
-        out[...] = 0
-    y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
-    for elements, windows, here in _places(xp, x, size, stride, pads, dilation):
-        if apart:
-            xp.masked_into(y[windows], here, out[elements])
-        else:
-            out[elements] += xp.masked(y[windows], here)
+    size, stride, pads, dilation, windows = _pooling("max_unpool", x, size, stride, padding, dilation)
+    framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
+    if not (apart := _covers(framed, y, size, stride, dilation)):
+        framed[...] = 0
+    y, last = xp.contiguous(_channels_last(xp, y)), _channels_last(xp, framed)
+    places = [last[:, *index, :] for _, _, *index in _taps(windows, size, stride, dilation)]
+    for tile, here in _places(xp, x, windows, size, stride, pads, dilation):
+        sent = xp.empty(here.shape, dtype=out.dtype)
+        xp.masked_into(y[tile], here, sent)
+        for tap, place in enumerate(places):
+            if apart:
+                xp.copy_into(sent[tap, ...], place[tile])
+            else:
+                place[tile] += sent[tap, ...]
+    if framed is not out:
+        out[...] = _unframed(framed, pads, x.shape[2:])
 
 
 @op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
@@ -642,10 +659,11 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
 @at_max.kernel(_order)
 def _at_max_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, _ = _pooling("at_max", x, size, stride, padding, dilation)
-    out[...] = 0
-    for elements, windows, here in _places(xp, x, size, stride, pads, dilation):
-        out[windows] += xp.masked(y[elements], here)
+    size, stride, pads, dilation, windows = _pooling("at_max", x, size, stride, padding, dilation)
+    last, framed = _channels_last(xp, out), _channels_last(xp, _framed(xp, y, pads, 0))
+    elements = [framed[:, *index, :] for _, _, *index in _taps(windows, size, stride, dilation)]
+    for tile, here in _places(xp, x, windows, size, stride, pads, dilation):
+        last[tile] = sum(xp.masked(part[tile], here[tap, ...]) for tap, part in enumerate(elements))
 
 
 max_pool.vjp(x=lambda xp, g, x, **how: xp.max_unpool(g, x, **how))
@@ -698,7 +716,7 @@ def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilatio
     size = per_axis(size, axes, "size")
     stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
     framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
-    y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
+    y = _contiguous(xp, y)
     if not (apart := _covers(framed, y, size, stride, dilation)):
         framed[...] = 0
     for tap in _taps(y.shape[2:], size, stride, dilation):
