@@ -1,6 +1,8 @@
 """The namespaces that stand in for ``xp``: NumPy, and a strict one of the array API standard."""
 
 import itertools
+import platform
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -279,3 +281,23 @@ def test_where_by_bits_chooses_as_numpy_does():
                 assert found.tobytes() == expected.tobytes()
     last = np.moveaxis(np.ones((5, 30, 40)), 0, 2)
     assert space.where(last > 0, last, 0.0).strides == last.strides
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
+def test_memory_of_freed_arrays_is_kept_for_the_next_ones():
+    program = """
+import resource
+import numpy as np
+import autograd
+
+def step():
+    return [np.ones(400_000, "float32") for _ in range(6)]
+
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 2000, "pages were given back to the system and asked for again"
