@@ -500,15 +500,10 @@ def _widened(xp: Any, x: Any, pads: Pads) -> Any:
     return _channels_first(xp, xp.empty((n, *wide, channels), dtype=x.dtype))
 
 
-def _apart(size: Space, stride: Space, dilation: Space) -> bool:
-    """Whether no element is in two windows."""
-    return all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
-
-
 def _covers(framed: Any, y: Any, size: Space, stride: Space, dilation: Space) -> bool:
     """Whether each element of ``framed`` is in exactly one window, of which there is one for each element of ``y``."""
     every = math.prod(framed.shape[2:]) == math.prod(y.shape[2:]) * math.prod(size)
-    return every and _apart(size, stride, dilation)
+    return every and all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
 
 
 def _lowest(xp: Any, dtype: Any) -> Any:
