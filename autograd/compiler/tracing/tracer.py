@@ -6,8 +6,8 @@ import gc
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import CellType, CodeType, FrameType
 from typing import Any
 
@@ -181,10 +181,20 @@ class Tracer:
                 "has no values. Return it instead, by itself or in tuples, lists and dicts."
             )
 
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """A context in which a `TraceError` ends the trace, also where the function catches it."""
+        try:
+            yield
+        except TraceError as error:
+            self.refused = error
+            raise
+
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
         """Append an instruction and return its result."""
         self.check_running(args[0] if args else op)
-        shape, dtype = infer(op, params, args)
+        with self.refusing():
+            shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
         self.instructions.append(Instruction(op, tuple(args), params, out, self.lines.origin()))
         self.lines.computed(out)
@@ -545,7 +555,8 @@ class Tracer:
         """Search an object that the function reached, with tracing switched off."""
         token = TRACER.set(None)
         try:
-            (search or self.surroundings.visit)(thing, name)
+            with self.refusing():
+                (search or self.surroundings.visit)(thing, name)
         finally:
             TRACER.reset(token)
         watch(self, self.surroundings.kinds)

@@ -140,16 +140,19 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
         found = MISSING if tracer is None else tracer.option(self, key)
         return dict.get(self, key, default) if found is MISSING else found
 
+    def copied(self: Any) -> dict[Any, Any]:
+        return {key: item(self, key) for key in dict.keys(self)}
+
     return {
         "__getitem__": item,
         "get": get,
         "__iter__": lambda self: iter([*dict.keys(self)]),  # without which dict(self) would not ask for the items
-        "items": lambda self: {key: item(self, key) for key in dict.keys(self)}.items(),
-        "values": lambda self: {key: item(self, key) for key in dict.keys(self)}.values(),
-        "copy": lambda self: {key: item(self, key) for key in dict.keys(self)},
-        "__or__": lambda self, other: {key: item(self, key) for key in dict.keys(self)} | other,
-        "__ror__": lambda self, other: other | {key: item(self, key) for key in dict.keys(self)},
-        "__eq__": lambda self, other: {key: item(self, key) for key in dict.keys(self)} == other,
+        "items": lambda self: copied(self).items(),
+        "values": lambda self: copied(self).values(),
+        "copy": copied,
+        "__or__": lambda self, other: copied(self) | other,
+        "__ror__": lambda self, other: other | copied(self),
+        "__eq__": lambda self, other: copied(self) == other,
     }
 
 

@@ -578,6 +578,7 @@ def test_trace_leaves_tensors_alone() -> None:
         lambda x: (x * 2.0).data.reshape(-1).__setitem__(0, 3.0),
         lambda x: (x * 2.0).data.__setitem__(x.data > 0, x.data[x.data > 0]),
         lambda x: x.data.__setitem__(0, 3.0),
+        lambda x: x[: x.sum().astype("int64")],
     ],
 )
 def test_a_refusal_that_the_function_catches_is_one_still(body: Callable[[Any], Any]) -> None:
@@ -589,5 +590,5 @@ def test_a_refusal_that_the_function_catches_is_one_still(body: Callable[[Any], 
         except Exception:
             return x * 100.0
 
-    with pytest.raises(TraceError, match=r"test_trace.py:\d+ "):
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+ |depends on values"):
         ag.compile(f)(ag.Tensor([[1.0, -2.0], [3.0, 4.0]]))
