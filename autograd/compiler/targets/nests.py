@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy
@@ -17,6 +18,9 @@ LETTERS = ("i", "j", "k", "l", "m", "n", *(f"${depth}" for depth in range(6, 64)
 
 Axis = tuple[int, ...]
 """A length, and the strides of several arrays along it."""
+
+Head = tuple[list[str], list[str]]
+"""The lines that begin a loop, and those that end it."""
 
 _BYTE = numpy.zeros((), "u1")
 
@@ -47,6 +51,11 @@ def times(variable: str, stride: int) -> str:
 def added(*terms: str | int) -> str:
     """The sum of some terms, without those that are nothing."""
     return " + ".join(str(term) for term in terms if term) or "0"
+
+
+def counting(variable: str, end: int | str, integer: str, start: int | str = 0) -> str:
+    """The line that begins a loop over integers."""
+    return f"for ({integer} {variable} = {start}; {variable} < {end}; {variable}++) {{"
 
 
 @dataclass(frozen=True)
@@ -165,25 +174,26 @@ class Nest:
         return max((d + 1 for d, (_, strides) in enumerate(self.loops) if strides[k]), default=0)
 
     def lines(
-        self, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = (), integer: str = "let"
-    ) -> list[str]:
-        """The loops, with lines ``within`` so many of them, and lines ``after`` the loops further in; ``integer`` is
-        what declares their variables."""
+        self, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = (), integer: str = "let",
+        heads: Mapping[int, Head] = MappingProxyType({}), first: int = 0,
+    ) -> list[str]:  # fmt: skip
+        """The loops from the ``first`` on, with lines ``within`` so many of them, and lines ``after`` the loops further
+        in; ``integer`` is what declares their variables. ``heads``: those of loops that do not just count."""
         found: list[str] = []
-        for depth in range(len(self.loops) + 1):
-            pad = "  " * depth
+        ends: list[str] = []
+        for depth in range(first, len(self.loops) + 1):
+            pad = "  " * (depth - first)
             found += [pad + line for at, line in within if at == depth]
+            last = [pad + line for at, line in after if at == depth]
             if depth < len(self.loops):
-                letter, length = LETTERS[depth], self.loops[depth][0]
-                found.append(f"{pad}for ({integer} {letter} = 0; {letter} < {length}; {letter}++) {{")
-        for depth in reversed(range(len(self.loops) + 1)):
-            pad = "  " * depth
-            if depth < len(self.loops):
-                found.append(f"{pad}}}")
-            found += [pad + line for at, line in after if at == depth]
-        if len(found) > 1 and not found[0].startswith("for"):  # its variables are its own
+                opens, closes = heads.get(depth) or ([counting(LETTERS[depth], self.loops[depth][0], integer)], ["}"])
+                found += [pad + line for line in opens]
+                last = [*(pad + line for line in closes), *last]
+            ends = [*last, *ends]
+        found += ends
+        if len(found) > 1 and not found[0].startswith(("for", "_Pragma")):  # its variables are its own
             return ["{", *("  " + line for line in found), "}"]
         return found
 
 
-__all__ = ["LETTERS", "Axis", "Nest", "View", "added", "contiguous", "merged", "times"]
+__all__ = ["LETTERS", "Axis", "Head", "Nest", "View", "added", "contiguous", "counting", "merged", "times"]

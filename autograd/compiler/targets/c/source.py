@@ -28,7 +28,7 @@ from autograd.compiler.targets.c.updates import OP, with_products_in_place
 from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
 from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
-from autograd.compiler.targets.nests import LETTERS, Nest, View, contiguous
+from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, contiguous, counting
 from autograd.errors import TargetError
 
 ALIGNED = 64
@@ -544,8 +544,7 @@ class Source(Text):
         """The call of the loops of a kernel without a reduction."""
         outputs = {self.view(v).data for v in self._kernel.outputs}
         anew = outputs.isdisjoint(self.view(v).data for v in self._kernel.inputs)
-        lines = nest.lines(within, (), "long")
-        self._called(nest, _vectorised(lines, "", self._width() if anew else 0))
+        self._called(nest, nest.lines(within, (), "long", _vectors(nest, width=self._width() if anew else 0)))
 
     def reduction(
         self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
@@ -553,37 +552,28 @@ class Source(Text):
     ) -> None:  # fmt: skip
         """The call of the loops of a reduction."""
         op, dtype = reduction.op, reduction.out.dtype
-        combine, start = C.reductions[op][0], self.start_of(op, dtype)
         outer, inmost = nest.outer, len(nest.loops)
+        lengths = [n for n, _ in (nest.loops[:outer] if self._swapped else nest.loops[outer:])]
+        is_long = op == "sum" and dtype == numpy.float32 and size(tuple(lengths)) > LONG
         if self._swapped:
-            written = {self.view(v).data for v in self._kernel.outputs}
-            count = size(tuple(n for n, _ in nest.loops[:outer]))
-            is_long = op == "sum" and dtype == numpy.float32 and count > LONG
-            if is_long:
-                written.add(self._add_sums(nest))
-            text = self._swapped_lines(nest, dtype, combine, start, element, within, after, is_long)
-            self._call(nest, text, written, self._title())
+            self._columns(nest, reduction, element, within, after, is_long)
             return
-        count = size(tuple(n for n, _ in nest.loops[outer:]))
-        in_parts = op == "sum" and dtype == numpy.float32 and count > LONG
-        width = self._width() if op in ("max", "min") and inmost > outer else 0
-        simd = {"sum": "+", "prod": "*", "max": "max", "min": "min", "all": "&&", "any": "||"}[op]
-        lines = [(outer, self.declared("acc", start, numpy.dtype("f8") if in_parts else dtype))]
-        clause, over = f" reduction({simd}:acc)" if inmost > outer else "", inmost - 1
+        sign = {"sum": "+", "prod": "*", "max": "max", "min": "min", "all": "&&", "any": "||"}[op]
+        clause = f" reduction({sign}:acc)" if inmost > outer else ""
+        first = [(outer, self.declared("acc", self.start_of(op, dtype), numpy.dtype("f8") if is_long else dtype))]
+        heads, last = _vectors(nest, clause), [f"acc = {C.reductions[op][0].format(a='acc', b=element)};"]
+        if op in ("max", "min"):
+            missing = " reduction(|:missing)" if clause and dtype.kind == "f" else ""
+            heads = _vectors(nest, clause + missing, self._width() if inmost > outer else 0)
         if op in ("max", "min") and dtype.kind == "f":  # the reduction of vectors may lose a NaN
-            lines.append((outer, "int missing = 0;"))
-            clause += " reduction(|:missing)" if clause else ""
             sign = ">" if op == "max" else "<"
+            first.append((outer, "int missing = 0;"))
             last = [f"acc = {element} {sign} acc ? {element} : acc;", f"missing |= {element} != {element};"]
             after = [(outer, "if (missing) acc = NAN;"), *after]
-        elif in_parts:
-            lines.append((over, self.declared("part", "0", dtype)))
-            clause, last = " reduction(+:part)", [f"part = part + {element};"]
-            after = [(over, "acc = acc + part;"), *after]
-        else:
-            last = [f"acc = {combine.format(a='acc', b=element)};"]
-        text = nest.lines([*lines, *within, *((inmost, line) for line in last)], after, "long")
-        self._called(nest, _vectorised(_in_blocks(text, nest) if in_parts else text, clause, width))
+        elif is_long:
+            heads, last = _in_parts(nest), [f"part = part + {element};"]
+        lines = nest.lines([*first, *within, *((inmost, line) for line in last)], after, "long", heads)
+        self._called(nest, lines)
 
     def _width(self) -> int:
         """How many entries of a kernel's largest value are in a vector."""
@@ -599,44 +589,44 @@ class Source(Text):
         nest.views.append(sums)
         return sums.data
 
-    def _swapped_lines(
-        self, nest: Nest, dtype: Any, combine: str, start: str, element: str, within: list[tuple[int, str]],
-        after: list[tuple[int, str]], apart: bool,
-    ) -> list[str]:  # fmt: skip
-        """The lines of a reduction whose results lie in memory while the loops over the reduced axes are outside.
-
-        ``apart``: the results of blocks of rows are added up in the last view, which is float64.
-        """
-        place = nest.at(len(nest.views) - 1 - apart)
+    def _columns(
+        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
+        after: list[tuple[int, str]], is_long: bool,
+    ) -> None:  # fmt: skip
+        """The call of the loops of a reduction whose results lie in memory while the loops over the reduced axes are
+        outside. Long sums are those of blocks of rows, which are added up in float64."""
+        op, dtype, place = reduction.op, reduction.out.dtype, nest.at(len(nest.views) - 1)
+        written, heads = {self.view(v).data for v in self._kernel.outputs}, _vectors(nest)
+        adds = f"{place} = {C.reductions[op][0].format(a=place, b=element)};"
 
         def along(*lines: str) -> list[str]:
-            loops = [*zip(LETTERS, nest.loops, strict=False)][nest.outer :]
-            heads = [f"{'  ' * d}for (long {v} = 0; {v} < {n}; {v}++) {{" for d, (v, (n, _)) in enumerate(loops)]
-            ends = ["  " * d + "}" for d in reversed(range(len(loops)))]
-            return [*heads, *("  " * len(loops) + line for line in lines), *ends]
+            return nest.lines([(len(nest.loops), line) for line in lines], (), "long", first=nest.outer)
 
-        adds = f"{place} = {combine.format(a=place, b=element)};"
-        lines = _vectorised(nest.lines([*within, (len(nest.loops), adds)], (), "long"), "")
-        found = [*along(f"{place} = {start};"), *lines]
-        if apart:
+        if is_long:
+            written.add(self._add_sums(nest))
+            heads[0] = [counting("i", "$end", "long", "$block")], ["}"]
+        found = [
+            *along(f"{place} = {self.start_of(op, dtype)};"),
+            *nest.lines([*within, (len(nest.loops), adds)], (), "long", heads),
+        ]
+        acc = self.declared("acc", place, dtype, constant=True)
+        if is_long:
             total, rows = nest.at(len(nest.views) - 1), nest.loops[0][0]
             step = max(1, ROWS // size(tuple(n for n, _ in nest.loops[1 : nest.outer])))
             found = [
                 *along(f"{total} = 0;"),
-                f"for (long $block = 0; $block < {rows}; $block += {step}) {{",
-                f"const long $end = $block + {step} < {rows} ? $block + {step} : {rows};",
-                *(line.replace(f"for (long i = 0; i < {rows};", "for (long i = $block; i < $end;") for line in found),
-                *along(f"{total} = {total} + {place};"),
+                *_blocks("$block", "$end", rows, step),
+                *(f"  {line}" for line in [*found, *along(f"{total} = {total} + {place};")]),
                 "}",
             ]
-            found += along(self.declared("acc", total, numpy.dtype("f8"), constant=True), *(line for _, line in after))
-        elif len(after) > 1:
-            found += along(self.declared("acc", place, dtype, constant=True), *(line for _, line in after))
-        return found
+            acc = self.declared("acc", total, numpy.dtype("f8"), constant=True)
+        if is_long or len(after) > 1:
+            found += along(acc, *(line for _, line in after))
+        self._call(nest, found, written, self._title())
 
     def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
         """The call of the loops of a nest that writes to one array, to another place each time."""
-        self._call(nest, _vectorised(nest.lines(within, (), "long"), ""), {written}, name)
+        self._call(nest, nest.lines(within, (), "long", _vectors(nest)), {written}, name)
 
     def _called(self, nest: Nest, lines: list[str]) -> None:
         """Call the function of these lines of a kernel."""
@@ -687,57 +677,46 @@ def _is_loop(step: Kernel | Instruction) -> bool:
     return isinstance(step, Instruction) and step.op == "op" and "loop" in step.params["options"]
 
 
-def _vectorised(lines: list[str], clause: str, width: int = 0) -> list[str]:
-    """The lines, with a word to the compiler in front of the innermost loop.
+def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
+    """The innermost loop, with a word to the compiler.
 
     ``width``: entries of a vector, if entries may be computed twice. A loop of a few vectors and a rest then ends in a
     whole vector that overlaps the one before, as the rest would take longer than that.
     """
-    heads = [n for n, line in enumerate(lines) if line.lstrip().startswith("for (long")]
-    if not heads:
-        return lines
-    at = heads[-1]
-    pad = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
-    simd = f"{pad}_Pragma(\"omp simd{clause}\")"
-    found = re.fullmatch(r"for \(long (\w) = 0; \1 < (\d+); \1\+\+\) {", lines[at].strip())
-    letter, length = (found[1], int(found[2])) if found else ("", 0)
-    width = min(width, 1 << length.bit_length() - 1) if length else 0
+    if not nest.loops:
+        return {}
+    depth = len(nest.loops) - 1
+    letter, length = LETTERS[depth], nest.loops[depth][0]
+    simd, width = f'_Pragma("omp simd{clause}")', min(width, 1 << length.bit_length() >> 1)
     if width < 4 or length % width == 0 or length > 8 * width:
-        return [*lines[:at], simd, *lines[at:]]
-    end = lines.index(f"{pad}}}", at)
-    return [
-        *lines[:at],
-        f"{pad}for (long $from = 0; $from < {length}; $from += {width}) {{",
-        f"{pad}const long $first = $from < {length - width} ? $from : {length - width};",
+        return {depth: ([simd, counting(letter, length, "long")], ["}"])}
+    return {depth: ([
+        f"for (long $from = 0; $from < {length}; $from += {width}) {{",
+        f"const long $first = $from < {length - width} ? $from : {length - width};",
         simd,
-        f"{pad}for (long $n = 0; $n < {width}; $n++) {{",
-        f"{pad}  const long {letter} = $first + $n;",
-        *lines[at + 1 : end],
-        f"{pad}}}",
-        *lines[end:],
-    ]
+        counting("$n", width, "long"),
+        f"  const long {letter} = $first + $n;",
+    ], ["}", "}"])}  # fmt: skip
 
 
-def _in_blocks(lines: list[str], nest: Nest) -> list[str]:
-    """The lines of a sum, whose innermost loop is cut into blocks where it is long; each has a ``part`` of its own."""
-    letter, (length, _) = LETTERS[len(nest.loops) - 1], nest.loops[-1]
-    if length <= LONG:
-        return lines
-    head = f"for (long {letter} = 0; {letter} < {length}; {letter}++) {{"
-    at = next(n for n, line in enumerate(lines) if line.strip() == head)
-    pad = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
-    start = next(n for n in range(at, -1, -1) if lines[n].strip() == "float part = 0;")
-    end = next(n for n, line in enumerate(lines) if line.strip() == "acc = acc + part;")
-    block = f"block_{letter}"
+def _in_parts(nest: Nest) -> dict[int, Head]:
+    """The innermost loop of a sum in ``part``, which is added to ``acc``; cut into blocks where it is long."""
+    depth = len(nest.loops) - 1
+    letter, length = LETTERS[depth], nest.loops[depth][0]
+    block, end, is_long = f"block_{letter}", f"end_{letter}", length > LONG
+    return {depth: ([
+        *(_blocks(block, end, length, LONG) if is_long else []),
+        "float part = 0;",
+        '_Pragma("omp simd reduction(+:part)")',
+        counting(letter, end, "long", block) if is_long else counting(letter, length, "long"),
+    ], ["}", "acc = acc + part;", *(["}"] if is_long else [])])}  # fmt: skip
+
+
+def _blocks(block: str, end: str, length: int, step: int) -> list[str]:
+    """The lines that begin a loop over blocks of ``step`` entries."""
     return [
-        *lines[:start],
-        f"{pad}for (long {block} = 0; {block} < {length}; {block} += {LONG}) {{",
-        f"{pad}const long end_{letter} = {block} + {LONG} < {length} ? {block} + {LONG} : {length};",
-        *lines[start:at],
-        f"{pad}for (long {letter} = {block}; {letter} < end_{letter}; {letter}++) {{",
-        *lines[at + 1 : end + 1],
-        f"{pad}}}",
-        *lines[end + 1 :],
+        f"for (long {block} = 0; {block} < {length}; {block} += {step}) {{",
+        f"const long {end} = {block} + {step} < {length} ? {block} + {step} : {length};",
     ]
 
 
