@@ -58,6 +58,14 @@ def counting(variable: str, end: int | str, integer: str, start: int | str = 0) 
     return f"for ({integer} {variable} = {start}; {variable} < {end}; {variable}++) {{"
 
 
+def blocked(block: str, end: str, length: int, step: int) -> list[str]:
+    """The lines that begin a loop over blocks of ``step`` entries in C."""
+    return [
+        f"for (long {block} = 0; {block} < {length}; {block} += {step}) {{",
+        f"const long {end} = {block} + {step} < {length} ? {block} + {step} : {length};",
+    ]
+
+
 @dataclass(frozen=True)
 class View:
     """Where an array lies: in the array ``data``, from ``offset`` on, ``strides`` elements apart.
@@ -196,4 +204,4 @@ class Nest:
         return found
 
 
-__all__ = ["LETTERS", "Axis", "Head", "Nest", "View", "added", "contiguous", "counting", "merged", "times"]
+__all__ = ["LETTERS", "Axis", "Head", "Nest", "View", "added", "blocked", "contiguous", "counting", "merged", "times"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, registers
 from autograd.compiler.targets.language import C
-from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, merged, times
+from autograd.compiler.targets.nests import Axis, Nest, View, added, blocked, contiguous, counting, merged, times
 
 SHORT = 16
 """Entries from which on an axis in one piece is worth more than a longer one."""
@@ -206,19 +206,14 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
     if k <= FEW and k % 4 == z.rows % 4 == 0 and z.row_step == 1:
         called(source, _four_dots(z.rows, k, x.row_step, kind, minus), x, y, z, kind, minus)
         return
+    is_long = k > LONG
+    head = counting("p", "end", "long", "start") if is_long else counting("p", k, "long")
     added_up = f"part += x[{added(times('i', x.row_step), 'p')}] * y[p];"
-    lines = [f"{kind} part = 0;", '_Pragma("omp simd reduction(+:part)")', f"for (long p = 0; p < {k}; p++) {added_up}"]
-    total = "part"
-    if k > LONG:
-        total = f"({kind})sum"
-        lines = [
-            "double sum = 0;",
-            f"for (long start = 0; start < {k}; start += {LONG}) {{",
-            f"  const long end = start + {LONG} < {k} ? start + {LONG} : {k};",
-            *(f"  {line.replace('p = 0; p < ' + str(k), 'p = start; p < end')}" for line in lines),
-            "  sum += part;",
-            "}",
-        ]
+    lines = [f"{kind} part = 0;", '_Pragma("omp simd reduction(+:part)")', f"{head} {added_up} }}"]
+    if is_long:
+        blocks = blocked("start", "end", k, LONG)
+        lines = ["double sum = 0;", *blocks, *(f"  {line}" for line in [*lines, "sum += part;"]), "}"]
+    total = f"({kind})sum" if is_long else "part"
     lines.append(f"z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} {total};")
     lines = [f"for (long i = 0; i < {z.rows}; i++) {{", *(f"  {line}" for line in lines), "}"]
     called(source, lines, x, y, z, kind, minus)

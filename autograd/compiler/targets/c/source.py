@@ -28,7 +28,7 @@ from autograd.compiler.targets.c.updates import OP, with_products_in_place
 from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
 from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
-from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, contiguous, counting
+from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
 from autograd.errors import TargetError
 
 ALIGNED = 64
@@ -215,7 +215,10 @@ class Source(Text):
                 self.instruction(step)
             self._release()
         self._step = len(steps)
-        self._finish(program)
+        for value, place in self._copied:
+            self.copy(self.view(value), place)
+        for source, target in self.commits(program):
+            self.copy(source, target)
         return self._joined()
 
     def _checked_first(self, steps: list[Kernel | Instruction]) -> list[Kernel | Instruction]:
@@ -251,23 +254,6 @@ class Source(Text):
                 self.views[value] = View.of(name, value.shape)
             else:
                 self._copied.append((value, View.of(name, value.shape)))
-
-    def _finish(self, program: Program) -> None:
-        """Copy results that lie elsewhere; then states that were not updated where they lie take their new values, and
-        old ones that are wanted come first."""
-        for value, place in self._copied:
-            self.copy(self.view(value), place)
-        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
-        pairs = [(target, source, value) for target, source, value in pairs if target != source]
-        written, late = {target.data for target, _, _ in pairs}, []
-        for target, source, value in pairs:
-            if source.data in written:
-                old = self.scratch(f"old_{source.data}", value.shape, value.dtype)
-                self.copy(source, old)
-                source = old
-            late.append((source, target))
-        for source, target in late:
-            self.copy(source, target)
 
     def draw(self, instruction: Instruction) -> None:
         """Numbers from the generator itself, by NumPy's interface in C: the same ones that NumPy would draw."""
@@ -615,7 +601,7 @@ class Source(Text):
             step = max(1, ROWS // size(tuple(n for n, _ in nest.loops[1 : nest.outer])))
             found = [
                 *along(f"{total} = 0;"),
-                *_blocks("$block", "$end", rows, step),
+                *blocked("$block", "$end", rows, step),
                 *(f"  {line}" for line in [*found, *along(f"{total} = {total} + {place};")]),
                 "}",
             ]
@@ -705,19 +691,11 @@ def _in_parts(nest: Nest) -> dict[int, Head]:
     letter, length = LETTERS[depth], nest.loops[depth][0]
     block, end, is_long = f"block_{letter}", f"end_{letter}", length > LONG
     return {depth: ([
-        *(_blocks(block, end, length, LONG) if is_long else []),
+        *(blocked(block, end, length, LONG) if is_long else []),
         "float part = 0;",
         '_Pragma("omp simd reduction(+:part)")',
         counting(letter, end, "long", block) if is_long else counting(letter, length, "long"),
     ], ["}", "acc = acc + part;", *(["}"] if is_long else [])])}  # fmt: skip
-
-
-def _blocks(block: str, end: str, length: int, step: int) -> list[str]:
-    """The lines that begin a loop over blocks of ``step`` entries."""
-    return [
-        f"for (long {block} = 0; {block} < {length}; {block} += {step}) {{",
-        f"const long {end} = {block} + {step} < {length} ? {block} + {step} : {length};",
-    ]
 
 
 HEAD = """

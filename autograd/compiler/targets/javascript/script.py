@@ -209,20 +209,9 @@ class Script(nested.Script):
         return [*lines, f"function {name}({given}) {{", *(f"  {part}({given});" for part in names), "}"]
 
     def _commits(self, program: Program) -> Parts:
-        """The states that were not updated where they lie take their new values: old ones that are wanted first."""
-        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
-        pairs = [(target, source, value) for target, source, value in pairs if target != source]
-        written = {target.data for target, _, _ in pairs}
-        parts, late = Parts(), []
-        for target, source, value in pairs:
-            self.lines = []
-            if source.data in written:
-                old = self.scratch(f"old_{source.data}", value.shape, value.dtype)
-                self.copy(source, old)
-                parts.take(self.lines)
-                source = old
-            late.append((source, target))
-        for source, target in late:
+        """The states that were not updated where they lie take their new values."""
+        parts = Parts()
+        for source, target in self.commits(program):
             self.lines = []
             self.copy(source, target)
             parts.take(self.lines)

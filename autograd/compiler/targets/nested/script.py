@@ -85,6 +85,8 @@ class Script:
         self.name = identifier(name, self.language.words, ascii=self.ascii)
         self.lines: list[str] = []
         self.views: dict[Value, View] = {}
+        self.in_place: dict[Value, Value] = {}
+        """The states that values are written to where these lie."""
         self.names: dict[Value, str] = {}
         self.taken: set[str] = {self.name}
         self.times: list[str] = []
@@ -224,6 +226,21 @@ class Script:
         """``target = source``, which is broadcast; or ``+=``."""
         nest = Nest(target.shape, [source.broadcast_to(target.shape), target])
         self.loop(nest, [(len(nest.loops), f"{nest.at(1)} {sign} {nest.at(0)};")])
+
+    def commits(self, program: Program) -> list[tuple[View, View]]:
+        """The copies by which states that are not updated in place take their new values: of old ones that are wanted,
+        first."""
+        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
+        pairs = [(target, source, value) for target, source, value in pairs if target != source]
+        written = {target.data for target, _, _ in pairs}
+        first, late = [], []
+        for target, source, value in pairs:
+            if source.data in written:
+                old = self.scratch(f"old_{source.data}", value.shape, value.dtype)
+                first.append((source, old))
+                source = old
+            late.append((source, target))
+        return [*first, *late]
 
     def instruction(self, instruction: Instruction) -> None:
         """What is no kernel."""
