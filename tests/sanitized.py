@@ -47,7 +47,7 @@ def main() -> int:
         sets = {
             "operations": programs.operations()[0],
             "steps of networks": programs.networks(),
-            "random steps": programs.random_steps(range(25))[0],
+            "random steps": programs.random_steps(range(120))[0],
             "expressions": programs.expressions(),
             "products": [*products("float32"), *products("float64")],
         }

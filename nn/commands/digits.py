@@ -181,7 +181,7 @@ def _fit(
         schedule=optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs),
         callback=callback,
         parallel=parallel,
-        compile=True,
+        compile="c",
     )
 
 
