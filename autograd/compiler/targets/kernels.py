@@ -190,6 +190,16 @@ def fusable(instruction: Instruction) -> bool:
     return "b" not in kinds if op in OF_NUMBERS else op not in OF_TRUTHS or kinds == {"b"}
 
 
+def alone(instruction: Instruction) -> Kernel:
+    """The kernel of one instruction."""
+    return Kernel(instruction.out.name, inputs_of([instruction]), [instruction.out], [instruction])
+
+
+def knobs(program: Program) -> list[Kernel]:
+    """The kernels of the `knob_arithmetic`."""
+    return [alone(i) for i in knob_arithmetic(program.instructions).values()]
+
+
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and single instructions, in an order in which they can run.
 
@@ -412,4 +422,7 @@ def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) ->
     return found
 
 
-__all__ = ["C_TYPES", "EXPRESSIONS", "Kernel", "computed_in", "fusable", "fuse", "inputs_of", "updated_in_place"]
+__all__ = [
+    "C_TYPES", "EXPRESSIONS", "Kernel", "alone", "computed_in", "fusable", "fuse", "inputs_of", "knobs",
+    "updated_in_place",
+]  # fmt: skip

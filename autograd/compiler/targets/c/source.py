@@ -19,13 +19,13 @@ import numpy
 from autograd import backends
 from autograd.common.shapes import size
 from autograd.compiler.ir.primitives import is_view
-from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
+from autograd.compiler.ir.program import Instruction, Program, Value, algebra
 from autograd.compiler.targets.c.blas import Blas
 from autograd.compiler.targets.c.blocks import Text, registers
 from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
 from autograd.compiler.targets.c.products import Matrix, contract, product
 from autograd.compiler.targets.c.updates import OP, with_products_in_place
-from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
+from autograd.compiler.targets.kernels import Kernel, alone, fuse, knobs, updated_in_place
 from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
 from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
@@ -89,7 +89,7 @@ class Source(Text):
         self._places: dict[str, int] = {}
         self._free: list[tuple[int, int]] = []
         self._busy: list[tuple[int, int, int]] = []  # the step after which a place is free, its start and its bytes
-        self._step = 0
+        self._number = 0
         self._swapped = False
         self._inlined = True
 
@@ -102,7 +102,7 @@ class Source(Text):
             self.types[name] = kind
             self.views[value] = View.of(name, value.shape)
             if value.kind == "temporary":
-                self._place(name, value.nbytes, self._last.get(value, self._step))
+                self._place(name, value.nbytes, self._last.get(value, self._number))
             else:
                 if value.kind == "state":
                     self.views[value] = self._home(value, name)
@@ -136,7 +136,7 @@ class Source(Text):
 
     def _release(self) -> None:
         """Free the places of what was read for the last time in this step."""
-        for last, start, count in [entry for entry in self._busy if entry[0] <= self._step]:
+        for last, start, count in [entry for entry in self._busy if entry[0] <= self._number]:
             self._busy.remove((last, start, count))
             before = next((place for place in self._free if sum(place) == start), None)
             if before is not None:
@@ -152,7 +152,7 @@ class Source(Text):
         """Another array, for this step."""
         name = self.fresh(like)
         self.types[name] = C.types[str(dtype)]
-        self._place(name, size(tuple(shape)) * dtype.itemsize, self._step)
+        self._place(name, size(tuple(shape)) * dtype.itemsize, self._number)
         found = View.of(name, shape)
         if start:
             self.fill(found, start)
@@ -179,14 +179,10 @@ class Source(Text):
     def text(self) -> str:
         """The whole text: functions, kernels, the memory, and the function that is called."""
         program = with_scaled_apart(self.given)
-        numbers = [
-            Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i])
-            for i in knob_arithmetic(program.instructions).values()
-        ]
         states_of = {value: state for state, value in program.updates.items()}
         left_out: set[Value] = set()
         while True:
-            steps = self._checked_first([*numbers, *fuse(with_products_in_place(program, left_out))])
+            steps = self._checked_first([*knobs(program), *fuse(with_products_in_place(program, left_out))])
             self._last = self._last_reads(program, steps)
             risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
             merged = {
@@ -208,13 +204,10 @@ class Source(Text):
         for value, state in self.in_place.items():
             self.views[value] = self.view(state)
         self._take_results(program)
-        for self._step, step in enumerate(steps):
-            if isinstance(step, Kernel):
-                self.kernel(step)
-            else:
-                self.instruction(step)
+        for self._number, step in enumerate(steps):
+            self.step(step)
             self._release()
-        self._step = len(steps)
+        self._number = len(steps)
         for value, place in self._copied:
             self.copy(self.view(value), place)
         for source, target in self.commits(program):
@@ -463,9 +456,8 @@ class Source(Text):
     def instruction(self, instruction: Instruction) -> None:
         """What is no kernel."""
         if instruction.op == SCALED:
-            product_of = instruction.params["product"]
             self._inlined = False
-            self.kernel(Kernel(product_of.out.name, inputs_of([product_of]), [product_of.out], [product_of]))
+            self.kernel(alone(instruction.params["product"]))
             self._inlined = True
             return
         if instruction.op != OP:
@@ -488,13 +480,8 @@ class Source(Text):
         before, self.lines = self.lines, []
         last, self._last = self._last, {}
         found = Parts()
-        for i in knob_arithmetic(program.instructions).values():
-            self.kernel(Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i]))
-        for step in fuse(program):
-            if isinstance(step, Kernel):
-                self.kernel(step)
-            else:
-                self.instruction(step)
+        for step in (*knobs(program), *fuse(program)):
+            self.step(step)
         found.take(self.lines)
         self.lines, self._last = before, last
         return found

@@ -12,12 +12,12 @@ import numpy
 
 from autograd import backends
 from autograd.common.shapes import size
-from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
+from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets import nested
 from autograd.compiler.targets.javascript.contraction import contract
 from autograd.compiler.targets.javascript.functions import FUNCTIONS
-from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
+from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, knobs, updated_in_place
 from autograd.compiler.targets.language import JAVASCRIPT, javascript
 from autograd.compiler.targets.nested import PASSES
 from autograd.compiler.targets.nested.script import INT
@@ -180,16 +180,12 @@ class Script(nested.Script):
         """The lines of a program, cut into functions that V8 optimizes."""
         before, self.lines = self.lines, []
         parts = Parts()
-        for instruction in knob_arithmetic(program.instructions).values():
-            out = instruction.out
-            self.kernel(Kernel(out.name, [*dict.fromkeys(instruction.args)], [out], [instruction]))
+        for step in knobs(program):
+            self.kernel(step)
         parts.take(self.lines)
         for step in cut(fuse(program)):
             self.lines = []
-            if isinstance(step, Kernel):
-                self.kernel(step)
-            else:
-                self.instruction(step)
+            self.step(step)
             parts.take(self.lines)
         self.lines = before
         return parts

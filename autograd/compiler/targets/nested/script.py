@@ -18,7 +18,7 @@ from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.primitives import fill
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra
 from autograd.compiler.passes.optimize import GPU_PASSES
-from autograd.compiler.targets.kernels import Kernel, computed_in, inputs_of
+from autograd.compiler.targets.kernels import Kernel, alone, computed_in
 from autograd.compiler.targets.language import COMPARISONS, Language
 from autograd.compiler.targets.nests import Nest, View
 from autograd.errors import TargetError
@@ -242,6 +242,13 @@ class Script:
             late.append((source, target))
         return [*first, *late]
 
+    def step(self, step: Kernel | Instruction) -> None:
+        """A kernel, or an instruction that is none."""
+        if isinstance(step, Kernel):
+            self.kernel(step)
+        else:
+            self.instruction(step)
+
     def instruction(self, instruction: Instruction) -> None:
         """What is no kernel."""
         op, out = instruction.op, instruction.out
@@ -250,7 +257,7 @@ class Script:
         elif op in self.language.reductions:
             self.kernel(Kernel(out.name, [instruction.args[0]], [out], [], instruction))
         elif op in self.language.expressions:
-            self.kernel(Kernel(out.name, inputs_of([instruction]), [out], [instruction]))
+            self.kernel(alone(instruction))
         elif op == "op":
             self._whole(instruction)
         elif op == "draw":

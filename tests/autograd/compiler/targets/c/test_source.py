@@ -306,8 +306,8 @@ def test_large_arrays_are_moved_as_views_lie():
     assert not faults([case_of("moved", moved, ag.asarray(x), ag.asarray(y), count=1)])
 
 
-@needs_compiler
-def test_states_that_take_each_others_values():
+def exchange() -> Case:
+    """A step whose states take each other's values."""
     a, b = ag.Tensor([1.0, 2.0], dtype="float64"), ag.Tensor([[3.0, 4.0], [5.0, 6.0]], dtype="float64")
     c = ag.Tensor([[7.0, 8.0], [9.0, 10.0]], dtype="float64")
 
@@ -315,7 +315,12 @@ def test_states_that_take_each_others_values():
         a.data, b.data, c.data = b.data[0] + x.data, c.data.T, b.data
         return a * 1
 
-    assert not faults([case_of("exchange", step, ag.ones(2, dtype="float64"), count=3)])
+    return case_of("exchange", step, ag.ones(2, dtype="float64"), count=3)
+
+
+@needs_compiler
+def test_states_that_take_each_others_values():
+    assert not faults([exchange()])
 
 
 @needs_compiler
@@ -401,13 +406,14 @@ def test_casts_out_of_range_are_those_of_numpy():
 
 
 def sample() -> list[Case]:
-    """A step of a network, one of a convolution, sums and picking."""
+    """A step of a network, one of a convolution, states that take each other's values, sums and picking."""
     rng = np.random.default_rng(0)
     x, labels = rng.standard_normal((8, 5)), rng.integers(0, 3, 8)
     deep, kernel = nn.MLP([5, 5, 5, 3], seed=0).to("float64"), nn.Conv2d(2, 3, 2, padding=1, seed=0).to("float64")
     return [
         training("deep", deep, OPTIMIZERS["Adam"], nn.functional.cross_entropy, x, labels, targets=1),
         training("conv", kernel, OPTIMIZERS["SGD"], squared, rng.standard_normal((2, 2, 4, 4))),
+        exchange(),
         single("sum", [np.resize(x, (40, 60))], {"axis": (0, 1), "keepdims": False}),
         *cases_of("take", Call((rng.standard_normal((3, 4)), np.array([2, 0, -1])), {"axis": 0}), "float64"),
     ]
@@ -422,7 +428,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "the operands of subtract are swapped": (C.expressions, "subtract", "{1} - {0}"),
     "a sum begins at 1": (C.reductions, "sum", ("{a} + {b}", "1")),
     "memory is given away too early": (Source, "_release", _too_early),
-    "states are not updated": (Source, "_finish", lambda source, program: None),
+    "states are not updated": (Source, "commits", lambda source, program: [*map(source.view, program.updates)][:0]),
     "an index from the end is not counted from there": (Source, "_joined", lambda source: re.sub(
         r"if \(\$p0 < 0\).*", "", joined(source))),
 }  # fmt: skip
