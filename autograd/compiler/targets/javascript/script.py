@@ -180,8 +180,8 @@ class Script(nested.Script):
         """The lines of a program, cut into functions that V8 optimizes."""
         before, self.lines = self.lines, []
         parts = Parts()
-        for step in knobs(program):
-            self.kernel(step)
+        for knob in knobs(program):
+            self.kernel(knob)
         parts.take(self.lines)
         for step in cut(fuse(program)):
             self.lines = []
