@@ -449,7 +449,8 @@ class Drawing:
         spine = socket is spine_of(head)
         inner = spine and tail.node is not None
         if self.scene.scalar:
-            forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 2, 0
+            # An operation on leaves alone stands near its use, not below the leaves.
+            forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 4 if tail.depth == 1 else 2, 0
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0

@@ -143,6 +143,16 @@ def test_no_line_runs_through_the_title_of_a_module():
                 assert not any(title.holds(*point, slack=3) for point in line.points), (id_, name)
 
 
+def test_an_operation_on_leaves_stands_above_its_use():
+    w, u = parameter(0.5, "w"), parameter(0.8, "u")
+    h = ag.tanh(u * T(1.0, name="x1"))
+    for t, x in enumerate([-0.5, 2.0]):
+        h = ag.tanh(w * h + u * T(x, name=f"x{t + 2}"))
+    cards = LaidOut(draw_graph(h, gradients=True)).cards
+    for beside, product in (("t2", "t3"), ("t5", "t6")):  # w·h and u·x of one step
+        assert cards[product].y == pytest.approx(cards[beside].y, abs=12)
+
+
 def test_a_gradient_stands_in_the_columns_of_its_value():
     net, x = nn.Linear(6, 2, seed=0), T(np.random.default_rng(0).normal(size=(3, 6)), name="x")
     ends = LaidOut(draw_graph(ag.sum(ag.exp(3.0 * net(x))), gradients=True)).right_ends("t2")
