@@ -187,9 +187,9 @@ class Cards(CardParts):
             inside.append(row(*ends))
         if before and not self.compact:
             headline = cell(*self._headings(card), align="LEFT")
-            inside.append(self._rows(card, "", style.VALUE, verdict, headline))
+            inside.append(self.value_and_gradient(card, verdict, headline))
         else:
-            inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
+            inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, cell(" ") if before else "")]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
@@ -273,15 +273,13 @@ class Cards(CardParts):
             ),
         )
 
-    def value_and_gradient(self, card: Card, verdict: str = "", indented: bool = False) -> str:
+    def value_and_gradient(
+        self, card: Card, verdict: str = "", before: str = "", picture: str = "", size: int = style.VALUE
+    ) -> str:
         """The rows with value and gradient; if the gradient is a sum, with a cell for each use below.
 
-        ``indented``: with an empty column before them.
+        ``before``: a cell at their left. ``picture``: the value drawn, empty for its numbers in this ``size``.
         """
-        return self._rows(card, "", style.VALUE, verdict, cell(" ") if indented else "")
-
-    def _rows(self, card: Card, picture: str, size: int, verdict: str = "", before: str = "") -> str:
-        """`value_and_gradient`, the value as a ``picture`` or, where that is empty, as numbers."""
         several = len(card.addends) > 1
         parts = cell(self._parts(card), cellpadding=1)
         if not self.compact or card.shape == ():
@@ -369,7 +367,7 @@ class Cards(CardParts):
                 many = card.value.size // picture.size
                 caption = text(f"1 of {numbers.count(many)}" if many > 1 else " ", style.CAPTION, muted)
                 shown = table(row(cell(drawn)), row(cell(caption)))
-            rows.append(self._rows(card, shown, style.CELL))
+            rows.append(self.value_and_gradient(card, picture=shown, size=style.CELL))
             return self.whole(card, table(*rows, **self.frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
         widths = self.columns([card.value, card.gradient], style.CELL)

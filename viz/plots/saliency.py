@@ -191,7 +191,8 @@ def saliency(
         recorded, scores = _scores(model, array)
         wanted = _targets(target, host(scores))
         chosen = {"image": image, "classes": classes, "title": title, "theme": colours}
-        _check_classes(classes, host(scores))
+        if classes is not None:
+            class_names(classes, scores.shape[1])
         if layer is not None:
             cam = _grad_cam(model, layer, scores, wanted, array)
             return Saliency("Grad-CAM", array, wanted, host(scores), cam, None, chosen)
@@ -244,7 +245,8 @@ def adversarial(
     with _evaluating(model):
         recorded, scores = _scores(model, array)
         wanted = _targets(labels, host(scores), "labels")
-        _check_classes(classes, host(scores))
+        if classes is not None:
+            class_names(classes, scores.shape[1])
         there = ag.asarray(wanted, device=scores.device)
         error = ag.cross_entropy(scores, there, reduction="sum") if loss is None else loss(scores, there)
         gradient = host(ag.gradients(error, recorded))
@@ -326,11 +328,6 @@ def _targets(target: Any, scores: np.ndarray, name: str = "target") -> np.ndarra
         return np.asarray(scores.argmax(axis=1))
     found = numbers_of(target, name)
     return class_numbers(np.broadcast_to(found, (n,)) if found.ndim == 0 else found, n, name, "inputs", count)
-
-
-def _check_classes(classes: Sequence[str] | None, scores: np.ndarray) -> None:
-    if classes is not None:
-        class_names(classes, scores.shape[1])
 
 
 def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
