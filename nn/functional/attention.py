@@ -142,7 +142,7 @@ def attention_weights(
 
 
 def _lowest(scores: Tensor) -> float:
-    """A score that gets no weight. Of -inf alone the softmax would be NaN."""
+    """A score that gets no weight. The softmax of a row of -inf would be NaN."""
     return float(finfo(scores.dtype).min) / 2
 
 

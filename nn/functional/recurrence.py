@@ -166,7 +166,7 @@ def sequence(
 
 
 def mask_of(name: str, lengths: Any, x: Tensor) -> Tensor:
-    """Which steps of ``x`` (steps, batch, …) there are, for one length for each sequence."""
+    """The mask of ``x`` (steps, batch, …) that is true up to the length of each sequence."""
     lengths = asarray(lengths)
     if lengths.shape != x.shape[1:2]:
         raise ShapeError(

@@ -29,8 +29,8 @@ class LanguageModel(PlainModule):
     ) -> list[list[int]]:
         """``count`` texts that the model writes behind ``start``, as lists of symbols, drawn one after the other.
 
-        A text ends at the symbol 0, which is left out, or after ``length`` symbols. ``temperature``: by what the logits
-        are divided: below 1 likely symbols become likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
+        A text ends at the symbol 0, which is left out, or after ``length`` symbols. ``temperature``: the divisor of the
+        logits: below 1 likely symbols become likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
 
         >>> import nn
         >>> nn.models.char_rnn(3, hidden=4, seed=0).sample(2, length=5, seed=0)

@@ -87,7 +87,7 @@ class Tally:
 
 
 def loss_value(loss: Any) -> Any:
-    """The loss as a float; on a GPU as an array of shape (), as a float would have to wait for the device."""
+    """The loss as a float; on a GPU an array of shape (), since a float would wait for the device."""
     if not isinstance(loss, Tensor) or loss.size != 1:
         shape = getattr(loss, "shape", type(loss).__name__)
         raise ShapeError(f"loss(output, y) must return one number, the mean over the batch; it returned {shape}.")

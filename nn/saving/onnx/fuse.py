@@ -79,7 +79,7 @@ def _layer_norm(onnx: Any, graph: _Graph, node: Any) -> Any:
 
 
 def _copy(onnx: Any, node: Any, last: Any, inputs: list[str]) -> Any:
-    """A node with other inputs, and the output of the last of those that it stands for."""
+    """A copy of ``node`` with other inputs and the output of ``last``, the last node that it replaces."""
     new = onnx.NodeProto()
     new.CopyFrom(node)
     del new.input[:], new.output[:]

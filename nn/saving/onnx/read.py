@@ -470,7 +470,7 @@ def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, st
 
 
 def _layers(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:
-    """A module for each layer with weights and the nodes after it, called as the layer's value is."""
+    """A module for each layer with weights and the nodes after it, named after the layer's value."""
     found: list[tuple[tuple[str, str], ...]] = [()]
     for _, operator, output in nodes:
         name = output.removesuffix(".tmp_0") or "layer"  # an ending of PaddlePaddle's

@@ -110,7 +110,7 @@ def _settled(model: Any, examples: Sequence[Any]) -> Trace:
     trace = Trace(model, examples, {})
     if not trace.changes:
         return trace
-    again = Trace(model, examples, {})  # what only a first call makes is there now
+    again = Trace(model, examples, {})  # without the changes that only a first call makes
     if again.changes:
         for guard in (*again.changes, *trace.changes):
             guard.restore()

@@ -48,7 +48,7 @@ class Global(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """Memory of tensors: which one, how its entries are read, and their number."""
+    """Memory of tensors: its key in the file, the type of its entries, and their number."""
 
     key: str
     dtype: str
