@@ -293,7 +293,7 @@ def belongings(graph: ag.Graph) -> set[int]:
         if buffers or scope[-1][1].startswith("Drop"):
             found |= {id(leaf) for leaf in rest}
         if any(node.op.name == "scan_packed" for node in call):
-            found |= {id(leaf) for leaf in rest if isinstance(leaf.data, np.ndarray) and not leaf.data.any()}
+            found |= {id(leaf) for leaf in rest if type(leaf.data) is np.ndarray and not leaf.data.any()}
     return found
 
 
