@@ -192,9 +192,9 @@ class Run:
         self.tensors, self.generators = held(self.scope)  # names may stand for others now
         seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
-            seen.values[path] = np.array(tensor.data)
+            seen.values[path] = np.array(tensor._data)  # .data may move it
             if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
-                seen.values[f"{path}.grad"] = np.array(tensor.grad.data)
+                seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
         return seen
 
     def rewind(self, streams: Sequence[Any]) -> None:
@@ -205,7 +205,7 @@ class Run:
     def follow(self, seen: Seen) -> None:
         """Copy the states and last results of another run in place, so that rounding does not add up over the calls."""
         for path, tensor in self.tensors.items():
-            mine, gradient = tensor.data, seen.values.get(f"{path}.grad")
+            mine, gradient = tensor._data, seen.values.get(f"{path}.grad")
             if isinstance(mine, np.ndarray) and mine.flags.writeable and mine.dtype.kind == "f":
                 mine[...] = seen.values[path]
             if gradient is not None and tensor.grad is not None and not isinstance(tensor.grad, Consumed):
@@ -224,7 +224,7 @@ class Run:
 
 
 def _array(x: Any) -> Any:
-    return np.asarray(backends.to_numpy(x.data) if isinstance(x, Tensor) else x)
+    return np.asarray(backends.to_numpy(x._data) if isinstance(x, Tensor) else x)
 
 
 # ----------------------------------------------------------------------------------------------------------- readings
