@@ -28,11 +28,8 @@ SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
 HELD_OUT = ("val", "valid", "validation", "test", "heldout")
 MARKS = "os^DvPX"  # of runs, told apart without colour
 
-Series = Mapping[str, np.ndarray]
-"""The series of one quantity, by name."""
-
-End = tuple[float, str, str, dict[str, Any]]
-"""The last number of a line, the words beside it, their colour, and the look of its mark."""
+Series = Mapping[str, np.ndarray]  # of one quantity, by name
+End = tuple[float, str, str, dict[str, Any]]  # a line's last number, the words beside it, their colour, its mark's look
 
 
 def plot_history(history: Any, *, title: str = "Learning curves", theme: str | style.Theme = "light") -> Plot:
@@ -54,12 +51,8 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     Plot('Learning curves of 2 runs (SGD, Adam): loss over 2 epochs')
     """
     runs = _runs(history)
-    if runs is None:
-        return _plot({"": _series(history)}, title, style.theme_named(theme))
-    if not runs:
-        raise DrawingError("there are no runs to plot: give at least one history")
-    if len(runs) > len(MARKS):
-        raise DrawingError(f"{len(runs)} runs can't be told apart in one panel: give at most {len(MARKS)}")
+    if not 0 < len(runs) <= len(MARKS):
+        raise DrawingError(f"{len(runs)} runs can't be drawn in one panel: give 1 to {len(MARKS)} histories")
     return _plot({name: _series(run) for name, run in runs.items()}, title, style.theme_named(theme))
 
 
@@ -74,14 +67,14 @@ def histories(history: Any) -> list[Plot]:
     return plots
 
 
-def _runs(history: Any) -> dict[str, Any] | None:
-    """The histories of several runs by name; None for a single history."""
+def _runs(history: Any) -> dict[str, Any]:
+    """The histories of several runs by name; the name of a single history is empty."""
     if isinstance(history, list | tuple):
         return {f"run {i + 1}": run for i, run in enumerate(history)}
     if not isinstance(history, Mapping) or not history:
-        return None
+        return {"": history}
     runs = (isinstance(run, Mapping) or (hasattr(run, "__dict__") and not np.ndim(run)) for run in history.values())
-    return {str(name): run for name, run in history.items()} if all(runs) else None
+    return {str(name): run for name, run in history.items()} if all(runs) else {"": history}
 
 
 def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]:

@@ -133,9 +133,9 @@ class TestHistory:
         assert set(series(plot_history(histories).figure.axes[0])) == {"series_loss_a", "series_loss_b"}
 
     def test_too_many_runs(self):
-        with pytest.raises(ValueError, match="8 runs can't be told apart in one panel: give at most 7"):
+        with pytest.raises(ValueError, match="8 runs can't be drawn in one panel: give 1 to 7 histories"):
             plot_history([{"loss": [1.0]}] * 8)
-        with pytest.raises(ValueError, match="there are no runs to plot"):
+        with pytest.raises(ValueError, match="0 runs can't be drawn"):
             plot_history([])
 
 
