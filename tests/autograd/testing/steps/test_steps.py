@@ -340,3 +340,8 @@ def test_a_result_that_a_later_call_is_given_is_copied_before_the_states_change(
         places = [i for i, line in enumerate(step.calls) if line.startswith("given = ")]
         assert all(step.calls[i - 1].startswith("results.append") for i in places)
     assert compare(steps[0]).kind == "same"
+
+
+def test_rounding_in_a_state_of_shape_0_is_not_passed_on_to_a_later_call() -> None:
+    """Seed 91000174 of the search: a momentum buffer holds a gradient that is 0 but for rounding."""
+    assert not compare(step_of(91000174)).is_fault
