@@ -80,8 +80,7 @@ def test_the_button_changes_the_theme_and_the_drawing_follows(page, tmp_path):
         page,
         tmp_path,
         """
-        const card = document.querySelector('#n_z1 path, #n_z1 polygon');
-        const fills = () => [getComputedStyle(document.querySelector('#n_z1 path')).fill];
+        const fills = () => [getComputedStyle(document.querySelector('#n_z1 rect')).fill];
         document.getElementById('theme').click(); seen.dark = fills(); seen.hash = location.hash;
         document.getElementById('theme').click(); seen.light = fills();
         """,

@@ -16,31 +16,50 @@ BEFORE_PATTERN = "(,=:[!&|?{};+>\n"
 
 
 def script(text: str) -> str:
-    """A script without comments and without blanks that separate nothing.
+    """A script without comments and without blanks that separate nothing; constants in a row are one statement.
 
     >>> script("const a = 'x  y', b = `${ a } !`;  // said twice\\n\\nif (a) {\\n  return /a b/.test(b) ;\\n}")
-    "const a='x  y',b=`${ a } !`;if(a){return/a b/.test(b);}"
+    "const a='x  y',b=`${a} !`;if(a){return/a b/.test(b)}"
+    >>> script("const a = () => { f(); g(); };\\nconst b = 1; h(); const c = 2; for (;;);")
+    'const a=()=>{f();g()},b=1;h();const c=2;for(;;);'
     >>> script("const blank = t => /^[ ] +$/.test(t);")
     'const blank=t=>/^[ ] +$/.test(t);'
     """
     out: list[str] = []
-    at, gap = 0, ""
+    begun = [""]  # the first word of the statement, for each open bracket
+    before: list[str] = []  # and the word before the bracket
+    at, gap, head = 0, "", ""
 
     def add(token: str) -> None:
-        nonlocal gap
+        nonlocal gap, head
+        if out[-1:] == [";"]:
+            first, begun[-1] = begun[-1], ""
+            if token == "}" and (out[-2] != ")" or head not in ("for", "while", "if")):  # there it is an empty body
+                out.pop()
+            elif token == first == "const":
+                out[-1], begun[-1], gap = ",", "const", ""
+                return
+        begun[-1] = begun[-1] or token
+        if token in "([{":
+            begun.append("")
+            before.append(out[-1] if out else "")
+        elif token in ")]}":
+            begun.pop()
+            head = before.pop()
         last = out[-1][-1] if out else "\n"
         joined = (_is_word(last) and _is_word(token[0])) or (last == token[0] and last in "+-/")
         if gap and joined:
             out.append(" ")
         elif gap == "\n" and last not in "{;,(\n" and token[0] not in "})":
             out.append("\n")
+            begun[-1] = token
         out.append(token)
         gap = ""
 
     while at < len(text):
         if text[at] == "`":
             end = words.template_parts(text, at + 1)[2]
-            add(text[at:end])
+            add(_template(text[at:end]))
             at = end
             continue
         if text[at] == "/" and text[at + 1 : at + 2] not in ("/", "*"):
@@ -58,6 +77,17 @@ def script(text: str) -> str:
             add(found[0])
         at = found.end()
     return "".join(out)
+
+
+def _template(text: str) -> str:
+    """A template literal with its expressions as a page carries them, and templates within it as parts of its text."""
+    first, *parts = words.template_parts(text, 1)[0]
+    made = f"`{first}"
+    for expression, part in zip(words.template_parts(text, 1)[1], parts, strict=True):
+        code = script(expression)
+        is_text = code[0] == "`" and words.template_parts(code, 1)[2] == len(code)
+        made += (code[1:-1] if is_text else f"${{{code}}}") + part
+    return f"{made}`"
 
 
 def _is_word(char: str) -> bool:
@@ -127,7 +157,9 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
     svg = re.sub("\u00a0+(?=</text>)", "", svg)  # room that was left for longer numbers
     svg = re.sub(r"<text[^>]*>\s*</text>\n|<desc>[^<]*</desc>\n", "", svg)
     svg = re.sub(r' (d|points|x|y)="([^"]*)"', _rounded, svg)
+    svg = re.sub(r'(<polygon [^>]*points="(\S+) [^"]*) \2"', r'\1"', svg)  # it ends where it began in any case
     svg = re.sub(r'(?<= d=")M([-\d.,]+)C([^"a-zA-Z]+)(?=")', _straight, svg)
+    svg = re.sub(rf'<path([^>]*) d="{CARD}"', _rectangle, svg)
     looks: dict[str, str] = {}
 
     def named(found: re.Match[str]) -> str:
@@ -138,7 +170,7 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
         look = looks.setdefault(rule, f"s{len(looks)}")
         return f'<{found[1]} class="{look}"{LOOKS.sub("", found[2])}>'
 
-    svg = re.sub(r"<(path|polygon|polyline|ellipse|text)((?: [\w:-]+=\"[^\"]*\")+/?)>", named, svg)
+    svg = re.sub(r"<(path|rect|polygon|polyline|ellipse|text)((?: [\w:-]+=\"[^\"]*\")+/?)>", named, svg)
     return svg, "".join(f".picture .{look}{{{rule}}}" for rule, look in looks.items())
 
 
@@ -152,6 +184,18 @@ def _rounded(found: re.Match[str]) -> str:
     """Coordinates to a tenth of a point."""
     places = re.sub(r"-?\d+\.\d{2}", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), found[2])
     return f' {found[1]}="{places}"'
+
+
+CORNER = r"C\S+ \S+ ([-\d.]+),([-\d.]+)"
+CARD = rf"M[-\d.]+,([-\d.]+)H([-\d.]+){CORNER}V[-\d.]+{CORNER}H[-\d.]+{CORNER}V[-\d.]+{CORNER}"
+
+
+def _rectangle(found: re.Match[str]) -> str:
+    """A path round four corners as a rectangle."""
+    low, bend, right, _, _, top, left = map(float, found.groups()[1:8])
+    place = {"x": left, "y": top, "width": right - left, "height": low - top, "rx": right - bend}
+    said = (f' {name}="{x:.1f}"'.replace('.0"', '"') for name, x in place.items())
+    return f"<rect{found[1]}{''.join(said)}"
 
 
 def _straight(found: re.Match[str]) -> str:

@@ -62,6 +62,11 @@ class Live:
     record: dict[str, Any]
     arrays: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def checked(self) -> set[str]:
+        """The operands whose rules the page compares with differences itself."""
+        return {f"{head}/{i}" for head, i, *_ in self.record["nudges"]} & self.record["s"].keys()
+
 
 def live_of(scene: Scene, story: Story) -> Live:
     """The programs of a scene of one scalar output, whose notation keeps origins.
@@ -378,7 +383,7 @@ class _Traced:
         }
 
     def _card(self, card: Card) -> dict[str, Any]:
-        said: dict[str, Any] = {"name": card.name, "role": card.role, "shape": list(card.shape)}
+        said: dict[str, Any] = {"role": card.role, "shape": list(card.shape)}
         if card.node is not None:
             said["in"] = [[s.index, s.tail.key, int(s.passes), s.mark] for s in card.sockets]
         return said

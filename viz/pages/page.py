@@ -35,7 +35,7 @@ from viz.pages import lean
 from viz.pages.emitted import TOKENS, as_json, assets, body, document, text, variables
 from viz.pages.lines import user_line
 from viz.pages.live import Live, NotLive, check_size, live_of
-from viz.pages.steps import TIGHT, Section, Step, Story
+from viz.pages.steps import PRODUCT_OF_TWO, TIGHT, Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
 from viz.recorded.scene import Card, Scene
 from viz.recorded.validation import is_function, members, named
@@ -203,11 +203,11 @@ class _Document:
         self.graph, self.sheet = (None, "") if picture is None else _drawing(picture)
         if live is not None and self.graph is not None:  # its script writes them
             self.graph = re.sub(r'(?s)<g id="a_f_\w+"><title>[^<]*</title>\n(.*?)</g>\n', r"\1", self.graph)
-            self.graph = re.sub(r'(<g id="a_(?!\w+_glab")\w+"><title>)[^<]*', r"\1", self.graph)
+            self.graph = re.sub(r'(<g id="a_\w+">)<title>[^<]*</title>\n', r"\1", self.graph)
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
-        drawn, live = self.graph is not None, self.live
+        drawn, live, cards = self.graph is not None, self.live, self.scene.cards
         wrong = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         data = self._data()  # first, because it collects the arrays
         kinds = {
@@ -217,7 +217,11 @@ class _Document:
             "recorded": live is None and bool(self.reason),
             "long": len(self.steps) > FLAT,
             "tensors": not self.scene.scalar,
-            "parameters": any(card.role == PARAM for card in self.scene.cards),
+            "parameters": any(card.role == PARAM for card in cards),
+            "integers": any(card.node is None and card.value.dtype.kind != "f" for card in cards),
+            "shared": any(len(card.uses) > 1 for card in cards),
+            "mine": bool(self.lines),
+            "doubted": wrong > 0 or any(step.doubt for step in self.steps),
             "large": any("p" in shown for shown in self.story.arrays.shown),
             "wrong": wrong > 0,
         }
@@ -250,7 +254,6 @@ class _Document:
         self.lines: dict[tuple[str, str], int] = {}
         steps = [self._step(step, codes) for step in self.steps]
         data: dict[str, Any] = {
-            "flat": FLAT,
             "steps": steps,
             "codes": [(said, words.matched(where)) for said, where in codes],
             "lines": [(said, words.matched(where)) for said, where in self.lines],
@@ -260,10 +263,15 @@ class _Document:
                 for s in card.sockets
                 for letter in "fb"
             },
-            "sections": [self._section(section) for section in self.story.sections],
-            "cards": {} if self.graph is not None else self._cards(),
             "names": {card.key: card.name for card in self.scene.cards},
         }
+        if self.graph is None:
+            data["cards"] = self._cards()
+        if self.graph is None or len(steps) > FLAT:
+            data["sections"] = [self._section(section) for section in self.story.sections]
+            data["flat"] = FLAT
+            for said, step in zip(steps, self.steps, strict=True):
+                said["sec"] = step.section
         data["arrays"] = self.story.arrays.shown
         if not self.scene.scalar:
             data["thumb"] = [style.THUMB_ROWS, style.THUMB_COLUMNS]
@@ -294,21 +302,24 @@ class _Document:
             "eq": step.eq,
             "show": [cell for cell in step.show if self._has(cell)],
             "edges": [edge for edge in step.edges if edge in self.drawn],
-            "sec": step.section,
         }
         if (mine := user_line(step.card)) is not None:
             said["mine"] = self.lines.setdefault(mine, len(self.lines))
         if step.link:
-            said |= {"link": step.link} | ({"terms": step.terms} if step.terms else {})
+            said |= {"link": step.link} | ({"terms": step.terms} if step.terms not in ([], PRODUCT_OF_TWO) else {})
         if step.entry:
             said["entry"] = step.entry
         if step.verdict is not None:
             said["check"] = [step.verdict.kind, step.verdict.words]
+            if self.live is not None and step.verdict.kind == "ok" and step.socket in self.live.checked:
+                said["check"].pop()  # the page checks it itself
         if step.doubt:
             said["doubt"] = step.doubt
         if step.complete is not None and step.complete.gradient is not None:
-            said["size"] = [step.complete.name, _number(numbers.root_mean_square(step.complete.gradient))]
-            if self.live is not None:
+            size = numbers.root_mean_square(step.complete.gradient)
+            said["size"] = [step.complete.name, size if np.isfinite(size) else str(size)]
+            if self.live is not None:  # which computes it again
+                said["size"][1] = float(f"{size:.2g}") if np.isfinite(size) else str(size)
                 said["whole"] = step.complete.key
         if self.live is not None and step.socket:
             said["socket"] = step.socket
@@ -413,10 +424,6 @@ def _tag(name: str) -> str:
     return clipped(name if len(name) <= style.NAME_LENGTH_INSIDE else name.rpartition(".")[2], style.NAME_LENGTH_INSIDE)
 
 
-def _number(x: float) -> float | str:
-    return x if x == x and abs(x) != float("inf") else str(x)
-
-
 def _drawing(picture: Picture) -> tuple[str | None, str]:
     """The SVG to be put into the page, without what the page says itself, and its style sheet; None where no engine can
     draw it.
@@ -426,7 +433,7 @@ def _drawing(picture: Picture) -> tuple[str | None, str]:
         drawn = picture.svg()
     except RenderError:
         return None, ""
-    drawn = drawn[drawn.index("<svg") :]
+    drawn = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn[drawn.index("<svg") :])
     colours = {getattr(style.LIGHT, name): name for name in TOKENS}
     drawn, sheet = lean.drawing(words.markup(drawn, picture.names), colours)
     width = re.search(r'width="([\d.]+)pt"', drawn)

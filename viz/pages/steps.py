@@ -39,6 +39,8 @@ SECTIONS = 60  # of a page; if there are more, modules are joined
 SECTION = 60  # operations; a longer section is cut
 PIECE = 40  # into pieces of so many
 
+PRODUCT_OF_TWO = [[[[0, 0], [1, 0]]]]  # the terms of a number that is upstream times local
+
 # rules over windows in words
 BACK = {
     "conv": "Each output of the convolution is read back through its window.",
@@ -53,6 +55,9 @@ BACK = {
 }
 
 MEET = "{used}, and each use changes {end}, so the gradients are added. Now the gradient is complete."
+
+RATE = "{by} is a rate: when {name} grows by a small h, {end} changes by {by} · h."
+RATES = "Each entry is a rate: when that entry of {name} grows by a small h, {end} changes by the rate times h."
 
 # ---------------------------------------------------------------- arrays
 
@@ -85,7 +90,7 @@ def is_small(array: np.ndarray, room: tuple[int, int] = ROOM) -> bool:
 
 
 def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str, Any]:
-    record: dict[str, Any] = {"n": numbers.shape(array.shape)}
+    record: dict[str, Any] = {"n": numbers.shape(array.shape)} if array.ndim else {}
     if not array.size:
         return record | {"c": say("empty")}
     if array.ndim == 0:
@@ -436,6 +441,8 @@ class Story:
         if not whole:
             used = say("{used}: this is addend {nth} of {of}.", used=self._used(tail), nth=nth, of=of)
             why = words.joined(why, used)
+        elif tail.node is None:
+            why = words.joined(why, self._rate(tail))
         show = [f"a_{tail.key}_glab", f"a_{head.key}_adds{socket.index}"]
         if len(uses) > 1:
             show.append(f"a_{tail.key}_g{min(uses.index(socket), len(addends(tail)))}")
@@ -485,7 +492,7 @@ class Story:
             loose = local.level < PRODUCT or local.text.startswith("-")
             said = f"{up} · {f'({local.text})' if loose else local.text}"
             why = reason(socket, self._told(value, "local"), self._told_card)
-            return said, [*eq, _sign("="), result], "lin", [[[[0, 0], [1, 0]]]], why, ""
+            return said, [*eq, _sign("="), result], "lin", PRODUCT_OF_TWO, why, ""
         sent = socket.sent
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
         lead = [_sign("Σ")] if summed else []
@@ -586,6 +593,11 @@ class Story:
         also = say(" and is an output itself") if card in self.seeds else ""
         return say(times, name=card.name, n=n) + also
 
+    def _rate(self, leaf: Card) -> str:
+        """The meaning of the gradient of a leaf."""
+        meaning = RATES if leaf.value.ndim else RATE
+        return say(meaning, by=self.by(leaf), name=leaf.name, end=self.scene.end)
+
     def _addend(self, socket: Socket) -> str:
         """The gradient that a use sends, as a formula of its upstream gradient."""
         g = self.scene.say.symbol(self.by(socket.head), socket.head.gradient)
@@ -624,7 +636,9 @@ class Story:
             tail,
             tag=f"Σ {tail.name}",
             title=say("{n} gradients meet at {name}", n=len(several), name=tail.name),
-            words=say(MEET, used=self._used(tail), end=self.scene.end),
+            words=words.joined(
+                say(MEET, used=self._used(tail), end=self.scene.end), "" if tail.node else self._rate(tail)
+            ),
             form=f"{by} = {written}",
             code=walk_line("+ part"),
             eq=eq,

@@ -11,6 +11,7 @@ import autograd as ag
 import nn
 from tests.viz.pages.browser import browse, needs_chromium
 from viz.drawing.errors import DrawingError
+from viz.drawing.numbers import scalar
 from viz.pages import live
 from viz.pages.page import step_through
 from viz.recorded.scene import Scene
@@ -41,7 +42,8 @@ const told = () => Object.fromEntries([...document.querySelectorAll('svg.picture
   t => [t.parentNode.id, t.textContent]));
 const tile = (n, i = 0) => document.querySelectorAll('#tiles .tile')[n].querySelectorAll('.drag')[i];
 const state = () => ({told: told(), badge: $('badge').textContent, form: text('.form'), expand: text('#expand'),
-  check: document.querySelector('.check')?.textContent, slice: text('#slicehead'), words: text('#panel p')});
+  check: document.querySelector('.check')?.textContent, result: text('.tile.loss'),
+  slice: text('#slicehead'), words: text('#panel p')});
 """
 
 
@@ -175,6 +177,8 @@ class TestChanging:
         for state in ("start", "dragged", "keys", "typed", "drawing", "descent"):
             assert seen[state]["badge"].startswith("okall 2 gradients beside central differences"), state
             assert seen[state]["check"].startswith("okcentral difference at these numbers agrees"), state
+        assert seen["start"]["result"] == seen["back"]["result"] == "RESULTL = 0.07233"
+        assert seen["dragged"]["result"] == f"RESULTL = {scalar(float(neuron(w=2.4).data))}0.07233 at first"
         assert "slope -0.1058" in seen["start"]["slice"]
         assert "grows by 0·h, so the gradient is multiplied by 0" in seen["zero"]["words"]
         assert seen["wide"] <= 1380
@@ -448,8 +452,9 @@ def test_a_name_closes_no_script():
     assert page.html.count("</script>") == page.html.count("<script") == 2
 
 
-def test_the_page_of_a_neuron_is_small():
-    assert len(step_through(neuron()).html.encode()) < 112_000
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_of_a_neuron_is_small(language):
+    assert len(step_through(neuron(), language=language).html.encode()) < 100_000
 
 
 def test_no_script_is_made_from_text():
@@ -473,6 +478,7 @@ class TestWaysToAsk:
             seen.again = rows();
             document.activeElement.blur(); key('p'); await frame();
             seen.paths = all_('.walks button', b => [b.children[0].textContent, b.children[2].textContent]);
+            seen.rates = all_('.walks .form')[0];
             seen.sum = all_('#paths .form').at(-1);
             const lit = () => all_('.edge.lit', e => e.id);
             seen.lit = lit(); document.querySelectorAll('.walks button')[2].focus(); seen.one = lit();
@@ -514,6 +520,7 @@ class TestWaysToAsk:
         assert {"Δ +0.6100", "Δ +1.766"} <= set(deltas)
         t1 = "L → t4 → t1 → x"
         assert [path for path, _ in seen["paths"]] == [t1, t1, "L → t4 → t3 → t2 → x", "L → x"]
+        assert seen["rates"] == "∂L/∂t4 · ∂t4/∂t1 · ∂t1/∂x (left)"
         assert seen["paths"][2][1] == "1 × 1 × 0.5000 × 20.09 = 10.04"
         assert seen["sum"] == "3 + 3 + 10.04 + 1 = 17.04"
         assert len(seen["lit"]) == 8

@@ -1,16 +1,21 @@
 'use strict';
 /* Every page has this: elements, numbers as `viz.drawing.numbers` writes them, the theme. */
+const { abs, ceil, floor, max, min, round } = Math;
 const NS = 'http://www.w3.org/2000/svg';
-const el = id => document.getElementById(id), all = (query, within = document) => [...within.querySelectorAll(query)];
+const el = id => document.getElementById(id), one = (query, within = document) => within.querySelector(query);
+const listen = (place, type, then, options) => place.addEventListener(type, then, options), bounds = e => e.getBoundingClientRect();
+const all = (query, within = document) => [...within.querySelectorAll(query)];
 /* a name that runs from right to left turns nothing around it */
 const apart = s => String(s).replace(/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+/g, '\u2068$&\u2069');
 const esc = s => apart(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
-const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
+const clamp = (v, low, high) => max(low, min(high, v));
 
+function attr(e, attributes) { for (const key in attributes) e.setAttribute(key, attributes[key]); }
+const toggle = (button, is) => attr(button, { 'aria-pressed': is });
 /* an element of SVG, with attributes, at the end of its parent */
 function shape(name, attributes = {}, parent = null, text = null) {
   const made = document.createElementNS(NS, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  attr(made, attributes);
   if (text !== null) made.textContent = text;
   parent?.append(made);
   return made;
@@ -55,9 +60,9 @@ function exponential(x, decimals) {
 /* 4 significant digits, an exact integer bare, 3 digits and `e` below 1e-3 and from 1e4 */
 function scalar(x) {
   if (!Number.isFinite(x)) return notFinite(x);
-  if (Number.isInteger(x) && Math.abs(x) < 1e4) return String(x);
+  if (Number.isInteger(x) && abs(x) < 1e4) return String(x);
   const text = x.toPrecision(4);
-  return Math.abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
+  return abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
 }
 /* a size with 2 digits */
 function rms(x) {
@@ -89,10 +94,10 @@ function theme(button, changed = () => {}) {
     changed();
   }
   const linked = () => set(new URLSearchParams(location.hash.slice(1)).get('theme'));
-  button.addEventListener('click', () => set(isDark() ? 'light' : 'dark'));
-  system().addEventListener('change', () => set(''));
-  addEventListener('hashchange', linked);
+  listen(button, 'click', () => set(isDark() ? 'light' : 'dark'));
+  listen(system(), 'change', () => set(''));
+  listen(window, 'hashchange', linked);
   /* the page around this one, and nobody else, may say which; it says nothing else */
-  addEventListener('message', e => { if (e.source === parent && parent !== window) set(e.data?.theme); });
+  listen(window, 'message', e => { if (e.source === parent && parent !== window) set(e.data?.theme); });
   linked();
 }

@@ -5,15 +5,15 @@ function turn(to) {
   if (way === 'predict' && to !== way) { view.all = true; document.body.classList.remove('asking'); }
   const begin = to === 'predict' && way !== to;
   way = to;
-  ways.forEach(b => b.setAttribute('aria-pressed', b.dataset.way === way));
+  ways.forEach(b => toggle(b, b.dataset.way === way));
   el('panel').hidden = way === 'nudge' || way === 'paths';
   el('nudge').hidden = way !== 'nudge';
   el('paths').hidden = way !== 'paths';
   if (way === 'predict') { view.all = false; view.picked = true; document.body.classList.add('asking'); }
-  go(begin ? Math.max(0, S.findIndex((_, i) => masked(i))) : cur, false);
+  go(begin ? max(0, S.findIndex((_, i) => masked(i))) : cur, false);
 }
 ways.forEach(b => { b.onclick = () => turn(b.dataset.way); });
-addEventListener('keydown', e => {
+listen(window, 'keydown', e => {
   const to = { n: 'nudge', p: 'paths', w: 'why', q: 'predict' }[e.key.toLowerCase()];
   if (!to || e.ctrlKey || e.metaKey || e.altKey || /INPUT|TEXTAREA/.test(e.target.tagName)) return;
   turn(to); e.preventDefault();
@@ -34,35 +34,37 @@ function moves(ids, at, h) {
   Q.run();
   return found;
 }
-const largest = (a, b) => a.reduce((most, x, i) => Math.abs(x - b[i]) > Math.abs(most) ? x - b[i] : most, 0);
+const largest = (a, b) => a.reduce((most, x, i) => abs(x - b[i]) > abs(most) ? x - b[i] : most, 0);
 function nudging() {
-  const k = axis.key, at = axis.at, id = named(k, at), E = K[V.end].name, g = gradient(k), before = new Map(Object.keys(K).map(n => [n, value(n)]));
+  const k = axis.key, at = axis.at, id = named(k, at), g = gradient(k), before = new Map(Object.keys(K).map(n => [n, value(n)]));
   const used = users(k).filter(u => nudges.get(u.id)), box = el('nudge'), L = loss();
-  if (!used.length) { box.innerHTML = `<div class="eyebrow">${say`Nudge`}</div><h2>${esc(id)}</h2><p>${k === V.end ? say`${esc(E)} is the end: nothing is computed from it. Choose another number.` : say`Its entries are whole numbers: they have no small changes. Choose another number.`}</p>`; return; }
+  if (!used.length) { box.innerHTML = `<div class="eyebrow">${say`Nudge`}</div><h2>${esc(id)}</h2><p>${k === V.end ? say`${esc(END)} is the end: nothing is computed from it. Choose another number.` : say`Its entries are whole numbers: they have no small changes. Choose another number.`}</p>`; return; }
   const after = moves(used.map(u => u.id), at, hop), real = after.get(V.end)[0] - L, ways = used.map(u => ({ u, guess: sent(u.id) ? sent(u.id)[at] * hop : null, real: moves([u.id], at, hop).get(V.end)[0] - L }));
-  const guess = g ? g[at] * hop : null, top = Math.max(Math.abs(guess || 0), Math.abs(real), ...ways.flatMap(w => [Math.abs(w.guess || 0), Math.abs(w.real)])) || 1;
-  const bar = (x, cls) => x === null ? `<td></td><td class="num">${say`none`}</td>` : `<td class="bar"><i class="${cls}" style="width:${clamp(Math.abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
-  const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">${say`actual Δ${esc(E)}`}</td>${bar(y, 'act')}</tr></tbody>`;
+  const guess = g ? g[at] * hop : null, top = max(abs(guess || 0), abs(real), ...ways.flatMap(w => [abs(w.guess || 0), abs(w.real)])) || 1;
+  const bar = (x, cls) => x === null ? `<td></td><td class="num">${say`none`}</td>` : `<td class="bar"><i class="${cls}" style="width:${clamp(abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
+  const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">${say`actual Δ${esc(END)}`}</td>${bar(y, 'act')}</tr></tbody>`;
   const half = moves(used.map(u => u.id), at, hop / 2).get(V.end)[0] - L, off = guess === null ? 0 : real - guess, less = guess === null ? 0 : half - guess / 2;
+  /* only: shared */
   const rows = used.length > 1 ? ways.map(w => row(say`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? say`no gradient` : `${scalar(sent(w.u.id)[at])} × ${factor(hop)}`, w.guess, w.real)).join('') : '';
+  const shared = used.length > 1 ? `<p>${say`${esc(K[k].name)} is used ${used.length} times. Each use moves ${esc(END)} by its own share, and the shares add up: this is why the gradient is a sum.`}</p>` : '';
+  /* end */
   const rest = guess === null ? say`No gradient was asked for ${esc(K[k].name)}: only the actual change can be seen.`
-    : Math.abs(off) <= 1e-9 * (Math.abs(real) + Math.abs(L)) ? say`Both agree exactly: along this number the loss is a straight line.`
+    : abs(off) <= 1e-9 * (abs(real) + abs(L)) ? say`Both agree exactly: along this number the loss is a straight line.`
     : say`They differ by ${scalar(off)}: the gradient is the slope at this point, and the loss is curved. With half of h they differ by ${scalar(less)}.`;
-  const shared = used.length > 1 ? `<p>${say`${esc(K[k].name)} is used ${used.length} times. Each use moves ${esc(E)} by its own share, and the shares add up: this is why the gradient is a sum.`}</p>` : '';
   const down = [...after].filter(([n, x]) => largest(x, before.get(n)) !== 0);
-  if (!box.querySelector('.drag')) {
+  if (!one('.drag', box)) {
     box.innerHTML = `<div class="eyebrow">${say`What if this number were a little larger?`}</div><h2><span></span> + <span class="h"></span></h2><div></div>`;
-    box.put = draggable(box.querySelector('.h'), { label: say`h, by how much the number is moved`, step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
+    box.put = draggable(one('.h', box), { label: say`h, by how much the number is moved`, step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
   }
-  box.querySelector('h2 span').textContent = id;
+  one('h2 span', box).textContent = id;
   box.put(short(hop));
-  fill(box.lastChild, `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(E)} really changes by ${scalar(real)}.`}</p>` +
-    `<table class="moved">${rows}${row(used.length > 1 ? say`all together` : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>${shared}` +
+  fill(box.lastChild, `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(END)} really changes by ${scalar(real)}.`}</p>` +
+    `<table class="moved">/* only: shared */${rows}/* end */${row(used.length > 1 ? say`all together` : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>/* only: shared */${shared}/* end */` +
     `<h3>${say`The change runs down`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`);
   if (!svg) return;
   const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
   Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail]) => {
-    const e = el(`f_${tail}_${head}_${i}`), p = e && e.querySelector('path'), d = delta(tail);
+    const e = el(`f_${tail}_${head}_${i}`), p = e && one('path', e), d = delta(tail);
     if (!p || !d) return;
     e.classList.add('lit');
     tag(p.getPointAtLength(p.getTotalLength() / 2), `Δ ${signed(d)}`);
@@ -81,12 +83,14 @@ const isBare = Object.keys(V.l).length > 0;  // each operation has numbers for o
 /* how the result of a use moves for a move v of its operand alone: by its slope, or by a central difference */
 function along(u, v) {
   if (isBare) return [v[0] * slope(u.id)];
+  /* only: tensors */
   const x = nudges.get(u.id), from = value(u.tail);
-  const t = v.reduce((least, d, i) => d ? Math.min(least, step0(from[i]) / Math.abs(d)) : least, Infinity);
+  const t = v.reduce((least, d, i) => d ? min(least, step0(from[i]) / abs(d)) : least, Infinity);
   if (!x || t === Infinity) return new Float64Array(size(u.head));
   const [up, low] = [t, -t].map(by => { v.forEach((d, i) => { x[i] = by * d; }); Q.run(); return seen(u.head).slice(); });
   x.fill(0);
   return up.map((y, i) => (y - low[i]) / (2 * t));
+  /* end */
 }
 /* the paths from a number to the loss, {uses, part}: what comes along each is null where that would take too long */
 function walks(k, at) {
@@ -105,21 +109,23 @@ function walks(k, at) {
   return found;
 }
 function pathways() {
-  const k = axis.key, box = el('paths'), E = K[V.end].name, g = gradient(k), id = named(k, axis.at), entry = g && g[axis.at];
+  const k = axis.key, box = el('paths'), g = gradient(k), id = named(k, axis.at), entry = g && g[axis.at];
   const found = g ? walks(k, axis.at) : [], shown = found.slice(0, SEVERAL), isLong = shown.some(path => path.part === null);
   const chain = ({ uses }) => [...uses].reverse().map(u => K[u.head].name).concat(id).map(esc).join(' → ');
-  const rates = ({ uses }) => [...uses].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name}`).map(esc).join(' · ');
-  const product = ({ uses, part }) => isBare ? `${[...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')} = ${scalar(part)}` : say`carries ${scalar(part)}`;
+  const rates = ({ uses }) => [...uses].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name} ${u.mark}`.trim()).map(esc).join(' · ');
+  const product = ({ uses, part }) => isBare ? `${[...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')}${uses.length > 1 ? ` = ${scalar(part)}` : ''}` : say`carries ${scalar(part)}`;
   const total = shown.reduce((sum, path) => sum + path.part, 0), isPart = found.length > SEVERAL;
   const parts = shown.map((path, j) => (j ? factor : scalar)(path.part)).join(' + ');
-  const off = !isPart && Math.abs(total - entry) > 1e-4 * Math.max(Math.abs(total), Math.abs(entry), 1e-6);
+  const off = !isPart && abs(total - entry) > 1e-4 * max(abs(total), abs(entry), 1e-6);
   const many = found.length === 1 ? say`One path leads` : say`${isPart ? say`More than ${SEVERAL}` : found.length} paths lead`;
+  /* only: tensors */
   const entries = g && g.length > 1 && g.length <= 16 ? `<p class="entries">${[...g].map((x, i) => `<button type="button" data-at="${i}" aria-pressed="${i === axis.at}">${index(k, i)}</button>`).join('')}</p>` : '';
-  box.innerHTML = `<div class="eyebrow grad">${say`From ${esc(E)} to ${esc(id)}`}</div><h2>${esc(`∂${E}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
-    !g ? `<p>${say`No gradient was asked for ${esc(K[k].name)}.`}</p>` : k === V.end ? `<p>${say`${esc(E)} is the end itself: its gradient is 1.`}</p>`
-      : `${entries}<p>${say`${many} from ${esc(E)} to ${esc(id)}. Rates along a path multiply, and paths add up.`}</p>` +
-      (isBare ? '' : isLong ? `<p>${say`What each carries is left out: it would take longer than ${PATIENCE} ms for this network.`}</p>`
-        : `<p>${say`Each rate is a matrix. So this one entry is moved a little on each path alone, and ${esc(E)} moves by what the path carries.`}</p>`) +
+  /* end */
+  box.innerHTML = `<div class="eyebrow grad">${say`From ${esc(END)} to ${esc(id)}`}</div><h2>${esc(`∂${END}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
+    !g ? `<p>${say`No gradient was asked for ${esc(K[k].name)}.`}</p>` : k === V.end ? `<p>${say`${esc(END)} is the end itself: its gradient is 1.`}</p>`
+      : `/* only: tensors */${entries}/* end */<p>${say`${many} from ${esc(END)} to ${esc(id)}. ${esc(`∂${END}/∂${id}`)} is the rate at which ${esc(END)} changes with ${esc(id)}: rates along a path multiply, and paths add up.`}</p>` +
+      /* only: tensors */(isBare ? '' : isLong ? `<p>${say`What each carries is left out: it would take longer than ${PATIENCE} ms for this network.`}</p>`
+        : `<p>${say`Each rate is a matrix. So this one entry is moved a little on each path alone, and ${esc(END)} moves by what the path carries.`}</p>`) +/* end */
       `<ol class="walks">${shown.map((path, i) => `<li><button type="button" data-i="${i}"><b>${chain(path)}</b><span class="form">${rates(path)}</span>` +
         (isLong ? '' : `<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
       (isLong ? '' : `<p class="form grad num">${isPart ? say`These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +
@@ -135,7 +141,9 @@ function pathways() {
     b.onmouseenter = b.onfocus = b.onclick = () => light([shown[b.dataset.i]]);
     b.onmouseleave = b.onblur = () => light(shown);
   });
-  all('.entries button', box).forEach(b => { b.onclick = () => { axis.at = +b.dataset.at; pathways(); box.querySelector('[aria-pressed=true]').focus(); }; });
+  /* only: tensors */
+  all('.entries button', box).forEach(b => { b.onclick = () => { axis.at = +b.dataset.at; pathways(); one('[aria-pressed=true]', box).focus(); }; });
+  /* end */
 }
 
 /* ---------------------------------------------------------------- predict: the number is asked for before it is shown */
@@ -147,34 +155,37 @@ function asked(i) {
   if (ms.length < 2) return null;
   const last = ms[ms.length - 1], a = D.arrays[last.m];
   if (a.live === undefined || !view.array(last.m).r) return null;
-  const x = output(a.live), at = x.reduce((m, v, j) => Math.abs(v) > Math.abs(x[m]) ? j : m, 0);
-  const of = K[s.whole || s.card], k = s.ph === 'f' ? s.card : s.socket ? K[s.card].in.find(([j]) => `${s.card}/${j}` === s.socket)[1] : s.card;
-  return { x: x[at], at, k, name: `${s.ph === 'f' ? K[k].name : s.form.split(' = ')[0]}${x.length > 1 ? index(k, at) : ''}`, one: x.length === 1, of };
+  const x = output(a.live), at = x.reduce((m, v, j) => abs(v) > abs(x[m]) ? j : m, 0);
+  const k = s.ph === 'f' ? s.card : receiver(s);
+  return { x: x[at], at, k, name: `${s.ph === 'f' ? K[k].name : s.form.split(' = ')[0]}${x.length > 1 ? index(k, at) : ''}`, one: x.length === 1 };
 }
 view.known = i => masked(i) ? i - 1 : i;
 view.masked = () => masked(cur);
 view.ask = i => way === 'predict' ? asked(i) : null;
-const close = (a, b) => Math.abs(a - b) <= Math.max(6e-3 * Math.abs(b), b === 0 ? 1e-6 : 0);
+const close = (a, b) => abs(a - b) <= max(6e-3 * abs(b), b === 0 ? 1e-6 : 0);
 /* which mistake gives this number */
 function mistake(s, guess, ask) {
-  const E = K[V.end].name;
   if (s.socket && V.l[s.socket] !== undefined) {
     const G = gradient(s.card)[0], l = slope(s.socket), d = `∂${K[s.card].name}/∂${K[ask.k].name}`, up = by(s.card);
     if (close(guess, G) && !close(l, 1)) return say`That is the upstream gradient ${up} alone: the local derivative ${d} is missing as a factor.`;
     if (close(guess, l) && !close(G, 1)) return say`That is the local derivative ${d} alone: the upstream gradient ${up} is missing as a factor.`;
     if (close(guess, G + l)) return say`You added the two factors: rates along a path multiply.`;
     if (close(guess, G / l)) return say`You divided by ${d}: it is a factor.`;
+    /* only: shared */
     if (close(guess, gradient(ask.k)[0]) && !close(ask.x, gradient(ask.k)[0])) return say`That is the whole sum: here only the addend of this path is asked for.`;
-    if (close(Math.abs(guess), Math.abs(ask.x))) return say`The size is right, the sign is not: look at the signs of ${up} and ${d}.`;
+    /* end */
+    if (close(abs(guess), abs(ask.x))) return say`The size is right, the sign is not: look at the signs of ${up} and ${d}.`;
     return say`Not yet. It is upstream gradient times local derivative: ${up} · ${d}.`;
   }
+  /* only: shared */
   if (s.ph === 'b' && ask.one) {
     const parts = users(ask.k).filter(u => sent(u.id)).map(u => [u, sent(u.id)[0]]), missing = parts.find(([, x]) => x !== 0 && close(guess, ask.x - x));
     if (missing) return say`One addend is missing: the one through ${`${K[missing[0].head].name} ${missing[0].mark}`.trim()}.`;
     if (close(guess, parts.reduce((t, [, x]) => t * x, 1))) return say`You multiplied the addends: paths add up.`;
     return say`Not yet. ${parts.length} paths meet here, and what comes back along each is added up.`;
   }
-  if (close(Math.abs(guess), Math.abs(ask.x))) return say`The size is right, the sign is not.`;
+  /* end */
+  if (close(abs(guess), abs(ask.x))) return say`The size is right, the sign is not.`;
   return s.ph === 'f' ? say`Not yet. Put the numbers into ${s.form}.` : say`Not yet. Look at the row and the column, or at the entries, that meet in this place: ${s.form}.`;
 }
 function score() {
@@ -182,13 +193,12 @@ function score() {
   return known.length ? say`${first} of ${known.length} right at the first try.` : say`No answer yet.`;
 }
 function predicting() {
-  const box = document.createElement('div'), s = S[cur], ask = asked(cur), t = told.get(cur);
-  box.className = 'predict';
+  const box = element('div', { className: 'predict' }), s = S[cur], ask = asked(cur), t = told.get(cur);
   el('expand').before(box);
   if (!ask) { box.innerHTML = `<p>${say`Nothing is asked here. ${score()}`}</p>`; return; }
-  if (t && t.done) { box.innerHTML = `<p class="verdict badge"><b>${t.shown ? say`shown` : say`right`}</b>${say`${esc(ask.name)} = ${scalar(ask.x)}. ${score()}`} <button type="button">${say`Next question`}</button></p>`; box.querySelector('button').onclick = () => step(cur + 1); return; }
+  if (t && t.done) { box.innerHTML = `<p class="verdict badge"><b>${t.shown ? say`shown` : say`right`}</b>${say`${esc(ask.name)} = ${scalar(ask.x)}. ${score()}`} <button type="button">${say`Next question`}</button></p>`; one('button', box).onclick = () => step(cur + 1); return; }
   box.innerHTML = `<form><label>${esc(ask.name)} = <input autocomplete="off" aria-describedby="judged"></label> <button>${say`Check`}</button> <button type="button">${say`Show it`}</button></form><p id="judged" role="status">${t ? esc(t.said) : ''}</p><p>${score()}</p>`;
-  const input = box.querySelector('input'), now = told.get(cur) || { tries: 0, said: '' };
+  const input = one('input', box), now = told.get(cur) || { tries: 0, said: '' };
   if (t) { input.value = t.guess; }
   const answer = shown => {
     const guess = Number(input.value.trim().replace(',', '.').replace('\u2212', '-'));
@@ -200,10 +210,10 @@ function predicting() {
     now.said = now.done ? '' : mistake(s, guess, ask);
     told.set(cur, now);
     go(cur, now.done);
-    if (now.done) panel.querySelector('.predict button').focus(); else { const again = panel.querySelector('.predict input'); again.focus(); again.select(); }
+    if (now.done) one('.predict button', panel).focus(); else { const again = one('.predict input', panel); again.focus(); again.select(); }
   };
-  box.querySelector('form').onsubmit = e => { e.preventDefault(); answer(false); };
-  box.querySelector('form button[type=button]').onclick = () => answer(true);
+  one('form', box).onsubmit = e => { e.preventDefault(); answer(false); };
+  one('form button[type=button]', box).onclick = () => answer(true);
 }
 
 /* ---------------------------------------------------------------- all of them follow */

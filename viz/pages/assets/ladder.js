@@ -13,7 +13,7 @@ function rung(key, next) {
     line.className = 'from'; line.append(say`from `);
     c.from.forEach(k => {
       const b = document.createElement('button');
-      b.type = 'button'; b.textContent = C[k].name; b.title = `${C[k].name} ${D.arrays[C[k].v].n}`;
+      b.type = 'button'; b.textContent = C[k].name; b.title = `${C[k].name} ${D.arrays[C[k].v].n ?? '()'}`;
       b.onclick = () => { const i = cardAt.get(k); if (i !== undefined) { stop(); go(i); } else { unpeek(); halo(k, 'peek'); } };
       line.append(b);
     });
@@ -29,8 +29,8 @@ function rung(key, next) {
 }
 let opened = -1;  // the section that has opened by itself
 function open(i, on) {
-  const box = el('s_' + i), rows = box.querySelector('.rows');
-  box.querySelector('button').setAttribute('aria-expanded', on);
+  const box = el('s_' + i), rows = one('.rows', box);
+  one('button', box).setAttribute('aria-expanded', on);
   if (on && !rows.children.length)
     rows.append(...D.sections[i].cards.map((key, n, keys) => rung(key, keys[n + 1])));
   if (!on) rows.replaceChildren();
@@ -65,12 +65,12 @@ function climbed(known, back) {
     box.classList.toggle('todo', s.first > known);
     box.classList.toggle('now', S[cur].sec === i);
     box.classList.toggle('b', back);
-    box.querySelector('em')?.classList.toggle('todo', s.known > known);
+    one('em', box)?.classList.toggle('todo', s.known > known);
   });
 }
 all('.sec').forEach((box, i) => {
-  box.querySelector('button').onclick = () => {
-    const on = !box.querySelector('.rows').children.length;
+  one('button', box).onclick = () => {
+    const on = !one('.rows', box).children.length;
     open(i, on);
     if (opened === i) opened = -1;
     paint();

@@ -1,11 +1,12 @@
 /* ---------------------------------------------------------------- the programs, and where their numbers are */
 /* an array that programs share by its name, or one of a program's own; and how the numbers of an output lie in theirs */
 const given = (memory, name, Kind, length, initial) => Object.hasOwn(memory, name) ? memory[name] : initial ? memory[name] = initial() : new Kind(length);
-const placed = (data, shape, strides = shape.map((_, a) => shape.slice(a + 1).reduce((m, n) => m * n, 1)), offset = 0) => ({ data, shape, strides, offset });
+const many = shape => shape.reduce((a, b) => a * b, 1);
+const placed = (data, shape, strides = shape.map((_, a) => many(shape.slice(a + 1))), offset = 0) => ({ data, shape, strides, offset });
 const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = {}, probeMemory = {}, nudges = new Map();
-const P = see(seeMemory), whole = {};
+const P = see(seeMemory), whole = {}, size = k => many(K[k].shape);
 V.leaves.forEach(([key, inSee, inProbe, kind]) => {
-  memory[key] = seeMemory[inSee] ?? new Float64Array(K[key].shape.reduce((a, b) => a * b, 1));
+  memory[key] = seeMemory[inSee] ?? new Float64Array(size(key));
   if (inProbe) probeMemory[inProbe] = memory[key];
   start[key] = memory[key].slice();
   whole[key] = kind;
@@ -13,17 +14,18 @@ V.leaves.forEach(([key, inSee, inProbe, kind]) => {
 V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = new Float64Array(size)); });
 V.kept.forEach(([inSee, inProbe]) => { probeMemory[inProbe] = seeMemory[inSee]; });
 const Q = probe(probeMemory);
+for (const k in K) K[k].name = D.names[k];
 const leaves = V.leaves.map(l => l[0]), movable = leaves.filter(k => memory[k] instanceof Float64Array);
 const uses = {}, users = k => uses[k] || [];
 Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail, passes, mark]) => (uses[tail] ??= []).push({ head, i, passes, mark, id: `${head}/${i}` })));
 const params = leaves.filter(k => V.g[k] !== undefined && K[k].role === 'param');
 const trained = params.length ? params : leaves.filter(k => V.g[k] !== undefined);
-const size = k => K[k].shape.reduce((a, b) => a * b, 1);
 const ask = new URLSearchParams(location.hash.slice(1));
 
 /* the entries of a value, row by row */
 function flat(v) {
-  const { data, shape, strides, offset } = v, n = shape.reduce((a, b) => a * b, 1);
+  /* only: tensors */
+  const { data, shape, strides, offset } = v, n = many(shape);
   let dense = offset === 0 && data.length >= n, run = 1;
   for (let a = shape.length - 1; a >= 0; a--) { if (shape[a] > 1 && strides[a] !== run) dense = false; run *= shape[a]; }
   if (dense) return data.length === n ? data : data.subarray(0, n);
@@ -37,6 +39,8 @@ function flat(v) {
     }
   }
   return out;
+  /* end */
+  return v.data;
 }
 const output = i => flat(P.outputs[i]);
 const value = k => output(V.v[k]), gradient = k => V.g[k] === undefined ? null : output(V.g[k]);
@@ -44,34 +48,36 @@ const sent = id => V.s[id] === undefined ? null : output(V.s[id]), slope = id =>
 const loss = () => value(V.end)[0];
 const seen = k => K[k].in ? flat(Q.outputs[V.at[k]]) : memory[k];
 const probed = () => { Q.run(); return seen(V.end)[0]; };
-const by = k => `∂${K[V.end].name}/∂${K[k].name}`;
+const END = K[V.end].name, by = k => `∂${END}/∂${K[k].name}`;
 
 /* ---------------------------------------------------------------- arrays as text */
 
 /* only: tensors */
 /* one count of decimals for a table; an entry that would print as 0 is written with its power of ten */
 function entries(a) {
-  const top = a.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
+  const top = a.reduce((m, x) => Number.isFinite(x) ? max(m, abs(x)) : m, 0);
   if (a.every(x => !Number.isFinite(x) || (Number.isInteger(x) && top < 1e4))) return [...a].map(scalar);
-  const places = clamp(4 - Math.max(0, Math.floor(Math.log10(top) + 1e-12)), 0, 4);
+  const places = clamp(4 - max(0, floor(Math.log10(top) + 1e-12)), 0, 4);
   return [...a].map(x => {
     if (!Number.isFinite(x) || x === 0) return scalar(x);
     const s = x.toFixed(places);
-    return Math.abs(x) >= 1e4 || (+s === 0 || (Math.abs(x) < 1e-2 && top < 1e-2)) ? x.toExponential(+s === 0 ? 0 : 1).replace('e+', 'e') : s;
+    return abs(x) >= 1e4 || (+s === 0 || (abs(x) < 1e-2 && top < 1e-2)) ? x.toExponential(+s === 0 ? 0 : 1).replace('e+', 'e') : s;
   });
 }
-const cuts = (n, most) => Array.from({ length: Math.min(n, most) + 1 }, (_, i) => Math.round(i * n / Math.min(n, most)));
+const cuts = (n, most) => Array.from({ length: min(n, most) + 1 }, (_, i) => round(i * n / min(n, most)));
 function blocks(a, shape, rows = D.thumb[0], columns = D.thumb[1]) {
   const wide = shape[shape.length - 1] || 1, down = cuts(a.length / wide, rows), across = cuts(wide, columns);
   return down.slice(1).map((d, i) => across.slice(1).map((c, j) => {
     let t = 0;
-    for (let p = down[i]; p < d; p++) for (let q = across[j]; q < c; q++) t += Math.abs(a[p * wide + q]);
+    for (let p = down[i]; p < d; p++) for (let q = across[j]; q < c; q++) t += abs(a[p * wide + q]);
     return t / ((d - down[i]) * (c - across[j]));
   }));
 }
 const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from({ length: D.head[1] }, (_, i) => n - D.head[1] + i)] : [...Array(n).keys()];
 /* end */
 
+/* the operand that a step sends its gradient to */
+const receiver = s => s.socket ? K[s.card].in.find(([i]) => `${s.card}/${i}` === s.socket)[1] : s.card;
 /* a number with all its digits */
 const digits = x => Object.is(x, -0) ? '-0' : Number.isFinite(x) ? String(x) : notFinite(x);
 /* an array of the panel as it is now */
@@ -89,8 +95,8 @@ view.array = m => {
   if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[digits(x[0])]] });
   /* only: tensors */
   else if (a.p) {
-    const means = blocks(x, v.shape), top = Math.max(...means.flat().filter(Number.isFinite), 0) || 1;
-    made.p = means.map(line => line.map(y => Number.isFinite(y) ? clamp(Math.round(y / top * 6), 0, 6) : 9).join(''));
+    const means = blocks(x, v.shape), top = max(...means.flat().filter(Number.isFinite), 0) || 1;
+    made.p = means.map(line => line.map(y => Number.isFinite(y) ? clamp(round(y / top * 6), 0, 6) : 9).join(''));
     made.c = say`rms ${scalar(rootMeanSquare(x))}`;
   } else {
     const wide = v.shape[v.shape.length - 1], said = entries(x), dots = a.t.flat().includes('...');
@@ -113,13 +119,13 @@ view.size = i => S[i].whole ? rootMeanSquare(gradient(S[i].whole)) : S[i].size[1
 
 /* ---------------------------------------------------------------- the check: the same program, run beside */
 /* milliseconds of a run: the least of several, because the first are slow */
-const cost = Math.min(...Array.from({ length: 6 }, () => {
+const cost = min(...Array.from({ length: 6 }, () => {
   const t = performance.now();
   let n = 0;
   do { Q.run(); n++; } while (performance.now() - t < 1 && n < 20);
   return (performance.now() - t) / n;
 }));
-const step0 = x => 6e-6 * Math.max(1, Math.abs(x));
+const step0 = x => 6e-6 * max(1, abs(x));
 /* the result of f with x[k] moved by h both ways, and with it as it is */
 function around(x, k, h, f) {
   const was = x[k];
@@ -128,11 +134,11 @@ function around(x, k, h, f) {
 }
 function compared(g, k, x, f, mid, h) {
   const [up, low] = around(x, k, h, f), numeric = (up - low) / (2 * h);
-  const floor = 1e-6 * (1 + Math.abs(mid)), error = Math.abs(g - numeric) / Math.max(Math.abs(g), Math.abs(numeric), floor);
+  const least = 1e-6 * (1 + abs(mid)), error = abs(g - numeric) / max(abs(g), abs(numeric), least);
   const sides = [(up - mid) / h, (mid - low) / h];
-  const bent = Math.abs(sides[0] - sides[1]) > 1e-2 * Math.max(...sides.map(Math.abs), floor);
+  const bent = abs(sides[0] - sides[1]) > 1e-2 * max(...sides.map(abs), least);
   /* a rule may take a slope of either side, or one between: that of |x| at 0 is 0 */
-  const room = 1e-3 * Math.max(Math.abs(g), floor * 1e3), kink = bent && g >= Math.min(...sides) - room && g <= Math.max(...sides) + room;
+  const room = 1e-3 * max(abs(g), least * 1e3), kink = bent && g >= min(...sides) - room && g <= max(...sides) + room;
   return { numeric, error, kind: error < 1e-4 ? 'ok' : kink ? 'kink' : Number.isFinite(error) ? 'wrong' : 'lost' };
 }
 /* where a difference disagrees, shorter steps may agree: the function can be curved within a step, as 1/x is near 0 */
@@ -148,9 +154,9 @@ function graver(one, other) {
   const more = other ? KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) : 1;
   return more > 0 || (!more && one.error > other.error) ? one : other;
 }
-const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = Math.floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
+const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
 function check() {  // of many gradients some, evenly spread
-  const all_ = trained.reduce((n, k) => n + size(k), 0), every = Math.ceil(all_ / clamp(Math.floor(2 / cost), 1, 200)), mid = probed();
+  const all_ = trained.reduce((n, k) => n + size(k), 0), every = ceil(all_ / clamp(floor(2 / cost), 1, 200)), mid = probed();
   let worst = { kind: 'ok', error: 0 }, some = 0, next = 0;
   for (const k of trained) {
     const g = gradient(k), x = memory[k];
@@ -170,9 +176,9 @@ view.check = s => {
   const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/'), isRecorded = s.check[0] === 'wrong' && !changed;
   if (!x || !g) return changed ? null : s.check;
   const G = gradient(head), f = () => { Q.run(); return seen(head).reduce((t, y, i) => t + y * G[i], 0); }, mid = f();
-  const tail = K[head].in.find(([i]) => `${head}/${i}` === s.socket)[1], base = seen(tail).slice();
+  const tail = receiver(s), base = seen(tail).slice();
   let worst = null;
-  for (let k = 0; k < g.length; k += Math.ceil(g.length / clamp(Math.floor(3 / cost), 1, 64))) worst = graver({ ...verdict(g[k], k, x, f, mid, step0(base[k])), k }, worst);
+  for (let k = 0; k < g.length; k += ceil(g.length / clamp(floor(3 / cost), 1, 64))) worst = graver({ ...verdict(g[k], k, x, f, mid, step0(base[k])), k }, worst);
   Q.run();
   if (!worst) return s.check;
   const { kind, error, k, numeric } = worst, off = error ? error < 1e-3 ? error.toExponential(0) : short(error) : '0';
@@ -185,36 +191,40 @@ view.check = s => {
 
 /* ---------------------------------------------------------------- an entry of a leaf, as something to be dragged */
 
-const held = () => document.querySelector('.held');
+const held = () => one('.held');
 let axis = { key: trained[0] ?? movable[0], at: 0 };
 const named = (k, i) => K[k].name + index(k, i);
 function change(k, i, v) {
   const was = memory[k][i];
   memory[k][i] = v;
+  /* only: integers */
   if (whole[k]) { try { P.run(); Q.run(); } catch (error) { memory[k][i] = was; P.run(); el('live').textContent = String(error.message); return; } }
+  /* end */
   touched = true; axis = { key: k, at: i };
   update();
 }
 const tags = { param: say`PARAM`, input: say`INPUT`, target: say`TARGET` }, roles = { param: say`parameter`, input: say`input`, target: say`target` };
 const knob = (k, i) => ({
   label: `${named(k, i)}, ${roles[K[k].role] || K[k].role}`, step: whole[k] ? .1 : .01,
-  get: () => memory[k][i], set: v => change(k, i, whole[k] ? Math.round(v) : v), reset: () => change(k, i, start[k][i]),
+  get: () => memory[k][i], set: v => change(k, i, whole[k] ? round(v) : v), reset: () => change(k, i, start[k][i]),
   chosen: () => { axis = { key: k, at: i }; show(); },
 });
 
 /* ---------------------------------------------------------------- tiles: all that can be changed */
 const shows = [], rate = { lr: .1, start: .1 };
+const tiled = (kind, tag, name, foot) => element('div', { className: `tile ${kind}`, innerHTML: `<small>${tag}</small><div class="big num"><b title="${esc(name)}">${esc(name)}</b> = <span class="those"></span></div>${foot}` }, el('tiles'));
 movable.forEach(k => {
-  const t = document.createElement('div'), n = size(k), wide = K[k].shape[K[k].shape.length - 1] || 1, few = n <= 16 && wide <= 4;
-  t.className = `tile ${K[k].role}`; t.dataset.card = k;
-  t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b title="${esc(K[k].name)}">${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
-  el('tiles').append(t);
-  const box = t.querySelector('.those'), puts = [];
+  const t = tiled(K[k].role, tags[K[k].role] || '', K[k].name, '<div class="grad num"></div>');
+  const n = size(k), wide = K[k].shape[K[k].shape.length - 1] || 1, few = n <= 16 && wide <= 4, box = one('.those', t), puts = [];
+  t.dataset.card = k;
+  /* only: tensors */
   if (!n) box.textContent = say`empty`;
+  /* end */
   if (few) for (let i = 0; i < n; i++) {
-    const s = document.createElement('span');
-    box.append(s);
+    const s = element('span', {}, box);
+    /* only: tensors */
     if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); t.classList.toggle('row', wide > 2); }
+    /* end */
     const put = draggable(s, knob(k, i));
     puts.push(said => put(said[i]));
   } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
@@ -223,7 +233,6 @@ movable.forEach(k => {
     box.innerHTML = `<span></span> <small></small><button type="button" aria-label="${say`Another entry`}">…</button>`;
     const put = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
     box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
-    t.entry = i => { at = i; };
     puts.push(() => { put(scalar(memory[k][at])); box.children[1].textContent = index(k, at); });
   }
   /* end */
@@ -235,13 +244,16 @@ movable.forEach(k => {
   shows.push(tile);
 });
 {
-  const t = document.createElement('div');
-  t.className = 'tile knob';
-  t.innerHTML = `<small>${say`LEARNING RATE`}</small><div class="big num"><b>lr</b> = <span></span></div><small>${say`log scale`}</small>`;
-  el('tiles').append(t);
-  const put = draggable(t.querySelector('span'), { label: say`learning rate`, get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
+  const t = tiled('knob', say`LEARNING RATE`, 'lr', `<small>${say`log scale`}</small>`);
+  const put = draggable(one('span', t), { label: say`learning rate`, get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
   shows.push(() => put(short(rate.lr)));
   if (!trained.length) all('#knobs .acts button').forEach(b => { if (b.id !== 'reset') b.disabled = true; });
+}
+
+/* the result stands beside all that can be changed, with the value that it had at first */
+{
+  const t = tiled('loss', say`RESULT`, END, '<small></small>');
+  shows.push(() => { tell(one('.those', t), scalar(loss())); tell(t.lastChild, changed ? say`${scalar(begun)} at first` : ''); });
 }
 
 /* ---------------------------------------------------------------- the drawing's numbers */
@@ -253,10 +265,10 @@ function write() {  // all is written before anything is measured, so that the p
 }
 /* the box of a number: all digits are equally wide, so one that has been measured serves for others */
 function measured(dot) { return dot.boxes[dot.t.textContent.replace(/\d/g, '0')] ??= dot.t.getBBox(); }
-function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => line.setAttribute(n, v)); }
+function underline(line, c) { attr(line, { x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }); }
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
-function title(g, f) { const t = g.querySelector(':scope > title'); return () => tell(t, f()); }
+function title(g, f) { const t = one(':scope > title', g) ?? g.insertBefore(shape('title'), g.firstChild); cells.push(() => tell(t, f())); }
 const listed = a => a.length === 1 ? digits(a[0]) : a.length <= 16 ? `[${[...a].map(digits).join(', ')}]` : say`rms ${rootMeanSquare(a)}`;
 function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
   const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
@@ -265,7 +277,7 @@ function ending(t, f) {  // a text whose number is its end, or has only the mark
 /* only: tensors */
 function grid(g, ts, f, k) {  // the entries of an array, each ending where it ended
   ts.forEach((t, i) => {
-    t.setAttribute('x', +t.getAttribute('x') + t.getComputedTextLength()); t.setAttribute('text-anchor', 'end');
+    attr(t, { x: +t.getAttribute('x') + t.getComputedTextLength(), 'text-anchor': 'end' });
     t.textContent = t.textContent.trim();
     if (k && memory[k] && movable.includes(k)) handle(t, k, i);
   });
@@ -274,20 +286,19 @@ function grid(g, ts, f, k) {  // the entries of an array, each ending where it e
 /* end */
 /* a number of a leaf: to be dragged where it stands */
 function handle(t, k, i) {
-  const g = document.createElementNS(NS, 'g'), b = t.getBBox(), r = document.createElementNS(NS, 'rect'), u = document.createElementNS(NS, 'line');
-  const wide = Math.max(b.width, 18), left = t.getAttribute('text-anchor') === 'end' ? b.x + b.width - wide : b.x;
-  const room = K[k].shape.length ? 1 : 6;
-  Object.entries({ x: left - room, y: b.y - room, width: wide + 2 * room, height: b.height + 2 * room, class: 'hit' }).forEach(([n, v]) => r.setAttribute(n, v));
-  u.setAttribute('class', 'under');
+  const b = t.getBBox(), u = shape('line', { class: 'under' });
+  const wide = max(b.width, 18), left = t.getAttribute('text-anchor') === 'end' ? b.x + b.width - wide : b.x;
+  const room = K[k].shape.length ? 1 : 6, g = shape('g');
+  shape('rect', { x: left - room, y: b.y - room, width: wide + 2 * room, height: b.height + 2 * room, class: 'hit' }, g);
   underline(u, b);  // a line without a place would be at the origin, and widen its card
-  t.before(g); g.append(r, t, u);
+  t.before(g); g.append(t, u);
   const put = draggable(g, knob(k, i));
   dots.push({ t, u, said: '', boxes: {} });
   cells.push(() => put(t.textContent));
 }
 function array(g, f, k, gradient) {  // a cell of the drawing with a whole array in it
   const ts = texts(g).filter(isNumber), n = size(k);
-  cells.push(title(g, () => `${gradient ? by(k) : K[k].name} = ${listed(f())}`));
+  title(g, () => `${gradient ? by(k) : K[k].name} = ${listed(f())}`);
   if (!K[k].shape.length) {
     const t = texts(g).pop(), handled = !gradient && movable.includes(k);
     if (!t) return;
@@ -302,8 +313,8 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
     if (gradient && polygons.length >= means.flat().length) {
       const pixels = polygons.slice(-means.flat().length), told = texts(g).find(t => t.textContent.startsWith(say`rms`));
       cells.push(() => {
-        const m = blocks(f(), K[k].shape).flat(), top = Math.max(...m.filter(Number.isFinite), 0) || 1;
-        pixels.forEach((p, i) => p.setAttribute('fill', Number.isFinite(m[i]) ? D.ramps.g[clamp(Math.round(m[i] / top * 6), 0, 6)] : '#a3003f'));
+        const m = blocks(f(), K[k].shape).flat(), top = max(...m.filter(Number.isFinite), 0) || 1;
+        pixels.forEach((p, i) => p.setAttribute('fill', Number.isFinite(m[i]) ? D.ramps.g[clamp(round(m[i] / top * 6), 0, 6)] : '#a3003f'));
         if (told) told.textContent = say`rms ${scalar(rootMeanSquare(f()))}`;
       });
     } else cells.push(() => g.classList.toggle('stale', changed));
@@ -311,34 +322,39 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
   /* end */
 }
 if (svg) Object.entries(K).forEach(([k, c]) => {
-  const v = el(`a_${k}_val`), g = el(`a_${k}_grad`), several = users(k).filter(u => sent(u.id));
+  const v = el(`a_${k}_val`), g = el(`a_${k}_grad`);
   if (v) array(v, () => value(k), k, false);
-  if (g && V.g[k] !== undefined) array(g, () => gradient(k), k, true);
-  if (several.length > 1) {
-    let n = 0;
-    for (; el(`a_${k}_g${n}`); n++) {
-      const a = el(`a_${k}_g${n}`), u = several[n], t = texts(a).pop();
-      if (!isNumber(t) && t.textContent.includes(say`more`)) continue;
-      cells.push(title(a, () => say`from ${K[u.head].name} ${u.mark}: ${listed(sent(u.id))}`));
-      if (isNumber(t)) ending(t, () => scalar(sent(u.id)[0]));
-    }
+  if (g && V.g[k] !== undefined) {
+    array(g, () => gradient(k), k, true);
+    title(el(`a_${k}_glab`), () => say`gradient of ${END} with respect to ${c.name}`);
   }
+  /* only: shared */
+  const several = users(k).filter(u => sent(u.id));
+  if (several.length > 1) several.forEach((u, n) => {
+    const a = el(`a_${k}_g${n}`), t = a && texts(a).pop();
+    if (!a || (!isNumber(t) && t.textContent.includes(say`more`))) return;
+    title(a, () => say`from ${K[u.head].name} ${u.mark}: ${listed(sent(u.id))}`);
+    if (isNumber(t)) ending(t, () => scalar(sent(u.id)[0]));
+  });
+  /* end */
   (c.in || []).forEach(([i, tail]) => {
     const id = `${k}/${i}`, l = el(`a_${k}_vjp${i}`), e = el(`b_${tail}_${k}_${i}`), adds = el(`a_${k}_adds${i}`);
-    if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); const told = title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); cells.push(told); } }
+    if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); } }
     if (e && sent(id)) {
-      const t = all('text', e).pop(), deep = e.querySelector('g[id] > title');
+      const t = all('text', e).pop(), deep = one('g[id]', e);
       if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => tell(t, `${scalar(gradient(k)[0])} × ${factor(slope(id))} = ${scalar(sent(id)[0])}${tail}`)); }
-      if (deep) cells.push(() => tell(deep, say`gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`));
+      if (deep) title(deep, () => say`gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`);
     }
+    /* only: shared */
     if (adds && sent(id)) { const t = texts(adds).pop(); if (t.textContent.startsWith(say`adds `) && !t.textContent.includes(say`rms`)) cells.push(() => tell(t, say`adds ${scalar(sent(id)[0])}`)); }
+    /* end */
   });
   /* only: tensors */
   const loc = el(`a_${k}_loc`);
   if (loc) {  // the slopes of a function, or their mean
     const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith(say`mean`);
     const f = V.slopes && V.slopes[k] !== undefined ? () => output(V.slopes[k]) : null;
-    if (f) { cells.push(() => tell(t, `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`)); cells.push(title(loc, () => `${head} = ${listed(f())}`)); }
+    if (f) { cells.push(() => tell(t, `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`)); title(loc, () => `${head} = ${listed(f())}`); }
     else cells.push(() => loc.classList.toggle('stale', changed));
   }
   /* end */
@@ -361,7 +377,7 @@ function table() {
     if (g) r.children[3].textContent = listed(g);
   });
 }
-el('every').addEventListener('toggle', table);
+listen(el('every'), 'toggle', table);
 
 /* whether a part of the page is there from now on */
 function isThere(id, is) { const part = el(id); if (part.hidden === is) part.hidden = !is; return is; }
@@ -381,47 +397,46 @@ function slice() {
   const k = axis.key, x = value(k)[axis.at], L = loss(), all = gradient(k), g = all ? all[axis.at] : null, id = named(k, axis.at);
   const reachable = memory[k] ? !whole[k] : users(k).some(u => nudges.get(u.id));
   if (!isThere('slices', reachable && drawable(x))) return;
-  const wide = 2 ** Math.ceil(Math.log2(Math.max(4, Math.abs(x) * .75)));
-  let [a, b] = ranges.get(id) || [Math.floor(x) - wide, Math.ceil(x) + wide];
-  if (!held() && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = Math.floor(x) - wide; b = Math.ceil(x) + wide; }
+  const wide = 2 ** ceil(Math.log2(max(4, abs(x) * .75)));
+  let [a, b] = ranges.get(id) || [floor(x) - wide, ceil(x) + wide];
+  if (!held() && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = floor(x) - wide; b = ceil(x) + wide; }
   ranges.set(id, [a, b]);
-  const n = clamp(Math.floor(6 / cost), 13, 141), xs = Array.from({ length: n }, (_, i) => a + (b - a) * i / (n - 1)), ys = xs.map(v => lossAt(axis, v));
+  const n = clamp(floor(6 / cost), 13, 141), xs = Array.from({ length: n }, (_, i) => a + (b - a) * i / (n - 1)), ys = xs.map(v => lossAt(axis, v));
   Q.run();
-  const ok = [...ys, L].filter(drawable), top = Math.max(...ok, 0), low = Math.min(0, ...ok), span = top - low || 1, isDrawn = drawable(L);
+  const ok = [...ys, L].filter(drawable), top = max(...ok, 0), low = min(0, ...ok), span = top - low || 1, isDrawn = drawable(L);
   plot.begin([a, b], [low, low + span * 1.08]).line(xs.map((v, i) => [v, ys[i]]), 'line');
   const px = plot.x(x), py = plot.y(L), y0 = plot.y(low);
-  if (isDrawn && drawable(g)) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
+  if (isDrawn && drawable(g)) { const reach = min((b - a) * .22, g ? span * .6 / abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
   const next = isDrawn && trained.includes(k) && drawable(g);
   if (next) {
     const to = clamp(plot.x(clamp(x - rate.lr * g, a - (b - a), b + (b - a))), 40, 412), s = Math.sign(to - px);
-    if (Math.abs(to - px) > 5) plot.add('path', { class: 'jump', d: `M${px},${y0 - 9}H${to - s * 2}m${-s * 7},-5l${s * 7},5l${-s * 7},5` });
+    if (abs(to - px) > 5) plot.add('path', { class: 'jump', d: `M${px},${y0 - 9}H${to - s * 2}m${-s * 7},-5l${s * 7},5l${-s * 7},5` });
     plot.add('path', { class: 'axis', d: `M${px},${py}V${y0}`, 'stroke-dasharray': '2 3' });
   }
   const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: isDrawn ? clamp(py, 0, 150) : y0, r: 6 });
   dot.onpointerdown = !memory[k] ? null : ev => {
     ev.preventDefault(); dot.classList.add('held');
-    const r = plot.svg.getBoundingClientRect(), per = plot.width / r.width, { key, at } = axis;
+    const r = bounds(plot.svg), per = plot.width / r.width, { key, at } = axis;
     const move = e => change(key, at, +clamp(plot.unX((e.clientX - r.left) * per), a, b).toFixed(2));
     const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); };
-    addEventListener('pointermove', move); addEventListener('pointerup', end);
+    listen(window, 'pointermove', move); listen(window, 'pointerup', end);
   };
-  const E = K[V.end].name;
-  fill(el('slicehead'), say`${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">${say`slope ${scalar(g)}`}</span>`) + (next ? ` <span class="next">${say`→ next step`}</span>` : ''));
+  fill(el('slicehead'), say`${esc(END)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">${say`slope ${scalar(g)}`}</span>`) + (next ? ` <span class="next">${say`→ next step`}</span>` : ''));
   plot.end();
-  plot.svg.setAttribute('aria-label', say`${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : say` with slope ${scalar(g)}`}`);
+  attr(plot.svg, { 'aria-label': say`${END} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : say` with slope ${scalar(g)}`}` });
 }
 const curve = new Plot(el('losses'), 420, 92);
 let history_ = [], touched = false;
 function losses() {
-  const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(drawable), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
+  const h = [...history_, [loss(), touched]], n = max(20, h.length), ok = h.map(e => e[0]).filter(drawable), top = max(...ok, 1e-12), low = min(0, ...ok);
   const isMoved = isThere('descents', h.length > 1);
-  tell(el('losshead'), say`${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`);
+  tell(el('losshead'), say`${END} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`);
   if (!isMoved) return;
   curve.begin([0, n - 1], [low, low + (top - low) * 1.08]).line(h.map((e, i) => [i, e[0]]), 'line');
   h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'touched', d: `M${curve.x(i)},8V72` }); });
   if (drawable(loss())) curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
   curve.end();
-  curve.svg.setAttribute('aria-label', say`The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
+  attr(curve.svg, { 'aria-label': say`The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}` });
 }
 
 /* ---------------------------------------------------------------- which parameter should move most */
@@ -429,13 +444,13 @@ function ranking() {
   const rows = trained.map(k => ({ k, fall: rate.lr * gradient(k).reduce((t, g) => t + g * g, 0) })).sort((a, b) => b.fall - a.fall);
   const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
   if (!isThere('ranking', rows.length > 1)) return;
-  tell(el('rankhead'), say`What one step takes off ${K[V.end].name}, parameter by parameter`);
-  fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`expected`}</span><span class="v">${say`alone`}</span>` + shown.map(({ k, fall }) => {
+  tell(el('rankhead'), say`Which should change most? What one step of each takes off ${END}`);
+  fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`predicted`}</span><span class="v act">${say`actual`}</span>` + shown.map(({ k, fall }) => {
     const x = memory[k], was = x.slice(), g = gradient(k);
     x.forEach((_, i) => { x[i] -= rate.lr * g[i]; });
     const real = L - probed();
     x.set(was);
-    return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${Math.round(clamp(fall / top * 100, fall > 0 ? 1 : 0, 100))}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
+    return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${round(clamp(fall / top * 100, fall > 0 ? 1 : 0, 100))}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
   }).join('') + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : ''));
   Q.run();
 }
@@ -460,7 +475,7 @@ function refresh() {
   if (cost > 1) late = setTimeout(more, 120); else more();
   view.took = performance.now() - t;
   clearTimeout(said);
-  said = setTimeout(() => { el('live').textContent = say`${K[V.end].name} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => size(k) === 1 ? say`${by(k)} is ${scalar(gradient(k)[0])}` : say`${by(k)} has rms ${short(rootMeanSquare(gradient(k)))}`).join(', ')}.`; }, 500);
+  said = setTimeout(() => { el('live').textContent = say`${END} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => size(k) === 1 ? say`${by(k)} is ${scalar(gradient(k)[0])}` : say`${by(k)} has rms ${short(rootMeanSquare(gradient(k)))}`).join(', ')}.`; }, 500);
 }
 function moved(lr) { trained.forEach(k => { const x = memory[k], g = gradient(k).slice(); x.forEach((_, i) => { x[i] -= lr * g[i]; }); }); }
 function descend() {
@@ -470,11 +485,11 @@ function descend() {
   refresh();
 }
 let running = 0;
-function halt() { cancelAnimationFrame(running); running = 0; el('run').textContent = say`Run`; el('run').setAttribute('aria-pressed', 'false'); }
+function halt() { cancelAnimationFrame(running); running = 0; el('run').textContent = say`Run`; toggle(el('run'), false); }
 el('descend').onclick = () => { halt(); descend(); };
 el('run').onclick = () => {
   if (running) { halt(); return; }
-  el('run').textContent = say`Stop`; el('run').setAttribute('aria-pressed', 'true');
+  el('run').textContent = say`Stop`; toggle(el('run'), true);
   let last = 0;
   running = requestAnimationFrame(function go(t) {
     if (t - last > 60) { last = t; descend(); }
@@ -482,26 +497,27 @@ el('run').onclick = () => {
   });
 };
 el('reset').onclick = () => { halt(); history_ = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
-addEventListener('keydown', e => { if (/^[gG]$/.test(e.key) && !e.ctrlKey && !e.metaKey && !e.altKey && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
+listen(window, 'keydown', e => { if (/^[gG]$/.test(e.key) && !e.ctrlKey && !e.metaKey && !e.altKey && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
 
 /* where a number has been dragged, that was no click */
 let pressed = 0;
-main.addEventListener('pointerdown', e => { pressed = e.clientX; }, true);
-main.addEventListener('click', e => { if (Math.abs(e.clientX - pressed) > 2 && e.target.closest('.drag')) e.stopPropagation(); }, true);
+listen(main, 'pointerdown', e => { pressed = e.clientX; }, true);
+listen(main, 'click', e => { if (abs(e.clientX - pressed) > 2 && e.target.closest('.drag')) e.stopPropagation(); }, true);
 
 /* clicking a number in the drawing makes it the one whose slice is drawn */
 view.told = s => {
-  const k = s.ph === 'f' ? s.card : s.whole || (s.socket ? K[s.card].in.find(([i]) => `${s.card}/${i}` === s.socket)[1] : s.card);
+  const k = s.ph === 'f' ? s.card : s.whole || receiver(s);
   if (k !== axis.key && !held() && view.picked !== undefined) { axis = { key: k, at: 0 }; show(); }
 };
 el('all').onclick = () => { stop(); view.all = true; go(cur, false); };
 const painted = paint;
 paint = () => {
   painted();
-  el('all').setAttribute('aria-pressed', view.all);
+  toggle(el('all'), view.all);
   all('.tile[data-card] .grad').forEach(e => { e.style.visibility = view.all || !(cellAt.get(`a_${e.parentNode.dataset.card}_grad`) > cur) ? '' : 'hidden'; });
 };
 P.run();
+const begun = loss();
 /* the first learning rate: the largest round one with which a step makes the loss smaller */
 if (trained.length) {
   const L = loss(), was = trained.map(k => memory[k].slice());

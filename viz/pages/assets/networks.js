@@ -12,14 +12,14 @@ function onPaper(repaint) {
 }
 
 /* cells that are filled, one for each power of ten from 1e-7 to 1 */
-const decades = size => clamp(Math.round(Math.log10(size + 1e-300) + 7) + 1, 0, 8);
+const decades = size => clamp(round(Math.log10(size + 1e-300) + 7) + 1, 0, 8);
 /* rows of a table: `layers` of {name, note, size}; the word VANISHING for less than a hundredth of the largest */
 function gauges(table, layers) {
-  const most = Math.max(...layers.map(layer => layer.size));
+  const most = max(...layers.map(layer => layer.size));
   table.replaceChildren(...layers.map(({ name, note, size }) => {
     const row = element('tr'), head = element('th', { scope: 'row', textContent: `${name} ` }, row);
     element('small', { textContent: note }, head);
-    if (size < most / 100) element('b', { className: 'warn', textContent: say`▲ VANISHING 1/${Math.round(most / size).toLocaleString('en')}` }, head);
+    if (size < most / 100) element('b', { className: 'warn', textContent: say`▲ VANISHING 1/${round(most / size).toLocaleString('en')}` }, head);
     if (!Number.isFinite(size)) element('b', { className: 'warn', textContent: say`▲ NOT FINITE` }, head);
     const bar = element('span', { className: 'gauge', ariaHidden: 'true' }, element('td', {}, row));
     for (let k = 0; k < 8; k++) element('i', { className: k < decades(size) ? 'on' : '' }, bar);

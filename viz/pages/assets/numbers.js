@@ -13,33 +13,33 @@ function draggable(place, of) {
   /* `n` pixels from `v`; rounded, so that a number stays readable */
   function moved(v, n, by) {
     if (ratio) return +(v * ratio ** (n * by)).toPrecision(3);
-    const grain = step * Math.min(1, by);
-    return +(Math.round((v + n * step * by) / grain) * grain).toFixed(Math.max(0, Math.ceil(-Math.log10(grain))));
+    const grain = step * min(1, by);
+    return +(round((v + n * step * by) / grain) * grain).toFixed(max(0, ceil(-Math.log10(grain))));
   }
   place.classList.add('drag');
-  place.setAttribute('role', 'spinbutton');
+  attr(place, { role: 'spinbutton' });
   place.tabIndex = 0;
   let from = null, start = 0, far = false;
-  place.addEventListener('pointerdown', e => {
+  listen(place, 'pointerdown', e => {
     if (e.button) return;
     [from, start, far] = [of.get(), e.clientX, false];
     hold(place, e);
     place.focus({ preventScroll: true });
     if (e.pointerType === 'mouse') e.preventDefault();
   });
-  place.addEventListener('pointermove', e => {
+  listen(place, 'pointermove', e => {
     if (from === null) return;
     const n = e.clientX - start;
-    if (!far && Math.abs(n) < 3) return;
+    if (!far && abs(n) < 3) return;
     far = true;
     place.classList.add('held');
     put(moved(from, n, scale(e)));
   });
   for (const end of ['pointerup', 'pointercancel', 'lostpointercapture'])
-    place.addEventListener(end, () => { from = null; place.classList.remove('held'); });
-  place.addEventListener('dblclick', () => type());
-  place.addEventListener('focus', () => of.chosen?.());
-  place.addEventListener('keydown', e => {
+    listen(place, end, () => { from = null; place.classList.remove('held'); });
+  listen(place, 'dblclick', () => type());
+  listen(place, 'focus', () => of.chosen?.());
+  listen(place, 'keydown', e => {
     if (e.ctrlKey || e.metaKey) return;
     const n = { ArrowRight: 10, ArrowUp: 10, ArrowLeft: -10, ArrowDown: -10, PageUp: 100, PageDown: -100 }[e.key];
     if (n !== undefined) put(moved(of.get(), n, scale(e)));
@@ -54,8 +54,8 @@ function draggable(place, of) {
   /* a field in its place; Enter keeps what was typed, Escape does not */
   function type(first) {
     const field = element('input', { className: 'typed', inputMode: 'decimal', value: first ?? String(of.get()) });
-    field.setAttribute('aria-label', label());
-    const within = !(place instanceof SVGElement), box = place.getBoundingClientRect();
+    attr(field, { 'aria-label': label() });
+    const within = !(place instanceof SVGElement), box = bounds(place);
     if (within) { place.style.display = 'none'; place.after(field); }
     else {
       document.body.append(field);
@@ -73,12 +73,12 @@ function draggable(place, of) {
       if (keep && text !== '') put(Number(text));
       place.focus({ preventScroll: true });
     }
-    field.addEventListener('keydown', e => {
+    listen(field, 'keydown', e => {
       if (e.key === 'Enter') end(true);
       if (e.key === 'Escape') end(false);
       e.stopPropagation();
     });
-    field.addEventListener('blur', () => end(true));
+    listen(field, 'blur', () => end(true));
   }
   let last = '';
   return (text = scalar(of.get())) => {
@@ -86,26 +86,23 @@ function draggable(place, of) {
     if (known === last) return;
     last = known;
     if (!(place instanceof SVGElement)) tell(place, text);
-    place.setAttribute('aria-label', label());
-    place.setAttribute('aria-valuenow', of.get());
-    place.setAttribute('aria-valuetext', text);
+    attr(place, { 'aria-label': label(), 'aria-valuenow': of.get(), 'aria-valuetext': text });
   };
 }
 /* ---------------------------------------------------------------- a plot */
 
 function ticks(low, high, about = 4) {
-  const rough = (high - low) / about || 1, ten = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / about || 1, ten = 10 ** floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find(m => m * ten >= rough * .999) * ten, found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(+(k * step).toPrecision(10));
+  for (let k = ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(+(k * step).toPrecision(10));
   return found;
 }
 /* whether a number can be drawn: the range of larger ones would overflow */
-const drawable = y => Math.abs(y) < 1e300;
+const drawable = y => abs(y) < 1e300;
 class Plot {
   constructor(svg, width, height, edge = [8, 8, 20, 40]) {
     Object.assign(this, { svg, width, height, edge });  // edge: top, right, bottom, left
-    svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    svg.classList.add('plot');
+    attr(svg, { viewBox: `0 0 ${width} ${height}`, class: 'plot' });
   }
   /* with axes that reach from low to high; what stood behind them is drawn over, and removed by `end` */
   begin(x, y) {

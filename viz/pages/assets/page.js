@@ -1,6 +1,6 @@
 /* Numbers and sentences come from Python, in the JSON above, and this shows them. A live page replaces what `view` says. */
-const D = JSON.parse(document.getElementById('data').textContent), S = D.steps, C = D.cards;
-const main = el('graph'), panel = el('panel'), svg = main.querySelector('svg.picture'), root = el('graph0');
+const D = JSON.parse(el('data').textContent), S = D.steps, C = D.cards;
+const main = el('graph'), panel = el('panel'), svg = one('svg.picture', main), root = el('graph0');
 const nF = S.filter(s => s.ph === 'f').length;
 const still = () => matchMedia('(prefers-reduced-motion:reduce)').matches;
 let cur = 0, timer = 0, found = '';  // found: the card that was searched for
@@ -18,7 +18,7 @@ S.forEach((s, i) => {
   if (s.ph === 'f') cardAt.set(s.card, i);
   kin.set(s.card, [...(kin.get(s.card) || []), i]);
 });
-const wrong = S.map((s, i) => i).filter(i => S[i].check && S[i].check[0] === 'wrong');
+const wrong = [...S.keys()].filter(i => S[i].check?.[0] === 'wrong');
 const phase = s => s.ph === 'f' ? say`Forward` : say`Backward`;
 const count = i => S[i].ph === 'f' ? say`step ${i + 1} of ${nF}` : say`step ${i - nF + 1} of ${S.length - nF}`;
 
@@ -34,8 +34,8 @@ const full = (a, i, j) => (a.r || a.t)[i][j];
 
 /* only: large */
 function thumbnail(a) {
-  const rows = a.p.length, columns = a.p[0].length, w = Math.max(4, Math.min(14, Math.floor(180 / columns)));
-  const h = Math.max(4, Math.min(14, Math.floor(70 / rows))), ramp = a.g ? D.ramps.g : D.ramps.v;
+  const rows = a.p.length, columns = a.p[0].length, w = clamp(floor(180 / columns), 4, 14);
+  const h = clamp(floor(70 / rows), 4, 14), ramp = a.g ? D.ramps.g : D.ramps.v;
   const shades = {};  // one path each: many elements would take long to lay out
   a.p.forEach((line, i) => [...line].forEach((c, j) => { shades[c] = `${shades[c] || ''}M${j} ${i}h1v1h-1z`; }));
   const paths = Object.entries(shades).map(([c, d]) => `<path style="fill:${ramp[c] || 'var(--bad)'}" d="${d}"/>`).join('');
@@ -49,7 +49,7 @@ function figure(p, n) {
   const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => `<tr${a.b && i && i % a.b === 0 ? ' class="cut"' : ''}>` +
     r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
       .join('') + '</tr>').join('') + '</table></div>' : '';
-  const foot = [a.k, a.n === '()' ? '' : a.n, a.c].filter(Boolean).join('&nbsp; ');
+  const foot = [a.k, a.n, a.c].filter(Boolean).join('&nbsp; ');
   return `<figure class="${p.k}">${p.l ? `<figcaption><b>${esc(p.l)}</b></figcaption>` : ''}${body}` +
     `<figcaption>${foot}</figcaption></figure>`;
 }
@@ -72,15 +72,17 @@ function wire(s) {
   const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length, every = [...Array(R).keys()];
   /* the terms of an entry; the factors of each as [array, row, column], or as text */
   const terms = {
+    /* only: tensors */
     mm: (i, j) => [...ms[0].t[0].map((_, k) => [[0, i, k], [1, k, j]]), ...(R === 3 ? [[[2, 0, j]]] : [])],
+    /* end */
     sum: (i, j) => every.map(m => [[m, i, j]]),
     el: (i, j) => [every.map(m => [m, i, j])],
-  }[s.link] ?? ((i, j) => s.terms[i * columns + j].map(parts => parts.map(f => {
+  }[s.link] ?? ((i, j) => (s.terms ?? [[[[0, 0], [1, 0]]]])[i * columns + j].map(parts => parts.map(f => {
     const wide = f.map && ms[f[0]].t[0].length;
-    return f.map ? [f[0], Math.floor(f[1] / wide), f[1] % wide] : f;
+    return f.map ? [f[0], floor(f[1] / wide), f[1] % wide] : f;
   })));
   /* an array that was broadcast has fewer rows or columns */
-  const at = (m, i, j) => [Math.min(i, ms[m].t.length - 1), Math.min(j, ms[m].t[0].length - 1)];
+  const at = (m, i, j) => [min(i, ms[m].t.length - 1), min(j, ms[m].t[0].length - 1)];
   const number = f => f.map ? full(ms[f[0]], ...at(...f)) : f;
   function written(found, i, j) {
     const each = found.map((parts, n) => parts.map((f, m) => (m || (n && parts.length === 1) ? bracketed : String)(fmt(number(f)))).join(' × '));
@@ -96,7 +98,7 @@ function wire(s) {
     all('td', panel).forEach(e => e.classList.toggle('hot', hot.has(e)));
     /* factors that are as recorded may no longer be those of a live page */
     const total = found.reduce((sum, parts) => sum + parts.reduce((product, f) => product * number(f), 1), 0), y = full(result, i, j);
-    const stale = s.link === 'lin' && !view.fixed() && Math.abs(total - y) > 1e-6 * Math.max(Math.abs(total), Math.abs(y));
+    const stale = s.link === 'lin' && !view.fixed() && abs(total - y) > 1e-6 * max(abs(total), abs(y));
     out.textContent = stale ? '' : !template ? written(found, i, j)
       : template.includes('⟦') ? `${template.replace(/⟦(\d+)⟧/g, (_, m, k, whole) => filled(number([+m, i, j]), whole, k))} = ${fmt(y)}` : s.terms[i * columns + j];
   }
@@ -104,8 +106,8 @@ function wire(s) {
     td.tabIndex = 0;
     td.onmouseenter = td.onfocus = () => show(+td.dataset.i, +td.dataset.j);
   });
-  const sizes = result.t.map((row, i) => row.map((_, j) => Math.abs(+full(result, i, j)) || 0));
-  const most = Math.max(...sizes.flat()), i = sizes.findIndex(row => row.includes(most));
+  const sizes = result.t.map((row, i) => row.map((_, j) => abs(+full(result, i, j)) || 0));
+  const most = max(...sizes.flat()), i = sizes.findIndex(row => row.includes(most));
   show(i, sizes[i].indexOf(most));
 }
 
@@ -113,23 +115,18 @@ function wire(s) {
 
 const buttons = new Map();  // of the steps that have one now
 function button(i) {
-  const s = S[i], li = document.createElement('li'), b = document.createElement('button');
-  b.className = 'seg'; b.type = 'button'; b.textContent = s.tag; b.title = s.title;
-  const bad = s.check && s.check[0] === 'wrong';
-  b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}${bad ? say`. Its rule is WRONG` : ''}`);
-  if (bad) { b.classList.add('wrong'); b.textContent = `${s.tag} !`; }
+  const s = S[i], bad = wrong.includes(i), li = element('li');
+  const b = element('button', { className: bad ? 'seg wrong' : 'seg', type: 'button', textContent: bad ? `${s.tag} !` : s.tag, title: s.title }, li);
+  attr(b, { 'aria-label': `${phase(s)} ${count(i)}: ${s.title}${bad ? say`. Its rule is WRONG` : ''}` });
   b.onclick = () => step(i);
-  b.onmouseenter = b.onfocus = () => peek(s.card);
-  b.onmouseleave = b.onblur = unpeek;
-  li.append(b);
+  hovered(b, s.card);
   buttons.set(i, b);
   return li;
 }
 function track(ph, label) {
-  const box = document.createElement('div'), name = document.createElement('span'), list = document.createElement('ol');
-  box.className = `track ${ph}`; name.textContent = label; box.append(name, list);
-  el('tracks').append(box);
-  return [box, list];
+  const box = element('div', { className: `track ${ph}` }, el('tracks'));
+  element('span', { textContent: label }, box);
+  return [box, element('ol', {}, box)];
 }
 const groups = [];  // of consecutive steps in one section, where there are too many steps for a button each
 const [boxF, listF] = track('f', say`forward`), [boxB, listB] = track('b', say`backward`);
@@ -140,19 +137,16 @@ if (S.length > D.flat) {
     if (last && last.ph === s.ph && last.sec === s.sec) last.end = i + 1;
     else groups.push({ ph: s.ph, sec: s.sec, start: i, end: i + 1 });
   });
-  const least = groups.length > 120 ? Math.ceil(S.length / 80) : 0;  // sections that interleave are taken together
+  const least = groups.length > 120 ? ceil(S.length / 80) : 0;  // sections that interleave are taken together
   for (let k = 0; k + 1 < groups.length;) {
     const g = groups[k], h = groups[k + 1];
     if (g.ph === h.ph && g.end - g.start < least) { g.end = h.end; g.mixed = true; groups.splice(k + 1, 1); } else k++;
   }
   groups.forEach(g => {
-    const li = document.createElement('li'), b = document.createElement('button'), name = D.sections[g.sec].t;
-    const many = g.end - g.start;
-    b.className = 'seg'; b.type = 'button'; b.textContent = name.replace(say`Operations `, ''); b.title = say`${name}: ${many} steps`;
-    b.setAttribute('aria-label', say`${phase(g)}, ${name}${g.mixed ? say` and what follows` : ''}: ${many} step${many > 1 ? 's' : ''}`);
-    b.onclick = () => step(g.start);
-    li.append(b); g.btn = b;
-    (g.ph === 'f' ? listF : listB).append(li);
+    const name = D.sections[g.sec].t, many = g.end - g.start, li = element('li', {}, g.ph === 'f' ? listF : listB);
+    g.btn = element('button', { className: 'seg', type: 'button', textContent: name.replace(say`Operations `, ''), title: say`${name}: ${many} steps` }, li);
+    attr(g.btn, { 'aria-label': say`${phase(g)}, ${name}${g.mixed ? say` and what follows` : ''}: ${many} step${many > 1 ? 's' : ''}` });
+    g.btn.onclick = () => step(g.start);
   });
 }
 /* end */
@@ -160,24 +154,24 @@ if (!groups.length) S.forEach((s, i) => (s.ph === 'f' ? listF : listB).append(bu
 if (groups.length < 12) { boxF.style.flex = listF.children.length; boxB.style.flex = listB.children.length; }
 function into(b, box) {  // scroll a bar, not the page
   if (!b) return;
-  const r = b.getBoundingClientRect(), q = box.getBoundingClientRect();
+  const r = bounds(b), q = bounds(box);
   if (r.left < q.left + 20 || r.right > q.right - 20) box.scrollLeft += r.left - q.left - q.width / 2 + r.width / 2;
 }
 function bar() {
   /* only: long */
   if (groups.length) {
-    const g = groups.find(g => cur < g.end), box = el('within');
+    const g = groups.find(g => cur < g.end), box = el('piece');
     groups.forEach(h => {
       h.btn.classList.toggle('done', view.all || h.end <= cur);
       h.btn.classList.toggle('now', h === g);
     });
     if (box.dataset.start !== String(g.start)) {
-      box.hidden = false; box.dataset.start = g.start; box.className = `within ${g.ph}`;
+      box.hidden = false; box.dataset.start = g.start; box.className = `piece ${g.ph}`;
       buttons.clear();
-      const list = document.createElement('ol'), name = document.createElement('span');
-      name.textContent = say`${g.ph === 'f' ? say`forward` : say`backward`} steps in ${D.sections[g.sec].t}${g.mixed ? say` and what follows` : ''}`;
+      box.replaceChildren();
+      element('span', { textContent: say`${g.ph === 'f' ? say`forward` : say`backward`} steps in ${D.sections[g.sec].t}${g.mixed ? say` and what follows` : ''}` }, box);
+      const list = element('ol', {}, box);
       for (let i = g.start; i < g.end; i++) list.append(button(i));
-      box.replaceChildren(name, list);
     }
     into(g.btn, el('tracks'));
   }
@@ -185,9 +179,9 @@ function bar() {
   buttons.forEach((b, j) => {
     b.classList.toggle('done', view.all || j < cur);
     b.classList.toggle('now', j === cur);
-    if (j === cur) b.setAttribute('aria-current', 'step'); else b.removeAttribute('aria-current');
+    b.ariaCurrent = j === cur ? 'step' : null;
   });
-  into(buttons.get(cur), groups.length ? el('within') : el('tracks'));
+  into(buttons.get(cur), el(groups.length ? 'piece' : 'tracks'));
 }
 
 /* ---------------------------------------------------------------- graph */
@@ -209,21 +203,21 @@ function ring(id, cls) {
   if (!g) return;
   const boxes = all('text,polygon', g).map(t => t.getBBox()).filter(b => b.width && b.height);
   if (!boxes.length) return;
-  const x = Math.min(...boxes.map(b => b.x)), y = Math.min(...boxes.map(b => b.y));
-  const right = Math.max(...boxes.map(b => b.x + b.width)), low = Math.max(...boxes.map(b => b.y + b.height));
+  const x = min(...boxes.map(b => b.x)), y = min(...boxes.map(b => b.y));
+  const right = max(...boxes.map(b => b.x + b.width)), low = max(...boxes.map(b => b.y + b.height));
   box({ x, y, width: right - x, height: low - y }, 2.5, 'new ' + cls);
 }
 function run(id, back) {
-  const p = svg && document.querySelector(`#${id} path`);
+  const p = svg && one(`#${id} path`);
   if (!p || still()) return;
   const L = p.getTotalLength(), c = shape('circle', { r: 5.5, class: `dotrun${back ? ' b' : ''}` }, root), head = node(view.head(id));
   /* a path is written from either end: a gradient starts at the end that is nearer to the operation, a value ends there */
-  const b = head.getBBox(), far = q => Math.hypot(Math.max(b.x - q.x, 0, q.x - b.x - b.width), Math.max(b.y - q.y, 0, q.y - b.y - b.height));
+  const b = head.getBBox(), far = q => Math.hypot(max(b.x - q.x, 0, q.x - b.x - b.width), max(b.y - q.y, 0, q.y - b.y - b.height));
   const turned = back === far(p.getPointAtLength(L)) < far(p.getPointAtLength(0)), start = performance.now();
   (function frame(t) {
-    const u = Math.max(0, Math.min(1, (t - start) / 750)), e = u < .5 ? 2 * u * u : 1 - (2 - 2 * u) ** 2 / 2;
+    const u = clamp((t - start) / 750, 0, 1), e = u < .5 ? 2 * u * u : 1 - (2 - 2 * u) ** 2 / 2;
     const q = p.getPointAtLength(L * (turned ? 1 - e : e));
-    c.setAttribute('cx', q.x); c.setAttribute('cy', q.y);
+    attr(c, { cx: q.x, cy: q.y });
     if (u < 1) requestAnimationFrame(frame); else c.remove();
   })(start);
 }
@@ -256,9 +250,9 @@ function unpeek() {
 }
 function alive(card) {  // hovering and clicking a card
   const key = card.id.slice(2), mine = kin.get(key) || [];
-  card.addEventListener('mouseenter', () => { if (mine.length) peek(key); });
-  card.addEventListener('mouseleave', unpeek);
-  card.addEventListener('click', e => {
+  listen(card, 'mouseenter', () => { if (mine.length) peek(key); });
+  listen(card, 'mouseleave', unpeek);
+  listen(card, 'click', e => {
     e.stopPropagation();
     if (e.target.closest('button')) return;
     const cell = e.target.closest('.cell'), i = (cell && cellAt.get(cell.id)) ?? mine[0] ?? cellAt.get(`a_${key}_grad`);
@@ -289,15 +283,15 @@ function paint() {
 }
 function centre(e, smooth) {
   if (!e) return;
-  const r = e.getBoundingClientRect(), q = main.getBoundingClientRect();
-  main.scrollBy({ top: r.top - q.top - (q.height - Math.min(r.height, q.height)) / 2,
+  const r = bounds(e), q = bounds(main);
+  main.scrollBy({ top: r.top - q.top - (q.height - min(r.height, q.height)) / 2,
     left: r.left - q.left - (q.width - r.width) / 2, behavior: smooth && !still() ? 'smooth' : 'auto' });
 }
 
 /* ---------------------------------------------------------------- a step */
 
 function go(i, moving = true) {
-  cur = Math.max(0, Math.min(S.length - 1, Math.floor(i) || 0));
+  cur = clamp(floor(i) || 0, 0, S.length - 1);
   const s = S[cur], back = s.ph === 'b';
   svg?.classList.toggle('still', !moving);
   /* only: ladder */
@@ -316,39 +310,43 @@ function go(i, moving = true) {
 
 const WORD = { ok: say`ok`, wrong: say`WRONG`, kink: say`kink`, skipped: '-', unchecked: '-' };
 function explain() {  // the panel
-  const rule = panel.querySelector('.rule')?.open;  // stays as it was left
-  const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s), mine = D.lines[s.mine];
+  const rule = one('.rule', panel)?.open;  // stays as it was left
+  const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s)/* only: mine */, mine = D.lines[s.mine]/* end */;
   panel.className = s.ph === 'b' ? 'bwd' : '';
   fill(panel, `<div class="eyebrow">${say`${phase(s)}, ${count(cur)}`}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
     `<div class="form">${esc(formula(s))}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
     (s.line ? `<pre class="code" tabindex="0" aria-label="${say`The line in the graph's names`}">${esc(s.line)}</pre>` : '') +
-    (mine ? `<div class="where" tabindex="0">${say`your line: ${`<code>${esc(mine[0])}</code>`}, ${esc(mine[1])}`}</div>` : '') +
+    /* only: mine */(mine ? `<div class="where" tabindex="0">${say`your line: ${`<code>${esc(mine[0])}</code>`}, ${esc(mine[1])}`}</div>` : '') +/* end */
     (code ? `<details${rule ? ' open' : ''} class="rule"><summary>${say`The library's ${s.line && s.ph === 'b' ? say`rule` : say`code`}, ${esc(where)}`}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
-    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${WORD[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s));
+    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${WORD[check[0]]}</b>${esc(check[1])}</div>` : '')/* only: doubted */ + doubt(s)/* end */);
   all('.form,.code', panel).forEach(e => hovered(e, s.card));
+  /* only: mine */
   all('.where', panel).forEach(e => hovered(e, ...new Set(S.filter(t => t.mine === s.mine).map(t => t.card))));
+  /* end */
   if (!view.masked()) wire(s);
   sizes();
   view.told(s);
 }
 
+/* only: doubted */
 const doubt = s => s.doubt ? `<div class="check badge doubt"><b>?</b>${esc(s.doubt)}</div>` : '';
+/* end */
 
 /* the gradients so far, on a log scale; a window of them where there are many */
 const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size), SHOWN = 14;
 const finite = sized.map(([, [, v]]) => Math.log10(v)).filter(Number.isFinite);
-const low = Math.floor(finite.reduce((a, b) => Math.min(a, b), 0) - .3);
-const high = Math.ceil(finite.reduce((a, b) => Math.max(a, b), low + 1));
+const low = floor(finite.reduce((a, b) => min(a, b), 0) - .3);
+const high = ceil(finite.reduce((a, b) => max(a, b), low + 1));
 function sizes() {
   const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
   const known = sized.filter(([i]) => view.all || i <= view.known(cur)).length;
-  const start = Math.max(0, Math.min(known - SHOWN + 3, sized.length - SHOWN)), end = Math.min(sized.length, start + SHOWN);
+  const start = clamp(known - SHOWN + 3, 0, max(0, sized.length - SHOWN)), end = min(sized.length, start + SHOWN);
   el('scale').textContent = sized.length ? say`Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
   const rows = sized.slice(start, end).map(([i, [name]]) => {
-    const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
+    const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? clamp((Math.log10(v) - low) / (high - low) * 100, 2, 100) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
-      `${on ? `<i style="width:${Math.round(w)}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
+      `${on ? `<i style="width:${round(w)}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
   });
   const note = n => n ? `<span class="more">${say`${n} more`}</span>` : '';
   fill(el('sizes'), note(start) + rows.join('') + note(sized.length - end));
@@ -357,7 +355,7 @@ function sizes() {
 /* ---------------------------------------------------------------- play, keys, theme */
 
 const playing = el('play');
-function stop() { clearTimeout(timer); timer = 0; playing.textContent = say`Play`; playing.setAttribute('aria-pressed', 'false'); }
+function stop() { clearTimeout(timer); timer = 0; playing.textContent = say`Play`; toggle(playing, false); }
 /* to a step, with what comes after it hidden; the first one follows on everything */
 function step(i) { stop(); view.all = false; go(i); }
 const next = () => view.all && !view.picked ? 0 : cur + 1;
@@ -370,14 +368,14 @@ function tick() {
 }
 function play() {
   if (timer) { stop(); return; }
-  playing.textContent = say`Pause`; playing.setAttribute('aria-pressed', 'true');
+  playing.textContent = say`Pause`; toggle(playing, true);
   if (!view.all && cur >= S.length - 1) go(0);
   timer = setTimeout(tick, 700);
 }
 el('prev').onclick = () => step(cur - 1);
 el('next').onclick = () => step(next());
 playing.onclick = play;
-addEventListener('keydown', e => {
+listen(window, 'keydown', e => {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
   const to = { ArrowRight: next(), ArrowLeft: cur - 1, Home: 0, End: S.length - 1, b: nF, B: nF }[e.key];
   if (to !== undefined) step(to); else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
@@ -392,12 +390,12 @@ fit.onclick = () => {
   if (!svg) { fold(); return; }
   /* end */
   if (zoom) zoomed(0);
-  fit.setAttribute('aria-pressed', main.classList.toggle('fit'));
+  toggle(fit, main.classList.toggle('fit'));
   overview();
   go(cur, false);
 };
 theme(el('theme'));
-el('theme').addEventListener('click', () => go(cur, false));  // the address has the theme
+listen(el('theme'), 'click', () => go(cur, false));  // the address has the theme
 function linked() {
   const h = new URLSearchParams(location.hash.slice(1));
   view.all = view.live && !h.has('step');
@@ -408,68 +406,68 @@ function linked() {
    and the solutions behind */
 function sheet() {
   const found = S.map((s, i) => {
-    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words)).replace(say` Hover a number in the result to see its factors.`, ''), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check badge">${WORD[s.check[0]]}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
+    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words)).replace(say` Hover a number in the result to see its factors.`, ''), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', known = !ask && view.check(s), check = known ? `<div class="check badge">${WORD[known[0]]}: ${esc(known[1])}</div>` : '';
     return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
-      `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}${open}</article>`;
+      `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}/* only: doubted */${doubt(s)}/* end */</article>`;
   });
   const answers = S.map((s, i) => [i, view.ask(i)]).filter(([, ask]) => ask).map(([i, ask]) => `<li value="${i + 1}">${esc(ask.name)} = ${fmt(ask.x)}</li>`);
   el('sheet').innerHTML = found.join('') + (answers.length ? `<h2>${say`Solutions`}</h2><ol>${answers.join('')}</ol>` : '');
 }
-addEventListener('beforeprint', () => {
+listen(window, 'beforeprint', () => {
   sheet();
-  if (el('sheet').querySelector('.blank')) all('.cell,.edge', main).forEach(e => e.classList.toggle('todo', cellAt.has(e.id) || edgeAt.has(e.id)));
+  if (one('.blank', el('sheet'))) all('.cell,.edge', main).forEach(e => e.classList.toggle('todo', cellAt.has(e.id) || edgeAt.has(e.id)));
 });
-addEventListener('afterprint', () => { el('sheet').replaceChildren(); go(cur, false); });
+listen(window, 'afterprint', () => { el('sheet').replaceChildren(); go(cur, false); });
 el('print').onclick = () => print();
-el('teach').onclick = () => el('teach').setAttribute('aria-pressed', document.body.classList.toggle('teach'));
+el('teach').onclick = () => toggle(el('teach'), document.body.classList.toggle('teach'));
 
 /* ---------------------------------------------------------------- zoom, pan, search, and the whole beside a part of it */
 
 const base = svg ? svg.viewBox.baseVal.width * 4 / 3 : 0;
 let zoom = 0;  // 0: as wide as there is room
 function zoomed(to, x = main.clientWidth / 2, y = main.clientHeight / 2) {
-  const now = svg.getBoundingClientRect(), old = now.width / base, left = main.scrollLeft + x, top = main.scrollTop + y;
-  zoom = to && Math.max(.25, Math.min(4, to));
+  const now = bounds(svg), old = now.width / base, left = main.scrollLeft + x, top = main.scrollTop + y;
+  zoom = to && clamp(to, .25, 4);
   svg.style.width = zoom ? `${zoom * base}px` : '';
   svg.style.maxWidth = svg.style.minWidth = zoom ? 'none' : '';
   if (!zoom) svg.style.minWidth = least;
-  const by = svg.getBoundingClientRect().width / base / old;
+  const by = bounds(svg).width / base / old;
   main.scrollLeft = left * by - x; main.scrollTop = top * by - y;
   overview();
 }
 const least = svg ? svg.style.minWidth : '', map = el('map');
 function overview() {  // where the window is, if the drawing is larger
   if (!svg) return;
-  const r = svg.getBoundingClientRect(), q = main.getBoundingClientRect(), larger = r.width > q.width + 40 || r.height > main.clientHeight + 40;
+  const r = bounds(svg), q = bounds(main), larger = r.width > q.width + 40 || r.height > main.clientHeight + 40;
   map.hidden = !larger || main.classList.contains('fit');
   if (map.hidden) return;
-  const v = svg.viewBox.baseVal, k = v.width / r.width, pane = map.querySelector('rect');
-  map.setAttribute('viewBox', `0 0 ${v.width} ${v.height}`);
-  Object.entries({ x: (q.left - r.left) * k, y: (q.top - r.top) * k, width: main.clientWidth * k, height: main.clientHeight * k }).forEach(([n, x]) => pane.setAttribute(n, x));
+  const v = svg.viewBox.baseVal, k = v.width / r.width, pane = one('rect', map);
+  attr(map, { viewBox: `0 0 ${v.width} ${v.height}` });
+  attr(pane, { x: (q.left - r.left) * k, y: (q.top - r.top) * k, width: main.clientWidth * k, height: main.clientHeight * k });
 }
 if (svg) {
-  const at = () => svg.getBoundingClientRect().width / base;
+  const at = () => bounds(svg).width / base;
   el('in').onclick = () => zoomed(at() * 1.25);
   el('out').onclick = () => zoomed(at() / 1.25);
-  main.addEventListener('wheel', e => {
+  listen(main, 'wheel', e => {
     if (!e.ctrlKey && !e.metaKey) return;
     e.preventDefault();
-    const q = main.getBoundingClientRect();
+    const q = bounds(main);
     zoomed(at() * 1.0015 ** -e.deltaY, e.clientX - q.left, e.clientY - q.top);
   }, { passive: false });
   let from = null;  // the ground is dragged
-  main.addEventListener('pointerdown', e => {
+  listen(main, 'pointerdown', e => {
     if (e.pointerType === 'mouse' && !e.button && !e.target.closest('.card,.edge,button,input,#map')) from = [e.clientX + main.scrollLeft, e.clientY + main.scrollTop];
   });
-  addEventListener('pointermove', e => { if (from) { main.scrollLeft = from[0] - e.clientX; main.scrollTop = from[1] - e.clientY; } });
-  addEventListener('pointerup', () => { from = null; });
-  main.addEventListener('scroll', overview);
-  addEventListener('resize', overview);
+  listen(window, 'pointermove', e => { if (from) { main.scrollLeft = from[0] - e.clientX; main.scrollTop = from[1] - e.clientY; } });
+  listen(window, 'pointerup', () => { from = null; });
+  listen(main, 'scroll', overview);
+  listen(window, 'resize', overview);
   map.prepend(shape('use', { href: '#graph0' }));
   map.onclick = e => {
-    const r = map.getBoundingClientRect(), to = svg.getBoundingClientRect();
-    main.scrollLeft += (e.clientX - r.left) / r.width * to.width - main.clientWidth / 2 - (main.getBoundingClientRect().left - to.left);
-    main.scrollTop += (e.clientY - r.top) / r.height * to.height - main.clientHeight / 2 - (main.getBoundingClientRect().top - to.top);
+    const r = bounds(map), to = bounds(svg);
+    main.scrollLeft += (e.clientX - r.left) / r.width * to.width - main.clientWidth / 2 - (bounds(main).left - to.left);
+    main.scrollTop += (e.clientY - r.top) / r.height * to.height - main.clientHeight / 2 - (bounds(main).top - to.top);
   };
 }
 el('find').oninput = () => {
@@ -491,6 +489,6 @@ el('find').onkeydown = e => {
   if (e.key === 'Enter') node(found)?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
   if (e.key === 'Escape') { el('find').value = ''; unpeek(); }
 };
-addEventListener('hashchange', linked);
+listen(window, 'hashchange', linked);
 overview();
 if (!view.live) linked();

@@ -13,7 +13,7 @@
   }
 
   let steps = 0, speed = 2, timer = 0, due = 0, frame = 0, point = -1, touched = [], withGradients = true;
-  let layer = Math.max(1, depth - 1), large = null, chosen = { l: Math.max(0, depth - 2), kind: 'w', i: 0 }, undone = null;
+  let layer = max(1, depth - 1), large = null, chosen = { l: max(0, depth - 2), kind: 'w', i: 0 }, undone = null;
 
   /* ---------------------------------------------------------------- what the network answers */
 
@@ -24,7 +24,7 @@
   function margin(out, i, c) {
     if (outputs === 1) return (out[i] - D.cut) * (c ? 1 : -1);
     let most = -Infinity;
-    for (let k = 0; k < outputs; k++) if (k !== c) most = Math.max(most, out[i * outputs + k]);
+    for (let k = 0; k < outputs; k++) if (k !== c) most = max(most, out[i * outputs + k]);
     return out[i * outputs + c] - most;
   }
   const answer = (out, i) => {
@@ -48,17 +48,17 @@
     for (const name of ['ink', 'paper', 'bad', 'hair', 'fwd']) colours[name] = token(name);
     const ends = Array.from({ length: 7 }, (_, k) => token(`v${k}`)).map(c => [1, 3, 5].map(i => parseInt(c.slice(i, i + 2), 16)));
     ramp = Array.from({ length: 256 }, (_, n) => {
-      const t = n / 255 * 6, k = Math.min(5, Math.floor(t));
-      return ends[k].map((v, j) => Math.round(v + (ends[k + 1][j] - v) * (t - k)));
+      const t = n / 255 * 6, k = min(5, floor(t));
+      return ends[k].map((v, j) => round(v + (ends[k + 1][j] - v) * (t - k)));
     });
     const bytes = new Uint8Array(packed.buffer);
     ramp.forEach((colour, n) => bytes.set([...colour, 255], 4 * n));
   }
-  const step = t => clamp(Math.round(t * 255), 0, 255) || 0;
+  const step = t => clamp(round(t * 255), 0, 255) || 0;
   const surface = t => .06 + .5 * t;  // points and lines stand out from the lower half of the ramp
   function canvas(id) {
     const place = el(id), box = place.getBoundingClientRect(), ratio = devicePixelRatio || 1;
-    const [w, h] = [box.width, box.height].map(v => Math.round(v * ratio));
+    const [w, h] = [box.width, box.height].map(v => round(v * ratio));
     if (place.width !== w || place.height !== h) Object.assign(place, { width: w, height: h });
     const c = place.getContext('2d');
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -108,7 +108,7 @@
   /* where the answer changes, or is of one level: pairs of places on edges of the grid, each between two of its points */
   function boundary(out) {
     const found = [];
-    const above = fits ? D.levels.map(level => i => out[i] - level) : Array.from({ length: Math.max(1, outputs - 1) }, (_, k) => i => margin(out, i, k + 1));
+    const above = fits ? D.levels.map(level => i => out[i] - level) : Array.from({ length: max(1, outputs - 1) }, (_, k) => i => margin(out, i, k + 1));
     for (const far of above)
       for (let r = 0; r + 1 < rows; r++) for (let c = 0; c + 1 < columns; c++) {
         const at = r * columns + c, corner = [at, at + 1, at + columns + 1, at + columns], cuts = [];
@@ -179,7 +179,7 @@
       for (let a = 0; a < n; a++) for (let b = 0; b < n; b++) covariance[a * n + b] += row[a] * row[b];
     }
     let axes = found.get(k) || [0, 1].map(e => Float64Array.from({ length: n }, (_, j) => Math.cos((e + 1) * (j + .5))));
-    for (let round = 0; round < 40; round++)
+    for (let turn = 0; turn < 40; turn++)
       axes.forEach((axis, e) => {
         const next = new Float64Array(n);
         for (let a = 0; a < n; a++) { let s = 0; for (let b = 0; b < n; b++) s += covariance[a * n + b] * axis[b]; next[a] = s; }
@@ -209,7 +209,7 @@
     const isOutput = k === depth, n = isOutput ? outputs : layers[k - 1].out;
     const [a, g] = [[see, 1], [field, 0]].map(([program, out]) => result(program, isOutput ? out : program === see ? layers[k - 1].a : k));
     if (n === 1) {
-      const cut = isOutput ? D.cut : 0, most = Math.max(...a.map(v => Math.abs(v - cut))) * 1.1 || 1;
+      const cut = isOutput ? D.cut : 0, most = max(...a.map(v => abs(v - cut))) * 1.1 || 1;
       const line = (values, from, m) => Float64Array.from({ length: 2 * m }, (_, i) => i % 2 ? .3 * from[i] : (values[i >> 1] - cut) / most);
       return { grid: line(g, flat(grid, 2 * cells), cells), points: line(a, flat(x, 2 * N), N), note: say`one number, left to right; height keeps points apart` };
     }
@@ -222,7 +222,7 @@
       let whole = 0, seen = 0;
       for (let i = 0; i < N; i++) for (let j = 0; j < n; j++) whole += (a[i * n + j] - mean[j]) ** 2;
       for (const axis of axes) for (let i = 0; i < N; i++) { let s = 0; for (let j = 0; j < n; j++) s += axis[j] * (a[i * n + j] - mean[j]); seen += s * s; }
-      note = say`${n} neurons, ${Math.round(100 * seen / (whole || 1))} % of their variance in view`;
+      note = say`${n} neurons, ${round(100 * seen / (whole || 1))} % of their variance in view`;
     }
     const middle = range ? [0, 1].map(() => (range[0] + range[1]) / 2) : mean;
     const onto = (values, m) => {
@@ -238,7 +238,7 @@
     if (n > 2) turn(made, shown.get(k) || bent(0), k === depth - 1);
     for (let e = 0; e < 2; e++) {
       let most = range ? (range[1] - range[0]) / 2 : 0;
-      if (!range) for (let i = 0; i < N; i++) most = Math.max(most, Math.abs(made.points[2 * i + e]) * 1.12);
+      if (!range) for (let i = 0; i < N; i++) most = max(most, abs(made.points[2 * i + e]) * 1.12);
       made[e ? 'tall' : 'wide'] = most;
       for (const values of [made.grid, made.points]) for (let i = e; i < values.length; i += 2) values[i] = clamp(values[i] / (most || 1), -4, 4);
     }
@@ -268,7 +268,7 @@
   }
   const layerName = k => k === 0 ? say`Input space` : k === depth ? say`Output` : say`After layer ${k}`;
   function drawBent(segments) {
-    const [c, w, h] = canvas('bent'), k = Math.floor(layer), t = layer - k, out = result(field, 0), said = result(see, 1);
+    const [c, w, h] = canvas('bent'), k = floor(layer), t = layer - k, out = result(field, 0), said = result(see, 1);
     const from = bent(k), to = t ? bent(k + 1) : from;
     /* on the way a picture turns as a whole, for points on straight lines to their new places would shrink it first */
     const { same, crossed, over } = nearness(from.points, to.points), angle = over ? 0 : Math.atan2(crossed, same);
@@ -305,7 +305,7 @@
     for (let i = 0; i < N; i++) markOf(c, points[2 * i], points[2 * i + 1], i, said);
     const name = t ? say`${layerName(k)} to ${layerName(k + 1).toLowerCase()}` : layerName(k);
     el('benthead').textContent = name;
-    el('bentsaid').textContent = el('bentsaid').title = t ? say`${Math.round(100 * t)} % of the way` : from.note;
+    el('bentsaid').textContent = el('bentsaid').title = t ? say`${round(100 * t)} % of the way` : from.note;
     el('bent').setAttribute('aria-label', say`${name}: ${el('bentsaid').textContent}`);
     el('layersaid').textContent = name;
     el('layer').setAttribute('aria-valuetext', name);
@@ -322,23 +322,23 @@
     const { out, f } = layers[k - 1], values = result(field, k), fixed = /sigmoid$|^softmax/.test(f) ? [0, 1] : /tanh$/.test(f) ? [-1, 1] : null;
     if (k === depth && outputs === 1) return at => surface(share(result(field, 0), at));
     let [least, most] = fixed || [0, 0];
-    if (!fixed) for (let at = 0; at < cells; at++) { least = Math.min(least, values[at * out + i]); most = Math.max(most, values[at * out + i]); }
-    if (!fixed && least < 0) [least, most] = [-Math.max(-least, most), Math.max(-least, most)];
+    if (!fixed) for (let at = 0; at < cells; at++) { least = min(least, values[at * out + i]); most = max(most, values[at * out + i]); }
+    if (!fixed && least < 0) [least, most] = [-max(-least, most), max(-least, most)];
     return at => (values[at * out + i] - least) / (most - least || 1);
   }
   const nameOf = (k, i) => k === 0 ? `x${i + 1}` : k === depth ? (outputs > 1 ? say`Output for ${D.classes[i]}` : say`Output`) : say`Neuron ${i} of layer ${k}`;
   function layOut() {
-    const svg = el('wires'), box = el('netbox'), narrow = innerWidth <= 900, most = Math.max(...D.sizes.map(n => drawn(n).length));
+    const svg = el('wires'), box = el('netbox'), narrow = innerWidth <= 900, most = max(...D.sizes.map(n => drawn(n).length));
     const top = box.getBoundingClientRect().top + scrollY, W = box.clientWidth, touch = narrow || matchMedia('(pointer:coarse)').matches;
-    const H = Math.max(most * (touch ? 57 : 40), touch ? 240 : Math.min(420, innerHeight - top - 14)), side = Math.min(40, H / most - 16);
+    const H = max(most * (touch ? 57 : 40), touch ? 240 : min(420, innerHeight - top - 14)), side = min(40, H / most - 16);
     box.style.height = `${H}px`;
     svg.setAttribute('viewBox', `0 0 ${W} ${H}`);
     svg.replaceChildren();
     [spots, wires] = [[], []];
     D.sizes.forEach((n, k) => {
-      const list = drawn(n), left = 26 + (W - 26 - side - (outputs > 1 ? 84 : 34)) * k / depth, gap = Math.min(H / list.length, side + (list.length < 3 ? 44 : 18));
+      const list = drawn(n), left = 26 + (W - 26 - side - (outputs > 1 ? 84 : 34)) * k / depth, gap = min(H / list.length, side + (list.length < 3 ? 44 : 18));
       spots.push(new Map(list.map((i, place) => [i, { left, top: H / 2 - 7 + (place - (list.length - 1) / 2) * gap - side / 2, side }])));
-      if (list.length < n) shape('text', { x: left + side / 2, y: Math.min(H - 2, H / 2 + list.length / 2 * gap + 9), 'text-anchor': 'middle', class: 'note' }, svg, say`${n - list.length} more`);
+      if (list.length < n) shape('text', { x: left + side / 2, y: min(H - 2, H / 2 + list.length / 2 * gap + 9), 'text-anchor': 'middle', class: 'note' }, svg, say`${n - list.length} more`);
     });
     layers.forEach((of, l) => {
       for (const [o, to] of spots[l + 1]) for (const [i, from] of spots[l]) {
@@ -381,15 +381,15 @@
       if (e.pointerType === 'mouse') e.preventDefault();
     });
     place.addEventListener('pointermove', e => {
-      if (start === null || (!far && Math.abs(e.clientX - start) < 3)) return;
+      if (start === null || (!far && abs(e.clientX - start) < 3)) return;
       if (!far) remember();
       far = true;
-      put(Math.round((from + (e.clientX - start) * .01 * (e.shiftKey ? 10 : 1)) * 100) / 100);
+      put(round((from + (e.clientX - start) * .01 * (e.shiftKey ? 10 : 1)) * 100) / 100);
     });
     for (const end of ['pointerup', 'pointercancel']) place.addEventListener(end, () => { start = null; });
   }
   function drawNet() {
-    const [c] = canvas('maps'), out = result(see, 1), most = Math.max(...layers.map(of => memory[of.w].reduce((m, v) => Math.max(m, Math.abs(v)), 1e-9)));
+    const [c] = canvas('maps'), out = result(see, 1), most = max(...layers.map(of => memory[of.w].reduce((m, v) => max(m, abs(v)), 1e-9)));
     const isMany = wires.filter(wire => wire.kind === 'w').length > 70;
     spots.forEach((column, k) => column.forEach((at, i) => {
       c.drawImage(map(neuron(k, i)), at.left, at.top, at.side, at.side);
@@ -405,11 +405,11 @@
       wire.title.textContent = `${labelOf(wire)} = ${v.toPrecision(6)}${place === null ? '' : say`, gradient ${g.toPrecision(4)}`}`;
       const isChosen = wire.l === chosen.l && wire.kind === chosen.kind && wire.i === chosen.i;
       if (wire.kind === 'b') { wire.hit.classList.toggle('chosen', isChosen); continue; }
-      const width = .6 + 3.2 * Math.abs(v) / most, isHollow = v < 0 && width > 1.3;
+      const width = .6 + 3.2 * abs(v) / most, isHollow = v < 0 && width > 1.3;
       wire.w.setAttribute('stroke-width', width.toFixed(2));
-      wire.hole.setAttribute('stroke-width', isHollow ? Math.max(width - 1.5, .5).toFixed(2) : 0);
+      wire.hole.setAttribute('stroke-width', isHollow ? max(width - 1.5, .5).toFixed(2) : 0);
       wire.picked.style.display = isChosen ? '' : 'none';
-      const strength = clamp((Math.log10(Math.abs(g) + 1e-300) + 5) / 4.5, 0, 1), isOn = withGradients && strength > 0 && (isChosen || !isMany);
+      const strength = clamp((Math.log10(abs(g) + 1e-300) + 5) / 4.5, 0, 1), isOn = withGradients && strength > 0 && (isChosen || !isMany);
       wire.g.style.display = isOn ? '' : 'none';
       if (isOn) { wire.g.setAttribute('stroke-opacity', (.35 + .65 * strength).toFixed(2)); wire.g.setAttribute('stroke-width', (.7 + 2.1 * strength).toFixed(2)); }
     }
@@ -417,7 +417,7 @@
 
   /* ---------------------------------------------------------------- the chosen weight */
 
-  const labelOf = ({ l, kind, i }) => kind === 'b' ? `b${l + 1}[${i}]` : `W${l + 1}[${Math.floor(i / layers[l].in)}, ${i % layers[l].in}]`;
+  const labelOf = ({ l, kind, i }) => kind === 'b' ? `b${l + 1}[${i}]` : `W${l + 1}[${floor(i / layers[l].in)}, ${i % layers[l].in}]`;
   const array = of => memory[layers[of.l][of.kind]], current = () => array(chosen)[chosen.i];
   const slope = () => { const place = layers[chosen.l][`d${chosen.kind}`]; return place === null ? 0 : result(see, place)[chosen.i]; };
   function choose({ l, kind, i }) {
@@ -458,10 +458,10 @@
   }
   /* the gradient beside the slope that two nearby losses give: {word, kind, numeric} */
   function check(v, g, here) {
-    const h = 6e-6 * Math.max(1, Math.abs(v)), [up, down] = [lossAt(v + h), lossAt(v - h)], numeric = (up - down) / (2 * h);
-    const far = (a, b) => Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-5);
+    const h = 6e-6 * max(1, abs(v)), [up, down] = [lossAt(v + h), lossAt(v - h)], numeric = (up - down) / (2 * h);
+    const far = (a, b) => abs(a - b) / max(abs(a), abs(b), 1e-5);
     if (far(numeric, g) < 1e-4) return { word: say`ok`, kind: '', numeric };
-    if (Math.abs(numeric - g) < 2 ** -50 * Math.abs(here) / h) return { word: say`not checked`, kind: 'kink', numeric: null };
+    if (abs(numeric - g) < 2 ** -50 * abs(here) / h) return { word: say`not checked`, kind: 'kink', numeric: null };
     return far((up - here) / h, (here - down) / h) > 1e-2 ? { word: say`kink`, kind: 'kink', numeric } : { word: say`WRONG`, kind: 'wrong', numeric };
   }
   function drawWeight() {
@@ -472,10 +472,10 @@
     el('wval').title = v;
     el('wgrad').textContent = `∂L/∂${name} = ${scalar(g)}`;
     el('wgrad').title = g;
-    const o = kind === 'w' ? Math.floor(i / of.in) : i, j = i % of.in, G = result(see, of.G), a = l ? result(see, layers[l - 1].a) : x;
+    const o = kind === 'w' ? floor(i / of.in) : i, j = i % of.in, G = result(see, of.G), a = l ? result(see, layers[l - 1].a) : x;
     const term = n => G[n * of.out + o] * (kind === 'w' ? a[n * of.in + j] : 1);
     let best = 0;
-    for (let n = 1; n < N; n++) if (Math.abs(term(n)) > Math.abs(term(best))) best = n;
+    for (let n = 1; n < N; n++) if (abs(term(n)) > abs(term(best))) best = n;
     const up = scalar(G[best * of.out + o]), to = say`neuron ${o} of layer ${l + 1}`;
     el('wwords').textContent = kind === 'w'
       ? say`It carries ${l ? say`neuron ${j} of layer ${l}` : `x${j + 1}`} to ${to}. So its gradient is the upstream gradient there times the value here, summed over ${N} points. The largest term is point ${best + 1}: ${up} × ${factor(a[best * of.in + j])} = ${scalar(term(best))}.`
@@ -486,12 +486,12 @@
     const said = element('b', { textContent: verdict.word });
     el('wcheck').replaceChildren(said, verdict.numeric === null ? say`L is so large that what a hair changes is lost in rounding`
       : say`moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
-    if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [Math.floor(v - 3), Math.ceil(v + 3)];
-    const many = clamp(Math.floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
-    const ys = [here, ...line.map(([, at]) => at).filter(Number.isFinite)], [least, most] = [Math.min(...ys), Math.max(...ys)], room = Math.max((most - least) * .12, 1e-4);
+    if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [floor(v - 3), ceil(v + 3)];
+    const many = clamp(floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
+    const ys = [here, ...line.map(([, at]) => at).filter(Number.isFinite)], [least, most] = [min(...ys), max(...ys)], room = max((most - least) * .12, 1e-4);
     slice.begin(reach, [least - room, most + room]);
     slice.line(line, 'line');
-    const run = Math.min((reach[1] - reach[0]) * .22, g ? (most - least + room) * .5 / Math.abs(g) : Infinity);
+    const run = min((reach[1] - reach[0]) * .22, g ? (most - least + room) * .5 / abs(g) : Infinity);
     slice.line([[v - run, here - run * g], [v + run, here + run * g]], 'tangent');
     const dot = slice.add('circle', { class: 'dot pull', cx: slice.x(v), cy: slice.y(here), r: 6 });
     dot.onpointerdown = dragDot;
@@ -541,8 +541,8 @@
   }
   function drawLosses() {
     const all = [...past.map(at => [at.step, at.loss]), ...(past.some(at => at.step === steps) ? [] : [[steps, lossNow()]])];
-    const finite = all.map(([, v]) => v).filter(Number.isFinite), end = Math.max(50, all[all.length - 1][0]);
-    curve.begin([0, end], [0, Math.max(...finite, 1e-9) * 1.05]);
+    const finite = all.map(([, v]) => v).filter(Number.isFinite), end = max(50, all[all.length - 1][0]);
+    curve.begin([0, end], [0, max(...finite, 1e-9) * 1.05]);
     for (const at of touched) curve.add('path', { class: 'touched', d: `M${curve.x(at)},8V96` });
     curve.line(all, 'line');
     curve.add('circle', { class: 'dot', cx: curve.x(steps), cy: curve.y(lossNow()), r: 4.5 });
@@ -606,7 +606,7 @@
   function setRate(v) { for (const name of rates) memory[name][0] = v * (D.rates[name] / D.rates[rate] || 1); later(); }
   const showRate = rate ? draggable(el('lr'), { label: say`learning rate`, get: () => memory[rate][0], set: setRate, ratio: 1.02, low: 1e-5, high: 1000, reset: () => setRate(D.rates[rate]) })
     : (el('lr').parentNode.hidden = true, () => {});
-  const showSpeed = draggable(el('speed'), { label: say`steps a frame`, get: () => speed, set: v => { speed = Math.round(v); later(); }, step: .1, low: 1, high: 200 });
+  const showSpeed = draggable(el('speed'), { label: say`steps a frame`, get: () => speed, set: v => { speed = round(v); later(); }, step: .1, low: 1, high: 200 });
   function loop() { advance(speed); now(); timer = requestAnimationFrame(loop); }
   function pressed(isOn) { el('run').textContent = isOn ? say`Pause` : say`Train`; el('run').setAttribute('aria-pressed', isOn); }
   function stop() { cancelAnimationFrame(timer); timer = 0; pressed(false); }
@@ -617,14 +617,14 @@
   el('layer').max = depth;
   el('layer').value = layer;
   el('layer').oninput = e => {
-    const v = +e.target.value, whole = Math.round(v);
-    layer = Math.abs(v - whole) < .03 ? whole : v;
+    const v = +e.target.value, whole = round(v);
+    layer = abs(v - whole) < .03 ? whole : v;
     later();
   };
   el('layer').onkeydown = e => {
     const to = { ArrowRight: .1, ArrowUp: .1, ArrowLeft: -.1, ArrowDown: -.1, PageUp: 1, PageDown: -1 }[e.key];
     if (!to) return;
-    layer = clamp(Math.round((Math.abs(to) === 1 ? Math[to > 0 ? 'floor' : 'ceil'](layer + 1e-9 * to) + to : layer + to) * 100) / 100, 0, depth);
+    layer = clamp(round((abs(to) === 1 ? Math[to > 0 ? 'floor' : 'ceil'](layer + 1e-9 * to) + to : layer + to) * 100) / 100, 0, depth);
     e.target.value = layer;
     later();
     e.preventDefault();

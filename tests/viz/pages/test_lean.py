@@ -1,0 +1,59 @@
+"""Scripts as a page carries them say the same as their sources."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import viz
+from viz.drawing import words
+from viz.pages import lean
+
+ASSETS = sorted((Path(viz.__file__).parent / "pages/assets").glob("*.js"))
+NODE = shutil.which("node")
+
+
+def tokens(script):
+    """The tokens of a script, those in templates among them, without comments, blanks and ends of statements."""
+    found, at = [], 0
+    while at < len(script):
+        if script[at] == "`":
+            parts, expressions, at = words.template_parts(script, at + 1)
+            found += [parts[0], *(x for e, p in zip(expressions, parts[1:], strict=True) for x in (*tokens(e), p))]
+            continue
+        token = lean.TOKEN.match(script, at)
+        if token[0] == "/" and (pattern := lean.PATTERN.match(script, at)):
+            last = next((token for token in reversed(found) if token), "\n")
+            token = pattern if last[-1] in lean.BEFORE_PATTERN or last == "return" else token
+        if token.lastgroup != "space":
+            found.append(token[0])
+        at = token.end()
+    return [token for token in found if token not in (";", ",", "const", "")]
+
+
+@pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)
+def test_a_script_keeps_every_token_in_order(path):
+    script = words.script(lean.needed(path.read_text(encoding="utf-8"), ["tensors", "shared", "ladder", "long"]))
+    assert "".join(tokens(lean.script(script))) == "".join(tokens(script))
+    assert len(lean.script(script)) < len(script)
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed to run scripts with")
+def test_statements_end_where_they_ended():
+    script = """
+    let log = ''; const say = x => { log += x; };
+    for (let i = 0; i < 2; i++) {
+      const a = i, f = () => { say(a); say(','); }; const b = a + 1; f(); const c = b; say(c); }
+    if (log) say('!'); else { say('?'); } const last = 3; say(last)
+    const next = [1,
+      2]; let other = 4;
+    while (other-- > 0); { const one = 1; for (;;) { if (one) break; } if (!one); }
+    say(`${`${other} of ${ [1, 2].map(x => `<${ x }>`).join('') }`}`); say(next.length); say(/a;}/.test('a;}'));
+    console.log(log);
+    """
+
+    def printed(text):
+        return subprocess.run([NODE, "-e", text], capture_output=True, check=True).stdout
+
+    assert printed(lean.script(script)) == printed(script) != b""
