@@ -65,7 +65,7 @@ class Live:
     @property
     def checked(self) -> set[str]:
         """The operands whose rules the page compares with differences itself."""
-        return {f"{head}/{i}" for head, i, *_ in self.record["nudges"]} & self.record["s"].keys()
+        return {f"{head}/{i}" for head, i, *_ in self.record["nudges"]}.intersection(self.record["s"])
 
 
 def live_of(scene: Scene, story: Story) -> Live:
