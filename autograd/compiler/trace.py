@@ -245,7 +245,7 @@ class Trace:
                     stand_in.requires_grad = leaf.requires_grad
                     stand_ins.append(stand_in)
                 else:
-                    traced.scalar = False
+                    traced.scalar = isinstance(leaf, numpy.generic)
                     stand_ins.append(traced)
             for t, name in zip(stand_ins, arguments.names, strict=True):
                 places = (t, t.data) if isinstance(t, Tensor) else (t,)

@@ -89,6 +89,7 @@ def settings() -> AbstractContextManager[None]:
             "font.family": ["sans-serif"],
             "font.sans-serif": [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"],
             "axes.unicode_minus": False,
+            "text.parse_math": False,  # names with "$" are the user's
             "svg.fonttype": "none",
             "svg.hashsalt": "glassgrad",
         }

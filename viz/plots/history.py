@@ -11,7 +11,7 @@ import numpy as np
 from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import clipped
+from viz.drawing.render import clipped, text_width
 from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, settings
 from viz.recorded.validation import numbers_of
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 PANEL = (4.3, 3.0)  # inches, one panel of the learning curves
-ROOM = 0.5  # inches, beside a panel for the names of runs
+ROOM = 0.5  # inches, beside a panel for the names of runs, at least
+NARROW = 18  # points, the width of a name that needs no room beside a panel
 
 GOALS = {"loss": min, "error": min, "accuracy": max}  # the best value, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
@@ -43,7 +44,8 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     A dict or a list of up to 7 histories compares runs: their curves share the panels. Each run has its own mark and
     lightness, and its name stands at the end of its line; validation is dashed with open marks.
 
-    Raises `DrawingError` when there is nothing to plot, a series has another length, or there are too many runs.
+    Raises `DrawingError` when there is nothing to plot, a series has another length, or there are too many runs or
+    two of one name.
 
     >>> plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
     Plot('Learning curves: loss over 2 epochs, best validation loss 0.7 at epoch 2')
@@ -53,7 +55,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     runs = _runs(history)
     if not 0 < len(runs) <= len(MARKS):
         raise DrawingError(f"{len(runs)} runs can't be drawn in one panel: give 1 to {len(MARKS)} histories")
-    return _plot({name: _series(run) for name, run in runs.items()}, title, style.theme_named(theme))
+    return _plot({name: _series(run, name) for name, run in runs.items()}, title, style.theme_named(theme))
 
 
 def histories(history: Any) -> list[Plot]:
@@ -74,11 +76,17 @@ def _runs(history: Any) -> dict[str, Any]:
     if not isinstance(history, Mapping) or not history:
         return {"": history}
     runs = (isinstance(run, Mapping) or (hasattr(run, "__dict__") and not np.ndim(run)) for run in history.values())
-    return {str(name): run for name, run in history.items()} if all(runs) else {"": history}
+    if not all(runs):
+        return {"": history}
+    names = [str(name) for name in history]
+    if "" in names or len(set(names)) < len(names):
+        raise DrawingError(f"runs named {', '.join(map(repr, history))}: give each a name, and no two the same text")
+    return dict(zip(names, history.values(), strict=True))
 
 
-def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]:
+def _series(history: Any, run: str = "") -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]:
     """The epochs, and the series of each quantity."""
+    of = f" of run {run!r}" if run else ""
     given = history if isinstance(history, Mapping) else getattr(history, "__dict__", None)
     if given is None:
         raise refused(history, "history", "what nn.fit returned, or a dict of lists")
@@ -95,8 +103,8 @@ def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]
             panels.setdefault(_quantity(name), {})[name] = xs
     if not panels:
         raise DrawingError(
-            f"there is nothing to plot in a history with {', '.join(given) or 'no series'}: plot_history needs names"
-            " such as 'loss' or 'validation_accuracy', each with a number per epoch, at least one of them finite"
+            f"there is nothing to plot in a history{of} with {', '.join(given) or 'no series'}: plot_history needs"
+            " names such as 'loss' or 'validation_accuracy', each with a number per epoch, at least one of them finite"
         )
     if epochs is None:
         epochs = np.arange(1.0, 1 + max(len(xs) for series in panels.values() for xs in series.values()))
@@ -104,8 +112,8 @@ def _series(history: Any) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]
         for name, xs in series.items():
             if len(xs) != len(epochs):
                 raise DrawingError(
-                    f"the series {name!r} has {len(xs)} numbers for {len(epochs)} epochs: give one per epoch, nan or"
-                    " None where there is none"
+                    f"the series {name!r}{of} has {len(xs)} numbers for {len(epochs)} epochs: give one per epoch, nan"
+                    " or None where there is none"
                 )
     return epochs, panels
 
@@ -114,12 +122,13 @@ def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: st
     """The panels of these runs, whose name is empty if there is only one."""
     quantities = list(dict.fromkeys(quantity for _, panels in runs.values() for quantity in panels))
     with settings():
-        across = PANEL[0] + ROOM * ("" not in runs)
+        widest = max(text_width(clipped(name), style.CAPTION) for name in runs)
+        across = PANEL[0] + max(ROOM, (widest - NARROW) / 72) * ("" not in runs)
         figure = new_figure(across * len(quantities), PANEL[1] + 0.65, colours)
         words = []
         for i, quantity in enumerate(quantities):
             there = {name: (epochs, panels[quantity]) for name, (epochs, panels) in runs.items() if quantity in panels}
-            words.append(_curves(figure, i, quantity, there, list(runs), colours))
+            words.append(_curves(figure, i * across, quantity, there, list(runs), colours))
         held = any(_held_out(name) for _, panels in runs.values() for series in panels.values() for name in series)
         if "" in runs:
             line = "disc = training;  open square = validation;  ring = its best" if held else "disc = training"
@@ -144,19 +153,21 @@ def _held_out(name: str) -> bool:
 
 def _curves(
     figure: Figure,
-    place: int,
+    start: float,
     quantity: str,
     runs: Mapping[str, tuple[np.ndarray, Series]],
     order: Sequence[str],
     theme: style.Theme,
 ) -> str:
-    """Draw one panel; returns the words on the best validation epochs. ``order``: the names of all runs."""
+    """Draw one panel, ``start`` inches from the left; returns the words on the best validation epochs. ``order``: the
+    names of all runs.
+    """
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     several = "" not in runs
     left, right, bottom, top = 0.75, 1.15, 0.5, 1.0  # inches around the axes; the lines' names stand on the right
-    height, across = figure.get_size_inches()[1], PANEL[0] + ROOM * several
-    axes = axes_at(figure, place * across + left, bottom, PANEL[0] - left - right, height - bottom - top)
+    height = figure.get_size_inches()[1]
+    axes = axes_at(figure, start + left, bottom, PANEL[0] - left - right, height - bottom - top)
     plain_axes(axes, theme, quantity, "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
@@ -196,7 +207,7 @@ def _curves(
             )
             known = np.flatnonzero(np.isfinite(ys))
             number = say(ys[known[-1]])
-            words = f"{clipped(run, 12)}  {number}"
+            words = f"{clipped(run)}  {number}"
             if not several:
                 label = "validation" if held else "training" if len(series) > 1 else ""
                 words = f"{label}\n{number}" if label else number

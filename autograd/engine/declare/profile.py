@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from autograd.engine.declare.operation import OPS, Op
 from autograd.errors import DomainError
 
+_NESTED = local()  # seconds of operations called by the present one
+
 
 class Row(NamedTuple):
     """What an operation took: ``calls`` of its forward, and the seconds in its forwards and in its rules."""
@@ -25,8 +27,9 @@ class profile:
 
     ``rows`` has a `Row` for each operation that was called, the slowest first; printed, it is a table in milliseconds.
     Rules that are recorded, as for second derivatives, call operations, which are counted as these and not twice. What
-    recording, the sums of gradients and the optimizer take is not counted, and neither is compiled code. All threads
-    are measured. On a GPU a call returns before it has computed. Raises `DomainError` within another profile.
+    recording, the sums of gradients and the optimizer take is not counted, and neither are compiled code and operations
+    that are declared within. All threads are measured. On a GPU a call returns before it has computed. Raises
+    `DomainError` within another profile.
 
     >>> import autograd as ag
     >>> w = ag.Tensor([[1.0, 2.0]], requires_grad=True)
@@ -39,7 +42,6 @@ class profile:
     def __init__(self) -> None:
         self._taken: dict[str, list[Any]] = {}  # calls, seconds forward, seconds backward
         self._before: list[tuple[Op, Any, Any, Any]] = []
-        self._nested = local()  # seconds of operations called by the present one
 
     @property
     def rows(self) -> list[Row]:
@@ -71,16 +73,15 @@ class profile:
         """``function``, whose seconds are added to a column."""
 
         def timed(*args: Any, **params: Any) -> Any:
-            nested = self._nested
-            outside, nested.seconds = getattr(nested, "seconds", 0.0), 0.0
+            outside, _NESTED.seconds = getattr(_NESTED, "seconds", 0.0), 0.0
             start = perf_counter()
             try:
                 return function(*args, **params)
             finally:
                 seconds = perf_counter() - start
                 taken[0] += column == 1
-                taken[column] += seconds - nested.seconds
-                nested.seconds = outside + seconds
+                taken[column] += seconds - _NESTED.seconds
+                _NESTED.seconds = outside + seconds
 
         return timed
 

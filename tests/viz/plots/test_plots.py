@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 import sys
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ import pytest
 
 import nn
 from viz.drawing import style
+from viz.drawing.errors import DrawingError
 from viz.plots.digits import plot_confusion, plot_digits
 from viz.plots.history import plot_history
 
@@ -131,6 +133,26 @@ class TestHistory:
     def test_runs_of_fit(self):
         histories = {name: nn.History(loss=[1.0, 0.5]) for name in "ab"}
         assert set(series(plot_history(histories).figure.axes[0])) == {"series_loss_a", "series_loss_b"}
+
+    def test_names_of_runs_are_not_taken_for_formulas_and_stay_apart(self):
+        names = ["$x^{2$", "$\\alpha$", "learning rate 0.1, Adam", "learning rate 0.2, Adam"]
+        plot = plot_history({name: {"loss": [1.0, 0.5]} for name in names}, title="$T$")
+        assert {words.partition("  ")[0] for words in texts(plot)} >= set(names)
+        assert all(name in plot._repr_svg_() for name in names)
+        width = plot.figure.get_size_inches()[0] * plot.figure.dpi
+        plot.figure.draw_without_rendering()
+        assert max(t.get_window_extent().x1 for t in plot.figure.axes[0].texts) < width
+
+    @pytest.mark.parametrize("names", [(1, "1"), ("", "b")])
+    def test_runs_need_different_names(self, names):
+        with pytest.raises(DrawingError, match=f"runs named {names[0]!r}, {names[1]!r}: give each a name"):
+            plot_history({name: {"loss": [1.0]} for name in names})
+
+    def test_an_error_names_the_run(self):
+        with pytest.raises(DrawingError, match="in a history of run 'b' with loss"):
+            plot_history({"a": {"loss": [1.0]}, "b": {"loss": [math.nan]}})
+        with pytest.raises(DrawingError, match="'validation_loss' of run 'a' has 1 numbers"):
+            plot_history({"a": {"loss": [1.0, 2.0], "validation_loss": [1.0]}})
 
     def test_too_many_runs(self):
         with pytest.raises(ValueError, match="8 runs can't be drawn in one panel: give 1 to 7 histories"):

@@ -335,6 +335,16 @@ def test_an_array_is_an_instance_of_its_class(f: Callable[[Any], Any]) -> None:
         agree(compiled(x), f(x), "chosen by its class")
 
 
+@pytest.mark.parametrize("kind", [float, np.generic, np.ndarray, np.float64])
+def test_a_number_of_numpy_among_the_arguments_is_an_instance_of_its_class(kind: type) -> None:
+    def chosen(x: Any) -> Any:
+        return x * 2 if isinstance(x, kind) else x * 3
+
+    compiled = ag.compile(chosen)
+    for x in np.float64(2), np.array(2.0), np.float32(2), np.int64(2):
+        agree(compiled(x), chosen(x), f"{type(x).__name__} is {kind.__name__}")
+
+
 def test_an_array_is_not_formatted() -> None:
     with pytest.raises(TraceError, match="asks for a value"):
         ag.compile(lambda x: f"{x.mean():.3f}")(given("float64"))
