@@ -43,7 +43,10 @@ RATE = 2.2e6
 """Multiply-adds that a browser does in a millisecond."""
 
 
-OTHER = "recomputed from the leaves, {number} has another value. An array may have been changed since."
+OTHER = (
+    "computed in float64, as this page would, {number} has another value: it depends on rounding, as at a "
+    "kink, or on chance."
+)
 
 
 class NotLive(Exception):
