@@ -706,7 +706,7 @@ def _cut(cards: list[Card], depth: int) -> list[Section]:
     start = 1
     for scope, run in groupby(cards, key=lambda card: card.scope[:depth]):
         inside = list(run)
-        modules = len(scope) == depth > 0
+        modules = bool(scope)
         for piece in _pieces(inside):
             run_of = say("Operations {a} to {b}", a=start, b=start + len(piece) - 1)
             many = run_of if len(piece) > 1 else headline(piece[0])

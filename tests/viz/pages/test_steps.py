@@ -270,6 +270,23 @@ def test_sections_follow_modules_and_none_is_too_long():
     assert any(section.title.startswith("Step, 1") and len(section.cards) == PIECE for section in made)
 
 
+def test_a_section_has_the_name_of_its_module_however_deep_the_others_are():
+    a = ag.Tensor([1.0, 2.0], requires_grad=True)
+    with ag.scope("stft", "stft"):
+        a = ag.tanh(a * 1.1)
+    with ag.scope("encoder", "encoder"):
+        with ag.scope("encoder.0", "Conv"):
+            a = ag.tanh(a * 1.1)
+        a = ag.exp(a + a)
+    made = sections(Scene(ag.sum(a * a), gradients=True))
+    assert [(s.title, s.path) for s in made] == [
+        ("stft", "stft"),
+        ("Conv", "encoder.0"),
+        ("encoder", "encoder"),
+        ("Operations 7 to 8", ""),
+    ]
+
+
 class TestWindows:
     """Convolution and pooling: the terms of every entry, forward and backward."""
 
