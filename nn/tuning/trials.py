@@ -6,13 +6,17 @@ a storage that several processes or machines can share: they need nothing else t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
+import os
 import pickle
+import platform
 import re
 import signal
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,7 +41,8 @@ from nn.tuning.spaces import check_space, chosen
 POLL = 0.2  # seconds between two looks at the storage while workers run, and between two attempts to open one
 ATTEMPTS = 10  # to make the tables of a database
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
-SURPLUS = "surplus"  # the attribute of a trial that one process started while another started the last
+SURPLUS = "surplus"  # the attribute of a trial that does not count: it came after the last, or its process was killed
+PROCESS = "process"  # the attribute of a trial with the machine and the number of the process that runs it
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,8 @@ def search(
         finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
         jobs: processes on this machine.
         storage: a file, or the URL of a database, that keeps the study. Processes on any machines that name the same
-            one share the work, and a killed one loses its trial only. Without, the study ends with the call.
+            one share the work, and a killed one loses its trial only: the next search on the same machine starts
+            another in its place. Without, the study ends with the call.
         name: of the study in the storage.
         seed: of the held-out rows, the choices and the networks.
         compile: run the training steps as programs of `autograd.compile`.
@@ -286,6 +292,7 @@ def search(
             build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
         )
         study = _study(optuna, job)
+        _give_up_killed(optuna, study)
         interrupted = False
         try:
             if jobs == 1:
@@ -406,8 +413,37 @@ def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
 
 
 def _trials(study: Any) -> list[Any]:
-    """The trials of a study, without those that were given up because other processes had started enough of them."""
+    """The trials of a study, without those that were given up."""
     return [t for t in study.get_trials(deepcopy=False) if SURPLUS not in t.user_attrs]
+
+
+def _machine() -> str:
+    """A name of the machine, or of the container: each has process numbers of its own."""
+    space = Path("/proc/self/ns/pid")  # of process numbers, on Linux
+    names = platform.node(), uuid.getnode(), space.readlink() if space.is_symlink() else ""
+    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine may live. On Windows `os.kill` can't tell."""
+    if os.name == "posix":
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    return True
+
+
+def _give_up_killed(optuna: Any, study: Any) -> None:
+    """End the running trials of killed processes of this machine. Those of other machines can't be judged."""
+    for t in _trials(study):
+        machine, process = t.user_attrs.get(PROCESS, ("", 0))
+        if not t.state.is_finished() and machine == _machine() and not _lives(process):
+            with suppress(RuntimeError):  # another process has just done it
+                optuna.trial.Trial(study, t._trial_id).set_user_attr(SURPLUS, True)
+                study.tell(t.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
 
 class _SurplusError(Exception):
@@ -416,6 +452,7 @@ class _SurplusError(Exception):
 
 def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
     """Train the network that ``trial`` chooses; return its best held-out accuracy."""
+    trial.set_user_attr(PROCESS, (_machine(), os.getpid()))
     if sum(t.number < trial.number for t in _trials(study)) >= job.trials:
         trial.set_user_attr(SURPLUS, True)
         raise _SurplusError
