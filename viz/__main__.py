@@ -18,6 +18,7 @@ import autograd as ag
 from autograd.errors import AutogradError
 from viz.drawing.render import FORMATS as PICTURES
 from viz.drawing.render import clipped
+from viz.drawing.words import TABLES, speaking
 from viz.formula.derivation import Derivation, explain
 from viz.formula.expression import Expression, is_name, normal, read_value
 from viz.formula.reader import OPERATIONS
@@ -101,6 +102,7 @@ def parser() -> Parser:
         help="write a page that computes, live.html or the one of -o: every number can be changed, and all that follows"
         " from it is seen at once (a page is live without being asked where it is small enough)",
     )
+    p.add_argument("--language", choices=tuple(TABLES), help="of the words that are written (default: en)")
     p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
     return p
 
@@ -267,9 +269,10 @@ def _run(options: argparse.Namespace) -> int:
     _check(options)
     job = _Job(options)
     if options.out is None:
-        print(job.derivations().text, end="")
+        with speaking(options.language):
+            print(job.derivations().text, end="")
         return 0
-    with warnings.catch_warnings(record=True) as warned:
+    with speaking(options.language), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         path = job.save(options.out)
     for warning in warned:

@@ -177,6 +177,22 @@ def test_theme_and_title(capsys):
 # ---------------------------------------------------------------- roles and kinds of number
 
 
+def test_every_format_has_the_language_that_was_asked_for(capsys):
+    chinese = ("--language", "zh")
+    assert "反向，从 L 到 w" in said(capsys, *NEURON, *chinese)
+    for name, word in {
+        "L.svg": "前向传播的值",
+        "L.gv": "前向传播的值",
+        "L.md": "中心差分",
+        "L.html": "梯度下降一步",
+    }.items():
+        said(capsys, *NEURON, *chinese, "-o", name)
+        assert word in Path(name).read_text(encoding="utf-8")
+    said(capsys, *NEURON, "-o", "L.svg")
+    assert "value going forward" in Path("L.svg").read_text(encoding="utf-8")
+    assert "'fr'" in refused(capsys, *NEURON, "--language", "fr")
+
+
 def drawn(capsys, *words):
     said(capsys, *words, "-o", "L.gv")
     return Path("L.gv").read_text(encoding="utf-8")

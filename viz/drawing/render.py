@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape as _escape
+from html import unescape
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from autograd.common.files import write_file
 from autograd.common.validation import as_path, check_instance, refused
 from autograd.errors import AutogradError
-from viz.drawing import style
+from viz.drawing import style, words
 from viz.drawing.errors import DrawingError
 
 if TYPE_CHECKING:
@@ -113,13 +114,17 @@ def _attributes(values: dict[str, Any]) -> str:
 def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
     """Text in one size and colour; sizes are whole points. Empty text, which Graphviz refuses, becomes a blank."""
     inner = escape(content) or " "
-    # The wheel underestimates the width of full-width characters: blanks make up for it.
-    inner += " " * math.ceil(0.6 * sum(map(_is_wide, str(content))))
+    inner += _room(str(content))
     if bold:
         inner = f"<B>{inner}</B>"
     if italic:
         inner = f"<I>{inner}</I>"
     return f'<FONT COLOR="{colour}" POINT-SIZE="{size}">{inner}</FONT>'
+
+
+def _room(content: str) -> str:
+    """Blanks that make up for the width of full-width characters, which the wheel underestimates."""
+    return " " * math.ceil(0.6 * sum(map(_is_wide, content)))
 
 
 def cell(*content: str, **attributes: Any) -> str:
@@ -281,9 +286,9 @@ class Picture:
         import graphviz
 
         check_instance(name, str, "name", "a word that becomes the picture's id")
-        self.title = title
-        self.alt = alt or title
         self.names = frozenset(names)
+        self.title = words.matched(title, self.names)
+        self.alt = words.matched(alt or title, self.names)
         self.theme = style.theme_named(theme)
         self.layout = layout
         self.flags = tuple(flags)
@@ -300,7 +305,7 @@ class Picture:
             lines = [[text(title, style.TITLE, colours.ink, bold=True)]] if title else []
             lines += [list(line) for line in reading]
             rows = [row(cell(*line, align="LEFT")) for line in lines]
-            attributes |= {"label": f"<{table(*rows, cellpadding=2)}>", "labelloc": "t", "labeljust": "l"}
+            attributes |= {"label": self._label(table(*rows, cellpadding=2)), "labelloc": "t", "labeljust": "l"}
         self._graphs = [
             graphviz.Digraph(
                 identifier(name),
@@ -324,11 +329,11 @@ class Picture:
 
     def node(self, name: str, label: str, **attributes: Any) -> None:
         """A node with an HTML-like label; `cls` is its class, the id is `n_NAME` unless given."""
-        self._graphs[-1].node(name, f"<{label}>", **_plain({"id": f"n_{name}", **attributes}))
+        self._graphs[-1].node(name, self._label(label), **self._told({"id": f"n_{name}", **attributes}))
 
     def edge(self, tail: str, head: str, *, label: str | None = None, **attributes: Any) -> None:
         """An edge; the ends are `node`, `node:port` or `node:port:compass`, `label` is HTML-like, `cls` its class."""
-        self._graphs[-1].edge(tail, head, f"<{label}>" if label else None, **_plain(attributes))
+        self._graphs[-1].edge(tail, head, self._label(label) if label else None, **self._told(attributes))
 
     @contextmanager
     def cluster(self, name: str, label: str, **attributes: Any) -> Iterator[None]:
@@ -345,7 +350,7 @@ class Picture:
             "bgcolor": self.theme.panel,
             "margin": 9,
         }
-        inner.attr(label=f"<{label}>", **_plain(values | attributes))
+        inner.attr(label=self._label(label), **self._told(values | attributes))
         self._graphs.append(inner)
         try:
             yield
@@ -358,6 +363,18 @@ class Picture:
         from graphviz.quoting import quote
 
         self._graphs[-1].body.append("\t{rank=same; " + "; ".join(map(quote, names)) + "}\n")
+
+    def _label(self, label: str) -> str:
+        """A label in the present language."""
+        return f"<{words.markup(label, self.names, _room)}>"
+
+    def _told(self, attributes: dict[str, Any]) -> dict[str, str]:
+        """Attributes as strings, tooltips in the present language."""
+        made = _plain(attributes)
+        for name, tip in made.items():
+            if name.endswith("tooltip") and (told := words.matched(unescape(tip), self.names)) != unescape(tip):
+                made[name] = _escape(told)
+        return made
 
     # ------------------------------------------------------------ reading
 

@@ -89,8 +89,12 @@ def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
     """Sentences with fields, longest first: a pattern, the words in it, and the translation."""
     found = table(name)["found"]
     keys = sorted((key for key in found if "{}" in key), key=len, reverse=True)
-    own = [set(re.findall(r"\w+", key)) for key in keys]
-    patterns = [re.compile("(.+?)".join(map(re.escape, key.split("{}")))) for key in keys]
+    own = [set(re.findall(r"[^\W\d]\w*", key)) for key in keys]
+    # A field is no end of a sentence with the beginning of the next.
+    fields = ["(.+?)" if ". " in key else r"((?:(?!\. |; ).)+?)" for key in keys]
+    patterns = [
+        re.compile(field.join(map(re.escape, key.split("{}")))) for key, field in zip(keys, fields, strict=True)
+    ]
     return list(zip(patterns, own, map(found.__getitem__, keys), strict=True))
 
 
@@ -104,47 +108,66 @@ def matched(text: str, keep: Collection[str] = ()) -> str:
     ...     matched("no gradient is asked for")
     '没有要求梯度'
     """
-    found = table(language())["found"]
+    found, titles = table(language())["found"], table(language())["said"]
     bare = " ".join(text.split())
     if not found or not bare or bare in keep:
         return text
     parts = re.split(r"([ \u00a0]{3,})", text.strip())
     if len(parts) > 1:
         return "".join(matched(part, keep) for part in parts)
-    if bare in found:
-        return found[bare]
+    if bare in found or bare in titles:
+        return found.get(bare) or titles[bare]
+    if (numbered := re.fullmatch(r"(\D+) (\d+)", bare)) and (title := (titles | found).get(numbered[1])):  # Add 2
+        return f"{title} {numbered[2]}"
     for pattern, own, sentence in _patterns(language()):
         if own.isdisjoint(keep) and (fields := pattern.fullmatch(bare)):
             return sentence.format(*(matched(field, keep) for field in fields.groups()))
+    if bare.endswith(".") and (told := matched(bare[:-1], keep)) != bare[:-1]:
+        return f"{told}。"
     for between, instead in (("; ", "；"), (". ", "。"), (": ", "："), (", ", "，")):  # several texts in one
         parts = bare.split(between)
-        if len(parts) > 1 and (told := [matched(part, keep) for part in parts]) != parts:
-            return instead.join(told)
+        if len(parts) > 1 and (several := [matched(part, keep) for part in parts]) != parts:
+            return instead.join(several)
     return text
 
 
-LABELS = re.compile(r'( (?:aria-label|title|placeholder|xlink:title)=")([^"]+)(")')
+LABELS = re.compile(r'( (?:aria-label|title|placeholder|TITLE)=")([^"]+)(")')
 TEXTS = re.compile(r"(<(?!style|script)[^<>]*>)([^<>]*[A-Za-z][^<>]*)(?=<)")
 
 
-def markup(text: str, keep: Collection[str] = ()) -> str:
-    """A picture or other HTML with its texts and labels translated."""
-    return _marked(text, lambda found: matched(found, keep))
+def markup(text: str, keep: Collection[str] = (), room: Callable[[str], str] = lambda told: "") -> str:
+    """A picture or other HTML with its texts and labels translated.
+
+    ``room`` gives the blanks that a translated text needs behind it.
+    """
+
+    def lookup(found: str) -> str:
+        told = matched(found, keep)
+        if told == found:
+            return found
+        blank = len(found) - len(found.lstrip()), len(found.rstrip())
+        return f"{found[: blank[0]]}{told.strip()}{room(told)}{found[blank[1] :]}"
+
+    return _marked(text, lookup, lambda found: matched(found, keep))
 
 
 def template(text: str) -> str:
     """A template of HTML with its texts and labels translated, each of which is a sentence of the table."""
-    return _marked(text, lambda found: said(" ".join(found.split())) if found.strip() else found)
+
+    def lookup(found: str) -> str:
+        return said(" ".join(found.split())) if found.strip() else found
+
+    return _marked(text, lookup, lookup)
 
 
-def _marked(text: str, lookup: Callable[[str], str]) -> str:
+def _marked(text: str, lookup: Callable[[str], str], label: Callable[[str], str]) -> str:
     if language() == "en":
         return text
 
-    def replaced(found: re.Match[str]) -> str:
+    def replaced(found: re.Match[str], lookup: Callable[[str], str] = lookup) -> str:
         return f"{found[1]}{html.escape(lookup(html.unescape(found[2])))}{''.join(found.groups()[2:])}"
 
-    return LABELS.sub(replaced, TEXTS.sub(replaced, text))
+    return LABELS.sub(lambda found: replaced(found, label), TEXTS.sub(replaced, text))
 
 
 # ---------------------------------------------------------------- scripts

@@ -15,6 +15,7 @@ import autograd as ag
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, row, table, text
 from viz.drawing.style import Theme
+from viz.drawing.words import matched
 from viz.graph.row_cards import left_aligned
 from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
 from viz.recorded.follow import follow
@@ -228,8 +229,9 @@ class _Blocks:
     def _alt(self, title: str) -> str:
         said = []
         for card in self.cards:
-            words = [" ".join(part for part in line if part) for line in _lines(card)] or ["input"]
-            said.append(f"{card.first.path or card.first.title}: {'; '.join(words)}")
+            lines = [" ".join(matched(part) for part in line if part) for line in _lines(card)]
+            name = card.first.path or (matched(card.first.title) if lines else card.first.title)
+            said.append(f"{name}: {'; '.join(lines or [matched('input')])}")
         return f"{title}. {'. '.join(said)}."
 
     def _place(self, picture: Picture, cards: Sequence[_Card], depth: int) -> None:

@@ -19,6 +19,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text, text_width
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
+from viz.drawing.words import matched, say
 from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
@@ -191,9 +192,11 @@ class _Table(RowCards):
         words = []
         for row in self.rows:
             size = self._size(row)
-            gradient = f" (rms gradient {numbers.rms(size)})" if row.weight and size is not None else ""
-            words.append(row.title + gradient + "".join(f" {warning.word}" for warning in row.warnings))
-        return f"{title}{result}. Rows: {', '.join(words)}."
+            told = matched(row.title) if row.nodes else row.title
+            if row.weight and size is not None:
+                told = say("{title} (rms gradient {size})", title=told, size=numbers.rms(size))
+            words.append(told + "".join(f" {say(warning.word)}" for warning in row.warnings))
+        return say("{title}. Rows: {rows}.", title=matched(title) + result, rows=say(", ").join(words))
 
     def _size(self, row: Row) -> float | None:
         """Rms of a row's gradient: of its weight, or of its output if it has none."""

@@ -10,6 +10,7 @@ import numpy as np
 from viz.drawing import marks, numbers, style
 from viz.drawing.render import cell, clipped, row, table, text, text_width
 from viz.drawing.style import Theme
+from viz.drawing.words import say
 from viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from viz.recorded.notation.namespace import Notation
 from viz.recorded.scene import Card, Scene, Socket
@@ -87,7 +88,7 @@ class CardParts:
             else f"{self.by(leaf)} = {numbers.scalar(np.asarray(leaf.gradient)[()])}"
             for leaf in leaves[:8]
         ]
-        return ", ".join(found) + (f" and {len(leaves) - 8} more" if len(leaves) > 8 else "")
+        return ", ".join(found) + (say(" and {n} more", n=len(leaves) - 8) if len(leaves) > 8 else "")
 
     def local(self, socket: Socket) -> tuple[str, str]:
         """The derivative of an operation with respect to an operand, as written on a scalar card, and in full."""
@@ -226,7 +227,7 @@ class CardParts:
             inside = text("kink", style.GRAD_LABEL, theme.warn_bg if dark else theme.warn, bold=True)
         else:
             inside = text("not checked", caption, self.muted(card))
-        told = " / ".join(" ".join(str(check).split()) for check in checks)
+        told = "; ".join(" ".join(str(check).split()) for check in checks)
         hair = {"sides": "L", "border": 1, "color": self.rule(card)}
         return cell(inside, align="LEFT", id=f"{card.key}_check", title=told, **hair, **attributes)
 

@@ -157,7 +157,7 @@ def _page(
         with numbers.wide() if programs is not None else nullcontext():
             picture = Drawing(scene, style.LIGHT, title).picture
     if title is None:
-        title = words.matched(picture.title or "", picture.names) if picture is not None else _title(scene)
+        title = picture.title if picture is not None else _title(scene)
     return Page(title, _Document(scene, story, title, picture, programs, reason).html())
 
 
@@ -435,7 +435,7 @@ def _drawing(picture: Picture) -> tuple[str | None, str]:
         return None, ""
     drawn = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn[drawn.index("<svg") :])
     colours = {getattr(style.LIGHT, name): name for name in TOKENS}
-    drawn, sheet = lean.drawing(words.markup(drawn, picture.names), colours)
+    drawn, sheet = lean.drawing(drawn, colours)
     width = re.search(r'width="([\d.]+)pt"', drawn)
     least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""
     return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1), sheet

@@ -334,3 +334,85 @@ def test_a_page_in_a_frame_takes_the_theme_of_the_page_around_it_and_of_no_other
     assert seen["themes"] == [None, "dark", "light", "light", "light", "light"]
     assert seen["stranger"] == "light"
     assert seen["itself"] is None
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def deep(layers):
+    model = nn.Sequential(*[m for _ in range(layers) for m in (nn.Linear(16, 16, seed=0), nn.Sigmoid())])
+    return ag.mean(model(ag.Tensor(np.sin(np.arange(80.0)).reshape(5, 16), name="x")) ** 2)
+
+
+def classifier(scale=1.0):
+    model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1))
+    x, y = np.cos(np.arange(20.0)).reshape(5, 4) * scale, np.array([0, 1, 2, 0, 1])
+    return nn.functional.cross_entropy(model(ag.Tensor(x, name="x")), ag.Tensor(y, name="y"))
+
+
+def recurrent():
+    return ag.sum(nn.LSTM(3, 4, seed=0)(ag.Tensor(np.sin(np.arange(30.0)).reshape(5, 2, 3), name="x"))[0])
+
+
+def twice():
+    layer = nn.Linear(2, 2, seed=0)
+    return ag.sum(layer(ag.tanh(layer(ag.Tensor([[1.0, -1.0]], name="x")))))
+
+
+MADE = {
+    **{made.__name__: made for made in (scalar, classifier, windows, twice, long)},
+    "network": lambda: network(1),
+    "layers": lambda: deep(8),
+}
+PICTURES = {
+    **{
+        f"{name} of {said}": (lambda draw=draw, made=made: draw(made()))
+        for said, made in MADE.items()
+        for name, draw in {
+            "graph": viz.draw_graph,
+            "gradients": lambda y: viz.draw_graph(y, gradients=True),
+            "tape": lambda y: viz.draw_graph(y, backward=True),
+            "modules": lambda y: viz.draw_modules(y, gradients=True),
+            "blocks": lambda y: viz.draw_graph(y, view="blocks"),
+            "check": viz.check_graph,
+        }.items()
+    },
+    "not finite": lambda: viz.draw_modules(classifier(1e300), gradients=True),
+    "dead": lambda: viz.draw_modules(classifier(-0.0), gradients=True),
+    "loop": lambda: viz.draw_loop(recurrent()),
+    "two steps": lambda: viz.draw_loop(recurrent(), steps=2),
+    "several outputs": lambda: viz.draw_graph([scalar(), ag.sum(network(1))], gradients=True),
+    "program": lambda: viz.draw_graph(ag.trace(lambda x: ag.sum(ag.tanh(x) * x), ag.Tensor([1.0, 2.0]))),
+    "neurons": lambda: viz.draw_network(nn.MLP([2, 3, 2], seed=0), [1.0, -1.0]),
+}
+
+CODE = [  # names of modules and operations as the program has them
+    *("Linear", "LSTM", "Tanh", "square", "power", "add", "subtract", "multiply", "divide", "negative", "logits"),
+    *("cross", "entropy", "squared_error", "tanh_x", "tanh_x_times_x", "sum_tanh_x_times_x", "_lambda", "backward"),
+    *("gradients", "True", "Sequential"),
+]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_english_word_is_left_in_a_chinese_picture(name):
+    with words.speaking("zh"), np.errstate(all="ignore"):
+        svg = PICTURES[name]().svg()
+    assert "均" in svg or "值" in svg or "：" in svg
+    told = [html.unescape(said).replace("\xa0", " ").strip() for said in re.findall(r">([^<>]+)<", svg)]
+    told += [html.unescape(said) for said in re.findall(r'aria-label="([^"]*)"', svg)]
+    for said in told:
+        if "->" in said or re.fullmatch(r"\w+", said):  # the title of an edge or a node of DOT
+            continue
+        left = set(re.findall(r"[A-Za-z_]{3,}", re.sub(r"\w+(\.\w+)+|\w+=", "", said)))
+        left -= {*NAMES, *FORMULAS, *CODE}
+        left |= set(re.findall(r"(?<= )(to|of|by|at|is|or|sd|mean)(?= )", said))
+        assert all(re.search("(weight|bias)_[ih]h_l", word) for word in left), said
+
+
+def test_sentences_of_a_picture_end_as_chinese_ones():
+    with words.speaking("zh"):
+        picture = viz.draw_graph(scalar(), gradients=True)
+        assert re.search(r"。梯度：.*。$", picture.alt)
+        assert words.matched("5 × LSTM: step 5. Gradients: not computed.") == "5 × LSTM：第 5 步。梯度：未计算。"
+    assert words.language() == "en"
+    assert "，" not in viz.draw_graph(scalar(), gradients=True).svg()
