@@ -125,10 +125,11 @@ class Drawing:
         return parts
 
     def _alt(self, title: str) -> str:
-        ends = [card for card in self.scene.cards if card.place in self.scene.ends]
+        ends = [self.scene.card(place) for place in self.scene.seen.graph.outputs]
         said = [
             f"{card.name} = {numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])}"
             for card in ends
+            if card is not None
         ]
         words = f"{title}. {', '.join(said)}."
         trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]

@@ -128,6 +128,8 @@ class _Targets:
 def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targets:
     """``y`` read as classes for a network with so many outputs."""
     given = numbers_of(y, "y")
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        raise DrawingError("y has numbers that are not finite, which are no targets: leave those examples out")
     unfit = DrawingError(
         f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
         f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"
@@ -145,7 +147,7 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
         low = -1.0 if outputs == 1 and (labels == -1).any() else 0.0
         codes = np.array([low, 1.0]) if outputs == 1 else np.arange(k, dtype=float)
         if not np.isin(labels, codes).all():
-            if outputs > 1 or given.dtype.kind != "f" or not np.isfinite(labels).all() or names is not None:
+            if outputs > 1 or given.dtype.kind != "f" or names is not None:
                 raise unfit
             low, high = float(labels.min()), float(labels.max())
             levels = np.linspace(low, high, LEVELS + 2)[1:-1].tolist()

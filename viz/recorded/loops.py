@@ -13,9 +13,7 @@ import autograd as ag
 from autograd.engine.graph import Node
 from viz.drawing import numbers
 from viz.recorded.evaluate import Evaluation, host
-from viz.recorded.names import Names
-
-LOOP = "scan_packed"
+from viz.recorded.names import LOOP, Names, carries
 
 
 def loops_in(nodes: Iterable[Node]) -> list[Node]:
@@ -57,11 +55,8 @@ class Recurrence:
 
     @cached_property
     def carries(self) -> list[str]:
-        """The names of the carries: h, and c if there are two."""
-        given = list(self.body.names[: self.body.carries])
-        plain = all(name.startswith("carry") for name in given)
-        usual = ["h", "c"] if len(given) <= 2 else [f"h{i + 1}" for i in range(len(given))]
-        return usual[: len(given)] if plain else given
+        """The names of the carries."""
+        return carries(self.body)
 
     @cached_property
     def xs(self) -> list[str]:

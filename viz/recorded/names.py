@@ -34,6 +34,7 @@ LONGEST = 200
 PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
 LAYERS = ("linear", "conv")  # of an input, a weight and a bias
+LOOP = "scan_packed"
 LOSSES = {
     "cross_entropy": "softmax + log loss",
     "binary_cross_entropy_with_logits": "sigmoid + log loss",
@@ -265,6 +266,9 @@ class Names:
         if role == TARGET:
             return self._counted("y", first="y")
         if role == INPUT:
+            node, i = self._users.get(place, [(None, 0)])[0]
+            if node is not None and node.op.name == LOOP and i < node.params["loop"].body.carries:
+                return f"{carries(node.params['loop'].body)[i]}0"
             truth = getattr(getattr(place, "data", None), "dtype", None)
             word = "mask" if getattr(truth, "kind", "") == "b" else "x"
             return self._counted(word, first=word)
@@ -290,6 +294,13 @@ class Names:
             n += 1
         self._counts[letter] = n
         return name
+
+
+def carries(body: Any) -> list[str]:
+    """The names of the carries of a loop: h, and c if there are two."""
+    given = list(body.names[: body.carries])
+    usual = ["h", "c"] if len(given) <= 2 else [f"h{i + 1}" for i in range(len(given))]
+    return usual[: len(given)] if all(name.startswith("carry") for name in given) else given
 
 
 _ORDERS = "²³⁴⁵⁶⁷⁸⁹"

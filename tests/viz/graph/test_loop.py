@@ -176,3 +176,9 @@ class TestFolded:
         found = viz.summary(Net(nn.LSTM), sequence())
         assert found.layers[0].layer == f"LSTM × {TIMES}, state 4"
         assert found.products == TIMES * 2 * 16 * 3 + TIMES * 2 * 16 * 4 + 2 * 4 * 2
+
+
+def test_the_alternative_text_has_the_states_in_their_order():
+    loop = nn.LSTM(3, 4, seed=0)
+    alt = viz.draw_loop(ag.sum(loop(ag.Tensor(np.ones((3, 1, 3)), name="x"))[0])).alt
+    assert 0 < alt.index("h[t] =") < alt.index("c[t] =")

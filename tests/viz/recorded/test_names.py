@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from viz import explain
 from viz.recorded.names import derivative, tex_derivative
 from viz.recorded.scene import Scene
@@ -77,3 +78,17 @@ def test_gradients_that_are_not_recorded_or_have_names_are_not_named() -> None:
     total.name = "total"
     ag.gradients(total, x, seed, create_graph=True)
     assert seed.name == "seed"
+
+
+def test_the_first_states_of_a_loop_are_named_after_its_states() -> None:
+    x = ag.Tensor(np.ones((5, 2, 3)), name="x")
+    names = {card.name for card in Scene(ag.sum(nn.LSTM(3, 4, seed=0)(x)[0])).cards}
+    assert {"h0", "c0"} <= names
+    assert not any(name.startswith("x") and name != "x" for name in names)
+
+
+@pytest.mark.parametrize("index", [np.array([0, 2, 2]), ag.Tensor([0, 2, 2])])
+def test_a_few_indices_are_written_out(index: object) -> None:
+    w = ag.Tensor(np.arange(6.0), requires_grad=True, name="w")
+    assert Scene(ag.sum(w[index])).expression(80) == "sum(w[[0, 2, 2]])"
+    assert Scene(ag.sum(w[np.arange(20) % 6])).expression(80) == "sum(w[[(20,)]])"

@@ -42,6 +42,7 @@ SIDES = {
     "bitwise_or": COMPARISONS,
 }
 UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
+INDICES = 6  # of an array of them that are written out
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 
 
@@ -164,7 +165,10 @@ def parameter(x: Any) -> str:
     if isinstance(x, int | float | np.generic):
         return numbers.constant(x)
     if hasattr(x, "item"):
-        return numbers.constant(x.item()) if x.shape == () else f"[{numbers.shape(x.shape)}]"
+        if x.shape == ():
+            return numbers.constant(x.item())
+        is_written = x.ndim == 1 and x.size <= INDICES and np.dtype(x.dtype).kind in "iub"
+        return f"[{', '.join(map(str, x.tolist())) if is_written else numbers.shape(x.shape)}]"
     return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
 
 

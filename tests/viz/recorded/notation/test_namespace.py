@@ -192,8 +192,8 @@ class TestForward:
     def test_several_arrays_and_indices(self, tensors):
         a, b = tensors.symbol("a"), tensors.symbol("b")
         assert tensors.apply(ag.OPS["concat"], [a, b], {"axis": 0}).text == "concat(a, b)"
-        index = (slice(None), slice(0, 4, 2), None, ..., 3, np.arange(5))
-        assert tensors.apply(ag.OPS["getitem"], [a], {"index": index}).text == "a[:, 0:4:2, None, ..., 3, [(5,)]]"
+        index = (slice(None), slice(0, 4, 2), None, ..., 3, np.arange(9))
+        assert tensors.apply(ag.OPS["getitem"], [a], {"index": index}).text == "a[:, 0:4:2, None, ..., 3, [(9,)]]"
 
     def test_the_reduction_of_a_loss(self, tensors):
         x, y = tensors.symbol("x"), tensors.symbol("y")
