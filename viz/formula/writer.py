@@ -15,8 +15,7 @@ from viz.drawing.render import clipped
 from viz.drawing.words import say
 from viz.formula.forms import Form, Name, run
 from viz.formula.tracer import Traced, Tracer, form_of
-from viz.recorded.loops import LOOP
-from viz.recorded.names import PARAM, derivative, fresh, tex_derivative
+from viz.recorded.names import LOOP, PARAM, derivative, fresh, tex_derivative
 from viz.recorded.notation.latex import brackets, tex_of
 from viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
 from viz.recorded.scene import Card, Scene, Socket

@@ -22,7 +22,7 @@ from viz.drawing.errors import DrawingError
 from viz.pages.emitted import in_double, too_large, traced, written
 from viz.recorded.evaluate import host
 from viz.recorded.layers import POOLS, products
-from viz.recorded.loops import LOOP
+from viz.recorded.names import LOOP
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 LAYERS = 8  # layers shown: all, or the first and the last ones

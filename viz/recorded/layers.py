@@ -9,8 +9,8 @@ from typing import Any
 
 import autograd as ag
 from autograd.engine.graph import Node
-from viz.recorded.loops import LOOP, loops_in
-from viz.recorded.names import LOSSES
+from viz.recorded.loops import loops_in
+from viz.recorded.names import LOOP, LOSSES
 from viz.recorded.rows import Row, calls, op_title
 
 POOLS = ("max_pool", "sum_pool")
