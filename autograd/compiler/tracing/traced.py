@@ -14,6 +14,7 @@ from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user, refusal
+from autograd.engine.modes import TRACER
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError, DTypeError, TraceError
 from autograd.interop.numpy_protocol import NAMES, call, called
@@ -248,6 +249,8 @@ class Traced:
         return getattr(_namespace(), name)(*inputs)
 
     def __repr__(self) -> str:
+        if self.tracer.arrays and self.tracer is TRACER.get():  # the text of an array that was found is its values'
+            self._no_value()
         return f"Traced({self._value!r})"
 
     def __divmod__(self, other: Any) -> Any:

@@ -1506,6 +1506,22 @@ def a_number_that_is_a_state(wrap: Wrap) -> Any:
 
 
 @followed
+def texts_of_arrays_that_change(wrap: Wrap) -> Any:
+    table, x = np.array([1.0, 2.0]), ag.Tensor([1.0, 2.0])
+    functions = [
+        wrap(lambda: x * len(str(table[0]))),
+        wrap(lambda: x * len(f"{table}")),
+        wrap(lambda: x * table * len(repr(table.sum()))),
+        wrap(lambda: x * {"100.25": 2.0}.get(str(table[0]), 5.0)),
+    ]
+    seen = []
+    for _ in range(3):
+        seen += [f() for f in functions]
+        table[0] += 99.25
+    return seen
+
+
+@followed
 def weights_that_are_written_through_flat_views(wrap: Wrap) -> Any:
     seen = []
     for sizes, optimizer in itertools.product(((3, 5, 2), (30, 40, 20)), (nn.optim.SGD, nn.optim.Adam)):
