@@ -661,7 +661,7 @@ class Tracer:
                 made: Any = Number(self, value, self.unique(name), guard.now, frozenset((place,)))
             elif type(value) is numpy.ndarray and value.dtype.kind in "fciub":
                 made = next((traced for traced, array in self.arrays.values() if array is value), None)
-                made = made or self._array(value, name)
+                made = self._array(value, name) if made is None else made
             else:
                 continue
             with suppress(Exception):  # an object that refuses it keeps its value

@@ -1522,6 +1522,21 @@ def texts_of_arrays_that_change(wrap: Wrap) -> Any:
 
 
 @followed
+def an_array_in_two_places_that_changes(wrap: Wrap) -> Any:
+    table, x = np.array([1.0, 2.0]), ag.Tensor([1.0, 2.0])
+    tables, named = [table, table], {"a": table, "b": table}
+    f = wrap(lambda: x * tables[0] * (2.0 if tables[0] is tables[1] else 3.0))
+    g = wrap(lambda: x * named["a"] + named["b"])
+    seen = []
+    for i in range(5):
+        seen += [f(), g(), *(type(value).__name__ for value in (*tables, *named.values()))]
+        table[0] += 1.0
+        if i > 2:
+            tables[1] = named["b"] = table.copy()
+    return seen
+
+
+@followed
 def weights_that_are_written_through_flat_views(wrap: Wrap) -> Any:
     seen = []
     for sizes, optimizer in itertools.product(((3, 5, 2), (30, 40, 20)), (nn.optim.SGD, nn.optim.Adam)):
