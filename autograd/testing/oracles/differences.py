@@ -105,6 +105,7 @@ class Differences:
         self.noise = np.zeros(y.shape)
         """The measured rounding error of the values."""
         self._direction: tuple[Vector, Direction] | None = None
+        self._refined: dict[bytes, tuple[Slopes, Truths]] = {}
 
     def direction(self, v: Vector) -> Direction:
         """``v`` in the units of each element. The last one is kept."""
@@ -170,11 +171,37 @@ class Differences:
             still = np.minimum(*moves) == 0
         self.noise = np.maximum(self.noise, np.where(np.isfinite(noise), noise, 0.0))
 
+    def refine(self, v: Vector) -> None:
+        """Have `settled` take the slopes along ``v`` that ever smaller steps visibly converge to, where there are any.
+
+        Over many periods of an oscillation wide steps agree on the mean slope, and its values look like rounding. But
+        rounding grows as the steps shrink; only truncation errors shrink twice in a row.
+        """
+        kept, clear = self.settled(v)
+        parts = 4.0 ** -np.arange(18)
+        slopes = [self.along(v, part) for part in parts]
+        middle, lower, upper = (np.stack([getattr(s, side) for s in slopes]) for side in ("middle", "lower", "upper"))
+        with np.errstate(all="ignore"):
+            differ, bend = np.abs(np.diff(middle, axis=0)), np.abs(upper - lower)
+            shrinks = (differ[1:] < differ[:-1] / 4) & (bend[2:] < bend[1:-1] / 2)  # at a kink both sides keep apart
+            width = parts[3:, None] * self.eps * self.direction(v).unit
+            doubt = 4 * differ[2:] + 10 * self.epsilon * self.size / width
+            small = doubt <= 1e-4 * np.maximum(np.abs(middle[3:]), np.abs(kept.middle))
+            doubt = np.where(shrinks[1:] & shrinks[:-1] & small, doubt, np.inf)
+        best = doubt.argmin(axis=0), np.arange(self.y.size)
+        found, doubt = middle[3:][best], doubt[best]
+        other = self.seen & np.isfinite(doubt) & ~(clear & (np.abs(found - kept.middle) <= kept.noise + doubt))
+        step = parts[3:][best[0]] * self.eps * self.direction(v).longest
+        kept.replace(other, Slopes(found, found, found, doubt, step).of(other))
+        self._refined[v.tobytes()] = kept, clear | other
+
     def settled(self, v: Vector) -> tuple[Slopes, Truths]:
         """The slopes by the first pair of steps that agree, for each output, and which outputs have such a pair.
 
         Pairs with little rounding are preferred. ``noise`` includes the difference of the two steps.
         """
+        if (refined := self._refined.get(v.tobytes())) is not None:
+            return refined
         kept, clear = self.along(v), ~self.seen
         tried = {1.0: kept.of(self.seen)}
         left = np.flatnonzero(self.seen)  # the outputs without a precise pair so far

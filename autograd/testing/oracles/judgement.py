@@ -326,10 +326,11 @@ class Judge:
             return
         before = replace(found, kinks=[*found.kinks])
         self._compare_settled(found, v)
-        if found.wrong > before.wrong:  # or only rounding?
-            self.differences.measure_noise(v)
-            vars(found).update(vars(before))
-            self._compare_settled(found, v)
+        for improve in (self.differences.measure_noise, self.differences.refine):  # only rounding, or too wide a step?
+            if found.wrong > before.wrong:
+                improve(v)
+                vars(found).update(vars(replace(before, kinks=[*before.kinks])))
+                self._compare_settled(found, v)
 
     def _compare_settled(self, found: Judgement, v: Vector) -> None:
         """Compare with slopes of which two steps agree, and with those nearby where none do."""

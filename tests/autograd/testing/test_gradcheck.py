@@ -9,6 +9,7 @@ import autograd as ag
 from autograd import Tensor
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
 from autograd.testing import assert_rule, gradcheck, gradgradcheck
+from autograd.testing.strategies import POSITIVE
 
 
 def declared(forward, *, name="mine", **rules):
@@ -25,6 +26,35 @@ def squared(rule=lambda g, x: 2 * g * x):
 
 def product(x=lambda g, y: g * y, y=lambda g, x: g * x):
     return declared(lambda xp, x, y: x * y, name="product", x=x, y=y)
+
+
+def snake(factor):
+    return declared(
+        lambda xp, x, a: x + xp.sin(a * x) ** 2 / a,
+        name="snake",
+        x=lambda xp, g, x, a: factor * g * (1 + xp.sin(2 * a * x)),
+        a=lambda xp, g, x, a: g * (x * xp.sin(2 * a * x) / a - xp.sin(a * x) ** 2 / a**2),
+    )
+
+
+def fast_sine(factor):
+    return declared(
+        lambda xp, x: xp.sin(1e3 * x), name="fast_sine", x=lambda xp, g, x: factor * g * 1e3 * xp.cos(1e3 * x)
+    )
+
+
+def ripple(factor):
+    return declared(
+        lambda xp, x: x + 1e-4 * xp.sin(1e3 * x),
+        name="ripple",
+        x=lambda xp, g, x: factor * g * (1 + 0.1 * xp.cos(1e3 * x)),
+    )
+
+
+def narrow(factor):
+    return declared(
+        lambda xp, x: xp.exp(-1e4 * x**2), name="narrow", x=lambda xp, g, x: -factor * g * 2e4 * x * xp.exp(-1e4 * x**2)
+    )
 
 
 def message(f, *inputs, check=gradcheck, **options):
@@ -64,6 +94,25 @@ class TestPasses:
         x = np.random.default_rng(0).normal(size=(40, 30))
         assert check(lambda x: ag.sin(x) * x, x)
         assert check(lambda x: (ag.sin(x) * x).sum(), x)
+
+    @pytest.mark.parametrize("of", [snake, fast_sine, ripple, narrow])
+    def test_many_periods_within_a_step(self, of):
+        """The right rules pass; those of the same functions that are wrong by a part in a thousand, or more, do not."""
+        rng = np.random.default_rng(0)
+        spread = 0.02 if of is narrow else 1000.0
+        points = [rng.uniform(0.1, 1.0, 3) * spread for _ in range(20)]
+        inputs = [(x, rng.uniform(100.0, 1000.0, 3)) if of is snake else (x,) for x in points]
+        for given in inputs:
+            assert gradcheck(of(1.0), *given)
+        for factor in (-1.0, 0.5, 1.001, 2.0):
+            for given in inputs[:3]:
+                assert "is wrong" in message(of(factor), *given)
+
+    def test_a_mean_slope_over_many_periods_is_wrong(self):
+        mean = declared(lambda xp, x: x + xp.sin(300 * x) ** 2 / 300, name="mean_slope", x=lambda g: g)
+        with pytest.raises(GradcheckError, match="matches_finite_differences does not hold"):
+            assert_rule(mean, max_examples=30)
+        assert_rule(snake(1.0), a=POSITIVE)
 
     def test_numbers_lists_arrays_and_tensors(self):
         for x in (1.5, [1.5], np.array([1.5]), Tensor([1.5]), Tensor([1.5], requires_grad=True)):
