@@ -184,6 +184,8 @@ class Compiled(Generic[P, R]):
                 )
         trace = self._trace(args, kwargs)
         if self._free_places([place for array in trace.large for place in trace.places_of(array)]):
+            for guard in trace.changes:
+                guard.restore()
             trace = self._trace(args, kwargs)
         if trace.is_differentiated:
             for guard in trace.changes:

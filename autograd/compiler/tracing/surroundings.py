@@ -81,6 +81,7 @@ class Surroundings:
         self.guards: dict[Any, Guard] = {}
         self.tensors: list[Tensor] = []
         self.arrays: list[tuple[Any, str]] = []
+        self._contents: list[Content] = []  # before the trace, in which the function may write to them
         everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._attributes: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
@@ -146,7 +147,7 @@ class Surroundings:
         elif isinstance(value, ContextVar):
             self._note(ContextValue(value, None, MISSING, name))
         elif isinstance(value, numpy.ndarray):
-            self.arrays.append((value, name))
+            self._note_array(value, name)
         elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
             self.generators.append((value, name, _drawn(value)))
         elif isinstance(value, MUTABLE + FIXED):
@@ -176,7 +177,11 @@ class Surroundings:
             self._read_from(value)
             with suppress(TypeError, BufferError):  # bytearray, array.array, a number of ctypes
                 if not memoryview(value).readonly:
-                    self.arrays.append((value, name))
+                    self._note_array(value, name)
+
+    def _note_array(self, array: Any, name: str) -> None:
+        self.arrays.append((array, name))
+        self._contents += contents([(array, name)], ())
 
     def _read_from(self, value: Any) -> None:
         """Watch attribute reads of an object, if its class can be modified."""
@@ -342,7 +347,7 @@ class Surroundings:
         changed = [g for key, g in self.guards.items() if key not in self._of_packages and not g.holds()]
         for own, names, name in self._attributes:
             changed += [Guard(own, key, MISSING, f"{name}.{key}") for key in own if key not in names]
-        return changed
+        return changed + [content for content in self._contents if not content.holds()]
 
     def watched(self) -> list[Guard]:
         """All guards, without those of attributes that were not read, and of globals that a package changed by

@@ -11,6 +11,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd.compiler.tracing.guards import alike
+from autograd.errors import TraceError
 from tests.autograd.compiler.oracle import traces
 
 X = ag.ones((2,), dtype="float32")
@@ -309,3 +310,30 @@ def test_an_array_that_only_the_program_reads_may_change() -> None:
 
 def agree_exactly(found: ag.Tensor, expected: ag.Tensor) -> None:
     np.testing.assert_array_equal(found.data, expected.data)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100_000])
+def test_a_function_that_counts_in_an_array_that_it_finds_is_refused(size: int) -> None:
+    """The program had the count of the trace at every call."""
+    counts = np.zeros(size)
+
+    @ag.compile
+    def f(x):
+        counts[0] += 1
+        return x * counts
+
+    with pytest.raises(TraceError, match="changes counts at each call"):
+        f(ag.Tensor(2.0))
+    assert counts[0] == 0
+
+
+def test_a_function_may_fill_an_array_with_the_same_numbers_at_each_call() -> None:
+    row = np.zeros(3)
+
+    @ag.compile
+    def f(x):
+        row[:] = np.arange(3.0)
+        return x * row
+
+    for _ in range(3):
+        assert np.array_equal(f(ag.Tensor(2.0)).data, [0.0, 2.0, 4.0])
