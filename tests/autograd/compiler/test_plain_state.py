@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 
 BEGIN = """
 import argparse, array, collections, configparser, contextvars, copy, ctypes, dataclasses, enum, functools, gc
@@ -254,3 +255,21 @@ def test_a_class_of_a_script_that_runs_under_a_profiler(module: str, monkeypatch
     assert f(ag.Tensor([1.0])).item() == 2
     settings.scale = 3.0
     assert f(ag.Tensor([1.0])).item() == 3
+
+
+def test_writes_to_a_reshaped_view_by_detach_reach_the_parameter():
+    model = nn.MLP([3, 4, 2], "tanh", seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    @ag.compile(target="numpy")
+    def step(x):
+        loss = ag.mean(model(x) ** 2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(ag.Tensor(np.ones((4, 3), np.float32)))
+    weight = next(iter(model.parameters()))
+    weight.detach().data.reshape(-1)[0] = 100.0
+    assert weight.data[0, 0] == 100.0
