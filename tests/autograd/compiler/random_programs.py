@@ -463,7 +463,12 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     count = len(program.outputs)
     leaves, structure = trees.flatten([ARRAY] * count)
     result = SimpleNamespace(
-        leaves=leaves, structure=structure, values=program.outputs, is_tensor=[False] * count, recorded=[False] * count
+        leaves=leaves,
+        structure=structure,
+        values=program.outputs,
+        is_tensor=[False] * count,
+        recorded=[False] * count,
+        is_scalar=[True] * count,
     )
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},
@@ -487,17 +492,17 @@ def compiled_runs(case: Case, program: Program, gpu: Any = None) -> list[tuple[l
         return array.held if isinstance(array, standin.Array) else array
 
     for state, array in case.states.items():
-        state.origin.data[...] = array
-        state.origin.data = there(state.origin.data)
+        state.origin._data[...] = array
+        state.origin.data = there(state.origin._data)
     executable = bound(program, "cpu" if gpu is None else "cuda:0")
     results, states = [], []
     for arguments in case.calls:
         if not executable.is_settled():
             raise AssertionError("states moved between two calls")
-        arrays = [x.origin.data if isinstance(x, Value) else there(x) for x in arguments]
+        arrays = [x.origin._data if isinstance(x, Value) else there(x) for x in arguments]
         before = [np.array(here(x)) for x in arrays]
         results.append(executable.finish(executable.run(*arrays)))
-        states.append({state: np.array(here(state.origin.data)) for state in case.states})
+        states.append({state: np.array(here(state.origin._data)) for state in case.states})
         for given, array, kept in zip(arguments, arrays, before, strict=True):
             if not isinstance(given, Value):
                 np.testing.assert_array_equal(here(array), kept, err_msg="an argument was written to")
@@ -545,7 +550,7 @@ def check(seed: int, gpu: Any = None) -> int:
     restart()
     exact = exact_calls(case)
     for state, array in case.states.items():
-        state.origin.data[...] = array
+        state.origin._data[...] = array
     program = case.program
     for name, change in optimize.PASSES if gpu is None else optimize.GPU_PASSES:
         program = change(program)
@@ -566,7 +571,7 @@ def check_turns(seed: int) -> None:
     cases = [case for case in (one, two) if case.generator is None]
     states = {**two.states, **one.states}
     for state, array in states.items():
-        state.origin.data[...] = array
+        state.origin._data[...] = array
     executables: list[Executable | None] = [None] * len(cases)
     exact = True
     for turn in range(3 * len(cases)):
@@ -581,12 +586,12 @@ def check_turns(seed: int) -> None:
         ((wanted, after),) = runs(now, case.program)
         if not exact:
             return
-        arrays = [x.origin.data if isinstance(x, Value) else x for x in case.calls[call]]
+        arrays = [x.origin._data if isinstance(x, Value) else x for x in case.calls[call]]
         if executable is None or not (executable.is_settled() or executable.resettle()):
             executable = executables[which] = bound(case.program)
         found = executable.finish(executable.run(*arrays))
         states |= after
-        there = {state: np.array(state.origin.data) for state in states}
+        there = {state: np.array(state.origin._data) for state in states}
         said = f"seed {seed}, turn {turn} of {which}:\n{case.program}"
         compare([(found, there)], [(wanted, states)], 1, False, said)
 
