@@ -297,7 +297,7 @@ def test_a_narrow_window_has_one_column(page, tmp_path):
 # Leaves in `small` what is pressed or dragged and smaller than `least`, with the room that belongs to a number.
 SMALL = """
     const room = e => e.matches('span.drag') ? getComputedStyle(e, '::after').inset.split(' ').map(parseFloat) : [0, 0];
-    seen.small = [...document.querySelectorAll('button, select, input, summary, span.drag')].filter(e => {
+    seen.small = [...document.querySelectorAll('button, select, input, summary, span.drag, td[tabindex]')].filter(e => {
         const r = e.getBoundingClientRect(), [y, x = y] = room(e);
         return r.width && Math.min(r.width - 2 * x, r.height - 2 * y) < least - .5;
     }).map(e => [e.tagName, e.id, e.className, e.textContent]);

@@ -51,7 +51,7 @@ def escape(text: object) -> str:
 
 @lru_cache(maxsize=4096)  # colours and other attributes repeat
 def _escaped(words: str) -> str:
-    return _escape(_clean(words).replace("\\", "\\\\"))
+    return _escape(one_line(words).replace("\\", "\\\\"))
 
 
 def plain(words: object) -> str:
@@ -60,10 +60,10 @@ def plain(words: object) -> str:
     >>> plain("a & b")
     'a &amp; b'
     """
-    return _escape(_clean(words)).replace("\\", "&#92;" * 4)  # Graphviz unescapes a tooltip twice
+    return _escape(one_line(words)).replace("\\", "&#92;" * 4)  # Graphviz unescapes a tooltip twice
 
 
-def _clean(words: object) -> str:
+def one_line(words: object) -> str:
     """The text on one line, without characters that XML does not allow."""
     said = str(words)
     return said if said.isprintable() else " ".join(_UNPRINTABLE.sub("\ufffd", said).replace("\t", " ").splitlines())
@@ -504,10 +504,10 @@ def _described(svg: str, title: str, alt: str) -> str:
     """The SVG with its title and words, and with tooltips that every browser shows."""
     svg = _TOOLTIP.sub(r"<title>\1</title>", svg).replace("</a>\n", "")
     svg = re.sub(r' font-family="[^"]*"', "", svg)
-    words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
+    words = f"<title>{_escape(one_line(title))}</title>\n<desc>{_escape(one_line(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
     # keep the picture within the page's width; a screen reader says the label
     look = f"max-width:100%;height:auto;font-family:{style.FONTS}"
-    fits = f' role="img" aria-label="{_escape(_clean(alt))}" style="{look}"'
+    fits = f' role="img" aria-label="{_escape(one_line(alt))}" style="{look}"'
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)

@@ -24,7 +24,7 @@ from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.javascript import PASSES
 from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
-from viz.drawing import numbers, words
+from viz.drawing import numbers
 from viz.drawing.words import say
 from viz.pages.steps import Story
 from viz.recorded.notation.namespace import Origin
@@ -94,7 +94,7 @@ def live_of(scene: Scene, story: Story) -> Live:
                 probe.javascript("probe", every=False, comments=False, states=False),
             )
         except TargetError as error:
-            raise NotLive(_recorded(words.matched(_reason(error)))) from None
+            raise NotLive(_recorded(_unreadable(error))) from None
         except AutogradError as error:
             raise NotLive(_recorded(say("the graph can't be traced ({why}).", why=_first(error)))) from None
     (one, places), (other, steps) = map(_with_outputs_alone, texts)
@@ -124,8 +124,12 @@ def _first(error: Exception) -> str:
     return said if len(said) <= 200 else f"{said[:197]}..."
 
 
-def _reason(error: TargetError) -> str:
-    return _first(error).replace("see can't be written in JavaScript: ", "")
+def _unreadable(error: TargetError) -> str:
+    """The operation that has no reading, or the reason given by the target."""
+    said = " ".join(str(error).split())
+    if named := re.search(r"(\S+) is not among the functions", said):
+        return say("{operation} has no reading in JavaScript.", operation=named[1])
+    return f"{said.partition('JavaScript: ')[2].partition('. Compute')[0]}."
 
 
 # ---------------------------------------------------------------- size

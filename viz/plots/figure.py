@@ -19,6 +19,7 @@ from autograd.common.files import write_file
 from autograd.common.validation import as_path
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
+from viz.drawing.render import one_line
 from viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
@@ -39,8 +40,13 @@ class Plot:
     """
 
     def __init__(self, figure: Figure, description: str, names: Collection[str] = ()) -> None:
+        from matplotlib.text import Text
+
+        for written in figure.findobj(Text):  # XML has no control characters
+            lines = written.get_text().split("\n")
+            written.set_text("\n".join(map(one_line, lines)))
         self.figure = figure
-        self.description = description
+        self.description = one_line(description)
         self.names = frozenset(names)
 
     def save(self, path: str | Path) -> Path:

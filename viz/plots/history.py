@@ -11,7 +11,7 @@ import numpy as np
 from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import clipped, text_width
+from viz.drawing.render import clipped, one_line, text_width
 from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, settings
 from viz.recorded.validation import numbers_of
 
@@ -78,7 +78,7 @@ def _runs(history: Any) -> dict[str, Any]:
     runs = (isinstance(run, Mapping) or (hasattr(run, "__dict__") and not np.ndim(run)) for run in history.values())
     if not all(runs):
         return {"": history}
-    names = [str(name) for name in history]
+    names = [one_line(name) for name in history]
     if "" in names or len(set(names)) < len(names):
         raise DrawingError(f"runs named {', '.join(map(repr, history))}: give each a name, and no two the same text")
     return dict(zip(names, history.values(), strict=True))
@@ -171,7 +171,7 @@ def _curves(
     plain_axes(axes, theme, quantity, "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     drawn = np.concatenate([xs[np.isfinite(xs)] for _, series in runs.values() for xs in series.values()])
-    last = quantity.rsplit(maxsplit=1)[-1]
+    last = (quantity.split() or [""])[-1]
     share = last in ("accuracy", "error") and drawn.min() >= 0 and drawn.max() <= 1
     if not share and drawn.min() > 0 and drawn.max() > 20 * drawn.min():
         axes.set_yscale("log")
@@ -203,7 +203,7 @@ def _curves(
                 markevery=max(1, len(epochs) // 15) if len(epochs) > 30 else 1,
                 clip_on=False,
                 zorder=3 if held else 2,
-                gid=f"series_{name}{f'_{run}' if several else ''}",
+                gid=one_line(f"series_{name}{f'_{run}' if several else ''}"),
             )
             known = np.flatnonzero(np.isfinite(ys))
             number = say(ys[known[-1]])

@@ -442,7 +442,8 @@ class TestWhatIsNotLive:
 
     def test_an_operation_without_a_reading_is_named(self):
         x = ag.Tensor([[2.0, 0.5], [0.5, 1.0]], True, name="x")
-        assert "cholesky" in re.search('<p class="recorded">(.*?)</p>', step_through(ag.sum(ag.cholesky(x))).html)[1]
+        found = re.search('<p class="recorded">(.*?)</p>', step_through(ag.sum(ag.cholesky(x))).html)[1]
+        assert found == "These numbers are as recorded: linalg.cholesky has no reading in JavaScript."
 
     def test_a_page_can_stay_as_it_was_recorded(self):
         page = step_through(neuron(), live=False)
@@ -471,6 +472,29 @@ def test_no_script_is_made_from_text():
     assert not re.search(r"\beval\(|new Function", Path("viz/pages/assets/live.js").read_text(encoding="utf-8"))
 
 
+COVERED = """
+const focusable = 'button, input, summary, [tabindex="0"]';
+const reached = [...document.querySelectorAll(focusable)].filter(e => e.checkVisibility());
+const middle = (start, size) => max(start, 0) + min(size, 40) / 2;
+seen.covered = [...reached, ...reached.toReversed()].filter(e => {
+  e.focus();
+  const r = e.getBoundingClientRect();
+  const top = document.elementFromPoint(middle(r.left, r.width), middle(r.top, r.height));
+  return document.activeElement !== e || !top || !(e.contains(top) || top.contains(e));
+}).map(e => e.outerHTML.slice(0, 90));
+seen.many = reached.length;
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("make", [neuron, network])
+@pytest.mark.parametrize("width", [500, 1280])
+def test_nothing_lies_over_what_the_keyboard_has_reached(make, width, tmp_path):
+    seen = opened(step_through(make(), check=False), tmp_path, COVERED, "", f"--window-size={width},800")
+    assert seen["many"] > 30
+    assert seen["covered"] == []
+
+
 @needs_chromium
 class TestWaysToAsk:
     def test_nudge_paths_and_predictions(self, tmp_path):
@@ -492,6 +516,8 @@ class TestWaysToAsk:
             const lit = () => all_('.edge.lit', e => e.id);
             seen.lit = lit(); document.querySelectorAll('.walks button')[2].focus(); seen.one = lit();
             document.activeElement.blur(); key('q'); await frame();
+            seen.drawn = all_('main .card', e => getComputedStyle(e).display); seen.loss = text('#a_L_val .name');
+            seen.names = all_('.cell.todo .name', e => getComputedStyle(e).opacity);
             const answer = async text => {
                 document.querySelector('.predict input').value = text;
                 document.querySelector('.predict form').requestSubmit(); await frame();
@@ -509,7 +535,8 @@ class TestWaysToAsk:
             seen.paper = [all_('#sheet .blank'), all_('#sheet td'), all_('#sheet li')];
             dispatchEvent(new Event('afterprint'));
             document.querySelector('.predict form button[type=button]').click(); await frame();
-            seen.score = text('.predict'); key('w'); await frame(); seen.after = document.body.className;
+            seen.score = text('.predict');
+            await press_(document.querySelector('.predict button'), 'Escape'); seen.after = document.body.className;
             """,
         )
 
@@ -534,6 +561,8 @@ class TestWaysToAsk:
         assert seen["sum"] == "3 + 3 + 10.04 + 1 = 17.04"
         assert len(seen["lit"]) == 8
         assert sorted(seen["one"]) == ["b_t2_t3_0", "b_t3_t4_1", "b_t4_L_0", "b_x_t2_0"]
+        assert set(seen["drawn"]) == {"inline"}, "the card of the loss among them"
+        assert (seen["loss"], set(seen["names"])) == ("L", {"1"}), "names are not asked for"
         assert (seen["first"], seen["hidden"]) == ("Forward, step 1 of 5", True)
         assert seen["forward"][:2] == ["The size is right, the sign is not.", "Not yet. Put the numbers into t1 = x·x."]
         assert seen["forward"][2].startswith("rightt1 = 9. 0 of 1 right at the first try.")

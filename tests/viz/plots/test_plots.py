@@ -247,6 +247,13 @@ class TestPlot:
         assert path.read_bytes().startswith(start)
         assert list(tmp_path.iterdir()) == [path]
 
+    @pytest.mark.parametrize("name", ["a\0b", "\x1b[0m", "\ufffe", "\ud800", "\r\n", "\x0b", "</svg>", '"&'])
+    def test_names_of_any_kind_leave_the_file_well_formed(self, name):
+        runs = {name: {"loss": [1.0, 0.5], name: [2.0, 1.0]}, "other": {"loss": [1.0, 0.7]}}
+        several = plot_history(runs, title=name) if name.strip() else plot_history(runs["other"], title=name)
+        for plot in (several, plot_confusion([0, 1], [0, 0], classes=[name, "b"], title=name)):
+            ElementTree.fromstring(plot._repr_svg_().encode())
+
     def test_another_suffix_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match=r"a plot is saved as \.svg, \.png or \.pdf, not as '\.gif'"):
             plot_history(HISTORY).save(tmp_path / "curves.gif")

@@ -14,8 +14,8 @@ function turn(to) {
 }
 ways.forEach(b => { b.onclick = () => turn(b.dataset.way); });
 listen(window, 'keydown', e => {
-  const to = { n: 'nudge', p: 'paths', w: 'why', q: 'predict' }[e.key.toLowerCase()];
-  if (!to || e.ctrlKey || e.metaKey || e.altKey || /INPUT|TEXTAREA/.test(e.target.tagName)) return;
+  const to = { n: 'nudge', p: 'paths', w: 'why', q: 'predict', escape: 'why' }[e.key.toLowerCase()];
+  if (!to || e.ctrlKey || e.metaKey || e.altKey || (e.key.length < 2 && e.target.tagName === 'INPUT')) return;
   turn(to); e.preventDefault();
 });
 const signed = x => `${x > 0 ? '+' : ''}${scalar(x)}`;

@@ -223,7 +223,7 @@ movable.forEach(k => {
   if (few) for (let i = 0; i < n; i++) {
     const s = element('span', {}, box);
     /* only: tensors */
-    if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); t.classList.toggle('row', wide > 2); }
+    if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); }
     /* end */
     const put = draggable(s, knob(k, i));
     puts.push(said => put(said[i]));

@@ -260,7 +260,7 @@ function alive(card) {  // hovering and clicking a card
   });
 }
 if (svg) {
-  all('.card g[id^="a_"]', svg).forEach(g => g.classList.add('cell'));
+  all('.card g[id^="a_"]', svg).forEach(g => { g.classList.add('cell'); if (!D.thumb && /_val$/.test(g.id)) one('text', g)?.classList.add('name'); });
   all('.card', svg).forEach(alive);
 }
 

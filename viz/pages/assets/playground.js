@@ -680,6 +680,7 @@
     else if (key === 'g') el('one').click();
     else if (key === 'n' || key === 'p') { point = (point + (key === 'n' ? 1 : N - 1) + (point < 0 && key === 'p' ? 1 : 0)) % N; plane.focus({ preventScroll: true }); later(); }
     else if (key === 'c') changeClass();
+    else if (key === 'escape' && large) { large = null; later(); }
     else return;
     e.preventDefault();
   });
