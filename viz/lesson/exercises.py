@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -32,6 +33,7 @@ WORDS = {
     "en": {
         "none": "No answer yet: put your own number in place of the three dots.",
         "unread": "This is no number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
+        "quoted": "This is a text: write the number without quotation marks, as in 0.73 or [0.73, 0.5].",
         "nan": "NaN and infinity are no answer here.",
         "count": "The answer consists of {wanted}, and you gave {given}.",
         "number": "{n} number",
@@ -49,6 +51,7 @@ WORDS = {
     "zh": {
         "none": "还没有答案：请把三个点换成你算出的数。",
         "unread": "这不是一个数：请写成 0.73、-2 这样的形式；有多个数时写成 [0.73, 0.5]。",
+        "quoted": "这是一段文字：请去掉引号，写成 0.73 或 [0.73, 0.5] 这样的数。",
         "nan": "NaN 和无穷大都不是这里的答案。",
         "count": "答案应有 {wanted}，而你给了 {given}。",
         "number": "{n} 个数",
@@ -157,11 +160,13 @@ class Exercise:
 
     def check(self, given: Any) -> Verdict:
         """The verdict on an answer: a number or several, as Python's, NumPy's or Tensors."""
-        if given is ... or (isinstance(given, (list, tuple)) and ... in given):
+        if given is ... or (isinstance(given, (list, tuple)) and any(part is ... for part in given)):
             return _said("none")
         try:
             numbers = _numbers(given)
-        except (TypeError, ValueError):
+        except _Quoted:
+            return _said("quoted")
+        except Exception:  # of any class, such as those of another library's arrays
             return _said("unread")
         if not all(map(math.isfinite, numbers)):
             return _said("nan")
@@ -176,7 +181,7 @@ class Exercise:
         counted = tolerance(self.answer[0]) == 0
         if counted and all(abs(v) >= 100 and a in (float(f"{v:.1g}"), float(f"{v:.2g}")) for a, v in pairs):
             return _said("exact")
-        if not counted and all(_close(a, v, 0.05 * abs(v)) or a == float(f"{v:.1g}") for a, v in pairs):
+        if not counted and all(_close(a, v, (0.25 if a == float(f"{v:.1g}") else 0.05) * abs(v)) for a, v in pairs):
             return _said("close")
         near = [_close(a, v, tolerance(v)) for a, v in pairs]
         if any(near):
@@ -215,15 +220,21 @@ def _distance(given: Numbers, value: Numbers) -> float:
 
 def _numbers(given: Any) -> Numbers:
     """The numbers of an answer, flat."""
-    if isinstance(given, (str, bytes)) or given is None:
-        raise TypeError
-    array = host(given)
+    array = host(given.detach() if hasattr(given, "detach") else given)
+    if array.dtype.kind in "US":
+        raise _Quoted
+    if array.dtype.kind == "O" and all(isinstance(value, (int, Fraction)) for value in array.flat):
+        array = array.astype(float)
     if array.dtype.kind not in "iuf":
         raise TypeError
     flat: list[Number] = array.reshape(-1).tolist()
     if not flat:
         raise TypeError
     return tuple(flat)
+
+
+class _Quoted(TypeError):
+    """An answer in quotation marks."""
 
 
 def _said(word: str) -> Verdict:

@@ -10,7 +10,7 @@ import numpy as np
 import autograd as ag
 from viz.drawing import style
 from viz.drawing.words import language
-from viz.plots.figure import Plot, heading, name_end, new_figure, plain_axes, settings
+from viz.plots.figure import Plot, heading, name_end, new_figure, plain_axes, plain_numbers, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,6 +134,7 @@ def _norms(axes: Axes, paths: Mapping[str, np.ndarray], theme: style.Theme) -> N
         words = f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end"
         name_end(axes, words, (len(path) - 1, path[-1, 3]), theme.ink)
     plain_axes(axes, theme, "Norm of the gradient", "step")
+    plain_numbers(axes.yaxis)
 
 
 def descents(
@@ -200,6 +201,8 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
             )
             name_end(axes, name, (len(sizes), sizes[-1]), theme.ink)
         plain_axes(axes, theme, below="layer")
+        plain_numbers(axes.yaxis)
+        axes.locator_params("x", integer=True)
     said = "; ".join(
         f"{name}: {sizes[0]:.1e} in layer 1, {sizes[-1]:.1e} in the last" for name, sizes in series.items()
     )

@@ -33,7 +33,7 @@ function lessonVerdict(table, text) {
   const each = test => given.every((a, i) => test(a, table.answer[i]));
   const counted = table.near[0] === 0;
   if (counted && each((a, v) => Math.abs(v) >= 100 && rounded(a, v, 1, 2))) return {right: false, said: words.exact};
-  if (!counted && each((a, v) => close(a, v, 0.05 * Math.abs(v)) || rounded(a, v, 1))) return {right: false, said: words.close};
+  if (!counted && each((a, v) => close(a, v, (rounded(a, v, 1) ? 0.25 : 0.05) * Math.abs(v)))) return {right: false, said: words.close};
   const near = given.map((a, i) => close(a, table.answer[i], table.near[i]));
   if (near.some(Boolean)) {
     const listed = which => table.ordinals.filter((_, i) => near[i] === which).join(words.and);

@@ -23,9 +23,10 @@ from viz.drawing.render import one_line
 from viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 
@@ -69,7 +70,8 @@ class Plot:
         buffer = io.BytesIO()
         with settings():
             self.figure.savefig(buffer, format=form, metadata=metadata, dpi=style.DPI)
-        return buffer.getvalue()
+        # The reading lines part their clauses by several spaces, which SVG would make one.
+        return buffer.getvalue().replace(b"<svg ", b'<svg xml:space="preserve" ', form == "svg")
 
     def _repr_svg_(self) -> str:
         label = f'role="img" aria-label="{escape(self.description)}"'
@@ -141,6 +143,14 @@ def plain_axes(axes: Axes, theme: style.Theme, title: str = "", below: str = "")
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(theme.hair)
+
+
+def plain_numbers(axis: Axis, text: Callable[[float], str] = numbers.short) -> None:
+    """Label the ticks of an axis with plain numbers, on a logarithmic one, too, where matplotlib writes formulas."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def name_end(axes: Any, words: str, end: tuple[float, float], colour: str, by: float = 12, **options: Any) -> None:

@@ -12,7 +12,7 @@ from autograd.common.validation import refused
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped, one_line, text_width
-from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, settings
+from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
 from viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _curves(
     """Draw one panel, ``start`` inches from the left; returns the words on the best validation epochs. ``order``: the
     names of all runs.
     """
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+    from matplotlib.ticker import MaxNLocator
 
     several = "" not in runs
     left, right, bottom, top = 0.75, 1.15, 0.5, 1.0  # inches around the axes; the lines' names stand on the right
@@ -175,8 +175,7 @@ def _curves(
     share = last in ("accuracy", "error") and drawn.min() >= 0 and drawn.max() <= 1
     if not share and drawn.min() > 0 and drawn.max() > 20 * drawn.min():
         axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %" if share else numbers.short(y)))
+    plain_numbers(axes.yaxis, (lambda y: f"{100 * y:g} %") if share else numbers.short)
 
     say = (lambda y: f"{100 * y:.2f} %") if share else numbers.short
     shades = style.ramp(style.mix(theme.fwd, theme.paper, 0.35), theme.ink, max(len(order), 2))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd.common.validation import refused
-from viz.drawing import numbers, style
+from viz.drawing import style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, settings
+from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, plain_numbers, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,19 +168,16 @@ class _Panels:
 
 
 def _share(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter
-
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
+    plain_numbers(axes.yaxis, lambda y: f"{100 * y:g} %")
 
 
 def _logarithmic(axes: Axes) -> None:
     """A logarithmic horizontal axis with few, plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: numbers.short(x)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axes.xaxis)
 
 
 def _choices(trials: Sequence[Any]) -> dict[str, list[float | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import wraps
 from string import Formatter
 from typing import Any
 
@@ -116,6 +117,7 @@ class Declaration:
             return rule, wants
         rest = tuple(name for name in self.params if name not in wants)
 
+        @wraps(rule)  # the reference shows the rule's source
         def spread(*given: Any) -> Any:
             return rule(*given[: len(wants)], **dict(zip(rest, given[len(wants) :], strict=True)))
 

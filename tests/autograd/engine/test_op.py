@@ -79,6 +79,7 @@ class TestDeclaration:
 
         scaled.vjp(x=lambda xp, g, by, **rest: xp.scaled(g, by=by, plus=rest["plus"] * 0))
         assert scaled.rules["x"][1] == ("xp", "g", "by", "plus")
+        assert "**rest" in inspect.getsource(scaled.rules["x"][0])  # shown by the reference
         x = leaf(3.0)
         scaled(x, by=2.0, plus=1.0).backward()
         assert x.grad.tolist() == 2.0

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,23 @@ def test_two_digits_are_enough_unless_the_answer_is_an_integer():
     assert not lesson.check(2, 2, 18.1)
 
 
-@pytest.mark.parametrize("answer", [[0.73, 0.5], (0.731, 0.5), np.array([0.73, 0.5]), ag.Tensor([[0.731059], [0.5]])])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [0.73, 0.5],
+        (0.731, 0.5),
+        np.array([0.73, 0.5]),
+        ag.Tensor([[0.731059], [0.5]]),
+        [Fraction(73, 100), Fraction(1, 2)],
+    ],
+)
 def test_an_answer_of_several_numbers_may_be_a_sequence_an_array_or_a_tensor(answer):
     assert lesson.check(2, 1, answer)
+
+
+def test_an_answer_may_be_a_tensor_of_pytorch_that_requires_grad():
+    torch = pytest.importorskip("torch")
+    assert lesson.check(2, 1, torch.tensor([0.73, 0.5], requires_grad=True))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +91,11 @@ def test_an_answer_of_several_numbers_may_be_a_sequence_an_array_or_a_tensor(ans
     [
         (..., "No answer yet"),
         ([..., 0.5], "No answer yet"),
-        ("two", "This is no number"),
+        ("0.73", "This is a text: write the number without quotation marks"),
+        (["0.73", "0.5"], "This is a text"),
+        ([np.array([1, 2]), 3], "This is no number"),
+        (-(10**30), "The answer consists of 2 numbers"),
+        (print, "This is no number"),
         (None, "This is no number"),
         ([], "This is no number"),
         (True, "This is no number"),
@@ -101,12 +120,18 @@ def test_other_answers(answer, said):
     ("which", "answer", "said"),
     [
         ((1, 1), 0.1353, "Not right. You left out the 1"),
+        ((1, 2), 4, "Not right. That is z with the bias as it is"),
+        ((1, 2), -1, "Not right. You lost the sign of x2"),
         ((1, 3), 0.39, "Not right. You multiplied by w2. The derivative of w2·x2 with respect to w2 is x2. The sign"),
         ((3, 3), 800000, "That is rounded."),
         ((4, 1), [0.09, 0.24, 0.67], "Not right. These are the right numbers in another order."),
+        ((4, 1), [66.5, 24.5, 9], "Not right. That is in percent."),
+        ((5, 2), -5, "Not right. That is z."),
+        ((6, 1), 2, "Not right. w - η · dL/dw"),  # 1.5 rounded to one digit is not near
         ((6, 3), -15, "Not right. The gradient of a mean"),
         ((7, 2), -0.235, "Not right. You multiplied δ by the weight."),
         ((9, 2), 0.54, "Not right. That is in percent."),
+        ((10, 1), 169, "Not right. That is all places on the picture."),
     ],
     ids=str,
 )

@@ -72,6 +72,13 @@ def test_the_code_runs_without_an_error(executed, name):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
+def test_no_picture_shows_the_source_of_a_formula(executed, name):
+    pictures = [o["data"].get("image/svg+xml", "") for outputs in executed[name] for o in outputs if "data" in o]
+    words = re.findall(r">([^<]*)</text>", "".join(map("".join, pictures)))
+    assert [word for word in words if "mathdefault" in word or "^{" in word] == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_shows_a_picture_or_a_live_page(executed, name):
     kinds = [kind for outputs in executed[name] for output in outputs for kind in output.get("data", ())]
     assert {"image/svg+xml", "image/png", "text/html"} & set(kinds)

@@ -270,6 +270,7 @@ class TestPlot:
         assert metadata == {"alt": plot.description}
         image = ElementTree.fromstring(plot._repr_svg_().encode())
         assert (image.get("role"), image.get("aria-label")) == ("img", plot.description)
+        assert image.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"  # between clauses of a line
 
     @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES)
     def test_themes(self, theme):

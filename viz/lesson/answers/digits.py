@@ -37,6 +37,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "That is the sigmoid of each. Those do not add up to 1: softmax lets the classes compete.",
                 "这是各自的 sigmoid，加起来不是 1；softmax 让各类互相竞争。",
             ),
+            (100 * p, "That is in percent. Probabilities go from 0 to 1.", "这是百分数；概率在 0 到 1 之间。"),
             ((e - ag.equal(z, 0.0)) / ag.sum(e[:2]), "e to the power of 0 is 1, not 0.", "e 的 0 次方是 1，不是 0。"),
             (
                 e / ag.max(e),

@@ -85,6 +85,7 @@ def exercises() -> tuple[Exercise, ...]:
                 "这是损失本身；问的是它随 z 变化得多快。",
             ),
             (p.item(), "That is p. The slope is p - y, and y = 1.", "这是 p；斜率是 p - y，而 y = 1。"),
+            (Z, "That is z. The slope dL/dz is p - y, with p = σ(z).", "这是 z；斜率 dL/dz 是 p - y，其中 p = σ(z)。"),
         ],
         (
             "dL/dz = -1/p · σ'(z), and σ'(z) = p (1 - p). One p cancels.",

@@ -72,6 +72,16 @@ def exercises() -> tuple[Exercise, ...]:
                 "这是偏置要改变的量，原来的偏置是 1；问的是改变之后的值。",
             ),
             (
+                weighted.item() + BIAS,
+                "That is z with the bias as it is, 1. Which bias makes z zero?",
+                "这是偏置为 1 时的 z；哪个偏置会使 z 等于零？",
+            ),
+            (
+                ag.vecdot(ag.Tensor(WEIGHTS), ag.abs(x)).item(),
+                "You lost the sign of x2, which is -1: the weighted inputs sum to 3. The bias has to cancel that.",
+                "你漏了 x2 = -1 的负号：加权输入之和是 3，偏置要把它抵消掉。",
+            ),
+            (
                 BIAS,
                 "That is the bias as it is. You also get 1 if you lose the sign of x2, which is -1.",
                 "这是现在的偏置；如果漏了 x2 = -1 的负号，也会得到 1。",

@@ -39,6 +39,11 @@ def exercises() -> tuple[Exercise, ...]:
                 "你向上取整了。滤波器超出填充范围的地方没有输出。",
             ),
             (
+                size * size,
+                "That is all places on the picture. The question is how many there are along one side.",
+                "这是整张图片上的位置数；问的是一条边上有几个。",
+            ),
+            (
                 unstrided,
                 "That is with stride 1. The filter moves two pixels at a time.",
                 "这是步幅为 1 的情况；滤波器一次移动两个像素。",
