@@ -121,26 +121,12 @@ MANY = 4096
 """From so many elements on, a choice by bits is faster than one by `numpy.where`, which branches at each element."""
 
 
-def _bits(mask: Any, dtype: Any) -> Any:
-    """All bits of a number of ``dtype`` where ``mask`` is true, none elsewhere."""
-    bits = mask.astype(f"i{dtype.itemsize}")
-    return numpy.negative(bits, bits)
-
-
 def _masked(x: Any, mask: Any) -> Any:
+    """``x`` where ``mask`` is true, 0 elsewhere: the bits, as integers, times 1 or 0."""
     if x.dtype.char not in "efd" or not x.shape:
         return numpy.where(mask, x, x.dtype.type(0))
-    bits = _bits(mask, x.dtype)
-    return (bits & x.view(bits.dtype)).view(x.dtype)
-
-
-def _masked_into(x: Any, mask: Any, out: Any) -> None:
-    """Write ``x`` where ``mask`` is true, 0 elsewhere, into ``out``: the bits, as integers, times 0 or 1."""
-    if x.dtype.char in "efd" and x.dtype == out.dtype:
-        bits = f"i{x.dtype.itemsize}"
-        numpy.multiply(x.view(bits), mask, out=out.view(bits))
-    else:
-        out[...] = numpy.where(mask, x, x.dtype.type(0))
+    times = mask.astype(f"i{x.dtype.itemsize}")
+    return numpy.multiply(times, x.view(times.dtype), times if mask.shape == x.shape else None).view(x.dtype)
 
 
 def _chosen(condition: Any, x: Any, y: Any) -> Any:
@@ -151,7 +137,8 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
         return _masked(x, condition) if y == 0 and not numpy.signbit(y) else None
     if type(y) is not numpy.ndarray or x.dtype != y.dtype or not condition.shape == x.shape == y.shape:
         return None
-    bits = _bits(condition, x.dtype)
+    bits = condition.astype(f"i{x.dtype.itemsize}")  # all bits where it is true, none elsewhere
+    numpy.negative(bits, bits)
     chosen = x.view(bits.dtype) ^ y.view(bits.dtype)
     chosen &= bits
     chosen ^= y.view(bits.dtype)
@@ -242,7 +229,6 @@ vars(NUMPY).update(
     contiguous=_contiguous,
     copy_into=_copy_into,
     masked=_masked,
-    masked_into=_masked_into,
     matmul_into=_matmul_into,
     matrix_transpose=lambda x: x.mT,
     where=_where,

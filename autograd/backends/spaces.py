@@ -104,10 +104,6 @@ class Namespace:
         """``x`` where ``mask`` is true, 0 elsewhere, also where ``x`` is infinite or NaN."""
         return self.where(mask, x, self.zeros_like(x))
 
-    def masked_into(self, x: Any, mask: Any, out: Any) -> None:
-        """Write ``x`` where ``mask`` is true, 0 elsewhere, into ``out``."""
-        out[...] = self.masked(x, mask)
-
     def __init__(
         self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None, device: str = "cpu"
     ) -> None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from functools import reduce
+from itertools import product, repeat
 from typing import Any
 
 from autograd.engine.declare.operation import op
@@ -23,8 +24,11 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
-PIECE = 1 << 19
-"""How many elements of windows are compared at a time in pooling."""
+PIECE = 1 << 18
+"""How many elements are compared at a time in pooling."""
+
+FEW = 4
+"""Of so many taps max pooling compares each with the maximum; of more, those of one axis after the other."""
 
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight are computed at a time."""
@@ -100,11 +104,6 @@ def _channels_first(xp: Any, x: Any) -> Any:
     return xp.permute_dims(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
 
 
-def _contiguous(xp: Any, x: Any) -> Any:
-    """``x`` (n, channels, *space), channels-last and contiguous in memory."""
-    return _channels_first(xp, xp.contiguous(_channels_last(xp, x)))
-
-
 def _result(xp: Any, shape: Sequence[int], *inputs: Any) -> Any:
     """An array (n, channels, *space) for the result of an operation on ``inputs``, channels-last in memory."""
     dtype = inputs[0].dtype if len(inputs) == 1 else xp.result_type(*(x.dtype for x in inputs))
@@ -135,11 +134,10 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     return out
 
 
-def _tiles(n: int, space: Space, row: int, size: int = TILE) -> Iterator[tuple[Any, ...]]:
-    """Images and rows of the output, in pieces whose windows have about ``size`` elements; ``row``: those of one row.
-    """
+def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
+    """Images and rows of the output, in pieces whose windows have about `TILE` elements; ``row``: those of one row."""
     per_row = max(1, math.prod(space[1:]))
-    bound = max(size, ROWS * row // per_row)
+    bound = max(TILE, ROWS * row // per_row)
     whole = space[0] * row
     images = max(1, min(n, -(-bound // max(whole, 1))))
     rows = -(-space[0] // max(1, whole // bound))
@@ -500,10 +498,24 @@ def _widened(xp: Any, x: Any, pads: Pads) -> Any:
     return _channels_first(xp, xp.empty((n, *wide, channels), dtype=x.dtype))
 
 
-def _covers(framed: Any, y: Any, size: Space, stride: Space, dilation: Space) -> bool:
-    """Whether each element of ``framed`` is in exactly one window, of which there is one for each element of ``y``."""
-    every = math.prod(framed.shape[2:]) == math.prod(y.shape[2:]) * math.prod(size)
-    return every and all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
+def _spread(
+    xp: Any, out: Any, shares: Iterable[Any], windows: Space, size: Space, stride: Space, pads: Pads, dilation: Space
+) -> None:
+    """Write into ``out``, channels-last, for each tap its share of every window, to the elements that have it."""
+    first = _channels_first(xp, out)
+    framed = _widened(xp, first, pads) if any(map(any, pads)) else first
+    every = math.prod(framed.shape[2:]) == math.prod(windows) * math.prod(size)
+    once = every and all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
+    if not once:
+        framed[...] = 0
+    last = _channels_last(xp, framed)
+    for (_, _, *index), share in zip(_taps(windows, size, stride, dilation), shares, strict=False):
+        if once:
+            xp.copy_into(share, last[:, *index, :])
+        else:
+            last[:, *index, :] += share
+    if framed is not first:
+        first[...] = _unframed(framed, pads, first.shape[2:])
 
 
 def _lowest(xp: Any, dtype: Any) -> Any:
@@ -517,59 +529,54 @@ def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
         raise ShapeError(f"{name} takes y of shape {tuple(shape)}, an element for each {places}; it has {y.shape}.")
 
 
-def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) -> Any:
-    """The largest element of each window, one axis of space after the other: the later ones have fewer elements."""
-    for axis, (k, s, d) in enumerate(zip(size, stride, dilation, strict=True), start=2):
-        count = (framed.shape[axis] - d * (k - 1) - 1) // s + 1
-        taps = [
-            framed[(*(slice(None),) * axis, slice(i * d, i * d + s * (count - 1) + 1, s), ...)] for i in range(k)
-        ]
-        if s > 1 and axis == len(size) + 1:  # short runs in memory
-            taps = [_contiguous(xp, tap) for tap in taps]
-        framed = taps[0] if k == 1 else xp.maximum(taps[0], taps[1])
-        for tap in taps[2:]:
-            framed = xp.maximum(framed, tap)
-    return framed
+def _stages(*geometry: Any) -> list[tuple[Any, ...]]:
+    """Max pooling of a size, stride, padding and dilation as one along each axis after the other, the last one first:
+    then the first maximum of a window is the first in the first row that has it. One of few taps is left as it is."""
+    if math.prod(geometry[0]) <= FEW:
+        return [geometry]
+    return [
+        tuple(
+            tuple(v if a == axis else none for a, v in enumerate(values))
+            for values, none in zip(geometry, (1, 1, (0, 0), 1), strict=True)
+        )
+        for axis in reversed(range(len(geometry[0])))
+    ]
 
 
-def _places(
-    xp: Any, x: Any, windows: Space, size: Space, stride: Space, pads: Pads, dilation: Space
-) -> Iterator[tuple[Any, Any]]:
-    """Piece by piece of the windows: its index, and the mask (taps, images, *windows, channels) of the place of each:
-    its first maximum, or its last NaN. The padding is no place.
-    """
-    axes, n, channels = len(size), x.shape[0], x.shape[1]
-    by_tap = *range(axes + 1, 2 * axes + 1), *range(axes + 1), 2 * axes + 1
-
-    def seen(x: Any, value: Any) -> Any:
-        framed = _channels_last(xp, _framed(xp, x, pads, value))
-        return xp.permute_dims(xp.sliding_windows(framed, size, stride, dilation, windows), axes=by_tap)
-
-    every = (slice(None),) * axes
-    elements, inside = seen(x, _lowest(xp, x.dtype)), None
-    if any(map(any, pads)):
-        inside = seen(xp.ones((1, 1, *x.shape[2:]), dtype=xp.bool), False)
-    for tile in _tiles(n, windows, math.prod((*windows[1:], *size, channels)), PIECE):
-        parts = xp.contiguous(elements[*every, *tile])
-        parts = xp.reshape(parts, (-1, *parts.shape[axes:]))
-        high = xp.max(parts, axis=0)
-        here = parts == high
-        if inside is not None:
-            here &= xp.reshape(inside[*every, :, *tile[1:]], (-1, 1, *here.shape[2:-1], 1))
-        taps = range(here.shape[0])
-        _keep_first(here, taps, high == high)
-        if xp.may_hold(nan := high != high):
-            late = parts != parts
-            _keep_first(late, taps[::-1], nan)
-            here |= late
-        yield tile, here
+def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> tuple[list[Any], list[Any], Any]:
+    """For each tap the index of what the windows of ``x``, channels-last, have there, once it is framed, and these
+    elements; the maxima."""
+    windows = output_space("max_pool", x.shape[1:-1], size, stride, pads, dilation)
+    framed = _padded(xp, x, pads, _lowest(xp, x.dtype))
+    taps = [(slice(None), *index, ...) for _, _, *index in _taps(windows, size, stride, dilation)]
+    parts = [framed[tap] for tap in taps]
+    if stride[-1] > 1:  # short runs in memory
+        parts = [xp.contiguous(part) for part in parts]
+    return taps, parts, reduce(xp.maximum, parts)
 
 
-def _keep_first(masks: Any, order: Iterable[int], free: Any) -> None:
-    """Of ``masks`` (taps, …) that are true at one place, keep the first in ``order``, where ``free``, which is used."""
-    for tap in order:
-        masks[tap, ...] &= free
-        free ^= masks[tap, ...]
+def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high: Any) -> Iterator[tuple[Any, Any]]:
+    """For each tap of a `_pool`: its index, and the mask of the windows that have their place there: the first maximum
+    or the last NaN. The padding is no place."""
+    free, inside, late = high == high, None, []
+    if any(map(any, pads)) and xp.may_hold(high == _lowest(xp, x.dtype)):
+        inside = _padded(xp, xp.ones((1, *x.shape[1:-1], 1), dtype=xp.bool), pads, False)
+    if xp.may_hold(nan := high != high):
+        for part in reversed(parts):
+            late.append((part != part) & nan)
+            nan ^= late[-1]
+    for tap, part in zip(taps, parts, strict=True):
+        here = part == high
+        here &= free if inside is None else free & inside[tap]
+        free ^= here
+        yield tap, here | late.pop() if late else here
+
+
+def _images(x: Any) -> Iterator[tuple[Any, ...]]:
+    """A few images of ``x`` at a time, as many as fit into a cache."""
+    count = max(1, PIECE // max(1, math.prod(x.shape[1:])))
+    for i in range(0, x.shape[0], count):
+        yield slice(i, min(i + count, x.shape[0])), ...
 
 
 @op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
@@ -594,7 +601,10 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
 @max_pool.kernel(_order)
 def _max_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("max_pool", x, size, stride, padding, dilation)
-    out[...] = _largest(xp, _framed(xp, x, pads, _lowest(xp, x.dtype)), size, stride, dilation)
+    x = _channels_last(xp, x)
+    for stage in reversed(_stages(size, stride, pads, dilation)):  # the later ones have fewer elements
+        _, _, x = _pool(xp, x, *stage)
+    out[...] = _channels_first(xp, x)
 
 
 @op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
@@ -617,22 +627,19 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
 @max_unpool.kernel(_order)
 def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, windows = _pooling("max_unpool", x, size, stride, padding, dilation)
-    framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
-    if not (apart := _covers(framed, y, size, stride, dilation)):
-        framed[...] = 0
-    y, last = xp.contiguous(_channels_last(xp, y)), _channels_last(xp, framed)
-    places = [last[:, *index, :] for _, _, *index in _taps(windows, size, stride, dilation)]
-    for tile, here in _places(xp, x, windows, size, stride, pads, dilation):
-        sent = xp.empty(here.shape, dtype=out.dtype)
-        xp.masked_into(y[tile], here, sent)
-        for tap, place in enumerate(places):
-            if apart:
-                xp.copy_into(sent[tap, ...], place[tile])
-            else:
-                place[tile] += sent[tap, ...]
-    if framed is not out:
-        out[...] = _unframed(framed, pads, x.shape[2:])
+    size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
+    x, y, last = _channels_last(xp, x), xp.contiguous(_channels_last(xp, y)), _channels_last(xp, out)
+    for some in _images(x):
+        _unpool_stages(xp, last[some], y[some], x[some], *_stages(size, stride, pads, dilation))
+
+
+def _unpool_stages(xp: Any, out: Any, y: Any, x: Any, stage: tuple[Any, ...], *later: tuple[Any, ...]) -> None:
+    """`max_unpool`, channels-last: the stages in reverse."""
+    pooled = _pool(xp, x, *stage)
+    if later:
+        sent, y = y, xp.empty(pooled[-1].shape, dtype=out.dtype)
+        _unpool_stages(xp, y, sent, pooled[-1], *later)
+    _spread(xp, out, (xp.masked(y, here) for _, here in _places(xp, x, stage[2], *pooled)), y.shape[1:-1], *stage)
 
 
 @op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
@@ -654,11 +661,15 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
 @at_max.kernel(_order)
 def _at_max_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, windows = _pooling("at_max", x, size, stride, padding, dilation)
-    last, framed = _channels_last(xp, out), _channels_last(xp, _framed(xp, y, pads, 0))
-    elements = [framed[:, *index, :] for _, _, *index in _taps(windows, size, stride, dilation)]
-    for tile, here in _places(xp, x, windows, size, stride, pads, dilation):
-        last[tile] = sum(xp.masked(part[tile], here[tap, ...]) for tap, part in enumerate(elements))
+    size, stride, pads, dilation, _ = _pooling("at_max", x, size, stride, padding, dilation)
+    x, y, last = (_channels_last(xp, z) for z in (x, y, out))
+    for some in _images(x):
+        part, found = x[some], y[some]
+        for stage in _stages(size, stride, pads, dilation):
+            framed, pooled = _padded(xp, found, stage[2]), _pool(xp, part, *stage)
+            found = sum(xp.masked(framed[tap], here) for tap, here in _places(xp, part, stage[2], *pooled))
+            part = pooled[-1]
+        last[some] = found
 
 
 max_pool.vjp(x=lambda xp, g, x, **how: xp.max_unpool(g, x, **how))
@@ -710,17 +721,8 @@ def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilatio
     axes = len(space)
     size = per_axis(size, axes, "size")
     stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
-    framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
-    y = _contiguous(xp, y)
-    if not (apart := _covers(framed, y, size, stride, dilation)):
-        framed[...] = 0
-    for tap in _taps(y.shape[2:], size, stride, dilation):
-        if apart:
-            framed[tap] = y
-        else:
-            framed[tap] += y
-    if framed is not out:
-        out[...] = _unframed(framed, pads, space)
+    y = xp.contiguous(_channels_last(xp, y))
+    _spread(xp, _channels_last(xp, out), repeat(y), y.shape[1:-1], size, stride, pads, dilation)
 
 
 sum_pool.vjp(x=lambda xp, g, x_shape, **how: xp.sum_unpool(g, space=x_shape[2:], **how))

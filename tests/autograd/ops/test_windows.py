@@ -98,7 +98,9 @@ def pooled(options, g, y, x):
     return ag.max_pool(x, **options), ag.max_unpool(g, x, **options), ag.at_max(y, x, **options)
 
 
-def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers():
+@pytest.mark.parametrize("piece", [1, windows.PIECE])
+def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers(piece, monkeypatch):
+    monkeypatch.setattr(windows, "PIECE", piece)
     for options, arrays in peculiar_poolings(60):
         g, y, x = arrays
         for name, given in (("max_unpool", (g, x)), ("at_max", (y, x))):
