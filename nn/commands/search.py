@@ -33,6 +33,7 @@ from nn.saving import save
 from nn.tuning import SearchResult, Widths, search, suggest
 
 DEFAULT = Path("runs/search")
+FINALISTS = SEEDS = 3
 Range = tuple[int, int]
 
 
@@ -102,10 +103,11 @@ def find(
     storage = storage or str(folder / "search.journal")
     first = launched("RANK") == 0  # of processes that mpirun started; they share the trials
     shape, classes = digits.image_shape, len(digits.classes)
-    print(
-        f"{trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}\n",
-        flush=True,
-    )
+    print(f"{trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
+    if first:
+        limit = "" if budget is None else f", in at most {budget:g} s"
+        print(f"then the best {FINALISTS} are trained again with {SEEDS} seeds{limit}")
+    print(flush=True)
     try:
         found = search(
             partial(build, shape=shape, classes=classes),
@@ -118,7 +120,8 @@ def find(
             storage=storage,
             jobs=jobs,
             seed=seed,
-            finalists=3 if first else 0,
+            finalists=FINALISTS if first else 0,
+            seeds=SEEDS,
             callback=lambda trial: print(trial, flush=True),
         )
     except AutogradError as error:
@@ -157,7 +160,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     path = folder / "trials.csv"
     write_file(path, table.getvalue().encode())
     yield path, "the same as a table"
-    if found.trials:
+    if any(trial.accuracy is not None for trial in found.trials):
         plot = viz.plot_search(found)
         yield plot.save(folder / "search.svg"), "networks, learning curves, what mattered, size against accuracy"
         yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"

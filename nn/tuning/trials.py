@@ -20,7 +20,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from nn.tuning.spaces import check_space, chosen
 POLL = 0.2  # seconds between two looks at the storage while workers run, and between two attempts to open one
 ATTEMPTS = 10  # to make the tables of a database
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
-SURPLUS = "surplus"  # the attribute of a trial that does not count: it came after the last, or its process was killed
+SURPLUS = "surplus"  # the attribute of a trial that does not count: after the last, interrupted, or its process killed
 PROCESS = "process"  # the attribute of a trial with the machine and the number of the process that runs it
 
 
@@ -116,9 +116,11 @@ class SearchResult:
 
     Attributes:
         trials: all trials of the study, other processes' included.
-        finalists: the best choices with the spread over seeds, best first; empty after Ctrl-C.
+        finalists: the best choices with the spread over seeds, best first; after Ctrl-C or ``late`` those that were
+            trained by then.
         model: the trained network of the best choice; ``None`` if no trial was completed by this process.
         interrupted: whether Ctrl-C ended the search.
+        late: whether the budget ended the finals.
         study: Optuna's study, with its own pictures and queries.
     """
 
@@ -126,11 +128,12 @@ class SearchResult:
     finalists: list[Finalist]
     model: Module | None
     interrupted: bool
+    late: bool
     study: Any
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best validation accuracy."""
+        """The trial with the best validation accuracy, of those that ran to their end if there are any."""
         return max(_ranked(self.trials), key=lambda trial: trial.accuracy or 0.0, default=None)
 
     def pareto(self) -> list[Trial]:
@@ -146,9 +149,11 @@ class SearchResult:
         counts = Counter(trial.state for trial in self.trials)
         words = {"complete": "complete", "pruned": "stopped early", "failed": "diverged", "running": "unfinished"}
         first = ", ".join(f"{counts[s]} {word}" for s, word in words.items() if counts[s] or s == "complete")
-        lines = [f"{len(self.trials)} trials: {first}"]
+        lines = [f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}: {first}"]
         if self.interrupted:
             lines.append("interrupted: the storage keeps the study, and the same search goes on")
+        if self.late:
+            lines.append("the time was over before all the best were trained again: a larger budget allows it")
         if self.best is not None:
             lines += ["", "best on the held-out rows:", f"  {self.best}"]
         if self.finalists:
@@ -180,7 +185,9 @@ def _spread(values: tuple[float, ...]) -> str:
 
 
 def _ranked(trials: list[Trial]) -> list[Trial]:
-    return [trial for trial in trials if trial.state == "complete" and trial.accuracy is not None]
+    """The complete trials; if the time was over before any was, those that were stopped."""
+    known = [trial for trial in trials if trial.accuracy is not None]
+    return [trial for trial in known if trial.state == "complete"] or known
 
 
 @dataclass(frozen=True)
@@ -201,6 +208,10 @@ class _Job:
     storage: str
     name: str
     folder: str  # of the best model of each worker
+
+    def is_over(self, history: History) -> bool:
+        """Whether the time ends a training."""
+        return self.ends is not None and time.time() > self.ends and history.epochs < self.epochs
 
 
 def search(
@@ -237,7 +248,8 @@ def search(
             whose end is at least 10 times its start is drawn from on a logarithmic scale. Or a function that returns
             the choice for a trial of Optuna, whose ``suggest_…`` methods may be called conditionally.
         trials: how many, exactly, whatever number of processes works on them; those already in the storage count.
-        budget: seconds after which no trial starts, and the running ones end. The finalists take their own time.
+        budget: seconds after which no trial starts, and the running ones end. The finals take at most as long again;
+            those that are not trained by then are left out.
         epochs: of each trial.
         optimizer: ``optimizer(parameters, lr=lr)``; ``lr`` is .001 unless the space has one.
         held_out: the share of training rows that is held out.
@@ -303,16 +315,18 @@ def search(
             interrupted = True
         tried = [_trial(t) for t in _trials(study)]
         best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))
-        last: list[Finalist] = []
-        model = None
+        finals: list[tuple[Finalist, Module]] = []
         if not interrupted:
+            job = replace(job, ends=budget and time.time() + budget)
             try:
-                last, model = _finals(job, best[:finalists], seeds, test)
+                finals.extend(_finals(job, best[:finalists], seeds, test))  # keeps those before Ctrl-C
             except KeyboardInterrupt:
                 interrupted = True
-        if model is None and best:
-            model = _kept(job, best[0])
-    return SearchResult(tried, last, model, interrupted, study)
+        finals.sort(key=lambda final: -sum(final[0].validation))
+        last = [finalist for finalist, _ in finals]
+        late = not interrupted and sum(len(f.test) for f in last) < seeds * min(finalists, len(best))
+        model = finals[0][1] if finals else _kept(job, best[0]) if best else None
+    return SearchResult(tried, last, model, interrupted, late, study)
 
 
 def _optuna() -> Any:
@@ -402,10 +416,17 @@ def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
         if len(_trials(study)) >= job.trials:
             study.stop()
 
+    def objective(trial: Any) -> float:
+        try:
+            return _objective(job, optuna, study, trial)
+        except KeyboardInterrupt:
+            trial.set_user_attr(SURPLUS, True)
+            raise
+
     left = None if job.ends is None else max(0.0, job.ends - time.time())
     if len(_trials(study)) < job.trials:
         study.optimize(
-            lambda trial: _objective(job, optuna, study, trial),
+            objective,
             timeout=left,
             callbacks=[ended],
             catch=(TrainingError, _SurplusError),
@@ -467,7 +488,7 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
         accuracy = history.validation_accuracy[-1] or 0.0
         trial.report(accuracy, history.epochs)
         trial.set_user_attr("seconds", sum(history.seconds))
-        if job.ends is not None and time.time() > job.ends and history.epochs < job.epochs:
+        if job.is_over(history):
             stopped.append("the time was over")
         elif history.epochs < job.epochs and trial.should_prune():
             stopped.append("it learned worse than the others")
@@ -584,26 +605,28 @@ def _ended(processes: list[Any]) -> Iterator[None]:
 # ----------------------------------------------------------------------------------------------------------- the finals
 
 
-def _finals(job: _Job, best: list[Trial], seeds: int, test: list[Any]) -> tuple[list[Finalist], Module | None]:
-    """Train the best choices with several seeds; return them, best first, and the best network of the best."""
-    found: list[tuple[float, Finalist, Module]] = []
+def _finals(job: _Job, best: list[Trial], seeds: int, test: list[Any]) -> Iterator[tuple[Finalist, Module]]:
+    """Train the best choices with several seeds, until the time is over; each with its best network."""
     for trial in best:
-        validation, scores, models = [], [], []
-        for k in range(seeds):
-            seed = job.seed + 1000 + k
+        runs: list[tuple[float, float, Module]] = []
+        while len(runs) < seeds:
+            seed = job.seed + 1000 + len(runs)
             model = _built(job, trial.choice, seed)
-            history = _train(job, model, trial.choice, seed)
+            try:
+                history = _train(job, model, trial.choice, seed, job.is_over)
+            except TrainingError as error:
+                history = error.history  # and the model has the weights of its best epoch
             if history.interrupted:
                 raise KeyboardInterrupt
-            validation.append(max(a for a in history.validation_accuracy if a is not None))
-            scores.append(float(evaluate(model, job.loss, tuple(test)).accuracy or 0.0))
-            models.append(model)
-        mean = sum(validation) / seeds
-        found.append(
-            (mean, Finalist(trial, tuple(validation), tuple(scores)), models[validation.index(max(validation))])
-        )
-    found.sort(key=lambda item: -item[0])
-    return [finalist for _, finalist, _ in found], (found[0][2] if found else None)
+            if job.is_over(history):
+                break
+            right = max((a for a in history.validation_accuracy if a is not None), default=0.0)
+            runs.append((right, float(evaluate(model, job.loss, tuple(test)).accuracy or 0.0), model))
+        if len(runs) == seeds or (runs and trial is best[0]):
+            validation, scores, models = zip(*runs, strict=True)
+            yield Finalist(trial, validation, scores), models[validation.index(max(validation))]
+        if len(runs) < seeds:
+            return
 
 
 def _kept(job: _Job, trial: Trial) -> Module | None:

@@ -211,6 +211,73 @@ def test_the_time_limit_ends_running_trials():
     assert 0 < len(result.trials) < 10_000
 
 
+class Clock:
+    """A clock by which each network takes ``step`` seconds."""
+
+    def __init__(self, step):
+        self.now, self.step = 0.0, step
+
+    def time(self):
+        return self.now
+
+    def build(self, hidden, seed):
+        self.now += self.step
+        return build(hidden, seed)
+
+
+@pytest.mark.parametrize(
+    ("step", "trained", "is_late"),
+    [(100, [2, 2], False), (240, [2, 2], False), (280, [2], True), (400, [2], True), (900, [1], True)],
+)
+def test_the_finals_take_at_most_as_long_as_the_trials(monkeypatch, step, trained, is_late):
+    clock = Clock(step)
+    monkeypatch.setattr(sys.modules[nn.search.__module__], "time", clock)
+    result = nn.search(clock.build, DATA, SPACE, trials=2, epochs=2, budget=1000, finalists=2, seeds=2)
+    assert [len(finalist.test) for finalist in result.finalists] == trained
+    assert result.late == is_late
+    assert ("the time was over before" in result.summary()) == is_late
+    assert result.model is not None
+    assert clock.now <= 2000 + step * 2
+
+
+def test_a_search_whose_time_is_over_at_once_says_so(monkeypatch):
+    clock = Clock(1001)
+    monkeypatch.setattr(sys.modules[nn.search.__module__], "time", clock)
+    result = nn.search(clock.build, DATA, SPACE, trials=2, epochs=2, budget=1000)
+    assert (result.finalists, result.model, result.late) == ([], None, True)
+    assert result.best.state == "pruned"
+    assert result.pareto() == [result.best]
+    assert "the time was over before" in result.summary()
+
+
+def test_ctrl_c_keeps_the_finalists_that_are_trained():
+    built = []
+
+    def interrupted(hidden, seed):
+        built.append(seed)
+        if len(built) == 2 + 2 + 1:  # two trials, one finalist
+            raise KeyboardInterrupt
+        return build(hidden, seed)
+
+    result = nn.search(interrupted, DATA, SPACE, trials=2, epochs=2, finalists=2, seeds=2)
+    assert result.interrupted
+    assert not result.late
+    assert [len(finalist.test) for finalist in result.finalists] == [2]
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_finalist_that_diverges_with_another_seed_counts_with_its_kept_weights():
+    def huge(hidden, seed):
+        model = build(hidden, seed)
+        for p in model.parameters() if seed >= 1000 else ():
+            p.data = p.data + np.float32(1e38)
+        return model
+
+    result = nn.search(huge, DATA, SPACE, trials=2, epochs=2, finalists=1, seeds=2)
+    (finalist,) = result.finalists
+    assert finalist.validation == (0.0, 0.0)
+
+
 def test_hopeless_trials_are_stopped_early():
     result = nn.search(
         lambda seed: nn.MLP([2, 8, 2], "tanh", seed=seed), DATA,
