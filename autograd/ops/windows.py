@@ -427,14 +427,13 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
         for start in range(0, outside, step):  # so many channels at a time, which bounds the memory of a product
             some = slice(start, min(start + step, outside))
             part = last[some, ...] if groups == 1 else last
-            if groups == 1 and not i:
-                xp.matmul_into(rows[0, some, :], columns[0, ...], part)
-                continue
-            found = xp.reshape(xp.matmul(rows[:, some, :], columns), part.shape)
+            found = xp.empty(part.shape, dtype=out.dtype) if i else part
+            if groups == 1:
+                xp.matmul_into(rows[0, some, :], columns[0, ...], found)
+            else:
+                found[...] = xp.reshape(xp.matmul(rows, columns), part.shape)
             if i:
                 part += found
-            else:
-                part[...] = found
 
 
 def _conv_by_bias(xp: Any, g: Any) -> Any:

@@ -301,3 +301,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 2000, "pages were given back to the system and asked for again"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", [99, 100, 3200, 3203])
+def test_products_of_long_and_narrow_matrices_are_those_of_numpy(length, dtype):
+    rng = np.random.default_rng(length)
+    x, y = (rng.integers(-9, 9, size=(length, n)).astype(dtype) for n in (60, 24))
+    weight = rng.integers(-9, 9, size=(60, 24)).astype(dtype)
+    for a, b in ((x, weight), (x.copy("F"), weight), (y.T, x), (y.T, x.copy("F")), (y[::2].T, x[::2])):
+        out = np.full((a.shape[0], b.shape[1]), np.nan, dtype)
+        NUMPY.matmul_into(a, b, out.reshape(out.shape[0], 1, -1))
+        assert_array_equal(out, a @ b)
