@@ -239,3 +239,19 @@ def test_scales_are_not_joined(scale: float) -> None:
     check_exactly(lambda x: x * scale / scale, x)
     a = ag.Tensor(np.asarray(scale, "float32"))
     check_exactly(lambda x, a: x * a * a, x, a)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("windows", [{"size": 2}, {"size": 3, "stride": 1, "padding": 1}, {"size": (3, 2)}])
+def test_the_gradient_of_relu_is_masked_among_the_maxima(windows: dict[str, Any], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    pooled = ag.max_pool(np.ones((2, 3, 7, 6)), **windows).shape
+
+    def slope(x: ag.Tensor, g: ag.Tensor) -> Any:
+        return ag.vjp(lambda x: ag.max_pool(ag.relu(x), **windows), x)[1](g)
+
+    for numbers in (special(dtype), np.array([-1.0, 0.0, 0.5], dtype)):
+        x, g = ag.Tensor(rng.choice(numbers, size=(2, 3, 7, 6))), ag.Tensor(rng.choice(numbers, size=pooled))
+        check_exactly(slope, x, g)
+        program = optimize.steps(ag.trace(slope, x, g))[-1][1]
+        assert [i.out.shape for i in program.instructions if i.op == "where"] == [pooled]
