@@ -36,13 +36,8 @@ LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     "autograd/compiler/targets/c/functions.h",
-    *(f"viz/pages/assets/{name}.js" for name in ("explore", "ink", "pad")),
-    *(
-        f"viz/pages/assets/{name}.{kind}"
-        for name in ("common", "ladder", "live", "networks", "numbers", "page", "playground", "report")
-        for kind in ("css", "js")
-    ),
-    *("viz/drawing/chinese.toml", "viz/pages/assets/page.html", "viz/pages/assets/playground.html"),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "viz/pages/assets").rglob("*.*")),
+    "viz/drawing/chinese.toml",
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
 }

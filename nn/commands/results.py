@@ -218,7 +218,7 @@ class Run:
                 "loss": settings.loss,
                 "optimizer": f"{settings.optimizer}, learning rate from {settings.rate:g}, batches of {settings.batch}",
                 "training": f"{history.epochs} epochs in {sum(history.seconds):.1f} s on {settings.device}",
-                "seed": str(settings.seed),
+                "random seed": str(settings.seed),
             },
         )
 

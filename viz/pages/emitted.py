@@ -21,6 +21,7 @@ from autograd.errors import AutogradError
 from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
 from viz.drawing.style import Theme
+from viz.drawing.words import say
 from viz.pages import lean
 from viz.pages.live import LINES, PRODUCTS, RATE, STATES
 
@@ -81,14 +82,14 @@ def too_large(multiplications: float, programs: Sequence[Program]) -> str:
     states = sum(size(state.shape) for state in {s.origin: s for program in programs for s in program.states}.values())
     lines = max(len(optimize(program, PASSES).instructions) for program in programs)
     if multiplications > PRODUCTS:
-        return (
-            f"it is {numbers.count(round(multiplications))} multiplications a step, about"
-            f" {multiplications / RATE:.2g} ms in a browser, and a page does {numbers.count(PRODUCTS)}"
-        )
+        many, most = numbers.count(round(multiplications)), numbers.count(PRODUCTS)
+        reason = "it is {n} multiplications a step, about {time} ms in a browser, and a page does {most}"
+        return say(reason, n=many, time=f"{multiplications / RATE:.2g}", most=most)
     if states > STATES:
-        return f"{numbers.count(states)} numbers are {10.6 * states / 1e6:.2g} MB of page"
+        return say("{n} numbers are {size} MB of page", n=numbers.count(states), size=f"{10.6 * states / 1e6:.2g}")
     if lines > LINES:
-        return f"its program has {numbers.count(lines)} lines, and a page computes {numbers.count(LINES)}"
+        reason = "its program has {n} lines, and a page computes {most}"
+        return say(reason, n=numbers.count(lines), most=numbers.count(LINES))
     return ""
 
 
@@ -131,8 +132,9 @@ def as_json(value: Any) -> str:
 
 
 def asset(name: str) -> str:
-    """The text of a file in ``assets``, in the present language."""
-    found = (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
+    """The text of a file in a folder of ``assets``, in the present language."""
+    (path,) = (Path(__file__).parent / "assets").rglob(name)
+    found = path.read_text(encoding="utf-8")
     return words.script(found) if name.endswith(".js") else words.template(found) if name.endswith(".html") else found
 
 

@@ -19,15 +19,16 @@ from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.engine.graph import Node, vertex_of
 from autograd.errors import AutogradError
 from viz.drawing.errors import DrawingError
+from viz.drawing.words import say
 from viz.pages.emitted import in_double, too_large, traced, written
 from viz.recorded.evaluate import host
 from viz.recorded.layers import POOLS, products
 from viz.recorded.names import LOOP
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
+BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size
 LAYERS = 8  # layers shown: all, or the first and the last ones
 GAUGES = 12  # weights whose gradient has a gauge: all, or the first and the last ones
-WHO = "There is no pad to draw on"
 
 
 @dataclass
@@ -54,7 +55,7 @@ def pad(
     Raises `DrawingError` for a model that does not take such pictures or does not give that many outputs.
     """
     if model is None:
-        return Pad(f"{WHO}: the report was given no model.")
+        return Pad(say("There is no pad to draw on: the report was given no model."))
     check_function(model, "model", "a module, a function of pictures as rows of pixels, or None")
     taken = _Taken(model, loss or ag.cross_entropy, probabilities or ag.softmax)
     taken.check(shape, classes)
@@ -100,16 +101,17 @@ class _Taken:
 
     def pad(self, shape: tuple[int, int]) -> Pad:
         """The program and what is told about it."""
+        who = say("There is no pad to draw on")
         x = ag.Tensor(np.zeros((1, shape[0] * shape[1])), device=self.device)
         y = ag.Tensor(np.zeros(1, dtype="int64"), device=self.device)
-        before = traced(self._run, ag.astype(x, self.dtype), y, who=WHO)
+        before = traced(self._run, ag.astype(x, self.dtype), y, who=who)
         exact = {state.origin: str(state.origin.dtype) == "float32" for state in before.states}
         with in_double(exact):
-            program = traced(self._run, x, y, who=WHO)
+            program = traced(self._run, x, y, who=who)
             large = too_large(3 * self.products, [program])
             if large:
-                raise DrawingError(f"{WHO}: {large}.")
-            script = written(program, "network", who=WHO, every=False, comments=False, states=False)
+                raise DrawingError(f"{who}: {large}.")
+            script = written(program, "network", who=who, every=False, comments=False, states=False)
             states = {s.name: _packed(host(s.origin), str(s.dtype), exact[s.origin]) for s in program.states}
         depth = len(self.layers)
         return Pad(
@@ -117,8 +119,8 @@ class _Taken:
             data={
                 "states": states,
                 "layers": [
-                    {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words}
-                    for k, (_, shape, words) in enumerate(self.layers)
+                    {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words, "most": most}
+                    for k, (_, shape, words, most) in enumerate(self.layers)
                 ],
                 "skipped": self.skipped,
                 "weights": [
@@ -136,27 +138,30 @@ class _Taken:
         values = graph.replay()
         outputs = values[vertex_of(output)]
         loss = self.loss(outputs, y)
-        ends = [values[graph.nodes[k]] for k, _, _ in self.layers]
+        ends = [values[graph.nodes[k]] for k, *_ in self.layers]
         gradients = ag.gradients(loss, [*ends, *(graph.nodes[k] for k, _, _ in self.weights), start])
         return [loss, self.probabilities(outputs), outputs, *ends, *gradients]
 
 
-def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...], str]]:
-    """The values to show between input and output: the place of each, its shape for one picture, and its words."""
+def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...], str, int]]:
+    """The values to show between input and output: the place of each, its shape for one picture, its words, and the
+    largest size that they can have, 0 where there is none.
+    """
     read: dict[Any, list[Node]] = {}
     operations = [(k, node) for k, node in enumerate(nodes) if node.op is not None]
     for _, node in operations:
         for vertex in node.inputs:
             if isinstance(vertex, Node):
                 read.setdefault(vertex, []).append(node)
-    found: list[tuple[int, tuple[int, ...], str]] = []
+    found: list[tuple[int, tuple[int, ...], str, int]] = []
     for k, node in operations:
         shape = tuple(node.shape)
         if node is last or len(shape) < 2 or not _is_layer(node, read.get(node, [])):
             continue
         shape = tuple(n for n in shape if n != 1)
         if 1 <= len(shape) <= 3:
-            found.append((k, shape, f"Layer {len(found) + 1}: {_words(node, shape)}"))
+            title = say("Layer {n}: {words}", n=len(found) + 1, words=_words(node, shape))
+            found.append((k, shape, title, int(node.op.name in BOUNDED)))
     return found
 
 
@@ -185,13 +190,13 @@ def _words(node: Node, shape: tuple[int, ...]) -> str:
     >>> _words(ag.sigmoid(x).node, (2,))
     '2 neurons, sigmoid'
     """
-    name = "recurrent" if _is_states(node) else "attention" if node.op.name == "softmax" else node.op.name
-    by = name.replace("_", " ")
+    by = node.op.name.replace("_", " ")
+    by = say("recurrent") if _is_states(node) else say("attention") if by == "softmax" else by
     if len(shape) == 1:
-        return f"{shape[0]} neurons, {by}"
+        return say("{n} neurons, {by}", n=shape[0], by=by)
     if len(shape) == 2:
-        return f"{shape[0]} steps of {shape[1]} numbers, {by}"
-    return f"{shape[0]} maps of {shape[1]} × {shape[2]}, {by}"
+        return say("{n} steps of {m} numbers, {by}", n=shape[0], m=shape[1], by=by)
+    return say("{n} maps of {height} × {width}, {by}", n=shape[0], height=shape[1], width=shape[2], by=by)
 
 
 def _ends(items: Sequence[Any], most: int) -> list[Any]:

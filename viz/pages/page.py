@@ -32,7 +32,7 @@ from viz.drawing.words import say
 from viz.graph.check import mark_checks
 from viz.graph.drawing import Drawing
 from viz.pages import lean
-from viz.pages.emitted import TOKENS, as_json, assets, body, document, text, variables
+from viz.pages.emitted import TOKENS, assets, body, document, text, variables
 from viz.pages.lines import user_line
 from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import PRODUCT_OF_TWO, TIGHT, Section, Step, Story
@@ -44,6 +44,7 @@ HEIGHT = 720  # of the frame in a notebook, in pixels
 LEAST = 0.75  # smallest scale of a wide drawing, which is scrolled below it
 FLAT = 200  # up to so many steps, each has a button in the bar; above, each section
 ENTRIES = 16  # up to so many, an array is written out in the table of all values
+ROLES = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss", "": "act"}  # classes of cards
 TITLE = 60  # characters of the longest expression used as a title
 
 
@@ -242,7 +243,8 @@ class _Document:
         if live is not None:
             script += _unclosed(lean.script(live.see + live.probe))
         sheets = [f"{name}.css" for name in names if name != "explore"]
-        sheet = lean.used(lean.style(assets(*sheets)), main + script + as_json(data))
+        classes = {part.get("k", "") for step in data["steps"] for part in step["eq"]}.union(ROLES.values())
+        sheet = lean.used(lean.style(assets(*sheets)), " ".join([main, script, *classes]))
         styles = f"{variables(paint=False)}\n{sheet}{self.sheet}"
         title = say("Backpropagation, step by step: {title}", title=self.title)
         return document(title, main, styles, data=data, script=script)
@@ -344,10 +346,9 @@ class _Document:
                     own.setdefault(socket.tail, card)
         said = {}
         for card in self.scene.cards:
-            kind = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss"}.get(card.role, "act")
             record: dict[str, Any] = {
                 "name": clipped(card.name),
-                "role": kind,
+                "role": ROLES.get(card.role, "act"),
                 "v": self.story.arrays.add(card.value, room=TIGHT),
                 "from": [s.tail.key for s in card.sockets],
                 "own": list(dict.fromkeys(s.tail.key for s in card.sockets if own.get(s.tail) is card)),

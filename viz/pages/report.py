@@ -20,10 +20,11 @@ import numpy as np
 
 import autograd as ag
 from autograd.common.validation import check_instance
-from viz.drawing import numbers, style
+from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
-from viz.pages.emitted import POLICY, assets, document, ramps, text, variables
+from viz.drawing.words import say
+from viz.pages.emitted import POLICY, assets, body, document, ramps, text, variables
 from viz.pages.pad import Pad, pad
 from viz.pages.page import Page
 from viz.plots.figure import Plot
@@ -32,8 +33,8 @@ from viz.plots.tiles import BLANK
 from viz.recorded.validation import numbers_of
 
 MISTAKES = 40  # shown
-POINT = "Point at a cell for its numbers."
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
+FRAME = '<div class="scroll" tabindex="0" role="group" aria-label="'  # of a figure, which may be wider than the page
 GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
 PARTS = {
     "draw": "Draw",
@@ -111,6 +112,7 @@ def lab_report(
     steps: Page | None = None,
     facts: Mapping[str, str] | None = None,
     looks: Mapping[str, Plot] | None = None,
+    language: str | None = None,
 ) -> Page:
     """The report as one page; it is saved to ``path``, an .html file, where that is given.
 
@@ -119,14 +121,18 @@ def lab_report(
     through its own program in the page, forward and back. ``loss`` of its outputs and a label is by default the
     cross-entropy, ``probabilities`` the softmax of its outputs. ``modules``, ``neurons``, ``steps``: the module view,
     the digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further
-    facts about the run, by name. ``looks``: plots that explain decisions, by caption.
+    facts about the run, by name. ``looks``: plots that explain decisions, by caption. ``language``: that of the page,
+    "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English. Pictures and ``steps`` are in the
+    language in which they were made.
 
     Raises `DrawingError` for a model that does not fit the pictures and classes, and for a path with another suffix.
     """
     check_instance(held, Held, "held", "a viz.pages.report.Held")
     height, width = held.images.shape[1:]
-    network = pad(model, loss, probabilities, (height, width), len(held.classes))
-    page = Page(title, _Report(title, history, held, network, modules, neurons, steps, facts or {}, looks or {}).html())
+    with words.speaking(language):
+        network = pad(model, loss, probabilities, (height, width), len(held.classes))
+        report = _Report(title, history, held, network, modules, neurons, steps, facts or {}, looks or {})
+        page = Page(title, report.html())
     if path is not None:
         page.save(path)
     return page
@@ -141,32 +147,30 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+@dataclass(eq=False)
 class _Report:
     """Builder of one report."""
 
-    def __init__(
-        self,
-        title: str,
-        history: Any,
-        held: Held,
-        network: Pad,
-        modules: Picture | None,
-        neurons: Sequence[Specimen],
-        steps: Page | None,
-        facts: Mapping[str, str],
-        looks: Mapping[str, Plot],
-    ) -> None:
-        self.title, self.history, self.held, self.network, self.looks = title, history, held, network, looks
-        self.modules, self.neurons, self.steps, self.facts = modules, neurons, steps, facts
+    title: str
+    history: Any
+    held: Held
+    network: Pad
+    modules: Picture | None
+    neurons: Sequence[Specimen]
+    steps: Page | None
+    facts: Mapping[str, str]
+    looks: Mapping[str, Plot]
+
+    def __post_init__(self) -> None:
+        held = self.held
         self.low, self.high = float(held.images.min()), float(held.images.max())
         if self.high <= self.low:
             self.high = self.low + 1
         self.surest = held.surest_mistakes[:MISTAKES]
-        self.refusal = network.refusal
+        self.refusal = self.network.refusal
         self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
         bodies = {
             "draw": self._pad(),
             "learning": self._curves(),
@@ -177,34 +181,38 @@ class _Report:
             "steps": self._steps(),
         }
         there = {key: body for key, body in bodies.items() if body}
-        links = "".join(f'<a href="#{key}">{PARTS[key]}</a>' for key in there)
+        links = "".join(f'<a href="#{key}">{say(PARTS[key])}</a>' for key in there)
         sections = "".join(
             f'<section id="{key}" aria-labelledby="{key}-h">{body}</section>' for key, body in there.items()
         )
-        facts = "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in self.facts.items())
+        facts = "".join(
+            f"<div><dt>{text(words.matched(k))}</dt><dd>{text(words.matched(v))}</dd></div>"
+            for k, v in self.facts.items()
+        )
         right, total = int((self.held.predictions == self.held.labels).sum()), len(self.held.labels)
-        main = f"""<header><div><h1>{text(self.title)}</h1>
-<p>It reads {right:,} of {total:,} unseen pictures correctly: {100 * right / total:.2f} %.</p></div>
-<button id="theme" type="button">Dark</button>
-<dl>{facts}</dl></header>
-<nav aria-label="Parts of this report"><div>{links}</div></nav>
-<main>{sections}</main>
-"""
+        reads = "It reads {right} of {total} unseen pictures correctly: {share} %."
+        reads = say(reads, right=f"{right:,}", total=f"{total:,}", share=f"{100 * right / total:.2f}")
+        fields = {"title": text(self.title), "reads": reads, "facts": facts, "links": links, "sections": sections}
         styles = [variables(), ramps(), _recoloured(), assets("common.css", "networks.css", "report.css")]
+        styles.append(f'.over::before{{content:"{say("Wider than the screen: scroll sideways")}"}}')
+        scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
         script = f"{self.network.script}\n{assets(*scripts)}\n"
-        policy = f"{POLICY}; img-src data:"
+        main, policy = body("report.html", fields), f"{POLICY}; img-src data:"
         return document(self.title, main, "\n".join(styles), data=self._data(), script=script, policy=policy)
 
     def _data(self) -> dict[str, Any]:
         if self.refusal:
             return {"network": None}
         held = self.held
-        images = [(s.image, f"{s.label} from the digits below.", -1) for s in self.neurons]
+        below = "{label} from the digits below."
+        images = [(s.image, say(below, label=s.label), -1) for s in self.neurons]
         for i in [*self.surest, self.hardest]:
             said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
-            images.append((held.images[i], f"A {true} that it reads as {said}.", int(held.labels[i])))
-        words = f"A {true}, of which it is least sure: {_percent(held.certainty[self.hardest])} for {said}."
-        images[-1] = (*images[-1][:1], words, *images[-1][2:])
+            told = say("A {true} that it reads as {said}.", true=true, said=said)
+            images.append((held.images[i], told, int(held.labels[i])))
+        share = _percent(held.certainty[self.hardest])
+        told = say("A {true}, of which it is least sure: {share} for {said}.", true=true, share=share, said=said)
+        images[-1] = (images[-1][0], told, images[-1][2])
         return {
             "shape": held.images.shape[1:],
             "range": [self.low, self.high],
@@ -217,89 +225,74 @@ class _Report:
     # ------------------------------------------------------------ the pad
 
     def _pad(self) -> str:
-        heading = '<h2 id="draw-h">Draw a digit</h2>'
         if self.refusal:
-            return f"{heading}<p>{text(self.refusal)}</p>"
-        height, width = self.held.images.shape[1:]
-        crop = ""
-        if self.held.crop:
-            crop = '<label><input type="checkbox" id="crop" checked>crop and centre it as the training data</label>'
-        layers, skipped = self.network.data["layers"], self.network.data["skipped"]
+            return f'<h2 id="draw-h">{say("Draw a digit")}</h2><p>{text(self.refusal)}</p>'
         hidden = "".join(
             f'<div class="layer"><h3>{text(layer["words"])}</h3>'
             f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
             f'<canvas class="cells" id="layer{k}" role="img"></canvas>'
             f'<div><canvas class="cells back" id="back{k}" role="img"></canvas><p class="rms" id="rms{k}"></p></div>'
-            f'</div><p class="note" id="said{k}">{POINT}</p></div>'
-            for k, layer in enumerate(layers)
+            f'</div><p class="note" id="said{k}">{say("Point at a cell for its numbers.")}</p></div>'
+            for k, layer in enumerate(self.network.data["layers"])
         )
-        more = f'<p class="note">{skipped} layers between them are not shown.</p>' if skipped else ""
-        key = ""
-        if hidden:
-            key = '<p class="note">Stronger is larger, a small square is negative. In dashes: the gradient.</p>'
         rows = "".join(
             f'<tr><th scope="row">{text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
             '<td class="p"></td></tr>'
             for name in self.held.classes
         )
-        aims = "".join(f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(self.held.classes))
-        return f"""{heading}
-<p>Everything below is computed while you draw, forward and back, by the network's own program inside this page.</p>
-<div class="bench">
-<div>
-<svg id="pad" viewBox="0 0 {width} {height}" tabindex="0" role="application" aria-describedby="keys"
- aria-label="Drawing pad, {height} rows by {width} columns"></svg>
-<div class="tools"><button id="clear" type="button">Clear</button>
-<button id="erase" type="button" aria-pressed="false">Erase</button>{crop}</div>
-<p class="note keys" id="keys">Mouse, pen or finger. Keys on the pad: arrows move, <kbd>space</kbd> puts or takes ink,
-<kbd>shift</kbd> with an arrow draws, <kbd>Delete</kbd> clears, the name of a class makes it the aim.</p>
-<div id="where" class="sr" aria-live="polite"></div>
-</div>
-<div>
-<p class="aims"><label for="aim">Make it</label><select id="aim"><option value="">what it is</option>{aims}</select></p>
-<canvas class="cells back" id="dx" role="img"></canvas>
-<p class="rms" id="rmsx"></p><p class="note" id="dxsaid"></p><button id="flip" type="button"></button>
-</div>
-<div>
-<p id="says"></p><p id="truth" class="note"></p><div id="heard" class="sr" aria-live="polite"></div>
-<table id="answers" aria-label="Output for each class"><tbody>{rows}</tbody></table>
-<h3 id="gauges-h">rms of ∂L/∂W, a cell for each power of ten</h3>
-<table class="gauges" aria-labelledby="gauges-h"><tbody id="gauges"></tbody></table>
-</div>
-</div>
-<div class="layers">
-<div class="layer"><h3>Input: what the network sees</h3><svg class="cells" id="sees" aria-hidden="true"></svg></div>
-{hidden}
-</div>
-{more}{key}"""
+        height, width = self.held.images.shape[1:]
+        crop, skipped, notes = "", self.network.data["skipped"], []
+        if self.held.crop:
+            crop = say("crop and centre it as the training data")
+            crop = f'<label><input type="checkbox" id="crop" checked>{crop}</label>'
+        if skipped:
+            notes.append(say("{n} layers between them are not shown.", n=skipped))
+        if hidden:
+            notes.append(say("Stronger is larger, a small square is negative. In dashes: the gradient."))
+        keys = (
+            "Mouse, pen or finger. Keys on the pad: arrows move, {space} puts or takes ink, {shift} with an arrow"
+            " draws, {delete} clears, the name of a class makes it the aim."
+        )
+        fields = {
+            "box": f"0 0 {width} {height}",
+            "label": say("Drawing pad, {height} rows by {width} columns", height=height, width=width),
+            "keys": say(keys, **{name: f"<kbd>{name}</kbd>" for name in ("space", "shift", "delete")}),
+            "aims": "".join(f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(self.held.classes)),
+            "rows": rows,
+            "hidden": hidden,
+            "crop": crop,
+            "notes": "".join(f'<p class="note">{note}</p>' for note in notes),
+        }
+        return body("pad.html", fields)
 
     # ------------------------------------------------------------ curves, confusion, mistakes
 
     def _curves(self) -> str:
         curves = "".join(
-            f'<div class="scroll" tabindex="0" role="group" aria-label="{text(plot.description)}">'
-            f"{_plotted(plot, f'curve{k}-')}</div>"
+            f'{FRAME}{text(words.matched(plot.description, plot.names))}">{_plotted(plot, f"curve{k}-")}</div>'
             for k, plot in enumerate(histories(self.history))
         )
-        return f'<h2 id="learning-h">Learning curves, epoch by epoch</h2><div class="curves">{curves}</div>'
+        return f'<h2 id="learning-h">{say("Learning curves, epoch by epoch")}</h2><div class="curves">{curves}</div>'
 
     def _mistakes(self) -> str:
         wrong = int((self.held.predictions != self.held.labels).sum())
-        heading = f'<h2 id="mistakes-h">Confusion matrix</h2>{self._confusion()}'
+        heading = f'<h2 id="mistakes-h">{say("Confusion matrix")}</h2>{self._confusion()}'
         if not wrong:
-            return f"{heading}<p>It makes no mistake.</p>"
-        pad = "" if self.refusal else " Press one to put it on the pad."
-        several = f"The {len(self.surest)} mistakes it was surest of" if wrong > 1 else "Its only mistake"
+            return f"{heading}<p>{say('It makes no mistake.')}</p>"
+        several = "The {n} mistakes it was surest of" if wrong > 1 else "Its only mistake"
+        told = say("{n} in all.", n=f"{wrong:,}") + ("" if self.refusal else say(" Press one to put it on the pad."))
         tiles = "".join(f"<li>{self._tile(int(i), len(self.neurons) + n)}</li>" for n, i in enumerate(self.surest))
-        return f'{heading}<h2>{several}</h2><p>{wrong:,} in all.{pad}</p><ul class="tiles">{tiles}</ul>'
+        several = say(several, n=len(self.surest))
+        return f'{heading}<h2>{several}</h2><p>{told}</p><ul class="tiles">{tiles}</ul>'
 
     def _tile(self, i: int, sample: int) -> str:
         held = self.held
         said, true = (text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
-        words = f"<b>read as {said}</b>{_percent(held.certainty[i])}<br>is {true}"
+        read, share = say("read as {said}", said=said), _percent(held.certainty[i])
+        told = f"<b>{read}</b>{share}<br>{say('is {true}', true=true)}"
         if self.refusal:
-            return f'<div class="tile">{self._ink(held.images[i])}{words}</div>'
-        return f'<button type="button" class="tile" data-put="{sample}">{self._ink(held.images[i])}{words}</button>'
+            return f'<div class="tile">{self._ink(held.images[i])}{told}</div>'
+        return f'<button type="button" class="tile" data-put="{sample}">{self._ink(held.images[i])}{told}</button>'
 
     def _ink(self, image: Any) -> str:
         """A picture as vectors: one path for each step of the ramp."""
@@ -334,7 +327,7 @@ class _Report:
             return f'<td class="on{style.on_ramp(n / most, GROUNDS)}">{n}</td>'
 
         def share(part: int, whole: int) -> str:
-            return f'<td class="share">{_percent(part / whole) if whole else "none"}</td>'
+            return f'<td class="share">{_percent(part / whole) if whole else say("none")}</td>'
 
         heads = "".join(f'<th scope="col">{name}</th>' for name in names)
         rows = "".join(
@@ -343,36 +336,38 @@ class _Report:
             for i in range(k)
         )
         right = "".join(share(counts[j, j], counts[:, j].sum()) for j in range(k))
+        note = say(
+            "Row: the class of the picture. Column: the network's answer. Stronger: more often. Boxed: right. Last"
+            " column: the share of a class that is found; last row: the share of an answer that is right."
+        )
+        name = say("Confusion matrix")
         return (
-            '<p class="note" id="matrix-note">Row: what it is. Column: what the network says. Stronger: more often.'
-            " Boxed: right. Last column: the share of a class that is found; last row: the share of an answer that is"
-            ' right.</p><div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix">'
-            '<table class="matrix" aria-label="Confusion matrix" aria-describedby="matrix-note">'
-            f'<thead><tr><td class="share"></td>{heads}<th scope="col" class="share">found</th></tr></thead>'
-            f'<tbody>{rows}<tr><th scope="row" class="share">right</th>{right}<td class="share"></td></tr></tbody>'
-            "</table></div>"
+            f'<p class="note" id="matrix-note">{note}</p>{FRAME}{name}">'
+            f'<table class="matrix" aria-label="{name}" aria-describedby="matrix-note">'
+            f'<thead><tr><td class="share"></td>{heads}<th scope="col" class="share">{say("found")}</th></tr></thead>'
+            f'<tbody>{rows}<tr><th scope="row" class="share">{say("right")}</th>{right}<td class="share"></td></tr>'
+            "</tbody></table></div>"
         )
 
     # ------------------------------------------------------------ saliency
 
     def _looks(self) -> str:
-        frame = '<div class="scroll" tabindex="0" role="group"'
+        captions = [words.matched(f"{caption}.") for caption in self.looks]
         figures = "".join(
-            f'<p>{text(words[:1].upper() + words[1:])}.</p>{frame} aria-label="{text(words)}">'
-            f"{_plotted(plot, f'look{k}-')}</div>"
-            for k, (words, plot) in enumerate(self.looks.items())
+            f"<p>{text(caption[:1].upper() + caption[1:])}</p>"
+            f'{FRAME}{text(caption)}">{_plotted(plot, f"look{k}-")}</div>'
+            for k, (caption, plot) in enumerate(zip(captions, self.looks.values(), strict=True))
         )
-        return f'<h2 id="looks-h">What it looks at</h2>{figures}' if figures else ""
+        return f'<h2 id="looks-h">{say("What it looks at")}</h2>{figures}' if figures else ""
 
     # ------------------------------------------------------------ modules, neurons, steps
 
     def _modules(self) -> str:
         if self.modules is None:
             return ""
-        return (
-            '<h2 id="modules-h">Layer by layer, with the health of its gradients</h2>'
-            f"<p>One batch on its way forward and back. What goes wrong has a word in a box.</p>{_drawn(self.modules)}"
-        )
+        told = say("One batch on its way forward and back. A box with a word marks a fault.")
+        heading = say("Layer by layer, with the health of its gradients")
+        return f'<h2 id="modules-h">{heading}</h2><p>{told}</p>{_drawn(self.modules)}'
 
     def _neurons(self) -> str:
         if not self.neurons:
@@ -382,23 +377,26 @@ class _Report:
             f"{self._ink(specimen.image)}{text(specimen.label)}</button>"
             for i, specimen in enumerate(self.neurons)
         )
-        put = "" if self.refusal else '<p><button id="put" type="button">Put this digit on the pad</button></p>'
+        put = f'<p><button id="put" type="button">{say("Put this digit on the pad")}</button></p>'
         drawings = "".join(
             f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
             for i, specimen in enumerate(self.neurons)
         )
+        told = say("Choose a digit. Values and weights are exact where you point.")
         return (
-            '<h2 id="neurons-h">Neuron by neuron</h2><p>Choose a digit. Values and weights are exact where you point.'
-            f'</p><div id="choose" role="group" aria-label="Digits">{choice}</div>{drawings}{put}'
+            f'<h2 id="neurons-h">{say("Neuron by neuron")}</h2><p>{told}</p>'
+            f'<div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
+            f"{'' if self.refusal else put}"
         )
 
     def _steps(self) -> str:
         if self.steps is None:
             return ""
+        told = say("A small batch: every operation, then every gradient, with the check of its rule.")
+        title = say("{title}, step by step", title=self.steps.title)
         return (
-            '<h2 id="steps-h">Forward and backward, step by step</h2>'
-            f"<p>A small batch: every operation, then every gradient, with the check of its rule.</p>"
-            f'<iframe srcdoc="{html.escape(self.steps.html)}" title="{text(self.steps.title)}, step by step"></iframe>'
+            f'<h2 id="steps-h">{say("Forward and backward, step by step")}</h2><p>{told}</p>'
+            f'<iframe srcdoc="{html.escape(self.steps.html)}" title="{text(title)}"></iframe>'
         )
 
 
@@ -412,8 +410,8 @@ def _recoloured() -> str:
         for k, colour in enumerate(ramp):
             rules.append(f'.picture [fill="{colour}"],.{letter}{k}{{fill:var(--{letter}{k})}}')
     for step in GROUNDS:
-        words = "ink" if style.text_on(style.VALUE_RAMP[int(step)]) == style.LIGHT.ink else "loss_ink"
-        rules.append(f".on{step}{{background:var(--v{step});color:var(--{words})}}")
+        words_on = "ink" if style.text_on(style.VALUE_RAMP[int(step)]) == style.LIGHT.ink else "loss_ink"
+        rules.append(f".on{step}{{background:var(--v{step});color:var(--{words_on})}}")
     return "".join(rules)
 
 
@@ -451,9 +449,10 @@ def _drawn(picture: Picture) -> str:
     try:
         svg = picture.svg()
     except RenderError as error:
-        return f'<p class="note">{text(f"Not drawn: {error}")}</p>'
+        return f'<p class="note">{text(say("Not drawn: {why}", why=error))}</p>'
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<g id="[^"]*" class="(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg)  # Graphviz's names
     svg = re.sub(r' xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
     svg = re.sub(
         r' (fill|stroke)="(#[0-9a-f]{6})"',
@@ -461,7 +460,7 @@ def _drawn(picture: Picture) -> str:
         svg,
     )
     svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)
-    return f'<div class="scroll" tabindex="0" role="group" aria-label="{text(picture.title)}">{svg}</div>'
+    return f'{FRAME}{text(picture.title)}">{svg}</div>'
 
 
 def _least(svg: str) -> str:
@@ -473,7 +472,7 @@ def _least(svg: str) -> str:
 
 def _plotted(plot: Any, prefix: str) -> str:
     """A plot for the page: in the colours of the page, with ids that begin with ``prefix``."""
-    svg = plot._repr_svg_()
+    svg = words.markup(plot._repr_svg_(), plot.names)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", svg)

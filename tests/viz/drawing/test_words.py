@@ -24,8 +24,7 @@ from viz.pages.steps import _doc
 ROOT = Path(viz.__file__).parent
 CHINESE = words.table("zh")
 ALIKE = {"Aa", "G", "Home", "End", "B", "T", "N", "P", "C", "{} {}"}  # names of keys, and what has no words
-SPOKEN = ["page.html", "playground.html"]
-REPORT = {"pad.js", "report.js", "ink.js"}  # of the lab report, which is English
+ASSETS = ROOT / "pages/assets"
 
 
 def python():
@@ -39,17 +38,15 @@ def strings(tree):
 
 def of_scripts():
     found = set()
-    for path in (ROOT / "pages/assets").glob("*.js"):
-        phrases = words.phrases(path.read_text(encoding="utf-8"))
-        assert not phrases or path.name not in REPORT
-        found.update(phrases)
+    for path in ASSETS.rglob("*.js"):
+        found.update(words.phrases(path.read_text(encoding="utf-8")))
     return found
 
 
 def of_templates():
     found = set()
-    for name in SPOKEN:
-        text = re.sub(r"/\* .*? \*/", "", (ROOT / "pages/assets" / name).read_text(encoding="utf-8"))
+    for path in ASSETS.rglob("*.html"):
+        text = re.sub(r"/\* .*? \*/", "", path.read_text(encoding="utf-8"))
         said = [match[2] for pattern in (words.TEXTS, words.LABELS) for match in pattern.finditer(text)]
         found.update(" ".join(html.unescape(sentence).split()) for sentence in said)
     return {sentence for sentence in found if re.search("[a-zA-Z]", re.sub(r"\{\w+\}", "", sentence))}

@@ -10,7 +10,7 @@ import viz
 from viz.drawing import words
 from viz.pages import lean
 
-ASSETS = sorted((Path(viz.__file__).parent / "pages/assets").glob("*.js"))
+ASSETS = sorted((Path(viz.__file__).parent / "pages/assets").rglob("*.js"))
 NODE = shutil.which("node")
 
 

@@ -469,7 +469,7 @@ def test_the_page_of_a_neuron_is_small(language):
 
 def test_no_script_is_made_from_text():
     assert not re.search(r"\beval\(|new Function", step_through(neuron()).html)
-    assert not re.search(r"\beval\(|new Function", Path("viz/pages/assets/live.js").read_text(encoding="utf-8"))
+    assert not re.search(r"\beval\(|new Function", Path("viz/pages/assets/steps/live.js").read_text(encoding="utf-8"))
 
 
 COVERED = """

@@ -18,7 +18,9 @@ import viz
 from nn.commands.networks import NETWORKS
 from nn.data import digits
 from nn.data.ink import to_ink
+from tests.viz.drawing.test_words import shown
 from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
+from viz.drawing.words import speaking
 from viz.pages import emitted
 from viz.pages.emitted import in_double
 from viz.pages.pad import pad
@@ -40,8 +42,7 @@ def held_out(random, n=60, classes=CLASSES, **options):
     return Held(images, random.integers(0, len(classes), n), probabilities, classes, **options)
 
 
-@pytest.fixture(scope="module")
-def parts():
+def made_parts():
     """A small network, what it says of held-out noise, and the report of it."""
     random = np.random.default_rng(3)
     model = nn.MLP([256, 12, 7, 10], seed=1)
@@ -59,9 +60,14 @@ def parts():
         neurons=specimens,
         steps=step_through(loss, title="Two"),
         facts={"seed": "1"},
-        looks={"which pixels matter": viz.saliency(model, x, image=(16, 16)).plot()},
+        looks={"which pixels its decisions depend on": viz.saliency(model, x, image=(16, 16)).plot()},
     )
     return model, held, page
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return made_parts()
 
 
 def data_of(page):
@@ -211,7 +217,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path):
 
 def computed(script, given):
     """What ``script``, run after the preparation of a drawing, gives for ``given``."""
-    ink = (Path(viz.__file__).parent / "pages/assets/ink.js").read_text(encoding="utf-8")
+    ink = (Path(viz.__file__).parent / "pages/assets/networks/ink.js").read_text(encoding="utf-8")
     program = f"{ink}\nconst given = JSON.parse(require('fs').readFileSync(0));\nconsole.log(JSON.stringify({script}))"
     run = subprocess.run([NODE, "-e", program], input=json.dumps(given).encode(), capture_output=True, check=True)
     return json.loads(run.stdout)
@@ -487,3 +493,10 @@ def test_words_inside_the_frame_are_escaped_once(parts):
     inside = next(a["srcdoc"] for tag, a in Outline(page.html).tags if tag == "iframe")
     assert inside.startswith("<!doctype html>")
     assert html.escape(inside) in page.html
+
+
+@needs_browser
+def test_no_english_word_is_left_in_a_chinese_report(tmp_path):
+    with speaking("zh"):
+        _, _, page = made_parts()
+    assert shown(page, tmp_path, "report", "number", "Two", "Linear", "score", "Gradient")["left"] == []

@@ -39,8 +39,8 @@ function pad() {
     return { wide: across * (w + gap) - gap, tall: Math.ceil(n / across) * (h + gap) - gap,
       of: i => { const m = Math.floor(i / (h * w)), k = i % (h * w); return [m % across * (w + gap) + k % w, Math.floor(m / across) * (h + gap) + Math.floor(k / w)]; } };
   }
-  const where = (dims, i) => dims.length === 1 ? `neuron ${i}` : dims.length === 2 ? `step ${Math.floor(i / dims[1])}, number ${i % dims[1]}`
-    : `map ${Math.floor(i / dims[1] / dims[2])}, row ${Math.floor(i / dims[2]) % dims[1]}, column ${i % dims[2]}`;
+  const where = (dims, i) => dims.length === 1 ? say`neuron ${i}` : dims.length === 2 ? say`step ${Math.floor(i / dims[1])}, number ${i % dims[1]}`
+    : say`map ${Math.floor(i / dims[1] / dims[2])}, row ${Math.floor(i / dims[2]) % dims[1]}, column ${i % dims[2]}`;
   const tokens = {};
   function readColours() { for (const ramp of ['v', 'g']) for (let k = 0; k < 7; k++) tokens[ramp + k] = token(ramp + k); tokens.bad = token('bad'); }
   /* draw an array onto a canvas: darker is larger in size, and a small square is negative */
@@ -102,29 +102,29 @@ function pad() {
     if (wanted !== target) run(seen, target = wanted);
     const z = result(2), up = result(dx), name = D.classes[target];
     layers.forEach((layer, k) => {
-      const a = result(layer.a), g = result(layer.G), [values, back] = views[k], scale = /sigmoid|tanh|softmax|attention/.test(layer.words) ? 1 : most(a) || 1;
+      const a = result(layer.a), g = result(layer.G), [values, back] = views[k], scale = layer.most || most(a) || 1;
       picture(values, a, layer.shape, 'v', scale);
       picture(back, g, layer.shape, 'g', most(g) || 1);
       const mean = a.reduce((s, v) => s + v, 0) / a.length, high = a.reduce((s, v) => s + (v > scale / 2), 0);
-      values.setAttribute('aria-label', `${a.length} activations, mean ${scalar(mean)}, ${high} of them above half of the scale`);
-      back.setAttribute('aria-label', `Their gradients, rms ${rms(rootMeanSquare(g))}`);
-      el(`rms${k}`).textContent = `∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
+      values.setAttribute('aria-label', say`${a.length} activations, mean ${scalar(mean)}, ${high} of them above half of the scale`);
+      back.setAttribute('aria-label', say`Their gradients, rms ${rms(rootMeanSquare(g))}`);
+      el(`rms${k}`).textContent = say`∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
     });
     picture(el('dx'), up, [height, width], 'g', most(up) || 1);
-    el('dxsaid').textContent = blank ? 'Nothing is drawn yet.' : `L = ${scalar(result(0)[0])} if it is to be ${name}. Full squares: ink here raises L. Small ones: ink here lowers it, and makes it more of ${name}.`;
-    el('rmsx').textContent = `∂L/∂x, rms ${rms(rootMeanSquare(up))}: what each pixel does to the loss`;
-    el('dx').setAttribute('aria-label', `Gradient of the loss with respect to each pixel, rms ${rms(rootMeanSquare(up))}`);
+    el('dxsaid').textContent = blank ? say`Nothing is drawn yet.` : say`L = ${scalar(result(0)[0])} if it is to be ${name}. Full squares: ink here raises L. Small ones: ink here lowers it, and makes it more of ${name}.`;
+    el('rmsx').textContent = say`∂L/∂x, rms ${rms(rootMeanSquare(up))}: what each pixel does to the loss`;
+    el('dx').setAttribute('aria-label', say`Gradient of the loss with respect to each pixel, rms ${rms(rootMeanSquare(up))}`);
     el('dx').title = `L = ${result(0)[0]}`;
-    el('flip').textContent = `Change the pixel that helps most to make it ${name}`;
+    el('flip').textContent = say`Change the pixel that helps most to make it ${name}`;
     gauges(el('gauges'), weights.map(w => ({ name: w.name, note: w.note, size: rootMeanSquare(result(w.at)) })));
     rows.forEach((row, i) => {
       row.classList.toggle('best', i === best);
       row.classList.toggle('aim', i === target);
       row.querySelector('i').style.width = `${clamp(100 * p[i], 0, 100) || 0}%`;
       row.querySelector('.p').textContent = percent(p[i]);
-      row.title = `z = ${scalar(z[i])}, output ${p[i]}`;
+      row.title = say`z = ${scalar(z[i])}, output ${p[i]}`;
     });
-    const says = blank ? 'Nothing is drawn yet.' : best < 0 ? 'The outputs are not numbers.' : `It says ${D.classes[best]}, ${percent(p[best])}.`;
+    const says = blank ? say`Nothing is drawn yet.` : best < 0 ? say`The outputs are not numbers.` : say`It says ${D.classes[best]}, ${percent(p[best])}.`;
     el('says').textContent = says;
     clearTimeout(timer);
     timer = setTimeout(() => { el('heard').textContent = says; }, 600);
@@ -149,8 +149,9 @@ function pad() {
     aim.value = keep;
     at = [Math.floor(best / width), best % width];
     changed();
-    el('where').textContent = `row ${at[0] + 1}, column ${at[1] + 1}, ${drawn[best] === paper ? 'paper' : 'ink'}`;
+    el('where').textContent = told(best);
   }
+  const told = i => say`row ${at[0] + 1}, column ${at[1] + 1}, ${drawn[i] === paper ? say`paper` : say`ink`}`;
   el('flip').onclick = flip;
   aim.onchange = paint;
 
@@ -205,7 +206,7 @@ function pad() {
     } else if (e.key === 'Delete' || e.key === 'Backspace') clear();
     else if (named >= 0) { aim.value = named; paint(); } else return;
     e.preventDefault();
-    el('where').textContent = `row ${at[0] + 1}, column ${at[1] + 1}, ${drawn[here()] === paper ? 'paper' : 'ink'}`;
+    el('where').textContent = told(here());
   });
 
   function clear() {
