@@ -103,7 +103,9 @@ def _substituted(socket: Socket, rule: str) -> str | None:
     if node.op.variadic:
         return None
     given = dict(zip(node.op.args, node.inputs, strict=False))
-    written = _template(rule, ("g", "out", *given, *(f"{arg}_shape" for arg in given), *node.params))
+    passed = [k for k, v in node.params.items() if v is not None and not _is_default(node.op, k, v)]
+    named = ("g", "out", *given, *(f"{arg}_shape" for arg in given), *node.params)
+    written = _template(rule, named, tuple(passed))
     if written is None:
         return None
 
@@ -125,14 +127,18 @@ def _substituted(socket: Socket, rule: str) -> str | None:
 
 
 @cache
-def _template(rule: str, names: tuple[str, ...]) -> str | None:
-    """The expression of a lambda with a place for each of these names; None where it has no such form."""
+def _template(rule: str, names: tuple[str, ...], passed: tuple[str, ...]) -> str | None:
+    """The expression of a lambda with a place for each of these names; None where it has no such form.
+
+    ``passed``: the parameters that stand for ``**rest``, of which the rule names none.
+    """
     try:
         tree = ast.parse(rule, mode="eval").body
     except SyntaxError:
         return None
     if not isinstance(tree, ast.Lambda):
         return None
+    rest = [ast.keyword(name, ast.Name(name)) for name in passed if name not in {arg.arg for arg in tree.args.args}]
 
     class Names(ast.NodeTransformer):
         def visit_Attribute(self, found: ast.Attribute) -> Any:
@@ -141,6 +147,7 @@ def _template(rule: str, names: tuple[str, ...]) -> str | None:
             return self.generic_visit(found)
 
         def visit_Call(self, found: ast.Call) -> Any:
+            found.keywords = [one for k in found.keywords for one in ([k] if k.arg else rest)]
             call = self.generic_visit(found)
             assert isinstance(call, ast.Call)
             name, args = getattr(call.func, "id", ""), call.args

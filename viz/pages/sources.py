@@ -20,6 +20,7 @@ def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
 
     ``argument``: the name under which a lambda was given as a rule, to tell several on one line apart.
     """
+    function = inspect.unwrap(function)
     try:
         file = inspect.getsourcefile(function)
         lines, first = inspect.getsourcelines(function)

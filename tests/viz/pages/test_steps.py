@@ -81,13 +81,19 @@ def test_the_code_of_every_rule_and_forward_is_found(name):
     body, where = source_of(op.forward)
     assert where.startswith("autograd.")
     assert '"""' not in body
-    for argument, (rule, wants) in op.rules.items():
+    for argument, (rule, _) in op.rules.items():
         said, _ = source_of(rule, argument)
         if rule.__name__ == "<lambda>":
             assert said.startswith("lambda")
-            compiled = eval(said, rule.__globals__)  # nothing but this one rule
-            assert compiled.__code__.co_varnames[: len(wants)] == wants
-            assert set(compiled.__code__.co_names) == set(rule.__code__.co_names)
+            compiled, written = eval(said, rule.__globals__), inspect.unwrap(rule)  # nothing but this one rule
+            assert compiled.__code__.co_varnames == written.__code__.co_varnames
+            assert set(compiled.__code__.co_names) == set(written.__code__.co_names)
+
+
+def test_a_line_names_the_parameters_that_a_rule_passes_on():
+    x = ag.Tensor(np.arange(16.0).reshape(1, 1, 4, 4), True, name="x")
+    story = Story(Scene(ag.sum(ag.max_pool(x, size=(2, 2), stride=(2, 2))), gradients=True), [])
+    assert story.backward[-1].line == "x.grad = max_unpool(t1.grad, x, size=(2, 2), stride=(2, 2))"
 
 
 def test_the_order_is_that_of_backward():
