@@ -294,14 +294,18 @@ def cross_entropy(
 ) -> Any:
     if weight is not None or smoothing or reduction != 1:
         raise DomainError("cross_entropy_loss is converted with mean reduction, without weights and label smoothing.")
+    if ignore != -100:  # PyTorch's default, which cross_entropy refuses where a label is -100
+        return negative_log_likelihood(ag.log_softmax(x, axis=1), target, ignore=ignore)
     return F.cross_entropy(x, target)
 
 
 def negative_log_likelihood(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
-    if weight is not None or x.ndim != 2:
-        raise DomainError("nll_loss is converted for (batch, classes), without weights.")
-    losses = -ag.take_along_axis(x, ag.expand_dims(target, axis=1), axis=1)[:, 0]
-    return (lambda a: a, ag.mean, ag.sum)[reduction](losses)
+    if weight is not None or x.ndim != 2 or target.ndim != 1:
+        raise DomainError("this loss is converted for (batch, classes) and integer labels, without weights.")
+    kept = target != ignore
+    picked = ag.take_along_axis(x, ag.expand_dims(ag.where(kept, target, 0), axis=1), axis=1)[:, 0]
+    losses = ag.where(kept, -picked, 0)
+    return (losses, ag.sum(losses) / ag.sum(kept.astype(x.dtype)), ag.sum(losses))[reduction]
 
 
 SAME = {
@@ -451,10 +455,8 @@ ROWS: dict[str, Row] = {
     "roll": lambda x, shifts, dims=(): ag.roll(x, tuple(shifts), axis=tuple(dims) or None),
     "pad": pad,
     "constant_pad_nd": lambda x, pads, value=0.0: pad(x, pads, "constant", value),
-    "reflection_pad1d": lambda x, pads: pad(x, pads, "reflect"),
-    "reflection_pad2d": lambda x, pads: pad(x, pads, "reflect"),
-    "replication_pad1d": lambda x, pads: pad(x, pads, "replicate"),
-    "replication_pad2d": lambda x, pads: pad(x, pads, "replicate"),
+    **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda x, pads: pad(x, pads, "reflect")),
+    **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda x, pads: pad(x, pads, "replicate")),
     "tril": lambda x, k=0: ag.tril(x, k=k),
     "triu": lambda x, k=0: ag.triu(x, k=k),
     **dict.fromkeys(("contiguous", "clone", "alias", "lift_fresh_copy", "positive"), lambda x, *_: x),
@@ -504,10 +506,6 @@ ROWS: dict[str, Row] = {
 """``(inputs and parameters as in ATen) → result``, by the name of the operation without its overload."""
 
 
-def _named(row: Row, name: str, module: Any, *args: Any) -> Any:
-    return row(module, name, *args)
-
-
 STATEFUL: dict[str, Row] = {}
 """Rows that are also given the module: ``(module, *arguments)``."""
 
@@ -517,7 +515,7 @@ def stateful(*names: str) -> Callable[[Row], Row]:
 
     def register(row: Row) -> Row:
         for name in names:
-            STATEFUL[name] = row if len(names) == 1 else partial(_named, row, name)
+            STATEFUL[name] = row if len(names) == 1 else lambda module, *args, name=name: row(module, name, *args)
         return row
 
     return register

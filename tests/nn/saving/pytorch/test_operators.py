@@ -58,6 +58,8 @@ GROUPS = {
         x.var(1) x.var(1,unbiased=False) x.std(0) x.norm() torch.linalg.vector_norm(x,dim=1) x.cumsum(1) x.cumprod(0)
         x.norm(1) F.normalize(x) F.cosine_similarity(x,y) torch.var_mean(x,1)[0]
         F.cross_entropy(x,i[:3]) F.mse_loss(x,y) F.mse_loss(x,y,reduction="sum") F.nll_loss(x.log_softmax(1),i[:3])
+        F.cross_entropy(x,i[:3],ignore_index=1) F.nll_loss(x.log_softmax(1),i[:3],ignore_index=2)
+        F.nll_loss(x.log_softmax(1),i[:3],reduction="sum",ignore_index=0) F.nll_loss(x.log_softmax(1),i-i-100,reduction="none")
         F.l1_loss(x,y) F.smooth_l1_loss(x,y) F.binary_cross_entropy_with_logits(x,p/9)
     """,
     "layers": """
