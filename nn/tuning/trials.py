@@ -19,7 +19,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -384,14 +384,10 @@ def _database(optuna: Any, url: str) -> Any:
             return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=options))
         except SQLAlchemyError as error:
             if attempt == ATTEMPTS:
-                why = str(error).partition("\n")[0]
-                raise FileError(f"the database {_without_password(url)} can't be used: {why}.") from None
+                why, named = str(error).partition("\n")[0], re.sub(r"(?<=://)([^/@]*):[^@]*@", r"\1:***@", url)
+                raise FileError(f"the database {named} can't be used: {why}.") from None
         attempt += 1
         time.sleep(POLL)
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(?<=://)([^/@]*):[^@]*@", r"\1:***@", url)
 
 
 def _study(optuna: Any, job: _Job) -> Any:
@@ -425,12 +421,7 @@ def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
 
     left = None if job.ends is None else max(0.0, job.ends - time.time())
     if len(_trials(study)) < job.trials:
-        study.optimize(
-            objective,
-            timeout=left,
-            callbacks=[ended],
-            catch=(TrainingError, _SurplusError),
-        )
+        study.optimize(objective, timeout=left, callbacks=[ended], catch=(TrainingError, _SurplusError))
 
 
 def _trials(study: Any) -> list[Any]:
@@ -569,7 +560,7 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
         ) from None
     before = {t.number for t in _trials(study) if t.state.is_finished()}
     processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(jobs)]
-    with _ended(processes):
+    try:
         for process in processes:
             process.start()
         running = True
@@ -581,6 +572,11 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
                     before.add(t.number)
                     if callback is not None:
                         callback(_trial(t))
+    finally:
+        for process in processes:
+            if process.pid is not None:
+                process.terminate()
+                process.join()
     if all(process.exitcode for process in processes):
         raise DomainError(f"all {jobs} processes of the search failed: run it with jobs=1 to see why.")
 
@@ -588,18 +584,6 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
 def _worker(job: _Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one handles it
     _work(job)
-
-
-@contextmanager
-def _ended(processes: list[Any]) -> Iterator[None]:
-    """Ends the processes, also after an error."""
-    try:
-        yield
-    finally:
-        for process in processes:
-            if process.pid is not None:
-                process.terminate()
-                process.join()
 
 
 # ----------------------------------------------------------------------------------------------------------- the finals

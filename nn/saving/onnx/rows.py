@@ -162,12 +162,9 @@ PRIMITIVES |= {
     "rad2deg": _steps(("Mul", ..., 180 / math.pi)),
     "copy": _steps(("Identity",)),
     "positive": _steps(("Identity",)),
+    "square": _steps(("Mul", ..., ...)),
+    "linalg.det": _steps(("Det",)),
 }
-
-
-@primitive("square")
-def _square(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("Mul", x, x)
 
 
 @primitive("cbrt")
@@ -500,11 +497,6 @@ def _pow(w: Writer, i: Instruction, *args: Any) -> str:
 @call("round")
 def _round(w: Writer, i: Instruction, x: Value, **_: Any) -> str:
     return w.node("Round", w.name(x))
-
-
-@primitive("linalg.det")
-def _det(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("Det", x)
 
 
 # --------------------------------------------------------------------------------------------------- whole operations

@@ -184,7 +184,7 @@ def follow(file: Any, storages: dict[str, Storage] | None = None) -> Any:
     machine = Machine({} if storages is None else storages)
     for opcode, argument, _ in pickletools.genops(file):
         if opcode.name == "STOP":
-            return machine.pop()
+            return machine.stack.pop()
         machine.step(opcode.name, argument)
     raise EOFError("its pickle has no end")
 
@@ -196,10 +196,6 @@ class Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storages = storages
-
-    def pop(self) -> Any:
-        """Take the last value."""
-        return self.stack.pop()
 
     def items(self) -> list[Any]:
         """Take what lies above the last mark."""
@@ -222,30 +218,30 @@ class Machine:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(self.memo[argument])
         elif name.startswith("TUPLE"):
-            items = self.items() if name == "TUPLE" else [self.pop() for _ in range(int(name[5:]))][::-1]
+            items = self.items() if name == "TUPLE" else [stack.pop() for _ in range(int(name[5:]))][::-1]
             stack.append(tuple(items))
         elif name in ("APPEND", "APPENDS"):
-            items = [self.pop()] if name == "APPEND" else self.items()
+            items = [stack.pop()] if name == "APPEND" else self.items()
             stack[-1].extend(items)
         elif name in ("SETITEM", "SETITEMS"):
-            items = [self.pop(), self.pop()][::-1] if name == "SETITEM" else self.items()
+            items = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else self.items()
             stack[-1].update(zip(items[::2], items[1::2], strict=True))
         elif name == "GLOBAL":
             stack.append(Global(*argument.split(" ", 1)))
         elif name == "STACK_GLOBAL":
-            of = self.pop()
-            stack.append(Global(self.pop(), of))
+            of = stack.pop()
+            stack.append(Global(stack.pop(), of))
         elif name == "BINPERSID":
-            storage = _storage(self.pop())
+            storage = _storage(stack.pop())
             self.storages[storage.key] = storage
             stack.append(storage)
         elif name == "REDUCE":
-            arguments, called = self.pop(), self.pop()
+            arguments, called = stack.pop(), stack.pop()
             if called not in CALLS:
                 raise FileError(f"it calls {_named(called)}: nn.load reads tensors, numbers, strings, lists and dicts")
             stack.append(CALLS[called](*arguments))
         elif name == "BUILD":  # the attribute `_metadata` of a state dict: versions of PyTorch's layers
-            state = self.pop()
+            state = stack.pop()
             if not isinstance(stack[-1], dict) or not isinstance(state, dict) or set(state) - {"_metadata"}:
                 raise FileError("it holds an object with attributes, not a state dict")
         elif name == "NEWOBJ":
