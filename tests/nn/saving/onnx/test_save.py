@@ -10,7 +10,7 @@ from nn.errors import ConversionError
 from nn.saving.architecture import LAYERS
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+ort = pytest.importorskip("onnxruntime")
 from tests import onnx_export as export  # noqa: E402
 
 F = nn.functional
@@ -35,6 +35,16 @@ def test_layers_compute_the_same_in_onnxruntime(name, path):
 def test_models_compute_the_same_in_onnxruntime(name, path):
     make, *inputs = export.MODELS[name]
     export.check_forward(make().eval(), inputs, path, export.DEEP)
+
+
+@pytest.mark.parametrize("name", [*export.LAYERS, *export.MODELS])
+def test_in_float64_they_compute_the_same_to_1e_11(name, path):
+    make, *inputs = (export.LAYERS | export.MODELS)[name]
+    wide = [x.astype("float64") if x.dtype.kind == "f" else x for x in inputs]
+    try:
+        export.check_forward(make().eval().to("float64"), wide, path, 1e-11)
+    except ort.capi.onnxruntime_pybind11_state.NotImplemented:  # in float64, by onnxruntime
+        assert {*export.nodes(path)} & {"AveragePool", "Conv", "ConvTranspose", "Gelu", "LeakyRelu", "Softplus"}
 
 
 def test_every_layer_is_tested():
