@@ -9,7 +9,6 @@ CPU times, which count what all threads do.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 import autograd as ag
 import nn
+from benchmarks.convolution import seconds
 
 BATCH, INPUT, HIDDEN = 32, 64, 128
 
@@ -53,22 +53,11 @@ def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
     return found
 
 
-def timed(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """The seconds that each takes."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            start = time.process_time()
-            function()
-            times[name].append(time.process_time() - start)
-    return {name: float(np.mean(sorted(found)[: max(1, len(found) // 5)])) for name, found in times.items()}
-
-
 if __name__ == "__main__":
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     print("| layer | steps | PyTorch, ms | recorded | compiled |\n|---|---:|---:|---:|---:|")
     for kind in ("LSTM", "GRU", "RNN"):
         for steps in (30, 100):
-            found = timed(contestants(kind, steps), rounds)
+            found = seconds(contestants(kind, steps), rounds)
             shares = [f"{found[name] / found['PyTorch']:.2f}" for name in ("recorded", "compiled")]
             print(f"| {kind} | {steps} | {found['PyTorch'] * 1e3:.2f} | {' | '.join(shares)} |", flush=True)

@@ -223,14 +223,15 @@ def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilati
     out[...] = xp.permute_dims(xp.reshape(found, (out.shape[1], out.shape[0], *out.shape[2:])), axes=swapped)
 
 
-def _spread_few(xp: Any, out: Any, y: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
-    """Write into ``out``, with room for the padding, what the larger ``weight`` sends from ``y`` to each element."""
+def _spread_few(
+    xp: Any, out: Any, y: Any, weight: Any, stride: Space, pads: Pads, dilation: Space, groups: int
+) -> None:
+    """Write into ``out``, channels-last, what the larger ``weight`` sends from ``y`` to each element."""
     rows = xp.reshape(_channels_last(xp, y), (-1, groups, weight.shape[0] // groups))
     parts = xp.matmul(xp.permute_dims(rows, axes=(1, 0, 2)), xp.reshape(weight, (groups, rows.shape[2], -1)))
-    parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (y.shape[0], *y.shape[2:], out.shape[1], -1))
-    out[...] = 0
-    for i, tap in enumerate(_taps(y.shape[2:], weight.shape[2:], stride, dilation)):
-        out[tap] += _channels_first(xp, parts[..., i])
+    parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (y.shape[0], *y.shape[2:], out.shape[-1], -1))
+    shares = (parts[..., i] for i in range(parts.shape[-1]))
+    _spread(xp, out, shares, y.shape[2:], weight.shape[2:], stride, pads, dilation)
 
 
 def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
@@ -332,9 +333,7 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     g, last = _channels_last(xp, y), _channels_last(xp, out)
     geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
     if _is_larger(weight, y, groups) and all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry):
-        framed = _widened(xp, out, pads)
-        _spread_few(xp, framed, y, weight, stride, dilation, groups)
-        out[...] = _unframed(framed, pads, space)
+        _spread_few(xp, last, y, weight, stride, pads, dilation, groups)
         return
     swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
     swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
@@ -765,13 +764,11 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
             f"fold takes columns (batch, channels · {taps}, {math.prod(windows)}) for space {space} and size {size}; "
             f"it was given shape {y.shape}."
         )
-    xp.opaque((y.shape[0], y.shape[1] // taps, *space), y.dtype)
-    wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
+    out = _result(xp, (y.shape[0], y.shape[1] // taps, *space), y)
     columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows))
-    out = xp.zeros((*columns.shape[:2], *wide), dtype=y.dtype)
-    for i, tap in enumerate(_taps(windows, size, stride, dilation)):
-        out[tap] += columns[:, :, i, ...]
-    return _unframed(out, pads, space)
+    shares = (_channels_last(xp, columns[:, :, i, ...]) for i in range(taps))
+    _spread(xp, _channels_last(xp, out), shares, windows, size, stride, pads, dilation)
+    return out
 
 
 unfold.vjp(x=lambda xp, g, x_shape, **how: xp.fold(g, space=x_shape[2:], **how))
