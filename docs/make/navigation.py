@@ -103,7 +103,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
     ),
 }
 """The pages of each section, in order; those of the first are at the top. Files that are not named here come last."""
-BOOST = {"How to": 4, "Coming from": 2, "Speed": 0.2, "About": 0.1}
+BOOST = {"How to": 4, "Coming from": 4, "Speed": 0.2, "About": 0.1}
 """How much more than others a search puts pages of a section first."""
 
 
