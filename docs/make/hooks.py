@@ -21,6 +21,8 @@ SEARCH = {
     # Every word of a query is taken for the beginning of one: "a network" would find each page.
     r'/g,"").split(/\s+/g).reduce(': r'/g,"").split(/\s+/g)'
     ".filter((r,n,i)=>i.length<2||lunr.stopWordFilter(r.toLowerCase())).reduce(",
+    # A whole word counts more than the beginning of one.
+    "?r:`${r}*`": "?r:`${r}^3 ${r}*`",
     # The share of the words that an entry has comes first; one word in a title outweighed all words in a text.
     "score:a*(1+K(g,2))": "score:a*K(g-!c.parent,4)*(1+.2*!c.parent)",
 }

@@ -124,7 +124,8 @@ def onnx_package() -> Any:
         import onnx.numpy_helper
     except ImportError:
         raise DependencyError(
-            'ONNX files need the package onnx, which is not installed: pip install "glassgrad[onnx]".'
+            'ONNX files need the package onnx, which is not installed: pip install "glassgrad[onnx]". '
+            "A file of yours that is named onnx.py hides it."
         ) from None
     return onnx
 
