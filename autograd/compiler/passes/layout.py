@@ -38,7 +38,7 @@ def is_matrix(value: Value) -> bool:
     return len(value.shape) == 2 and min(value.shape) > 1
 
 
-_ENTRY_BY_ENTRY = frozenset((*ELEMENTWISE, "where", "astype", "copy"))
+ENTRY_BY_ENTRY = frozenset((*ELEMENTWISE, "where", "astype", "copy"))
 
 
 class Orders:
@@ -120,7 +120,7 @@ class Orders:
     def _tie(self, instruction: Instruction) -> None:
         """Give operands and results of elementwise operations the same order."""
         op, out, args = instruction.op, instruction.out, instruction.args
-        if op in _ENTRY_BY_ENTRY:
+        if op in ENTRY_BY_ENTRY:
             for arg in args:
                 if arg.shape == out.shape:
                     self.tie(out, arg)
@@ -130,7 +130,7 @@ class Orders:
     def _wish(self, instruction: Instruction) -> None:
         """Prefer the orders in which nothing has to be copied."""
         op, out, args = instruction.op, instruction.out, instruction.args
-        if op in _ENTRY_BY_ENTRY:
+        if op in ENTRY_BY_ENTRY:
             for arg in args:
                 if arg.shape != out.shape:
                     self.pin(arg, False)
@@ -152,6 +152,9 @@ class Orders:
     def places(self) -> dict[Value, tuple[Value, bool]]:
         """For each matrix its group, and whether its order is the opposite of the group's."""
         return {v: self.find(v) for v in self.program.values() if is_matrix(v)}
+
+
+Cost = Callable[[Instruction, Callable[[Value], bool]], float]
 
 
 def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
@@ -189,19 +192,25 @@ def _copied(instruction: Instruction, flipped: Callable[[Value], bool]) -> list[
         return [arg for arg, flip in flips if is_matrix(arg) and flipped(arg) != flip]
     if op == "reshape":
         return [arg for arg in args if is_matrix(arg) and flipped(arg)]
-    if op in _ENTRY_BY_ENTRY and is_matrix(out):
+    if op in ENTRY_BY_ENTRY and is_matrix(out):
         return [arg for arg in args if arg.shape == out.shape and flipped(arg) != flipped(out)]
     return []
 
 
-def arranged(program: Program) -> tuple[float, Program]:
-    """The program with the orders that cost least, and this cost.
+def arranged(program: Program, cost_of: Cost = cost_of, *, only_states: bool = False) -> tuple[float, Program]:
+    """The program with the orders that cost least, and this cost; ``cost_of``: that of an instruction.
+
+    With ``only_states`` all matrices lie in rows but states and what is computed with them entry by entry.
 
     A search from two sides, all rows or all columns: a group is turned where that is cheaper for the instructions that
     touch it, until no group is.
     """
     orders = Orders(program)
     places = orders.places()
+    of_states = {group for value, (group, _) in places.items() if value.kind == "state"}
+    for value, (group, _) in places.items():
+        if only_states and group not in of_states:
+            orders.pin(value, False)
     ways: dict[Value, bool] = dict(orders.pinned)
 
     def flipped(value: Value) -> bool:

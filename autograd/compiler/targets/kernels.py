@@ -203,10 +203,10 @@ def knobs(program: Program) -> list[Kernel]:
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and single instructions, in an order in which they can run.
 
-    Elementwise instructions of one shape belong together where nothing else lies between: the level of a value is the
-    number of other instructions on the longest way to it, and a kernel takes all of one level and shape. A value that
-    follows from values in memory is computed where it is needed; instructions for states alone come last. The
-    `knob_arithmetic` is left out.
+    Elementwise instructions of one shape and order in memory belong together where nothing else lies between: the level
+    of a value is the number of other instructions on the longest way to it, and a kernel takes all of one level, shape
+    and order. A value that follows from values in memory is computed where it is needed; instructions for states alone
+    come last. The `knob_arithmetic` is left out.
     """
     known = knob_arithmetic(program.instructions)
     program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
@@ -223,7 +223,8 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
             continue
         key: Any = instruction
         if fusable(instruction):
-            key = math.inf if instruction in last else levels[instruction], instruction.out.shape
+            level = math.inf if instruction in last else levels[instruction]
+            key = level, instruction.out.shape, instruction.out in program.flipped
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
     place |= inside | after

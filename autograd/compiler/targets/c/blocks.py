@@ -85,13 +85,13 @@ def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
     """How a row of ``n`` entries is cut into panels of one vector or two: the entries of a vector, and the columns at
     which the vectors of the panel begin.
 
-    The last vector may overlap the one before it: some entries are then written twice. With ``minus`` none overlap, as
-    these would be subtracted twice.
+    The last vector may overlap the one before it: some entries are then written twice. With ``minus`` only those of one
+    panel overlap, which are all read before one is written.
     """
     width, start = min(registers()[1] // dtype.itemsize, 1 << n.bit_length() - 1), 0
     found: list[tuple[int, list[int]]] = []
     while start < n:
-        if start + width > n and not minus:
+        if start + width > n and (not minus or (found and found[-1][0] == width and len(found[-1][1]) == 1)):
             start = n - width
         while start + width > n:
             width //= 2
@@ -181,14 +181,18 @@ def _block(
         *(f"  {name} += *({at('x', (r, below))}) * y{v};" for r, v, name in places),
         "}",
     ]
-    for r, v, name in places:
-        place = at("z", (r, "down"), (v, "gap" if out.column_step == 1 else f"gap * {out.column_step}"))
-        sign = "-= factor *" if minus else "="
-        if out.column_step == 1 or width == 1:
-            lines.append(f"*({vector} *)({place}) {sign} {name};")
-        else:
-            lines.append(f'_Pragma("GCC unroll {width}")')  # else a compiler would keep the sums in memory
-            lines.append(f"for (long j = 0; j < {width}; j++) ({place})[j * {out.column_step}] {sign} {name}[j];")
+    in_piece = out.column_step == 1 or width == 1
+    for row in range(0, len(places), vectors):
+        reads, writes = [], []
+        for r, v, name in places[row : row + vectors]:
+            place = at("z", (r, "down"), (v, "gap" if out.column_step == 1 else f"gap * {out.column_step}"))
+            entry, part, each = f"*({vector} *)({place})", name, list[str]()
+            if not in_piece:  # unrolled, else a compiler would keep the sums in memory
+                entry, part = f"({place})[j * {out.column_step}]", f"{name}[j]"
+                each = [f'_Pragma("GCC unroll {width}")', f"for (long j = 0; j < {width}; j++)"]
+            reads += [*each, f"{part} = {entry} - factor * {part};"] if minus else []
+            writes += [*each, f"{entry} = {part};"]
+        lines += reads + writes
     parameters = (
         f"long n, const {kind} *restrict x, long below, long right, const {kind} *restrict y, long next, long gap, "
         f"{kind} *restrict z, long down{f', const {kind} factor' if minus else ''}"

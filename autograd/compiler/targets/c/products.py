@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from autograd.common.shapes import size
+from autograd.compiler.ir.primitives import REDUCTIONS
+from autograd.compiler.ir.program import Instruction, Value
+from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, registers
 from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, blocked, contiguous, counting, merged, times
@@ -24,6 +28,9 @@ LARGE = 1 << 20
 
 SHARED = 1 << 22
 """Multiplications from which on BLAS divides a product among threads."""
+
+ACROSS = 2
+"""Cycles of an entry that is read or written across the rows."""
 
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
 """What ``cblas_sgemm`` calls the orders of matrices."""
@@ -174,6 +181,25 @@ def _behind(start: str, step: int) -> str:
     return added(start if start != "0" else "", times("$p", step))
 
 
+def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
+    """The cycles of a product of matrices, some of which lie transposed; of what else reads or writes such a matrix,
+    those that it takes longer."""
+    op, args, out = instruction.op, instruction.args, instruction.out
+    if op != "matmul" or any(len(v.shape) != 2 or 0 in v.shape for v in args):
+        if op in ("permute_dims", *REDUCTIONS):
+            return 0
+        turned = op in ENTRY_BY_ENTRY and flipped(out)
+        return ACROSS * sum(size(v.shape) for v in (out, *args) if len(v.shape) == 2 and flipped(v) != turned)
+    a, b, z = (Matrix("", "0", *v.shape, *((1, v.shape[0]) if flipped(v) else (v.shape[1], 1))) for v in (*args, out))
+    ways = (a, b, z), (b.turned, a.turned, z.turned)
+    return min(_of_blas(a, b, out.dtype), *(cycles(*way, out.dtype) for way in ways))
+
+
+def _of_blas(a: Matrix, b: Matrix, dtype: Any) -> float:
+    """About how many cycles BLAS takes."""
+    return 1000 + 0.65 * a.rows * b.columns * a.columns / (registers()[1] // dtype.itemsize)
+
+
 def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:
     """Write a call of BLAS if it can read and write these matrices, and is faster than ``cost`` cycles.
 
@@ -186,7 +212,7 @@ def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: 
     if source.blas is None or leading is None or (None, None) in orders:
         return False
     is_large = min(k, LONG) * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
-    if not is_large and cost < 1000 + 0.65 * m * n * k / (registers()[1] // dtype.itemsize):
+    if not is_large and cost < _of_blas(a, b, dtype):
         return False
     given = [str(AS_IT_IS if one is not None else TRANSPOSED) for one, _ in orders]
     steps = [one if one is not None else two for one, two in orders]
@@ -263,4 +289,4 @@ def _summed(
     source.loop(nest, within, [(nest.outer, f"{nest.at(2)} {'+=' if adds else '='} acc;")])
 
 
-__all__ = ["Matrix", "contract", "product"]
+__all__ = ["Matrix", "contract", "cost_of", "product"]

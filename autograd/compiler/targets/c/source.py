@@ -20,6 +20,7 @@ from autograd import backends
 from autograd.common.shapes import size
 from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra
+from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from autograd.compiler.targets.c.blas import Blas
 from autograd.compiler.targets.c.blocks import Text, registers
 from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
@@ -86,6 +87,8 @@ class Source(Text):
         self.size = 0
         self.operations = 0
         """About how many multiplications the products take."""
+        made = [i.out for i in program.instructions if i.op in ENTRY_BY_ENTRY or i.op == "matmul"]  # in any order
+        self._turned = program.flipped.intersection(made)
         self._places: dict[str, int] = {}
         self._free: list[tuple[int, int]] = []
         self._busy: list[tuple[int, int, int]] = []  # the step after which a place is free, its start and its bytes
@@ -101,6 +104,8 @@ class Source(Text):
             kind, name = self.type_of(value), self.name_of(value)
             self.types[name] = kind
             self.views[value] = View.of(name, value.shape)
+            if value in self._turned:
+                self.views[value] = View.of(name, value.shape[::-1]).permuted((1, 0))
             if value.kind == "temporary":
                 self._place(name, value.nbytes, self._last.get(value, self._number))
             else:

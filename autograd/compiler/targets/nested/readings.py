@@ -65,9 +65,11 @@ def _matmul(script: Script, i: Instruction) -> None:
     stack = broadcast_shapes(x.shape[:-2], y.shape[:-2])
     rows, inside, columns = x.shape[-2], x.shape[-1], y.shape[-1]
     x, y = x.broadcast_to((*stack, rows, inside)), y.broadcast_to((*stack, inside, columns))
-    out = View.of(script.view(i.out).data, (*stack, rows, columns))
+    out = script.view(i.out)
+    out = out.with_axis(len(stack), 1) if len(i.args[0].shape) == 1 else out
+    out = out.with_axis(len(out.shape), 1) if len(i.args[1].shape) == 1 else out
     axes = [*zip(stack, x.strides, y.strides, out.strides, strict=False)]
-    axes += [(rows, x.strides[-2], 0, columns), (columns, 0, y.strides[-1], 1)]
+    axes += [(rows, x.strides[-2], 0, out.strides[-2]), (columns, 0, y.strides[-1], out.strides[-1])]
     script.contract(axes, [(inside, x.strides[-1], y.strides[-2])], x, y, out, i.out.dtype)
 
 

@@ -60,6 +60,36 @@ def test_a_step_in_c_trains_as_one_in_numpy(dtype, tolerance):
 
 
 @needs_compiler
+@pytest.mark.parametrize("optimizer", [nn.optim.SGD, nn.optim.Adam])
+def test_weights_of_the_first_layer_lie_in_columns_where_its_product_is_faster_so(optimizer):
+    found = {}
+    for target in ("numpy", "c"):
+        model = nn.MLP([40, 30, 10], seed=0).to("float64")
+        steps = optimizer(model.parameters(), lr=0.1)
+
+        @ag.compile(target=target)
+        def step(x: Any, labels: Any, model: Any = model, steps: Any = steps) -> Any:
+            steps.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), labels)
+            loss.backward()
+            steps.step()
+            return loss
+
+        rng = np.random.default_rng(0)
+        x, labels = ag.asarray(rng.standard_normal((10, 40))), ag.asarray(rng.integers(0, 3, 10))
+        step(x, labels)
+        first = model.layers[0].weight
+        first.data.reshape(-1)[:40] = 0.5  # a view of rows, though it lies in columns
+        losses = [step(x, labels).item() for _ in range(3)]
+        found[target] = losses, [p.data.copy() for p in model.parameters()]
+        states = step._latest().homes.items()
+    assert {state.shape for state, home in states if not home.flags.c_contiguous} == {(30, 40)}
+    for one, other in zip(*found.values(), strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+@needs_compiler
 def test_labels_out_of_range_are_refused_before_anything_is_written():
     model, _, step = trained("c")
     x, labels = batch()
