@@ -11,6 +11,7 @@ from autograd.backends import assign, is_complex, is_inexact
 from autograd.common import shapes
 from autograd.engine.declare.operation import op
 from autograd.engine.scattered import Scattered
+from autograd.errors import DomainError
 
 
 def _positions(xp: Any, shape: shapes.Shape) -> Any:
@@ -217,6 +218,8 @@ def argsort(xp, x, *, axis=-1, descending=False, stable=True):
     >>> ag.argsort(ag.Tensor([3.0, 1.0, 2.0]))
     Tensor([1, 2, 0])
     """
+    if not x.shape:  # NumPy would take it for a row of one
+        raise DomainError("argsort can't take a number: it has no axis to be sorted along.")
     if not descending:
         return xp.argsort(x, axis=axis, stable=True)
     order = xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True)

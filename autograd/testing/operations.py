@@ -318,6 +318,7 @@ REDUCED = {"axis": axes(), "keepdims": BOOLS}
 
 SCALAR, EMPTY = np.float64(0.7), np.zeros((0, 3))
 NO_MATRIX, NO_MATRICES, ONE_BY_ONE = np.zeros((0, 0)), np.zeros((0, 2, 2)), np.array([[2.0]])
+PLACE_EDGES = (Case((SCALAR,)), Case((SCALAR,), {"axis": -1}), Case((SCALAR,), {"axis": 0, "keepdims": True}))
 UNARY_EDGES = (Case((SCALAR,)), Case((EMPTY,)))
 BINARY_EDGES = (Case((SCALAR, np.float64(0.4))), Case((EMPTY, SCALAR)), Case((EMPTY, np.ones((2, 0, 1)))))
 REDUCED_EDGES = (Case((SCALAR,)), Case((SCALAR,), {"axis": (), "keepdims": True}), Case((EMPTY,), {"axis": 1}))
@@ -504,8 +505,8 @@ TABLE: dict[str, Row] = {
     "max": Row(np.max, {"x": DISTINCT} | REDUCED, _reducing("amax"), REDUCED_EDGES),
     "min": Row(np.min, {"x": DISTINCT} | REDUCED, _reducing("amin"), REDUCED_EDGES),
     "prod": Row(np.prod, {"x": Domain(-2.0, 2.0)} | REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
-    "argmax": Row(np.argmax, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=(Case((SCALAR,)),)),
-    "argmin": Row(np.argmin, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=(Case((SCALAR,)),)),
+    "argmax": Row(np.argmax, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES),
+    "argmin": Row(np.argmin, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES),
     "all": Row(np.all, REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
     "any": Row(np.any, REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
     "cumulative_sum": Row(

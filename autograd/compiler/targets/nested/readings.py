@@ -270,8 +270,8 @@ def argument(i: Instruction, number: int, name: str, default: Any = None) -> Any
 @reading("argmax", "argmin")
 def _argmax(script: Script, i: Instruction) -> None:
     script.said(i)
-    x, axis = script.view(i.args[0]), argument(i, 1, "axis")
-    axes = normalize_axes(axis, len(x.shape))
+    x = script.view(i.args[0])
+    axes = normalize_axes(argument(i, 1, "axis") if x.shape else None, len(x.shape))
     nest = Nest(x.shape, [x, reduced(script.view(i.out), x.shape, axes)], axes)
     sign, inmost = ">" if i.op == "argmax" else "<", len(nest.loops)
     dtype = i.args[0].dtype
