@@ -82,7 +82,6 @@ def source_of(program: Program, homes: dict[Value, Any]) -> Source:
 def function_in_c(function: Any, made: Source) -> Any:
     """The function of a program in C, which takes the address of a table, the inputs and the arrays of the results."""
     function.argtypes = [ctypes.c_void_p, *[ctypes.py_object] * (len(made.given.inputs) + len(made.returned))]
-    function.restype = ctypes.c_int
     return function
 
 
@@ -323,7 +322,7 @@ class AutoExecutable(Executable):
                 this = me()
                 if this is not None:
                     this.compiled = True
-                    this.is_settled = _never
+                    this.is_settled = lambda: False
 
         if not self.compiled:
             threading.Thread(target=work, name=f"compile {trace.program.name}", daemon=True).start()
@@ -337,10 +336,6 @@ class AutoExecutable(Executable):
             self.compiled = False
             Executable.bind(self)
             return None
-
-
-def _never() -> bool:
-    return False
 
 
 def text_of(trace: Trace) -> str:

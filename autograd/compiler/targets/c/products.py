@@ -190,14 +190,20 @@ def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float
             return 0
         turned = op in ENTRY_BY_ENTRY and flipped(out)
         return ACROSS * sum(size(v.shape) for v in (out, *args) if len(v.shape) == 2 and flipped(v) != turned)
-    a, b, z = (Matrix("", "0", *v.shape, *((1, v.shape[0]) if flipped(v) else (v.shape[1], 1))) for v in (*args, out))
+    a, b, z = (_matrix(v, flipped(v)) for v in (*args, out))
     ways = (a, b, z), (b.turned, a.turned, z.turned)
     return min(_of_blas(a, b, out.dtype), *(cycles(*way, out.dtype) for way in ways))
 
 
+def _matrix(value: Value, flipped: bool) -> Matrix:
+    rows, columns = value.shape
+    return Matrix("", "0", columns, rows, rows, 1).turned if flipped else Matrix("", "0", rows, columns, columns, 1)
+
+
 def _of_blas(a: Matrix, b: Matrix, dtype: Any) -> float:
     """About how many cycles BLAS takes."""
-    return 1000 + 0.65 * a.rows * b.columns * a.columns / (registers()[1] // dtype.itemsize)
+    width: int = registers()[1] // dtype.itemsize
+    return 1000 + 0.65 * a.rows * b.columns * a.columns / width
 
 
 def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:

@@ -126,16 +126,14 @@ class Source(Text):
     def _place(self, name: str, nbytes: int, last: int) -> None:
         """Give an array a place until the step ``last`` is over; the smallest one that is free and large enough."""
         count = -(-max(nbytes, 1) // ALIGNED) * ALIGNED
-        fitting = [place for place in self._free if place[1] >= count]
-        if fitting:
-            found = min(fitting, key=lambda place: place[1])
+        found = min((place for place in self._free if place[1] >= count), key=lambda place: place[1], default=None)
+        if found is None:
+            start = self._reserved(nbytes)
+        else:
             self._free.remove(found)
             start, length = found
             if length > count:
                 self._free.append((start + count, length - count))
-        else:
-            start = self.size
-            self.size += count
         self._places[name] = start
         self._busy.append((last, start, count))
 
@@ -166,17 +164,13 @@ class Source(Text):
     def _last_reads(self, program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, int]:
         """The step in which each value, or a view of it, is read last; the number of steps where it is a result."""
         shown = {i.out: i.args[0] for i in program.instructions if is_view(i)}
+        read = [[*s.inputs, *s.outputs] if isinstance(s, Kernel) else [*s.args, s.out] for s in steps]
         last: dict[Value, int] = {}
-        for number, step in enumerate(steps):
-            values = [*step.inputs, *step.outputs] if isinstance(step, Kernel) else [*step.args, step.out]
+        for number, values in enumerate([*read, [*program.outputs, *program.updates.values()]]):
             for value in values:
                 last[value] = number
                 while value in shown:
                     last[value := shown[value]] = number
-        for value in (*program.outputs, *program.updates.values()):
-            last[value] = len(steps)
-            while value in shown:
-                last[value := shown[value]] = len(steps)
         return last
 
     # ------------------------------------------------------------------------------------------------------- the whole
