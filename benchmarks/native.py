@@ -36,7 +36,7 @@ from autograd.compiler.targets.c.build import compiler, library
 from benchmarks import convolution, recurrent
 from benchmarks.contestants import glassgrad
 from benchmarks.referee import machine, surroundings
-from benchmarks.works import NETS, Net
+from benchmarks.works import HESSIAN, NETS, Net
 
 MANY = 100
 """Steps of one call of a loop."""
@@ -48,7 +48,7 @@ SECONDS = 0.02
 """Of each turn, about, or one step where that takes longer."""
 
 GOALS = {
-    "jit": {"A": 0.25, "C": 0.27, "D": 0.70, "B": 0.86, "E": 0.93, "T": 0.5, "L": 0.5, "M": 0.5},
+    "jit": {"A": 0.25, "C": 0.27, "D": 0.70, "B": 0.86, "E": 0.93, "T": 0.5, "L": 0.5, "M": 0.5, "H": 0.5},
     "scan": {"A": 0.25, "C": 0.27, "D": 0.74, "B": 0.88, "E": 0.93},
     "floor": {"A": 2.0, "C": 2.0, "D": 1.1, "B": 1.2, "E": 1.12},
     "PyTorch": {
@@ -137,6 +137,29 @@ def contestants(key: str, threads: int) -> dict[str, Run]:
     return found
 
 
+def hessian() -> dict[str, Run]:
+    """The product of a loss's Hessian with a vector, by every contestant that is installed; all are equal."""
+    net = HESSIAN.net
+    given = net, net.layers(), *net.samples(), HESSIAN.direction()
+    made: dict[str, Any] = {name: glassgrad.Product(*given) for name in ("C", "NumPy")}
+    for name, product in made.items():
+        product.multiply = ag.compile(product.multiply, target=name.lower())
+    if importlib.util.find_spec("jax"):
+        from benchmarks.contestants import jax
+
+        made["jit"] = jax.Product(*given)
+    if importlib.util.find_spec("torch"):
+        from benchmarks.contestants import pytorch
+
+        made["PyTorch"] = pytorch.Product(*given)
+    for product in made.values():
+        product.step()
+        for layer, first in zip(product.product(), made["C"].product(), strict=True):
+            for one, other in zip(layer, first, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+    return {name: (product.step, 1) for name, product in made.items()}
+
+
 def beside_torch(key: str) -> dict[str, Run]:
     """A training step of a small CNN, PyTorch's with channels last, or the gradients of a recurrent layer."""
     if key in convolution.NETWORKS:
@@ -211,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
     """0, or 1 where the losses of a work differ."""
     parser = argparse.ArgumentParser("python -m benchmarks.native", description="Steps in C beside other libraries.")
     others = [*convolution.NETWORKS, "LSTM", "GRU"] if importlib.util.find_spec("torch") else []
-    works = [*NETS, *others]
+    works = [*NETS, HESSIAN.key, *others]
     parser.add_argument("--works", nargs="+", choices=works, default=works, metavar="WORK", help=", ".join(works))
     parser.add_argument("--rounds", type=int, default=25, help="of turns (25)")
     parser.add_argument("--threads", type=int, default=1, help="of products (1); with more, by the clock on the wall")
@@ -235,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines = [", ".join(said), "", f"| work | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
     wrong = []
     for key in given.works:
-        runs = contestants(key, given.threads) if key in NETS else beside_torch(key)
+        runs = contestants(key, given.threads) if key in NETS else hessian() if key == "H" else beside_torch(key)
         if key in NETS and key != "T" and not agree(runs):  # dropout is drawn by each library's own generator
             wrong.append(key)
         runs |= parts(NETS[key]) if key in GOALS["floor"] and given.threads == 1 else {}
@@ -245,7 +268,8 @@ def main(arguments: list[str] | None = None) -> int:
             found["floor"] = floor(NETS[key], found)
         lines.append(row(key, found, goals))
         print(lines[-1], file=sys.stderr, flush=True)
-    text = "\n".join([*lines, "", *(f"{key}: {NETS[key]}" for key in given.works if key in NETS), ""])
+    described = NETS | {HESSIAN.key: HESSIAN}
+    text = "\n".join([*lines, "", *(f"{key}: {described[key]}" for key in given.works if key in described), ""])
     print(text)
     if given.markdown:
         given.markdown.write_text(text, encoding="utf-8")
