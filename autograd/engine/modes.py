@@ -33,10 +33,10 @@ class Mode:
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, None))
 
 TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
+"""The tracer that is turning a function into a program; ``None`` outside of a trace."""
 
 DIFFERENTIATED: ContextVar[bool] = ContextVar("autograd_differentiated", default=False)
 """Whether a transform such as `grad` is calling the function that it differentiates."""
-"""The tracer that is turning a function into a program; ``None`` outside of a trace."""
 
 WATCHED: list[type] = []
 """Classes whose objects have options: attributes whose change makes a program be traced anew. Such a class counts in

@@ -19,7 +19,7 @@ import numpy
 from autograd import backends
 from autograd.common.shapes import size
 from autograd.compiler.ir.primitives import is_view
-from autograd.compiler.ir.program import Instruction, Program, Value, algebra
+from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from autograd.compiler.targets.c.blas import Blas
 from autograd.compiler.targets.c.blocks import Text, registers
@@ -396,10 +396,6 @@ class Source(Text):
         """``text`` as it may stand within a comment."""
         return text_of(text)
 
-    def said(self, *instructions: Instruction) -> None:
-        """A comment for each instruction but knobs' casts, as the program prints it."""
-        self.lines += [self.comment(f"{i.out.name} {i.out.shape} = {algebra(i)}") for i in instructions]
-
     def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
         """The line that declares a variable, or a constant."""
         return f"{'const ' if constant else ''}{C.types[str(numpy.dtype(dtype))]} {name} = {text};"
@@ -448,9 +444,7 @@ class Source(Text):
         nest = Nest(view.shape, [view])
         self.loop(nest, [(len(nest.loops), f"{nest.at(0)} = {text};")])
 
-    def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
-        """Write sums of products."""
-        contract(self, axes, sums, x, y, out, dtype, adds=adds)
+    contract = contract
 
     def instruction(self, instruction: Instruction) -> None:
         """What is no kernel."""

@@ -122,9 +122,7 @@ class Script(nested.Script):
         """Have all of an array be one number."""
         self.lines.append(f"{view.data}.fill({text});")
 
-    def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
-        """Write sums of products."""
-        contract(self, axes, sums, x, y, out, dtype, adds=adds)
+    contract = contract
 
     def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
         """The lines that put into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""

@@ -55,7 +55,8 @@ class DrawingCase(Case):
 def written(case: Case) -> Source:
     """The program of a case, optimized, as a text in C; the case gets the text."""
     program = optimize(case.program, PASSES)
-    homes = {s: np.array(case.initial[s]) if s in case.initial else np.array(s.origin.data) for s in program.states}
+    homes = {s: case.initial[s] if s in case.initial else s.origin.data for s in program.states}  # noqa: SIM401  (not all have one)
+    homes = {s: np.array(array, order="F" if s in program.flipped else "K") for s, array in homes.items()}
     source = source_of(program, homes)
     case.source = source.text()
     return source
