@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import autograd as ag
 from autograd.common.shapes import size
@@ -94,6 +97,11 @@ def too_large(multiplications: float, programs: Sequence[Program]) -> str:
 
 
 # ---------------------------------------------------------------- the document
+
+
+def packed(array: Any, dtype: str = "f4") -> str:
+    """The numbers in base64, of this type and little-endian."""
+    return base64.b64encode(np.ascontiguousarray(array, f"<{dtype}").tobytes()).decode()
 
 
 def text(said: object) -> str:

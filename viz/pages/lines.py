@@ -41,8 +41,7 @@ PLACE = re.compile(r"\b_place_(\w+)_\b")
 
 def forward_line(scene: Scene, card: Card) -> str:
     """The operation that makes a card: ``t1 = w * x``."""
-    node = card.node
-    assert node is not None
+    node = card.operation
     given = [_operand(scene, x) for x in node.inputs]
     name = node.op.name
     if name in SIGNS and len(given) == 2:
@@ -98,8 +97,7 @@ def _keeps_axes(node: Any) -> bool:
 
 def _substituted(socket: Socket, rule: str) -> str | None:
     """The expression of a rule that is a lambda, in the graph's names; None where it has no such form."""
-    head, node = socket.head, socket.head.node
-    assert node is not None
+    head, node = socket.head, socket.head.operation
     if node.op.variadic:
         return None
     given = dict(zip(node.op.args, node.inputs, strict=False))

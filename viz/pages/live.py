@@ -25,6 +25,7 @@ from autograd.compiler.targets.javascript import PASSES
 from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
 from viz.drawing import numbers
+from viz.drawing.render import clipped
 from viz.drawing.words import say
 from viz.pages.steps import Story
 from viz.recorded.notation.namespace import Origin
@@ -51,6 +52,9 @@ OTHER = (
 
 class NotLive(Exception):
     """The reason, in a sentence, why the numbers of a page stay as they were recorded."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(say("These numbers are as recorded: {reason}", reason=reason))
 
 
 @dataclass(eq=False)
@@ -94,9 +98,10 @@ def live_of(scene: Scene, story: Story) -> Live:
                 probe.javascript("probe", every=False, comments=False, states=False),
             )
         except TargetError as error:
-            raise NotLive(_recorded(_unreadable(error))) from None
+            raise NotLive(_unreadable(error)) from None
         except AutogradError as error:
-            raise NotLive(_recorded(say("the graph can't be traced ({why}).", why=_first(error)))) from None
+            why = clipped(" ".join(str(error).split()), 200)
+            raise NotLive(say("the graph can't be traced ({why}).", why=why)) from None
     (one, places), (other, steps) = map(_with_outputs_alone, texts)
     arrays = {value: places[at] for value, at in made.arrays.items()}
     return Live(one, other, made.record(see, probe, places, steps), arrays)
@@ -118,12 +123,6 @@ def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
     return f"{head.rstrip()}\nreturn {{ run, outputs: [{outputs}] }};\n}}\n", [unique.index(name) for name in names]
 
 
-def _first(error: Exception) -> str:
-    """The first sentence of an error."""
-    said = " ".join(str(error).split())
-    return said if len(said) <= 200 else f"{said[:197]}..."
-
-
 def _unreadable(error: TargetError) -> str:
     """The operation that has no reading, or the reason given by the target."""
     said = " ".join(str(error).split())
@@ -139,7 +138,7 @@ def check_size(scene: Scene) -> None:
     """Raise `NotLive` for a graph that is not one scalar's, or is too large to run in a page."""
     ends = [scene.card(place) for place in scene.seen.graph.outputs]
     if len(ends) != 1 or ends[0] is None or ends[0].value.size != 1 or scene.seeded:
-        raise NotLive(_recorded(say("a page is live for one output that is a single number.")))
+        raise NotLive(say("a page is live for one output that is a single number."))
     leaves = [card for card in scene.cards if card.node is None]
     weights = sum(card.value.size for card in leaves)
     work = sum(map(products, scene.cards))
@@ -157,15 +156,12 @@ def check_size(scene: Scene) -> None:
         reason = say("{these} are too many for a live page.", these=say(" and ").join(large))
         if weights <= STATES and 3 * operations <= 2 * LINES:
             reason += say(" One example is live: step_through(loss_of(x[:1]), live=True).")
-        raise NotLive(_recorded(reason))
+        raise NotLive(reason)
     for card in leaves:
         if card.value.dtype.kind not in "fiub":
-            kind = say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=card.value.dtype)
-            raise NotLive(_recorded(kind))
-
-
-def _recorded(reason: str) -> str:
-    return say("These numbers are as recorded: {reason}", reason=reason)
+            raise NotLive(
+                say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=card.value.dtype)
+            )
 
 
 def products(card: Card) -> int:
@@ -194,7 +190,7 @@ def _count(program: Program, scene: Scene) -> None:
             "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
         )
         counts = {"n": operations, "lines": lines, "most": LINES}
-        raise NotLive(_recorded(say(long, **{name: numbers.count(count) for name, count in counts.items()})))
+        raise NotLive(say(long, **{name: numbers.count(count) for name, count in counts.items()}))
 
 
 # ---------------------------------------------------------------- the trace
@@ -339,7 +335,7 @@ class _Traced:
             if recorded is None or _alike(found, recorded, rough.get("v" if kind == "v" else "g")):
                 continue
             if kind != "d":
-                raise NotLive(_recorded(say(OTHER, number=_called(kind, key))))
+                raise NotLive(say(OTHER, number=_called(kind, key)))
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
 
     def _rounding(self) -> dict[str, float]:

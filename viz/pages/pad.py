@@ -6,7 +6,6 @@ the gradients there, at the picture and at the weights. `pad.js` shows them.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +19,7 @@ from autograd.engine.graph import Node, vertex_of
 from autograd.errors import AutogradError
 from viz.drawing.errors import DrawingError
 from viz.drawing.words import say
-from viz.pages.emitted import in_double, too_large, traced, written
+from viz.pages.emitted import in_double, packed, too_large, traced, written
 from viz.recorded.evaluate import host
 from viz.recorded.layers import POOLS, products
 from viz.recorded.names import LOOP
@@ -112,7 +111,11 @@ class _Taken:
             if large:
                 raise DrawingError(f"{who}: {large}.")
             script = written(program, "network", who=who, every=False, comments=False, states=False)
-            states = {s.name: _packed(host(s.origin), str(s.dtype), exact[s.origin]) for s in program.states}
+            stored = {s: "f4" if exact[s.origin] else "f8" for s in program.states}
+            states = {
+                s.name: [JAVASCRIPT.types[str(s.dtype)], dtype, packed(host(s.origin), dtype)]
+                for s, dtype in stored.items()
+            }
         depth = len(self.layers)
         return Pad(
             script=script,
@@ -202,10 +205,3 @@ def _words(node: Node, shape: tuple[int, ...]) -> str:
 def _ends(items: Sequence[Any], most: int) -> list[Any]:
     """All of a few, or the first and the last ones."""
     return list(items) if len(items) <= most else [*items[: most // 2], *items[-(most // 2) :]]
-
-
-def _packed(array: np.ndarray, dtype: str, exact: bool) -> list[str]:
-    """The array of JavaScript that holds a state, and its numbers in base64, in float32 if the state is."""
-    stored = "f4" if exact else "f8"
-    text = base64.b64encode(np.ascontiguousarray(array, f"<{stored}").tobytes()).decode()
-    return [JAVASCRIPT.types[dtype], stored, text]

@@ -7,7 +7,6 @@ with the network's own program (`viz.pages.pad`).
 
 from __future__ import annotations
 
-import base64
 import html
 import os
 import re
@@ -24,7 +23,7 @@ from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
 from viz.drawing.words import say
-from viz.pages.emitted import POLICY, assets, body, document, ramps, text, variables
+from viz.pages.emitted import POLICY, assets, body, document, packed, ramps, text, variables
 from viz.pages.pad import Pad, pad
 from viz.pages.page import Page
 from viz.plots.figure import Plot
@@ -138,11 +137,6 @@ def lab_report(
     return page
 
 
-def _packed(array: np.ndarray) -> str:
-    """The numbers as little-endian float32 in base64."""
-    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
@@ -218,7 +212,7 @@ class _Report:
             "range": [self.low, self.high],
             "classes": list(held.classes),
             "network": self.network.data,
-            "samples": [{"x": _packed(np.asarray(image)), "t": t, "label": label} for image, t, label in images],
+            "samples": [{"x": packed(image), "t": t, "label": label} for image, t, label in images],
             "first": len(images) - 1,
         }
 

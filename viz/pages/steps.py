@@ -232,8 +232,7 @@ class Story:
     # ------------------------------------------------------------ forward
 
     def _forward(self, card: Card) -> Step:
-        node = card.node
-        assert node is not None
+        node = card.operation
         formula = self.scene.formula(card)
         show = [f"a_{card.key}_val", f"a_{card.key}_loc"]
         if self.scene.scalar:
@@ -258,8 +257,7 @@ class Story:
 
     def _kept(self, card: Card) -> str:
         """The values that the operation saved for its derivative."""
-        node = card.node
-        assert node is not None
+        node = card.operation
         names = []
         passing = {node.op.args[0 if node.op.variadic else s.index] for s in card.sockets if s.passes}
         wanted = {want for arg in passing for want in node.op.rules[arg][1]}
@@ -281,8 +279,7 @@ class Story:
 
     def _computed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]]:
         """The operands, the result, and which entries of the operands make each entry of the result."""
-        node = card.node
-        assert node is not None
+        node = card.operation
         result = self._matrix(card.value, card.name, "act")
         name, sockets = node.op.name, card.sockets
         tails = [socket.tail for socket in sockets]
@@ -314,8 +311,7 @@ class Story:
 
     def _windowed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]] | None:
         """An operation over windows whose arrays are small: its operands, and the terms of each entry."""
-        node = card.node
-        assert node is not None
+        node = card.operation
         tails = {node.op.args[socket.index]: socket.tail for socket in card.sockets}
         if len(tails) < sum(given is not None for given in node.inputs):
             return None
@@ -350,8 +346,7 @@ class Story:
         """Each entry of an entry-by-entry operation written out with its numbers; of a live page the formula, with the
         operands as `⟦0⟧`, `⟦1⟧`.
         """
-        node = card.node
-        assert node is not None
+        node = card.operation
         arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
         bare = all(a.ndim == 0 for a in arrays)
         alike = (
@@ -430,8 +425,7 @@ class Story:
 
     def _socket(self, socket: Socket, own: int, of: int) -> Step:
         head, tail = socket.head, socket.tail
-        node, part = head.node, socket.contribution
-        assert node is not None
+        node, part = head.operation, socket.contribution
         assert part is not None
         by = self.by(tail)
         arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
@@ -479,7 +473,6 @@ class Story:
         head, tail, part, g = socket.head, socket.tail, socket.contribution, socket.head.gradient
         assert part is not None
         assert g is not None
-        assert head.node is not None
         result = self._matrix(part, self.by(tail) if len(tail.addends) < 2 else say("contribution"), "grad")
         ratio = self._ratio(part, g)
         if self.scene.scalar:
@@ -501,7 +494,7 @@ class Story:
             " broadcast axes."
         )
         more = ""
-        if summed and not (head.node.op.name in LAYERS and socket.index == 2):  # whose reason says so
+        if summed and not (head.operation.op.name in LAYERS and socket.index == 2):  # whose reason says so
             more = say(spread, tail=tail.name, shape=numbers.shape(tail.shape), head=head.name)
         if body.head == "matmul" and len(body.inner) == 2 and all(np.ndim(s.value) == 2 for s in body.inner):
             first, second = body.inner
@@ -539,14 +532,13 @@ class Story:
     def _sent_back(self, socket: Socket, sent: Symbol) -> tuple[list[dict[str, Any]], str, list[Any], str] | None:
         """A gradient that is an operation over windows: its operands, the terms of each entry, and words."""
         head, part = socket.head, socket.contribution
-        assert head.node is not None
         assert part is not None
         op = ag.OPS[sent.head]
         operands = [symbol for symbol in sent.inner if getattr(symbol.value, "shape", ())]
         symbols = dict(zip(op.args, operands, strict=False))
         arrays = {arg: np.asarray(symbol.value) for arg, symbol in symbols.items()}
         shape = tuple(part.shape[2:])
-        params = {**op.params, **{name: head.node.params[name] for name in op.params if name in head.node.params}}
+        params = {**op.params, **{k: v for k, v in head.operation.params.items() if k in op.params}}
         params |= {"size": shape} if sent.head == "conv_weight" else {"space": shape} if "space" in params else {}
         linked = self._linked(op, arrays, params, part)
         written = windows.formula(sent.head, {arg: array.shape for arg, array in arrays.items()}, params)

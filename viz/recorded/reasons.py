@@ -213,8 +213,7 @@ def reason(socket: Socket, slope: str | None = None, told: Callable[[Card], str]
     >>> reason(Scene(w * x, gradients=True).cards[-1].sockets[0])
     'w is multiplied by x = 3: when it grows by h, L grows by 3·h, so the gradient is multiplied by 3.'
     """
-    node = socket.head.node
-    assert node is not None
+    node = socket.head.operation
     arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
     sentence = REASONS.get(f"{node.op.name}.{arg}")
     if sentence is None or ("{slope}" in sentence and slope is None) or not _fits(socket):
@@ -234,8 +233,7 @@ MIXED = (
 
 def _fits(socket: Socket) -> bool:
     """Whether sentences on rows and columns apply: to matrices, and to layers with a batch."""
-    node = socket.head.node
-    assert node is not None
+    node = socket.head.operation
     if node.op.name == "matmul":
         return all(s.tail.value.ndim == 2 for s in socket.head.sockets) and len(socket.head.sockets) == 2
     if node.op.name == "linear" and node.op.args[socket.index] == "bias":
@@ -277,8 +275,7 @@ class _Words(dict[str, Any]):
     @property
     def _other(self) -> tuple[str, str | None]:
         """The other operand: its name (empty for a number), and its number (None if it has axes)."""
-        node = self.socket.head.node
-        assert node is not None
+        node = self.socket.head.operation
         given = node.inputs[1 - self.socket.index]
         card = self.socket.scene.card(given)
         if card is not None:
@@ -312,8 +309,7 @@ class _Words(dict[str, Any]):
 
     @property
     def averaged(self) -> str:
-        node = self.socket.head.node
-        assert node is not None
+        node = self.socket.head.operation
         if node.params.get("reduction") != "mean":
             return ""
         shape, examples = self.socket.tail.shape, node.op.name == "cross_entropy"

@@ -56,6 +56,12 @@ class Card:
         return self.place if isinstance(self.place, Node) else None
 
     @property
+    def operation(self) -> Node:
+        """The recorded operation, where this is no leaf."""
+        assert isinstance(self.place, Node)
+        return self.place
+
+    @property
     def scope(self) -> tuple[tuple[str, str], ...]:
         """The modules, outermost first, that an operation was recorded in: path and class of each."""
         return tuple(self.place.scope or ())
@@ -111,8 +117,7 @@ class Socket:
     @cached_property
     def passes(self) -> bool:
         """Whether gradients pass through here."""
-        assert self.head.node is not None
-        return bool(self.head.node.mask >> self.index & 1)
+        return bool(self.head.operation.mask >> self.index & 1)
 
     @cached_property
     def contribution(self) -> np.ndarray | None:
@@ -239,8 +244,7 @@ class Scene:
 
     def symbols(self, card: Card) -> list[Any]:
         """The operands of an operation as symbols, Python numbers as they stand in the graph."""
-        assert card.node is not None
-        return [self._symbol(given) for given in card.node.inputs]
+        return [self._symbol(given) for given in card.operation.inputs]
 
     def _symbol(self, given: Any) -> Any:
         card = self.card(given)
@@ -250,16 +254,14 @@ class Scene:
 
     def pull(self, socket: Socket, g: Symbol) -> Symbol:
         """The gradient that the operation's rule computes from ``g`` for a socket."""
-        head = socket.head
-        assert head.node is not None
+        head, node = socket.head, socket.head.operation
         out = self.say.symbol(head.name, head.value)
-        part: Symbol = self.say.pull(head.node.op, socket.index, self.symbols(head), out, head.node.params, g)
+        part: Symbol = self.say.pull(node.op, socket.index, self.symbols(head), out, node.params, g)
         return part
 
     def formula(self, card: Card) -> Symbol:
         """The formula of an operation, in the names of its operands."""
-        assert card.node is not None
-        return self.say.apply(card.node.op, self.symbols(card), card.node.params, card.value)
+        return self.say.apply(card.operation.op, self.symbols(card), card.operation.params, card.value)
 
     def expression(self, limit: int) -> str | None:
         """The first output as one formula of the leaves, or None where that is longer than ``limit``."""
