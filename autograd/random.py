@@ -61,9 +61,9 @@ def _sizes(shape: Sizes) -> tuple[int, ...]:
     try:
         sizes = tuple(operator.index(n) for n in (shape if isinstance(shape, Sequence) else (shape,)))
     except TypeError:
-        raise DTypeError(f"shape = {shape!r} is no shape: give whole numbers, like 3 or (2, 3).") from None
+        raise DTypeError(f"shape = {shape!r} is not a shape: give whole numbers, like 3 or (2, 3).") from None
     if any(n < 0 for n in sizes):
-        raise ShapeError(f"shape = {sizes} has a negative length: give numbers from 0 on.")
+        raise ShapeError(f"shape = {sizes} has a negative length: give numbers of at least 0.")
     return sizes
 
 
@@ -123,7 +123,7 @@ def normal(
     """
     _check(mean=mean, std=std)
     if not isinstance(std, Tensor) and not std >= 0:
-        raise DomainError(f"std = {std!r} is out of range: give a standard deviation from 0 on.")
+        raise DomainError(f"std = {std!r} is out of range: give a standard deviation of at least 0.")
     return _scaled(_draw("standard_normal", shape, generator, dtype, device), mean, std)
 
 
@@ -139,7 +139,7 @@ def exponential(
     """
     _check(scale=scale)
     if not isinstance(scale, Tensor) and not scale >= 0:
-        raise DomainError(f"scale = {scale!r} is out of range: give a mean from 0 on.")
+        raise DomainError(f"scale = {scale!r} is out of range: give a mean of at least 0.")
     return _scaled(_draw("standard_exponential", shape, generator, dtype, device), 0.0, scale)
 
 

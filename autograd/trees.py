@@ -1,6 +1,6 @@
 """Nested containers: take the leaves out of tuples, lists, dicts, dataclasses and the like, and put others in.
 
-A tree is a container or a leaf; a leaf is anything that is no container, such as a Tensor, an array or a number.
+A tree is a container or a leaf; a leaf is anything that is not a container, such as a Tensor, an array or a number.
 Containers are tuples, lists, dicts, sets, ``deque``, ``SimpleNamespace``, dataclasses, their subclasses (named tuples,
 ordered dicts, ``defaultdict``), and classes added with `register`. They keep their type and attributes. ``None`` is a
 container without leaves.
@@ -40,7 +40,7 @@ class Container(NamedTuple):
 
 
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, list[Any]], Any]) -> None:
-    """Have instances of ``cls`` (not of its subclasses) taken apart as containers.
+    """Register ``cls`` (without its subclasses) as a container.
 
     ``flatten(instance)`` returns ``(children, data)``: a sequence of trees, and whatever else makes the instance,
     hashable, or None. ``unflatten(data, children)`` makes an instance of these. Raises `DeclarationError` for a class
@@ -96,7 +96,7 @@ def flatten_up_to(structure: Structure, tree: Any) -> list[Any]:
         return [tree]
     kind, data, parts = structure
     if kind is dict and isinstance(tree, dict) and tree.keys() == set(_names(data)):
-        tree = {key: tree[key] for key in _names(data)}  # the order of the keys is no difference
+        tree = {key: tree[key] for key in _names(data)}  # the order of the keys makes no difference
     children, theirs = container_of(kind).flatten(tree) if type(tree) is kind else ((), None)
     children = list(children)
     if type(tree) is not kind or theirs != data or len(children) != len(parts):

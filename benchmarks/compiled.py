@@ -1,4 +1,4 @@
-"""What `autograd.compile` gains: the time of each compiled training step ÷ the time of the eager one.
+"""The gain of `autograd.compile`: the time of each compiled training step ÷ the time of the eager one.
 
     python -m benchmarks.compiled                          # every work, a few minutes
     python -m benchmarks.compiled --works recurrent D      # some of them
@@ -32,7 +32,7 @@ LIMIT = 1.05
 """A compiled step takes at most this share of the eager one's time."""
 
 SECONDS = 0.01
-"""Of each turn, about, or one step where that takes longer."""
+"""Approximate length of a turn, or one step if that takes longer."""
 
 TOLERANCE = 1e-4
 """How far the losses of the two may lie apart, relative to the eager one: rounding of float32."""

@@ -287,7 +287,7 @@ def measure(cupy: Any, device: str, tf32: bool, keys: Iterable[str], rounds: int
 
 
 def card(cupy: Any) -> dict[str, str]:
-    """What it was measured on and with."""
+    """The hardware and the versions of the measurement."""
     properties = cupy.cuda.runtime.getDeviceProperties(0)
     found = {"card": properties["name"].decode(), "CuPy": getattr(cupy, "__version__", "")}
     found |= {"CUDA": str(cupy.cuda.runtime.runtimeGetVersion()), "driver": str(cupy.cuda.runtime.driverGetVersion())}

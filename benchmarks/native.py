@@ -45,7 +45,7 @@ RECURRENT = 30
 """Steps in time of the recurrent layers."""
 
 SECONDS = 0.02
-"""Of each turn, about, or one step where that takes longer."""
+"""Approximate length of a turn, or one step if that takes longer."""
 
 GOALS = {
     "jit": {"A": 0.25, "C": 0.27, "D": 0.70, "B": 0.86, "E": 0.93, "T": 0.5, "L": 0.5, "M": 0.5, "H": 0.5},
@@ -70,7 +70,7 @@ SIDE = 512
 """Rows and columns of the product whose rate is that of the floor."""
 
 Run = tuple[Callable[[], Any], int]
-"""What is run, and how many steps that is."""
+"""The call to time, and its number of steps."""
 
 
 class Compiled(glassgrad.Net):

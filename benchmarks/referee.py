@@ -171,7 +171,7 @@ def race(
 
 
 def import_seconds(contestants: Iterable[Contestant], rounds: int, say: Say, clock: str) -> dict[str, Any]:
-    """What importing each takes in a fresh interpreter whose own start is not counted."""
+    """The import time of each in a fresh interpreter, without the interpreter's own start."""
     script = (
         f"import sys; from time import {clock} as now; sys.path[:0] = sys.argv[2:]; start = now(); "
         "__import__(sys.argv[1]); print(now() - start)"
@@ -203,7 +203,7 @@ def ratio(results: dict[str, Any], key: str, unit: str) -> tuple[float, float] |
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on: no names, no paths."""
+    """The machine of the measurement, without names or paths."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

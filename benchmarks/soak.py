@@ -1,4 +1,4 @@
-"""What only shows after hours: a million training steps, graphs broken off at random places, Ctrl-C at random moments.
+"""Soak test: a million training steps, graphs broken off at random places, Ctrl-C at random moments.
 
     python -m benchmarks.soak                                        # all of it, ten minutes
     python -m benchmarks.soak --steps 5000 --graphs 1000 --interrupts 4
@@ -42,7 +42,7 @@ FEW = 50  # objects likewise: functions that are compiled when they are first ne
 
 @dataclass
 class Memory:
-    """What was in use, from time to time: bytes of the process, and objects that the collector knows."""
+    """Samples of the memory in use: bytes of the process, and objects known to the collector."""
 
     pages: list[int]
     objects: list[int]
@@ -122,7 +122,7 @@ def steps(count: int) -> Memory:
 
 
 class Fault(Exception):
-    """What is thrown."""
+    """The exception to throw."""
 
 
 class Fuse:
@@ -307,7 +307,7 @@ def _interrupt(child: subprocess.Popen[str], pauses: list[float]) -> None:
 
 
 def _checked(folder: Path, checkpoints: list[Path]) -> str:
-    """Fail for a file that is no whole one; whether there was a checkpoint."""
+    """Fail for a file that is not a whole one; whether there was a checkpoint."""
     for path in folder.rglob("*") if folder.exists() else ():
         assert not path.name.startswith("."), f"{path.name} was left half written"
         if path.suffix == ".npz":

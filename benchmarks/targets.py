@@ -1,4 +1,4 @@
-"""What glassgrad is to reach, in one place. Each is an upper bound."""
+"""The performance targets of glassgrad. Each is an upper bound."""
 
 from __future__ import annotations
 

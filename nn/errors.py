@@ -48,7 +48,7 @@ class DataError(AutogradError, ValueError):
 
 
 class DownloadError(AutogradError, OSError):
-    """No source gave the file."""
+    """A file could not be downloaded from any of its sources."""
 
 
 class CacheError(AutogradError, OSError):

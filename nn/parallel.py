@@ -347,7 +347,8 @@ class Parallel:
     ) -> list[list[float]]:
         """Wait until every rank is at the same point; return the two ``values`` of each rank.
 
-        Raises `nn.errors.ParallelError` if a rank failed or is elsewhere, `KeyboardInterrupt` if one was interrupted.
+        Raises `nn.errors.ParallelError` if a rank failed or is at another point, `KeyboardInterrupt` if one was
+        interrupted.
         """
         if self._ended:
             raise ParallelError("the ranks ended over an error: start the program again.")

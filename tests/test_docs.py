@@ -104,7 +104,7 @@ def blocks(page):
 
 
 def plain(page):
-    """The blocks of Python that are no doctests."""
+    """The blocks of Python that are not doctests."""
     return [block for language, block in blocks(page) if language == "python" and ">>>" not in block]
 
 

@@ -141,7 +141,7 @@ def _given(words: Sequence[str]) -> dict[str, str]:
                 " of its names"
             )
         if not is_name(name):
-            raise Refused(f"{name!r} is no name: names are made of letters, digits and _, without keywords of Python")
+            raise Refused(f"{name!r} is not a name: names are made of letters, digits and _, except Python's keywords")
         if name in found:
             raise Refused(f"{name} is given twice")
         found[name] = text

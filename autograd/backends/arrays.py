@@ -144,8 +144,9 @@ def read_only(array: Any) -> Any:
 
 
 def owns(array: Any) -> bool:
-    """Whether nobody else can hold the memory of ``array``: it is no view, or it permutes the axes of an array that is
-    held by it alone, such as the result of a convolution, channels-last in memory. It can be written to.
+    """Whether only ``array`` refers to its memory, so that it can be written to.
+
+    It is not a view, or it is the only view of an array with permuted axes, such as a channels-last convolution's.
     """
     base = getattr(array, "base", array)
     if base is None:

@@ -12,7 +12,7 @@ FLAT = frozenset(t for t in numpy.sctypeDict.values() if issubclass(t, numpy.num
 """NumPy's scalar types: arrays of shape () whose type is their dtype. Its reductions and 0-d arithmetic give these."""
 
 REALS = frozenset(t for t in FLAT if issubclass(t, numpy.floating))
-"""Those of them that are real floating point."""
+"""The real floating-point dtypes."""
 
 PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
 """The dtypes that are computed with: numbers and booleans in this machine's byte order."""
@@ -27,7 +27,7 @@ ANYWHERE = PYTHON_SCALARS | {type(None)}
 
 
 def add_scalar(kind: type) -> None:
-    """Have objects of a class count as Python's real numbers, which take the dtype of the arrays that they meet."""
+    """Treat objects of a class as Python's real numbers, which take the dtype of the arrays they are combined with."""
     for kinds in (PYTHON_SCALARS, PYTHON_REALS, ANYWHERE):
         kinds.add(kind)
 

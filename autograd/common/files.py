@@ -17,7 +17,7 @@ from autograd.common.validation import as_path
 from autograd.errors import AutogradError, WriteError
 
 PRIVATE = 0o600
-STALE = 3600.0  # seconds after which a temporary file is no write under way but one that was killed
+STALE = 3600.0  # seconds after which a temporary file is not a write under way but one that was killed
 
 
 def open_file(path: str | PathLike[str]) -> IO[bytes]:

@@ -78,7 +78,7 @@ def whole(value: Any, name: str, least: int = 1) -> int:
     except TypeError:
         raise refused(value, name, "a whole number") from None
     if found < least:
-        raise DomainError(f"{name} = {found}: give a number from {least} on.")
+        raise DomainError(f"{name} = {found}: give a number of at least {least}.")
     return found
 
 

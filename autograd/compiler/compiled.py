@@ -147,9 +147,7 @@ class Compiled(Generic[P, R]):
         return False
 
     def _found(self, known: list[Executable] | None) -> Executable | None:
-        """An earlier program that is valid again, as after a switch between training and evaluation, or that is valid
-        for the arrays that its states have now.
-        """
+        """An earlier program that is valid now, for instance after a switch between training and evaluation."""
         if known is None:
             return None
         if self.target == "auto":  # those that have been compiled to C by now
@@ -415,14 +413,14 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     """Compile ``function``: trace it at the first call, then run it as a flat program on preallocated buffers.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
-    containers, may have other values at each call, and so may numbers that only arithmetic is done with; for other
+    containers, may have other values at each call, and so may numbers that are only used in arithmetic; for other
     shapes, dtypes, or other arguments of any other kind it is traced anew. Tensors and NumPy arrays that the function
     finds by itself are read at each call, and Tensors updated; when a variable, an attribute or an item of a container
     that it reads was changed, it is traced anew. A change of Python state at each call is refused.
 
     Gradients are set on ``.grad`` as eagerly, except those of Tensors that the function updates itself: return them.
-    Results are no part of a graph. Where an argument, or a Tensor that the function finds, is being differentiated, the
-    function itself is called.
+    Results are not part of a graph. Where an argument, or a Tensor that the function finds, is being differentiated,
+    the function itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call
@@ -431,9 +429,9 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     function, the function itself is called. Calls from several threads wait for each other.
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
-    `TargetError` where there is no C compiler, or for operations without a form in C, as factorizations.
+    `TargetError` where there is no C compiler, or for operations without a form in C, such as factorizations.
     ``target="auto"`` begins with NumPy's calls, compiles frequently called functions in the background, and stays with
-    NumPy where that can't be. Results differ by rounding. ``step.c_source`` is the text in C.
+    NumPy where that is impossible. Results differ by rounding. ``step.c_source`` is the text in C.
     ``@ag.compile(target="c")`` decorates. See docs/native.md.
 
     >>> import autograd as ag, nn

@@ -159,7 +159,7 @@ def _is_shared(tensor: Tensor) -> bool:
 
 
 def _move(tensor: Tensor, home: Any) -> None:
-    """Have a Tensor, whose values are in ``home`` by now, lie there."""
+    """Let a Tensor use ``home``, which has its values, as its array."""
     before = tensor._data
     if (before.flags.c_contiguous or TURNED.get(id(tensor)) is before) and not home.flags.c_contiguous:
         TURNED[id(tensor)] = home
@@ -167,7 +167,7 @@ def _move(tensor: Tensor, home: Any) -> None:
 
 
 def _has_own_array(tensor: Tensor) -> bool:
-    """Whether a Tensor has its array, which it takes back here if a copy by rows was lent, and nobody holds that."""
+    """Whether a Tensor has its own array. A row-major copy that was lent is taken back if nothing refers to it."""
     if LENT.get(id(tensor)) is not tensor._data:
         return True
     if _is_shared(tensor):
@@ -228,7 +228,7 @@ class Executable:
 
     @property
     def text(self) -> str:
-        """The source, and those of the steps of its loops."""
+        """The source, followed by those of the steps of its loops."""
         return with_steps(self.source, self.optimized)
 
     def _find_homes(self) -> None:
@@ -250,7 +250,7 @@ class Executable:
         self._merge()
 
     def _note_holders(self) -> None:
-        """Note who holds the arrays of states, now that the code does."""
+        """Record who refers to the arrays of states, now that the code does."""
         for i in self.counted:
             self._count_holders(i)
         self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
@@ -301,7 +301,7 @@ class Executable:
         return array
 
     def _has_other_twins(self, state: Value, array: Any) -> bool:
-        """Whether an earlier program merged more states into this array than this one does, so that they must part."""
+        """Whether an earlier program merged more states into this array, which must now be separated."""
         mine = {state.origin, *(s.origin for s, kept in self.optimized.merged.items() if kept is state)}
         return any(shared is array and t._data is array and t not in mine for t, shared in list(_TWINS.items()))
 
@@ -365,8 +365,7 @@ class Executable:
         return True
 
     def _rehome(self, i: int, array: Any) -> bool:
-        """Use another array, and its views, for the state at a place. Returns whether that is possible.
-        """
+        """Use another array, and its views, for the state at a place. Returns whether that is possible."""
         state, (tensor, _, updated) = self.bound[i], self.places[i]
         if state is None or not self.homes[state].size:
             return False

@@ -42,7 +42,7 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
         The result of ``step``, each array with one more axis in front, that of the steps.
 
     Raises:
-        ShapeError: data of different lengths, rows that are no table, a schedule of another length.
+        ShapeError: data of different lengths, rows that are not a table, a schedule of another length.
         IndexingError: a row that the data do not have. Errors of ``step`` are raised after the steps before.
 
     >>> import numpy as np, autograd as ag
@@ -124,7 +124,7 @@ class Steps:
         return [x[row] for x in self.data]
 
     def filled(self, arrays: Sequence[Any]) -> Any:
-        """The result of ``step``, with these in place of its arrays."""
+        """The result of ``step`` with its arrays replaced by these."""
         assert self._tree is not None
         leaves, structure = self._tree
         given = iter(arrays)
@@ -135,7 +135,7 @@ class Steps:
         return trees.unflatten(structure, found)
 
     def _set(self, number: int) -> None:
-        """Have the numbers of the schedule those of a step."""
+        """Set the scheduled numbers to those of a step."""
         for mapping, key, values in self.schedule:
             mapping[key] = values[number].item()
 

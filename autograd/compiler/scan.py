@@ -33,7 +33,7 @@ def scan(
 ) -> Pair:
     """The loop ``for x in xs: carry, y = f(carry, x)`` as one operation: ``(carry, ys)``, the ys stacked.
 
-    ``carry``: the state that a step hands on to the next, a Tensor or any container of Tensors; ``f`` returns it with
+    ``carry``: the state that a step passes to the next, a Tensor or any container of Tensors; ``f`` returns it with
     the same structure, shapes and dtypes. ``xs``: Tensors whose first axis is the steps, in a container if there are
     several; ``None`` where there are none, with ``length`` saying how many steps there are. ``y`` may be a container,
     or ``None``. With ``reverse`` the last step comes first; ``xs[t]`` still belongs to ``ys[t]``.
@@ -164,7 +164,7 @@ def _kind(result: Any) -> str:
 def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:
     """The number of steps."""
     if length is not None and (type(length) is not int or length < 0):
-        raise DomainError(f"length = {shown(length)}: give the number of steps, a whole number from 0 on.")
+        raise DomainError(f"length = {shown(length)}: give the number of steps, a whole number of at least 0.")
     for x, path in zip(columns, paths, strict=True):
         if not x.shape:
             raise ShapeError(f"scan: {path} is a single number; the first axis of xs is that of the steps.")
@@ -174,7 +174,7 @@ def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:
         told = "" if length is None else f", length = {length}"
         raise ShapeError(f"scan: xs have different lengths along their first axis, that of the steps: {said}{told}.")
     if not lengths:
-        raise DomainError("scan: there are no xs to say how many steps there are: give length.")
+        raise DomainError("scan: without xs the number of steps is unknown: give length.")
     return int(lengths.pop())
 
 
@@ -207,8 +207,7 @@ def _pieces(recompute: Any, steps: int) -> int:
         return 0
     if type(recompute) is not int or recompute < 1:
         raise DomainError(
-            f"recompute = {shown(recompute)}: give True, False, or a number of steps from 1 on, so many of which are "
-            "computed again at once."
+            f"recompute = {shown(recompute)}: give True, False, or the number of steps to recompute at once."
         )
     return recompute
 

@@ -131,7 +131,7 @@ class Trace:
     written to in place; ``restarts`` generators that begin anew at each call, with their states. ``changes`` are places
     in Python that the function changed.
 
-    ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are no arrays, and
+    ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are not arrays, and
     ``places`` those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is
     where the program reads those of the arguments. ``large`` are arrays that are not compared.
     """

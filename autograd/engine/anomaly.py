@@ -94,7 +94,7 @@ def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
 
 
 class _Lines:
-    """What `record_lines` does at each operation, and at each node of a backward pass: nothing is checked."""
+    """The checks of `record_lines` at each operation and each node of a backward pass: none."""
 
     @staticmethod
     def check_forward(op: Any, result: Any, *_: Any) -> None:

@@ -81,7 +81,7 @@ def written_at(array: Any) -> int:
 
 
 def _remember(key: int, array: Any) -> None:
-    """Have the entry of ``array`` removed when it is freed."""
+    """Remove the entry of ``array`` when it is freed."""
     with suppress(TypeError):  # a buffer of another library: its entry stays, older than any array to come
         _alive[key] = weakref.ref(array, partial(_forget, key))
 

@@ -40,7 +40,7 @@ def _made(
     dtype = None if dtype is None else backends.as_dtype(dtype)
     try:
         if given and given[0] is None:  # NumPy before 2.2 takes it for the shape ()
-            raise TypeError("it is no shape and no number")
+            raise TypeError("it is not a shape and no number")
         array = getattr(space, name)(*given, dtype=dtype, **options)
         array = backends.asarray(array) if space is backends.NUMPY else array  # `full` takes anything
     except AutogradError:

@@ -68,7 +68,7 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
     for one in kind if isinstance(kind, tuple) else (kind,):
         if isinstance(one, str) and one not in kinds:
             raise DomainError(
-                f"isdtype: {one!r} is no kind of dtype; choose {', '.join(map(repr, kinds))}, or a dtype."
+                f"isdtype: {one!r} is not a kind of dtype; choose {', '.join(map(repr, kinds))}, or a dtype."
             )
         if backends.NUMPY.isdtype(found, one if isinstance(one, str) else _dtype(one)):
             return True

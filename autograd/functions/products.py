@@ -40,7 +40,7 @@ def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
     before, ellipsis, after = term.partition("...")
     if wrong := [c for c in before + after if c not in _LABELS]:
         raise DomainError(
-            f"einsum {subscripts!r}: {wrong[0]!r} is no label; use letters, ',', '->' and one '...' in a term."
+            f"einsum {subscripts!r}: {wrong[0]!r} is not a label; use letters, ',', '->' and one '...' in a term."
         )
     count = ndim - len(before) - len(after)
     if count < 0 or (count and not ellipsis):

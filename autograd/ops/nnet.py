@@ -91,7 +91,7 @@ def _refuse_lengths(low: int, high: int, length: int) -> None:
 
 @op("mask", text="mask({lengths})", tex=r"\operatorname{{mask}}({lengths})")
 def sequence_mask(xp, lengths, *, length):
-    """Which steps of sequences of different lengths there are: True at ``[t, …]`` where ``t < lengths[…]``.
+    """Mask of the valid steps of sequences of different lengths: True at ``[t, …]`` where ``t < lengths[…]``.
 
     ``lengths``: integers from 1 to ``length``, of any shape (...); the result is (``length``, ...). No gradient. Raises
     `DomainError` for other lengths (not checked on a GPU), `DTypeError` unless they are integers.
@@ -161,9 +161,9 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     of shape (..., classes). ``reduction``: the ``"mean"`` over the examples, their ``"sum"``, or ``"none"`` for one
     loss each.
 
-    Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch,
-    and `DTypeError` for labels that are no integers. On a GPU the values of labels are not checked, because that
-    would wait for the device at every call: there the loss of a label that is no class is NaN.
+    Raises `DomainError` for a label that is not a class, `ShapeError` for shapes that do not fit and for an empty
+    batch, and `DTypeError` for labels that are not integers. On a GPU the values of labels are not checked, because
+    that would wait for the device at every call: there the loss of a label that is not a class is NaN.
 
     >>> import autograd as ag
     >>> logits = ag.Tensor([[0.0, 0.0], [0.0, 100.0]])

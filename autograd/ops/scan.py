@@ -44,7 +44,7 @@ class Loop:
 
     @property
     def derivative(self) -> Derivative:
-        """That of the body, for the gradients that are wanted."""
+        """The backward rule of the body, for the gradients that are needed."""
         return self.body.derivative(self.wanted or (True,) * len(self.body.inputs))
 
     def __repr__(self) -> str:

@@ -199,7 +199,7 @@ def repeat(xp, x, *, repeats, axis=None):
     axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
     counts = as_python(repeats)
     if isinstance(counts, int) and counts < 0:
-        raise ValueError("it needs a number from 0 on")
+        raise ValueError("it needs a number of at least 0")
     return (
         xp.repeat(x, counts, axis=axis)
         if isinstance(counts, int)
@@ -211,7 +211,7 @@ def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
     """The indices along an axis, each repeated by its count; a single count is for all."""
     counts = list(counts) * length if len(counts) == 1 else counts
     if len(counts) != length or any(count < 0 for count in counts):
-        raise ValueError(f"it needs a number from 0 on for each of the {length} entries, and got {len(counts)} numbers")
+        raise ValueError(f"it needs a count, not negative, for each of the {length} entries; it got {len(counts)}")
     return xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
 
 

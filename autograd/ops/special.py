@@ -119,9 +119,9 @@ lgamma.vjp(x=lambda xp, g, x: g * xp.polygamma(x, order=0))
 
 
 def _order(name: str, order: Any) -> int:
-    """``order``. Raises `DomainError` unless it is an integer from 0 on."""
+    """``order``. Raises `DomainError` unless it is a nonnegative integer."""
     if type(order) is not int or order < 0:
-        raise DomainError(f"{name} takes an order that is an integer from 0 on; it was given {order!r}.")
+        raise DomainError(f"{name} takes a nonnegative integer as order; it was given {order!r}.")
     return order
 
 
@@ -129,7 +129,7 @@ def _order(name: str, order: Any) -> int:
 def polygamma(xp, x, *, order):
     """Elementwise derivative of `digamma` of the given ``order`` (0: `digamma` itself), for ``x`` > 0. Needs SciPy.
 
-    Raises `DomainError` for an order that is no integer from 0 on.
+    Raises `DomainError` for an order that is not a nonnegative integer.
 
     >>> import autograd as ag
     >>> ag.polygamma(ag.Tensor([1.0]), order=1)
@@ -145,7 +145,7 @@ polygamma.vjp(x=lambda xp, g, x, order: g * xp.polygamma(x, order=order + 1))
 
 @op("I", text="bessel_i({x})", tex=r"I_{{{order}}}({x})")
 def bessel_i(xp, x, *, order=0):
-    """Elementwise modified Bessel function of the first kind, of integer ``order`` from 0 on. Needs SciPy.
+    """Elementwise modified Bessel function of the first kind, of integer ``order`` of at least 0. Needs SciPy.
 
     >>> import autograd as ag
     >>> ag.bessel_i(ag.Tensor([0.0, 1.0]))

@@ -61,7 +61,7 @@ def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -
     values = _each(value, axes)
     if len(values) != axes or not all(type(v) is int and v >= least for v in values):
         kind = "positive integer" if least else "integer that is not negative"
-        raise DomainError(f"{name} is one {kind}, or one for each of the {axes} axes of space; it was given {value!r}.")
+        raise DomainError(f"{name} is one {kind}, or one for each of the {axes} spatial axes; it was given {value!r}.")
     return values
 
 
@@ -73,7 +73,7 @@ def pads_per_axis(padding: Any, axes: int) -> Pads:
     if len(pairs) != axes or not all(len(p) == 2 and all(type(v) is int and v >= 0 for v in p) for p in pairs):
         raise DomainError(
             f"padding is an integer that is not negative, or one, or a pair (before, after), for each of the {axes} "
-            f"axes of space; it was given {padding!r}."
+            f"spatial axes; it was given {padding!r}."
         )
     return pairs
 
@@ -240,7 +240,7 @@ def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
 
 
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
-    """Refuse an input and a weight that are no convolution."""
+    """Refuse an input and a weight that are not a convolution."""
     axes = len(weight.shape) - 2
     if axes < 1 or len(x.shape) != axes + 2:
         raise ShapeError(
@@ -271,7 +271,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     """The convolution (cross-correlation, as in PyTorch) of ``x`` with ``weight``, plus ``bias``.
 
     ``x``: (batch, in, *space). ``weight``: (out, in / groups, *size). ``bias``: (out,) or ``None``. The result is
-    (batch, out, *windows). ``stride``, ``dilation``: an integer, or one for each axis of space; ``padding``: likewise,
+    (batch, out, *windows). ``stride``, ``dilation``: an integer, or one for each spatial axis; ``padding``: likewise,
     or a pair (before, after) for each axis. ``groups``: the channels in so many groups, each with its own part of the
     weight. ``space``: the number of windows along each axis, where that is not as many as fit.
 
@@ -381,7 +381,7 @@ def _phases(
 def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     """The gradient of `conv` with respect to its weight, for the upstream gradient ``y``.
 
-    ``x``: (batch, in, *space). ``y``: (batch, out, *windows). ``size``: the weight's, along each axis of space. The
+    ``x``: (batch, in, *space). ``y``: (batch, out, *windows). ``size``: the weight's, along each spatial axis. The
     result is (out, in / groups, *size). The other parameters are those of `conv`.
 
     >>> import autograd as ag
@@ -555,7 +555,7 @@ def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Spa
 
 def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high: Any) -> Iterator[tuple[Any, Any]]:
     """For each tap of a `_pool`: its index, and the mask of the windows that have their place there: the first maximum
-    or the last NaN. The padding is no place."""
+    or the last NaN. The padding is never chosen."""
     free, inside, late = high == high, None, []
     if any(map(any, pads)) and xp.may_hold(high == _lowest(xp, x.dtype)):
         inside = _padded(xp, xp.ones((1, *x.shape[1:-1], 1), dtype=xp.bool), pads, False)
@@ -582,7 +582,7 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     """The largest element of each window.
 
     ``x``: (batch, channels, *space); the result is (batch, channels, *windows). ``size``, ``stride`` (by default
-    ``size``), ``dilation``: an integer, or one for each axis of space; ``padding``, which is never the largest,
+    ``size``), ``dilation``: an integer, or one for each spatial axis; ``padding``, which is never the largest,
     likewise or a pair (before, after) for each axis. The gradient goes to the first maximum, or to the last NaN, as in
     PyTorch.
 

@@ -38,8 +38,8 @@ def check_grad(
     ``df`` takes what ``f`` takes, and returns one array for each real input (a tuple, if there are several): the
     gradient, of the shape of the input, where ``f`` returns one number; the Jacobian, of shape ``(*output, *input)``;
     or, where ``f`` works element by element, the derivative of each. With ``vjp=True`` it also takes the upstream
-    gradient (or one for each output), behind the inputs, and returns gradients. Inputs of integers or truth values are
-    handed on, and have no derivative.
+    gradient (or one for each output), behind the inputs, and returns gradients. Integer and boolean inputs are passed
+    on, and have no derivative.
 
     ``inputs``: arrays, lists or numbers, which are copied to float64. To have them drawn by Hypothesis, as many times
     as its settings say or ``max_examples``, declare them: a shape such as ``"n k"``, a `Domain`, `array`, `integers`,
@@ -135,7 +135,7 @@ def _check_drawn(
 
     holds()
     if missing := [told for i, told in last.items() if i not in shown]:
-        raise GradcheckError("\n".join(["in none of the examples was anything shown; in the last one:", *missing]))
+        raise GradcheckError("\n".join(["no example was checked; in the last one:", *missing]))
 
 
 class ArrayPoint(Point):

@@ -1,6 +1,6 @@
 """The table of operations: one row for each operation of this package.
 
-A row says what the operation takes (as `autograd.testing.declare` does for an operation of one's own), and by which
+A row says what the operation takes (as `autograd.testing.declare` does for your own operations), and by which
 functions its values and gradients are tested: NumPy's, and PyTorch's where it has one. The generic tests, the random
 programs, and the tests of graphs, pictures and compiled code read this table. A new operation needs a row here::
 
@@ -63,7 +63,7 @@ class Row:
 
     @property
     def standard_cases(self) -> st.SearchStrategy[Case]:
-        """Those calls that the array API standard has."""
+        """The calls that are in the array API standard."""
         if self.standard is None:
             return self.cases
         return _strategy(partial(case_of, _declared(OPS[self.name], self.standard)))
@@ -822,7 +822,7 @@ TABLE: dict[str, Row] = {
 def _named(name: str, row: Row) -> Row:
     """The row with the name of its operation. Also declares what the operation takes."""
     if name not in OPS:
-        raise DeclarationError(f"TABLE has a row for {name!r}, which is no operation: remove or rename the row.")
+        raise DeclarationError(f"TABLE has a row for {name!r}, which is not an operation: remove or rename the row.")
     op = OPS[name]
     DECLARED.setdefault(name, _declared(op, row.takes))
     usual = {1: UNARY_EDGES, 2: BINARY_EDGES}.get(len(op.args), ())

@@ -1,12 +1,12 @@
 """Hypothesis strategies: shapes, Tensors, operations, programs and training steps.
 
-With these an operation of one's own is tested on examples that nobody thought of, in three lines::
+With these you test your own operation on unexpected examples, in three lines::
 
     @given(strategies.operations(softsign))
     def test_softsign(call):
         properties.check(call)
 
-and together with all others: `programs` draws from every registered operation, one's own included. What an
+and together with all others: `programs` draws from every registered operation, including your own. What an
 operation takes is known for those of this package; of any other it is assumed that it takes real numbers, in arrays
 that broadcast if it says so, else in arrays of one shape. `autograd.testing.declare` says what else holds. For a test
 of all properties of one operation there is `autograd.testing.assert_rule`.
@@ -137,7 +137,7 @@ def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Progra
 
 
 def kinds_of(declared: Declaration) -> list[str]:
-    """Those of the `KINDS` of difficult calls that an operation can take."""
+    """The `KINDS` of difficult calls that an operation can take."""
     without = {"empty"} if not declared.takes_empty else set()
     ruled = [name for name, taken in declared.arrays.items() if name in declared.op.rules and not taken.distinct]
     without |= {"same"} if len(ruled) < 2 else set()
@@ -324,10 +324,10 @@ class _Growing(Source):
 def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: int = 3) -> Program:
     """Programs of at most ``max_steps`` operations, in which values are reused, broadcast, indexed and reduced.
 
-    ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative, one's
-    own included. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is well
-    conditioned: no value and no slope is large, and no value near a kink or a pole of the operation that takes it, as
-    far as that is known (`declare`). A failing one is made as short as it can be, and prints as Python.
+    ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative,
+    including your own. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is
+    well conditioned: no value and no slope is large, and no value near a kink or a pole of the operation that takes it,
+    as far as that is known (`declare`). A failing one is made as short as it can be, and prints as Python.
 
     >>> import autograd as ag
     >>> from hypothesis import find

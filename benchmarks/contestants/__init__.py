@@ -1,4 +1,4 @@
-"""Who takes part. Each module beside this file is one contestant; it is imported only in that contestant's own process.
+"""The contestants: one module of this folder each. A module is imported only in that contestant's own process.
 
 A module has any of these classes, whose ``step()`` does the whole work once:
 
@@ -38,7 +38,7 @@ class Contestant:
 
     @property
     def distribution(self) -> str:
-        """What pip calls it; "" where there is none of its own."""
+        """Its name for pip; "" if it has none of its own."""
         return re.split("[<>=]", self.requires[0])[0] if self.requires else ""
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 class Page:
     """A page: its path below ``docs/``, its title and its description.
 
-    ``source`` writes its Markdown where it is no file of ``docs/``; ``origin`` is the file of the repository whose text
-    it shows, from which its links lead.
+    ``source`` writes its Markdown where it is not a file of ``docs/``; ``origin`` is the file of the repository whose
+    text it shows, from which its links lead.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Pictures of digits: any size, dark on light or light on dark, one digit in each."""
+"""Pictures of digits as files: of any size, dark on light or light on dark, with one digit each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nn.commands.terminal import Refused, reason
 from nn.data.ink import SIZE, to_ink
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-"""Formats to open. Of others that Pillow knows some run programs, such as Ghostscript for EPS."""
+"""Formats to open. Some others that Pillow knows run programs, such as Ghostscript for EPS."""
 
 MAX_BYTES, MAX_PIXELS = 64 * 2**20, 20_000_000
-CONTRAST = 40  # of 255: less than this between ink and paper is noise
-FAINT = (0.05, 0.4)  # of the contrast: bounds of the threshold below which grain and shadows of the paper lie
+CONTRAST = 40  # of 255: a smaller difference between ink and paper is noise
+FAINT = (0.05, 0.4)  # bounds of the threshold, as a fraction of the contrast, below which grain and shadows are removed
 LARGE = 16 * SIZE  # pixels: larger pictures are scaled down first
-THIN, STROKE = 0.08, 0.12  # of the longer side of the ink: strokes thinner than nearly all of MNIST's are widened
+THIN, STROKE = 0.08, 0.12  # strokes thinner than THIN of the ink's longer side, as almost none of MNIST's, get STROKE
 
 
 def read_image(path: Path) -> NDArray[np.bool_]:
@@ -56,8 +56,8 @@ def _grey(image: Any) -> NDArray[np.float64]:
 
     if image.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.array(image, np.float32), copy=False, posinf=0.0, neginf=0.0)
-        # The range is that of the number of bits that the brightest value takes, or 0 to 1. The range of the values
-        # themselves would turn noise into contrast.
+        # Scaled by the bits that the brightest value needs, or from 0 to 1: by the range of values noise would become
+        # contrast.
         low, high = min(values.min(), 0.0), 2.0 ** np.ceil(np.log2(max(values.max(), 1.0) + 1)) - 1
         values -= low
         values *= 255 / (high - low)
@@ -86,7 +86,7 @@ def _ink(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _widen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same with strokes at least as wide as in the training data; scaled down, thin ones would vanish."""
+    """``ink`` with strokes at least as wide as in the training data, as thin ones would vanish when scaled down."""
     from PIL import Image, ImageFilter
 
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))

@@ -22,12 +22,12 @@ Shape = tuple[int, int]
 
 
 class Network(NamedTuple):
-    """How a network is built, and the settings that it is trained with unless others are given.
+    """How a network is built, and its default settings.
 
     ``build(shape, classes, hidden, seed)`` makes it for pictures of ``shape``, given as rows of pixels. ``words``: its
-    name in a sentence. ``hidden``: neurons of its hidden layers, ``None`` if they are fixed. ``epochs``: passes over
-    the data. ``shift``: by how many pixels the training pictures are moved at random. ``rates``: learning rates by
-    optimizer; ``None`` for those of the settings.
+    name in a sentence. ``hidden``: neurons of its hidden layers, ``None`` if they are fixed. ``shift``: the largest
+    random shift of training pictures in pixels. ``rates``: learning rates by optimizer; ``None`` for those of the
+    settings.
     """
 
     build: Callable[[Shape, int, tuple[int, ...], Any], Module]
@@ -87,10 +87,7 @@ def _block(inputs: int, outputs: int, draw: Any) -> Module:
 
 
 def _recurrent(kind: str) -> Callable[[Shape, int, tuple[int, ...], Any], Module]:
-    def build(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-        return RowRecurrent(shape, classes, kind, seed=seed)
-
-    return build
+    return lambda shape, classes, hidden, seed: RowRecurrent(shape, classes, kind, seed=seed)
 
 
 def _transformer(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:

@@ -23,17 +23,16 @@ from nn.modules.module import Module
 from nn.saving import save
 from nn.training import History
 
-HELD_OUT = 12  # one in so many training digits is held out for validation
-ROWS = 1000  # digits that are classified at once
+HELD_OUT = 12  # one training digit in 12 is held out for validation
+ROWS = 1000  # digits classified in one batch
 BAR = 20  # characters of the longest bar
-MISTAKES = 50  # at most so many on their sheet
-SHEET = 100  # digits on the other one
+MISTAKES, SHEET = 50, 100  # digits on the sheet of mistakes, at most, and on the sheet of first digits
 SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # digits of the saliency maps, gradients averaged, change of a pixel
-HESITANT = 0.9  # the neuron view shows the first digit that is read correctly with less certainty: there is more to see
+HESITANT = 0.9  # a digit read correctly with less certainty than this is shown neuron by neuron
 
 
 def validation_size(data: Dataset) -> int:
-    """How many training digits are held out for validation."""
+    """The number of training digits held out for validation."""
     return max(1, len(data.x_train) // HELD_OUT)
 
 
@@ -50,7 +49,7 @@ def name_of(model: Module, settings: Settings) -> str:
 
 
 def save_weights(model: Module, settings: Settings, data: Dataset, folder: Path) -> Path:
-    """Write ``model.npz`` with what ``predict`` has to know; return its path."""
+    """Write ``model.npz`` with the metadata that ``predict`` needs; return its path."""
     path = folder / "model.npz"
     save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})
     return path
@@ -101,7 +100,7 @@ class Run:
         return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {digits:,} wrong"])
 
     def files(self) -> Iterator[tuple[Path, str]]:
-        """Write what a later run or program reads; yield each path with its content in words."""
+        """Write weights, history and settings; yield each path with a description."""
         yield save_weights(self.model, self.settings, self.data, self.folder), "the weights"
         path = self.folder / "history.json"
         self.history.save(path)
@@ -111,7 +110,7 @@ class Run:
         yield path, f"to run it again: {PROGRAM} digits --settings {path}"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
-        """Draw the pictures; yield each path with its caption."""
+        """Draw the pictures; yield each path with a description."""
         import viz
 
         data, shape, predictions, certainty = self.data, self.data.image_shape, self.predictions, self.certainty
@@ -139,15 +138,15 @@ class Run:
                     images, labels, predictions[rows], certainty[rows], classes=data.classes, title=title
                 )
                 yield sheet.save(self.folder / f"{name}.png"), words
-        looks = self._looks()
-        for name, (words, plot) in zip(("saliency", "attack"), looks.items(), strict=True):
+        explained = self._explanations()
+        for name, (words, plot) in zip(("saliency", "attack"), explained.items(), strict=True):
             yield plot.save(self.folder / f"{name}.png"), words
-        page = self._report(graph, looks)
+        page = self._report(graph, explained)
         pad = ", with a pad to draw digits on" if 'id="pad"' in page.html else ""
         yield page.save(self.folder / "report.html"), f"all of it on one page{pad}"
 
-    def _looks(self) -> dict[str, Any]:
-        """Plots of the inputs that decide about the first held-out digits, by their captions."""
+    def _explanations(self) -> dict[str, Any]:
+        """Saliency maps and adversarial examples of the first held-out digits, by caption."""
         import viz
 
         data, settings = self.data, self.settings
@@ -169,7 +168,7 @@ class Run:
         return [x, y], LOSSES[self.settings.loss](self.model(x), y)
 
     def _drawn(self, picture: Any, name: str, words: str) -> Iterator[tuple[Path, str]]:
-        """Save as SVG and PNG; without a layout engine as .gv, and say how to get one."""
+        """Save as SVG and PNG, or without a layout engine as .gv with a hint how to get one."""
         import viz
 
         path = self.folder / f"{name}.svg"
@@ -186,7 +185,7 @@ class Run:
         yield saved, words
         yield picture.save(path.with_suffix(".png")), "the same"
 
-    def _report(self, graph: Any, looks: dict[str, Any]) -> Any:
+    def _report(self, graph: Any, explained: dict[str, Any]) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
         import viz
         from viz.pages.page import step_through
@@ -210,7 +209,7 @@ class Run:
             probabilities=(lambda outputs: outputs) if settings.loss == "mse" else ag.softmax,
             modules=graph,
             neurons=neurons,
-            looks=looks,
+            looks=explained,
             steps=step_through(loss, inputs=x[:1], targets=x[1:], title="Two digits"),
             facts={
                 data.name: training_set(data),

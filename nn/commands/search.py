@@ -1,4 +1,4 @@
-"""``search``: let the machine find how many layers and how many neurons a network for the digits should have."""
+"""``search``: find the depth and the widths of a network for the digits."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def two(text: str) -> Range:
     match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6}))?", text)
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if low > high:
-        raise ArgumentTypeError(f"{text!r} is no range: give one as 1:4, or a number")
+        raise ArgumentTypeError(f"{text!r} is not a range: give one as 1:4, or a number")
     return low, high
 
 
@@ -179,7 +179,7 @@ def seconds(text: str) -> float:
     """``120``, ``120s``, ``2m`` or ``1h`` in seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not match:
-        raise ArgumentTypeError(f"{text!r} is no time: give one as 120s, 2m or 1h")
+        raise ArgumentTypeError(f"{text!r} is not a time: give one as 120s, 2m or 1h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -188,5 +188,5 @@ def kinds(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     for name in names:
         if name not in MODELS:
-            raise ArgumentTypeError(f"{name!r} is no kind of network: give some of {', '.join(MODELS)}")
+            raise ArgumentTypeError(f"{name!r} is not a kind of network: give some of {', '.join(MODELS)}")
     return names

@@ -84,7 +84,7 @@ class Settings:
         counts += [(name, n, 0) for name in ("shift", "seed") if (n := getattr(self, name)) is not None]
         for name, n, least in counts:
             if type(n) is not int or n < least:
-                raise Refused(f"{name} is {n!r}: give a whole number from {least} on")
+                raise Refused(f"{name} is {n!r}: give a whole number of at least {least}")
         if self.lr is not None and not (type(self.lr) in (int, float) and 0 < self.lr < math.inf):
             raise Refused(f"lr is {self.lr!r}: give a learning rate above 0")
         if not isinstance(self.device, str):

@@ -1,7 +1,6 @@
-"""Data: labelled images, minibatches, changes of images at random, and four data sets of handwritten digits.
+"""Labelled images, minibatches, random augmentation, text as integers, and data sets of handwritten digits and names.
 
-`digits` is in the package; `mnist`, `semeion` and `usps` are downloaded from their public homes at their first use.
-Text becomes sequences of integers, and `first_names` are some to learn from.
+`digits` is in the package; `mnist`, `semeion` and `usps` are downloaded at their first use.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from nn.errors import CacheError, DataError, DownloadError
 DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
 )
-"""Data sets by the names that ``--data`` takes, and the functions that load them."""
+"""The functions that load the data sets, by the names that ``--data`` takes."""
 
 __all__ = [
     "DATASETS", "Batches", "CacheError", "CharVocabulary", "DataError", "Dataset", "DownloadError", "cache_folder",

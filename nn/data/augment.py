@@ -1,4 +1,4 @@
-"""Batches of images that are changed at random, so that a network sees none of them twice."""
+"""Random augmentation of images: shifts, crops, flips and noise."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from autograd.errors import DomainError, ShapeError
 from nn.data.dataset import _same_length, minibatches
 from nn.init import generator
 
-Change = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
-"""``change(images, generator)``: as many changed images, a new array."""
+Augmentation = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+"""``augment(images, generator)`` returns a new array of as many images."""
 
 
 class Batches:
-    """Batches of ``x`` and ``y`` in random order, their images changed at random; give it to `nn.fit` as the data.
+    """Batches of ``x`` and ``y`` in random order, with random augmentation; give it to `nn.fit` as the data.
 
-    Each iteration is one epoch, with new random numbers. The same seed gives the same epochs in the same order; nothing
-    is drawn anywhere else.
+    Each iteration is one epoch, with new random numbers from ``seed``; the same seed gives the same sequence of epochs.
 
     Args:
         x: images (n, ...), floating.
         y: (n, ...), any dtype: labels or targets. They are not changed.
         batch_size: rows per batch; the last batch may be smaller.
         seed: an int, a `numpy.random.Generator`, or None for fresh entropy.
-        augment: changes to apply to each batch in order, such as ``shift(1)``: functions ``(images, generator)``.
+        augment: augmentations to apply to each batch in order, such as ``shift(1)``.
         shuffle: draw the order of the rows; otherwise keep it.
         drop_last: leave out the last batch if it is smaller than ``batch_size``.
 
@@ -51,7 +50,7 @@ class Batches:
         batch_size: int,
         seed: int | np.random.Generator | None = 0,
         *,
-        augment: Sequence[Change] = (),
+        augment: Sequence[Augmentation] = (),
         shuffle: bool = True,
         drop_last: bool = False,
     ) -> None:
@@ -59,8 +58,8 @@ class Batches:
         self.batch_size, self.shuffle, self.drop_last = whole(batch_size, "batch_size"), shuffle, drop_last
         self.augment = tuple(check_function(change, "augment", "functions such as shift(1)") for change in augment)
         self.generator = generator(seed)
-        next(minibatches(self.x, self.y, batch_size, None, shuffle=False, drop_last=drop_last))  # refuses what is wrong
-        for change in self.augment:  # likewise, and draws nothing from the seed
+        next(minibatches(self.x, self.y, batch_size, None, shuffle=False, drop_last=drop_last))  # checks the arguments
+        for change in self.augment:  # checks them too, without drawing from the seed
             change(self.x[:1], np.random.default_rng(0))
 
     def __len__(self) -> int:
@@ -78,13 +77,13 @@ class Batches:
 
 
 def _as_images(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]:
-    """The batch as (n, channels, height, width): from (n, height, width), (n, channels, height, width), or rows."""
+    """A batch of (n, height, width), (n, channels, height, width) or rows of pixels as (n, channels, height, width)."""
     if shape is not None and x.ndim == 2 and x.shape[1] == shape[0] * shape[1]:
         return x.reshape(len(x), 1, *shape)
     if shape is not None or x.ndim not in (3, 4):
         taken = "(n, height, width) or (n, channels, height, width)" if shape is None else f"(n, {shape[0] * shape[1]})"
         raise ShapeError(
-            f"a change of images takes {taken} with image_shape={shape}; it was given shape {x.shape}: give "
+            f"an augmentation of images takes {taken} with image_shape={shape}; it was given shape {x.shape}: give "
             "image_shape=(height, width) for images that are rows of pixels."
         )
     return x if x.ndim == 4 else x[:, None]
@@ -94,10 +93,10 @@ def _shape(image_shape: tuple[int, int] | None) -> tuple[int, int] | None:
     return None if image_shape is None else pair(image_shape, "image_shape")
 
 
-def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, int] | None = None) -> Change:
-    """A change for `Batches`: a window of ``size`` at a random place of each image.
+def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, int] | None = None) -> Augmentation:
+    """An augmentation for `Batches`: a window of ``size`` at a random position of each image.
 
-    ``size``: height and width of the window, an int for both. ``padding``: pixels of 0 put around each image before.
+    ``size``: height and width of the window, an int for both. ``padding``: zeros added around each image first.
     ``image_shape``: (height, width) where images are rows of pixels. Raises `ShapeError` for a window larger than the
     images with their padding.
 
@@ -110,8 +109,8 @@ def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, 
     return partial(_cropped, window=window, padding=whole(padding, "padding", 0), image_shape=_shape(image_shape))
 
 
-def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Change:
-    """A change for `Batches`: each image moved by up to ``pixels`` in both directions; 0 where nothing comes in.
+def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Augmentation:
+    """An augmentation for `Batches`: each image moved by up to ``pixels`` along both axes and filled up with zeros.
 
     ``image_shape``: (height, width) where images are rows of pixels.
 
@@ -146,8 +145,8 @@ def _cropped(
     return cut.reshape(*x.shape[:-2], height, width) if x.ndim > 2 else cut.reshape(len(x), height * width)
 
 
-def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Change:
-    """A change for `Batches`: each image mirrored left to right with probability ``p``.
+def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Augmentation:
+    """An augmentation for `Batches`: each image mirrored left to right with probability ``p``.
 
     ``image_shape``: (height, width) where images are rows of pixels. Not for digits and letters.
 
@@ -166,8 +165,8 @@ def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Change:
     return mirrored
 
 
-def noise(std: float) -> Change:
-    """A change for `Batches`: normal noise of standard deviation ``std`` added to every number.
+def noise(std: float) -> Augmentation:
+    """An augmentation for `Batches`: normal noise of standard deviation ``std`` added to every number.
 
     >>> import numpy as np
     >>> noise(0.1)(np.zeros((1, 2), dtype=np.float32), np.random.default_rng(0)).dtype

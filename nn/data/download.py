@@ -1,4 +1,4 @@
-"""Download files from their public homes: try several sources, resume after a cut, verify, cache.
+"""Download files: try several sources, resume after a cut, verify, cache.
 
 A file is held in memory until its checksum is right, and then written to the cache in one step, so the cache never
 holds a part of a file. Not pooch: it needs requests, platformdirs and packaging, limits neither size nor time, and does

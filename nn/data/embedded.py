@@ -58,17 +58,9 @@ def digits(dtype: DTypeLike = np.float32) -> Dataset:
     dtype = as_dtype(dtype)
     images, labels = unpack(_read())
     x, y = images.astype(dtype), labels.astype(np.int64)
-    return Dataset(
-        name="digits",
-        x_train=x[:TRAIN],
-        y_train=y[:TRAIN],
-        x_test=x[TRAIN:],
-        y_test=y[TRAIN:],
-        image_shape=(16, 16),
-        classes=tuple("0123456789"),
-        source="MNIST (Yann LeCun, Corinna Cortes), cropped to the ink, 16×16, ink or no ink",
-        licence="CC BY-SA 3.0",
-    )
+    parts = x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:]
+    source = "MNIST (Yann LeCun, Corinna Cortes), cropped to the ink, 16×16, ink or no ink"
+    return Dataset("digits", *parts, (16, 16), tuple("0123456789"), source, "CC BY-SA 3.0")
 
 
 def _read() -> bytes:

@@ -19,10 +19,10 @@ NAMES = Path(__file__).with_name("names.txt")
 
 
 class CharVocabulary:
-    """A number for each character, from 1 on; 0 is the mark at which a text begins and ends.
+    """Numbers the characters from 1; 0 marks the beginning and the end of a text.
 
-    ``characters``: those that there are, each once. Raises `autograd.errors.DomainError` for one that stands there
-    twice, and where a text has another.
+    ``characters``: all characters of the texts, each once. Raises `autograd.errors.DomainError` for a repeated
+    character, and `encode` for a text with another one.
 
     >>> vocabulary = CharVocabulary.of(["anna", "nina"])
     >>> vocabulary, len(vocabulary)
@@ -34,7 +34,7 @@ class CharVocabulary:
     END = 0
 
     def __init__(self, characters: str) -> None:
-        self.characters = check_instance(characters, str, "characters", "a string of the characters that there are")
+        self.characters = check_instance(characters, str, "characters", "a string of all characters")
         self._numbers = {character: i for i, character in enumerate(characters, 1)}
         if len(self._numbers) != len(characters):
             twice = next(c for i, c in enumerate(characters) if c in characters[:i])
@@ -52,12 +52,12 @@ class CharVocabulary:
             return np.array([self._numbers[character] for character in text], dtype=np.int64)
         except KeyError as error:
             raise DomainError(
-                f"{shown(text)} has the character {error.args[0]!r}, which is none of the {len(self.characters)} of "
-                "this vocabulary: make it of all texts, by CharVocabulary.of."
+                f"{shown(text)} has the character {error.args[0]!r}, which is not one of the {len(self.characters)} "
+                "in this vocabulary: make it from all texts, by CharVocabulary.of."
             ) from None
 
     def decode(self, numbers: ArrayLike) -> str:
-        """The text of these numbers, up to the first mark of the end. Raises `DomainError` for other numbers."""
+        """The text of these numbers, up to the first 0. Raises `DomainError` for unknown numbers."""
         found = np.asarray(numbers)
         if found.size and found.dtype.kind not in "iu":
             raise DTypeError(f"numbers are {found.dtype}: give integers, as encode returns them.")
@@ -68,12 +68,12 @@ class CharVocabulary:
             if number == self.END:
                 break
             if not 0 < number < len(self):
-                raise DomainError(f"{number} is the number of no character: these are 1 to {len(self) - 1}.")
+                raise DomainError(f"{number} is not the number of a character: these are 1 to {len(self) - 1}.")
             letters.append(self.characters[number - 1])
         return "".join(letters)
 
     def __len__(self) -> int:
-        """The number of characters, with the mark."""
+        """The number of characters and the mark 0."""
         return len(self.characters) + 1
 
     def __repr__(self) -> str:
@@ -88,10 +88,10 @@ def _texts(texts: Any) -> list[str]:
 
 
 def text_sequences(texts: Sequence[str], vocabulary: CharVocabulary) -> tuple[Numbers, Numbers, Numbers]:
-    """Each text as the characters seen so far and those that come next: ``(inputs, targets, lengths)``.
+    """Inputs and targets of a language model, the next characters: ``(inputs, targets, lengths)``.
 
-    Inputs begin with the mark 0, targets end with it; both are (n, longest + 1), int64, with zeros behind the end of
-    each text. ``lengths``: (n,), the steps of each, its characters and the mark.
+    Inputs begin with the mark 0, targets end with it; both are (n, longest + 1), int64, padded with zeros after the end
+    of each text. ``lengths``: (n,), the number of steps of each text, one more than its characters.
 
     >>> inputs, targets, lengths = text_sequences(["an", "n"], CharVocabulary("an"))
     >>> inputs.tolist(), targets.tolist(), lengths.tolist()
@@ -112,8 +112,8 @@ def text_sequences(texts: Sequence[str], vocabulary: CharVocabulary) -> tuple[Nu
 def text_windows(text: str, vocabulary: CharVocabulary, length: int) -> tuple[Numbers, Numbers]:
     """A long text in pieces of ``length`` characters: ``(inputs, targets)``, each (pieces, length), int64.
 
-    The targets are the inputs one character later; what is left at the end is dropped. To carry a state on from piece
-    to piece, take the pieces in order. Raises `autograd.errors.ShapeError` for a text shorter than ``length + 1``.
+    The targets are the inputs one character later; a shorter last piece is dropped. To pass a state from piece to
+    piece, take the pieces in order. Raises `autograd.errors.ShapeError` for a text shorter than ``length + 1``.
 
     >>> inputs, targets = text_windows("banana", CharVocabulary("abn"), 2)
     >>> inputs.tolist(), targets.tolist()
@@ -124,13 +124,13 @@ def text_windows(text: str, vocabulary: CharVocabulary, length: int) -> tuple[Nu
     numbers = vocabulary.encode(text)
     count = (len(numbers) - 1) // length
     if count < 1:
-        raise ShapeError(f"a text of {len(numbers)} characters has no piece of {length} and one more behind it.")
+        raise ShapeError(f"a text of {len(numbers)} characters is too short: give at least {length + 1}.")
     end = count * length
     return numbers[:end].reshape(count, length), numbers[1 : end + 1].reshape(count, length)
 
 
 def first_names() -> list[str]:
-    """1,297 first names that are common in Europe, the Americas or Asia, in small letters, in alphabetical order.
+    """1,297 first names common in Europe, the Americas or Asia, in lower case and alphabetical order.
 
     >>> names = first_names()
     >>> len(names), names[:3]

@@ -1,4 +1,4 @@
-"""Activation functions of imported networks, composed of operations. They take Tensors and NumPy arrays."""
+"""Activation functions of imported networks, for Tensors and NumPy arrays."""
 
 from __future__ import annotations
 

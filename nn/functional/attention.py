@@ -15,13 +15,13 @@ from nn.functional.regularization import dropout
 
 
 def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
-    """The rows of ``weight`` that ``indices`` name.
+    """Look up rows of ``weight``: ``weight[indices]``.
 
     ``indices``: integers (…), from 0 to entries - 1. ``weight``: (entries, features). The result is (…, features). The
-    gradient of a row is the sum over all places that name it; that of the row ``padding_idx`` is 0.
+    gradient of a row is the sum over all indices that select it; that of the row ``padding_idx`` is 0.
 
     Raises `autograd.errors.DTypeError` for indices that are not integers, `autograd.errors.DomainError` for an index
-    that has no row. On a GPU such an index gives NaN instead, as a check would have to wait for the device.
+    out of range. On a GPU such an index gives NaN instead, as a check would have to wait for the device.
 
     >>> embedding([1, 0, 1], [[1.0, 2.0], [3.0, 4.0]])
     Tensor([[3.0, 4.0],
@@ -39,7 +39,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
     on_host = is_host(indices.data)
     if on_host and indices.size:
         namespace(indices.data).check_range(indices.data, entries, _refuse_index, shape=weight.shape)
-    rows = take(weight, given, axis=0)  # copies an array that its owner may change later
+    rows = take(weight, given, axis=0)  # copies the indices, which the caller may change later
     if padding_idx is not None:
         rows = where(expand_dims(indices == padding_idx, axis=-1), rows.detach(), rows)
     if not on_host:
@@ -48,7 +48,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
 
 
 def checked_row(padding_idx: Any, entries: int) -> int:
-    """``padding_idx`` as the number of a row; a negative one counts from the end."""
+    """``padding_idx`` as a row number from 0; a negative one counts from the end."""
     if type(padding_idx) is not int or not -entries <= padding_idx < entries:
         raise DomainError(f"padding_idx = {padding_idx!r}: give an index of the {entries} rows, or None.")
     return padding_idx % entries
@@ -75,16 +75,16 @@ def scaled_dot_product_attention(
     *,
     generator: Any = None,
 ) -> Tensor:
-    """``softmax(query · keyᵀ · scale + mask) · value``: for each query the mean of the values, weighted by their keys.
+    """``softmax(query · keyᵀ · scale + mask) · value``: for each query a weighted mean of the values.
 
     ``query``: (…, queries, features). ``key``: (…, keys, features). ``value``: (…, keys, outputs). The result is (…,
-    queries, outputs). ``attn_mask`` broadcasts to (…, queries, keys): booleans, true where a query may look, or numbers
-    to add. A query that may look nowhere gets 0. ``is_causal``: query i looks at the keys 0 to i. ``dropout_p``: the
-    probability with which each weight is set to 0, drawn from ``generator``. ``scale``: 1 / √features by default. A.
-    Vaswani et al., "Attention is all you need", NeurIPS 2017.
+    queries, outputs). ``attn_mask`` broadcasts to (…, queries, keys): booleans, true where a query may attend to a key,
+    or numbers to add to the scores. A query that may attend to no key gets 0. ``is_causal``: query i attends to the
+    keys 0 to i. ``dropout_p``: the probability with which each weight is set to 0, drawn from ``generator``. ``scale``:
+    1 / √features by default. A. Vaswani et al., "Attention is all you need", NeurIPS 2017.
 
-    Raises `autograd.errors.ShapeError`, `autograd.errors.DTypeError` and `autograd.errors.DomainError` for what does
-    not fit.
+    Raises `autograd.errors.ShapeError`, `autograd.errors.DTypeError` and `autograd.errors.DomainError` for arguments
+    that do not fit.
 
     >>> scaled_dot_product_attention([[1.0, 0.0]], [[100.0, 0.0], [0.0, 100.0]], [[1.0], [2.0]])
     Tensor([[1.0]])
@@ -96,14 +96,9 @@ def scaled_dot_product_attention(
             f"attention takes a value (…, keys, features) for each of {weights.shape[-1]} keys; it was given "
             f"{value.shape}."
         )
-    return matmul(dropped(weights, dropout_p, generator), value)
-
-
-def dropped(weights: Tensor, p: float, generator: Any) -> Tensor:
-    """Weights of which each is set to 0 with probability ``p``."""
-    if number(p, "dropout_p", 0, 1) and generator is None:
-        raise DomainError(f"dropout_p = {p} needs generator=, a NumPy Generator to draw from.")
-    return dropout(weights, p, generator=generator)
+    if number(dropout_p, "dropout_p", 0, 1) and generator is None:
+        raise DomainError(f"dropout_p = {dropout_p} needs generator=, a NumPy Generator to draw from.")
+    return matmul(dropout(weights, dropout_p, generator=generator), value)
 
 
 def attention_weights(
@@ -113,40 +108,31 @@ def attention_weights(
     query, key = asarray(query), asarray(key)
     if query.ndim < 2 or key.ndim < 2 or query.shape[-1] != key.shape[-1]:
         raise ShapeError(
-            "attention takes a query (…, queries, features) and a key (…, keys, features) of as many features; it was "
+            "attention takes a query (…, queries, features) and a key (…, keys, features) with equal features; it was "
             f"given {query.shape} and {key.shape}."
         )
     if not query.shape[-1] or not key.shape[-2]:
         raise ShapeError(f"attention was given the query {query.shape} and the key {key.shape}, one of them empty.")
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else number(scale, "scale")
     scores = matmul(query * factor, matrix_transpose(key))
-    allowed = None
+    lowest = float(finfo(scores.dtype).min) / 2  # gets no weight; the softmax of a row of -inf would be NaN
     if is_causal:
         if attn_mask is not None:
             raise DomainError("attention takes attn_mask or is_causal=True, not both: put the causal mask into yours.")
-        seen = tril(ones(scores.shape[-2:], dtype=bool))
-        return softmax(where(seen, scores, _lowest(scores)))
-    if attn_mask is not None:
-        mask = asarray(attn_mask)
-        if mask.dtype != bool and not is_inexact(mask.dtype):
-            raise DTypeError(
-                f"attn_mask is {mask.dtype}: give booleans, true where a query may look, or numbers to add to the "
-                "scores."
-            )
-        _check_mask(mask.shape, scores.shape)
-        allowed = mask if mask.dtype == bool else mask > -math.inf
-        scores = scores if mask.dtype == bool else scores + where(allowed, mask, 0.0)
-        scores = where(allowed, scores, _lowest(scores))
-    weights = softmax(scores)
-    return weights if allowed is None else where(allowed, weights, 0.0)
-
-
-def _lowest(scores: Tensor) -> float:
-    """A score that gets no weight. The softmax of a row of -inf would be NaN."""
-    return float(finfo(scores.dtype).min) / 2
-
-
-def _check_mask(mask: tuple[int, ...], scores: tuple[int, ...]) -> None:
-    fits = all(m in (1, n) for m, n in zip(mask[::-1], scores[::-1], strict=False))
-    if len(mask) > len(scores) or not fits:
-        raise ShapeError(f"attn_mask is {mask}: it must broadcast to the scores {scores}, (…, queries, keys).")
+        return softmax(where(tril(ones(scores.shape[-2:], dtype=bool)), scores, lowest))
+    if attn_mask is None:
+        return softmax(scores)
+    mask = asarray(attn_mask)
+    if mask.dtype != bool and not is_inexact(mask.dtype):
+        raise DTypeError(
+            f"attn_mask is {mask.dtype}: give booleans, true where a query may attend to a key, or numbers to add to "
+            "the scores."
+        )
+    fits = all(m in (1, n) for m, n in zip(mask.shape[::-1], scores.shape[::-1], strict=False))
+    if mask.ndim > scores.ndim or not fits:
+        raise ShapeError(
+            f"attn_mask is {mask.shape}: it must broadcast to the scores {scores.shape}, (…, queries, keys)."
+        )
+    allowed = mask if mask.dtype == bool else mask > -math.inf
+    scores = scores if mask.dtype == bool else scores + where(allowed, mask, 0.0)
+    return where(allowed, softmax(where(allowed, scores, lowest)), 0.0)

@@ -14,7 +14,7 @@ from nn.functional.sharding import SHARD, Shard
 
 
 def _last_axes(name: str, x: Any, normalized_shape: int | Sequence[int], **affine: Any) -> tuple[Tensor, Any]:
-    """``x`` as a Tensor, and its last axes, whose lengths are ``normalized_shape``: a number, or a tuple of them."""
+    """``x`` as a Tensor, and the axes of ``normalized_shape``, a number or a tuple of numbers."""
     shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
     x = asarray(x)
     if x.shape[-len(shape) :] != shape or not shape:
@@ -61,7 +61,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     """Normalise each group of channels of each sample to mean 0 and variance 1, then scale by ``weight`` and add
     ``bias``.
 
-    ``x``: (batch, channels, …). ``num_groups`` divides the channels, and neighbours make a group. ``weight``, ``bias``:
+    ``x``: (batch, channels, …). ``num_groups`` divides the channels; neighbours form a group. ``weight``, ``bias``:
     (channels,). Y. Wu and K. He, "Group normalization", ECCV 2018. Raises `autograd.errors.ShapeError` for other shapes
     and `autograd.errors.DomainError` for groups that do not divide the channels.
 
@@ -207,7 +207,7 @@ def _by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
 
 
 def _scale_and_shift(x: Tensor, weight: Any, bias: Any) -> Tensor:
-    """``x · weight + bias``, without those that are None."""
+    """``x · weight + bias``; ``None`` leaves out the factor or the sum."""
     x = x if weight is None else x * weight
     return x if bias is None else x + bias
 

@@ -1,7 +1,7 @@
 """Recurrent networks as functions, with PyTorch's gates: one step (``lstm_cell``) and whole sequences (``lstm``).
 
-`nn.functional` offers all of it. A whole sequence is one `autograd.scan`; the product of all steps' inputs with
-``weight_ih`` is taken before it, at once.
+`nn.functional` offers all of it. A whole sequence is one `autograd.scan`, after one product of all inputs with
+``weight_ih``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ List = list[Any]
 
 # ----------------------------------------------------------------------------------------------------------- one step
 
-# Each takes what comes of the input, (batch, gates · hidden), the state, and the weights of the hidden state.
+# Each takes the input times ``weight_ih``, (batch, gates · hidden), the state, and the weights of the hidden state.
 
 
 def _rnn(activation: Callable[[Any], Tensor]) -> Callable[..., List]:
@@ -50,15 +50,15 @@ def _gru(z: Any, state: List, weight: Any, bias: Any = None) -> List:
 
 
 KINDS: dict[str, Callable[..., List]] = {"tanh": _rnn(tanh), "relu": _rnn(relu), "lstm": _lstm, "gru": _gru}
-"""The kinds of cells; a simple one is called by its activation."""
+"""The cells by kind; the kind of a simple cell is its activation."""
 
 GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 STATES = {"tanh": 1, "relu": 1, "lstm": 2, "gru": 1}
-"""Of how many parts ``weight_ih`` and ``weight_hh`` are, and the state."""
+"""The number of gates in the weights, and of Tensors in the state."""
 
 
 def _step_of(kind: str) -> Callable[[List, List, List], tuple[List, List]]:
-    """The step of a scan. Where a mask says that a sequence is over, its state stays, and its output is 0."""
+    """The step of a scan. After the end of a sequence, by the mask, its state stays and its output is 0."""
     cell = KINDS[kind]
 
     def step(carries: List, xs: List, consts: List) -> tuple[List, List]:
@@ -97,7 +97,7 @@ def _hidden(name: str, kind: str, weights: List) -> int:
 
 
 def _check(name: str, x: Any, inputs: int, steps: bool) -> None:
-    """Refuse inputs of another form than (steps, batch, input), or (batch, input) and (input,) for one step."""
+    """Raise `ShapeError` unless x is (steps, batch, input), or for one step (batch, input) or (input,)."""
     if x.ndim not in ((3,) if steps else (1, 2)) or x.shape[-1] != inputs:
         form = f"(steps, batch, {inputs})" if steps else f"(batch, {inputs}) or ({inputs},)"
         raise ShapeError(f"{name} takes x {form} for this weight_ih; it was given shape {x.shape}.")
@@ -111,7 +111,7 @@ def _tensors(*given: Any) -> List:
 
 
 def _state_of(name: str, kind: str, state: Any, shape: tuple[int, ...], like: Tensor) -> List:
-    """The parts of a state, each of ``shape`` and of the dtype of ``like``; ``None`` stands for zeros."""
+    """The Tensors of a state, each of ``shape`` and of the dtype of ``like``; zeros for ``None``."""
     count = STATES[kind]
     if state is None:
         return [zeros(shape, dtype=like.dtype, device=like.device) for _ in range(count)]
@@ -146,18 +146,18 @@ def sequence(
     reverse: bool = False,
     recompute: bool | int = False,
 ) -> tuple[Tensor, List]:
-    """The outputs of all steps, (steps, batch, hidden), and the last state. ``mask`` as `autograd.sequence_mask`."""
+    """The outputs of all steps, (steps, batch, hidden), and the last state. ``mask``: from `mask_of`."""
     x, weight_ih, weight_hh, bias_ih, bias_hh = given = _tensors(x, *weights)
     hidden = _hidden(name, kind, given[1:])
     _check(name, x, weight_ih.shape[1], steps=True)
     consts = [weight_hh]
-    if bias_hh is not None and kind == "gru":  # it stands within the product with the reset gate
+    if bias_hh is not None and kind == "gru":  # the reset gate multiplies it
         consts.append(bias_hh)
     elif bias_hh is not None:
         bias_ih = bias_hh if bias_ih is None else bias_ih + bias_hh
     masks = [] if mask is None else [expand_dims(mask, axis=-1)]
-    for there in masks:  # what is not there is not computed with: NaN would get into the gradients of weights
-        x = where(there, x, 0.0)
+    for valid in masks:  # NaN in the padding would reach the gradients of the weights
+        x = where(valid, x, 0.0)
     z = linear(x, weight_ih, bias_ih)
     xs = [z, *masks]
     parts = _state_of(name, kind, state, (x.shape[1], hidden), z)
@@ -165,9 +165,11 @@ def sequence(
     return ys[0], state
 
 
-def mask_of(name: str, lengths: Any, x: Tensor) -> Tensor:
-    """The mask of ``x`` (steps, batch, …) that is true up to the length of each sequence."""
-    lengths = asarray(lengths)
+def mask_of(name: str, lengths: Any, x: Any) -> Tensor | None:
+    """The mask of ``x`` (steps, batch, …) that is true up to the length of each sequence; ``None`` without lengths."""
+    if lengths is None:
+        return None
+    x, lengths = asarray(x), asarray(lengths)
     if lengths.shape != x.shape[1:2]:
         raise ShapeError(
             f"{name} takes one length for each of the {x.shape[1]} sequences, of shape {x.shape[1:2]}; lengths has "
@@ -178,10 +180,6 @@ def mask_of(name: str, lengths: Any, x: Tensor) -> Tensor:
         return mask if mask.device == x.device else mask.to(x.device)
     except (DomainError, DTypeError) as error:
         raise type(error)(f"{name}: {error}") from None
-
-
-def _masked(name: str, lengths: Any, x: Any) -> Any:
-    return None if lengths is None else mask_of(name, lengths, asarray(x))
 
 
 def rnn_cell(
@@ -238,15 +236,15 @@ def rnn(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`rnn_cell` at all steps of ``x`` (steps, batch, input): the outputs (steps, batch, hidden), and the last h.
 
-    ``h``: (batch, hidden), or ``None`` for zeros. ``lengths``: for each sequence how many of its steps there are; then
-    the outputs are 0 and the state stays. ``reverse``: from the last step to the first. ``recompute`` as in
+    ``h``: (batch, hidden), or ``None`` for zeros. ``lengths``: the number of steps of each sequence; after them the
+    outputs are 0 and the state stays. ``reverse``: from the last step to the first. ``recompute`` as in
     `autograd.scan`.
 
     >>> rnn([[[1.0]], [[0.0]]], None, [[0.5]], [[2.0]])[1]
     Tensor([[0.727894]])
     """
     weights = weight_ih, weight_hh, bias_ih, bias_hh
-    mask = _masked("rnn", lengths, x)
+    mask = mask_of("rnn", lengths, x)
     ys, (h,) = sequence(_nonlinearity(nonlinearity), "rnn", x, h, weights, mask, reverse, recompute)
     return ys, h
 
@@ -262,7 +260,7 @@ def lstm(
     ((2, 1, 1), (1, 1), (1, 1))
     """
     weights = weight_ih, weight_hh, bias_ih, bias_hh
-    ys, (h, c) = sequence("lstm", "lstm", x, state, weights, _masked("lstm", lengths, x), reverse, recompute)
+    ys, (h, c) = sequence("lstm", "lstm", x, state, weights, mask_of("lstm", lengths, x), reverse, recompute)
     return ys, (h, c)
 
 
@@ -276,7 +274,7 @@ def gru(
     (2, 1, 1)
     """
     weights = weight_ih, weight_hh, bias_ih, bias_hh
-    ys, (h,) = sequence("gru", "gru", x, h, weights, _masked("gru", lengths, x), reverse, recompute)
+    ys, (h,) = sequence("gru", "gru", x, h, weights, mask_of("gru", lengths, x), reverse, recompute)
     return ys, h
 
 

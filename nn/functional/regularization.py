@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor, asarray, random
 from autograd.common.validation import number
-from autograd.errors import ShapeError
 from nn.functional.sharding import SHARD
+from nn.functional.spatial import family
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
@@ -39,29 +38,15 @@ def _masked(x: Tensor, shape: tuple[int, ...], p: float, generator: Any) -> Tens
     return x * mask
 
 
-def _of_channels(axes: int, space: str) -> Callable[..., Tensor]:
-    name = f"dropout{axes}d"
+def _dropout(axes: int, x: Tensor, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
+    """Set each channel to 0 with probability ``p`` and divide the others by ``1 - p``, while training.
 
-    def drop(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) -> Any:
-        number(p, "p", 0, 1)
-        x = asarray(x)
-        if x.ndim not in (axes + 1, axes + 2):
-            raise ShapeError(
-                f"{name} takes x (batch, channels, {space}), or one sample (channels, {space}); it was given shape "
-                f"{x.shape}."
-            )
-        if not training or not p:
-            return x
-        return _masked(x, (*x.shape[:-axes], *(1,) * axes), p, generator)
-
-    drop.__name__ = drop.__qualname__ = name
-    drop.__doc__ = f"""Set each channel to 0 with probability ``p`` and divide the others by ``1 - p``, while training.
-
-    ``x``: (batch, channels, {space}), or one sample without the batch. Neighbours in a channel are alike, so dropping
-    single ones would take little away. ``generator``: a NumPy Generator, advanced by each call. J. Tompson et al.,
-    "Efficient object localization using convolutional networks", CVPR 2015.
+    ``x``: (batch, channels, *space), or one sample without the batch. Neighbours in a channel are alike, so dropping
+    single elements would have little effect. ``generator``: a NumPy Generator, advanced by each call. J. Tompson et
+    al., "Efficient object localization using convolutional networks", CVPR 2015.
     """
-    return drop
+    number(p, "p", 0, 1)
+    return _masked(x, (*x.shape[:2], *(1,) * axes), p, generator) if training and p else x
 
 
-dropout1d, dropout2d, dropout3d = map(_of_channels, (1, 2, 3), ("length", "height, width", "depth, height, width"))
+dropout1d, dropout2d, dropout3d = family(_dropout)

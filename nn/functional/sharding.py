@@ -1,4 +1,4 @@
-"""Which rows of a batch this process computes while `nn.parallel` trains with several; read by layers."""
+"""The rows of a batch that this process computes under `nn.parallel`; read by layers."""
 
 from __future__ import annotations
 

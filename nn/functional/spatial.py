@@ -1,11 +1,12 @@
-"""Functions over images and other arrays with axes of space, under PyTorch's names: ``(batch, channels, *space)``.
+"""Convolution, pooling, padding and resampling of arrays ``(batch, channels, *space)``, under PyTorch's names.
 
 `nn.functional` offers all of them. Each family (``conv1d``, ``conv2d``, ``conv3d``) is one function for any number of
-axes.
+spatial axes.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -20,11 +21,13 @@ from autograd.errors import DomainError, ShapeError
 from autograd.ops.windows import pads_per_axis, per_axis
 
 Many = int | Sequence[int]
-"""A number for all axes of space, or one for each."""
+"""A number for all spatial axes, or one for each."""
 
 
-def _family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...]:
-    """``function(axes, x, ...)`` as three functions, for one, two and three axes of space."""
+def family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...]:
+    """``function(axes, x, ...)`` as three functions of ``x``, for one, two and three spatial axes."""
+    signature = inspect.signature(function)
+    own = signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def for_axes(axes: int) -> Callable[..., Tensor]:
         space = ", ".join(("depth", "height", "width")[3 - axes :] if axes > 1 else ("length",))
@@ -32,7 +35,7 @@ def _family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...
 
         def of_axes(x: Any, *args: Any, **options: Any) -> Tensor:
             x = asarray(x)
-            if x.ndim == axes + 1:  # without a batch, as PyTorch takes it, too
+            if x.ndim == axes + 1:  # one sample without a batch, as in PyTorch
                 return squeeze(function(axes, expand_dims(x, axis=0), *args, **options), axis=0)
             if x.ndim != axes + 2:
                 raise ShapeError(
@@ -44,6 +47,7 @@ def _family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...
         of_axes.__name__ = of_axes.__qualname__ = name
         of_axes.__doc__ = (function.__doc__ or "").replace("*space", space)
         of_axes.__wrapped__ = function  # type: ignore[attr-defined]
+        of_axes.__signature__ = own  # type: ignore[attr-defined]
         return of_axes
 
     return tuple(map(for_axes, (1, 2, 3)))
@@ -53,7 +57,7 @@ def _family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...
 
 
 def plain(values: Any) -> Any:
-    """One number for a tuple of equal ones, also for pairs of them: what a picture does not have to name."""
+    """A tuple of equal numbers, or of equal pairs of them, as one number: shorter in pictures and reprs."""
     if not isinstance(values, tuple) or len(set(values)) != 1:
         return values
     one = plain(values[0])
@@ -111,8 +115,8 @@ def _conv_transpose(
     """The transposed convolution: the gradient of a convolution with respect to its input, as an operation of its own.
 
     ``x``: (batch, in, *space). ``weight``: (in, out / groups, *space). ``bias``: (out,) or ``None``.
-    ``output_padding``: added to the end of each axis of the result, to choose among the sizes that a convolution takes
-    to that of ``x``. The result is (batch, out, *space).
+    ``output_padding``: added to the end of each axis of the result, as convolutions of several input sizes have the
+    output size of ``x``. The result is (batch, out, *space).
     """
     weight = asarray(weight)
     if weight.ndim != axes + 2 or x.shape[1] != weight.shape[0]:
@@ -154,7 +158,7 @@ def _windows(
     stride, pads = size if stride is None else per_axis(stride, axes, "stride"), per_axis(padding, axes, "padding", 0)
     if any(2 * p > k for p, k in zip(pads, size, strict=True)):
         raise DomainError(
-            f"{name}: the padding {pads} is more than half of kernel_size {size}: a window would see nothing."
+            f"{name}: the padding {pads} is more than half of kernel_size {size}: a window would lie outside of x."
         )
     both = tuple((p, p) for p in pads)
     if ceil_mode:  # a last window may reach over the end, unless it begins in the padding there
@@ -169,7 +173,7 @@ def _windows(
 
 
 def _short(windows: dict[str, Any]) -> dict[str, Any]:
-    """The parameters without what goes without saying."""
+    """The parameters, those at their defaults left out, others as short as `plain` makes them."""
     stride = {} if windows["stride"] == windows["size"] else {"stride": plain(windows["stride"])}
     return {name: plain(value) for name, value in windows.items() if name != "stride"} | stride
 
@@ -186,9 +190,9 @@ def _max_pool(
 ) -> Any:
     """The largest element of each window of ``kernel_size``.
 
-    ``x``: (batch, channels, *space). ``stride``: ``kernel_size`` by default. ``ceil_mode``: a last window may reach
-    over the end. ``return_indices``: also give where in the flattened space of its channel each was. That, and the
-    gradient, is the place of the first maximum or of the last NaN, as in PyTorch.
+    ``x``: (batch, channels, *space). ``stride``: ``kernel_size`` by default. ``ceil_mode``: the last window may reach
+    over the end. ``return_indices``: also return the index of each maximum in the flattened space of its channel. Of
+    several maxima the first counts, of several NaN the last, as in PyTorch; the gradient goes to that element.
     """
     windows = _windows(f"max_pool{axes}d", x, kernel_size, stride, padding, dilation, ceil_mode)
     out = max_pool(x, **_short(windows))
@@ -211,7 +215,7 @@ def _avg_pool(
     """The mean of each window of ``kernel_size``.
 
     ``x``: (batch, channels, *space). ``count_include_pad``: whether the zeros of the padding count.
-    ``divisor_override``: what the sum is divided by instead.
+    ``divisor_override``: a divisor of the sum in place of the number of elements.
     """
     windows = _windows(f"avg_pool{axes}d", x, kernel_size, stride, padding, 1, ceil_mode)
     total = sum_pool(x, **_short(windows))
@@ -230,7 +234,7 @@ def _avg_pool(
 
 
 def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, int]]]:
-    """Where the windows of an adaptive pooling begin and end along each axis; ``None`` keeps an axis."""
+    """The windows (start, stop) of an adaptive pooling along each axis; ``None`` in ``output_size`` keeps an axis."""
     axes = len(space)
     if 0 in space:
         raise ShapeError(f"an adaptive pooling was given an axis without elements: space is {tuple(space)}.")
@@ -246,7 +250,7 @@ def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, in
 
 
 def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any] | None:
-    """Size and stride of windows that are of one size and follow each other at one distance; ``None`` for others."""
+    """Size and stride of the windows if both are constant along each axis, else ``None``."""
     found = []
     for of_axis in spans:
         sizes, steps = {b - a for a, b in of_axis}, {b[0] - a[0] for a, b in pairwise(of_axis)}
@@ -258,8 +262,9 @@ def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any] | None:
 
 
 def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) -> tuple[Tensor, tuple[int, ...]]:
-    """``x`` with its windows, of different sizes, laid out one after the other, each as long as the longest; and these
-    lengths. What a window lacks is its last element again, or an element that is 0.
+    """``x`` with its windows one after the other, all filled up to the size of the largest; and that size.
+
+    They are filled with the last element of the window, or with 0.
     """
     sizes = []
     for axis, of_axis in enumerate(spans, 2):
@@ -269,7 +274,7 @@ def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) ->
         ]
         if not repeat_last:
             x = ag.pad(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
-        x = take(x, asarray(index, device=x.device), axis=axis)
+        x = _take(x, index, axis)
         sizes.append(length)
     return x, tuple(sizes)
 
@@ -304,16 +309,16 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     return sum_pool(even, size=sizes) * asarray(1 / counts, dtype=x.dtype, device=x.device)
 
 
-conv1d, conv2d, conv3d = _family(_conv)
-conv_transpose1d, conv_transpose2d, conv_transpose3d = _family(_conv_transpose)
-max_pool1d, max_pool2d, max_pool3d = _family(_max_pool)
-avg_pool1d, avg_pool2d, avg_pool3d = _family(_avg_pool)
-adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _family(_adaptive_max_pool)
-adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = _family(_adaptive_avg_pool)
+conv1d, conv2d, conv3d = family(_conv)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = family(_conv_transpose)
+max_pool1d, max_pool2d, max_pool3d = family(_max_pool)
+avg_pool1d, avg_pool2d, avg_pool3d = family(_avg_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = family(_adaptive_max_pool)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = family(_adaptive_avg_pool)
 
 
 def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """``x / (k + alpha · mean(x²))^beta``, the mean over ``size`` neighbouring channels (zeros beyond the ends).
+    """``x / (k + alpha · mean(x²))^beta``, with the mean over ``size`` neighbouring channels, padded with zeros.
 
     ``x``: (batch, channels, *space). A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep
     convolutional neural networks", 2012, in PyTorch's form.
@@ -347,8 +352,9 @@ def unfold(x: Any, kernel_size: Many, dilation: Many = 1, padding: Many = 0, str
 def fold(
     x: Any, output_size: Many, kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1
 ) -> Tensor:
-    """Columns added where `unfold` took them from: (batch, channels · taps, windows) to (batch, channels,
-    *output_size).
+    """Add columns at the positions `unfold` took them from.
+
+    (batch, channels · taps, windows) to (batch, channels, *output_size).
 
     >>> fold([[[1.0, 2.0], [3.0, 4.0]]], (2, 2), (2, 1)).tolist()
     [[[[1.0, 2.0], [3.0, 4.0]]]]
@@ -358,14 +364,13 @@ def fold(
 
 
 PADDED = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-"""PyTorch's modes of padding, and NumPy's."""
+"""PyTorch's modes of padding, with NumPy's names for them."""
 
 
 def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Any:
-    """``x`` with more elements around it, as in PyTorch: ``pad`` has a pair (before, after) for the last axis, then the
-    one before it, and so on; negative numbers crop.
+    """``x`` padded as in PyTorch: ``pad`` has a pair (before, after) for the last axis, the one before it, and so on.
 
-    ``mode``: ``"constant"`` (of ``value``), ``"reflect"``, ``"replicate"`` or ``"circular"``.
+    Negative numbers crop. ``mode``: ``"constant"`` (of ``value``), ``"reflect"``, ``"replicate"`` or ``"circular"``.
 
     >>> pad([1.0, 2.0, 3.0], (2, 1), "reflect")
     Tensor([3.0, 2.0, 1.0, 2.0, 3.0, 2.0])
@@ -403,11 +408,10 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool = False,
 ) -> Any:
-    """``x`` (batch, channels, *space) resampled to ``size``, or by ``scale_factor``.
+    """Resample ``x`` (batch, channels, *space) to ``size``, or by ``scale_factor``.
 
-    ``mode``: ``"nearest"``, or ``"linear"`` (also called ``"bilinear"``, ``"trilinear"``): each new element from its
-    two neighbours along each axis. ``align_corners``: the first and the last elements stay where they are, as in
-    PyTorch.
+    ``mode``: ``"nearest"``, or ``"linear"`` (also called ``"bilinear"``, ``"trilinear"``): interpolate between the two
+    neighbours along each axis. ``align_corners``: map the first and the last elements onto each other, as in PyTorch.
 
     >>> interpolate([[[1.0, 3.0]]], 4, mode="linear").tolist()
     [[[1.0, 1.5, 2.5, 3.0]]]
@@ -428,7 +432,7 @@ def interpolate(
         factors = [number(factor, "scale_factor") for factor in given]
         if len(factors) != axes:
             raise DomainError(
-                f"scale_factor is one number, or one for each of the {axes} axes of space; it was given {given!r}."
+                f"scale_factor is one number, or one for each of the {axes} spatial axes; it was given {given!r}."
             )
         sizes = per_axis(tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)), axes, "size")
         steps = [1 / factor for factor in factors]
@@ -438,19 +442,19 @@ def interpolate(
         n = x.shape[axis]
         new = NUMPY.arange(m, dtype="float64")
         if mode == "nearest":
-            x = take(x, _index(NUMPY.minimum(NUMPY.floor(new * step), n - 1), x), axis=axis)
+            x = _take(x, NUMPY.minimum(NUMPY.floor(new * step), n - 1), axis)
             continue
-        if m == n:  # as in PyTorch, also where a factor would move the places
+        if m == n:  # as in PyTorch, even if a factor would move the sampling points
             continue
         places = (
             new * ((n - 1) / (m - 1) if m > 1 else 0.0) if align_corners else NUMPY.maximum((new + 0.5) * step - 0.5, 0)
         )
         low = NUMPY.minimum(NUMPY.floor(places), n - 1)
         share = asarray((places - low).reshape(m, *(1,) * (x.ndim - 1 - axis)), dtype=x.dtype, device=x.device)
-        left, right = (take(x, _index(i, x), axis=axis) for i in (low, NUMPY.minimum(low + 1, n - 1)))
+        left, right = (_take(x, i, axis) for i in (low, NUMPY.minimum(low + 1, n - 1)))
         x = left + (right - left) * share
     return x
 
 
-def _index(places: Any, x: Tensor) -> Tensor:
-    return asarray(places.astype("int64"), device=x.device)
+def _take(x: Tensor, index: Any, axis: int) -> Tensor:
+    return take(x, asarray(NUMPY.asarray(index, dtype="int64"), device=x.device), axis=axis)

@@ -15,7 +15,7 @@ from autograd.common.validation import whole
 from autograd.errors import DomainError
 from nn.init import generator
 from nn.models.vision import of_depth
-from nn.modules.activation import ACTIVATIONS, ReLU
+from nn.modules.activation import ReLU, activation_layer
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
@@ -27,9 +27,9 @@ from nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 
 class LeNet5(PlainModule):
-    """Two convolutions, each followed by a pooling, and three fully connected layers.
+    """Two convolutions, each followed by a pooling, and three fully connected layers: 61,706 parameters by default.
 
-    ``size``: the height and width of the images, from 14 on. ``activation``: a name as `nn.MLP` takes it. Input
+    ``size``: the height and width of the images, at least 14. ``activation``: a name as `nn.MLP` takes it. Input
     ``(batch, channels, size, size)``, output logits ``(batch, classes)``. The second convolution sees all six maps, as
     is usual today.
     """
@@ -46,11 +46,9 @@ class LeNet5(PlainModule):
     ) -> None:
         if whole(size, "size") < 14:
             raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
-        if activation not in tuple(ACTIVATIONS):
-            raise DomainError(f"LeNet5 has no activation {activation!r}: choose {', '.join(ACTIVATIONS)}.")
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
         self.classes, self.channels, self.size, self.activation = classes, channels, size, activation
-        act, side = ACTIVATIONS[activation], (size // 2 - 4) // 2
+        act, side = activation_layer(activation), (size // 2 - 4) // 2
         self.features = Sequential(
             Conv2d(channels, 6, 5, padding=2, **made), act(), AvgPool2d(2),
             Conv2d(6, 16, 5, **made), act(), AvgPool2d(2),
@@ -65,16 +63,11 @@ class LeNet5(PlainModule):
         return self.classifier(self.flatten(self.features(x)))
 
 
-def lenet5(classes: int = 10, **options: Any) -> LeNet5:
-    """`LeNet5`: 61,706 parameters for ten classes and images of 28×28.
-
-    ``options``: ``channels``, ``size``, ``activation``, ``seed``, ``dtype``.
-    """
-    return LeNet5(classes, **options)
+lenet5 = LeNet5
 
 
 class FeatureClassifier(PlainModule):
-    """Base of networks with ``features`` of an image, which a ``classifier`` sees averaged to one size."""
+    """Base of networks that pool the ``features`` of an image to one size and classify them."""
 
     features: Callable[..., Any]
     avgpool: Callable[..., Any]
@@ -87,9 +80,10 @@ class FeatureClassifier(PlainModule):
 
 
 class AlexNet(FeatureClassifier):
-    """Five convolutions and three fully connected layers, with the parameters' names of torchvision.
+    """Five convolutions and three fully connected layers: 61,100,840 parameters for 1000 classes.
 
-    Input ``(batch, channels, 224, 224)``, or with ``small`` any size from 16 on; output logits ``(batch, classes)``.
+    Input ``(batch, channels, 224, 224)``, or with ``small``, a 3×3 stem, any size of at least 16; output logits
+    ``(batch, classes)``. Parameters are named as torchvision's.
     """
 
     def __init__(
@@ -123,16 +117,11 @@ class AlexNet(FeatureClassifier):
         )  # fmt: skip
 
 
-def alexnet(classes: int = 1000, **options: Any) -> AlexNet:
-    """`AlexNet`: 61,100,840 parameters for 1000 classes.
-
-    ``options``: ``channels``, ``small`` (a 3×3 stem, for images from 16×16 on), ``dropout``, ``seed``, ``dtype``.
-    """
-    return AlexNet(classes, **options)
+alexnet = AlexNet
 
 
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-"""How many convolutions each of the five stages has, by the number of layers with weights."""
+"""Convolutions in each of the five stages, by depth, the number of layers with weights."""
 
 WIDTHS = 64, 128, 256, 512, 512
 
@@ -185,7 +174,7 @@ class VGG(FeatureClassifier):
         )  # fmt: skip
 
 
-OPTIONS = "``channels``, ``batch_norm``, ``small`` (for images from 16×16 on), ``dropout``, ``seed``, ``dtype``"
+OPTIONS = "``channels``, ``batch_norm``, ``small`` (for images of at least 16×16), ``dropout``, ``seed``, ``dtype``"
 
 vgg11 = of_depth(VGG, 11, "132,863,336", OPTIONS)
 vgg13 = of_depth(VGG, 13, "133,047,848", OPTIONS)

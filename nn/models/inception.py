@@ -64,7 +64,7 @@ class Inception(Module):
 
 
 class InceptionAux(Module):
-    """An auxiliary classifier in the middle of the network, which brings gradients to its early layers."""
+    """An auxiliary classifier in the middle of the network, for larger gradients in its early layers."""
 
     def __init__(self, inputs: int, classes: int, dropout: float, made: dict[str, Any]) -> None:
         self.pool = AdaptiveAvgPool2d(4)
@@ -97,9 +97,10 @@ INCEPTIONS: dict[str, tuple[int, ...]] = {
 class GoogLeNet(PlainModule):
     """Nine inception modules between a stem and one linear layer, with two auxiliary heads.
 
-    ``aux``: with the auxiliary heads; while training the result is then `Heads`, else logits. ``small``: a 3×3 stem
-    without pooling, for images from 16×16 on. Input ``(batch, channels, height, width)``, logits ``(batch, classes)``.
-    Parameters are named as torchvision's.
+    13,004,888 parameters for 1000 classes, 6,624,904 with ``aux=False``. ``aux``: with the auxiliary heads; while
+    training the result is then `Heads`, else logits. ``small``: a 3×3 stem without pooling, for images of at least
+    16×16. Input ``(batch, channels, height, width)``, logits ``(batch, classes)``. Parameters are named as
+    torchvision's.
     """
 
     def __init__(
@@ -155,10 +156,4 @@ class GoogLeNet(PlainModule):
         return given and given | {"dropout": self.dropout.p}
 
 
-def googlenet(classes: int = 1000, **options: Any) -> GoogLeNet:
-    """`GoogLeNet`: 13,004,888 parameters for 1000 classes, 6,624,904 with ``aux=False``.
-
-    ``options``: ``channels``, ``aux``, ``small`` (a 3×3 stem, for images from 16×16 on), ``dropout``, ``seed``,
-    ``dtype``.
-    """
-    return GoogLeNet(classes, **options)
+googlenet = GoogLeNet

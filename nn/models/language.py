@@ -1,4 +1,4 @@
-"""Language models, which write texts one symbol after the other, and the recurrent one."""
+"""Language models, which generate text symbol by symbol, and the recurrent one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from nn.modules.module import PlainModule
 
 
 class LanguageModel(PlainModule):
-    """A module that gives, at each place of a text, the logits of the symbol that comes next."""
+    """Base of language models: at each position of a text they give the logits of the next symbol."""
 
     symbols: int
 
     def _next(self, tokens: Any, state: Any) -> tuple[Any, Any]:
-        """Logits (batch, symbols) behind ``tokens`` (batch, length), and the state to go on with; it begins as None."""
+        """Logits (batch, symbols) of the symbol after ``tokens`` (batch, length), and the next state."""
         raise NotImplementedError(f"{type(self).__name__} defines no _next(tokens, state).")
 
     def sample(
         self, count: int = 1, *, start: Any = (0,), length: int = 100, temperature: float = 1.0, seed: Any = None
     ) -> list[list[int]]:
-        """``count`` texts that the model writes behind ``start``, as lists of symbols, drawn one after the other.
+        """Draw ``count`` continuations of ``start`` from the model, as lists of symbols.
 
-        A text ends at the symbol 0, which is left out, or after ``length`` symbols. ``temperature``: the divisor of the
-        logits: below 1 likely symbols become likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
+        A text ends before the symbol 0, or after ``length`` symbols. ``temperature`` divides the logits: below 1 it
+        makes likely symbols likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
 
         >>> import nn
         >>> nn.models.char_rnn(3, hidden=4, seed=0).sample(2, length=5, seed=0)
@@ -64,11 +64,11 @@ class LanguageModel(PlainModule):
 
 
 class CharRNN(LanguageModel):
-    """A language model: at each place of a text the logits of the symbol that comes next.
+    """A recurrent language model: the logits of the next symbol at each position of a text.
 
-    Input: integers (batch, length) from 0 to symbols - 1. Output: logits (batch, length, symbols), and the state behind
-    the last place, from which the next piece of text can go on. ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``, with
-    ``num_layers`` layers of ``hidden`` units behind an embedding of ``embedding_dim``.
+    Input: integers (batch, length) from 0 to symbols - 1. Output: logits (batch, length, symbols), and the state after
+    the last position, to pass with the next piece of text. ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``, with
+    ``num_layers`` layers of ``hidden`` units after an embedding of ``embedding_dim``.
 
     >>> import nn
     >>> model = nn.models.char_rnn(27, hidden=16, seed=0)
@@ -110,9 +110,4 @@ class CharRNN(LanguageModel):
         return logits[:, -1], state
 
 
-def char_rnn(symbols: int, kind: str = "lstm", **options: Any) -> CharRNN:
-    """`CharRNN`: a recurrent language model over so many symbols.
-
-    ``options``: ``embedding_dim``, ``hidden``, ``num_layers``, ``dropout``, ``seed``, ``dtype``.
-    """
-    return CharRNN(symbols, kind, **options)
+char_rnn = CharRNN

@@ -11,7 +11,7 @@ from autograd import Tensor
 from autograd.common.validation import whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn import init as initialisers
-from nn.modules.activation import ACTIVATIONS
+from nn.modules.activation import activation_layer
 from nn.modules.containers import Sequential
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear
@@ -31,8 +31,8 @@ class MLP(PlainModule):
         output: activation after the last layer. None by default, so that the outputs are logits for
             `nn.functional.cross_entropy`, which applies softmax itself.
         seed: an integer, a NumPy Generator, or ``None`` for fresh entropy; draws the weights, then the dropout masks.
-        init: how weights start, a name in `nn.init` or a function. By default Glorot's uniform with the activation's
-            gain for sigmoid and tanh, He's uniform for the others. Biases start at 0.
+        init: initialiser of the weights, a name in `nn.init` or a function. By default Glorot's uniform with the
+            activation's gain for sigmoid and tanh, He's uniform for the others. Biases start at 0.
         norm: ``"layer"`` or ``"batch"``: a `LayerNorm` or `BatchNorm1d` before every hidden activation.
         dropout: probability of a `Dropout` after every hidden activation.
 
@@ -68,20 +68,20 @@ class MLP(PlainModule):
         self.sizes = tuple(whole(n, f"sizes[{i}]") for i, n in enumerate(sizes))
         if len(self.sizes) < 2:
             raise ShapeError(f"MLP needs at least the sizes of its input and output; it was given {list(self.sizes)}.")
-        for name in (activation, *([output] if output else [])):
-            if not isinstance(name, str) or name not in ACTIVATIONS:
-                raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
+        act, last = activation_layer(activation), activation_layer(output) if output else None
         if norm is not None and (not isinstance(norm, str) or norm not in NORMS):
             raise DomainError(f"norm {norm!r} is unknown: choose one of {', '.join(NORMS)}, or None.")
         self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
         rng = initialisers.generator(seed)
-        init = init or _default_init(activation)
+        if init is None and activation in ("sigmoid", "tanh"):
+            init = partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))
+        init = init or initialisers.kaiming_uniform_
         layers: list[Module] = []
         for inputs, outputs in pairwise(self.sizes):
             hidden = [NORMS[norm](outputs, dtype=dtype, device=device)] if norm else []
-            hidden += [ACTIVATIONS[activation](), *([Dropout(dropout, seed=rng)] if dropout else [])]
+            hidden += [act(), *([Dropout(dropout, seed=rng)] if dropout else [])]
             layers += [Linear(inputs, outputs, seed=rng, init=init, dtype=dtype, device=device), *hidden]
-        layers[-len(hidden) :] = [ACTIVATIONS[output]()] if output else []
+        layers[-len(hidden) :] = [last()] if last else []
         self.layers = Sequential(*layers)
 
     def forward(self, x: Any) -> Tensor:
@@ -102,9 +102,3 @@ class MLP(PlainModule):
 
     def __getitem__(self, index: int | slice) -> Module:
         return self.layers[index]
-
-
-def _default_init(activation: str) -> Callable[..., Any]:
-    if activation in ("sigmoid", "tanh"):
-        return partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))
-    return initialisers.kaiming_uniform_

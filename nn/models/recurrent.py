@@ -18,11 +18,11 @@ KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 class RowRecurrent(PlainModule):
-    """A classifier that reads a picture row by row, and tells its class from what it has kept at the end.
+    """A classifier that reads a picture row by row, and classifies it by the last state.
 
-    ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the length of the state;
-    each of ``num_layers`` layers has one. Input: pictures (batch, height · width), or with axes of length 1 and space,
-    such as (batch, 1, height, width). Output: logits (batch, classes).
+    ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the size of the
+    state of each of ``num_layers`` layers. Input: pictures of ``size``, (batch, height · width), or of a shape such as
+    (batch, 1, height, width). Output: logits (batch, classes).
 
     >>> import numpy as np
     >>> import nn
@@ -56,7 +56,7 @@ class RowRecurrent(PlainModule):
 
 
 def rows_of(model: Any, x: Any) -> Any:
-    """Pictures, of as many pixels as ``model.size`` says, as sequences of rows: (batch, height, width)."""
+    """Pictures of ``model.size`` as sequences of rows: (batch, height, width)."""
     x = asarray(x)
     height, width = model.size
     if x.ndim < 2 or x.size != x.shape[0] * height * width:

@@ -62,7 +62,7 @@ class Bottleneck(Module):
 
 
 def _shortcut(inputs: int, outputs: int, stride: int, made: dict[str, Any]) -> Sequential | None:
-    """A 1×1 convolution where the block changes the shape, else ``None``: the input itself is added."""
+    """A 1×1 convolution if the block changes the shape, else ``None``: the input itself is added."""
     if stride == 1 and inputs == outputs:
         return None
     return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False, **made), BatchNorm2d(outputs, dtype=made["dtype"]))
@@ -81,8 +81,8 @@ LAYERS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
 class ResNet(PlainModule):
     """A stem, four stages of residual blocks, and one linear layer on the mean over space.
 
-    ``depth``: 18, 34, 50, 101 or 152. ``small``: a 3×3 stem without pooling, for images from 16×16 on. Input ``(batch,
-    channels, height, width)``, output logits ``(batch, classes)``. The stride of a bottleneck is on its 3×3
+    ``depth``: 18, 34, 50, 101 or 152. ``small``: a 3×3 stem without pooling, for images of at least 16×16. Input
+    ``(batch, channels, height, width)``, output logits ``(batch, classes)``. The stride of a bottleneck is on its 3×3
     convolution, and parameters are named as torchvision's.
     """
 
@@ -125,7 +125,7 @@ class ResNet(PlainModule):
         return self.fc(self.flatten(self.avgpool(x)))
 
 
-OPTIONS = "``channels``, ``small`` (a 3×3 stem, for images from 16×16 on), ``seed``, ``dtype``"
+OPTIONS = "``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``"
 
 resnet18 = of_depth(ResNet, 18, "11,689,512", OPTIONS)
 resnet34 = of_depth(ResNet, 34, "21,797,672", OPTIONS)

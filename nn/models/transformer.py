@@ -51,10 +51,10 @@ class _Transformer(PlainModule):
 
 
 class CharTransformer(LanguageModel, _Transformer):
-    """A language model: at each place of a text the logits of the symbol that comes next.
+    """A language model: the logits of the next symbol at each position of a text.
 
     Input: integers (batch, length) from 0 to symbols - 1, of a length up to ``max_len``. Output: (batch, length,
-    symbols). A place sees itself and those before it. ``d_model``: features of each place, ``nhead`` heads,
+    symbols). A position attends to itself and those before it. ``d_model``: features of each position, ``nhead`` heads,
     ``num_layers`` layers with ``dim_feedforward`` hidden neurons.
 
     >>> import nn
@@ -86,17 +86,20 @@ class CharTransformer(LanguageModel, _Transformer):
         return self.head(self._encoded(self.embedding(tokens), is_causal=True))
 
     def _next(self, tokens: Any, state: Any) -> tuple[Any, Any]:
-        """It sees the last ``max_len`` symbols of the text, which are the state."""
+        """The state is the text so far, its last ``max_len`` symbols."""
         text = tokens if state is None else NUMPY.concat([state, tokens], axis=1)
         text = text[:, -self.max_len :]
         return self(text)[:, -1], text
 
 
+char_transformer = CharTransformer
+
+
 class RowTransformer(_Transformer):
     """A classifier that reads a picture as a sequence of its rows.
 
-    ``size``: (height, width). Input: pictures (batch, height · width), or with axes of length 1 and space, such as
-    (batch, 1, height, width). Output: logits (batch, classes), from the mean over the rows.
+    ``size``: (height, width). Input: pictures (batch, height · width), or of a shape such as (batch, 1, height, width).
+    Output: logits (batch, classes), from the mean over the rows.
 
     >>> import numpy as np
     >>> import nn
@@ -125,12 +128,3 @@ class RowTransformer(_Transformer):
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""
         return self.head(self._encoded(self.rows(rows_of(self, x)), is_causal=False).mean(1))
-
-
-def char_transformer(symbols: int, **options: Any) -> CharTransformer:
-    """`CharTransformer`: a language model over so many symbols.
-
-    ``options``: ``d_model``, ``nhead``, ``num_layers``, ``dim_feedforward``, ``max_len``, ``dropout``, ``seed``,
-    ``dtype``.
-    """
-    return CharTransformer(symbols, **options)

@@ -1,4 +1,4 @@
-"""Parts that networks for images share."""
+"""Parts shared by networks for images."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def stem(small: bool) -> dict[str, Any]:
-    """The first convolution's window: 7×7 with stride 2, or for a ``small`` image 3×3."""
+    """The window of the first convolution: 7×7 with stride 2, or 3×3 for ``small`` images."""
     return {"kernel_size": 3, "padding": 1} if small else {"kernel_size": 7, "stride": 2, "padding": 3}
 
 
 def of_depth(network: Callable[..., Any], depth: int, parameters: str, options: str) -> Callable[..., Any]:
-    """A function that builds ``network`` with so many layers; ``options`` go into its docstring."""
+    """A function that builds ``network`` with ``depth`` layers; ``options`` are for its docstring."""
 
     def build(classes: int = 1000, **options: Any) -> Any:
         return network(depth, classes, **options)

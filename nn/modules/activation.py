@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor
+from autograd.errors import DomainError
 from nn import functional as F
 from nn.modules.module import Module, PlainModule
 
@@ -72,3 +73,10 @@ ACTIVATIONS: dict[str, Callable[[], Module]] = {
     "softmax": Softmax,
 }
 """Activation layers by the names that `nn.MLP` takes."""
+
+
+def activation_layer(name: Any) -> Callable[[], Module]:
+    """The activation layer of that name. Raises `DomainError` if there is none."""
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]

@@ -13,7 +13,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 from nn import functional as F
 from nn import init as initialisers
 from nn.functional.attention import attention_weights
-from nn.modules.activation import ACTIVATIONS
+from nn.modules.activation import activation_layer
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear
 from nn.modules.module import Module, Parameter, as_floating
@@ -21,7 +21,7 @@ from nn.modules.normalization import LayerNorm
 
 
 class MultiheadAttention(Module):
-    """Attention by ``num_heads`` heads, each of which sees its own ``embed_dim / num_heads`` features.
+    """Attention with ``num_heads`` heads of ``embed_dim / num_heads`` features each.
 
     Parameters have PyTorch's names: ``in_proj_weight`` (3·embed_dim, embed_dim) projects query, key and value, or
     ``q_proj_weight``, ``k_proj_weight`` and ``v_proj_weight`` where ``kdim`` or ``vdim``, the features of key and
@@ -90,8 +90,9 @@ class MultiheadAttention(Module):
 
         ``query``: ``(length, batch, embed_dim)``, ``key`` and ``value``: ``(keys, batch, kdim)`` and ``(keys, batch,
         vdim)``; with ``batch_first`` the batch comes first, and all may be without it. Masks are as in PyTorch: true
-        where a query may *not* look, or numbers to add. ``key_padding_mask``: ``(batch, keys)``. ``attn_mask``:
-        ``(length, keys)`` or ``(batch · num_heads, length, keys)``. ``is_causal``: query i looks at the keys 0 to i.
+        where a query may *not* attend to a key, or numbers to add. ``key_padding_mask``: ``(batch, keys)``.
+        ``attn_mask``: ``(length, keys)`` or ``(batch · num_heads, length, keys)``. ``is_causal``: query i attends to
+        the keys 0 to i.
         The weights are ``(batch, length, keys)``, the mean over the heads, or with ``average_attn_weights=False``
         ``(batch, num_heads, length, keys)``; ``None`` unless ``need_weights``. Dropout applies to them.
         """
@@ -169,7 +170,7 @@ class MultiheadAttention(Module):
     def _mask(
         self, padding: Any, attn_mask: Any, is_causal: bool, sizes: tuple[int, int, int], single: bool
     ) -> Tensor | None:
-        """One mask of PyTorch's two and the causal one, as `nn.functional.scaled_dot_product_attention` takes it."""
+        """PyTorch's two masks and the causal one as one for `nn.functional.scaled_dot_product_attention`."""
         n, length, keys = sizes
         parts: list[Tensor] = []
         if padding is not None:
@@ -203,18 +204,20 @@ def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
     if mask.shape not in shapes:
         raise ShapeError(f"{name} is {mask.shape}: give {' or '.join(map(str, shapes))}.")
     if mask.dtype != bool and mask.dtype.kind != "f":
-        raise DTypeError(f"{name} is {mask.dtype}: give booleans, true where a query may not look, or numbers to add.")
+        raise DTypeError(
+            f"{name} is {mask.dtype}: give booleans, true where a query may not attend to a key, or numbers to add."
+        )
     return mask
 
 
 class TransformerEncoderLayer(Module):
     """Self-attention and two fully connected layers, each added to its input, with normalisation and dropout.
 
-    ``d_model``: features of each place of a sequence. ``nhead``: number of heads. ``dim_feedforward``: neurons of the
-    hidden layer. ``activation``: a name as `nn.MLP` takes it. ``norm_first``: normalise before each of the two parts,
-    instead of after the sum. ``batch_first``: whether sequences are ``(batch, length, d_model)``, instead of ``(length,
-    batch, d_model)``. Parameters have PyTorch's names. A. Vaswani et al., "Attention is all you need", NeurIPS 2017;
-    R. Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
+    ``d_model``: features of each position of a sequence. ``nhead``: number of heads. ``dim_feedforward``: neurons of
+    the hidden layer. ``activation``: a name as `nn.MLP` takes it. ``norm_first``: normalise before each of the two
+    parts, instead of after the sum. ``batch_first``: whether sequences are ``(batch, length, d_model)``, instead of
+    ``(length, batch, d_model)``. Parameters have PyTorch's names. A. Vaswani et al., "Attention is all you need",
+    NeurIPS 2017; R. Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
 
     >>> import numpy as np
     >>> import nn
@@ -239,8 +242,6 @@ class TransformerEncoderLayer(Module):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        if not isinstance(activation, str) or activation not in ACTIVATIONS:
-            raise DomainError(f"activation {activation!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
         draw = initialisers.generator(seed)
         made: dict[str, Any] = {"dtype": dtype, "device": device}
         self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
@@ -249,7 +250,7 @@ class TransformerEncoderLayer(Module):
             raise DomainError(f"TransformerEncoderLayer: nhead = {nhead} does not divide d_model = {d_model}.")
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, seed=draw, **made)
         self.linear1 = Linear(d_model, dim_feedforward, bias, seed=draw, **made)
-        self.act = ACTIVATIONS[activation]()
+        self.act = activation_layer(activation)()
         self.dropout = Dropout(dropout, seed=draw)
         self.linear2 = Linear(dim_feedforward, d_model, bias, seed=draw, **made)
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
@@ -259,8 +260,9 @@ class TransformerEncoderLayer(Module):
     def forward(
         self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
     ) -> Tensor:
-        """``(length, batch, d_model)``, or as ``batch_first`` has it, to the same shape; masks as in
-        `MultiheadAttention`.
+        """``(length, batch, d_model)``, or ``(batch, length, d_model)``, to the same shape.
+
+        Masks are those of `MultiheadAttention`.
         """
         x = asarray(as_floating(src, self.linear1.weight))
 

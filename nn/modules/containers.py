@@ -48,7 +48,7 @@ class Sequential(Module):
         setattr(self, name, module)
 
     def forward(self, x: Any) -> Tensor:
-        """Apply every module in order."""
+        """Apply the modules in order."""
         for layer in vars(self).values():
             if isinstance(layer, Module):  # `children()` would search for hidden modules at every call
                 x = layer(x)
@@ -92,7 +92,7 @@ class Sequential(Module):
 
 
 class ModuleList(Sequential):
-    """A list of modules that finds their parameters; `forward` is left to the module that holds it.
+    """A list of modules whose parameters are found; the module that holds it calls them.
 
     >>> import nn
     >>> heads = nn.ModuleList([nn.Linear(2, 3), nn.Linear(2, 1)])
@@ -109,7 +109,7 @@ class ModuleList(Sequential):
 
 
 class ModuleDict(Sequential):
-    """A dict of modules that finds their parameters; `forward` is left to the module that holds it.
+    """A dict of modules whose parameters are found; the module that holds it calls them.
 
     >>> import nn
     >>> branches = nn.ModuleDict({"mean": nn.Linear(2, 1), "variance": nn.Linear(2, 1)})
@@ -145,8 +145,7 @@ class ModuleDict(Sequential):
 class Residual(Module):
     """``x + body(x)``, or ``shortcut(x) + body(x)`` where the body changes the shape.
 
-    The sum gives gradients a direct way past the body (He and others, "Deep residual learning for image recognition",
-    2016).
+    Through the sum, gradients bypass the body. K. He et al., "Deep residual learning for image recognition", 2016.
 
     >>> import nn
     >>> nn.Residual(nn.Linear(2, 2))([[1.0, 2.0]]).shape

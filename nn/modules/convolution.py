@@ -1,4 +1,4 @@
-"""Convolutions and transposed convolutions over one, two and three axes of space."""
+"""Convolutions and transposed convolutions over one, two and three spatial axes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Many = int | Sequence[int]
 
 
 class _Conv(PlainModule):
-    """A convolution over ``axes`` axes of space; see `Conv2d`."""
+    """A convolution over ``axes`` spatial axes; see `Conv2d`."""
 
     axes: ClassVar[int]
     functions: ClassVar[tuple[Callable[..., Tensor], ...]] = spatial.conv1d, spatial.conv2d, spatial.conv3d
@@ -74,19 +74,19 @@ class _Conv(PlainModule):
         return self.functions[self.axes - 1](as_floating(x, self.weight), self.weight, self.bias, *options)
 
     def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments, one number for all axes where it is the same."""
+        """The constructor's arguments, with one number for equal numbers of all axes."""
         given = super().arguments()
         return given and {name: spatial.plain(value) for name, value in given.items()}
 
 
 class Conv1d(_Conv):
-    """A layer of convolutions over one axis of space; see `Conv2d`."""
+    """A convolution over one spatial axis; see `Conv2d`."""
 
     axes = 1
 
 
 class Conv2d(_Conv):
-    """A layer of convolutions: every output channel is a weighted sum over a window that slides over all inputs.
+    """A convolution: each output channel is a weighted sum over a window that slides over the input.
 
     ``weight``: ``(out_channels, in_channels / groups, *kernel_size)``, ``bias``: ``(out_channels,)`` or ``None``. Input
     ``(batch, in_channels, *space)``, output ``(batch, out_channels, *space)``. ``kernel_size``, ``stride``,
@@ -107,17 +107,17 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """A layer of convolutions over three axes of space; see `Conv2d`."""
+    """A convolution over three spatial axes; see `Conv2d`."""
 
     axes = 3
 
 
 class _ConvTranspose(_Conv):
-    """A layer of transposed convolutions, which undo the change of size of a convolution with the same parameters.
+    """A transposed convolution, which undoes the change of size of a convolution with the same arguments.
 
     ``weight``: ``(in_channels, out_channels / groups, *kernel_size)``, ``bias``: ``(out_channels,)`` or ``None``. Input
-    ``(batch, in_channels, *space)``, output ``(batch, out_channels, *space)``. ``output_padding`` chooses among the
-    sizes that a convolution takes to that of the input. Weights start from ``init``, biases from 0.
+    ``(batch, in_channels, *space)``, output ``(batch, out_channels, *space)``. ``output_padding`` is added to
+    the end of each axis of the output. Weights start from ``init``, biases from 0.
     """
 
     functions = spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d
@@ -151,18 +151,18 @@ class _ConvTranspose(_Conv):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """A layer of transposed convolutions over one axis of space."""
+    """A transposed convolution over one spatial axis."""
 
     axes = 1
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """A layer of transposed convolutions over two axes of space."""
+    """A transposed convolution over two spatial axes."""
 
     axes = 2
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """A layer of transposed convolutions over three axes of space."""
+    """A transposed convolution over three spatial axes."""
 
     axes = 3

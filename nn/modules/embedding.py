@@ -1,4 +1,4 @@
-"""Vectors for integers, and for positions."""
+"""Embeddings of integers and of positions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nn.modules.module import Parameter, PlainModule, as_floating
 
 
 class Embedding(PlainModule):
-    """A row of ``weight`` for each integer: ``(…)`` from 0 to num_embeddings - 1 become ``(…, embedding_dim)``.
+    """A row of ``weight`` for each integer from 0 to num_embeddings - 1: ``(…)`` to ``(…, embedding_dim)``.
 
     ``weight``: ``(num_embeddings, embedding_dim)``, drawn by ``init``, by default from the normal distribution. The row
     ``padding_idx`` starts at 0 and gets no gradient. ``seed``: an integer, a NumPy Generator, or ``None`` for fresh
@@ -58,10 +58,10 @@ class Embedding(PlainModule):
 class PositionalEncoding(PlainModule):
     """Add sines and cosines of the position: ``(…, length, d_model)`` to the same shape.
 
-    Position p gets ``sin(p / 10000^(2i / d_model))`` and the cosine of that at its features 2i and 2i + 1, so that
-    attention, which does not see order, can tell places apart. They are the buffer ``pe``, ``(max_len, d_model)``. A.
-    Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.5. Raises `autograd.errors.ShapeError` for
-    sequences longer than ``max_len``.
+    Features 2i and 2i + 1 of position p get the sine and the cosine of ``p / 10000^(2i / d_model)``, as attention
+    ignores the order of its inputs. They are the buffer ``pe``, ``(max_len, d_model)``. A. Vaswani et al., "Attention
+    is all you need", NeurIPS 2017, section 3.5. Raises `autograd.errors.ShapeError` for sequences longer than
+    ``max_len``.
 
     >>> import nn
     >>> nn.PositionalEncoding(2, max_len=3)([[0.0, 0.0], [0.0, 0.0]])

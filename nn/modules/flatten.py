@@ -1,4 +1,4 @@
-"""Layers that change shapes alone."""
+"""Layers that only change shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nn.modules.module import PlainModule
 
 
 class Flatten(PlainModule):
-    """Flatten each sample of a batch to one row, as a `Linear` takes images."""
+    """Flatten each sample of a batch to one row, for instance before a `Linear` layer."""
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, …)`` to ``(batch, product of the other lengths)``."""
@@ -24,7 +24,7 @@ class Flatten(PlainModule):
 
 
 class Unflatten(PlainModule):
-    """Give axis ``dim`` the lengths ``unflattened_size``, as a convolution takes images that are rows of pixels.
+    """Split axis ``dim`` into axes of ``unflattened_size``, for instance rows of pixels into images.
 
     >>> import nn
     >>> nn.Unflatten(1, (1, 2, 3))([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]).shape

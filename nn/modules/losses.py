@@ -10,7 +10,7 @@ from nn.modules.module import PlainModule
 
 
 class _Loss(PlainModule):
-    """Base of the losses. A loss is not part of a network, so its operations carry no scope of their own."""
+    """Base of the losses. A loss is not part of a network, so calling it records no scope."""
 
     def __init__(self, reduction: str = "mean") -> None:
         self.reduction = reduction

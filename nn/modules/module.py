@@ -22,14 +22,14 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class HasForward(Protocol[P, R_co]):
-    """For type checkers: calling a module takes and returns what its ``forward`` does."""
+    """For type checkers: a call has the signature of ``forward``."""
 
     def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Compute the output."""
 
 
 class Parameter(Tensor):
-    """Trainable Tensor of a `Module`: assigned to an attribute of one, it is found, named, saved and moved with it.
+    """Trainable Tensor of a `Module`: assigned to an attribute, it is found, named, saved and moved with the module.
 
     ``data``: a number, nested lists or an array of any shape; copied. ``dtype``: float32 by default, as everywhere in
     ``nn`` (`autograd.Tensor` keeps NumPy's float64). ``name``: by default its path in the module. Raises
@@ -65,12 +65,12 @@ def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
 class Module:
     """Base of every layer and network: assign parameters and modules to attributes, and define ``forward``.
 
-    ``super().__init__()`` need not be called. Calling the module runs ``forward``; each operation recorded meanwhile
-    has the module's path and class in its ``node.scope``, by which pictures group.
+    ``super().__init__()`` need not be called. Calling the module runs ``forward``; operations recorded meanwhile have
+    the module's path and class in ``node.scope``, by which pictures group them.
 
     A `Parameter` without a name gets its path in the module (``layers.0.weight``), which changes when the module
-    becomes part of a larger one. A parameter or module shared by two places keeps the name of the first, and a name set
-    by hand stays. A plain Tensor is no parameter; one that requires grad is warned about, unless ``forward`` keeps it.
+    becomes part of a larger one. A shared parameter or module keeps its first name, and a name set by hand stays. A
+    plain Tensor is not a parameter; assigning one that requires grad warns, except in ``forward``.
 
     >>> import nn
     >>> class Net(nn.Module):
@@ -150,7 +150,7 @@ class Module:
             check_instance(value, Tensor, f"{type(self).__name__}.{name}", "a Tensor, as it is a buffer")
         elif type(value) is Tensor and value.requires_grad and value.node is None and not self._is_running():
             warnings.warn(
-                f"{type(self).__name__}.{name} is a Tensor that requires grad, and no parameter: parameters(), "
+                f"{type(self).__name__}.{name} is a Tensor that requires grad, and not a parameter: parameters(), "
                 "state_dict() and nn.save leave it out, so no optimizer trains it. Assign nn.Parameter(...) instead.",
                 stacklevel=2,
             )
@@ -159,7 +159,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     def _is_running(self) -> bool:
-        """Whether ``forward`` of this module, or of one that it is part of, runs: it may keep any Tensor."""
+        """Whether ``forward`` of this module, or of one that contains it, runs: it may store any Tensor."""
         return any(f"{self._path}.".startswith(f"{path}." if path else "") for path, _ in MODE.get().scope or ())
 
     def __delattr__(self, name: str) -> None:
@@ -211,7 +211,7 @@ class Module:
         return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Iterate over this module and all submodules with their paths, each once, containers before their content."""
+        """Iterate over this module and all submodules with their paths, each once, parents before children."""
         seen: set[int] = set()
         stack = [(prefix, self)]
         while stack:
@@ -281,10 +281,8 @@ class Module:
         mine = dict(self._named_state())
         counts = {name for name in state if str(name).endswith("num_batches_tracked")}  # by PyTorch's batch norms
         state = {name: value for name, value in state.items() if name in mine or name not in counts}
-        wrong: list[str] = []
-        if strict:
-            wrong += [f"{name!r} is missing" for name in mine if name not in state]
-            wrong += [f"{name!r} is unexpected" for name in state if name not in mine]
+        absent = [f"{name!r} is missing" for name in mine if name not in state] if strict else []
+        wrong = [f"{name!r} is unexpected" for name in state if name not in mine] if strict else []
         given: dict[str, Tensor] = {}
         for name, tensor in mine.items():
             if name in state:
@@ -297,13 +295,12 @@ class Module:
             for name, value in given.items()
             if value.shape != mine[name].shape
         ]
-        if wrong:
-            absent = [text for text in wrong if text.endswith("is missing")]
-            others = [text for text in wrong if not text.endswith("is missing")]
-            first = wrong if len(wrong) <= 8 else absent[: max(4, 8 - len(others))] + others[: max(4, 8 - len(absent))]
-            listed = first if len(first) == len(wrong) else [*first, f"and {len(wrong) - len(first)} more"]
+        if absent or wrong:
+            first = absent[: max(4, 8 - len(wrong))] + wrong[: max(4, 8 - len(absent))]
+            more = len(absent) + len(wrong) - len(first)
+            listed = "; ".join([*first, f"and {more} more"] if more else first)
             raise StateError(
-                f"{self._described()} can't load this state: {'; '.join(listed)}. Nothing was loaded. Build the "
+                f"{self._described()} can't load this state: {listed}. Nothing was loaded. Build the "
                 "module with the sizes it was saved with, or pass strict=False to ignore missing and unexpected names."
             )
         for name, value in given.items():
@@ -314,8 +311,7 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether the module is in training mode. Some layers, such as `Dropout`, compute differently in evaluation."""
-        tracer = TRACER.get()
-        if tracer is not None:
+        if (tracer := TRACER.get()) is not None:
             tracer.guard(self, "_training", self._training)
         return self._training
 
@@ -342,7 +338,7 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none: Literal[True] = True) -> None:
-        """Set the ``.grad`` of every parameter to ``None``; PyTorch's other way, zeros, is refused."""
+        """Set the ``.grad`` of every parameter to ``None``. Zeros, PyTorch's alternative, are not supported."""
         check_set_to_none(set_to_none)
         for p in self.parameters():
             p.grad = None
@@ -427,13 +423,10 @@ def check_set_to_none(set_to_none: Any) -> None:
 
 
 class PlainModule(Module):
-    """Module whose constructor arguments are its attributes of the same names, ``bias`` whether there is one."""
+    """Module whose constructor arguments are attributes of the same names; ``bias`` is whether there is one."""
 
     def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments, but for those that say how parameters start and where they are.
-
-        ``None`` for a subclass whose constructor takes others.
-        """
+        """The constructor's arguments without `MAKING`; ``None`` for a subclass that takes others."""
         names = [name for name in inspect.signature(type(self)).parameters if name not in MAKING]
         if not all(hasattr(self, name) for name in names):
             return None
@@ -444,11 +437,11 @@ class PlainModule(Module):
 
 
 MAKING = frozenset({"seed", "init", "dtype", "device"})
-"""Arguments of constructors that say how parameters are made, and are no part of a network's description."""
+"""Constructor arguments for the initial values, dtype and device of parameters: not part of the architecture."""
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:
-    """``x``, cast to the dtype of ``like`` if it holds integers or booleans, which would make the result float64."""
+    """``x``; integers and booleans, which would make the result float64, are cast to the dtype of ``like``."""
     if getattr(x, "requires_grad", False):
         return x  # it is floating
     dtype = getattr(x, "dtype", None)

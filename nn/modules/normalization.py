@@ -1,4 +1,4 @@
-"""Normalisation over the last axes, over groups of channels, over samples and over the batch."""
+"""Layer, RMS, group, batch and instance normalisation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nn import functional as F
 from nn.modules.module import Module, Parameter, PlainModule, as_floating
 
 Spaces = tuple[tuple[str, ...], ...]
-"""The names of the axes of space that a layer takes, for each number of axes."""
+"""The names of the spatial axes of each shape of input that a layer takes."""
 
 
 class LayerNorm(PlainModule):
@@ -49,7 +49,7 @@ class LayerNorm(PlainModule):
         return F.layer_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.bias, self.eps)
 
     def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments; without a weight there is no bias to speak of."""
+        """The constructor's arguments; ``bias`` at its default if there is no weight."""
         given = super().arguments()
         return given if self.elementwise_affine or given is None else given | {"bias": True}
 
@@ -88,7 +88,7 @@ class RMSNorm(PlainModule):
 class GroupNorm(PlainModule):
     """Normalise each group of channels of each sample to mean 0 and variance 1, then scale and shift each channel.
 
-    ``num_groups`` divides ``num_channels``, and neighbours make a group. Input and output ``(batch, num_channels, …)``.
+    ``num_groups`` divides ``num_channels``; neighbours form a group. Input and output ``(batch, num_channels, …)``.
     ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without ``affine``. ``eps`` is added to the variance.
     See `nn.functional.group_norm`. Raises `autograd.errors.DomainError` for groups that do not divide the channels.
 
@@ -124,7 +124,7 @@ class GroupNorm(PlainModule):
         return F.group_norm(as_floating(x, self.weight), self.num_groups, self.weight, self.bias, self.eps)
 
 
-class _OverChannels(PlainModule):
+class _ChannelNorm(PlainModule):
     """Base of batch and instance normalisation: parameters and running statistics of each channel."""
 
     running_mean: Tensor | None
@@ -156,12 +156,7 @@ class _OverChannels(PlainModule):
     def forward(self, x: Any) -> Tensor:
         """``(batch, num_features, …)`` to the same shape."""
         mean, var = self.running_mean, self.running_var
-        own = self.training or mean is None
-        return self.normalize(self._admitted(x), mean, var, self.weight, self.bias, own, self.momentum, self.eps)
-
-    def _admitted(self, x: Any) -> Any:
-        """``x``, floating, of as many axes as the layer takes."""
-        x = asarray(as_floating(x, self.weight if self.running_mean is None else self.running_mean))
+        x = asarray(as_floating(x, self.weight if mean is None else mean))
         if x.ndim not in (2 + len(space) for space in self.spaces):
             taken = " or ".join(f"({', '.join(('batch', 'num_features', *space))})" for space in self.spaces)
             raise ShapeError(f"{type(self).__name__} takes {taken}; it was given shape {x.shape}.")
@@ -169,10 +164,11 @@ class _OverChannels(PlainModule):
             raise ShapeError(
                 f"{self._described()} takes {self.num_features} channels, axis 1 of x; it was given shape {x.shape}."
             )
-        return x
+        own = self.training or mean is None
+        return self.normalize(x, mean, var, self.weight, self.bias, own, self.momentum, self.eps)
 
 
-class BatchNorm1d(_OverChannels):
+class BatchNorm1d(_ChannelNorm):
     """Normalise each feature over the batch to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
     Input and output ``(batch, num_features)`` or ``(batch, num_features, length)``. Evaluation uses the buffers
@@ -205,7 +201,7 @@ class BatchNorm3d(BatchNorm1d):
     spaces = (("depth", "height", "width"),)
 
 
-class InstanceNorm1d(_OverChannels):
+class InstanceNorm1d(_ChannelNorm):
     """Normalise each channel of each sample to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
     Input and output ``(batch, num_features, length)``. With ``track_running_stats`` there are the buffers
@@ -257,7 +253,7 @@ def _lengths(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
 def _weight_and_bias(
     shape: tuple[int, ...], weight: bool, bias: bool, dtype: Any, device: str | None
 ) -> tuple[Parameter | None, Parameter | None]:
-    """A weight of ones and a bias of zeros; ``None`` for each that is not wanted."""
+    """A weight of ones and a bias of zeros, or ``None``."""
     return (
         Parameter(ones(shape, dtype=dtype), dtype=dtype, device=device) if weight else None,
         Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device) if bias else None,

@@ -1,9 +1,9 @@
-"""Pooling over one, two and three axes of space, and other layers without weights for arrays with space."""
+"""Pooling over one, two and three spatial axes, and local response normalisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd import Tensor
 from nn.functional import spatial
@@ -12,14 +12,22 @@ from nn.modules.module import PlainModule
 Many = int | Sequence[int]
 
 
-class _MaxPool(PlainModule):
-    """The largest element of each window: ``(batch, channels, *space)`` to the same with less space.
+class _Pool(PlainModule):
+    """Base of the poolings: ``pool`` is the function of `nn.functional`."""
+
+    pool: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls, pool: Callable[..., Any] | None = None) -> None:
+        if pool is not None:
+            cls.pool = staticmethod(pool)
+
+
+class _MaxPool(_Pool):
+    """The largest element of each window.
 
     ``kernel_size``, ``stride`` (by default ``kernel_size``), ``padding``, ``dilation``: a number, or one for each axis.
-    ``ceil_mode``: a last window may reach over the end.
+    ``ceil_mode``: the last window may reach over the end.
     """
-
-    pool: Callable[..., Any]
 
     def __init__(
         self,
@@ -33,36 +41,29 @@ class _MaxPool(PlainModule):
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, channels, *space)`` to the same with less space."""
+        """``(batch, channels, *space)`` to ``(batch, channels, *smaller space)``."""
         return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)  # type: ignore[no-any-return]
 
 
-class MaxPool1d(_MaxPool):
-    """The largest element of each window, over one axis of space."""
-
-    pool = staticmethod(spatial.max_pool1d)
+class MaxPool1d(_MaxPool, pool=spatial.max_pool1d):
+    """The largest element of each window, over one spatial axis."""
 
 
-class MaxPool2d(_MaxPool):
-    """The largest element of each window, over two axes of space."""
-
-    pool = staticmethod(spatial.max_pool2d)
+class MaxPool2d(_MaxPool, pool=spatial.max_pool2d):
+    """The largest element of each window, over two spatial axes."""
 
 
-class MaxPool3d(_MaxPool):
-    """The largest element of each window, over three axes of space."""
-
-    pool = staticmethod(spatial.max_pool3d)
+class MaxPool3d(_MaxPool, pool=spatial.max_pool3d):
+    """The largest element of each window, over three spatial axes."""
 
 
-class _AvgPool(PlainModule):
-    """The mean of each window: ``(batch, channels, *space)`` to the same with less space.
+class _AvgPool(_Pool):
+    """The mean of each window.
 
     ``kernel_size``, ``stride`` (by default ``kernel_size``), ``padding``: a number, or one for each axis.
-    ``ceil_mode``: a last window may reach over the end. ``count_include_pad``: whether the zeros of the padding count.
+    ``ceil_mode``: the last window may reach over the end. ``count_include_pad``: whether the zeros of the padding
+    count.
     """
-
-    pool: Callable[..., Any]
 
     def __init__(
         self,
@@ -76,33 +77,24 @@ class _AvgPool(PlainModule):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, channels, *space)`` to the same with less space."""
+        """``(batch, channels, *space)`` to ``(batch, channels, *smaller space)``."""
         return self.pool(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)  # type: ignore[no-any-return]
 
 
-class AvgPool1d(_AvgPool):
-    """The mean of each window, over one axis of space."""
-
-    pool = staticmethod(spatial.avg_pool1d)
+class AvgPool1d(_AvgPool, pool=spatial.avg_pool1d):
+    """The mean of each window, over one spatial axis."""
 
 
-class AvgPool2d(_AvgPool):
-    """The mean of each window, over two axes of space."""
-
-    pool = staticmethod(spatial.avg_pool2d)
+class AvgPool2d(_AvgPool, pool=spatial.avg_pool2d):
+    """The mean of each window, over two spatial axes."""
 
 
-class AvgPool3d(_AvgPool):
-    """The mean of each window, over three axes of space."""
-
-    pool = staticmethod(spatial.avg_pool3d)
+class AvgPool3d(_AvgPool, pool=spatial.avg_pool3d):
+    """The mean of each window, over three spatial axes."""
 
 
-class _Adaptive(PlainModule):
-    """A pooling to ``output_size``, a number or one (``None`` keeps an axis) for each axis, whatever the input's size.
-    """
-
-    pool: Callable[..., Any]
+class _Adaptive(_Pool):
+    """A pooling to ``output_size``: a number, or one for each axis, ``None`` to keep it."""
 
     def __init__(self, output_size: Any) -> None:
         self.output_size = output_size
@@ -112,50 +104,36 @@ class _Adaptive(PlainModule):
         return self.pool(x, self.output_size)  # type: ignore[no-any-return]
 
 
-class AdaptiveAvgPool1d(_Adaptive):
-    """The mean of each of ``output_size`` windows, over one axis of space."""
-
-    pool = staticmethod(spatial.adaptive_avg_pool1d)
+class AdaptiveAvgPool1d(_Adaptive, pool=spatial.adaptive_avg_pool1d):
+    """The mean of each of ``output_size`` windows, over one spatial axis."""
 
 
-class AdaptiveAvgPool2d(_Adaptive):
-    """The mean of each of ``output_size`` windows, over two axes of space."""
-
-    pool = staticmethod(spatial.adaptive_avg_pool2d)
+class AdaptiveAvgPool2d(_Adaptive, pool=spatial.adaptive_avg_pool2d):
+    """The mean of each of ``output_size`` windows, over two spatial axes."""
 
 
-class AdaptiveAvgPool3d(_Adaptive):
-    """The mean of each of ``output_size`` windows, over three axes of space."""
-
-    pool = staticmethod(spatial.adaptive_avg_pool3d)
+class AdaptiveAvgPool3d(_Adaptive, pool=spatial.adaptive_avg_pool3d):
+    """The mean of each of ``output_size`` windows, over three spatial axes."""
 
 
-class AdaptiveMaxPool1d(_Adaptive):
-    """The largest element of each of ``output_size`` windows, over one axis of space."""
-
-    pool = staticmethod(spatial.adaptive_max_pool1d)
+class AdaptiveMaxPool1d(_Adaptive, pool=spatial.adaptive_max_pool1d):
+    """The largest element of each of ``output_size`` windows, over one spatial axis."""
 
 
-class AdaptiveMaxPool2d(_Adaptive):
-    """The largest element of each of ``output_size`` windows, over two axes of space."""
-
-    pool = staticmethod(spatial.adaptive_max_pool2d)
+class AdaptiveMaxPool2d(_Adaptive, pool=spatial.adaptive_max_pool2d):
+    """The largest element of each of ``output_size`` windows, over two spatial axes."""
 
 
-class AdaptiveMaxPool3d(_Adaptive):
-    """The largest element of each of ``output_size`` windows, over three axes of space."""
-
-    pool = staticmethod(spatial.adaptive_max_pool3d)
+class AdaptiveMaxPool3d(_Adaptive, pool=spatial.adaptive_max_pool3d):
+    """The largest element of each of ``output_size`` windows, over three spatial axes."""
 
 
 class LocalResponseNorm(PlainModule):
-    """Each element divided by a power of the mean square of its neighbours in ``size`` channels; see
-    `nn.functional.local_response_norm`.
-    """
+    """`nn.functional.local_response_norm` as a layer: divide by a power of the mean square over ``size`` channels."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, channels, *space)`` to the same."""
+        """``(batch, channels, *space)`` to the same shape."""
         return spatial.local_response_norm(x, self.size, self.alpha, self.beta, self.k)

@@ -14,8 +14,6 @@ from nn.functional.regularization import dropout as dropped
 from nn.init import generator, uniform_
 from nn.modules.module import Module, Parameter, PlainModule, as_floating
 
-State = Tensor | tuple[Tensor, Tensor]
-
 
 def _weights(
     module: Module, ending: str, gates: int, inputs: int, hidden: int, bias: bool, draw: Any, made: dict[str, Any]
@@ -69,7 +67,7 @@ class _Recurrent(PlainModule):
 
     @property
     def directions(self) -> int:
-        """How many directions a layer reads in."""
+        """The number of directions."""
         return 1 + self.bidirectional
 
     def _endings(self, layer: int) -> list[str]:
@@ -81,10 +79,10 @@ class _Recurrent(PlainModule):
 
         ``x``: (steps, batch, input), with ``batch_first`` (batch, steps, input), or one sequence (steps, input); the
         outputs likewise. ``state``: h, (layers · directions, batch, hidden), of an LSTM the pair (h, c); zeros by
-        default. ``lengths``: for each sequence of the batch how many steps it has, in any order: behind them the
-        outputs are 0, and the last state is that at its own end.
+        default. ``lengths``: the number of steps of each sequence of the batch, in any order: after them the outputs
+        are 0, and the last state is that of the last step.
 
-        To cut off backpropagation through time, detach the state that is handed on to the next piece.
+        To truncate backpropagation through time, detach the state before passing it with the next piece.
         """
         name = type(self).__name__
         x = asarray(as_floating(x, self.weight_ih_l0))  # type: ignore[attr-defined]
@@ -102,7 +100,7 @@ class _Recurrent(PlainModule):
         elif self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
         states = self._states_of(state, x.shape[1], alone)
-        mask = None if lengths is None else recurrence.mask_of(name, lengths, x)
+        mask = recurrence.mask_of(name, lengths, x)
         last: list[list[Any]] = []
         for layer in range(self.num_layers):
             outputs = []
@@ -116,7 +114,7 @@ class _Recurrent(PlainModule):
                 last.append(after)
             x = outputs[0] if len(outputs) == 1 else concat(outputs, axis=-1)
             if self.dropout and self.training and layer < self.num_layers - 1:
-                by_sequence = permute_dims(x, axes=(1, 0, 2))  # a share of a batch gets its share of the mask
+                by_sequence = permute_dims(x, axes=(1, 0, 2))  # `dropout` shards masks along the first axis
                 x = permute_dims(dropped(by_sequence, self.dropout, generator=self.generator), axes=(1, 0, 2))
         ends = [stack(column) for column in zip(*last, strict=True)]
         if alone:
@@ -156,7 +154,7 @@ class RNN(_Recurrent):
     hidden), ``bias_ih_l0`` and ``bias_hh_l0`` (hidden,), in the next layer ``_l1``, in the other direction
     ``_l0_reverse``; all start uniform on ±1/√hidden. ``nonlinearity``: ``"tanh"`` or ``"relu"``. ``batch_first``: x and
     the outputs are (batch, steps, features). ``dropout``: the probability of `Dropout` between layers.
-    ``bidirectional``: each layer reads in both directions, and its outputs stand side by side.
+    ``bidirectional``: each layer reads in both directions, and its outputs are concatenated.
 
     Raises `autograd.errors.DomainError` for sizes below 1.
 
@@ -190,7 +188,7 @@ class RNN(_Recurrent):
 
 
 class LSTM(_Recurrent):
-    """A long short-term memory: a recurrent network whose gates decide what its cell keeps, adds and shows.
+    """A long short-term memory: a recurrent network with input, forget and output gates.
 
     The state is the pair (h, c). The weights are in the order of the gates i, f, g, o; all else is as in `RNN`. See
     `nn.functional.lstm_cell`.
@@ -241,7 +239,7 @@ class _Cell(PlainModule):
         _weights(self, "", gates, self.input_size, self.hidden_size, self.bias, generator(seed), made)
 
     def forward(self, x: Any, state: Any = None) -> Any:
-        """One step: the new state for ``x`` (batch, input) or (input,) and the state before, zeros by default."""
+        """The state after ``x``, (batch, input) or (input,), given the ``state`` before, zeros by default."""
         x = as_floating(x, self.weight_ih)  # type: ignore[attr-defined]
         found = recurrence.cell(self.kind, type(self).__name__, x, state, _weights_of(self, ""))
         return found[0] if len(found) == 1 else tuple(found)

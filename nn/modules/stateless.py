@@ -14,9 +14,9 @@ from nn.modules.module import Module
 def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
     """Call ``module`` with other Tensors in place of its parameters and buffers, as `torch.func.functional_call` does.
 
-    ``parameters``: path → Tensor of the same shape; those that are missing stay. So a network is a function of its
-    weights, for `autograd.hessian`, `autograd.hvp` or weights that were computed. The module itself ends as it was; not
-    for one module in several threads at once. A shared parameter may be given by any of its paths. Raises
+    ``parameters``: path → Tensor of the same shape; others stay. This makes a network a function of its weights, for
+    `autograd.hessian`, `autograd.hvp` or weights that were computed. The module is restored afterwards; do not call one
+    module from several threads at once. A shared parameter may be given by any of its paths. Raises
     `nn.errors.StateError` for an unknown path, another shape, or two values for one parameter.
 
     >>> import autograd as ag, nn
@@ -63,7 +63,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
 
 
 def _found(module: Any, path: Any) -> Any:
-    """What is at a path, which may be another than the first of a shared parameter or module; ``None`` for nothing."""
+    """The value at a path, ``None`` if there is none. A shared parameter or module has several paths."""
     for name in str(path).split("."):
         module = vars(module).get(name) if isinstance(module, Module) else None
     return module

@@ -106,20 +106,24 @@ class Adam(Optimizer):
                 d *= 1 - lr * decay
             elif decay:
                 g = g + decay * d
-            t, m, v = step.data, mean.data, square.data
-            t = t + 1.0
-            m *= beta1
-            m += (1 - beta1) * g
-            v *= beta2
-            v += (1 - beta2) * (g * g)
+            t = step.data + 1.0
+            m = _averaged(mean, beta1, g)
+            v = _averaged(square, beta2, g * g)
             # The step count is float64, and would promote float32 arrays.
             size = (lr / (1 - beta1**t)).astype(d.dtype)
             scale = ((1 - beta2**t) ** -0.5).astype(d.dtype)
             d -= size * m / (scale * v**0.5 + eps)
             step.data = t
-            mean.data = m
-            square.data = v
             p.data = d
+
+
+def _averaged(average: Tensor, decay: float, new: Any) -> Any:
+    """The array of a moving average, updated with ``new``."""
+    values = average.data
+    values *= decay
+    values += (1 - decay) * new
+    average.data = values
+    return values
 
 
 class AdamW(Adam):
@@ -162,23 +166,12 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         centered: bool = False,
     ) -> None:
-        options = {
-            "lr": lr,
-            "alpha": alpha,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "centered": centered,
-        }
-        super().__init__(params, options)
+        options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options | {"momentum": momentum, "centered": centered})
 
     def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
-        names = [
-            "square_avg",
-            *(["momentum_buffer"] if options["momentum"] else []),
-            *(["grad_avg"] if options["centered"] else []),
-        ]
-        return {name: zeros_like(parameter) for name in names}
+        wanted = {"square_avg": True, "momentum_buffer": options["momentum"], "grad_avg": options["centered"]}
+        return {name: zeros_like(parameter) for name, need in wanted.items() if need}
 
     def _update(self, group: dict[str, Any]) -> None:
         lr, alpha, eps, decay, momentum = (group[k] for k in ("lr", "alpha", "eps", "weight_decay", "momentum"))
@@ -188,15 +181,9 @@ class RMSprop(Optimizer):
             g, d, state = p.grad.data, p.data, self.state[p]
             if decay:
                 g = g + decay * d
-            v = state["square_avg"].data
-            v *= alpha
-            v += (1 - alpha) * (g * g)
-            state["square_avg"].data = v
+            v = _averaged(state["square_avg"], alpha, g * g)
             if group["centered"]:
-                m = state["grad_avg"].data
-                m *= alpha
-                m += (1 - alpha) * g
-                state["grad_avg"].data = m
+                m = _averaged(state["grad_avg"], alpha, g)
                 v = abs(v - m * m)  # negative only by rounding
             g = g / (v**0.5 + eps)
             if momentum:

@@ -223,7 +223,7 @@ class ReduceLROnPlateau(LRScheduler):
         return max(base * self.scale, min(self.min_lr, base))
 
     def step(self, value: float) -> None:  # type: ignore[override]
-        """Go to the next epoch, given this one's ``value``. NaN counts as no improvement."""
+        """Go to the next epoch, given the ``value`` of this one. NaN counts as no improvement."""
         given: Any = value
         value = given if isinstance(given, int | float) else number(given, "value")
         self.epoch += 1

@@ -102,11 +102,8 @@ class Optimizer:
                 f"{cls.__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
             )
         betas = options.get("betas", (0, 0))
-        if (
-            not isinstance(betas, tuple | list)
-            or len(betas) != 2
-            or not all(is_nonnegative(b) and b < 1 for b in betas)
-        ):
+        pair = isinstance(betas, tuple | list) and len(betas) == 2
+        if not pair or not all(is_nonnegative(b) and b < 1 for b in betas):
             raise DomainError(f"{cls.__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
 
     def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
@@ -119,7 +116,7 @@ class Optimizer:
         )
 
     def step(self) -> None:
-        """Update every parameter that has a gradient.
+        """Update the parameters that have a gradient.
 
         Raises `autograd.errors.ShapeError`, and changes nothing, if a ``.grad`` has another shape than its parameter.
         """
@@ -141,7 +138,7 @@ class Optimizer:
                 raise
 
     def _follow(self) -> None:
-        """Add state that changed options need, and move all state to device and dtype of the parameters."""
+        """Add the state that changed options need, and move all state to the parameters' device and dtype."""
         for group in self.param_groups:
             for p in group["params"]:
                 begun = self._initial_state(p, group)
@@ -152,7 +149,7 @@ class Optimizer:
         self._settle()
 
     def _settle(self) -> None:
-        """Remember on which devices the parameters are."""
+        """Remember whether all parameters are on the CPU."""
         self._moves = Module.moves
         self._away = not all(is_host(p.data) for p in self.state)
 
@@ -161,7 +158,7 @@ class Optimizer:
         for group in self.param_groups:
             for device in dict.fromkeys(p.device for p in group["params"]):
                 members = [p for p in group["params"] if p.device == device]
-                namespace(members[0].data)  # makes it the current one
+                namespace(members[0].data)  # makes it the current device
                 yield {**group, "params": members}
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +171,7 @@ class Optimizer:
         return {**options, "lr": tracer.knob(group, "lr", "lr")}
 
     def zero_grad(self, set_to_none: Literal[True] = True) -> None:
-        """Set the ``.grad`` of all parameters to ``None``; PyTorch's other way, zeros, is refused."""
+        """Set the ``.grad`` of all parameters to ``None``. Zeros, PyTorch's alternative, are not supported."""
         check_set_to_none(set_to_none)
         for group in self.param_groups:
             for p in group["params"]:
@@ -196,9 +193,8 @@ class Optimizer:
         try:
             options, accumulated = self._read(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            why = (
-                str(error).rstrip(".") if isinstance(error, AutogradError) else "it does not have the structure of one"
-            )
+            known = isinstance(error, AutogradError)
+            why = str(error).rstrip(".") if known else "it does not have the structure of one"
             raise StateError(
                 f"{type(self).__name__} can't load this state: {why}. Nothing was loaded. Make the optimizer as it was "
                 "made before its state was saved."
@@ -232,13 +228,10 @@ class Optimizer:
         accumulated = []
         for i, ((p, options), given) in enumerate(zip(members, state["state"], strict=True)):
             then = {name: Tensor(value) for name, value in given.items()}
-            due, saved = (
-                {name: t.shape for name, t in each.items()} for each in (self._initial_state(p, options), then)
-            )
+            due = {name: t.shape for name, t in self._initial_state(p, options).items()}
+            saved = {name: t.shape for name, t in then.items()}
             if due != saved:
-                raise ShapeError(
-                    f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'}, and expected is {due}"
-                )
+                raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'} instead of {due}")
             accumulated.append((p, then))
         return groups, accumulated
 
@@ -253,9 +246,7 @@ class Optimizer:
 
 
 class _Group(dict[str, Any]):
-    """A parameter group: a dict that checks options when they are set. In a trace it refuses, as the program would not
-    set them again.
-    """
+    """A parameter group: a dict that checks options when they are set, and refuses to set them in a trace."""
 
     def __init__(self, options: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(options)
@@ -285,7 +276,7 @@ OPTIONS.append(_Group)
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's scalars as Python's: ``np.float64`` would promote a float32 parameter of shape ()."""
+    """NumPy scalars as Python's: ``np.float64`` would promote a float32 parameter of shape ()."""
     return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 

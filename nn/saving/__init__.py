@@ -88,10 +88,10 @@ def _damaged(path: str | PathLike[str], kind: str, error: Exception) -> FileErro
 def save(
     content: Module | Mapping[str, Any], path: str | PathLike[str], *, metadata: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a module, or a dict such as a checkpoint, to a file, whole or not at all.
+    """Write a module, or a dict such as a checkpoint, to a file, atomically.
 
     The file's ending chooses the format: ``.npz``, which NumPy alone can read, or ``.safetensors``, which PyTorch, JAX
-    and others read (``pip install safetensors``). Both give back all that was saved.
+    and others read (``pip install safetensors``). Both restore everything that was saved.
 
     Args:
         content: a `Module`, saved with its state and, if it consists of layers of ``nn`` and of classes whose

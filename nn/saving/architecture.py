@@ -74,7 +74,7 @@ def describe(module: Module) -> dict[str, Any] | None:
 
 
 def kind_of(module: Module) -> str:
-    """The name of its class, and of the first class within it that is none of `LAYERS`."""
+    """The name of the module's class, and of the first class within it that is not in `LAYERS`."""
     kinds = [type(part) for part in module.modules()]
     own = next((kind.__name__ for kind in kinds if LAYERS.get(kind.__name__) is not kind), kinds[0].__name__)
     return kinds[0].__name__ if own == kinds[0].__name__ else f"{kinds[0].__name__} with {own} in it"

@@ -17,10 +17,10 @@ from nn.parallel import Parallel
 
 
 class Batches:
-    """The minibatches of an epoch as Tensors, on the model's device; floating ones have the model's dtype.
+    """The minibatches of an epoch as Tensors on the model's device; floating ones have the model's dtype.
 
     If that device is a GPU and all samples are given at once, they are moved there once and batches are gathered there,
-    so an epoch copies nothing to the GPU but the order of the samples.
+    so that an epoch copies only the order of the samples to the GPU.
     """
 
     def __init__(self, data: Any, name: str, model: Module, batch_size: int, parallel: Parallel | None = None) -> None:
@@ -51,7 +51,7 @@ class Batches:
         return len(self.data) if hasattr(self.data, "__len__") else 0
 
     def rows(self, seed: Any) -> Any:
-        """The rows of each batch of an epoch, as `epoch` would draw them; ``None`` where batches are not of arrays."""
+        """The row numbers of each batch that `epoch` would draw; ``None`` unless the data are arrays on the CPU."""
         if self.pair is None or self.on_gpu or self.parallel is not None:
             return None
         count = len(self.pair[0])
@@ -82,7 +82,7 @@ class Batches:
         return values if self.dtype is None or not is_inexact(values.dtype) else values.to(self.dtype)
 
     def _gather(self, x: Tensor, y: Tensor, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of `minibatches`, gathered on the device of x and y."""
+        """`minibatches`, gathered on the device of x and y."""
         order = None if seed is None else asarray(generator(seed).permutation(len(x)), device=self.device)
         for start in range(0, len(x), self.batch_size):
             rows = slice(start, start + self.batch_size)

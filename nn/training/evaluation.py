@@ -28,7 +28,7 @@ class Evaluation(NamedTuple):
 
 
 class Tally:
-    """Running sums of loss and accuracy. On a GPU they stay there until `result` is called.
+    """Running sums of loss and accuracy, on the device until `result` is called.
 
     There is an accuracy if outputs are ``(…, classes)`` and targets are integer labels ``(…)`` or one-hot.
     """
@@ -51,11 +51,11 @@ class Tally:
             self._classify(output, y)
 
     def add_steps(self, outputs: Any, ys: Tensor, losses: Any) -> None:
-        """Add several batches, stacked: as if each were added."""
+        """Add several batches of equal size, stacked."""
         steps, rows = ys.shape[:2]
         if isinstance(outputs, Tensor) and outputs.shape[:2] == (steps, rows):
-            outputs = outputs.reshape((steps * rows, *outputs.shape[2:]))
-            self.add(outputs, ys.reshape((steps * rows, *ys.shape[2:])), float(losses.mean()))
+            outputs, ys = (t.reshape((steps * rows, *t.shape[2:])) for t in (outputs, ys))
+            self.add(outputs, ys, float(losses.mean()))
             self.batches += steps - 1
         else:
             for k in range(steps):
@@ -70,9 +70,9 @@ class Tally:
                 one_hot = ((y.data == 0) | (y.data == 1)).all() & (y.data.sum(-1) == 1).all()
                 self.classes = (self.classes & one_hot) if not is_host(y.data) else bool(one_hot)
                 labels = y.data.argmax(-1)
-        if labels is None or self.classes is False:
+        if labels is None:
             self.classes = False
-        else:
+        if self.classes is not False:
             self.labels += labels.size
             self.correct = self.correct + (output.data.argmax(-1) == labels).sum()
 
@@ -96,7 +96,7 @@ def loss_value(loss: Any) -> Any:
 
 @contextmanager
 def modes_restored(model: Module) -> Iterator[None]:
-    """A context at whose end every module is in training or evaluation mode as before."""
+    """A context that restores the training or evaluation mode of every module."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         yield
@@ -121,7 +121,7 @@ def check_loss(model: Module, loss: Callable[[Any, Any], Any]) -> None:
 def evaluate_batches(
     model: Module, loss: Callable[[Any, Any], Any], batches: Batches, parallel: Parallel | None = None
 ) -> Evaluation:
-    """`evaluate` without checks; with ``parallel`` over the batches of all ranks."""
+    """`evaluate` without checks; with ``parallel`` over the batches of all ranks together."""
     tally = Tally()
     with modes_restored(model), no_grad():
         model.eval()

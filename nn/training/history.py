@@ -128,7 +128,7 @@ class History:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write it as JSON, whole or not at all. Raises `autograd.errors.WriteError` if the file can't be written."""
+        """Write it as JSON, atomically. Raises `autograd.errors.WriteError` if the file can't be written."""
         write_file(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
 
     @classmethod
@@ -142,9 +142,8 @@ class History:
                 if not _has_type_of(content[f.name], f.default):
                     raise ValueError(f"its {f.name} is {shown(content[f.name])}")
         except (ValueError, RecursionError) as error:
-            raise FileError(
-                f"{path} is not a training history: {error}. Give a file that History.save wrote."
-            ) from None
+            message = f"{path} is not a training history: {error}. Give a file that History.save wrote."
+            raise FileError(message) from None
         return cls(**content)
 
 

@@ -10,13 +10,13 @@ from nn.parallel import Parallel
 
 
 class Interrupts:
-    """A context in which Ctrl-C waits while `hold` is in effect; a second one does not wait.
+    """A context in which Ctrl-C waits between `hold` and `release`; a second Ctrl-C acts at once.
 
-    With ``parallel`` the first one waits for the next synchronisation, so that all ranks stop at the same place.
+    With ``parallel`` the first one waits for the next synchronisation, so that all ranks stop at the same step.
 
     Attributes:
-        updating: weights are being written; if an error leaves it True, they may be half updated.
-        ignored: Ctrl-C has no effect.
+        updating: whether weights are being written; if an error leaves it True, they may be half updated.
+        ignored: whether Ctrl-C has no effect.
     """
 
     def __init__(self, parallel: Parallel | None) -> None:

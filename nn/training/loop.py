@@ -70,13 +70,13 @@ def fit(
         parallel: train together with the other processes of this `nn.parallel.Parallel`. Each calls ``fit`` with the
             same arguments and the whole data, and gets the same weights and history; rank 0 alone shows progress and
             calls ``callback``.
-        compile: run each step as a program of `autograd.compile`, with the same result to rounding. It saves the time
-            that Python takes per operation, which matters most for small batches and layers; measure your own. Model
-            and loss are then called for the trace only, not at each step. If they can't be traced, a line says why and
-            the training runs without. With ``parallel`` the gradients are compiled, unless a layer combines the
-            rows of all ranks (`BatchNorm1d`, `Dropout`). ``"auto"`` or ``"c"`` runs steps as C where there is a C
-            compiler (see `autograd.compile`); if the data are arrays, many in one call, and the live line and Ctrl-C
-            wait for a twentieth of a second.
+        compile: run each step as a program of `autograd.compile`, with the same result up to rounding. It saves
+            Python's time per operation, which matters most for small batches and layers; measure your own. Model and
+            loss are then called once, for the trace. If they can't be traced, a line says why and the training runs
+            without. With ``parallel`` the gradients are compiled, unless a layer combines the rows of all ranks
+            (`BatchNorm1d`, `Dropout`). ``"auto"`` or ``"c"`` runs steps as C where there is a C compiler (see
+            `autograd.compile`); if the data are arrays, many steps in one call of up to a twentieth of a second, during
+            which the live line and Ctrl-C wait.
 
     Raises:
         nn.errors.TrainingError: loss or weights are not finite. The model has the kept weights, the error the
@@ -162,7 +162,7 @@ def fit(
             raise
         finally:
             damaged = damaged or interrupts.updating
-            interrupts.ignored = True  # what follows is quick, and must complete
+            interrupts.ignored = True  # the rest is quick and must complete
             kept.restore(weights=damaged or history.best_epoch is not None, state=damaged)
             history._set_note(damaged)
             report.clear()
@@ -181,7 +181,7 @@ def _check_optimizer(optimizer: Optimizer, model: Module) -> None:
 
 
 class _Snapshot:
-    """Copies of weights and of the optimizer's state, to return to."""
+    """Copies of the weights and the optimizer's state, to restore."""
 
     def __init__(self, model: Module, optimizer: Optimizer) -> None:
         self.model, self.optimizer = model, optimizer

@@ -23,9 +23,9 @@ from nn.training.report import Report
 
 
 class Step:
-    """Compute loss and gradients of a batch and update the weights, as one compiled program if ``compile``.
+    """A training step: loss and gradients of a batch, then the update; one compiled program if ``compile``.
 
-    If it can't be compiled, the report says why and it runs without. With ``parallel`` only the gradients are compiled.
+    If it can't be compiled, the report says why and it runs uncompiled. With ``parallel`` only gradients are compiled.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Step:
         return trained
 
     def _run_rows(self, pair: Any, rows: Any, tally: Tally) -> None:
-        """Take a step with each of these rows of ``pair``: many in a call while the program runs as C."""
+        """Take a step with each batch of ``rows`` of ``pair``: several in one call while the program runs as C."""
         whole = [row for row in rows if len(row) == len(rows[0])]
         for table in (whole, rows[len(whole) :]):
             steps = Steps(self.program or self._traced, pair, table) if table else None
@@ -86,11 +86,11 @@ class Step:
                 self.report.batch(tally)
 
     def _take_several(self, steps: Steps) -> Any:
-        """The results of the next steps in C, ``None`` if Python has to take the next one."""
+        """The results of the next steps in C, ``None`` if Python has to take the next step."""
         self.interrupts.hold(updating=True)
         try:
             part = steps.several()
-        except Exception as error:  # it comes before the step that it is about has written anything
+        except Exception as error:  # raised before its step has written anything
             self.interrupts.updating = isinstance(error, MemoryError)
             raise
         self.interrupts.release()
@@ -100,13 +100,13 @@ class Step:
         """Raise `TrainingError` if a trained weight is not finite."""
         trained = {id(p) for p in self.parameters if p.requires_grad}
         finite = {n: all_true(isfinite(p.detach())) for n, p in self.model.named_parameters() if id(p) in trained}
-        if finite and not all_true(stack(list(finite.values()))):  # one test for all, as a GPU has to be waited for
+        if finite and not all_true(stack(list(finite.values()))):  # one test for all, as it waits for a GPU
             name = next(name for name, each in finite.items() if not each)
             where = f"the last step of epoch {self.report.done + 1}, which left {name} not finite"
             raise self._diverged(math.nan, where)
 
     def _step(self, x: Tensor, y: Tensor, batch: int) -> tuple[Any, Any]:
-        """Output and loss of the batch, once the weights are updated."""
+        """Update the weights; return output and loss of the batch."""
         done = self._run_program(x, y) if self.program is not None and self.parallel is None else None
         output, value = done or self._compute_gradients(x, y)
         if type(value) is float and not math.isfinite(value):
@@ -140,7 +140,7 @@ class Step:
         return output, self.parallel.average_gradients(self.parameters, float(value), rows)
 
     def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
-        """The function to compile. With ``parallel`` it returns gradients, else it updates the weights."""
+        """The function to compile. With ``parallel`` it returns gradients, otherwise it updates the weights."""
         self.optimizer.zero_grad()
         output = self.model(x)
         loss: Tensor = self.loss(output, y)
@@ -172,7 +172,7 @@ class Step:
             self.program = None
             self.report.line(f"Not compiled: {error}")
             return None
-        except Exception as error:  # an error in what is traced comes before anything is written
+        except Exception as error:  # errors of the traced functions come before anything is written
             self.interrupts.updating = isinstance(error, FloatingPointError | MemoryError)
             raise
         self.interrupts.release()

@@ -367,7 +367,7 @@ def _storage(optuna: Any, where: str) -> Any:
                     raise ValueError
         return optuna.storages.JournalStorage(JournalFileBackend(where))
     except (LookupError, TypeError, ValueError):
-        raise FileError(f"{where} is no journal of a search, or is damaged: name another file.") from None
+        raise FileError(f"{where} is not a journal of a search, or is damaged: name another file.") from None
 
 
 def _database(optuna: Any, url: str) -> Any:

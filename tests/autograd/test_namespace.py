@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import Any
 
@@ -498,7 +499,7 @@ def test_kinds_of_dtypes(dtype: str, kind: Any, expected: bool) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(DomainError, match="isdtype: 'real' is no kind of dtype; choose 'bool', 'signed integer'"):
+    with pytest.raises(DomainError, match="isdtype: 'real' is not a kind of dtype; choose 'bool', 'signed integer'"):
         ag.isdtype(ag.float32, "real")
 
 
@@ -513,3 +514,8 @@ def test_namespace_info() -> None:
     assert ag.asarray([1]).dtype == defaults["integral"]
     assert ag.asarray(1j).dtype == defaults["complex floating"]
     assert ag.argmax(ag.Tensor([1.0])).dtype == defaults["indexing"]
+
+
+def test_op_is_a_decorator_and_no_module() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("autograd.op")

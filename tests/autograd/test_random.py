@@ -157,12 +157,12 @@ def test_every_random_function_is_traced():
         (
             lambda: random.uniform("ab", generator=rng()),
             DTypeError,
-            "shape = 'ab' is no shape: give whole numbers, like 3 or (2, 3).",
+            "shape = 'ab' is not a shape: give whole numbers, like 3 or (2, 3).",
         ),
         (
             lambda: random.uniform((2, -1), generator=rng()),
             ShapeError,
-            "shape = (2, -1) has a negative length: give numbers from 0 on.",
+            "shape = (2, -1) has a negative length: give numbers of at least 0.",
         ),
         (
             lambda: random.uniform(2, generator=rng(), low=2, high=1),
@@ -172,12 +172,12 @@ def test_every_random_function_is_traced():
         (
             lambda: random.normal(2, generator=rng(), std=-1.0),
             DomainError,
-            "std = -1.0 is out of range: give a standard deviation from 0 on.",
+            "std = -1.0 is out of range: give a standard deviation of at least 0.",
         ),
         (
             lambda: random.exponential(2, generator=rng(), scale=float("nan")),
             DomainError,
-            "scale = nan is out of range: give a mean from 0 on.",
+            "scale = nan is out of range: give a mean of at least 0.",
         ),
         (
             lambda: random.bernoulli(1.5, 2, generator=rng()),

@@ -63,15 +63,15 @@ nn digits --lr fast                                 ⇒ argument --lr: invalid f
 nn digits --lr ''                                   ⇒ argument --lr: invalid float value: ''
 nn digits --batch 1000000000                        ⇒ batch is 1000000000, and there are 184 digits to learn from
 nn digits --batch 185                               ⇒ batch is 185, and there are 184 digits to learn from
-nn digits --batch 0                                 ⇒ batch is 0: give a whole number from 1 on
+nn digits --batch 0                                 ⇒ batch is 0: give a whole number of at least 1
 nn digits --batch 1e3                               ⇒ argument --batch: invalid int value: '1e3'
 nn digits --hidden 1000000000000                    ⇒ has 267,000,000,000,010 parameters; training it with batches
 nn digits --hidden 3000000 3000000                  ⇒ GB of memory, and
-nn digits --hidden 0                                ⇒ hidden is 0: give a whole number from 1 on
+nn digits --hidden 0                                ⇒ hidden is 0: give a whole number of at least 1
 nn digits --hidden ten                              ⇒ argument --hidden: invalid int value: 'ten'
-nn digits --epochs -5                               ⇒ epochs is -5: give a whole number from 1 on
+nn digits --epochs -5                               ⇒ epochs is -5: give a whole number of at least 1
 nn digits --epochs 2.0                              ⇒ argument --epochs: invalid int value: '2.0'
-nn digits --seed -1                                 ⇒ seed is -1: give a whole number from 0 on
+nn digits --seed -1                                 ⇒ seed is -1: give a whole number of at least 0
 nn digits --device moon                             ⇒ unknown device 'moon'
 nn digits --device ''                               ⇒ unknown device ''
 nn digits --loss hinge                              ⇒ argument --loss: invalid choice: 'hinge'
@@ -91,7 +91,7 @@ nn digits --settings empty                          ⇒ empty cannot be read: is
 nn digits surplus                                   ⇒ unknown arguments: surplus
 nn search                                           ⇒ the following arguments are required: DATA
 nn search nowhere                                   ⇒ argument DATA: invalid choice: 'nowhere'
-nn search digits --layers 3:1                       ⇒ argument --layers: '3:1' is no range: give one as 1:4, or a number
+nn search digits --layers 3:1                       ⇒ argument --layers: '3:1' is not a range: give one as 1:4
 nn predict                                          ⇒ the following arguments are required: MODEL, IMAGE
 nn predict nowhere.npz text.png                     ⇒ nowhere.npz cannot be read: no such file or directory
 nn predict text.npz text.png                        ⇒ text.npz can't be read as an archive of arrays

@@ -1,4 +1,4 @@
-"""Every operation, given what is no array in place of each of its arrays, and arrays that only look unusual."""
+"""Every operation, given what is not an array in place of each of its arrays, and arrays that only look unusual."""
 
 from __future__ import annotations
 

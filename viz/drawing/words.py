@@ -90,7 +90,7 @@ def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
     found = table(name)["found"]
     keys = sorted((key for key in found if "{}" in key), key=len, reverse=True)
     own = [set(re.findall(r"[^\W\d]\w*", key)) for key in keys]
-    # A field is no end of a sentence with the beginning of the next.
+    # A field is not an end of a sentence with the beginning of the next.
     fields = ["(.+?)" if ". " in key else r"((?:(?!\. |; ).)+?)" for key in keys]
     patterns = [
         re.compile(field.join(map(re.escape, key.split("{}")))) for key, field in zip(keys, fields, strict=True)

@@ -204,7 +204,7 @@ class Algebra:
             return [(math.nan, {})]
         with np.errstate(all="ignore"):
             power = float(np.float64(number) ** exponent)
-        if not math.isfinite(power) or (power == 0.0) != (number == 0.0):  # (10·x)⁴⁰⁰: 10⁴⁰⁰ is no float64
+        if not math.isfinite(power) or (power == 0.0) != (number == 0.0):  # (10·x)⁴⁰⁰: 10⁴⁰⁰ is not a float64
             whole = self._built(terms)
             return [(1.0, {_key(whole): (whole, exponent)})]
         return [(power, {key: (part, n * exponent) for key, (part, n) in factors.items()})]

@@ -357,11 +357,11 @@ def explain(
     ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: names for Tensors;
     ``names=locals()`` names each after its variable. ``numbers``: True inserts the current values and checks the
     gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16
-    entries. ``gradient``: the upstream gradient of a ``y`` that is no scalar, of its shape. The words are in the
+    entries. ``gradient``: the upstream gradient of a ``y`` that is not a scalar, of its shape. The words are in the
     language of `viz.lesson.speak`, English at first.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where
-    nothing was recorded and for a ``y`` that is no scalar without ``gradient``.
+    nothing was recorded and for a ``y`` that is not a scalar without ``gradient``.
 
     >>> x, w = ag.Tensor(1.0, name="x"), ag.Tensor(2.0, requires_grad=True, name="w")
     >>> print(explain(ag.exp(w * x), wrt=w, numbers=False))
@@ -389,8 +389,8 @@ def explain(
         )
     if gradient is None and y.size != 1:
         raise DrawingError(
-            f"y has shape {digits.shape(y.shape)} and is no scalar: reduce it to one, for instance with .sum(), or give"
-            " its upstream gradient as gradient="
+            f"y has shape {digits.shape(y.shape)} and is not a scalar: reduce it to one, for instance with .sum(), or "
+            "give its upstream gradient as gradient="
         )
     scene = Scene(y, names=names, gradients=True if gradient is None else [ag.asarray(gradient)])
     found = scene.card(vertex_of(wrt))

@@ -51,7 +51,7 @@ class Expression:
     loss's second argument. ``fixed``: names used only where there is no gradient, such as indices. ``whole``: these
     and labels.
 
-    Raises `ExpressionError` for text that is no expression.
+    Raises `ExpressionError` for text that is not an expression.
     """
 
     def __init__(self, text: str) -> None:

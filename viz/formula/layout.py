@@ -145,7 +145,7 @@ class Layout:
         return [*rows, *(Row((note,), (tex_text(note),)) for note in notes)]
 
     def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:
-        """A line as an index formula in text and LaTeX; None if it is no operation over windows of named values."""
+        """A line as an index formula in text and LaTeX; None if it is not an operation over windows of named values."""
         form = line.right.form
         if not isinstance(form, Form) or form.name not in windows.WINDOWED:
             return None

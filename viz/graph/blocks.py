@@ -109,7 +109,7 @@ class _Card:
 
     @property
     def first(self) -> Row:
-        """The row whose position in the model is the card's."""
+        """The row that gives the card its position in the model."""
         unit = self.units[0]
         return next(row for row in unit.blocks[0] if row.nodes) if isinstance(unit, Repeat) else unit
 

@@ -57,7 +57,7 @@ def check_graph(
     than 250 operations is drawn as the module table, with the results in its title.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
-    for gradients of an output that is no scalar; `GradcheckError` where a rule raises or returns a wrong shape.
+    for gradients of an output that is not a scalar; `GradcheckError` where a rule raises or returns a wrong shape.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = check_graph(x * x)

@@ -45,7 +45,7 @@ def draw_loop(
             " module is folded by draw_modules"
         )
     if not 0 <= whole(which, "which", 0) < len(found):
-        raise DrawingError(f"which={which} is no loop: there are {len(found)}, 0 to {len(found) - 1}")
+        raise DrawingError(f"which={which} is not a loop: there are {len(found)}, 0 to {len(found) - 1}")
     loop = found[which]
     times = loop.loop.length
     if not 1 <= whole(steps, "steps") <= times:

@@ -52,7 +52,7 @@ def draw_graph(
 
     ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
     ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
-    computes them, None does so once ``backward()`` has been called; an output that is no scalar needs its upstream
+    computes them, None does so once ``backward()`` has been called; an output that is not a scalar needs its upstream
     gradient, a Tensor of its shape (several outputs, a list). ``title``: the headline. ``theme``: "light"
     or "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "blocks" for the
     architecture without numbers (see `draw_model`), "auto" for whichever is readable (the second above 250 operations,

@@ -32,9 +32,9 @@ ORDINALS = {"en": ("first", "second", "third", "fourth"), "zh": ("第一个", "�
 WORDS = {
     "en": {
         "none": "No answer yet: put your own number in place of the three dots.",
-        "unread": "This is no number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
+        "unread": "This is not a number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
         "quoted": "This is a text: write the number without quotation marks, as in 0.73 or [0.73, 0.5].",
-        "nan": "NaN and infinity are no answer here.",
+        "nan": "NaN and infinity are not an answer here.",
         "count": "The answer consists of {wanted}, and you gave {given}.",
         "number": "{n} number",
         "numbers": "{n} numbers",
@@ -67,7 +67,7 @@ WORDS = {
         "wrong": "不对。",
     },
 }
-"""What every exercise may say, by language."""
+"""Sentences common to all exercises, by language."""
 
 
 def speak(language: str) -> None:

@@ -78,7 +78,7 @@ class Live:
 def live_of(scene: Scene, story: Story) -> Live:
     """The programs of a scene of one scalar output, whose notation keeps origins.
 
-    Arrays of the story that are no value, gradient or contribution are computed again as the notation says. An array
+    Arrays of the story that are not a value, gradient or contribution are computed again as the notation says. An array
     without a known computation has no output: the page says that it is as recorded.
 
     Raises `NotLive` where the program is too long, or an operation has no reading in JavaScript.

@@ -96,8 +96,8 @@ def step_through(
     and (``check``) the distance of its rule from a central difference at the recorded inputs.
 
     ``path``: where to save it, an .html file. ``names``: what to call Tensors, for instance ``locals()``. ``inputs``,
-    ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is no scalar,
-    a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
+    ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is not a
+    scalar, a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
     ``y`` may be a function without arguments, ``lambda: loss(model(x), y)``: it is called, and each step shows the line
     of your program that called its operation. The same holds for a forward within `autograd.detect_anomaly`. On paper
@@ -163,7 +163,7 @@ def _page(
 
 
 def _called(function: Callable[[], Any]) -> Any:
-    """What a function of the user's computes; its nodes know the lines that called their operations."""
+    """Run a function of the user's; its nodes know the lines that called their operations."""
     try:
         inspect.signature(function).bind()
     except TypeError as error:

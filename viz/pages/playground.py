@@ -96,7 +96,7 @@ def playground(
     points = numbers_of(x, "x")
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
         raise DrawingError(
-            f"x of shape {numbers.shape(points.shape)} is no set of points in the plane: give (n, 2) with n at least 2"
+            f"x of shape {numbers.shape(points.shape)} is not a set of points in the plane: give (n, 2) with n >= 2"
         )
     if not np.isfinite(points).all():
         raise DrawingError("x has numbers that are not finite, which have no place in the plane: leave those rows out")
@@ -129,7 +129,7 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
     """``y`` read as classes for a network with so many outputs."""
     given = numbers_of(y, "y")
     if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise DrawingError("y has numbers that are not finite, which are no targets: leave those examples out")
+        raise DrawingError("y has numbers that are not finite, which are not targets: leave those examples out")
     unfit = DrawingError(
         f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
         f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"

@@ -116,7 +116,7 @@ def linear_chain(
 ) -> tuple[ag.Tensor, list[tuple[Node, str, Node]]]:
     """The model run once on a batch, in its own dtype and on its device: the output, and `layers_between`.
 
-    Raises `DrawingError` for a model that is no chain of linear layers.
+    Raises `DrawingError` for a model that is not a chain of linear layers.
     """
     check_function(model, "model", "a module, or a function of a Tensor")
     parameters = getattr(model, "parameters", None)
@@ -179,7 +179,7 @@ def _loss(
     if is_class and n > 1:
         label = int(target.reshape(()))
         if not 0 <= label < n:
-            raise DrawingError(f"the target {label} is no class of a network with {n} outputs: give 0 to {n - 1}")
+            raise DrawingError(f"the target {label} is not a class of a network with {n} outputs: give 0 to {n - 1}")
         truth = np.zeros(n)
         truth[label] = 1.0
     elif target.size != n:

@@ -94,7 +94,7 @@ def feature_space(
     given = numbers_of(x, "x")
     if given.ndim < 2 or len(given) < 2:
         raise DrawingError(
-            f"x of shape {numbers.shape(given.shape)} is no set of examples: give (n, features) with n at least 2"
+            f"x of shape {numbers.shape(given.shape)} is not a set of examples: give (n, features) with n at least 2"
         )
     n = len(given)
     flat = given.ndim == 2 and given.shape[1] == 2

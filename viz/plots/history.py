@@ -80,7 +80,7 @@ def _runs(history: Any) -> dict[str, Any]:
         return {"": history}
     names = [one_line(name) for name in history]
     if "" in names or len(set(names)) < len(names):
-        raise DrawingError(f"runs named {', '.join(map(repr, history))}: give each a name, and no two the same text")
+        raise DrawingError(f"runs named {', '.join(map(repr, history))}: give each a name of its own")
     return dict(zip(names, history.values(), strict=True))
 
 

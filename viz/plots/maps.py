@@ -44,7 +44,7 @@ def plot_filters(
         shape = image or (side, side)
         if math.prod(shape) != array.shape[1]:
             raise DrawingError(
-                f"rows of a weight {numbers.shape(array.shape)} are no images: give image=(height, width)"
+                f"rows of a weight {numbers.shape(array.shape)} are not images: give image=(height, width)"
             )
         array = array.reshape(len(array), 1, *shape)
     if array.ndim == 3:
@@ -52,7 +52,7 @@ def plot_filters(
     if array.ndim != 4 or not array.size:
         raise DrawingError(
             f"a weight of shape {numbers.shape(array.shape)} has no filters to draw: give (out, in, height, width), or"
-            " one slice of three axes of space"
+            " one slice of three spatial axes"
         )
     many, channels, *size = array.shape
     most = float(np.nanmax(np.abs(array)))

@@ -78,7 +78,7 @@ def draw_network(
         picture = marks.picture_of(one, 0, image or None)
         if picture is None and image:
             raise DrawingError(
-                f"an input of shape {given.shape} is no picture: pass image=(height, width), or image=False"
+                f"an input of shape {given.shape} is not a picture: pass image=(height, width), or image=False"
             )
     return _Drawing(seen, picture, classes, style.theme_named(theme)).draw(title)
 
@@ -277,7 +277,7 @@ class _Drawing:
         return f"{title}. {'. '.join(words)}."
 
     def _measure(self) -> str:
-        """The word for the bars: separate sigmoids are no distribution over classes."""
+        """The word for the bars: separate sigmoids are not a distribution over classes."""
         return "activation" if self.seen.layers[-1].activation == "sigmoid" else "probability"
 
     def _class(self, k: int) -> str:
@@ -603,7 +603,7 @@ class _Drawing:
         )
 
     def _results(self) -> None:
-        """Draw value, target and gradient of the outputs of a large network that are no probabilities."""
+        """Draw value, target and gradient of the outputs of a large network that are not probabilities."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         x = column.x + column.radius + 10
         last = seen.layers[-1]

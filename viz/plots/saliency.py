@@ -38,7 +38,7 @@ class _Shown:
     """A result that is shown as a picture in a notebook, and saved as .svg, .png or .pdf."""
 
     def plot(self) -> Plot:
-        """The picture. Raises `DrawingError` where the input is no image."""
+        """The picture. Raises `DrawingError` where the input is not an image."""
         raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -274,7 +274,7 @@ def _floating(x: Any) -> np.ndarray:
         )
     if array.ndim < 2 or not len(array):
         raise DrawingError(
-            f"x of shape {numbers.shape(array.shape)} is no batch: give (n, ...), which for one example is x[None]"
+            f"x of shape {numbers.shape(array.shape)} is not a batch: give (n, ...), which for one example is x[None]"
         )
     return array
 
@@ -379,7 +379,7 @@ def _path(model: Any, layer: Any) -> str:
     for path, module in modules.items():
         if module is layer:
             return str(path)
-    raise DrawingError(f"the {type(layer).__name__} given as layer= is no part of the model: give its path, or a part")
+    raise DrawingError(f"the {type(layer).__name__} given as layer= is not part of the model: give its path, or a part")
 
 
 def _is_within(node: Node, path: str) -> bool:
@@ -407,8 +407,8 @@ def _image(array: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
     picture = marks.picture_of(one.reshape(1, -1), 0, shape)
     if picture is None:
         raise DrawingError(
-            f"an input of shape {numbers.shape(array.shape)} is no image: give image=(height, width), or read .map and"
-            " .gradient"
+            f"an input of shape {numbers.shape(array.shape)} is not an image: give image=(height, width), or read .map "
+            "and .gradient"
         )
     return picture
 

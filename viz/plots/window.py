@@ -60,7 +60,7 @@ def plot_window(
 ) -> Plot:
     """The window that made one output, or the outputs that one entry of the input reached, with all numbers.
 
-    ``y``: the recorded result of a convolution or a pooling over one or two axes of space. ``at``: an output (example,
+    ``y``: the recorded result of a convolution or a pooling over one or two spatial axes. ``at``: an output (example,
     channel, *place): its window in the input is framed, and the sum or the maximum is written out. ``point``: an entry
     (example, channel, *place) of the input instead: the outputs that read it are framed, with the weight that each
     multiplies it by; with ``loss``, a scalar computed from ``y``, also the gradient from each, and the sum.
@@ -81,7 +81,7 @@ def plot_window(
     if (at is None) == (point is None):
         raise DrawingError("give either at=, the index of an output, or point=, the index of an entry of the input")
     if len(node.shape) not in (3, 4):
-        raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 axes of space: one or two can be drawn")
+        raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 spatial axes: one or two can be drawn")
     ends = [y] if loss is None else [*recorded(loss)]
     if loss is not None and (len(ends) != 1 or ends[0].size != 1):
         raise DrawingError("loss is one number: give the Tensor that backward() is called on")
@@ -93,7 +93,7 @@ def plot_window(
     shape = node.shape if at is not None else view.x.shape
     if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
         which = "at" if at is not None else "point"
-        raise DrawingError(f"{which}={index} is no position in an array of shape {numbers.shape(shape)}")
+        raise DrawingError(f"{which}={index} is not a position in an array of shape {numbers.shape(shape)}")
     rows, said, alt = view.forward(index) if at is not None else view.backward(index)
     title = title or view.headline(index, at is not None)
     return _drawn(rows, title, view.line(at is not None), said, alt, colours, 0 if at is not None else 2)
@@ -112,7 +112,7 @@ def names_of(seen: Evaluation, y: ag.Tensor) -> dict[str, str]:
 
 
 class _View:
-    """The arrays, names and geometry of an operation over windows; one axis of space is treated as two."""
+    """The arrays, names and geometry of an operation over windows; one spatial axis is treated as two."""
 
     def __init__(self, y: ag.Tensor, seen: Evaluation, names: dict[str, str]) -> None:
         node = y.node

@@ -145,7 +145,7 @@ class _Drawing:
         return f"lines: {said}"
 
     def _folded(self) -> Iterator[Pair | str]:
-        """The drawn rows, and texts in place of those that are not."""
+        """The drawn rows, with a text for each group of omitted rows."""
         rows: list[Pair | str] = []
         run: list[Pair] = []
         for pair in [*self.pairs, None]:

@@ -174,7 +174,7 @@ class Reading:
         return one == other if one and other else _COUNTED.fullmatch(arg.name) is not None
 
     def _blocks(self) -> list[Block]:
-        """The cards: an intermediate result that one line alone reads joins its card; a product begins a card."""
+        """The cards. An intermediate result that only one line reads joins its card; a product begins a card."""
         found: dict[Value, Block] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         for value in self.written:

@@ -1,1 +1,1 @@
-"""What a recorded graph says, as data. Draws nothing."""
+"""The content of a recorded graph as data. Draws nothing."""

@@ -76,7 +76,7 @@ class Repeat:
     def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
         """The warnings of the folded rows, one per word: in how many blocks, and the numbers of the worst.
 
-        EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are no fault.
+        EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are not a fault.
         """
         cautions = []
         of = len(self.blocks)

@@ -30,7 +30,7 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     """
     if not callable(model) or not callable(getattr(model, "parameters", None)):
         raise DrawingError(
-            f"{of_type(model)} is no model: give a module, and an example or the shape of its input; what was"
+            f"{of_type(model)} is not a model: give a module, and an example or the shape of its input; what was"
             " computed is drawn by draw_graph"
         )
     if not examples:

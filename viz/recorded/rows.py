@@ -219,7 +219,7 @@ def _groups(
 
 
 def models_of(nodes: Iterable[Node]) -> dict[Node, int]:
-    """Which model each node belongs to, where several have the same scope: two networks of one class, side by side.
+    """The model of each node, if several have the same scope: two networks of one class, side by side.
 
     All calls of a module have one scope object, unless the mode changes between them. Two objects for the same path are
     one model if one's parameters are among the other's. ``nodes`` are in the order of execution.
@@ -266,7 +266,7 @@ def _trained(node: Node) -> list[Any]:
 
 
 def belongings(graph: ag.Graph) -> set[int]:
-    """The ids of arrays that belong to innermost modules and are no parameters or inputs: buffers and masks.
+    """The ids of arrays that belong to innermost modules and are not parameters or inputs: buffers and masks.
 
     A buffer is named after its module, and a Tensor without a name beside it was computed from it; the vectors of a
     batch norm from a file are its statistics; dropout draws a mask, and a loop begins with zeros. An array that is no

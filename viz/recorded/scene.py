@@ -186,7 +186,7 @@ class Scene:
     in that role. ``gradients``: True computes them, False leaves them out, None computes them if a leaf has a
     ``.grad``; a Tensor or a list of them gives the upstream gradients of the outputs.
 
-    Raises `DrawingError` where nothing was recorded, and for gradients of an output that is no scalar.
+    Raises `DrawingError` where nothing was recorded, and for gradients of an output that is not a scalar.
     """
 
     def __init__(

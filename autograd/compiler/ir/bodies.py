@@ -32,7 +32,7 @@ def body_of(program: Program, carries: int, xs: int) -> Body:
 
 
 def fits(loop: Loop, args: Sequence[Value], params: dict[str, Any]) -> bool:
-    """Whether an instruction with these arguments and parameters runs ``loop`` on arrays that its body is for."""
+    """Whether the arguments and parameters of an instruction fit the body of ``loop``."""
     body, count = loop.body, len(args)
     rows = range(body.carries, body.carries + body.xs)
     types = [body.types[i] for i in body.inputs]

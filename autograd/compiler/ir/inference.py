@@ -55,7 +55,7 @@ def _whole(*numbers: Any) -> None:
     """Raise `TypeError` unless ``value`` is an integer."""
     for number in numbers:
         if isinstance(number, bool):
-            raise TypeError(f"{number} is no whole number")
+            raise TypeError(f"{number} is not a whole number")
         operator.index(number)
 
 
@@ -67,7 +67,7 @@ def _one_of(choices: Sequence[Any], *options: Any) -> None:
 
 
 def _normal(axes: Any, ndim: int) -> None:
-    """Raise `ValueError` for axes that are not a tuple of numbers from 0 on: passes and targets count on it."""
+    """Raise `ValueError` for axes that are not a tuple of nonnegative integers: passes and targets rely on it."""
     if type(axes) is not tuple or axes != normalize_axes(axes, ndim):
         raise ValueError(f"axes = {axes!r} are not numbers from 0 to {ndim - 1} in a tuple")
 
@@ -129,7 +129,7 @@ def where(condition: Any, x: Any, y: Any) -> Typed:
 
 
 def sizes(shape: Any) -> Shape:
-    """``shape`` as a tuple. Raises `ValueError` for impossible lengths."""
+    """``shape`` as a tuple. Raises `ValueError` for invalid lengths."""
     given = (shape,) if isinstance(shape, int) else tuple(shape)
     _whole(*given)
     found = tuple(map(operator.index, given))
@@ -213,11 +213,11 @@ def _picked(part: Any, unknown: int | None) -> tuple[int, Shape | None]:
     if array.dtype.kind in "iu" or array.shape == (0,):
         return 1, array.shape
     if array.dtype.kind != "b":
-        raise IndexError(f"an array of {array.dtype} is no index")
+        raise IndexError(f"an array of {array.dtype} is not an index")
     if getattr(array, "kind", "constant") == "constant":
         unknown = int(numpy.count_nonzero(array.data if array is part and hasattr(part, "kind") else array))
     if unknown is None:
-        raise IndexError("how many elements a condition picks depends on values")
+        raise IndexError("the number of elements that a condition selects depends on values")
     return len(array.shape), (unknown,)
 
 
@@ -272,7 +272,7 @@ def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
 
 def _take(x: Any, indices: Any, axis: Any = None) -> Typed:
     if indices.dtype.kind not in "iu":
-        raise IndexError(f"an array of {indices.dtype} is no index")
+        raise IndexError(f"an array of {indices.dtype} is not an index")
     return (indices.shape if axis is None else _with(x.shape, axis, *indices.shape)), x.dtype
 
 

@@ -1,7 +1,6 @@
 """The reference interpreter: a program computed instruction by instruction, each value an array of its own.
 
-There is no plan and no buffer here, and nothing is shared with what was given, so that this is the value of a program
-that every faster way is compared with.
+It has no plan and no buffers and shares nothing with its inputs: every faster way to run a program is compared with it.
 """
 
 from __future__ import annotations

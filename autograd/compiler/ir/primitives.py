@@ -60,7 +60,7 @@ class Slot:
 
 
 def mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """``tree`` with ``change`` applied to everything in it that is no tuple, list, dict or slice."""
+    """``tree`` with ``change`` applied to its leaves: all but tuples, lists, dicts and slices."""
     if isinstance(tree, tuple | list):
         parts = [mapped(part, change) for part in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
@@ -269,8 +269,7 @@ class _Shapes:
 
 
 def told_by(*values: Any, name: str, **params: Any) -> Typed | None:
-    """The shape and dtype that an operation of this package says of its result before it computes anything; ``None``
-    where only computing can tell."""
+    """The shape and dtype that an operation reports before it computes; ``None`` if only computing can tell."""
     try:
         if name not in OPS or not OPS[name].foreign:
             _operation(_Shapes(), *values, name=name, **params)
@@ -291,8 +290,10 @@ def _operation_result(*values: Any, **params: Any) -> Typed:
 
 
 def stand_in(value: Any) -> Any:
-    """An array like ``value`` for an operation that only computing can tell the shape of: zeros, ones for reals,
-    identities for square matrices, so that they can be inverted; a mask that is known is itself."""
+    """A sample array like ``value``, to find the shape of a result by computing it.
+
+    It has zeros, ones for reals, identities for square matrices, which are invertible; a known mask stays.
+    """
     shape, dtype = value.shape, value.dtype
     if value.kind == "constant" and dtype.kind == "b":
         return value.data

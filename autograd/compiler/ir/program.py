@@ -228,7 +228,7 @@ class Program:
     def to_json(self) -> str:
         """The program as JSON, with its constants, present states and the states of NumPy's random generators.
 
-        Raises `DeclarationError` for a part that a file can't hold: a GPU's generator, a check of one's own.
+        Raises `DeclarationError` for a part that a file can't hold: a GPU's generator, a check of your own.
         """
         return METHODS["to_json"](self)  # type: ignore[no-any-return]
 
@@ -236,7 +236,7 @@ class Program:
     def from_json(text: str) -> Program:
         """Read a program written by `to_json`. States and generators have the values that they had then.
 
-        Nothing in ``text`` is executed. Raises `DeclarationError` for a text that is no valid program.
+        Nothing in ``text`` is executed. Raises `DeclarationError` for a text that is not a valid program.
         """
         return METHODS["from_json"](text)  # type: ignore[no-any-return]
 

@@ -65,7 +65,7 @@ class Stored:
 def to_json(program: Program) -> str:
     """``program`` as JSON, with its constants, present states and the states of NumPy's random generators.
 
-    Raises `DeclarationError` for a part that a text can't hold: a GPU's generator, a check of one's own, a function of
+    Raises `DeclarationError` for a part that a text can't hold: a GPU's generator, a check of your own, a function of
     NumPy's that is none of the primitives.
     """
     bodies: dict[Body, Any] = {}
@@ -80,7 +80,7 @@ def _program_to_json(program: Program, bodies: dict[Body, Any]) -> dict[str, Any
     def written(instruction: Instruction) -> dict[str, Any]:
         params = instruction.params
         if instruction.op not in PRIMITIVES:
-            raise DeclarationError(f"a file can't hold a call of NumPy's {instruction.op}, which is no primitive.")
+            raise DeclarationError(f"a file can't hold a call of NumPy's {instruction.op}, which is not a primitive.")
         if instruction.op == "draw":
             params = {**params, "generator": [*drawn_from].index(id(params["generator"]))}
         return {
@@ -179,7 +179,7 @@ def shown(part: Any) -> str:
 def from_json(text: str) -> Program:
     """Read a program written by `to_json`. States and generators have the values that they had then.
 
-    Raises `DeclarationError` for a text that is no valid program.
+    Raises `DeclarationError` for a text that is not a valid program.
     """
     try:
         content, bodies = json.loads(text), list[Body]()
@@ -188,7 +188,7 @@ def from_json(text: str) -> Program:
         program = _program(content, bodies)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         said = str(error).rstrip(".") if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise DeclarationError(f"this text is no program that to_json wrote: {said}.") from None
+        raise DeclarationError(f"this text is not a program that to_json wrote: {said}.") from None
     validate(program)
     return program
 
@@ -208,7 +208,7 @@ def _program(content: Any, bodies: list[Body]) -> Program:
     def instruction(entry: Any) -> Instruction:
         op, args, out = _field(entry, "op", str), tuple(values_of(entry, "args")), value_of(entry.get("out"))
         if op not in PRIMITIVES:
-            raise ValueError(f"{shown(op)} is no operation of a program")
+            raise ValueError(f"{shown(op)} is not an operation of a program")
         params = _from_json(_field(entry, "params", dict), bodies=bodies)
         return Instruction(op, args, _checked(op, params, args, generators), out, _origin(entry.get("origin")))
 
@@ -233,7 +233,7 @@ def _body(entry: Any, bodies: list[Body]) -> Body:
     pure = kinds <= {"input", "constant", "temporary"} and not EFFECTS & {i.op for i in program.instructions}
     typed = [[(v.shape, v.dtype) for v in values[:carries]] for values in (program.inputs, program.outputs)]
     if not (pure and 0 <= carries <= carries + xs <= len(program.inputs) and typed[0] == typed[1]):
-        raise ValueError(f"{program.name} is no step of a loop with {carries} carries and {xs} xs")
+        raise ValueError(f"{program.name} is not a step of a loop with {carries} carries and {xs} xs")
     body = body_of(program, carries, xs)
     body.core = None if core is None else _listed(bodies, core)
     return body
@@ -248,7 +248,7 @@ def _listed(bodies: Sequence[Body], number: Any) -> Body:
 def _loop(of: Any, bodies: Sequence[Body]) -> Loop:
     number, length, dtype, reverse = of
     if type(length) is not int or not 0 <= length <= INFERRED or type(reverse) is not bool:
-        raise ValueError(f"{shown(of)} is no loop of up to {INFERRED} steps")
+        raise ValueError(f"{shown(of)} is not a loop of up to {INFERRED} steps")
     return Loop(_listed(bodies, number), length, _dtype(dtype), reverse)
 
 
@@ -275,14 +275,14 @@ def _shape(entry: Any) -> tuple[int, ...]:
 
 def _dtype(name: Any) -> Any:
     if not isinstance(name, str) or name not in DTYPES:
-        raise ValueError(f"{shown(name)} is no dtype of numbers")
+        raise ValueError(f"{shown(name)} is not a dtype of numbers")
     return DTYPES[name]
 
 
 def _value(entry: Any) -> Value:
     kind, name = _field(entry, "kind", str), _name(entry)
     if kind not in KINDS:
-        raise ValueError(f"{shown(kind)} is no kind of a value")
+        raise ValueError(f"{shown(kind)} is not a kind of a value")
     value = Value(kind, _shape(entry), _dtype(entry.get("dtype")), name)
     data = _from_json(entry.get("data"))
     if kind == "constant":
@@ -310,11 +310,13 @@ def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any
     if op == "op":
         name, loop = params.get("name"), params.get("options", {}).get("loop")
         if isinstance(loop, Loop) and (name != "scan_packed" or not fits(loop, args, params)):
-            raise ValueError(f"{loop!r} is not given what it was recorded for")
+            raise ValueError(f"{loop!r} does not fit the arguments that it was recorded for")
         if not isinstance(name, str) or name not in OPS:
-            raise ValueError(f"{shown(name)} is no operation that was declared here")
+            raise ValueError(f"{shown(name)} is not an operation that was declared here")
         if not OPS[name].foreign and (told_by(*args, **params) is None or _greatest(params["options"]) > INFERRED):
-            raise ValueError(f"{name} is no operation that is computed as a whole, with parameters up to {INFERRED}")
+            raise ValueError(
+                f"{name} is not an operation that is computed as a whole, with parameters up to {INFERRED}"
+            )
         if OPS[name].foreign and sum(size(arg.shape) for arg in args) > INFERRED:
             raise ValueError(f"{name} has arguments of more than {INFERRED} elements, too many to find its shape by")
     return params
@@ -338,14 +340,14 @@ def _origin(parts: Any) -> Origin | None:
         return None
     line, text, scope, order = parts
     if not (all(isinstance(part, str) for part in (line, text, scope)) and type(order) is int and 0 <= order < DEEPEST):
-        raise ValueError(f"{shown(parts)} is no line of a source")
+        raise ValueError(f"{shown(parts)} is not a line of a source")
     return Origin(line, text, scope, order)
 
 
 def _generator(state: Any) -> numpy.random.Generator:
     name = _field(state, "bit_generator", str)
     if name not in BITS:
-        raise ValueError(f"{shown(name)} is no generator of NumPy's")
+        raise ValueError(f"{shown(name)} is not a generator of NumPy's")
     bits = getattr(numpy.random, name)()
     _check_state(state, bits.state, name)
     bits.state = state
@@ -364,13 +366,13 @@ def _check_state(found: Any, like: Any, name: str) -> None:
     elif isinstance(like, int):
         fits = fits and 0 <= found < RANGES.get(name, 1 << 128)
     if not fits:
-        raise ValueError(f"{name!r} is {shown(found)}, and no part of a generator's state")
+        raise ValueError(f"{name!r} is {shown(found)}, which is not part of a generator's state")
 
 
 def _array(part: Any) -> Any:
     shape, dtype, bits = _shape(part), _dtype(part.get("dtype")), base64.b64decode(_field(part, "of", str))
     if len(bits) != size(shape) * dtype.itemsize:
-        raise ValueError(f"{len(bits)} bytes are no array of shape {shape} and dtype {dtype}")
+        raise ValueError(f"{len(bits)} bytes are not an array of shape {shape} and dtype {dtype}")
     if dtype.kind == "b":
         return (numpy.frombuffer(bits, numpy.uint8).reshape(shape) != 0)[()]
     return numpy.frombuffer(bits, dtype).reshape(shape).copy()[()]
@@ -402,10 +404,10 @@ def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63, bodies: Sequen
     if kind == "refusal" and isinstance(of, list) and len(of) == len(("module", "name")):
         found = _refusal(*of)
         if found is None:
-            raise ValueError(f"it names what is no check of labels here, {'.'.join(map(str, of))}")
+            raise ValueError(f"it names what is not a check of labels here, {'.'.join(map(str, of))}")
         return found
     if kind == "loop":
         return _loop(of, bodies)
     if kind not in _READERS:
-        raise ValueError(f"{shown(part)} is no parameter")
+        raise ValueError(f"{shown(part)} is not a parameter")
     return _READERS[kind](of, lambda inner: _from_json(inner, depth + 1, largest, bodies))

@@ -66,7 +66,7 @@ def validated() -> Iterator[None]:
 
 
 def _cut(text: str) -> str:
-    """``text`` on one line, and cut where it is long."""
+    """``text`` on one line, shortened if it is long."""
     text = " ".join(text.split()).rstrip(".")
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
@@ -102,7 +102,7 @@ def _check_value(program: Program, value: Value) -> None:
         raise DeclarationError(f"no value can be called {value.name!r}: autograd.compiler.ir.names makes identifiers.")
     dtype = value.dtype
     if value.kind not in KINDS or not isinstance(dtype, numpy.dtype) or dtype.newbyteorder("=") not in PLAIN:
-        raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {dtype}, which no value is.")
+        raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {dtype}, which no value can have.")
     try:
         fits = type(value.shape) is tuple and sizes(value.shape) == value.shape
     except (TypeError, ValueError):
@@ -116,7 +116,7 @@ def _check_value(program: Program, value: Value) -> None:
             found = f"an array of {held.shape} {held.dtype}" if typed else repr(held)
             raise DeclarationError(f"the {value.kind} {value!r} holds {found}.")
     if value.kind == "knob" and (value.shape or value.dtype.kind != "f" or value.origin is None):
-        raise DeclarationError(f"the knob {value!r} is not one real number that is read somewhere.")
+        raise DeclarationError(f"the knob {value!r} must be one real number that an instruction reads.")
     if value.kind == "input" and value not in program.inputs:
         raise DeclarationError(f"{value!r} is read as an input, and the program has no such input.")
 
@@ -215,13 +215,13 @@ def _check_homes(program: Program) -> None:
     present = set(program.values())
     for value in program.flipped:
         if len(value.shape) != 2:
-            raise DeclarationError(f"{value!r} is kept transposed and is no matrix.")
+            raise DeclarationError(f"{value!r} is kept transposed and is not a matrix.")
     for whole, members in program.packed.items():
         end = 0
         for member, start in members:
             if member.kind != "state" or member.dtype != whole.dtype or start != end or member in present:
                 raise DeclarationError(
-                    f"the packed state {whole!r} does not hold {member!r} at {start}, alone and next."
+                    f"the packed state {whole!r} does not hold {member!r} at {start}, alone and next to the others."
                 )
             end += size(member.shape)
         if whole.kind != "state" or whole.shape != (end,):

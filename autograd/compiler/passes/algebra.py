@@ -1,11 +1,10 @@
 """The pass `algebra`: simplifications that one would make by hand, one rule for each primitive that has one.
 
-A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN,
-subnormal numbers, and numbers so large that twice as much is infinite. ``x - 0`` is ``x`` and ``x + 0`` is not,
-which makes 0 of -0; and neither is ``(x * a) * b`` the same as ``x * (a * b)``, of which one may be infinite where the
-other is not. Sums and products of matrices may round differently, as BLAS pleases. A product with zeros, as that of a
-recurrent net's first state, is left out where the other matrix is multiplied elsewhere, too: there an infinity or NaN
-in it shows.
+A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN, subnormal
+numbers, and numbers so large that twice as much is infinite. ``x - 0`` is ``x``, but ``x + 0`` is not: it turns -0 into
+0. ``(x * a) * b`` is not ``x * (a * b)``: only one of them may be infinite. Sums and products of matrices may round
+differently, as in BLAS. A product with zeros, such as that of a recurrent net's first state, is left out if the other
+matrix is also multiplied elsewhere, where an infinity or NaN in it has its effect.
 """
 
 from __future__ import annotations
@@ -253,7 +252,7 @@ class _Algebra(Rewriter):
         return self.simplest("broadcast_to", (self._from_zero(total, total),), {"shape": out.shape}, out)
 
     def _from_zero(self, x: Value, out: Value) -> Value:
-        """The sum of a single number: it begins from 0, so that it gives no -0."""
+        """The sum of a single number, added to 0 so that it is never -0."""
         return self.simplest("add", (x, self.scalar(0, x.dtype)), {}, out) if x.dtype.kind == "f" else x
 
     # ----------------------------------------------------------------------------------------------------- arithmetic

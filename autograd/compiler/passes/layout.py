@@ -1,6 +1,6 @@
 """The choice of the matrices that are kept transposed, and of biases that are one more row of the weights.
 
-The order in which a matrix lies in memory is no part of a program: values that meet entry by entry share it, products
+The order in which a matrix lies in memory is not part of a program: values that meet entry by entry share it, products
 take any, and one of a layer's three products is always in BLAS' slow form. `arrange` weighs the ways by their cost.
 """
 
@@ -328,7 +328,7 @@ def augment(program: Program) -> Program:
         computed = match.computed | (match.pairs.keys() - match.leaves.keys())
         flipped = program.flipped | {*match.states}
         kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
-        free = not taken & {*computed, source} and not sources & computed  # a packed value is no value of its own
+        free = not taken & {*computed, source} and not sources & computed  # a packed value is not a value of its own
         if kept and bool((s.args[0].data == 1).all()) and free:
             taken |= computed
             sources.add(source)

@@ -1,5 +1,4 @@
-"""Which of NumPy's calls compute an instruction into its array: a writer for each kind, and the choice of the
-fastest."""
+"""The NumPy calls that compute an instruction into its array: a writer for each kind, and the choice of the fastest."""
 
 from __future__ import annotations
 
@@ -70,7 +69,7 @@ def kernel_of(instruction: Instruction) -> str | None:
 
 
 def has_kernel(instruction: Instruction) -> bool:
-    """Whether an instruction can write its result where it is told to."""
+    """Whether an instruction can write its result into a given array."""
     return is_view(instruction) or kernel_of(instruction) is not None
 
 
@@ -101,7 +100,7 @@ def _astype(writer: Writer, instruction: Instruction) -> None:
 
 
 def _where(writer: Writer, instruction: Instruction) -> None:
-    """A choice between bits, multiplied by 0 and 1: so a NaN or infinity that is not chosen has no effect."""
+    """`where` by bits, multiplied by 0 or 1: a NaN or infinity that is not chosen has no effect."""
     (condition, x, y), out = instruction.args, instruction.out
     names = [writer.of(value) for value in instruction.args]
     name, arrays = writer.of(out), writer.plan.arrays
@@ -133,7 +132,7 @@ def _bits(writer: Writer, value: Value) -> str:
 
 
 def _viewed(writer: Writer, array: Any, kind: str) -> Any:
-    """The same object for the same array, by which NumPy recognizes an operation in place."""
+    """The view, the same object for the same array, so that NumPy recognizes an operation in place."""
     known = writer.views
     if (id(array), kind) not in known:
         known[id(array), kind] = array, array.view(kind)
@@ -169,7 +168,7 @@ def _reduction(writer: Writer, instruction: Instruction) -> None:
 
 
 def _loops(shape: shapes.Shape, *strides: Sequence[int]) -> int:
-    """The inner loops in which NumPy goes through arrays of these strides: axes that lie behind each other are one."""
+    """The number of inner loops of NumPy over arrays of these strides: contiguous axes are one."""
     axes = sorted((a for a, n in enumerate(shape) if n > 1), key=lambda a: sum(abs(s[a]) for s in strides))
     inner = 1
     for i, axis in enumerate(axes):
@@ -217,7 +216,7 @@ def _reduce_slices(writer: Writer, instruction: Instruction, slices: Sequence[tu
 
 
 class _Slices(list[Any]):
-    """Slices of an array; one list of them is as good as another of the same."""
+    """Slices of an array, equal to another list of the same slices."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Slices) and len(self) == len(other) and all(map(_is_same, self, other))
@@ -233,8 +232,10 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _as_matrix(writer: Writer, instruction: Instruction) -> tuple[shapes.Shape, int, Any, str] | None:
-    """A sum over leading or trailing axes as a product of a matrix with ones: the number of results, of addends, the
-    matrix, which is a view, and how it is seen."""
+    """A sum over leading or trailing axes as a matrix times ones.
+
+    Returns the number of results and of addends, the matrix, which is a view, and its expression.
+    """
     (x,), out = instruction.args, instruction.out
     array = writer.plan.arrays.get(x)
     if instruction.op != "sum" or x.dtype.char not in "fd" or array is None or instruction.params["keepdims"]:
@@ -272,7 +273,7 @@ def _dot(writer: Writer, instruction: Instruction) -> None:
 
 
 def _matmul(writer: Writer, instruction: Instruction) -> None:
-    """A stack of matrices by one matrix is one product where the stack lies row behind row."""
+    """A stack of matrices times one matrix is one product if the rows of the stack are contiguous."""
     (x, y), out = instruction.args, instruction.out
     arrays, names = writer.plan.arrays, [writer.of(value) for value in (x, y, out)]
     if len(y.shape) == 2 and len(x.shape) > 2 and {x, y} <= arrays.keys() and arrays[y].flags.forc:
@@ -292,7 +293,7 @@ def _matmul(writer: Writer, instruction: Instruction) -> None:
 
 
 def _copied(writer: Writer, instruction: Instruction) -> None:
-    """A view that memory does not allow: copied in the argument's own shape, where the result can be seen in it."""
+    """A view that the memory layout does not allow: copied in the argument's shape, if the result is a view of that."""
     (x,), out = instruction.args, instruction.out
     assert instruction.op == "reshape", instruction
     target, source, array = writer.of(out), writer.of(x), writer.plan.arrays[out]
@@ -304,7 +305,7 @@ def _copied(writer: Writer, instruction: Instruction) -> None:
 
 
 def _pack(writer: Writer, instruction: Instruction) -> None:
-    """Copy the parts that were not computed in their place in the buffer."""
+    """Copy the parts that were not computed directly into the buffer."""
     name, whole = writer.of(instruction.out), writer.plan.arrays[instruction.out]
     for arg, params in pieces_of(instruction):
         piece = piece_of(whole, **params)
@@ -314,7 +315,7 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
 
 
 def _with_ones(writer: Writer, instruction: Instruction) -> None:
-    """Copy a matrix that was not computed beside the ones."""
+    """Copy a matrix that was not computed next to the ones."""
     (x,), name = instruction.args, writer.of(instruction.out)
     part = writer.plan.arrays[instruction.out][:, :-1]
     if x not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[x], part):
@@ -332,7 +333,7 @@ def _take(writer: Writer, instruction: Instruction) -> None:
 
 
 def _join(writer: Writer, instruction: Instruction) -> None:
-    """Each array into its part of the result."""
+    """Copy each array into its part of the result."""
     name = writer.of(instruction.out)
     for arg, index in zip(instruction.args, _parts_of(instruction), strict=True):
         if shapes.size(arg.shape):
@@ -353,7 +354,7 @@ def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
 
 
 def _setitem(writer: Writer, instruction: Instruction) -> None:
-    """Write or add to a part of an array: of a copy, unless the array is not read any more."""
+    """Write or add to a part of an array, or of a copy if the array is still read."""
     (x, values), out = instruction.args, instruction.out
     name, index = writer.of(out), instruction.params["index"]
     target = f"{name}[{index_text(index)}]"
@@ -372,14 +373,14 @@ def _draw(writer: Writer, instruction: Instruction) -> None:
 
 
 def _whole(writer: Writer, instruction: Instruction) -> None:
-    """An operation that has a kernel of its own."""
+    """Call the kernel of an operation."""
     out, args = writer.of(instruction.out), [writer.of(arg) for arg in instruction.args]
     name = writer.bind(f"{instruction.params['name']}_into_{out}", into(instruction))
     writer.line(f"{name}({', '.join([out, *args])})", instruction.out.shape, algebra(instruction))
 
 
 def _loop(writer: Writer, instruction: Instruction) -> None:
-    """A function that runs a loop, with the results of all steps in the array that it is given."""
+    """A function that runs a loop and writes the results of all steps into a given array."""
     loop, name = instruction.params["options"]["loop"], writer.of(instruction.out)
     function = writer.bind(repr(loop), partial(scan_into, loop=loop))
     args = [writer.of(arg) for arg in instruction.args]

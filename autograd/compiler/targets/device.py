@@ -1,7 +1,7 @@
 """A program on a GPU: its kernels and the calls between them as straight-line source, on CuPy's arrays.
 
 Nothing in it waits for the GPU. Memory for results is CuPy's, which keeps freed blocks; states are written in place,
-and gradients of states that lie in one buffer are computed into their places there.
+and gradients of packed states are computed directly into their buffer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Source:
         self.pieces = self._pieces()
 
     def _pieces(self) -> dict[Value, tuple[Value, int]]:
-        """For each gradient that is computed right where it is packed: in which buffer, and from where on."""
+        """For each gradient that is computed directly into a packed buffer: the buffer and the offset."""
         found: dict[Value, tuple[Value, int]] = {}
         made = {
             value
@@ -60,7 +60,7 @@ class Source:
         return found
 
     def name(self, base: str, thing: Any = None) -> str:
-        """A name that is not taken, ``base`` if it can be; it means ``thing``."""
+        """An unused name for ``thing``, ``base`` if it is free."""
         while base in self.taken:
             base += "_"
         self.taken.add(base)
@@ -101,7 +101,7 @@ class Source:
         return "\n\n".join([*kernels, f"def {program.name}({arguments}):\n{body}\n"])
 
     def _take_apart(self) -> None:
-        """Copy arguments that are read after the first write to a state, if their memory is that of a state."""
+        """Copy arguments that are read after the first write to a state, if they share memory with a state."""
         root_of = roots(self.program.instructions)
         late = {*self.program.outputs, *self.program.updates.values()} if self.program.updates else set()
         written = False
@@ -176,7 +176,7 @@ class Source:
             self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {algebra(instruction)}")
 
     def _copies(self) -> None:
-        """States that no kernel could write to: all new values first, where one is another's old one."""
+        """The updates of states that no kernel could write; all new values first if one is another's old value."""
         copies = [(s, v) for s, v in self.program.updates.items() if self.in_place.get(v) is not s]
         names = [self.of(v) for _, v in copies]
         for i, (_, value) in enumerate(copies):
@@ -187,8 +187,10 @@ class Source:
         self.lines += [f"{self.of(s)}[...] = {name}" for (s, _), name in zip(copies, names, strict=True)]
 
     def _returned(self, value: Value) -> str:
-        """A result. An array that outlives the call is copied, before it is written to where the old value is
-        wanted."""
+        """The expression of a result.
+
+        An array that outlives the call is copied; an old value before it is overwritten.
+        """
         root = self.roots.get(value, value)
         if root in self.program.updates:
             before = self.name(f"{value.name}_before")
@@ -199,7 +201,7 @@ class Source:
 
 
 def _writes(instruction: Instruction) -> bool:
-    """Whether an instruction is a call that writes where it is told to."""
+    """Whether an instruction is a call that writes into a given array."""
     floats = instruction.out.dtype.kind == "f" and all(a.dtype == instruction.out.dtype for a in instruction.args)
     return instruction.op == "matmul" or (instruction.op in ("sum", "max", "min") and floats)
 
@@ -238,7 +240,7 @@ class DeviceExecutable(Executable):
         self.run = run_there
 
     def _flat_home(self, space: Any, state: Value) -> Any:
-        """The one array in which several states lie: where another program has put them together already, else anew."""
+        """The array that holds several packed states: that of an earlier program, or a new one."""
         members = self.optimized.packed[state]
         tensors, first = [member.origin for member, _ in members], members[0][0].origin
         flat, pieces = _FLATS.get(id(first), (None, []))
@@ -260,7 +262,7 @@ class DeviceExecutable(Executable):
         return self.source
 
     def resettle(self) -> bool:
-        """Take up other values of the states. Returns whether the program still holds."""
+        """Read replaced values of the states. Returns whether the program is still valid."""
         if not self.holds():
             return False
         if any(tensor.data is not home for tensor, home, _ in self.places):

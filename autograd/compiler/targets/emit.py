@@ -57,7 +57,7 @@ class Emitter(Writer):
         return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
 
     def _copies(self) -> None:
-        """Write the states that could not be written earlier; old values that are still wanted are copied first."""
+        """Write the states that could not be written earlier; old values that are still needed are copied first."""
         copies = [(s, v) for s, v in self.plan.copies if s is not v]
         targets = {s for s, _ in copies}
         for value in dict.fromkeys([*(v for _, v in copies), *self.program.outputs]):
@@ -70,7 +70,7 @@ class Emitter(Writer):
             self.line(f"{self.of(state)}[...] = {name}", state.shape)
 
     def _exposed(self) -> list[Value]:
-        """The inputs that are read after the first state is written to, whose memory theirs may be."""
+        """The inputs that are read after the first write to a state, and that may share memory with it."""
         plan, homes = self.plan, [self.plan.homes[state] for state in self.program.updates]
         first = len(plan.order)
         for i, instruction in enumerate(plan.order):
@@ -123,7 +123,7 @@ class Emitter(Writer):
         self.line(f"{self.of(instruction.out)} = {text}", ())
 
     def _check_range(self, instruction: Instruction) -> None:
-        """One look at all elements; without their sign, negative ones are larger than any other."""
+        """Check all elements at once: read as unsigned, negative ones are larger than any other."""
         value, params = instruction.args[0], instruction.params
         x = self.of(value)
         unsigned = f"u{value.dtype.itemsize}"
@@ -152,7 +152,7 @@ class Emitter(Writer):
         )
 
     def _definition(self, instruction: Instruction) -> None:
-        """A new array at each call, by the definition."""
+        """The line that computes an instruction into a new array."""
         args, out = [self.of(arg) for arg in instruction.args], self.of(instruction.out)
         name = self.bind(f"{out}_by", by_definition(instruction, self.program.name))
         self.line(f"{out} = {name}({', '.join(args)})", instruction.out.shape, algebra(instruction))

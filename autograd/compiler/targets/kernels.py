@@ -45,7 +45,7 @@ LIMITS = """
 
 @dataclass(eq=False)
 class Kernel:
-    """Several instructions as one call: ``out, … = name(*inputs)``, entry by entry.
+    """Several elementwise instructions as one call: ``out, … = name(*inputs)``.
 
     With ``reduction``, an instruction, the results of ``instructions`` are reduced; ``behind`` are applied to the
     result, which is the only one.
@@ -244,7 +244,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
 
 
 def _by_reduction(program: Program, taken: dict[Instruction, Instruction]) -> dict[Instruction, list[Instruction]]:
-    """The instructions that each reduction takes in, in the program's order."""
+    """The instructions fused into each reduction, in the program's order."""
     found: dict[Instruction, list[Instruction]] = {}
     for instruction in program.instructions:
         if instruction in taken:
@@ -274,7 +274,7 @@ def _levels(
     inside: dict[Instruction, Instruction],
     after: dict[Instruction, Instruction],
 ) -> dict[Instruction, int]:
-    """How many other instructions lie before each one; of those that can be computed anew as late as may be."""
+    """The number of other instructions before each one, as large as possible for those that can be recomputed."""
     level_of: dict[Value, int] = {}
     levels: dict[Instruction, int] = {}
     late: dict[Instruction, bool] = {}
@@ -298,7 +298,7 @@ def _levels(
 
 
 def inputs_of(members: Sequence[Instruction]) -> list[Value]:
-    """The values that instructions read and don't make, but for single constants, which are written as numbers."""
+    """The values that instructions read and do not compute, except single constants, written as numbers."""
     made = {i.out for i in members}
     return list(dict.fromkeys(
         arg for i in members for arg in i.args if arg not in made and not (arg.kind == "constant" and not arg.shape)
@@ -322,7 +322,7 @@ def _is_reduced(reduction: Instruction) -> bool:
 def _within_reductions(
     program: Program, uses: dict[Value, list[Instruction]], kept: set[Value]
 ) -> dict[Instruction, Instruction]:
-    """For each instruction that only feeds a reduction, that reduction."""
+    """For each instruction read only by a reduction, that reduction."""
     makers = program.producers()
     inside: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
@@ -364,7 +364,7 @@ def _behind_reductions(
 
 
 def _only_kept(program: Program, uses: dict[Value, list[Instruction]]) -> set[Instruction]:
-    """The instructions that serve nothing but the new values of states."""
+    """The instructions needed only for the new values of states."""
     outputs, found = set(program.outputs), set()
     for instruction in reversed(program.instructions):
         if instruction.out not in outputs and fusable(instruction) and all(u in found for u in uses[instruction.out]):

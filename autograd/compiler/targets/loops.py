@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class _Home:
-    """The array of a carry or a result, in place of a Tensor."""
+    """Stands for a Tensor: holds the array of a carry or a result."""
 
     requires_grad = False
     data = property(lambda self: self._data)
@@ -92,14 +92,14 @@ class StepKernel:
 
 
 def step_kernel(body: Body) -> StepKernel:
-    """The kernel of a body, which is made where there is none yet."""
+    """The kernel of a body, made at its first use."""
     if not isinstance(body.kernel, StepKernel):
         body.kernel = StepKernel(body)
     return body.kernel
 
 
 def with_steps(source: str, program: Program) -> str:
-    """The source of a program, and behind it those of the steps of its loops."""
+    """The source of a program, followed by those of the steps of its loops."""
     loops = dict.fromkeys(i.params["options"]["loop"] for i in program.instructions if kernel_of(i) == "loop")
     steps = [f"# A step of {loop!r}\n{step_kernel(loop.body).source}" for loop in loops]
     return "\n\n".join([source, *steps])

@@ -1,4 +1,4 @@
-"""Where arrays lie, and nests of loops that go through them, as text: for languages that have arrays and loops."""
+"""Arrays as views of memory, and nests of loops over them, as text of languages with arrays and loops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def contiguous(shape: Sequence[int]) -> Shape:
 
 
 def merged(axes: Sequence[Axis]) -> list[Axis]:
-    """The axes, those that lie alike in all arrays as one."""
+    """The axes, merged where all arrays allow it."""
     found: list[Axis] = []
     for n, *steps in axes:
         if n == 1:
@@ -49,7 +49,7 @@ def times(variable: str, stride: int) -> str:
 
 
 def added(*terms: str | int) -> str:
-    """The sum of some terms, without those that are nothing."""
+    """The sum of some terms, without empty ones."""
     return " + ".join(str(term) for term in terms if term) or "0"
 
 
@@ -68,7 +68,7 @@ def blocked(block: str, end: str, length: int, step: int) -> list[str]:
 
 @dataclass(frozen=True)
 class View:
-    """Where an array lies: in the array ``data``, from ``offset`` on, ``strides`` elements apart.
+    """A view of the array ``data``: from ``offset``, ``strides`` elements apart.
 
     ``base``: a further offset, an expression that is known when the code runs.
     """
@@ -129,7 +129,7 @@ class View:
         return replace(self, shape=tuple(shape), strides=tuple(strides))
 
     def without(self, *axes: int) -> View:
-        """With an axis of length 1 and stride 0 in place of each of ``axes``."""
+        """The view with length 1 and stride 0 along ``axes``."""
         shape = tuple(1 if d in axes else n for d, n in enumerate(self.shape))
         return replace(self, shape=shape, strides=tuple(0 if d in axes else s for d, s in enumerate(self.strides)))
 
@@ -178,7 +178,7 @@ class Nest:
         return f"{self.views[k].data}[{self.place(k)}]"
 
     def depth(self, k: int) -> int:
-        """The number of loops within which the place in view ``k`` is known."""
+        """The number of outer loops that determine the index into view ``k``."""
         return max((d + 1 for d, (_, strides) in enumerate(self.loops) if strides[k]), default=0)
 
     def lines(

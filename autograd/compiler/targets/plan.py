@@ -1,4 +1,4 @@
-"""Where each value of a program lies: buffers reused as soon as nobody reads them, results written in place.
+"""The memory plan of a program: buffers are reused as soon as nothing reads them, and results written in place.
 
 A plan goes through the instructions in an order of its own (checks first, updates as early as they may be) and gives
 every value an array that exists before the first call, or says that it is made anew at each call.
@@ -36,7 +36,7 @@ PARTIAL = ("setitem", "add_at")
 
 
 def aligned(nbytes: int) -> Any:
-    """Bytes of memory that begin at a line of the cache."""
+    """Bytes of memory aligned to a cache line."""
     raw = numpy.empty(nbytes + ALIGNED, numpy.uint8)
     start = -raw.ctypes.data % ALIGNED
     return raw[start : start + nbytes]
@@ -66,8 +66,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     order: dict[Instruction, None] = dict.fromkeys(reversed(first))
 
     def place(instruction: Instruction) -> None:
-        """Place ``instruction`` behind its arguments, and in front of it the updates that are needed too early to
-        wait."""
+        """Place ``instruction`` after its arguments, and before it the updates that it needs."""
         pending = [instruction]
         while pending:
             now = pending[-1]
@@ -96,7 +95,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
 
 
 def _before_all(program: Program) -> dict[Instruction, None]:
-    """The checks and the instructions that they need, the last first; with a draw, all draws before it."""
+    """The checks and the instructions that they need, in reverse order; with a draw, all draws before it."""
     first: dict[Instruction, None] = {}
     wanted: set[Value] = set()
     drawn = False
@@ -181,7 +180,7 @@ def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Ca
 
 
 def apart_from(memories: set[int]) -> Callable[[Any], Any]:
-    """The function that copies an array whose memory, by its id, is one of these, and returns any other as it is."""
+    """A function that copies an array if its memory, by id, is one of these, and returns others unchanged."""
     return lambda array: array.copy() if id(owner(array)) in memories else array
 
 
@@ -189,7 +188,7 @@ def apart_from(memories: set[int]) -> Callable[[Any], Any]:
 
 
 class Pool:
-    """Blocks of memory, given out, taken back and given out again."""
+    """A pool of memory blocks."""
 
     def __init__(self) -> None:
         self.blocks: list[Any] = []
@@ -199,11 +198,11 @@ class Pool:
 
     @property
     def free(self) -> list[Any]:
-        """The blocks that nobody has."""
+        """The free blocks."""
         return [self.blocks[number] for _, number in self._free]
 
     def take(self, shape: shapes.Shape, dtype: Any) -> tuple[int, Any]:
-        """The number of a block and the array of ``shape`` in it; the same array for the same use of a block."""
+        """Allocate a block: its number and an array of ``shape`` in it, the same for the same use of a block."""
         size = shapes.size(shape) * dtype.itemsize
         nbytes = max(size, 1)
         at = bisect_left(self._free, (nbytes, -1))
@@ -219,13 +218,14 @@ class Pool:
         return number, self.arrays[key]
 
     def give(self, number: int) -> None:
-        """Take a block back."""
+        """Return a block to the pool."""
         insort(self._free, (self.blocks[number].nbytes, number))
 
 
 def _ends(program: Program, order: Sequence[Instruction]) -> set[Value]:
-    """The numbers that arithmetic makes of others of their dtype, and nothing but such arithmetic reads: a loss that is
-    returned. As NumPy's numbers they take a fifth of the time that arrays take.
+    """Numbers computed from numbers of their dtype and read only by such arithmetic, such as a loss that is returned.
+
+    As NumPy scalars they take a fifth of the time of arrays.
     """
     found: set[Value] = set()
     read = {arg for instruction in order if instruction.op not in PYTHONS for arg in instruction.args}
@@ -298,8 +298,7 @@ class Plan:
         return found
 
     def _find_within(self) -> dict[Value, tuple[Value, int]]:
-        """The values that are computed into their place: beside a column of ones (-1), or in a packed buffer, from
-        where."""
+        """The values computed directly into a packed buffer, with the offset, or next to a column of ones (-1)."""
         found: dict[Value, tuple[Value, int]] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         makers = {i.out: i for i in self.order}
@@ -326,7 +325,7 @@ class Plan:
         return found
 
     def _find_roots(self) -> dict[Value, Value]:
-        """For each value that shows the memory of another, the one that the memory is of."""
+        """For each value that shares the memory of another, the value that owns it."""
         roots = {value: whole for value, (whole, _) in self._within.items()}
         forms: dict[Value, Any] = {}  # arrays with the strides that values will have; their memory is never touched
         most = max((value.nbytes for value in self._planned), default=1)
@@ -357,8 +356,7 @@ class Plan:
         return roots
 
     def _order_of(self, instruction: Instruction, form_of: Callable[[Value], Any]) -> tuple[int, ...] | None:
-        """The axes of a result as they lie in the argument's memory, which is how NumPy lays out a new array; ``None``
-        where that is row by row."""
+        """The axes of a result in the memory order that NumPy takes from the argument; ``None`` for row-major."""
         out, axes = instruction.out, tuple(range(len(instruction.out.shape)))
         if len(axes) < 3 or out not in self._planned or out in self._within:
             return None
@@ -400,7 +398,7 @@ class Plan:
         return array if order is None else array.transpose(numpy.argsort(order))
 
     def last_reads(self) -> dict[Value, int]:
-        """Where each memory is read last, by the value that it is of; at the end where results or states show it."""
+        """The last read of each memory, by the value that owns it; the end if results or states use it."""
         roots = self.roots
         last: dict[Value, int] = {}
         for i, instruction in enumerate(self.order):
@@ -480,7 +478,7 @@ class Plan:
         return block.T
 
     def _may_write_home(self, instruction: Instruction, state: Value, i: int, last: dict[Value, int]) -> bool:
-        """Whether nobody needs the old value of ``state`` from here on, its own call entry by entry at most."""
+        """Whether nothing needs the old value of ``state`` any more, except the call that replaces it."""
         home, out = self.homes[state], instruction.out
         if last.get(state, -1) > i or not isinstance(home, numpy.ndarray):
             return False
@@ -493,7 +491,7 @@ class Plan:
     def _reused(
         self, instruction: Instruction, i: int, last: dict[Value, int], blocks: dict[Value, int]
     ) -> Value | None:
-        """The argument whose place the result may take."""
+        """The argument whose memory the result may reuse."""
         out, flipped = instruction.out, self.program.flipped
         if instruction.op not in (*ELEMENTWISE, *PARTIAL) or shapes.size(out.shape) <= 1:
             return None

@@ -58,7 +58,7 @@ class Guard(NamedTuple):
         return self._replace(value=value)
 
     def holds(self) -> bool:
-        """Whether it is the value of the trace, or a plain one that is equal to the last bit."""
+        """Whether the value is that of the trace, or a plain value that is bitwise equal."""
         return alike(self.now(), self.value)
 
     def places(self) -> list[Guard]:
@@ -124,7 +124,7 @@ class Attribute(Guard):
         return self._replace(value=weak)
 
     def holds(self) -> bool:
-        """Whether it is the value of the trace, or a plain one that is equal to the last bit."""
+        """Whether the value is that of the trace, or a plain value that is bitwise equal."""
         now, value = self.now(), self.value
         return (now is not None and now is value()) if isinstance(value, weakref.ref) else alike(now, value)
 

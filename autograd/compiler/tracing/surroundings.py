@@ -341,8 +341,9 @@ class Surroundings:
     # ------------------------------------------------------------------------------------------------------- the trace
 
     def changes(self) -> list[Guard]:
-        """Guards of the places that have changed, each with its old value. Not those of an installed package, which may
-        count or remember for itself.
+        """Guards of the places that have changed, each with its old value.
+
+        Without those of installed packages, which may keep counters and caches.
         """
         changed = [g for key, g in self.guards.items() if key not in self._of_packages and not g.holds()]
         for own, names, name in self._attributes:

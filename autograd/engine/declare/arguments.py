@@ -78,7 +78,7 @@ def listed(op: Declaration, given: tuple[Any, ...], **params: Any) -> tuple[Any,
 
 
 def axis_given(op: Declaration, axis: Any, dim: Any) -> Any:
-    """The axis, given as ``axis`` or ``dim``. Raises `DTypeError` if both or none is given, or if it is no axis."""
+    """The axis, given as ``axis`` or ``dim``. Raises `DTypeError` if both or none is given, or if it is not an axis."""
     if dim is not None:
         if axis is not op.params["axis"]:
             raise DTypeError(f"{op.name} was given axis = {shown(axis)} and dim = {shown(dim)}: give only axis.")

@@ -50,7 +50,7 @@ class Functions(NamedTuple):
 class Body:
     """A function of arrays as a list of operations: what a loop does at one step.
 
-    Values have numbers: first the inputs, which are ``carries`` (what a step hands on to the next), ``xs`` (what each
+    Values have numbers: first the inputs, which are ``carries`` (passed from a step to the next), ``xs`` (what each
     step gets of its own) and ``consts`` (the same at all steps), so many of each; then the ``constants``, with their
     values, and what ``steps`` compute. ``types`` are the shapes and dtypes of all of them, ``outputs`` the numbers of
     the new carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
@@ -191,7 +191,7 @@ class Body:
         )
 
     def derivative(self, wanted: tuple[bool, ...]) -> Derivative:
-        """How gradients go through a step, to those of the inputs that are ``wanted`` and to all carries."""
+        """The two bodies of a step and its gradients, with respect to the ``wanted`` inputs and all carries."""
         key = wanted, max((step.op.redeclared for step in self.steps), default=0)
         if key not in self._derivatives:
             number = len(self._derivatives) + 1
@@ -442,7 +442,7 @@ def _addends(value: int, makers: dict[int, Step], types: dict[int, Typed]) -> li
 
 
 def _transposed(value: int, makers: dict[int, Step]) -> int | None:
-    """The matrix that a value is the transpose of."""
+    """The matrix whose transpose a value is."""
     maker = makers.get(value)
     if maker is None:
         return None

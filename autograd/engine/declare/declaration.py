@@ -1,4 +1,4 @@
-"""What an operation states: its forward, its notation, and a rule for each argument."""
+"""The declaration of an operation: its forward, its notation, and a rule for each argument."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Declaration:
         does not exist.
         """
         if arg not in self.args:
-            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
+            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is not one of its arguments {self.args}.")
         known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
         wants = names_of(rule, f"{self.name}: the rule for {arg!r}")[0]
         if unknown := sorted(set(wants) - known):

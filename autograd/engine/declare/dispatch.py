@@ -129,7 +129,7 @@ def write(function: FunctionType) -> None:
 
 
 def forget(*functions: FunctionType) -> bool:
-    """Have ``op.apply`` and ``op.operator`` written again at their next call. Returns whether one had been written."""
+    """Discard ``op.apply`` and ``op.operator``, which the next call writes again. Returns whether one existed."""
     written = any(function.__code__ not in UNWRITTEN for function in functions)
     for function, code in zip(functions, UNWRITTEN, strict=True):
         function.__code__, function.__defaults__, function.__kwdefaults__ = code, None, None

@@ -14,7 +14,7 @@ _NESTED = local()  # seconds of operations called by the present one
 
 
 class Row(NamedTuple):
-    """What an operation took: ``calls`` of its forward, and the seconds in its forwards and in its rules."""
+    """The cost of an operation: ``calls`` of its forward, and the seconds in its forwards and in its rules."""
 
     operation: str
     calls: int
@@ -45,7 +45,7 @@ class profile:
 
     @property
     def rows(self) -> list[Row]:
-        """What each operation took, the slowest first."""
+        """The times of all operations, the slowest first."""
         found = [Row(name, *taken) for name, taken in list(self._taken.items()) if any(taken)]
         return sorted(found, key=lambda row: -row.forward - row.backward)
 

@@ -72,8 +72,8 @@ def _terms(text: str) -> Iterator[tuple[str, str, str]]:
         term = re.compile(r"([+-]?)(?:(\d+)(?:\*([A-Za-z_]\w*))?|([A-Za-z_]\w*))").match(text, at)
         if term is None or (at and not term[1]):
             raise DeclarationError(
-                f"{text!r} is no side of a shape: write a name or a number, or a sum of such, as in 'n', '3', '2*d' or "
-                "'n+k-1', with a space between the sides."
+                f"{text!r} is not a side of a shape: write a name, a number or a sum, as in '3', '2*d' or 'n+k-1', "
+                "with a space between the sides."
             )
         yield term[1], term[2] or "", term[3] or term[4] or ""
         at = term.end()
@@ -268,7 +268,7 @@ def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
 
     Where sides can't say how arguments depend on each other, give ``cases``: a strategy of pairs (arrays, parameters).
 
-    Raises `DeclarationError` for a name that is no argument or parameter.
+    Raises `DeclarationError` for a name that is not an argument or parameter.
 
     >>> import autograd as ag
     >>> from autograd.testing import assert_rule, declare, integers
@@ -290,7 +290,7 @@ def operation(op: Op | str) -> Op:
         return OPS[op]
     if not isinstance(op, Op):
         raise DeclarationError(
-            f"{shown(op)} is no registered operation: give one that autograd.op made, or its name in autograd.OPS."
+            f"{shown(op)} is not a registered operation: give one that autograd.op made, or its name in autograd.OPS."
         )
     return op
 
@@ -312,7 +312,7 @@ def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
     for name, taken in arrays.items():
         if isinstance(taken.below, str) and taken.below not in sides:
             raise DeclarationError(
-                f"declare({op.name}): {name} is below {taken.below!r}, which is no side of an argument: the sides "
+                f"declare({op.name}): {name} is below {taken.below!r}, which is not a side of an argument: the sides "
                 f"are {', '.join(sorted(sides)) or 'none'}."
             )
     assumed = {
@@ -343,7 +343,7 @@ def _parameter(op: Op, name: str, takes: Any) -> Any:
             f"st.sampled_from((1, 2)); it was given {shown(takes)}."
         )
     if isinstance(takes, Axis) and takes.of and takes.of not in op.args:
-        raise DeclarationError(f"declare({op.name}): {name} is an axis of {takes.of!r}, which is no argument.")
+        raise DeclarationError(f"declare({op.name}): {name} is an axis of {takes.of!r}, which is not an argument.")
     return takes
 
 

@@ -52,7 +52,7 @@ class Domain:
 
     @cached_property
     def special(self) -> list[float]:
-        """Those of `SPECIAL` that lie in the domain."""
+        """The numbers of `SPECIAL` in the domain."""
         return [x for x in SPECIAL if self.holds(x)]
 
     @cached_property

@@ -275,7 +275,7 @@ class _Fits:
     rest: Shape | None
 
     def solved(self, shape: Shape) -> tuple[Sizes, Shape] | None:
-        """The sizes, and the axes in place of the dots."""
+        """The sizes, and the lengths of the axes at ``...``."""
         found = self.pattern.solved(shape, self.sizes)
         return found if found is not None and self.rest in (None, found[1]) and len(found[1]) <= 2 else None
 

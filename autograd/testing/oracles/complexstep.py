@@ -36,7 +36,7 @@ class Continued(Namespace):
         return super().__getattr__(name)
 
     def sign(self, x: Any) -> Any:
-        """That of the real part."""
+        """The result for the real part."""
         return np.sign(np.real(x)) + 0j
 
     def abs(self, x: Any) -> Any:
@@ -44,19 +44,19 @@ class Continued(Namespace):
         return x * np.sign(np.real(x))
 
     def floor(self, x: Any) -> Any:
-        """That of the real part; its derivative is 0."""
+        """The result for the real part, as the derivative is 0."""
         return np.floor(np.real(x)) + 0j
 
     def ceil(self, x: Any) -> Any:
-        """That of the real part; its derivative is 0."""
+        """The result for the real part, as the derivative is 0."""
         return np.ceil(np.real(x)) + 0j
 
     def round(self, x: Any) -> Any:
-        """That of the real part; its derivative is 0."""
+        """The result for the real part, as the derivative is 0."""
         return np.round(np.real(x)) + 0j
 
     def trunc(self, x: Any) -> Any:
-        """That of the real part; its derivative is 0."""
+        """The result for the real part, as the derivative is 0."""
         return np.trunc(np.real(x)) + 0j
 
     def remainder(self, x: Any, y: Any) -> Any:

@@ -172,7 +172,7 @@ class Differences:
         self.noise = np.maximum(self.noise, np.where(np.isfinite(noise), noise, 0.0))
 
     def refine(self, v: Vector) -> None:
-        """Have `settled` take the slopes along ``v`` that ever smaller steps visibly converge to, where there are any.
+        """Let `settled` use slopes along ``v`` to which smaller and smaller steps converge, where there are any.
 
         Over many periods of an oscillation wide steps agree on the mean slope, and its values look like rounding. But
         rounding grows as the steps shrink; only truncation errors shrink twice in a row.
@@ -196,7 +196,7 @@ class Differences:
         self._refined[v.tobytes()] = kept, clear | other
 
     def settled(self, v: Vector) -> tuple[Slopes, Truths]:
-        """The slopes by the first pair of steps that agree, for each output, and which outputs have such a pair.
+        """The slope of each output from the first pair of steps that agree, and which outputs have such a pair.
 
         Pairs with little rounding are preferred. ``noise`` includes the difference of the two steps.
         """

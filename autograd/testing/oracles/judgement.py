@@ -99,7 +99,7 @@ class Weights:
         self.scales = np.maximum(1.0, np.abs(self.times(us, y)).sum(axis=1))
 
     def times(self, us: Vector, values: Vector) -> Vector:
-        """Each of ``us``, or of their sizes, times ``values``; 0 where it is 0, whatever the value."""
+        """Each of ``us``, or of their absolute values, times ``values``; 0 times anything is 0."""
         return us * values if self.full else _times(us, values)
 
 
@@ -117,7 +117,7 @@ class Comparisons:
 
     @property
     def shown(self) -> Truths:
-        """Which comparisons would reveal a wrong rule: those where a side is larger than the tolerance.
+        """Mask of the comparisons that would reveal a wrong rule: a side is larger than the tolerance.
 
         Zeros count only where all of them are zero. A single zero shows nothing about the other derivatives.
         """
@@ -157,7 +157,7 @@ def _relative(rules: Vector, numeric: Vector) -> Vector:
 
 @dataclass
 class Judgement:
-    """What a `Judge` found; ``worst`` is the comparison that fails most, or comes nearest to it."""
+    """The findings of a `Judge`; ``worst`` is the comparison with the largest error relative to the tolerance."""
 
     verdict: str = UNCHECKED
     worst: Comparison | None = None
@@ -169,7 +169,7 @@ class Judgement:
     moved: bool = False
 
     def add(self, found: Comparisons, shows: bool = True) -> None:
-        """Count comparisons, and keep the worst. Those between rules and rules show nothing: ``shows=False``."""
+        """Count comparisons, and keep the worst. ``shows=False``: rules were compared with rules."""
         if len(found.rules):
             self.compared += len(found.rules)
             self.wrong += int(np.count_nonzero(found.excess > 1))
@@ -383,7 +383,7 @@ class Judge:
             found.lost += 1
 
     def _not_finite(self, u: Vector, v: Vector, rule: float) -> Comparison | None:
-        """What a rule that gives no finite number is compared with, if there is a finite slope."""
+        """The value to compare a rule with that gives no finite number, if there is a finite slope."""
         slopes, clear = self.differences.settled(v)
         if clear[u != 0].all():
             return Comparison(u, v, rule, float(_times(u[None], slopes.middle).sum()), 0.0)

@@ -14,7 +14,7 @@ ROWS, COLUMNS = 5, 3
 """How much of a Jacobian is printed, around the entry that is most wrong."""
 
 LARGEST = 400
-"""Of a Jacobian with more entries only those that are printed are computed."""
+"""In a larger Jacobian only the printed entries are computed."""
 
 
 class Jacobians:

@@ -21,7 +21,7 @@ from autograd.engine.tensor import Tensor
 from autograd.testing.steps.step import IMPORTS, TrainingStep
 
 LARGEST = 1e4
-"""Of a value, unless scales are extreme."""
+"""Bound of a value, unless scales are extreme."""
 
 MOST = 4096
 """Elements of the largest value."""

@@ -74,7 +74,7 @@ class TrainingStep:
         return self.source
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython and Hypothesis print."""
+        """The text that IPython and Hypothesis print."""
         printer.text(self.source)
 
     # ------------------------------------------------------------ as a smaller step

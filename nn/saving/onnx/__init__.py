@@ -29,7 +29,7 @@ def load_onnx(path: str | PathLike[str]) -> ONNXModel:
     >>> nn.load_onnx("README.md")
     Traceback (most recent call last):
         ...
-    nn.errors.FileError: README.md is no ONNX file, or is damaged.
+    nn.errors.FileError: README.md is not an ONNX file, or is damaged.
     """
     from nn.saving.onnx.model import load
 
@@ -44,7 +44,7 @@ def save_onnx(
     output_names: Sequence[str] | None = None,
     dynamic_batch: bool = False,
 ) -> None:
-    """Write a module or a function of Tensors as an ONNX file, whole or not at all.
+    """Write a module or a function of Tensors as an ONNX file, atomically.
 
     The model is followed once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
     one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A

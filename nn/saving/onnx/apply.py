@@ -58,14 +58,14 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
 
 
 def _on(device: str, value: Any) -> Any:
-    """A known array on the device of the Tensors that it meets; a single float, which becomes a number, as it is."""
+    """A known array on the device of the Tensors; a single float, which becomes a number, unchanged."""
     if not isinstance(value, numpy.ndarray) or (value.size == 1 and value.dtype.kind == "f"):
         return value
     return asarray(value, device=device)
 
 
 def _known(function: Any, args: list[Any], options: dict[str, Any]) -> Any:
-    """``function`` of known values, computed now and by NumPy, also while something is traced."""
+    """``function`` of known values, computed at once by NumPy, even in a trace."""
     token = TRACER.set(None)
     try:
         with no_grad(), numpy.errstate(all="ignore"):
@@ -86,7 +86,7 @@ def _has_tensor(value: Any) -> bool:
 
 
 def _placed(kind: type[AutogradError], step: Step, args: list[Any], error: Exception) -> AutogradError:
-    """An error with the step where it happened."""
+    """The error with the name of its step."""
     message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
     placed: Any = (kind if kind in PLACED else DomainError)(message)
     placed.placed = True

@@ -12,7 +12,7 @@ from nn.saving.onnx.write import used_inside
 
 
 class _Graph:
-    """Nodes by what they make, how often each value is used, and the arrays of constants."""
+    """Nodes by their outputs, the number of uses of each value, and the arrays of constants."""
 
     def __init__(self, nodes: list[Any], outputs: list[str], constants: Mapping[str, Any]) -> None:
         self.made = {name: node for node in nodes for name in node.output}
@@ -20,17 +20,17 @@ class _Graph:
         self.constants = constants
 
     def node(self, name: str, op_type: str, alone: bool = True) -> Any:
-        """The node of this operator that makes a value, ``None`` for another; ``alone``: that is used once."""
+        """The node of this operator that makes a value, else ``None``; ``alone``: only if it is used once."""
         node = self.made.get(name)
         return node if node is not None and node.op_type == op_type and (not alone or self.uses[name] == 1) else None
 
     def number(self, name: str) -> float | None:
-        """The number that a value is, where that is known."""
+        """The number of a constant value, else ``None``."""
         array = self.constants.get(name)
         return float(array.reshape(())) if array is not None and array.size == 1 else None
 
     def vector(self, name: str) -> str:
-        """What a value is before it is reshaped to a column."""
+        """The value before it is reshaped to a column."""
         node = self.node(name, "Reshape")
         return node.input[0] if node is not None else name
 
@@ -53,7 +53,7 @@ def fused(onnx: Any, nodes: list[Any], outputs: list[str], constants: Mapping[st
 
 
 def _sides(node: Any) -> list[tuple[str, str]]:
-    """The two arguments of a node, both ways round."""
+    """The two arguments of a node, in both orders."""
     a, b = node.input
     return [(a, b), (b, a)]
 

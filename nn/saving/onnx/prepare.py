@@ -1,4 +1,4 @@
-"""What is decided at the import: which values are weights, and what is computed once."""
+"""Decisions at the import: the values that are weights, and computations that are done once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONSTANTS = 8
 
 
 def prepare(graph: Graph) -> set[str]:
-    """Find the weights of a graph (its ``parameters``), compute what is known, and drop what nobody uses.
+    """Find the weights of a graph (its ``parameters``), compute what is known, and drop unused steps.
 
     Returns the names of the statistics of BatchNormalization, which are weights that are not trained.
     """
@@ -42,7 +42,7 @@ def prepare(graph: Graph) -> set[str]:
 
 
 def differentiable(graph: Graph) -> set[str]:
-    """The names of values that the outputs depend on otherwise than by a shape, an index or the like."""
+    """The names of values that outputs depend on other than through a shape, an index or the like."""
     needed = set(graph.outputs)
     for step in reversed(graph.steps):
         if needed.isdisjoint(step.outputs) or step.row.name in ("Shape", "Size"):
@@ -57,7 +57,7 @@ def differentiable(graph: Graph) -> set[str]:
 def _constant(step: Step, known: dict[str, Any]) -> Any:
     """The value of a Constant, or of a ConstantOfShape that stands for a weight; ``None`` for any other step.
 
-    Some files, such as test cases, replace their weights by one number; 0 and 1 are no weights.
+    Some files, such as test cases, replace their weights by one number; 0 and 1 are not weights.
     """
     if step.row.name == "Constant":
         return apply(step, [], _no_body)[0]

@@ -102,7 +102,7 @@ class Graph:
                 yield from body.all_graphs()
 
     def without_dead(self) -> None:
-        """Drop the steps whose results nobody uses, and note when values are no longer needed."""
+        """Drop steps with unused results, and note when values are no longer needed."""
         live, kept = set(self.outputs), []
         for step in reversed(self.steps):
             if not live.isdisjoint(step.outputs):
@@ -146,9 +146,9 @@ def read(path: str | os.PathLike[str]) -> Graph:
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # of the package protobuf, which has several implementations
-        raise FileError(f"{path} is no ONNX file, or is damaged.") from error
+        raise FileError(f"{path} is not an ONNX file, or is damaged.") from error
     if not model.graph.node and not model.graph.output:
-        raise FileError(f"{path} is no ONNX file, or is damaged: it has no nodes and no outputs.")
+        raise FileError(f"{path} is not an ONNX file, or is damaged: it has no nodes and no outputs.")
     try:
         return _Reader(onnx, path).read(model)
     except RecursionError:
@@ -160,7 +160,7 @@ def _first_line(error: Exception) -> str:
 
 
 class _Reader:
-    """What reading one file needs: its folder for external data, its opsets, and the problems found so far."""
+    """The context of reading a file: its folder for external data, its opsets, and the problems found so far."""
 
     def __init__(self, onnx: Any, path: Path) -> None:
         self.onnx, self.path = onnx, path
@@ -261,13 +261,13 @@ class _Reader:
         return Graph(inputs, outputs, steps, values)
 
     def _check_text(self, graph: Any) -> None:
-        """Refuse names that are no text, which the package ``onnx`` gives as bytes."""
+        """Refuse names that are not text, which the package ``onnx`` gives as bytes."""
         names = [n for node in graph.node for n in (node.name, node.op_type, node.domain, *node.input, *node.output)]
         names += [a.name for node in graph.node for a in node.attribute]
         names += [x.name for part in (graph.initializer, graph.input, graph.output) for x in part]
         names += [d.dim_param for i in graph.input for d in i.type.tensor_type.shape.dim]
         if wrong := [n for n in names if not isinstance(n, str)]:
-            raise FileError(f"{self.path} is damaged: the name {wrong[0]!r} is no text.")
+            raise FileError(f"{self.path} is damaged: the name {wrong[0]!r} is not text.")
 
     def _input(self, info: Any) -> Input:
         kind = info.type.WhichOneof("value")
@@ -370,12 +370,12 @@ class _Reader:
         return numpy.zeros(0)
 
     def _read_external(self, tensor: Any, dtype: str) -> None:
-        """Put the bytes that a tensor has in another file, in the model's folder, into the tensor."""
+        """Read the bytes of a tensor from another file in the model's folder into the tensor."""
         about = {entry.key: entry.value for entry in tensor.external_data}
         location = about.get("location", "")
         parts = re.split(r"[\\/]", location)
         if not location or ".." in parts or location.startswith(("/", "\\")) or ":" in parts[0] or "\0" in location:
-            raise FileError(f"lies in {location!r}, which is no file in the model's folder")
+            raise FileError(f"lies in {location!r}, which is not a file in the model's folder")
         try:
             folder = self.path.parent.resolve()
             file = (folder / location).resolve()
@@ -386,7 +386,7 @@ class _Reader:
         try:
             offset, length = int(about.get("offset") or 0), int(about.get("length") or -1)
         except ValueError:
-            raise FileError(f"has an offset or length in {location!r} that is no number") from None
+            raise FileError(f"has an offset or length in {location!r} that is not a number") from None
         width = 2 if tensor.data_type == self.onnx.TensorProto.BFLOAT16 else numpy.dtype(dtype).itemsize
         size = math.prod(tensor.dims) * width
         try:
@@ -416,12 +416,12 @@ def _listed(items: list[str], separator: str = ", ") -> str:
 
 
 def plain(name: str) -> str:
-    """A name of a file as it may be printed: short, and without control characters."""
+    """A name from a file made safe to print: short, and without control characters."""
     return (name if name.isprintable() else repr(name)[1:-1])[:100]
 
 
 NUMBERING = "0123456789._-: "
-"""What the name of a module may end in, by which blocks that are alike differ."""
+"""The endings of module names by which similar blocks differ."""
 
 NAMING = (
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),

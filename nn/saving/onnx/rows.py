@@ -1,4 +1,4 @@
-"""What an instruction of a program becomes in ONNX: a node of the same meaning, or a few."""
+"""The ONNX nodes for each instruction of a program: one of the same meaning, or a few."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TESTS = {
 """Instructions that are one node, with a result of booleans."""
 
 LOGICAL = {"bitwise_and": "And", "bitwise_invert": "Not", "bitwise_or": "Or", "bitwise_xor": "Xor"}
-"""What operations on bits are of booleans."""
+"""The logical operators for bit operations on booleans."""
 
 REDUCTIONS = {"sum": "ReduceSum", "prod": "ReduceProd", "max": "ReduceMax", "min": "ReduceMin"}
 
@@ -315,7 +315,7 @@ def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
 
 
 def _at_places(w: Writer, i: Instruction, x: str) -> str:
-    """The elements that a known index names."""
+    """The elements at a known index."""
     places = _places(i)
     if places is None:
         raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
@@ -323,7 +323,7 @@ def _at_places(w: Writer, i: Instruction, x: str) -> str:
 
 
 def _places(i: Instruction) -> Any:
-    """The row-major numbers of the elements that a known index names; ``None`` for an index that is not known."""
+    """The row-major positions of the elements at a known index; ``None`` for an unknown one."""
     index = fill(i.params["index"], [value.data if value.kind == "constant" else None for value in i.args])
     entries = index if isinstance(index, tuple) else (index,)
     template = i.params["index"] if isinstance(i.params["index"], tuple) else (i.params["index"],)
@@ -366,7 +366,7 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
 
 
 def _pads_of(places: Any, shape: tuple[int, ...]) -> list[int] | None:
-    """The pads around a block of ``shape``, where the places are one."""
+    """The pads around a block of ``shape`` if the positions form one, else ``None``."""
     if not places.size or places.ndim != len(shape):
         return None
     first = numpy.unravel_index(int(places.flat[0]), shape)
@@ -456,7 +456,7 @@ def _tile(w: Writer, i: Instruction, x: Value, repetitions: Any) -> str:
 
 @call("repeat", "roll")
 def _rearranged(w: Writer, i: Instruction, x: Value, *more: Any, axis: Any = None, **options: Any) -> str:
-    """By the places that the elements of a row come from."""
+    """Nodes that rearrange the elements of each row by their source positions."""
     name, shape = (w.name(x), x.shape) if axis is not None else (w.reshape(w.name(x), (-1,)), (math.prod(x.shape),))
     axes = (0,) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     amounts = more[0] if more else options["repeats" if i.op == "repeat" else "shift"]
@@ -624,7 +624,7 @@ def _conv_input(w: Writer, i: Instruction, y: Value, weight: Value, space: Any, 
 
 @operation("conv_weight")
 def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, **options: Any) -> str:
-    """A convolution in which batch and channels change places, and stride and dilation."""
+    """The gradient of a weight: a convolution with batch and channels swapped, and stride and dilation."""
     if options.get("groups", 1) != 1:
         return _grouped_conv_weight(w, i, x, y, size, **options)
     return _one_conv_weight(w, w.name(x), w.name(y), x.shape, y.shape, size, options)
@@ -674,7 +674,7 @@ def _max_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
 
 
 def _max_places(w: Writer, x: Value, options: dict[str, Any]) -> str:
-    """Where in the flattened ``x`` each window has its maximum."""
+    """The index in the flattened ``x`` of each window's maximum."""
     found = _pool(options, len(x.shape) - 2)
     w.node("MaxPool", w.name(x), outputs=2, **found)
     return str(w.nodes[-1].output[1])

@@ -86,7 +86,7 @@ def _of_size(examples: Sequence[Any], size: int) -> list[Any]:
 
 
 def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, output_names: Any) -> Any:
-    """The model as onnx has it, with as many operations kept whole as can be."""
+    """The ``onnx`` model, with as many operations kept whole as possible."""
     kept = WHOLE
     while True:
         try:
@@ -106,7 +106,7 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
 
 
 def _settled(model: Any, examples: Sequence[Any]) -> Trace:
-    """The model followed. Raises `NotWritten` where it changes something in Python at every call, as a counter."""
+    """Trace the model. Raises `NotWritten` if every call changes Python state, such as a counter."""
     trace = Trace(model, examples, {})
     if not trace.changes:
         return trace
@@ -124,7 +124,7 @@ def _described(model: Any) -> str:
 
 
 def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: Any) -> Any:
-    """The model as onnx has it."""
+    """The ``onnx`` model."""
     program = trace.program
     if trace.given:
         raise NotWritten(
@@ -180,7 +180,7 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
 
 
 def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
-    """The names of the arguments that the inputs are: of a module those of its ``forward``."""
+    """The argument names of the inputs; for a module those of its ``forward``."""
     names = [value.name for value in inputs]
     if isinstance(model, Module):
         parameters = inspect.signature(model.forward).parameters.values()
@@ -191,7 +191,7 @@ def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
 
 
 def _free(name: str, taken: Iterable[str]) -> str:
-    """``name``, or with a number behind it where that is taken."""
+    """``name``, with a number appended if it is taken."""
     found = set(taken)
     return next(n for n in itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(1))) if n not in found)
 
@@ -202,7 +202,7 @@ def _array(data: Any, dtype: Any) -> Any:
 
 
 def _checked(names: Any, usual: list[str], what: str) -> list[str]:
-    """Names of inputs or outputs, as many as there are and all different."""
+    """The names of inputs or outputs, checked to be complete and unique."""
     if names is None:
         return usual if len(set(usual)) == len(usual) else [f"{n}_{i}" for i, n in enumerate(usual)]
     found = [names] if isinstance(names, str) else list(names)

@@ -132,7 +132,7 @@ def ints(value: Any) -> list[int]:
 
 
 def number(value: Any) -> Any:
-    """A known single value as a Python number, which promotes no other dtype."""
+    """A known single value as a Python number, which does not promote dtypes."""
     return numpy.asarray(concrete(value)).reshape(()).item()
 
 
@@ -160,7 +160,7 @@ def axis_in(axis: int, axes: int) -> int:
 
 
 def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:
-    """``shape``, unless a value of it would be larger than is `ALLOWED` or an axis is negative."""
+    """``shape``. Raises if a value of that shape would be larger than `ALLOWED`, or an axis is negative."""
     shape = tuple(int(n) for n in shape)
     if min(shape, default=0) < 0:
         raise DomainError(f"the shape {shape} has a negative axis")
@@ -174,7 +174,7 @@ def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:
 
 
 def column(values: Any, axes: int) -> Any:
-    """A vector as an array with ``axes`` axes of length 1 behind."""
+    """A vector as an array with ``axes`` trailing axes of length 1."""
     return values.reshape((-1, *(1,) * axes))
 
 

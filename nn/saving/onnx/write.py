@@ -14,7 +14,7 @@ from nn.saving.onnx.read import onnx_package
 
 OPSET = 21
 IR_VERSION = 10
-"""What onnxruntime has read since 1.18."""
+"""The opset and IR version that onnxruntime reads since 1.18."""
 
 
 class NotWritten(DeclarationError):
@@ -26,7 +26,7 @@ class NotWritten(DeclarationError):
 
 
 class Writer:
-    """The nodes and constants of one graph, and how its values are called.
+    """The nodes and constants of one graph, and the names of its values.
 
     ``names`` are those of values that are there already: inputs, parameters, and outputs that have a name.
     """
@@ -47,7 +47,7 @@ class Writer:
     # ----------------------------------------------------------------------------------------------------------- names
 
     def fresh(self, base: str) -> str:
-        """``base``, or with a number behind it where that is taken."""
+        """``base``, with a number appended if it is taken."""
         for name in itertools.chain((base,), (f"{base}_{i}" for i in itertools.count(1))):
             if name not in self.taken:
                 self.taken.add(name)
@@ -55,7 +55,7 @@ class Writer:
         raise AssertionError
 
     def name(self, value: Value) -> str:
-        """How a value is called; a constant is written at its first use."""
+        """The name of a value; a constant is written at its first use."""
         if value not in self.names:
             if value.kind != "constant":
                 raise NotWritten(f"{value.name} is not computed before it is used.")
@@ -110,7 +110,7 @@ class Writer:
         return self.node("Reshape", name, self.ints(*shape), **as_it_is)
 
     def called(self, written: str, wanted: str) -> str:
-        """Give an output its name: the node that made it, where it made nothing else, is made to call it so."""
+        """Give an output its name, by renaming the result of its node if possible."""
         last = self.nodes[-1] if self.nodes else None
         if last is not None and written in last.output and written not in self.names.values():
             last.output[[*last.output].index(written)] = wanted
@@ -120,7 +120,7 @@ class Writer:
 
 
 def value_info(onnx: Any, name: str, value: Value, has_shape: bool = True) -> Any:
-    """How a graph declares an input or an output."""
+    """The declaration of an input or an output."""
     dtype = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
     return onnx.helper.make_tensor_value_info(name, dtype, value.shape if has_shape else None)
 

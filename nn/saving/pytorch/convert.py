@@ -32,7 +32,7 @@ class Step(NamedTuple):
     """One call of the graph."""
 
     name: str
-    """Of the result."""
+    """Values of the result."""
     written: str | None
     """The value that the call changes in place, if a later step uses it."""
     function: Callable[..., Any]

@@ -209,7 +209,7 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> Any:
 
 
 def everywhere(indices: Sequence[Any]) -> Any:
-    """An index whose ``None`` are whole axes."""
+    """An index with ``None`` replaced by full slices."""
     return tuple(slice(None) if i is None else i for i in indices)
 
 
@@ -269,7 +269,7 @@ def new(x: Tensor, size: Any, value: Any = 0, *, dtype: Any = None) -> Any:
 
 
 def convert(x: Tensor, *dtypes: Any, dtype: Any = None, **rest: Any) -> Any:
-    """``to``, in its forms: a dtype is a string by now, and devices do not matter."""
+    """``to`` in all its forms: the dtype is a string here, and devices are ignored."""
     to = dtype or next((d for d in dtypes if isinstance(d, str) and not d.startswith(("cpu", "cuda"))), None)
     return x if to is None else x.astype(to)
 
@@ -336,7 +336,7 @@ PROMOTED = {
 """Functions of two arrays, which may differ in dtype."""
 
 WINDOWS = ("conv", "conv_transpose", "adaptive_avg_pool")
-"""Functions over 1, 2 or 3 axes of space, with the same arguments here."""
+"""Functions over 1, 2 or 3 spatial axes, with the same arguments here."""
 
 ROWS: dict[str, Row] = {
     **{name: of_floats(getattr(ag, ours)) for name, ours in SAME.items()},

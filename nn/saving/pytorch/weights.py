@@ -65,7 +65,7 @@ class Stored(NamedTuple):
 
 
 class Mark:
-    """Where a list of items on the stack begins."""
+    """The beginning of a list of items on the stack."""
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,7 +107,7 @@ def _read_archive(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
 
 
 def _read_legacy(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
-    """As `_read_archive`, of four pickles and the storages one after another."""
+    """`_read_archive` for the old format: four pickles, then the storages."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:  # whose reads end where the file does
         follow(content)  # magic number
         if follow(content) != 1001:
@@ -198,7 +198,7 @@ class Machine:
         self.storages = storages
 
     def items(self) -> list[Any]:
-        """Take what lies above the last mark."""
+        """Take the items above the last mark."""
         taken: list[Any] = []
         while not isinstance(item := self.stack.pop(), Mark):
             taken.append(item)

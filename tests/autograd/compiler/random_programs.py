@@ -182,7 +182,7 @@ class Builder:
         self.tamed(self.emit(op, pair))
 
     def where(self) -> None:
-        """A choice, which is no ufunc."""
+        """A choice, which is not a ufunc."""
         x = self.one(self.floats())
         y = self.one(self.floats(lambda v: v.shape == x.shape))
         test = self.emit(str(self.rng.choice(["greater", "less_equal"])), (x, self.other(x)))
@@ -606,7 +606,7 @@ def exact_calls(case: Case) -> int:
 
 
 def main(count: int, first: int = 0, device: str = "cpu") -> None:
-    """Compare ``count`` programs, and say which differ; on the stand-in for CuPy where ``device`` is no CPU."""
+    """Compare ``count`` programs, and say which differ; on the stand-in for CuPy where ``device`` is not a CPU."""
     wrong, exact = [], 0
     gpu = None if device == "cpu" else standin.module(1)
     if gpu is not None:

@@ -458,7 +458,7 @@ BAD: dict[str, tuple[type[Exception], str, Callable[[Any, Any], tuple[Any, Any]]
     "too few labels": (ShapeError, "cross_entropy", lambda x, y: (x, y[:3])),
     "features": (ShapeError, "linear can't take", lambda x, y: (x[:, :4], y)),
     "no matrix": (ShapeError, "linear can't take", lambda x, y: (x[0, 0], y)),
-    "labels that are no integers": (DTypeError, "labels of dtype float64", lambda x, y: (x, y.astype("float64"))),
+    "labels that are not integers": (DTypeError, "labels of dtype float64", lambda x, y: (x, y.astype("float64"))),
 }
 
 

@@ -110,7 +110,7 @@ def test_100_steps(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_parameter_of_shape_zero(name: str) -> None:
-    """A scalar's array is no array in NumPy's eyes."""
+    """A scalar's array is not an array in NumPy's eyes."""
 
     class Scaled(nn.Module):
         def __init__(self) -> None:

@@ -91,7 +91,7 @@ class TestDeclaration:
             return x * by
 
         with pytest.raises(
-            DeclarationError, match=r"scaled: a rule for 'by', which is none of its arguments \('x',\)\."
+            DeclarationError, match=r"scaled: a rule for 'by', which is not one of its arguments \('x',\)\."
         ):
             scaled.vjp(by=lambda g: g)
 

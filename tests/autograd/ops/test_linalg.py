@@ -63,7 +63,7 @@ def test_einsum_as_in_numpy(subscripts: str, shapes: list[tuple[int, ...]]) -> N
         ("ij,jk->ik", [(2, 3), (4, 2)], ShapeError, r"'j' is 3 in one operand and 4 in another"),
         ("ij->ik", [(2, 3)], DomainError, "the result's label 'k' must be in a term, and only once"),
         ("ij->ii", [(2, 3)], DomainError, "the result's label 'i' must be in a term, and only once"),
-        ("i1->i", [(2, 3)], DomainError, "'1' is no label"),
+        ("i1->i", [(2, 3)], DomainError, "'1' is not a label"),
     ],
 )
 def test_einsum_refuses(subscripts: str, shapes: Any, error: type[Exception], message: str) -> None:

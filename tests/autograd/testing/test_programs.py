@@ -53,7 +53,7 @@ class TestRun:
 
 
 def is_text(program):
-    """Whether Python can run what is printed; the body of a loop is no text."""
+    """Whether Python can run what is printed; the body of a loop is not text."""
     return "scan_packed" not in program.source
 
 

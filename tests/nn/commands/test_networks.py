@@ -89,4 +89,4 @@ def test_contradictory_options_raise(capsys, tmp_path):
     out = ("--out", tmp_path / "run")
     sentence = refused(capsys, "digits", "--model", "lenet", "--hidden", "20", *out)
     assert sentence.endswith("hidden is [20], but the layers of lenet are fixed")
-    assert "shift is -1: give a whole number from 0 on" in refused(capsys, "digits", "--shift", "-1", *out)
+    assert "shift is -1: give a whole number of at least 0" in refused(capsys, "digits", "--shift", "-1", *out)

@@ -62,10 +62,10 @@ def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--layers", "4:1"], "'4:1' is no range: give one as 1:4, or a number"),
-        (["--width", "many"], "'many' is no range"),
-        (["--budget", "soon"], "'soon' is no time: give one as 120s, 2m or 1h"),
-        (["--models", "mlp,brain"], "'brain' is no kind of network: give some of mlp, cnn, lstm, gru"),
+        (["--layers", "4:1"], "'4:1' is not a range: give one as 1:4, or a number"),
+        (["--width", "many"], "'many' is not a range"),
+        (["--budget", "soon"], "'soon' is not a time: give one as 120s, 2m or 1h"),
+        (["--models", "mlp,brain"], "'brain' is not a kind of network: give some of mlp, cnn, lstm, gru"),
         (["--trials", "0"], "trials"),
         (["--jobs", "0"], "jobs"),
     ],

@@ -91,7 +91,7 @@ def test_fit_trains_on_them_and_can_be_repeated():
             ShapeError,
             "a crop of 7×7 is larger than the images, 6×5 with their padding of 0: give a smaller size.",
         ),
-        (lambda: shift(-1), DomainError, "pixels = -1: give a number from 0 on."),
+        (lambda: shift(-1), DomainError, "pixels = -1: give a number of at least 0."),
         (lambda: flip(2.0), DomainError, "p = 2.0 is out of range"),
         (lambda: noise(-0.1), DomainError, "std = -0.1 is out of range"),
         (lambda: noise(0.1)(Y, np.random.default_rng(0)), DomainError, "noise is added to floating images"),

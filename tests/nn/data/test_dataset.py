@@ -94,7 +94,7 @@ def test_targets_may_have_rows_of_any_shape():
             ShapeError,
             "x has shape (0, 4), which has no rows: give at least one.",
         ),
-        ((np.eye(4), range(4), 0, 0), {}, DomainError, "batch_size = 0: give a number from 1 on."),
+        ((np.eye(4), range(4), 0, 0), {}, DomainError, "batch_size = 0: give a number of at least 1."),
         ((np.eye(4), range(4), 2.5, 0), {}, DTypeError, "batch_size = 2.5 is a float: give a whole number."),
         (
             (np.eye(4), range(4), 5, 0),

@@ -109,7 +109,7 @@ def test_dropout_of_attention_keeps_the_mean():
         (
             lambda: F.scaled_dot_product_attention([[1.0]], [[1.0, 2.0]], [[1.0]]),
             ShapeError,
-            "of as many features; it was given (1, 1) and (1, 2).",
+            "with equal features; it was given (1, 1) and (1, 2).",
         ),
         (
             lambda: F.scaled_dot_product_attention([[1.0]], [[1.0]], [[1.0], [2.0]]),
@@ -119,7 +119,7 @@ def test_dropout_of_attention_keeps_the_mean():
         (
             lambda: F.scaled_dot_product_attention([[1.0]], [[1.0]], [[1.0]], [[1]]),
             DTypeError,
-            "attn_mask is int64: give booleans, true where a query may look, or numbers to add to the scores.",
+            "attn_mask is int64: give booleans, true where a query may attend to a key, or numbers to add to",
         ),
         (
             lambda: F.scaled_dot_product_attention([[1.0]], [[1.0]], [[1.0]], [[True, False]]),

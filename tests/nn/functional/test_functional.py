@@ -1,5 +1,6 @@
 """Losses and metrics: PyTorch's values where it is installed, and what they refuse."""
 
+import inspect
 import math
 from pathlib import Path
 
@@ -258,3 +259,8 @@ def test_nn_states_no_operation_and_no_rule():
     sources = [*Path(nn.__file__).parent.rglob("*.py")]
     assert len(sources) > 10
     assert not [path.name for path in sources if ".vjp(" in path.read_text() or "@op(" in path.read_text()]
+
+
+@pytest.mark.parametrize("name", ["conv2d", "max_pool1d", "adaptive_avg_pool3d", "dropout2d"])
+def test_a_function_shows_the_signature_that_it_is_called_with(name):
+    assert next(iter(inspect.signature(getattr(F, name)).parameters)) == "x"

@@ -134,7 +134,7 @@ def test_layers_are_saved_and_come_back(layer, tmp_path):
             ShapeError,
             "BatchNorm1d(3) takes 3 channels, axis 1 of x; it was given shape (2, 4) (in 1, BatchNorm1d).",
         ),
-        (lambda: nn.RMSNorm(0), DomainError, "normalized_shape[0] = 0: give a number from 1 on."),
+        (lambda: nn.RMSNorm(0), DomainError, "normalized_shape[0] = 0: give a number of at least 1."),
     ],
 )
 def test_invalid_arguments_raise(call, error, sentence):

@@ -54,7 +54,7 @@ def test_mlp_refuses():
         nn.MLP(3)
     with pytest.raises(ShapeError, match=r"MLP needs at least the sizes of its input and output; it was given \[2\]"):
         nn.MLP([2])
-    with pytest.raises(DomainError, match=r"sizes\[1\] = 0: give a number from 1 on"):
+    with pytest.raises(DomainError, match=r"sizes\[1\] = 0: give a number of at least 1"):
         nn.MLP([2, 0])
     with pytest.raises(DomainError, match=r"init = 'magic' is unknown: choose one of xavier_uniform"):
         nn.MLP([2, 2], init="magic")

@@ -153,7 +153,7 @@ def test_a_training_step_compiles_to_the_eager_numbers():
         (lambda: F.max_pool2d(X, 2, padding=2), DomainError, "more than half"),
         (lambda: F.interpolate(X), DomainError, "either size or scale_factor"),
         (lambda: F.interpolate(X, 3, mode="cubic"), DomainError, "no mode 'cubic'"),
-        (lambda: F.interpolate(X, scale_factor=(2, 2, 2)), DomainError, "one for each of the 2 axes of space"),
+        (lambda: F.interpolate(X, scale_factor=(2, 2, 2)), DomainError, "one for each of the 2 spatial axes"),
         (lambda: F.pad(X, (1,)), DomainError, "pair of integers"),
         (lambda: F.pad(X, 2), DomainError, "pair of integers"),
         (lambda: F.local_response_norm(X, 2, alpha="a"), DTypeError, "alpha"),

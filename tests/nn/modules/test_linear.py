@@ -24,8 +24,8 @@ def test_linear_has_a_row_per_neuron():
 @pytest.mark.parametrize(
     ("given", "error", "sentence"),
     [
-        ((0, 2), DomainError, "in_features = 0: give a number from 1 on."),
-        ((2, -1), DomainError, "out_features = -1: give a number from 1 on."),
+        ((0, 2), DomainError, "in_features = 0: give a number of at least 1."),
+        ((2, -1), DomainError, "out_features = -1: give a number of at least 1."),
         ((2, 1.5), DTypeError, "out_features = 1.5 is a float: give a whole number."),
     ],
 )

@@ -171,7 +171,7 @@ class Keeps(nn.Module):
 
 def test_a_plain_tensor_that_requires_grad_is_warned_about():
     net = Keeps()
-    sentence = r"Keeps\.w is a Tensor that requires grad, and no parameter.*nn\.Parameter"
+    sentence = r"Keeps\.w is a Tensor that requires grad, and not a parameter.*nn\.Parameter"
     with pytest.warns(UserWarning, match=sentence) as seen:
         net.w = ag.ones(3, requires_grad=True)
     assert seen[0].filename == __file__

@@ -69,5 +69,5 @@ def test_batch_norm_evaluates_with_running_statistics():
 
 @pytest.mark.parametrize("module", [nn.LayerNorm, nn.BatchNorm1d])
 def test_norms_refuse_sizes(module):
-    with pytest.raises(DomainError, match=r"= 0: give a number from 1 on"):
+    with pytest.raises(DomainError, match=r"= 0: give a number of at least 1"):
         module(0)

@@ -114,7 +114,7 @@ def test_another_schedules_state_is_refused():
 
 
 def test_refusals():
-    with pytest.raises(DomainError, match="step_size = 0: give a number from 1 on"):
+    with pytest.raises(DomainError, match="step_size = 0: give a number of at least 1"):
         ours.StepLR(sgd(), 0)
     with pytest.raises(DomainError, match=r"factor = 1.5 is out of range: give a number between 0 and 1"):
         ours.ReduceLROnPlateau(sgd(), factor=1.5)

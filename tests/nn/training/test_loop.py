@@ -251,8 +251,8 @@ def test_a_model_that_replaces_a_buffer_trains_without_compiling():
 @pytest.mark.parametrize(
     ("options", "error", "sentence"),
     [
-        ({"epochs": 0}, DomainError, "epochs = 0: give a number from 1 on."),
-        ({"patience": 0, "validation": HELD}, DomainError, "patience = 0: give a number from 1 on."),
+        ({"epochs": 0}, DomainError, "epochs = 0: give a number of at least 1."),
+        ({"patience": 0, "validation": HELD}, DomainError, "patience = 0: give a number of at least 1."),
         ({"epochs": 2.5}, DTypeError, "epochs = 2.5 is a float: give a whole number."),
         ({"batch_size": "10"}, DTypeError, "batch_size = '10' is a str: give a whole number."),
         (
@@ -261,7 +261,7 @@ def test_a_model_that_replaces_a_buffer_trains_without_compiling():
             "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with",
         ),
         ({"patience": 3}, DomainError, "patience watches the validation loss: give validation=(x, y) as well."),
-        ({"batch_size": 0}, DomainError, "batch_size = 0: give a number from 1 on."),
+        ({"batch_size": 0}, DomainError, "batch_size = 0: give a number of at least 1."),
         ({"seed": "x"}, DomainError, "seed = 'x' is not a seed"),
         ({"data": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
         ({"data": (X[:0], Y[:0])}, ShapeError, "which has no rows: give at least one"),

@@ -193,7 +193,7 @@ def test_processes_may_make_the_tables_of_a_database_together(tmp_path, monkeypa
     [
         ("sqlite:////nowhere/s.db", r"the database sqlite:////nowhere/s\.db can't be used: .*unable to open"),
         ("db://me:secret@host/s", r"the database db://me:\*\*\*@host/s can't be used: Can't load plugin"),
-        ("{}/text", "text is no journal of a search, or is damaged: name another file"),
+        ("{}/text", "text is not a journal of a search, or is damaged: name another file"),
     ],
 )
 def test_storages_that_can_not_be_used(tmp_path, monkeypatch, storage, sentence):

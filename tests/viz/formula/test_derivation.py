@@ -668,7 +668,7 @@ def test_long_chains_are_folded_with_a_count():
 
 
 def test_different_blocks_are_not_folded():
-    """Equal operations on other operands, such as a skip connection once in a while, are no repetition."""
+    """Equal operations on other operands, such as a skip connection once in a while, are not a repetition."""
     x = ag.Tensor(0.3, requires_grad=True, name="x")
     values = [x]
     for i in range(40):
@@ -937,7 +937,7 @@ def test_refusals_say_what_to_do():
     with pytest.raises(ValueError, match="there is nothing to derive: no operation was recorded"):
         explain(other, wrt=other)
     y = ag.Tensor([1.0, 2.0], requires_grad=True) * other
-    with pytest.raises(ValueError, match=r"y has shape \(2,\) and is no scalar: reduce it"):
+    with pytest.raises(ValueError, match=r"y has shape \(2,\) and is not a scalar: reduce it"):
         explain(y, wrt=other)
     with pytest.raises(TypeError, match=r"explain takes Tensors for y and wrt, and was given 'w' \(str\)"):
         explain(y, wrt="w")

@@ -165,7 +165,7 @@ def test_a_model_without_parameters_is_drawn():
 @pytest.mark.parametrize(
     ("model", "examples", "says"),
     [
-        (3, ((1, 2),), "an int is no model: give a module"),
+        (3, ((1, 2),), "an int is not a model: give a module"),
         (nn.ReLU(), (), "ReLU needs an example of its input"),
         (Constant(), ((1, 2),), "Constant computes nothing from its input"),
         (nn.Linear(2, 2), ((0, 2),), "is not the shape of an input"),

@@ -138,7 +138,7 @@ class TestCell:
         loss = the_loss(Net(nn.RNN), sequence())
         with pytest.raises(ValueError, match="there is no loop in this graph: it is recorded by"):
             viz.draw_loop(ag.sum(ag.Tensor([1.0], requires_grad=True)))
-        with pytest.raises(ValueError, match="which=1 is no loop: there are 1, 0 to 0"):
+        with pytest.raises(ValueError, match="which=1 is not a loop: there are 1, 0 to 0"):
             viz.draw_loop(loss, which=1)
         with pytest.raises(ValueError, match=f"steps=9 can't be drawn: the loop has {TIMES}"):
             viz.draw_loop(loss, steps=9)
@@ -154,7 +154,7 @@ class TestFolded:
         sizes = the_loop(loss).sizes()
         assert f"step 1: {numbers.rms(sizes[0])} step {TIMES}: {numbers.rms(sizes[-1])}" in text
         assert "id=l_LSTM" in picture.source
-        assert "x2" not in text  # the zeros that the state starts from are no input
+        assert "x2" not in text  # the zeros that the state starts from are not an input
 
     def test_a_python_loop_over_a_cell_is_one_row_with_a_staircase(self):
         loss = the_loss(Loop(), sequence("float32"))

@@ -99,7 +99,7 @@ def test_the_model_may_be_a_function_of_tensors_of_one_name():
         (lambda: document(model(2, 3, 7), y=[0, 1, 2, 3, 0]), "7 classes can't be told apart by their marks"),
         (lambda: document(model(2, 3, 2), y=LABELS, classes=["a"]), "1 class names were given for 2 classes"),
         (lambda: document(model(2, 3, 1), loss=lambda z, y: ag.sum(z).item(), y=LABELS), "playground can't compute"),
-        (lambda: viz.playground(model(3, 1), BCE, np.zeros((4, 3)), [0, 1, 0, 1]), "no set of points in the plane"),
+        (lambda: viz.playground(model(3, 1), BCE, np.zeros((4, 3)), [0, 1, 0, 1]), "not a set of points in the plane"),
         (lambda: viz.playground(model(2, 1), BCE, [[0.0, np.nan], [0, 0]], [0, 1]), "numbers that are not finite"),
         (lambda: document(nn.Sequential(nn.Linear(2, 3), nn.Dropout(), nn.Linear(3, 1)), y=LABELS), "with dropout"),
         (lambda: document(lambda x: ag.sum(x, axis=1), y=LABELS), "'sum' does not fit into one"),

@@ -301,7 +301,7 @@ class TestRefusals:
             feature_space(model, x, [0, 1] * 3)
 
     def test_no_set_of_examples(self):
-        with pytest.raises(ValueError, match=r"x of shape \(2,\) is no set of examples"):
+        with pytest.raises(ValueError, match=r"x of shape \(2,\) is not a set of examples"):
             feature_space(nn.MLP([2, 2, 2], seed=0), [0.0, 1.0], [0])
 
 

@@ -48,7 +48,7 @@ def test_several_channels_make_a_row_of_tiles_each():
 def test_rows_of_a_matrix_are_images():
     assert len(tiles(viz.plot_filters(nn.Linear(64, 5, seed=0)))) == 5
     assert len(tiles(viz.plot_filters(nn.Linear(6, 5, seed=0), image=(2, 3)))) == 5
-    with pytest.raises(ValueError, match=r"rows of a weight \(5, 6\) are no images: give image=\(height, width\)"):
+    with pytest.raises(ValueError, match=r"rows of a weight \(5, 6\) are not images: give image=\(height, width\)"):
         viz.plot_filters(nn.Linear(6, 5, seed=0))
     with pytest.raises(ValueError, match=r"a weight of shape \(1, 2, 3, 4, 5\) has no filters to draw"):
         viz.plot_filters(np.zeros((1, 2, 3, 4, 5)))

@@ -349,13 +349,13 @@ class TestRefusals:
         self.refuse("does not depend on x", lambda x: ag.linear(x.detach(), w, None), [1.0, 2.0])
 
     def test_a_class_out_of_range(self):
-        self.refuse("the target 2 is no class of a network with 2 outputs: give 0 to 1", lecture, [1.0, 1.0], 2)
+        self.refuse("the target 2 is not a class of a network with 2 outputs: give 0 to 1", lecture, [1.0, 1.0], 2)
 
     def test_a_target_of_another_size(self):
         self.refuse(r"a target of shape \(3,\) does not fit 2 outputs", lecture, [1.0, 1.0], [1.0, 2.0, 3.0])
 
     def test_an_input_that_is_no_picture(self):
-        self.refuse(r"shape \(2,\) is no picture: pass image=\(height, width\)", lecture, [1.0, 1.0], image=True)
+        self.refuse(r"shape \(2,\) is not a picture: pass image=\(height, width\)", lecture, [1.0, 1.0], image=True)
 
     def test_a_loss_that_is_none(self):
         self.refuse(

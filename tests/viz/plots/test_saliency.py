@@ -145,7 +145,7 @@ class TestPicture:
 
     def test_inputs_that_are_no_images_have_numbers_and_no_picture(self):
         found = viz.saliency(linear, X)
-        with pytest.raises(ValueError, match=r"an input of shape \(4,\) is no image: give image=\(height, width\)"):
+        with pytest.raises(ValueError, match=r"an input of shape \(4,\) is not an image: give image=\(height, width\)"):
             found.plot()
 
 
@@ -169,7 +169,7 @@ def test_bad_options_are_refused_in_a_sentence(options, says):
 def test_bad_models_and_inputs_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match="x has dtype int64, and a gradient with respect to it needs"):
         viz.saliency(linear, [[1, 2, 3, 4]])
-    with pytest.raises(ValueError, match=r"x of shape \(4,\) is no batch"):
+    with pytest.raises(ValueError, match=r"x of shape \(4,\) is not a batch"):
         viz.saliency(linear, X[0])
     with pytest.raises(ValueError, match=r"the model gives \(2,\) for x of shape \(2, 4\)"):
         viz.saliency(lambda x: x @ ag.Tensor(W[0]), X)
@@ -177,7 +177,7 @@ def test_bad_models_and_inputs_are_refused_in_a_sentence():
         viz.saliency(Net(), RNG.normal(size=(1, 2, 3, 4)), layer="conv9")
     with pytest.raises(ValueError, match=r"the layer 'fc' gives \(1, 4\), which has no space"):
         viz.saliency(Net(), RNG.normal(size=(1, 2, 3, 4)), layer="fc")
-    with pytest.raises(ValueError, match="is no part of the model"):
+    with pytest.raises(ValueError, match="is not part of the model"):
         viz.saliency(Net(), RNG.normal(size=(1, 2, 3, 4)), layer=nn.ReLU())
     with pytest.raises(ValueError, match="do not depend on x"):
         viz.saliency(lambda x: ag.Tensor(np.zeros((2, 3))), X)

@@ -98,9 +98,9 @@ def test_an_entry_in_no_window():
     ("options", "says"),
     [
         ({}, "give either at=, the index of an output, or point="),
-        ({"at": (0, 0, 0, 9)}, r"at=\(0, 0, 0, 9\) is no position in an array of shape \(2, 3, 4, 4\)"),
-        ({"at": (0, 0)}, r"at=\(0, 0\) is no position"),
-        ({"point": (0, 0, 6, 0)}, r"point=\(0, 0, 6, 0\) is no position in an array of shape \(2, 2, 6, 6\)"),
+        ({"at": (0, 0, 0, 9)}, r"at=\(0, 0, 0, 9\) is not a position in an array of shape \(2, 3, 4, 4\)"),
+        ({"at": (0, 0)}, r"at=\(0, 0\) is not a position"),
+        ({"point": (0, 0, 6, 0)}, r"point=\(0, 0, 6, 0\) is not a position in an array of shape \(2, 2, 6, 6\)"),
     ],
 )
 def test_bad_places_are_refused_in_a_sentence(options, says):

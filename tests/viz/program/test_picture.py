@@ -43,7 +43,7 @@ def mlp(*sizes: int, optimizer: str = "SGD", entropy: bool = False, **options: A
 
 
 def normalized() -> Program:
-    """Batch normalisation, dropout and Adam: much that is no gradient is updated."""
+    """Batch normalisation, dropout and Adam: much that is not a gradient is updated."""
     parts = nn.Linear(4, 3, seed=0), nn.BatchNorm1d(3), nn.Dropout(0.5, seed=0), nn.Linear(3, 2, seed=0)
     model = nn.Sequential(*parts)
     return training(model, nn.optim.Adam(model.parameters(), lr=0.5), (4, 2), entropy=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TWO = ("You forgot the 2 of the square's derivative.", "你忘了平方求导时的因子 2。")
-"""What is said to the mistake that is made most often."""
+"""The answer to the most common mistake."""
 
 
 def said(x: Any) -> str:

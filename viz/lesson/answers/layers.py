@@ -75,7 +75,7 @@ def exercises() -> tuple[Exercise, ...]:
             ),
             (
                 weights + biases + 4 + 2,
-                "You counted four layers. The two inputs are no neurons: they have no weights.",
+                "You counted four layers. The two inputs are not neurons: they have no weights.",
                 "你数了四层。两个输入不是神经元，没有权重。",
             ),
             (

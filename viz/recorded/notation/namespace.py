@@ -75,8 +75,8 @@ def _bare(x: Any) -> Any:
 class Notation:
     """The namespace of symbols, in the place of ``xp``.
 
-    ``scalar``: products are written `·`, as between numbers; else `×`, entry by entry. Functions that are no operation
-    are written `name(arguments)`.
+    ``scalar``: products are written `·`, as between numbers; else `×`, entry by entry. Functions that are not an
+    operation are written `name(arguments)`.
     """
 
     def __init__(self, scalar: bool = False) -> None:

@@ -26,7 +26,7 @@ WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_m
 
 @dataclass(frozen=True)
 class Geometry:
-    """The windows of an operation: one entry of each field for each axis of space.
+    """The windows of an operation: one entry of each field for each spatial axis.
 
     ``space``: sizes of the input, ``out``: numbers of windows, ``pads``: (before, after).
     """
@@ -40,7 +40,7 @@ class Geometry:
 
     @property
     def axes(self) -> int:
-        """The number of axes of space."""
+        """The number of spatial axes."""
         return len(self.space)
 
     def window(self, place: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:

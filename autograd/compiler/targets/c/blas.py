@@ -1,4 +1,4 @@
-"""The matrix products of the BLAS that NumPy has loaded."""
+"""Matrix products of the BLAS library loaded by NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products in blocks whose sums stay in registers, for sizes at which a call of BLAS costs more."""
+"""Matrix products in blocks whose sums stay in registers, for sizes at which BLAS is slower."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Text(Script):
 
 @dataclass(frozen=True)
 class Matrix:
-    """Where a matrix lies: ``start`` is the expression of its first element's place in ``data``."""
+    """A matrix in ``data``: ``start`` is the expression of the index of its first element."""
 
     data: str
     start: str
@@ -68,7 +68,7 @@ def registers() -> tuple[int, int]:
 
 
 def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> float:
-    """About how long ``out = a @ b`` takes in blocks: two products of vectors at a time, each of which takes four."""
+    """The estimated cycles of ``out = a @ b`` in blocks: two vector products at a time, of four cycles each."""
     m, n, k = out.rows, out.columns, a.columns
     rows = {vectors: _heights(m, vectors) for vectors in (1, 2)}
     taken = [
@@ -201,7 +201,7 @@ def _block(
 
 
 def _in_rows(source: Text, b: Matrix, dtype: Any) -> Matrix:
-    """A copy of ``b`` in memory of its own, row by row."""
+    """A row-major copy of ``b``."""
     made = source.scratch(f"{b.data}_in_rows", (b.rows, b.columns), dtype)
     base = "" if b.start == "0" else b.start
     source.copy(View(b.data, (b.rows, b.columns), (b.row_step, b.column_step), base=base), made)

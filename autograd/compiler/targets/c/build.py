@@ -28,7 +28,7 @@ FLAGS = (
 """No ``-ffast-math``, which loses NaN and reorders sums. ``-fwrapv``: integers wrap around, as NumPy's do."""
 
 OF_GCC = ("-ftree-vectorize", "-fvect-cost-model=dynamic", "-fpeel-loops", "-fipa-cp-clone")
-"""What GCC's ``-O3`` adds to ``-O2`` that makes programs faster. All that it adds takes twice the time."""
+"""The flags of GCC's ``-O3`` that make programs faster than ``-O2``. All of them would double the compile time."""
 
 SECONDS = 600
 """How long a compiler may take."""
@@ -36,19 +36,19 @@ SECONDS = 600
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C compiler: its command, and what it says of itself, by which its libraries are told apart from others'."""
+    """A C compiler: its command, and its version text, which distinguishes its libraries."""
 
     command: tuple[str, ...]
     version: str
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags that no other compiler knows."""
+        """The flags specific to this compiler."""
         return OF_GCC if "Free Software Foundation" in self.version else ()
 
 
 def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """The outcome of a command, which no shell sees."""
+    """Run a command without a shell; return its outcome."""
     return subprocess.run(
         command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False,
         stdin=subprocess.DEVNULL, **options,
@@ -95,7 +95,7 @@ def _named(named: str) -> Compiler:
 
 @cache
 def processor() -> str:
-    """What tells this processor apart from others, for which code made for it may not run."""
+    """An identifier of this processor: code compiled for it may not run on others."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n\n")[0].splitlines()
         told = [line for line in lines if line.split(":")[0].strip() in ("model name", "flags", "Features", "CPU part")]
@@ -116,7 +116,7 @@ def cache_folder() -> Path:
 
 @cache
 def _temporary_folder() -> Path:
-    """A folder for this process alone, where there is no cache that only the user can write to."""
+    """A temporary folder of this process, if there is no cache folder that only the user can write to."""
     return Path(tempfile.mkdtemp(prefix="glassgrad-native-"))
 
 
@@ -134,14 +134,14 @@ def _folder() -> Path:
 
 
 def key_of(text: str, flags: Sequence[str]) -> str:
-    """What the library of a text is called: a hash of all that it is made of."""
+    """The name of the library of a text: a hash of everything it is made from."""
     maker = compiler()
     parts = [*maker.command, maker.version, processor(), *maker.flags, *flags, text]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a library in the cache has the content that was written."""
+    """Whether a library in the cache is complete and unchanged."""
     try:
         told = path.with_suffix(".sha256").read_text(encoding="ascii")
         return hashlib.sha256(path.read_bytes()).hexdigest() == told
@@ -150,7 +150,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _written(path: Path, content: bytes) -> None:
-    """Write a file as a whole: nobody sees a part of it."""
+    """Write a file atomically."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
             file.write(content)

@@ -1,4 +1,4 @@
-"""Random numbers: NumPy's own functions in C that fill an array with them, and their products, rounded as NumPy's."""
+"""Random numbers by NumPy's own C functions, and their products, rounded as NumPy rounds them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCALED = "scaled_draw"
 
 @cache
 def address_of(name: str) -> int:
-    """Where the function of ``numpy/random/distributions.h`` is, in NumPy's own module; 0 where that hides it."""
+    """The address of a function of ``numpy/random/distributions.h`` in NumPy's module; 0 if the module hides it."""
     try:
         library = ctypes.CDLL(importlib.import_module("numpy.random._generator").__file__ or "")
         return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0

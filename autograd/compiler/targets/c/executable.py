@@ -86,7 +86,7 @@ def function_in_c(function: Any, made: Source) -> Any:
 
 
 class Table:
-    """The addresses that a program in C is given: of its temporaries, states, knobs and constants, and of BLAS.
+    """The table of addresses passed to a program in C: of its temporaries, states, knobs and constants, and of BLAS.
 
     ``knobs``: the array of each knob, which is to hold its value before the program runs. ``locks``: those of the
     generators, to be held while it runs. They are in one order in all tables, so that two threads can't wait for each
@@ -116,7 +116,7 @@ class Table:
             self.put(value, homes[value] if array is None else array)
 
     def put(self, value: Value, array: Any) -> None:
-        """Have a value lie in ``array``, if the program reads it."""
+        """Set the address of a value to that of ``array``, if the program reads it."""
         if value in self._slots:
             self._words[self._slots[value]] = array.ctypes.data
 
@@ -195,7 +195,7 @@ class NativeExecutable(Executable):
         return f"def {identifier(program.name)}({', '.join(names)}):\n{body}\n"
 
     def can_loop(self, scheduled: Set[tuple[int, Any]]) -> bool:
-        """Whether many steps can be run in a call: all inputs are batches, and what is scheduled is read at each."""
+        """Whether one call can run many steps: all inputs are batches, and scheduled numbers are read at each."""
         knobs = {(id(value.origin[0]), value.origin[1]) for value in self._table.knobs}
         batches = all(value.shape for value in self.optimized.inputs)
         return batches and not self.trace.given and not self.trace.restarts and scheduled <= knobs
@@ -236,7 +236,7 @@ class NativeExecutable(Executable):
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:
-        """The function that raises the error for inputs with which the program did not run."""
+        """The function that raises the error of a run that the program refused."""
         program, homes = self.optimized, self.homes
 
         def refuse(*arrays: Any) -> None:
@@ -257,7 +257,7 @@ class NativeExecutable(Executable):
         return refuse
 
     def _rehome(self, i: int, array: Any) -> bool:
-        """Go on with another array at a place. Returns whether that is possible."""
+        """Use another array for the state at a place. Returns whether that is possible."""
         state, (tensor, home, updated) = self.bound[i], self.places[i]
         new = numpy.asarray(array)
         if state is None or new.strides != numpy.asarray(self.homes[state]).strides or not new.flags.aligned:
@@ -275,7 +275,7 @@ class NativeExecutable(Executable):
 
 
 def _copied(*arrays: Any) -> list[Any]:
-    """The arrays as plain ones in memory of their own."""
+    """Copies of the arrays as plain NumPy arrays."""
     return [numpy.array(array, order="C") for array in arrays]
 
 
@@ -288,7 +288,7 @@ class AutoExecutable(Executable):
     compiled = False
 
     def bind(self) -> None:
-        """Plan, write the source, and count calls from here on."""
+        """Plan memory, write the source, and start counting calls."""
         super().bind()
         if not self.trace.restarts:
             self._count_calls()
@@ -308,7 +308,7 @@ class AutoExecutable(Executable):
         self.run = counted
 
     def compile(self) -> None:
-        """Write and compile the program in a thread of its own. Where that is not possible, a line is logged."""
+        """Write and compile the program in a background thread. If that fails, a line is logged."""
         trace, me = self.trace, weakref.ref(self)
 
         def work() -> None:
@@ -328,7 +328,7 @@ class AutoExecutable(Executable):
             threading.Thread(target=work, name=f"compile {trace.program.name}", daemon=True).start()
 
     def native(self) -> NativeExecutable | None:
-        """The compiled program in its place, ``None`` where it can't be: then this one goes on."""
+        """The compiled program to use instead, or ``None`` if there is none."""
         try:
             return NativeExecutable(self.trace)
         except TargetError as error:
@@ -339,7 +339,7 @@ class AutoExecutable(Executable):
 
 
 def text_of(trace: Trace) -> str:
-    """The text in C of a trace, whose states lie as its executable will have them."""
+    """The text in C of a trace, for the memory layout of states that its executable will have."""
     program = _optimized(trace.program)
     homes = {state: numpy.asarray(state.origin._data) for state in program.states}
     for state in program.updates:

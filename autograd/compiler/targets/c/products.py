@@ -33,7 +33,7 @@ ACROSS = 2
 """Cycles of an entry that is read or written across the rows."""
 
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
-"""What ``cblas_sgemm`` calls the orders of matrices."""
+"""The constants of ``cblas_sgemm`` for the orders of matrices."""
 
 
 def contract(
@@ -71,7 +71,7 @@ def contract(
 
 
 def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
-    """Whether at least rows or columns lie one behind the other in the result."""
+    """Whether the rows or the columns of the result are contiguous."""
     return not rows or not columns or any(abs(o) == 1 for *_, o in (*rows, *columns))
 
 
@@ -108,7 +108,7 @@ def _in_order(
     source: Text, around: Sequence[Axis], rows: Sequence[Axis], columns: Sequence[Axis], sums: Sequence[Axis],
     x: View, y: View, out: View, dtype: Any, adds: bool,
 ) -> None:  # fmt: skip
-    """The product in an array of its own, which is then copied, or added, to where it is wanted."""
+    """Compute the product into a new array, then copy or add it to the result."""
     by_rows = bool(columns) and (not rows or columns[-1][0] >= rows[-1][0])  # what is longest lies in one piece
     short, long, k = (rows, columns, 2) if by_rows else (columns, rows, 1)
     outer, inner = _cut(long, k) if long else ([], [])
@@ -177,7 +177,7 @@ def _in_parts(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus
 
 
 def _behind(start: str, step: int) -> str:
-    """The place ``start``, moved to the part of the sum that begins at ``$p``."""
+    """The index ``start``, advanced to the part of the sum that begins at ``$p``."""
     return added(start if start != "0" else "", times("$p", step))
 
 
@@ -207,7 +207,7 @@ def _of_blas(a: Matrix, b: Matrix, dtype: Any) -> float:
 
 
 def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:
-    """Write a call of BLAS if it can read and write these matrices, and is faster than ``cost`` cycles.
+    """Write a BLAS call if BLAS can read and write these matrices in fewer than ``cost`` cycles.
 
     Returns whether it was written.
     """

@@ -42,10 +42,10 @@ ROWS = 128
 """Rows of a part of the sums of long columns."""
 
 INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1, "take_along_axis": 1}
-"""Where the indices begin among the arguments of what may find one out of bounds."""
+"""The position of the indices among the arguments of instructions that may find one out of bounds."""
 
 OK, REFUSED, NOT_PLAIN = 0, 1, 2
-"""What a program returns: that it ran, that an index is out of bounds, that an input must be copied first. Nothing has
+"""The return values of a program: it ran, an index is out of bounds, that an input must be copied first. Nothing has
 been written unless it ran."""
 
 
@@ -99,7 +99,7 @@ class Source(Text):
     # ---------------------------------------------------------------------------------------------------------- memory
 
     def view(self, value: Value) -> View:
-        """Where a value lies. It gets its place when it is first met."""
+        """The view of a value, whose memory is assigned at its first use."""
         if value not in self.views:
             kind, name = self.type_of(value), self.name_of(value)
             self.types[name] = kind
@@ -116,7 +116,7 @@ class Source(Text):
         return self.views[value]
 
     def _home(self, state: Value, name: str) -> View:
-        """Where a state lies, as its array does."""
+        """The view of a state, with the layout of its array."""
         array = self.homes[state]
         steps = [divmod(step, state.dtype.itemsize) for step in array.strides]
         if any(rest for _, rest in steps) or not array.flags.aligned:
@@ -124,7 +124,7 @@ class Source(Text):
         return View(name, tuple(state.shape), tuple(step for step, _ in steps))
 
     def _place(self, name: str, nbytes: int, last: int) -> None:
-        """Give an array a place until the step ``last`` is over; the smallest one that is free and large enough."""
+        """Allocate memory for an array until the end of step ``last``: the smallest free block that is large enough."""
         count = -(-max(nbytes, 1) // ALIGNED) * ALIGNED
         found = min((place for place in self._free if place[1] >= count), key=lambda place: place[1], default=None)
         if found is None:
@@ -138,7 +138,7 @@ class Source(Text):
         self._busy.append((last, start, count))
 
     def _release(self) -> None:
-        """Free the places of what was read for the last time in this step."""
+        """Free the memory of values that were read for the last time in this step."""
         for last, start, count in [entry for entry in self._busy if entry[0] <= self._number]:
             self._busy.remove((last, start, count))
             before = next((place for place in self._free if sum(place) == start), None)
@@ -152,7 +152,7 @@ class Source(Text):
             self._free.append((start, count))
 
     def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
-        """Another array, for this step."""
+        """A temporary array for this step."""
         name = self.fresh(like)
         self.types[name] = C.types[str(dtype)]
         self._place(name, size(tuple(shape)) * dtype.itemsize, self._number)
@@ -233,7 +233,7 @@ class Source(Text):
         return [*(step for step in steps if step in first), *(step for step in steps if step not in first)]
 
     def _take_results(self, program: Program) -> None:
-        """Have results be computed where they are wanted, if they are temporaries with memory of their own."""
+        """Compute results into the arrays that are returned, if they are temporaries with memory of their own."""
         shown = {i.out for i in program.instructions if is_view(i)}
         self._copied: list[tuple[Value, View]] = []
         for value in program.outputs:
@@ -331,7 +331,7 @@ class Source(Text):
         ])  # fmt: skip
 
     def _many(self, passed: str) -> list[str]:
-        """The function that runs many steps: each on the rows of the data that a table names."""
+        """The function that runs many steps, each on the rows of the data given by a table."""
         count = len(self.given.inputs)
         given, returned = self.inputs[:count], self.inputs[count:]
         knobs = [name for name, value in self.slots.items() if value.kind == "knob"]
@@ -370,18 +370,18 @@ class Source(Text):
         ]
 
     def _reserved(self, nbytes: int) -> int:
-        """Where bytes begin that nothing else uses."""
+        """The start of bytes that nothing else uses."""
         start = self.size
         self.size += -(-max(nbytes, 1) // ALIGNED) * ALIGNED
         return start
 
     def _extent(self, state: Value) -> tuple[int, int]:
-        """Where the bytes of a state's array begin and end, from its first element on."""
+        """The start and end of a state's array in bytes, relative to its first element."""
         reach = [(n - 1) * step for n, step in zip(state.shape, self.homes[state].strides, strict=True)]
         return sum(x for x in reach if x < 0), sum(x for x in reach if x > 0) + state.dtype.itemsize
 
     def _signature(self) -> str:
-        """The inputs and results, as the program calls them."""
+        """The names of inputs and results in the signature."""
         inputs = ", ".join(f"{text_of(v.name)} {v.shape} {v.dtype}" for v in self.given.inputs)
         outputs = ", ".join(f"{text_of(v.name)} {v.shape} {v.dtype}" for v in self.given.outputs)
         return f"({inputs}) -> ({outputs})"
@@ -393,7 +393,7 @@ class Source(Text):
         return f"/* {text_of(text)} */"
 
     def quoted(self, text: str) -> str:
-        """``text`` as it may stand within a comment."""
+        """``text`` made safe for a comment."""
         return text_of(text)
 
     def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
@@ -401,7 +401,7 @@ class Source(Text):
         return f"{'const ' if constant else ''}{C.types[str(numpy.dtype(dtype))]} {name} = {text};"
 
     def refused(self, condition: str, said: str) -> str:
-        """The line that ends the run; the error is raised by whoever called it."""
+        """The line that ends the run; the caller raises the error."""
         return f"if ({condition}) return {REFUSED};"
 
     def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
@@ -440,14 +440,14 @@ class Source(Text):
         return super().start_of(op, dtype)
 
     def fill(self, view: View, text: str) -> None:
-        """Have all of an array be one number."""
+        """Fill an array with one number."""
         nest = Nest(view.shape, [view])
         self.loop(nest, [(len(nest.loops), f"{nest.at(0)} = {text};")])
 
     contract = contract
 
     def instruction(self, instruction: Instruction) -> None:
-        """What is no kernel."""
+        """Write an instruction that is not a kernel."""
         if instruction.op == SCALED:
             self._inlined = False
             self.kernel(alone(instruction.params["product"]))
@@ -620,7 +620,7 @@ class Source(Text):
         return self.functions[key]
 
     def _title(self) -> str:
-        """What the function of a kernel is called."""
+        """The name of the function of a kernel."""
         kernel = self._kernel
         states = [self.in_place[v].name for v in kernel.outputs if v in self.in_place]
         base = f"update_{states[0]}" if states else kernel.outputs[0].name
@@ -644,7 +644,7 @@ def _is_loop(step: Kernel | Instruction) -> bool:
 
 
 def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
-    """The innermost loop, with a word to the compiler.
+    """The innermost loop, with a vectorization hint.
 
     ``width``: entries of a vector, if entries may be computed twice. A loop of a few vectors and a rest then ends in a
     whole vector that overlaps the one before, as the rest would take longer than that.
@@ -666,7 +666,7 @@ def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
 
 
 def _in_parts(nest: Nest) -> dict[int, Head]:
-    """The innermost loop of a sum in ``part``, which is added to ``acc``; cut into blocks where it is long."""
+    """The innermost loop of a sum into ``part``, which is added to ``acc``; in blocks if it is long."""
     depth = len(nest.loops) - 1
     letter, length = LETTERS[depth], nest.loops[depth][0]
     block, end, is_long = f"block_{letter}", f"end_{letter}", length > LONG
@@ -706,7 +706,7 @@ typedef void gg_dgemm(int, int, int, gg_int, gg_int, gg_int, double, const doubl
 """
 
 END = "/* -------------------------------------------------------------------------------------------- the program */"
-"""What stands between that which all programs begin with and the program itself."""
+"""The text between the common preamble and the program itself."""
 
 
 __all__ = ["END", "NOT_PLAIN", "OK", "REFUSED", "Source", "functions", "text_of"]

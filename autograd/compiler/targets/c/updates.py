@@ -1,4 +1,4 @@
-"""States from which a multiple of a product is subtracted: it is never in memory by itself."""
+"""Updates of states by a multiple of a product, which is never stored by itself."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ Span = tuple[int, int, int]
 
 
 def block_of(n: int) -> int:
-    """How many rows, or columns, of the result are computed at once: a divisor of ``n`` where there is one."""
+    """The number of rows or columns of the result computed at once: a divisor of ``n`` if possible."""
     return next((b for b in (4, 3, 2) if n % b == 0), min(4, max(n, 1)))
 
 
 def _tiles(n: int) -> Iterator[Span]:
-    """The blocks along an axis of length ``n``: those of one size, and the one that is left."""
+    """The blocks along an axis of length ``n``: those of full size, and the remainder."""
     block = block_of(n)
     whole = n - n % block
     if whole:
@@ -97,8 +97,7 @@ class _Tile:
         ]
 
     def _summed(self, height: int, width: int) -> list[str]:
-        """The loops over the sums: ``$x`` and ``$y`` move on in the inmost loop, and a loop around it makes up for the
-        rest."""
+        """The loops over the sums: ``$x`` and ``$y`` advance in the innermost loop, and outer loops correct them."""
         found, last = [], len(self.sums) - 1
         for depth, (n, *steps) in enumerate(self.sums):
             moves = zip(("$x", "$y"), steps if depth == last else (0, 0), strict=True)

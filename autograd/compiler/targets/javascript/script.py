@@ -56,7 +56,7 @@ class Script(nested.Script):
     # ---------------------------------------------------------------------------------------------- of the language
 
     def view(self, value: Value) -> View:
-        """Where a value lies. Its array is declared when it is first met."""
+        """The view of a value, whose array is declared at its first use."""
         if value not in self.views:
             kind, name, length = self.type_of(value), self.name_of(value), size(value.shape)
             if value.kind == "constant":
@@ -70,7 +70,7 @@ class Script(nested.Script):
         return self.views[value]
 
     def _initial(self, value: Value, kind: str) -> str:
-        """What a state or knob is before the first run; an input is zeros."""
+        """The value of a state or knob before the first run; zeros for an input."""
         if value.kind == "input":
             return ""
         if value.kind == "knob":
@@ -83,7 +83,7 @@ class Script(nested.Script):
         return f", () => {literal(array, kind)}"
 
     def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
-        """Another array, called somewhat like ``like``."""
+        """Another array, with a name like that of ``like``."""
         name, kind = self.fresh(like), JAVASCRIPT.types[str(dtype)]
         filled = f".fill({start})" if start not in ("", "0") else ""
         self.heads.append(f"const {name} = new {kind}({size(tuple(shape))}){filled};")
@@ -94,7 +94,7 @@ class Script(nested.Script):
         return f"// {text_of(text)}"
 
     def quoted(self, text: str) -> str:
-        """``text`` as it may stand within a comment."""
+        """``text`` made safe for a comment."""
         return text_of(text)
 
     def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
@@ -119,7 +119,7 @@ class Script(nested.Script):
         return name if exact or dtype != numpy.float32 else f"Math.fround({name})"
 
     def fill(self, view: View, text: str) -> None:
-        """Have all of an array be one number."""
+        """Fill an array with one number."""
         self.lines.append(f"{view.data}.fill({text});")
 
     contract = contract
@@ -136,7 +136,7 @@ class Script(nested.Script):
         ]
 
     def lowest(self, dtype: Any) -> str:
-        """A number that no element is less than."""
+        """A lower bound of all elements."""
         return "-Infinity" if dtype.kind == "f" else str(numpy.iinfo(dtype).min)
 
     # ------------------------------------------------------------------------------------------------------- the whole
@@ -218,7 +218,7 @@ class Script(nested.Script):
         return self.every or value.kind != "temporary" or value in self.given.outputs
 
     def _entry(self, value: Value) -> str:
-        """What can be read of a value."""
+        """The entry by which a value can be read."""
         view = self.view(value)
         kind = "output" if value in self.given.outputs and value.kind == "temporary" else value.kind
         plain = view == View.of(view.data, view.shape)
@@ -270,7 +270,7 @@ class Parts(nested.Parts):
         self._length = 0
 
     def take(self, lines: list[str]) -> None:
-        """More lines, which belong together."""
+        """Add lines that belong together."""
         length = sum(len(line) + 5 for line in lines)
         if self.found[-1] and self._length + length > PART:
             self.found.append([])

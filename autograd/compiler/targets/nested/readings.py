@@ -1,4 +1,4 @@
-"""How each instruction is written that is not computed entry by entry: views, products, picking, sorting, joining."""
+"""Instructions that are not elementwise as loops: views, products, indexing, sorting, joining."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _copy(script: Script, i: Instruction) -> None:
 
 
 def flat(script: Script, x: View, dtype: Any) -> View:
-    """All elements of ``x`` along one axis; copied where they do not lie so."""
+    """All elements of ``x`` along one axis, copied if they are not contiguous."""
     seen = x.reshaped((size(x.shape),))
     if seen is None:
         made = script.scratch(f"flat_{x.data}", x.shape, dtype)
@@ -151,7 +151,7 @@ def _parts(script: Script, i: Instruction, ndim: int) -> list[Any]:
         else:
             array = numpy.asarray(part)
             if array.dtype.kind == "b" and not array.shape:
-                raise script.refuse(i, "has a single truth as an index, which has no reading there")
+                raise script.refuse(i, "has a single boolean as an index, which can't be written there")
             array = array.astype(numpy.int64) if not array.size else array
             arrays = array.nonzero() if array.dtype.kind == "b" else (array,)
             found += [x if x.shape else int(x) for x in arrays]
@@ -162,7 +162,7 @@ def _parts(script: Script, i: Instruction, ndim: int) -> list[Any]:
 
 
 def gather(script: Script, index: Index, others: Sequence[View], write: Callable[[Nest, str], list[str]]) -> None:
-    """Loops over what an index picks, in which ``write`` says what is done at each place."""
+    """Loops over the elements that an index selects; ``write`` gives the lines for each."""
     count = len(others)
     nest = Nest(index.source.shape, [*others, index.source, *(view for view, *_ in index.arrays)])
     within: list[tuple[int, str]] = []

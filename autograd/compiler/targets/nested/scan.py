@@ -1,4 +1,4 @@
-"""How a loop over time is written: its body, traced, is run at each step."""
+"""Loops over time: the traced body is run at each step."""
 
 from __future__ import annotations
 

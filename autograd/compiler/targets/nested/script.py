@@ -41,7 +41,7 @@ INT = numpy.dtype(numpy.int64)
 
 
 def reading(*ops: str) -> Callable[[Reading], Reading]:
-    """Have the decorated function write these operations."""
+    """A decorator: the function writes these operations."""
 
     def register(function: Reading) -> Reading:
         READINGS.update(dict.fromkeys(ops, function))
@@ -51,7 +51,7 @@ def reading(*ops: str) -> Callable[[Reading], Reading]:
 
 
 def whole(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Have the decorated function write these operations, which a program has as a whole."""
+    """A decorator: the function writes these operations, which a program keeps whole."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         WHOLE.update(dict.fromkeys(names, function))
@@ -67,7 +67,7 @@ class Parts:
         self.found: list[list[str]] = [[]]
 
     def take(self, lines: list[str]) -> None:
-        """More lines, which belong together."""
+        """Add lines that belong together."""
         self.found[-1] += lines
 
 
@@ -98,11 +98,11 @@ class Script:
     # ----------------------------------------------------------------------------------------------- of the language
 
     def view(self, value: Value) -> View:
-        """Where a value lies."""
+        """The view of a value."""
         raise NotImplementedError
 
     def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
-        """Another array, called somewhat like ``like``; ``start``: the number that it is filled with, if it matters."""
+        """Another array, with a name like that of ``like``; ``start``: the number to fill it with, if any."""
         raise NotImplementedError
 
     def comment(self, text: str) -> str:
@@ -131,7 +131,7 @@ class Script:
         raise NotImplementedError
 
     def fill(self, view: View, text: str) -> None:
-        """Have all of an array be the number ``text``."""
+        """Fill an array with the number ``text``."""
         raise NotImplementedError
 
     def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
@@ -155,7 +155,7 @@ class Script:
         raise self.refuse(instruction, "has no reading there: draw is not among the functions that can be written")
 
     def lowest(self, dtype: Any) -> str:
-        """A number that no element is less than."""
+        """A lower bound of all elements."""
         return self.start_of("max", dtype)
 
     def parts(self, program: Program) -> Parts:
@@ -175,7 +175,7 @@ class Script:
         return self.names[value]
 
     def fresh(self, text: str) -> str:
-        """A variable that there is not yet, ``text`` if it can be."""
+        """An unused variable, ``text`` if it is free."""
         name = unique(identifier(text, self.language.words, ascii=self.ascii), self.taken, self.language.words)
         self.taken.add(name)
         return name
@@ -192,7 +192,7 @@ class Script:
         )
 
     def quoted(self, text: str) -> str:
-        """``text`` as it may stand within a comment."""
+        """``text`` made safe for a comment."""
         return text
 
     def type_of(self, value: Value) -> str:
@@ -204,7 +204,7 @@ class Script:
                 advice = {value.dtype.kind: f"Cast it to {value.dtype.newbyteorder('=')}, the machine's order of bytes"}
             raise TargetError(
                 f"{self.given.name} can't be written in {self.title}: {value.name} is {value.dtype}, for which there "
-                f"are no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
+                f"are not arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
             )
         return kind
 
@@ -228,8 +228,7 @@ class Script:
         self.loop(nest, [(len(nest.loops), f"{nest.at(1)} {sign} {nest.at(0)};")])
 
     def commits(self, program: Program) -> list[tuple[View, View]]:
-        """The copies by which states that are not updated in place take their new values: of old ones that are wanted,
-        first."""
+        """The copies that give states their new values, unless updated in place; old values still needed come first."""
         pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
         pairs = [(target, source, value) for target, source, value in pairs if target != source]
         written = {target.data for target, _, _ in pairs}
@@ -243,14 +242,14 @@ class Script:
         return [*first, *late]
 
     def step(self, step: Kernel | Instruction) -> None:
-        """A kernel, or an instruction that is none."""
+        """A kernel, or a single instruction."""
         if isinstance(step, Kernel):
             self.kernel(step)
         else:
             self.instruction(step)
 
     def instruction(self, instruction: Instruction) -> None:
-        """What is no kernel."""
+        """Write an instruction that is not a kernel."""
         op, out = instruction.op, instruction.out
         if op in READINGS:
             READINGS[op](self, instruction)

@@ -1,4 +1,4 @@
-"""How special functions are written, which a program has as a whole: each a call of a function of `FUNCTIONS`."""
+"""Special functions that a program keeps whole: each is a call of a function of `FUNCTIONS`."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Windows:
         return tuple(n + a + b for n, (a, b) in zip(self.space, self.pads, strict=True))
 
     def inside(self, framed: View) -> View:
-        """The part of an array with padding that is no padding."""
+        """The array without its padding."""
         return framed[(..., *(slice(a, a + n) for n, (a, _) in zip(self.space, self.pads, strict=True)))]
 
     def seen(self, framed: View) -> View:
@@ -50,7 +50,7 @@ class Windows:
 
     @property
     def are_apart(self) -> bool:
-        """Whether no element is in two windows."""
+        """Whether windows do not overlap."""
         return all(
             step >= (n - 1) * d + 1 for n, step, d in zip(self.size, self.stride, self.dilation, strict=True)
         )
@@ -73,7 +73,7 @@ def framed(script: Script, x: View, windows: Windows, value: str = "0", dtype: A
 
 
 def room(script: Script, out: View, windows: Windows) -> View:
-    """Zeros into which windows are added: ``out``, or one with room for the padding."""
+    """Zeros to which windows are added: ``out``, or a larger array if there is padding."""
     found = out
     if windows.is_framed:
         found = script.scratch(f"{out.data}_framed", (*out.shape[:2], *windows.wide), script.now.out.dtype)
@@ -203,8 +203,10 @@ def _pool(
 
 
 def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
-    """The condition that a tap is the first of its window that is no padding: along each axis it is for a range of the
-    windows. Empty where it never is."""
+    """The condition that a tap is the first of its window outside the padding.
+
+    It holds for a range of windows along each axis; it is empty if it never holds.
+    """
     terms = []
     geometry = zip(windows.space, windows.counts, windows.stride, windows.dilation, windows.pads, tap, strict=True)
     for axis, (n, count, stride, dilation, (before, _), k) in enumerate(geometry, 2):
@@ -221,7 +223,7 @@ def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
 def _at_largest_tap(
     script: Script, taps: Sequence[View], targets: Sequence[View], other: View, windows: Windows, adds: bool
 ) -> None:
-    """`_at_largest` without branches: the place moves to each tap that is larger than those before, or NaN."""
+    """`_at_largest` without branches: the position moves to each tap that is larger than those before, or NaN."""
     dtype, count = script.now.args[1].dtype, len(taps)
     truth = numpy.dtype(f"i{dtype.itemsize}")  # as wide as the elements, so that they share a vector
     nest = Nest(other.shape, [*taps, *targets, other], merge=not windows.is_framed)
@@ -255,7 +257,7 @@ def _at_largest_tap(
 
 def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
     """Loops over windows: ``other`` is added to ``target`` at the place of the first maximum or the last NaN, or is
-    what ``target`` has there. The padding is no place.
+    what ``target`` has there. The padding is never chosen.
     """
     dtype = script.now.args[1].dtype
     lowest = script.lowest(dtype)

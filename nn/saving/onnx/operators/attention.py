@@ -1,4 +1,4 @@
-"""Attention, and what goes with it."""
+"""Attention and rotary embeddings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _joined(x: Any) -> Any:
 
 
 def _repeated(x: Any, times: int) -> Any:
-    """Each head ``times`` times in a row."""
+    """Each head repeated ``times`` times."""
     return x if times == 1 else ag.repeat(x, repeats=times, axis=1)
 
 
@@ -50,7 +50,7 @@ def attention(
     present = k, v
     queries, keys = q.shape[2], k.shape[2]
     if q.shape[1] % k.shape[1]:
-        raise ShapeError(f"{q.shape[1]} heads of queries are no multiple of {k.shape[1]} heads of keys")
+        raise ShapeError(f"{q.shape[1]} heads of queries are not a multiple of {k.shape[1]} heads of keys")
     times = q.shape[1] // k.shape[1]
     k, v = _repeated(k, times), _repeated(v, times)
     bounded((*q.shape[:3], keys), q.dtype)
@@ -91,13 +91,13 @@ def attention(
 
 
 def _softmax_of_allowed(scores: Any) -> Any:
-    """The softmax of the last axis; 0 where all of it is minus infinity."""
+    """The softmax over the last axis; 0 for a row of minus infinity."""
     none = ag.equal(ag.max(scores, axis=-1, keepdims=True), -math.inf)
     return ag.where(none, 0.0, ag.softmax(ag.where(none, 0.0, scores)))
 
 
 def _allowed(queries: int, keys: int, offset: Any, nonpad: Any, left: int, right: int) -> Any:
-    """Which keys each query may attend by their positions, ``None`` for all: (queries, keys) or with axes for batch.
+    """Mask of the keys for each query by position, ``None`` for all: (queries, keys) or with axes for batch.
 
     Query i stands at the position ``offset`` + i, and sees ``left`` keys before it and ``right`` behind it; -1: all.
     """
@@ -126,7 +126,7 @@ def rotary_embedding(
         cos_cache, sin_cache = (ag.take(c, places, axis=0) for c in (cos_cache, sin_cache))
     cos, sin = (ag.expand_dims(c, axis=1) for c in (cos_cache, sin_cache))
     if cos.shape[-1] != size // 2:
-        raise ShapeError(f"the caches {cos_cache.shape} have not one entry for each pair of {size} features")
+        raise ShapeError(f"the caches {cos_cache.shape} must have one entry for each pair of {size} features")
     turned, rest = ag.getitem(x, index=(..., slice(0, size))), ag.getitem(x, index=(..., slice(size, None)))
     halves = (slice(0, None, 2), slice(1, None, 2)) if interleaved else (slice(0, size // 2), slice(size // 2, None))
     a, b = (ag.getitem(turned, index=(..., half)) for half in halves)

@@ -31,7 +31,7 @@ def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
 
 @operator("Loop", known="count")
 def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
-    """A body, again and again: ``count`` times, and while its first result holds."""
+    """A body, repeated ``count`` times, as long as its first result is true."""
     trips = STEPS + 1 if count is None else int(number(count))
     going, states, collected = cond is None or bool(number(cond)), list(carried), []
     step = 0
@@ -95,7 +95,7 @@ def scan(
     *values: Any, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
     scan_output_axes: Any = None, scan_output_directions: Any = None,
 ) -> Any:  # fmt: skip
-    """A body over the entries of axes, with states that it carries on."""
+    """A body over the entries of axes, with states passed from one call to the next."""
     return _scanned(
         body, values, num_scan_inputs, scan_input_axes, scan_input_directions, scan_output_axes, scan_output_directions
     )

@@ -30,7 +30,7 @@ from nn.saving.onnx.table import (
 
 
 def _aligned(x: Any, y: Any, axis: int | None) -> Any:
-    """``y`` with axes behind it so that its first is the axis ``axis`` of ``x``, as opsets before 7 broadcast."""
+    """``y`` with trailing axes, so that its first axis is ``axis`` of ``x``, as opsets before 7 broadcast."""
     if axis is None or rank(y) >= rank(x):
         return y
     return ag.reshape(y, shape=(*y.shape, *(1,) * (rank(x) - axis_in(axis, rank(x)) - rank(y))))
@@ -151,7 +151,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 @operator("Clip")
 def clip(x: Any, min: Any = None, max: Any = None) -> Any:
-    """``x`` between ``min`` and ``max``; ``max`` where these are the wrong way round."""
+    """``x`` between ``min`` and ``max``; ``max`` if ``min`` is larger."""
     low, high = (None if bound is None else scalar(bound) for bound in (min, max))
     if all(bound is None or isinstance(bound, float | int) for bound in (low, high)):
         if low is not None and high is not None and low > high:
@@ -163,7 +163,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
 
 @operator("IsInf")
 def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any:
-    """Where ``x`` is infinite, of the signs that are asked for."""
+    """Mask of the infinite elements of ``x`` with the requested signs."""
     signs = (detect_negative, ag.less(x, 0)), (detect_positive, ag.greater(x, 0))
     found = ag.isinf(x)
     for wanted, side in signs:
@@ -192,7 +192,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 
 OF_CELLS = ("LeakyRelu", "Elu", "ThresholdedRelu", "HardSigmoid", "Softsign")
-"""Those that a recurrent cell may have."""
+"""The activations that a recurrent cell may have."""
 
 for _name, _function in ACTIVATIONS.items():
     operator(_name)(_function)

@@ -1,4 +1,4 @@
-"""Operators that pick elements by index, or put them there."""
+"""Operators that read or write elements by index."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ operator("ArrayFeatureExtractor")(lambda x, indices: gather(x, indices.reshape(-
 
 @operator("GatherElements")
 def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
-    """For each index the element at that place of an axis."""
+    """For each index the element at that position of an axis."""
     axis = axis_in(axis, rank(x))
     if rank(indices) != rank(x):
         raise ShapeError(f"the indices {indices.shape} need as many axes as x {x.shape}")
@@ -77,7 +77,7 @@ REDUCTIONS = ("none", "add", "mul", "max", "min")
 
 
 def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
-    """``x`` as rows, with ``updates`` put at the rows ``flat``, or combined with what is there."""
+    """``x`` as rows, with ``updates`` written to the rows ``flat``, or combined with their values."""
     if reduction not in REDUCTIONS:
         raise DomainError(f"reduction is one of {', '.join(REDUCTIONS)}, not {reduction!r}")
     if reduction == "none":
@@ -101,7 +101,7 @@ def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
 
 @operator("ScatterElements", "Scatter")
 def scatter_elements(x: Any, indices: Any, updates: Any, *, axis: int = 0, reduction: str = "none") -> Any:
-    """``x`` with each update at the place that its index names along an axis."""
+    """``x`` with each update at the position given by its index along an axis."""
     axis = axis_in(axis, rank(x))
     if indices.shape != updates.shape or rank(indices) != rank(x):
         raise ShapeError(f"the indices {indices.shape} and updates {updates.shape} do not fit x {x.shape}")

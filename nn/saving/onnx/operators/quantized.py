@@ -17,7 +17,7 @@ from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete
 
 
 def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
-    """Scales or zero points as they meet ``x``: one, one for each entry of an axis, or one for each block of it."""
+    """Scales or zero points, broadcast against ``x``: one, or one for each entry or block of an axis."""
     if values is None or rank(values) == 0 or (rank(values) == 1 and values.shape[0] == 1 and not block_size):
         return values
     axis = axis_in(axis, rank(x))
@@ -33,7 +33,7 @@ def quantize(
     x: Any, scale: Any, zero_point: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0,
     precision: int = 0, saturate: int = 1,
 ) -> Any:  # fmt: skip
-    """``round(x / scale) + zero_point``, as far as the integers go."""
+    """``round(x / scale) + zero_point``, limited to the range of the integers."""
     dtype = zero_point.dtype if zero_point is not None else dtype_of(output_dtype or 2)
     if precision:
         x, scale = cast(x, dtype_of(precision)), cast(scale, dtype_of(precision))

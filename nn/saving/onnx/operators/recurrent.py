@@ -129,8 +129,8 @@ def _recurrent(
     """The outputs (time, directions, batch, hidden) and the last states (directions, batch, hidden).
 
     ``usual``: the activation functions by default. ``weights(direction)`` gives those of a step, and the bias that is
-    added to the inputs at once. Behind the end of its sequence (``sequence_lens``) a sample's output is 0 and its
-    states stay.
+    added to the inputs at once. After the end of its sequence (``sequence_lens``) a sample's output is 0 and its states
+    stay.
     """
     functions = _activations(activations, usual, w.shape[0], activation_alpha, activation_beta)
     if direction not in ("forward", "reverse", "bidirectional"):

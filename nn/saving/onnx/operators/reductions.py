@@ -101,7 +101,7 @@ operator("ArgMin")(_place_of(ag.argmin))
 
 
 def _softmax_like(name: str, function: Callable[..., Any]) -> None:
-    """Two rows: before opset 13 the axes from ``axis`` on are taken together."""
+    """Two rows: before opset 13 all axes from ``axis`` on are flattened into one."""
 
     def of_axis(x: Any, *, axis: int = -1) -> Any:
         return function(x, axis=axis_in(axis, rank(x)))
@@ -203,7 +203,7 @@ def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) 
 
 @operator("Unique", known="x")
 def unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
-    """The different elements, where each is first, which one each is, and how often it comes."""
+    """The unique elements, their first indices, the inverse indices, and the counts."""
     flat = x.reshape(-1) if axis is None else x
     values, first, inverse, counts = numpy.unique(
         flat, return_index=True, return_inverse=True, return_counts=True, axis=0 if axis is None else axis

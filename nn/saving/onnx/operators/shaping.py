@@ -22,7 +22,7 @@ operator("Size")(lambda x: numpy.asarray(math.prod(x.shape), "int64"))
 
 @operator("Reshape", known="shape")
 def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
-    """``x`` in another shape, where 0 keeps an axis (unless ``allowzero``) and -1 is what is left."""
+    """``x`` in another shape, where 0 keeps an axis (unless ``allowzero``) and -1 is inferred."""
     wanted = ints(shape)
     if not allowzero:
         if any(n == 0 and i >= rank(x) for i, n in enumerate(wanted)):
@@ -118,7 +118,7 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
 
 
 def _range(start: int, stop: int, step: int, n: int) -> slice:
-    """A range of ``n`` elements as Python would write it: without bounds that go without saying."""
+    """The slice for a range of ``n`` elements, without bounds at their defaults."""
     if step == 0:
         raise DomainError("a step of 0")
     begin, end, _ = slice(start, stop, step).indices(n)
@@ -132,7 +132,7 @@ def pad(
     x: Any, pads: Any = None, constant_value: Any = None, axes: Any = None, *, mode: str = "constant",
     value: float = 0.0, paddings: Any = None,
 ) -> Any:  # fmt: skip
-    """``x`` with more elements around it, or, by negative numbers, fewer."""
+    """``x`` padded, or cropped by negative numbers."""
     given = ints(pads if paddings is None else paddings)
     along = [axis_in(a, rank(x)) for a in ints(axes)] if axes is not None else [*range(rank(x))]
     if len(given) != 2 * len(along):

@@ -47,7 +47,7 @@ def _pads(
 
 
 def _to_the_end(space: Sequence[int], size: Any, strides: Any, dilations: Any, pads: Pads) -> Pads:
-    """The padding by which a last, incomplete window counts, unless it begins in the padding at the end."""
+    """The padding that includes a last, incomplete window, unless it begins in the padding at the end."""
     found = []
     for n, k, s, d, (before, behind) in zip(space, size, strides, dilations, pads, strict=True):
         span = d * (k - 1) + 1
@@ -87,7 +87,7 @@ def conv(
 
 
 def _plain(values: Sequence[Any]) -> Any:
-    """One number for equal ones: what a picture does not have to repeat."""
+    """A tuple of equal numbers as one number."""
     flat = {v for value in values for v in (value if isinstance(value, tuple) else (value,))}
     return flat.pop() if len(flat) == 1 else tuple(values)
 
@@ -171,7 +171,7 @@ def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any
 def max_unpool(
     x: Any, indices: Any, output_shape: Any = None, *, kernel_shape: Any, pads: Any = None, strides: Any = None
 ) -> Any:
-    """Zeros with the elements of ``x`` put where MaxPool found them."""
+    """Zeros with the elements of ``x`` at the indices that MaxPool returned."""
     axes = rank(x) - 2
     size, strides = _per_axis(kernel_shape, axes), _per_axis(strides, axes)
     around = _pads("NOTSET", pads, x.shape[2:], size, strides, (1,) * axes)
@@ -230,7 +230,7 @@ def global_lp_pool(x: Any, *, p: float = 2) -> Any:
 def col2im(
     x: Any, image_shape: Any, block_shape: Any, *, dilations: Any = None, pads: Any = None, strides: Any = None
 ) -> Any:
-    """Columns added where windows of an image were."""
+    """Add columns at the windows of an image that they came from."""
     space, size = ints(image_shape), ints(block_shape)
     strides, dilations = _per_axis(strides, len(size)), _per_axis(dilations, len(size))
     around = _pads("NOTSET", pads, space, size, strides, dilations)
@@ -242,7 +242,7 @@ def col2im(
 
 
 def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: float) -> Any:
-    """Where in the ``n`` old elements the ``m`` new ones are."""
+    """The coordinates of the ``m`` new elements among the ``n`` old ones."""
     new = numpy.arange(m, dtype="float64")
     if mode == "half_pixel":
         return (new + 0.5) / scale - 0.5
@@ -273,7 +273,7 @@ def _far(d: Any, a: float = -0.75) -> Any:
 
 
 def _weights(n: int, places: Any, mode: str, scale: float, antialias: int, exclude_outside: int, a: float) -> Any:
-    """A matrix (new, old): how much each old element weighs in each new one."""
+    """The matrix (new, old) of interpolation weights."""
     reach = (1 if mode == "linear" else 2) * (max(1.0, 1 / scale) if antialias else 1.0)
     stretch = min(scale, 1.0) if antialias else 1.0
     low = numpy.floor(places - reach).astype(int)
@@ -377,7 +377,7 @@ def upsample(
 
 @operator("AffineGrid", known="size")
 def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
-    """Places, from -1 to 1, that affine maps send an even grid to."""
+    """The images of an even grid under affine maps, from -1 to 1."""
     _, _, *space = ints(size)
     bounded((theta.shape[0], *space, len(space)), "float64")
     ends = [(n - 1) / n if not align_corners else 1.0 for n in space]
@@ -413,7 +413,7 @@ def roi_align_of_corners(
     x: Any, rois: Any, batch_indices: Any, *, mode: str = "avg", output_height: int = 1, output_width: int = 1,
     sampling_ratio: int = 0, spatial_scale: float = 1.0,
 ) -> Any:  # fmt: skip
-    """As before opset 16: pixels are at whole numbers, and rectangles have at least a pixel."""
+    """`roi_align` before opset 16: pixels are at integers, and rectangles have at least one pixel."""
     return roi_align(
         x, rois, batch_indices, coordinate_transformation_mode="output_half_pixel", mode=mode,
         output_height=output_height, output_width=output_width, sampling_ratio=sampling_ratio,
@@ -422,7 +422,7 @@ def roi_align_of_corners(
 
 
 def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: bool) -> Any:
-    """How much each of ``n`` elements weighs in each bin of ranges: (ranges, bins, n)."""
+    """The weight of each of ``n`` elements in each bin of each range: (ranges, bins, n)."""
     out = numpy.zeros(bounded((len(ranges), bins, n), "float64"))
     for weights, (low, high) in zip(out, ranges.astype("float64"), strict=True):
         length = high - low if may_be_small else max(high - low, 1.0)
@@ -441,7 +441,7 @@ def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: boo
 
 
 def _reflected(places: Any, low: float, high: float) -> Any:
-    """Places reflected at ``low`` and ``high`` until they are between them."""
+    """Positions reflected at ``low`` and ``high`` until they are between them."""
     span = high - low
     if span <= 0:
         return places * 0.0
@@ -451,7 +451,7 @@ def _reflected(places: Any, low: float, high: float) -> Any:
 
 @operator("GridSample")
 def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros") -> Any:
-    """``x`` (batch, channels, *space) at the places of a grid (batch, *new, axes): from -1 to 1, last axis first."""
+    """``x`` (batch, channels, *space) at the positions of a grid (batch, *new, axes): from -1 to 1, last axis first."""
     mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     if mode not in ("nearest", "linear", "cubic") or padding_mode not in ("zeros", "border", "reflection"):
         raise DomainError(f"mode {mode!r} or padding_mode {padding_mode!r} is not known")

@@ -125,9 +125,9 @@ def test_a_recurrent_training_step_survives_json() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"carries": -1}, "is no step of a loop"),
-        ({"carries": 2}, "is no step of a loop"),
-        ({"xs": 5}, "is no step of a loop"),
+        ({"carries": -1}, "is not a step of a loop"),
+        ({"carries": 2}, "is not a step of a loop"),
+        ({"xs": 5}, "is not a step of a loop"),
         ({"core": 0}, "there is no body of number 0"),
         ({"instructions": []}, "is returned and never made"),
         ({"updates": [[0, 2]]}, "can't become"),
@@ -145,11 +145,11 @@ def test_the_step_of_a_loop_is_checked(change: dict[str, Any], said: str) -> Non
     [
         ([1, 4, "float64", False], "there is no body of number 1"),
         ([None, 4, "float64", False], "there is no body of number None"),
-        ([0, 3, "float64", False], "is not given what it was recorded for"),
-        ([0, 4, "float32", False], "is not given what it was recorded for"),
-        ([0, 10**9, "float64", False], "is no loop of up to"),
-        ([0, -1, "float64", False], "is no loop of up to"),
-        ([0, 4, "float64", 1], "is no loop of up to"),
+        ([0, 3, "float64", False], "does not fit the arguments that it was recorded for"),
+        ([0, 4, "float32", False], "does not fit the arguments that it was recorded for"),
+        ([0, 10**9, "float64", False], "is not a loop of up to"),
+        ([0, -1, "float64", False], "is not a loop of up to"),
+        ([0, 4, "float64", 1], "is not a loop of up to"),
         ([0, 4], "not enough values"),
     ],
 )
@@ -175,7 +175,7 @@ def test_checks_of_labels_survive_json(loss: str) -> None:
         with pytest.raises(DomainError, match="label"):
             each.run(x, np.array([0, 3]))
     content = program.to_json().replace("_refuse_labels", "DomainError")
-    with pytest.raises(DeclarationError, match=r"names what is no check of labels here, .*DomainError"):
+    with pytest.raises(DeclarationError, match=r"names what is not a check of labels here, .*DomainError"):
         Program.from_json(content)
 
 
@@ -219,7 +219,7 @@ def test_generators_go_on_from_where_they_were(bits: Any) -> None:
 def test_a_file_names_generators_and_draws_that_there_are(before: str, after: str) -> None:
     text = ag.trace(lambda: ag.random.uniform(2, generator=np.random.default_rng(0))).to_json()
     assert before in text
-    with pytest.raises(DeclarationError, match=r"'system' is no generator of NumPy's|does not draw by 'spawn'"):
+    with pytest.raises(DeclarationError, match=r"'system' is not a generator of NumPy's|does not draw by 'spawn'"):
         Program.from_json(text.replace(before, after))
 
 
@@ -234,7 +234,7 @@ def test_values_that_a_file_cannot_hold_raise() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": 1}', "3"])
 def test_a_file_that_is_no_program(text: str) -> None:
-    with pytest.raises(DeclarationError, match="is no program that to_json wrote"):
+    with pytest.raises(DeclarationError, match="is not a program that to_json wrote"):
         Program.from_json(text)
 
 
@@ -271,7 +271,7 @@ def test_a_text_calls_nothing_but_primitives(op: str, tmp_path: Any, monkeypatch
     path = str(tmp_path / "touched")
     call = {"kind": "tuple", "of": [{"kind": "tuple", "of": [f"touch {path}"]}, {"kind": "dict", "of": {}}]}
     content["instructions"][0] |= {"op": op, "params": {"kind": "dict", "of": {"call": call}}}
-    refused(content, f"{op!r} is no operation of a program")
+    refused(content, f"{op!r} is not an operation of a program")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -293,7 +293,7 @@ def test_a_text_takes_no_operation_of_this_package_as_a_whole(name: Any) -> None
         "count": 0,
     }
     content["instructions"][0] |= {"op": "op", "params": {"kind": "dict", "of": params}}
-    refused(content, "is no operation that (was declared here|is computed as a whole)")
+    refused(content, "is not an operation that (was declared here|is computed as a whole)")
 
 
 def test_an_operation_of_ones_own_survives_json() -> None:
@@ -310,7 +310,7 @@ def test_an_operation_of_ones_own_survives_json() -> None:
         refused(content, "too many to find its shape by")
     finally:
         del ag.OPS["looked_at_for_json"], ag.backends.FORWARDS["looked_at_for_json"]
-    with pytest.raises(DeclarationError, match="'looked_at_for_json' is no operation that was declared here"):
+    with pytest.raises(DeclarationError, match="'looked_at_for_json' is not an operation that was declared here"):
         Program.from_json(text)
 
 
@@ -375,14 +375,14 @@ def test_states_of_generators_are_checked(bits: Any, place: str, wrong: Any) -> 
                 changed(inner)
 
     changed(content["generators"][0])
-    refused(content, f"'({place}|key|state)' is .* and no part of a generator's state")
+    refused(content, f"'({place}|key|state)' is .*, which is not part of a generator's state")
 
 
 def test_a_line_of_a_source_is_a_line() -> None:
     content = exponential()
     for origin in (["a.py:1", "y = 1", "", 10**18], ["a.py:1", "y = 1", "", -1], ["a.py:1", 3, "", 0]):
         content["instructions"][0]["origin"] = origin
-        refused(content, "is no line of a source")
+        refused(content, "is not a line of a source")
 
 
 JUNK = [

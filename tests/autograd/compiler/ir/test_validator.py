@@ -116,7 +116,7 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     "another dtype": (says((2,), "float32"), r"gives \(2,\) float64, and the program says \(2,\) float32"),
     "no shape": (says((-2,), "float64"), r"y has the shape \(-2,\), which no array has"),
     "a shape of a list": (says([2], "float64"), r"y has the shape \[2\], which no array has"),
-    "no dtype of numbers": (says((2,), "U3"), "y is a 'temporary' of dtype <U3, which no value is"),
+    "no dtype of numbers": (says((2,), "U3"), "y is a 'temporary' of dtype <U3, which no value can have"),
     "no operation": (has(op="f2py.os.system"), r"y = f2py.os.system\(…\) can't be computed.*no operation 'f2py.os.sys"),
     "too few arguments": (has(op="where"), r"y = where\(x, x\) can't be computed from x \(2,\).*missing 1 required"),
     "too many arguments": (has(op="exp"), r"y = exp\(x, x\) can't be computed"),
@@ -137,7 +137,7 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
         reads(value("state", "w", origin=ag.zeros(3))),
         r"the state w \(2,\) float64 holds an array of \(3,\)",
     ),
-    "a knob of several numbers": (reads(value("knob", "lr", origin=({}, "lr"))), "the knob lr .* is not one real"),
+    "a knob of several numbers": (reads(value("knob", "lr", origin=({}, "lr"))), "the knob lr .* must be one real"),
     "a kind that is none": (reads(value("register", "r")), "r is a 'register'"),
     "a name twice": (called("x"), r"two values are called x: x \(2,\) float64 and x \(2,\) float64"),
     "a name that Python folds": (called("x²"), "no value can be called 'x²'"),
@@ -147,9 +147,9 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
         updates(value("state", "w", (3,), origin=ag.zeros(3))),
         r"the state w \(3,\) float64 can't become y \(2,\) float64",
     ),
-    "an update of what is no state": (updates(value("knob", "lr", (), origin=({}, "lr"))), "the state lr .* can't"),
+    "an update of what is not a state": (updates(value("knob", "lr", (), origin=({}, "lr"))), "the state lr .* can't"),
     "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs are not inputs, each of them once"),
-    "no matrix transposed": (kept(flipped=frozenset((W,))), r"w \(2,\) float64 is kept transposed and is no matrix"),
+    "no matrix transposed": (kept(flipped=frozenset((W,))), r"w \(2,\) float64 is kept transposed and is not a matrix"),
     "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r"does not hold v \(2,\) float64 at 3"),
     "a packed state twice": (kept(packed={BOTH: [(W, 0), (V, 0)]}), r"does not hold v \(2,\) float64 at 0"),
     "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "is not as long as what lies in it, 2 elements"),
@@ -353,7 +353,7 @@ WRONG: dict[str, tuple[Pass, str]] = {
     "arguments exchanged": (inputs_swapped, "it took .*, and now takes"),
     "two states in one place": (one_array_for_two, "the packed state whole .* does not hold"),
     "a counter merged and left there": (as_one_counter, "is merged into .*, which does not stand for it"),
-    "a vector transposed": (flipped_vector, "is kept transposed and is no matrix"),
+    "a vector transposed": (flipped_vector, "is kept transposed and is not a matrix"),
 }
 
 

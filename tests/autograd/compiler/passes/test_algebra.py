@@ -46,7 +46,7 @@ def check_exactly(f: Callable[..., Any], *inputs: ag.Tensor) -> list[str]:
 
 
 def number(value: float) -> Any:
-    """A number of float64 that is no Python number."""
+    """A number of float64 that is not Python number."""
     return ag.Tensor(np.asarray(value))
 
 
@@ -178,7 +178,7 @@ def test_truths() -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int64"])
 def test_labels_of_any_integer_dtype(dtype: str) -> None:
-    """The place of a label among all logits is no number of a label's dtype."""
+    """The place of a label among all logits is not a number of a label's dtype."""
     logits = ag.Tensor(np.random.default_rng(0).standard_normal((300, 10)))
     labels = ag.Tensor((np.arange(300) % 10).astype(dtype))
     expected = nn.functional.cross_entropy(logits, labels)

@@ -166,7 +166,7 @@ def test_an_argument_without_axes_is_not_written_to() -> None:
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: x.ravel("K"),  # the order of memory is no part of a trace
+        lambda x: x.ravel("K"),  # the order of memory is not part of a trace
         lambda x: x.T.flatten("A"),
         lambda x: np.ravel(x, order="K"),
         lambda x: x.argsort(),  # the order of equal elements is NumPy's choice

@@ -251,10 +251,10 @@ class TestCorners:
         ({"z": "n"}, r"declare\(mine\) was given z: the arguments of mine are x, i, and its parameters by\."),
         ({"x": 3}, r"declare\(mine\): x is an argument, which takes an array\(\.\.\.\), integers\(\.\.\.\), .*given 3"),
         ({"by": array("n")}, r"declare\(mine\): by is a parameter, which takes a strategy of its values"),
-        ({"by": axis("y")}, r"declare\(mine\): by is an axis of 'y', which is no argument"),
-        ({"x": "n", "i": integers("n", below="v")}, r"i is below 'v', which is no side of an argument: the sides are"),
-        ({"x": "n*k"}, r"'n\*k' is no side of a shape: write a name or a number"),
-        ({"x": "n-"}, r"'n-' is no side of a shape"),
+        ({"by": axis("y")}, r"declare\(mine\): by is an axis of 'y', which is not an argument"),
+        ({"x": "n", "i": integers("n", below="v")}, r"i is below 'v', which is not a side of an argument: the sides"),
+        ({"x": "n*k"}, r"'n\*k' is not a side of a shape: write a name, a number or a sum"),
+        ({"x": "n-"}, r"'n-' is not a side of a shape"),
     ],
 )
 def test_invalid_declarations_raise(takes, text):
@@ -264,5 +264,5 @@ def test_invalid_declarations_raise(takes, text):
 
 
 def test_no_operation():
-    with pytest.raises(DeclarationError, match=r"'nothing' is no registered operation: give one"):
+    with pytest.raises(DeclarationError, match=r"'nothing' is not a registered operation: give one"):
         declare("nothing", x="n")

@@ -32,7 +32,7 @@ def refused(path, sentence):
 def test_other_files(tmp_path, content):
     path = tmp_path / "a.onnx"
     path.write_bytes(content)
-    refused(path, "no ONNX file, or is damaged")
+    refused(path, "not an ONNX file, or is damaged")
 
 
 def test_files_that_can_not_be_read(tmp_path):
@@ -207,17 +207,17 @@ def test_functions_that_call_each_other_or_themselves(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [
-        ({"location": "../secret.bin"}, "lies in '../secret.bin', which is no file in the model's folder"),
-        ({"location": "a/../../secret.bin"}, "no file in the model's folder"),
-        ({"location": "/etc/passwd"}, "no file in the model's folder"),
-        ({"location": "..\\secret.bin"}, "no file in the model's folder"),
+        ({"location": "../secret.bin"}, "lies in '../secret.bin', which is not a file in the model's folder"),
+        ({"location": "a/../../secret.bin"}, "not a file in the model's folder"),
+        ({"location": "/etc/passwd"}, "not a file in the model's folder"),
+        ({"location": "..\\secret.bin"}, "not a file in the model's folder"),
         ({"location": "link.bin"}, "leads out of the model's folder"),
-        ({"location": ""}, "no file in the model's folder"),
+        ({"location": ""}, "not a file in the model's folder"),
         ({"location": "missing.bin"}, "can't be read"),
         ({"location": "data.bin", "offset": "4"}, "needs 8 bytes from 4 on of 'data.bin', which has 8"),
         ({"location": "data.bin", "offset": "-4"}, "needs 8 bytes from -4 on"),
         ({"location": "data.bin", "length": "4"}, "needs 8 bytes"),
-        ({"location": "data.bin", "offset": "x"}, "that is no number"),
+        ({"location": "data.bin", "offset": "x"}, "that is not a number"),
     ],
 )
 def test_external_data_stays_in_the_folder(tmp_path, entries, sentence):
