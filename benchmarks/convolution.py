@@ -38,7 +38,7 @@ NETWORKS: dict[str, tuple[tuple[Any, ...], ...]] = {
         ("Conv2d", 1, 6, 5, 1, 2), ("ReLU",), ("AvgPool2d", 2), ("Conv2d", 6, 16, 5), ("ReLU",), ("AvgPool2d", 2),
         ("Flatten",), ("Linear", 64, 120), ("ReLU",), ("Linear", 120, 84), ("ReLU",), ("Linear", 84, 10),
     ),
-    "digits --model cnn: 16, 32": (
+    "CNN: 16, 32": (
         ("Conv2d", 1, 16, 3, 1, 1), ("ReLU",), ("MaxPool2d", 2), ("Conv2d", 16, 32, 3, 1, 1), ("ReLU",),
         ("MaxPool2d", 2), ("Flatten",), ("Linear", 512, 128), ("ReLU",), ("Linear", 128, 10),
     ),

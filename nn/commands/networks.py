@@ -48,12 +48,12 @@ def _lenet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Mo
 
 def _cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
     draw = generator(seed)
-    sizes = 32 * (shape[0] // 4) * (shape[1] // 4), *hidden, classes
+    sizes = 48 * (shape[0] // 4) * (shape[1] // 4), *hidden, classes
     return Sequential(
         {
             "picture": _picture(shape),
-            "conv1": Conv2d(1, 16, 3, padding=1, seed=draw), "relu1": ReLU(), "pool1": MaxPool2d(2),
-            "conv2": Conv2d(16, 32, 3, padding=1, seed=draw), "relu2": ReLU(), "pool2": MaxPool2d(2),
+            "conv1": Conv2d(1, 24, 3, padding=1, seed=draw), "relu1": ReLU(), "pool1": MaxPool2d(2),
+            "conv2": Conv2d(24, 48, 3, padding=1, seed=draw), "relu2": ReLU(), "pool2": MaxPool2d(2),
             "flatten": Flatten(), "dropout": Dropout(0.1, seed=draw), "mlp": MLP(sizes, "relu", seed=draw),
         }
     )  # fmt: skip

@@ -66,7 +66,7 @@ def test_settings_are_the_networks_own_unless_given(few, tmp_path, monkeypatch):
     assert {name: written[name] for name in ("model", "hidden", "epochs", "shift", "lr")} == {
         "model": "cnn", "hidden": [20], "epochs": 1, "shift": 0, "lr": NETWORKS["cnn"].rates["adamw"],
     }  # fmt: skip
-    assert nn.load_model(tmp_path / "model.npz").mlp.sizes == (512, 20, 10)
+    assert nn.load_model(tmp_path / "model.npz").mlp.sizes == (768, 20, 10)
     assert Settings(model="lenet").completed().epochs == NETWORKS["lenet"].epochs
 
 

@@ -273,10 +273,10 @@ def test_layers_are_those_behind_activations_poolings_and_loops():
         made = pad(row.build((16, 16), 10, row.hidden and (9,), 0).eval(), None, None, (16, 16), 10)
         found[name] = [layer["words"] for layer in made.data["layers"]]
     assert found["cnn"] == [
-        "Layer 1: 16 maps of 16 × 16, relu",
-        "Layer 2: 16 maps of 8 × 8, max pool",
-        "Layer 3: 32 maps of 8 × 8, relu",
-        "Layer 4: 32 maps of 4 × 4, max pool",
+        "Layer 1: 24 maps of 16 × 16, relu",
+        "Layer 2: 24 maps of 8 × 8, max pool",
+        "Layer 3: 48 maps of 8 × 8, relu",
+        "Layer 4: 48 maps of 4 × 4, max pool",
         "Layer 5: 9 neurons, relu",
     ]
     assert found["gru"] == ["Layer 1: 16 steps of 128 numbers, recurrent"]
