@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import autograd as ag
 import nn
+from autograd.testing import strategies
 from tests.viz.pages.browser import browse, needs_chromium
 from viz.drawing.errors import DrawingError
 from viz.drawing.numbers import scalar
@@ -294,6 +297,54 @@ def test_networks_follow_and_no_rule_is_wrong(make, tmp_path):
             assert seen["grads"][card.key] == pytest.approx(card.gradient.ravel(), rel=near, abs=near)
     assert seen["badge"].startswith("ok")
     assert set(seen["checks"]) <= {None, "ok", "kink", "skipped"}
+
+
+ODD = ["a'\"b", "</script><!--", "&amp;", "😀", "שלום", "\u202eabc", "a\0b", "\x1b[0m", "\r\n", "", "⟦0⟧", "${x}`"]
+
+
+@needs_chromium
+def test_random_graphs_with_any_names_follow_as_in_python(tmp_path):
+    drawn = []
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @given(strategies.programs(max_outputs=1), st.permutations(ODD))
+    def draw(program, names):
+        drawn.append((program, names))
+
+    def follow(program, names, folder):
+        given = zip(program.inputs.values(), names, strict=False)
+        leaves = [ag.Tensor(x, x.dtype.kind == "f", name=name) for x, name in given]
+        loss = ag.sum(program(*leaves)[0] * 1.0)
+        page = step_through(loss, check=False) if loss.requires_grad else None
+        if page is None or 'id="badge"' not in page.html:  # it has no gradient, or an operation no reading
+            return False
+        seen = opened(
+            page,
+            folder,
+            """
+            for (const k of movable.filter(k => size(k))) change(k, 0, memory[k][0] + (whole[k] ? 0 : .01));
+            await frame(); S.forEach((_, i) => go(i, false));
+            for (const to of ['nudge', 'paths', 'predict', 'why']) turn(to);
+            const full = (keys, f) => Object.fromEntries(keys.map(k => [k, [...f(k)].map(String)]));
+            seen.v = full(Object.keys(V.v), value); seen.g = full(Object.keys(V.g), gradient);
+            """,
+        )
+        said = {of: {k: np.array([float(x) for x in xs]) for k, xs in seen[of].items()} for of in "vg"}
+        for card in Scene(loss).cards:
+            if card.node is None:
+                card.place.data = said["v"][card.key].reshape(card.shape).astype(card.value.dtype)
+        near = {"rtol": 1e-9, "atol": 1e-12} if loss.dtype == np.float64 else {"rtol": 1e-4, "atol": 1e-5}
+        for card in Scene(loss, gradients=True).cards:
+            for of, found in (("v", card.value), ("g", card.gradient)):
+                if card.key in said[of]:
+                    np.testing.assert_allclose(said[of][card.key], np.ravel(found), **near, err_msg=card.name)
+        return True
+
+    draw()
+    folders = [tmp_path / str(number) for number in range(0, len(drawn), 8)]
+    for folder in folders:
+        folder.mkdir()
+    assert sum(follow(*drawn[int(folder.name)], folder) for folder in folders) > 2
 
 
 @needs_chromium

@@ -312,8 +312,10 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     script = (
         f"{HELPERS} for (let k = 0; k < 100; k++) el('one').click();"
         f"seen.trained = state(); seen.said = text('#planesaid'); layout(); {{{LOW_CONTRAST}}}"
+        "seen.fit = getComputedStyle(el('maps')).objectFit;"
     )
     seen = browse(page, tmp_path, script, "#theme=dark", "--virtual-time-budget=9000", "--window-size=390,900")
+    assert seen["fit"] == "contain", "on paper, which has another width, the maps lie where the drawing of neurons does"
     for p in network.parameters():
         p.data = p.data.astype("float64")
     optimizer = nn.optim.SGD(network.parameters(), lr=0.2)
