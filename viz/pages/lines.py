@@ -196,6 +196,3 @@ def _is_default(op: Any, name: str, value: Any) -> bool:
         return bool(op.params[name] == value)
     except (TypeError, ValueError):
         return False
-
-
-__all__ = ["backward_line", "forward_line", "user_line"]

@@ -433,6 +433,3 @@ def _alike(found: Any, recorded: Any, rough: float | None) -> bool:
     size = float(np.max(np.abs(recorded[np.isfinite(recorded)]), initial=0.0)) if recorded.dtype.kind == "f" else 0.0
     least = max(near * size, rough or 0.0)
     return bool(np.allclose(found.astype(float), recorded.astype(float), rtol=near, atol=least, equal_nan=True))
-
-
-__all__ = ["LINES", "PRODUCTS", "STATES", "Live", "NotLive", "check_size", "live_of", "products"]
