@@ -137,8 +137,7 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
         return _masked(x, condition) if y == 0 and not numpy.signbit(y) else None
     if type(y) is not numpy.ndarray or x.dtype != y.dtype or not condition.shape == x.shape == y.shape:
         return None
-    bits = condition.astype(f"i{x.dtype.itemsize}")  # all bits where it is true, none elsewhere
-    numpy.negative(bits, bits)
+    bits = -condition.astype(f"i{x.dtype.itemsize}")  # all bits where it is true, none elsewhere
     chosen = x.view(bits.dtype) ^ y.view(bits.dtype)
     chosen &= bits
     chosen ^= y.view(bits.dtype)

@@ -599,10 +599,12 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
 @max_pool.kernel(_order)
 def _max_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("max_pool", x, size, stride, padding, dilation)
-    x = _channels_last(xp, x)
-    for stage in reversed(_stages(size, stride, pads, dilation)):  # the later ones have fewer elements
-        _, _, x = _pool(xp, x, *stage)
-    out[...] = _channels_first(xp, x)
+    x, last = _channels_last(xp, x), _channels_last(xp, out)
+    for some in _images(x):
+        high = x[some]
+        for stage in reversed(_stages(size, stride, pads, dilation)):  # the later ones have fewer elements
+            _, _, high = _pool(xp, high, *stage)
+        last[some] = high
 
 
 @op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
