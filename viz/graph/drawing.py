@@ -20,7 +20,8 @@ from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-SPREAD = 1.25  # pages: a wider level of operations is drawn on two ranks
+SPREAD = 1.25  # pages: a wider level of operations is drawn on several ranks
+CROWDED = 1.35  # pages: on a wider level, parameters stand above their operation, not beside it
 
 
 class Drawing:
@@ -40,9 +41,11 @@ class Drawing:
             self.cards.compact = self.cards.widest({*self.folds, *self.hidden}) > style.WIDTH
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
+        self.stacked = self._stacked()
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
-        self.lowered = self._lowered()
+        self.late = self._late()
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
+        self.beside.update(leaf for leaves in self.stacked.values() for leaf in leaves)
         title = title if title is not None else self._title()
         shape: dict[str, Any] = {}
         if self.cards.compact:
@@ -196,6 +199,8 @@ class Drawing:
         for socket in card.sockets:
             if socket in self.again:
                 self._once_more([socket], socket in left or socket in right)
+        for leaf in self.stacked.get(card, ()):
+            self._node(leaf, self.cards.leaf(leaf))
         if left or right:
             for side, sockets in (("left", left), ("right", right)):
                 for socket in sockets:
@@ -283,8 +288,8 @@ class Drawing:
         if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
             return [], []
         loss = any(s.tail.role == TARGET for s in card.sockets)
-        if self.cards.compact and card.group is None and not loss:  # there they stand above it
-            return [], []
+        if self.cards.compact and (card.group is None or card in self.stacked) and not loss:
+            return [], []  # they stand above it
         spine = spine_of(card)
         free = [
             s
@@ -299,15 +304,38 @@ class Drawing:
             return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
         return free[:1], free[1:2]
 
+    def _stacked(self) -> dict[Card, list[Card]]:
+        """The operations of modules on a level that would be far wider than a page, each with its parameters, which
+        stand above it then.
+        """
+        stacked: dict[Card, list[Card]] = {}
+        if self.scene.scalar or not self.cards.compact:
+            return stacked
+        ranks = self._ranks()
+        cards = [card for card in self.drawn if card.group is not None and card.node is not None]
+        own = {card: [s for s in card.sockets if s.tail.role == PARAM] for card in cards if card not in self.folds}
+        for height in (lambda card: card.depth, ranks.__getitem__):  # a chain begins early, or ends late
+            levels: dict[int, list[Card]] = {}
+            for card in own:
+                levels.setdefault(height(card), []).append(card)
+            for level in levels.values():
+                beside = [socket.tail for card in level for socket in own[card]]
+                if sum(map(self.cards.width, [*level, *beside])) > CROWDED * style.WIDTH:
+                    for card in level:
+                        alone = (s for s in own[card] if s not in self.again and self._is_alone(s))
+                        stacked[card] = [socket.tail for socket in alone]
+        return stacked
+
     def _is_alone(self, socket: Socket) -> bool:
         """Whether all other uses of the operand have a card of their own."""
         return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
 
-    def _lowered(self) -> set[Card]:
-        """The operations to draw one rank lower, because their level is far wider than a page: those used last."""
-        lowered: set[Card] = set()
+    def _late(self) -> set[Card]:
+        """The operations to draw near their uses: of a level far wider than a page those used last, what is computed
+        from them alone, and what is computed for those alone.
+        """
         if self.scene.scalar or not self.cards.compact:
-            return lowered
+            return set()
         cards = [card for card in self.drawn if card.sockets and card not in self.folds]
         tails = {card: spine.tail for card in cards if (spine := spine_of(card)) is not None}
         levels: dict[int, list[Card]] = {}
@@ -317,18 +345,29 @@ class Drawing:
             first = min((use.head.depth for card in readers for use in self._uses(card)), default=2) - 1
             for card in readers:
                 levels.setdefault(card.depth if tail.node else first, []).append(card)
-        rank = self._ranks()
+        ranks = self._ranks()
+        late, early = set[Card](), set[Card]()
         for level in levels.values():
-            width = {card: self.cards.width(card) + 72 * style.NODESEP_COMPACT for card in level}
+            width = {card: self._width(card) + 72 * style.NODESEP_COMPACT for card in level}
             left = sum(width.values())
             if left > SPREAD * style.WIDTH:
-                level.sort(key=rank.__getitem__)
                 half = left / 2
+                level.sort(key=ranks.__getitem__)
                 while left > half:
-                    card = level.pop()
-                    left -= width[card]
-                    lowered.add(card)
-        return lowered
+                    left -= width[level[-1]]
+                    late.add(level.pop())
+                early.update(level)
+        for card in cards:
+            if len(card.uses) == 1 and any(socket.tail in late for socket in card.sockets):
+                late.add(card)
+        for card in reversed(cards):
+            if card not in early and card.uses and all(use.head in late for use in card.uses):
+                late.add(card)
+        return late
+
+    def _width(self, card: Card) -> float:
+        """The approximate width of an operation and of the parameters above it."""
+        return max(self.cards.width(card), sum(map(self.cards.width, self.stacked.get(card, ()))))
 
     # ------------------------------------------------------------ folded modules
 
@@ -455,7 +494,12 @@ class Drawing:
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
-        forward["minlen"] = 2 if head in self.lowered else None
+        above = self.stacked.get(head, ())
+        waits = head in self.late and len(self._uses(tail)) > 1
+        if waits:
+            forward["weight"] = backward["weight"] = 0
+        if tail not in above and (above or waits):
+            forward["minlen"] = 2
         self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if drawn:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.

@@ -76,7 +76,26 @@ def twice():
     return nn.functional.mse_loss(Twice()(T([[1.0, -1.0]], name="x")), T([[1.0, 0.0]], name="y"))
 
 
+def heads():
+    """Three losses on one body."""
+    x, y = T(np.random.default_rng(0).normal(size=(2, 3)), name="x"), T([[1.0], [2.0]], name="y")
+    body, one, two = nn.Linear(3, 4, seed=0), nn.Linear(4, 2, seed=1), nn.Linear(4, 1, seed=2)
+    h = ag.relu(body(x))
+    classes = nn.functional.cross_entropy(one(h), np.array([0, 1]))
+    return classes + 0.5 * nn.functional.mse_loss(two(h), y) + 0.01 * ag.sum(body.weight**2)
+
+
+def experts():
+    """A mixture of experts: a sum of gated layers that all read one input."""
+    x, t = (T(np.random.default_rng(i).normal(size=(2, n)), name="xt"[i]) for i, n in enumerate((3, 2)))
+    gates = ag.softmax(nn.Linear(3, 4, seed=0)(x), axis=1)
+    layers = [nn.Linear(3, 2, seed=i) for i in range(1, 5)]
+    return ag.mean((sum(gates[:, i : i + 1] * layer(x) for i, layer in enumerate(layers)) - t) ** 2)
+
+
 GRAPHS = {
+    "three losses": heads,
+    "experts": experts,
     "lecture": lambda: perceptron(2),
     "16 layers": lambda: perceptron(16),
     "chain": lambda: chain(16),
@@ -105,7 +124,7 @@ def test_a_chain_is_a_plumb_line(drawn, name):
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("micrograd", PAGE), ("attention", PAGE), ("16 layers", 420), ("chain", PAGE), ("lecture", 640)],
+    [("micrograd", PAGE), ("attention", PAGE), ("16 layers", 420), ("chain", PAGE), ("lecture", 640), ("three losses", 900), ("experts", 1200)],
 )
 def test_width(drawn, name, width):
     assert drawn[name].width <= width
