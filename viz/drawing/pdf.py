@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from viz.drawing import style
+from viz.drawing.fonts import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
-FONTS = [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"]
 
 
 def pdf_of(svg: str) -> bytes:
@@ -93,15 +92,6 @@ def _look(given: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _fonts() -> list[str]:
-    """The installed fonts among these: matplotlib would warn about each missing one."""
-    from matplotlib.font_manager import fontManager
-
-    there = set(fontManager.get_font_names())
-    return [font for font in FONTS if font in there]
-
-
-@cache
 def _widths(bold: bool) -> dict[str, float]:
     """The width of each ASCII character of Helvetica as a share of the type size, from matplotlib's font metrics."""
     import matplotlib
@@ -126,7 +116,7 @@ def _text(given: dict[str, Any], dx: float, dy: float) -> Iterator[Any]:
     if not said.strip():
         return
     font = FontProperties(
-        family=_fonts(), style=given.get("font-style", "normal"), weight=given.get("font-weight", "normal")
+        family=families(said)[0], style=given.get("font-style", "normal"), weight=given.get("font-weight", "normal")
     )
     outline = TextPath((0, 0), said.replace("$", r"\$"), size=size, prop=font)
     drawn, laid_out = float(outline.get_extents().x1), _width(said.rstrip(), font.get_weight() == "bold") * size

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # ---------------------------------------------------------------- the parts of a label
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def escape(text: object) -> str:
@@ -66,7 +66,7 @@ def plain(words: object) -> str:
 def one_line(words: object) -> str:
     """The text on one line, without characters that XML does not allow."""
     said = str(words)
-    return said if said.isprintable() else " ".join(_UNPRINTABLE.sub("\ufffd", said).replace("\t", " ").splitlines())
+    return said if said.isprintable() else " ".join(UNPRINTABLE.sub("\ufffd", said).replace("\t", " ").splitlines())
 
 
 def identifier(name: str) -> str:
@@ -381,7 +381,7 @@ class Picture:
     @property
     def source(self) -> str:
         """The DOT source."""
-        return str(self._graphs[0].source)
+        return UNPRINTABLE.sub("\ufffd", self._graphs[0].source)
 
     def svg(self) -> str:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""

@@ -22,6 +22,7 @@ from viz.graph.parts import (
     addends,
     has_prime,
     prime,
+    room,
     says_more,
     short,
     split,
@@ -242,7 +243,7 @@ class Cards(CardParts):
         said, size = self.badge(card)
         written = self.scene.formula(card).text
         formula = f" = {clipped(written, FORMULA)}"
-        badge = text(said if self.failed(card) else f"{said}  ", size, self.badge_ink(card), bold=True)
+        badge = text(said if self.failed(card) else f"{said}  {room(said)}", size, self.badge_ink(card), bold=True)
         parts = [badge, self.name(card), text(formula, style.CELL, self.ink(card))]
         if self.failed(card):
             parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]

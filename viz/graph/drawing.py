@@ -21,7 +21,6 @@ from viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
 SPREAD = 1.25  # pages: a wider level of operations is drawn on several ranks
-CROWDED = 1.35  # pages: on a wider level, parameters stand above their operation, not beside it
 
 
 class Drawing:
@@ -320,7 +319,7 @@ class Drawing:
                 levels.setdefault(height(card), []).append(card)
             for level in levels.values():
                 beside = [socket.tail for card in level for socket in own[card]]
-                if sum(map(self.cards.width, [*level, *beside])) > CROWDED * style.WIDTH:
+                if sum(map(self.cards.width, [*level, *beside])) > SPREAD * style.WIDTH:
                     for card in level:
                         alone = (s for s in own[card] if s not in self.again and self._is_alone(s))
                         stacked[card] = [socket.tail for socket in alone]

@@ -20,7 +20,7 @@ CONST = "CONST"  # the tag of a constant whose name is its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 FILLERS = (cell("", cellpadding=0),) * 6
-COLUMN_GAP, NARROW_GAP = 7, 2  # points from one column of a table to the next, and where room is short
+COLUMN_GAP, NARROW_GAP = 7, 3  # points from one column of a table to the next, and where room is short
 SLOPES = 4  # slopes written beside the formula; the mean of more
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check, the most important last
 
@@ -255,7 +255,7 @@ class CardParts:
 
     def name(self, card: Card, size: int = style.NAME) -> str:
         """The name, bold."""
-        return text(clipped(card.name), size, self.ink(card), bold=True)
+        return text(clipped(card.name) + room(clipped(card.name)), size, self.ink(card), bold=True)
 
     # ------------------------------------------------------------ arrays
 
@@ -349,6 +349,11 @@ def split(sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Sock
 def short(name: str) -> str:
     """A name shortened for use inside of a card."""
     return clipped(name, style.NAME_LENGTH_INSIDE)
+
+
+def room(words: str) -> str:
+    """Blanks after bold words: a browser without Helvetica's relatives draws them wider than the layout assumes."""
+    return " " * (len(words) // 6)
 
 
 def tag_of(card: Card) -> str:

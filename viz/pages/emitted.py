@@ -23,6 +23,7 @@ from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.errors import AutogradError
 from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
+from viz.drawing.render import UNPRINTABLE
 from viz.drawing.style import Theme
 from viz.drawing.words import say
 from viz.pages import lean
@@ -105,8 +106,8 @@ def packed(array: Any, dtype: str = "f4") -> str:
 
 
 def text(said: object) -> str:
-    """Any text as content or attribute of HTML, without characters that UTF-8 cannot encode."""
-    return html.escape(str(said).encode("utf-8", "replace").decode().replace("\0", "\ufffd"))
+    """Any text as content or attribute of HTML, without control characters and what UTF-8 cannot encode."""
+    return html.escape(UNPRINTABLE.sub("\ufffd", str(said)))
 
 
 def document(title: str, body: str, styles: str, *, data: Any = None, script: str = "", policy: str = POLICY) -> str:

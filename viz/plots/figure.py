@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from contextlib import AbstractContextManager
 from html import escape
 from pathlib import Path
@@ -19,7 +20,8 @@ from autograd.common.files import write_file
 from autograd.common.validation import as_path
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import one_line
+from viz.drawing.fonts import FONTS, families
+from viz.drawing.render import EngineWarning, one_line
 from viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
@@ -67,9 +69,28 @@ class Plot:
     def _rendered(self, form: str) -> bytes:
         # Without a date and random ids, so that the same plot gives the same file.
         metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-        buffer = io.BytesIO()
-        with settings():
+        from matplotlib.text import Text
+
+        texts = [text for text in self.figure.findobj(Text) if not text.get_text().isascii()]
+        before = [text.get_fontfamily() for text in texts]
+        lacking = ""
+        with settings(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            if form != "svg":  # a browser finds fonts by itself
+                found, lacking = families("".join(text.get_text() for text in texts))
+                for text in texts:
+                    text.set_fontfamily(found)
+            buffer = io.BytesIO()
             self.figure.savefig(buffer, format=form, metadata=metadata, dpi=style.DPI)
+        for text, family in zip(texts, before, strict=True):
+            text.set_fontfamily(family)
+        if lacking:
+            warnings.warn(
+                f"boxes stand for {lacking[:12]} in this {form.upper()}: no installed font has them. Save as .svg, or "
+                "install a font such as Noto Sans CJK.",
+                EngineWarning,
+                stacklevel=4,
+            )
         # The reading lines part their clauses by several spaces, which SVG would make one.
         return buffer.getvalue().replace(b"<svg ", b'<svg xml:space="preserve" ', form == "svg")
 
@@ -95,7 +116,7 @@ def settings() -> AbstractContextManager[None]:
     return matplotlib.rc_context(
         {
             "font.family": ["sans-serif"],
-            "font.sans-serif": [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"],
+            "font.sans-serif": FONTS,
             "axes.unicode_minus": False,
             "text.parse_math": False,  # names with "$" are the user's
             "svg.fonttype": "none",

@@ -91,7 +91,7 @@ def _series(history: Any, run: str = "") -> tuple[np.ndarray, dict[str, dict[str
     if given is None:
         raise refused(history, "history", "what nn.fit returned, or a dict of lists")
     columns = {
-        name: numbers_of([math.nan if x is None else x for x in xs], f"the series {name!r}").astype(float)
+        one_line(name): numbers_of([math.nan if x is None else x for x in xs], f"the series {name!r}").astype(float)
         for name, xs in given.items()
         if not isinstance(xs, str) and np.ndim(xs) == 1
     }

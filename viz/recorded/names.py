@@ -19,7 +19,7 @@ from autograd import backends
 from autograd.common.shapes import size as size_of
 from autograd.engine.graph import Node, vertex_of
 from viz.drawing import numbers
-from viz.drawing.render import clipped, identifier
+from viz.drawing.render import clipped, identifier, one_line
 from viz.recorded.validation import members, named
 
 TAKEN = (
@@ -95,7 +95,7 @@ class Names:
         self.roles = {place: self._role(place, shown_as) for place in self.places}
         self._layers = self._numbered()
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
-        self._given = {place: clipped(wish, LONGEST) for place, wish in wished.items() if wish}
+        self._given = {place: clipped(one_line(wish), LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
         self._taken = set(self._given.values())
         self._counts: dict[str, int] = {}  # the last number used after each letter
@@ -232,11 +232,11 @@ class Names:
         if not isinstance(place, ag.Tensor) or name is None:
             return None
         node, i = self._users.get(place, [(None, 0)])[0]
-        path = node.scope[-1][0] if node is not None and node.scope else ""
-        if node is None or "." not in name or name.rpartition(".")[0] != path:
+        path, _, last = str(name).rpartition(".")
+        if node is None or not node.scope or node.scope[-1][0] != path:
             return None
         letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name in LAYERS else None
-        return f"{letter}{self._layers[node]}" if letter else str(name.rpartition(".")[2])
+        return f"{letter}{self._layers[node]}" if letter else last if path else None
 
     def _name(self, place: Any, used: set[str], keys: set[str]) -> Name:
         short: str | None = None
@@ -269,8 +269,7 @@ class Names:
             node, i = self._users.get(place, [(None, 0)])[0]
             if node is not None and node.op.name == LOOP and i < node.params["loop"].body.carries:
                 return f"{carries(node.params['loop'].body)[i]}0"
-            truth = getattr(getattr(place, "data", None), "dtype", None)
-            word = "mask" if getattr(truth, "kind", "") == "b" else "x"
+            word = _letter(place)
             return self._counted(word, first=word)
         if role == PARAM:
             node, i = self._users.get(place, [(None, 0)])[0]
@@ -294,6 +293,15 @@ class Names:
             n += 1
         self._counts[letter] = n
         return name
+
+
+def _letter(place: Any) -> str:
+    """The name of a constant array: `mask`, `I` for the unit matrix, else `x`."""
+    if getattr(getattr(place.data, "dtype", None), "kind", "") == "b":
+        return "mask"
+    array = _array(place)
+    unit = array is not None and array.ndim == 2 and array.size > 1 and np.array_equal(array, np.eye(len(array)))
+    return "I" if unit else "x"
 
 
 def carries(body: Any) -> list[str]:

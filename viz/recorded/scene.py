@@ -274,7 +274,7 @@ class Scene:
             for given in card.node.inputs:
                 operand = self.card(given)
                 operands.append(self._symbol(given) if operand is None else written[operand.place])
-            written[card.place] = self.say.apply(card.node.op, operands, card.node.params, card.value)
+            written[card.place] = self.say.composed(card.node.op, operands, card.node.params, card.value)
             if len(written[card.place].text) > limit:
                 return None
         return written[next(iter(self.ends))].text

@@ -13,6 +13,7 @@ from autograd.common.validation import check_instance, refused
 from autograd.compiler import Compiled
 from autograd.errors import AutogradError
 from viz.drawing.errors import DrawingError
+from viz.drawing.render import one_line
 from viz.recorded.evaluate import host
 
 
@@ -77,4 +78,4 @@ def class_names(classes: Any, count: int) -> list[str]:
     names = list(check_instance(classes, Sequence, "classes", "a list of names"))  # type: ignore[type-abstract]
     if len(names) != count:
         raise DrawingError(f"{len(names)} class names were given for {count} classes: give one name for each")
-    return names
+    return [one_line(name) for name in names]

@@ -1029,3 +1029,11 @@ def test_random_programs_are_explained(program):
             return
         assert explain(y, wrt=leaf, gradient=seed).text
         assert draw_graph(y, gradients=seed).source
+
+
+def test_a_condition_that_is_multiplied_has_iversons_brackets():
+    x = ag.Tensor([[1.0, 2.0], [4.0, 3.0]], requires_grad=True, name="x")
+    told = explain(ag.sum(ag.min(x, axis=1)), wrt=x)
+    assert "[x = t1[:, None]]" in told.text
+    assert r"\left[x = " in told.latex
+    assert told.check.confirmed

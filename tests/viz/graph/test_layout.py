@@ -124,7 +124,15 @@ def test_a_chain_is_a_plumb_line(drawn, name):
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("micrograd", PAGE), ("attention", PAGE), ("16 layers", 420), ("chain", PAGE), ("lecture", 640), ("three losses", 900), ("experts", 1200)],
+    [
+        ("micrograd", PAGE),
+        ("attention", PAGE),
+        ("16 layers", 420),
+        ("chain", PAGE),
+        ("lecture", 640),
+        ("three losses", 900),
+        ("experts", 1200),
+    ],
 )
 def test_width(drawn, name, width):
     assert drawn[name].width <= width

@@ -15,6 +15,7 @@ import viz
 from autograd.engine.declare.operation import REQUIRED
 from tests.viz.laid_out import LaidOut
 from viz.drawing import style
+from viz.graph.parts import room
 from viz.graph.picture import draw_graph
 
 T = ag.Tensor
@@ -561,6 +562,16 @@ class TestTrouble:
         titles = " ".join("".join(t.itertext()) for t in root.iter(f"{SVG}title"))
         assert f"{'n' * 200} = 4.0" in titles
 
+    @pytest.mark.parametrize("options", [{}, {"view": "modules"}, {"view": "blocks"}, {"backward": True}, {"depth": 1}])
+    def test_control_characters_of_names_leave_a_picture_readable(self, options):
+        name = "a\x00b\x1b[0m\ud800\ufffe<&>\n\t"
+        model = nn.ModuleDict({name: nn.Linear(2, 2, seed=0), "b": nn.Linear(2, 1, seed=1)})
+        x, w = T([[1.0, -1.0]], name=name), parameter(2.0, name="w" + name)
+        loss = ag.sum(model["b"](ag.tanh(model[name](x))) * w)
+        picture = draw_graph(loss, title=None if options else name, **{"gradients": True} | options)
+        root = ElementTree.fromstring(picture.svg())
+        assert "a\ufffdb\ufffd[0m\ufffd\ufffd<&>" in " ".join(root.itertext())
+
     def test_the_dark_theme_uses_its_own_colours_only(self):
         picture = draw_graph(lecture(), gradients=True, theme="dark")
         used = set(re.findall("#[0-9a-f]{6}", picture.source))
@@ -702,3 +713,17 @@ class TestInputsOfFoldedModules:
         model = nn.Sequential(nn.Linear(2, 2, seed=0), nn.Dropout(0.5, seed=0))
         y = ag.sum(model(ag.Tensor([[1.0, -1.0]], name="x")))
         assert "mask" not in LaidOut(draw_graph(y, gradients=True, depth=1)).cards
+
+
+@pytest.mark.parametrize("name", sorted(ag.OPS))
+def test_a_badge_has_room_for_the_font_of_a_browser_without_helvetica(name):
+    """The bold face of DejaVu Sans Condensed is wider than Helvetica's: words must not touch what follows them."""
+    matplotlib = pytest.importorskip("matplotlib")
+    from viz.drawing.pdf import _width
+
+    font = matplotlib.ft2font.FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf")
+    font.set_size(100, 72)
+    said = name.replace("_", " ")
+    font.set_text(said)
+    drawn = 0.9 * font.get_width_height()[0] / 6400
+    assert _width(f"{said}  {room(said)}", True) > drawn + 0.75 * _width(" ", True)

@@ -146,9 +146,9 @@ def test_tensors():
     X = T(np.ones((4, 2)))
     L = nn.functional.cross_entropy(layer(X), T([0, 1, 2, 0]))
     picture = draw_graph(L, names={"X": X}, backward=True)
-    assert words(node(picture, "z1")) == "linear z1 = X·weightᵀ + bias (4, 3)"
+    assert words(node(picture, "z1")) == "linear z1 = X·W1ᵀ + b1 (4, 3)"
     assert re.fullmatch(
-        r"∂linear ∂L/∂weight = \(∂L/∂z1\)ᵀ·X = rms \S+ ∂L/∂bias = Σ∂L/∂z1 = rms \S+", words(node(picture, "d_z1"))
+        r"∂linear ∂L/∂W1 = \(∂L/∂z1\)ᵀ·X = rms \S+ ∂L/∂b1 = Σ∂L/∂z1 = rms \S+", words(node(picture, "d_z1"))
     )
     assert words(node(picture, "k_z1")) == "kept: X"
     assert "kept for the derivative of z1: X (4, 2)" in picture.source

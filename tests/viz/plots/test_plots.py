@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import nn
-from viz.drawing import style
+from viz.drawing import fonts, style
 from viz.drawing.errors import DrawingError
+from viz.drawing.render import EngineWarning
 from viz.plots.digits import plot_confusion, plot_digits
 from viz.plots.history import plot_history
 
@@ -298,3 +299,72 @@ class TestPlot:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         with pytest.raises(ModuleNotFoundError, match=r"not installed: pip install \"glassgrad\[plots\]\""):
             plot_history(HISTORY)
+
+
+CHINESE = {"训练": {"loss": [3.0, 1.0]}, "SGD": {"loss": [3.0, 2.0]}}
+
+
+@pytest.fixture
+def font(tmp_path, monkeypatch):
+    """A function that makes a font with these letters, each a triangle, the only one beside those of matplotlib."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+    from matplotlib import font_manager
+
+    def install(letters):
+        glyphs = {".notdef": TTGlyphPen(None).glyph()}
+        for letter in letters:
+            pen = TTGlyphPen(None)
+            for step, point in zip((pen.moveTo, pen.lineTo, pen.lineTo), ((0, 0), (800, 0), (400, 800)), strict=True):
+                step(point)
+            pen.closePath()
+            glyphs[f"uni{ord(letter):04X}"] = pen.glyph()
+        builder = FontBuilder(1000)
+        builder.setupGlyphOrder(list(glyphs))
+        builder.setupCharacterMap({ord(letter): f"uni{ord(letter):04X}" for letter in letters})
+        builder.setupGlyf(glyphs)
+        builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (1000, 0)))
+        builder.setupHorizontalHeader(ascent=800, descent=-200)
+        builder.setupNameTable({"familyName": "Triangles", "styleName": "Regular", "psName": "Triangles"})
+        builder.setupOS2()
+        builder.setupPost()
+        builder.save(tmp_path / "triangles.ttf")
+        font_manager.fontManager.addfont(tmp_path / "triangles.ttf")
+
+    manager = font_manager.fontManager
+    own = [entry for entry in manager.ttflist if str(matplotlib.get_data_path()) in entry.fname]
+    monkeypatch.setattr(manager, "ttflist", own)
+    fonts._families.cache_clear()
+    yield install
+    fonts._families.cache_clear()
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_helveticas_relatives_lack_are_drawn_in_a_font_that_has_them(font, tmp_path):
+    font("训练猫狗")
+    plots = plot_history(CHINESE), plot_confusion([0, 1], [0, 1], classes=["猫", "狗"])
+    for plot in plots:
+        for name in ("a.png", "a.pdf"):
+            plot.save(tmp_path / name)
+    assert b"Triangles" in (tmp_path / "a.pdf").read_bytes()
+    assert "Triangles" not in plots[0]._repr_svg_()
+
+
+@pytest.mark.parametrize("form", ["png", "pdf"])
+def test_letters_that_no_font_has_are_named(font, form, tmp_path):
+    font("训")
+    with pytest.warns(EngineWarning, match=f"boxes stand for 练 in this {form.upper()}"):
+        plot_history(CHINESE).save(tmp_path / f"a.{form}")
+    plot_history(CHINESE).save(tmp_path / "a.svg")
+
+
+def test_control_characters_of_names_leave_a_plot_readable():
+    name = "a\x00b\x1b[0m\ud800\ufffe<&>"
+    plots = [
+        plot_history({name: {"loss": [2.0, 1.0]}, "b": {"loss": [3.0, 1.0]}}),
+        plot_history({"loss": [2.0, 1.0], name: [2.0, 3.0]}, title=name),
+        plot_confusion([0, 1], [0, 1], classes=[name, "b"], title=name),
+    ]
+    for plot in plots:
+        root = ElementTree.fromstring(plot._repr_svg_())
+        assert "a\ufffdb\ufffd[0m\ufffd\ufffd<&>" in " ".join(root.itertext())

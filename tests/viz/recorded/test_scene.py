@@ -277,3 +277,18 @@ class TestSecondOrder:
         picture = draw_graph(x.grad, gradients=True)
         assert picture.title.startswith("∂L/∂x = ")
         assert "∂²L/∂x² = 12" in picture.alt
+
+
+def test_the_expression_of_a_graph_keeps_brackets_and_axes_where_shapes_change():
+    x, w, v = (T(np.ones(shape), requires_grad=True, name=n) for n, shape in (("x", (3,)), ("w", (2, 3)), ("v", (3,))))
+    product = ag.sum((w @ ag.expand_dims(v * x, 1)) ** 2)
+    assert Scene(product).expression(80) == "sum((w·(v × x))²)"
+    pairs = ag.exp(ag.expand_dims(x, 1) - ag.expand_dims(x, 0))
+    scene = Scene(ag.sum(pairs))
+    assert scene.expression(80) == "sum(exp(x[:, None] - x))"
+    assert [scene.formula(card).text for card in scene.cards if card.name in ("t1", "t2")] == ["x[:, None]", "x[None]"]
+
+
+def test_a_unit_matrix_is_called_so():
+    a = T(np.arange(4.0).reshape(2, 2), requires_grad=True, name="a")
+    assert [card.name for card in Scene(ag.einsum("ii->", a)).cards][:2] == ["a", "I"]

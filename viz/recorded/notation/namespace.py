@@ -127,9 +127,6 @@ class Notation:
     def call(self, name: str, *args: Any, **params: Any) -> Any:
         """The function ``name`` of these arguments: its value, and its notation."""
         value = self.noted(name, args, params, _value(name, args, params))
-        if name == "multiply_no_nan":
-            args = args[::-1]  # the upstream gradient first, as in other products
-        name = PLAINLY.get(name, name)
         if isinstance(value, tuple | list):
             return tuple(self._written(name, args, params, part, i) for i, part in enumerate(value))
         return self._written(name, args, params, value)
@@ -142,6 +139,9 @@ class Notation:
         return value
 
     def _written(self, name: str, args: Any, params: Any, value: Any, part: int | None = None) -> Symbol:
+        if name == "multiply_no_nan":
+            args = args[::-1]  # the upstream gradient first, as in other products
+        name = PLAINLY.get(name, name)
         op = OPS.get(name)
         if op is None:
             written = self._unknown(name, args, params, value)
@@ -183,7 +183,18 @@ class Notation:
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of what it computes."""
-        return self._applied(op, _bound(op, inputs, params), value)
+        written = self._applied(op, _bound(op, inputs, params), value)
+        if op.name in ("expand_dims", "squeeze") and value is not UNKNOWN and inputs[0].value is not UNKNOWN:
+            written.places = _places(inputs[0].shape, np.shape(value), leading=True)
+            return self._indexed(written) if written.places else written
+        return written
+
+    def composed(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any) -> Symbol:
+        """`apply` for operands that are formulas themselves: changes of shape are written where they matter."""
+        given = _bound(op, inputs, params)
+        if op.name in SILENT:
+            return self._silent(op.name, self.lift(given.pop("x")), given, value)
+        return self._applied(op, self._placed(op, given) if op.broadcasts else given, value)
 
     def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
         """The gradient that the rule for input ``index`` computes from ``g``; None if there is no rule.
@@ -478,10 +489,10 @@ def _worth(symbol: Symbol, value: Any) -> Symbol:
     return same
 
 
-def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
+def _places(old: tuple[int, ...], new: tuple[int, ...], *, leading: bool = False) -> str:
     """The notation for a change of shape where it must be written: ``[:, None]``, or ``as (4, 2)``.
 
-    New leading axes are left to broadcasting.
+    New ``leading`` axes are left to broadcasting.
     """
     other = f" as ({', '.join(map(str, new))})" if math.prod(old) == math.prod(new) > 1 else ""
     index: list[str] = []
@@ -496,7 +507,7 @@ def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
             return other
     if rest or "None" not in index:
         return other
-    while index and index[0] == "None":
+    while index and index[0] == "None" and not leading:
         index.pop(0)
     while index and index[-1] == ":":
         index.pop()

@@ -14,6 +14,8 @@ from viz.drawing import numbers
 from viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_word
 from viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
 
+SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
+
 
 def has_factor(x: Symbol) -> bool:
     """Whether it is a number times a formula."""
@@ -22,12 +24,11 @@ def has_factor(x: Symbol) -> bool:
 
 def is_entrywise(x: Symbol) -> bool:
     """Whether it is an elementwise product, which needs brackets beside a matrix product."""
-    while x.head == "negative" or has_factor(x):
+    while x.head == "negative" or x.head in SILENT or has_factor(x):
         x = x.inner[-1]
     return x.head in ("multiply", "divide")
 
 
-SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 
 # Right operands that need no brackets at the same precedence: a + (b - c) = a + b - c.
@@ -58,6 +59,8 @@ def filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, t
             before, written = before[:-1], _raised(written)
         elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
             written = written.removeprefix("(").removesuffix(")")
+        elif part.head in COMPARISONS and SIDES.get(name) is not COMPARISONS:  # Iverson: 1 where it holds, else 0
+            written = rf"\left[{written}\right]" if tex else f"[{written}]"
         elif not shut_in and (
             (
                 part.tex_level < _asked(before, after, level)
