@@ -160,6 +160,9 @@ class Derivation:
                     )
                 else:
                     terms.append(scalar_product(write, upstream, write.local(use)))
+            equal = {term.text: [other for other in terms if other.text == term.text] for term in terms}
+            if not self._scene.scalar:
+                terms = [write.say.call("multiply", len(same), same[0]) for same in equal.values()]
             found[card] = write.total(terms)
             if len(found[card].text) > ONE_LINE:
                 return None

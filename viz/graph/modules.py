@@ -168,7 +168,7 @@ class _Table(RowCards):
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
-        batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 else ""
+        batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 and not self._is_time() else ""
         if chain := chain_title([node for row in self.rows for node in row.nodes]):
             return f"{chain}{batch}"
         titles = [row.title for row in self.rows if row.nodes]
@@ -220,6 +220,11 @@ class _Table(RowCards):
         cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", look.hair))
         self.draw_card(picture, row.key, cells, look, cls="failed" if look.failed else "")
 
+    def _is_time(self) -> bool:
+        """Whether the first axis of the input is that of a loop over time."""
+        loops = (loop for row in self.rows for loop in recurrences(row.nodes, self.seen))
+        return any(len(loop.order) == self.batch[0] for loop in loops)
+
     def _tip(self, row: Row) -> str:
         array = self.seen.gradient(row.weight.tensor if row.weight else row.place)
         name = self._by(row.weight.name if row.weight else row.letter)
@@ -229,7 +234,7 @@ class _Table(RowCards):
         single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
         symbol = row.nodes[-1].op.symbol if single else ""
         badge = (
-            text(f"{symbol}  ", style.BADGE_SMALL, self.theme.fwd, bold=True)
+            text(f"{symbol}  ", style.BADGE_SMALL, self.theme.fwd if colour == self.theme.ink else colour, bold=True)
             if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES
             else ""
         )

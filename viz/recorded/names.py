@@ -233,7 +233,7 @@ class Names:
             return None
         node, i = self._users.get(place, [(None, 0)])[0]
         path, _, last = str(name).rpartition(".")
-        if node is None or not node.scope or node.scope[-1][0] != path:
+        if node is None or not node.scope or (node.scope[-1][0] != path and last != node.op.args[i]):
             return None
         letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name in LAYERS else None
         return f"{letter}{self._layers[node]}" if letter else last if path else None

@@ -963,8 +963,8 @@ Z = X @ W
         (nn.functional.mse_loss(ag.reshape(A * B, (8,)), np.zeros(8)), A, "0.25·(t2 - y as (4, 2)) × B"),
         (ag.sum(-(ag.sum(A * B, axis=1) * column("v", 4))), A, "-v[:, None] × B"),
         (ag.mean((ag.vecdot(A, B) - 1.0) ** 2), A, "0.5·t2[:, None] × B"),
-        (ag.sum(ag.exp(ag.sum(C * C, axis=1))), C, "t3[:, None] × C + t3[:, None] × C"),
-        (ag.sum(ag.exp(ag.sum(C * C, axis=0))), C, "t3 × C + t3 × C"),
+        (ag.sum(ag.exp(ag.sum(C * C, axis=1))), C, "2·t3[:, None] × C"),
+        (ag.sum(ag.exp(ag.sum(C * C, axis=0))), C, "2·t3 × C"),
         # Whatever has `if` in it stands in brackets among others.
         (ag.relu(c) + c * a, c, "(1 if a1 ≠ 0 else 0) + a"),
         (ag.sum(Z + ag.relu(Z)), W, "Xᵀ·((1 if a1 ≠ 0 else 0) + 1)"),
@@ -1036,4 +1036,16 @@ def test_a_condition_that_is_multiplied_has_iversons_brackets():
     told = explain(ag.sum(ag.min(x, axis=1)), wrt=x)
     assert "[x = t1[:, None]]" in told.text
     assert r"\left[x = " in told.latex
+    assert told.check.confirmed
+
+
+def test_equal_addends_of_one_line_are_counted_and_a_matrix_times_a_vector_is_a_vector():
+    w = ag.Tensor([[0.1, 0.2], [0.3, 0.4]], requires_grad=True, name="w")
+    v = ag.Tensor([0.5, -0.6], requires_grad=True, name="v")
+    a = ag.tanh(w @ v)
+    told = explain(ag.sum(ag.sin(a * a)), wrt=w)
+    line = told.text.split("in one line")[1]
+    assert "2·cos(t1) × a1" in line
+    told = explain(ag.sum(ag.softmax(w @ v, axis=0) ** 2), wrt=v)
+    assert " as (" not in told.text
     assert told.check.confirmed

@@ -283,6 +283,8 @@ def test_the_expression_of_a_graph_keeps_brackets_and_axes_where_shapes_change()
     x, w, v = (T(np.ones(shape), requires_grad=True, name=n) for n, shape in (("x", (3,)), ("w", (2, 3)), ("v", (3,))))
     product = ag.sum((w @ ag.expand_dims(v * x, 1)) ** 2)
     assert Scene(product).expression(80) == "sum((w·(v × x))²)"
+    difference = nn.functional.mse_loss(x + v, T(np.zeros(3), name="y"))
+    assert Scene(difference).expression(80) == "mean((x + v - y)²)"
     pairs = ag.exp(ag.expand_dims(x, 1) - ag.expand_dims(x, 0))
     scene = Scene(ag.sum(pairs))
     assert scene.expression(80) == "sum(exp(x[:, None] - x))"

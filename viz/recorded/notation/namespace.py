@@ -352,6 +352,8 @@ class Notation:
         if written.number is None:
             written.reshaped = name == "reshape"
             written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
+            if x.head == "matmul" and x.inner[1].places == "[:, None]" and np.shape(value) == x.shape[:-1]:
+                written.places = ""  # a matrix times a vector
             if name == "broadcast_to" and np.size(value) > x.size:
                 written.spread = x
             elif x.spread is not None and x.spread.size == 1:

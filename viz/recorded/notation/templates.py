@@ -80,6 +80,10 @@ def filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, t
 
 def _asked(before: str, after: str, level: float) -> float:
     """The precedence from which on an operand at this position needs no brackets."""
+    if before.rstrip()[-1:] in OPENING and after.startswith(("- ", "+ ")):  # as x in (x - y)²
+        return 0
+    if before.endswith(("- ", "+ ")) and after[:1] in CLOSING:  # as y
+        return PRODUCT
     if after[:1] in ("ᵀ", "^") and level < POWER:
         return POWER
     product = after.startswith(("·", "×", r"\,")) or before.rstrip().endswith(("·", "×", r"\,"))
