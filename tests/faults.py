@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from autograd.common import shapes
+from autograd.compiler import executable
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
-from autograd.compiler.passes import optimize, packing, rewrite
+from autograd.compiler.passes import layout, optimize, packing, rewrite
 from autograd.compiler.targets import emit
 from autograd.compiler.targets.plan import Plan
+from autograd.compiler.tracing import tracer
+from autograd.compiler.tracing.surroundings import Surroundings
+from autograd.compiler.tracing.traced import Traced
 from autograd.testing import compare
 from tests.steps import step_of
 
+TRACE = sys.modules["autograd.compiler.trace"]
 TABLE = Path(__file__).parents[1] / "docs/faults.md"
 FIRST = 500_000
 """The seed of the first step: the same steps for every fault."""
@@ -112,6 +118,25 @@ def uncopied(old: Any) -> Any:
     return lambda self, value: old(self, value).removesuffix(".copy()")
 
 
+def too_early(old: Any) -> Any:
+    """Buffers are taken one instruction before the last that reads them."""
+    return lambda self: {v: max(0, i - 1) for v, i in old(self).items()}
+
+
+def unflipped(instruction: Any) -> Any:
+    """A square piece of a buffer whose order of memory is forgotten."""
+    shape = instruction.params["shape"]
+    flips = len(shape) == 2 and shape[0] == shape[1]
+    return replace(instruction, params={**instruction.params, "flip": False}) if flips else instruction
+
+
+def folded(instruction: Any) -> Any:
+    """A factor of 0.5 is taken for 2."""
+    args = instruction.args
+    halves = [a for a in args if a.kind == "constant" and a.shape == () and a.data == 0.5]
+    return replace(instruction, op="divide") if halves and args[1] is halves[0] else instruction
+
+
 def to_plus(instruction: Any) -> Any:
     """Plus for minus."""
     return replace(instruction, op="add") if instruction.op == "subtract" else instruction
@@ -119,6 +144,15 @@ def to_plus(instruction: Any) -> Any:
 
 FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "trace: the last update of a state is forgotten": after("dead code", without_update),
+    "trace: a view is a copy": (Traced, "as_view", lambda old: lambda self, seen, *path: Traced(self.tracer, seen)),
+    "trace: writes to the memory of a view are not noticed": (
+        Traced,
+        "value",
+        lambda old: property(lambda self: self._value),
+    ),
+    "trace: a reshape is a view in any order": (tracer, "_splits", lambda old: lambda *_: True),
+    "guards: variables and attributes are not watched": (Surroundings, "watched", lambda old: lambda self: []),
+    "guards: numbers in arrays are not compared": (TRACE, "contents", lambda old: lambda *_: []),
     "pass: minus is taken for plus": after("algebra", rewritten("subtract", to_plus)),
     "pass: the terms of a quotient are exchanged": after("algebra", rewritten("divide", divided_swapped)),
     "pass: the branches of where are exchanged": after("algebra", rewritten("where", where_swapped)),
@@ -127,13 +161,20 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "pass: equal calls with other parameters are one": (rewrite, "_frozen", lambda old: lambda part: None),
     "pass: x - y and y - x are one": (rewrite, "COMMUTE", lambda old: old | {"subtract"}),
     "pass: draws are computed once": (rewrite, "EFFECTS", lambda old: frozenset()),
-    "pass: counters are one, whatever they count": (packing, "_same_count", lambda old: lambda *_: True),
+    "pass: a factor is folded upside down": after("algebra", rewritten("multiply", folded)),
+    "pass: pieces of a buffer are read in another order": after("pack", rewritten("piece", unflipped)),
+    "pass: an array that was there lies in any order": (
+        layout.Orders,
+        "_pin_where_it_lies",
+        lambda old: lambda *_: None,
+    ),
     "pass: packed pieces lie in another order": (packing._Group, "piece", first_piece),
     "plan: nothing is read after its first use": (
         Plan,
         "last_reads",
         lambda old: lambda self: dict.fromkeys(old(self), 0),
     ),
+    "plan: a buffer is used again too early": (Plan, "last_reads", too_early),
     "plan: results need not live to the end": (Plan, "last_reads", too_short),
     "plan: reads of views are not credited": (Plan, "_find_roots", views_forgotten),
     "plan: states are written while they are read": (Plan, "_may_write_home", written_early),
@@ -146,6 +187,7 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "emitter: the branches of where are exchanged": kernel("where", where_swapped),
     "emitter: a reduction goes along the other axis": kernel("reduction", other_axis),
     "emitter: results are not copied": (emit.Emitter, "_returned", uncopied),
+    "bindings: arrays that others hold are moved": (executable, "_is_shared", lambda old: lambda tensor: False),
     "bindings: arrays that were exchanged are not taken up": (
         Executable,
         "resettle",
@@ -185,6 +227,8 @@ def seen_after(name: str, most: int) -> tuple[int, str]:
     return 0, ""
 
 
+ORDER = ("trace", "guards", "pass", "plan", "emitter", "bindings")
+
 HEADER = """# Faults of the compiler
 
 Planted one at a time by `tests/faults.py`: how many random training steps it takes until one shows it
@@ -198,7 +242,7 @@ Planted one at a time by `tests/faults.py`: how many random training steps it ta
 def main() -> None:
     """Write the page."""
     rows = []
-    for name in FAULTS:
+    for name in sorted(FAULTS, key=lambda name: ORDER.index(name.partition(":")[0])):
         count, culprit = seen_after(name, MOST)
         rows.append(f"| {name} | {count or f'not in {MOST}'} | {culprit} |")
         print(rows[-1], flush=True)

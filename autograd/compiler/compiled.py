@@ -55,6 +55,7 @@ class Compiled(Generic[P, R]):
         self._free: set[int] = set()  # the numbers among the arguments that are read at each call
         self._places: dict[Any, Guard] = {}  # those that the function finds
         self._fixed: set[Any] = set()  # the numbers whose values are asked for, and make programs of their own
+        self._found_ids: set[int] | None = None  # of Tensors that it finds, if it asks whether an argument is one
         self._warned = False
         self._lock = fork_safe(threading.RLock())
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
@@ -80,6 +81,8 @@ class Compiled(Generic[P, R]):
                     return self.function(*args, **kwargs)  # recorded, as the result may be differentiated
                 array = leaf._data  # the slot, which costs less than the property
                 key = key, array.shape, array.dtype, array.device
+                if type(leaf) is not Tensor:
+                    key = *key, type(leaf)
                 arrays.append(array)
             elif is_array(leaf):
                 key = key, leaf.shape, leaf.dtype, leaf.device, type(leaf)  # it remains an array in the function
@@ -91,6 +94,8 @@ class Compiled(Generic[P, R]):
                     key = key, kind
                 else:  # 1, 1.0, True and members of an IntEnum are equal, and so are 0.0 and -0.0
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
+        if self._found_ids is not None:
+            key = self._linked(key, leaves)
         with self._lock:
             try:
                 known = self._executables.get(key)
@@ -104,7 +109,7 @@ class Compiled(Generic[P, R]):
                 return self(*args, **kwargs)  # by another key: other numbers vary now
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
-                executable = self._found(known) or self._traced(key, arrays, args, kwargs)
+                executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
             if not executable.updated.isdisjoint(map(id, leaves)):
@@ -116,6 +121,16 @@ class Compiled(Generic[P, R]):
             if numbers:
                 executable.trace.numbers.update(numbers)
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
+
+    def _linked(self, key: Any, leaves: Any) -> Any:
+        """``key`` with the Tensors among the arguments that are one, or that the function finds, too."""
+        finds = self._found_ids or ()
+        if len(ids := {*map(id, leaves)}) == len(leaves) and ids.isdisjoint(finds):
+            return key
+        known = dict(zip(finds, finds, strict=True))
+        links = [(i, known.setdefault(id(leaf), i)) for i, leaf in enumerate(leaves) if is_array(leaf)]
+        links = [(i, first) for i, first in links if first != i]
+        return (key, tuple(links)) if links else key
 
     def executable_of(self, kinds: Sequence[tuple[Any, Any, Any]]) -> Any:
         """The program that was run last for arrays of these shapes, dtypes and devices, if it runs as C."""
@@ -171,7 +186,7 @@ class Compiled(Generic[P, R]):
             )
         return None
 
-    def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
+    def _traced(self, key: Any, arrays: list[Any], leaves: Any, args: Any, kwargs: Any) -> Executable | None:
         """Trace a new program; ``None`` if the function is being differentiated and has to run itself."""
         for array in arrays:
             device = backends.device_of(array)
@@ -181,7 +196,12 @@ class Compiled(Generic[P, R]):
                     "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
         trace = self._trace(args, kwargs)
-        if self._free_places([place for array in trace.large for place in trace.places_of(array)]):
+        again = self._free_places([place for array in trace.large for place in trace.places_of(array)])
+        if trace.asks_identity and (self._found_ids is None or not self._found_ids.issuperset(trace.found)):
+            self._found_ids = {*(self._found_ids or ()), *trace.found}
+            linked = self._linked(key, leaves)
+            again, key = again or linked != key, linked
+        if again:
             for guard in trace.changes:
                 guard.restore()
             trace = self._trace(args, kwargs)
@@ -223,7 +243,7 @@ class Compiled(Generic[P, R]):
         numbers = {place: guard for place, guard in places.items() if not isinstance(guard.now(), numpy.ndarray)}
         for given in (free, places), (free, numbers), (frozenset[int](), dict[Any, Guard]()):
             try:
-                trace = Trace(self.function, args, kwargs, True, *given)
+                trace = Trace(self.function, args, kwargs, True, given[0], given[1], self._found_ids or ())
             except Exception:
                 if not any(given):
                     raise
@@ -239,7 +259,7 @@ class Compiled(Generic[P, R]):
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
         """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
         try:
-            changes = Trace(self.function, args, kwargs).changes
+            changes = Trace(self.function, args, kwargs, itself=self._found_ids or ()).changes
             names = [guard.name for guard in changes]
         except TraceError:
             for guard in trace.changes:

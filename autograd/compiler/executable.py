@@ -149,10 +149,10 @@ def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, A
     return f"{_named(trees.container_of(kind).unflatten, scope)}({_named(data, scope)}, [{', '.join(parts)}])"
 
 
-def _is_shared(tensor: Tensor) -> bool:
-    """Whether the array of ``tensor``, or a view of it, is referenced elsewhere."""
+def _is_shared(tensor: Tensor, known: int = 0) -> bool:
+    """Whether the array of ``tensor``, or a view of it, is referenced elsewhere than in ``known`` variables."""
     array = tensor._data
-    if others(array) > 1:  # the Tensor holds it
+    if others(array) > 1 + known:  # the Tensor holds it
         return True
     memory = owner(array)
     return memory is not array and id(memory) not in _HOMES and others(memory) > 1
@@ -280,7 +280,9 @@ class Executable:
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
-        tensor, array = state.origin, state.origin._data
+        tensor = state.origin
+        shared = bool(state.shape) and state not in self.rebound and _is_shared(tensor)
+        array = tensor._data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
@@ -290,6 +292,12 @@ class Executable:
             plain = plain and not _is_shared(tensor)
             array = tensor._data
         turned = state in self.optimized.flipped
+        if shared and isinstance(array, numpy.ndarray) and array.flags.writeable and not array.flags.forc:
+            raise TraceError(
+                f"{state.name} {state.shape} is updated in the compiled {self.program.name}, its elements lie apart in "
+                "memory that others hold, too, and a program would move them: give it a copy first, as in "
+                f"{state.name}.data = {state.name}.data.copy()."
+            )
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
@@ -463,7 +471,9 @@ class Executable:
             "wrap(outputs[{0}], node_{0})" if tensor else "outputs[{0}]" if scalar else "array(outputs[{0}])"
             for tensor, scalar in zip(result.is_tensor, result.is_scalar, strict=True)
         ]
-        arrays = iter([form.format(i) for i, form in enumerate(forms)])
+        texts = [form.format(i) for i, form in enumerate(forms)]
+        pairs = zip(texts, result.found, strict=True)
+        arrays = iter([text if found is None else _named(found, scope) for text, found in pairs])
         leaves = iter([next(arrays) if leaf is ARRAY else _named(leaf, scope) for leaf in result.leaves])
         return _built(result.structure, leaves, scope)
 
@@ -528,7 +538,7 @@ class Executable:
             # The Tensor let go of the home; where nobody else holds it, it may take the new values.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
-            if updated and alone and id(owner(array)) not in _HOMES:
+            if updated and alone and id(owner(array)) not in _HOMES and not _is_shared(tensor, 1):
                 home[...] = array
                 DATA.__set__(tensor, home)
             elif updated or not self._rehome(i, array):

@@ -27,7 +27,7 @@ from autograd.compiler.tracing.surroundings import Surroundings, contents, place
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
 from autograd.engine.modes import MODE, Mode
-from autograd.engine.tensor import Tensor, wrap
+from autograd.engine.tensor import Tensor
 from autograd.errors import DTypeError, TraceError
 
 COMPARED = 1 << 16
@@ -100,7 +100,10 @@ def _name_of(path: str) -> str:
 
 
 class Result:
-    """The result of a function, taken apart: its ``arrays``, and how a call puts it together."""
+    """The result of a function, taken apart: its arrays, and how a call puts it together.
+
+    ``found``: for each the NumPy array that the function finds, and that is returned itself; else ``None``.
+    """
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
         self.leaves, self.structure = trees.flatten(result)
@@ -114,6 +117,9 @@ class Result:
                 )
         self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
+        found = {id(array): array for array, _ in tracer.surroundings.arrays}
+        found |= {key: array for key, (_, array) in tracer.arrays.items()}
+        self.found = [found.get(id(x)) for x in arrays]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
         self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # no array of shape ()
@@ -134,6 +140,9 @@ class Trace:
     ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are not arrays, and
     ``places`` those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is
     where the program reads those of the arguments. ``large`` are arrays that are not compared.
+
+    ``found``: the ids of Tensors that are themselves where they are arguments, as the function finds them, too, and may
+    ask whether the one is the other.
     """
 
     def __init__(
@@ -144,8 +153,10 @@ class Trace:
         unless_differentiated: bool = False,
         free: Collection[int] = (),
         places: Mapping[Any, Guard] = NOTHING,
+        itself: Collection[int] = (),
     ) -> None:
         self.name = _called(function)
+        self.found, self.asks_identity = itself, False
         arguments = Arguments(function, args, kwargs)
         self.paths = arguments.paths
         for leaf, path in arguments.fixed:
@@ -183,11 +194,15 @@ class Trace:
                     tracer.name_values(latest)
                     tracer.lines.close()
                     tracer.current.clear()  # these refer to the tracer, and it to them
+                    varying = [(array, traced._value.name) for traced, array in tracer.arrays.values()]
                     tracer.arrays.clear()
                     tracer.knobs.clear()
             surroundings.check_draws()
-            if (self.numbers or back) and surroundings.asks_for_types():
-                raise TraceError("type() tells a stand-in from a number.")
+            if surroundings.asks_types and (self.numbers or back or not all(map(_is_tensor, arguments.arrays))):
+                raise TraceError(
+                    f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
+                    "ask with isinstance(), or give Tensors instead of arrays."
+                )
             self.changes = [*surroundings.changes(), *tracer.changes()]
             tracer.check_kept(self.changes)
         except Exception as error:
@@ -210,10 +225,14 @@ class Trace:
         if VALIDATES.get():
             self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
+        self.asks_identity = surroundings.asks_identity
+        if self.asks_identity:
+            self.found = {*map(id, surroundings.tensors), *(id(state.origin) for state in self.program.states)}
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
         self.large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
         found = [*surroundings.watched(), *contents(surroundings.arrays, self.large)]
+        found += contents(varying, [array for array, _ in varying])
         guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
         self.guards = [
             guard.with_value(tracer.freed[key]) if (key := place_of(guard)) in tracer.freed else guard
@@ -232,7 +251,8 @@ class Trace:
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments
     ) -> tuple[list[Value], Result]:
         """Call the function on arrays without values: the inputs of the program, and the result."""
-        stand_ins: list[Any] = []
+        stand_ins, inputs = list[Any](), list[Value]()
+        known: dict[int, Any] = {id(leaf): leaf for leaf in arguments.arrays if id(leaf) in self.found}
         mode = MODE.get()
         token = MODE.set(inside := Mode(mode.grad, mode.scope, None))
         try:
@@ -240,17 +260,12 @@ class Trace:
                 array = slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf
                 tracer.meet(array)
                 traced = tracer.input(array.shape, numpy.dtype(array.dtype), name)
-                if isinstance(leaf, Tensor):
-                    stand_in = wrap(traced, name=name)
-                    stand_in.requires_grad = leaf.requires_grad
-                    stand_ins.append(stand_in)
-                else:
+                inputs.append(traced.value)
+                if id(leaf) not in known:
                     traced.scalar = isinstance(leaf, numpy.generic)
-                    stand_ins.append(traced)
-            for t, name in zip(stand_ins, arguments.names, strict=True):
-                places = (t, t.data) if isinstance(t, Tensor) else (t,)
-                tracer.arguments |= dict.fromkeys(map(id, places), str(name))
-            inputs = [t.data.value if isinstance(t, Tensor) else t.value for t in stand_ins]
+                    known[id(leaf)] = stand_in = _stand_in(leaf, traced, name)
+                    tracer.arguments |= dict.fromkeys(map(id, (traced, stand_in)), str(name))
+                stand_ins.append(known[id(leaf)])
             filled = arguments.filled(stand_ins)
             result = function(*filled[0], **filled[1])
             if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
@@ -265,12 +280,27 @@ class Trace:
             MODE.reset(token)
 
 
+def _is_tensor(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor)
+
+
 def _is_differentiated(tensor: Tensor) -> bool:
     """Whether a Tensor that a function finds is part of a graph: computed from others, or the variable of a transform
     such as `autograd.grad`.
     """
     variable = hasattr(type(tensor), "spent") and not tensor.spent  # type: ignore[attr-defined]
     return variable or (tensor.node is not None and tensor.requires_grad)
+
+
+def _stand_in(leaf: Any, traced: Any, name: str) -> Any:
+    """An array without values in the place of ``leaf``: a Tensor of its class, or ``traced`` itself."""
+    if not isinstance(leaf, Tensor):
+        return traced
+    made = type(leaf).__new__(type(leaf))
+    made._data, made._name, made.node, made.grad, made.hooks = traced, name, None, None, None
+    getattr(made, "__dict__", {}).update(getattr(leaf, "__dict__", {}))
+    made.requires_grad = leaf.requires_grad
+    return made
 
 
 def _called(function: Any) -> str:

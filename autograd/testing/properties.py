@@ -280,6 +280,7 @@ def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) ->
     """Values and gradients in float32 have dtype float32, and equal those in float64 up to rounding.
 
     At very large and very small inputs, where digits cancel, they only have to be finite where those in float64 are.
+    Elements that float64, too, changes where the last digit of the inputs in float32 changes, are left out.
     """
     if any(backends.is_real(x.dtype) and str(x.dtype).rpartition(".")[2] != "float64" for x in inputs):
         return False
@@ -295,8 +296,11 @@ def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) ->
         return False
     sizes = np.abs(flat([x for x in inputs if backends.is_real(x.dtype)]))
     ordinary = bool(((sizes == 0) | ((sizes > 1e-3) & (sizes < 10))).all())
+    near = [x * (1 + 2.0**-23) if backends.is_real(x.dtype) else x for x in same]
     if ordinary:
-        _agree("float32 is far from float64", flat(ys), flat(zs), ("in float32", "in float64"), 1e-3, 1e-3)
+        steady = _near(flat(outputs_of(exact, list(near))), expected := flat(zs), 1e-4)
+        compared = flat(ys)[steady], expected[steady], ("in float32", "in float64"), 1e-3, 1e-3
+        _agree("float32 is far from float64", *compared)
     seeds = _seeds(zs, np.random.default_rng(seed))
     slopes = _pulled(coarse, given, [_like(y, s.data) for y, s in zip(ys, seeds, strict=True)])
     if wrong := [g.dtype for g in slopes if "float32" not in str(g.dtype)]:
@@ -311,9 +315,15 @@ def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) ->
         )
     if not ordinary or not representable.all():
         return False
-    return _agree(
-        "the float32 gradient is far from float64's", found, expected, ("in float32", "in float64"), 1e-2, 1e-2
-    )
+    steady = _near(flat(_pulled(exact, near, seeds)), expected, 1e-3)
+    compared = found[steady], expected[steady], ("in float32", "in float64"), 1e-2, 1e-2
+    return _agree("the float32 gradient is far from float64's", *compared)
+
+
+def _near(found: Any, expected: Any, tolerance: float) -> Any:
+    """Where two arrays agree."""
+    with np.errstate(all="ignore"):
+        return np.abs(found - expected) <= tolerance * (1 + np.abs(expected))
 
 
 LARGEST = 1e37

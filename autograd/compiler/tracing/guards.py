@@ -173,6 +173,21 @@ class ContextValue(Guard):
             self.holder.set(self.value)
 
 
+class Settings(Guard):
+    """The settings that a function returns, as text."""
+
+    def now(self) -> Any:
+        """The settings that are there now."""
+        return repr(self.holder())
+
+    def source(self, number: int) -> str:
+        """An expression that is true while the settings are the same."""
+        return f"repr(holder_{number}()) == value_{number}"
+
+    def restore(self) -> None:
+        """Nothing: they are a package's."""
+
+
 class Items(Guard):
     """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
 
@@ -243,34 +258,38 @@ class Entry(Guard):
 
 
 class Content(Guard):
-    """The numbers in an array."""
+    """The numbers in an array, if ``key``, and its shape, dtype and flags."""
 
     @classmethod
-    def of(cls, array: Any, name: str) -> Content:
+    def of(cls, array: Any, name: str, numbers: bool = True) -> Content:
         """The guard of the present content of ``array``."""
-        return cls(array, None, bytes_of(array), name)
+        return cls(array, numbers, content_of(array, numbers), name)
 
     def now(self) -> Any:
-        """The bytes that are there now."""
-        return bytes_of(self.holder)
+        """The content that is there now."""
+        return content_of(self.holder, self.key)
 
     def holds(self) -> bool:
-        """Whether they are those of the trace."""
+        """Whether it is that of the trace."""
         return self.now() == self.value  # type: ignore[no-any-return]
 
     def source(self, number: int) -> str:
-        """An expression that is true while the numbers are the same."""
-        return f"bytes_of(holder_{number}) == value_{number}"
+        """An expression that is true while the content is the same."""
+        return f"content_of(holder_{number}, {self.key}) == value_{number}"
 
     def restore(self) -> None:
         """Put the numbers back."""
-        if not self.holds() and getattr(getattr(self.holder, "flags", None), "writeable", False):
-            self.holder[...] = numpy.frombuffer(self.value, self.holder.dtype).reshape(self.holder.shape)
+        array = self.holder
+        if isinstance(array, numpy.ndarray) and not (array.dtype.hasobject or self.holds()) and array.flags.writeable:
+            array.shape = self.value[0]
+            array[...] = numpy.frombuffer(self.value[-1], array.dtype).reshape(array.shape)
 
 
-def bytes_of(array: Any) -> bytes:
-    """The memory of an array, or of another object that shows its own."""
-    return array.tobytes() if isinstance(array, numpy.ndarray) else memoryview(array).tobytes()
+def content_of(array: Any, numbers: bool = True) -> Any:
+    """Shape, dtype, writability and bytes of an array; the memory of another object that shows its own."""
+    if not isinstance(array, numpy.ndarray):
+        return memoryview(array).tobytes()
+    return array.shape, array.dtype, array.flags.writeable, array.tobytes() if numbers else b""
 
 
 def _items_of(container: Any) -> Any:
@@ -292,7 +311,7 @@ def alike(x: Any, y: Any) -> bool:
     return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
 
 
-SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "bytes_of": bytes_of}
+SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}
 """The names in expressions of guards besides their holders and values."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import linecache
 import sys
+import sysconfig
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -27,6 +28,9 @@ PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
 _CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # they name nothing
+
+INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
+STDLIB = sysconfig.get_path("stdlib")
 
 USER, INNER, TRACING, RULES, MODULES = range(5)
 """Whose code a file is: the user's; these packages', of them the tracer's, the operations' and optimizers', `nn`'s."""
@@ -76,6 +80,27 @@ def refusal(why: str, tracer: Any = None) -> TraceError:
 def is_users(frame: FrameType) -> bool:
     """Whether a frame runs the user's code."""
     return _owner[frame.f_code.co_filename] == USER
+
+
+def is_shown() -> bool:
+    """Whether the text that is asked for now is only shown: the user's statement prints it, raises it, or drops the
+    value of its expression, as ``logger.info(...)`` does.
+    """
+    frame: Any = sys._getframe(1)
+    foreign = (STDLIB, *INSTALLED)
+    while _owner[file := frame.f_code.co_filename] != USER or any(part in file for part in foreign):
+        if (frame := frame.f_back) is None:
+            return True
+    steps = [*dis.get_instructions(frame.f_code)]
+    at = next(k for k, step in enumerate(steps) if step.offset >= frame.f_lasti)
+    line = steps[at].positions.lineno  # type: ignore[union-attr]
+    if any(s.argval == "print" and s.positions.lineno == line for s in steps[:at]):  # type: ignore[union-attr]
+        return True
+    ends = (step.opname for step in steps[at:] if step.opname.startswith(_DROPS + _KEEPS) or "JUMP" in step.opname)
+    return next(ends, "").startswith(_DROPS)
+
+
+_DROPS, _KEEPS = ("POP_TOP", "RAISE"), ("STORE", "RETURN", "YIELD", "COMPARE", "CONTAINS", "BINARY_SUBSCR")
 
 
 def targets(code: CodeType) -> dict[int, str]:

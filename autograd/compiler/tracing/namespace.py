@@ -120,6 +120,7 @@ class _Module:
         made = _traced(x)
         if made is x and (copy or not (x.shape or x.scalar)):  # of an array of shape () it makes a number
             made = Traced(x.tracer, x.value)
+            made.scalar = not (copy or x.shape)
         return made if dtype is None or made.dtype == dtype else self.astype(made, dtype)
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:

@@ -11,14 +11,15 @@ from names: the tracer sees each read of an attribute, and the value is searched
 
 from __future__ import annotations
 
+import decimal
 import dis
 import enum
 import functools
 import io
+import itertools
 import random
 import re
 import sys
-import sysconfig
 import threading
 import weakref
 from collections import deque
@@ -40,8 +41,18 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, ContextValue, Guard, Items, Variable
-from autograd.compiler.tracing.lines import NOTHING, PACKAGES, attributes_of
+from autograd.compiler.tracing.guards import (
+    MISSING,
+    PLAIN,
+    Attribute,
+    Content,
+    ContextValue,
+    Guard,
+    Items,
+    Settings,
+    Variable,
+)
+from autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
 from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
 from autograd.engine.memory import owner
@@ -52,9 +63,8 @@ from autograd.errors import TraceError
 MOST = 20_000
 """The number of objects that are searched at most."""
 
-INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
 OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/")
-FOREIGN = (*OURS, sysconfig.get_path("stdlib"), "<frozen")
+FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, MappingProxyType)
 FIXED = (tuple, frozenset)
 BY_NAME = frozenset(
@@ -88,6 +98,8 @@ class Surroundings:
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
         self._texts: set[str] = set()  # names of attributes that are asked for by text
+        self.asks_identity = False  # whether the code, or a dict by Tensors, may tell one Tensor from another
+        self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
         self._weakly = False
         self._looked = 0, 0  # how many names and objects were searched for each other
@@ -126,6 +138,8 @@ class Surroundings:
                 "be compared at each call: give what it reads of them as an argument."
             )
         self._seen[id(value)] = value, name
+        if value is decimal or getattr(value, "__module__", "") == "decimal":
+            self._note(Settings(decimal.getcontext, None, MISSING, "the context of decimal"))
         if kind is FunctionType:
             self._follow(value)
         elif kind is MethodType:
@@ -182,6 +196,8 @@ class Surroundings:
     def _note_array(self, array: Any, name: str) -> None:
         self.arrays.append((array, name))
         self._contents += contents([(array, name)], ())
+        if isinstance(array, numpy.ndarray) and array.dtype.hasobject:
+            self._visit(tuple(array.flat), name)
 
     def _read_from(self, value: Any) -> None:
         """Watch attribute reads of an object, if its class can be modified."""
@@ -209,6 +225,10 @@ class Surroundings:
             return
         for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
+        for each in _codes_in(code):
+            identity, lines = _questions_in(each)
+            self.asks_identity |= identity
+            self.asks_types += lines
         texts = _texts_in(code)
         self._texts |= texts
         self._names |= dict.fromkeys((*_names_in(code), *texts))
@@ -246,6 +266,10 @@ class Surroundings:
             return
         if isinstance(container, MUTABLE):
             self.guards[Items, id(container), None] = Items.of(container, name)
+        if not isinstance(container, list | tuple | deque):
+            keys = [key for key in container if isinstance(key, Tensor)]
+            self.tensors += keys
+            self.asks_identity |= bool(keys)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             self._visit(item, f"{name}[{key!r}]")
@@ -359,10 +383,6 @@ class Surroundings:
             if key not in self._seldom and (key not in self._of_packages or guard.holds())
         ]
 
-    def asks_for_types(self) -> bool:
-        """Whether the function, or a function that it calls, uses the name ``type``."""
-        return "type" in self._names
-
     def check_draws(self) -> None:
         """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""
         for generator, name, before in self.generators:
@@ -395,6 +415,21 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
 def _names_in(code: CodeType) -> tuple[str, ...]:
     """Names of globals and attributes in ``code``, including those in nested functions."""
     return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
+
+
+@functools.lru_cache(maxsize=4096)
+def _questions_in(code: CodeType) -> tuple[bool, list[str]]:
+    """Whether ``code`` may ask if two variables are one object, and its lines that call `type` of a variable."""
+    steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
+    identity = "id" in code.co_names
+    lines = []
+    for before, now in itertools.pairwise(steps):
+        identity |= now.opname in ("IS_OP", "CONTAINS_OP") and before.opname != "LOAD_CONST"
+        if before.argval == "type" and now.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
+            name = now.argval[0] if isinstance(now.argval, tuple) else now.argval
+            number = now.positions.lineno if now.positions else code.co_firstlineno
+            lines += [f"{code.co_filename}:{number}"] if name not in ("self", "cls") else []
+    return identity, lines
 
 
 @functools.lru_cache(maxsize=4096)
@@ -458,9 +493,9 @@ def _frozen(part: Any) -> Any:
 
 
 def contents(arrays: Iterable[tuple[Any, str]], large: Iterable[Any]) -> list[Content]:
-    """Guards of the contents of writable arrays, except some ``large`` ones."""
+    """Guards of the contents of writable arrays; of some ``large`` ones without their numbers."""
     unwatched = set(map(id, large))
-    return [Content.of(array, name) for array, name in arrays if id(array) not in unwatched and _is_writable(array)]
+    return [Content.of(array, name, id(array) not in unwatched) for array, name in arrays if _is_writable(array)]
 
 
 def _is_writable(array: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from autograd import backends
 from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from autograd.compiler.ir.program import Value
-from autograd.compiler.tracing.lines import line_of_user, refusal
+from autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
 from autograd.engine.modes import TRACER
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError, DTypeError, TraceError
@@ -137,6 +138,8 @@ class Traced:
         return self.tracer.getitem(self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if self.scalar and is_users(sys._getframe(1)):
+            raise TypeError(f"'numpy.{self.dtype.name}' object does not support item assignment")
         self.tracer.refuse_writing(self)
         self.write(self.tracer.setitem("setitem", self, index, value).value)
 
@@ -249,7 +252,7 @@ class Traced:
         return getattr(_namespace(), name)(*inputs)
 
     def __repr__(self) -> str:
-        if self.tracer.arrays and self.tracer is TRACER.get():  # the text of an array that was found is its values'
+        if self.tracer is TRACER.get() and not is_shown():
             self._no_value()
         return f"Traced({self._value!r})"
 

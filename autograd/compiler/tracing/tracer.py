@@ -100,6 +100,7 @@ class Tracer:
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
+        self.errors = numpy.geterr()
         self.made: list[Any] = []  # weak references to every `Traced` and `Number`
 
     # ----------------------------------------------------------------------------------------------------- the values
@@ -193,6 +194,12 @@ class Tracer:
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
         """Append an instruction and return its result."""
         self.check_running(args[0] if args else op)
+        if self.errors != (now := numpy.geterr()) and not {"raise", "call"}.isdisjoint(now.values()):
+            raise refusal(
+                "computes within a numpy.errstate that raises while the function is traced, when there are no values: "
+                "set it around the call of the compiled function.",
+                self,
+            )
         with self.refusing():
             shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")

@@ -186,7 +186,7 @@ class Differences:
             shrinks = (differ[1:] < differ[:-1] / 4) & (bend[2:] < bend[1:-1] / 2)  # at a kink both sides keep apart
             width = parts[3:, None] * self.eps * self.direction(v).unit
             doubt = 4 * differ[2:] + 10 * self.epsilon * self.size / width
-            small = doubt <= 1e-4 * np.maximum(np.abs(middle[3:]), np.abs(kept.middle))
+            small = doubt <= 4e-4 * np.maximum(np.abs(middle[3:]), np.abs(kept.middle))
             doubt = np.where(shrinks[1:] & shrinks[:-1] & small, doubt, np.inf)
         best = doubt.argmin(axis=0), np.arange(self.y.size)
         found, doubt = middle[3:][best], doubt[best]

@@ -121,9 +121,35 @@ ARRAYS = (
     "ag.Tensor(np.concatenate([raw, raw * 2.0])) * {c}", "np.stack([raw, {a}])", "np.where(raw > 0, {a}, raw)",
     "np.maximum(raw, {a})", "np.exp(-raw * raw) + {a}", "raw.ravel() * ag.reshape({a}, (-1,))", "raw.T @ {a}",
     "{a} @ raw.transpose()", "{a} * raw.copy()[0]", "np.dot(raw, {factor})", "np.einsum('i...->...', raw) * {a}",
-    "{a} * np.linalg.norm(raw)", "raw.swapaxes(0, -1) + {p}", "np.sum(raw, axis=0) * {p}",
+    "{a} * np.linalg.norm(raw)", "raw.swapaxes(0, -1) + {p}", "np.sum(raw, axis=0) * {p}", "np.clip(raw, -1, 1) * {a}",
+    "np.cumsum(raw, axis=0)[-1] * {a}", "{a} * (2.0 if isinstance(raw, np.ndarray) else 0.5)", "np.abs(raw) + {a}",
 )  # fmt: skip
 """Expressions that read a NumPy array, an argument of the step."""
+
+CAPTURED = (
+    "{a} * {n}", "{n} - {a}", "{a} + {n}.mean()", "ag.Tensor({n}) * {a}", "{a} * float({n}.max())", "{a} * {n}.ndim",
+    "np.maximum({n}, {a})", "{a} + np.tanh({n} * {n})", "{a} + {n}[{i}]", "{a} * (1.0 + {n} @ {n})",
+)  # fmt: skip
+"""Expressions that read a NumPy array ``{n}`` which the step finds."""
+
+ALTERED = (
+    "{n}[0] = {c}", "{n} *= 0.5", "{n} = {n} * 0.5", "{n}[...] = {c}", "{n} = np.sin({n})", "{n} = {n}[::-1]",
+    "{n} = {n}.copy()", "{n}.flags.writeable = False",
+)  # fmt: skip
+"""Changes of such an array between two calls."""
+
+CLASSES = (
+    "{a} * (2.0 if isinstance({a}, ag.Tensor) else 0.5)", "{a} * (2.0 if {a} is x else 0.5)",
+    "{a} * (2.0 if {a} is not {p} else 0.5)", "{a} * (0.5 if x is labels else 2.0)",
+    "match {a}:\n    case ag.Tensor(ndim=2):\n        {t} = {a} * 2.0\n    case _:\n        {t} = {a} * 0.5",
+)  # fmt: skip
+"""Questions about classes, and about which Tensor is which."""
+
+HELD = (
+    "{p}.data.reshape(-1)", "{p}.detach().data.reshape(-1)", "{p}.data", "{p}.data.T", "{p}.detach().data[:1]",
+    "{p}.data.ravel()",
+)
+"""Arrays of a parameter that are kept over the calls, and written to between them."""
 
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
@@ -164,6 +190,7 @@ BETWEEN = (
     "{p}.data = np.copy({same}.data)", "{p}.data = np.copy({across}.data.T)", "{p}.data[...] = {across}.data.T",
     "{p} = copy.deepcopy({p})\n{p}.zero_grad()", "{p} = copy.deepcopy({same})\n{p}.zero_grad()",
     "{p} = ag.Tensor(np.copy({same}.data), requires_grad=True, name={p!r})",
+    "flat = {p}.data.reshape(-1)\nflat[-1] = 0.5", "flat = {p}.detach().data.reshape(-1)\nflat *= 0.5",
 )  # fmt: skip
 """Changes of a parameter between two calls, and copies in its place: they inherit the order of its memory."""
 
@@ -192,7 +219,7 @@ KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
     "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (5, REDUCED), "along": (4, ALONG), "writes": (5, WRITES),
     "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
-    "plain": (4, PLAIN), "mixed": (4, MIXED),
+    "plain": (4, PLAIN), "mixed": (4, MIXED), "captured": (2, CAPTURED), "classes": (1, CLASSES),
 }  # fmt: skip
 """How often each kind of statement is tried, and its templates."""
 
@@ -257,6 +284,8 @@ class _Growing:
     plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how numbers of Python's are read and changed
     factored: bool = False  # whether the step is given a number
     again: bool = False  # whether there is a second function
+    captured: list[str] = field(default_factory=list)  # NumPy arrays that the step finds
+    held: list[str] = field(default_factory=list)  # arrays of parameters
     arguments: str = "x, labels, mask"
 
     def __post_init__(self) -> None:
@@ -311,7 +340,7 @@ class _Growing:
 
     def attempt(self, grow: Callable[[], Any]) -> Any:
         """The result of ``grow``; ``None`` if it raises `_Unfit`, and then its statements are removed."""
-        lists = self.setup, self.body, self.params, self.layers, self.values
+        lists = self.setup, self.body, self.params, self.layers, self.values, self.captured
         before = [*map(len, lists)]
         try:
             return grow()
@@ -351,6 +380,8 @@ class _Growing:
         n, m = a[-1] if a else self.unfit() if hole in ("factor", "turned", "layer", "beside") else 1, self.size()
         if hole == "layer":
             return self.layer(n)
+        if hole == "n":
+            return self.array(a[-1:] or (1,))
         if hole == "factor":
             return self.another(lambda s: len(s) == 2 and s[0] == n, (n, m))
         if hole == "turned":
@@ -435,6 +466,16 @@ class _Growing:
             self.state(r.choice(LAYOUTS[len(shape) == 1 and 2 :]).format(p=name))
         return name
 
+    def array(self, shape: Shape) -> str:
+        """A NumPy array of ``shape`` that the step finds: a new one, or an earlier one."""
+        found = [name for name in self.captured if self.shape(name) == shape]
+        if found and self.random.random() < 0.5:
+            return self.random.choice(found)
+        name = self.fresh("n")
+        self.state(f"{name} = ({self.numbers_of(str(shape))}).astype({self.dtype!r})")
+        self.captured.append(name)
+        return name
+
     def parameter_of(self, shape: Shape) -> str:
         """A parameter of ``shape``. Raises `_Unfit` if there is none."""
         return self.pick([p for p in self.params if self.shape(p) == shape])
@@ -494,9 +535,11 @@ class _Growing:
         self.values = [v for v in self.values if v in needed]
         self.plain = {name: ways for name, ways in self.plain.items() if name in needed}
         gone = {name for name in (*self.params, *self.layers) if name not in needed and self.random.random() < 0.9}
+        gone |= {name for name in self.captured if name not in needed}
         self.setup = [line for line in self.setup if not gone & set(re.findall(r"\w+", line))]
         self.params = [name for name in self.params if name not in gone]
         self.layers = [name for name in self.layers if name not in gone]
+        self.captured = [name for name in self.captured if name not in gone]
 
     def trained(self) -> list[str]:
         """The entries of a list of all parameters."""
@@ -598,6 +641,12 @@ class _Growing:
         views = [view for _ in range(r.choice((0, 0, 0, 1, 2))) if (view := self.attempt(self.view))]
         self.attempt(self.tie)
         keeping, update = self.keeping(), self.update()
+        if self.params and r.random() < 0.1:
+            self.held.append(name := self.fresh("kept"))
+            self.state(f"{name} = {r.choice(HELD).format(p=r.choice(self.params))}")
+        if r.random() < 0.003:  # which is refused
+            self.state("count = [0]")
+            keeping.append("count[0] += 1")
         returned += [view.partition(" = ")[0] for view in views]
         if "loss.backward()" in update and self.params and r.random() < 0.15:
             update.insert(update.index("loss.backward()") + 1, f"g = {r.choice(self.params)}.grad")
@@ -640,9 +689,12 @@ class _Growing:
         r = self.random
         self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
         arguments = self.arguments + ", train=True" * self.flagged + ", factor=1.0" * self.factored
-        if r.random() < 0.2:  # the same step, or its loss alone
+        if r.random() < 0.2:  # the same step, its loss alone, or another update
             self.again = True
             lines = body if r.random() < 0.5 else (*self.body, "return loss")
+            if self.params and r.random() < 0.3:
+                p = r.choice(self.params)
+                lines = f"with ag.no_grad():\n    {p} *= 0.9", f"return {p}.sum()"
             self.setup.append(TrainingStep((), arguments, tuple(lines), ()).definition("again"))
         calls = [self.call(self.batch), *self.after]
         for _ in range(r.choice((1, 2, 2, 3))):
@@ -662,6 +714,11 @@ class _Growing:
         r, vocabulary = self.random, self.vocabulary
         if self.plain and r.random() < 0.7:
             return [*calls, r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
+        if self.captured and r.random() < 0.5:
+            return [*calls, r.choice(ALTERED).format(n=r.choice(self.captured), c=r.choice(STEADY))]
+        if self.held and r.random() < 0.7:
+            written = r.choice(("{n}[0] = {c}", "{n} *= 0.5", "{n}[...] = {c}", "results.append({n} * 1)"))
+            return [*calls, written.format(n=self.held[0], c=r.choice(STEADY))]
         kinds = {"nothing": 50, "parameter": 15, "copy": 5, "mode": 10, "rate": 10, "result": 10}
         kind = r.choices([*kinds], [*kinds.values()])[0]
         if kind == "parameter" and (changed := self.attempt(lambda: self.filled(r.choice(BETWEEN)))):

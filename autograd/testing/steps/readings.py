@@ -401,11 +401,16 @@ class _Watch:
 
     def _bound(self, trace: Trace) -> Executable:
         """The executable of a trace, recorded with the program after each pass."""
-        passes = stages_of(trace.program)
-        stages = [("trace", trace.program), *((f"pass {name!r}", program) for name, program in passes)]
+        stages = [("trace", trace.program)]
+
+        def optimize(program: Program) -> Program:
+            stages.extend((f"pass {name!r}", after) for name, after in stages_of(program))
+            return stages[-1][1]
 
         class Bound(Executable):
-            optimize = staticmethod(lambda program, passes=(): stages[-1][1])
+            pass
+
+        Bound.optimize = staticmethod(optimize)  # type: ignore[assignment]
 
         bound = Bound(trace)
         self.traced.append(_Traced(stages, bound))
@@ -433,7 +438,7 @@ class _Call:
         now = self.run.look().streams
         self.run.rewind(self.before.streams)
         try:
-            states = states_of(program, lambda tensor: self.before.values[paths[id(tensor)]])
+            states = states_of(program, lambda t: self.before.values[paths[id(t)]] if id(t) in paths else t._data)
             return how(program, [*self.given, *gradients], states, **options)
         finally:
             self.run.rewind(now)

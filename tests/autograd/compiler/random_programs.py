@@ -469,6 +469,7 @@ def bound(program: Program, device: str = "cpu") -> Executable:
         is_tensor=[False] * count,
         recorded=[False] * count,
         is_scalar=[True] * count,
+        found=[None] * count,
     )
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},

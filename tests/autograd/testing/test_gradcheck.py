@@ -114,6 +114,14 @@ class TestPasses:
             assert_rule(mean, max_examples=30)
         assert_rule(snake(1.0), a=POSITIVE)
 
+    def test_a_fast_oscillation_is_right_to_second_order(self):
+        """At 1000 its phase is known to seven digits only."""
+        fast = declared(lambda xp, x: xp.sin(1e6 * x) / 1e6, name="fast", x=lambda xp, g, x: g * xp.cos(1e6 * x))
+        assert_rule(fast, max_examples=10)
+        wrong = declared(lambda xp, x: xp.sin(1e6 * x) / 1e6, name="wrong", x=lambda xp, g, x: g * xp.sin(1e6 * x))
+        with pytest.raises(GradcheckError, match="does not hold"):
+            assert_rule(wrong, max_examples=10)
+
     def test_numbers_lists_arrays_and_tensors(self):
         for x in (1.5, [1.5], np.array([1.5]), Tensor([1.5]), Tensor([1.5], requires_grad=True)):
             assert gradcheck(lambda x: x * x, x)

@@ -1,0 +1,284 @@
+"""Questions that tell an argument from its stand-in: which object it is, its class, its text, its form in memory."""
+
+from __future__ import annotations
+
+import decimal
+import functools
+import io
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import TraceError
+from tests.autograd.compiler.tracing.test_arrays import agree
+
+W = ag.Tensor([1.0, 2.0, 3.0])
+BY_TENSOR = {W: 5.0}
+BY_ID = {id(W): 5.0}
+NUMBERS = np.arange(3.0)
+
+IDENTITY: dict[str, Callable[..., Any]] = {
+    "is": lambda x, y: x * 2 if x is W else x * 3,
+    "is not": lambda x, y: x * 2 if W is not y else y * 3,
+    "one argument twice": lambda x, y: x * 2 if x is y else x * y,
+    "any": lambda x, y: x * 2 if any(p is x for p in [W]) else x * 3,
+    "id": lambda x, y: x * 2 if id(x) == id(W) else x * 3,
+    "a dict": lambda x, y: x * BY_TENSOR.get(y, 1.0),
+    "a set": lambda x, y: x * 2 if x in {y} else x * 3,
+    "computed with, too": lambda x, y: (x * W, x is W, y * W, y is W),
+}
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+def test_a_tensor_is_itself_where_the_function_finds_it_too(name: str) -> None:
+    compiled, f = ag.compile(IDENTITY[name]), IDENTITY[name]
+    other, more = ag.Tensor([1.0, 5.0, 6.0]), ag.Tensor([4.0, 0.5, 6.0])
+    calls = [(W, W), (W, other), (other, W), (other, other), (other, more), (more, other), (W, W), (more, more)]
+    for x, y in calls * 2:
+        agree(compiled(x, y), f(x, y), name)
+
+
+def test_a_tensor_that_is_another_at_each_call() -> None:
+    """One program serves all that the function does not find."""
+    compiled = ag.compile(IDENTITY["is"])
+    for _ in range(5):
+        compiled(ag.ones(3), ag.ones(3))
+    assert len(compiled.programs) == 1
+
+
+class Own(ag.Tensor):
+    """A class of the user's, with attributes."""
+
+
+def test_a_tensor_has_its_class() -> None:
+    def f(x: Any) -> Any:
+        return x * (2 if isinstance(x, nn.Parameter) else 3 if isinstance(x, Own) else 4)
+
+    compiled = ag.compile(f)
+    with ag.no_grad():
+        for x in (ag.ones(2), nn.Parameter([1.0, 2.0]), Own([1.0, 2.0]), ag.ones(2), Own([3.0, 2.0])):
+            agree(compiled(x), f(x), type(x).__name__)
+
+
+TYPES: dict[str, Callable[[Any], Any]] = {
+    "is": lambda x: x * 2 if type(x) is np.ndarray else x * 3,
+    "name": lambda x: x * 2 if type(x).__name__ == "ndarray" else x * 3,
+    "in": lambda x: x * 2 if type(x) in (np.ndarray, float) else x * 3,
+}
+
+
+def helper(x: Any) -> Any:
+    return x * 2 if type(x) is np.ndarray else x * 3
+
+
+TYPES["a helper"] = lambda x: helper(x) + 1
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_type_of_an_array_is_refused(name: str) -> None:
+    with pytest.raises(TraceError, match=r"test_told_apart.py:\d+ calls type\(\), .* ask with isinstance"):
+        ag.compile(TYPES[name])(np.arange(3.0))
+    agree(ag.compile(TYPES[name])(W), TYPES[name](W), "a Tensor is one")
+
+
+def test_the_class_of_an_array_can_be_asked_for() -> None:
+    @functools.singledispatch
+    def chosen(x: Any) -> Any:
+        return x * 3
+
+    chosen.register(np.ndarray, lambda x: x * 2)
+    for f in (chosen, lambda x: x * 2 if x.__class__ is np.ndarray else x * 3, lambda x: [x, isinstance(x, type)]):
+        agree(ag.compile(lambda x, f=f: f(x))(NUMBERS), f(NUMBERS), "by its class")
+
+
+class Model:
+    """Its own class is no argument's."""
+
+    def __call__(self, x: Any) -> Any:
+        return x * len(type(self).__name__)
+
+
+def test_the_type_of_the_object_itself_can_be_asked_for() -> None:
+    agree(ag.compile(Model())(NUMBERS), Model()(NUMBERS), "type(self)")
+
+
+def told(x: Any) -> Any:
+    text = f"{x.sum()}"
+    return x * len(text)
+
+
+TEXTS: dict[str, Callable[[Any], Any]] = {
+    "its length": lambda x: x * len(repr(x)),
+    "a part": lambda x: x * 2 if "nan" in str(x) else x,
+    "a variable": told,
+    "a result": lambda x: f"{x.sum()}",
+    "a key": lambda x: {str(x): x},
+    "an array that the function finds": lambda x: x * len(repr(ag.Tensor(NUMBERS))),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_that_the_function_uses_is_refused(name: str) -> None:
+    with pytest.raises(TraceError, match=r"test_told_apart.py:\d+ asks for a value"):
+        ag.compile(TEXTS[name])(ag.ones(3))
+
+
+def test_a_text_that_is_only_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    logger, written = logging.getLogger("told"), io.StringIO()
+    logger.propagate = False
+    logger.addHandler(logging.StreamHandler(written))
+
+    def f(x: Any) -> Any:
+        print(x)
+        print("sum", f"{x.sum()}")
+        logger.warning("x is %s", x)
+        assert x.shape == (3,), f"{x} has another shape"
+        return x * 2
+
+    agree(ag.compile(f)(W), f(W), "shown")
+    assert "Traced(x (3,) float64)" in capsys.readouterr().out
+    assert "Traced(x" in written.getvalue()
+
+
+def reshaped(a: Any) -> None:
+    a.shape = (*a.shape[:-1], 2, -1)
+
+
+def frozen(a: Any) -> None:
+    a.flags.writeable = False
+
+
+def turned(a: Any) -> None:
+    a.dtype = "int64"
+
+
+@pytest.mark.parametrize("size", [6, 12_000])
+@pytest.mark.parametrize("change", [reshaped, frozen, turned])
+@pytest.mark.parametrize("program", [False, True])
+def test_the_form_of_an_array_that_the_function_finds(change: Any, size: int, program: bool) -> None:
+    a = np.arange(float(size))
+
+    def f(x: Any) -> Any:
+        more = (x.sum() + a) if program else 0
+        return x * a.ndim * (1 if a.flags.writeable else 7), a.dtype.kind, more
+
+    compiled = ag.compile(f)
+    agree(compiled(W), f(W), "before")
+    a[0] = 5.0
+    agree(compiled(W), f(W), "other numbers")
+    change(a)
+    for _ in range(2):
+        agree(compiled(W), f(W), "another form")
+
+
+def test_objects_in_an_array() -> None:
+    a = np.empty(2, object)
+    a[:] = [[1.0], 2.0]
+    compiled = ag.compile(lambda x: x * a[0][0] * a[1])
+    agree(compiled(W), W * 2.0, "before")
+    a[0][0] = 5.0
+    agree(compiled(W), W * 10.0, "within an object")
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_an_array_that_the_function_finds_is_returned_itself(changes: bool) -> None:
+    a = np.arange(3.0)
+    compiled = ag.compile(lambda x: (x + a, a))
+    for _ in range(4):
+        result, found = compiled(W)
+        assert found is a
+        agree(result, W + a, "added")
+        a[0] += changes
+    assert ag.compile(lambda x: np.zeros(3) + 0 * x)(NUMBERS) is not a
+
+
+def test_the_context_of_decimal_is_watched() -> None:
+    def f(x: Any) -> Any:
+        return x * float(decimal.Decimal(1) / decimal.Decimal(3))
+
+    compiled = ag.compile(f)
+    agree(compiled(W), f(W), "as it is")
+    with decimal.localcontext() as context:
+        context.prec = 3
+        agree(compiled(W), f(W), "three digits")
+    agree(compiled(W), f(W), "as before")
+
+
+def test_errors_of_floating_point_that_the_function_raises_are_refused() -> None:
+    def f(x: Any) -> Any:
+        with np.errstate(all="raise"):
+            try:
+                return x / (x - x)
+            except FloatingPointError:
+                return x
+
+    with pytest.raises(TraceError, match=r"test_told_apart.py:\d+ computes within a numpy.errstate that raises"):
+        ag.compile(f)(NUMBERS)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        ag.compile(lambda x: x / (x - x))(NUMBERS)
+
+
+SCALARS: dict[str, Callable[[Any], Any]] = {
+    "a sum": lambda x: put(x.sum().data, 5.0),
+    "a Tensor": lambda x: put(x.sum(), 5.0),
+    "an element": lambda x: put(x.data[0], 5.0),
+    "an array of no axes": lambda x: put(x.data[0, ...] * 1, 5.0),
+    "a view": lambda x: put(x.data.copy()[0, ...], 5.0),
+    "a new one": lambda x: put(ag.zeros(()).data, 5.0) * x.data,
+    "a clone": lambda x: put(x.sum().clone(), 5.0),
+}
+
+
+def put(y: Any, value: float) -> Any:
+    y[...] = value
+    return y
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_a_number_of_numpy_is_not_written_to(name: str) -> None:
+    said = []
+    for f in (SCALARS[name], ag.compile(SCALARS[name])):
+        try:
+            said.append(repr(f(W)))
+        except TypeError as error:
+            said.append(str(error))
+    assert said[0] == said[1]
+
+
+def test_an_error_that_the_function_catches() -> None:
+    def f(x: Any, n: Any) -> Any:
+        try:
+            return ag.repeat(x, n)
+        except ValueError:
+            return x * 2
+
+    compiled = ag.compile(f)
+    for counts in ([1, 2, 0], [1, 2], [0, 0, 1]):
+        agree(compiled(W, ag.Tensor(counts)), f(W, ag.Tensor(counts)), str(counts))
+
+
+UNSEEN: dict[str, Callable[[Any], Any]] = {
+    "the id of an argument that the function does not find": lambda x: x * BY_ID.get(id(x), 1.0),
+    "an array that is both an argument and found": lambda x: x * 2 if x is NUMBERS else x * 3,
+    "a list among the arguments": lambda x: x[0] * 2 if x is LIST else x[0] * 3,
+    "an argument that is returned": lambda x: x,
+}
+"""Functions that differ; docs/compile.md lists them under "What a compiled function cannot see"."""
+LIST = [W]
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_the_list_of_what_is_not_seen_is_true(name: str) -> None:
+    x = NUMBERS if "array" in name else LIST if "list" in name else W
+    eager, compiled = UNSEEN[name](x), ag.compile(UNSEEN[name])(x)
+    if "returned" in name:
+        assert eager is x
+        assert compiled is not x
+        agree(compiled, eager, "a copy")
+    else:
+        assert not np.array_equal(np.asarray(eager), np.asarray(compiled))
