@@ -410,7 +410,7 @@ class _Watch:
         class Bound(Executable):
             pass
 
-        Bound.optimize = staticmethod(optimize)  # type: ignore[assignment]
+        Bound.optimize = staticmethod(optimize)  # type: ignore[arg-type]
 
         bound = Bound(trace)
         self.traced.append(_Traced(stages, bound))
