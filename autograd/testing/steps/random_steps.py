@@ -77,6 +77,7 @@ BINARY = (
     "ag.atan2({a}, {b})", "ag.copysign({a}, {b})", "ag.copysign({c}, -({a} - {a}))", "ag.logaddexp({a}, {b})",
     "{a} * ag.sigmoid({b})", "({a} + {b}) * {c}", "{a} * {c} + {b} * {c}", "{a} + ({b} - {b})", "{a} * {b} * {c}",
     "ag.where(mask, {a}, {b})", "{a} * mask + {b}", "{a} + {alike}", "{a} * {alike}",
+    "({a} - {b}) * ag.sigmoid({b} - {a})",
 )  # fmt: skip
 PRODUCTS = (
     "{a} @ {factor}", "{a} @ {factor} * {c}", "({a} * {c}) @ {factor}", "({a} * {a}) @ {factor} * {c}",
@@ -94,6 +95,7 @@ WRITES = (
     "{t} = {a} + {c}\n{t}[-1] += {a}[0]", "with ag.no_grad():\n    {t} = {a} * {c}",
     "{t} = {a}.detach().clone()\n{t}.data[1:] *= 2.0", "{t} = {a}.detach().clone()\nu = {t}.data[::2]\nu += 1.0",
     "{t} = {a}.detach().clone()\nu = {t}.data.T\nu[0] = {c}",
+    "{t} = {a}.clone()\nu = {t}.data.T.reshape(-1)\nu[0] = {c}",
     "{t} = {a}.detach().clone()\nu = {t}[0]\n{t}[0] = {c}\n{t} = {t} + u",
 )  # fmt: skip
 SLOPES = (

@@ -229,7 +229,7 @@ def test_compiled_functions_are_left_as_they_were() -> None:
 )
 def test_planted_faults_are_seen(name: str, culprit: str) -> None:
     """Some of docs/faults.md."""
-    count, named = seen_after(name, 25)
+    count, named = seen_after(name, 100)
     assert count
     assert named == culprit
 
