@@ -1,4 +1,5 @@
-"""Check of the built site: every link leads somewhere, nothing is loaded from elsewhere, every page can be found.
+"""Check of the built site: links lead somewhere, nothing is loaded from elsewhere, every page can be found, and the
+questions of ``questions.txt`` find their page first.
 
 python -m docs.make.check site
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -16,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from docs.make import navigation
 
+HERE = Path(__file__).parent
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 
 
@@ -85,10 +89,19 @@ def faults(site: Path) -> Iterator[str]:
             yield f"{style.relative_to(site)} loads {address} from elsewhere"
 
 
+def unanswered(site: Path) -> list[str]:
+    """The questions that do not find their page first, a sentence each; none where node is not installed."""
+    if shutil.which("node") is None:
+        return []
+    asked = ["node", str(HERE / "search.js"), str(site), str(HERE / "questions.txt")]
+    ran = subprocess.run(asked, capture_output=True, check=True, encoding="utf-8")
+    return ran.stdout.splitlines()
+
+
 def main() -> int:
     """Print what is wrong; the exit status is 1 if anything is."""
     site = Path(sys.argv[1])
-    wrong = list(faults(site))
+    wrong = [*faults(site), *unanswered(site)]
     print("\n".join(wrong) or f"{site}: {len(list(site.rglob('*.html')))} pages, every link leads somewhere")
     return bool(wrong)
 

@@ -130,10 +130,10 @@ class Exercise:
     def replies(self) -> list[Reply]:
         """Every wrong value that is recognised, the exercise's own before the general ones."""
         answer, kept = self.answer, list(self.mistakes)
-        general = [Reply(answer[::-1], *(WORDS[language]["order"] for language in LANGUAGES))]
+        general = [Reply(answer[::-1], *_both("order"))]
         if any(isinstance(v, float) for v in answer):
-            general.append(Reply(_negative(answer), *(WORDS[language]["sign"] for language in LANGUAGES)))
-            too = [WORDS[language]["too"] for language in LANGUAGES]
+            general.append(Reply(_negative(answer), *_both("sign")))
+            too = _both("too")
             general += [Reply(_negative(mistake.value), mistake.en + too[0], mistake.zh + too[1]) for mistake in kept]
         for reply in general:
             known = [answer, *(mistake.value for mistake in kept)]
@@ -237,8 +237,12 @@ class _Quoted(TypeError):
     """An answer in quotation marks."""
 
 
+def _both(word: str) -> list[str]:
+    return [WORDS[language][word] for language in LANGUAGES]
+
+
 def _said(word: str) -> Verdict:
-    return Verdict(False, *(WORDS[language][word] for language in LANGUAGES))
+    return Verdict(False, *_both(word))
 
 
 def _wrong(en: str, zh: str) -> Verdict:

@@ -10,7 +10,7 @@ import numpy as np
 import autograd as ag
 from viz.drawing import style
 from viz.drawing.words import language
-from viz.plots.figure import Plot, heading, name_end, new_figure, plain_axes, plain_numbers, settings
+from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,8 +161,7 @@ def descents(
             for _ in range(steps):
                 path.append(path[-1] - rate * float(slope(ag.Tensor(path[-1]))))
             ends.append(path[-1])
-            width, height = figure.get_size_inches()
-            axes = figure.add_axes(((2.5 * place + 0.55) / width, 0.5 / height, 1.95 / width, 1.75 / height))
+            axes = axes_at(figure, 2.5 * place + 0.55, 0.5, 1.95, 1.75)
             _curve(axes, loss, np.array(path), f"rate {rate:g}", theme)
     said = ", ".join(f"rate {rate:g}: {end:.3g}" for rate, end in zip(rates, ends, strict=True))
     return Plot(figure, f"{title}. The weight after {steps} steps: {said}")

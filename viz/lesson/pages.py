@@ -21,7 +21,6 @@ _HERE = Path(__file__).parent
 _LOCALE = {"en": "en", "zh": "zh-Hans"}
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
 _NOTE = re.compile(r'\?\?\? \w+ "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
-_BLANK = re.compile(r"\s*\n")
 _LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
 
 
@@ -116,10 +115,6 @@ def to_html(markdown: str) -> str:
     return "\n".join(made)
 
 
-def _fence(match: re.Match[str]) -> str:
-    return f'<pre class="{match[1]}"><code>{html.escape(match[2].rstrip())}</code></pre>'
-
-
 def _note(match: re.Match[str]) -> str:
     heading, body = match.groups()
     inside = to_html(re.sub(r"^    ", "", body, flags=re.MULTILINE))
@@ -145,20 +140,19 @@ def _list(match: re.Match[str]) -> str:
     return f"<{kind}>\n{listed}\n</{kind}>"
 
 
-def _paragraph(match: re.Match[str]) -> str:
-    return f"<p>{_inline(match[0].strip())}</p>"
-
-
 _BLOCKS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
-    (_BLANK, lambda match: ""),
-    (_FENCE, _fence),
+    (re.compile(r"\s*\n"), lambda match: ""),
+    (_FENCE, lambda match: f'<pre class="{match[1]}"><code>{html.escape(match[2].rstrip())}</code></pre>'),
     (_NOTE, _note),
     (re.compile(r"(#+) (.*?)(?: \{#([\w-]+)\})?(?:\n|\Z)"), _heading),
     (re.compile(r"<.*(?:\n.+)*(?:\n|\Z)"), lambda match: match[0].strip()),
     (re.compile(r"(?:\|.*(?:\n|\Z))+"), _table),
     (re.compile(r"(?:[-*] .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
     (re.compile(r"(?:\d+\. .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
-    (re.compile(r".+(?:\n(?!```|#|[-*] |\d+\. |\||\?\?\?|<).+)*(?:\n|\Z)"), _paragraph),
+    (
+        re.compile(r".+(?:\n(?!```|#|[-*] |\d+\. |\||\?\?\?|<).+)*(?:\n|\Z)"),
+        lambda match: f"<p>{_inline(match[0].strip())}</p>",
+    ),
 ]
 """Each kind of block, in the order in which they are tried. The last one takes whatever is left."""
 

@@ -36,18 +36,14 @@ def run(codes: Iterable[str], name: str = "lesson", language: str = "en") -> lis
         for number, code in enumerate(codes, 1):
             try:
                 made.append(_cell(code, names, f"{name}, cell {number}"))
-            except ImportError as error:
-                missing = str(error)
-                made.append([_error(error, missing)])
-            except NameError as error:
-                if not missing:
+            except (ImportError, NameError) as error:
+                if isinstance(error, ImportError):
+                    missing = str(error)
+                elif not missing:
                     raise
-                made.append([_error(error, missing)])
+                told = {"output_type": "error", "ename": type(error).__name__, "evalue": missing, "traceback": []}
+                made.append([told])
     return made
-
-
-def _error(error: Exception, said: str) -> Output:
-    return {"output_type": "error", "ename": type(error).__name__, "evalue": said, "traceback": []}
 
 
 def _cell(code: str, names: dict[str, Any], place: str) -> list[Output]:
