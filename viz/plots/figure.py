@@ -91,8 +91,9 @@ class Plot:
                 EngineWarning,
                 stacklevel=4,
             )
-        # The reading lines part their clauses by several spaces, which SVG would make one.
-        return buffer.getvalue().replace(b"<svg ", b'<svg xml:space="preserve" ', form == "svg")
+        if form == "svg":  # reading lines part their clauses by several spaces, which browsers make one otherwise
+            return buffer.getvalue().replace(b"<text ", b'<text xml:space="preserve" ')
+        return buffer.getvalue()
 
     def _repr_svg_(self) -> str:
         label = f'role="img" aria-label="{escape(self.description)}"'

@@ -23,8 +23,8 @@ CHAPTERS = [stem(n + 1) for n in range(len(lesson.CHAPTERS))]
 
 
 def text_of(outputs):
-    """Everything that a cell wrote or showed as text."""
-    return " ".join(
+    """Everything that a cell wrote or showed as text. A busy kernel sends what a cell wrote in several pieces."""
+    return "".join(
         output.get("text", "")
         or " ".join(value for kind, value in output.get("data", {}).items() if kind == "text/plain")
         for output in outputs

@@ -271,7 +271,8 @@ class TestPlot:
         assert metadata == {"alt": plot.description}
         image = ElementTree.fromstring(plot._repr_svg_().encode())
         assert (image.get("role"), image.get("aria-label")) == ("img", plot.description)
-        assert image.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"  # between clauses of a line
+        words = image.findall(".//{http://www.w3.org/2000/svg}text")
+        assert {text.get("{http://www.w3.org/XML/1998/namespace}space") for text in words} == {"preserve"}
 
     @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES)
     def test_themes(self, theme):
