@@ -280,9 +280,7 @@ class Executable:
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
-        tensor = state.origin
-        shared = bool(state.shape) and state not in self.rebound and _is_shared(tensor)
-        array = tensor._data
+        tensor, array = state.origin, state.origin._data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
@@ -292,12 +290,6 @@ class Executable:
             plain = plain and not _is_shared(tensor)
             array = tensor._data
         turned = state in self.optimized.flipped
-        if shared and isinstance(array, numpy.ndarray) and array.flags.writeable and not array.flags.forc:
-            raise TraceError(
-                f"{state.name} {state.shape} is updated in the compiled {self.program.name}, its elements lie apart in "
-                "memory that others hold, too, and a program would move them: give it a copy first, as in "
-                f"{state.name}.data = {state.name}.data.copy()."
-            )
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
