@@ -203,8 +203,8 @@ class Script:
             if not value.dtype.isnative:
                 advice = {value.dtype.kind: f"Cast it to {value.dtype.newbyteorder('=')}, the machine's order of bytes"}
             raise TargetError(
-                f"{self.given.name} can't be written in {self.title}: {value.name} is {value.dtype}, for which there "
-                f"are not arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
+                f"{self.given.name} can't be written in {self.title}: {value.name} is {value.dtype}, of which it "
+                f"has no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
             )
         return kind
 
