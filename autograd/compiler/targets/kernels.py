@@ -205,8 +205,8 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
 
     Elementwise instructions of one shape and order in memory belong together where nothing else lies between: the level
     of a value is the number of other instructions on the longest way to it, and a kernel takes all of one level, shape
-    and order. A value that follows from values in memory is computed where it is needed; instructions for states alone
-    come last. The `knob_arithmetic` is left out.
+    and order, unless another order lies between. A value that follows from values in memory is computed where it is
+    needed; instructions for states alone come last. The `knob_arithmetic` is left out.
     """
     known = knob_arithmetic(program.instructions)
     program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
@@ -218,13 +218,17 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     last = _only_kept(program, uses)
     groups: dict[Any, list[Instruction]] = {}
     place: dict[Instruction, Any] = {}
+    turns: dict[Value, int] = {}  # changes of order up to a value; odd where it lies in columns
     for instruction in program.instructions:
         if instruction in inside or instruction in after:
             continue
         key: Any = instruction
         if fusable(instruction):
             level = math.inf if instruction in last else levels[instruction]
-            key = level, instruction.out.shape, instruction.out in program.flipped
+            turned = instruction.out in program.flipped
+            before_it = [turns.get(arg, 0) for arg in instruction.args]
+            turns[instruction.out] = max([turned, *(n + (n % 2 != turned) for n in before_it)])
+            key = level, instruction.out.shape, turns[instruction.out]
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
     place |= inside | after

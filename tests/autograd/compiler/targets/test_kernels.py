@@ -372,3 +372,10 @@ def test_cudas_compiler_takes_all_of_it(tmp_path):
 
 def test_the_stand_ins_words_are_those_of_expressions():
     assert {"where", "fabs", "pow", "fmod", "log1p", "to_float32"} <= set(WORDS_OF_C)
+
+
+def test_a_matrix_in_columns_between_two_in_rows_divides_their_kernel():
+    program = program_of(lambda x: ag.tanh(ag.exp(ag.sin(x))), np.ones((2, 3)))
+    (middle,) = (i.out for i in program.instructions if i.op == "exp")
+    steps = fuse(program.changed(flipped=frozenset({middle})))
+    assert [[i.op for i in step.instructions] for step in steps] == [["sin"], ["exp"], ["tanh"]]
