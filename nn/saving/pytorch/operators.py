@@ -303,8 +303,8 @@ def negative_log_likelihood(x: Tensor, target: Any, weight: Any = None, reductio
     if weight is not None or x.ndim != 2 or target.ndim != 1:
         raise DomainError("this loss is converted for (batch, classes) and integer labels, without weights.")
     kept = target != ignore
-    picked = ag.take_along_axis(x, ag.expand_dims(ag.where(kept, target, 0), axis=1), axis=1)[:, 0]
-    losses = ag.where(kept, -picked, 0)
+    chosen = F.one_hot(ag.where(kept, target, 0), x.shape[1], dtype="bool")  # refuses labels that are not classes
+    losses = ag.where(kept, -ag.sum(ag.where(chosen, x, 0), axis=1), 0)
     return (losses, ag.sum(losses) / ag.sum(kept.astype(x.dtype)), ag.sum(losses))[reduction]
 
 

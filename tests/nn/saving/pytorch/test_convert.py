@@ -5,7 +5,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DTypeError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.errors import ConversionError
 
 torch = pytest.importorskip("torch")
@@ -208,6 +208,17 @@ def test_several_inputs_and_outputs():
 def test_inputs_that_do_not_fit(inputs, error, sentence):
     with pytest.raises(error, match=sentence):
         nn.from_torch(cnn(), normal(2, 2, 6, 6))(*inputs)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_that_are_not_classes_are_refused(label):
+    class Loss(torch.nn.Module):
+        def forward(self, x, target):
+            return torch.nn.functional.nll_loss(x, target)
+
+    loss = nn.from_torch(Loss(), torch.zeros(2, 3), torch.tensor([0, -100]))
+    with pytest.raises(DomainError, match=r"labels from .* 3 classes are 0 to 2"):
+        loss(ag.zeros((2, 3)), np.array([0, label]))
 
 
 def test_an_index_must_be_an_integer():
