@@ -131,7 +131,7 @@ def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: st
             words.append(_curves(figure, i * across, quantity, there, list(runs), colours))
         held = any(_held_out(name) for _, panels in runs.values() for series in panels.values() for name in series)
         if "" in runs:
-            line = "disc = training;  open square = validation;  ring = its best" if held else "disc = training"
+            line = "disc = training;  open square = validation;  ring = its best" if held else ""
         else:
             line = "a mark for each run" + (";  dashed and open = validation;  ring = its best" if held else "")
         heading(figure, title, line, colours)

@@ -52,7 +52,7 @@ def _dtype_of(name: str, *dtypes: Any) -> Any:
 
 
 def _whole(*numbers: Any) -> None:
-    """Raise `TypeError` unless ``value`` is an integer."""
+    """Raise `TypeError` unless all ``numbers`` are integers."""
     for number in numbers:
         if isinstance(number, bool):
             raise TypeError(f"{number} is not a whole number")

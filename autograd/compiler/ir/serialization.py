@@ -282,7 +282,7 @@ def _dtype(name: Any) -> Any:
 def _value(entry: Any) -> Value:
     kind, name = _field(entry, "kind", str), _name(entry)
     if kind not in KINDS:
-        raise ValueError(f"{shown(kind)} is not a kind of a value")
+        raise ValueError(f"{shown(kind)} is not a kind of value")
     value = Value(kind, _shape(entry), _dtype(entry.get("dtype")), name)
     data = _from_json(entry.get("data"))
     if kind == "constant":
@@ -404,7 +404,7 @@ def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63, bodies: Sequen
     if kind == "refusal" and isinstance(of, list) and len(of) == len(("module", "name")):
         found = _refusal(*of)
         if found is None:
-            raise ValueError(f"it names what is not a check of labels here, {'.'.join(map(str, of))}")
+            raise ValueError(f"{'.'.join(map(str, of))} is not a function that checks labels")
         return found
     if kind == "loop":
         return _loop(of, bodies)
