@@ -166,6 +166,11 @@ def _move(tensor: Tensor, home: Any) -> None:
     DATA.__set__(tensor, home)
 
 
+def _is_turned(array: Any) -> bool:
+    """Whether a matrix lies column by column."""
+    return isinstance(array, numpy.ndarray) and array.flags.f_contiguous and not array.flags.c_contiguous
+
+
 def _has_own_array(tensor: Tensor) -> bool:
     """Whether a Tensor has its own array. A row-major copy that was lent is taken back if nothing refers to it."""
     if LENT.get(id(tensor)) is not tensor._data:
@@ -280,7 +285,9 @@ class Executable:
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
-        tensor, array = state.origin, state.origin._data
+        tensor = state.origin
+        shared = bool(state.shape) and state not in self.rebound and _is_shared(tensor)
+        array = tensor._data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
@@ -290,6 +297,13 @@ class Executable:
             plain = plain and not _is_shared(tensor)
             array = tensor._data
         turned = state in self.optimized.flipped
+        apart = isinstance(array, numpy.ndarray) and array.flags.writeable and not array.flags.forc
+        if shared and apart and id(owner(array)) not in _HOMES:
+            raise TraceError(
+                f"{state.name} {state.shape} is updated in the compiled {self.program.name}, its elements lie apart in "
+                "memory that others hold, too, and a program would move them: give it a copy first, as in "
+                f"{state.name}.data = {state.name}.data.copy()."
+            )
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
@@ -527,6 +541,8 @@ class Executable:
                 del home
                 anew |= not self._take(i, array)
                 continue
+            if updated and _is_turned(array) != (_is_turned(home) and TURNED.get(id(tensor)) is not home):
+                return False  # its user would see the order of the array before
             # The Tensor let go of the home; where nobody else holds it, it may take the new values.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])

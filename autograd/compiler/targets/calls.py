@@ -191,7 +191,7 @@ def _slices(writer: Writer, instruction: Instruction) -> list[tuple[Any, ...]]:
     spread = [0 if a in axes else next(rest) for a in range(len(x.shape))]
     whole = 2 * CALL + _loops(x.shape, array.strides, spread) * REDUCED_LOOP[op] + array.size * ENTRY / 2
     strides = [s for a, s in enumerate(array.strides) if a not in axes]
-    apart = (count - 1) * (CALL + _loops(out.shape, strides, out.strides) * LOOP + out.size * ENTRY)
+    apart = (count - (op != "sum")) * (CALL + _loops(out.shape, strides, out.strides) * LOOP + out.size * ENTRY)
     if 1.3 * apart > whole:
         return []
     choices: Iterator[Sequence[Any]] = (range(n) if a in axes else (slice(None),) for a, n in enumerate(x.shape))
@@ -213,6 +213,8 @@ def _reduce_slices(writer: Writer, instruction: Instruction, slices: Sequence[tu
     writer.line(f"{function}({parts}[0], {parts}[1], {place}{target})", out.shape)
     if len(slices) > 2:
         writer.line(f"for part in {parts}[2:]: {function}({target}, part, {place}{target})", out.shape)
+    if ufunc == "add" and out.dtype.kind == "f":
+        writer.line(f"{function}({target}, 0, {target})", out.shape, "0 where all are -0")
 
 
 class _Slices(list[Any]):

@@ -326,15 +326,18 @@ def test_an_argument_that_is_a_part_of_a_state() -> None:
         np.testing.assert_allclose(table.data, whole - before)
 
 
-def test_a_state_that_is_given_an_array_of_others_writes_to_it() -> None:
-    """As eagerly: the array is the state's from then on."""
-    w = parameter()
+def test_a_state_that_lies_apart_in_memory_of_others_is_refused() -> None:
+    """Moved to memory of its own it would part from the arrays that see what is written to it, and write to it."""
+    w, memory = parameter(), np.arange(6.0)
 
     @ag.compile
     def f(x: ag.Tensor) -> None:
         w.data -= x.data
 
-    w.data = np.arange(6.0)[::2]
+    w.data = memory[::2]
+    with pytest.raises(TraceError, match=r"its elements lie apart in memory that others hold"):
+        f(ag.ones(3))
+    del memory
     f(ag.ones(3))
     assert w.tolist() == [-1.0, 1.0, 3.0]
     memory = w.data = np.arange(3.0)
@@ -354,7 +357,7 @@ def test_references_to_the_old_array_keep_the_old_values() -> None:
 
 
 def test_a_new_value_is_taken_up_without_a_new_trace() -> None:
-    """Where nobody else has the array that the parameter had."""
+    """Where nobody else has the array that the parameter had, and the new one lies in the same order."""
     model, _, step = trained("Adam")
     ((executable,),) = step._executables.values()
     for i in range(5):
@@ -363,7 +366,31 @@ def test_a_new_value_is_taken_up_without_a_new_trace() -> None:
         step(*batches(1)[0])
         model.load_state_dict(model.state_dict())
         step(*batches(1)[0])
-    assert [*step._executables.values()] == [[executable]]
+    ((newest, first),) = step._executables.values()  # by columns, and by rows
+    assert first is executable
+    assert newest is not executable
+
+
+def test_a_parameter_keeps_the_order_of_the_array_that_it_is_given() -> None:
+    """A flat view of a matrix by rows writes to it, and that of one by columns is a copy."""
+
+    def values(turned: bool, compiled: bool) -> list[Any]:
+        w = ag.Tensor(np.ones((2, 2)), requires_grad=True, name="w")
+
+        def step() -> None:
+            w.data -= 0.5
+
+        run = ag.compile(step) if compiled else step
+        for order in "FC" if turned else "CF":
+            run()
+            w.data = np.array(w.data, order=order)  # type: ignore[call-overload]
+            run()
+            flat = w.data.reshape(-1)
+            flat *= 3.0
+        return w.tolist()
+
+    for turned in (False, True):
+        assert values(turned, True) == values(turned, False)
 
 
 def test_weights_that_are_tied_and_parted() -> None:

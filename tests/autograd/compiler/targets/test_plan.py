@@ -294,6 +294,13 @@ def test_two_programs_take_turns_on_their_states(seed: int) -> None:
         random_programs.check_turns(seed)
 
 
+def test_a_sum_of_slices_is_never_negative_zero() -> None:
+    """NumPy's sums begin with 0."""
+    compiled = ag.compile(lambda x: ag.copysign(1.0, ag.sum(ag.tanh(x) * 0.0, axis=-1)))
+    np.testing.assert_array_equal(compiled(-ag.ones((33, 2, 2))).numpy(), np.ones((33, 2)))
+    assert "_slices" in compiled.source
+
+
 def test_the_slices_of_a_state_follow_its_array() -> None:
     """A short sum is written as sums of slices, which are views that have no name of their own."""
     state = ag.Tensor(np.arange(4.0).reshape(1, 2, 2), name="state")
