@@ -5,7 +5,9 @@ Most of the expressions are the same text in all languages. A new row in `ALIKE`
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +20,7 @@ class Language:
     ``expressions``: templates by operation, over the arguments (``{0}``) and, in C++ and C, the result's type ``{T}``.
     ``reductions``: for each reduction a template that combines the result so far ``{a}`` with the next element ``{b}``,
     and the result of no elements. ``literal(number, dtype)`` writes a number. ``words``: names that no variable has.
-    ``types``: the dtypes that the language has, with the type of an array's elements, or of the array. ``integer``
-    declares the variable of a loop.
+    ``types``: the dtypes that the language has, with the type of an array's elements, or of the array.
     """
 
     expressions: dict[str, str]
@@ -27,7 +28,28 @@ class Language:
     literal: Callable[[Any, Any], str]
     words: frozenset[str]
     types: Mapping[str, str]
-    integer: str = "let"
+
+
+@dataclass(frozen=True)
+class ArrayLanguage(Language):
+    """A language with arrays and loops, ``title`` in messages.
+
+    ``computed(op, terms, dtype, exponent)``: the expression of an elementwise operation for a result of ``dtype``, with
+    the exponent of a power if it is known. ``rounded(text, dtype)``: the result of arithmetic as a number of ``dtype``;
+    ``cast(name, given, dtype)``: a variable of the dtype ``given`` as one. ``declares``: the first words of the
+    declaration of a variable and of a constant; ``integer``: those of a loop's. ``comment``: a template; ``safe(text)``
+    is fit for it. ``ascii``: whether names have no other letters than ASCII's.
+    """
+
+    title: str
+    computed: Callable[[str, list[str], Any, Any], str]
+    rounded: Callable[[str, Any], str]
+    cast: Callable[[str, Any, Any], str]
+    declares: tuple[str, str]
+    integer: str
+    comment: str
+    safe: Callable[[str], str]
+    ascii: bool
 
 
 # ------------------------------------------------------------------------------------------------- common to languages
@@ -164,7 +186,67 @@ _JS_ARRAYS = {
     "float64": "Float64Array",
 }  # fmt: skip
 
-JAVASCRIPT = Language(
+ROUNDED = {
+    "float32": "Math.fround({})", "int8": "({}) << 24 >> 24", "int16": "({}) << 16 >> 16", "int32": "({}) | 0",
+    "uint8": "({}) & 255", "uint16": "({}) & 65535", "uint32": "({}) >>> 0", "int64": "({}) + 0", "bool": "{} ? 1 : 0",
+}  # fmt: skip
+"""How the result of JavaScript's arithmetic, a double, becomes a number of a dtype. An integer has no -0."""
+
+EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
+"""Operations whose result is one of their arguments, or a number that every dtype has: nothing is rounded."""
+
+_OF_INTEGERS = {
+    "reciprocal": "Math.trunc(1 / {0})",
+    "fmod": "{1} == 0 ? 0 : {0} % {1}",
+    "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
+    "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
+}
+_OF_INT64 = {
+    "bitwise_and": "$bits({0}, {1}, (a, b) => a & b)",
+    "bitwise_or": "$bits({0}, {1}, (a, b) => a | b)",
+    "bitwise_xor": "$bits({0}, {1}, (a, b) => a ^ b)",
+    "bitwise_invert": "-{0} - 1",
+}
+_OF_BOOLS = {"bitwise_invert": "{0} == 0"}
+_OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
+_OF_FLOAT32 = {"nextafter": "$nextafter_float32({0}, {1})"}
+_POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
+
+
+def _js_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
+    kind = str(dtype)
+    templates = [
+        {"power": _POWERS[exponent]} if op == "power" and exponent in _POWERS and dtype.kind == "f" else {},
+        {"astype": "{0} != 0"} if kind == "bool" else {"astype": "Math.trunc({0})"} if dtype.kind in "iu" else {},
+        {"bool": _OF_BOOLS, "int64": _OF_INT64, "int32": _OF_INT32, "uint32": _OF_INT32, "float32": _OF_FLOAT32}.get(
+            kind, {}
+        ),
+        _OF_INTEGERS if dtype.kind in "iu" else {},
+        JAVASCRIPT.expressions,
+    ]
+    text = next(rows[op] for rows in templates if op in rows).format(*terms)
+    return text if op in EXACT or kind not in ROUNDED else ROUNDED[kind].format(text)
+
+
+def _js_cast(name: str, given: Any, dtype: Any) -> str:
+    """Only float32 may have to be rounded."""
+    exact = given == dtype or given.kind == "b" or (given.itemsize < 4 and dtype.kind == "f")
+    return name if exact or str(dtype) != "float32" else f"Math.fround({name})"
+
+
+def safe_javascript(text: str) -> str:
+    """``text`` on one line, with nothing that ends a script in HTML."""
+    text = " ".join(re.split(r"[\n\r\u2028\u2029]+", text))
+    return re.sub(r"<(?=[/!a-zA-Z?])", "< ", text)
+
+
+def string(text: str) -> str:
+    """``text`` as a string of JavaScript."""
+    return json.dumps(safe_javascript(text))
+
+
+JAVASCRIPT = ArrayLanguage(
     {
         **{name: f"Math.{name}({{0}})" for name in (*FUNCTIONS, "abs", "cbrt")},
         **{name: f"Math.{name}({{0}}, {{1}})" for name in OF_TWO},
@@ -208,52 +290,18 @@ JAVASCRIPT = Language(
     _js_literal,
     _JS_WORDS,
     _JS_ARRAYS,
+    title="JavaScript",
+    computed=_js_computed,
+    rounded=lambda text, dtype: text if str(dtype) == "int64" else _js_computed("astype", [text], dtype),
+    cast=_js_cast,
+    declares=("let", "const"),
+    integer="let",
+    comment="// {}",
+    safe=safe_javascript,
+    ascii=False,
 )
 """JavaScript, in which a truth is 1 or 0. Integers of 64 bits lie in doubles, which hold them exactly up to 2⁵³. Names
 with ``$`` are those of variables within loops, and of `autograd.compiler.targets.javascript.functions`."""
-
-ROUNDED = {
-    "float32": "Math.fround({})", "int8": "({}) << 24 >> 24", "int16": "({}) << 16 >> 16", "int32": "({}) | 0",
-    "uint8": "({}) & 255", "uint16": "({}) & 65535", "uint32": "({}) >>> 0", "int64": "({}) + 0", "bool": "{} ? 1 : 0",
-}  # fmt: skip
-"""How the result of JavaScript's arithmetic, a double, becomes a number of a dtype. An integer has no -0."""
-
-EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
-"""Operations whose result is one of their arguments, or a number that every dtype has: nothing is rounded."""
-
-_OF_INTEGERS = {
-    "reciprocal": "Math.trunc(1 / {0})",
-    "fmod": "{1} == 0 ? 0 : {0} % {1}",
-    "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
-    "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
-}
-_OF_INT64 = {
-    "bitwise_and": "$bits({0}, {1}, (a, b) => a & b)",
-    "bitwise_or": "$bits({0}, {1}, (a, b) => a | b)",
-    "bitwise_xor": "$bits({0}, {1}, (a, b) => a ^ b)",
-    "bitwise_invert": "-{0} - 1",
-}
-_OF_BOOLS = {"bitwise_invert": "{0} == 0"}
-_OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
-_OF_FLOAT32 = {"nextafter": "$nextafter_float32({0}, {1})"}
-_POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
-
-
-def javascript(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
-    kind = str(dtype)
-    templates = [
-        {"power": _POWERS[exponent]} if op == "power" and exponent in _POWERS and dtype.kind == "f" else {},
-        {"astype": "{0} != 0"} if kind == "bool" else {"astype": "Math.trunc({0})"} if dtype.kind in "iu" else {},
-        {"bool": _OF_BOOLS, "int64": _OF_INT64, "int32": _OF_INT32, "uint32": _OF_INT32, "float32": _OF_FLOAT32}.get(
-            kind, {}
-        ),
-        _OF_INTEGERS if dtype.kind in "iu" else {},
-        JAVASCRIPT.expressions,
-    ]
-    text = next(rows[op] for rows in templates if op in rows).format(*terms)
-    return text if op in EXACT or kind not in ROUNDED else ROUNDED[kind].format(text)
-
 
 # ------------------------------------------------------------------------------------------------------------------- C
 
@@ -264,6 +312,7 @@ _WHOLE_TYPES = {
     "bool": "bool", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "uint8": "uint8_t",
     "uint16": "uint16_t", "uint32": "uint32_t",
 }  # fmt: skip
+_C_ARRAYS = {**_WHOLE_TYPES, "float32": "float", "float64": "double"}
 
 
 def _literal(number: Any, dtype: Any) -> str:
@@ -281,7 +330,39 @@ def _literal(number: Any, dtype: Any) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
-C = Language(
+_WHOLE_IN_C = {
+    "abs": "{0} < 0 ? -{0} : {0}",
+    "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
+    "power": "({T})gg_whole_power({0}, {1})",
+    "fmod": "({T})gg_whole_fmod({0}, {1})",
+    "remainder": "({T})gg_whole_remainder({0}, {1})",
+    "floor_divide": "({T})gg_whole_divide({0}, {1})",
+    "astype": "({T})(int32_t){0}",  # out of its range as NumPy's casts on the same processor
+    **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
+}
+_WIDE_IN_C = {"astype": "({T})(int64_t){0}"}
+_TRUTHS_IN_C = {"bitwise_invert": "!{0}", "astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
+
+
+def _c_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
+    rows = C.expressions
+    if dtype.kind == "f" and op == "power" and exponent in _POWERS:
+        rows = {"power": _POWERS[exponent]}
+    elif dtype.kind == "b" and op in _TRUTHS_IN_C:
+        rows = _TRUTHS_IN_C
+    elif dtype.kind in "iu" and op in _WHOLE_IN_C:
+        rows = _WIDE_IN_C if op == "astype" and str(dtype) in ("int64", "uint32") else _WHOLE_IN_C
+    return rows[op].format(*terms, T=_C_ARRAYS[str(dtype)], F="f" if str(dtype) == "float32" else "")
+
+
+def safe_c(text: str) -> str:
+    """``text`` on one line, without what ends or begins a comment, and printable."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "\\ ")
+
+
+C = ArrayLanguage(
     {
         **{name: f"{'gg_' if name in _OWN else ''}{name}{{F}}({{0}})" for name in (*FUNCTIONS, "cbrt", "exp2", "rint")},
         **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "nextafter", "fmod")},
@@ -324,35 +405,20 @@ C = Language(
         "j0", "j1", "jn", "y0", "y1", "yn", "gamma", "index", "memcpy", "memset", "remainder", "scalb", "linux", "unix",
         *FUNCTIONS, *(f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "pow")),
     },
-    {**_WHOLE_TYPES, "float32": "float", "float64": "double"},
-    "long",
+    _C_ARRAYS,
+    title="C",
+    computed=_c_computed,
+    rounded=lambda text, dtype: f"({_C_ARRAYS[str(dtype)]})({text})",
+    cast=lambda name, given, dtype: name if given == dtype else f"({_C_ARRAYS[str(dtype)]}){name}",
+    declares=("{}", "const {}"),
+    integer="long",
+    comment="/* {} */",
+    safe=safe_c,
+    ascii=True,
 )  # fmt: skip
 """C with GCC's and Clang's extensions, and with the functions of ``c/functions.h``."""
 
-_WHOLE_IN_C = {
-    "abs": "{0} < 0 ? -{0} : {0}",
-    "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
-    "power": "({T})gg_whole_power({0}, {1})",
-    "fmod": "({T})gg_whole_fmod({0}, {1})",
-    "remainder": "({T})gg_whole_remainder({0}, {1})",
-    "floor_divide": "({T})gg_whole_divide({0}, {1})",
-    "astype": "({T})(int32_t){0}",  # out of its range as NumPy's casts on the same processor
-    **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
-}
-_WIDE_IN_C = {"astype": "({T})(int64_t){0}"}
-_TRUTHS_IN_C = {"bitwise_invert": "!{0}", "astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
-
-
-def c(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
-    rows = C.expressions
-    if dtype.kind == "f" and op == "power" and exponent in _POWERS:
-        rows = {"power": _POWERS[exponent]}
-    elif dtype.kind == "b" and op in _TRUTHS_IN_C:
-        rows = _TRUTHS_IN_C
-    elif dtype.kind in "iu" and op in _WHOLE_IN_C:
-        rows = _WIDE_IN_C if op == "astype" and str(dtype) in ("int64", "uint32") else _WHOLE_IN_C
-    return rows[op].format(*terms, T=C.types[str(dtype)], F="f" if str(dtype) == "float32" else "")
-
-
-__all__ = ["C", "COMPARISONS", "CPP", "C_TYPES", "JAVASCRIPT", "Language", "c", "javascript"]
+__all__ = [
+    "C", "COMPARISONS", "CPP", "C_TYPES", "JAVASCRIPT", "ArrayLanguage", "Language", "safe_c", "safe_javascript",
+    "string",
+]  # fmt: skip

@@ -26,9 +26,8 @@ from autograd.compiler.targets.c.blocks import Text, registers
 from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
 from autograd.compiler.targets.c.products import Matrix, contract, product
 from autograd.compiler.targets.c.updates import OP, with_products_in_place
-from autograd.compiler.targets.kernels import Kernel, alone, fuse, knobs, updated_in_place
-from autograd.compiler.targets.language import C, c
-from autograd.compiler.targets.nested.script import INT, Parts
+from autograd.compiler.targets.kernels import Kernel, alone, updated_in_place
+from autograd.compiler.targets.language import C, safe_c
 from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
 from autograd.errors import TargetError
 
@@ -55,12 +54,6 @@ def functions() -> str:
     return Path(__file__).with_name("functions.h").read_text(encoding="utf-8")
 
 
-def text_of(text: str) -> str:
-    """``text`` within a comment: on one line, without what ends or begins a comment, and printable."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "\\ ")
-
-
 class Source(Text):
     """The text of ``program``, which is optimized, and what its memory must hold.
 
@@ -69,7 +62,7 @@ class Source(Text):
     whose arrays it is given at each call, ``size`` the bytes of its temporaries.
     """
 
-    language, title, ascii = C, "C", True
+    language = C
 
     def __init__(self, program: Program, homes: dict[Value, Any], blas: Blas | None) -> None:
         super().__init__(program, f"{program.name}_step")
@@ -181,7 +174,7 @@ class Source(Text):
         states_of = {value: state for state, value in program.updates.items()}
         left_out: set[Value] = set()
         while True:
-            steps = self._checked_first([*knobs(program), *fuse(with_products_in_place(program, left_out))])
+            steps = self._checked_first(self.steps(with_products_in_place(program, left_out)))
             self._last = self._last_reads(program, steps)
             risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
             merged = {
@@ -296,7 +289,7 @@ class Source(Text):
         passed = "".join(f", {name}" for name in given)
         integer = self.blas.integer if self.blas else "int"
         return "\n".join([
-            f"/* {text_of(self.given.name)}: {self._signature()} */",
+            f"/* {safe_c(self.given.name)}: {self._signature()} */",
             functions(),
             HEAD.format(header=object.__basicsize__, integer=integer),
             END,
@@ -382,31 +375,15 @@ class Source(Text):
 
     def _signature(self) -> str:
         """The names of inputs and results in the signature."""
-        inputs = ", ".join(f"{text_of(v.name)} {v.shape} {v.dtype}" for v in self.given.inputs)
-        outputs = ", ".join(f"{text_of(v.name)} {v.shape} {v.dtype}" for v in self.given.outputs)
+        inputs = ", ".join(f"{safe_c(v.name)} {v.shape} {v.dtype}" for v in self.given.inputs)
+        outputs = ", ".join(f"{safe_c(v.name)} {v.shape} {v.dtype}" for v in self.given.outputs)
         return f"({inputs}) -> ({outputs})"
 
     # ---------------------------------------------------------------------------------------------- of the language
 
-    def comment(self, text: str) -> str:
-        """A line that is a comment."""
-        return f"/* {text_of(text)} */"
-
-    def quoted(self, text: str) -> str:
-        """``text`` made safe for a comment."""
-        return text_of(text)
-
-    def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
-        """The line that declares a variable, or a constant."""
-        return f"{'const ' if constant else ''}{C.types[str(numpy.dtype(dtype))]} {name} = {text};"
-
     def refused(self, condition: str, said: str) -> str:
         """The line that ends the run; the caller raises the error."""
         return f"if ({condition}) return {REFUSED};"
-
-    def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-        """The expression of an elementwise operation."""
-        return c(op, terms, dtype, exponent)
 
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in C."""
@@ -417,32 +394,9 @@ class Source(Text):
                 raise self.refuse(instruction, "may have a negative exponent of an integer, which is an error")
         return super().expression(instruction)
 
-    def rounded(self, text: str, dtype: Any) -> str:
-        """The result of arithmetic as a number of ``dtype``."""
-        return f"({C.types[str(numpy.dtype(dtype))]})({text})"
-
-    def cast(self, name: str, value: Value, dtype: Any) -> str:
-        """An entry of ``value``, as a number of ``dtype``."""
-        kind = C.types.get(str(numpy.dtype(dtype)))
-        if kind is None:
-            raise TargetError(f"{self.given.name} can't be written in C: {value.name} is computed with as {dtype}.")
-        return name if value.dtype == dtype else f"({kind}){name}"
-
     def local(self, value: Value) -> str:
         """The variable of a value's present entry."""
         return f"{self.name_of(value)}$"
-
-    def start_of(self, op: str, dtype: Any) -> str:
-        """The result of a reduction of no elements; of integers' extremes, the other extreme."""
-        if op in ("max", "min") and dtype.kind in "iub":
-            bounds = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
-            return C.literal(bounds[op == "min"], dtype)
-        return super().start_of(op, dtype)
-
-    def fill(self, view: View, text: str) -> None:
-        """Fill an array with one number."""
-        nest = Nest(view.shape, [view])
-        self.loop(nest, [(len(nest.loops), f"{nest.at(0)} = {text};")])
 
     contract = contract
 
@@ -468,20 +422,12 @@ class Source(Text):
         spare = self.scratch(f"{order.data}_spare", order.shape, numpy.dtype("i4"))
         return [f"gg_sort_{dtype}({x.data} + {start}, {step}, {length}, {order.data}, {spare.data});"]
 
-    def parts(self, program: Program) -> Parts:
-        """The lines of a loop's body."""
-        before, self.lines = self.lines, []
+    def parts(self, program: Program) -> list[list[str]]:
+        """The lines of a loop's body, all of whose values live as long as the loop."""
         last, self._last = self._last, {}
-        found = Parts()
-        for step in (*knobs(program), *fuse(program)):
-            self.step(step)
-        found.take(self.lines)
-        self.lines, self._last = before, last
+        found = super().parts(program)
+        self._last = last
         return found
-
-    def within(self, name: str, parts: Parts) -> list[str]:
-        """The lines themselves."""
-        return [line for part in parts.found for line in part]
 
     # --------------------------------------------------------------------------------------------------------- kernels
 
@@ -628,7 +574,7 @@ class Source(Text):
 
 
 def _described(value: Value) -> str:
-    return f"{value.kind} {text_of(value.name)} {value.shape}"
+    return f"{value.kind} {safe_c(value.name)} {value.shape}"
 
 
 def _may_raise(step: Kernel | Instruction) -> bool:
@@ -709,4 +655,4 @@ END = "/* ----------------------------------------------------------------------
 """The text between the common preamble and the program itself."""
 
 
-__all__ = ["END", "NOT_PLAIN", "OK", "REFUSED", "Source", "functions", "text_of"]
+__all__ = ["END", "NOT_PLAIN", "OK", "REFUSED", "Source", "functions"]

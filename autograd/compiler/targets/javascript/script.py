@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy
@@ -17,10 +17,9 @@ from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets import nested
 from autograd.compiler.targets.javascript.contraction import contract
 from autograd.compiler.targets.javascript.functions import FUNCTIONS
-from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, knobs, updated_in_place
-from autograd.compiler.targets.language import JAVASCRIPT, javascript
+from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
+from autograd.compiler.targets.language import JAVASCRIPT, string
 from autograd.compiler.targets.nested import PASSES
-from autograd.compiler.targets.nested.script import INT
 from autograd.compiler.targets.nests import View, added, times
 from autograd.errors import TargetError
 
@@ -31,21 +30,11 @@ times as long."""
 SHORT = 64
 """Elements of a constant that are written as numbers; more are written in base64."""
 
-def text_of(text: str) -> str:
-    """``text`` within a comment or a string of a script: on one line, and with nothing that ends a script in HTML."""
-    text = " ".join(re.split(r"[\n\r\u2028\u2029]+", text))
-    return re.sub(r"<(?=[/!a-zA-Z?])", "< ", text)
-
-
-def string(text: str) -> str:
-    """``text`` as a string of JavaScript."""
-    return json.dumps(text_of(text))
-
 
 class Script(nested.Script):
     """The text of ``program`` as a function of ``memory``; see `Program.javascript`."""
 
-    language, title = JAVASCRIPT, "JavaScript"
+    language = JAVASCRIPT
 
     def __init__(self, program: Program, name: str | None, *, every: bool, comments: bool, states: bool) -> None:
         super().__init__(program, name or program.name)
@@ -89,34 +78,9 @@ class Script(nested.Script):
         self.heads.append(f"const {name} = new {kind}({size(tuple(shape))}){filled};")
         return View.of(name, shape)
 
-    def comment(self, text: str) -> str:
-        """A line that is a comment."""
-        return f"// {text_of(text)}"
-
-    def quoted(self, text: str) -> str:
-        """``text`` made safe for a comment."""
-        return text_of(text)
-
-    def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
-        """The line that declares a variable, or a constant."""
-        return f"{'const' if constant else 'let'} {name} = {text};"
-
     def refused(self, condition: str, said: str) -> str:
         """The line that throws an error where a condition holds."""
         return f"if ({condition}) throw new RangeError({string(said)});"
-
-    def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-        """The expression of an elementwise operation."""
-        return javascript(op, terms, dtype, exponent)
-
-    def rounded(self, text: str, dtype: Any) -> str:
-        """A double as a number of ``dtype``."""
-        return text if dtype == numpy.int64 else javascript("astype", [text], dtype)
-
-    def cast(self, name: str, value: Value, dtype: Any) -> str:
-        """An entry of ``value``, which only float32 may have to round."""
-        exact = value.dtype == dtype or value.dtype.kind == "b" or (value.dtype.itemsize < 4 and dtype.kind == "f")
-        return name if exact or dtype != numpy.float32 else f"Math.fround({name})"
 
     def fill(self, view: View, text: str) -> None:
         """Fill an array with one number."""
@@ -135,10 +99,6 @@ class Script(nested.Script):
             "});",
         ]
 
-    def lowest(self, dtype: Any) -> str:
-        """A lower bound of all elements."""
-        return "-Infinity" if dtype.kind == "f" else str(numpy.iinfo(dtype).min)
-
     # ------------------------------------------------------------------------------------------------------- the whole
 
     def text(self) -> str:
@@ -151,7 +111,7 @@ class Script(nested.Script):
         for value, state in self.in_place.items():
             self.views[value] = self.view(state)
         run = self.called("run", self.parts(program))
-        commit = self.called("commit", self._commits(program))
+        commit = self.called("commit", [self._copied(source, target) for source, target in self.commits(program)])
         shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
         entries = [f"  {_key(v)}: {self._entry(v)}," for v in shown]
         ends = (", ".join(f"values.{v.name}" for v in part) for part in (program.inputs, self.given.outputs))
@@ -174,42 +134,37 @@ class Script(nested.Script):
         made = [i.out for i in self.given.instructions if i.op != "check_range"]
         return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
 
-    def parts(self, program: Program) -> Parts:
-        """The lines of a program, cut into functions that V8 optimizes."""
-        before, self.lines = self.lines, []
-        parts = Parts()
-        for knob in knobs(program):
-            self.kernel(knob)
-        parts.take(self.lines)
-        for step in cut(fuse(program)):
-            self.lines = []
-            self.step(step)
-            parts.take(self.lines)
-        self.lines = before
-        return parts
+    def steps(self, program: Program) -> list[Kernel | Instruction]:
+        """The steps of a program, none of them too long for a function."""
+        return cut(super().steps(program))
 
-    def called(self, name: str, found: nested.Parts) -> list[str]:
-        """The function ``name()`` as text, or several and one that calls them."""
-        parts = found.found
+    def called(self, name: str, parts: Sequence[list[str]]) -> list[str]:
+        """The function ``name()`` as text, or several that V8 optimizes, and one that calls them."""
+        groups: list[list[str]] = [[]]
+        length = 0
+        for lines in parts:
+            more = sum(len(line) + 5 for line in lines)
+            if groups[-1] and length + more > PART:
+                groups.append([])
+                length = 0
+            groups[-1] += lines
+            length += more
         given = ", ".join(self.times)
-        if len(parts) == 1:
-            return [f"function {name}({given}) {{", *(f"  {line}" for line in parts[0]), "}"]
-        names = [self.fresh(f"{name}_{number}") for number in range(1, len(parts) + 1)]
-        lines = [
-            line
-            for part, lines in zip(names, parts, strict=True)
-            for line in (f"function {part}({given}) {{", *(f"  {line}" for line in lines), "}")
-        ]
-        return [*lines, f"function {name}({given}) {{", *(f"  {part}({given});" for part in names), "}"]
 
-    def _commits(self, program: Program) -> Parts:
-        """The states that were not updated where they lie take their new values."""
-        parts = Parts()
-        for source, target in self.commits(program):
-            self.lines = []
-            self.copy(source, target)
-            parts.take(self.lines)
-        return parts
+        def function(name: str, lines: Iterable[str]) -> list[str]:
+            return [f"function {name}({given}) {{", *(f"  {line}" for line in lines), "}"]
+
+        if len(groups) == 1:
+            return function(name, groups[0])
+        names = [self.fresh(f"{name}_{number}") for number in range(1, len(groups) + 1)]
+        texts = [function(part, lines) for part, lines in zip(names, groups, strict=True)]
+        return [*chain.from_iterable(texts), *function(name, (f"{part}({given});" for part in names))]
+
+    def _copied(self, source: View, target: View) -> list[str]:
+        """The lines that copy an array."""
+        self.lines = []
+        self.copy(source, target)
+        return self.lines
 
     def _is_shown(self, value: Value) -> bool:
         """Whether a value can be read from outside."""
@@ -255,28 +210,11 @@ class Script(nested.Script):
         else:
             super().copy(source, target, sign)
 
-    def within(self, name: str, parts: nested.Parts) -> list[str]:
+    def within(self, name: str, parts: Sequence[list[str]]) -> list[str]:
         """The call of a function of ``parts``, which is declared."""
         name = self.fresh(name)
         self.functions += self.called(name, parts)
         return [f"{name}({', '.join(self.times)});"]
-
-
-class Parts(nested.Parts):
-    """Lines, cut into functions that V8 optimizes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._length = 0
-
-    def take(self, lines: list[str]) -> None:
-        """Add lines that belong together."""
-        length = sum(len(line) + 5 for line in lines)
-        if self.found[-1] and self._length + length > PART:
-            self.found.append([])
-            self._length = 0
-        self.found[-1] += lines
-        self._length += length
 
 
 GIVEN = """
@@ -349,4 +287,4 @@ def literal(array: Any, kind: str) -> str:
     return f"new {kind}($bytes('{data}').buffer)"
 
 
-__all__ = ["PART", "PASSES", "Parts", "Script", "cut", "literal", "string", "text_of"]
+__all__ = ["PART", "PASSES", "Script", "cut", "literal"]

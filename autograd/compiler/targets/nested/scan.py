@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
-from inspect import Parameter, Signature
 from typing import Any
 
-import numpy
-
 from autograd.common.shapes import size
-from autograd.compiler.ir.names import identifier, unique
+from autograd.compiler.ir.program import METHODS
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.nested.script import PASSES, Script, whole
 from autograd.compiler.targets.nests import View, added, times
-from autograd.compiler.trace import Trace
-from autograd.engine.tensor import wrap
 
 
 @whole("scan_packed")
@@ -22,17 +18,8 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     body, length, now = loop.body, loop.length, script.now
     first, dtypes = body.carries + body.xs, [a.dtype for a in now.args]
     shapes = [x.shape[1:] if body.carries <= i < first else x.shape for i, x in enumerate(arrays)]
-    given = [wrap(numpy.zeros(shape, dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
-
-    def step(*inputs: Any) -> Any:
-        return body.run(*inputs)
-
-    names: list[str] = []
-    for name in body.names:
-        names.append(unique(identifier(name), names))
-    step.__name__ = body.name
-    step.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])  # type: ignore[attr-defined]
-    program = optimize(Trace(step, given, {}).program, PASSES)
+    step = deepcopy(METHODS["step"](body))  # with values of its own: a program may run a body twice
+    program = optimize(step, PASSES)
     time = script.fresh("t")
     carries = [script.scratch(body.names[i], shapes[i], dtypes[i]) for i in range(body.carries)]
     for carry, x in zip(carries, arrays, strict=False):
@@ -68,7 +55,7 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     for result, carry in after:
         if result != carry:
             script.copy(result, carry)
-    parts.take(script.lines)
+    parts.append(script.lines)
     script.lines = before
     inside = script.within(body.name, parts)
     script.times.pop()

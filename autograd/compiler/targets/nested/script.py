@@ -9,30 +9,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy
 
 from autograd.common.shapes import normalize_axes
 from autograd.compiler.ir.names import identifier, unique
-from autograd.compiler.ir.primitives import fill
+from autograd.compiler.ir.primitives import fill, is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra
 from autograd.compiler.passes.optimize import GPU_PASSES
-from autograd.compiler.targets.kernels import Kernel, alone, computed_in
-from autograd.compiler.targets.language import COMPARISONS, Language
+from autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse, knobs
+from autograd.compiler.targets.language import COMPARISONS, ArrayLanguage
 from autograd.compiler.targets.nests import Nest, View
 from autograd.errors import TargetError
 
 PASSES = [row for row in GPU_PASSES if row[0] not in ("pack", "same counters", "common subexpressions of counters")]
 """The passes that leave every state where it is, so that programs can share them."""
 
-Reading = Callable[["Script", Instruction], None]
+Reading = Callable[..., None]
+"""``write(script, out, *arrays, **params)``, of views; ``script.now`` is the instruction."""
 
 READINGS: dict[str, Reading] = {}
-"""How an instruction is written, by its operation, where it is neither elementwise nor a reduction."""
+"""How an instruction is written, by its operation, where it is neither elementwise, a reduction nor a view."""
 
-WHOLE: dict[str, Callable[..., None]] = {}
-"""Likewise for operations that a program has as a whole: ``write(script, out, *arrays, **options)``, of views."""
+WHOLE: dict[str, Reading] = {}
+"""Likewise for operations that a program has as a whole."""
 
 TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf",
                     "isnan", "signbit"))  # fmt: skip
@@ -40,49 +42,27 @@ TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "l
 INT = numpy.dtype(numpy.int64)
 
 
-def reading(*ops: str) -> Callable[[Reading], Reading]:
+def reading(*ops: str, of: dict[str, Reading] = READINGS) -> Callable[[Reading], Reading]:
     """A decorator: the function writes these operations."""
 
     def register(function: Reading) -> Reading:
-        READINGS.update(dict.fromkeys(ops, function))
+        of.update(dict.fromkeys(ops, function))
         return function
 
     return register
 
 
-def whole(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator: the function writes these operations, which a program keeps whole."""
-
-    def register(function: Callable[..., None]) -> Callable[..., None]:
-        WHOLE.update(dict.fromkeys(names, function))
-        return function
-
-    return register
-
-
-class Parts:
-    """Lines, in parts of which a language may make functions."""
-
-    def __init__(self) -> None:
-        self.found: list[list[str]] = [[]]
-
-    def take(self, lines: list[str]) -> None:
-        """Add lines that belong together."""
-        self.found[-1] += lines
+whole = partial(reading, of=WHOLE)
 
 
 class Script:
     """The text of ``program`` in one language. A subclass says where values lie, and how that language is written."""
 
-    language: ClassVar[Language]
-    title: ClassVar[str]
-    """The language's name, in errors."""
-    ascii: ClassVar[bool] = False
-    """Whether names have no other letters than ASCII's."""
+    language: ClassVar[ArrayLanguage]
 
     def __init__(self, program: Program, name: str) -> None:
         self.given = program
-        self.name = identifier(name, self.language.words, ascii=self.ascii)
+        self.name = identifier(name, self.language.words, ascii=self.language.ascii)
         self.lines: list[str] = []
         self.views: dict[Value, View] = {}
         self.in_place: dict[Value, Value] = {}
@@ -93,7 +73,7 @@ class Script:
         """The variables of the loops over time around what is being written."""
         self.terms: dict[Value, str] = {}
         self.now: Instruction
-        """The instruction that is being written, where a program has it as a whole."""
+        """The instruction that is being written."""
 
     # ----------------------------------------------------------------------------------------------- of the language
 
@@ -105,33 +85,8 @@ class Script:
         """Another array, with a name like that of ``like``; ``start``: the number to fill it with, if any."""
         raise NotImplementedError
 
-    def comment(self, text: str) -> str:
-        """A line that is a comment."""
-        raise NotImplementedError
-
-    def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
-        """The line that declares a variable, or a constant."""
-        raise NotImplementedError
-
     def refused(self, condition: str, said: str) -> str:
         """The line that ends the run with an error where a condition holds."""
-        raise NotImplementedError
-
-    def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
-        """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if
-        known."""
-        raise NotImplementedError
-
-    def rounded(self, text: str, dtype: Any) -> str:
-        """The result of arithmetic as a number of ``dtype``."""
-        raise NotImplementedError
-
-    def cast(self, name: str, value: Value, dtype: Any) -> str:
-        """The variable ``name``, an entry of ``value``, as a number of ``dtype``."""
-        raise NotImplementedError
-
-    def fill(self, view: View, text: str) -> None:
-        """Fill an array with the number ``text``."""
         raise NotImplementedError
 
     def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
@@ -146,25 +101,13 @@ class Script:
         """The lines that put into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""
         raise NotImplementedError
 
-    def start_of(self, op: str, dtype: Any) -> str:
-        """The result of a reduction of no elements."""
-        return self.language.reductions[op][1]
-
     def draw(self, instruction: Instruction) -> None:
         """Random numbers, by the generator that NumPy would draw from."""
         raise self.refuse(instruction, "has no reading there: draw is not among the functions that can be written")
 
-    def lowest(self, dtype: Any) -> str:
-        """A lower bound of all elements."""
-        return self.start_of("max", dtype)
-
-    def parts(self, program: Program) -> Parts:
-        """The lines of a program."""
-        raise NotImplementedError
-
-    def within(self, name: str, parts: Parts) -> list[str]:
-        """The lines that run ``parts`` within the loop over the last of ``times``: a call, or the lines themselves."""
-        raise NotImplementedError
+    def within(self, name: str, parts: Sequence[list[str]]) -> list[str]:
+        """The lines that run ``parts`` within the loop over the last of ``times``: these, or a call of a function."""
+        return [line for part in parts for line in part]
 
     # ------------------------------------------------------------------------------------------------------- the names
 
@@ -176,24 +119,22 @@ class Script:
 
     def fresh(self, text: str) -> str:
         """An unused variable, ``text`` if it is free."""
-        name = unique(identifier(text, self.language.words, ascii=self.ascii), self.taken, self.language.words)
+        words = self.language.words
+        name = unique(identifier(text, words, ascii=self.language.ascii), self.taken, words)
         self.taken.add(name)
         return name
 
     def local(self, value: Value) -> str:
         """The variable of a value's present entry."""
-        return f"{identifier(value.name, ascii=self.ascii)}$"
+        return f"{identifier(value.name, ascii=self.language.ascii)}$"
 
     def refuse(self, instruction: Instruction, reason: str) -> TargetError:
         """The error for an instruction that has no reading."""
+        said = self.language.safe(repr(instruction))[:200]
         return TargetError(
-            f"{self.given.name} can't be written in {self.title}: {self.quoted(repr(instruction))[:200]} {reason}. "
-            "Compute it in Python, and give the function its result as an argument."
+            f"{self.given.name} can't be written in {self.language.title}: {said} {reason}. Compute it in Python, and "
+            "give the function its result as an argument."
         )
-
-    def quoted(self, text: str) -> str:
-        """``text`` made safe for a comment."""
-        return text
 
     def type_of(self, value: Value) -> str:
         """The type of the elements of ``value``, or of their array."""
@@ -203,8 +144,8 @@ class Script:
             if not value.dtype.isnative:
                 advice = {value.dtype.kind: f"Cast it to {value.dtype.newbyteorder('=')}, the machine's order of bytes"}
             raise TargetError(
-                f"{self.given.name} can't be written in {self.title}: {value.name} is {value.dtype}, of which it "
-                f"has no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
+                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, of which "
+                f"it has no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
             )
         return kind
 
@@ -212,7 +153,14 @@ class Script:
 
     def said(self, *instructions: Instruction) -> None:
         """A comment for each instruction, as the program prints it."""
-        self.lines += [self.comment(f"{i.out.name} {i.out.shape} = {algebra(i)}") for i in instructions]
+        language = self.language
+        texts = [f"{i.out.name} {i.out.shape} = {algebra(i)}" for i in instructions]
+        self.lines += [language.comment.format(language.safe(text)) for text in texts]
+
+    def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
+        """The line that declares a variable, or a constant."""
+        kind = self.language.types.get(str(numpy.dtype(dtype)))
+        return f"{self.language.declares[constant].format(kind)} {name} = {text};"
 
     def loop(self, nest: Nest, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = ()) -> None:
         """The loops of a nest; see `Nest.lines`."""
@@ -221,6 +169,11 @@ class Script:
     def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
         """The loops of a nest that writes to the array ``written`` alone, to another place each time."""
         self.loop(nest, within)
+
+    def fill(self, view: View, text: str) -> None:
+        """Fill an array with the number ``text``."""
+        nest = Nest(view.shape, [view])
+        self.loop(nest, [(len(nest.loops), f"{nest.at(0)} = {text};")])
 
     def copy(self, source: View, target: View, sign: str = "=") -> None:
         """``target = source``, which is broadcast; or ``+=``."""
@@ -241,6 +194,20 @@ class Script:
             late.append((source, target))
         return [*first, *late]
 
+    def parts(self, program: Program) -> list[list[str]]:
+        """The lines of each step of a program."""
+        before, parts = self.lines, []
+        for step in self.steps(program):
+            self.lines = []
+            self.step(step)
+            parts.append(self.lines)
+        self.lines = before
+        return parts
+
+    def steps(self, program: Program) -> list[Kernel | Instruction]:
+        """A program as kernels and single instructions."""
+        return [*knobs(program), *fuse(program)]
+
     def step(self, step: Kernel | Instruction) -> None:
         """A kernel, or a single instruction."""
         if isinstance(step, Kernel):
@@ -250,32 +217,52 @@ class Script:
 
     def instruction(self, instruction: Instruction) -> None:
         """Write an instruction that is not a kernel."""
-        op, out = instruction.op, instruction.out
-        if op in READINGS:
-            READINGS[op](self, instruction)
-        elif op in self.language.reductions:
-            self.kernel(Kernel(out.name, [instruction.args[0]], [out], [], instruction))
-        elif op in self.language.expressions:
-            self.kernel(alone(instruction))
-        elif op == "op":
-            self._whole(instruction)
-        elif op == "draw":
+        op, args, out, params = instruction.op, instruction.args, instruction.out, instruction.params
+        seen = self._seen(instruction) if is_view(instruction) else None
+        if seen is not None:
+            self.views[out] = seen
+            return
+        self.now, name = instruction, op
+        if op == "draw":
             self.draw(instruction)
+        elif op == "check_range":
+            self._check_range(instruction)
+        elif op in self.language.reductions:
+            self.kernel(Kernel(out.name, [args[0]], [out], [], instruction))
+        elif op not in READINGS and op in self.language.expressions:
+            self.kernel(alone(instruction))
         else:
-            raise self.refuse(instruction, f"has no reading there: {op} is not among the functions that can be written")
+            name, table = (params["name"], WHOLE) if op == "op" else (op, READINGS)
+            if name not in table:
+                kind = "operations" if op == "op" else "functions"
+                raise self.refuse(
+                    instruction, f"has no reading there: {name} is not among the {kind} that can be written"
+                )
+            self.said(instruction)
+            views = list(map(self.view, args))
+            arrays, options = views, params
+            if op == "op":
+                arrays, options = fill((params["inputs"], params["options"]), views)
+            elif "call" in params:
+                arrays, options = fill(params["call"], views)
+            table[name](self, self.view(out), *arrays, **options)
 
-    def _whole(self, instruction: Instruction) -> None:
-        params = instruction.params
-        name = params["name"]
-        if name not in WHOLE:
-            raise self.refuse(
-                instruction, f"has no reading there: {name} is not among the operations that can be written"
-            )
+    def _seen(self, instruction: Instruction) -> View | None:
+        """The view that an instruction is; ``None`` where its elements have to be computed."""
+        op, x, params = instruction.op, self.view(instruction.args[0]), instruction.params
+        if op == "permute_dims":
+            return x.permuted(params["axes"])
+        if op == "getitem":
+            return x[params["index"]]
+        return x.reshaped(instruction.out.shape) if op == "reshape" else None
+
+    def _check_range(self, instruction: Instruction) -> None:
+        (value,), stop = instruction.args, instruction.params["stop"]
         self.said(instruction)
-        views = list(map(self.view, instruction.args))
-        arrays = fill(params["inputs"], views)
-        self.now = instruction
-        WHOLE[name](self, self.view(instruction.out), *arrays, **fill(params["options"], views[params["count"] :]))
+        nest = Nest(value.shape, [self.view(value)])
+        said = f"{value.name} must hold whole numbers from 0 to {stop - 1}."
+        line = self.refused(f"!({nest.at(0)} >= 0 && {nest.at(0)} < {stop})", said)
+        self.loop(nest, [(len(nest.loops), line)])
 
     def kernel(self, kernel: Kernel) -> None:
         """Instructions entry by entry in one nest of loops, with the reduction of their result and what follows."""
@@ -318,12 +305,19 @@ class Script:
             return
         element = self.term(reduction.args[0], reduction.args[0].dtype)
         after = []
-        name, text = self.local(reduction.out), self.rounded("acc", reduction.out.dtype)
+        name, text = self.local(reduction.out), self.language.rounded("acc", reduction.out.dtype)
         for i in kernel.behind:
             after.append((outer, self.declared(name, text, i.args[0].dtype, constant=True)))
             name, text = self.local(i.out), self.expression(i)
         after.append((outer, f"{nest.at(len(inputs))} = {text};"))
         self.reduction(nest, reduction, element, within, after)
+
+    def start_of(self, op: str, dtype: Any) -> str:
+        """The result of a reduction of no elements; of integers' extremes, the other extreme."""
+        if op in ("max", "min") and dtype.kind in "iub":
+            bounds = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
+            return self.language.literal(bounds[op == "min"], dtype)
+        return self.language.reductions[op][1]
 
     def nest(self, shape: Any, views: Sequence[View], axes: Sequence[int]) -> Nest:
         """The loops of a kernel, those over ``axes`` within the others."""
@@ -348,7 +342,10 @@ class Script:
         """An argument, as a number of ``dtype``."""
         if value.kind == "constant" and not value.shape:
             return self.language.literal(value.data.item(), dtype)
-        return self.cast(self.terms.get(value) or self.local(value), value, dtype)
+        if str(dtype) not in self.language.types:
+            said = f"can't be written in {self.language.title}: {value.name} is computed with as {dtype}."
+            raise TargetError(f"{self.given.name} {said}")
+        return self.language.cast(self.terms.get(value) or self.local(value), value.dtype, dtype)
 
     def expression(self, instruction: Instruction) -> str:
         """An elementwise instruction in the language."""
@@ -358,8 +355,8 @@ class Script:
         if op == "where" and args[0].dtype.kind != "b":
             terms[0] = f"{terms[0]} != 0"
         if op in TRUTHS:
-            return self.computed(op, terms, numpy.dtype(bool))
-        return self.computed(op, terms, instruction.out.dtype, exponent)
+            return self.language.computed(op, terms, numpy.dtype(bool), None)
+        return self.language.computed(op, terms, instruction.out.dtype, exponent)
 
     def _reads_once(self, instruction: Instruction, value: Value) -> bool:
         """Whether the expression of an instruction names an argument at most once."""
@@ -376,4 +373,4 @@ def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
     return out
 
 
-__all__ = ["INT", "PASSES", "READINGS", "WHOLE", "Parts", "Script", "reading", "reduced", "whole"]
+__all__ = ["INT", "PASSES", "READINGS", "WHOLE", "Script", "reading", "reduced", "whole"]

@@ -11,7 +11,7 @@ from autograd.compiler.targets.nests import Nest, View
 def _each(script: Script, out: View, x: View, template: str) -> None:
     """``template`` of each element of ``x``."""
     nest = Nest(out.shape, [x, out])
-    text = script.rounded(template.format(nest.at(0)), script.now.out.dtype)
+    text = script.language.rounded(template.format(nest.at(0)), script.now.out.dtype)
     script.loop(nest, [(len(nest.loops), f"{nest.at(1)} = {text};")])
 
 

@@ -51,9 +51,7 @@ class Windows:
     @property
     def are_apart(self) -> bool:
         """Whether windows do not overlap."""
-        return all(
-            step >= (n - 1) * d + 1 for n, step, d in zip(self.size, self.stride, self.dilation, strict=True)
-        )
+        return all(step >= (n - 1) * d + 1 for n, step, d in zip(self.size, self.stride, self.dilation, strict=True))
 
     @property
     def is_framed(self) -> bool:
@@ -198,7 +196,7 @@ def _pool(
 ) -> None:
     windows = Windows(x.shape[2:], size, stride, padding, dilation)
     op, dtype = script.now.params["name"].removesuffix("_pool"), script.now.out.dtype
-    seen = windows.seen(framed(script, x, windows, script.lowest(dtype) if op == "max" else "0"))
+    seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype) if op == "max" else "0"))
     _pooled(script, seen, out, op, _taps(seen))
 
 
@@ -260,7 +258,7 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
     what ``target`` has there. The padding is never chosen.
     """
     dtype = script.now.args[1].dtype
-    lowest = script.lowest(dtype)
+    lowest = script.start_of("max", dtype)
     seen, around = windows.seen(framed(script, x, windows, lowest, dtype)), windows.seen(target)
     single, others = _by_tap(seen), _by_tap(around)
     if single:

@@ -19,8 +19,8 @@ from autograd.compiler.ir.primitives import Slot, infer
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.targets import language, nests
 from autograd.compiler.targets.javascript import PART
-from autograd.compiler.targets.javascript.script import Parts, Script, text_of
-from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.compiler.targets.javascript.script import Script
+from autograd.compiler.targets.language import JAVASCRIPT, safe_javascript
 from autograd.compiler.trace import Trace, is_array
 from autograd.errors import TargetError, TraceError
 from autograd.testing.inputs.sampling import Case as Call
@@ -361,7 +361,7 @@ def test_values_keep_their_names_and_variables_are_javascripts(tmp_path):
 
 
 def test_nothing_in_a_text_ends_a_script():
-    assert text_of("a</script>\n<!-- b\u2028c < d") == "a< /script> < !-- b c < d"
+    assert safe_javascript("a</script>\n<!-- b\u2028c < d") == "a< /script> < !-- b c < d"
     for every in (True, False):
         text = descent()[0].javascript("a</script>", every=every)
         assert text.startswith("function a_script(memory) {")
@@ -533,24 +533,22 @@ def _off_by_one(shape: Any) -> Any:
     return tuple(s + (axis == 0 and len(shape) > 1) for axis, s in enumerate(contiguous(shape)))
 
 
-def _losing(parts: Parts, lines: list[str]) -> None:
-    take(parts, lines)
-    if len(parts.found) == 2:
-        parts.found[1] = []
+def _losing(script: Script, name: str, parts: list[list[str]]) -> list[str]:
+    return called(script, name, parts[:1])
 
 
 def _uncounted(script: Script) -> str:
     return re.sub(r"if \(\$p0 < 0\).*", "", text(script))
 
 
-contiguous, take, text = nests.contiguous, Parts.take, Script.text
+contiguous, called, text = nests.contiguous, Script.called, Script.text
 MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "the operands of subtract are swapped": (JAVASCRIPT.expressions, "subtract", "{1} - {0}"),
     "float32 is not rounded": (language.ROUNDED, "float32", "{}"),
     "a sum begins at 1": (JAVASCRIPT.reductions, "sum", ("{a} + {b}", "1")),
     "a stride is off by one": (nests, "contiguous", _off_by_one),
-    "the cut loses lines": (Parts, "take", _losing),
-    "states are not updated": (Script, "_commits", lambda script, program: Parts()),
+    "the cut loses lines": (Script, "called", _losing),
+    "states are not updated": (Script, "commits", lambda script, program: []),
     "an index from the end is not counted from there": (Script, "text", _uncounted),
 }
 """Faults: in which table or module, under which name, and the wrong row or function."""
