@@ -241,9 +241,7 @@ def numbers(cupy: Any, *shape: int, dtype: str = "float32") -> Any:
 
 def only_products(cupy: Any, net: Net) -> Step:
     """A step's matrix products and nothing else."""
-    pairs = [
-        (numbers(cupy, m, k, dtype=net.dtype), numbers(cupy, k, n, dtype=net.dtype)) for m, k, n in products(net)
-    ]
+    pairs = [(numbers(cupy, m, k, dtype=net.dtype), numbers(cupy, k, n, dtype=net.dtype)) for m, k, n in products(net)]
 
     def step() -> None:
         for x, y in pairs:

@@ -51,9 +51,7 @@ GOALS = {
     "jit": {"A": 0.25, "C": 0.27, "D": 0.70, "B": 0.86, "E": 0.93, "T": 0.5, "L": 0.5, "M": 0.5, "H": 0.5},
     "scan": {"A": 0.25, "C": 0.27, "D": 0.74, "B": 0.88, "E": 0.93},
     "floor": {"A": 2.0, "C": 2.0, "D": 1.1, "B": 1.2, "E": 1.12},
-    "PyTorch": {
-        "A": 0.05, "C": 0.06, "D": 0.30, "B": 0.45, "E": 0.50, "CNN: 16, 32": 0.6, "LSTM": 0.8,
-    },
+    "PyTorch": {"A": 0.05, "C": 0.06, "D": 0.30, "B": 0.45, "E": 0.50, "CNN: 16, 32": 0.6, "LSTM": 0.8},
 }
 """The largest ratio of a step in C to the contestant's; to `lax.scan` and the floor, that of many steps in a call."""
 
@@ -189,9 +187,7 @@ def _number(loss: Any) -> Any:
     return loss.detach().numpy() if hasattr(loss, "detach") else loss
 
 
-def microseconds(
-    runs: dict[str, Run], rounds: int, clock: Callable[[], float], rest: float = 0.0
-) -> dict[str, float]:
+def microseconds(runs: dict[str, Run], rounds: int, clock: Callable[[], float], rest: float = 0.0) -> dict[str, float]:
     """Microseconds of a step of each, measured in turns; ``rest`` seconds and one run lie before each turn."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     repeats = {}

@@ -145,8 +145,7 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    """`numpy.where`. Scalars are chosen in Python, five times as fast; many elements by bits, twenty times as fast.
-    """
+    """`numpy.where`. Scalars are chosen in Python, five times as fast; many elements by bits, twenty times as fast."""
     if type(condition) is numpy.ndarray and condition.size >= MANY and condition.dtype.char == "?":
         chosen = _chosen(condition, x, y)
         if chosen is not None:
@@ -256,7 +255,6 @@ vars(NUMPY).update(
         lambda x, shape, copy=None: x.reshape(shape) if copy is None else numpy.reshape(x, shape, copy=copy)
     ),
     **{
-        name: _scalar(getattr(numpy, name))
-        for name in ("clip", "zeros_like", "ones_like", "full_like", "broadcast_to")
+        name: _scalar(getattr(numpy, name)) for name in ("clip", "zeros_like", "ones_like", "full_like", "broadcast_to")
     },
 )

@@ -154,8 +154,10 @@ class Compiled(Generic[P, R]):
                 continue
             differ = [i for i, (part, other) in enumerate(zip(parts, form, strict=True)) if part != other]
             free = {plain.index(i) for i in differ if i in plain} - self._fixed
-            if free and len(free) == len(differ) and all(
-                len(parts[i]) == len(form[i]) == 2 and parts[i][0] is form[i][0] in KINDS for i in differ
+            if (
+                free
+                and len(free) == len(differ)
+                and all(len(parts[i]) == len(form[i]) == 2 and parts[i][0] is form[i][0] in KINDS for i in differ)
             ):
                 self._free |= free
                 return True

@@ -158,9 +158,7 @@ class Steps:
         """The results of some steps, in one call of C; ``None`` where something was changed outside."""
         first, returned = self.done % len(self.rows), len(native.trace.result.values)
         rows = self.rows[first : first + count]
-        values = {
-            (id(mapping), key): values[self.done : self.done + count] for mapping, key, values in self.schedule
-        }
+        values = {(id(mapping), key): values[self.done : self.done + count] for mapping, key, values in self.schedule}
         with self.step.lock:
             if not native.is_settled():
                 return None

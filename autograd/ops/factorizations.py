@@ -298,8 +298,7 @@ eigvalsh.vjp(x=_eigvalsh_by_x)
 
 
 def _rounding(xp: Any, values: Any) -> Any:
-    """The difference up to which two eigenvalues or singular values count as equal: a few times their rounding error.
-    """
+    """The difference up to which eigenvalues or singular values count as equal: a few times their rounding error."""
     return 10 * backends.epsilon(values.dtype) * xp.sum(xp.abs(values), axis=-1, keepdims=True)
 
 
@@ -466,5 +465,3 @@ def _qr_by_x(xp: Any, g: Any, out: Any, x_shape: Any) -> Any:
 
 
 qr_factors.vjp(x=_qr_by_x)
-
-

@@ -224,5 +224,3 @@ def argsort(xp, x, *, axis=-1, descending=False, stable=True):
         return xp.argsort(x, axis=axis, stable=True)
     order = xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True)
     return x.shape[axis] - 1 - xp.flip(order, axis=axis)
-
-

@@ -229,5 +229,3 @@ def _contract_by_arrays(xp: Any, g: Any, arrays: Any, arrays_shape: Any, subscri
 
 
 contract.vjp(arrays=_contract_by_arrays)
-
-

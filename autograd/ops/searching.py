@@ -65,5 +65,3 @@ def unique_parts(xp, x, *, part):
     if part not in ("indices", "inverse_indices", "counts"):
         raise DomainError(f"unique_parts: part is {part!r}; choose 'indices', 'inverse_indices' or 'counts'.")
     return getattr(xp.unique_all(x), part)
-
-

@@ -13,8 +13,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 
 
 def as_python(value: Any) -> Any:
-    """A parameter as a Python integer or a list of integers; it may be given as a NumPy number, an array or a Tensor.
-    """
+    """A parameter as a Python integer or a list of them; it may be given as a NumPy number, an array or a Tensor."""
     given = value.tolist() if hasattr(value, "tolist") else value
     if not _whole(given):
         raise DTypeError(f"{given!r} is given where whole numbers, or lists of them, are taken.")

@@ -156,4 +156,3 @@ class Emitter(Writer):
         args, out = [self.of(arg) for arg in instruction.args], self.of(instruction.out)
         name = self.bind(f"{out}_by", by_definition(instruction, self.program.name))
         self.line(f"{out} = {name}({', '.join(args)})", instruction.out.shape, algebra(instruction))
-

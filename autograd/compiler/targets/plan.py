@@ -554,4 +554,3 @@ class Plan:
                     yield piece_of(self.arrays[out], **piece)
         else:
             yield self.arrays[out]
-

@@ -323,8 +323,7 @@ class Tracer:
         if op == "reshape":
             return self.emit(op, (new,), {"shape": value.shape}).value
         raise refusal(
-            f"writes to a view made by {op} while the function is traced: write to the array itself, "
-            "or to a copy."
+            f"writes to a view made by {op} while the function is traced: write to the array itself, or to a copy."
         )
 
     def reshaped(self, x: Traced, shape: Shape, copy: bool | None) -> Traced:
@@ -706,9 +705,7 @@ class Tracer:
         parts = guard.value if whole else (guard.value,)
         if not any(type(part) in (Number, Traced) for part in parts):
             return guard
-        plain = [
-            part.value if type(part) is Number else self.arrays.get(id(part), (None, part))[1] for part in parts
-        ]
+        plain = [part.value if type(part) is Number else self.arrays.get(id(part), (None, part))[1] for part in parts]
         freed = [
             Varies(type(value)) if type(part) is Number and not part.places & self.asked else value
             for part, value in zip(parts, plain, strict=True)

@@ -38,9 +38,7 @@ def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -
     if x is None or isinstance(x, str | bytes | dict | set):
         raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({type(x).__name__}).")
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
-        raise DTypeError(
-            f"{op.name} was given {of_type(x)} of Tensors: make one Tensor of them with autograd.stack."
-        )
+        raise DTypeError(f"{op.name} was given {of_type(x)} of Tensors: make one Tensor of them with autograd.stack.")
     try:
         return backends.asarray(x)
     except AutogradError as error:

@@ -150,7 +150,7 @@ CLASSES = (
 HELD = (
     "{p}.data.reshape(-1)", "{p}.detach().data.reshape(-1)", "{p}.data", "{p}.data.T", "{p}.detach().data[:1]",
     "{p}.data.ravel()",
-)
+)  # fmt: skip
 """Arrays of a parameter that are kept over the calls, and written to between them."""
 
 SEEN = (

@@ -20,10 +20,14 @@ def test_numbers_are_written_as_the_library_writes_them():
     drawn = (random.normal(size=400) * 10.0 ** random.integers(-12, 8, 400)).tolist()
     values = [0.0, 1.0, -3.0, 9999.0, 10000.0, 12345.6, 9999.6, 0.001, -0.00099999, 0.1, 5e-324, *drawn]
     pages = Path(viz.__file__).parent / "pages/assets"
-    script = (pages / "common.js").read_text("utf-8") + (pages / "numbers.js").read_text("utf-8") + (
-        "const given = JSON.parse(require('fs').readFileSync(0));"
-        "console.log(JSON.stringify([given.map(scalar), given.map(x => rms(Math.abs(x))),"
-        "[NaN, Infinity, -Infinity, 0.5, 1e-7, 2.5e-7, 120].map(short), ticks(-2, 5, 6), factor(-0.5)]))"
+    script = (
+        (pages / "common.js").read_text("utf-8")
+        + (pages / "numbers.js").read_text("utf-8")
+        + (
+            "const given = JSON.parse(require('fs').readFileSync(0));"
+            "console.log(JSON.stringify([given.map(scalar), given.map(x => rms(Math.abs(x))),"
+            "[NaN, Infinity, -Infinity, 0.5, 1e-7, 2.5e-7, 120].map(short), ticks(-2, 5, 6), factor(-0.5)]))"
+        )
     )
     run = subprocess.run([NODE, "-e", script], input=json.dumps(values).encode(), capture_output=True, check=True)
     scalars, sizes, short, ticks, factor = json.loads(run.stdout)
