@@ -83,7 +83,8 @@ def fmod(x: Any, y: Any) -> Tensor:
 
 @array_function
 def fmax(x: Any, y: Any) -> Tensor:
-    """Elementwise maximum that ignores NaN where the other value is a number.
+    """Elementwise maximum that ignores NaN where the other value is a number. Equal values share the gradient, as in
+    `maximum` (PyTorch gives it to ``x``).
 
     >>> import autograd as ag
     >>> ag.fmax(ag.Tensor([1.0, ag.nan]), 0.0)
@@ -94,7 +95,8 @@ def fmax(x: Any, y: Any) -> Tensor:
 
 @array_function
 def fmin(x: Any, y: Any) -> Tensor:
-    """Elementwise minimum that ignores NaN where the other value is a number.
+    """Elementwise minimum that ignores NaN where the other value is a number. Equal values share the gradient, as in
+    `minimum` (PyTorch gives it to ``x``).
 
     >>> import autograd as ag
     >>> ag.fmin(ag.Tensor([1.0, ag.nan]), 2.0)

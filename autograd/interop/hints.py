@@ -22,6 +22,11 @@ TENSOR = {
     "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)", "dim": "ndim",
     "topk": "autograd.sort(x, descending=True)[..., :k], and autograd.argsort for the places",
 }  # fmt: skip
+NETWORK_FUNCTIONS = {
+    "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
+    "l1_loss": "autograd.mean(autograd.abs(x - y))",
+    "nll_loss": "cross_entropy, of logits", "silu": "x * autograd.sigmoid(x)", "swish": "x * autograd.sigmoid(x)",
+}  # fmt: skip
 FUNCTIONS = {
     "tensor": "Tensor", "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean",
     "bmm": "matmul", "cat": "concat", "from_numpy": "asarray",
@@ -36,7 +41,9 @@ FUNCTIONS = {
     "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
     "hstack": "concat(…, axis=1)", "FloatTensor": 'Tensor(…, dtype="float32")', "inference_mode": "no_grad",
     "jit": "compile", "load": "nn.load", "save": "nn.save", "nn": "the package nn beside autograd: import nn",
+    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "mse_loss": "squared_error",
     "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the places",
+    **NETWORK_FUNCTIONS,
 }  # fmt: skip
 NETWORKS = {
     "BCELoss": "BCEWithLogitsLoss, of the values before the sigmoid",
@@ -47,11 +54,6 @@ NETWORKS = {
     "SiLU": "x * autograd.sigmoid(x)", "Swish": "x * autograd.sigmoid(x)", "no_grad": "autograd.no_grad",
     "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
     "utils": "optim.clip_grad_norm_, or save and load",
-}  # fmt: skip
-NETWORK_FUNCTIONS = {
-    "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
-    "l1_loss": "autograd.mean(autograd.abs(x - y))",
-    "nll_loss": "cross_entropy, of logits", "silu": "x * autograd.sigmoid(x)", "swish": "x * autograd.sigmoid(x)",
 }  # fmt: skip
 
 DATA = {

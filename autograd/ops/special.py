@@ -58,7 +58,7 @@ exp2.vjp(x=lambda g, out: g * (math.log(2) * out))
 
 @op("x ln y", text="xlogy({x}, {y})", tex=r"{x} \ln {y}", broadcasts=True)
 def xlogy(xp, x, y):
-    """Elementwise ``x * log(y)``, 0 where ``x`` is 0, unless ``y`` is NaN; its gradients there are 0.
+    """Elementwise ``x * log(y)``. Where ``x`` is 0 and ``y`` is not positive it is 0, and so are its derivatives.
 
     >>> import autograd as ag
     >>> ag.xlogy(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 1.0]))
@@ -66,13 +66,20 @@ def xlogy(xp, x, y):
     """
     if not hasattr(y, "dtype"):
         y = xp.asarray(y, dtype=x.dtype)
-    return x * xp.log(xp.where((x == 0) & (y == y), 1.0, y))
+    return x * xp.log(xp.where((x == 0) & ((y <= 0) | (y == math.inf)), 1.0, y))
 
 
-xlogy.vjp(
-    x=lambda xp, g, x, y: xp.where(x == 0, 0.0, g * xp.log(xp.where(x == 0, 1.0, y))),
-    y=lambda xp, g, x, y: xp.where(x == 0, 0.0, g * x / xp.where(x == 0, 1.0, y)),
-)
+def _xlogy_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
+    edge = (x == 0) & (y <= 0)
+    return xp.where(edge, 0.0, xp.multiply_no_nan(xp.log(xp.where(edge, 1.0, y)), g))
+
+
+def _xlogy_by_y(xp: Any, g: Any, x: Any, y: Any) -> Any:
+    edge = (x == 0) & (y <= 0)
+    return xp.where(edge, 0.0, xp.multiply_no_nan(x / xp.where(edge, 1.0, y), g))
+
+
+xlogy.vjp(x=_xlogy_by_x, y=_xlogy_by_y)
 
 
 @op("erfc", tex=r"\operatorname{{erfc}}({x})")

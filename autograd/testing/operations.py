@@ -445,7 +445,7 @@ TABLE: dict[str, Row] = {
     ),
     "sinc": Row(np.sinc, torch="sinc"),
     "exp2": Row(np.exp2, torch="exp2"),
-    "xlogy": Row(lambda x, y: x * np.log(y), {"x": NONZERO, "y": POSITIVE}, torch="xlogy"),
+    "xlogy": Row(lambda x, y: x * np.log(y), {"y": POSITIVE}, torch="xlogy"),
     "erfc": Row(np.vectorize(math.erfc, otypes=[np.float64]), torch="erfc"),
     "erfinv": Row(lambda x: scipy_special().erfinv(x), {"x": INSIDE}, torch="erfinv"),
     "lgamma": Row(np.vectorize(math.lgamma, otypes=[np.float64]), {"x": POSITIVE}, torch="lgamma"),
