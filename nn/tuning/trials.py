@@ -38,7 +38,8 @@ from nn.saving import load, save
 from nn.training import History, evaluate, fit
 from nn.tuning.spaces import check_space, chosen
 
-POLL = 0.2  # seconds between two looks at the storage while workers run, and between two attempts to open one
+POLL = 0.2  # seconds between two looks at the storage while others work, and between two attempts to open one
+PATIENCE = 10.0  # seconds without news of the trials of others, if none took longer, after which they are not awaited
 ATTEMPTS = 10  # to make the tables of a database
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
 SURPLUS = "surplus"  # the attribute of a trial that does not count: after the last, interrupted, or its process killed
@@ -311,6 +312,8 @@ def search(
                 _work(job, callback)
             else:
                 _work_together(job, jobs, study, callback)
+            if finalists:
+                _await_others(optuna, study)
         except KeyboardInterrupt:
             interrupted = True
         tried = [_trial(t) for t in _trials(study)]
@@ -579,6 +582,21 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
                 process.join()
     if all(process.exitcode for process in processes):
         raise DomainError(f"all {jobs} processes of the search failed: run it with jobs=1 to see why.")
+
+
+def _await_others(optuna: Any, study: Any) -> None:
+    """Wait for the trials of other processes, as long as their epochs come within the time of the longest trial."""
+    seen, since = None, time.time()
+    while True:
+        _give_up_killed(optuna, study)
+        trials = _trials(study)
+        state = [(t.number, t.state, len(t.intermediate_values)) for t in trials]
+        if state != seen:
+            seen, since = state, time.time()
+        patience = max([PATIENCE, *(t.user_attrs.get("seconds", 0.0) for t in trials)])
+        if all(t.state.is_finished() for t in trials) or time.time() - since > patience:
+            return
+        time.sleep(POLL)
 
 
 def _worker(job: _Job) -> None:

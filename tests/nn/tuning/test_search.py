@@ -173,6 +173,28 @@ def test_running_trials_that_may_live_count(tmp_path, owner):
     assert states == ["complete", "running", "complete"]
 
 
+def test_the_finals_wait_for_the_trials_of_others(tmp_path, monkeypatch):
+    """One that ends while it is awaited, and one of another machine, of which nothing is heard."""
+    storage, sleep = tmp_path / "s.journal", time.sleep
+    study = found(trials=1, storage=storage, finalists=0).study
+    other, lost = study.ask(), study.ask()
+    other.set_user_attr("choice", json.dumps({"hidden": [5], "lr": 0.05}))
+    other.report(0.5, 1)
+
+    def ends(seconds):
+        if study.trials[other.number].state == optuna.trial.TrialState.RUNNING:
+            study.tell(other, 1.0)
+        sleep(seconds)
+
+    module = sys.modules[nn.search.__module__]
+    monkeypatch.setattr(module, "PATIENCE", 1.0)
+    monkeypatch.setattr(module.time, "sleep", ends)
+    result = found(trials=4, storage=storage, finalists=1, seeds=1)
+    assert [t.state for t in result.trials] == ["complete", "complete", "running", "complete"]
+    assert result.trials[lost.number].accuracy is None
+    assert {f.trial.state for f in result.finalists} == {"complete"}
+
+
 def test_processes_may_make_the_tables_of_a_database_together(tmp_path, monkeypatch):
     exc = pytest.importorskip("sqlalchemy.exc")
     make, calls = optuna.storages.get_storage, []
