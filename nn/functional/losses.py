@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor, asarray, astype, where
+from autograd import Tensor, asarray, astype, ones_like, take, where
 from autograd import cross_entropy as cross_entropy_op
 from autograd import one_hot as one_hot_op
 from autograd import squared_error as squared_error_op
+from autograd import sum as sum_of
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.common.validation import whole
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -30,6 +32,25 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
             "out the last nn.Softmax(), or build nn.MLP without output='softmax'."
         )
     return cross_entropy_op(logits, target, reduction=reduction)
+
+
+def negative_log_likelihood(log_prob: Any, labels: Any) -> Tensor:
+    """Minus the log-probability ``(…, classes)`` of each label ``(…)``; refuses labels that are not classes."""
+    return -sum_of(where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0), axis=-1)
+
+
+def of_labels(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
+    """The ``losses`` of labels, weighted by class, and 0 for the label ``ignored``; their sum or weighted mean."""
+    kept = None if ignored is None else labels != ignored
+    counted = labels if kept is None else where(kept, labels, 0)
+    found = losses(counted)
+    shares = ones_like(found) if weight is None else take(weight, counted, axis=0)
+    if kept is not None:
+        found, shares = where(kept, found, 0), where(kept, shares, 0)
+    found = found if weight is None else found * shares
+    if reduction == "none":
+        return found
+    return sum_of(found) if reduction == "sum" else sum_of(found) / sum_of(shares)
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:

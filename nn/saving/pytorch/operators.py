@@ -14,6 +14,7 @@ from autograd.errors import DomainError
 from nn import functional as F
 from nn.functional import recurrence, spatial
 from nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
+from nn.functional.losses import negative_log_likelihood, of_labels
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments that say where and how, not what."""
@@ -289,23 +290,29 @@ def attention(
     return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, rest.get("scale"))
 
 
+def classes_last(x: Tensor) -> Tensor:
+    """Scores (batch, classes, ...) as (batch, ..., classes)."""
+    return ag.moveaxis(x, 1, -1) if x.ndim > 2 else x
+
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
 def cross_entropy(
-    x: Any, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100, smoothing: float = 0
+    x: Tensor, target: Tensor, weight: Any = None, reduction: int = 1, ignore: int = -100, smoothing: float = 0
 ) -> Any:
-    if weight is not None or smoothing or reduction != 1:
-        raise DomainError("cross_entropy_loss is converted with mean reduction, without weights and label smoothing.")
-    if ignore != -100:  # PyTorch's default, which cross_entropy refuses where a label is -100
-        return negative_log_likelihood(ag.log_softmax(x, axis=1), target, ignore=ignore)
-    return F.cross_entropy(x, target)
+    of_probabilities = target.shape == x.shape
+    if smoothing or (weight is not None and of_probabilities):
+        raise DomainError("cross_entropy_loss is converted without label smoothing, and with weights for labels only.")
+    if of_probabilities:
+        return F.cross_entropy(classes_last(x), classes_last(target), REDUCTIONS[reduction])
+    losses = partial(F.cross_entropy, classes_last(x), reduction="none")
+    return of_labels(losses, target, weight, ignore, REDUCTIONS[reduction])
 
 
-def negative_log_likelihood(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
-    if weight is not None or x.ndim != 2 or target.ndim != 1:
-        raise DomainError("this loss is converted for (batch, classes) and integer labels, without weights.")
-    kept = target != ignore
-    chosen = F.one_hot(ag.where(kept, target, 0), x.shape[1], dtype="bool")  # refuses labels that are not classes
-    losses = ag.where(kept, -ag.sum(ag.where(chosen, x, 0), axis=1), 0)
-    return (losses, ag.sum(losses) / ag.sum(kept.astype(x.dtype)), ag.sum(losses))[reduction]
+def nll_loss(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
+    losses = partial(negative_log_likelihood, classes_last(x))
+    return of_labels(losses, target, weight, ignore, REDUCTIONS[reduction])
 
 
 SAME = {
@@ -408,8 +415,8 @@ ROWS: dict[str, Row] = {
     "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
-    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, ("none", "mean", "sum")[reduction]),
-    "nll_loss": negative_log_likelihood,
+    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, REDUCTIONS[reduction]),
+    **dict.fromkeys(("nll_loss", "nll_loss2d"), nll_loss),
     # shapes
     "view": view,
     "_unsafe_view": view,

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import autograd as ag
 from autograd.errors import DomainError
-from nn.saving.onnx.table import cast, number, operator
+from nn.functional.losses import negative_log_likelihood, of_labels
+from nn.saving.onnx.table import number, operator
+
+
+def _loss(losses: Callable[[Any], Any], labels: Any, weight: Any, ignore_index: int | None, reduction: str) -> Any:
+    if reduction not in ("mean", "sum", "none"):
+        raise DomainError(f"reduction is mean, sum or none, not {reduction!r}")
+    return of_labels(losses, labels, weight, ignore_index, reduction)
 
 
 @operator("NegativeLogLikelihoodLoss")
-def negative_log_likelihood(
+def nll_loss(
     log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
 ) -> Any:
     """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
-    if reduction not in ("mean", "sum", "none"):
-        raise DomainError(f"reduction is mean, sum or none, not {reduction!r}")
-    counted = None
-    if ignore_index is not None:
-        counted = ag.not_equal(target, ignore_index)
-        target = ag.where(counted, target, 0)
-    labels = ag.expand_dims(cast(target, "int64"), axis=1)
-    losses = ag.negative(ag.squeeze(ag.take_along_axis(log_prob, labels, axis=1), axis=1))
-    weights = None if weight is None else ag.take(weight, cast(target, "int64"), axis=0)
-    if counted is not None:
-        kept = cast(counted, log_prob.dtype)
-        weights = kept if weights is None else ag.multiply(weights, kept)
-    if weights is not None:
-        losses = ag.multiply(losses, weights)
-    if reduction == "none":
-        return losses
-    if reduction == "sum":
-        return ag.sum(losses)
-    return ag.mean(losses) if weights is None else ag.divide(ag.sum(losses), ag.sum(weights))
+    losses = partial(negative_log_likelihood, ag.moveaxis(log_prob, 1, -1))
+    return _loss(losses, target, weight, ignore_index, reduction)
 
 
 @operator("SoftmaxCrossEntropyLoss")
@@ -41,9 +33,9 @@ def softmax_cross_entropy(
     outputs: int = 1,
 ) -> Any:  # fmt: skip
     """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
-    log_prob = ag.log_softmax(scores, axis=1)
-    loss = negative_log_likelihood(log_prob, labels, weights, ignore_index=ignore_index, reduction=reduction)
-    return loss if outputs < 2 else (loss, log_prob)
+    losses = partial(ag.cross_entropy, ag.moveaxis(scores, 1, -1), reduction="none")
+    loss = _loss(losses, labels, weights, ignore_index, reduction)
+    return loss if outputs < 2 else (loss, ag.log_softmax(scores, axis=1))
 
 
 # ------------------------------------------------------------------------------------------------------------ updates

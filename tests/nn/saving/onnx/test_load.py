@@ -257,6 +257,17 @@ def test_an_import_runs_on_a_gpu(name, tmp_path, monkeypatch):
         del backends.PLACES[key]
 
 
+@pytest.mark.parametrize("operator", ["NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"])
+@pytest.mark.parametrize("label", [-1, 4])
+def test_labels_that_are_no_classes_are_refused(operator, label, tmp_path):
+    node = helper.make_node(operator, ["x", "labels"], ["y"], ignore_index=-100)
+    inputs = [value("x", (2, 4)), value("labels", (2,), INT64)]
+    loss = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", ())]))
+    assert loss(X, np.array([-100, 3])).data == loss(X[1:].repeat(2, axis=0), np.array([3, 3])).data
+    with pytest.raises(DomainError, match=r"labels? .*4 classes"):
+        loss(X, np.array([0, label]))
+
+
 def test_several_outputs_are_a_tuple_and_unused_nodes_are_dropped(tmp_path):
     nodes = [
         helper.make_node("Split", ["x"], ["a", "b"], axis=0, num_outputs=2),

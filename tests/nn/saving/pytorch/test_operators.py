@@ -11,7 +11,7 @@ from nn.saving.pytorch.operators import ROWS, STATEFUL
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-# x, y: (3, 4); p: x² + .5; z: (2, 4, 6, 6); w: (6, 4, 3, 3); i, j: integers
+# x, y: (3, 4); p: x² + .5; z: (2, 4, 6, 6); w: (6, 4, 3, 3); i, j: integers; k: labels of z
 # ruff: noqa: E501
 GROUPS = {
     "functions": """
@@ -60,6 +60,9 @@ GROUPS = {
         F.cross_entropy(x,i[:3]) F.mse_loss(x,y) F.mse_loss(x,y,reduction="sum") F.nll_loss(x.log_softmax(1),i[:3])
         F.cross_entropy(x,i[:3],ignore_index=1) F.nll_loss(x.log_softmax(1),i[:3],ignore_index=2)
         F.nll_loss(x.log_softmax(1),i[:3],reduction="sum",ignore_index=0) F.nll_loss(x.log_softmax(1),i-i-100,reduction="none")
+        F.cross_entropy(x,i-101*(i==1)) F.cross_entropy(x,i-102*(i>1),p[0].detach()) F.cross_entropy(x,p/9) F.cross_entropy(x[:1],i[2:])
+        F.cross_entropy(x,i,p[0].detach(),reduction="none",ignore_index=0) F.nll_loss(z,k,reduction="sum") F.nll_loss(x,i,p[0].detach())
+        F.cross_entropy(z,k) F.cross_entropy(z,k,p[0].detach()) F.cross_entropy(z,k-k-100,reduction="sum") F.cross_entropy(z,z.softmax(1))
         F.l1_loss(x,y) F.smooth_l1_loss(x,y) F.binary_cross_entropy_with_logits(x,p/9)
     """,
     "layers": """
@@ -101,6 +104,7 @@ class Group(torch.nn.Module):
 
     def forward(self, x, y, z, w, i, j):
         names = {"torch": torch, "F": F, "x": x, "y": y, "z": z, "w": w, "i": i, "j": j, "p": x * x + 0.5}
+        names["k"] = (z[:, 0] > 0) * 3
         return eval(self.code, names)
 
 
