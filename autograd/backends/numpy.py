@@ -188,7 +188,7 @@ def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any)
 
 
 def _runs(x: Any) -> Any:
-    """``x`` with each run along its last axis as one element, which NumPy copies faster than it begins a short loop."""
+    """``x`` with each contiguous row viewed as one element: NumPy copies it faster than it starts a short loop."""
     return x.view(f"V{x.shape[-1] * x.itemsize}") if x.strides[-1] == x.itemsize and x.shape[-1] > 1 else x
 
 
@@ -205,12 +205,13 @@ def _copy_into(x: Any, out: Any) -> None:
 
 
 SMALL = 10**6
-"""OpenBLAS makes products of so many multiplications from the matrices as they lie, larger ones from copies of them."""
+"""Up to this number of multiplications OpenBLAS reads matrices in place; for larger products it copies them first."""
 
 
 def _pieces(length: int, each: int) -> int:
-    """Into how many pieces a long axis falls, each of whose elements takes part in ``each`` multiplications, so that
-    the products are so small; 0 where the pieces are short or do not fit."""
+    """The number of pieces to cut an axis into, so that each product takes at most `SMALL` multiplications; 0 where the
+    pieces would be short or unequal. ``each``: multiplications per element of the axis.
+    """
     least = max(1, -(-length * each // SMALL))
     return next((n for n in range(least, 2 * least) if length % n == 0), 0) if least <= length // 100 else 0
 

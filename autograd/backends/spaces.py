@@ -39,8 +39,8 @@ class Namespace:
     """A backend's functions on one of its devices, plus every registered operation's own forward where the backend has
     none of that name.
 
-    ``place``: what the functions that make arrays are given as ``device``, or ``None``. ``enter``: makes the device the
-    one on which its backend works (CuPy), or ``None``.
+    ``place``: the ``device`` argument of functions that make arrays, or ``None``. ``enter``: a function that makes the
+    device current (CuPy), or ``None``.
     """
 
     absorbs = False
@@ -81,7 +81,7 @@ class Namespace:
         return self.reshape(self.stack(taps, axis=1 + len(size)), (x.shape[0], *counts, *size, x.shape[-1]))
 
     def contiguous(self, x: Any) -> Any:
-        """``x`` row by row in memory: itself where it lies so already."""
+        """``x`` in row-major order: itself if it is already."""
         return self.reshape(self.reshape(x, (-1,)), x.shape)
 
     def matmul_into(self, x: Any, y: Any, out: Any) -> None:

@@ -1,4 +1,4 @@
-"""A function followed once and written down as a flat program: `trace` it, print it, `compile` it."""
+"""Tracing a function once into a flat program: `trace` it, print it, `compile` it."""
 
 from autograd.compiler.compiled import Compiled, compile
 from autograd.compiler.ir.interpreter import interpret

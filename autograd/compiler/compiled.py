@@ -115,15 +115,15 @@ class Compiled(Generic[P, R]):
             if not executable.updated.isdisjoint(map(id, leaves)):
                 again = next(leaf for leaf in leaves if id(leaf) in executable.updated)
                 raise TraceError(
-                    f"{self._called()} was given {describe(again)}, which it also finds by itself and updates: the "
-                    "argument would keep the old value. Use the argument in the function, or give it a clone()."
+                    f"{self._called()} was given {describe(again)}, which it also captures and updates: the argument "
+                    "would keep the old value. Use the argument in the function, or pass a clone()."
                 )
             if numbers:
                 executable.trace.numbers.update(numbers)
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
     def _linked(self, key: Any, leaves: Any) -> Any:
-        """``key`` with the Tensors among the arguments that are one, or that the function finds, too."""
+        """``key``, extended by which arguments are the same Tensor, or one that the function also captures."""
         finds = self._found_ids or ()
         if len(ids := {*map(id, leaves)}) == len(leaves) and ids.isdisjoint(finds):
             return key
@@ -182,8 +182,8 @@ class Compiled(Generic[P, R]):
             broken = latest.broken_guards()
             warnings.warn(
                 f"{self._called()} was traced anew {FORMS} times, now because of "
-                f"{broken[0].name if broken else 'other arrays'}: each time takes as long as many calls. Give what "
-                "changes often as an argument.",
+                f"{broken[0].name if broken else 'other arrays'}: each trace takes as long as many calls. Pass values "
+                "that change often as arguments.",
                 stacklevel=4,
             )
         return None
@@ -271,9 +271,8 @@ class Compiled(Generic[P, R]):
             for guard in (*changes, *trace.changes):
                 guard.restore()
             raise TraceError(
-                f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, but Python code runs only "
-                "while it is traced: return the new value, keep it in a Tensor, or do this outside of the compiled "
-                "function."
+                f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, but its Python code "
+                "runs only while it is traced: return the new value, keep it in a Tensor, or do this outside."
             )
 
     def _make_room(self) -> None:
@@ -303,8 +302,8 @@ class Compiled(Generic[P, R]):
                 parts.append(f"{path} had {len(values)} {what}, among them {', '.join(map(str, values[-3:]))}")
         why = "; ".join(parts) or "its arguments had another structure each time"
         return (
-            f"was traced for more than {FORMS} forms of its arguments, and the programs that were not used for longest "
-            f"are dropped: {why}. Give numbers that change as Tensors, and batches one shape."
+            f"was traced for more than {FORMS} forms of its arguments, and the least recently used programs are "
+            f"dropped: {why}. Pass numbers that change as Tensors, and give all batches one shape."
         )
 
     def _called(self) -> str:
@@ -437,12 +436,13 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
     containers, may have other values at each call, and so may numbers that are only used in arithmetic; for other
     shapes, dtypes, or other arguments of any other kind it is traced anew. Tensors and NumPy arrays that the function
-    finds by itself are read at each call, and Tensors updated; when a variable, an attribute or an item of a container
-    that it reads was changed, it is traced anew. A change of Python state at each call is refused.
+    captures (from globals, closures, attributes) are read at each call, and such Tensors are updated. When a variable,
+    an attribute or an item of a container that it reads has changed, it is traced anew. A change of Python state at
+    each call is refused.
 
     Gradients are set on ``.grad`` as eagerly, except those of Tensors that the function updates itself: return them.
-    Results are not part of a graph. Where an argument, or a Tensor that the function finds, is being differentiated,
-    the function itself is called.
+    Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function itself
+    is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call

@@ -41,8 +41,8 @@ _numbers = itertools.count(1)
 
 def _no_way_back(*_: Any) -> Any:
     raise GradientError(
-        "this Tensor was computed by a compiled function, which keeps no graph to go back through: compile the whole "
-        "step, backward included, or call the function itself, which is the compiled one's .function."
+        "this Tensor was computed by a compiled function, which records no graph: compile the whole step, backward "
+        "included, or call the original function, which is the compiled one's .function."
     )
 
 
@@ -94,9 +94,9 @@ def check_apart(program: Program) -> None:
             updated = [s for s in (other, state) if s in program.updates and (other.shape or state.shape)]
             if updated and numpy.shares_memory(beside, array):
                 raise TraceError(
-                    f"{other.name} {other.shape} and {state.name} {state.shape} lie in the same memory, and the "
-                    f"compiled {program.name} updates {updated[0].name}: it can't tell whether the other is to change "
-                    "too. Use one Tensor for both, or give each memory of its own, with clone()."
+                    f"{other.name} {other.shape} and {state.name} {state.shape} share memory, and the compiled "
+                    f"{program.name} updates {updated[0].name}: it can't tell whether the other should change too. Use "
+                    "one Tensor for both, or give each its own memory, with clone()."
                 )
         reaching.append((end, array, state))
 
@@ -300,8 +300,8 @@ class Executable:
         apart = isinstance(array, numpy.ndarray) and array.flags.writeable and not array.flags.forc
         if shared and apart and id(owner(array)) not in _HOMES:
             raise TraceError(
-                f"{state.name} {state.shape} is updated in the compiled {self.program.name}, its elements lie apart in "
-                "memory that others hold, too, and a program would move them: give it a copy first, as in "
+                f"{state.name} {state.shape} is updated in the compiled {self.program.name}, but is a strided view of "
+                "memory that is used elsewhere, and a program would move it: give it a copy first, as in "
                 f"{state.name}.data = {state.name}.data.copy()."
             )
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):

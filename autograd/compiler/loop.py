@@ -107,8 +107,7 @@ class Steps:
             yield self._one() if part is None else part
 
     def several(self) -> list[Any] | None:
-        """The results of the next steps, in one call of C that is over soon; ``None`` where the next has to be called
-        by Python."""
+        """The results of the next few steps, in one short call of C; ``None`` if Python has to make the next call."""
         native = self._native()
         if native is None:
             return None

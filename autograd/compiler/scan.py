@@ -38,19 +38,18 @@ def scan(
     several; ``None`` where there are none, with ``length`` saying how many steps there are. ``y`` may be a container,
     or ``None``. With ``reverse`` the last step comes first; ``xs[t]`` still belongs to ``ys[t]``.
 
-    ``f`` is followed once, without values, as by `autograd.compile`, and its operations are repeated. So it must not
-    choose by values, change anything, or draw random numbers: choose with `autograd.where`, and draw before. Tensors
-    that it finds by itself, as weights, get their gradients like arguments. Derivatives of any order are loops, too:
-    time and memory grow linearly with the number of steps.
+    ``f`` is traced once, without values, as by `autograd.compile`, and its operations are repeated. So it must not
+    branch on values, change anything, or draw random numbers: choose with `autograd.where`, and draw before. Tensors
+    that it captures, such as weights, get their gradients like arguments. Derivatives of any order are loops, too: time
+    and memory grow linearly with the number of steps.
 
-    ``recompute``: a number of steps that are computed again for the gradients, from the carry before them, so that only
-    these carries are kept, and not the values that each step's gradients need. ``True`` is about the square root of the
-    number of steps, by which memory is least (A. Griewank, "Achieving logarithmic growth of temporal and spatial
-    complexity in reverse automatic differentiation", 1992; T. Chen et al., "Training deep nets with sublinear memory
-    cost", 2016).
+    ``recompute``: checkpointing. Only the carry before each group of this many steps is kept, and the backward pass
+    computes the group again. ``True`` takes about the square root of the number of steps, which needs the least memory
+    (A. Griewank, "Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
+    differentiation", 1992; T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
 
     Raises `ShapeError` for xs of different lengths and for a carry that changes its shape or structure, `DTypeError`
-    for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be followed.
+    for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be traced.
 
     >>> import autograd as ag
     >>> total, sums = ag.scan(lambda total, x: (total + x, total + x), ag.Tensor(0.0), ag.Tensor([1.0, 2.0, 3.0]))
@@ -103,8 +102,7 @@ def repeated(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """`scan` of ``step(carries, xs, consts) -> (carries, ys)``, lists of Tensors, which depends on nothing else.
 
-    So it is followed once for each form of its arguments, and not at each call. ``step`` must be a function that stays
-    the same, one of a module.
+    So it is traced once for each form of its arguments, and not at each call. ``step`` must be a module-level function.
     """
     given = [asarray(x) for x in (*carries, *xs, *consts)]
     first, second = len(carries), len(carries) + len(xs)
@@ -139,8 +137,8 @@ _bodies: dict[Any, Body] = {}
 def body_of(
     step: Callable[..., Any], types: Sequence[Typed], name: str, names: Sequence[str], counts: tuple[int, int]
 ) -> tuple[Body, list[Any]]:
-    """The body that ``step(inputs, mark)`` is, for inputs of these types: carries and xs, so many of each, and consts;
-    and the Tensors and arrays that it found by itself, which are consts behind them.
+    """The body traced from ``step(inputs, mark)`` for inputs of these types (``counts``: how many carries and xs; the
+    rest are consts), and the Tensors and arrays that it captured, which become further consts.
     """
     found = recorded(step, types, name, names)
     consts = len(types) - sum(counts) + len(found.captured)

@@ -1,6 +1,6 @@
 """`trace`: run a function once on arrays without values and record it as a `Program`.
 
-A Tensor that the function finds by itself, as a parameter or an optimizer's average, becomes a state of the program.
+A Tensor that the function captures, such as a parameter or an optimizer's average, becomes a state of the program.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def is_array(leaf: Any) -> bool:
 
 
 class Arguments:
-    """The arguments of a call, taken apart: ``arrays`` are its Tensors and arrays, ``names`` their names, and
-    ``fixed`` all other leaves.
+    """The flattened arguments of a call: ``arrays`` are its Tensors and arrays, ``names`` their names, and ``fixed``
+    all other leaves.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -100,9 +100,9 @@ def _name_of(path: str) -> str:
 
 
 class Result:
-    """The result of a function, taken apart: its arrays, and how a call puts it together.
+    """The flattened result of a function: its arrays, and how a call rebuilds it.
 
-    ``found``: for each the NumPy array that the function finds, and that is returned itself; else ``None``.
+    ``found``: for each result the captured NumPy array that is returned itself, or ``None``.
     """
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
@@ -112,8 +112,8 @@ class Result:
                 if hasattr(leaf, "close"):
                     leaf.close()
                 raise TraceError(
-                    f"{name} returns {of_type(leaf)}, whose lines run "
-                    "after the call: compile a function that computes at once."
+                    f"{name} returns {of_type(leaf)}, whose code runs "
+                    "after the call: compile a function that returns its results."
                 )
         self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
@@ -128,21 +128,21 @@ class Result:
 
 
 class Trace:
-    """A function followed once: its `Program`, its `Result`, and the conditions under which the program is valid.
+    """The trace of a function: its `Program`, its `Result`, and the conditions under which the program is valid.
 
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
-    leaves. ``given`` are Tensors whose gradient from before the call is an input, behind the arguments; ``delivered``
-    those that get one, an output behind the results; ``cleared`` those that have none after the call, and ``consumed``
-    those whose gradient only the program has seen. ``rebound`` are the ids of Tensors that are given another array, not
-    written to in place; ``restarts`` generators that begin anew at each call, with their states. ``changes`` are places
-    in Python that the function changed.
+    sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
+    those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
+    those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
+    array instead of being written in place; ``restarts`` are generators that restart at each call, with their initial
+    states. ``changes`` are places in Python that the function changed.
 
-    ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are not arrays, and
-    ``places`` those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is
-    where the program reads those of the arguments. ``large`` are arrays that are not compared.
+    ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
+    ``places`` are captured numbers that may vary; ``asked`` are those of either kind whose value the function read.
+    ``numbers`` is where the program reads those of the arguments. ``large`` are arrays that are not compared.
 
-    ``found``: the ids of Tensors that are themselves where they are arguments, as the function finds them, too, and may
-    ask whether the one is the other.
+    ``found``: the ids of arguments that the function also captures; the trace passes these Tensors themselves, so that
+    ``is`` comparisons hold.
     """
 
     def __init__(
@@ -285,8 +285,8 @@ def _is_tensor(leaf: Any) -> bool:
 
 
 def _is_differentiated(tensor: Tensor) -> bool:
-    """Whether a Tensor that a function finds is part of a graph: computed from others, or the variable of a transform
-    such as `autograd.grad`.
+    """Whether a captured Tensor is part of a graph: computed from others, or the variable of a transform such as
+    `autograd.grad`.
     """
     variable = hasattr(type(tensor), "spent") and not tensor.spent  # type: ignore[attr-defined]
     return variable or (tensor.node is not None and tensor.requires_grad)
@@ -308,11 +308,10 @@ def _called(function: Any) -> str:
 
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
-    """The `Program` of ``function`` for arguments of these shapes and dtypes: followed once, without values.
+    """The `Program` of ``function`` for arguments of these shapes and dtypes, traced once without values.
 
-    Tensors among the arguments, and within containers of them, become inputs; Tensors that the function finds by
-    itself become states. Nothing is computed, and no Tensor changes. Raises `TraceError` where the function asks for a
-    value.
+    Tensors among the arguments, also within containers, become inputs; Tensors that the function captures become
+    states. Nothing is computed, and no Tensor changes. Raises `TraceError` where the function asks for a value.
 
     >>> import autograd as ag
     >>> w = ag.Tensor([1.0, 2.0], name="w")

@@ -46,7 +46,9 @@ def detect_anomaly() -> Iterator[None]:
 
 @contextmanager
 def record_lines() -> Iterator[None]:
-    """Within it, nodes note the lines that called their operations, as within `detect_anomaly`; nothing is checked."""
+    """A context in which nodes record the line that called their operation, as within `detect_anomaly`; nothing is
+    checked.
+    """
     mode = MODE.get()
     with entered(Mode(mode.grad, mode.scope, _Lines)):
         yield

@@ -181,7 +181,7 @@ def fitted(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
     if not backends.is_inexact(vertex.dtype):
         raise GradientError(
             f"{node.op.name} has an input of dtype {vertex.dtype}, through which no gradient can flow; "
-            "compute with floating-point values, or .detach() what was made an integer."
+            "compute with floating-point values, or .detach() the input."
         )
     if not backends.is_inexact(part.dtype):
         raise DTypeError(

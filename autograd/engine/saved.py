@@ -62,7 +62,7 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
 
 
 def stale(node: Node, what: Any) -> GradientError:
-    """The error for an array that was changed after ``node`` had saved it."""
+    """The error for an array that was changed after ``node`` saved it."""
     return GradientError(
         f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} "
         "had used it, so this graph's gradients would be wrong: compute the forward again, or give it a copy made with "

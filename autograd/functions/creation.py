@@ -40,7 +40,7 @@ def _made(
     dtype = None if dtype is None else backends.as_dtype(dtype)
     try:
         if given and given[0] is None:  # NumPy before 2.2 takes it for the shape ()
-            raise TypeError("it is not a shape and no number")
+            raise TypeError("it is neither a shape nor a number")
         array = getattr(space, name)(*given, dtype=dtype, **options)
         array = backends.asarray(array) if space is backends.NUMPY else array  # `full` takes anything
     except AutogradError:
@@ -133,7 +133,7 @@ def arange(
     (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
     """
     if start is None:
-        raise DTypeError("arange counts from a number, and was given None.")
+        raise DTypeError("arange was given start = None: give a number.")
     first, last = (0, start) if stop is None else (start, stop)
     return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 

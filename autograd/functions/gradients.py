@@ -35,9 +35,8 @@ def gradients(
     """The gradients of ``outputs`` with respect to ``inputs`` (any Tensors of the graph). ``.grad`` stays as it is.
 
     ``seeds``: the upstream gradients of the outputs, 1 by default for one-element ones. With ``create_graph`` the
-    results are recorded, so that they can be differentiated again, also within `no_grad`; the graph is kept in any
-    case. Returns one Tensor for one input, a tuple for a sequence; zeros for an input that the outputs do not depend
-    on.
+    results are recorded, so that they can be differentiated again, also within `no_grad`. The graph is always kept.
+    Returns one Tensor for one input, a tuple for a sequence; zeros for an input that the outputs do not depend on.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(2.0, requires_grad=True)

@@ -20,7 +20,7 @@ from autograd.ops.shaping import reshape
 
 @array_function
 def outer(x: Any, y: Any) -> Tensor:
-    """The products of each element of ``x`` (m elements) with each of ``y`` (n elements), of shape (m, n).
+    """The product of every element of ``x`` (m elements) with every element of ``y`` (n elements), of shape (m, n).
 
     >>> import autograd as ag
     >>> ag.outer(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]))
@@ -134,8 +134,8 @@ def _identity(like: Tensor, n: int) -> Tensor:
 
 @array_function
 def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
-    """The sum of products over pairs of axes: ``axes`` gives those of ``x`` and those of ``y``, or how many, the last
-    of ``x`` with the first of ``y``.
+    """The sum of products over pairs of axes. ``axes``: the axes of ``x`` and those of ``y``, or a number n: the last n
+    of ``x`` with the first n of ``y``.
 
     The result has the other axes of ``x``, then those of ``y``. Raises `ShapeError` where a pair differs in length.
 

@@ -165,7 +165,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     if ord is None or len(axes) == 1:
         return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
     if len(axes) != 2:
-        raise DomainError(f"a norm ord = {ord!r} is of vectors or of matrices: name one axis or two, not {len(axes)}.")
+        raise DomainError(f"norm: ord = {ord!r} takes vectors or matrices: name one axis or two, not {len(axes)}.")
     norm = linalg.matrix_norm(_last_two(x, *axes), ord=ord)
     return shaping.reshape(norm, shape=shapes.keepdims_shape(x.shape, axes)) if keepdims else norm
 
@@ -176,7 +176,7 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
 
 def _lower_only(UPLO: str) -> None:
     if UPLO not in "Ll":
-        raise DomainError("eigenvalues are those of the symmetric part, and no triangle can be chosen: leave UPLO out.")
+        raise DomainError("eigh takes the symmetric part of a matrix, not one of its triangles: leave UPLO out.")
 
 
 def _eigh(a: Any, UPLO: str = "L") -> Any:

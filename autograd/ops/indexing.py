@@ -146,7 +146,7 @@ last_written.vjp(
 
 def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
     if is_inexact(indices.dtype):  # a single one NumPy would round down
-        raise TypeError("indices are integers")
+        raise TypeError("indices must be integers")
     return xp.take(xp.reshape(g, shape=(-1,)), indices, axis=0) if axis is None else xp.take(g, indices, axis=axis)
 
 

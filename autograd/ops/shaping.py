@@ -16,7 +16,7 @@ def as_python(value: Any) -> Any:
     """A parameter as a Python integer or a list of them; it may be given as a NumPy number, an array or a Tensor."""
     given = value.tolist() if hasattr(value, "tolist") else value
     if not _whole(given):
-        raise DTypeError(f"{given!r} is given where whole numbers, or lists of them, are taken.")
+        raise DTypeError(f"{given!r} was given: whole numbers, or lists of them, are needed.")
     return given
 
 

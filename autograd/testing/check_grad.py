@@ -73,7 +73,7 @@ def check_grad(
             [0]        [1]          [0]        [1]          [0]        [1]
         ()  2          8            3          12           -1         -4
     12 of 12 comparisons fail. What may be wrong:
-      - df gives 2/3 times the difference: a factor is missing or too much in a rule.
+      - df gives 2/3 times the difference: a rule has a factor too few or too many.
     """
     options = checked_options(eps, atol, rtol, max_elements, seed)
     check_function(f, "f", "a function of NumPy arrays")

@@ -97,7 +97,7 @@ def gradcheck(
         [0]  3          0            6          0            -3         0
         [1]  0          4            0          8            0          -4
     14 of 16 comparisons fail. What may be wrong:
-      - the rules give 1/2 times the difference: a factor is missing or too much in a rule.
+      - the rules give 1/2 times the difference: a rule has a factor too few or too many.
     Recorded operations: squared.
     """
     return _checked(first_order, f, inputs, eps, atol, rtol, max_elements, seed)
@@ -161,8 +161,8 @@ def judged(
                 f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
             ) from None
         warnings.warn(
-            f"{point.dtype} has too few digits for differences, which found a fault in {point.f_name} that is none: "
-            "with copies of the inputs in float64 all agrees. Give float64 inputs to gradcheck.",
+            f"{point.dtype} has too few digits for differences: they disagree with {point.f_name} here, but agree with "
+            "copies of the inputs in float64. Give float64 inputs to gradcheck.",
             stacklevel=5,
         )
         return fine, found

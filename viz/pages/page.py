@@ -120,7 +120,7 @@ def step_through(
     """
     if gradients is False or gradients is None:
         raise DrawingError(
-            "a page steps through the backward pass: gradients= is True or the outputs' upstream gradients"
+            "a page steps through the backward pass: gradients= must be True, or the outputs' upstream gradients"
         )
     if live not in (None, True, False):
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")

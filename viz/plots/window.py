@@ -84,7 +84,7 @@ def plot_window(
         raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 spatial axes: one or two can be drawn")
     ends = [y] if loss is None else [*recorded(loss)]
     if loss is not None and (len(ends) != 1 or ends[0].size != 1):
-        raise DrawingError("loss is one number: give the Tensor that backward() is called on")
+        raise DrawingError("loss must be one number: give the Tensor that backward() is called on")
     seen = evaluate(ends, gradients=loss is not None)
     if loss is not None and node not in seen.values:
         raise DrawingError("loss was not computed from y")

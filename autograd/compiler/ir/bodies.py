@@ -15,7 +15,8 @@ from autograd.ops.scan import Loop
 
 
 def body_of(program: Program, carries: int, xs: int) -> Body:
-    """The `Body` that computes ``program`` at each step. Its inputs are so many carries and xs, and then consts.
+    """The `Body` that computes ``program`` at each step. Its inputs are the ``carries``, then the ``xs``, as many as
+    these say, then the consts.
 
     It has no derivative: a program that was read is run as it is.
     """

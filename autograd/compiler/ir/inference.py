@@ -28,7 +28,7 @@ DRAWS = ("random", "standard_normal", "standard_exponential")
 
 
 def function_of(name: str, xp: Any = NUMPY) -> Callable[..., Any]:
-    """The function ``name`` (``"linalg.qr"``) of a namespace, by default NumPy's as the eager mode has them."""
+    """The function ``name`` (``"linalg.qr"``) of a namespace, by default the one that eager mode uses for NumPy."""
     found: Any = xp
     for part in name.split("."):
         found = getattr(found, part)
@@ -306,7 +306,7 @@ def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict
     """A bool that no instruction reads."""
     _whole(stop)
     if x.dtype.kind not in "iu" or not callable(refuse) or not isinstance(options, dict):
-        raise TypeError(f"an array of {x.dtype} is to be checked by {refuse!r} with {options}: integers by a function")
+        raise TypeError(f"a range check needs integers, a function and options, not {x.dtype}, {refuse!r}, {options}")
     return (), BOOL
 
 
@@ -320,7 +320,7 @@ def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
     axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number is taken for a row of one
     shape = _reduced(x, axis if x.shape else None, keepdims)
     if 0 in x.shape and 0 not in shape:
-        raise ValueError("attempt to get the place of an extreme of an empty sequence")
+        raise ValueError("attempt to get argmax or argmin of an empty sequence")
     return shape, INT
 
 
@@ -408,9 +408,9 @@ def _tile(x: Any, repetitions: Any) -> Typed:
 def _searchsorted(x: Any, y: Any, side: str = "left", sorter: Any = None) -> Typed:
     _one_of(("left", "right"), side)
     if len(x.shape) != 1 or not isinstance(getattr(y, "shape", y), tuple | int | float):
-        raise ValueError("an array of one dimension is searched for numbers")
+        raise ValueError("the array to search must have one dimension, and the values must be numbers")
     if sorter is not None and sorter.shape != x.shape:
-        raise ValueError("the order has another shape")
+        raise ValueError(f"sorter has shape {sorter.shape}, and the array {x.shape}")
     return getattr(y, "shape", ()), INT
 
 

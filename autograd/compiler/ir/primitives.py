@@ -377,7 +377,9 @@ def _unlisted(name: str) -> Primitive:
 
 
 def row_of(op: str) -> Primitive:
-    """The row of an operation. Raises `DeclarationError` if there is none."""
+    """The operation's row in `PRIMITIVES`, or for a NumPy function one made for it. Raises `DeclarationError` if there
+    is none.
+    """
     return PRIMITIVES.get(op) or _unlisted(op)
 
 

@@ -1,6 +1,6 @@
 """The conditions for a well-formed program, and the invariants that each pass must keep.
 
-`validate` holds a program to these rules:
+`validate` checks these rules:
 
 1. Values: a kind, a shape and a dtype that arrays have, and a name of its own. The data of a constant, and the Tensor
    of a state, have the shape and dtype that the value says; a knob is one number.
@@ -9,14 +9,12 @@
 3. Meaning: the operation is a primitive; its arguments and parameters are those that it takes, and the shape and dtype
    of the result are what follows from them.
 4. Ends: results exist; a state's new value has its shape and dtype.
-5. Places: an index that is not checked when it is used (``take_sure``) is one that the program knows to be there: from
-   constants, from a check before it, and from arithmetic that keeps it within bounds.
-6. Aliases: a packed state is where its members lie, one behind the other and each once, and a piece of it has the order
-   in which that member is kept; members, and states that were merged into another, are no longer there by themselves;
-   only matrices are kept transposed.
+5. Bounds: an unchecked index (``take_sure``) is within bounds by a constant, an earlier check, or arithmetic on these.
+6. Aliases: a packed state holds its members one after another, each once; a piece of it has the memory order of its
+   member; members, and states merged into another, no longer occur by themselves; only matrices are kept transposed.
 
-`validate_pass` holds a pass to these: inputs and results are as before; every state that was updated still is, by
-itself, as a member of a packed state or merged into another; checks and draws are the same, in the same order.
+`validate_pass` checks a pass: inputs and results are as before; every state that was updated still is, by itself, as a
+member of a packed state or merged into another; checks and draws are the same, in the same order.
 
 Both run after the trace and after every pass where validation is on: within `validated()`, or everywhere with the
 environment variable ``GLASSGRAD_VALIDATE=1``.
@@ -84,7 +82,7 @@ def validate(program: Program) -> None:
     """Raise `DeclarationError`, which names the value or instruction, where ``program`` is not well formed."""
     try:
         if not is_identifier(program.name):
-            raise DeclarationError("a program is not called so: its name must be an identifier.")
+            raise DeclarationError(f"{program.name!r} can't be the name of a program: it must be an identifier.")
         names: dict[str, Value] = {}
         for value in program.values():
             _check_value(program, value)
@@ -124,7 +122,7 @@ def _check_value(program: Program, value: Value) -> None:
 def _check_instructions(program: Program) -> None:
     made: set[Value] = set()
     if len(set(program.inputs)) != len(program.inputs) or any(value.kind != "input" for value in program.inputs):
-        raise DeclarationError(f"the inputs are not inputs, each of them once: {program.inputs}.")
+        raise DeclarationError(f"the inputs must be different values of kind 'input': {program.inputs}.")
     for instruction in program.instructions:
         for arg in instruction.args:
             if arg.kind == "temporary" and arg not in made:
@@ -155,7 +153,7 @@ def _check_meaning(instruction: Instruction) -> None:
             f"{described(instruction)} gives {shape} {dtype}, and the program says {out.shape} {out.dtype}."
         )
     if "shape" in params and params["shape"] != out.shape:
-        raise DeclarationError(f"{described(instruction)} has the shape {out.shape} written as {params['shape']}.")
+        raise DeclarationError(f"{described(instruction)} has shape {out.shape} and shape={params['shape']}.")
 
 
 _SAME = frozenset(("reshape", "permute_dims", "broadcast_to", "copy", "astype", "getitem"))
@@ -175,8 +173,8 @@ def _check_places(program: Program) -> None:
             low, high = _bounds(places, makers, checked)
             if not 0 <= low <= high < x.shape[instruction.params["axis"]]:
                 raise DeclarationError(
-                    f"{described(instruction)} reads {places.name} unchecked, which nothing before it keeps from 0 to "
-                    f"{x.shape[instruction.params['axis']] - 1}."
+                    f"{described(instruction)} does not check {places.name}, and nothing before it ensures values from "
+                    f"0 to {x.shape[instruction.params['axis']] - 1}."
                 )
 
 
@@ -221,21 +219,22 @@ def _check_homes(program: Program) -> None:
         for member, start in members:
             if member.kind != "state" or member.dtype != whole.dtype or start != end or member in present:
                 raise DeclarationError(
-                    f"the packed state {whole!r} does not hold {member!r} at {start}, alone and next to the others."
+                    f"the packed state {whole!r} must hold its members one after another; {member!r} at {start} does "
+                    "not fit."
                 )
             end += size(member.shape)
         if whole.kind != "state" or whole.shape != (end,):
-            raise DeclarationError(f"the packed state {whole!r} is not as long as what lies in it, {end} elements.")
+            raise DeclarationError(f"the packed state {whole!r} must have the {end} elements of its members.")
         homes = {(start, member.shape): member in program.flipped for member, start in members}
         for instruction in program.instructions:
             if instruction.op == "piece" and instruction.args[0] is whole:
                 start, shape, flip = (instruction.params[name] for name in ("start", "shape", "flip"))
                 if len(shape) == 2 and flip != homes.get((start, shape), flip):
-                    raise DeclarationError(f"{described(instruction)} is not in the order in which that state is kept.")
+                    raise DeclarationError(f"{described(instruction)} does not have the memory order of that state.")
     for gone, kept in program.merged.items():
         alike = (gone.kind, gone.shape, gone.dtype) == ("state", kept.shape, kept.dtype)
         if not alike or gone in present or kept not in present or kept not in program.updates:
-            raise DeclarationError(f"the state {gone!r} is merged into {kept!r}, which does not stand for it.")
+            raise DeclarationError(f"the state {gone!r} is merged into {kept!r}, which can't replace it.")
 
 
 # ------------------------------------------------------------------------------------------------------------- passes

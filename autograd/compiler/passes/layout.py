@@ -1,7 +1,7 @@
 """The choice of the matrices that are kept transposed, and of biases that are one more row of the weights.
 
-The order in which a matrix lies in memory is not part of a program: values that meet entry by entry share it, products
-take any, and one of a layer's three products is always in BLAS' slow form. `arrange` weighs the ways by their cost.
+The memory order of a matrix is not part of a program: operands of elementwise instructions share it, products take any,
+and one of a layer's three products is always in BLAS' slow form. `arrange` picks the cheapest choice.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ ENTRY_BY_ENTRY = frozenset((*ELEMENTWISE, "where", "astype", "copy"))
 class Orders:
     """Groups of matrices with equal or opposite memory orders, and the orders that are fixed (union-find).
 
-    An order may be a fact (that of an argument, or of a state that lies somewhere already), or a wish (of a reshape,
-    which is a view of rows and a copy of anything else). Facts come first. Values that are tied share an order unless
-    facts are against it, and then each keeps its own: whoever meets the other reads across its rows. Wishes come last,
-    and whoever is left without pays for a copy (`cost_of`).
+    An order may be fixed (of an argument, or of a state that has an array already) or preferred (by a reshape, which is
+    a view of row-major memory and a copy of any other). Fixed orders come first. Tied values share an order unless
+    fixed ones differ; then an instruction on both reads one of them across its rows. Preferences come last; each one
+    not met costs a copy (`cost_of`).
     """
 
     def __init__(self, program: Program) -> None:
@@ -200,7 +200,7 @@ def _copied(instruction: Instruction, flipped: Callable[[Value], bool]) -> list[
 def arranged(program: Program, cost_of: Cost = cost_of, *, only_states: bool = False) -> tuple[float, Program]:
     """The program with the orders that cost least, and this cost; ``cost_of``: that of an instruction.
 
-    With ``only_states`` all matrices lie in rows but states and what is computed with them entry by entry.
+    With ``only_states`` all matrices are row-major except states and elementwise results computed from them.
 
     A search from two sides, all rows or all columns: a group is turned where that is cheaper for the instructions that
     touch it, until no group is.

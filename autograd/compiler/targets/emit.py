@@ -130,7 +130,7 @@ class Emitter(Writer):
         check = self.bind("check_range", function_of("check_range"))
         refuse = self.bind(f"{instruction.out.name}_refuse", params["refuse"])
         if not all(key.isidentifier() for key in params["options"]):
-            raise DeclarationError(f"{instruction!r}: options have names, and these are {list(params['options'])}.")
+            raise DeclarationError(f"{instruction!r}: options need names, and have {list(params['options'])}.")
         options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
         call = f"{check}({x}, {params['stop']!r}, {refuse}{options})"
         if not value.shape or 0 in value.shape:

@@ -41,8 +41,9 @@ class _Home:
 
 
 class _StepEmitter(Emitter):
-    """The inputs of a step never lie in the memory that it writes to. Its last arguments are the arrays for those of
-    ``ys``, arrays of states, that the code shows by one name; ``direct`` are these states' arrays."""
+    """An emitter that takes no copies of inputs, because a step never writes to their memory. Arrays of ``ys`` with
+    only one name in the code become the function's last arguments; ``direct`` lists them.
+    """
 
     def __init__(self, plan: Plan, ys: Sequence[Any]) -> None:
         super().__init__(plan)
@@ -63,7 +64,7 @@ class _StepEmitter(Emitter):
 
 
 class StepKernel:
-    """One step of ``body`` as a function that reads the carries where they lie, and leaves the new ones there.
+    """One step of ``body`` as a function that updates the carries in place.
 
     ``run(*rows, *same, *outs)``: ``rows`` are the xs of the step and the values computed ahead of it, ``same`` are the
     consts and the values computed before the loop, ``outs`` are arrays for the results whose numbers are in ``direct``.
@@ -114,8 +115,9 @@ def source_of(program: Program) -> str:
 
 
 def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
-    """The step as a program whose states are the carries and the ys, the arrays of the carries, and those of the ys,
-    each with whether it is that of a carry before the step."""
+    """The step as a program whose states are carries and ys; the arrays of the carries; and for each y its array, and
+    whether that is a carry's before the step.
+    """
     tracer = Tracer()
     space = SPACES[Traced]
     functions = body.functions(space)

@@ -1,11 +1,11 @@
 """The memory plan of a program: buffers are reused as soon as nothing reads them, and results written in place.
 
-A plan goes through the instructions in an order of its own (checks first, updates as early as they may be) and gives
-every value an array that exists before the first call, or says that it is made anew at each call.
+A plan orders the instructions (checks first, updates as early as possible) and gives every value an array that exists
+before the first call, or marks it as made anew at each call.
 
-One rule keeps it right: memory is written to only once everything that shows it has been read for the last time. So the
-plan first finds out which values show the memory of others (`roots`), then when each memory is read last, and only then
-which memory each value gets. `Plan.validate` checks the outcome against the arrays themselves.
+One rule keeps it correct: memory is overwritten only after the last read of every value that shares it. So the plan
+first finds which values share memory (`roots`), then when each memory is read last, and only then which memory each
+value gets. `Plan.validate` checks the outcome against the arrays themselves.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ def aligned(nbytes: int) -> Any:
 
 
 def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambda _: True) -> list[Instruction]:
-    """The instructions with checks and their arguments first, and each update as soon as the old value was read for the
-    last time, so that a gradient lives no longer than it must; but behind all that may raise (those without a
-    kernel)."""
+    """The instructions in order: checks and their arguments first, then each update as soon as the old value has been
+    read for the last time, so that gradients are freed early, but after every instruction that may raise (those without
+    a kernel).
+    """
     first = _before_all(program)
     rest = [i for i in program.instructions if i not in first]
     producers = program.producers()
@@ -244,10 +245,10 @@ def _ends(program: Program, order: Sequence[Instruction]) -> set[Value]:
 class Plan:
     """The order of a program's instructions and the array of each value.
 
-    ``homes``: the array of each state. ``arrays`` has an entry for every value that lies somewhere before the call; the
-    others are made at each call, ``ends`` among them: numbers that are only returned. ``roots`` says for each value
-    that shows the memory of another which one that is: for views, and for values that are computed into their place in
-    a larger buffer (``placed``). ``copies`` are the states that take their value at the end.
+    ``homes``: the array of each state. ``arrays`` has an entry for every value with memory before the call; the others
+    are made at each call, such as ``ends``, numbers that are only returned. ``roots`` says for each value that shows
+    the memory of another which one that is: for views, and for values that are computed into their place in a larger
+    buffer (``placed``). ``copies`` are the states that take their value at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
@@ -460,8 +461,7 @@ class Plan:
         return piece_of(self.arrays[whole], start, out.shape, out in self.program.flipped)
 
     def turned(self, value: Value) -> Any:
-        """The transpose of a value's array: one object for one array, by which NumPy recognizes an operation in
-        place."""
+        """The transpose of a value's array: always the same object, so that NumPy recognizes an operation in place."""
         return self._transpose(self.arrays[value])
 
     def _transpose(self, array: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`recorded`: a function followed once, without values, as the list of operations that a loop runs at each step."""
+"""`recorded`: a function traced once, without values, as the list of operations that a loop runs at each step."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from autograd.errors import TraceError
 class Recording(NamedTuple):
     """The operations that a function called. Values have numbers: inputs, then ``captured``, then all others.
 
-    ``captured``: the Tensors and arrays that the function found by itself. ``outputs``: the numbers of its results,
-    ``None`` for a result ``None``. ``mark``: how many operations there were when the function called its ``mark()``.
+    ``captured``: the Tensors and arrays that the function captured. ``outputs``: the numbers of its results, ``None``
+    for a result ``None``. ``mark``: how many operations there were when the function called its ``mark()``.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Recording(NamedTuple):
 
 
 class BodyTracer(Tracer):
-    """The tracer of a loop's body. Whatever comes from outside of the body is captured: an input like the others."""
+    """The tracer of a loop's body. Arrays from outside of the body are captured: they become inputs like the others."""
 
     def __init__(self, outer: Tracer | None) -> None:
         super().__init__(recorded.__code__)
@@ -104,7 +104,7 @@ class BodyTracer(Tracer):
     def attribute_written(self, holder: Any, name: str) -> None:
         """Raise `TraceError`: the attribute would be set once and not at each step."""
         raise refusal(
-            f"sets {type(holder).__name__}.{name} within the function of a scan, which is followed "
+            f"sets {type(holder).__name__}.{name} within the function of a scan, which is traced "
             "once for all steps: return the new value as a part of the carry."
         )
 
@@ -119,7 +119,7 @@ class BodyTracer(Tracer):
     def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
         """Raise `TraceError`: the random numbers would be the same at all steps."""
         raise refusal(
-            "draws random numbers within the function of a scan, which is followed once for all "
+            "draws random numbers within the function of a scan, which is traced once for all "
             "steps: draw them for all steps before, and give them as a part of xs."
         )
 
@@ -130,7 +130,7 @@ class BodyTracer(Tracer):
         """Raise `TraceError` if an array of the body is still referenced."""
         if kept := self.referenced():
             raise TraceError(
-                f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is followed once for "
+                f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is traced once for "
                 "all steps. Return it as y, and find the values of all steps in ys."
             )
 
@@ -148,8 +148,7 @@ class BodyTracer(Tracer):
 
 
 class Recorder:
-    """Notes every operation that is called. It stands where `detect_anomaly` would, so that recording costs nothing
-    where nobody records."""
+    """Records every operation that is called. It uses the hook of `detect_anomaly`, so it costs nothing when off."""
 
     def __init__(self, tracer: BodyTracer) -> None:
         self.tracer = tracer
@@ -223,7 +222,7 @@ class Recorder:
 def recorded(
     function: Callable[..., Sequence[Any]], types: Sequence[Typed], name: str, names: Sequence[str]
 ) -> Recording:
-    """Follow ``function(inputs, mark)`` on Tensors of these types, which require grad where they are real.
+    """Trace ``function(inputs, mark)`` on Tensors of these types, which require grad where they are real.
 
     It returns a list of Tensors, arrays, numbers or ``None``. Raises `TraceError` where it asks for a value, or keeps a
     Tensor that will have none.
@@ -280,7 +279,7 @@ def program_of(body: Body) -> Program:
 def _numbered(
     name: str, recorder: Recorder, count: int, captured: list[Any], outputs: list[int | None], names: Sequence[str]
 ) -> Recording:
-    """The recording with the captured inputs right behind the others."""
+    """The recording, renumbered so that captured inputs follow the others."""
     found = [(thing, number) for thing, number in captured if number is not None]
     order = [*range(count), *(number for _, number in found)]
     order += [number for number in recorder.types if number not in set(order)]

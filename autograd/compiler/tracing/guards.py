@@ -1,7 +1,8 @@
 """Guards: the Python values, besides the arguments, that a trace depends on. They are checked at each call.
 
-A guard reads one place (a variable, an attribute, the items of a container) and compares by identity. It runs no user
-code, and does not use ``==``, by which ``1``, ``1.0`` and ``True`` are equal, NaN is not, and arrays are ambiguous.
+A guard reads one location (a variable, an attribute, the items of a container) and compares by identity. It runs no
+user code, and does not use ``==``, by which ``1``, ``1.0`` and ``True`` are equal, NaN is not, and arrays are
+ambiguous.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ class Settings(Guard):
         return f"repr(holder_{number}()) == value_{number}"
 
     def restore(self) -> None:
-        """Nothing: they are a package's."""
+        """Do nothing: the settings belong to another package."""
 
 
 class Items(Guard):
@@ -286,7 +287,7 @@ class Content(Guard):
 
 
 def content_of(array: Any, numbers: bool = True) -> Any:
-    """Shape, dtype, writability and bytes of an array; the memory of another object that shows its own."""
+    """Shape, dtype, writability and bytes of a NumPy array; of another object the bytes of its buffer."""
     if not isinstance(array, numpy.ndarray):
         return memoryview(array).tobytes()
     return array.shape, array.dtype, array.flags.writeable, array.tobytes() if numbers else b""

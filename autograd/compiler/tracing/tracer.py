@@ -507,8 +507,8 @@ class Tracer:
     def refuse_setting(self, what: str) -> None:
         """Raise `TraceError` if the function sets a Python value, because later calls would not set it again."""
         raise refusal(
-            f"sets {what} while the function is traced, and would not at the calls that follow: set "
-            "it, or step a schedule, outside of the compiled function."
+            f"sets {what} while the function is traced, and would not at later calls: set it, or step a "
+            "schedule, outside of the compiled function."
         )
 
     def refuse_writing(self, place: Any) -> None:
@@ -517,8 +517,8 @@ class Tracer:
         if id(place) in self.arguments:
             raise refusal(
                 f"writes to the argument {self.arguments[id(place)]} while the function is traced, "
-                "and arguments are read only: write to a clone(), return the new value, or have the function find that "
-                "Tensor by itself, as it finds parameters."
+                "and arguments are read only: write to a clone(), return the new value, or let the function capture "
+                "that Tensor, as it captures parameters."
             )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
@@ -633,8 +633,8 @@ class Tracer:
         )
 
     def live_arrays(self) -> set[int]:
-        """Make states of the constants that others hold, too, and may write to; returns the ids of these arrays, and
-        of the arrays whose memory they show.
+        """Make states of the constants that are also referenced elsewhere, and may be written to there; return the ids
+        of these arrays and of their bases.
         """
         live: set[int] = set()
         for value in self.constants.values():
@@ -651,9 +651,9 @@ class Tracer:
             if other != key and self.states[key].shape:  # a number is no memory
                 name, of = self.states[key].name, self.states[other].name
                 raise TraceError(
-                    f"{line} gives {name} the array of {of} while the function is traced: eagerly both lie in one "
-                    f"memory from then on, and a program keeps them apart. Copy the values, as in {name}[...] = {of} "
-                    "within no_grad()."
+                    f"{line} gives {name} the array of {of} while the function is traced: eagerly they share memory "
+                    f"from then on, and a program keeps them apart. Copy the values, as in {name}[...] = {of} within "
+                    "no_grad()."
                 )
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
@@ -676,7 +676,7 @@ class Tracer:
         return back
 
     def _array(self, array: Any, name: str) -> Traced:
-        """An array that the function finds, as a state that it must not write to."""
+        """A captured array, as a state that the function must not write to."""
         value = Value("state", array.shape, array.dtype, self.unique(name))
         value.origin = wrap(array, name=value.name)
         made = Traced(self, value)
@@ -728,8 +728,8 @@ class Tracer:
         """Raise if the function stores a traced Tensor, which has no values, in an attribute of ``holder``."""
         if isinstance(value, Tensor) and type(slot_value(DATA, value)) is Traced:
             raise refusal(
-                f"makes .{name} of {of_type(holder)} another Tensor while the function is "
-                f"traced: write into the one that is there, as in self.{name}[...] = value within no_grad().",
+                f"replaces .{name} of {of_type(holder)} by another Tensor while the function is "
+                f"traced: write into the present one, as in self.{name}[...] = value within no_grad().",
                 self,
             )
 

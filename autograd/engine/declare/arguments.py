@@ -1,4 +1,4 @@
-"""Arguments and results of operations, converted to arrays or refused: called by what `dispatch` writes."""
+"""Arguments and results of operations, converted to arrays or refused: called by functions that `dispatch` writes."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ def sealed(value: Any) -> Any:
 
 
 def unchanging(x: Any) -> Any:
-    """A copy of a list, or of an array of indices, labels or conditions, which its owner may change before a rule needs
-    it; any other value as it is.
+    """A copy of a list, or of an array of indices, labels or conditions, because its owner may change it before a rule
+    runs; any other value as it is.
     """
     if type(x) is list:
         return list(x)

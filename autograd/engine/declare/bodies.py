@@ -50,10 +50,10 @@ class Functions(NamedTuple):
 class Body:
     """A function of arrays as a list of operations: what a loop does at one step.
 
-    Values have numbers: first the inputs, which are ``carries`` (passed from a step to the next), ``xs`` (what each
-    step gets of its own) and ``consts`` (the same at all steps), so many of each; then the ``constants``, with their
-    values, and what ``steps`` compute. ``types`` are the shapes and dtypes of all of them, ``outputs`` the numbers of
-    the new carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
+    Values have numbers: first the inputs, which are ``carries`` (passed from a step to the next), ``xs`` (one entry for
+    each step) and ``consts`` (the same at all steps), so many of each; then the ``constants``, with their values, and
+    what ``steps`` compute. ``types`` are the shapes and dtypes of all of them, ``outputs`` the numbers of the new
+    carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
     """
 
     def __init__(
@@ -104,8 +104,9 @@ class Body:
         )
 
     def parts(self, length: int, dtype: Any) -> list[tuple[int, slice, Shape]]:
-        """Where the outputs of ``dtype`` lie in the packed result: the number of the output, its place, its shape. The
-        carries are those after the last step; the ys of all steps are stacked."""
+        """The outputs of ``dtype`` in the packed result: the number of each output, its position, its shape. The
+        carries are those after the last step; the ys of all steps are stacked.
+        """
         found, start = [], 0
         for i, out in enumerate(self.outputs):
             shape, kind = self.types[out]
@@ -248,7 +249,7 @@ def needed(steps: Iterable[Step], outputs: Iterable[int]) -> list[Step]:
 
 
 def invariant(steps: Iterable[Step], known: Iterable[int]) -> set[int]:
-    """The values that depend on nothing but ``known`` ones, these included."""
+    """The values that depend only on ``known`` ones, including these."""
     found = set(known)
     for step in steps:
         if found.issuperset(step.args):
@@ -415,7 +416,7 @@ def _pulled(
 def _renumbered(
     name: str, inputs: list[int], counts: tuple[int, int, int], joint: Any, steps: list[Step], outputs: list[int]
 ) -> Body:
-    """The body of these steps, in which values have other numbers."""
+    """A body of ``steps`` with its values renumbered, ``inputs`` first."""
     numbers: dict[int, int] = {old: new for new, old in enumerate(inputs)}
     types = {new: joint.types[old] for old, new in numbers.items()}
     constants = {}
@@ -455,8 +456,9 @@ def _transposed(value: int, makers: dict[int, Step]) -> int | None:
 def _behind(
     of: int, value: int, makers: dict[int, Step], same: set[int], types: dict[int, Typed], is_summed: bool, inputs: int
 ) -> Behind | None:
-    """How a contribution to the gradient of input ``of`` is computed for all steps at once: that of a const, which is
-    summed over the steps, or that of one of the xs. ``None`` where it is computed at each step."""
+    """How to compute a contribution to the gradient of input ``of`` for all steps at once: of a const, summed over the
+    steps, or of one of the xs. ``None`` where it is computed at each step.
+    """
     maker = makers.get(value)
     if maker is None or value in same:
         return None

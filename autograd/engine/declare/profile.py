@@ -1,4 +1,4 @@
-"""`profile`: which operation takes the time."""
+"""`profile`: the time that each operation takes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class profile:
     """A context manager that measures how long each operation computes, forward and backward.
 
     ``rows`` has a `Row` for each operation that was called, the slowest first; printed, it is a table in milliseconds.
-    Rules that are recorded, as for second derivatives, call operations, which are counted as these and not twice. What
-    recording, the sums of gradients and the optimizer take is not counted, and neither are compiled code and operations
-    that are declared within. All threads are measured. On a GPU a call returns before it has computed. Raises
-    `DomainError` within another profile.
+    Rules that are recorded, as for second derivatives, call operations, which are counted as these and not twice.
+    Recording, summing of gradients and the optimizer are not counted, nor are compiled code and operations declared
+    within. All threads are measured. On a GPU a call returns before it has computed. Raises `DomainError` within
+    another profile.
 
     >>> import autograd as ag
     >>> w = ag.Tensor([[1.0, 2.0]], requires_grad=True)

@@ -113,7 +113,7 @@ def factor(rules: Vector, numeric: Vector, sizes: set[int] | None = None) -> str
         return "a rule has the wrong sign."
     if sizes and small in sizes and small > 12 and min(abs(ratio.numerator), ratio.denominator) == 1:
         return f"the rules give {ratio} times the difference, and {small} elements are involved: a mean for a sum?"
-    return f"the rules give {ratio} times the difference: a factor is missing or too much in a rule."
+    return f"the rules give {ratio} times the difference: a rule has a factor too few or too many."
 
 
 def _close(one: Vector, other: Vector) -> bool:

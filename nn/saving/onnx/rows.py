@@ -345,7 +345,7 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
         arrays = [i.args[e.index] for e in entries if isinstance(e, Slot)]
         if not how or len(arrays) != len(entries) or any(a.dtype.kind not in "iu" for a in arrays):
             raise NotWritten(
-                f"writing at the index {index!r}, which may name a place twice, has no counterpart in ONNX."
+                f"writing at the index {index!r}, which may name an element twice, has no counterpart in ONNX."
             )
         shape = numpy.broadcast_shapes(*(a.shape for a in arrays))
         columns = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, "int64"), w.ints(len(a.shape))) for a in arrays]
@@ -354,7 +354,7 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
         joined = columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=-1)
         return w.node("ScatterND", x, joined, value, **how)
     if not how and len(numpy.unique(places)) < places.size:
-        raise NotWritten(f"writing at the index {i.params['index']!r} twice has no counterpart in ONNX.")
+        raise NotWritten(f"writing at the index {i.params['index']!r}, which names an element twice, is not in ONNX.")
     value = value if part.shape == places.shape else w.node("Expand", value, w.ints(*places.shape))
     pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
     if pads is not None:

@@ -160,7 +160,7 @@ def test_states_in_one_memory_there_are_refused(gpu, later):
     if later:
         step()
     s.data = memory[1:4]
-    with pytest.raises(TraceError, match="lie in the same memory"):
+    with pytest.raises(TraceError, match="share memory"):
         step()
 
 

@@ -35,7 +35,7 @@ def loop(f, carry, xs, length=None, reverse=False, recompute=False):
 
 
 def recurrent(scan, **options):
-    """The loss of a recurrent network whose weights the step finds by itself."""
+    """The loss of a recurrent network whose weights the step captures."""
 
     def loss(x, h, w, u):
         def step(h, x):

@@ -90,7 +90,7 @@ def test_an_argument_that_the_function_also_updates_by_itself_is_refused():
         return x + 0
 
     assert_array_equal(doubled(other).numpy(), [4, 5, 6])
-    with pytest.raises(TraceError, match=r"which it also finds by itself and updates: .* clone\(\)"):
+    with pytest.raises(TraceError, match=r"which it also captures and updates: .* clone\(\)"):
         doubled(q)
     assert_array_equal(q.numpy(), [2, 4, 6], "the refused call has changed nothing")
     assert_array_equal(doubled(q.clone()).numpy(), [2, 4, 6])

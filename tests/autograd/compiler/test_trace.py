@@ -147,7 +147,7 @@ def test_code_that_runs_after_the_call_is_refused() -> None:
         return x
 
     for f in (generator, coroutine):
-        with pytest.raises(TraceError, match=f"{f.__name__} returns a {f.__name__}, whose lines run after the call"):
+        with pytest.raises(TraceError, match=f"{f.__name__} returns a {f.__name__}, whose code runs after the call"):
             ag.compile(f)(X)
 
 

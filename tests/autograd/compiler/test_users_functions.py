@@ -828,7 +828,7 @@ def an_argument_of_a_class_that_is_not_registered(wrap: Wrap) -> Any:
     return seen, [f(pair, x) for x in xs()]
 
 
-@refused(r"returns a generator, whose lines run after the call")
+@refused(r"returns a generator, whose code runs after the call")
 def a_generator_as_result(wrap: Wrap) -> Any:
     @wrap
     def f(x: Any) -> Iterator[Any]:
@@ -837,7 +837,7 @@ def a_generator_as_result(wrap: Wrap) -> Any:
     return [next(f(x)) for x in xs()]
 
 
-@refused(r"returns a map, whose lines run after the call")
+@refused(r"returns a map, whose code runs after the call")
 def a_map_as_result(wrap: Wrap) -> Any:
     f = wrap(lambda x: map(ag.tanh, [x, x]))
     return [list(f(x)) for x in xs()]

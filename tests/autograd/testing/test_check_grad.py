@@ -85,7 +85,7 @@ class TestMessage:
         said = message(softmax_loss, lambda x, y: 2 * softmax_loss_gradient(x, y), np.eye(3), np.array([0, 2, 1]))
         assert "the derivative of output 0 with respect to input 0 ('logits') [" in said
         assert "analytic (df)" in said
-        assert "  - df gives 2 times the difference: a factor is missing or too much" in said
+        assert "  - df gives 2 times the difference: a rule has a factor too few or too many" in said
 
     def test_a_small_error_by_the_complex_step(self):
         said = message(np.exp, lambda x: np.exp(x) * (1 + 3e-7), [1.0])

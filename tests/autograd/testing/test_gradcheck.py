@@ -250,7 +250,7 @@ class TestMessage:
             "    1 [0, 0]  3            1            2\n"
             "    1 [0, 1]  6            2            4\n"
             "4 of 25 comparisons fail. What may be wrong:\n"
-            "  - the rules give 3 times the difference: a factor is missing or too much in a rule.\n"
+            "  - the rules give 3 times the difference: a rule has a factor too few or too many.\n"
             "Recorded operations: sum, product."
         )
 
@@ -382,7 +382,7 @@ class TestMessage:
         assert "too few digits" not in said
 
     def test_float32_is_no_false_failure(self):
-        with pytest.warns(UserWarning, match="float32 has too few digits for differences, which found a fault in f "):
+        with pytest.warns(UserWarning, match="float32 has too few digits for differences: they disagree with f "):
             assert gradcheck(lambda x: ag.sin(1000.0 * x), np.array([0.3], np.float32))
 
     def test_float32_on_the_way(self):

@@ -166,7 +166,7 @@ class TestWrong:
     def test_a_wrong_factor_is_said_to_be_one(self):
         check = only(squared(lambda g, x: g * x)(param([2.0, 3.0])))
         assert check.verdict == "wrong"
-        assert check.note == "the rules give 1/2 times the difference: a factor is missing or too much in a rule."
+        assert check.note == "the rules give 1/2 times the difference: a rule has a factor too few or too many."
         assert only(squared(lambda g, x: -2 * g * x)(param(2.0))).note == "a rule has the wrong sign."
 
     def test_the_one_wrong_element_of_a_small_array(self):

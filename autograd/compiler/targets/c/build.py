@@ -1,4 +1,4 @@
-"""Compiling C, once for each text, processor and compiler: the libraries are kept in the user's cache folder."""
+"""Compiling C, once for each source text, processor and compiler: the libraries are kept in the user's cache folder."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def reads_arrays() -> bool:
 def source_of(program: Program, homes: dict[Value, Any]) -> Source:
     """The text of an optimized program whose states lie in ``homes``, by ``text()``."""
     if not hasattr(ctypes, "PyDLL") or object.__basicsize__ % ctypes.sizeof(ctypes.c_void_p) or not reads_arrays():
-        raise TargetError(f"{program.name} can't run as C: this Python keeps NumPy's arrays in a way of its own.")
+        raise TargetError(f"{program.name} can't run as C: this Python stores NumPy's arrays differently.")
     return Source(program, homes, numpys_blas())
 
 

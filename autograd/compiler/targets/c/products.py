@@ -142,8 +142,7 @@ def _products(
 
 
 def _longest(axes: Sequence[Axis]) -> Axis | None:
-    """The axis that a matrix product goes along: the longest, or one along which the result lies side by side, if it is
-    not short."""
+    """The axis for a matrix product: the longest, or one along which the result is contiguous if that is not short."""
     return max(axes, key=lambda a: (abs(a[3]) == 1 and a[0] >= SHORT, a[0]), default=None)
 
 
@@ -182,8 +181,9 @@ def _behind(start: str, step: int) -> str:
 
 
 def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
-    """The cycles of a product of matrices, some of which lie transposed; of what else reads or writes such a matrix,
-    those that it takes longer."""
+    """The cycles of a product of matrices, some of them stored transposed; for any other instruction on such a matrix,
+    the additional cycles.
+    """
     op, args, out = instruction.op, instruction.args, instruction.out
     if op != "matmul" or any(len(v.shape) != 2 or 0 in v.shape for v in args):
         if op in ("permute_dims", *REDUCTIONS):

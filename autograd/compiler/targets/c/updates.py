@@ -1,4 +1,4 @@
-"""Updates of states by a multiple of a product, which is never stored by itself."""
+"""Fused updates ``w -= scale * (x @ y)`` of states, which never store the product."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ OP = "subtract_product"
 
 
 def with_products_in_place(program: Program, left_out: Container[Value] = ()) -> Program:
-    """The program with ``new = w - scale * (x @ y)`` as one instruction where ``new`` is what the state ``w`` becomes.
+    """The program with ``new = w - scale * (x @ y)`` as one instruction where ``new`` is the next value of the state
+    ``w``.
 
-    It stands behind all that reads ``w``, as it is written where that lies. States that are ``left_out`` are computed
-    as before.
+    It comes after all reads of ``w``, because it overwrites it. States that are ``left_out`` are computed as before.
     """
     makers, uses, root_of = program.producers(), program.uses(), roots(program.instructions)
     kept = [*program.outputs, *program.updates.values()]

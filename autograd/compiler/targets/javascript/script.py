@@ -125,7 +125,7 @@ class Script(nested.Script):
         if self.given.packed or self.given.merged:
             raise TargetError(
                 f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
-                "Write the program as it was traced, with every=False to have it optimized."
+                "Write the program as it was traced; every=False optimizes it."
             )
         self.given.validate()  # so that every name is one
         if not self.every:

@@ -114,7 +114,7 @@ def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
             found.append(slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds)))
         elif part is None or part is ... or isinstance(part, Value):
             if isinstance(part, Value) and part.dtype.kind not in "iu":
-                raise script.refuse(script.now, "picks by a condition, so that how much is picked depends on values")
+                raise script.refuse(script.now, "selects by a condition, so the length of its result depends on values")
             found.append(part)
         else:
             array = numpy.asarray(part)
@@ -244,7 +244,7 @@ def _argsort(script: Script, out: View, x: View, axis: int = -1, *, stable: Any 
 @reading("searchsorted")
 def _searchsorted(script: Script, out: View, x: View, y: View, side: str = "left", sorter: View | None = None) -> None:
     if sorter is not None:
-        raise script.refuse(script.now, "has an order beside it, which has no reading there")
+        raise script.refuse(script.now, "takes a sorter, which is not supported there")
     nest = Nest(y.shape, [y, out])
     element = f"{x.data}[{added(times('$middle', x.strides[0]), x.start)}]"
     before = f"$less({element}, $y)" if side == "left" else f"!$less($y, {element})"

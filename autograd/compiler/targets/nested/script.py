@@ -103,7 +103,7 @@ class Script:
 
     def draw(self, instruction: Instruction) -> None:
         """Random numbers, by the generator that NumPy would draw from."""
-        raise self.refuse(instruction, "has no reading there: draw is not among the functions that can be written")
+        raise self.refuse(instruction, "is not supported there: random numbers can't be drawn")
 
     def within(self, name: str, parts: Sequence[list[str]]) -> list[str]:
         """The lines that run ``parts`` within the loop over the last of ``times``: these, or a call of a function."""

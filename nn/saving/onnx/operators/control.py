@@ -107,7 +107,7 @@ def scan_of_batch(
 ) -> Any:
     """A Scan of each sample, as in opset 8."""
     if sequence_lens is not None:
-        raise DomainError("sequence_lens, sequences of different lengths, is not supported")
+        raise DomainError("sequence_lens (sequences of different lengths) is not supported")
     samples = [
         _scanned(body, [ag.getitem(x, index=b) for x in values], num_scan_inputs, None, directions, None, None)
         for b in range(values[0].shape[0])
@@ -127,7 +127,7 @@ operator("OptionalHasElement")(lambda value=None: numpy.asarray(value is not Non
 def _place(sequence: list[Any], position: Any, more: int = 0) -> int:
     i = int(number(position))
     if not -len(sequence) <= i < len(sequence) + more:
-        raise IndexingError(f"position {i} of a sequence of {len(sequence)}")
+        raise IndexingError(f"position {i} is not in a sequence of {len(sequence)}")
     return i
 
 
@@ -166,7 +166,7 @@ def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int
         return [along(x, axis, i) for i in range(n)]
     length = 1 if split is None else int(number(split)) if split.ndim == 0 else None
     if length is not None and length < 1:
-        raise ShapeError(f"parts of length {length}")
+        raise ShapeError(f"parts must have at least one element; split is {length}")
     lengths = ints(split) if length is None else [min(length, n - i) for i in range(0, n, length)]
     ends = numpy.cumsum([0, *lengths]).tolist()
     return [along(x, axis, slice(a, b)) for a, b in itertools.pairwise(ends)]

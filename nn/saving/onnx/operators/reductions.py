@@ -196,7 +196,7 @@ def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) 
     axis = axis_in(axis, rank(x))
     count = int(number(k))
     if not 0 <= count <= x.shape[axis]:
-        raise DomainError(f"k = {count} of {x.shape[axis]} elements")
+        raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")
     order = along(ag.argsort(x, axis=axis, descending=bool(largest)), axis, slice(0, count))
     return ag.take_along_axis(x, order, axis=axis), order
 

@@ -120,7 +120,7 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
 def _range(start: int, stop: int, step: int, n: int) -> slice:
     """The slice for a range of ``n`` elements, without bounds at their defaults."""
     if step == 0:
-        raise DomainError("a step of 0")
+        raise DomainError("a step must not be 0")
     begin, end, _ = slice(start, stop, step).indices(n)
     if step > 0:
         return slice(begin or None, end if end < n else None, step if step > 1 else None)

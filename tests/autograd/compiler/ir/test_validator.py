@@ -148,20 +148,20 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
         r"the state w \(3,\) float64 can't become y \(2,\) float64",
     ),
     "an update of what is not a state": (updates(value("knob", "lr", (), origin=({}, "lr"))), "the state lr .* can't"),
-    "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs are not inputs, each of them once"),
+    "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs must be different values"),
     "no matrix transposed": (kept(flipped=frozenset((W,))), r"w \(2,\) float64 is kept transposed and is not a matrix"),
-    "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r"does not hold v \(2,\) float64 at 3"),
-    "a packed state twice": (kept(packed={BOTH: [(W, 0), (V, 0)]}), r"does not hold v \(2,\) float64 at 0"),
-    "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "is not as long as what lies in it, 2 elements"),
+    "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r"; v \(2,\) float64 at 3 does not fit"),
+    "a packed state twice": (kept(packed={BOTH: [(W, 0), (V, 0)]}), r"; v \(2,\) float64 at 0 does not fit"),
+    "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "must have the 2 elements of its members"),
     "a packed state that is read": (
         lambda program, x, y: (reads(W)(program, x, y), kept(packed={BOTH: [(W, 0), (V, 2)]})(program, x, y)),
-        r"does not hold w \(2,\) float64 at 0, alone",
+        r"; w \(2,\) float64 at 0 does not fit",
     ),
     "a merged state that is read": (
         lambda program, x, y: (reads(W)(program, x, y), kept(merged={W: V})(program, x, y)),
-        r"the state w \(2,\) float64 is merged into v \(2,\) float64, which does not stand for it",
+        r"the state w \(2,\) float64 is merged into v \(2,\) float64, which can't replace it",
     ),
-    "merged into what is gone": (kept(merged={W: V}), "merged into v .*, which does not stand for it"),
+    "merged into what is gone": (kept(merged={W: V}), "merged into v .*, which can't replace it"),
 }  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_a_piece_is_in_the_order_of_its_state() -> None:
 
     piece(True).validate()
     with pytest.raises(
-        DeclarationError, match=r"f: y = piece\(packed_w, .*\) is not in the order in which that state is"
+        DeclarationError, match=r"f: y = piece\(packed_w, .*\) does not have the memory order of that state"
     ):
         piece(False).validate()
 
@@ -195,7 +195,7 @@ def test_a_piece_is_in_the_order_of_its_state() -> None:
         ("draw", {"dtype": np.dtype("int64")}, "drawn in float32 or float64, not in int64"),
         ("draw", {"shape": (3,)}, r"gives \(3,\) float64, and the program says \(2,\)"),
         ("check_range", {"stop": 2.5}, "'float' object cannot be interpreted as an integer"),
-        ("check_range", {"refuse": 3}, "integers by a function"),
+        ("check_range", {"refuse": 3}, "needs integers, a function and options"),
     ],
 )
 def test_parameters_of_effects_are_checked(op: str, params: dict[str, Any], said: str) -> None:
@@ -220,7 +220,7 @@ def test_an_unchecked_index_is_one_that_was_checked_before() -> None:
     beside = Instruction(check.op, (other,), check.params, check.out)
     wrong = [rest, [*rest[:at], check, *rest[at:]], [loose, *rest], [beside, *rest]]
     for instructions in wrong:
-        with pytest.raises(DeclarationError, match=r"unchecked, which nothing before it keeps from 0 to 11"):
+        with pytest.raises(DeclarationError, match=r"does not check .*, and nothing .* ensures values from 0 to 11"):
             program.changed(instructions=instructions, inputs=[*program.inputs, other]).validate()
 
 
@@ -232,7 +232,7 @@ def test_an_unchecked_index_of_constants_is_there(place: int, fine: bool) -> Non
     if fine:
         program.validate()
     else:
-        with pytest.raises(DeclarationError, match="i unchecked, which nothing before it keeps from 0 to 2"):
+        with pytest.raises(DeclarationError, match="check i, and nothing before it ensures values from 0 to 2"):
             program.validate()
 
 
@@ -352,7 +352,7 @@ WRONG: dict[str, tuple[Pass, str]] = {
     "results exchanged": (swapped, "it took .* and gave .*, and now takes"),
     "arguments exchanged": (inputs_swapped, "it took .*, and now takes"),
     "two states in one place": (one_array_for_two, "the packed state whole .* does not hold"),
-    "a counter merged and left there": (as_one_counter, "is merged into .*, which does not stand for it"),
+    "a counter merged and left there": (as_one_counter, "is merged into .*, which can't replace it"),
     "a vector transposed": (flipped_vector, "is kept transposed and is not a matrix"),
 }
 

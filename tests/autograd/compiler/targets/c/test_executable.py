@@ -337,5 +337,5 @@ def test_calls_from_several_threads_wait_for_each_other():
 
 def test_where_arrays_are_kept_otherwise_c_is_refused(monkeypatch):
     monkeypatch.setattr(executable, "reads_arrays", lambda: False)
-    with pytest.raises(TargetError, match="this Python keeps NumPy's arrays in a way of its own"):
+    with pytest.raises(TargetError, match="this Python stores NumPy's arrays differently"):
         ag.compile(lambda x: x + 1, target="c")(ag.ones(2))
