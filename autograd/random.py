@@ -35,7 +35,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     """The result of ``generator.method(shape, dtype=dtype)`` as a leaf. All random numbers of this package come from
     here.
 
-    In a trace it is the tracer's stand-in for the numbers that each call will draw.
+    In a trace it is a traced array, and each call draws its numbers anew.
     """
     if not hasattr(generator, "bit_generator"):
         way = "such as numpy.random.default_rng(0), and the same one to every draw, so that it moves on"

@@ -32,7 +32,7 @@ Structure = Any
 
 
 class Container(NamedTuple):
-    """How the instances of a class are taken apart and put together."""
+    """How instances of a class are flattened and rebuilt."""
 
     flatten: Callable[[Any], tuple[Iterable[Any], Any]]
     unflatten: Callable[[Any, list[Any]], Any]
@@ -65,8 +65,8 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
     """The leaves of ``tree`` in order, and its structure, which is hashable and equal for trees of one form.
 
-    ``is_leaf``: says of a subtree whether it is to be taken as a leaf. Raises `ShapeError` for a container that is
-    inside itself.
+    ``is_leaf(subtree)``: whether to treat a subtree as a leaf. Raises `ShapeError` for a container that is inside
+    itself.
     """
     leaves: list[Any] = []
     try:
@@ -182,7 +182,7 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
 
 
 def _container_of(kind: Any) -> Any:
-    """How instances of ``kind`` are taken apart, or ``None`` where they are leaves."""
+    """How instances of ``kind`` are flattened; ``None`` if they are leaves."""
     found = _KINDS.get(kind)
     if found is not None:
         return found
@@ -270,7 +270,7 @@ def _with_attributes(made: Any, names: tuple[str, ...], values: list[Any]) -> An
 
 
 def _attributes_of(kind: Any) -> Container:
-    """A dataclass: its fields and any other attributes. It is put together without ``__init__`` being called."""
+    """A dataclass: its fields and any other attributes. It is rebuilt without calling ``__init__``."""
 
     def flatten(x: Any) -> Any:
         fields = [field.name for field in dataclasses.fields(x) if hasattr(x, field.name)]

@@ -225,7 +225,7 @@ def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: boo
 
 
 class _Diff(RowCards):
-    """One drawing."""
+    """The drawing of two graphs side by side."""
 
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
         self.sides, self.labels, self.theme = sides, labels, theme

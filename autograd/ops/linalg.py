@@ -196,7 +196,7 @@ def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[A
 def contract(xp, *arrays, subscripts):
     """The operation behind `einsum`: a sum of products over named axes, ``subscripts`` like ``"ij,jk->ik"``.
 
-    Nothing is implied: the labels of an array are distinct, a label has one length, and the labels of the result
+    Stricter than `einsum`: the labels of an array are distinct, a label has one length, and the labels of the result
     are given. The arrays are multiplied from left to right, each time as one matrix product.
 
     >>> import autograd as ag

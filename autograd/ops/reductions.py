@@ -43,7 +43,7 @@ sum.vjp(x=_spread)
 def all_reduce(xp, x, *, add):
     """The sum of ``x`` over all processes, in each of them; ``add`` computes it from this process's array.
 
-    Differentiated is the total of the results in all processes, so the operation is its own adjoint.
+    Its gradient is that of the sum of the losses of all processes, so the operation is its own adjoint.
 
     >>> import autograd as ag
     >>> ag.all_reduce(ag.Tensor([1.0, 2.0]), add=lambda mine: mine + mine)  # of two processes with the same array

@@ -24,8 +24,8 @@ class Loop:
     """The loop that `scan_packed` runs: ``body`` at ``length`` steps, the last step first with ``reverse``.
 
     ``dtype``: which outputs are packed, those of this dtype. ``wanted``: for each input whether its gradient may be
-    asked for; all may, where it is empty. ``recompute``: so many steps at a time are computed again for the gradients,
-    from the carry before them, so that only these carries are kept; 0 to keep what each step's rules need.
+    asked for; all may, where it is empty. ``recompute``: the number of steps that are computed again at a time for the
+    gradients, so that only the carry before them is kept; 0 keeps what each step's rules need.
     """
 
     body: Body
@@ -68,7 +68,7 @@ def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: boo
 
 @op("scan", text="scan({arrays})", tex=r"\operatorname{{scan}}({arrays})")
 def scan_packed(xp, *arrays, loop):
-    """The last carries and all ys of a loop, flat, one behind the other: what `autograd.scan` takes apart.
+    """The last carries and all ys of a loop, flattened and joined; `autograd.scan` splits them.
 
     ``arrays``: the carries, the xs (the steps along their first axis) and the consts of ``loop.body``. ``loop``: a
     `Loop`; its ``body`` and ``length`` say what the operation does, in a picture as well.
@@ -220,8 +220,8 @@ def _gradients(
 ) -> dict[int, Any]:
     """The gradients of the inputs by their numbers.
 
-    ``through``: the gradients of the carries behind the steps. ``ends``: those of the ys. ``sums``: those of consts so
-    far. ``packed``: what the forward has kept.
+    ``through``: the gradients of the carries after the steps. ``ends``: those of the ys. ``sums``: those of consts so
+    far. ``packed``: the values that the forward saved.
     """
     derivative = loop.derivative
     forward, backward, length = derivative.forward, derivative.backward, loop.length

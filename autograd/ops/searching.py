@@ -55,8 +55,8 @@ def searchsorted(xp, x, y, sorter=None, *, side="left"):
 def unique_parts(xp, x, *, part):
     """Indices, inverse indices or counts of the unique elements of ``x``. No gradient.
 
-    ``part``: ``"indices"`` where the first of each is in the flattened ``x``, ``"inverse_indices"`` which of them each
-    element of ``x`` is, ``"counts"`` how often each occurs.
+    ``part``: ``"indices"``, the first occurrence of each in the flattened ``x``; ``"inverse_indices"``, the index of
+    each element of ``x`` among the unique ones; ``"counts"``, how often each occurs.
 
     >>> import autograd as ag
     >>> ag.unique_parts(ag.Tensor([5.0, 3.0, 5.0]), part="counts")

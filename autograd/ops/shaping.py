@@ -31,8 +31,8 @@ def _whole(value: Any) -> bool:
 def reshape(xp, x, *, shape, copy=None):
     """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, and is inferred.
 
-    ``copy``: whether they are copied, always or never; by default where they can't be shared. Raises `DomainError`
-    where they can't be and must not be copied.
+    ``copy``: ``True`` always copies, ``False`` never; ``None`` copies where memory can't be shared. Raises
+    `DomainError` where a copy is needed and ``copy`` is ``False``.
 
     >>> import autograd as ag
     >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), shape=(2, -1))

@@ -113,7 +113,7 @@ def _result(xp: Any, shape: Sequence[int], *inputs: Any) -> Any:
 
 
 def _order(ndim: int) -> tuple[int, ...]:
-    """The axes of a result in the order in which they lie in memory."""
+    """The axes of a result in memory order."""
     return 0, *range(2, ndim), 1
 
 
@@ -181,7 +181,9 @@ def _as_columns(xp: Any, weight: Any, groups: int, swapped: bool) -> Any:
 def _correlate(
     xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int, swapped: bool = False
 ) -> None:
-    """Write ``x``, channels-last and padded, with ``weight`` into ``out`` (n, *space, out), a tile at a time."""
+    """The convolution of ``x``, channels-last and padded, with ``weight``, written into ``out`` (n, *space, out) a tile
+    at a time.
+    """
     n, c, size, space = x.shape[0], x.shape[-1], weight.shape[2:], out.shape[1:-1]
     if groups == c == weight.shape[0] > 1:
         _correlate_each(xp, out, x, weight, stride, dilation)
@@ -197,7 +199,7 @@ def _correlate(
 
 
 def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space) -> None:
-    """`_correlate` of each channel by itself, one tap after the other: there is no matrix product in it."""
+    """`_correlate` of each channel alone, tap by tap, without a matrix product."""
     size = weight.shape[2:]
     windows = xp.sliding_windows(x, size, stride, dilation, out.shape[1:-1])
     for tile in _tiles(x.shape[0], out.shape[1:-1], 4 * math.prod(out.shape[2:])):
@@ -208,14 +210,15 @@ def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilat
 
 
 def _is_larger(weight: Any, y: Any, groups: int) -> bool:
-    """Whether a weight has more rows than ``y`` has windows, so that it pays to leave it as it lies in memory."""
+    """Whether a weight has more rows than ``y`` has windows, so that copying it would cost more than it saves."""
     windows, rows = y.shape[0] * math.prod(y.shape[2:]), weight.shape[0] // groups
     return bool(0 < windows < rows)
 
 
 def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
-    """Write the padded ``x`` with the larger ``weight`` into ``out``, all channels-first: the windows are laid in the
-    order of the weight."""
+    """The convolution of the padded ``x`` with a ``weight`` larger than it, written into ``out``, all channels-first:
+    windows are copied into the order of the weight.
+    """
     swapped = 1, 0, *range(2, len(x.shape))
     x, rows = xp.permute_dims(x, axes=swapped), xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
     windows = xp.stack([x[tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
@@ -226,7 +229,7 @@ def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilati
 def _spread_few(
     xp: Any, out: Any, y: Any, weight: Any, stride: Space, pads: Pads, dilation: Space, groups: int
 ) -> None:
-    """Write into ``out``, channels-last, what the larger ``weight`` sends from ``y`` to each element."""
+    """The transposed convolution of ``y`` with a ``weight`` larger than it, written into ``out``, channels-last."""
     rows = xp.reshape(_channels_last(xp, y), (-1, groups, weight.shape[0] // groups))
     parts = xp.matmul(xp.permute_dims(rows, axes=(1, 0, 2)), xp.reshape(weight, (groups, rows.shape[2], -1)))
     parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (y.shape[0], *y.shape[2:], out.shape[-1], -1))
@@ -272,8 +275,8 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
 
     ``x``: (batch, in, *space). ``weight``: (out, in / groups, *size). ``bias``: (out,) or ``None``. The result is
     (batch, out, *windows). ``stride``, ``dilation``: an integer, or one for each spatial axis; ``padding``: likewise,
-    or a pair (before, after) for each axis. ``groups``: the channels in so many groups, each with its own part of the
-    weight. ``space``: the number of windows along each axis, where that is not as many as fit.
+    or a pair (before, after) for each axis. ``groups``: the number of groups of channels, each with its own part of the
+    weight. ``space``: the number of windows along each axis, by default as many as fit.
 
     Raises `ShapeError` for shapes that do not fit and for a window larger than the padded input, `DomainError` for
     other parameters.
@@ -354,11 +357,11 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
 def _phases(
     length: int, windows: int, size: int, stride: int, pads: tuple[int, int], dilation: int
 ) -> Iterator[tuple[slice, slice, tuple[int, int], int, int]]:
-    """How a transposed convolution falls apart along one axis of the input.
+    """The phases of a transposed convolution along one axis of the input.
 
-    Positions that are equal modulo the stride meet the same taps of the weight. So each such phase is a convolution of
-    stride 1 with these taps, and no zero is multiplied. Gives for each phase: its positions, its taps (in reverse), how
-    to pad y, the dilation and the number of positions.
+    Positions that are equal modulo the stride use the same taps of the weight. So each such phase is a convolution of
+    stride 1 with these taps, and no zero is multiplied. For each phase: its positions, its taps (in reverse), how to
+    pad y, the dilation and the number of positions.
     """
     common = math.gcd(dilation, stride)
     for phase in range(min(stride, length)):
@@ -499,7 +502,7 @@ def _widened(xp: Any, x: Any, pads: Pads) -> Any:
 def _spread(
     xp: Any, out: Any, shares: Iterable[Any], windows: Space, size: Space, stride: Space, pads: Pads, dilation: Space
 ) -> None:
-    """Write into ``out``, channels-last, for each tap its share of every window, to the elements that have it."""
+    """Write into ``out``, channels-last, for each element the sum of its shares in all windows."""
     first = _channels_first(xp, out)
     framed = _widened(xp, first, pads) if any(map(any, pads)) else first
     every = math.prod(framed.shape[2:]) == math.prod(windows) * math.prod(size)
@@ -528,8 +531,9 @@ def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
 
 
 def _stages(*geometry: Any) -> list[tuple[Any, ...]]:
-    """Max pooling of a size, stride, padding and dilation as one along each axis after the other, the last one first:
-    then the first maximum of a window is the first in the first row that has it. One of few taps is left as it is."""
+    """Max pooling as poolings along one axis each, the last axis first, which keeps the first maximum of a window the
+    first. A pooling of few taps stays whole.
+    """
     if math.prod(geometry[0]) <= FEW:
         return [geometry]
     return [
@@ -542,8 +546,9 @@ def _stages(*geometry: Any) -> list[tuple[Any, ...]]:
 
 
 def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> tuple[list[Any], list[Any], Any]:
-    """For each tap the index of what the windows of ``x``, channels-last, have there, once it is framed, and these
-    elements; the maxima."""
+    """The parts of max pooling of ``x``, channels-last: for each tap the index into the padded ``x`` and the elements
+    there, one per window; and the maxima.
+    """
     windows = output_space("max_pool", x.shape[1:-1], size, stride, pads, dilation)
     framed = _padded(xp, x, pads, _lowest(xp, x.dtype))
     taps = [(slice(None), *index, ...) for _, _, *index in _taps(windows, size, stride, dilation)]
@@ -554,8 +559,9 @@ def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Spa
 
 
 def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high: Any) -> Iterator[tuple[Any, Any]]:
-    """For each tap of a `_pool`: its index, and the mask of the windows that have their place there: the first maximum
-    or the last NaN. The padding is never chosen."""
+    """For each tap of a `_pool`: its index, and the mask of windows whose first maximum or last NaN is at this tap. The
+    padding is never chosen.
+    """
     free, inside, late = high == high, None, []
     if any(map(any, pads)) and xp.may_hold(high == _lowest(xp, x.dtype)):
         inside = _padded(xp, xp.ones((1, *x.shape[1:-1], 1), dtype=xp.bool), pads, False)
@@ -703,7 +709,7 @@ def _sum_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
 
 @op("Σ unpool", text="sum_unpool({y})", tex=r"\operatorname{{spread}}({y})")
 def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
-    """Each element of ``y`` added to all of its window: the gradient of `sum_pool` with respect to its input.
+    """Each element of ``y`` added to every element of its window: the gradient of `sum_pool` with respect to its input.
 
     ``y``: (batch, channels, *windows). ``space``: the input's. The result is (batch, channels, *space).
 

@@ -35,9 +35,9 @@ def check_grad(
 ) -> bool:
     """Whether ``df`` is the derivative of ``f``, a function of NumPy arrays: ``True``, or `GradcheckError`.
 
-    ``df`` takes what ``f`` takes, and returns one array for each real input (a tuple, if there are several): the
+    ``df`` takes the arguments of ``f``, and returns one array for each real input (a tuple, if there are several): the
     gradient, of the shape of the input, where ``f`` returns one number; the Jacobian, of shape ``(*output, *input)``;
-    or, where ``f`` works element by element, the derivative of each. With ``vjp=True`` it also takes the upstream
+    or, where ``f`` is elementwise, the derivative of each element. With ``vjp=True`` it also takes the upstream
     gradient (or one for each output), behind the inputs, and returns gradients. Integer and boolean inputs are passed
     on, and have no derivative.
 
@@ -89,7 +89,7 @@ def check_grad(
 
 
 def _taken(x: Any) -> Any:
-    """An input as an `Array` to draw from, where it declares one; a strategy or a value as it is."""
+    """The `Array` that an input declares; a strategy or a value as it is."""
     return array(x) if isinstance(x, str) else array(domain=x) if isinstance(x, Domain) else x
 
 
@@ -179,7 +179,7 @@ class ArrayPoint(Point):
         return found
 
     def moved(self, i: int, values: Vector) -> Vector:
-        """All outputs, as one vector."""
+        """All outputs as one vector, with ``values`` in place of input ``i``."""
         return _flat(self._outputs(self._with(i, values)))
 
     def _with(self, i: int, values: Any) -> list[Any]:

@@ -48,25 +48,26 @@ def gradcheck(
 
     ``f`` takes the inputs as Tensors and returns a Tensor, or several, of any shape; it must give the same values at
     every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64, or trees of them, such as a dict of
-    parameters. Those Tensors that require grad are checked and the rest is handed to ``f`` as it is; where none
-    requires grad, all are checked. ``f`` is called with copies.
+    parameters. Those Tensors that require grad are checked and the rest is handed to ``f`` as it is; if none requires
+    grad, all are checked. ``f`` is called with copies.
 
     Each element of an input is moved by ``±eps * max(1, |x|)`` (rounded up to a power of 2), and each element of the
-    outputs is compared; then random sums of both. Where they do not agree (and no ``eps`` is given), steps from 1000 to
-    1e-10 times as large are tried, until two agree with each other. An input of more than ``max_elements`` elements is
-    moved along random directions instead, and outputs of more than that are compared only as random sums; a fault seen
-    there is traced to an element by halving. Then the derivative along a random direction is compared with that by the
-    complex step, if every recorded operation is analytic, and with that by forward mode. ``seed`` draws the directions.
+    outputs is compared; then random sums of both. Where rule and difference disagree (and no ``eps`` is given), steps
+    from 1000 to 1e-10 times as large are tried, until two of them agree. An input of more than ``max_elements``
+    elements is moved along random directions instead, and outputs of more than that are compared only as random sums; a
+    fault seen there is traced to an element by halving. Then the derivative along a random direction is compared with
+    that by the complex step, if every recorded operation is analytic, and with that by forward mode. ``seed`` draws the
+    directions.
 
-    Two values agree within ``atol + rtol * |numeric|`` (of many compared as one, the root of the sum of squares) and
-    what the difference quotient may be wrong by. By default ``eps`` is 2⁻¹⁷ in float64 and ``rtol`` the cube root of
-    the machine epsilon (6e-6 in float64, 5e-3 in float32); ``atol`` is 0. For the other two oracles ``rtol`` is the
-    square root of the machine epsilon. What fails in float32 is checked again with copies of the inputs in float64:
-    where that passes there is no fault but float32's few digits, and a warning says so.
+    Two values agree if they differ by at most ``atol + rtol * |numeric|`` (for many compared as one, the root of the
+    sum of squares) plus the error of the difference quotient. By default ``eps`` is 2⁻¹⁷ in float64 and ``rtol`` the
+    cube root of the machine epsilon (6e-6 in float64, 5e-3 in float32); ``atol`` is 0. For the other two oracles
+    ``rtol`` is the square root of the machine epsilon. A check that fails in float32 is repeated with copies of the
+    inputs in float64: if that passes, only float32's precision is at fault, and a warning says so.
 
-    At a kink, as that of ``relu`` at 0, any slope between those of points nearby is right. An input of which nothing is
-    shown is "unchecked", and an error: all its derivatives are within the tolerance or rounding, or all its elements
-    are at kinks.
+    At a kink, such as that of ``relu`` at 0, any slope between those at nearby points is accepted. An input is
+    "unchecked", which is an error, if all its derivatives are below the tolerance or rounding, or all its elements are
+    at kinks.
 
     Raises `GradcheckError`, which says where, by how much and what the likely cause is; `DomainError` for inputs or
     values that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
@@ -279,8 +280,8 @@ def arguments_of(f: Function) -> list[str]:
 
 
 def _of_leaves(f: Function, inputs: Sequence[Any], names: Sequence[str]) -> tuple[Function, list[Any], list[str]]:
-    """``f`` as a function of the leaves of its inputs; these leaves, and their names: their own, or how ``f`` reads
-    them.
+    """``f`` as a function of the leaves of its inputs; these leaves; and their names, their own or their paths in the
+    inputs.
     """
     parts = [flattened(x) for x in inputs]
     leaves = [leaf for found, _ in parts for leaf in found]
@@ -340,14 +341,14 @@ class TensorPoint(Point):
         return Tensor(backends.namespace(like.data).asarray(array), name=like.name if name is None else name)
 
     def run(self, moved: dict[int, Vector]) -> tuple[list[Tensor], list[Tensor]]:
-        """The checked inputs, some of them with other values, and the outputs computed from them."""
+        """The checked inputs, with the values in ``moved`` in place of some, and the outputs computed from them."""
         args = list(self.inputs)
         for i, base in self.base.items():
             args[i] = self.like(moved.get(i, base), self.inputs[i]).requires_grad_()
         return [args[i] for i in self.checked], outputs_of(self.f, args)
 
     def moved(self, i: int, values: Vector) -> Vector:
-        """All outputs, as one vector."""
+        """All outputs as one vector, with ``values`` in place of input ``i``."""
         return flat(self.run({i: values})[1])
 
     def rules(self, u: Vector) -> dict[int, Vector]:

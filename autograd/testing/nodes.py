@@ -35,8 +35,8 @@ class NodeCheck:
     ``node`` is the operation, ``index`` the argument's place in ``node.inputs`` and ``argument`` its name (``"x"``,
     ``"arrays[1]"``). ``verdict``: ``"ok"``; ``"wrong"``; ``"kink"`` where the slopes on both sides of the point differ,
     so that no difference can tell; ``"unchecked"`` where all are too small to be told from 0; ``"skipped"``. ``error``
-    is the relative error where it is largest, ``rule`` and ``numeric`` the derivative by the rule and by differences
-    there, of ``output`` by ``element`` (indices; both None where many were compared as one). ``note`` says why an
+    is the largest relative error; ``rule`` and ``numeric`` are the derivatives there by the rule and by differences, of
+    ``output`` with respect to ``element`` (indices; None where many were compared as one). ``note`` says why an
     argument is skipped, or what may be wrong.
     """
 
@@ -134,17 +134,18 @@ def check_nodes(
 ) -> NodeReport:
     """Compare the rules of each recorded operation of the graph of ``y`` with central differences, one by one.
 
-    ``y`` is one Tensor or several. The forward is run again for the recorded inputs; each operation then gets copies of
-    its own in float64, also in a graph of another dtype, and of each argument that a gradient goes to, every element is
+    ``y`` is one Tensor or several. The forward is run again for the recorded inputs. Each operation then gets its own
+    float64 copies of them, whatever the dtype of the graph. Every element of each argument that receives a gradient is
     moved by ``±2⁻¹⁷ max(1, |x|)`` (rounded up to a power of 2). The derivatives of every element of the result agree if
-    their difference, relative to the larger of the two, is at most ``limit``; where rounding allows no such precision,
-    what it does allow. Where they do not agree, other steps are tried before a rule is called wrong, and a kink (the
-    slopes on both sides stay apart as the step shrinks) is told from an error: there a rule may give either slope or
-    one in between. Arguments or results of more than ``max_elements`` elements are compared along random directions,
-    drawn from ``seed``; a fault seen there is traced to an element by halving. An operation whose result is coarser
-    than float64 is held to the cube root of its machine epsilon.
+    their difference, relative to the larger of the two, is at most ``limit``, or the rounding error if that is larger.
+    Where they do not agree, other steps are tried before a rule is called wrong. At a kink, where the slopes on both
+    sides stay apart as the step shrinks, a rule may give either slope or one in between. Arguments or results of more
+    than ``max_elements`` elements are compared along random directions, drawn from ``seed``; a fault seen there is
+    traced to an element by halving. For an operation with a result coarser than float64 the limit is the cube root of
+    its machine epsilon.
 
-    Skipped, and said so: arguments without a rule, integers, those no gradient is asked for, and what is not finite.
+    Skipped, with a note: arguments without a rule, integers, arguments without gradient, and values that are not
+    finite.
 
     Returns a `NodeReport`, a tuple of `NodeCheck`; nothing is raised for a wrong rule. Raises `GradientError` where
     nothing was recorded.

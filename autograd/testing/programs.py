@@ -205,7 +205,7 @@ class Program:
         )
 
     def shared(self, one: str, other: str) -> Program:
-        """The program with input ``one`` also in place of ``other``, as in ``op(x, x)``."""
+        """The program with input ``one`` in place of ``other``, as in ``op(x, x)``."""
         names = {name: name for name in (*self.inputs, *(step.name for step in self.steps))}
         inputs = {name: x for name, x in self.inputs.items() if name != other}
         return replace(self._called({**names, other: one}), inputs=inputs)

@@ -1,8 +1,8 @@
 """Properties that every differentiable function must have: one call each.
 
-Each takes a function of Tensors that returns a Tensor, or several, and the inputs to test it at; for a `Program` these
-are its own where none are given. Each raises `GradcheckError` where its property does not hold, with the program, and
-returns ``True``, or ``False`` where it does not apply. `PROPERTIES` holds them all, by name.
+Each takes a function of Tensors that returns a Tensor, or several, and the inputs to test it at; a `Program` may be
+given without inputs, and has its own. Each returns ``True``, or ``False`` where it does not apply, and raises
+`GradcheckError`, with the program, where its property does not hold. `PROPERTIES` has them all by name.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) ->
     """Values and gradients in float32 have dtype float32, and equal those in float64 up to rounding.
 
     At very large and very small inputs, where digits cancel, they only have to be finite where those in float64 are.
-    Elements that float64, too, changes where the last digit of the inputs in float32 changes, are left out.
+    Elements that change in float64 as well, when the last float32 digit of the inputs changes, are left out.
     """
     if any(backends.is_real(x.dtype) and str(x.dtype).rpartition(".")[2] != "float64" for x in inputs):
         return False
@@ -331,7 +331,7 @@ LARGEST = 1e37
 
 
 def _fine(program: Program) -> bool:
-    """Whether no step has a dtype of its own, as a recorded loop has."""
+    """Whether no step fixes a dtype, as a recorded loop does."""
     return not any({"dtype", "loop"} & step.params.keys() for step in program.steps)
 
 

@@ -24,13 +24,12 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
     With ``arrays`` (and ``params``) at these; without, at calls that Hypothesis draws: as many as its settings say, or
     ``max_examples``. Half of them are ordinary; the other half are those where rules go wrong: exactly 0, ±1, up to
-    ±1000 as far as the domain goes, ties, empty arrays, one Tensor for two arguments. ``params`` say
-    what the operation takes, or `autograd.testing.declare` said it before. ``seed`` draws directions and weights.
+    ±1000 as far as the domain goes, ties, empty arrays, one Tensor for two arguments. ``params`` declare what the
+    operation takes, unless `autograd.testing.declare` did. ``seed`` draws directions and weights.
 
     Raises `GradcheckError` with the simplest call that fails, as Python that can be run; for an argument that has
-    neither a rule nor ``None`` in its place; and for one of which no call showed anything ("unchecked"), since its
-    derivative was within the tolerance, or at a kink, in each. Raises `DeclarationError` for a parameter of which
-    nothing but the default would be tried.
+    neither a rule nor ``None`` in its place; and for an "unchecked" one, whose derivative was within the tolerance, or
+    at a kink, in every call. Raises `DeclarationError` for a parameter of which only the default would be tried.
 
     >>> import autograd as ag
     >>> from autograd.testing import assert_rule
@@ -182,9 +181,9 @@ def assert_detects_wrong_gradient(
 ) -> None:
     """Assert that `assert_rule` fails when faults are planted in the rules of this operation.
 
-    The arguments are those of `assert_rule`. The gradient of one argument at a time gets the wrong sign, is 1 % too
-    large, zero, a constant more, or a constant in second order. A fault that changes nothing, such as the sign of a
-    zero, is left out. Graphs that were recorded before stay as they are.
+    The arguments are those of `assert_rule`. One argument at a time, the gradient gets the wrong sign, is 1 % too
+    large, is zero, is off by a constant, or becomes a constant for second derivatives. A fault that changes nothing,
+    such as the sign of a zero, is left out. Graphs that were recorded before stay as they are.
 
     Raises `GradcheckError` for a fault that is not found, with what to do.
 

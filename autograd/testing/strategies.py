@@ -6,10 +6,10 @@ With these you test your own operation on unexpected examples, in three lines::
     def test_softsign(call):
         properties.check(call)
 
-and together with all others: `programs` draws from every registered operation, including your own. What an
-operation takes is known for those of this package; of any other it is assumed that it takes real numbers, in arrays
-that broadcast if it says so, else in arrays of one shape. `autograd.testing.declare` says what else holds. For a test
-of all properties of one operation there is `autograd.testing.assert_rule`.
+and together with all others: `programs` draws from every registered operation, including your own. This package's
+operations have declared inputs; any other is assumed to take real numbers, in arrays that broadcast if it says so, else
+of one shape. `autograd.testing.declare` declares anything else. For a test of all properties of one operation there is
+`autograd.testing.assert_rule`.
 """
 
 from __future__ import annotations
@@ -326,8 +326,8 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
 
     ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative,
     including your own. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is
-    well conditioned: no value and no slope is large, and no value near a kink or a pole of the operation that takes it,
-    as far as that is known (`declare`). A failing one is made as short as it can be, and prints as Python.
+    well conditioned: no value and no slope is large, and no value is near a kink or a pole of the operation that takes
+    it, as far as that is declared. A failing program is shrunk, and prints as Python.
 
     >>> import autograd as ag
     >>> from hypothesis import find
@@ -361,8 +361,8 @@ def steps(vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> st.S
 
     ``vocabulary``: the layers, losses and optimizers that a step may use beside the operations of this package;
     ``max_values``: how many values there may be before the loss. A step prints as Python. `check_readings` compares its
-    eager and its compiled reading, and makes a failing step small itself, so that Hypothesis need not: leave out its
-    phase ``shrink``. `random_step` draws the same without Hypothesis.
+    eager and its compiled reading, and shrinks a failing step itself: leave out Hypothesis' phase ``shrink``.
+    `random_step` draws the same without Hypothesis.
 
     >>> from hypothesis import Phase, given, settings
     >>> from autograd.testing import check_readings

@@ -73,7 +73,7 @@ def _grey(image: Any) -> NDArray[np.float64]:
 
 
 def _ink(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Distance from the paper, 0 = paper to 255 = full ink. The paper is what most of the border shows."""
+    """Distance from the paper, 0 = paper to 255 = full ink. The paper's grey is the most common one at the border."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     paper = np.median(border)
     darker, lighter = paper - grey.min(), grey.max() - paper

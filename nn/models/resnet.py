@@ -32,7 +32,7 @@ class BasicBlock(Module):
         self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, inputs, height, width)`` to as many channels as the block is wide."""
+        """``(batch, inputs, height, width)`` to ``(batch, width, …)``, its space divided by the stride."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
@@ -54,7 +54,7 @@ class Bottleneck(Module):
         self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, inputs, height, width)`` to four times as many channels as the block is wide."""
+        """``(batch, inputs, height, width)`` to ``(batch, 4 · width, …)``, its space divided by the stride."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))

@@ -43,7 +43,9 @@ def wide(room: bool = True) -> Iterator[None]:
 
 
 def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
-    """``said`` with blanks behind it, as wide as ``numbers`` of the widest numbers; unchanged outside of `wide`."""
+    """``said``, padded with blanks to the width of ``numbers`` numbers of the greatest width; unchanged outside of
+    `wide`.
+    """
     if not _WIDE.get():
         return said
     narrow = sum(c in "-.() " for c in said)

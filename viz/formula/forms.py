@@ -33,7 +33,8 @@ class Form:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-        """The result of making the calls again with ``call(name, *args, **params)`` on the values ``known(name)``."""
+        """The value of the formula: each call is made by ``call(name, *args, **params)``, each name is ``known(name)``.
+        """
 
         def given(x: Any) -> Any:
             if isinstance(x, Form):

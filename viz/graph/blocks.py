@@ -41,10 +41,10 @@ def draw_model(
 ) -> Picture:
     """The architecture of a model: a card per block with its layers, the shape of its output and its parameters.
 
-    Nothing is computed: the model is followed with shapes alone, in the mode it is in (training or not). ``examples``:
-    its inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for
-    the direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become
-    one card that says how many they are. ``title``: the headline. ``theme``: "light" or "dark".
+    Nothing is computed: the model is traced with shapes alone, in its present mode (training or not). ``examples``: its
+    inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for the
+    direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become one
+    card that says how many they are. ``title``: the headline. ``theme``: "light" or "dark".
 
     Branches are drawn side by side. Operations without weights, such as activations, are written after their layer.
 

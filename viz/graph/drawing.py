@@ -304,8 +304,8 @@ class Drawing:
         return free[:1], free[1:2]
 
     def _stacked(self) -> dict[Card, list[Card]]:
-        """The operations of modules on a level that would be far wider than a page, each with its parameters, which
-        stand above it then.
+        """The operations of modules on a level that would be far wider than a page, each with its parameters, which are
+        then drawn above it.
         """
         stacked: dict[Card, list[Card]] = {}
         if self.scene.scalar or not self.cards.compact:
@@ -330,8 +330,8 @@ class Drawing:
         return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
 
     def _late(self) -> set[Card]:
-        """The operations to draw near their uses: of a level far wider than a page those used last, what is computed
-        from them alone, and what is computed for those alone.
+        """The operations to draw near their uses: on a level far wider than a page those used last, with all values
+        computed only from them or only for them.
         """
         if self.scene.scalar or not self.cards.compact:
             return set()

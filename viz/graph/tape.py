@@ -371,7 +371,7 @@ class _Tape:
         self.picture.edge(above, self.back[head], label=label, tooltip=told, **backward)
 
     def _into_gap(self, card: Card) -> None:
-        """Draw one edge to all operations that are not drawn, and one back."""
+        """Draw one edge into the gap of omitted operations, and one back."""
         self.picture.edge(card.key, self.gap, cls="fwd", id=f"f_{card.key}_{self.gap}")
         above = self.back.get(card) or self.result.get(card)
         if above:

@@ -59,7 +59,7 @@ def traced(function: Callable[..., Any], *args: Any, who: str) -> Program:
 
 
 def written(program: Program, name: str, *, who: str, **options: Any) -> str:
-    """The program in JavaScript. Raises `DrawingError` where it has no reading."""
+    """The program in JavaScript. Raises `DrawingError` where it can't be written."""
     try:
         return program.javascript(name, **options)
     except AutogradError as error:

@@ -1,4 +1,4 @@
-"""Scripts, style sheets and drawings as a page carries them: the same to the browser, without what only people read."""
+"""Minified scripts, style sheets and drawings for pages."""
 
 from __future__ import annotations
 

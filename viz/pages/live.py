@@ -51,7 +51,7 @@ OTHER = (
 
 
 class NotLive(Exception):
-    """The reason, in a sentence, why the numbers of a page stay as they were recorded."""
+    """The reason why the numbers of a page stay as they were recorded."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(say("These numbers are as recorded: {reason}", reason=reason))
@@ -81,7 +81,7 @@ def live_of(scene: Scene, story: Story) -> Live:
     Arrays of the story that are not a value, gradient or contribution are computed again as the notation says. An array
     without a known computation has no output: the page says that it is as recorded.
 
-    Raises `NotLive` where the program is too long, or an operation has no reading in JavaScript.
+    Raises `NotLive` where the program is too long, or an operation can't be written in JavaScript.
     """
     made = _Traced(scene, scene.say.origins or {}, story.slopes)
     wanted = [source for source in story.arrays.sources if isinstance(source, np.ndarray | np.generic)]
@@ -124,7 +124,7 @@ def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
 
 
 def _unreadable(error: TargetError) -> str:
-    """The operation that has no reading, or the reason given by the target."""
+    """The operation that can't be written, or the reason given by the target."""
     said = " ".join(str(error).split())
     if named := re.search(r"(\S+) is not among the functions", said):
         return say("{operation} has no reading in JavaScript.", operation=named[1])

@@ -34,7 +34,7 @@ GAUGES = 12  # weights whose gradient has a gauge: all, or the first and the las
 class Pad:
     """A network in a page: the text of its program, the states it needs, and what its outputs are.
 
-    ``refusal`` says in a sentence why there is none; then all else is empty.
+    ``refusal`` says why there is none; then all else is empty.
     """
 
     refusal: str = ""
@@ -99,7 +99,7 @@ class _Taken:
         ]
 
     def pad(self, shape: tuple[int, int]) -> Pad:
-        """The program and what is told about it."""
+        """The program and its description for the page."""
         who = say("There is no pad to draw on")
         x = ag.Tensor(np.zeros((1, shape[0] * shape[1])), device=self.device)
         y = ag.Tensor(np.zeros(1, dtype="int64"), device=self.device)
@@ -147,8 +147,8 @@ class _Taken:
 
 
 def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...], str, int]]:
-    """The values to show between input and output: the place of each, its shape for one picture, its words, and the
-    largest size that they can have, 0 where there is none.
+    """The values to show between input and output: the index of each among ``nodes``, its shape for one picture, its
+    description, and the largest absolute value that it can have, 0 if unbounded.
     """
     read: dict[Any, list[Node]] = {}
     operations = [(k, node) for k, node in enumerate(nodes) if node.op is not None]

@@ -89,7 +89,7 @@ def step_through(
     live: bool | None = None,
     language: str | None = None,
 ) -> Page:
-    """A page in which one steps through the forward and the backward pass of the graph that computed ``y``.
+    """A page that steps through the forward and the backward pass of the graph that computed ``y``.
 
     One step per operation forward, one per operand backward, and one for each sum of gradients, in the order of the
     engine's backward pass. Each is explained in words and as a formula, with the numbers, the line of code that runs,
@@ -163,7 +163,7 @@ def _page(
 
 
 def _called(function: Callable[[], Any]) -> Any:
-    """Run a function of the user's; its nodes know the lines that called their operations."""
+    """Run a user's function; its nodes record the lines that called their operations."""
     try:
         inspect.signature(function).bind()
     except TypeError as error:

@@ -60,7 +60,7 @@ def playground(
     title: str | None = None,
     language: str | None = None,
 ) -> Page:
-    """A page in which ``model`` trains on examples of two numbers each, with everything it computes on the way.
+    """A page in which ``model`` trains on examples of two numbers each, with all intermediate values.
 
     It shows the plane bent layer by layer, the decision all over it, the answer of every neuron, each weight with its
     gradient, and the size of each layer's gradients. Examples, weights and the learning rate can be changed by hand,
@@ -113,7 +113,7 @@ def playground(
 
 @dataclass(frozen=True)
 class _Targets:
-    """``y`` as it is given to the loss; the class of each example; and the row of ``y`` that stands for each class.
+    """``y`` as the loss takes it; the class of each example; and the row of ``y`` for each class.
 
     ``levels``: of regression, where ``y`` has no classes and ``codes`` are its least and its largest number.
     """

@@ -115,9 +115,9 @@ def lab_report(
 ) -> Page:
     """The report as one page; it is saved to ``path``, an .html file, where that is given.
 
-    ``history`` as `viz.plot_history` takes it; ``held``: what was held out. ``model``: the network for the pad, called
-    with pictures as rows of pixels, (n, height · width), in the mode that it is in; None for no pad. What is drawn goes
-    through its own program in the page, forward and back. ``loss`` of its outputs and a label is by default the
+    ``history`` as `viz.plot_history` takes it; ``held``: the held-out data. ``model``: the network for the pad, called
+    with pictures as rows of pixels, (n, height · width), in its present mode; None for no pad. The page runs the
+    network's own program on a drawing, forward and backward. ``loss`` of its outputs and a label is by default the
     cross-entropy, ``probabilities`` the softmax of its outputs. ``modules``, ``neurons``, ``steps``: the module view,
     the digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further
     facts about the run, by name. ``looks``: plots that explain decisions, by caption. ``language``: that of the page,

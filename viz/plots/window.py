@@ -276,7 +276,7 @@ def _two(index: Sequence[int]) -> tuple[int, int]:
 
 
 def _flat(shape: Sequence[int]) -> tuple[int, int]:
-    """A shape of one or two axes as a shape of two."""
+    """A shape of one or two axes as a shape of two axes."""
     return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (1, int(shape[0]))
 
 

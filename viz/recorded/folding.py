@@ -160,7 +160,7 @@ def folded(
 
 @dataclass(frozen=True)
 class _Look:
-    """The features that equal rows share: their own, and their sources as steps back and as rows.
+    """The features by which rows are compared: their own, and the distances to the rows that they read.
 
     Inputs do not count as steps: they stand where they are first used. A source that is not shown is "".
     """
@@ -213,7 +213,9 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
 
 
 def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
-    """For each block length and each row: how many rows, from it on, equal the row one block later."""
+    """For each block length a list with an entry for each row: how many rows from there on equal the row one block
+    later.
+    """
     runs: dict[int, list[int]] = {}
     numbers_of: dict[Any, int] = {None: -1}  # comparing numbers is faster than comparing rows
     kinds = [numbers_of.setdefault(look and look.own, len(numbers_of)) for look in looks]
@@ -263,7 +265,7 @@ def _belong(blocks: Sequence[Sequence[Row]]) -> bool:
 
 
 def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
-    """The label of the modules that the blocks are; None if they are parts of one module."""
+    """The common label of the blocks' modules; None if the blocks are parts of one module."""
     shared = [_shared(block) for block in blocks]
     if len(set(shared)) == 1 and len(shared[0]) > 1 and _share(blocks):
         return shared[0][-1][1]  # one module called again and again

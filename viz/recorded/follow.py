@@ -1,4 +1,4 @@
-"""A model followed once without computing anything: the graph of its shapes."""
+"""Tracing a model once without computing anything: the graph of its shapes."""
 
 from __future__ import annotations
 

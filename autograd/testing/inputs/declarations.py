@@ -146,8 +146,8 @@ def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False, 
     ``shape`` names the sides: ``"n k"``. A name that stands in two arguments is the same length in both; ``"3"`` is
     always 3 long, ``"2*d"`` even, ``"n+k-1"`` a sum; ``"..."`` stands for any number of axes, the same in each argument
     (and broadcast where the operation says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor
-    near one of another ``distinct`` argument, so that a maximum or an order is not about to change. ``dtype``: that of
-    the arrays, for an argument that takes no float64.
+    near one of another ``distinct`` argument, so that a small step changes no maximum and no order. ``dtype``: that of
+    the arrays, for an argument that can't be float64.
 
     >>> from autograd.testing import array
     >>> array("... k", distinct=True).shape
@@ -230,8 +230,8 @@ Cases = Callable[[Any], Any]
 class Declaration:
     """The inputs of an operation: an `Array` for each argument, and for each parameter a source of its values.
 
-    ``cases`` makes whole calls instead, where arguments depend on each other in other ways than by their sides.
-    ``given`` names what was declared; the rest is assumed.
+    ``cases`` makes whole calls instead, where arguments constrain each other by more than their shapes. ``given`` names
+    what was declared; the rest is assumed.
     """
 
     op: Op
@@ -262,11 +262,12 @@ def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
     or a `Domain` alone, for any shape. For a parameter: a Hypothesis strategy of its values; `axis` or `axes`; a
     function of arguments, by their names, that returns a strategy; or the one value to try.
 
-    What is not declared is assumed. An argument takes real numbers, in arrays of one shape (that broadcast if the
-    operation says ``broadcasts=True``). A parameter called ``axis`` or ``dim`` takes every axis; truth values are tried
-    both ways; numbers at their default and around it.
+    Defaults: an argument takes real numbers, in arrays of one shape (or shapes that broadcast if the operation says
+    ``broadcasts=True``). A parameter called ``axis`` or ``dim`` takes every axis; truth values are tried both ways;
+    numbers at their default and around it.
 
-    Where sides can't say how arguments depend on each other, give ``cases``: a strategy of pairs (arrays, parameters).
+    Where arguments constrain each other by more than their shapes, give ``cases``: a strategy of pairs (arrays,
+    parameters).
 
     Raises `DeclarationError` for a name that is not an argument or parameter.
 
@@ -285,7 +286,7 @@ def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
 
 
 def operation(op: Op | str) -> Op:
-    """The registered operation that is given, or that has this name. Raises `DeclarationError` if there is none."""
+    """The registered operation ``op``, or that of this name. Raises `DeclarationError` if there is none."""
     if isinstance(op, str) and op in OPS:
         return OPS[op]
     if not isinstance(op, Op):

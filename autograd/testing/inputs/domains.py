@@ -24,7 +24,7 @@ class Domain:
 
     Arrays are drawn from 64 of them, evenly spaced (`numbers`), or from ``only``, where these are given. ``limits`` are
     the bounds outside of which the operation can't be tested; by default ``low`` and ``high``. A value computed by
-    another operation serves as an argument where it `holds`, and `special` numbers are tried as far as it `holds` them.
+    another operation may be an argument if the domain `holds` it; `special` numbers are tried if it `holds` them.
 
     >>> from autograd.testing import Domain
     >>> positive = Domain(0.2, 4.0, limits=(0.2, float("inf")))

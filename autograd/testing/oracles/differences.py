@@ -1,9 +1,10 @@
 """Finite differences of a function of a vector, with an estimate of their error.
 
-One step size does not fit all: rounding errors grow as the step shrinks, curvature, kinks and poles nearby matter as it
-grows. So a slope counts only where two steps, one ten times the other, agree (compare the ladder of steps in C. J. F.
-Ridders, Advances in Engineering Software 4, 1982, 75-76). Where no two agree, the function is not differentiable there;
-the slopes at points nearby then bound what a rule may give (F. H. Clarke's generalized gradient, 1975).
+No single step size fits all functions: rounding errors grow as the step shrinks; curvature, kinks and poles nearby
+matter as it grows. So a slope counts only where two steps, one ten times the other, agree (compare the ladder of steps
+in C. J. F. Ridders, Advances in Engineering Software 4, 1982, 75-76). Where no two agree, the function is not
+differentiable there; the slopes at points nearby then bound what a rule may give (F. H. Clarke's generalized gradient,
+1975).
 """
 
 from __future__ import annotations
@@ -172,10 +173,10 @@ class Differences:
         self.noise = np.maximum(self.noise, np.where(np.isfinite(noise), noise, 0.0))
 
     def refine(self, v: Vector) -> None:
-        """Let `settled` use slopes along ``v`` to which smaller and smaller steps converge, where there are any.
+        """Replace slopes along ``v`` in `settled` by those to which smaller and smaller steps converge, if they do.
 
-        Over many periods of an oscillation wide steps agree on the mean slope, and its values look like rounding. But
-        rounding grows as the steps shrink; only truncation errors shrink twice in a row.
+        For a fast oscillation wide steps agree on the mean slope, and its values look like rounding. But rounding
+        errors grow as steps shrink; only truncation errors shrink twice in a row.
         """
         kept, clear = self.settled(v)
         parts = 4.0 ** -np.arange(18)

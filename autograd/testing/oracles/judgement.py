@@ -3,12 +3,12 @@
 A `Judge` compares ``uᵀ J v`` by the rules (one reverse pass for ``u``) with differences along ``v``: for every output
 ``u`` and element ``v`` where there are few, else in random directions. The verdict is
 
-- ``ok``: they agree, and at least one comparison shows it;
-- ``wrong``: one does not agree;
-- ``kink``: nothing is wrong, but the function is not differentiable at some of the elements, where a rule may give any
-  slope between those at points nearby;
-- ``unchecked``: nothing is wrong, and nothing is shown: all derivatives are within the tolerance or rounding, or all
-  elements are at a kink or an edge of the domain.
+- ``ok``: they agree, and at least one comparison is above the tolerance;
+- ``wrong``: at least one comparison disagrees;
+- ``kink``: nothing is wrong, but the function is not differentiable at some elements, where a rule may give any slope
+between those at nearby points;
+- ``unchecked``: no comparison could show a fault: all derivatives are within the tolerance or rounding, or all elements
+are at a kink or an edge of the domain.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Comparisons:
         return _excess(self.rules, self.numeric, self.tolerances)
 
     def worst(self) -> Comparison:
-        """The comparison that fails most, or comes nearest to it: of a single output if one fails."""
+        """The comparison with the largest error; one of a single output if such a one fails."""
         error = _relative(self.rules, self.numeric)
         k = int(np.lexsort((error, self.excess, self.weights.single, self.excess > 1))[-1])
         u = self.weights.us[k]
@@ -197,9 +197,9 @@ class Judgement:
 class Judge:
     """Compares the rules of ``function`` with differences of its values.
 
-    Two values agree within ``atol``, ``rtol`` relatively (of many compared as one, to the root of the sum of squares),
-    and what the difference quotient itself may be wrong by. With ``brief``, for large functions, one weighting of the
-    outputs is compared along two directions, and by a forward difference where that agrees.
+    Two values agree if they differ by at most ``atol``, plus ``rtol`` times their size (for many compared as one, the
+    root of the sum of squares), plus the error of the difference quotient. With ``brief``, for large functions, one
+    weighting of the outputs is compared along two directions, and by a forward difference where that agrees.
     """
 
     def __init__(
@@ -367,7 +367,7 @@ class Judge:
         return Comparison(u, v, rule, nearest, tolerance, low=low, high=high)
 
     def _leave_out_what_is_not_finite(self, found: Judgement) -> None:
-        """Elements whose rule is not finite: they fail where the slope is finite, and are left out where it is not."""
+        """Handle elements whose rule is not finite: they fail if the slope is finite, and are left out if it is not."""
         rows, _ = self._rows(self.weights)
         if np.isfinite(rows).all():
             return
@@ -383,7 +383,7 @@ class Judge:
             found.lost += 1
 
     def _not_finite(self, u: Vector, v: Vector, rule: float) -> Comparison | None:
-        """The value to compare a rule with that gives no finite number, if there is a finite slope."""
+        """The finite slope, if any, to compare with a rule whose result is not finite."""
         slopes, clear = self.differences.settled(v)
         if clear[u != 0].all():
             return Comparison(u, v, rule, float(_times(u[None], slopes.middle).sum()), 0.0)
@@ -397,7 +397,9 @@ class Judge:
     # ------------------------------------------------------------ the single elements behind a comparison of many
 
     def traced(self, c: Comparison) -> Comparison:
-        """The comparison of one output by one element that ``c``, of many, fails by; ``c`` if there is none."""
+        """The comparison of one output and one element that makes ``c``, a comparison of many, fail; ``c`` if there is
+        none.
+        """
         if c.single or c.low is not None:
             return c
         slopes_of: dict[bytes, Vector] = {}
@@ -419,7 +421,7 @@ class Judge:
         return single if single.excess > 1 and settled[one_u != 0].all() else c
 
     def kink(self, c: Comparison) -> Comparison:
-        """The kink of a single element behind one that was found by moving many."""
+        """The kink at a single element that explains one found by moving many."""
         if np.count_nonzero(c.v) == 1:
             return c
 

@@ -1,4 +1,4 @@
-"""A function at some inputs, what its rules say there, and the comparison of these with differences, in words."""
+"""A function at given inputs, its derivatives by the rules, and a report on their comparison with differences."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Point(ABC):
         return [ratio]
 
     def disturb(self) -> None:
-        """Call the function at other inputs, so that a rule which keeps values of the last call is found out."""
+        """Call the function at other inputs, to expose rules that keep values of the last call."""
         for i, values in self.base.items():
             try:
                 self.moved(i, values + 0.01 * np.maximum(1.0, np.abs(values)))

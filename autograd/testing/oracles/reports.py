@@ -1,4 +1,4 @@
-"""The report on a wrong derivative: both Jacobians side by side, and the likely cause."""
+"""The report on a wrong derivative: both Jacobians, and the likely cause."""
 
 from __future__ import annotations
 

@@ -334,7 +334,7 @@ def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Ar
 
 
 def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
-    """Description of a difference between ``found`` and ``eager`` beyond rounding; empty if there is none.
+    """A description of the difference between ``found`` and ``eager`` beyond rounding; empty if there is none.
 
     Elements that are not finite in ``eager`` are not compared.
     """
@@ -571,7 +571,7 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
 
 
 def _rough(array: Array) -> float:
-    """The largest effect of rounding that is not taken as a sign of a kink: half of the digits."""
+    """The largest effect of rounding that does not suggest a kink: half of the digits."""
     return float(np.sqrt(np.finfo(array.dtype).eps)) * _largest(array)
 
 

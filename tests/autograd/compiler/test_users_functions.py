@@ -640,7 +640,7 @@ class Remembering(nn.Module):
         return self.seen
 
 
-@refused(r"makes .seen of a Remembering another Tensor")
+@refused(r"replaces .seen of a Remembering by another Tensor")
 def a_module_that_keeps_an_activation(wrap: Wrap) -> Any:
     model = Remembering()
     f = wrap(model)

@@ -351,7 +351,7 @@ WRONG: dict[str, tuple[Pass, str]] = {
     "an update too many": (with_an_update, "extra .* is now updated"),
     "results exchanged": (swapped, "it took .* and gave .*, and now takes"),
     "arguments exchanged": (inputs_swapped, "it took .*, and now takes"),
-    "two states in one place": (one_array_for_two, "the packed state whole .* does not hold"),
+    "two states in one place": (one_array_for_two, "the packed state whole .* must hold its members"),
     "a counter merged and left there": (as_one_counter, "is merged into .*, which can't replace it"),
     "a vector transposed": (flipped_vector, "is kept transposed and is not a matrix"),
 }
