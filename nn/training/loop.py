@@ -46,7 +46,7 @@ def fit(
     """Train ``model`` in place; return the `History`.
 
     With validation data the model ends with the weights of the epoch with the lowest validation loss, however the
-    training ended; without, with the latest. Ctrl-C ends the training, keeps these weights and sets
+    training ended; otherwise with the latest weights. Ctrl-C ends the training, keeps these weights and sets
     ``history.interrupted``; no exception is raised. An update is never left half done.
 
     Args:

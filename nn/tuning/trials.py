@@ -54,8 +54,8 @@ class Trial:
         number: in the order of their start.
         choice: the values from the space.
         state: ``"complete"``, ``"pruned"`` (stopped early), ``"failed"`` (diverged), or ``"running"``.
-        accuracy: best share of the held-out rows that were right; ``None`` before the first epoch.
-        curve: that share after each epoch.
+        accuracy: best fraction of held-out rows classified correctly; ``None`` before the first epoch.
+        curve: that fraction after each epoch.
         parameters: how many the network has.
         layers: the width of each layer with weights, from input to output: a sketch of the network.
         seconds: of training.
@@ -102,8 +102,8 @@ class Finalist:
 
     Attributes:
         trial: the trial that made the choice.
-        validation: the share of held-out rows that were right, for each seed.
-        test: the share of test rows that were right, for each seed.
+        validation: the fraction of held-out rows classified correctly, for each seed.
+        test: the fraction of test rows classified correctly, for each seed.
     """
 
     trial: Trial
@@ -146,7 +146,7 @@ class SearchResult:
         return front
 
     def summary(self) -> str:
-        """How many trials there were, the best, the finalists with their spread over seeds, and what to doubt."""
+        """The number of trials, the best, the finalists with their spread over seeds, and caveats."""
         counts = Counter(trial.state for trial in self.trials)
         words = {"complete": "complete", "pruned": "stopped early", "failed": "diverged", "running": "unfinished"}
         first = ", ".join(f"{counts[s]} {word}" for s, word in words.items() if counts[s] or s == "complete")
@@ -236,10 +236,10 @@ def search(
     compile: bool = True,
     callback: Callable[[Trial], Any] | None = None,
 ) -> SearchResult:
-    """Try networks, and return the best one with all that was tried.
+    """Train networks chosen from ``space``, and return the best one with all trials.
 
-    A part of the training rows is held out, once, and judges every trial. The test rows are looked at a single time,
-    at the end, by the finalists: the best choices, trained anew on the same rows with several seeds.
+    A part of the training rows is held out, once, and judges every trial. The test rows are used once, at the end, to
+    score the finalists: the best choices, trained anew on the same rows with several seeds.
 
     Args:
         build: ``build(seed=seed, **choice)`` returns a classifier; ``lr`` and ``batch_size`` of the choice go to the
@@ -248,7 +248,7 @@ def search(
         space: a dict of names and ranges: a pair of integers or floats, a list to choose from, or `Widths`. A range
             whose end is at least 10 times its start is drawn from on a logarithmic scale. Or a function that returns
             the choice for a trial of Optuna, whose ``suggest_…`` methods may be called conditionally.
-        trials: how many, exactly, whatever number of processes works on them; those already in the storage count.
+        trials: the exact number, for all processes together; those already in the storage count.
         budget: seconds after which no trial starts, and the running ones end. The finals take at most as long again;
             those that are not trained by then are left out.
         epochs: of each trial.

@@ -33,8 +33,7 @@ class Form:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-        """The value of the formula: each call is made by ``call(name, *args, **params)``, each name is ``known(name)``.
-        """
+        """The formula's value, with ``call(name, *args, **params)`` for each call and ``known(name)`` for each name."""
 
         def given(x: Any) -> Any:
             if isinstance(x, Form):

@@ -46,7 +46,7 @@ def save_onnx(
 ) -> None:
     """Write a module or a function of Tensors as an ONNX file, atomically.
 
-    The model is followed once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
+    The model is traced once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
     one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A
     training step is written, too: the gradients, and what the step changes (parameters, averages of the optimizer), are
     outputs, called ``weight_new`` for ``weight``, which is then also an input with its present value as the default.

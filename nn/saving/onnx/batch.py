@@ -11,7 +11,7 @@ SIZES = 61, 67
 
 
 def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
-    """Turn ``model``, written for the first of `SIZES`, into one for any number, by its differences from ``other``.
+    """Turn ``model``, for the first of `SIZES` examples, into one for any number, by its differences from ``other``.
 
     A length that follows from the others is left to Reshape, as -1. One that an Expand needs is computed from the first
     of ``inputs``. Raises `NotWritten` where anything else depends on the number.

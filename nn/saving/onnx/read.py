@@ -1,4 +1,4 @@
-"""An ONNX file as a checked `Graph`. Files are untrusted: nothing is executed, and no size is believed."""
+"""An ONNX file as a checked `Graph`. Files are untrusted: nothing is executed, and no size is taken on trust."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Input(NamedTuple):
 class Step(NamedTuple):
     """One node: the row of its operator, the names of its inputs and outputs (``""`` for one that is left out).
 
-    ``title`` names it in errors, ``scope`` says where it is in the model. After it ``frees`` are no longer needed.
+    ``title`` names it in errors, ``scope`` is its path in the model, ``frees`` are values not needed after it.
     """
 
     row: Row

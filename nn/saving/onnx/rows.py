@@ -48,7 +48,7 @@ its options."""
 
 
 def primitive(*names: str) -> Callable[[Written], Written]:
-    """Declare what an instruction becomes: a decorator."""
+    """A decorator that declares the nodes of an instruction."""
 
     def declare(function: Written) -> Written:
         PRIMITIVES.update(dict.fromkeys(names, function))
@@ -58,7 +58,7 @@ def primitive(*names: str) -> Callable[[Written], Written]:
 
 
 def call(*names: str) -> Callable[[Written], Written]:
-    """Declare what a call of NumPy's becomes, by its arguments, with values in place of arrays: a decorator."""
+    """A decorator that declares the nodes of a NumPy call, by its arguments, with values in place of arrays."""
 
     def declare(function: Written) -> Written:
         def written(w: Writer, i: Instruction, *_: str) -> str:
@@ -71,7 +71,7 @@ def call(*names: str) -> Callable[[Written], Written]:
 
 
 def operation(*names: str) -> Callable[[Written], Written]:
-    """Declare what an operation that is kept whole becomes: a decorator."""
+    """A decorator that declares the nodes of an operation that is kept whole."""
 
     def declare(function: Written) -> Written:
         OPERATIONS.update(dict.fromkeys(names, function))
@@ -702,7 +702,7 @@ def _sum_pool(w: Writer, i: Instruction, x: Value, **options: Any) -> str:
 
 @operation("sum_unpool")
 def _sum_unpool(w: Writer, i: Instruction, y: Value, space: Any, **options: Any) -> str:
-    """A transposed convolution of each channel by itself with a weight of ones."""
+    """A transposed convolution of each channel alone with a weight of ones."""
     axes, channels = len(space), y.shape[1]
     found = _pool(options, axes)
     size = found.pop("kernel_shape")

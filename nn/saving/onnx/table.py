@@ -3,8 +3,8 @@
 A function's signature says what the operator takes: inputs are positional, attributes keyword-only. An attribute of an
 old opset that later became an input (``axes`` of ReduceSum) has the input's name, so one function serves both.
 
-What is known without the data, such as a shape or a constant, is a NumPy array, and so is what is computed from known
-values alone. Everything else is a `Tensor`.
+Values known without the data, such as shapes and constants, are NumPy arrays, and so are values computed from these
+alone. All others are `Tensor`s.
 """
 
 from __future__ import annotations

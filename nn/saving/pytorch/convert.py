@@ -261,7 +261,7 @@ def _is_inplace(node: Any) -> bool:
 
 
 def _aliased(program: Any) -> bool:
-    """Whether a value is changed in place while another one that is used later shows its memory."""
+    """Whether a value is changed in place while another one, which is used later, shares its memory."""
     nodes = [*program.graph.nodes]
     order = {node: i for i, node in enumerate(nodes)}
     group: dict[Any, set[Any]] = {}

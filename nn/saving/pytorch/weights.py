@@ -1,7 +1,7 @@
 """Read PyTorch's ``.pt`` and ``.pth`` files: tensors, numbers, strings, lists and dicts, without running their pickle.
 
 A file of ``torch.save`` is a pickle, a program for a stack machine that can call any function, and the bytes of its
-tensors. This module follows the program itself and knows only the few calls that build tensors. All else is refused
+tensors. This module interprets the program itself and knows only the few calls that build tensors. All else is refused
 by name.
 """
 
@@ -177,7 +177,7 @@ def _storage(reference: tuple[Any, ...]) -> Storage:
 
 
 def follow(file: Any, storages: dict[str, Storage] | None = None) -> Any:
-    """Follow the pickle at the current position of ``file``; return its value, with `Stored` for each tensor.
+    """Interpret the pickle at the current position of ``file``; return its value, with `Stored` for each tensor.
 
     ``storages`` receives each storage by its key.
     """
@@ -205,7 +205,7 @@ class Machine:
         return taken[::-1]
 
     def step(self, name: str, argument: Any) -> None:
-        """Follow one instruction."""
+        """Execute one instruction."""
         stack = self.stack
         if name in LITERALS:
             stack.append(argument)

@@ -48,7 +48,7 @@ def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
 
 
 def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool) -> tuple[Any, ...]:
-    """A Scan as one operation, whose body is followed once."""
+    """A Scan as one operation, whose body is traced once."""
 
     def step(carries: Any, parts: Any) -> Any:
         out = [ag.asarray(value) for value in body(*carries, *parts)]

@@ -127,7 +127,7 @@ def conv_transpose(
 def causal_conv_with_state(
     x: Any, weight: Any, bias: Any = None, past_state: Any = None, *, activation: str = "none"
 ) -> Any:
-    """A convolution of each channel by itself over the present and past, and the last inputs for the next call."""
+    """A convolution of each channel alone over present and past inputs, and the last inputs for the next call."""
     if activation not in ("none", "silu", "swish"):
         raise DomainError(f"activation is none, silu or swish, not {activation!r}")
     before = weight.shape[2] - 1
