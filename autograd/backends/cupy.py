@@ -27,7 +27,7 @@ def load() -> tuple[Any, int]:
         if error.name != "cupy":
             raise _not_importable(error) from None
         raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
-    except Exception as error:  # it is there, and broken: its own words may fill a page
+    except Exception as error:  # installed but broken: its message may fill a page
         raise _not_importable(error) from None
     try:
         count, said = cupy.cuda.runtime.getDeviceCount(), "it counts 0"
@@ -39,7 +39,7 @@ def load() -> tuple[Any, int]:
             f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
         )
     try:
-        cupy.cuda.nvrtc.getVersion()  # loads what compiles kernels: a driver brings none of CUDA's libraries
+        cupy.cuda.nvrtc.getVersion()  # loads NVRTC, which compiles kernels: a driver alone lacks it
     except Exception as error:
         raise DeviceError(
             f"device 'cuda' needs CUDA's libraries, which CuPy does not find ({_said(error)}): {EXTRAS}."
@@ -101,7 +101,7 @@ def assign_last(out: Any, index: Any, value: Any) -> None:
     last = cupy.zeros(out.size, dtype="uint64")  # one of the few dtypes that maximum.at takes; 0 for none
     cupy.maximum.at(last, places.ravel(), cupy.arange(1, places.size + 1, dtype="uint64"))
     last = last.astype("int64").reshape(out.shape)
-    narrow = value.reshape(value.shape[max(value.ndim - places.ndim, 0) :])  # axes of length 1 in front say nothing
+    narrow = value.reshape(value.shape[max(value.ndim - places.ndim, 0) :])  # leading axes of length 1 don't count
     values = cupy.broadcast_to(narrow, places.shape).ravel()
     out[...] = cupy.where(last > 0, values[cupy.maximum(last - 1, 0)], out)
 

@@ -152,7 +152,7 @@ def register(name: str, forward: Callable[..., Any], users: bool) -> Callable[..
 
     FORWARDS[name] = found = with_own if own else forward
     (OWN.add if own else OWN.discard)(name)
-    for space in (*SPACES.values(), *PLACES.values()):  # what one of them found under that name before
+    for space in (*SPACES.values(), *PLACES.values()):  # drop what they have cached under that name
         if own or isinstance(vars(space).get(name), partial):
             vars(space).pop(name, None)
     return found

@@ -53,9 +53,9 @@ class Compiled(Generic[P, R]):
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
         self._free: set[int] = set()  # the numbers among the arguments that are read at each call
-        self._places: dict[Any, Guard] = {}  # those that the function finds
-        self._fixed: set[Any] = set()  # the numbers whose values are asked for, and make programs of their own
-        self._found_ids: set[int] | None = None  # of Tensors that it finds, if it asks whether an argument is one
+        self._places: dict[Any, Guard] = {}  # captured numbers that may vary
+        self._fixed: set[Any] = set()  # numbers whose value the function reads: a program for each value
+        self._found_ids: set[int] | None = None  # of captured Tensors, if an argument may be compared with one
         self._warned = False
         self._lock = fork_safe(threading.RLock())
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}

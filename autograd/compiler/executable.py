@@ -443,7 +443,7 @@ class Executable:
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
         return (
-            # Told before the states are written, so that whatever breaks a run off, older graphs know.
+            # Recorded before the states are written, so that older graphs are invalid even if the run is interrupted.
             f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
             "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
             f"    {marks}used[0] = stamp()\n    return True\n"

@@ -112,7 +112,7 @@ def steps_from(
         except backends.LinAlgError as error:
             raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         except GradientError:
-            raise  # it says all
+            raise  # its message is complete
         except Exception as error:
             line = f"; called at {node.origin}" if node.origin else ""
             error.add_note(f"A rule of {op.name} {describe(node)} raised it{line}.")
@@ -137,7 +137,7 @@ def steps_from(
             continue
         if type(total) is Scattered:
             total = total.array()
-        if not create_graph:  # the gradient of a leaf is its own
+        if not create_graph:  # a leaf's gradient has its own array
             key = id(total)
             if key in shared or not owns(total):
                 total = backends.own(total)

@@ -127,7 +127,7 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
         return xp.contiguous(inside)
     out = xp.empty((x.shape[0], *wide, x.shape[-1]), dtype=x.dtype)
     middle = [slice(max(a, 0), length - max(b, 0)) for length, (a, b) in zip(wide, pads, strict=True)]
-    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # the frame alone, not all of it
+    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # only the frame
         for edge in (slice(0, part.start), slice(part.stop, length)):
             out[(*(slice(None),) * axis, edge, ...)] = value
     out[(slice(None), *middle, ...)] = inside

@@ -244,7 +244,7 @@ class ArrayPoint(Point):
                 moved = self._outputs(self._with(i, self.base[i] + 1j * H * v), np.complexfloating)
             told = np.concatenate([np.imag(y).reshape(-1) for y in moved]) / H
             coarse = (self.moved(i, self.base[i] + step * v) - self.moved(i, self.base[i] - step * v)) / (2 * step)
-        except Exception:  # whatever f says to complex numbers
+        except Exception:  # f may raise anything for complex numbers
             return None
         allowed = COARSE * max(np.abs(told).max(initial=0.0), np.abs(coarse).max(initial=0.0))
         rounding = 1e-15 / step * np.abs(self.y).max(initial=0.0)

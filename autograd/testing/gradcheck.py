@@ -34,7 +34,7 @@ from autograd.testing.oracles.points import COMPLEX, FORWARD, Function, Point, c
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 
 
-@np.errstate(all="ignore")  # what is not finite is told in words
+@np.errstate(all="ignore")  # non-finite values are reported, not warned of
 def gradcheck(
     f: Function,
     *inputs: Any,

@@ -128,7 +128,7 @@ class NodeReport(tuple[NodeCheck, ...]):
         return "\n".join(lines)
 
 
-@np.errstate(all="ignore")  # what is not finite is told in words
+@np.errstate(all="ignore")  # non-finite values are reported, not warned of
 def check_nodes(
     y: Tensor | Sequence[Tensor], *, limit: float = 1e-4, max_elements: int = 64, seed: int = 0
 ) -> NodeReport:

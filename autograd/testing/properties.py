@@ -45,7 +45,7 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
     @wraps(check)
     def checked(f: Function, *inputs: Any, seed: int = 0) -> bool:
         if inputs or not isinstance(f, Program):
-            with np.errstate(all="ignore"):  # what is not finite is told in words
+            with np.errstate(all="ignore"):  # non-finite values are reported, not warned of
                 return check(f, list(map(asarray, inputs)), seed)
         answer = _run(check, f, seed)
         if isinstance(answer, bool):

@@ -274,7 +274,7 @@ class _Algebra(Rewriter):
     def _divide(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         number = number_of(args[1])
         if number is None or out.dtype.kind != "f" or abs(math.frexp(number)[0]) != 0.5:
-            return None  # of powers of two alone the reciprocal is exact
+            return None  # only a power of two has an exact reciprocal
         with numpy.errstate(over="ignore"):
             reciprocal = numpy.divide(1, number, dtype=out.dtype)
         if not numpy.isfinite(reciprocal) or out.dtype.type(number) != number:

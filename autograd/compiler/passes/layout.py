@@ -114,7 +114,7 @@ class Orders:
             self.pin(instruction.out, instruction.params["flip"])
         elif instruction.op == "with_ones":
             self.pin(instruction.out, True)
-        elif instruction.op == "draw":  # in another order, other numbers were drawn
+        elif instruction.op == "draw":  # another memory order would draw other numbers
             self.pin(instruction.out, False)
 
     def _tie(self, instruction: Instruction) -> None:

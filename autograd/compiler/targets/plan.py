@@ -90,7 +90,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     for instruction in rest:
         if instruction not in states:
             place(instruction)
-    for update in states:  # those that wait for each other, as an exchange of two states does
+    for update in states:  # updates that wait for each other, as when two states are exchanged
         place(update)
     return list(order)
 

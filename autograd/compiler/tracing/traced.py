@@ -299,7 +299,7 @@ WIDER = ("fabs", "float_power")
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
     def method(self: Traced, other: Any) -> Any:
         if hasattr(other, "node") or getattr(other, "__array_ufunc__", self) is None:
-            return NotImplemented  # a Tensor records the operation itself, and others know better, too
+            return NotImplemented  # a Tensor records the operation itself; other types may know it, too
         if not (hasattr(other, "dtype") or isinstance(other, complex | float | int | list | tuple)):
             self._no_numpy()  # None, a text, a Fraction
         pair = (other, self) if swapped else (self, other)

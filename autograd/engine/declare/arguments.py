@@ -30,7 +30,7 @@ def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -
     """
     scalars = backends.PYTHON_SCALARS
     if type(x) in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
-        # A complex number of Python's takes NumPy's float64 for a float, and gives another of its own.
+        # Python's complex treats NumPy's float64 as a float, and returns another Python complex.
         alone = type(x) is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
         return backends.asarray(x) if alone else x
     if type(x) in backends.SPACES and backends.SPACES[type(x)] is not backends.NUMPY:

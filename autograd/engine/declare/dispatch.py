@@ -168,7 +168,7 @@ def apply_source(op: Declaration, operator: bool = False) -> str:
     kept = {p: f"{p} if type({p}) in AXES else unchanging({p})" for p, d in op.params.items() if d is REQUIRED}
     params = "{" + ", ".join(f"{p!r}: {kept.get(p, p)}" for p in op.params) + "}" if op.params else "NONE"
     checks = ""
-    if op.foreign:  # operations of this package are held to their promises by tests, and spared the checks
+    if op.foreign:  # tests check this package's operations, so calls need not
         checks = "out_ = returned(op, out_)\n    "
         if forgotten := [a for a in op.args if a not in op.rules and a not in op.ruleless]:
             given = ", ".join(f"{a!r}: {a if op.variadic else f'({a},)'}" for a in forgotten)

@@ -20,7 +20,7 @@ from autograd.engine.graph import Graph, Node
 from autograd.engine.tensor import Tensor
 
 H = 1e-20
-COARSE = 1e-3  # what tells an operation that is analytic from one that is not
+COARSE = 1e-3  # the relative error above which an operation is not analytic
 
 
 class Continued(Namespace):
@@ -113,7 +113,7 @@ class ComplexStep:
                         values[id(place)] = _complex(place.data) + 1j * H * moved.get(id(place), 0.0)
                     else:
                         values[id(place)] = self._forward(place, values)
-        except Exception:  # whatever a forward says to complex numbers
+        except Exception:  # a forward may raise anything for complex numbers
             values = {}
         if not values or any(value is None for value in values.values()):
             self.applies = False
