@@ -236,7 +236,7 @@ class Script:
             if name not in table:
                 kind = "operations" if op == "op" else "functions"
                 raise self.refuse(
-                    instruction, f"has no reading there: {name} is not among the {kind} that can be written"
+                    instruction, f"is not supported there: {name} is not among the {kind} that can be written"
                 )
             self.said(instruction)
             views = list(map(self.view, args))
@@ -343,7 +343,7 @@ class Script:
         if value.kind == "constant" and not value.shape:
             return self.language.literal(value.data.item(), dtype)
         if str(dtype) not in self.language.types:
-            said = f"can't be written in {self.language.title}: {value.name} is computed with as {dtype}."
+            said = f"can't be written in {self.language.title}: {value.name} is computed in {dtype}."
             raise TargetError(f"{self.given.name} {said}")
         return self.language.cast(self.terms.get(value) or self.local(value), value.dtype, dtype)
 
