@@ -144,8 +144,8 @@ class Script:
             if not value.dtype.isnative:
                 advice = {value.dtype.kind: f"Cast it to {value.dtype.newbyteorder('=')}, the machine's order of bytes"}
             raise TargetError(
-                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, of which "
-                f"it has no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
+                f"{self.given.name} can't be written in {self.language.title}: {value.name} is {value.dtype}, for "
+                f"which it has no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
             )
         return kind
 
