@@ -19,7 +19,7 @@ from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
-from autograd.compiler.passes.packing import lying_together
+from autograd.compiler.passes.packing import lying_together, note_home
 from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.loops import with_steps
@@ -160,15 +160,20 @@ def _is_shared(tensor: Tensor, known: int = 0) -> bool:
 
 def _move(tensor: Tensor, home: Any) -> None:
     """Let a Tensor use ``home``, which has its values, as its array."""
-    before = tensor._data
-    if (before.flags.c_contiguous or TURNED.get(id(tensor)) is before) and not home.flags.c_contiguous:
+    if _order(tensor) is None and not home.flags.c_contiguous:
         TURNED[id(tensor)] = home
     DATA.__set__(tensor, home)
 
 
-def _is_turned(array: Any) -> bool:
-    """Whether a matrix lies column by column."""
-    return isinstance(array, numpy.ndarray) and array.flags.f_contiguous and not array.flags.c_contiguous
+def _order(tensor: Tensor, array: Any = None) -> Any:
+    """The strides of a Tensor's array, or of ``array`` in its place, as its user sees it; ``None`` if row-major."""
+    array = tensor._data if array is None else array
+    return None if array.flags.c_contiguous or TURNED.get(id(tensor)) is array else array.strides
+
+
+def _lies_apart(tensor: Tensor) -> bool:
+    """Whether the array is neither row-major nor a column-major matrix."""
+    return _order(tensor) is not None and not (len(tensor.shape) == 2 and tensor._data.flags.f_contiguous)
 
 
 def _has_own_array(tensor: Tensor) -> bool:
@@ -216,10 +221,26 @@ class Executable:
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
-        held = {s for s in self.program.updates if s not in self.rebound and s.shape and _is_shared(s.origin)}
-        self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | held)))
+        for state in self.rebound:
+            if not self.counts_holders or _is_shared(state.origin):
+                self._refuse_giving(state.origin)
+        written = [s for s in self.program.updates if s not in self.rebound and s.shape]
+        self.stay = {s for s in written if _is_shared(s.origin) or _lies_apart(s.origin)}
+        self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | self.stay)))
         self.nodes = dead_ends(trace)
         self.bind()
+
+    def _refuse_giving(self, tensor: Tensor) -> None:
+        """Raise if the array of ``tensor``, which is used outside, is assigned to another state: in eager mode it would
+        be the array of that state from then on.
+        """
+        if id(tensor) in self.trace.given_away:
+            line, name = self.trace.given_away[id(tensor)]
+            raise TraceError(
+                f"{line} assigns the array of {name} to another state, and it is also used outside of the compiled "
+                f"{self.program.name}, where it would not follow that state, as a program copies the values: assign a "
+                f"copy, as in {name}.data.copy()."
+            )
 
     def bind(self) -> None:
         """Plan memory and generate the code for the present arrays of the states."""
@@ -285,33 +306,27 @@ class Executable:
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
-        tensor = state.origin
-        shared = bool(state.shape) and state not in self.rebound and _is_shared(tensor)
-        array = tensor._data
+        tensor, array = state.origin, state.origin._data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
-        plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
+        plain = isinstance(array, numpy.ndarray) and array.flags.writeable
         plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # as others may be in a pickled counter's
         if state in self.rebound:
             del array
             plain = plain and not _is_shared(tensor)
             array = tensor._data
         turned = state in self.optimized.flipped
-        apart = isinstance(array, numpy.ndarray) and array.flags.writeable and not array.flags.forc
-        if shared and apart and id(owner(array)) not in _HOMES:
-            raise TraceError(
-                f"{state.name} {state.shape} is updated in the compiled {self.program.name}, but is a strided view of "
-                "memory that is used elsewhere, and a program would move it: give it a copy first, as in "
-                f"{state.name}.data = {state.name}.data.copy()."
-            )
-        if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
+        if state not in self.stay:
+            plain = plain and array.flags.forc and turned != array.flags.c_contiguous
+        if not plain or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
             home[...] = array
             _move(tensor, array := home)
             self.made.add(id(owner(home)))
-        memory = owner(array)
-        _HOMES[id(memory)] = memory
+        if state in self.rebound and turned:
+            TURNED[id(tensor)] = array  # its user sees a row-major array
+        note_home(array)
         return array
 
     def _has_other_twins(self, state: Value, array: Any) -> bool:
@@ -335,7 +350,7 @@ class Executable:
                 view[...] = tensor._data
                 _move(tensor, view)
             self.places.append((tensor, tensor._data, True))
-        _HOMES[id(memory)] = memory
+        note_home(flat)
         return flat
 
     def _count_holders(self, i: int) -> None:
@@ -399,7 +414,7 @@ class Executable:
         if updated:
             self._memories.discard(id(owner(home)))
             self._memories.add(id(owner(new)))
-            _HOMES[id(owner(new))] = owner(new)
+            note_home(new)
         return True
 
     def _settling(self, scope: dict[str, Any]) -> str:
@@ -527,6 +542,7 @@ class Executable:
             if array is home:
                 del array, home
                 if i in self.counted and sys.getrefcount(scope[f"home_{i}"]) > scope[f"count_{i}"]:
+                    self._refuse_giving(tensor)
                     anew |= not self._part(i)
                 continue
             if (
@@ -539,9 +555,11 @@ class Executable:
                 return False
             if i in self.counted:
                 del home
+                if _is_shared(tensor, 1):
+                    self._refuse_giving(tensor)
                 anew |= not self._take(i, array)
                 continue
-            if updated and _is_turned(array) != (_is_turned(home) and TURNED.get(id(tensor)) is not home):
+            if updated and _order(tensor, array) != _order(tensor, home):
                 return False  # its user would see the order of the array before
             # The Tensor let go of the home; where nobody else holds it, it may take the new values.
             held = self.held[i]

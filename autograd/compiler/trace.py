@@ -134,8 +134,9 @@ class Trace:
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
-    array instead of being written in place; ``restarts`` are generators that restart at each call, with their initial
-    states. ``changes`` are places in Python that the function changed.
+    array instead of being written in place, ``given_away`` of those whose array another state is assigned; ``restarts``
+    are generators that restart at each call, with their initial states. ``changes`` are places in Python that the
+    function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
     ``places`` are captured numbers that may vary; ``asked`` are those of either kind whose value the function read.
@@ -193,7 +194,8 @@ class Trace:
                     latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
                     tracer.name_values(latest)
                     tracer.lines.close()
-                    tracer.current.clear()  # these refer to the tracer, and it to them
+                    for known in (tracer.current, tracer.former):
+                        known.clear()  # these refer to the tracer, and it to them
                     varying = [(array, traced._value.name) for traced, array in tracer.arrays.values()]
                     tracer.arrays.clear()
                     tracer.knobs.clear()
@@ -240,7 +242,7 @@ class Trace:
         ]
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
-        self.rebound = tracer.rebound
+        self.rebound, self.given_away = tracer.rebound, tracer.given_away
         self.restarts = tracer.restarts()
 
     def places_of(self, array: Any) -> list[Guard]:

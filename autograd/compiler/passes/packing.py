@@ -27,6 +27,13 @@ SMALL = 1 << 16
 """The size in bytes of the largest state that is packed: larger ones are updated while the gradient is in cache."""
 
 
+def note_home(array: Any) -> None:
+    """Note the memory of ``array`` as that of a program."""
+    memory = owner(array)
+    if isinstance(memory, numpy.ndarray):  # a buffer of another library can't be referenced weakly
+        HOMES[id(memory)] = memory
+
+
 def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
     """The array in which an earlier program has packed these members in this order, or ``None``."""
     first = members[0][0].origin._data

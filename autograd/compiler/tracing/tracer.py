@@ -98,6 +98,8 @@ class Tracer:
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
+        self.former: dict[int, Traced] = {}  # the arrays that these had before
+        self.given_away: dict[int, tuple[str, str]] = {}  # states whose array another has: the line, the name
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
         self.errors = numpy.geterr()
@@ -435,6 +437,7 @@ class Tracer:
                 self,
             )
         self.current[id(tensor)] = array
+        self.former.setdefault(id(tensor), before)
         self.rebound[id(tensor)] = line_of_user()
         return None
 
@@ -644,8 +647,11 @@ class Tracer:
         return live
 
     def check_apart(self) -> None:
-        """Raise if two states were assigned the same array: in eager mode they would share memory from then on."""
+        """Raise if two states were assigned the same array: in eager mode they would share memory from then on. Note
+        those whose array another one has now.
+        """
         memories = {id(traced.memory): key for key, traced in self.current.items() if key not in self.rebound}
+        former = {id(traced.memory): key for key, traced in self.former.items()}
         for key, line in self.rebound.items():
             other = memories.setdefault(id(self.current[key].memory), key)
             if other != key and self.states[key].shape:  # a number is no memory
@@ -655,6 +661,9 @@ class Tracer:
                     f"from then on, and a program keeps them apart. Copy the values, as in {name}[...] = {of} within "
                     "no_grad()."
                 )
+            giver = former.get(id(self.current[key].memory), key)
+            if giver != key and self.states[key].shape:
+                self.given_away[giver] = line, self.states[giver].name
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
         """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that

@@ -182,7 +182,8 @@ RULES = (
 
 LAYOUTS = (
     "{p}.data = np.asfortranarray({p}.data)", "{p}.data = np.ascontiguousarray({p}.data.T).T",
-    "{p}.data = np.repeat({p}.data, 2, axis=-1)[..., ::2]",
+    "{p}.data = np.repeat({p}.data, 2, axis=-1)[..., ::2]", "{p}.data = np.flip({p}.data)",
+    "{p}.data = np.moveaxis(np.moveaxis({p}.data, 0, -1).copy(), -1, 0)",
     "{p}.data = np.concatenate([{p}.data.reshape(-1)] * 2)[1 : 1 + {p}.size].reshape({p}.shape)",
 )  # fmt: skip
 """Memory layouts of parameters other than C order."""

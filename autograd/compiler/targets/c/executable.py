@@ -20,7 +20,7 @@ from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.layout import arrange, arranged
 from autograd.compiler.passes.optimize import PASSES as NUMPY_PASSES
 from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.passes.packing import HOMES
+from autograd.compiler.passes.packing import note_home
 from autograd.compiler.targets.c.blas import numpys_blas
 from autograd.compiler.targets.c.build import compiled, library
 from autograd.compiler.targets.c.draws import address_of
@@ -28,7 +28,6 @@ from autograd.compiler.targets.c.products import cost_of
 from autograd.compiler.targets.c.source import REFUSED, Source
 from autograd.compiler.targets.plan import aligned, by_definition, schedule
 from autograd.compiler.trace import Trace
-from autograd.engine.memory import owner
 from autograd.errors import TargetError
 
 LOG = logging.getLogger(__name__)
@@ -269,7 +268,7 @@ class NativeExecutable(Executable):
         self.places[i] = tensor, array, updated
         self.is_settled.__globals__[f"home_{i}"] = array
         if updated:
-            HOMES[id(owner(new))] = owner(new)
+            note_home(new)
         self._table.put(state, new)
         return True
 
@@ -309,11 +308,11 @@ class AutoExecutable(Executable):
 
     def compile(self) -> None:
         """Write and compile the program in a background thread. If that fails, a line is logged."""
-        trace, me = self.trace, weakref.ref(self)
+        trace, me, pinned = self.trace, weakref.ref(self), self.optimized.pinned
 
         def work() -> None:
             try:
-                compiled(text_of(trace))
+                compiled(text_of(trace, pinned))
             except TargetError as error:
                 LOG.info("%s stays with NumPy: %s", trace.program.name, error)
             except Exception:
@@ -338,11 +337,13 @@ class AutoExecutable(Executable):
             return None
 
 
-def text_of(trace: Trace) -> str:
+def text_of(trace: Trace, pinned: frozenset[Value] = frozenset()) -> str:
     """The text in C of a trace, for the memory layout of states that its executable will have."""
-    program = _optimized(trace.program)
+    program = _optimized(trace.program.changed(pinned=pinned))
     homes = {state: numpy.asarray(state.origin._data) for state in program.states}
     for state in program.updates:
+        if state in pinned and id(state.origin) not in trace.rebound:
+            continue  # it stays where it is
         homes[state] = numpy.empty(state.shape, state.dtype, "F" if state in program.flipped else "C")
     return source_of(program, homes).text()
 

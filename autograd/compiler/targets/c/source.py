@@ -172,7 +172,8 @@ class Source(Text):
         """The whole text: functions, kernels, the memory, and the function that is called."""
         program = with_scaled_apart(self.given)
         states_of = {value: state for state, value in program.updates.items()}
-        left_out: set[Value] = set()
+        steps_of = {s: [n // s.dtype.itemsize for n in self.homes[s].strides] for s in program.updates}
+        left_out = {s for s, steps in steps_of.items() if len(steps) == 2 and 1 not in steps}
         while True:
             steps = self._checked_first(self.steps(with_products_in_place(program, left_out)))
             self._last = self._last_reads(program, steps)
