@@ -65,19 +65,14 @@ Pass = Callable[[Program], Program]
 
 PASSES: list[tuple[str, Pass]] = [
     ("loops", joined_loops),
-    ("dead code", dead_code),
     ("algebra", algebra),
     ("common subexpressions", common_subexpressions),
-    ("algebra again", algebra),
     ("sums as products", sums_as_products),
-    ("algebra of sums", algebra),
-    ("dead code again", dead_code),
-    ("common subexpressions again", common_subexpressions),
+    ("dead code", dead_code),
     ("same counters", same_counters),
     ("common subexpressions of counters", common_subexpressions),
     ("orders in memory, biases as weights", arrange),
     ("pack", pack),
-    ("common subexpressions at last", common_subexpressions),
     ("dead code at last", dead_code),
 ]
 
@@ -87,8 +82,6 @@ EVERY = 1 << 62
 
 GPU_PASSES: list[tuple[str, Pass]] = [  # sums stay sums, and memory is laid out as it was
     *PASSES[: [name for name, _ in PASSES].index("sums as products")],
-    ("dead code again", dead_code),
-    ("common subexpressions again", common_subexpressions),
     ("elements by place", picked_flat),
     ("same counters", same_counters),
     ("common subexpressions of counters", common_subexpressions),

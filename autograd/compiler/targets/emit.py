@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import INFIX, function_of, is_view
+from autograd.compiler.ir.primitives import function_of, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra, identifier
 from autograd.compiler.targets.calls import KERNELS, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
@@ -95,9 +95,7 @@ class Emitter(Writer):
         out, plan = instruction.out, self.plan
         if out in plan.numbers or self.transposed(out) is not None:
             return
-        if out in plan.ends:
-            self._number(instruction)
-        elif out in plan.arrays:
+        if out in plan.arrays:
             if not (is_view(instruction) and self._is_seen(instruction)):
                 KERNELS[kernel_of(instruction) or ""](self, instruction)
         elif instruction.op == "check_range":
@@ -109,18 +107,6 @@ class Emitter(Writer):
             self.line(f"{self.of(out)} = {text}", out.shape)
         else:
             self._definition(instruction)
-
-    def _number(self, instruction: Instruction) -> None:
-        """Compute a number that is only returned as one of NumPy's."""
-
-        def text_of(arg: Value) -> str:
-            if arg.kind == "constant":
-                return self.number(arg, 1)
-            return self.of(arg) if arg in self.plan.ends else f"{self.of(arg)}[()]"
-
-        texts = [*map(text_of, instruction.args)]
-        text = f"-{texts[0]}" if instruction.op == "negative" else f" {INFIX[instruction.op]} ".join(texts)
-        self.line(f"{self.of(instruction.out)} = {text}", ())
 
     def _check_range(self, instruction: Instruction) -> None:
         """Check all elements at once: read as unsigned, negative ones are larger than any other."""

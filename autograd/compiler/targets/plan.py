@@ -1,7 +1,7 @@
 """The memory plan of a program: buffers are reused as soon as nothing reads them, and results written in place.
 
-A plan orders the instructions (checks first, updates as early as possible) and gives every value an array that exists
-before the first call, or marks it as made anew at each call.
+A plan orders the instructions (checks first, updates last) and gives every value an array that exists before the first
+call, or marks it as made anew at each call.
 
 One rule keeps it correct: memory is overwritten only after the last read of every value that shares it. So the plan
 first finds which values share memory (`roots`), then when each memory is read last, and only then which memory each
@@ -11,7 +11,7 @@ value gets. `Plan.validate` checks the outcome against the arrays themselves.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
@@ -22,7 +22,7 @@ from autograd.backends import NUMPY
 from autograd.backends.errors import in_words
 from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
-from autograd.compiler.ir.program import PYTHONS, Instruction, Program, Value, knob_arithmetic
+from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
 from autograd.engine.declare.operation import OPS
 from autograd.engine.memory import owner
 from autograd.errors import DeclarationError
@@ -46,52 +46,20 @@ def aligned(nbytes: int) -> Any:
 
 
 def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambda _: True) -> list[Instruction]:
-    """The instructions in order: checks and their arguments first, then each update as soon as the old value has been
-    read for the last time, so that gradients are freed early, but after every instruction that may raise (those without
-    a kernel).
-    """
-    first = _before_all(program)
-    rest = [i for i in program.instructions if i not in first]
-    producers = program.producers()
-    states: dict[Instruction, Value] = {}  # the state that each update is for
-    for state, value in program.updates.items():
-        update = producers.get(value)
-        if update is not None and update not in first and update.op in ELEMENTWISE and has_kernel(update):
-            states.setdefault(update, state)
-    waits_for = _waits_for(rest, states, producers, next((i for i in reversed(rest) if not has_kernel(i)), None))
-    waiting = {update: len(waits_for[update]) for update in states}
-    released: dict[Instruction, list[Instruction]] = {}
-    for update, before in waits_for.items():
-        for other in before:
-            released.setdefault(other, []).append(update)
+    """The instructions with checks and their arguments first, and updates last: behind all that reads the old value or
+    may raise (whatever has no kernel), unless it needs a new one."""
+    first, producers = _before_all(program), program.producers()
+    made = {producers.get(value) for value in program.updates.values()}
+    updates = {i for i in made - first.keys() if i is not None and i.op in ELEMENTWISE and has_kernel(i)}
     order: dict[Instruction, None] = dict.fromkeys(reversed(first))
-
-    def place(instruction: Instruction) -> None:
-        """Place ``instruction`` after its arguments, and before it the updates that it needs."""
+    for instruction in sorted(program.instructions, key=updates.__contains__):
         pending = [instruction]
         while pending:
-            now = pending[-1]
-            missing = [m for a in now.args if (m := producers.get(a)) in states and m not in order]
+            missing = [m for a in pending[-1].args if (m := producers.get(a)) in updates and m not in order]
             if missing:
                 pending += missing
-                continue
-            pending.pop()
-            if now in order:
-                continue
-            order[now] = None
-            for update in released.get(now, ()):
-                waiting[update] -= 1
-                if not waiting[update]:
-                    pending.append(update)
-
-    for update, count in waiting.items():
-        if not count:
-            place(update)
-    for instruction in rest:
-        if instruction not in states:
-            place(instruction)
-    for update in states:  # updates that wait for each other, as when two states are exchanged
-        place(update)
+            else:
+                order[pending.pop()] = None
     return list(order)
 
 
@@ -107,34 +75,6 @@ def _before_all(program: Program) -> dict[Instruction, None]:
             wanted.update(instruction.args)
             drawn = drawn or draws
     return first
-
-
-def _waits_for(
-    rest: Sequence[Instruction],
-    states: dict[Instruction, Value],
-    producers: dict[Value, Instruction],
-    raising: Instruction | None,
-) -> dict[Instruction, set[Instruction]]:
-    """The instructions behind which each update should come: the makers of its arguments, the readers of the old value,
-    and the last instruction that may raise.
-
-    That it waits for the readers is only a wish: where another of them needs the new value, the update goes first, and
-    the state is copied at the end.
-    """
-    readers: dict[Value, list[Instruction]] = {state: [] for state in states.values()}
-    shown: dict[Value, Value] = {}
-    for instruction in rest:
-        if is_view(instruction):
-            arg = instruction.args[0]
-            shown[instruction.out] = shown.get(arg, arg)
-        for root in {shown.get(arg, arg) for arg in instruction.args}:
-            if root in readers:
-                readers[root].append(instruction)
-    here, last = set(rest), [] if raising is None else [raising]
-    return {
-        update: {*(m for a in update.args if (m := producers.get(a)) in here), *readers[state], *last} - {update}
-        for update, state in states.items()
-    }
 
 
 # ---------------------------------------------------------------------------------------------------------------- views
@@ -223,32 +163,13 @@ class Pool:
         insort(self._free, (self.blocks[number].nbytes, number))
 
 
-def _ends(program: Program, order: Sequence[Instruction]) -> set[Value]:
-    """Numbers computed from numbers of their dtype and read only by such arithmetic, such as a loss that is returned.
-
-    As NumPy scalars they take a fifth of the time of arrays.
-    """
-    found: set[Value] = set()
-    read = {arg for instruction in order if instruction.op not in PYTHONS for arg in instruction.args}
-    read |= set(program.updates.values())
-    for instruction in reversed(order):
-        out = instruction.out
-        number = not out.shape and out.dtype.kind == "f" and instruction.op in PYTHONS
-        alike = all(not arg.shape and arg.dtype == out.dtype for arg in instruction.args)
-        if number and alike and out not in read and any(arg.kind == "temporary" for arg in instruction.args):
-            found.add(out)
-        else:
-            read.update(instruction.args)
-    return found
-
-
 class Plan:
     """The order of a program's instructions and the array of each value.
 
     ``homes``: the array of each state. ``arrays`` has an entry for every value with memory before the call; the others
-    are made at each call, such as ``ends``, numbers that are only returned. ``roots`` says for each value that shows
-    the memory of another which one that is: for views, and for values that are computed into their place in a larger
-    buffer (``placed``). ``copies`` are the states that take their value at the end.
+    are made at each call. ``roots`` says for each value that shows the memory of another which one that is: for views,
+    and for values that are computed into their place in a larger buffer (``placed``). ``copies`` are the states that
+    take their value at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
@@ -256,7 +177,6 @@ class Plan:
         self._has_kernel = has_kernel
         self.order = schedule(program, has_kernel)
         self.numbers = knob_arithmetic(self.order)
-        self.ends = _ends(program, self.order)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()
@@ -288,8 +208,6 @@ class Plan:
         found: set[Value] = set()
         for instruction in self.order:
             out = instruction.out
-            if out in self.ends:
-                continue
             if out in self.numbers or (
                 (instruction.args[0] in found or instruction.args[0] in self.arrays)
                 if is_view(instruction)

@@ -41,7 +41,7 @@ def _arranged(program: Program) -> Program:
 PASSES = [
     (name, _arranged if change is arrange else change)
     for name, change in NUMPY_PASSES
-    if name not in ("sums as products", "algebra of sums", "pack")
+    if name not in ("sums as products", "pack")
 ]
 """Without the passes that save calls of NumPy's: a loop costs nothing to begin."""
 

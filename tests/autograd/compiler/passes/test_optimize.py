@@ -274,7 +274,7 @@ def test_the_source_reads_in_the_names_of_the_trace() -> None:
     assert {"layers_0", "layers_1", "layers_2"} <= made
     assert not any("'" in name for name in made)
     source = program.source
-    for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [loss]"):
+    for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [loss[()]]"):
         assert text in source
     update = next(line for line in source.splitlines() if line.strip().startswith("subtract(parameters, "))
     assert update.split(")")[0].endswith(" parameters")
