@@ -384,8 +384,8 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
     if any(n + a + b < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
         raise ShapeError(f"pad {given!r} takes more from x {x.shape} than there is.")
     if mode == "constant":
-        kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pairs, strict=True))
-        return ag.pad(x[kept], pad_width=[(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
+        x, pairs = cropped(x, pairs)
+        return ag.pad(x, pad_width=pairs, constant_values=value)
     if mode not in PADDED:
         raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
     for axis, (a, b) in enumerate(pairs):
@@ -399,6 +399,13 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
                     f"pad: mode {mode!r} adds at most {widest} elements to axis {axis} of x {x.shape}: {given!r}."
                 )
     return ag.pad(x, pad_width=pairs, mode=PADDED[mode])
+
+
+def cropped(x: Any, pairs: list[tuple[int, int]]) -> tuple[Any, list[tuple[int, int]]]:
+    """``x`` without the elements that negative numbers of a padding take away, and the padding that is left."""
+    kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pairs, strict=True))
+    whole = all(part == slice(0, n) for part, n in zip(kept, x.shape, strict=True))
+    return x if whole else ag.getitem(x, index=kept), [(max(a, 0), max(b, 0)) for a, b in pairs]
 
 
 def interpolate(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
-
-import numpy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from nn.saving.onnx.write import used_inside
 
+Names = dict[str, str]
+"""The values that the names of a pattern stand for, and the results of its nodes by their operators."""
 
-class _Graph:
+
+class Graph:
     """Nodes by their outputs, the number of uses of each value, and the arrays of constants."""
 
     def __init__(self, nodes: list[Any], outputs: list[str], constants: Mapping[str, Any]) -> None:
@@ -19,20 +20,97 @@ class _Graph:
         self.uses = Counter([*outputs, *(name for node in nodes for name in (*node.input, *used_inside(node)))])
         self.constants = constants
 
-    def node(self, name: str, op_type: str, alone: bool = True) -> Any:
-        """The node of this operator that makes a value, else ``None``; ``alone``: only if it is used once."""
-        node = self.made.get(name)
-        return node if node is not None and node.op_type == op_type and (not alone or self.uses[name] == 1) else None
-
     def number(self, name: str) -> float | None:
         """The number of a constant value, else ``None``."""
         array = self.constants.get(name)
         return float(array.reshape(())) if array is not None and array.size == 1 else None
 
-    def vector(self, name: str) -> str:
-        """The value before it is reshaped to a column."""
-        node = self.node(name, "Reshape")
-        return node.input[0] if node is not None else name
+    def have_one_shape(self, *names: str) -> bool:
+        """Whether all values are constants of the same shape."""
+        return all(n in self.constants for n in names) and len({self.constants[n].shape for n in names}) == 1
+
+    def group(self, name: str) -> int:
+        """The number of groups of the convolution that makes a value."""
+        return next((a.i for a in self.made[name].attribute if a.name == "group"), 1)
+
+
+def matches(graph: Graph, value: str, pattern: Any, names: Names) -> Iterator[Names]:
+    """All ways in which a value is made as a pattern says.
+
+    A pattern is a name for any value, a number for a constant, or ``(operator, *patterns)`` for a node. Only the result
+    of ``Mul*`` may be used elsewhere, too, and ``Reshape?`` may be missing.
+    """
+    if isinstance(pattern, str):
+        if names.get(pattern, value) == value:
+            yield names | {pattern: value}
+        return
+    if not isinstance(pattern, tuple):
+        if graph.number(value) == pattern:
+            yield names
+        return
+    op_type, *parts = pattern
+    node = graph.made.get(value)
+    if node is not None and node.op_type == op_type.strip("?*") and (graph.uses[value] == 1 or op_type.endswith("*")):
+        yield from inputs_match(graph, node, parts, names | {op_type: value})
+    elif op_type == "Reshape?":
+        yield from matches(graph, value, parts[0], names)
+
+
+def inputs_match(graph: Graph, node: Any, patterns: Sequence[Any], names: Names) -> Iterator[Names]:
+    """All ways in which the inputs of a node are made as patterns say; those of a sum or product in either order."""
+    inputs = [*node.input][: 1 if node.op_type == "Reshape" else None]
+    if len(inputs) == len(patterns):
+        for ordered in (inputs, inputs[::-1])[: 1 + (node.op_type in ("Add", "Mul"))]:
+            yield from _all_match(graph, ordered, patterns, names)
+
+
+def _all_match(graph: Graph, values: Sequence[str], patterns: Sequence[Any], names: Names) -> Iterator[Names]:
+    if not patterns:
+        yield names
+        return
+    for found in matches(graph, values[0], patterns[0], names):
+        yield from _all_match(graph, values[1:], patterns[1:], found)
+
+
+class Rule(NamedTuple):
+    """A ``pattern`` is one node ``op_type`` of the ``inputs``, if ``holds``.
+
+    It has the attributes of the node of that operator in the pattern.
+    """
+
+    pattern: tuple[Any, ...]
+    op_type: str
+    inputs: str
+    holds: Callable[[Graph, Names], Any]
+
+
+FACTOR = "Mul*", "weight", ("Div", 1.0, ("Sqrt", ("Add", "var", "epsilon")))
+
+RULES = (
+    Rule(
+        ("Mul", ("LayerNormalization", "x", "ones"), "scale"), "LayerNormalization", "x scale",
+        lambda g, n: g.have_one_shape(n["scale"], n["ones"]) and (g.constants[n["ones"]] == 1).all(),
+    ),
+    Rule(
+        ("Add", ("LayerNormalization", "x", "scale"), "bias"), "LayerNormalization", "x scale bias",
+        lambda g, n: g.have_one_shape(n["scale"], n["bias"]),
+    ),
+    Rule(  # as `nn.functional.batch_norm` evaluates
+        ("Add", ("Mul", "x", ("Reshape?", FACTOR)), ("Reshape?", ("Sub", "bias", ("Mul", "mean", FACTOR)))),
+        "BatchNormalization", "x weight bias mean var",
+        lambda g, n: g.number(n["epsilon"]) is not None
+        and g.have_one_shape(n["weight"], n["bias"], n["mean"], n["var"]),
+    ),
+    Rule(
+        ("Add", ("ConvTranspose", "x", "weight"), ("Reshape", "bias")), "ConvTranspose", "x weight bias",
+        lambda g, n: n["bias"] in g.constants and n["weight"] in g.constants
+        and g.constants[n["bias"]].shape == (g.constants[n["weight"]].shape[1] * g.group(n["ConvTranspose"]),),
+    ),
+    Rule(  # the mean of windows as their sum, which is a mean times their size, divided by it
+        ("Mul", ("Mul", ("AveragePool", "x"), "count"), "share"), "AveragePool", "x",
+        lambda g, n: abs((g.number(n["count"]) or 0) * (g.number(n["share"]) or 0) - 1) < 1e-6,
+    ),
+)  # fmt: skip
 
 
 def fused(onnx: Any, nodes: list[Any], outputs: list[str], constants: Mapping[str, Any]) -> list[Any]:
@@ -40,116 +118,26 @@ def fused(onnx: Any, nodes: list[Any], outputs: list[str], constants: Mapping[st
 
     ``constants``: the arrays of the initializers that no caller may change.
     """
-    graph = _Graph(nodes, outputs, constants)
+    graph = Graph(nodes, outputs, constants)
     found = []
     for node in nodes:
-        made = next((m for rule in RULES if (m := rule(onnx, graph, node)) is not None), None)
-        new = node if made is None else made
-        if new is not node:
-            new.name = new.name or node.name
-            graph.made |= dict.fromkeys(new.output, new)
+        new = next(_replacements(onnx, graph, node), node)
+        graph.made |= dict.fromkeys(new.output, new)
         found.append(new)
     return found
 
 
-def _sides(node: Any) -> list[tuple[str, str]]:
-    """The two arguments of a node, in both orders."""
-    a, b = node.input
-    return [(a, b), (b, a)]
-
-
-def _layer_norm(onnx: Any, graph: _Graph, node: Any) -> Any:
-    """``norm(x) · scale``, and then ``+ bias``."""
-    if node.op_type == "Mul":
-        for x, scale in _sides(node):
-            norm = graph.node(x, "LayerNormalization")
-            ones = None if norm is None else graph.constants.get(norm.input[1])
-            weight = graph.constants.get(scale)
-            if ones is not None and weight is not None and weight.shape == ones.shape and numpy.all(ones == 1):
-                return _copy(onnx, norm, node, [norm.input[0], scale])
-    if node.op_type == "Add":
-        for x, bias in _sides(node):
-            norm = graph.node(x, "LayerNormalization")
-            array = graph.constants.get(bias)
-            if norm is not None and len(norm.input) == 2 and array is not None:
-                weight = graph.constants.get(norm.input[1])
-                if weight is not None and weight.shape == array.shape:
-                    return _copy(onnx, norm, node, [*norm.input, bias])
-    return None
-
-
-def _copy(onnx: Any, node: Any, last: Any, inputs: list[str]) -> Any:
-    """A copy of ``node`` with other inputs and the output of ``last``, the last node that it replaces."""
-    new = onnx.NodeProto()
-    new.CopyFrom(node)
-    del new.input[:], new.output[:]
-    new.input.extend(inputs)
-    new.output.extend(last.output)
-    return new
-
-
-def _biased(onnx: Any, graph: _Graph, node: Any) -> Any:
-    """A transposed convolution ``+ bias``."""
-    if node.op_type == "Add":
-        for x, column in _sides(node):
-            conv, bias = graph.node(x, "ConvTranspose"), graph.constants.get(graph.vector(column))
-            weight = None if conv is None else graph.constants.get(conv.input[1])
-            if conv is not None and len(conv.input) == 2 and bias is not None and weight is not None:
-                groups = next((a.i for a in conv.attribute if a.name == "group"), 1)
-                if bias.shape == (weight.shape[1] * groups,) and graph.vector(column) != column:
-                    return _copy(onnx, conv, node, [*conv.input, graph.vector(column)])
-    return None
-
-
-def _mean(onnx: Any, graph: _Graph, node: Any) -> Any:
-    """The mean of windows as a sum, which is a mean times their size, divided by it."""
-    if node.op_type == "Mul":
-        for total, part in _sides(node):
-            times = graph.node(total, "Mul")
-            for mean, count in _sides(times) if times is not None else []:
-                pool, n, share = graph.node(mean, "AveragePool"), graph.number(count), graph.number(part)
-                if pool is not None and n is not None and share is not None and abs(n * share - 1) < 1e-6:
-                    return _copy(onnx, pool, node, [*pool.input])
-    return None
-
-
-def _batch_norm(onnx: Any, graph: _Graph, node: Any) -> Any:
-    """``x · f + (bias - mean · f)`` with ``f = scale / √(var + ε)``, as `nn.functional.batch_norm` evaluates."""
-    if node.op_type != "Add":
-        return None
-    for product, shift in _sides(node):
-        times, minus = graph.node(product, "Mul"), graph.node(graph.vector(shift), "Sub")
-        moved = None if minus is None else graph.node(minus.input[1], "Mul")
-        if times is None or moved is None:
-            continue
-        for mean, factor in _sides(moved):
-            for x, column in _sides(times):
-                scale = _scale_of(graph, factor)
-                if graph.vector(column) == factor and scale is not None:
-                    weight, var, epsilon = scale
-                    bias = minus.input[0]
-                    shapes = {graph.constants[n].shape for n in (weight, bias, mean, var) if n in graph.constants}
-                    if len(shapes) == 1 and all(n in graph.constants for n in (weight, bias, mean, var)):
-                        return onnx.helper.make_node(
-                            "BatchNormalization", [x, weight, bias, mean, var], [*node.output],
-                            name=node.name.rpartition("/")[0] + "/BatchNormalization", epsilon=epsilon,
-                        )  # fmt: skip
-    return None
-
-
-def _scale_of(graph: _Graph, factor: str) -> tuple[str, str, float] | None:
-    """Weight, variance and ε of ``weight · 1 / √(var + ε)``."""
-    node = graph.node(factor, "Mul", alone=False)
-    for weight, inverse in _sides(node) if node is not None else []:
-        division = graph.node(inverse, "Div")
-        is_one = division is not None and graph.number(division.input[0]) == 1
-        root = graph.node(division.input[1], "Sqrt") if is_one else None
-        total = None if root is None else graph.node(root.input[0], "Add")
-        for var, number in _sides(total) if total is not None else []:
-            epsilon = graph.number(number)
-            if epsilon is not None:
-                return weight, var, epsilon
-    return None
-
-
-RULES = (_layer_norm, _batch_norm, _biased, _mean)
+def _replacements(onnx: Any, graph: Graph, node: Any) -> Iterator[Any]:
+    """The nodes that may take the place of a node and those before it."""
+    for (op_type, *parts), kind, inputs, holds in RULES:
+        for names in inputs_match(graph, node, parts, {}) if node.op_type == op_type else ():
+            if holds(graph, names):
+                given = [names[name] for name in inputs.split()]
+                if old := graph.made.get(names.get(kind, "")):
+                    new = onnx.helper.make_node(kind, given, [*node.output], old.name or node.name)
+                    new.attribute.extend(old.attribute)
+                else:
+                    name = f"{node.name.rpartition('/')[0]}/{kind}"
+                    epsilon = graph.number(names["epsilon"])
+                    new = onnx.helper.make_node(kind, given, [*node.output], name, epsilon=epsilon)
+                yield new

@@ -17,8 +17,7 @@ from autograd.common.validation import as_path
 from autograd.errors import DependencyError, DTypeError
 from nn.errors import FileError
 from nn.saving.onnx import operators  # noqa: F401  (fills the table)
-from nn.saving.onnx.operators.elementwise import DTYPES, NAMES, dtype_of
-from nn.saving.onnx.table import TABLE, Row, row_of
+from nn.saving.onnx.table import DTYPES, NAMES, TABLE, Row, dtype_of, row_of
 from nn.saving.pytorch.weights import as_array
 
 OPSET = 28

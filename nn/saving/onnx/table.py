@@ -10,6 +10,7 @@ alone. All others are `Tensor`s.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ import numpy
 import autograd as ag
 from autograd import Tensor
 from autograd.engine.modes import TRACER
-from autograd.errors import DomainError, SizeError, TraceError
+from autograd.errors import DomainError, DTypeError, SizeError, TraceError
 
 LIMIT = 2**30
 """How many bytes a value may have whose size a file chooses, such as the result of ConstantOfShape."""
@@ -103,6 +104,25 @@ def row_of(name: str, version: int) -> Row | None:
 
 # -------------------------------------------------------------------------------------------------- for the functions
 
+DTYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
+    11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "float32",
+}  # fmt: skip
+"""NumPy's dtypes by ONNX's numbers. bfloat16 (16), which NumPy lacks, is widened to float32."""
+
+NAMES = {
+    8: "STRING", 16: "BFLOAT16", 17: "FLOAT8E4M3FN", 18: "FLOAT8E4M3FNUZ", 19: "FLOAT8E5M2", 20: "FLOAT8E5M2FNUZ",
+    21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2",
+}  # fmt: skip
+"""Names of those that NumPy lacks."""
+
+
+def dtype_of(number: int) -> str:
+    """NumPy's dtype for one of ONNX. Raises `DTypeError` for one that NumPy lacks."""
+    if number not in DTYPES:
+        raise DTypeError(f"it has the dtype {NAMES.get(number, number)}, which NumPy does not compute with")
+    return DTYPES[number]
+
 
 def is_known(*values: Any) -> bool:
     """Whether all values are NumPy arrays, or missing."""
@@ -181,6 +201,19 @@ def column(values: Any, axes: int) -> Any:
 def along(x: Any, axis: int, part: Any) -> Any:
     """The part of ``x`` at an index or slice of one axis."""
     return ag.getitem(x, index=(*(slice(None),) * axis, part))
+
+
+def parts_of(x: Any, lengths: int | Sequence[int], axis: int = -1) -> list[Any]:
+    """An axis cut into parts of the given ``lengths``, or into a number of equal parts."""
+    axis %= rank(x)
+    given = [x.shape[axis] // lengths] * lengths if isinstance(lengths, int) else lengths
+    ends = [*itertools.accumulate(given)]
+    return [along(x, axis, slice(end - n, end)) for n, end in zip(given, ends, strict=True)]
+
+
+def times(x: Any, matrix: Any, axis: int) -> Any:
+    """The product of each row of an axis with a matrix."""
+    return ag.moveaxis(ag.matmul(ag.moveaxis(x, axis, -1), matrix), -1, axis)
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:

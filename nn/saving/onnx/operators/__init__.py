@@ -4,7 +4,6 @@ from nn.saving.onnx.operators import (  # noqa: F401
     attention,
     control,
     elementwise,
-    fused,
     indexing,
     losses,
     normalization,

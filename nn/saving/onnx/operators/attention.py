@@ -10,9 +10,10 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.operators.elementwise import dtype_of
-from nn.saving.onnx.operators.indexing import indices_in
-from nn.saving.onnx.table import bounded, cast, operator, rank
+from nn.saving.onnx.operators.indexing import gather, indices_in
+from nn.saving.onnx.operators.normalization import layer_normalization
+from nn.saving.onnx.operators.reductions import matmul
+from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of, rank
 
 
 def _heads(x: Any, count: int | None) -> Any:
@@ -170,3 +171,58 @@ def linear_attention(
         found.append(ag.squeeze(ag.matmul(q_t, _repeated(state, times)), axis=-2) * scale)
     out = ag.stack(found, axis=2) if found else numpy.zeros((batch, q_num_heads, 0, v.shape[3]), q.dtype)
     return _joined(out), state
+
+
+# --------------------------------------------------------------------------------------------- as onnxruntime writes it
+
+
+def _key_mask(mask: Any, batch: int, keys: int, fill: float) -> Any:
+    """Numbers to add to the scores (batch, heads, queries, keys): ``fill`` where a mask (batch, keys) is 0."""
+    if mask is None:
+        return None
+    if tuple(mask.shape) != (batch, keys):
+        raise DomainError(f"a mask of shape {mask.shape} is not supported: one of {(batch, keys)} is")
+    return ag.where(ag.equal(ag.reshape(mask, shape=(batch, 1, 1, keys)), 0), numpy.float32(fill), numpy.float32(0))
+
+
+@operator("com.microsoft::MultiHeadAttention")
+def multi_head_attention(
+    query: Any, key: Any, value: Any, bias: Any = None, key_padding_mask: Any = None, attention_bias: Any = None, *,
+    num_heads: int, mask_filter_value: float = -10000.0, scale: float = 0.0, unidirectional: int = 0,
+) -> Any:  # fmt: skip
+    """Attention by heads, of a query, key and value (batch, length, features) plus a bias."""
+    if not all(rank(x) == 3 for x in (query, key, value)):
+        raise DomainError("a packed query, key or value is not supported: (batch, length, features) is")
+    if bias is not None:
+        ends = query.shape[2], 2 * query.shape[2]
+        parts = slice(0, ends[0]), slice(*ends), slice(ends[1], None)
+        query, key, value = (
+            ag.add(x, ag.getitem(bias, index=part)) for x, part in zip((query, key, value), parts, strict=True)
+        )
+    mask = _key_mask(key_padding_mask, key.shape[0], key.shape[1], mask_filter_value)
+    if attention_bias is not None:
+        mask = attention_bias if mask is None else ag.add(mask, attention_bias)
+    return attention(
+        query, key, value, mask, q_num_heads=num_heads, kv_num_heads=num_heads, scale=scale or None,
+        is_causal=unidirectional,
+    )  # fmt: skip
+
+
+@operator("com.microsoft::Attention", passes=multi_head_attention)
+def attention_of_projections(x: Any, weight: Any, bias: Any = None, mask_index: Any = None, **options: Any) -> Any:
+    """Attention by heads, of the three parts of ``x · weight``."""
+    return multi_head_attention(*parts_of(matmul(x, weight), 3), bias, mask_index, **options)
+
+
+@operator("com.microsoft::EmbedLayerNormalization")
+def embed_layer_normalization(
+    input_ids: Any, segment_ids: Any = None, words: Any = None, positions: Any = None, segments: Any = None,
+    scale: Any = None, shift: Any = None, mask: Any = None, *, epsilon: float = 1e-12, outputs: int = 1,
+) -> Any:  # fmt: skip
+    """The normalized sum of the embeddings of words, positions and segments; also the lengths of the masked rows."""
+    total = ag.add(gather(words, input_ids), gather(positions, numpy.arange(input_ids.shape[1])))
+    if segment_ids is not None:
+        total = ag.add(total, gather(segments, segment_ids))
+    y = layer_normalization(total, scale, shift, epsilon=epsilon)
+    lengths = numpy.zeros(input_ids.shape[0], "int32") if mask is None else ag.sum(cast(mask, "int32"), axis=1)
+    return y if outputs == 1 else (y, cast(lengths, "int32"), total)[:outputs]

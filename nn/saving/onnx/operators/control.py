@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
-from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, rank
+from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of, rank
 
 Body = Callable[..., list[Any]]
 
@@ -168,8 +167,7 @@ def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int
     if length is not None and length < 1:
         raise ShapeError(f"parts must have at least one element; split is {length}")
     lengths = ints(split) if length is None else [min(length, n - i) for i in range(0, n, length)]
-    ends = numpy.cumsum([0, *lengths]).tolist()
-    return [along(x, axis, slice(a, b)) for a, b in itertools.pairwise(ends)]
+    return parts_of(x, lengths, axis)
 
 
 @operator("SequenceMap")

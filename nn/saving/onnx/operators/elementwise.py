@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -19,6 +20,7 @@ from nn.saving.onnx.table import (
     cast,
     column,
     concrete,
+    dtype_of,
     is_float,
     number,
     operator,
@@ -191,8 +193,38 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
 }
 
-OF_CELLS = ("LeakyRelu", "Elu", "ThresholdedRelu", "HardSigmoid", "Softsign")
-"""The activations that a recurrent cell may have."""
+NAMED: dict[str, Callable[..., Any]] = {
+    **{n.lower(): UNARY[n] for n in ("Relu", "Tanh", "Sigmoid", "Softplus")},
+    **{n.lower(): ACTIVATIONS[n] for n in ("LeakyRelu", "Elu", "ThresholdedRelu", "HardSigmoid", "Softsign")},
+    "affine": lambda x, *, alpha=1.0, beta=0.0: x * alpha + beta,
+    "scaledtanh": lambda x, *, alpha=1.0, beta=1.0: ag.tanh(x * beta) * alpha,
+}
+"""The activations that an operator may name, by their names in lower case."""
+
+Activation = tuple[str, tuple[tuple[str, float], ...]]
+"""The name of an activation, in lower case, and its parameters."""
+
+
+def named(name: str, alphas: list[Any], betas: list[Any]) -> Activation:
+    """An activation with its parameters: the next of ``alphas`` and ``betas``, where it has them."""
+    takes = inspect.signature(NAMED[name]).parameters
+    left = (("alpha", alphas), ("beta", betas))
+    return name, tuple((key, float(values.pop(0))) for key, values in left if values and key in takes)
+
+
+def applied(chosen: Activation, x: Any) -> Any:
+    """The activation of ``x``."""
+    return NAMED[chosen[0]](x, **dict(chosen[1]))
+
+
+def activated(x: Any, name: str, numbers: Sequence[float]) -> Any:
+    """The activation of a fused operator, with its numbers."""
+    if name == "Clip":
+        return ag.clip(x, *map(float, numbers))
+    if name and name.lower() not in NAMED:
+        raise DomainError(f"its activation {name!r} is not supported")
+    return applied(named(name.lower(), [*numbers[:1]], [*numbers[1:]]), x) if name else x
+
 
 for _name, _function in ACTIVATIONS.items():
     operator(_name)(_function)
@@ -224,26 +256,14 @@ def gelu(x: Any, *, approximate: str = "none") -> Any:
     return activations.gelu_tanh(x)
 
 
+operator("com.microsoft::Gelu")(ag.gelu)
+operator("com.microsoft::BiasGelu")(lambda x, bias: ag.gelu(ag.add(x, bias)))
+operator("com.microsoft::FastGelu")(lambda x, bias=None: activations.gelu_tanh(x if bias is None else ag.add(x, bias)))
+operator("com.microsoft::QuickGelu")(lambda x, *, alpha=1.702: activations.silu(x, alpha))
+operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold), x.dtype))
+
+
 # ------------------------------------------------------------------------------------------------------------- dtypes
-
-DTYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
-    11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "float32",
-}  # fmt: skip
-"""NumPy's dtypes by ONNX's numbers. bfloat16 (16), which NumPy lacks, is widened to float32."""
-
-NAMES = {
-    8: "STRING", 16: "BFLOAT16", 17: "FLOAT8E4M3FN", 18: "FLOAT8E4M3FNUZ", 19: "FLOAT8E5M2", 20: "FLOAT8E5M2FNUZ",
-    21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2",
-}  # fmt: skip
-"""Names of those that NumPy lacks."""
-
-
-def dtype_of(number: int) -> str:
-    """NumPy's dtype for one of ONNX. Raises `DTypeError` for one that NumPy lacks."""
-    if number not in DTYPES:
-        raise DTypeError(f"it has the dtype {NAMES.get(number, number)}, which NumPy does not compute with")
-    return DTYPES[number]
 
 
 @operator("Cast")

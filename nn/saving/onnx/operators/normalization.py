@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy
+
 import autograd as ag
 from autograd.errors import DomainError
-from nn.saving.onnx.operators.elementwise import dtype_of
-from nn.saving.onnx.table import axis_in, cast, column, operator, rank
+from nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator, rank
 
 
 def _column(values: Any, x: Any) -> Any:
@@ -110,3 +111,46 @@ def lrn(x: Any, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: flo
     rows = ag.reshape(ag.multiply(x, x), shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
     total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=(((size - 1) // 2, size // 2), (0, 0)))
     return ag.divide(x, ag.power(ag.reshape(total, shape=x.shape) * (alpha / size) + bias, beta))
+
+
+def _skipped(x: Any, skip: Any, bias: Any, outputs: int, normalized: Any) -> Any:
+    """A sum, normalized; as the fourth output also the sum."""
+    total = ag.add(x, skip)
+    total = total if bias is None else ag.add(total, bias)
+    y = normalized(total)
+    return y if outputs == 1 else (y, None, None, total)
+
+
+@operator("com.microsoft::SkipLayerNormalization")
+def skip_layer_normalization(
+    x: Any, skip: Any, scale: Any, shift: Any = None, bias: Any = None, *, epsilon: float = 1e-12, outputs: int = 1
+) -> Any:
+    """The LayerNormalization of a sum."""
+    return _skipped(x, skip, bias, outputs, lambda t: layer_normalization(t, scale, shift, epsilon=epsilon))
+
+
+@operator("com.microsoft::SkipSimplifiedLayerNormalization")
+def skip_rms_normalization(
+    x: Any, skip: Any, scale: Any, bias: Any = None, *, epsilon: float = 1e-12, outputs: int = 1
+) -> Any:
+    """The RMSNormalization of a sum."""
+    return _skipped(x, skip, bias, outputs, lambda t: rms_normalization(t, scale, epsilon=epsilon))
+
+
+@operator("Scaler")
+def scaler(x: Any, *, offset: Any, scale: Any) -> Any:
+    """``(x - offset) · scale``, column by column."""
+    offset, scale = (numpy.asarray(v, "float32") for v in (offset, scale))
+    return ag.multiply(ag.subtract(cast(x, "float32"), offset), scale)
+
+
+@operator("Normalizer")
+def normalizer(x: Any, *, norm: str = "MAX") -> Any:
+    """Each row divided by its norm, 0 where that is 0."""
+    x = cast(x, "float32")
+    if norm == "MAX":
+        largest = ag.max(ag.abs(x), axis=-1, keepdims=True)
+        return ag.divide(x, ag.where(ag.equal(largest, 0), 1.0, largest))
+    if norm not in ("L1", "L2"):
+        raise DomainError(f"norm is MAX, L1 or L2, not {norm!r}")
+    return lp_normalization(x, p=int(norm[1]))

@@ -11,9 +11,8 @@ import numpy
 
 import autograd as ag
 from autograd.errors import ShapeError
-from nn.saving.onnx.operators.elementwise import dtype_of
 from nn.saving.onnx.operators.windows import conv
-from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_float, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator, rank
 
 
 def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,46 +11,20 @@ import numpy
 import autograd as ag
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.operators import elementwise
-from nn.saving.onnx.table import ints, like, operator, rank
-
-Activation = tuple[str, tuple[tuple[str, float], ...]]
-"""The name of an activation function, in lower case, and its parameters."""
+from nn.saving.onnx.operators.elementwise import NAMED, Activation, applied, named
+from nn.saving.onnx.table import ints, like, operator, parts_of, rank
 
 List = list[Any]
-
-# --------------------------------------------------------------------------------------------------------- activations
-
-
-ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    **{n.lower(): elementwise.UNARY[n] for n in ("Relu", "Tanh", "Sigmoid", "Softplus")},
-    **{n.lower(): f for n, f in elementwise.ACTIVATIONS.items() if n in elementwise.OF_CELLS},
-    "affine": lambda x, *, alpha=1.0, beta=0.0: x * alpha + beta,
-    "scaledtanh": lambda x, *, alpha=1.0, beta=1.0: ag.tanh(x * beta) * alpha,
-}
-"""Activation functions by their names in lower case."""
-
-
-def activation(name: str, alphas: List, betas: List) -> Activation:
-    """A function with its parameters: the next of ``alphas`` and ``betas``, where it has them."""
-    takes = inspect.signature(ACTIVATIONS[name]).parameters
-    left = (("alpha", alphas), ("beta", betas))
-    return name, tuple((key, float(values.pop(0))) for key, values in left if values and key in takes)
 
 
 def _activations(names: Any, default: Sequence[str], directions: int, alphas: Any, betas: Any) -> list[Any]:
     """The activation functions of each direction."""
     wanted = [str(name).lower() for name in (names or [*default] * directions)]
-    if len(wanted) != len(default) * directions or not set(wanted) <= set(ACTIVATIONS):
+    if len(wanted) != len(default) * directions or not set(wanted) <= set(NAMED):
         raise DomainError(f"activations {wanted} are not {len(default)} known ones for each of {directions} directions")
     left, right = [*(alphas or ())], [*(betas or ())]
-    found = [activation(name, left, right) for name in wanted]
+    found = [named(name, left, right) for name in wanted]
     return [tuple(found[i * len(default) : (i + 1) * len(default)]) for i in range(directions)]
-
-
-def applied(chosen: Activation, x: Any) -> Any:
-    """The activation function of ``x``."""
-    return ACTIVATIONS[chosen[0]](x, **dict(chosen[1]))
 
 
 # -------------------------------------------------------------------------------------------------------------- cells
@@ -64,12 +37,6 @@ def _part(x: Any, index: Any) -> Any:
     return ag.getitem(x, index=index)
 
 
-def _gates(z: Any, count: int) -> List:
-    """``z`` (..., count · hidden) in its parts."""
-    n = z.shape[-1] // count
-    return [_part(z, (..., slice(i * n, (i + 1) * n))) for i in range(count)]
-
-
 def _rnn(z: Any, states: List, weights: List, f: Callable[..., Any], _: bool) -> List:
     return [f(0, ag.add(z, ag.linear(states[0], weights[0])))]
 
@@ -77,7 +44,7 @@ def _rnn(z: Any, states: List, weights: List, f: Callable[..., Any], _: bool) ->
 def _gru(z: Any, states: List, weights: List, f: Callable[..., Any], linear_before_reset: bool) -> List:
     (h,), (gates, new, *bias) = states, weights
     n = h.shape[-1]
-    update, reset = _gates(f(0, ag.add(_part(z, (..., slice(0, 2 * n))), ag.linear(h, gates))), 2)
+    update, reset = parts_of(f(0, ag.add(_part(z, (..., slice(0, 2 * n))), ag.linear(h, gates))), 2)
     if linear_before_reset:
         from_state = ag.multiply(reset, ag.linear(h, new, *bias))
     else:
@@ -88,9 +55,9 @@ def _gru(z: Any, states: List, weights: List, f: Callable[..., Any], linear_befo
 
 def _lstm(z: Any, states: List, weights: List, f: Callable[..., Any], input_forget: bool) -> List:
     (h, c), (weight, *peepholes) = states, weights
-    enter, leave, keep, new = _gates(ag.add(z, ag.linear(h, weight)), 4)
+    enter, leave, keep, new = parts_of(ag.add(z, ag.linear(h, weight)), 4)
     if peepholes:
-        of_enter, of_leave, of_keep = _gates(peepholes[0], 3)
+        of_enter, of_leave, of_keep = parts_of(peepholes[0], 3)
         enter, keep = ag.add(enter, ag.multiply(of_enter, c)), ag.add(keep, ag.multiply(of_keep, c))
     enter = f(0, enter)
     keep = ag.subtract(1.0, enter) if input_forget else f(0, keep)

@@ -10,6 +10,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
+from nn.saving.onnx.operators.elementwise import activated
 from nn.saving.onnx.table import (
     along,
     axis_in,
@@ -170,6 +171,29 @@ def gemm(
     z = ag.matmul(a, ag.permute_dims(b, axes=(1, 0)) if transB else b)
     z = z if alpha == 1 else cast(ag.multiply(z, alpha), z.dtype)
     return z if c is None else ag.add(z, c if beta == 1 else cast(ag.multiply(c, beta), c.dtype))
+
+
+@operator("com.microsoft::FusedGemm", passes=gemm)
+def fused_gemm(
+    a: Any, b: Any, c: Any = None, *, activation: str = "", activation_alpha: float | None = None,
+    activation_beta: float | None = None, **options: Any,
+) -> Any:  # fmt: skip
+    """A Gemm and an activation."""
+    numbers = [n for n in (activation_alpha, activation_beta) if n is not None]
+    return activated(gemm(a, b, c, **options), activation, numbers)
+
+
+@operator("com.microsoft::FusedMatMul")
+def fused_matmul(
+    a: Any, b: Any, *, alpha: float = 1.0, transA: int = 0, transB: int = 0, transBatchA: int = 0, transBatchB: int = 0
+) -> Any:
+    """``alpha · a b``, either with its last two axes exchanged."""
+    if transBatchA or transBatchB:
+        raise DomainError("transBatchA and transBatchB are not supported")
+    a = ag.matrix_transpose(a) if transA and rank(a) > 1 else a
+    b = ag.matrix_transpose(b) if transB and rank(b) > 1 else b
+    y = matmul(a, b)
+    return y if alpha == 1 else y * alpha
 
 
 @operator("Einsum")

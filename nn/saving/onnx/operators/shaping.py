@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.operators.elementwise import dtype_of
-from nn.saving.onnx.table import along, axis_in, bounded, column, ints, number, operator, rank
+from nn.functional.spatial import cropped
+from nn.saving.onnx.table import axis_in, bounded, column, dtype_of, ints, number, operator, parts_of, rank
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 
@@ -100,8 +99,7 @@ def split(x: Any, split: Any = None, *, axis: int = 0, num_outputs: int | None =
         lengths[-1] = n - sum(lengths[:-1])
     if sum(lengths) != n or min(lengths, default=0) < 0:
         raise ShapeError(f"axis {axis} of x {x.shape} can't be cut into parts of {lengths}")
-    ends = [*itertools.accumulate(lengths)]
-    return tuple(along(x, axis, slice(end - n, end)) for n, end in zip(lengths, ends, strict=True))
+    return tuple(parts_of(x, lengths, axis))
 
 
 @operator("Slice", known="starts ends axes steps")
@@ -141,10 +139,7 @@ def pad(
     for i, axis in enumerate(along):
         width[axis] = given[i], given[i + len(along)]
     bounded([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], x.dtype)
-    kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, width, strict=True))
-    width = [(max(a, 0), max(b, 0)) for a, b in width]
-    if any(part != slice(0, n) for part, n in zip(kept, x.shape, strict=True)):
-        x = ag.getitem(x, index=kept)
+    x, width = cropped(x, width)
     if not any(map(any, width)):
         return x
     if mode == "constant":
@@ -159,15 +154,14 @@ def pad(
 def center_crop_pad(x: Any, shape: Any, *, axes: Any = None) -> Any:
     """``x`` cropped or filled with zeros around its middle to another shape."""
     along = [axis_in(a, rank(x)) for a in (range(rank(x)) if axes is None else axes)]
-    index, width = [slice(None)] * rank(x), [(0, 0)] * rank(x)
+    width = [(0, 0)] * rank(x)
     for axis, n in zip(along, bounded(ints(shape)), strict=True):
-        spare = x.shape[axis] - n
-        if spare > 0:
-            index[axis] = slice(spare // 2, spare // 2 + n)
-        else:
-            width[axis] = -spare // 2, -spare - -spare // 2
+        missing = n - x.shape[axis]
+        before = int(missing / 2)  # rounded towards 0: what is odd is at the end
+        width[axis] = before, missing - before
     bounded([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], x.dtype)
-    return ag.pad(ag.getitem(x, index=tuple(index)), pad_width=width)
+    x, width = cropped(x, width)
+    return ag.pad(x, pad_width=width)
 
 
 @operator("DepthToSpace")
@@ -266,43 +260,3 @@ def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
     classes = column(numpy.arange(n), rank(indices) - axis)
     off, on = (ag.getitem(values, index=i) for i in (0, 1))
     return ag.where(ag.equal(places, classes), on, off)
-
-
-for _name, _weights in {
-    "HannWindow": (0.5, 0.5, 0.0),
-    "HammingWindow": (25 / 46, 21 / 46, 0.0),
-    "BlackmanWindow": (0.42, 0.5, 0.08),
-}.items():
-
-    def _window(
-        size: Any, *, output_datatype: int = 1, periodic: int = 1, weights: tuple[float, float, float] = _weights
-    ) -> Any:
-        n = int(number(size))
-        bounded((n,), "float64")
-        t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))
-        a, b, c = weights
-        return (a - b * numpy.cos(t) + c * numpy.cos(2 * t)).astype(dtype_of(output_datatype))
-
-    operator(_name, known="size")(_window)
-
-
-@operator("MelWeightMatrix", known="num_mel_bins dft_length sample_rate lower_edge_hertz upper_edge_hertz")
-def mel_weight_matrix(
-    num_mel_bins: Any, dft_length: Any, sample_rate: Any, lower_edge_hertz: Any, upper_edge_hertz: Any, *,
-    output_datatype: int = 1,
-) -> Any:  # fmt: skip
-    """Triangles on the mel scale: the weights from frequencies (rows) to mel bins (columns)."""
-    bins, length, rate = int(number(num_mel_bins)), int(number(dft_length)), number(sample_rate)
-    rows, columns = bounded((length // 2 + 1, bins), "float64")
-    edges = [2595 * math.log10(1 + number(f) / 700) for f in (lower_edge_hertz, upper_edge_hertz)]
-    mel = edges[0] + numpy.arange(bins + 2) * ((edges[1] - edges[0]) / (bins + 2))
-    places = ((length + 1) * (700 * (10 ** (mel / 2595) - 1)) // rate).astype("int64")
-    out = numpy.zeros((rows, columns))
-    for i, (low, mid, high) in enumerate(zip(places, places[1:], places[2:], strict=False)):
-        if low == mid:
-            out[mid, i] = 1
-        else:
-            out[low : mid + 1, i] = (numpy.arange(low, mid + 1) - low) / (mid - low)
-        if mid != high:
-            out[mid:high, i] = (high - numpy.arange(mid, high)) / (high - mid)
-    return out.astype(dtype_of(output_datatype))

@@ -1,4 +1,4 @@
-"""Fourier transforms, as products with matrices of sines and cosines."""
+"""Fourier transforms, as products with matrices of sines and cosines, their windows, and the mel scale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.table import along, axis_in, bounded, number, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, rank, times
 
 
 def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) -> Any:
@@ -25,14 +25,11 @@ def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) ->
     scale, sign = (1 / length, 1.0) if inverse else (1.0, -1.0)
     cos, sin = (numpy.cos(angle) * scale).astype(x.dtype), (numpy.sin(angle) * (sign * scale)).astype(x.dtype)
 
-    def times(part: Any, matrix: Any) -> Any:
-        return ag.moveaxis(ag.matmul(ag.moveaxis(part, axis, -1), matrix), -1, axis)
-
     re = ag.getitem(x, index=(..., 0))
-    real, imag = times(re, cos), times(re, sin)
+    real, imag = (times(re, m, axis) for m in (cos, sin))
     if x.shape[-1] == 2:
         im = ag.getitem(x, index=(..., 1))
-        real, imag = ag.subtract(real, times(im, sin)), ag.add(imag, times(im, cos))
+        real, imag = ag.subtract(real, times(im, sin, axis)), ag.add(imag, times(im, cos, axis))
     return ag.stack([real, imag], axis=-1)
 
 
@@ -80,3 +77,43 @@ def stft(signal: Any, frame_step: Any, window: Any = None, frame_length: Any = N
     if window is not None:
         parts = ag.multiply(parts, ag.expand_dims(window, axis=-1))
     return _transformed(parts, 2, length, 0, onesided)
+
+
+for _name, _weights in {
+    "HannWindow": (0.5, 0.5, 0.0),
+    "HammingWindow": (25 / 46, 21 / 46, 0.0),
+    "BlackmanWindow": (0.42, 0.5, 0.08),
+}.items():
+
+    def _window(
+        size: Any, *, output_datatype: int = 1, periodic: int = 1, weights: tuple[float, float, float] = _weights
+    ) -> Any:
+        n = int(number(size))
+        bounded((n,), "float64")
+        t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))
+        a, b, c = weights
+        return (a - b * numpy.cos(t) + c * numpy.cos(2 * t)).astype(dtype_of(output_datatype))
+
+    operator(_name, known="size")(_window)
+
+
+@operator("MelWeightMatrix", known="num_mel_bins dft_length sample_rate lower_edge_hertz upper_edge_hertz")
+def mel_weight_matrix(
+    num_mel_bins: Any, dft_length: Any, sample_rate: Any, lower_edge_hertz: Any, upper_edge_hertz: Any, *,
+    output_datatype: int = 1,
+) -> Any:  # fmt: skip
+    """Triangles on the mel scale: the weights from frequencies (rows) to mel bins (columns)."""
+    bins, length, rate = int(number(num_mel_bins)), int(number(dft_length)), number(sample_rate)
+    rows, columns = bounded((length // 2 + 1, bins), "float64")
+    edges = [2595 * math.log10(1 + number(f) / 700) for f in (lower_edge_hertz, upper_edge_hertz)]
+    mel = edges[0] + numpy.arange(bins + 2) * ((edges[1] - edges[0]) / (bins + 2))
+    places = ((length + 1) * (700 * (10 ** (mel / 2595) - 1)) // rate).astype("int64")
+    out = numpy.zeros((rows, columns))
+    for i, (low, mid, high) in enumerate(zip(places, places[1:], places[2:], strict=False)):
+        if low == mid:
+            out[mid, i] = 1
+        else:
+            out[low : mid + 1, i] = (numpy.arange(low, mid + 1) - low) / (mid - low)
+        if mid != high:
+            out[mid:high, i] = (high - numpy.arange(mid, high)) / (high - mid)
+    return out.astype(dtype_of(output_datatype))

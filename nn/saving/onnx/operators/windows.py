@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -12,7 +12,8 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
-from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, rank
+from nn.saving.onnx.operators.elementwise import activated
+from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, rank, times
 
 Pads = list[tuple[int, int]]
 
@@ -84,6 +85,16 @@ def conv(
     return ag.conv(
         x, weight, bias, stride=_plain(strides), padding=_plain(around), dilation=_plain(dilations), groups=group
     )
+
+
+@operator("com.microsoft::FusedConv", passes=conv)
+def fused_conv(
+    x: Any, weight: Any, bias: Any = None, z: Any = None, *, activation: str = "", activation_params: Any = (),
+    **options: Any,
+) -> Any:  # fmt: skip
+    """A convolution, plus ``z``, and an activation."""
+    y = conv(x, weight, bias, **options)
+    return activated(y if z is None else ag.add(y, z), activation, activation_params)
 
 
 def _plain(values: Sequence[Any]) -> Any:
@@ -241,27 +252,37 @@ def col2im(
 # --------------------------------------------------------------------------------------------------------- resampling
 
 
+COORDINATES: dict[str, Callable[..., Any]] = {
+    "half_pixel": lambda new, n, m, scale: (new + 0.5) / scale - 0.5,
+    "half_pixel_symmetric": lambda new, n, m, scale: n / 2 * (1 - m / (scale * n)) + (new + 0.5) / scale - 0.5,
+    "pytorch_half_pixel": lambda new, n, m, scale: (new + 0.5) / scale - 0.5 if m > 1 else new - 0.5,
+    "align_corners": lambda new, n, m, scale: new * ((n - 1) / max(m - 1, 1)),
+    "asymmetric": lambda new, n, m, scale: new / scale,
+    "tf_half_pixel_for_nn": lambda new, n, m, scale: (new + 0.5) / scale,
+}
+"""The coordinates of the ``m`` new elements, numbered by ``new``, among the ``n`` old ones."""
+
+NEAREST: dict[str, Callable[[Any], Any]] = {
+    "floor": numpy.floor,
+    "ceil": numpy.ceil,
+    "round_prefer_floor": lambda places: numpy.ceil(places - 0.5),
+    "round_prefer_ceil": lambda places: numpy.floor(places + 0.5),
+}
+
+
 def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: float) -> Any:
-    """The coordinates of the ``m`` new elements among the ``n`` old ones."""
     new = numpy.arange(m, dtype="float64")
-    if mode == "half_pixel":
-        return (new + 0.5) / scale - 0.5
-    if mode == "half_pixel_symmetric":
-        adjusted = m / (scale * n)
-        return n / 2 * (1 - adjusted) + (new + 0.5) / scale - 0.5
-    if mode == "pytorch_half_pixel":
-        return (new + 0.5) / scale - 0.5 if m > 1 else numpy.full(m, -0.5)
-    if mode == "align_corners":
-        return new * ((n - 1) / (m - 1)) if m > 1 else numpy.zeros(m)
-    if mode == "asymmetric":
-        return new / scale
-    if mode == "tf_half_pixel_for_nn":
-        return (new + 0.5) / scale
     if mode == "tf_crop_and_resize":
         if m > 1:
             return start * (n - 1) + new * ((end - start) * (n - 1) / (m - 1))
         return numpy.full(m, 0.5 * (start + end) * (n - 1))
-    raise DomainError(f"coordinate_transformation_mode {mode!r} is not known")
+    return _choice(COORDINATES, mode, "coordinate_transformation_mode")(new, n, m, scale)
+
+
+def _choice(table: dict[str, Callable[..., Any]], mode: str, what: str) -> Callable[..., Any]:
+    if mode not in table:
+        raise DomainError(f"{what} {mode!r} is not known")
+    return table[mode]
 
 
 def _near(d: Any, a: float = -0.75) -> Any:
@@ -292,16 +313,6 @@ def _weights(n: int, places: Any, mode: str, scale: float, antialias: int, exclu
     rows = numpy.broadcast_to(numpy.arange(len(places))[:, None], taps.shape)
     numpy.add.at(matrix, (rows, numpy.clip(taps, 0, n - 1)), weight)
     return matrix
-
-
-def _nearest(places: Any, mode: str) -> Any:
-    if mode not in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil"):
-        raise DomainError(f"nearest_mode {mode!r} is not known")
-    if mode == "floor":
-        return numpy.floor(places)
-    if mode == "ceil":
-        return numpy.ceil(places)
-    return numpy.ceil(places - 0.5) if mode == "round_prefer_floor" else numpy.floor(places + 0.5)
 
 
 @operator("Resize", since=11, known="roi scales sizes")
@@ -341,24 +352,16 @@ def resize(
         if crops and ((places < 0) | (places > n - 1)).any():
             outside.append((axis, (places < 0) | (places > n - 1)))
         if mode == "nearest":
-            x = ag.take(x, numpy.clip(_nearest(places, nearest_mode), 0, n - 1).astype("int64"), axis=axis)
+            nearest = _choice(NEAREST, nearest_mode, "nearest_mode")(places)
+            x = ag.take(x, numpy.clip(nearest, 0, n - 1).astype("int64"), axis=axis)
         elif mode in ("linear", "cubic"):
             matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
-            x = _along(x, matrix.astype(x.dtype if is_float(x) else "float64"), axis)
+            x = times(x, matrix.T.astype(x.dtype if is_float(x) else "float64"), axis)
         else:
             raise DomainError(f"mode is nearest, linear or cubic, not {mode!r}")
     for axis, where in outside:
         x = ag.where(column(where, rank(x) - 1 - axis), extrapolation_value, x)
     return x
-
-
-def _along(x: Any, matrix: Any, axis: int) -> Any:
-    """The matrix applied to each row of an axis."""
-    if axis == rank(x) - 1:
-        return ag.matmul(x, matrix.T)
-    order = [*range(rank(x))]
-    order[axis], order[-1] = order[-1], order[axis]
-    return ag.permute_dims(ag.matmul(ag.permute_dims(x, axes=tuple(order)), matrix.T), axes=tuple(order))
 
 
 @operator("Upsample", "Resize", known="scales")
@@ -408,17 +411,10 @@ def roi_align(
     return ag.matmul(ag.matmul(rows, parts), ag.matrix_transpose(columns))
 
 
-@operator("RoiAlign", known="rois batch_indices")
-def roi_align_of_corners(
-    x: Any, rois: Any, batch_indices: Any, *, mode: str = "avg", output_height: int = 1, output_width: int = 1,
-    sampling_ratio: int = 0, spatial_scale: float = 1.0,
-) -> Any:  # fmt: skip
+@operator("RoiAlign", known="rois batch_indices", passes=roi_align)
+def roi_align_of_corners(x: Any, rois: Any, batch_indices: Any, **options: Any) -> Any:
     """`roi_align` before opset 16: pixels are at integers, and rectangles have at least one pixel."""
-    return roi_align(
-        x, rois, batch_indices, coordinate_transformation_mode="output_half_pixel", mode=mode,
-        output_height=output_height, output_width=output_width, sampling_ratio=sampling_ratio,
-        spatial_scale=spatial_scale,
-    )  # fmt: skip
+    return roi_align(x, rois, batch_indices, **options, coordinate_transformation_mode="output_half_pixel")
 
 
 def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: bool) -> Any:

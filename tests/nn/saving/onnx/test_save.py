@@ -34,7 +34,7 @@ def test_layers_compute_the_same_in_onnxruntime(name, path):
 @pytest.mark.parametrize("name", export.MODELS)
 def test_models_compute_the_same_in_onnxruntime(name, path):
     make, *inputs = export.MODELS[name]
-    export.check_forward(make().eval(), inputs, path, export.DEEP)
+    export.check_network(make().eval(), inputs, path)
 
 
 @pytest.mark.parametrize("name", [*export.LAYERS, *export.MODELS])
