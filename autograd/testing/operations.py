@@ -316,13 +316,15 @@ MATRIX = {"x": "... n m"}
 ALONG = {"axis": axis()}
 REDUCED = {"axis": axes(), "keepdims": BOOLS}
 
+SQUARE, SYMMETRIC = (partial(calls.matrices, kind=kind) for kind in ("square", "symmetric"))
+
 SCALAR, EMPTY = np.float64(0.7), np.zeros((0, 3))
 NO_MATRIX, NO_MATRICES, ONE_BY_ONE = np.zeros((0, 0)), np.zeros((0, 2, 2)), np.array([[2.0]])
-PLACE_EDGES = (Case((SCALAR,)), Case((SCALAR,), {"axis": -1}), Case((SCALAR,), {"axis": 0, "keepdims": True}))
-UNARY_EDGES = (Case((SCALAR,)), Case((EMPTY,)))
-BINARY_EDGES = (Case((SCALAR, np.float64(0.4))), Case((EMPTY, SCALAR)), Case((EMPTY, np.ones((2, 0, 1)))))
-REDUCED_EDGES = (Case((SCALAR,)), Case((SCALAR,), {"axis": (), "keepdims": True}), Case((EMPTY,), {"axis": 1}))
-MATRIX_EDGES = (Case((NO_MATRIX,)), Case((NO_MATRICES,)))
+PLACE_EDGES = (Case(SCALAR), Case(SCALAR, axis=-1), Case(SCALAR, axis=0, keepdims=True))
+UNARY_EDGES = (Case(SCALAR), Case(EMPTY))
+BINARY_EDGES = (Case(SCALAR, np.float64(0.4)), Case(EMPTY, SCALAR), Case(EMPTY, np.ones((2, 0, 1))))
+REDUCED_EDGES = (Case(SCALAR), Case(SCALAR, axis=(), keepdims=True), Case(EMPTY, axis=1))
+MATRIX_EDGES = (Case(NO_MATRIX), Case(NO_MATRICES))
 
 
 def running(x: Any) -> Strategy:
@@ -385,7 +387,7 @@ TABLE: dict[str, Row] = {
         np.arccosh,
         {"x": Domain(1.2, 4.0, limits=(1.2, math.inf))},
         torch="acosh",
-        edges=(Case((np.float64(1.5),)), Case((EMPTY,))),
+        edges=(Case(np.float64(1.5)), Case(EMPTY)),
     ),
     "atanh": Row(np.arctanh, {"x": INSIDE}, torch="atanh"),
     "abs": Row(np.abs, {"x": NONZERO}, torch="abs"),
@@ -397,7 +399,7 @@ TABLE: dict[str, Row] = {
     "maximum": Row(np.maximum, {"x": DISTINCT, "y": DISTINCT}, torch="maximum"),
     "minimum": Row(np.minimum, {"x": DISTINCT, "y": DISTINCT}, torch="minimum"),
     "clip": Row(
-        _clip, calls.limited, torch=_clamp, edges=(Case((SCALAR,)), Case((EMPTY, SCALAR)), Case((SCALAR, EMPTY, EMPTY)))
+        _clip, calls.limited, torch=_clamp, edges=(Case(SCALAR), Case(EMPTY, SCALAR), Case(SCALAR, EMPTY, EMPTY))
     ),
     "copysign": Row(np.copysign, {"x": NONZERO, "y": NONZERO}, torch="copysign"),
     "nextafter": Row(np.nextafter, {"x": NONZERO, "y": NONZERO}),
@@ -411,26 +413,26 @@ TABLE: dict[str, Row] = {
     "bitwise_right_shift": Row(
         np.right_shift, {"x": integers(low=-99, below=100), "y": integers(below=6)}, "bitwise_right_shift", ()
     ),
-    "nonzero_indices": Row(lambda x: np.stack(np.nonzero(x)), {"x": array("... n", INTEGERS)}, edges=(Case((EMPTY,)),)),
+    "nonzero_indices": Row(lambda x: np.stack(np.nonzero(x)), {"x": array("... n", INTEGERS)}, edges=(Case(EMPTY),)),
     "count_nonzero": Row(np.count_nonzero, {"x": INTEGERS} | REDUCED, edges=REDUCED_EDGES),
     "searchsorted": Row(
         lambda x, y, sorter=None, side="left": np.searchsorted(x, y, side=side, sorter=sorter),
         calls.searches,
-        edges=(Case((np.ones(0), SCALAR)), Case((np.ones(2), EMPTY), {"side": "right"})),
+        edges=(Case(np.ones(0), SCALAR), Case(np.ones(2), EMPTY, side="right")),
     ),
     "unique_parts": Row(
         lambda x, part: getattr(np.unique_all(x), part),
         {"x": INTEGERS, "part": st.sampled_from(("indices", "inverse_indices", "counts"))},
-        edges=(Case((EMPTY,), {"part": "counts"}),),
+        edges=(Case(EMPTY, part="counts"),),
     ),
     "where": Row(
         np.where,
         {"condition": booleans()},
         torch="where",
         edges=(
-            Case((np.bool_(True), SCALAR, SCALAR)),
-            Case((np.zeros((0, 3), dtype=bool), EMPTY, SCALAR)),
-            Case((np.array([0, 2, 1]), np.ones(3), SCALAR)),  # a condition of numbers holds where they are not 0
+            Case(np.bool_(True), SCALAR, SCALAR),
+            Case(np.zeros((0, 3), dtype=bool), EMPTY, SCALAR),
+            Case(np.array([0, 2, 1]), np.ones(3), SCALAR),  # a condition of numbers holds where they are not 0
         ),
     ),
     "sigmoid": Row(_sigmoid, torch="sigmoid"),
@@ -452,7 +454,7 @@ TABLE: dict[str, Row] = {
     "polygamma": Row(
         lambda x, order: scipy_special().polygamma(order, x),
         {"x": POSITIVE, "order": st.sampled_from((0, 1, 2))},
-        edges=(Case((EMPTY,), {"order": 1}),),
+        edges=(Case(EMPTY, order=1),),
     ),
     "bessel_i": Row(
         lambda x, order=0: scipy_special().iv(order, x), {"x": Domain(-3.0, 3.0), "order": st.sampled_from((0, 1, 2))}
@@ -478,12 +480,12 @@ TABLE: dict[str, Row] = {
     "astype": Row(
         lambda x, dtype: np.asarray(x).astype(dtype),
         {"dtype": st.sampled_from(("float64", "float32")).map(np.dtype)},
-        edges=(Case((SCALAR,), {"dtype": np.dtype("float32")}), Case((EMPTY,), {"dtype": np.dtype("float32")})),
+        edges=(Case(SCALAR, dtype=np.dtype("float32")), Case(EMPTY, dtype=np.dtype("float32"))),
         keeps_dtype=False,
     ),
-    "to_device": Row(lambda x, device: x, {"device": "cpu"}, edges=(Case((SCALAR,), {"device": "cpu"}),)),
+    "to_device": Row(lambda x, device: x, {"device": "cpu"}, edges=(Case(SCALAR, device="cpu"),)),
     # reductions
-    "sum": Row(np.sum, REDUCED, _reducing("sum"), (*REDUCED_EDGES, Case((EMPTY,)))),
+    "sum": Row(np.sum, REDUCED, _reducing("sum"), (*REDUCED_EDGES, Case(EMPTY))),
     "mean": Row(np.mean, REDUCED, _reducing("mean"), REDUCED_EDGES),
     "var": Row(np.var, calls.spread, _reducing("var"), REDUCED_EDGES),
     "std": Row(np.std, calls.spread, _reducing("std"), REDUCED_EDGES),
@@ -491,169 +493,148 @@ TABLE: dict[str, Row] = {
         lambda x, *, add: add(x),
         {"add": twice},
         torch=lambda torch, x, *, add: add(x),
-        edges=(Case((SCALAR,), {"add": twice}), Case((EMPTY,), {"add": twice})),
+        edges=(Case(SCALAR, add=twice), Case(EMPTY, add=twice)),
     ),
     "standardize": Row(
         _standardize,
         {"x": "... n", "axis": running, "eps": st.sampled_from((0.1, 1.0))},
         torch=_standardizing,
-        edges=(Case((SCALAR,), {"axis": None}), Case((np.zeros((0, 3)),)), Case((np.ones((2, 3)),), {"axis": (0, 1)})),
+        edges=(Case(SCALAR, axis=None), Case(np.zeros((0, 3))), Case(np.ones((2, 3)), axis=(0, 1))),
     ),
-    "logsumexp": Row(
-        _logsumexp, REDUCED, _reducing("logsumexp"), (Case((SCALAR,), {"axis": None, "keepdims": False}),)
-    ),
+    "logsumexp": Row(_logsumexp, REDUCED, _reducing("logsumexp"), (Case(SCALAR, axis=None, keepdims=False),)),
     "max": Row(np.max, {"x": DISTINCT} | REDUCED, _reducing("amax"), REDUCED_EDGES),
     "min": Row(np.min, {"x": DISTINCT} | REDUCED, _reducing("amin"), REDUCED_EDGES),
-    "prod": Row(np.prod, {"x": Domain(-2.0, 2.0)} | REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
+    "prod": Row(np.prod, {"x": Domain(-2.0, 2.0)} | REDUCED, edges=(*REDUCED_EDGES, Case(EMPTY))),
     "argmax": Row(np.argmax, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES),
     "argmin": Row(np.argmin, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES),
-    "all": Row(np.all, REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
-    "any": Row(np.any, REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
+    "all": Row(np.all, REDUCED, edges=(*REDUCED_EDGES, Case(EMPTY))),
+    "any": Row(np.any, REDUCED, edges=(*REDUCED_EDGES, Case(EMPTY))),
     "cumulative_sum": Row(
         np.cumulative_sum,
         {"x": "... n", "axis": running, "include_initial": BOOLS},
-        edges=(Case((EMPTY,), {"axis": 0}), Case((EMPTY,), {"axis": 1, "include_initial": True})),
+        edges=(Case(EMPTY, axis=0), Case(EMPTY, axis=1, include_initial=True)),
     ),
     "cumulative_prod": Row(
         np.cumulative_prod,
         {"x": "... n", "axis": running, "include_initial": BOOLS},
-        edges=(Case((EMPTY,), {"axis": 0}), Case((EMPTY,), {"axis": 1, "include_initial": True})),
+        edges=(Case(EMPTY, axis=0), Case(EMPTY, axis=1, include_initial=True)),
     ),
-    "linear_recurrence": Row(
-        _linear_recurrence, ALONG, edges=(Case((EMPTY, EMPTY)), Case((EMPTY, EMPTY), {"axis": 0}))
-    ),
+    "linear_recurrence": Row(_linear_recurrence, ALONG, edges=(Case(EMPTY, EMPTY), Case(EMPTY, EMPTY, axis=0))),
     # linalg
     "matmul": Row(
         np.matmul,
         calls.products,
         torch="matmul",
         edges=(
-            Case((np.ones((2, 0)), np.ones((0, 3)))),
-            Case((EMPTY, np.ones(3))),
-            Case((np.ones((0, 2, 2)), np.ones((2, 2)))),
+            Case(np.ones((2, 0)), np.ones((0, 3))),
+            Case(EMPTY, np.ones(3)),
+            Case(np.ones((0, 2, 2)), np.ones((2, 2))),
         ),
     ),
-    "matrix_transpose": Row(np.matrix_transpose, MATRIX, lambda torch, x: x.mT, (Case((EMPTY,)),)),
+    "matrix_transpose": Row(np.matrix_transpose, MATRIX, lambda torch, x: x.mT, (Case(EMPTY),)),
     "linear": Row(
         lambda x, weight, bias=0.0: x @ weight.T + bias,
         {"x": "... k", "weight": "m k", "bias": "m"},
         torch="nn.functional.linear",
-        edges=(Case((np.ones(3), np.ones((2, 3)), np.ones(2))), Case((EMPTY, np.ones((2, 3)), np.ones(2)))),
+        edges=(Case(np.ones(3), np.ones((2, 3)), np.ones(2)), Case(EMPTY, np.ones((2, 3)), np.ones(2))),
     ),
-    "conv": Row(
-        _conv, partial(calls.convolutions, given="xw"), edges=(Case((np.ones((0, 2, 4)), np.ones((3, 2, 2)))),)
-    ),
+    "conv": Row(_conv, partial(calls.convolutions, given="xw"), edges=(Case(np.ones((0, 2, 4)), np.ones((3, 2, 2))),)),
     "conv_input": Row(
         lambda y, weight, space, groups, **windows: _transposed(
             lambda x: _conv(x, weight, groups=groups, **windows), y, (len(y), weight.shape[1] * groups, *space)
         ),
         partial(calls.convolutions, given="yw"),
-        edges=(Case((np.ones((0, 3, 3)), np.ones((3, 2, 2))), {"space": (4,), "groups": 1}),),
+        edges=(Case(np.ones((0, 3, 3)), np.ones((3, 2, 2)), space=(4,), groups=1),),
     ),
     "conv_weight": Row(
         lambda x, y, size, groups, **windows: _transposed(
             lambda w: _conv(x, w, groups=groups, **windows), y, (y.shape[1], x.shape[1] // groups, *size)
         ),
         partial(calls.convolutions, given="xy"),
-        edges=(Case((np.ones((0, 2, 4)), np.ones((0, 3, 3))), {"size": (2,), "groups": 1}),),
+        edges=(Case(np.ones((0, 2, 4)), np.ones((0, 3, 3)), size=(2,), groups=1),),
     ),
-    "max_pool": Row(
-        _max_pool, partial(calls.poolings, given="X"), edges=(Case((np.ones((0, 2, 4)),), {"size": (2,)}),)
-    ),
+    "max_pool": Row(_max_pool, partial(calls.poolings, given="X"), edges=(Case(np.ones((0, 2, 4)), size=(2,)),)),
     "max_unpool": Row(
         lambda y, x, **windows: _transposed(lambda z: _at_max(z, x, **windows), y, x.shape),
         partial(calls.poolings, given="yX"),
-        edges=(Case((np.ones((0, 2, 2)), np.ones((0, 2, 4))), {"size": (2,)}),),
+        edges=(Case(np.ones((0, 2, 2)), np.ones((0, 2, 4)), size=(2,)),),
     ),
     "at_max": Row(
-        _at_max,
-        partial(calls.poolings, given="xX"),
-        edges=(Case((np.ones((0, 2, 4)), np.ones((0, 2, 4))), {"size": (2,)}),),
+        _at_max, partial(calls.poolings, given="xX"), edges=(Case(np.ones((0, 2, 4)), np.ones((0, 2, 4)), size=(2,)),)
     ),
-    "sum_pool": Row(
-        _sum_pool, partial(calls.poolings, given="x"), edges=(Case((np.ones((0, 2, 4)),), {"size": (2,)}),)
-    ),
+    "sum_pool": Row(_sum_pool, partial(calls.poolings, given="x"), edges=(Case(np.ones((0, 2, 4)), size=(2,)),)),
     "sum_unpool": Row(
         lambda y, space, **windows: _transposed(lambda x: _sum_pool(x, **windows), y, (*y.shape[:2], *space)),
         partial(calls.poolings, given="y"),
-        edges=(Case((np.ones((0, 2, 2)),), {"size": (2,), "space": (4,)}),),
+        edges=(Case(np.ones((0, 2, 2)), size=(2,), space=(4,)),),
     ),
-    "unfold": Row(_unfold, partial(calls.poolings, given="x"), edges=(Case((np.ones((0, 2, 4)),), {"size": (2,)}),)),
+    "unfold": Row(_unfold, partial(calls.poolings, given="x"), edges=(Case(np.ones((0, 2, 4)), size=(2,)),)),
     "fold": Row(
         lambda y, space, size, **windows: _transposed(
             lambda x: _unfold(x, size=size, **windows), y, (len(y), y.shape[1] // math.prod(size), *space)
         ),
         partial(calls.poolings, given="c"),
-        edges=(Case((np.ones((0, 4, 3)),), {"size": (2,), "space": (4,)}),),
+        edges=(Case(np.ones((0, 4, 3)), size=(2,), space=(4,)),),
     ),
     "vecdot": Row(
         lambda x, y, axis=-1: np.sum(x * y, axis=axis),
         {"x": "... k", "y": "... k", "axis": -1},
-        edges=(Case((EMPTY, np.ones(3))),),
+        edges=(Case(EMPTY, np.ones(3)),),
     ),
     "contract": Row(
         lambda *arrays, subscripts: np.einsum(subscripts, *arrays),
         calls.contractions,
         torch=lambda torch, *tensors, subscripts: torch.einsum(subscripts, *tensors),
         edges=(
-            Case((SCALAR, SCALAR), {"subscripts": ",->"}),
-            Case((EMPTY, np.ones(3)), {"subscripts": "ij,j->i"}),
-            Case((EMPTY,), {"subscripts": "ij->j"}),
+            Case(SCALAR, SCALAR, subscripts=",->"),
+            Case(EMPTY, np.ones(3), subscripts="ij,j->i"),
+            Case(EMPTY, subscripts="ij->j"),
         ),
     ),
-    "inv": Row(np.linalg.inv, partial(calls.matrices, kind="square"), "linalg.inv", MATRIX_EDGES),
-    "solve": Row(_solved, calls.equations, edges=(Case((NO_MATRIX, np.zeros(0))), Case((np.eye(2), np.ones((2, 0)))))),
-    "pinv": Row(np.linalg.pinv, calls.matrices, "linalg.pinv", (Case((NO_MATRICES,)),)),
-    "det": Row(
-        np.linalg.det, partial(calls.matrices, kind="square"), "linalg.det", (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))
-    ),
-    "cofactors": Row(
-        _cofactors, partial(calls.matrices, kind="square"), edges=(Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))
-    ),
+    "inv": Row(np.linalg.inv, SQUARE, "linalg.inv", MATRIX_EDGES),
+    "solve": Row(_solved, calls.equations, edges=(Case(NO_MATRIX, np.zeros(0)), Case(np.eye(2), np.ones((2, 0))))),
+    "pinv": Row(np.linalg.pinv, calls.matrices, "linalg.pinv", (Case(NO_MATRICES),)),
+    "det": Row(np.linalg.det, SQUARE, "linalg.det", (Case(NO_MATRICES), Case(ONE_BY_ONE))),
+    "cofactors": Row(_cofactors, SQUARE, edges=(Case(NO_MATRICES), Case(ONE_BY_ONE))),
     "log_abs_det": Row(
-        lambda x: np.linalg.slogdet(x)[1],
-        partial(calls.matrices, kind="square"),
-        torch=lambda torch, x: torch.linalg.slogdet(x)[1],
-        edges=MATRIX_EDGES,
+        lambda x: np.linalg.slogdet(x)[1], SQUARE, torch=lambda torch, x: torch.linalg.slogdet(x)[1], edges=MATRIX_EDGES
     ),
-    "sign_det": Row(lambda x: np.linalg.slogdet(x)[0], partial(calls.matrices, kind="square"), edges=MATRIX_EDGES),
+    "sign_det": Row(lambda x: np.linalg.slogdet(x)[0], SQUARE, edges=MATRIX_EDGES),
     "cholesky": Row(
         np.linalg.cholesky,
         partial(calls.matrices, kind="definite", upper=BOOLS),
         torch="linalg.cholesky",
-        edges=(*MATRIX_EDGES, Case((ONE_BY_ONE,), {"upper": True})),
+        edges=(*MATRIX_EDGES, Case(ONE_BY_ONE, upper=True)),
     ),
-    "eigvalsh": Row(np.linalg.eigvalsh, partial(calls.matrices, kind="symmetric"), "linalg.eigvalsh", MATRIX_EDGES),
-    "eigenvectors": Row(lambda x: np.linalg.eigh(x)[1], partial(calls.matrices, kind="symmetric"), edges=MATRIX_EDGES),
-    "svdvals": Row(np.linalg.svdvals, calls.matrices, "linalg.svdvals", (Case((NO_MATRICES,)),)),
-    "singular_vectors": Row(_singular_vectors, calls.matrices, edges=(Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
-    "qr_factors": Row(_qr_factors, calls.matrices, edges=(Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "eigvalsh": Row(np.linalg.eigvalsh, SYMMETRIC, "linalg.eigvalsh", MATRIX_EDGES),
+    "eigenvectors": Row(lambda x: np.linalg.eigh(x)[1], SYMMETRIC, edges=MATRIX_EDGES),
+    "svdvals": Row(np.linalg.svdvals, calls.matrices, "linalg.svdvals", (Case(NO_MATRICES),)),
+    "singular_vectors": Row(_singular_vectors, calls.matrices, edges=(Case(NO_MATRICES), Case(ONE_BY_ONE))),
+    "qr_factors": Row(_qr_factors, calls.matrices, edges=(Case(NO_MATRICES), Case(ONE_BY_ONE))),
     "reciprocal_gaps": Row(
         _reciprocal_gaps,
         {"x": array("... n", distinct=True)},
-        edges=(Case((EMPTY,)), Case((np.zeros((3, 0)),)), Case((np.ones(1),))),
+        edges=(Case(EMPTY), Case(np.zeros((3, 0))), Case(np.ones(1))),
     ),
     "orthogonal_complement": Row(
         lambda x: np.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :],
         calls.orthonormal,
-        edges=(Case((np.eye(3)[:, :0],)),),
+        edges=(Case(np.eye(3)[:, :0]),),
     ),
     "diagonal": Row(
         np.linalg.diagonal,
         MATRIX | {"offset": st.integers(-3, 3)},
         torch=lambda torch, x, offset: torch.diagonal(x, offset, -2, -1),
-        edges=(Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5})),
+        edges=(Case(EMPTY), Case(np.ones((2, 3)), offset=5)),
     ),
     "matrix_trace": Row(
-        np.linalg.trace,
-        MATRIX | {"offset": st.integers(-3, 3)},
-        edges=(Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5})),
+        np.linalg.trace, MATRIX | {"offset": st.integers(-3, 3)}, edges=(Case(EMPTY), Case(np.ones((2, 3)), offset=5))
     ),
     "cross": Row(
         lambda x, y, axis=-1: np.cross(x, y, axis=axis),
         calls.spatial,
         torch=lambda torch, x, y, axis: torch.linalg.cross(*torch.broadcast_tensors(x, y), dim=axis),
-        edges=(Case((EMPTY, np.ones(3))),),
+        edges=(Case(EMPTY, np.ones(3)),),
     ),
     "vector_norm": Row(
         np.linalg.vector_norm,
@@ -663,60 +644,56 @@ TABLE: dict[str, Row] = {
         }
         | REDUCED,
         torch=_norm,
-        edges=(Case((np.float64(-2.0),)), Case((EMPTY,)), Case((np.zeros(3),)), Case((EMPTY,), {"axis": 1, "ord": 1})),
+        edges=(Case(np.float64(-2.0)), Case(EMPTY), Case(np.zeros(3)), Case(EMPTY, axis=1, ord=1)),
     ),
     # loops
     "scan_packed": Row(_scan, calls.scans, edges=(), keeps_dtype=False),
     # shaping
     "reshape": Row(
         np.reshape,
-        calls.reshapes,
+        {"shape": calls.shapes_of_as_many},
         torch="reshape",
-        edges=(Case((SCALAR,), {"shape": (1, 1)}), Case((EMPTY,), {"shape": (3, 0)})),
+        edges=(Case(SCALAR, shape=(1, 1)), Case(EMPTY, shape=(3, 0))),
     ),
-    "expand_dims": Row(np.expand_dims, calls.expansions, edges=(Case((EMPTY,), {"axis": 0}),)),
-    "squeeze": Row(np.squeeze, calls.squeezes, edges=(Case((np.ones((0, 1)),), {"axis": 1}),)),
+    "expand_dims": Row(np.expand_dims, {"axis": calls.new_axes}, edges=(Case(EMPTY, axis=0),)),
+    "squeeze": Row(np.squeeze, calls.squeezes, edges=(Case(np.ones((0, 1)), axis=1),)),
     "permute_dims": Row(
         np.transpose,
         {"axes": lambda x: st.permutations(range(len(x.shape))).map(tuple)},
         torch=lambda torch, x, axes: torch.permute(x, axes),
-        edges=(Case((SCALAR,), {"axes": ()}), Case((EMPTY,), {"axes": (1, 0)})),
+        edges=(Case(SCALAR, axes=()), Case(EMPTY, axes=(1, 0))),
     ),
     "broadcast_to": Row(
         np.broadcast_to,
-        calls.widened,
+        {"shape": calls.wider_shapes},
         torch=lambda torch, x, shape: torch.broadcast_to(x, shape),
-        edges=(Case((SCALAR,), {"shape": (2, 0)}), Case((EMPTY,), {"shape": (2, 0, 3)})),
+        edges=(Case(SCALAR, shape=(2, 0)), Case(EMPTY, shape=(2, 0, 3))),
     ),
     "concat": Row(
         lambda *arrays, axis=0: np.concat(arrays, axis=axis),
         calls.joins,
-        edges=(Case((EMPTY, np.ones((2, 3)))), Case((SCALAR, np.ones(2)), {"axis": None})),
+        edges=(Case(EMPTY, np.ones((2, 3))), Case(SCALAR, np.ones(2), axis=None)),
     ),
     "stack": Row(
         lambda *arrays, axis=0: np.stack(arrays, axis=axis),
         {"axis": lambda arrays: st.integers(-len(arrays.shape) - 1, len(arrays.shape))},
         torch=lambda torch, *tensors, axis: torch.stack(tensors, dim=axis),
-        edges=(Case((SCALAR, SCALAR)), Case((EMPTY, EMPTY), {"axis": -1})),
+        edges=(Case(SCALAR, SCALAR), Case(EMPTY, EMPTY, axis=-1)),
     ),
     "flip": Row(np.flip, {"axis": axes()}),
-    "roll": Row(np.roll, calls.rolls, edges=(Case((EMPTY,), {"shift": 1}), Case((EMPTY,), {"shift": 1, "axis": 1}))),
+    "roll": Row(np.roll, calls.rolls, edges=(Case(EMPTY, shift=1), Case(EMPTY, shift=1, axis=1))),
     "repeat": Row(
         np.repeat,
         calls.repeats,
-        edges=(
-            Case((SCALAR,), {"repeats": 2}),
-            Case((EMPTY,), {"repeats": 2, "axis": 1}),
-            Case((EMPTY,), {"repeats": (1, 0, 2), "axis": 1}),
-        ),
+        edges=(Case(SCALAR, repeats=2), Case(EMPTY, repeats=2, axis=1), Case(EMPTY, repeats=(1, 0, 2), axis=1)),
     ),
     "tile": Row(
         lambda x, repetitions: np.tile(x, reps=repetitions),
-        calls.tiles,
+        {"repetitions": calls.REPETITIONS},
         torch=lambda torch, x, repetitions: torch.tile(
             x, (repetitions,) if isinstance(repetitions, int) else repetitions
         ),
-        edges=(Case((SCALAR,), {"repetitions": (2,)}), Case((EMPTY,), {"repetitions": (2, 2)})),
+        edges=(Case(SCALAR, repetitions=(2,)), Case(EMPTY, repetitions=(2, 2))),
     ),
     "pad": Row(
         _pad,
@@ -726,94 +703,89 @@ TABLE: dict[str, Row] = {
             "constant_values": st.sampled_from((0, 1.5)),
             "mode": st.sampled_from(("constant", "reflect", "edge", "wrap")),
         },
-        edges=(Case((EMPTY,), {"pad_width": 1}),),
+        edges=(Case(EMPTY, pad_width=1),),
     ),
-    "tril": Row(np.tril, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case((EMPTY,)),)),
-    "triu": Row(np.triu, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case((EMPTY,)),)),
+    "tril": Row(np.tril, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case(EMPTY),)),
+    "triu": Row(np.triu, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case(EMPTY),)),
     # indexing
     "getitem": Row(
         lambda x, index: x[index],
         {"index": lambda x: calls.indices_of(x.shape)},
-        edges=(Case((SCALAR,), {"index": None}), Case((EMPTY,), {"index": (slice(None), [0, 0])})),
+        edges=(Case(SCALAR, index=None), Case(EMPTY, index=(slice(None), [0, 0]))),
         standard={"index": lambda x: calls.standard_indices_of(x.shape)},
     ),
     "setitem": Row(
         _assigned,
         calls.assignments,
-        edges=(Case((SCALAR, SCALAR), {"index": ()}), Case((EMPTY, SCALAR), {"index": (slice(None), 0)})),
+        edges=(Case(SCALAR, SCALAR, index=()), Case(EMPTY, SCALAR, index=(slice(None), 0))),
         standard=partial(calls.assignments, indices=calls.standard_slices_of),
     ),
     "last_written": Row(
         _last_written,
         {"index": lambda x: calls.indices_of(x.shape)},
-        edges=(Case((SCALAR,), {"index": ()}), Case((EMPTY,), {"index": (slice(None), [0, 0])})),
+        edges=(Case(SCALAR, index=()), Case(EMPTY, index=(slice(None), [0, 0]))),
         standard={"index": lambda x: calls.standard_slices_of(x.shape)},
     ),
     "scatter_add": Row(
         _scattered,
         calls.scatters,
-        edges=(
-            Case((SCALAR,), {"index": (), "shape": ()}),
-            Case((np.ones((0, 2)),), {"index": (slice(None), [0, 0]), "shape": (0, 3)}),
-        ),
+        edges=(Case(SCALAR, index=(), shape=()), Case(np.ones((0, 2)), index=(slice(None), [0, 0]), shape=(0, 3))),
         standard=partial(calls.scatters, indices=calls.standard_indices_of),
     ),
     "take": Row(
-        np.take,
-        calls.takes,
-        edges=(Case((np.ones(3), np.int64(1)), {"axis": 0}), Case((EMPTY, np.array([0, 0])), {"axis": 1})),
+        np.take, calls.takes, edges=(Case(np.ones(3), np.int64(1), axis=0), Case(EMPTY, np.array([0, 0]), axis=1))
     ),
     "scatter_take": Row(
         _scattered_take,
-        calls.scatter_takes,
-        edges=(Case((np.ones((0, 2)), np.array([0, 0])), {"axis": 1, "shape": (0, 3)}),),
+        partial(calls.takes, scattered=True),
+        edges=(Case(np.ones((0, 2)), np.array([0, 0]), axis=1, shape=(0, 3)),),
     ),
     "take_along_axis": Row(
         np.take_along_axis,
         calls.takes_along,
         torch=lambda torch, x, indices, axis: torch.take_along_dim(x, indices, dim=axis),
-        edges=(Case((EMPTY, np.zeros((0, 1), dtype=np.int64)), {"axis": 1}),),
+        edges=(Case(EMPTY, np.zeros((0, 1), dtype=np.int64), axis=1),),
     ),
     "scatter_along_axis": Row(
         _scattered_along,
-        calls.scatters_along,
-        edges=(Case((np.ones((0, 1)), np.zeros((0, 1), dtype=np.int64)), {"axis": 1, "shape": (0, 3)}),),
+        partial(calls.takes_along, scattered=True),
+        edges=(Case(np.ones((0, 1)), np.zeros((0, 1), dtype=np.int64), axis=1, shape=(0, 3)),),
     ),
     "argsort": Row(_argsort, {"x": DISTINCT, "axis": axis(), "descending": BOOLS}, edges=()),
     # losses
-    "softmax": Row(_softmax, ALONG, lambda torch, x, axis: torch.softmax(x, dim=axis), (Case((EMPTY,)),)),
+    "softmax": Row(_softmax, ALONG, lambda torch, x, axis: torch.softmax(x, dim=axis), (Case(EMPTY),)),
     "log_softmax": Row(
         lambda x, axis=-1: np.log(_softmax(x, axis=axis)),
         ALONG,
         torch=lambda torch, x, axis: torch.log_softmax(x, dim=axis),
-        edges=(Case((EMPTY,)),),
+        edges=(Case(EMPTY),),
     ),
     "one_hot": Row(
         lambda labels, classes: np.eye(classes)[labels],
         {"labels": integers(below=2), "classes": st.integers(2, 4)},
-        edges=(Case((np.int64(1),), {"classes": 2}),),
+        edges=(Case(np.int64(1), classes=2),),
         keeps_dtype=False,
     ),
     "sequence_mask": Row(
         lambda lengths, length: np.arange(length).reshape(-1, *(1,) * lengths.ndim) < lengths,
         {"lengths": integers(low=1, below=4), "length": st.integers(3, 4)},
-        edges=(Case((np.int64(1),), {"length": 2}),),
+        edges=(Case(np.int64(1), length=2),),
         keeps_dtype=False,
     ),
     "cross_entropy": Row(
-        _cross_entropy, calls.classifications, edges=(Case((np.ones(3), np.int64(2)), {"reduction": "mean"}),)
+        _cross_entropy, calls.classifications, edges=(Case(np.ones(3), np.int64(2), reduction="mean"),)
     ),
     "binary_cross_entropy_with_logits": Row(
         _binary_cross_entropy,
         {"target": INSIDE, "reduction": calls.REDUCTIONS},
         torch="nn.functional.binary_cross_entropy_with_logits",
-        edges=(Case((SCALAR, SCALAR), {"reduction": "mean"}),),
+        edges=(Case(SCALAR, SCALAR, reduction="mean"),),
     ),
     "squared_error": Row(
         lambda x, y, reduction: _reduction_of((x - y) ** 2, reduction),
         calls.compared,
         torch="nn.functional.mse_loss",
-        edges=(Case((SCALAR, SCALAR), {"reduction": "mean"}),),
+        edges=(Case(SCALAR, SCALAR, reduction="mean"),),
     ),
 }
 """Every operation of this package, by its name."""

@@ -42,10 +42,10 @@ def limited(source: Source) -> Case:
     domain = Domain(avoid=(-1.0, 1.5, 2.0), gap=0.05, limits=(-math.inf, math.inf))
     if source.draw(st.booleans()):
         numbers = {"min": source.draw(st.sampled_from((None, -1.0))), "max": 2.0}
-        return Case((source.array(source.shape(), domain),), numbers)
+        return Case(source.array(source.shape(), domain), **numbers)
     x, low, high = source.broadcastable(3)
     limits = source.array(low, Domain(only=(-1.0, 2.0))), source.array(high, Domain(only=(1.5,)))
-    return Case((source.array(x, domain), *limits))
+    return Case(source.array(x, domain), *limits)
 
 
 def searches(source: Source) -> Case:
@@ -54,7 +54,7 @@ def searches(source: Source) -> Case:
     order = np.argsort(x)
     side = {"side": source.draw(st.sampled_from(("left", "right")))}
     y = source.draw(filled(source.shape()))
-    return Case((x, y, order), side) if source.draw(st.booleans()) else Case((x[order], y), side)
+    return Case(x, y, order, **side) if source.draw(st.booleans()) else Case(x[order], y, **side)
 
 
 def spread(source: Source) -> Case:
@@ -62,12 +62,10 @@ def spread(source: Source) -> Case:
     shape = source.known(lambda s: 1 <= len(s) <= 2 and min(s) >= 2)
     shape = source.draw(shapes(1, 2, 4, min_side=2)) if shape is None else shape
     return Case(
-        (source.array(shape, unique=True),),
-        {
-            "axis": source.draw(axes_of(len(shape))),
-            "keepdims": source.draw(st.booleans()),
-            "correction": source.draw(st.sampled_from((0, 1))),
-        },
+        source.array(shape, unique=True),
+        axis=source.draw(axes_of(len(shape))),
+        keepdims=source.draw(st.booleans()),
+        correction=source.draw(st.sampled_from((0, 1))),
     )
 
 
@@ -89,7 +87,7 @@ def products(source: Source) -> Case:
     y = None if x is None else source.known(partial(_multiplies, x))
     if x is None or y is None:
         x, y = _signature(source, "(m?,n),(n,p?)->(m?,p?)")
-    return Case((source.array(x), source.array(y)))
+    return Case(source.array(x), source.array(y))
 
 
 def contractions(source: Source) -> Case:
@@ -103,7 +101,7 @@ def contractions(source: Source) -> Case:
     present = sorted(set("".join(terms)))
     result = "".join(source.draw(st.permutations(present)))[: source.draw(st.integers(0, len(present)))]
     arrays = tuple(source.array(tuple(sizes[label] for label in term)) for term in terms)
-    return Case(arrays, {"subscripts": f"{','.join(terms)}->{result}"})
+    return Case(*arrays, subscripts=f"{','.join(terms)}->{result}")
 
 
 SPECTRUM = (0.5, 1.2, 2.1)
@@ -134,7 +132,7 @@ def _matrices(source: Source, kind: str) -> Any:
 
 def matrices(source: Source, kind: str = "any", **params: Strategy) -> Case:
     """Matrices that are far from singular and have well-separated singular values."""
-    return Case((_matrices(source, kind),), {name: source.draw(values) for name, values in params.items()})
+    return Case(_matrices(source, kind), **{name: source.draw(values) for name, values in params.items()})
 
 
 def equations(source: Source) -> Case:
@@ -143,13 +141,13 @@ def equations(source: Source) -> Case:
     columns = source.draw(st.sampled_from(((), (1,), (2,))))
     stacked = source.draw(st.booleans())
     batch: Shape = matrix.shape[:-2] if columns and stacked else ()
-    return Case((matrix, source.array((*batch, matrix.shape[-1], *columns))))
+    return Case(matrix, source.array((*batch, matrix.shape[-1], *columns)))
 
 
 def orthonormal(source: Source) -> Case:
     """A matrix with orthonormal columns."""
     rng, m = np.random.default_rng(source.draw(st.integers(0, 999))), source.draw(st.integers(1, 3))
-    return Case((_rotation(rng, m)[:, : source.draw(st.integers(0, m))],))
+    return Case(_rotation(rng, m)[:, : source.draw(st.integers(0, m))])
 
 
 def spatial(source: Source) -> Case:
@@ -157,25 +155,20 @@ def spatial(source: Source) -> Case:
     a, b = source.broadcastable(2)
     axis = source.draw(st.integers(-min(len(a), len(b)) - 1, -1))
     x, y = ((*s[: len(s) + 1 + axis], 3, *s[len(s) + 1 + axis :]) for s in (a, b))
-    return Case((source.array(x), source.array(y)), {"axis": axis})
+    return Case(source.array(x), source.array(y), axis=axis)
 
 
-def reshapes(source: Source) -> Case:
-    """Arguments of reshape: an array and a shape of as many elements, sometimes with -1 for one axis."""
-    before = source.shape()
-    factors = source.draw(st.permutations([n for n in (*before, 1) for n in ((1, n) if n < 2 else (n,))]))
-    shape = tuple(factors)
-    return Case((source.array(before),), {"shape": (*shape[:-1], -1) if source.draw(st.booleans()) else shape})
+def shapes_of_as_many(x: Any) -> Strategy:
+    """Strategy of ``shape`` for reshape: of as many elements as ``x``, sometimes with -1 for the last axis."""
+    factors = st.permutations([n for n in (*x.shape, 1) for n in ((1, n) if n < 2 else (n,))]).map(tuple)
+    return factors | factors.map(lambda shape: (*shape[:-1], -1))
 
 
-def expansions(source: Source) -> Case:
-    """Arguments of expand_dims: an array and the positions of one or two new axes."""
-    shape = source.shape(max_dims=2)
-    count = source.draw(st.integers(1, 2))
-    ndim = len(shape)
-    axes = st.lists(st.integers(0, ndim + count - 1), min_size=count, max_size=count, unique=True).map(tuple)
-    axis = source.draw(axes if count > 1 else axes | st.integers(-ndim - 1, ndim))
-    return Case((source.array(shape),), {"axis": axis})
+def new_axes(x: Any) -> Strategy:
+    """Strategy of ``axis`` for expand_dims: the position of a new axis, or of one or two in a tuple."""
+    ndim = len(x.shape)
+    positions = (st.lists(st.integers(0, ndim + n - 1), min_size=n, max_size=n, unique=True) for n in (1, 2))
+    return st.integers(-ndim - 1, ndim) | st.one_of(*positions).map(tuple)
 
 
 def squeezes(source: Source) -> Case:
@@ -186,15 +179,13 @@ def squeezes(source: Source) -> Case:
         shape = tuple(1 if i in ones else source.draw(st.integers(1, 3)) for i in range(3))
     candidates = [i for i, n in enumerate(shape) if n == 1]
     axes = source.draw(st.lists(st.sampled_from(candidates), min_size=1, unique=True))
-    return Case((source.array(shape),), {"axis": tuple(axes) if len(axes) > 1 else axes[0]})
+    return Case(source.array(shape), axis=tuple(axes) if len(axes) > 1 else axes[0])
 
 
-def widened(source: Source) -> Case:
-    """Arguments of broadcast_to: an array and a shape that it broadcasts to."""
-    shape = source.shape()
-    wide = [source.draw(st.integers(1, 3)) if n == 1 else n for n in shape]
-    lead = source.draw(shapes(max_dims=3 - len(shape)))
-    return Case((source.array(shape),), {"shape": (*lead, *wide)})
+def wider_shapes(x: Any) -> Strategy:
+    """Strategy of shapes that ``x`` broadcasts to."""
+    sides = st.tuples(*(st.integers(1, 3) if n == 1 else st.just(n) for n in x.shape))
+    return st.tuples(shapes(max_dims=3 - len(x.shape)), sides).map(lambda drawn: (*drawn[0], *drawn[1]))
 
 
 def joins(source: Source) -> Case:
@@ -205,7 +196,10 @@ def joins(source: Source) -> Case:
     more = source.draw(st.lists(st.integers(0, 3), max_size=2))
     lengths = source.draw(st.permutations([shape[place], *more]))
     arrays = tuple(source.array((*shape[:place], n, *shape[place + 1 :])) for n in lengths)
-    return Case(arrays, {"axis": axis})
+    return Case(*arrays, axis=axis)
+
+
+REPETITIONS = st.lists(st.integers(0, 2), min_size=1, max_size=4).map(tuple) | st.integers(1, 3)
 
 
 def widths(x: Any) -> Strategy:
@@ -220,7 +214,7 @@ def rolls(source: Source) -> Case:
     axis = source.draw(axes_of(len(shape)))
     shifts = st.integers(-4, 4)
     shift = tuple(source.draw(shifts) for _ in axis) if isinstance(axis, tuple) else source.draw(shifts)
-    return Case((source.array(shape),), {"shift": shift, "axis": axis})
+    return Case(source.array(shape), shift=shift, axis=axis)
 
 
 def repeats(source: Source) -> Case:
@@ -228,13 +222,7 @@ def repeats(source: Source) -> Case:
     shape = source.shape(min_dims=1)
     axis = source.draw(st.none() | st.integers(-len(shape), len(shape) - 1))
     counts = st.tuples(*[st.integers(0, 3)] * (math.prod(shape) if axis is None else shape[axis]))
-    return Case((source.array(shape),), {"repeats": source.draw(st.integers(0, 3) | counts), "axis": axis})
-
-
-def tiles(source: Source) -> Case:
-    """Arguments of tile: an array and the repetitions along each axis."""
-    times = st.lists(st.integers(0, 2), min_size=1, max_size=4).map(tuple)
-    return Case((source.array(source.shape(max_dims=2)),), {"repetitions": source.draw(times | st.integers(1, 3))})
+    return Case(source.array(shape), repeats=source.draw(st.integers(0, 3) | counts), axis=axis)
 
 
 def indices_of(shape: Shape) -> Strategy:
@@ -267,7 +255,7 @@ def scatters(source: Source, indices: Callable[[Shape], Strategy] = indices_of) 
     """Arguments of scatter_add: values, and the index into zeros of a shape where they are added."""
     shape = source.shape()
     index = source.draw(indices(shape))
-    return Case((source.array(_picked(shape, index)),), {"index": index, "shape": shape})
+    return Case(source.array(_picked(shape, index)), index=index, shape=shape)
 
 
 def assignments(source: Source, indices: Callable[[Shape], Strategy] = indices_of) -> Case:
@@ -280,48 +268,29 @@ def assignments(source: Source, indices: Callable[[Shape], Strategy] = indices_o
     # NumPy takes a leading axis of length 1 too, but neither for a single element nor where a mask is the whole index.
     wide = (1, *target) if target and not isinstance(index, np.ndarray) else target
     shape = source.draw(st.sampled_from((narrow, target, wide)))
-    return Case((source.array(before), source.array(shape)), {"index": index})
+    return Case(source.array(before), source.array(shape), index=index)
 
 
-def takes(source: Source) -> Case:
-    """Arguments of take: an array and positions along an axis, or in the flattened array."""
+def takes(source: Source, scattered: bool = False) -> Case:
+    """Arguments of take: an array, and positions along an axis or in the flattened array; or those of its adjoint."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.integers(-len(shape), len(shape) - 1) | st.none())
-    return Case((source.array(shape), _positions(source, shape, axis)), {"axis": axis})
-
-
-def _positions(source: Source, shape: Shape, axis: int | None) -> Any:
     length = math.prod(shape) if axis is None else shape[axis]
-    return source.draw(integer_arrays((source.draw(st.integers(0, 4)),), 0, length - 1))
+    indices = source.draw(integer_arrays((source.draw(st.integers(0, 4)),), 0, length - 1))
+    if not scattered:
+        return Case(source.array(shape), indices, axis=axis)
+    return Case(source.array(np.take(np.empty(shape), indices, axis=axis).shape), indices, axis=axis, shape=shape)
 
 
-def scatter_takes(source: Source) -> Case:
-    """Arguments of scatter_take: values, and positions along an axis of zeros of a shape where they are added."""
-    shape = source.shape(min_dims=1)
-    axis = source.draw(st.integers(-len(shape), len(shape) - 1) | st.none())
-    indices = _positions(source, shape, axis)
-    picked = np.take(np.empty(shape), indices, axis=axis).shape
-    return Case((source.array(picked), indices), {"axis": axis, "shape": shape})
-
-
-def _lengths_along(source: Source) -> tuple[Shape, int, Any]:
-    """A shape, one of its axes, and positions along it, in an array of another length along that axis."""
+def takes_along(source: Source, scattered: bool = False) -> Case:
+    """Arguments of take_along_axis: an array, and positions along an axis; or those of its adjoint."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.integers(-len(shape), len(shape) - 1))
     other = tuple(source.draw(st.integers(1, 4)) if i == axis % len(shape) else n for i, n in enumerate(shape))
-    return shape, axis, source.draw(integer_arrays(other, 0, shape[axis] - 1))
-
-
-def takes_along(source: Source) -> Case:
-    """Arguments of take_along_axis: an array and the positions along an axis."""
-    shape, axis, indices = _lengths_along(source)
-    return Case((source.array(shape), indices), {"axis": axis})
-
-
-def scatters_along(source: Source) -> Case:
-    """Arguments of scatter_along_axis: values, and positions along an axis of zeros of a shape where they are added."""
-    shape, axis, indices = _lengths_along(source)
-    return Case((source.array(indices.shape), indices), {"axis": axis, "shape": shape})
+    indices = source.draw(integer_arrays(other, 0, shape[axis] - 1))
+    if not scattered:
+        return Case(source.array(shape), indices, axis=axis)
+    return Case(source.array(other), indices, axis=axis, shape=shape)
 
 
 def classifications(source: Source) -> Case:
@@ -334,13 +303,13 @@ def classifications(source: Source) -> Case:
         target = source.array(logits, POSITIVE)
     else:
         target = source.draw(labels if kind == "labels" else labels.map(lambda y: np.eye(classes, dtype=np.int64)[y]))
-    return Case((source.array(logits), target), {"reduction": source.draw(REDUCTIONS)})
+    return Case(source.array(logits), target, reduction=source.draw(REDUCTIONS))
 
 
 def compared(source: Source) -> Case:
     """Arguments of an elementwise loss: two arrays of one shape, and a reduction."""
     shape = source.shape()
-    return Case((source.array(shape), source.array(shape)), {"reduction": source.draw(REDUCTIONS)})
+    return Case(source.array(shape), source.array(shape), reduction=source.draw(REDUCTIONS))
 
 
 # -------------------------------------------------------------------------------------------------------------- windows
@@ -380,7 +349,7 @@ def convolutions(source: Source, given: str) -> Case:
     if given == "xw" and source.draw(st.booleans()):
         arrays.append(source.array((groups * outside,)))
     extra = {} if "x" in given else {"space": space}
-    return Case(tuple(arrays), params | {"groups": groups} | extra)
+    return Case(*arrays, **(params | {"groups": groups} | extra))
 
 
 def poolings(source: Source, given: str) -> Case:
@@ -395,7 +364,7 @@ def poolings(source: Source, given: str) -> Case:
     if given == "c":
         shapes["c"] = (n, channels * math.prod(size), math.prod(counts))
     arrays = tuple(source.array(shapes[name], unique=name == "X") for name in given)
-    return Case(arrays, params | ({"space": space} if given in ("y", "c") else {}))
+    return Case(*arrays, **(params | ({"space": space} if given in ("y", "c") else {})))
 
 
 def scans(source: Source) -> Case:
@@ -404,7 +373,7 @@ def scans(source: Source) -> Case:
     small = Domain(-1.0, 1.0)
     arrays = tuple(source.array(shape, small) for shape in ((2,), (steps, 2), (2,)))
     reverse, recompute = source.draw(st.booleans()), source.draw(st.integers(0, 2))
-    return Case(arrays, {"loop": Loop(_body_of_scans(), steps, float64, reverse, recompute=recompute)})
+    return Case(*arrays, loop=Loop(_body_of_scans(), steps, float64, reverse, recompute=recompute))
 
 
 @cache

@@ -8,7 +8,7 @@ computed before, so that the same declaration continues the program.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from inspect import isfunction, signature
 from typing import Any
 
@@ -36,12 +36,11 @@ from autograd.testing.inputs.domains import REAL, Domain
 Strategy = st.SearchStrategy[Any]
 
 
-@dataclass(frozen=True)
 class Case:
     """One call: ``op(*arrays, **params)``."""
 
-    arrays: tuple[Any, ...]
-    params: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, *arrays: Any, **params: Any) -> None:
+        self.arrays, self.params = arrays, params
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.arrays, self.params))
@@ -159,7 +158,7 @@ class Source:
     def case(self, cases: Strategy) -> Case:
         """A call drawn from a strategy of pairs (arrays, parameters)."""
         arrays, params = self.draw(cases)
-        return Case(tuple(arrays), dict(params))
+        return Case(*arrays, **params)
 
 
 class Corners(Source):
@@ -218,7 +217,7 @@ def case_of(declaration: Declaration, source: Source) -> Case:
     params: dict[str, Any] = {}
     for name, values in declaration.params.items():
         params[name] = _parameter(source, values, declaration.op, given | params)
-    return Case(tuple(arrays), params)
+    return Case(*arrays, **params)
 
 
 def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Array]]:

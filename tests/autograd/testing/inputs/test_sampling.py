@@ -39,7 +39,7 @@ def test_small_round_numbers_come_first():
 
 
 def test_a_case_is_its_arrays_and_parameters():
-    arrays, params = Case((1.0,), {"axis": 0})
+    arrays, params = Case(1.0, axis=0)
     assert (arrays, params) == ((1.0,), {"axis": 0})
 
 
