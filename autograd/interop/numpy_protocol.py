@@ -113,21 +113,11 @@ def _atleast(ndim: int, in_front: Callable[[int], int]) -> Callable[..., Any]:
     return atleast
 
 
-_atleast_1d = _atleast(1, lambda n: 1)
-_atleast_2d = _atleast(2, lambda n: 2 - n)
-_atleast_3d = _atleast(3, lambda n: n % 2)
-
-
-def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
-    return shaping.concat(list(arrays), axis=axis)  # of one array its entries
-
-
-def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    return shaping.stack(list(arrays), axis=axis)
-
-
-def _vstack(tup: Sequence[Any]) -> Any:
-    return shaping.concat([_atleast_2d(x) for x in tup], axis=0)
+_atleast_1d, _atleast_2d, _atleast_3d = (
+    _atleast(1, lambda n: 1),
+    _atleast(2, lambda n: 2 - n),
+    _atleast(3, lambda n: n % 2),
+)
 
 
 def _hstack(tup: Sequence[Any]) -> Any:
@@ -137,14 +127,6 @@ def _hstack(tup: Sequence[Any]) -> Any:
 
 def _last_two(a: Any, axis1: int, axis2: int) -> Any:
     return rearranging.moveaxis(a, (axis1, axis2), (-2, -1))
-
-
-def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    return matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset, dtype=dtype)
-
-
-def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return matrices.diagonal(_last_two(a, axis1, axis2), offset=offset)
 
 
 def _diag(v: Any, k: int = 0) -> Any:
@@ -170,36 +152,43 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return shaping.reshape(norm, shape=shapes.keepdims_shape(x.shape, axes)) if keepdims else norm
 
 
-def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    return linalg.svd(a, full_matrices=full_matrices) if compute_uv else linalg.svdvals(a)
+def _of_symmetric_part(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    def symmetric(a: Any, UPLO: str = "L") -> Any:
+        if UPLO not in "Ll":
+            raise DomainError("eigh takes the symmetric part of a matrix, not one of its triangles: leave UPLO out.")
+        return function(a)
 
-
-def _lower_only(UPLO: str) -> None:
-    if UPLO not in "Ll":
-        raise DomainError("eigh takes the symmetric part of a matrix, not one of its triangles: leave UPLO out.")
-
-
-def _eigh(a: Any, UPLO: str = "L") -> Any:
-    _lower_only(UPLO)
-    return linalg.eigh(a)
-
-
-def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    _lower_only(UPLO)
-    return linalg.eigvalsh(a)
-
-
-def _squeeze(a: Any, axis: Any = None) -> Any:
-    return asarray(a).squeeze(axis)
+    return symmetric
 
 
 WAYS: dict[str, Callable[..., Any]] = {
-    "atleast_1d": _atleast_1d, "atleast_2d": _atleast_2d, "atleast_3d": _atleast_3d, "concatenate": _concatenate,
-    "cross": _cross, "diag": _diag, "diagonal": _diagonal, "dot": _dot, "einsum": products.einsum, "hstack": _hstack,
-    "inner": _inner, "linalg.eigh": _eigh, "linalg.eigvalsh": _eigvalsh, "linalg.norm": _norm, "linalg.svd": _svd,
-    "ravel": _ravel, "squeeze": _squeeze, "stack": _stack, "swapaxes": _swapaxes, "trace": _trace,
-    "transpose": _transpose, "vstack": _vstack,
-}  # fmt: skip
+    "atleast_1d": _atleast_1d,
+    "atleast_2d": _atleast_2d,
+    "atleast_3d": _atleast_3d,
+    "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of one array its entries
+    "cross": _cross,
+    "diag": _diag,
+    "diagonal": lambda a, offset=0, axis1=0, axis2=1: matrices.diagonal(_last_two(a, axis1, axis2), offset=offset),
+    "dot": _dot,
+    "einsum": products.einsum,
+    "hstack": _hstack,
+    "inner": _inner,
+    "linalg.eigh": _of_symmetric_part(linalg.eigh),
+    "linalg.eigvalsh": _of_symmetric_part(linalg.eigvalsh),
+    "linalg.norm": _norm,
+    "linalg.svd": lambda a, full_matrices=True, compute_uv=True, hermitian=False: (
+        linalg.svd(a, full_matrices=full_matrices) if compute_uv else linalg.svdvals(a)
+    ),
+    "ravel": _ravel,
+    "squeeze": lambda a, axis=None: asarray(a).squeeze(axis),
+    "stack": lambda arrays, axis=0: shaping.stack(list(arrays), axis=axis),
+    "swapaxes": _swapaxes,
+    "trace": lambda a, offset=0, axis1=0, axis2=1, dtype=None: matrices.matrix_trace(
+        _last_two(a, axis1, axis2), offset=offset, dtype=dtype
+    ),
+    "transpose": _transpose,
+    "vstack": lambda tup: shaping.concat([_atleast_2d(x) for x in tup], axis=0),
+}
 """NumPy's functions whose arguments are not those of the function of that name here, with NumPy's signature."""
 
 
