@@ -35,7 +35,7 @@ from autograd.testing.inputs.declarations import (
     integers,
 )
 from autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
-from autograd.testing.inputs.sampling import Case, Source, Strategy, case_of, one_axis
+from autograd.testing.inputs.sampling import Case, Strategy, cases, one_axis
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,12 @@ class Row:
     @property
     def cases(self) -> st.SearchStrategy[Case]:
         """Calls with fresh arrays."""
-        return _strategy(partial(case_of, DECLARED[self.name]))
+        return cases(DECLARED[self.name])
 
     @property
     def standard_cases(self) -> st.SearchStrategy[Case]:
         """The calls that are in the array API standard."""
-        if self.standard is None:
-            return self.cases
-        return _strategy(partial(case_of, _declared(OPS[self.name], self.standard)))
+        return self.cases if self.standard is None else cases(_declared(OPS[self.name], self.standard))
 
     def by_torch(self, torch: Any, *tensors: Any, **params: Any) -> Any:
         """The value by PyTorch."""
@@ -80,10 +78,6 @@ class Row:
 
 def _declared(op: Op, takes: Mapping[str, Any] | Cases) -> Declaration:
     return declaration(op, takes, {}) if callable(takes) else declaration(op, None, takes)
-
-
-def _strategy(make: Cases) -> st.SearchStrategy[Case]:
-    return st.composite(lambda draw: make(Source(draw)))()
 
 
 # ----------------------------------------------------------------------------------------------------------- references

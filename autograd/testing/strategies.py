@@ -53,7 +53,7 @@ from autograd.testing.inputs.sampling import (
     KINDS,
     Corners,
     Source,
-    broadcastable,
+    broadcastable_shapes,
     broadcasts,
     case_of,
     differentiable_operations,
@@ -72,19 +72,6 @@ __all__ = [
 LARGEST = 1e3  # of a value, and of a slope: beyond it differences lose their digits
 MOST = COUNT  # elements of a value, so that these can all differ
 NUDGE = 1e-5  # how far inputs are moved to see the slope
-
-
-def broadcastable_shapes(
-    count: int = 2, *, max_dims: int = 3, max_side: int = 3
-) -> st.SearchStrategy[tuple[Shape, ...]]:
-    """``count`` shapes that broadcast against each other.
-
-    >>> from hypothesis import find
-    >>> from autograd.testing.strategies import broadcastable_shapes
-    >>> find(broadcastable_shapes(max_dims=1), lambda pair: len(pair[0]) < len(pair[1]))
-    ((), (1,))
-    """
-    return broadcastable(count, max_dims, max_side)
 
 
 @st.composite
@@ -222,7 +209,7 @@ class _Growing(Source):
         known = self.known(lambda s: min_dims <= len(s) <= max_dims and min(s, default=min_side) >= min_side)
         return super().shape(min_dims, max_dims, min_side) if known is None else known
 
-    def known(self, fits: Callable[[Shape], bool]) -> Shape | None:
+    def known(self, fits: Callable[[Shape], object]) -> Shape | None:
         """The shape of an existing value for which ``fits`` is true; ``None`` to draw a new one."""
         found = list(dict.fromkeys(value.shape for value in reversed(self.values) if fits(value.shape)))
         return self._pick(found) if found and self._again() else None

@@ -7,8 +7,8 @@ columns. A name used in two arguments is the same length in both.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from inspect import isfunction
 from typing import Any
 
@@ -26,57 +26,44 @@ Sizes = dict[str, int]
 # --------------------------------------------------------------------------------------------------------------- shapes
 
 
-@dataclass(frozen=True)
-class Side:
-    """The length of one axis: ``constant`` plus ``factor`` times a named size, summed over ``terms``."""
-
-    text: str
-    constant: int = 0
-    terms: tuple[tuple[int, str], ...] = ()
-
-    @classmethod
-    def parsed(cls, text: str) -> Side:
-        """``"n"``, ``"3"``, ``"2*d"`` or ``"n+k-1"``. Raises `DeclarationError` for other text."""
-        side = cls(text)
-        for sign, factor, name in _terms(text):
-            value = int(factor or 1) * (-1 if sign == "-" else 1)
-            if name:
-                side = replace(side, terms=(*side.terms, (value, name)))
-            else:
-                side = replace(side, constant=side.constant + value)
-        return side
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the sizes in the sum."""
-        return [name for _, name in self.terms]
-
-    def length(self, sizes: Mapping[str, int]) -> int:
-        """The length for given sizes."""
-        return self.constant + sum(factor * sizes[name] for factor, name in self.terms)
-
-    def solved(self, length: int, sizes: Sizes) -> Sizes | None:
-        """``sizes`` with the one that is missing, so that the axis has ``length`` elements; ``None`` if none fits."""
-        missing = [(factor, name) for factor, name in self.terms if name not in sizes]
-        if not missing:
-            return sizes if self.length(sizes) == length else None
-        (factor, name), *more = missing
-        rest = length - self.length({**sizes, name: 0}) if not more else -1
-        return {**sizes, name: rest // factor} if rest > 0 and factor > 0 and rest % factor == 0 else None
+_NAME = r"[A-Za-z_]\w*"
+_TERM = re.compile(rf"([+-]?)(\d*)\*?({_NAME})?")
+_SUM = re.compile(rf"((^|[+-])(\d+(\*{_NAME})?|{_NAME}))+")
 
 
-def _terms(text: str) -> Iterator[tuple[str, str, str]]:
-    """The sign, factor and name of each term of a sum."""
-    at = 0
-    while at < len(text) or not at:
-        term = re.compile(r"([+-]?)(?:(\d+)(?:\*([A-Za-z_]\w*))?|([A-Za-z_]\w*))").match(text, at)
-        if term is None or (at and not term[1]):
+class Side(str):
+    """The length of one axis: ``"n"``, ``"3"``, ``"2*d"`` or ``"n+k-1"``. Raises `DeclarationError` for other text."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        if not _SUM.fullmatch(text):
             raise DeclarationError(
                 f"{text!r} is not a side of a shape: write a name, a number or a sum, as in '3', '2*d' or 'n+k-1', "
                 "with a space between the sides."
             )
-        yield term[1], term[2] or "", term[3] or term[4] or ""
-        at = term.end()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the sizes in the sum."""
+        return re.findall(_NAME, self)
+
+    def length(self, sizes: Mapping[str, int]) -> int:
+        """The length for given sizes."""
+        terms = (term for term in _TERM.findall(self) if any(term))
+        return sum(int(f"{sign}{factor or 1}") * (sizes[name] if name else 1) for sign, factor, name in terms)
+
+    def solved(self, length: int, sizes: Sizes) -> Sizes | None:
+        """``sizes`` with the one that is missing, so that the axis has ``length`` elements; ``None`` if none fits."""
+        missing = [name for name in self.names if name not in sizes]
+        if not missing:
+            return sizes if self.length(sizes) == length else None
+        if len(missing) > 1:
+            return None
+        (name,) = missing
+        none, one = (self.length({**sizes, name: n}) for n in (0, 1))
+        rest, factor = length - none, one - none
+        return {**sizes, name: rest // factor} if rest > 0 and factor > 0 and rest % factor == 0 else None
 
 
 @dataclass(frozen=True)
@@ -91,7 +78,7 @@ class Pattern:
     def parsed(cls, text: str) -> Pattern:
         """``"n k"``, ``"... k"``, ``"2 n+1"``, or ``""`` for a number."""
         before, found, after = text.partition("...")
-        return cls(tuple(map(Side.parsed, before.split())), tuple(map(Side.parsed, after.split())), bool(found))
+        return cls(tuple(map(Side, before.split())), tuple(map(Side, after.split())), bool(found))
 
     @property
     def free(self) -> bool:

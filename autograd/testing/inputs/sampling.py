@@ -8,7 +8,8 @@ computed before, so that the same declaration continues the program.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from inspect import isfunction, signature
 from typing import Any
 
@@ -29,7 +30,6 @@ from autograd.testing.inputs.declarations import (
     Pattern,
     Sizes,
     declaration,
-    declaration_of,
 )
 from autograd.testing.inputs.domains import REAL, Domain
 
@@ -82,10 +82,16 @@ WAYS: tuple[tuple[Shape, Shape], ...] = (
 """Pairs of shapes that broadcast: an axis is missing or of length 1 on either side or both."""
 
 
-def broadcastable(
-    count: int, max_dims: int = 3, max_side: int = 3, min_side: int = 1
+def broadcastable_shapes(
+    count: int = 2, *, max_dims: int = 3, max_side: int = 3, min_side: int = 1
 ) -> st.SearchStrategy[tuple[Shape, ...]]:
-    """``count`` shapes that broadcast."""
+    """``count`` shapes that broadcast against each other.
+
+    >>> from hypothesis import find
+    >>> from autograd.testing.strategies import broadcastable_shapes
+    >>> find(broadcastable_shapes(max_dims=1), lambda pair: len(pair[0]) < len(pair[1]))
+    ((), (1,))
+    """
     drawn = hnp.mutually_broadcastable_shapes(
         num_shapes=count, max_dims=max_dims, max_side=max_side, min_side=min(min_side, 1)
     ).map(lambda drawn: drawn.input_shapes)
@@ -141,9 +147,9 @@ class Source:
 
     def broadcastable(self, count: int) -> tuple[Shape, ...]:
         """Shapes that broadcast against each other."""
-        return self.draw(broadcastable(count))
+        return self.draw(broadcastable_shapes(count))
 
-    def known(self, fits: Callable[[Shape], bool]) -> Shape | None:
+    def known(self, fits: Callable[[Shape], object]) -> Shape | None:
         """The shape of an existing value for which ``fits`` is true; ``None`` here, where all values are new."""
         return None
 
@@ -185,7 +191,7 @@ class Corners(Source):
         """Shapes that broadcast: equal in "wide" and "same" calls, with empty axes in "empty" ones."""
         if self.kind in ("wide", "same"):
             return (self.shape(),) * count
-        return self.draw(broadcastable(count, min_side=self.least))
+        return self.draw(broadcastable_shapes(count, min_side=self.least))
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
         """A float64 array of special and some ordinary numbers; a wide one contains all of them in turn."""
@@ -243,18 +249,18 @@ def _shapes(source: Source, takes: Sequence[Array], sizes: Sizes, broadcasts: bo
     rest: Shape | None = None
     rests: Iterator[Shape] = iter(())
     if broadcasts and len(dotted) > 1:
-        rests = iter(source.broadcastable(len(dotted)) if free else source.draw(broadcastable(len(dotted), 2)))
+        rests = iter(
+            source.broadcastable(len(dotted)) if free else source.draw(broadcastable_shapes(len(dotted), max_dims=2))
+        )
     elif dotted and free:
         rest = source.shape(min_dims=min_dims)
     found = []
     for pattern in patterns:
         own = next(rests, rest) if pattern.rest else ()
         if pattern.names:
-            fits = _Fits(pattern, dict(sizes), own)
-            known = source.known(fits)
-            if known is not None:
-                solved = fits.solved(known)
-                assert solved is not None, "it fits"
+            solve = partial(_solved, pattern, dict(sizes), own)
+            known = source.known(solve)
+            if known is not None and (solved := solve(known)) is not None:
                 sizes |= solved[0]
                 own = solved[1]
             sizes |= {name: source.side() for name in pattern.names if name not in sizes}
@@ -265,21 +271,10 @@ def _shapes(source: Source, takes: Sequence[Array], sizes: Sizes, broadcasts: bo
     return found
 
 
-@dataclass(frozen=True)
-class _Fits:
-    """Whether an array of some shape matches ``pattern``, given the known sizes."""
-
-    pattern: Pattern
-    sizes: Sizes
-    rest: Shape | None
-
-    def solved(self, shape: Shape) -> tuple[Sizes, Shape] | None:
-        """The sizes, and the lengths of the axes at ``...``."""
-        found = self.pattern.solved(shape, self.sizes)
-        return found if found is not None and self.rest in (None, found[1]) and len(found[1]) <= 2 else None
-
-    def __call__(self, shape: Shape) -> bool:
-        return self.solved(shape) is not None
+def _solved(pattern: Pattern, sizes: Sizes, rest: Shape | None, shape: Shape) -> tuple[Sizes, Shape] | None:
+    """The sizes and the axes at ``...`` of an array of ``shape``; ``None`` if it does not match, given known sizes."""
+    found = pattern.solved(shape, sizes)
+    return found if found is not None and rest in (None, found[1]) and len(found[1]) <= 2 else None
 
 
 def _arrays(source: Source, takes: Sequence[Array], shapes: Sequence[Shape], sizes: Sizes) -> list[Any]:
@@ -328,9 +323,9 @@ def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any
     return takes
 
 
-def cases(op: Op) -> st.SearchStrategy[Case]:
+def cases(declaration: Declaration) -> st.SearchStrategy[Case]:
     """Strategy of calls of an operation, with new arrays."""
-    return st.composite(lambda draw: case_of(declaration_of(op), Source(draw)))()
+    return st.composite(lambda draw: case_of(declaration, Source(draw)))()
 
 
 def differentiable_operations() -> list[Op]:

@@ -21,6 +21,7 @@ from autograd.engine.tensor import Tensor
 
 H = 1e-20
 COARSE = 1e-3  # the relative error above which an operation is not analytic
+STEPS = frozenset(("sign", "floor", "ceil", "round", "trunc"))
 
 
 class Continued(Namespace):
@@ -30,34 +31,16 @@ class Continued(Namespace):
         super().__init__(np)
 
     def __getattr__(self, name: str) -> Any:
+        if name in STEPS:  # the result for the real part, as the derivative is 0
+            return lambda x: getattr(np, name)(np.real(x)) + 0j
         known = vars(NUMPY).get(name)
         if known is not None and not isinstance(known, partial):
             return known
         return super().__getattr__(name)
 
-    def sign(self, x: Any) -> Any:
-        """The result for the real part."""
-        return np.sign(np.real(x)) + 0j
-
     def abs(self, x: Any) -> Any:
         """``x`` or ``-x``, as the real part says."""
         return x * np.sign(np.real(x))
-
-    def floor(self, x: Any) -> Any:
-        """The result for the real part, as the derivative is 0."""
-        return np.floor(np.real(x)) + 0j
-
-    def ceil(self, x: Any) -> Any:
-        """The result for the real part, as the derivative is 0."""
-        return np.ceil(np.real(x)) + 0j
-
-    def round(self, x: Any) -> Any:
-        """The result for the real part, as the derivative is 0."""
-        return np.round(np.real(x)) + 0j
-
-    def trunc(self, x: Any) -> Any:
-        """The result for the real part, as the derivative is 0."""
-        return np.trunc(np.real(x)) + 0j
 
     def remainder(self, x: Any, y: Any) -> Any:
         """Computed by its definition."""

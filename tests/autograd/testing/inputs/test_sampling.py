@@ -19,7 +19,7 @@ def drawn(op, count=60):
     found = []
 
     @settings(max_examples=count, derandomize=True, database=None)
-    @given(cases(op))
+    @given(cases(declaration_of(op)))
     def look(case):
         found.append(case)
 
