@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd.common.messages import describe
-from autograd.common.validation import check_function, whole
+from autograd.common.validation import check_function
 from autograd.errors import DTypeError, GradcheckError, ShapeError
 from autograd.testing.gradcheck import arguments_of, called, checked_options
 from autograd.testing.inputs.declarations import Array, array
@@ -97,12 +97,11 @@ def _check_drawn(
     f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
 ) -> None:
     """Compare at inputs drawn by Hypothesis."""
-    from autograd.testing.inputs.sampling import Corners, Source, drawn_arrays
+    import autograd.testing.strategies  # noqa: F401  (its error says what to install)
 
-    from hypothesis import HealthCheck, Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
-    from hypothesis import strategies as st
+    from autograd.testing.inputs.sampling import Corners, Source, count_of, drawn_arrays, search  # isort: skip
+    from hypothesis import strategies as st  # isort: skip
 
-    count = settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
     shown: set[int] = set()
     last: dict[int, str] = {}
 
@@ -112,11 +111,6 @@ def _check_drawn(
         found = iter(drawn_arrays(source, [t for t in takes if isinstance(t, Array)]))
         return [next(found) if isinstance(t, Array) else draw(t) if hasattr(t, "example") else t for t in takes]
 
-    @settings(
-        deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink),
-        report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(values())
     def holds(inputs: list[Any]) -> None:
         with np.errstate(all="ignore"):
             point = ArrayPoint(f, df, inputs, vjp)
@@ -133,7 +127,7 @@ def _check_drawn(
                 shown.add(i)
                 last.pop(i, None)
 
-    holds()
+    search(values(), holds, count_of(max_examples))
     if missing := [told for i, told in last.items() if i not in shown]:
         raise GradcheckError("\n".join(["no example was checked; in the last one:", *missing]))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.common.validation import check_instance, whole
+from autograd.common.validation import check_instance
 from autograd.engine.declare.operation import Op
 from autograd.engine.tensor import Tensor
 from autograd.errors import DeclarationError, GradcheckError
@@ -59,9 +59,10 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
 def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
     """Test an operation with calls drawn by Hypothesis."""
-    from autograd.testing.strategies import calls_of, kinds_of
+    from autograd.testing.strategies import calls_of, kinds_of  # its error says what to install
 
-    from hypothesis import HealthCheck, Phase, Verbosity, errors, given, settings  # isort: skip  (after what needs it)
+    from autograd.testing.inputs.sampling import count_of, search  # isort: skip
+    from hypothesis.errors import Unsatisfiable  # isort: skip
 
     declared = _declared(op, takes)
     if fixed := declared.fixed:
@@ -70,31 +71,26 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
             f"takes: declare them with autograd.testing.declare({op.name}, {fixed[0]}=<a Hypothesis strategy>), or the "
             f"one value to test, {fixed[0]}={op.params[fixed[0]]!r}."
         )
-    count = settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
+    count = count_of(max_examples)
     waiting, failed = set(op.rules), list[properties.Property]()
+
+    def all_hold(call: Program) -> None:
+        _check_complete(call)
+        for holds in failed or PROPERTIES.values():  # what is made simpler fails the same property
+            try:
+                holds(call, seed=seed)
+            except GradcheckError as error:
+                failed[:] = [holds]
+                raise _narrowed(call, holds, seed, error) from None
+        if waiting:
+            waiting.difference_update(_shown(call, seed))
+
     for kind in ("", *kinds_of(declared)):
-
-        @settings(
-            deadline=None, database=None, max_examples=max(1, count // SHARES[kind]), report_multiple_bugs=False,
-            phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
-        )  # fmt: skip
-        @given(calls_of(declared, kind))
-        def all_hold(call: Program) -> None:
-            _check_complete(call)
-            for holds in failed or PROPERTIES.values():  # what is made simpler fails the same property
-                try:
-                    holds(call, seed=seed)
-                except GradcheckError as error:
-                    failed[:] = [holds]
-                    raise _narrowed(call, holds, seed, error) from None
-            if waiting:
-                waiting.difference_update(_shown(call, seed))
-
         if count < SHARES[kind] and kind:
             continue
         try:
-            all_hold()
-        except errors.Unsatisfiable:
+            search(calls_of(declared, kind), all_hold, max(1, count // SHARES[kind]))
+        except Unsatisfiable:
             if not kind:  # there may be no call of another kind
                 raise
     _check_all_shown(op, waiting, "all calls that were drawn")

@@ -14,11 +14,12 @@ from inspect import isfunction, signature
 from typing import Any
 
 import numpy as np
-from hypothesis import reject
+from hypothesis import HealthCheck, Phase, Verbosity, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograd.common.shapes import Shape, broadcast_shapes
+from autograd.common.validation import whole
 from autograd.engine.declare.operation import OPS, REQUIRED, Op
 from autograd.errors import ShapeError
 from autograd.testing.inputs.declarations import (
@@ -122,6 +123,20 @@ def some_axes(ndim: int) -> Strategy:
 def axes_of(ndim: int) -> Strategy:
     """An axis, a tuple of some, or ``None`` for all."""
     return st.none() | some_axes(ndim) if ndim else st.none()
+
+
+def count_of(max_examples: int | None) -> int:
+    """How many examples to draw: ``max_examples``, by default as many as the settings of Hypothesis say."""
+    return settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
+
+
+def search(values: Strategy, holds: Callable[[Any], None], count: int) -> None:
+    """Call ``holds`` with ``count`` values of a strategy. The error raised is that of the simplest one that fails."""
+    options = settings(
+        deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
+    )  # fmt: skip
+    options(given(values)(holds))()
 
 
 # -------------------------------------------------------------------------------------------------------------- sources
