@@ -69,16 +69,18 @@ def step_of(seed: int) -> TrainingStep:
     return random_step(Random(seed), NETWORKS)
 
 
-def search(seeds: Sequence[int], every: int = 0) -> tuple[Counter[str], list[tuple[int, Verdict]]]:
+def search(
+    seeds: Sequence[int], every: int = 0, target: str = "numpy"
+) -> tuple[Counter[str], list[tuple[int, Verdict]]]:
     """How often each kind of verdict was found, and the seeds whose verdict is none of "same", with it.
 
-    ``every``: after how many steps a line tells how far it is.
+    ``every``: after how many steps a line tells how far it is. ``target``: that of `compare`.
     """
     kinds: Counter[str] = Counter()
     found: list[tuple[int, Verdict]] = []
     began = time.perf_counter()
     for i, seed in enumerate(seeds):
-        verdict = compare(step_of(seed))
+        verdict = compare(step_of(seed), target)
         kinds[verdict.kind] += 1
         if verdict.kind != "same":
             found.append((seed, verdict))
@@ -101,9 +103,10 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=int, default=0, help="the seed of the first (0); the others count up from it")
     parser.add_argument("--every", type=int, default=1000, help="a line of progress after so many (1000)")
     parser.add_argument("--smallest", type=int, default=1, help="how many steps to make small for each culprit (1)")
+    parser.add_argument("--target", choices=["numpy", "c"], default="numpy", help="what runs (numpy); c is compiled")
     chosen = parser.parse_args(args)
     began = time.perf_counter()
-    kinds, found = search(range(chosen.start, chosen.start + chosen.count), chosen.every)
+    kinds, found = search(range(chosen.start, chosen.start + chosen.count), chosen.every, chosen.target)
     seconds = time.perf_counter() - began
     print(f"{chosen.count} steps from seed {chosen.start} on in {seconds:.0f} s: {_told(kinds)}")
     for kind in ("refused", "not finite", "ill-conditioned"):
@@ -115,7 +118,8 @@ def main(args: Sequence[str] | None = None) -> int:
         of_culprit = [(seed, verdict) for seed, verdict in faults if verdict.culprit == culprit]
         print(f"\n{culprit}: {count} steps, seeds {', '.join(str(seed) for seed, _ in of_culprit[:20])}")
         for seed, verdict in of_culprit[: chosen.smallest]:
-            print(f"\nseed {seed}, {verdict.kind}: {verdict.what}\n\n{smallest_fault(step_of(seed), verdict).source}")
+            smallest = smallest_fault(step_of(seed), verdict, target=chosen.target)
+            print(f"\nseed {seed}, {verdict.kind}: {verdict.what}\n\n{smallest.source}")
     return bool(faults)
 
 

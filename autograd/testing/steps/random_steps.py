@@ -62,14 +62,16 @@ MOVED = (
 REDUCED = (
     "ag.sum({a})", "ag.sum({a}, axis=0)", "ag.sum({a}, axis=-1)", "ag.sum({a}, axis=-1, keepdims=True)", "ag.mean({a})",
     "ag.mean({a}, axis=0)", "ag.mean({a}, axis=0, keepdims=True)", "{a}.mean(axis=-1, keepdims=True)", "ag.min({a})",
-    "ag.max({a}, axis=0)", "ag.max({a}, axis=-1, keepdims=True)", "ag.var({a}, axis=0)", "ag.logsumexp({a}, axis=-1)",
+    "ag.max({a}, axis=0)", "ag.max({a}, axis=-1, keepdims=True)", "ag.max({a}, axis=1)", "ag.min({a}, axis=0)",
+    "ag.var({a}, axis=0)", "ag.logsumexp({a}, axis=-1)",
     "ag.std({a} + ag.sin({a}), axis=-1)", "ag.prod({a}, axis=-1)", "ag.sum({a}, axis=(0, 1))",
     "ag.mean(ag.astype(ag.argmax({a}, axis=-1) == labels, {a}.dtype))",
 )  # fmt: skip
 ALONG = (
     "ag.softmax({a}, axis=-1)", "ag.softmax({a}, axis=0)", "ag.log_softmax({a}, axis=-1)", "{a} - {a}.mean(axis=0)",
     "ag.cumulative_sum({a}, axis=0)", "ag.standardize({a}, axis=-1, eps=0.1)",
-    "{a} / (1 + ag.sum({a} * {a}, axis=-1, keepdims=True))",
+    "{a} / (1 + ag.sum({a} * {a}, axis=-1, keepdims=True))", "{a} - ag.max({a}, axis=0)", "{a} * ag.min({a}, axis=0)",
+    "{a} - ag.max({a}, axis=-1, keepdims=True)", "{a} + ag.prod({a}, axis=0)",
 )  # fmt: skip
 BINARY = (
     "{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} / (1 + {b} * {b})", "-({a} - {b})", "{a} - {b} * {c}", "{b} + {a}",
@@ -220,7 +222,7 @@ STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "1
 
 KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
-    "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (5, REDUCED), "along": (4, ALONG), "writes": (5, WRITES),
+    "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (7, REDUCED), "along": (6, ALONG), "writes": (5, WRITES),
     "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
     "plain": (4, PLAIN), "mixed": (4, MIXED), "captured": (2, CAPTURED), "classes": (1, CLASSES),
 }  # fmt: skip

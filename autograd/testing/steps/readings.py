@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -28,13 +29,16 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.interpreter import present
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.passes.optimize import PASSES
 from autograd.compiler.passes.optimize import steps as stages_of
+from autograd.compiler.targets.c.executable import PASSES as PASSES_OF_C
+from autograd.compiler.targets.c.executable import NativeExecutable, text_of
 from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.plan import Plan
 from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.watching import Consumed
 from autograd.engine.tensor import Tensor
-from autograd.errors import AutogradError, ReadingError
+from autograd.errors import AutogradError, ReadingError, TargetError
 from autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -108,12 +112,12 @@ def check_readings(step: TrainingStep) -> Verdict:
     )
 
 
-def smallest_fault(step: TrainingStep, verdict: Verdict, attempts: int = 1500) -> TrainingStep:
+def smallest_fault(step: TrainingStep, verdict: Verdict, attempts: int = 1500, target: str = "numpy") -> TrainingStep:
     """The smallest step found with the kind of fault and the culprit of ``verdict``."""
 
     def fails(smaller: TrainingStep) -> bool:
         try:
-            found = compare(smaller)
+            found = compare(smaller, target)
         except Exception:  # the smaller step does not run
             return False
         return (found.kind, found.culprit) == (verdict.kind, verdict.culprit)
@@ -380,9 +384,10 @@ class _Traced:
 
 
 class _Watch:
-    """Compiles functions; keeps their programs and the arguments of the last call."""
+    """Compiles functions for a target; keeps their programs and the arguments of the last call."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: str) -> None:
+        self.kind, self.passes = (NativeExecutable, PASSES_OF_C) if target == "c" else (Executable, PASSES)
         self.traced: list[_Traced] = []
         self.given: list[Array] = []
         self.calls = 0
@@ -404,15 +409,14 @@ class _Watch:
         stages = [("trace", trace.program)]
 
         def optimize(program: Program) -> Program:
-            stages.extend((f"pass {name!r}", after) for name, after in stages_of(program))
+            stages.extend((f"pass {name!r}", after) for name, after in stages_of(program, self.passes))
             return stages[-1][1]
 
-        class Bound(Executable):
-            pass
-
-        Bound.optimize = staticmethod(optimize)  # type: ignore[arg-type]
-
-        bound = Bound(trace)
+        kind: Any = type("Bound", (self.kind,), {"optimize": staticmethod(optimize)})
+        bound: Executable = kind(trace)
+        if self.kind is Executable:
+            with suppress(TargetError):  # written in C, which takes a compiler to run
+                text_of(trace, bound.optimized.pinned)
         self.traced.append(_Traced(stages, bound))
         return bound
 
@@ -504,12 +508,13 @@ class _Call:
         return found
 
 
-def compare(step: TrainingStep) -> Verdict:
+def compare(step: TrainingStep, target: str = "numpy") -> Verdict:
     """Run a step in all readings and name the first that differs from the eager one.
 
+    ``target``: ``"numpy"``, where the program is also written in C and not run, or ``"c"``, as of `autograd.compile`.
     Raises what the step itself raises.
     """
-    apart, watched = Verdict("same"), _Watch()
+    apart, watched = Verdict("same"), _Watch(target)
     eager, compiled = Run(step), Run(step, watched.compiled)
     for i in range(len(step.calls)):
         before, programs, calls = compiled.look(), len(watched.traced), watched.calls

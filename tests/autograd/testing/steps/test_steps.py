@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 import autograd as ag
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes import optimize
-from autograd.compiler.targets import emit, plan
+from autograd.compiler.targets import emit, kernels, plan
 from autograd.errors import ReadingError
-from autograd.testing import TrainingStep, Vocabulary, check_readings, compare, random_step
+from autograd.testing import TrainingStep, Verdict, Vocabulary, check_readings, compare, random_step
+from autograd.testing.steps import readings
 from autograd.testing.steps.readings import Run, difference
 from autograd.testing.strategies import steps
+from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.faults import seen_after
 from tests.steps import NETWORKS, search, step_of
 
@@ -81,6 +83,22 @@ def test_numbers_of_python_change_between_the_calls() -> None:
     sources = [random_step(Random(seed)).source for seed in range(150)]
     for change in (r"^o\d+(\.scale|\['a'\]| =)", r"step\(\*batch\(\d+\).*factor=", r"__defaults__ = "):
         assert any(re.search(change, source.partition("results = []")[2], re.MULTILINE) for source in sources), change
+
+
+@needs_compiler
+def test_steps_run_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compare(SCALED, "c") == Verdict("same", programs=1)
+    wrong = "last", lambda program: program.changed(outputs=program.outputs[::-1])
+    monkeypatch.setattr(readings, "PASSES_OF_C", [*readings.PASSES_OF_C, wrong])
+    assert compare(SCALED, "c").culprit == "pass 'last'"
+
+
+def test_a_step_that_cannot_be_written_in_c_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waiting(*_: Any) -> Any:
+        raise AssertionError("kernels wait for each other")
+
+    monkeypatch.setattr(kernels, "_sorted", waiting)
+    assert compare(SCALED).kind == "raised"
 
 
 def test_a_vocabulary_is_used() -> None:
