@@ -7,7 +7,7 @@ from threading import local
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from autograd.engine.declare.operation import OPS, Op
+from autograd.engine.declare.operation import OPS
 from autograd.errors import DomainError
 
 _NESTED = local()  # seconds of operations called by the present one
@@ -27,9 +27,9 @@ class profile:
 
     ``rows`` has a `Row` for each operation that was called, the slowest first; printed, it is a table in milliseconds.
     Rules that are recorded, as for second derivatives, call operations, which are counted as these and not twice.
-    Recording, summing of gradients and the optimizer are not counted, nor are compiled code and operations declared
-    within. All threads are measured. On a GPU a call returns before it has computed. Raises `DomainError` within
-    another profile.
+    Recording, summing of gradients and the optimizer are not counted, nor are compiled code, and operations and rules
+    declared within. All threads are measured. On a GPU a call returns before it has computed. Raises `DomainError`
+    within another profile.
 
     >>> import autograd as ag
     >>> w = ag.Tensor([[1.0, 2.0]], requires_grad=True)
@@ -39,9 +39,11 @@ class profile:
     [('add', 1), ('matmul', 2), ('matrix_transpose', 2), ('sum', 1), ('tanh', 1)]
     """
 
+    _taken_now = False
+
     def __init__(self) -> None:
         self._taken: dict[str, list[Any]] = {}  # calls, seconds forward, seconds backward
-        self._before: list[tuple[Op, Any, Any, Any]] = []
+        self._timers: list[tuple[dict[str, Any], str, Any, Any]] = []
 
     @property
     def rows(self) -> list[Row]:
@@ -50,24 +52,23 @@ class profile:
         return sorted(found, key=lambda row: -row.forward - row.backward)
 
     def __enter__(self) -> profile:
-        if any(isinstance(op.pulls, _TimedPulls) for op in OPS.values()):
+        if profile._taken_now:
             raise DomainError("a profile is being taken already: end it before another one begins.")
+        profile._taken_now = True
         for op in OPS.values():
             taken = self._taken.setdefault(op.name, [0, 0.0, 0.0])
-            forward, pulls, sparse = op.names["forward"], op.pulls, op.sparse_pulls
-            self._before.append((op, forward, pulls, sparse))
-            op.names["forward"] = self._timed(forward, taken, 1)
-            timed: list[Any] = [_TimedPulls(self, each, taken) for each in (pulls, sparse)]
-            op.pulls, op.sparse_pulls = timed
+            for name, function in list(op.names.items()):
+                if name == "forward" or name.startswith(("rule_", "sparse_rule_")):
+                    timed = op.names[name] = self._timed(function, taken, 1 if name == "forward" else 2)
+                    self._timers.append((op.names, name, function, timed))
         return self
 
     def __exit__(self, *error: object) -> None:
-        for op, forward, pulls, sparse in self._before:
-            op.names["forward"] = forward
-            op.pulls = pulls
-            if isinstance(op.sparse_pulls, _TimedPulls):  # no sparse rule was declared meanwhile
-                op.sparse_pulls = sparse
-        self._before.clear()
+        profile._taken_now = False
+        for names, name, function, timed in self._timers:
+            if names[name] is timed:  # no other rule was declared meanwhile
+                names[name] = function
+        self._timers.clear()
 
     def _timed(self, function: Callable[..., Any], taken: list[Any], column: int) -> Callable[..., Any]:
         """``function``, whose seconds are added to a column."""
@@ -94,17 +95,3 @@ class profile:
             share = (forward + backward) / whole
             lines.append(f"{name:{width}} {calls:8}  {1e3 * forward:11.3f}  {1e3 * backward:12.3f}  {share:5.0%}")
         return "\n".join(lines)
-
-
-class _TimedPulls:
-    """`Pulls` whose functions are timed."""
-
-    def __init__(self, profile: profile, pulls: Any, taken: list[Any]) -> None:
-        self._profile, self._pulls, self._taken = profile, pulls, taken
-
-    def __getitem__(self, mask: int) -> Callable[..., Any]:
-        return self._profile._timed(self._pulls[mask], self._taken, 2)
-
-    def clear(self) -> None:
-        """Forget the functions, as rules were declared again."""
-        self._pulls.clear()

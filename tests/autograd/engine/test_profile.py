@@ -46,7 +46,8 @@ def test_calls_and_seconds(slow):
 
 def test_the_gradients_are_the_same_and_nothing_is_left_behind(slow):
     def state():
-        return {op.name: (op.names["forward"], op.pulls, op.sparse_pulls) for op in OPS.values()}
+        functions = ("forward", "rule_", "sparse_rule_")
+        return {op.name: [f for name, f in op.names.items() if name.startswith(functions)] for op in OPS.values()}
 
     def loss(x):
         return ag.sum(ag.tanh(x[0] * slow(x[1])) ** 2)
@@ -81,7 +82,7 @@ def test_operations_of_a_recorded_rule_count_as_these(slow):
     assert taken(times)["slow"] == ("slow", 1, 2.0, 4.0)
 
 
-def test_a_rule_that_is_declared_meanwhile_counts(slow):
+def test_a_rule_that_is_declared_meanwhile_is_used_and_stays(slow):
     x = Tensor(1.0, requires_grad=True)
     with ag.profile() as times:
         slow(x).backward()
