@@ -40,6 +40,17 @@ LAYERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Equal draws in every order of the tests."""
+    DRAW.bit_generator.state = np.random.default_rng(0).bit_generator.state
+    torch.manual_seed(0)
+
+
+def images(*shape):
+    return DRAW.normal(size=shape).astype("float32")
+
+
 def randomized(module):
     """Random parameters and buffers, variances positive."""
     with torch.no_grad():
@@ -97,23 +108,33 @@ def test_a_layer_round_trip_through_pytorch(name, tmp_path):
     check(getattr(nn, name)(*arguments).eval(), theirs, inputs, tmp_path)
 
 
-VISION = {
-    "alexnet": ({}, 70),
-    "vgg11": ({}, 32),
-    "googlenet": ({"aux_logits": False, "init_weights": False}, 32),
-    "resnet18": ({}, 32),
-    "resnet34": ({}, 32),
-    "resnet50": ({}, 32),
-}
-
-
-@pytest.mark.parametrize("name", VISION)
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))])
 def test_a_published_network_round_trip_through_pytorch(name, tmp_path):
     models = pytest.importorskip("torchvision").models
-    options, side = VISION[name]
-    theirs = getattr(models, name)(num_classes=3, **options).eval()
-    ours = getattr(nn.models, name)(classes=3, **({"aux": False} if name == "googlenet" else {})).eval()
-    check(ours, theirs, [DRAW.normal(size=(1, 3, side, side)).astype("float32")], tmp_path)
+    theirs, own = {"aux_logits": False, "init_weights": False}, {"aux": False}
+    theirs, own = (theirs, own) if name == "googlenet" else ({}, {})
+    side = 70 if name == "alexnet" else 32
+    net = getattr(models, name)(num_classes=3, **theirs).eval()
+    check(getattr(nn.models, name)(classes=3, **own).eval(), net, [images(4, 3, side, side)], tmp_path)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("depth", [11, 13, 16, 19])
+def test_vgg_round_trips_through_pytorch(depth, batch_norm, tmp_path):
+    """The full network once; the others with the last layers of small ones, as theirs have 120 million parameters."""
+    models, t = pytest.importorskip("torchvision").models, torch.nn
+    theirs = getattr(models, f"vgg{depth}{'_bn' * batch_norm}")
+    is_full = (depth, batch_norm) == (16, False)
+    with torch.device("cpu" if is_full else "meta"):
+        net = theirs(num_classes=3)
+    if not is_full:
+        net.avgpool = t.AdaptiveAvgPool2d(1)
+        net.classifier = t.Sequential(
+            t.Linear(512, 512), t.ReLU(), t.Dropout(), t.Linear(512, 512), t.ReLU(), t.Dropout(), t.Linear(512, 3)
+        )
+        net = randomized(net.to_empty(device="cpu"))
+    ours = getattr(nn.models, f"vgg{depth}")(classes=3, batch_norm=batch_norm, small=not is_full)
+    check(ours.eval(), net.eval(), [images(4, 3, 32, 32)], tmp_path)
 
 
 class Chain(torch.nn.Module):
@@ -156,10 +177,6 @@ class Encoder(torch.nn.ModuleList):
         for layer in self:
             x = layer(x, src_mask=hidden)
         return x
-
-
-def images(*shape):
-    return DRAW.normal(size=shape).astype("float32")
 
 
 def networks():
