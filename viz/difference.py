@@ -30,7 +30,7 @@ from viz.recorded.rows import Link, Row, passed, rows_of, warn
 from viz.recorded.validation import recorded
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
-PARAMETERS = 3  # of a row, compared one by one
+PARAMETERS = 3  # parameters of a row that are compared one by one
 SEARCHED = 1_000_000  # pairs of rows to compare; in larger graphs rows are paired by position
 
 
@@ -170,7 +170,7 @@ class _Change:
     name: str
     words: str
     changed: bool
-    factor: float = 1.0  # of the rms
+    factor: float = 1.0  # ratio of the rms
 
 
 def _look(row: Row) -> tuple[Any, ...]:

@@ -349,7 +349,7 @@ class Compiled(Generic[P, R]):
             try:
                 gone = functools.partial(_drop, self._of_objects, id(instance))
                 reference = weakref.ref(instance, gone)
-            except TypeError:  # an object of slots
+            except TypeError:  # an object with slots only
                 return functools.partial(self, instance)
             method = Compiled(_weak_method(self.function, reference), self.target)
             found = self._of_objects[id(instance)] = reference, method

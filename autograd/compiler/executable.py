@@ -263,7 +263,7 @@ class Executable:
         self.homes: dict[Value, Any] = {}
         self.places: list[tuple[Tensor, Any, bool]] = []
         self.made: set[int] = set()
-        self.bound: list[Value | None] = []  # for each place the state that is there by itself
+        self.bound: list[Value | None] = []  # for each place the state that is not packed
         self._views: dict[int, list[Any] | None] = {}
         for state in program.states:
             if state in program.packed:
@@ -297,7 +297,7 @@ class Executable:
         exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
         linecache.cache[file] = len(source), None, source.splitlines(True), file
         weakref.finalize(self, linecache.cache.pop, file, None)
-        # Taken out of their own names, so that no cycle keeps all this alive.
+        # Popped from their own globals, so that no reference cycle keeps them alive.
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
@@ -422,7 +422,7 @@ class Executable:
         trace = self.trace
         scope |= SCOPE
         terms = []
-        self.counted: list[int] = []  # the places whose arrays nobody else may hold
+        self.counted: list[int] = []  # the places whose arrays nothing else may reference
         rebound = {id(state.origin) for state in self.program.updates if id(state.origin) in trace.rebound}
         for i, (tensor, array, updated) in enumerate(self.places):
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
@@ -560,7 +560,7 @@ class Executable:
                 anew |= not self._take(i, array)
                 continue
             if updated and _order(tensor, array) != _order(tensor, home):
-                return False  # its user would see the order of the array before
+                return False  # its user would see the previous memory order
             # The Tensor let go of the home; where nobody else holds it, it may take the new values.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])

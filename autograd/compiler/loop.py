@@ -1,4 +1,4 @@
-"""`loop`: many steps of a compiled function, each on other rows of the data, in one call where it runs as C."""
+"""`loop`: many steps of a compiled function, each on its own rows of the data, in one call if it runs as C."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
 
 
 class Steps:
-    """The steps of a `loop`: iterate over it for the results of a few steps at a time, each array with their axis.
+    """The steps of a `loop`: iterate over it for the results of a few steps at a time, each array with an axis of
+    steps.
 
     ``done`` is how many have been taken, ``total`` how many there are.
     """

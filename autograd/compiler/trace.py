@@ -195,7 +195,7 @@ class Trace:
                     tracer.name_values(latest)
                     tracer.lines.close()
                     for known in (tracer.current, tracer.former):
-                        known.clear()  # these refer to the tracer, and it to them
+                        known.clear()  # they and the tracer refer to each other
                     varying = [(array, traced._value.name) for traced, array in tracer.arrays.values()]
                     tracer.arrays.clear()
                     tracer.knobs.clear()
@@ -270,7 +270,7 @@ class Trace:
                 stand_ins.append(known[id(leaf)])
             filled = arguments.filled(stand_ins)
             result = function(*filled[0], **filled[1])
-            if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
+            if tracer.refused is not None:  # the function caught the error and went on
                 raise tracer.refused
             if MODE.get().grad != inside.grad:
                 raise TraceError(

@@ -106,8 +106,8 @@ def _check_writable(tensor: Tensor, way: str) -> None:
 
 
 def _before_writing(tensor: Tensor) -> Tensor:
-    """The operand for an in-place update of ``tensor``. For a constant it is a new Tensor: the updated one, being
-    recorded, would otherwise be its own input.
+    """The operand for an in-place update of ``tensor``. For a constant it is a new Tensor, because the updated one
+    would otherwise be its own input.
     """
     constant = tensor.node is None and not tensor.requires_grad
     return wrap(tensor.data, name=tensor.name) if constant else tensor

@@ -96,8 +96,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     fresh = iter(free[len(dots) :])
     factors: list[tuple[str, Tensor]] = []
     for term, x in zip(terms, tensors, strict=True):
-        # An axis of length 1 that is broadcast has no say. The second axis of a diagonal gets a label of its own, and
-        # an identity matrix that ties it to the first.
+        # A broadcast axis of length 1 does not count. The second axis of a diagonal gets its own label, and an identity
+        # matrix that ties it to the first.
         axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
         labels, identities = "", []
         for label in (term[a] for a in axes):

@@ -97,7 +97,7 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
         raise DTypeError(f"diff takes differences n = {n!r} times: give a whole number.")
     if n < 0:
         raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
-    if n == 0:  # as in NumPy, without what would be joined
+    if n == 0:  # as in NumPy, without prepend and append
         unchanged: Tensor = asarray(x)
         return unchanged
     whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]

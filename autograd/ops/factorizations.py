@@ -3,13 +3,13 @@
 A matrix is the last two axes of an array; the axes before them are a batch. The rules are for real matrices.
 
 A decomposition with several results consists of one operation for the eigenvalues or singular values, which have
-derivatives of their own also where some are equal, and one for the factors, packed side by side in one array, which
-`svd` and `qr` take apart.
+derivatives also where some are equal, and one for the factors, packed side by side in one array, which `svd` and `qr`
+split.
 
 Factors that are not unique have no derivative: eigenvectors of equal eigenvalues, singular vectors of equal singular
-values, and Q of dependent columns. Their gradient is NaN, as that of 0 / 0, and `detect_anomaly` names the operation.
-Values count as equal if they differ by less than eps times the sum of their absolute values. The eigenvalues and
-singular values themselves have derivatives there, if the function of them treats equal ones equally.
+values, and Q of dependent columns. Their gradient is NaN, and `detect_anomaly` names the operation. Values count as
+equal if they differ by less than eps times the sum of their absolute values. The eigenvalues and singular values
+themselves have derivatives there, if the function of them treats equal ones equally.
 
 The formulas are those of M. B. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation" (Oxford, 2008), where no other source is named.

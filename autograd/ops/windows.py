@@ -426,7 +426,7 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
     for i, tile in enumerate(tiles):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
         columns = _columns(xp, windows[tile], axes, groups)
-        for start in range(0, outside, step):  # so many channels at a time, which bounds the memory of a product
+        for start in range(0, outside, step):  # a few channels at a time, to bound the memory of a product
             some = slice(start, min(start + step, outside))
             part = last[some, ...] if groups == 1 else last
             found = xp.empty(part.shape, dtype=out.dtype) if i else part

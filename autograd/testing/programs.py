@@ -221,7 +221,7 @@ class Program:
         ]
         try:
             values = self.values(*self.inputs.values())
-        except Exception:  # then it is what is wrong, and is printed all the same
+        except Exception:  # print a program even if it fails
             values = {}
         for step in self.steps:
             args = ", ".join(arg if isinstance(arg, Ref) else literal(arg) for arg in step.args)

@@ -76,7 +76,7 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
 
     def all_hold(call: Program) -> None:
         _check_complete(call)
-        for holds in failed or PROPERTIES.values():  # what is made simpler fails the same property
+        for holds in failed or PROPERTIES.values():  # a simplified call must fail the same property
             try:
                 holds(call, seed=seed)
             except GradcheckError as error:
@@ -221,7 +221,7 @@ def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[
         many = isinstance(found, tuple | list)
         changed = tuple(map(fault, found)) if many else fault(found)
         for one, other in zip(found, changed, strict=True) if many else [(found, changed)]:
-            with suppress(Exception):  # of traced arrays nothing can be told
+            with suppress(Exception):  # traced arrays have no values
                 differed |= not np.array_equal(_values(one), _values(other))
             differed |= getattr(one, "requires_grad", False) != getattr(other, "requires_grad", False)
         return changed

@@ -87,7 +87,7 @@ def find(
     seed: int,
     out: Path | None,
 ) -> SearchResult:
-    """Search, print what comes of it, and write the best network, the trials and a report to the folder ``out``."""
+    """Search, print the results, and write the best network, the trials and a report to the folder ``out``."""
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')
@@ -140,7 +140,7 @@ def find(
 
 
 def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Write what remains; yield each path with its content in words."""
+    """Write the result files; yield each path with a description."""
     import viz
 
     if found.model is not None:

@@ -1,8 +1,8 @@
 """Download files: try several sources, resume after a cut, verify, cache.
 
 A file is held in memory until its checksum is right, and then written to the cache in one step, so the cache never
-holds a part of a file. Not pooch: it needs requests, platformdirs and packaging, limits neither size nor time, and does
-not resume a download.
+holds a part of a file. `pooch` is not used: it needs requests, platformdirs and packaging, limits neither size nor
+time, and does not resume.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
 
 
 class _SourceError(Exception):
-    """A source answers, but not with the file."""
+    """A source answered, but not with the file."""
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,7 @@ NAMES = Path(__file__).with_name("names.txt")
 
 
 class CharVocabulary:
-    """Numbers the characters from 1; 0 marks the beginning and the end of a text.
+    """A numbering of characters from 1; 0 marks the beginning and the end of a text.
 
     ``characters``: all characters of the texts, each once. Raises `autograd.errors.DomainError` for a repeated
     character, and `encode` for a text with another one.

@@ -14,7 +14,7 @@ from nn.training.history import History
 class Report:
     """A live line on a terminal; elsewhere a plain line per epoch; nothing without a stream.
 
-    Not tqdm: it would be a dependency of every installation, and it writes carriage returns into files.
+    `tqdm` is not used: it would be a dependency of every installation, and writes carriage returns into files.
     """
 
     def __init__(self, progress: bool | TextIO, epochs: int, batches: int) -> None:

@@ -59,7 +59,7 @@ class Step:
         if parallel is not None:
             parallel.sync_buffers(self.model.buffers())
         trained = tally.result(parallel)
-        if not math.isfinite(trained.loss):  # on a GPU single batches are not waited for
+        if not math.isfinite(trained.loss):  # on a GPU the loss is not awaited after each batch
             raise self._diverged(trained.loss, f"epoch {self.report.done + 1}")
         return trained
 
@@ -136,7 +136,7 @@ class Step:
                 output = self.model(x)
                 loss = self.loss(output, y)
             value = loss_value(loss)
-            (rows * loss).backward()  # even if it is not finite: others may wait for this rank
+            (rows * loss).backward()  # even if it is not finite: other ranks may wait for this one
         return output, self.parallel.average_gradients(self.parameters, float(value), rows)
 
     def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:

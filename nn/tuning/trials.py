@@ -434,7 +434,7 @@ def _trials(study: Any) -> list[Any]:
 
 def _machine() -> str:
     """A name of the machine, or of the container: each has process numbers of its own."""
-    space = Path("/proc/self/ns/pid")  # of process numbers, on Linux
+    space = Path("/proc/self/ns/pid")  # the namespace of process numbers, on Linux
     names = platform.node(), uuid.getnode(), space.readlink() if space.is_symlink() else ""
     return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 

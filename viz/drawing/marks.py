@@ -124,7 +124,7 @@ def gauge(rms: float, theme: Theme) -> str:
 STAIRS = 40  # columns; several blocks share one if there are more
 STAIR_WIDTH = 15  # points, of a column
 ALIKE = 0.15  # least correlation of neighbouring pixels; 500 tables of random numbers stayed below .07
-EXAMPLES = 100  # tested in a batch
+EXAMPLES = 100  # examples of a batch that are tested
 DECADES = 14  # cells high; several decades share one if there are more
 
 
@@ -192,8 +192,8 @@ def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | boo
 
 
 def _has_pixels(rows: np.ndarray) -> bool:
-    """Whether rows of numbers are square pictures: neighbouring entries correlate in lines and columns, more than
-    entries half a line apart do, unlike in a table or a series.
+    """Whether rows of numbers are square pictures: neighbouring entries correlate along rows and columns, more than
+    entries half a row apart, unlike in a table or a series.
     """
     if not np.isfinite(rows).all():
         return False

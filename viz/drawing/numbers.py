@@ -29,7 +29,7 @@ _WIDE: ContextVar[bool] = ContextVar("wide", default=False)
 
 @contextmanager
 def wide(room: bool = True) -> Iterator[None]:
-    """A context in which numbers leave room for longer ones, for a page that changes them; none if ``room`` is false.
+    """A context in which numbers are padded, for a page that changes them; it does nothing if ``room`` is false.
 
     >>> with wide():
     ...     len(padded("2"))
@@ -57,7 +57,7 @@ CHUNK = 1 << 13  # entries that are converted at a time
 
 
 def scalar(x: Any) -> str:
-    """One number: 4 significant digits, an exact integer bare, 3 digits and `e` below 1e-3 and from 1e4.
+    """One number: 4 significant digits; integers without decimals; 3 digits and `e` below 1e-3 and from 1e4.
 
     >>> [scalar(x) for x in (0.072333, 2.0, -0.5, 4.1411e-5, 12345.6, 0.0, float("nan"))]
     ['0.07233', '2', '-0.5000', '4.14e-5', '1.23e4', '0', 'nan']

@@ -39,7 +39,7 @@ class Algebra:
     ) -> None:
         self._known, self._constants, self._called = known, set(constants), called
         self.remarks: dict[str, None] = {}
-        self._values: dict[int, tuple[Any, Any]] = {}  # with the form, whose id must not be used again
+        self._values: dict[int, tuple[Any, Any]] = {}  # with the form, whose id must not be reused
 
     def simplified(self, form: Any) -> Any:
         """The formula in a shorter form, or unchanged."""

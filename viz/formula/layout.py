@@ -217,7 +217,7 @@ class Layout:
             text, tex = line.with_numbers
             lead = "" if line.name.bar else "= "
             if line.name.bar and tex.startswith("-"):
-                tex = f"{{-}}{tex[1:]}"  # a sign, not a difference to what is left of it
+                tex = f"{{-}}{tex[1:]}"  # a sign, not a difference
             return Row(
                 (line.text, f"{lead}{text}", f"= {number}"), (line.tex, f"{lead}{tex}", f"= {tex_number(number)}")
             )

@@ -23,7 +23,7 @@ from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
 from viz.recorded.loops import loops_in
 from viz.recorded.rows import Link, Row, names_of, rows_of
 
-CARDS = 72  # of a page
+CARDS = 72  # on a page, at most
 PAGE = 1.95  # largest ratio of height to width
 LINE, CAPTION, GAP = 11, 16, 13  # points: a card's height is estimated from these
 ACROSS, NARROW = 165, 450  # points: the width of a card, the least width of a page
@@ -44,7 +44,7 @@ def draw_model(
     Nothing is computed: the model is traced with shapes alone, in its present mode (training or not). ``examples``: its
     inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for the
     direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become one
-    card that says how many they are. ``title``: the headline. ``theme``: "light" or "dark".
+    card with their number. ``title``: the headline. ``theme``: "light" or "dark".
 
     Branches are drawn side by side. Operations without weights, such as activations, are written after their layer.
 

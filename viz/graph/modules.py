@@ -29,8 +29,8 @@ from viz.recorded.names import ACTIVATIONS, LOSSES
 from viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
 from viz.recorded.validation import recorded
 
-ROWS = 40  # of a whole table; in a longer one
-ROWS_KEPT = 15  # are drawn at either end
+ROWS = 40  # of a table; a longer one shows only
+ROWS_KEPT = 15  # rows at either end
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
 LINE = 28  # characters of a caption that fit into the second column
 
@@ -54,13 +54,13 @@ def draw_modules(
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
     it, and no ``.grad`` changes. ``names``, ``inputs``, ``targets``: as in `draw_graph`. ``image``: the input is drawn
-    as a picture when its rows are squares of 8 to 32 pixels; True or False decides it by hand, ``(height, width)``
-    gives the shape. ``example``: the index of the one drawn.
+    as a picture when its rows are squares of 8 to 32 pixels; True or False overrides this, ``(height, width)`` gives
+    the shape. ``example``: the index of the one drawn.
 
     ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a
-    row (2, if there is no room) become one card that says how many they are and shows the gradient of each as a
-    staircase. Where even that leaves over 40 rows, the first and the last 15 are drawn.
+    row (2, if there is no room) become one card with their number and the gradient of each as a staircase. Where even
+    that leaves over 40 rows, the first and the last 15 are drawn.
 
     Raises `DrawingError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is
     below zero.

@@ -50,18 +50,18 @@ def draw_graph(
     Values are recomputed from the leaves' current values, and gradients by the engine's own backward pass. Training
     keeps nothing for pictures, and no ``.grad`` changes.
 
-    ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
-    ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
-    computes them, None does so once ``backward()`` has been called; an output that is not a scalar needs its upstream
-    gradient, a Tensor of its shape (several outputs, a list). ``title``: the headline. ``theme``: "light"
-    or "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "blocks" for the
-    architecture without numbers (see `draw_model`), "auto" for whichever is readable (the second above 250 operations,
-    and for networks with a parameter of more than 64 entries). ``backward``: draw the tape and its mirror instead: the
-    operations as recorded, beside each its derivative, and between them what was kept for it; gradients are computed
-    then. A tape of more than 60 operations shows its first and last 15. ``depth``: how deep modules are opened: 1 draws
-    each direct part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens as
-    many levels as stay readable. ``around``: a Tensor of the graph, or the name that its card shows: only the values
-    nearest to it are drawn. Above 250 operations outside of modules, "auto" draws the paths of the largest gradients.
+    ``names``: names for Tensors; ``names=locals()`` names each after its variable. ``inputs``, ``targets``: leaves to
+    be shown in that role rather than as parameters. ``gradients``: False leaves them out, True computes them, None does
+    so once ``backward()`` has been called; an output that is not a scalar needs its upstream gradient, a Tensor of its
+    shape (several outputs, a list). ``title``: the headline. ``theme``: "light" or "dark". ``view``: "ops" for one card
+    per operation, "modules" for one row per module, "blocks" for the architecture without numbers (see `draw_model`),
+    "auto" for whichever is readable (the second above 250 operations, and for networks with a parameter of more than 64
+    entries). ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its
+    derivative, and between them what was kept for it; gradients are computed then. A tape of more than 60 operations
+    shows its first and last 15. ``depth``: how deep modules are opened: 1 draws each direct part of the model as one
+    card or row, 2 opens those as well, 0 draws the model as one; None opens as many levels as stay readable.
+    ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are drawn. Above
+    250 operations outside of modules, "auto" draws the paths of the largest gradients.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
     no scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, for an ``around`` that

@@ -1,4 +1,4 @@
-"""Plots of the lesson that belong to no other room: descents on surfaces and curves, gradients layer by layer."""
+"""Plots that only the lesson uses: descents on surfaces and curves, gradients layer by layer."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: 
     axes.plot_surface(
         w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=theme.paper, linewidth=0.2, rasterized=True
     )
-    lift = 0.02 * np.ptp(values)  # above the surface, or the line is half sunk into it
+    lift = 0.02 * np.ptp(values)  # above the surface, which would otherwise hide half of the line
     marked = {"marker": mark, "markersize": 4.5, "markerfacecolor": theme.paper, "markeredgecolor": theme.ink}
     axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=theme.ink, linewidth=1.2, zorder=3, **marked)
     low = np.unravel_index(values.argmin(), values.shape)

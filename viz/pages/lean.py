@@ -157,7 +157,7 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
     svg = re.sub("\u00a0+(?=</text>)", "", svg)  # room that was left for longer numbers
     svg = re.sub(r"<text[^>]*>\s*</text>\n|<desc>[^<]*</desc>\n", "", svg)
     svg = re.sub(r' (d|points|x|y)="([^"]*)"', _rounded, svg)
-    svg = re.sub(r'(<polygon [^>]*points="(\S+) [^"]*) \2"', r'\1"', svg)  # it ends where it began in any case
+    svg = re.sub(r'(<polygon [^>]*points="(\S+) [^"]*) \2"', r'\1"', svg)  # a polygon is closed anyway
     svg = re.sub(r'(?<= d=")M([-\d.,]+)C([^"a-zA-Z]+)(?=")', _straight, svg)
     svg = re.sub(rf'<path([^>]*) d="{CARD}"', _rectangle, svg)
     looks: dict[str, str] = {}

@@ -160,7 +160,7 @@ def _template(rule: str, names: tuple[str, ...], passed: tuple[str, ...]) -> str
             return ast.Name(f"_place_{found.id}_") if found.id in names else found
 
     written = ast.unparse(Names().visit(tree.body))
-    # A helper of the library says nothing to a reader.
+    # A call of a library helper would not help a reader.
     return None if re.search(r"\b_(?!place)\w+\(", written) else written
 
 

@@ -320,7 +320,7 @@ class _Document:
         if step.complete is not None and step.complete.gradient is not None:
             size = numbers.root_mean_square(step.complete.gradient)
             said["size"] = [step.complete.name, size if np.isfinite(size) else str(size)]
-            if self.live is not None:  # which computes it again
+            if self.live is not None:  # the script recomputes it
                 said["size"][1] = float(f"{size:.2g}") if np.isfinite(size) else str(size)
                 said["whole"] = step.complete.key
         if self.live is not None and step.socket:

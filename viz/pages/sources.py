@@ -1,4 +1,4 @@
-"""The library's own code beside a step: the body of a forward, a rule, the line of the backward pass that runs."""
+"""The library code shown beside a step: the body of a forward, a rule, the current line of the backward pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODE_LINES = 12
 def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
     """The source lines of a function and their position; None if there is no source.
 
-    ``argument``: the name under which a lambda was given as a rule, to tell several on one line apart.
+    ``argument``: the name under which a lambda was given as a rule, to distinguish several on one line.
     """
     function = inspect.unwrap(function)
     try:

@@ -122,7 +122,7 @@ def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a rule compares with a central difference at the recorded inputs: "ok", "wrong", "kink" or "skipped"."""
+    """The comparison of a rule with a central difference at the recorded inputs: "ok", "wrong", "kink" or "skipped"."""
 
     kind: str
     words: str
@@ -356,7 +356,7 @@ class Story:
         )
         if not alike or node.op.variadic or not all(is_small(a) and a.ndim <= 2 for a in arrays):
             return []
-        if card.shape != np.broadcast_shapes(*(a.shape for a in arrays[1:])):  # it has summed
+        if card.shape != np.broadcast_shapes(*(a.shape for a in arrays[1:])):  # the operation also sums
             return []
         seats = {socket.index: socket.tail.value for socket in card.sockets}
         say, written = self.scene.say, []

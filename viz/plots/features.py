@@ -1,4 +1,4 @@
-"""The feature space of a network: where the examples are before and after every layer, and where its answer changes.
+"""The feature space of a network: the examples before and after every layer, and the decision boundaries.
 
 The network is run once and its chain of linear layers is read from the recorded graph, as in `draw_network`. A layer of
 two neurons is drawn as the plane it is and one of three as space; the points of a wider one are projected, and the

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PANEL = (4.3, 3.0)  # inches, one panel of the learning curves
 ROOM = 0.5  # inches, beside a panel for the names of runs, at least
-NARROW = 18  # points, the width of a name that needs no room beside a panel
+NARROW = 18  # points: a name up to this width needs no room beside a panel
 
 GOALS = {"loss": min, "error": min, "accuracy": max}  # the best value, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")

@@ -56,9 +56,9 @@ def draw_network(
     integer) or one number per output; without it there is no loss and no gradient. ``loss(output, target)`` gives a
     scalar Tensor; by default it is cross-entropy for a class and linear outputs (binary cross-entropy for a single
     one), the log loss for a class and softmax outputs, else the sum of squared differences. ``probabilities``: outputs
-    are drawn as probabilities of classes, by default where the target is a class and the outputs are linear or
-    sigmoid, the last layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it
-    looks like a square of 8 to 32 pixels; True or False decides it by hand, ``(height, width)`` gives the shape.
+    are drawn as probabilities of classes, by default where the target is a class and the outputs are linear or sigmoid,
+    the last layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it looks
+    like a square of 8 to 32 pixels; True or False overrides this, ``(height, width)`` gives the shape.
 
     Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
     does not fit its outputs.

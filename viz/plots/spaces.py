@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PILE = 3  # points at one place: from here on their number is written there
+PILE = 3  # points at one place, from which on their number is written beside them
 
 SIDE, GAP = 2.6, 0.62  # inches: a panel, and the gap at its left
 LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
@@ -104,7 +104,7 @@ def _flowing(node: Node) -> int:
     return next(i for i, place in enumerate(node.inputs) if isinstance(place, Node))
 
 
-MARKS = "os^DvPX*<>"  # of the classes; every other one is filled dark
+MARKS = "os^DvPX*<>"  # of the classes; every second one is filled dark
 FEW = 4  # classes whose shapes are told apart at a glance; more of them are marked by numerals
 RINGS = 25  # wrong answers: more have a bar below the mark instead, as rings would cover the points
 CUBES = 14  # along each axis, for the boundary in a space
@@ -186,7 +186,7 @@ def neighbours(points: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.n
 
 
 def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
-    """Write the number of points that lie in one place beside it, because their marks hide one another."""
+    """Write the number of points at one place beside it, because their marks overlap."""
     from matplotlib.patheffects import withStroke
 
     spans = [axes.get_xlim(), axes.get_ylim()]

@@ -105,7 +105,7 @@ def is_heavy(nodes: Sequence[Node]) -> bool:
 
 
 def joins(nodes: Sequence[Node]) -> bool:
-    """Whether several values from outside come together in these operations."""
+    """Whether these operations join several values from outside."""
     inside = set(nodes)
     return len({given for node in nodes for given in node.inputs if isinstance(given, Node)} - inside) > 1
 

@@ -143,7 +143,7 @@ class Names:
             for other in leaves:
                 if other is place or other in found or place.shape != other.shape or place.dtype != other.dtype:
                     continue
-                # One number may be 1 - y by chance, but hardly beside a y that has a name.
+                # A single number may be 1 - y by chance, but hardly if y has a name.
                 own, array = _array(place), _array(other)
                 if own is None or array is None or not (own.ndim or other.name or id(other) in self._known):
                     continue

@@ -1,6 +1,6 @@
 """The reason for an operand's gradient: a sentence for each argument of an operation.
 
-A sentence says how the operand reaches the result, and what follows for its gradient. An operation without one here,
+A sentence says how the operand enters the result, and the consequence for its gradient. An operation without one here,
 such as a user's own, gets a sentence made from its local derivative.
 """
 
@@ -232,7 +232,7 @@ MIXED = (
 
 
 def _fits(socket: Socket) -> bool:
-    """Whether sentences on rows and columns apply: to matrices, and to layers with a batch."""
+    """Whether sentences about rows and columns apply: for matrices, and for layers with a batch."""
     node = socket.head.operation
     if node.op.name == "matmul":
         return all(s.tail.value.ndim == 2 for s in socket.head.sockets) and len(socket.head.sockets) == 2

@@ -23,14 +23,14 @@ from viz.recorded.names import LOSSES, Names, fresh
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 
-VANISHING = 1 / 100  # of the largest layer's weight gradient
+VANISHING = 1 / 100  # share of the largest layer's weight gradient
 EXPLODING = 100.0  # times the median of the layers' weight gradients,
 EXPLODING_FLOOR = 1.0  # and above this rms,
 EXPLODING_RMS = 1e3  # or above this rms in any case
-SATURATED = 0.5  # of the outputs of a sigmoid or tanh
-NEAR = 0.02  # of a limit
+SATURATED = 0.5  # share of the outputs of a sigmoid or tanh
+NEAR = 0.02  # distance from a limit
 LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
-DEAD = 0.5  # of the units of a ReLU
+DEAD = 0.5  # share of the units of a ReLU
 
 TITLES = {
     "relu": "ReLU",

@@ -93,7 +93,7 @@ class Card:
 
     @cached_property
     def addends(self) -> list[Socket]:
-        """The uses through which a gradient arrives."""
+        """The uses that contribute to the gradient."""
         return [use for use in self.uses if use.passes]
 
 

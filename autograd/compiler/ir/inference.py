@@ -203,8 +203,9 @@ def _bound(part: Any) -> Any:
 
 
 def _picked(part: Any, unknown: int | None) -> tuple[int, Shape | None]:
-    """The number of axes that a part of an index takes, and the shape that a number or an array picks there. A mask
-    whose values are not known counts as one of ``unknown`` elements."""
+    """The number of axes that a part of an index consumes, and the shape that a number or an array selects. A mask with
+    unknown values counts as selecting ``unknown`` elements.
+    """
     if part is None or part is ... or isinstance(part, slice):
         return int(isinstance(part, slice)), None
     if isinstance(part, int) and not isinstance(part, bool):

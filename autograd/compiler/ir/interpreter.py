@@ -1,6 +1,6 @@
 """The reference interpreter: a program computed instruction by instruction, each value an array of its own.
 
-It has no plan and no buffers and shares nothing with its inputs: every faster way to run a program is compared with it.
+It uses no memory plan, and results share no memory with inputs: every faster way to run a program is compared with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`Program`: a flat list of array calls, one result each, which prints as algebra.
 
 Every value is assigned once. Values that outlive a call (parameters, averages of an optimizer) are states, and
-``updates`` says which value each of them takes at the end.
+``updates`` maps each of them to its new value.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ KINDS = ("input", "state", "knob", "constant", "temporary")
 class Value:
     """An array of a program: its ``kind`` (one of `KINDS`), shape, dtype and name.
 
-    An ``input`` is an argument of the call; a ``state`` a Tensor that the function found by itself; a ``knob`` a Python
-    number that is read anew at each call, as a learning rate; a ``constant`` has its ``data``; a ``temporary`` is the
-    result of an instruction. ``origin`` is the Tensor of a state and the ``(mapping, key)`` of a knob.
+    An ``input`` is an argument of the call; a ``state`` a captured Tensor; a ``knob`` a Python number that is read at
+    each call, such as a learning rate; a ``constant`` has its ``data``; a ``temporary`` is the result of an
+    instruction. ``origin`` is the Tensor of a state and the ``(mapping, key)`` of a knob.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class Instruction:
 class Program:
     """``name(*inputs)`` as a list of instructions, with its results and the new values of its states.
 
-    Print it to read it; ``run`` computes it plainly, array by array: the reference that compiled code is held to.
+    Print it to read it; ``run`` computes it array by array: the reference for compiled code.
 
     >>> import autograd as ag
     >>> print(ag.trace(lambda x, y: ag.tanh(x @ y), ag.ones((2, 3)), ag.ones((3, 1))))
@@ -143,7 +143,7 @@ class Program:
         METHODS["validate"](self)
 
     def run(self, *arrays: Any, states: Mapping[Value, Any] | None = None) -> tuple[list[Any], dict[Value, Any]]:
-        """The results for these inputs, and the new value of each updated state: plainly, instruction by instruction.
+        """The results for these inputs, and the new value of each updated state, computed instruction by instruction.
 
         Nothing is changed, and no result shares memory with an input or a state. ``states`` maps a state to the array
         to read in place of its Tensor's.
@@ -213,10 +213,10 @@ class Program:
         the program is optimized, chains are one loop each, and ``run()`` writes states in place where it can, so
         ``commit()`` must follow.
 
-        ``memory`` holds the arrays of states and of learning rates by their names, and programs that are given the same
-        memory share them; an input may lie there, too. Missing arrays are put there with their present values;
-        with ``states=False`` the text has no values of states, and ``memory`` must hold them. ``comments``: the
-        program's lines, beside the loops that compute them.
+        ``memory`` holds the arrays of states and of learning rates by name; programs with the same memory share them,
+        and an input may be there, too. Missing arrays are added with their present values; with ``states=False`` the
+        text has no values of states, and ``memory`` must hold them. ``comments``: the program's lines, beside the loops
+        that compute them.
 
         Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, picking by a
         condition, complex numbers.

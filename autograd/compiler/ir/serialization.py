@@ -1,8 +1,8 @@
 """Programs as JSON and back.
 
-A text may come from anywhere, so that nothing in it is executed or looked up by a path: operations come from the table
-of primitives, dtypes, generators and checks of labels from closed lists, and lengths, depths and numbers are bounded
-before anything is made of them. Every program that was read is validated, and the step of a loop is a program, too.
+A text may be untrusted, so nothing in it is executed or imported: operations come from the table of primitives; dtypes,
+generators and label checks from fixed lists; lengths, depths and numbers are bounded before use. Every program that is
+read is validated, including the steps of loops.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _program_to_json(program: Program, bodies: dict[Body, Any]) -> dict[str, Any
 
 
 def _body_to_json(body: Body, bodies: dict[Body, Any]) -> int:
-    """The number of a body among those that are written, behind the bodies of the loops within it."""
+    """The index of a body among those written; the bodies of loops within it are written first."""
     if body not in bodies:
         core = None if body.core is None else _body_to_json(body.core, bodies)
         content = _program_to_json(METHODS["step"](body), bodies)

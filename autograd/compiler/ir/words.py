@@ -1,7 +1,7 @@
 """Names made of an operation and its operands: ``x_at_w``, ``squared_h``, ``one_minus_h``.
 
-An operand comes with its form: an ``atom`` was given its name, ``unary``, ``product`` and ``sum`` are made of others,
-and what is ``closed``, or has no form, does not go into a name. So no name can be read in two ways.
+Each operand has a form: an ``atom`` was named, ``unary``, ``product`` and ``sum`` are composed of others, and a
+``closed`` operand, or one without form, is not used in names. So no name is ambiguous.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def form_of_name(name: str) -> str:
 
 
 def derived(instruction: Instruction, operand_of: Callable[[Value], Operand]) -> Operand:
-    """A name for the result of an instruction, with its form; "" for both where none would be short and clear.
+    """A name for the result of an instruction, with its form; "" for both if no short, clear name exists.
 
     ``operand_of`` gives the name of a value and its form, "" where the name says nothing.
     """

@@ -78,8 +78,9 @@ def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Va
 
 
 def picked_flat(program: Program) -> Program:
-    """Pick one element of each row by its place in the flat array, which one kernel of a GPU computes. Columns that are
-    not there wrap, as they do on a GPU eagerly."""
+    """Pick one element of each row by its position in the flat array, which is one GPU kernel. Columns out of range
+    wrap around, as in eager mode on a GPU.
+    """
     writer = Rewriter(program)
     for instruction in writer:
         if instruction.op != "getitem" or not picks_from_rows(instruction.args, instruction.params["index"]):
@@ -154,7 +155,7 @@ class _Algebra(Rewriter):
         return self.emit(op, args, params, out.name) if found is None else found
 
     def _where(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        """The gradient of `relu` after that of max pooling: the maxima, which are fewer, tell which elements are 0."""
+        """The gradient of `relu` after that of max pooling: the mask is computed from the maxima, which are fewer."""
         mask, sent, other = args
         compared, unpool = self.made(mask, "not_equal"), self.made(sent, "op")
         if compared is None or unpool is None or unpool.params["name"] != "max_unpool" or not _same(sent, out):

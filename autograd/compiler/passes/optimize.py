@@ -1,6 +1,6 @@
 """The passes: each takes a `Program` and gives one that computes the same values with less work.
 
-`optimize` runs them in the order of `PASSES`; `explain` tells the effect of each.
+`optimize` runs them in the order of `PASSES`; `explain` describes the effect of each.
 """
 
 from __future__ import annotations

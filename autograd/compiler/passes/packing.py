@@ -54,8 +54,8 @@ def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]]
 
 
 def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
-    """Whether states can be packed in this order without moving them out of another program's buffer: two programs
-    would otherwise move them back and forth at each call.
+    """Whether states can be packed in this order without moving them out of another program's buffer: otherwise two
+    programs would move them back and forth at each call.
     """
     members: list[tuple[Value, int]] = []
     start = 0

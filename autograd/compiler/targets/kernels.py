@@ -203,10 +203,10 @@ def knobs(program: Program) -> list[Kernel]:
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and single instructions, in an order in which they can run.
 
-    Elementwise instructions of one shape and order in memory belong together where nothing else lies between: the level
-    of a value is the number of other instructions on the longest way to it, and a kernel takes all of one level, shape
-    and order, unless another order lies between. A value that follows from values in memory is computed where it is
-    needed; instructions for states alone come last. The `knob_arithmetic` is left out.
+    Elementwise instructions of one shape and memory order are fused if no other instruction lies between: the level of
+    a value is the number of other instructions on the longest path to it, and a kernel takes all of one level, shape
+    and order, unless another order lies between. A value that can be recomputed from values in memory is computed where
+    it is needed; instructions for states alone come last. The `knob_arithmetic` is left out.
     """
     known = knob_arithmetic(program.instructions)
     program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
@@ -404,8 +404,9 @@ def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any],
 
 
 def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
-    """The new values that may be written where the old ones lie, each with its state: nobody reads these, or views of
-    them, later or otherwise than entry by entry, and neither is one a result or the new value of a state."""
+    """The new values that may overwrite the old ones, each with its state: the old value and its views are not read
+    later, are read only entry by entry, and are neither a result nor the new value of a state.
+    """
     root_of = roots(program.instructions)
     made_at: dict[Value, int] = {}
     read_at: dict[Value, int] = {root_of.get(v, v): len(steps) for v in (*program.outputs, *program.updates.values())}

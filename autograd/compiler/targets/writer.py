@@ -244,7 +244,7 @@ class Writer:
             if origin is None:
                 found += [(line.text, line.remark) for line in lines]
                 continue
-            if longest.get(key) == count:  # the others are an update among gradients, a gradient among updates
+            if longest.get(key) == count:  # shorter runs are updates among gradients, or gradients among updates
                 del longest[key]
                 found += [("", ""), (f"# {_one_line(str(origin))}", "")]
             else:

@@ -70,7 +70,7 @@ def line_of_user() -> str:
 
 
 def refusal(why: str, tracer: Any = None) -> TraceError:
-    """The error of the user's line that ends the trace, also where the function catches it; ``tracer``: see there."""
+    """A `TraceError` at the user's line, which ends the trace even if the function catches it; ``tracer`` as there."""
     error, now = TraceError(f"{line_of_user()} {why}", tracer), TRACER.get()
     if now is not None:
         now.refused = error
@@ -83,8 +83,8 @@ def is_users(frame: FrameType) -> bool:
 
 
 def is_shown() -> bool:
-    """Whether the text that is asked for now is only shown: the user's statement prints it, raises it, or drops the
-    value of its expression, as ``logger.info(...)`` does.
+    """Whether the current request for an array's text only displays it: the user's statement prints or raises it, or
+    discards its value, as ``logger.info(...)`` does.
     """
     frame: Any = sys._getframe(1)
     foreign = (STDLIB, *INSTALLED)

@@ -419,7 +419,7 @@ def _names_in(code: CodeType) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def _questions_in(code: CodeType) -> tuple[bool, list[str]]:
-    """Whether ``code`` may ask if two variables are one object, and its lines that call `type` of a variable."""
+    """Whether ``code`` may compare the identity of variables, and its lines that call `type` of a variable."""
     steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
     identity = "id" in code.co_names
     lines = []
@@ -461,18 +461,18 @@ def _is_installed(file: str) -> bool:
 
 
 def _file_of(module: Any) -> str:
-    """The file of a module: "<made>" where a script made the module itself, "<none>" where Python has it built in."""
+    """The file of a module: "<made>" for one created by a script, "<none>" for one built into Python."""
     made = getattr(module, "__spec__", None) is None
     return getattr(module, "__file__", None) or ("<made>" if made else "<none>")
 
 
 def _is_users_class(cls: type) -> bool:
-    name = getattr(cls, "__module__", "__main__")  # which a class that `exec` made has not
+    name = getattr(cls, "__module__", "__main__")  # a class made by `exec` has none
     module = sys.modules.get(name)
-    if module is None or name == "__main__":  # whose file is the profiler's under `python -m cProfile train.py`
+    if module is None or name == "__main__":  # its file is the profiler's under `python -m cProfile train.py`
         return True
     file = _file_of(module)
-    return _is_users(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # which modules of C have not
+    return _is_users(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # modules in C have none
 
 
 def _drawn(generator: Any) -> Any:

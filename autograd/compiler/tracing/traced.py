@@ -42,8 +42,8 @@ class Traced:
 
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
     another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and what is
-    written to the one is read from the other. ``weak``: a Python number, which takes the dtype of the arrays it meets.
-    ``scalar``: one of NumPy's numbers, which has no memory, and not an array of shape ().
+    written to the one is read from the other. ``weak``: a Python number, which takes the dtype of arrays in an
+    operation. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
     """
 
     __slots__ = ("tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "__weakref__")

@@ -146,7 +146,7 @@ class Tracer:
             return self.constant(numpy.asarray(x, dtype=dtype)[()])
         if not hasattr(x, "dtype") or backends.is_host(x):
             return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
-        token = TRACER.set(None)  # which would take the Tensor for one of its own
+        token = TRACER.set(None)  # it would treat the Tensor as its own
         try:
             tensor = wrap(x)
         finally:
@@ -159,7 +159,7 @@ class Tracer:
             return self.lift(x.ask(), dtype)
         if x.text not in self.knobs:
             name = x.text
-            if name not in self.names:  # none of a place, which has its name already
+            if name not in self.names:  # not for a place, which has a name already
                 name = self.lines.variable(x) or (name if name.isidentifier() else "number")
                 name = self.unique(value_name(name))
             value = Value("knob", (), numpy.dtype("float64"), name, origin=(Place(x.now), x.text))
@@ -654,7 +654,7 @@ class Tracer:
         former = {id(traced.memory): key for key, traced in self.former.items()}
         for key, line in self.rebound.items():
             other = memories.setdefault(id(self.current[key].memory), key)
-            if other != key and self.states[key].shape:  # a number is no memory
+            if other != key and self.states[key].shape:  # a number has no memory
                 name, of = self.states[key].name, self.states[other].name
                 raise TraceError(
                     f"{line} gives {name} the array of {of} while the function is traced: eagerly they share memory "

@@ -200,7 +200,7 @@ class Body:
         return self._derivatives[key]
 
     def __deepcopy__(self, memo: Any) -> Body:
-        return self  # nothing of it changes
+        return self  # it is immutable
 
     def __repr__(self) -> str:
         return f"<body {self.name}, {len(self.steps)} operations>"

@@ -125,8 +125,8 @@ class Declaration:
 
 
 def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` would tell,
-    too, but asking it of some hundred functions takes a tenth of the time that importing NumPy does.
+    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` gives them,
+    too, but for some hundred functions it takes a tenth of NumPy's import time.
     """
     code = getattr(function, "__code__", None)
     if code is None:

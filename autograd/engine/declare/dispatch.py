@@ -1,9 +1,9 @@
 """The functions written for each operation: ``apply`` computes and records, ``pull`` calls its rules.
 
-They are written as text, as `dataclasses` writes ``__init__``, because looping over arguments and looking names up at
-every call doubles the cost of a small operation. An operation's functions are written at their first call: all of them
-together would take longer than importing NumPy. The text is in `linecache`, so that tracebacks and `inspect.getsource`
-show it:
+They are generated as source text, like ``__init__`` in `dataclasses`, because looping over arguments and looking up
+names at every call doubles the cost of a small operation. An operation's functions are generated at their first call:
+generating all would take longer than importing NumPy. The text is in `linecache`, so that tracebacks and
+`inspect.getsource` show it:
 
 >>> import autograd as ag, inspect
 >>> print(inspect.getsource(ag.relu.pulls[1]))
@@ -257,7 +257,7 @@ def _uneven(op: Declaration) -> str:
 
 
 def _lent(op: Declaration, source: str) -> str:
-    """Code for an array that is used elsewhere, too: a user's own operation gets it read-only."""
+    """Code for an array that is also used elsewhere: a user's own operation gets it read-only."""
     return f"sealed({source})" if op.foreign else source
 
 

@@ -334,7 +334,7 @@ def _geometry(source: Source, kernel: str, reach: int = 2) -> tuple[dict[str, An
 
 
 def convolutions(source: Source, given: str) -> Case:
-    """A convolution, or its derivative with respect to one factor: called with the other two.
+    """Arguments of a convolution, or of its derivative with respect to one factor, which takes the other two.
 
     ``given``: the two factors that are its arguments, out of x, w and y.
     """

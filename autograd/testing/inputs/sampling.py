@@ -1,8 +1,8 @@
 """Random calls of an operation, drawn by Hypothesis from its declaration.
 
 A `Source` draws shapes, arrays and choices, and `case_of` makes a `Case`, one call, of them. A plain source draws fresh
-arrays, so that the operation is tested by itself; the source of a random program hands out values that the program has
-computed before, so that the same declaration continues the program.
+arrays, to test the operation alone; the source of a random program returns values that the program has computed, so
+that the same declaration extends the program.
 """
 
 from __future__ import annotations

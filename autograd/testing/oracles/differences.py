@@ -124,7 +124,7 @@ class Differences:
         after, before = self.f(x + step), self.f(x - step)
         some = np.abs(after[:: 1 + y.size // 1000])
         some = some[np.isfinite(some)]
-        common = 5 * np.median(some) if y.size > 1 and some.size else 0.0  # in a factorization all share the rounding
+        common = 5 * np.median(some) if y.size > 1 and some.size else 0.0  # a factorization rounds all alike
         after, before, y = after[outputs], before[outputs], y[outputs]
         size = np.maximum(np.maximum(np.abs(after), np.abs(before)), common)
         noise = np.maximum(10 * self.epsilon * size, self.noise[outputs])
@@ -218,10 +218,10 @@ class Differences:
             between = np.abs(one.upper - one.lower)
             wide = np.abs(other.upper - other.lower) > 0.5 * between
             kinked = one.gap(100 * self.limit) & other.gap(100 * self.limit) & wide
-            kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding hides no kink that wider steps saw
+            kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding may hide a kink of wider steps
             np.copyto(opened, between, where=kinked)
             flat = (one.upper == 0) & (one.lower == 0)
-            # Below the first step rounding grows: where it is all there is, two steps agree on nothing.
+            # Below the first step rounding grows: steps of which only rounding is left do not agree.
             visible = 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))
             sound = ((rounding if pair[0] < 1 else one.noise) <= visible) | flat
             agree &= ~kinked & np.isfinite(rounding) & (sound if pair[0] < 1 else True)

@@ -218,7 +218,7 @@ class Judge:
         self.brief = brief and not differences.chosen
         self.single = n <= max_elements and not self.brief
         self.lost: Truths = np.zeros(n, bool)
-        # Two more than the unit vectors: a rule that forgets g, or is not linear in it, is right for those.
+        # Two besides the unit vectors, for which a rule that ignores g, or is not linear in it, is right.
         us = np.resize(rng.standard_normal(min(m, PERIOD)), (1, m)) if self.brief else rng.standard_normal((2, m))
         us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
         us = us if differences.seen.all() else us * differences.seen
@@ -298,7 +298,7 @@ class Judge:
         size = _norms(weighted)
         if direction.count > 1:
             size = np.maximum(size, _norms(moved))
-        # Terms that cancel leave rounding of their size; how large they are other outputs may tell.
+        # Terms that cancel leave rounding errors of their size, which other outputs may show.
         terms = terms if oracle == DIFFERENCES else terms.max(initial=0.0)
         longest = max(1.0, direction.longest / direction.unit)
         rounding = 100 * self.differences.epsilon * (weights.totals + terms) * longest

@@ -282,7 +282,7 @@ def _step(c: Comparison) -> str:
 
 
 def _result(point: Point, u: Vector) -> str:
-    """The output that ``u`` selects, in words: one element, or a weighted sum of all."""
+    """A description of the output that ``u`` selects: one element, or a weighted sum of all."""
     if not _unit(u):
         return "all outputs weighted with random numbers"
     k, part = point.output(u)

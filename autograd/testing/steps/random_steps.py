@@ -1,6 +1,6 @@
 """`random_step`: a random training step. Each statement is executed when it is drawn, so that the whole step runs.
 
-Statements are templates with holes: ``{a}`` is a value of the step, ``{b}`` one that broadcasts against it. The
+Statements are templates with placeholders: ``{a}`` is a value of the step, ``{b}`` one that broadcasts against it. The
 templates of this package's operations are below; layers, losses and optimizers come in a `Vocabulary`.
 """
 
@@ -263,7 +263,7 @@ class Vocabulary:
 
 
 class _Unfit(Exception):
-    """The statement that was drawn does not run, or its value is unsuitable."""
+    """The drawn statement does not run, or its value is unsuitable."""
 
 
 # ------------------------------------------------------------------------------------------------------- a step grows
@@ -362,14 +362,14 @@ class _Growing:
         return f"{stem}{self.count}"
 
     def filled(self, template: str, **names: str) -> str:
-        """``template`` with its holes filled."""
+        """``template`` with its placeholders filled."""
         for hole in dict.fromkeys(re.findall(r"{(\w+)}", template)):
             if hole not in names:
                 names[hole] = str(self.filling(hole, names))
         return template.format(**names)
 
     def filling(self, hole: str, names: dict[str, str]) -> Any:
-        """Text for one hole, which fits the holes filled before (``names``)."""
+        """The text for one placeholder, given those filled before (``names``)."""
         simple: dict[str, Callable[[], Any]] = {
             "c": lambda: self.random.choice(self.numbers),
             "i": lambda: self.random.choice((0, -1, 1)),
@@ -472,7 +472,7 @@ class _Growing:
         return name
 
     def array(self, shape: Shape) -> str:
-        """A NumPy array of ``shape`` that the step finds: a new one, or an earlier one."""
+        """A NumPy array of ``shape`` that the step captures: a new one, or an earlier one."""
         found = [name for name in self.captured if self.shape(name) == shape]
         if found and self.random.random() < 0.5:
             return self.random.choice(found)

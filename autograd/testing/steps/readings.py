@@ -1,14 +1,13 @@
 """Compare the readings of a training step: eager, traced, after every pass, planned, and compiled.
 
-`compare` runs a `TrainingStep` line by line, eagerly and compiled. After each line it compares everything that can be
-observed: results, states, random streams, and the results of earlier calls. Every traced program is also interpreted,
-instruction by instruction, after the trace and after each pass. The first reading that differs from the eager one is
-the culprit.
+`compare` runs a `TrainingStep` line by line, eagerly and compiled. After each line it compares all that is observable:
+results, states, random streams, and earlier results. Every traced program is also interpreted, instruction by
+instruction, after the trace and after each pass. The first form that differs from the eager one is the culprit.
 
 Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, plus `SPREADS` times the
 change of the traced program's result when each of its instructions is perturbed by `NOISE` units in the last place
-(Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). Where that changes half of the digits, rounding decides: at
-a kink, or where a gradient that is zero up to rounding is normalized. Such a step counts as "ill-conditioned".
+(Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). A change of half of the digits means that rounding decides:
+at a kink, or where a gradient that is zero up to rounding is normalized. Such a step is "ill-conditioned".
 """
 
 from __future__ import annotations
@@ -74,10 +73,10 @@ EXACT = VIEWS | frozenset(
 class Verdict:
     """The result of `compare`.
 
-    ``kind``: ``"same"``; ``"different"``; ``"raised"``, where the compiler raised another error than this package's;
-    ``"refused"``, where it raised one of these; ``"ill-conditioned"``, where rounding decides; ``"not finite"``, where
-    the eager result is not. ``culprit``: the first reading that differs. ``what``: where, and by how much.
-    ``programs``: how many were traced.
+    ``kind``: ``"same"``; ``"different"``; ``"refused"``, where the compiler raised an error of this package;
+    ``"raised"``, where it raised any other; ``"ill-conditioned"``, where rounding decides; ``"not finite"``, where the
+    eager result is not. ``culprit``: the first reading that differs. ``what``: where, and by how much. ``programs``:
+    how many were traced.
     """
 
     kind: str

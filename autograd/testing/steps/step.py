@@ -24,7 +24,7 @@ class TrainingStep:
     Each part is a tuple of statements. A call that is compared is written ``results.append(step(...))``; between the
     calls there may be other statements, such as a schedule's step. ``arguments`` are those of ``step``, as text. The
     setup may define a second function, ``again``, which is compiled, too. Its ``repr`` is the script. The text is
-    executed: build steps from text of your own only.
+    executed: use trusted text only.
 
     >>> from autograd.testing.steps import TrainingStep
     >>> TrainingStep(
@@ -131,7 +131,7 @@ class TrainingStep:
                     yield replace(self, body=(*self.body[:i], shorter, *self.body[i + 1 :]))
 
     def _with_number(self, number: int, other: int) -> TrainingStep:
-        """With every ``number`` replaced: sizes that agree go on agreeing."""
+        """With every ``number`` replaced, so that equal sizes stay equal."""
 
         def changed(lines: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(re.sub(rf"(?<![\w.]){number}(?![\w.])", str(other), line) for line in lines)

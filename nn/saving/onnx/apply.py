@@ -22,7 +22,7 @@ PLACED = (DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceEr
 
 
 def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[Any, ...]:
-    """The results of a step: NumPy arrays where all that it takes is known, else Tensors.
+    """The results of a step: NumPy arrays if all of its inputs are known, else Tensors.
 
     ``run(body, *values)`` computes a graph among its attributes. Errors name the step and the shapes it was given.
     """

@@ -57,7 +57,7 @@ def differentiable(graph: Graph) -> set[str]:
 def _constant(step: Step, known: dict[str, Any]) -> Any:
     """The value of a Constant, or of a ConstantOfShape that stands for a weight; ``None`` for any other step.
 
-    Some files, such as test cases, replace their weights by one number; 0 and 1 are not weights.
+    Some files, such as test cases, replace a weight by one repeated number; 0 and 1 do not count as weights.
     """
     if step.row.name == "Constant":
         return apply(step, [], _no_body)[0]
@@ -89,7 +89,7 @@ def _statistics(graph: Graph) -> set[str]:
 def _fold(graph: Graph, is_certain: bool) -> None:
     """Compute the steps that depend on constants alone.
 
-    A step that fails stays where it is not certain to run, as in a branch.
+    A step that fails is kept if it may not run, as in a branch.
     """
     kept, size = [], 0
     for step in graph.steps:

@@ -95,14 +95,14 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
         except AutogradError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError):
-            Trace(model, examples, {})  # says in a sentence what does not fit
+            Trace(model, examples, {})  # raises an error for inputs that do not fit
             raise
         try:
             return _model(onnx, model, trace, input_names, output_names)
         except NotWritten as error:
             if error.operation not in kept:
                 raise
-            kept -= {error.operation}  # followed into its parts
+            kept -= {error.operation}  # traced into its parts
 
 
 def _settled(model: Any, examples: Sequence[Any]) -> Trace:
@@ -110,7 +110,7 @@ def _settled(model: Any, examples: Sequence[Any]) -> Trace:
     trace = Trace(model, examples, {})
     if not trace.changes:
         return trace
-    again = Trace(model, examples, {})  # without the changes that only a first call makes
+    again = Trace(model, examples, {})  # without changes that only the first call makes
     if again.changes:
         for guard in (*again.changes, *trace.changes):
             guard.restore()

@@ -174,7 +174,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about itself
+        warnings.simplefilter("ignore")  # PyTorch's warnings about itself
         program = _exported(torch, module, inputs)
     return _converted(program, module, seed)
 

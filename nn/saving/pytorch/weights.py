@@ -108,7 +108,7 @@ def _read_archive(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
 
 def _read_legacy(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
     """`_read_archive` for the old format: four pickles, then the storages."""
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:  # whose reads end where the file does
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:  # reads end at the end of the file
         follow(content)  # magic number
         if follow(content) != 1001:
             raise FileError("it has an unknown version of PyTorch's format")

@@ -1,6 +1,6 @@
 """Notation: an array namespace of symbols. Running an operation's own rule on symbols writes down its derivative.
 
-A `Symbol` is a piece of a formula, as text and as LaTeX, with its value, so that a rule can ask for shapes as of any
+A `Symbol` is a piece of a formula, as text and as LaTeX, with its value, so that a rule can read shapes as of any
 array. The notation comes from the operations alone (`op.text`, `op.tex`, `op.level`), and the derivatives from their
 rules: none is written here.
 
@@ -257,7 +257,7 @@ class Notation:
                 text_form, tex_form = without_operand(name, text_form), without_operand(name, tex_form)
         if op.name not in SILENT:
             told = named_parameters(op, given, text_form)
-            if told or (op.name == "vecdot" and parts["x"].ndim > 1):  # of vectors it is their product
+            if told or (op.name == "vecdot" and parts["x"].ndim > 1):  # for vectors it is written as their product
                 text_form = with_parameters(op, text_form, told)
             if told := named_parameters(op, given, tex_form):
                 tex_form = with_parameters(op, tex_form, told, tex=True)
@@ -335,8 +335,8 @@ class Notation:
         return None
 
     def _silent(self, name: str, x: Symbol, params: dict[str, Any], value: Any) -> Symbol:
-        """A change of shape or dtype, which is not written. In a product with a number or a negation it applies to the
-        operand, so that the shapes of their parts are consistent.
+        """A change of shape or dtype, which is not written. In a product with a number or a negation it is applied to
+        the operand, so that the shapes of the parts stay consistent.
         """
         if x.value is UNKNOWN or x.shape == np.shape(value):
             return _worth(x, value)

@@ -82,8 +82,8 @@ def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> fl
 
 
 def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
-    """How a row of ``n`` entries is cut into panels of one vector or two: the entries of a vector, and the columns at
-    which the vectors of the panel begin.
+    """The panels of one or two vectors that a row of ``n`` entries is cut into: for each the entries of a vector, and
+    the columns at which its vectors begin.
 
     The last vector may overlap the one before it: some entries are then written twice. With ``minus`` only those of one
     panel overlap, which are all read before one is written.
@@ -104,8 +104,10 @@ def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
 
 
 def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
-    """How ``m`` rows are cut into blocks whose sums, ``vectors`` to a row, stay in registers: for each height the first
-    row, the number of blocks, and the height. Blocks of one height, if they are at least half as high as may be."""
+    """The blocks that ``m`` rows are cut into, whose sums, ``vectors`` per row, stay in registers: for each height the
+    first row, the number of blocks, and the height. All blocks have one height if that can be at least half the
+    maximum.
+    """
     most = (20 if registers()[0] == 32 else 12) // vectors
     even = (height for height in range(most, most // 2, -1) if m % height == 0)
     height = next(even, -(-m // -(-m // most)))

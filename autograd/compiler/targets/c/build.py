@@ -116,7 +116,7 @@ def cache_folder() -> Path:
 
 @cache
 def _temporary_folder() -> Path:
-    """A temporary folder of this process, if there is no cache folder that only the user can write to."""
+    """A temporary folder of this process, for use without a cache folder that only the user can write to."""
     return Path(tempfile.mkdtemp(prefix="glassgrad-native-"))
 
 

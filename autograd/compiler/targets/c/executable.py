@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 
 
 def _arranged(program: Program) -> Program:
-    """The program with its states in the order in which their products take least time in C."""
+    """The program with its states in the memory order in which their products take least time in C."""
     return arranged(program, cost_of, only_states=True)[1]
 
 
@@ -206,8 +206,8 @@ class NativeExecutable(Executable):
 
         ``values`` are the numbers of each step, by the mapping's id and the key at which the program reads them.
         ``done`` is an int64 array of one element, which is set to the number of steps that ran, also where Ctrl-C
-        follows. Returns the results of all steps, one behind the other, and the function that raises the error of the
-        step that did not run, if there is one. Of results that nobody returned, there is only the last.
+        follows. Returns the stacked results of all steps, and the function that raises the error of a step that failed,
+        or ``None``.
         """
         program, returned, table = self.optimized, len(self.trace.result.values), self._table
         if self._loop is None:
@@ -281,7 +281,7 @@ def _copied(*arrays: Any) -> list[Any]:
 class AutoExecutable(Executable):
     """One program as NumPy's calls, which is compiled in the background once it has been called a few times.
 
-    ``compiled`` says that a `NativeExecutable` can take its place; it is not settled from then on.
+    ``compiled`` says that a `NativeExecutable` can replace it.
     """
 
     compiled = False

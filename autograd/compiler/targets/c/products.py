@@ -97,7 +97,7 @@ def _copied(
 
 
 def _cut(axes: Sequence[Axis], k: int) -> tuple[Sequence[Axis], Sequence[Axis]]:
-    """The axes, in two: of the second part, the steps ``k`` are those of one axis."""
+    """The axes in two parts; the axes of the second can be merged into one by their steps ``k``."""
     first = len(axes) - 1
     while first and axes[first - 1][k] == axes[first][0] * axes[first][k]:
         first -= 1
@@ -232,7 +232,7 @@ def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: 
 
 
 def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
-    """``out = a @ b`` with one row or one column, where both operands lie along the sum; long sums in parts."""
+    """``out = a @ b`` with one row or column, both operands contiguous along the summed axis; long sums in parts."""
     kind, k = C.types[str(dtype)], a.columns
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
     if k <= FEW and k % 4 == z.rows % 4 == 0 and z.row_step == 1:
@@ -252,8 +252,7 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: st
 
 
 def _four_dots(rows: int, k: int, step: int, kind: str, minus: str) -> list[str]:
-    """The lines of short sums along both operands, four rows at a time: their vectors are added up as they are
-    transposed."""
+    """The lines of short sums along both operands, four rows at a time: vectors are transposed and added."""
     whole = "int32_t" if kind == "float" else "int64_t"
 
     def halves(one: str, other: str, *places: int) -> str:

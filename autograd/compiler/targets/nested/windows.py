@@ -1,5 +1,5 @@
-"""How operations over sliding windows are written: a convolution is a sum of products along strides, and so are both of
-its derivatives; a pooling is a reduction over the taps of each window.
+"""Operations over sliding windows as loops: a convolution is a sum of products along strides, and so are both of its
+derivatives; a pooling is a reduction over the taps of each window.
 """
 
 from __future__ import annotations
@@ -254,8 +254,8 @@ def _at_largest_tap(
 
 
 def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
-    """Loops over windows: ``other`` is added to ``target`` at the place of the first maximum or the last NaN, or is
-    what ``target`` has there. The padding is never chosen.
+    """Loops over windows: ``other`` is added to ``target`` at the first maximum or the last NaN, or read from
+    ``target`` there. The padding is never chosen.
     """
     dtype = script.now.args[1].dtype
     lowest = script.start_of("max", dtype)

@@ -69,7 +69,7 @@ def attention(
     if attn_mask is not None:
         short = keys - attn_mask.shape[-1]
         is_bool = attn_mask.dtype.kind == "b"
-        if short > 0:  # what the mask does not reach is not attended
+        if short > 0:  # keys beyond the mask are not attended to
             width = [*[(0, 0)] * (rank(attn_mask) - 1), (0, short)]
             if is_bool:
                 attn_mask = ag.pad(cast(attn_mask, "int8"), pad_width=width) > 0

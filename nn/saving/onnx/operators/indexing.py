@@ -84,7 +84,7 @@ def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
         return ag.setitem(x, updates, index=(flat,))
     if reduction == "add":
         return ag.add(x, ag.scatter_add(updates, index=(flat,), shape=x.shape))
-    # One update at a time for each row: those of the same row go into rounds of their own.
+    # One update at a time for each row: further updates of a row go into further rounds.
     flat = concrete(flat)
     combine = {"mul": ag.multiply, "max": ag.maximum, "min": ag.minimum}[reduction]
     round_of = numpy.zeros(flat.size, int)

@@ -29,8 +29,8 @@ def _activations(names: Any, default: Sequence[str], directions: int, alphas: An
 
 # -------------------------------------------------------------------------------------------------------------- cells
 
-# Each takes what comes of the input (batch, gates · hidden), the states, the weights, activation functions by number,
-# and a flag; it gives the new states.
+# Each takes the projected input (batch, gates · hidden), the states, the weights, activation functions by number, and a
+# flag; it returns the new states.
 
 
 def _part(x: Any, index: Any) -> Any:
