@@ -516,6 +516,6 @@ def test_namespace_info() -> None:
     assert ag.argmax(ag.Tensor([1.0])).dtype == defaults["indexing"]
 
 
-def test_op_is_a_decorator_and_no_module() -> None:
+def test_op_is_a_decorator_not_a_module() -> None:
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("autograd.op")

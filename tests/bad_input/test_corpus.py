@@ -101,7 +101,7 @@ def test_every_public_name_has_a_row(home: str, name: str, prefix: str):
     assert any(written.search(call) for call, _, _ in ROWS), f"give {home}.{name} a row in {HERE.name}, or say why none"
 
 
-def test_names_exempt_from_rows_exist_and_have_none():
+def test_names_exempt_from_rows_exist_and_have_no_row():
     public = {(home, name) for home, name, _ in names()}
     for home, listed in NO_INPUT.items():
         for name in listed.split():

@@ -66,7 +66,7 @@ def watched() -> Iterator[None]:
     assert not told
 
 
-def test_the_watchman_sees(tmp_path):
+def test_the_watch_itself_detects_forbidden_calls(tmp_path):
     for act in (
         lambda: (tmp_path / "a").write_bytes(b""),
         lambda: exec("1"),
@@ -246,7 +246,7 @@ def image_of(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_archive_is_believed_in_nothing(attack, file):
+def test_nothing_in_an_archive_is_trusted(attack, file):
     make, why = ATTACKS[attack]
     content = make()
     file.write_bytes(content)
@@ -431,7 +431,7 @@ def test_a_data_file_is_right_or_is_refused(parser, data):
         (b"\0" + USPS, "is not a table with 513"),
     ],
 )
-def test_lines_that_are_none(content, says):
+def test_invalid_lines_are_refused(content, says):
     loaders.parse_usps(USPS, "a good file")  # whatever is imported for it
     with watched(), pytest.raises(DataError, match="the file ") as refusal:
         loaders.parse_usps(content, "the file")

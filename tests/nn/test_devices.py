@@ -307,7 +307,7 @@ class TestCompiled:
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 
 
-def test_the_stand_in_would_have_noticed(gpu):
+def test_the_stand_in_counts_transfers(gpu):
     x = ag.Tensor(X, device="cuda")
     gpu.counts.reset()
     float(x.sum())

@@ -156,7 +156,7 @@ def test_ctrl_c_on_one_rank_stops_all_at_the_same_place(tmp_path):
 
 @mpi
 @pytest.mark.parametrize("program", ["killed", "rank_0_killed"])
-def test_a_rank_that_was_killed_leaves_last_words_and_weights(program, tmp_path):
+def test_after_a_rank_is_killed_the_exit_message_and_the_weights_remain(program, tmp_path):
     start = perf_counter()
     done = launched(4, program, tmp_path)
     assert perf_counter() - start < 15
@@ -349,7 +349,7 @@ def nccl(monkeypatch):
     return found
 
 
-def test_on_cards_nccl_adds_in_place_and_is_waited_for(nccl):
+def test_on_gpus_nccl_adds_in_place_and_is_waited_for(nccl):
     add = all_reduce(2, 1, lambda mine: b"identity" if mine is None else pytest.fail("rank 0 alone has an identity"))
     values = nccl.memory[64] = np.array([1, 2], dtype="float32")
     done = add(SimpleNamespace(data=SimpleNamespace(ptr=64), size=2, dtype=values.dtype))

@@ -248,7 +248,7 @@ def test_names_in_any_alphabet_with_what_looks_alike(capsys):
             assert run("损失 = (权重*θ)**2", "权重=2", "θ=3", "-o", f"a{suffix}") == 0
 
 
-def test_infinite_values_are_shown_and_warn_nobody(capsys):
+def test_infinite_values_are_shown_without_a_warning(capsys):
     told = said(capsys, "L = log(w)", "w=0")
     assert "log(0)    = -inf" in told
     said(capsys, "L = log(w)/w", "w=0", "-o", "L.svg")

@@ -31,7 +31,7 @@ class TestNumPy:
         assert xp.sigmoid is xp.sigmoid  # found once
         assert repr(xp) == "Namespace(numpy)"
 
-    def test_a_name_that_is_nowhere(self):
+    def test_an_unknown_name_is_refused(self):
         with pytest.raises(AttributeError, match=r"numpy has no function 'sigmoidal', and no operation has that name"):
             backends.NUMPY.sigmoidal  # noqa: B018
 
@@ -80,7 +80,7 @@ class TestDevices:
         with pytest.raises(DeviceError, match=r"unknown device 'tpu': choose 'cpu', 'cuda' or 'cuda:1' and the like"):
             backends.to_device(np.ones(1), "tpu")
 
-    def test_a_number_that_is_no_device_is_no_dtype_either(self):
+    def test_a_number_is_neither_a_device_nor_a_dtype(self):
         with pytest.raises(DTypeError, match=r"to takes a device .* or a dtype .*; it was given 'tpu'\."):
             Tensor(1.0).to("tpu")
 

@@ -146,7 +146,7 @@ def masks(index: Any) -> bool:
 
 
 @pytest.mark.parametrize("later", [False, True])
-def test_states_in_one_memory_there_are_refused(gpu, later):
+def test_states_that_share_memory_there_are_refused(gpu, later):
     memory = on(gpu, 1)(np.arange(6.0))
     w, s, apart = (Tensor(np.zeros(3), name=name).to("cuda:1") for name in ("w", "s", "apart"))
     w.data, apart.data = memory[:3], memory[3:]
@@ -192,7 +192,7 @@ class TestWhere:
         subprocess.run([sys.executable, "-c", code], check=True)
 
     @pytest.mark.parametrize(("device", "name"), [("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")])
-    def test_there_and_back(self, gpu, device, name):
+    def test_to_the_device_and_back(self, gpu, device, name):
         x = Tensor([[1.0, 2.0]], device=device)
         assert x.device == name
         assert x.to(device) is x
@@ -227,7 +227,7 @@ class TestWhere:
         assert gpu.counts.transfers == 0
 
     @pytest.mark.parametrize("make", [ag.zeros_like, ag.ones_like, lambda x: ag.full_like(x, 2)])
-    def test_likes_lie_where_the_other_does(self, gpu, make):
+    def test_like_functions_use_the_device_of_their_argument(self, gpu, make):
         x = ag.zeros((2,), device="cuda:1", dtype="float32")
         ag.zeros(1, device="cuda:0")
         made = make(x)
@@ -283,7 +283,7 @@ class TestRefused:
         with pytest.raises(DeviceError, match=r"cupy \(cuda:0\) and numpy \(cpu\) can't be mixed"):
             x.requires_grad_().sum(axis=0).backward(np.ones(2))
 
-    def test_nor_made_of_what_is_there(self, gpu):
+    def test_gpu_arrays_are_not_copied_to_numpy_in_silence(self, gpu):
         x = ag.ones((2, 2), device="cuda")
         with pytest.raises(DeviceError, match=r"is on cuda:0: copy it to the CPU with \.numpy\(\) first"):
             np.asarray(x)
@@ -297,7 +297,7 @@ class TestRefused:
             ag.zeros(2, device="cuda:2")
 
     @pytest.mark.parametrize("device", ["cuda:x", "cuda:-1", "cpu:0", "tpu", "", 0])
-    def test_names_that_are_none(self, gpu, device):
+    def test_unknown_device_names_are_refused(self, gpu, device):
         with pytest.raises(DeviceError, match=r"unknown device .*: choose 'cpu', 'cuda' or 'cuda:1' and the like"):
             ag.zeros(2, device=device)
 
@@ -344,7 +344,7 @@ class TestDifferences:
         there = ag.setitem(*map(on(gpu, 0), (np.zeros(4), values)), index=on(gpu, 0)(np.array(index)))
         np.testing.assert_array_equal(there.data.held, plain.data)
 
-    def test_the_stand_in_would_not_have_kept_it(self, gpu):
+    def test_the_stand_in_itself_keeps_another_value(self, gpu):
         x = gpu.zeros(4)
         x[gpu.asarray([0, 2, 0])] = gpu.asarray([1.0, 2.0, 3.0])
         assert x.held.tolist() == [1.0, 0.0, 2.0, 0.0]

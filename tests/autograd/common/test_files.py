@@ -86,7 +86,7 @@ def test_pipes_and_devices_are_neither_read_nor_replaced(tmp_path):
         write_file(tmp_path / "pipe", b"")
 
 
-def test_reading_has_a_limit(tmp_path):
+def test_the_size_of_a_file_that_is_read_is_limited(tmp_path):
     write_file(tmp_path / "a", b"12345")
     assert read_file(tmp_path / "a", limit=5) == b"12345"
     with pytest.raises(OSError, match="it is larger than"):

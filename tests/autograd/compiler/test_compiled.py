@@ -468,7 +468,7 @@ def test_weights_that_are_tied_and_parted() -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "between", "new"])
-def test_states_in_one_memory_are_told_of(when: str) -> None:
+def test_states_that_share_memory_are_reported(when: str) -> None:
     """Eagerly an update in place changes both, and one by value parts them."""
     w, v, both = parameter(), parameter(), ag.Tensor(np.arange(6.0), name="both")
 

@@ -213,7 +213,7 @@ def test_attribute_access_of_ones_own() -> None:
     agree(Model(2.0), lambda model: setattr(model, "scale", 3.0))
 
 
-def test_an_old_gradient_is_in_nobodys_way_where_the_mode_is_another() -> None:
+def test_an_old_gradient_does_not_matter_in_another_mode() -> None:
     model = nn.Linear(2, 2, seed=0)
     optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 
@@ -232,7 +232,7 @@ def test_an_old_gradient_is_in_nobodys_way_where_the_mode_is_another() -> None:
     assert step(X).item() == pytest.approx(model(X).sum().item())
 
 
-def test_nothing_is_left_of_a_trace() -> None:
+def test_a_trace_leaves_nothing_behind() -> None:
     slots = [vars(ag.Tensor)[name] for name in ("data", "grad", "requires_grad")]
     with pytest.raises(ZeroDivisionError):
         ag.compile(lambda x: 1 // 0)(X)
@@ -313,7 +313,7 @@ def agree_exactly(found: ag.Tensor, expected: ag.Tensor) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 100_000])
-def test_a_function_that_counts_in_an_array_that_it_finds_is_refused(size: int) -> None:
+def test_a_function_that_counts_in_a_captured_array_is_refused(size: int) -> None:
     """The program had the count of the trace at every call."""
     counts = np.zeros(size)
 

@@ -279,7 +279,7 @@ def test_compiled_is_eager(options):
         assert_same(compiled(*map(ag.Tensor, ARGUMENTS)), (*expected, second))
 
 
-def test_a_compiled_training_step_finds_the_weights():
+def test_a_compiled_training_step_captures_the_weights():
     def trained(wrap, scan):
         w, u = (ag.Tensor(a, requires_grad=True) for a in (W, U))
 

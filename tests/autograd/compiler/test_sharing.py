@@ -80,7 +80,7 @@ def test_programs_that_take_turns_on_states_in_memory_of_others_bind_anew():
     assert run(ag.compile(step)) == pytest.approx(run(step), rel=1e-12)
 
 
-def test_an_argument_that_the_function_also_updates_by_itself_is_refused():
+def test_an_argument_that_the_function_also_captures_and_updates_is_refused():
     q, other = ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([4.0, 5.0, 6.0])
 
     @ag.compile

@@ -372,7 +372,7 @@ def test_a_step_that_updates_leaves_no_gradient() -> None:
     assert other.grad.tolist() == [1.0, 4.0, 9.0]
 
 
-def test_hooks_and_retained_gradients_are_followed() -> None:
+def test_hooks_and_retained_gradients_are_traced() -> None:
     def f(x: ag.Tensor) -> Any:
         x = x.detach().requires_grad_()
         hook = x.register_hook(lambda g: 10 * g)
@@ -397,7 +397,7 @@ def test_hooks_and_retained_gradients_are_followed() -> None:
         pytest.param(lambda x: ag.hvp(lambda y: (y**3).sum(), [x], [ag.ones(3)]), id="hvp"),
     ],
 )
-def test_transforms_are_followed(f: Any) -> None:
+def test_transforms_are_traced(f: Any) -> None:
     agree(ag.compile(f)(X), f(X), "a transform")
 
 
@@ -438,7 +438,7 @@ def test_numpy_functions_of_tensors_are_recorded() -> None:
     check(lambda x: np.exp(x.data) - np.eye(3) @ x.data, X)
 
 
-def test_written_elements_are_followed() -> None:
+def test_written_elements_are_traced() -> None:
     def f(x: ag.Tensor) -> Any:
         y = x.clone()
         y[1] = 7.0
@@ -524,7 +524,7 @@ def test_names_are_the_users() -> None:
     assert text.endswith("return cross_entropy_1")
 
 
-def test_names_that_are_no_names() -> None:
+def test_names_that_are_not_identifiers() -> None:
     """A Tensor may be called anything: a keyword, a function, the same as another, the same as the function."""
     names = ["exp", "lambda", "0", "add", "copyto", "x", "x", "f", "a b", "ü", "float32", "t1", "self", "maximum", ""]
     states = [parameter(np.full(3, float(i)), name) for i, name in enumerate(names)]

@@ -267,7 +267,7 @@ def test_evaluation_mode_between_two_trainings() -> None:
     assert not np.array_equal(trained.data, evaluated.data)
 
 
-def test_a_mode_switched_back_takes_up_the_former_program() -> None:
+def test_a_mode_switched_back_uses_the_earlier_program() -> None:
     model = nn.Sequential(nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7), nn.Linear(7, 3, seed=1)).to("float64")
     step = ag.compile(step_of(model, SGD(model.parameters(), lr=0.1)))
 
@@ -304,7 +304,7 @@ class Scaled(nn.Module):
 
 
 @pytest.mark.parametrize(("option", "value"), [("scale", 3.0), ("kind", "sigmoid"), ("shift", 0.0)], ids=str)
-def test_a_changed_option_of_a_module_is_followed(option: str, value: Any) -> None:
+def test_a_changed_option_of_a_module_takes_effect(option: str, value: Any) -> None:
     model = Scaled()
     forward = ag.compile(model)
     x = batches(1, "float32")[0][0]
@@ -320,7 +320,7 @@ def test_a_changed_option_of_a_module_is_followed(option: str, value: Any) -> No
     assert "__getattribute__" not in vars(nn.Module)
 
 
-def test_the_probability_of_dropout_is_followed() -> None:
+def test_a_changed_probability_of_dropout_takes_effect() -> None:
     model = nn.Sequential(nn.Dropout(0.5, seed=0))
     forward = ag.compile(model)
     x = batches(1, "float32")[0][0]
@@ -373,7 +373,7 @@ def test_a_step_that_switches_modes_itself() -> None:
 
 
 @pytest.mark.parametrize(("option", "value"), [("momentum", 0.5), ("weight_decay", 0.1), ("nesterov", True)], ids=str)
-def test_a_changed_option_is_followed(option: str, value: Any) -> None:
+def test_a_changed_option_takes_effect(option: str, value: Any) -> None:
     def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
         if i == 5:
             optimizer.param_groups[0][option] = value
@@ -543,7 +543,7 @@ def test_averaged_weights() -> None:
     np.testing.assert_allclose(average.data, expected[-1], rtol=1e-12)
 
 
-def test_a_parameter_that_nobody_can_write_to() -> None:
+def test_a_read_only_parameter() -> None:
     """It gets a home of its own."""
     model = nn.Linear(5, 3, seed=0, dtype="float64")
     model.weight.data = np.broadcast_to(np.float64(0.125), (3, 5))

@@ -367,7 +367,7 @@ def dead(traces):
 class TestNoLeaks:
     """With the garbage collector off, dropping the loss frees the graph."""
 
-    def test_the_traces_tell(self):
+    def test_the_weak_references_are_alive_before(self):
         loss, traces = loss_and_traces()
         assert traces[0]() is not None
         assert traces[2]() is not None
@@ -1168,7 +1168,7 @@ def test_threads_run_backward_on_one_graph_and_accumulate():
     assert (x.grad.item(), u.grad.item()) == (360 * 4 * 8.0, 360 * 8.0)
 
 
-def test_threads_compile_an_operation_at_once():
+def test_several_threads_may_compile_an_operation():
     for _ in range(10):
 
         @ag.op("½x²")

@@ -813,7 +813,7 @@ def test_a_forward_without_xp_is_refused():
             return x
 
 
-def test_a_module_is_no_function_of_the_package():
+def test_submodules_are_not_functions_of_the_package():
     with pytest.raises(AttributeError, match="autograd has no function 'tensor': use Tensor"):
         ag.tensor([1.0])
     import autograd.engine.declare.operation as module

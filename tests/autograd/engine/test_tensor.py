@@ -1019,7 +1019,7 @@ class TestNumPy:
         with pytest.raises(DTypeError, match=r"np\.column_stack can't record Tensors: use autograd\.stack"):
             np.column_stack([t, leaf([3.0, 4.0])])
 
-    def test_values_alone_are_NumPys_own(self):
+    def test_numpy_functions_that_write_values_do_not_record(self):
         w = leaf([1.0, 2.0])
         (w * w).sum().backward()
         w.data -= 0.5 * w.grad
@@ -1049,7 +1049,7 @@ def test_ampersand_and_friends_are_bitwise_as_in_numpy():
         six & Tensor([1.5])
 
 
-def test_nothing_is_none_but_none():
+def test_a_tensor_never_equals_none():
     assert (Tensor([1.0]) == None) is False  # noqa: E711
     assert (Tensor([1.0]) != None) is True  # noqa: E711
 

@@ -345,7 +345,7 @@ class TestRefusals:
         ):
             ag.grad(lambda x: x * x)(3)
 
-    def test_an_argument_that_is_not_there(self):
+    def test_argnums_out_of_range(self):
         with pytest.raises(
             GradientError, match=r"argnums names argument 2, but the function was given 1 argument\(s\)"
         ):

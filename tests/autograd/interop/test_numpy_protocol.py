@@ -115,7 +115,7 @@ def test_missing_functions_name_their_replacement(call, advice) -> None:
     assert str(raised.value).endswith(".detach().numpy() for the values.")
 
 
-def test_every_hint_names_what_there_is() -> None:
+def test_every_hint_names_existing_functions() -> None:
     for hint in numpy_calls.HINTS.values():
         for name in hint.split(" and "):
             found = ag
@@ -152,7 +152,7 @@ def test_every_name_is_one_of_numpys() -> None:
         (lambda x: np.swapaxes(x, None, 0), DTypeError, "axis None does not name one axis"),
     ],
 )
-def test_a_way_to_call_that_is_not_here_is_refused(call, error, message) -> None:
+def test_unsupported_calls_of_numpy_functions_are_refused(call, error, message) -> None:
     with pytest.raises(error, match=message):
         call(ag.Tensor(X, requires_grad=True))
 

@@ -132,7 +132,7 @@ def test_duplicates_add_up_in_float32() -> None:
     np.testing.assert_array_equal(x.grad.data, [1000.0, 0.0, 0.0])
 
 
-def test_the_last_of_two_values_for_one_place_gets_the_gradient() -> None:
+def test_the_last_of_two_values_for_one_element_gets_the_gradient() -> None:
     value = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
     y = ag.setitem(np.zeros(2), value, index=[0, 1, 0])
     np.testing.assert_array_equal(y.data, [3.0, 2.0])

@@ -39,7 +39,7 @@ def test_moveaxis_as_in_numpy(source: Any, destination: Any) -> None:
     np.testing.assert_array_equal(ag.moveaxis(X, source, destination).data, np.moveaxis(X, source, destination))
 
 
-def test_moveaxis_refuses_axes_without_a_place() -> None:
+def test_moveaxis_refuses_axes_without_a_destination() -> None:
     with pytest.raises(ShapeError, match=r"2 source\(s\) and 1 destination\(s\)"):
         ag.moveaxis(X, (0, 1), 2)
 
@@ -72,7 +72,7 @@ def test_reshape_refuses_another_number_of_elements() -> None:
 
 
 @pytest.mark.parametrize("wrap", [ag.compile, lambda f: f])
-def test_squeeze_refuses_an_axis_that_is_not_there(wrap: Any) -> None:
+def test_squeeze_refuses_an_axis_that_does_not_exist(wrap: Any) -> None:
     with pytest.raises(DomainError, match=r"axis 0 names a dimension of an array of shape \(\)"):
         wrap(lambda x: ag.squeeze(x[1, 0], axis=0))(ag.ones((3, 2)))
 

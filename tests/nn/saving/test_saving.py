@@ -446,7 +446,7 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
         (LINEAR, {"weight": np.zeros((1, 2))}, "its weights do not fit its architecture"),
     ],
 )
-def test_architectures_that_are_none(architecture, weights, why, tmp_path):
+def test_invalid_architectures_are_refused(architecture, weights, why, tmp_path):
     path = tmp_path / "x.npz"
     content = {"dict": {name: {"array": name} for name in weights}}
     with_header(path, {"format": 1, "architecture": architecture, "content": content}, **weights)

@@ -64,7 +64,7 @@ def test_labels_out_of_range_keep_the_steps_before():
 
 
 @needs_compiler
-def test_a_step_without_reading_in_c_is_compiled_for_numpy_with_a_message():
+def test_a_step_that_can_not_be_written_in_c_is_compiled_for_numpy_with_a_message():
     class Scaled(nn.Linear):
         def forward(self, x: Any) -> Any:
             return super().forward(x) * ag.linalg.det(self.weight[:, :3])

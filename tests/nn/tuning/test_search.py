@@ -384,7 +384,7 @@ def test_arguments_that_do_not_fit(arguments, error, sentence):
 
 
 @pytest.mark.parametrize("given", [{"layers": (2, 1)}, {"width": (0, 3)}, {"layers": 3}, {"width": (1.5, 2)}])
-def test_widths_that_are_none(given):
+def test_invalid_widths_are_refused(given):
     with pytest.raises((DomainError, DTypeError)):
         Widths(**{"layers": (1, 2), "width": (1, 2), **given})
 

@@ -254,7 +254,7 @@ def test_long_lines_are_cut_around_the_place():
     assert line.endswith("…")
 
 
-def test_nothing_unprintable_is_said_back():
+def test_messages_have_no_unprintable_characters():
     with pytest.raises(ExpressionError) as caught:
         Expression("L = '\x1b[31m' + w")
     assert "\x1b" not in str(caught.value)
@@ -375,7 +375,7 @@ def test_a_huge_result_is_refused_before_it_is_computed(text):
     assert time.process_time() - start < 2
 
 
-def test_bound_is_not_in_the_way():
+def test_computations_below_the_limit_are_allowed():
     y = compute("sum(tile(w, repetitions=1000)) + sum(broadcast_to(w, shape=[3, 2]))", w=[1.0, 2.0])
     assert y.item() == 3009.0
     limit = ENTRIES // 5

@@ -113,7 +113,7 @@ def drawn():
 
 
 @pytest.mark.parametrize("name", ["lecture", "16 layers", "chain", "reversed chain", "residual"])
-def test_a_chain_is_a_plumb_line(drawn, name):
+def test_a_chain_is_drawn_straight_down(drawn, name):
     """All values that go from one operation to the next, and arrive at its first row, have one x."""
     lines = {id_: line for id_, line in drawn[name].lines.items() if id_.startswith("f_")}
     down = [line for line in lines.values() if abs(line.start[0] - line.end[0]) < 3 and line.start[1] > line.end[1]]

@@ -106,7 +106,7 @@ class TestDigitsNetwork:
         assert "(20, 256) float32" in words(picture)
         assert "images of" not in words(picture)
 
-    def test_a_picture_that_is_none_is_refused(self):
+    def test_an_invalid_picture_is_refused(self):
         with pytest.raises(ValueError, match=r"no input can be drawn as a picture \(their shapes: \(20, 30\)\)"):
             draw_modules(classifier([30, 12, 10])[1], image=True)
         assert "20 images of 5 × 6" in words(draw_modules(classifier([30, 12, 10])[1], image=(5, 6)))

@@ -333,7 +333,7 @@ class TestTensorCard:
         assert "b_y_L_1" not in edges(network, "b")
         assert "f_x_z1_0" in edges(network, "f")
 
-    def test_nothing_crosses(self, network):
+    def test_no_edges_cross(self, network):
         assert crossings(network.svg()) == 0
 
     def test_it_fits_a_page(self, network):

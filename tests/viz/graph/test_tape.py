@@ -187,7 +187,7 @@ def test_a_long_tape_shows_its_ends_and_what_is_hidden():
     picture.svg()
 
 
-def test_of_parallel_edges_the_rows_tell():
+def test_parallel_edges_have_a_row_each():
     x = parameter(2.0, "x")
     s = ag.sin(x)
     picture = draw_graph(s * s, names={"s": s}, backward=True)

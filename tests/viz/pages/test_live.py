@@ -476,7 +476,7 @@ class TestChanges:
 
 
 class TestWhatIsNotLive:
-    def test_why_is_said_where_the_buttons_would_be(self):
+    def test_the_reason_stands_in_place_of_the_buttons(self):
         large = ag.Tensor(np.ones((1000, 600)), True, name="W")
         page = step_through(ag.sum(ag.Tensor(np.ones((4, 600))) @ large.T), check=False)
         assert "These numbers are as recorded: 602,400 numbers to start from, 6 MB of page are too many" in page.html
@@ -491,7 +491,7 @@ class TestWhatIsNotLive:
         assert live._called("g", "w") == "the gradient of w"
         assert live._called("s", "t1/0") == "the gradient that t1 sends to operand 1"
 
-    def test_an_operation_without_a_reading_is_named(self):
+    def test_an_operation_that_can_not_be_written_is_named(self):
         x = ag.Tensor([[2.0, 0.5], [0.5, 1.0]], True, name="x")
         found = re.search('<p class="recorded">(.*?)</p>', step_through(ag.sum(ag.cholesky(x))).html)[1]
         assert found == "These numbers are as recorded: linalg.cholesky has no reading in JavaScript."

@@ -103,7 +103,7 @@ def test_no_gradient_changes_and_none_is_needed_before():
     assert w.grad.tolist() == [2.0, 4.0]
 
 
-def test_what_cannot_be_stepped_through_is_said():
+def test_graphs_without_a_backward_pass_are_refused():
     with pytest.raises(ValueError, match="no operation was recorded for this Tensor"):
         step_through(ag.Tensor(1.0))
     w = ag.Tensor([1.0, 2.0], requires_grad=True)

@@ -357,7 +357,7 @@ class TestRefusals:
     def test_an_input_that_is_no_picture(self):
         self.refuse(r"shape \(2,\) is not a picture: pass image=\(height, width\)", lecture, [1.0, 1.0], image=True)
 
-    def test_a_loss_that_is_none(self):
+    def test_an_invalid_loss_is_refused(self):
         self.refuse(
             "must return a recorded Tensor with one element", lecture, [1.0, 1.0], [1.0, 0.0], loss=lambda y, t: y
         )

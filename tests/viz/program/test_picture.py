@@ -266,7 +266,7 @@ class TestEdges:
         assert "arrowhead=none" in attributes
         assert "x_layers_0_weight_update" in {e[2:] for e in edges(drawn, "l")}
 
-    def test_each_once(self, drawn: viz.Picture):
+    def test_each_edge_is_drawn_once(self, drawn: viz.Picture):
         found = [e for kind in "fblu" for e in edges(drawn, kind)]
         assert len(found) == len(set(found))
 

@@ -67,13 +67,13 @@ class TestNames:
         x, w, b = T([[1.0, 2.0]]), parameter(np.eye(2)), parameter([0.0, 1.0])
         assert names(Scene(ag.sum(ag.relu(x @ w + b)))) == ["x", "W1", "t1", "θ1", "z1", "a1", "L"]
 
-    def test_names_that_meet_are_told_apart_in_ids_too(self):
+    def test_equal_names_get_different_ids(self):
         x, y = parameter(1.0, name="σ"), parameter(2.0, name="σ")
         scene = Scene(x * y)
         assert names(scene) == ["σ", "σ_2", "L"]
         assert len({card.key for card in scene.cards}) == 3
 
-    def test_made_names_go_round_given_ones(self):
+    def test_generated_names_avoid_given_ones(self):
         x = parameter(1.0, name="t1")
         assert names(Scene(ag.sin(ag.cos(x)))) == ["t1", "t2", "L"]
 
@@ -210,7 +210,7 @@ class TestShape:
         assert [group.call for group in scene.groups] == [1, 2]
         assert [c.group for c in scene.cards if c.role == "param"] == [None, None]
 
-    def test_depth_counts_the_longest_way(self):
+    def test_depth_is_the_length_of_the_longest_path(self):
         x = parameter([1.0], name="x")
         h = ag.tanh(ag.sin(x))
         assert by_name(Scene(x + h, names={"h": h}))["h"].depth == 2

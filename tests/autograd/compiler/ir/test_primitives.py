@@ -192,7 +192,7 @@ def test_functions_of_numpys() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_no_function_takes_what_a_program_has_no_meaning_for(name: str) -> None:
+def test_options_that_a_program_does_not_know_are_refused(name: str) -> None:
     with pytest.raises(TypeError):
         FUNCTIONS[name](like(S), like(S), out=like(S))
 

@@ -284,7 +284,7 @@ def test_a_call_of_numpys_that_is_no_primitive_is_not_written() -> None:
 
 
 @pytest.mark.parametrize("name", ["exp", "relu", "no_such_operation", None, 3])
-def test_a_text_takes_no_operation_of_this_package_as_a_whole(name: Any) -> None:
+def test_only_some_operations_are_read_as_one_instruction(name: Any) -> None:
     content = exponential()
     params = {
         "name": name,

@@ -209,7 +209,7 @@ def test_parameters_of_effects_are_checked(op: str, params: dict[str, Any], said
         program.validate()
 
 
-def test_an_unchecked_index_is_one_that_was_checked_before() -> None:
+def test_an_unchecked_index_needs_an_earlier_check() -> None:
     program = ag.trace(nn.functional.cross_entropy, ag.ones((4, 3)), np.array([0, 1, 2, 0])).optimized()
     check, take = (next(i for i in program.instructions if i.op == op) for op in ("check_range", "take_sure"))
     program.validate()
@@ -225,7 +225,7 @@ def test_an_unchecked_index_is_one_that_was_checked_before() -> None:
 
 
 @pytest.mark.parametrize(("place", "fine"), [(2, True), (3, False), (-1, False)])
-def test_an_unchecked_index_of_constants_is_there(place: int, fine: bool) -> None:
+def test_an_unchecked_constant_index_is_within_bounds(place: int, fine: bool) -> None:
     x, places = value("input", "x", (3,)), Value("constant", (2,), np.dtype("int64"), "i", np.array([0, place]))
     out = value("temporary", "y", (2,))
     program = Program("f", [x], [Instruction("take_sure", (x, places), {"axis": 0}, out)], [out])
@@ -236,7 +236,7 @@ def test_an_unchecked_index_of_constants_is_there(place: int, fine: bool) -> Non
             program.validate()
 
 
-def test_elements_picked_on_a_gpu_wrap_and_are_there() -> None:
+def test_on_a_gpu_columns_out_of_range_wrap_around() -> None:
     traced = ag.trace(lambda x, i: x[ag.arange(4), i], ag.ones((4, 3)), np.array([0, 1, 2, 0]))
     program = optimize.optimize(traced, optimize.GPU_PASSES)
     program.validate()
@@ -366,7 +366,7 @@ def test_a_pass_that_breaks_a_program_is_named(fault: str, monkeypatch: pytest.M
         optimize.optimize(program, passes)
 
 
-def test_right_passes_are_let_through() -> None:
+def test_correct_passes_are_accepted() -> None:
     program = step_program()
     with validated():
         for passes in (optimize.PASSES, optimize.GPU_PASSES):

@@ -38,7 +38,7 @@ def test_states_keep_their_layout() -> None:
     assert turned(program) == {"x": False, "p": True, "n": True, "m": None}
 
 
-def test_facts_against_each_other_keep_values_apart() -> None:
+def test_values_with_different_fixed_orders_keep_them() -> None:
     """An argument in rows and a state in columns, added: the sum goes with one, and reads the other across its rows."""
     program = program_of("a = add p x; b = add a x; v = reshape b", "p", "", "v", v=(16,))
     (state,) = program.states

@@ -68,7 +68,7 @@ def test_counters_of_0_with_different_signs_are_two() -> None:
         pytest.param(lambda x: x.max(axis=()) * 1.0, [], id="a reduction over nothing"),
     ],
 )
-def test_work_is_taken_out(f: Any, left: list[str]) -> None:
+def test_redundant_work_is_removed(f: Any, left: list[str]) -> None:
     assert [op for op in ops(optimized(f, X)) if op not in ("reshape", "copy")] == left
 
 

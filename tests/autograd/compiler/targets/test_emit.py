@@ -113,7 +113,7 @@ def memory(array: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_header_is_true(name: str) -> None:
+def test_the_header_matches_the_arrays(name: str) -> None:
     source, scope, _ = emitted(PROGRAMS[name]())
     known = {"range": range, "broadcast_to": np.broadcast_to, **scope}
     for alias, expression in aliases(source).items():
@@ -234,7 +234,7 @@ def test_packed_states_are_listed_with_their_places() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
-def test_a_choice_by_bits_lets_nothing_through_that_is_not_chosen(dtype: str) -> None:
+def test_bitwise_where_ignores_values_that_are_not_chosen(dtype: str) -> None:
     special = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, 3.0] if dtype[0] == "f" else [0, -1, 5]
     draw = np.random.default_rng(0)
     x, y = (ag.asarray(draw.choice(special, 2000).astype(dtype)) for _ in range(2))

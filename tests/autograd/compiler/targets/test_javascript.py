@@ -271,7 +271,7 @@ def test_nextafter_is_exact(dtype, tmp_path):
 
 
 @needs_node
-def test_special_functions_are_as_exact_as_they_say(tmp_path):
+def test_special_functions_have_their_documented_accuracy(tmp_path):
     special = pytest.importorskip("scipy.special")
     line = np.concatenate([np.linspace(-6, 26, 1501), np.geomspace(1e-9, 1e3, 500)])
     positive, inside = line[line > 0], np.concatenate([np.linspace(-0.999, 0.999, 1001), 1 - np.geomspace(1e-15, 1e-3)])
@@ -489,7 +489,7 @@ def test_indices_out_of_bounds_are_refused(tmp_path):
         (lambda x: x + ag.random.normal((2,), generator=GENERATOR), [ag.ones(2)], "random numbers can't be drawn"),
     ],
 )
-def test_an_operation_without_reading_is_refused(function, arguments, said):
+def test_an_operation_that_can_not_be_written_is_refused(function, arguments, said):
     program = ag.trace(function, *arguments)
     with pytest.raises(TargetError, match=said):
         program.javascript()

@@ -107,7 +107,7 @@ HAZARDS: dict[str, tuple[str, str, str, str]] = {
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 @pytest.mark.parametrize("name", HAZARDS)
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_a_hazard_is_met(name: str, order: Any, device: str, gpu: Any) -> None:
+def test_each_hazard_is_handled(name: str, order: Any, device: str, gpu: Any) -> None:
     """Twice, the second time with the memory of a state as the argument."""
     text, states, updates, outputs = HAZARDS[name]
     flat = (16,) if "reshape p" in text else (4, 4)
@@ -123,7 +123,7 @@ def test_a_hazard_is_met(name: str, order: Any, device: str, gpu: Any) -> None:
     random_programs.compare(found, random_programs.runs(case, program), 3, True, name)
 
 
-def test_random_programs_meet_what_is_hard() -> None:
+def test_random_programs_contain_the_hard_cases() -> None:
     """Packed states, biases among the weights, orders of memory, views that must copy, updates in place."""
     sources = [random_programs.bound(random_programs.case_of(seed).program).plan for seed in range(100)]
     ops = [{i.op for i in plan.order} for plan in sources]

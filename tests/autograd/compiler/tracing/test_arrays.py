@@ -290,7 +290,7 @@ def test_arrays_without_axes_are_no_numbers(name: str, shape: tuple[int, ...]) -
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("shape", [(), (1,)], ids=str)
 @pytest.mark.parametrize("name", ALIASES)
-def test_what_is_written_is_seen_by_its_other_names(name: str, shape: tuple[int, ...], first: bool) -> None:
+def test_writes_are_seen_through_other_names(name: str, shape: tuple[int, ...], first: bool) -> None:
     def f(x: Any) -> Any:
         t = x.copy()
         u = ALIASES[name](t)

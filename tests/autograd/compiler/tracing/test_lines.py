@@ -167,7 +167,7 @@ def test_a_function_of_these_packages_tells_its_own_lines() -> None:
     assert FILE not in found
 
 
-def test_frames_are_let_go() -> None:
+def test_frames_are_released() -> None:
     class Kept:
         pass
 

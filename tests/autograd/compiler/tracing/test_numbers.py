@@ -148,7 +148,7 @@ WAYS = (
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_number_that_the_function_finds_makes_one_program(way: str) -> None:
+def test_a_captured_number_makes_one_program(way: str) -> None:
     function, change = found(way)
     compiled, x = ag.compile(function), ag.ones(3, dtype="float32")
     with traces() as count:

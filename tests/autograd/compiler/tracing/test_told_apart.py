@@ -35,7 +35,7 @@ IDENTITY: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", IDENTITY)
-def test_a_tensor_is_itself_where_the_function_finds_it_too(name: str) -> None:
+def test_a_tensor_that_is_also_captured_is_itself(name: str) -> None:
     compiled, f = ag.compile(IDENTITY[name]), IDENTITY[name]
     other, more = ag.Tensor([1.0, 5.0, 6.0]), ag.Tensor([4.0, 0.5, 6.0])
     calls = [(W, W), (W, other), (other, W), (other, other), (other, more), (more, other), (W, W), (more, more)]
@@ -160,7 +160,7 @@ def turned(a: Any) -> None:
 @pytest.mark.parametrize("size", [6, 12_000])
 @pytest.mark.parametrize("change", [reshaped, frozen, turned])
 @pytest.mark.parametrize("program", [False, True])
-def test_the_form_of_an_array_that_the_function_finds(change: Any, size: int, program: bool) -> None:
+def test_the_form_of_a_captured_array(change: Any, size: int, program: bool) -> None:
     a = np.arange(float(size))
 
     def f(x: Any) -> Any:
@@ -186,7 +186,7 @@ def test_objects_in_an_array() -> None:
 
 
 @pytest.mark.parametrize("changes", [False, True])
-def test_an_array_that_the_function_finds_is_returned_itself(changes: bool) -> None:
+def test_a_captured_array_is_returned_itself(changes: bool) -> None:
     a = np.arange(3.0)
     compiled = ag.compile(lambda x: (x + a, a))
     for _ in range(4):
@@ -273,7 +273,7 @@ LIST = [W]
 
 
 @pytest.mark.parametrize("name", UNSEEN)
-def test_the_list_of_what_is_not_seen_is_true(name: str) -> None:
+def test_the_documented_blind_spots_exist(name: str) -> None:
     x = NUMBERS if "array" in name else LIST if "list" in name else W
     eager, compiled = UNSEEN[name](x), ag.compile(UNSEEN[name])(x)
     if "returned" in name:

@@ -109,7 +109,7 @@ def weight(dims, raw):
 
 
 @pytest.mark.parametrize("dims", [[2**40], [2**62, 2**62], [-1], [-5, -5], [3], [2**31, 0, 4]])
-def test_initializers_whose_shape_is_a_lie(tmp_path, dims):
+def test_initializers_with_a_wrong_shape_are_refused(tmp_path, dims):
     node = helper.make_node("Mul", ["x", "w"], ["y"])
     path = saved(tmp_path, [node], X, Y, {"w": weight(dims, b"\0" * 8)})
     refused(path, "initializer 'w' is damaged")

@@ -70,7 +70,7 @@ def test_powers_with_a_number_as_exponent(say, exponent, forward, expected):
     assert derivative(say, "power", np.float64(2.0), constants=(exponent,)).text == expected
 
 
-def test_the_number_rides_along(say):
+def test_symbols_carry_their_value(say):
     slope = derivative(say, "sigmoid", np.float64(1.0))
     a = 1 / (1 + np.exp(-1.0))
     assert float(slope.value) == pytest.approx(a * (1 - a))

@@ -68,7 +68,7 @@ def test_a_text_that_is_no_c_is_refused_with_what_the_compiler_said():
         ("gcc 'x", "which can't be run: No closing quotation"),
     ],
 )
-def test_a_compiler_that_is_named_and_fails_is_told(monkeypatch, named, said):
+def test_a_failing_compiler_named_by_cc_is_reported(monkeypatch, named, said):
     monkeypatch.setenv("CC", named)
     build.compiler.cache_clear()
     try:
@@ -79,7 +79,7 @@ def test_a_compiler_that_is_named_and_fails_is_told(monkeypatch, named, said):
 
 
 @needs_compiler
-def test_a_cache_that_is_full_is_told(own_cache, monkeypatch):
+def test_a_full_cache_is_reported(own_cache, monkeypatch):
     def full(self: Any, target: Any) -> None:
         raise OSError(28, "No space left on device")
 

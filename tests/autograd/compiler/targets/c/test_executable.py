@@ -259,7 +259,7 @@ def test_locks_of_generators_are_taken_in_one_order():
         (lambda x: ag.linalg.inv(ag.eye(2) * x) @ x, "can't be written in C: .*linalg.inv"),
     ],
 )
-def test_a_step_without_reading_in_c_is_refused_and_auto_runs_it_with_numpy(function, said):
+def test_a_step_that_can_not_be_written_in_c_is_refused_and_auto_runs_it_with_numpy(function, said):
     with pytest.raises(TargetError, match=said):
         ag.compile(function, target="c")(ag.ones(2))
     auto = ag.compile(function, target="auto")
@@ -335,7 +335,7 @@ def test_calls_from_several_threads_wait_for_each_other():
     assert not wrong
 
 
-def test_where_arrays_are_kept_otherwise_c_is_refused(monkeypatch):
+def test_c_is_refused_where_arrays_are_stored_differently(monkeypatch):
     monkeypatch.setattr(executable, "reads_arrays", lambda: False)
     with pytest.raises(TargetError, match="this Python stores NumPy's arrays differently"):
         ag.compile(lambda x: x + 1, target="c")(ag.ones(2))
