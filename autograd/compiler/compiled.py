@@ -189,7 +189,7 @@ class Compiled(Generic[P, R]):
         return None
 
     def _traced(self, key: Any, arrays: list[Any], leaves: Any, args: Any, kwargs: Any) -> Executable | None:
-        """Trace a new program; ``None`` if the function is being differentiated and has to run itself."""
+        """Trace a new program; ``None`` if the function is being differentiated and must run eagerly."""
         for array in arrays:
             device = backends.device_of(array)
             if backends.namespace(array) is not backends.NUMPY and not device.startswith("cuda"):
@@ -222,7 +222,7 @@ class Compiled(Generic[P, R]):
             kind = NativeExecutable if self.target == "c" else AutoExecutable
         if trace.changes:
             self._check_settles(trace, args, kwargs)
-            return kind(trace)  # for this call only: at the next the function finds its own changes
+            return kind(trace)  # for this call only: the next one reads what the function has changed
         if any(type(place) is int for place in trace.asked):
             return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
         made = kind(trace)

@@ -23,7 +23,8 @@ Schedule = Sequence[tuple[Any, Any, Any]]
 
 
 def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, schedule: Schedule = ()) -> Any:
-    """Call ``step`` with the rows of ``data`` that each row of a table names; return all results, stacked.
+    """Call ``step`` once for each row of a table of row numbers, with those rows of ``data``; return all results,
+    stacked.
 
     It equals this loop, in few calls of C where ``step`` runs so (see `compile`)::
 
@@ -34,7 +35,7 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
         step: a compiled function, or one that is compiled for ``target="auto"``. It takes a batch of each array.
         data: arrays or Tensors, with a row per sample.
         rows: integers (steps, batch): the rows of the data that each step is given.
-        epochs: how many times the table is gone through.
+        epochs: the number of passes over the table.
         schedule: triples ``(mapping, key, values)``: before step t, ``mapping[key]`` becomes ``values[t]``, as
             ``(optimizer.param_groups[0], "lr", rates)``. There is a value for each of the ``epochs * steps`` steps.
 

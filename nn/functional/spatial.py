@@ -430,7 +430,7 @@ def interpolate(
     if 0 in x.shape[2:]:
         raise ShapeError(f"interpolate was given an axis without elements: x has shape {x.shape}.")
     if (size is None) == (scale_factor is None):
-        raise DomainError("interpolate takes either size or scale_factor.")
+        raise DomainError("interpolate needs size or scale_factor: give one of them.")
     if size is not None:
         sizes = per_axis(size, axes, "size")
         steps = [n / m for n, m in zip(x.shape[2:], sizes, strict=True)]

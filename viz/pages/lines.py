@@ -152,7 +152,7 @@ def _template(rule: str, names: tuple[str, ...], passed: tuple[str, ...]) -> str
             if name in PLAINLY and len(args) == 2:
                 operator, order = PLAINLY[name]
                 return ast.BinOp(args[order], operator, args[1 - order])
-            if name == "_rows":  # as a matrix whose rows are all examples
+            if name == "_rows":  # `_rows` makes a matrix with an example in each row
                 return args[-1]
             return call
 

@@ -274,8 +274,8 @@ class Story:
         if not any(socket.passes for socket in card.sockets):
             return ""
         if not names:
-            return say("Nothing has to be kept for the way back.")
-        return say("Kept for the way back: {names}.", names=_listed(list(dict.fromkeys(names))))
+            return say("Nothing has to be kept for the backward pass.")
+        return say("Kept for the backward pass: {names}.", names=_listed(list(dict.fromkeys(names))))
 
     def _computed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]]:
         """The operands, the result, and which entries of the operands make each entry of the result."""

@@ -168,7 +168,7 @@ def plain_axes(axes: Axes, theme: style.Theme, title: str = "", below: str = "")
 
 
 def plain_numbers(axis: Axis, text: Callable[[float], str] = numbers.short) -> None:
-    """Label the ticks of an axis with plain numbers, on a logarithmic one, too, where matplotlib writes formulas."""
+    """Label the ticks of an axis with plain numbers, even of a logarithmic one, where matplotlib writes formulas."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))

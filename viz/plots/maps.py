@@ -108,7 +108,7 @@ def plot_feature_maps(
         rows = [row for row in rows if row.path == layer]
         if not rows:
             listed = ", ".join(map(repr, known)) or "none"
-            raise DrawingError(f"there is no layer {layer!r} with space: those are {listed}")
+            raise DrawingError(f"layer {layer!r} gives no feature maps; layers that do: {listed}")
     if not rows:
         raise DrawingError("no layer gives (batch, channels, height, width): there are no feature maps")
     batch = int(rows[0].place.shape[0])

@@ -74,7 +74,7 @@ class Repeat:
         return None if any(size is None for size in found) else [size for size in found if size is not None]
 
     def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
-        """The warnings of the folded rows, one per word: in how many blocks, and the numbers of the worst.
+        """The warnings of the folded rows, one of each kind: the number of blocks that have it, and the worst numbers.
 
         EXPLODING excludes VANISHING: if gradients grow from block to block, the smallest ones are not a fault.
         """

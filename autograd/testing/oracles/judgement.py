@@ -333,7 +333,7 @@ class Judge:
                 self._compare_settled(found, v)
 
     def _compare_settled(self, found: Judgement, v: Vector) -> None:
-        """Compare with slopes of which two steps agree, and with those nearby where none do."""
+        """Compare with the slopes on which two steps agree, and elsewhere with slopes at nearby points."""
         slopes, clear = self.differences.settled(v)
         rough = ~clear & self.differences.seen
         if rough.any():

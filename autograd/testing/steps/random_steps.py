@@ -795,7 +795,7 @@ def _running(step: TrainingStep) -> TrainingStep:
         except Exception as error:
             if done < 1:
                 raise _Unfit from error
-            # Without it the later ones may draw other inputs: all run again. The next may keep the call's result.
+            # Without this call later ones may draw other inputs: run all again. The next statement may keep its result.
             skipped = done + 1 + any(line.startswith("given = ") for line in step.calls[done + 1 : done + 2])
             step = replace(step, calls=step.calls[:done] + step.calls[skipped:])
         else:

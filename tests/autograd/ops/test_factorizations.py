@@ -143,7 +143,7 @@ def test_eigenvalues_have_derivatives_where_they_are_equal(values: Any) -> None:
 
 @pytest.mark.parametrize("values", [(1.0, 1.0, 2.0), (0.0, 0.0, 3.0)])
 @pytest.mark.parametrize("call", [ag.eigenvectors, lambda x: linalg.eigh(x)[1], ag.singular_vectors])
-def test_equal_ones_have_vectors_without_a_derivative(call: Any, values: Any) -> None:
+def test_vectors_of_equal_values_have_no_derivative(call: Any, values: Any) -> None:
     x = leaf(turned(values))
     y = ag.sum(call(x) ** 3)
     slope = ag.gradients(y, x)

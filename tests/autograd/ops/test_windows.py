@@ -249,7 +249,7 @@ def test_every_element_of_a_result_is_written(axes, monkeypatch):
                 assert np.isfinite(found.data).all()
 
 
-def test_a_convolution_of_each_channel_by_itself_is_that_of_each_alone():
+def test_a_depthwise_convolution_equals_one_convolution_per_channel():
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(2, 5, 7, 6)), rng.normal(size=(5, 1, 3, 2))
     options = {"stride": (2, 1), "padding": 1, "dilation": (1, 2)}

@@ -189,7 +189,7 @@ def test_words_say_what_broadcasting_did_and_what_is_kept():
     words = by_title["Multiply t1 sends its gradient to b"].words
     assert "was broadcast to the shape of t1, so its gradient is the sum over the broadcast axes." in words
     assert by_title["Multiply t1 sends its gradient to b"].form == "∂L/∂b = Σ(G × x)"
-    assert told.forward[0].words == "Elementwise product. Kept for the way back: x and b."
+    assert told.forward[0].words == "Elementwise product. Kept for the backward pass: x and b."
 
 
 def test_the_code_of_a_forward_is_what_computes_not_what_words_a_refusal():
@@ -208,7 +208,7 @@ def test_only_what_a_rule_will_ask_for_is_kept():
     w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="x")
     product = w * x
     assert [saved is None for saved in product.node.saved] == [True, False]
-    assert story(product).forward[0].words == "Elementwise product. Kept for the way back: x."
+    assert story(product).forward[0].words == "Elementwise product. Kept for the backward pass: x."
 
 
 def test_a_vector_times_a_vector_is_told_as_the_matrix_product_that_it_is():

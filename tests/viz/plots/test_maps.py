@@ -79,7 +79,7 @@ class TestFeatureMaps:
     @pytest.mark.parametrize(
         ("options", "says"),
         [
-            ({"layer": "4"}, "there is no layer '4' with space: those are '0', '1', '2'"),
+            ({"layer": "4"}, "layer '4' gives no feature maps; layers that do: '0', '1', '2'"),
             ({"example": 3}, "example 3 is not in a batch of 2: give 0 to 1"),
         ],
     )

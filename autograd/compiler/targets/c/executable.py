@@ -166,7 +166,7 @@ class NativeExecutable(Executable):
         names = [f"x{k}" for k in range(len(program.inputs))]
         for name, value in zip(names, program.inputs, strict=True):
             if not value.shape:
-                lines.append(f"{name} = array({name})")  # of a number of NumPy's
+                lines.append(f"{name} = array({name})")  # a NumPy scalar becomes an array
         results, returned = [], []
         for k, value in enumerate(made.returned):
             results.append(f"result_{k}")
