@@ -265,7 +265,7 @@ def _own_attributes(x: Any) -> dict[str, Any]:
 
 def _with_attributes(made: Any, names: tuple[str, ...], values: list[Any]) -> Any:
     for name, value in zip(names, values, strict=True):
-        object.__setattr__(made, name, value)  # that of a frozen class refuses
+        object.__setattr__(made, name, value)  # the method of a frozen class raises
     return made
 
 

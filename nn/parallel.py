@@ -300,8 +300,8 @@ class Parallel:
         dtypes = {p.dtype for p in parameters}
         ends = list(accumulate([len(parameters), *(p.size for p in parameters)]))
         slices = [(p, slice(start, end)) for p, (start, end) in zip(parameters, pairwise(ends), strict=True)]
-        # One buffer for all, made before synchronising: a rank that fails afterwards could tell nobody.
-        # Its first entries tell which parameters have a gradient.
+        # One buffer for all, made before synchronising: a rank that fails afterwards could not report it. Its first
+        # entries show which parameters have a gradient.
         space = space_on(parameters[0].device)
         flat = space.empty(ends[-1], dtype=dtypes.pop() if len(dtypes) == 1 else "float64")
         for i, (p, part) in enumerate(slices):
@@ -351,7 +351,7 @@ class Parallel:
         interrupted.
         """
         if self._ended:
-            raise ParallelError("the ranks ended over an error: start the program again.")
+            raise ParallelError("the ranks ended because of an error: start the program again.")
         mine = [kind, length, *values, *[0.0] * (2 - len(values)), self.interrupted]
         rows = self._all_gather(NUMPY.asarray(mine, dtype="float64"), None if wait_forever else self.timeout).tolist()
         if failed := [rank for rank, row in enumerate(rows) if row[0] == ERROR]:
@@ -408,7 +408,7 @@ class Parallel:
             raise
 
     def _missing(self) -> str:
-        """The ranks that don't answer. MPI does not tell, but all who wait get here within the timeout."""
+        """The ranks that don't answer. MPI does not report them, but all that wait get here within the timeout."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         for rank in others:
             self._comm.Isend([b"", self._mpi.BYTE], dest=rank)

@@ -37,7 +37,7 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
         try:
             array = own = numpy.array(data, dtype=dtype, copy=copy)
             if dtype is not None and kind not in PYTHON_SCALARS:
-                own = numpy.asarray(data)  # told a dtype, NumPy reads numbers out of text, and takes None for NaN
+                own = numpy.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
         except AutogradError:
             raise
         except Exception as error:  # the data's own code may have run

@@ -68,7 +68,7 @@ def _is_within(array: Any, stop: int) -> bool:
 
 
 FEW = 128
-"""Up to so many classes one-hot rows are taken from an identity matrix that is kept."""
+"""Up to this number of classes, one-hot rows come from a cached identity matrix."""
 
 
 @lru_cache(maxsize=64)
@@ -101,7 +101,7 @@ def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
 def _extreme(ufunc: Any) -> Callable[..., Any]:
     def reduce(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
         if (axis == -1 or axis == 1) and x.ndim == 2 and x.shape[1] in SHORT and x.shape[0] > 16:
-            found = ufunc.reduce(x.T.copy(), 0)  # row by row of the transpose: many elements at once
+            found = ufunc.reduce(x.T.copy(), 0)  # reduce rows of the transpose: many elements per inner loop
             return found[:, None] if keepdims else found
         return ufunc.reduce(x, axis if x.ndim else _none(axis), dtype, None, keepdims)
 
@@ -119,7 +119,7 @@ def _scalar(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 MANY = 4096
-"""From so many elements on, a choice by bits is faster than one by `numpy.where`, which branches at each element."""
+"""From this number of elements on, choosing by bits is faster than `numpy.where`, which branches at each element."""
 
 
 def _masked(x: Any, mask: Any) -> Any:

@@ -18,7 +18,7 @@ OWN: set[str] = set()
 """Names of users' operations that a backend has a function of, too: the operation is what ``xp`` gives."""
 
 CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
-"""Functions that create arrays, which a backend with several devices has to be told the device of."""
+"""Functions that create arrays; with several devices they need the argument ``device``."""
 
 LAST_TWO = frozenset(("diagonal",))
 """Functions of the first two axes in NumPy's main namespace, of the last two in the array API's ``linalg``."""

@@ -212,7 +212,7 @@ class Executable:
 
     optimize = staticmethod(optimize)
     counts_holders = True
-    """Whether the arrays of states that are rebound are written to in place as long as nobody else holds them."""
+    """Whether arrays of rebound states are overwritten while nothing else references them."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program

@@ -109,7 +109,7 @@ class _Lines:
 
 
 def _called_from(frame: Any) -> tuple[str, Node | None]:
-    """The user's line, in words, and the node whose rule is running, if the line asked for recorded gradients."""
+    """The user's line as text, and the node whose rule is running if that line computed recorded gradients."""
     within = line = None
     while frame is not None:
         name = frame.f_code.co_filename

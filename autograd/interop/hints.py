@@ -84,7 +84,7 @@ def hint(name: str, table: dict[str, str]) -> str:
 class Hint:
     """A name that Tensors or modules have in another library: reading it raises `AttributeError` with the one here.
 
-    A `__getattr__` could say the same, but with one CPython 3.11 reads every attribute by the slow way.
+    Not a `__getattr__`, because CPython 3.11 reads every attribute of a class with one more slowly.
     """
 
     __slots__ = ("name", "owner", "table")

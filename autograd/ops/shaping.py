@@ -210,7 +210,7 @@ def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
     """The indices along an axis, each repeated by its count; a single count is for all."""
     counts = list(counts) * length if len(counts) == 1 else counts
     if len(counts) != length or any(count < 0 for count in counts):
-        raise ValueError(f"it needs a count, not negative, for each of the {length} entries; it got {len(counts)}")
+        raise ValueError(f"it needs {length} counts of at least 0, one for each entry; it got {counts}")
     return xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
 
 

@@ -28,7 +28,7 @@ PIECE = 1 << 18
 """How many elements are compared at a time in pooling."""
 
 FEW = 4
-"""Of so many taps max pooling compares each with the maximum; of more, those of one axis after the other."""
+"""Up to this number of taps max pooling compares all with the maximum; above, it pools one axis after another."""
 
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight are computed at a time."""
@@ -135,7 +135,9 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
 
 
 def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
-    """Images and rows of the output, in pieces whose windows have about `TILE` elements; ``row``: those of one row."""
+    """Indices of the output, a few images or rows at a time, whose windows have about `TILE` elements; ``row``: the
+    elements of the windows of one row.
+    """
     per_row = max(1, math.prod(space[1:]))
     bound = max(TILE, ROWS * row // per_row)
     whole = space[0] * row

@@ -259,7 +259,7 @@ def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
     """Raise `DTypeError` if ``f`` can't be called with so many inputs."""
     try:
         signature = inspect.signature(f)
-    except (TypeError, ValueError):  # it does not tell
+    except (TypeError, ValueError):  # it has no signature
         return
     try:
         signature.bind(*inputs)
@@ -271,7 +271,7 @@ def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
 
 
 def arguments_of(f: Function) -> list[str]:
-    """The names of the positional arguments of a function, as far as it tells."""
+    """The names of the positional arguments of a function, as far as they are known."""
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):

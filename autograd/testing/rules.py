@@ -97,7 +97,7 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
 
 
 SHARES = {"": 2, "small": 4, "wide": 8, "same": 8, "empty": 8}
-"""One call in so many is of each kind."""
+"""One in this many calls is of each kind."""
 
 
 def _declared(op: Op, takes: dict[str, Any]) -> Declaration:
@@ -122,7 +122,7 @@ def _narrowed(call: Program, holds: properties.Property, seed: int, error: Gradc
 
 
 def _arguments(call: Program) -> dict[str, str]:
-    """The argument that each input of a one-operation call is given for; inputs given for several are left out."""
+    """The argument that each input of a one-operation call is passed for; inputs passed for several are left out."""
     (step,) = call.steps
     return {arg: name for arg, name in step.named_args if isinstance(arg, Ref) and step.needs.count(arg) == 1}
 

@@ -60,7 +60,7 @@ def train(
     folder = RunFolder(settings, out, overwrite) if first else None
     try:
         print(_opening(settings, data, model, parallel), end="\n\n", flush=True)
-        with np.errstate(all="ignore"):  # a training that diverges is reported in words
+        with np.errstate(all="ignore"):  # a training that diverges is reported, not warned of
             history = _train(model, settings, data, folder, parallel)
     except BaseException:
         if folder is not None:

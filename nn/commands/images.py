@@ -56,7 +56,7 @@ def _grey(image: Any) -> NDArray[np.float64]:
 
     if image.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.array(image, np.float32), copy=False, posinf=0.0, neginf=0.0)
-        # Scaled by the bits that the brightest value needs, or from 0 to 1: by the range of values noise would become
+        # Scaled by the bits that the brightest value needs, or from 0 to 1; scaling by the range would turn noise into
         # contrast.
         low, high = min(values.min(), 0.0), 2.0 ** np.ceil(np.log2(max(values.max(), 1.0) + 1)) - 1
         values -= low

@@ -382,7 +382,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
         )
     pairs = [(0, 0)] * (x.ndim - len(given) // 2) + [*zip(given[::2], given[1::2], strict=True)][::-1]
     if any(n + a + b < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
-        raise ShapeError(f"pad {given!r} takes more from x {x.shape} than there is.")
+        raise ShapeError(f"pad {given!r} crops more than x {x.shape} has.")
     if mode == "constant":
         x, pairs = cropped(x, pairs)
         return ag.pad(x, pad_width=pairs, constant_values=value)

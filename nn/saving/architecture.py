@@ -54,7 +54,7 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
     containers.ModuleDict: containers.ModuleDict,
     containers.Residual: lambda children: containers.Residual(**children),
 }
-"""How those that are made of other modules are made."""
+"""How containers of modules are rebuilt."""
 
 
 def describe(module: Module) -> dict[str, Any] | None:

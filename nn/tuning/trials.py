@@ -440,7 +440,7 @@ def _machine() -> str:
 
 
 def _lives(process: int) -> bool:
-    """Whether a process of this machine may live. On Windows `os.kill` can't tell."""
+    """Whether a process of this machine may be alive. On Windows `os.kill` can't find out."""
     if os.name == "posix":
         try:
             os.kill(process, 0)
@@ -471,7 +471,7 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
     if sum(t.number < trial.number for t in _trials(study)) >= job.trials:
         trial.set_user_attr(SURPLUS, True)
         raise _SurplusError
-    seed = job.seed + trial.number  # another one in every process, and in every call that goes on with a study
+    seed = job.seed + trial.number  # differs between processes, and between calls that continue a study
     study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
     trial.set_user_attr("choice", json.dumps(choice, default=list))

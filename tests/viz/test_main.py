@@ -205,7 +205,7 @@ def test_names_are_parameters_and_what_is_compared_with_is_a_target(capsys):
     assert card(source, "y")[1] == "TARGET y = 1 no grad"
 
 
-def test_inputs_and_targets_are_said(capsys):
+def test_inputs_and_targets_are_named(capsys):
     source = drawn(capsys, *NEURON, "--inputs", "x,y", "--targets", "b")
     assert card(source, "x")[0] == card(source, "y")[0] == "input"
     assert "∂L/∂x" in card(source, "x")[1]

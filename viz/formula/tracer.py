@@ -68,7 +68,7 @@ class Tracer(Notation):
             text, tex = self._over(part, shape)
             inside = part.text if part.level >= PRODUCT else f"({part.text})"
             tex_inside = part.tex if part.tex_level >= PRODUCT else brackets(part.tex)
-            # Level 0: as words it is bracketed wherever it stands beside anything.
+            # Level 0: words are bracketed beside anything else.
             written = Symbol(
                 self, f"Σ over {text} of {inside}", f"{tex} {tex_inside}", 0, written.value, "sum", inner=(part,)
             )

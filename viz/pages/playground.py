@@ -40,7 +40,7 @@ from viz.plots.chain import layers_between, linear_chain
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
 
-MARKS = 4  # classes whose marks can be told apart at this size
+MARKS = 4  # classes whose marks can be distinguished at this size
 COLUMNS, ROWS = 49, 33  # of the grid over the plane on which every neuron is computed
 LEVELS = 5  # lines of equal output of a network that fits numbers
 MARGIN = 0.12  # of the extent of the examples, around them

@@ -27,7 +27,7 @@ NARROW = 18  # points: a name up to this width needs no room beside a panel
 GOALS = {"loss": min, "error": min, "accuracy": max}  # the best value, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
 HELD_OUT = ("val", "valid", "validation", "test", "heldout")
-MARKS = "os^DvPX"  # of runs, told apart without colour
+MARKS = "os^DvPX"  # of runs, which differ without colour
 
 Series = Mapping[str, np.ndarray]  # of one quantity, by name
 End = tuple[float, str, str, dict[str, Any]]  # a line's last number, the words beside it, their colour, its mark's look

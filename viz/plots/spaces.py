@@ -105,7 +105,7 @@ def _flowing(node: Node) -> int:
 
 
 MARKS = "os^DvPX*<>"  # of the classes; every second one is filled dark
-FEW = 4  # classes whose shapes are told apart at a glance; more of them are marked by numerals
+FEW = 4  # classes that are distinguished by shapes; more are marked by numerals
 RINGS = 25  # wrong answers: more have a bar below the mark instead, as rings would cover the points
 CUBES = 14  # along each axis, for the boundary in a space
 

@@ -105,7 +105,7 @@ class Socket:
     head: Card  # the operation
     tail: Card  # the operand
     index: int  # its place among the operation's inputs
-    mark: str = ""  # tells uses of one tensor by one operation apart: `(left)`, `(right)`
+    mark: str = ""  # distinguishes uses of one tensor by one operation: `(left)`, `(right)`
     check: NodeCheck | None = None  # the result of checking the rule for this operand
     doubted: bool = False  # the gradient sent here has passed a wrong rule
 

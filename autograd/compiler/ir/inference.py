@@ -318,7 +318,7 @@ def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict
 
 def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
     _one_of((False, True), keepdims)
-    axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number is taken for a row of one
+    axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number is treated as a row of one
     shape = _reduced(x, axis if x.shape else None, keepdims)
     if 0 in x.shape and 0 not in shape:
         raise ValueError("attempt to get argmax or argmin of an empty sequence")

@@ -19,7 +19,7 @@ RESERVED = KEYWORDS | {
 """Words that no value is called: Python's own, and those that mean something else in a printed program."""
 
 PASS_MARK = "'"
-"""Separates the number that a pass gave to a name. No name of a trace has it, and none when all passes are done."""
+"""Separates a name from a number that a pass appended. Traced names and final names do not contain it."""
 
 
 def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = False, prefix: str = "_") -> str:

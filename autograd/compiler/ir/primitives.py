@@ -269,7 +269,7 @@ class _Shapes:
 
 
 def told_by(*values: Any, name: str, **params: Any) -> Typed | None:
-    """The shape and dtype that an operation reports before it computes; ``None`` if only computing can tell."""
+    """The shape and dtype that an operation reports before it computes; ``None`` if only computing shows it."""
     try:
         if name not in OPS or not OPS[name].foreign:
             _operation(_Shapes(), *values, name=name, **params)

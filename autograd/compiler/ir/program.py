@@ -100,9 +100,9 @@ class Program:
     outputs: list[Value]
     updates: dict[Value, Value] = field(default_factory=dict)
     packed: dict[Value, list[tuple[Value, int]]] = field(default_factory=dict)
-    """For a state that passes made of several: these, and where each begins."""
+    """For each packed state its members, and the start of each."""
     merged: dict[Value, Value] = field(default_factory=dict)
-    """For a state that passes found to be equal to another at all times: that one."""
+    """For each merged state the one that it always equals."""
     flipped: frozenset[Value] = frozenset()
     """The matrices that are kept transposed in memory."""
     pinned: frozenset[Value] = frozenset()
@@ -208,10 +208,10 @@ class Program:
 
         ``name(memory)`` gives ``{run, commit, values, inputs, outputs}``. ``run()`` computes all values and changes no
         state; ``commit()`` gives the states their new values, for the next run. ``values`` has for each value of the
-        program its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` at which it lies there;
-        ``inputs`` and ``outputs`` are those of the program, in order. With ``every=False`` only results can be read:
-        the program is optimized, chains are one loop each, and ``run()`` writes states in place where it can, so
-        ``commit()`` must follow.
+        program its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` of the value in it; ``inputs``
+        and ``outputs`` are those of the program, in order. With ``every=False`` only results can be read: the program
+        is optimized, chains are one loop each, and ``run()`` writes states in place where it can, so ``commit()`` must
+        follow.
 
         ``memory`` holds the arrays of states and of learning rates by name; programs with the same memory share them,
         and an input may be there, too. Missing arrays are added with their present values; with ``states=False`` the

@@ -33,7 +33,7 @@ from autograd.ops.scan import Loop
 LARGEST = 1 << 30
 """Elements of the largest array that a text may name."""
 INFERRED = 1 << 20
-"""Elements of the arguments from which an operation of the user's own is computed, to find the shape of its result."""
+"""The largest number of elements of arguments for which a user's operation is run to find its result's shape."""
 DEEPEST = 30
 """Levels of containers within each other in the parameters of an instruction, and of gradients of gradients."""
 
@@ -43,7 +43,7 @@ LONGEST = 200
 DTYPES = {str(dtype): dtype for dtype in PLAIN}
 BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
-"""One more than the largest number that a generator's state may have there: NumPy does not look."""
+"""One more than the largest number that a generator's state may have there: NumPy does not check."""
 
 
 class Stored:

@@ -157,7 +157,7 @@ def _check_meaning(instruction: Instruction) -> None:
 
 
 _SAME = frozenset(("reshape", "permute_dims", "broadcast_to", "copy", "astype", "getitem"))
-"""Operations whose result has elements of their first argument, and no others."""
+"""Operations whose result contains only elements of their first argument."""
 
 
 def _check_places(program: Program) -> None:

@@ -37,7 +37,7 @@ Operand = tuple[str, str]
 
 
 def form_of_name(name: str) -> str:
-    """The form of a name, as far as it tells.
+    """The form of a name, as far as it shows.
 
     >>> [form_of_name(name) for name in ("h", "exp_h", "x_at_w", "x_plus_y", "t3", "packed_2")]
     ['atom', 'unary', 'product', 'sum', '', '']

@@ -236,7 +236,7 @@ class _Algebra(Rewriter):
     # ----------------------------------------------------------------------------------------------------- reductions
 
     def _reduction(self, op: str, x: Value, params: dict[str, Any], out: Value) -> Value | None:
-        if params["keepdims"]:  # one form, so that equals are seen to be equal
+        if params["keepdims"]:  # one form, so that equal instructions are recognized
             bare = self.emit(op, (x,), {**params, "keepdims": False}, out.name)
             return self.emit("reshape", (bare,), {"shape": out.shape}, out.name)
         axes = shapes.normalize_axes(params["axis"], len(x.shape))

@@ -29,8 +29,8 @@ ROW = 700
 REDUCED_ROW = 6_000
 """One row that is reduced by itself."""
 ACROSS = 2, 17
-"""One entry of the first, or of the second, operand of a product that BLAS reads across its rows, to copy it in blocks:
-a large share where the product has few rows, and next to nothing in a large one."""
+"""One entry of the first, or of the second, operand of a product that BLAS reads across rows and copies in blocks: much
+of a product with few rows, next to nothing of a large one."""
 
 
 def is_matrix(value: Value) -> bool:
@@ -328,7 +328,7 @@ def augment(program: Program) -> Program:
         computed = match.computed | (match.pairs.keys() - match.leaves.keys())
         flipped = program.flipped | {*match.states}
         kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
-        free = not taken & {*computed, source} and not sources & computed  # a packed value is not a value of its own
+        free = not taken & {*computed, source} and not sources & computed  # a packed value can't be packed again
         if kept and bool((s.args[0].data == 1).all()) and free:
             taken |= computed
             sources.add(source)

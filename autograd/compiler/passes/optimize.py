@@ -78,7 +78,7 @@ PASSES: list[tuple[str, Pass]] = [
 
 
 EVERY = 1 << 62
-"""Bytes: all states that are updated alike lie in one buffer, of any size."""
+"""Bytes: all states with the same update share one buffer, of any size."""
 
 GPU_PASSES: list[tuple[str, Pass]] = [  # sums stay sums, and memory is laid out as it was
     *PASSES[: [name for name, _ in PASSES].index("sums as products")],

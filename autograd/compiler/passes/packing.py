@@ -307,7 +307,7 @@ class _Group:
             state = next((s for s in self.first.states if self.program.updates[s] is role), None)
             names = [match.pairs[role].name for _, match in self.members]
             name = packed_name(names) if state is None else f"{self.flat[state].name}{UPDATED}"
-            if not form_of_name(name):  # the members have nothing in common: by its operands
+            if not form_of_name(name):  # the members have no common name: use the operands
                 flat = Instruction(made.op, tuple(args), {}, made.out)
                 name = derived(flat, _operand)[0] or "packed"
             self.flat[role] = self.writer.emit(made.op, args, {}, name)

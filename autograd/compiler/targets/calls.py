@@ -36,11 +36,11 @@ LOOP = 4
 REDUCED_LOOP = {"max": 30, "min": 30, "sum": 9, "prod": 9, "any": 20, "all": 20}
 """An inner loop of a reduction."""
 ENTRY = 0.4
-"""An entry that is not beside the one before."""
+"""An entry that is not adjacent to the previous one."""
 SLICES = 32
 """The most entries that are reduced slice by slice."""
 SELECTED = 512
-"""Entries from which on ``where`` computes with bits: a copy by a mask waits for each entry that it did not foresee."""
+"""Entries from which on ``where`` computes with bits: a masked copy mispredicts branches."""
 
 
 def kernel_of(instruction: Instruction) -> str | None:

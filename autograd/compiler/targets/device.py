@@ -207,7 +207,7 @@ def _writes(instruction: Instruction) -> bool:
 
 
 _FLATS: dict[int, tuple[Any, list[Any]]] = {}
-"""The buffers in which states lie together and the parts of each, by the id of the first of its Tensors."""
+"""The buffers that hold several states and the parts of each, by the id of the first of its Tensors."""
 
 
 class DeviceExecutable(Executable):

@@ -1,9 +1,9 @@
 """Chains of elementwise instructions as one CUDA kernel each, for CuPy to compile.
 
-A matrix product, a view or a sort is a step of its own. All that is computed entry by entry between two of them, bias
-and activation, the slope of an activation, the whole update of an optimizer, is one `Kernel`, and values that only a
-sum reads are computed within the sum. The body of a kernel is C++ that a reader can follow: one line for each
-instruction, in the names of the program.
+A matrix product, a view or a sort is a step of its own. The elementwise instructions between two of them (bias and
+activation, the slope of an activation, the whole update of an optimizer) are one `Kernel`, and values that only a sum
+reads are computed within the sum. The body of a kernel is C++ that a reader can follow: one line for each instruction,
+in the names of the program.
 """
 
 from __future__ import annotations

@@ -300,7 +300,7 @@ JAVASCRIPT = ArrayLanguage(
     safe=safe_javascript,
     ascii=False,
 )
-"""JavaScript, in which a truth is 1 or 0. Integers of 64 bits lie in doubles, which hold them exactly up to 2⁵³. Names
+"""JavaScript, with 1 and 0 for truths. Integers of 64 bits are doubles, which are exact up to 2⁵³. Names
 with ``$`` are those of variables within loops, and of `autograd.compiler.targets.javascript.functions`."""
 
 # ------------------------------------------------------------------------------------------------------------------- C

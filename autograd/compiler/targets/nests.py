@@ -26,7 +26,7 @@ _BYTE = numpy.zeros((), "u1")
 
 
 def contiguous(shape: Sequence[int]) -> Shape:
-    """The strides of an array that lies row by row, in elements."""
+    """The strides of a row-major array, in elements."""
     return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
@@ -81,12 +81,12 @@ class View:
 
     @classmethod
     def of(cls, data: str, shape: Sequence[int]) -> View:
-        """An array that lies row by row."""
+        """A row-major array."""
         return cls(data, tuple(shape), contiguous(shape))
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether it lies row by row."""
+        """Whether it is row-major."""
         pairs = zip(self.shape, self.strides, contiguous(self.shape), strict=True)
         return all(n < 2 or one == other for n, one, other in pairs)
 
@@ -142,8 +142,8 @@ class View:
 class Nest:
     """Nested loops over ``shape``, through views that broadcast to it.
 
-    The loops over the axes ``inner`` lie within the others: ``outer`` is how many there are of those. Neighbouring axes
-    that lie alike in all views are one loop, unless ``merge`` is false.
+    The loops over the axes ``inner`` are innermost; ``outer`` counts the others. Neighbouring axes with compatible
+    strides in all views are merged into one loop, unless ``merge`` is false.
     """
 
     def __init__(self, shape: Shape, views: Sequence[View], inner: Iterable[int] = (), *, merge: bool = True) -> None:

@@ -81,7 +81,7 @@ def _before_all(program: Program) -> dict[Instruction, None]:
 
 
 def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
-    """The view of ``array``, an array also where the shape is (); ``None`` where its strides do not allow one."""
+    """The view of ``array``, never a scalar; ``None`` if the strides do not allow a view."""
     op, params = instruction.op, instruction.params
     if op == "getitem":
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
@@ -187,8 +187,7 @@ class Plan:
         self._within = self._find_within()
         self.placed = set(self._within)
         self.orders: dict[Value, tuple[int, ...]] = {}
-        """The axes in the order in which they lie in memory, of values with three or more that are not kept row by
-        row."""
+        """The memory order of the axes of values with three or more that are not row-major."""
         self.roots = self._find_roots()
         self._assign()
 
@@ -402,7 +401,7 @@ class Plan:
             return False
         turned = out in self.program.flipped
         if out in self.orders or not (home.flags.f_contiguous if turned else home.flags.c_contiguous):
-            return False  # views of the value were planned in its own order
+            return False  # views of the value were planned with its own memory order
         own = [arg for arg in instruction.args if self.roots.get(arg, arg) is state]
         return not own or (instruction.op in ELEMENTWISE and all(self.arrays[arg] is home for arg in own))
 

@@ -85,7 +85,7 @@ class Writer:
         self.scope: dict[str, Any] = {}
         self.lines: list[Line] = []
         self.opening = 0
-        """How many lines come first that belong to no user line."""
+        """The number of leading lines that belong to no user line."""
         self.origin: Origin | None = None
         self.names: dict[Value, str] = {}
         self.aliases: dict[str, tuple[str, str]] = {}

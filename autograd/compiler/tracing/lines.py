@@ -126,7 +126,7 @@ def targets(code: CodeType) -> dict[int, str]:
         name = _RETURN if instruction.opname == "RETURN_VALUE" else ""
         if instruction.opname in _STORES:
             name = instruction.argval[0] if isinstance(instruction.argval, tuple) else instruction.argval
-        if name:  # a call goes on to the end of the caches behind it
+        if name:  # a call instruction ends after its inline caches
             found.update(dict.fromkeys(range(start, instruction.offset, 2), name))
         start = instruction.offset
     return found

@@ -98,7 +98,7 @@ class Surroundings:
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
         self._texts: set[str] = set()  # names of attributes that are asked for by text
-        self.asks_identity = False  # whether the code, or a dict by Tensors, may tell one Tensor from another
+        self.asks_identity = False  # whether the code, or a dict with Tensors as keys, may distinguish Tensors
         self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
         self._weakly = False

@@ -242,7 +242,7 @@ class Tracer:
         def slot_of(entry: Any) -> Any:
             if type(entry) is Number:
                 return entry.ask()
-            if isinstance(entry, int) and type(entry) not in (int, bool):  # a member of an IntEnum prints as no number
+            if isinstance(entry, int) and type(entry) not in (int, bool):  # an IntEnum prints as no number
                 return int(entry)
             if isinstance(entry, Tensor):
                 entry = entry.data

@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 AXES = frozenset({int, tuple, type(None)})
-"""The types of parameters that are taken without a look."""
+"""The types of parameters that are accepted without a check."""
 
 
 def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:

@@ -226,7 +226,7 @@ def _on_rows(forward: Callable[..., Any], xp: Any, x: Any, *others: Any, **param
 
 
 def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:
-    """`linear` with the weight's transpose, which lies row by row: the product takes half of the time."""
+    """`linear` with the weight's transpose, which is row-major: the product takes half of the time."""
     z = xp.matmul(x, columns)
     if bias is not None:
         z += bias
@@ -234,7 +234,7 @@ def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:
 
 
 def _apart(xp: Any, x: Any) -> Any:
-    """A copy of a transposed array that lies row by row."""
+    """A row-major copy of a transposed array."""
     return xp.reshape(xp.reshape(x, (-1,)), x.shape)
 
 
@@ -492,7 +492,7 @@ def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[in
     for out in outputs:
         if out is not None:
             uses[out] = uses.get(out, 0) + 1
-    pieces: dict[int, tuple[int, dict[tuple[int, int], int]]] = {}  # the axis, and what lies from where to where
+    pieces: dict[int, tuple[int, dict[tuple[int, int], int]]] = {}  # the axis, and pieces by start and end
     found: list[Step] = []
     for step in steps:
         place = None

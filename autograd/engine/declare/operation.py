@@ -62,7 +62,7 @@ class Op(Declaration):
         self.check_names(RESERVED)
         self.names |= SHARED
         self.pulls = self.sparse_pulls = Pulls(self)
-        self.into: Callable[..., None] | None = None  # the kernel, and how its result lies in memory
+        self.into: Callable[..., None] | None = None  # the kernel, and the memory order of its result
         self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
         self.redeclared = 0  # when its rules were declared anew, on the graph's clock: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)

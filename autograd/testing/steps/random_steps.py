@@ -134,7 +134,7 @@ CAPTURED = (
     "{a} * {n}", "{n} - {a}", "{a} + {n}.mean()", "ag.Tensor({n}) * {a}", "{a} * float({n}.max())", "{a} * {n}.ndim",
     "np.maximum({n}, {a})", "{a} + np.tanh({n} * {n})", "{a} + {n}[{i}]", "{a} * (1.0 + {n} @ {n})",
 )  # fmt: skip
-"""Expressions that read a NumPy array ``{n}`` which the step finds."""
+"""Expressions that read a NumPy array ``{n}`` which the step captures."""
 
 ALTERED = (
     "{n}[0] = {c}", "{n} *= 0.5", "{n} = {n} * 0.5", "{n}[...] = {c}", "{n} = np.sin({n})", "{n} = {n}[::-1]",
@@ -241,9 +241,9 @@ class Vocabulary:
     expressions of a value ``{a}``. ``losses``: scalars of a value ``{a}``, of others of its shape ``{alike}``, or of
     integers ``labels``. ``optimizers``: calls that make one, from a list of parameters ``{params}`` and a rate
     ``{lr}``. ``clips``: statements between backward and the update. ``schedules``: pairs of a call that makes a
-    schedule of ``optimizer`` and the statement between the calls that moves it on. ``modes``: pairs of statements
-    between the calls, the second of which undoes the effect of the first on ``{layer}``. ``parameters``: an expression
-    of all that ``{layer}`` trains. ``ties``: statements that have ``{layer}`` share a parameter with ``{other}``.
+    schedule of ``optimizer`` and a statement that advances it, run between calls. ``modes``: pairs of statements run
+    between calls; the second undoes the effect of the first on ``{layer}``. ``parameters``: an expression of all that
+    ``{layer}`` trains. ``ties``: statements that have ``{layer}`` share a parameter with ``{other}``.
 
     >>> from random import Random
     >>> from autograd.testing.steps.random_steps import Vocabulary, random_step
@@ -285,7 +285,7 @@ class _Growing:
     batch: int = 1
     after: list[str] = field(default_factory=list)  # statements after every call
     unique: str = "[{}]"  # how a list of parameters is written, none of which may be there twice
-    flagged: bool = False  # whether the step is told if it is to train
+    flagged: bool = False  # whether the step has a flag for training
     plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how numbers of Python's are read and changed
     factored: bool = False  # whether the step is given a number
     again: bool = False  # whether there is a second function

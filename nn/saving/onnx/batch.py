@@ -7,7 +7,7 @@ from typing import Any
 from nn.saving.onnx.write import NotWritten, used_inside
 
 SIZES = 61, 67
-"""The two numbers of examples: primes, so that no other length is taken for one of them."""
+"""The two numbers of examples: primes, so that no other length equals one of them."""
 
 
 def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:

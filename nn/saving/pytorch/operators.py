@@ -17,7 +17,7 @@ from nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 from nn.functional.losses import negative_log_likelihood, of_labels
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
-"""Keyword arguments that say where and how, not what."""
+"""Keyword arguments about devices and layout, which are ignored."""
 
 Row = Callable[..., Any]
 

@@ -496,7 +496,7 @@ class TestRefusals:
         ):
             leaf(np.ones((2, 3))) @ np.ones(4)
 
-    def test_parameters_other_than_the_default_are_told(self):
+    def test_parameters_other_than_the_default_are_shown(self):
         with pytest.raises(ShapeError, match=r"reshape can't take x = \(2,\) float64, shape=\(3,\): cannot reshape"):
             leaf([1.0, 2.0]).reshape(3)
 

@@ -50,7 +50,7 @@ def test_shared_arrays_are_not_added_to_in_place():
     assert_array_equal(seen[0], [[2.0, 2.0], [1.0, 1.0]])
 
 
-def test_the_work_is_that_of_the_pieces():
+def test_the_work_grows_linearly_with_the_pieces():
     """Each row is added once, to one array: no array of the whole size is made for a row."""
     x = Tensor(np.ones((50, 2)), requires_grad=True)
     y = sum((row * row).sum() for row in x)

@@ -163,7 +163,7 @@ class TestWrong:
         assert wrong.error == pytest.approx(0.8446, abs=1e-4)
         assert not report.ok
 
-    def test_a_wrong_factor_is_said_to_be_one(self):
+    def test_a_wrong_factor_is_named_as_the_cause(self):
         check = only(squared(lambda g, x: g * x)(param([2.0, 3.0])))
         assert check.verdict == "wrong"
         assert check.note == "the rules give 1/2 times the difference: a rule has a factor too few or too many."

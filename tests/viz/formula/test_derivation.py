@@ -163,7 +163,7 @@ def test_numbers_of_tensors_are_tables_or_their_size():
     assert re.search(r"checked: central difference \S+ along a random direction, relative error \de-\d+\n$", text)
 
 
-def test_undone_broadcasting_is_said():
+def test_undone_broadcasting_is_explained():
     loss, _, biases = net(batch=3)
     assert "b̄1 = Σ over the batch of z̄1" in explain(loss, wrt=biases[0]).text
     assert r"\bar{b}_{1} = \sum_{\mathrm{batch}} \bar{z}_{1}" in explain(loss, wrt=biases[0]).latex
@@ -728,7 +728,7 @@ def test_a_wrong_rule_is_not_confirmed():
         ag.backends.FORWARDS.pop("wrongly_squared_for_explain")
 
 
-def test_a_gradient_below_rounding_is_said_to_be():
+def test_a_gradient_below_rounding_is_reported_as_such():
     loss, weights, _ = net(depth=16, bias=False)
     text = explain(loss, wrt=weights[0]).text
     assert "checked as far as rounding allows, the gradient is so small" in text

@@ -116,7 +116,7 @@ class TestScalarCard:
         assert "-0.1058 × 2 = -0.2115" in words(edge(neuron, "b_x_u_1")[2])
         assert "1 × (-0.5379) = -0.5379" in words(edge(neuron, "b_d_L_0")[2])
 
-    def test_the_spine_is_heavy_and_gradients_pull_at_nothing(self, neuron):
+    def test_edges_of_the_spine_have_large_weights_and_gradients_have_none(self, neuron):
         assert "weight=40" in edge(neuron, "f_z_a_0")[2]
         assert "weight=2" in edge(neuron, "f_b_z_1")[2]
         assert "weight=0" in edge(neuron, "b_z_a_0")[2]

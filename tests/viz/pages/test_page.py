@@ -155,7 +155,7 @@ def test_a_long_path_is_a_short_tag():
     )
 
 
-def test_values_that_are_not_finite_are_said():
+def test_values_that_are_not_finite_are_reported():
     with np.errstate(all="ignore"):
         x = ag.Tensor([-1.0, 4.0], requires_grad=True, name="x")
         page = step_through(ag.sum(ag.sqrt(x)))

@@ -48,8 +48,9 @@ class Matrix:
         return self.data if self.start == "0" else f"{self.data} + {self.start}"
 
     def leading(self, by_rows: bool) -> int | None:
-        """The leading dimension, as BLAS calls it: the step from a row to the next, where the elements of a row lie
-        side by side; or that of columns, unless ``by_rows``. ``None`` where they do not lie so."""
+        """BLAS' leading dimension: the step from a row to the next, if rows are contiguous; or that of columns, unless
+        ``by_rows``. ``None`` if they are not contiguous.
+        """
         if not by_rows:
             return self.turned.leading(True)
         if self.columns > 1 and self.column_step != 1:

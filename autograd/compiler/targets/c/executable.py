@@ -43,10 +43,10 @@ PASSES = [
     for name, change in NUMPY_PASSES
     if name not in ("sums as products", "pack")
 ]
-"""Without the passes that save calls of NumPy's: a loop costs nothing to begin."""
+"""The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6
-"""Multiplications up to which a call keeps Python's lock: to give it up and wait for it takes longer."""
+"""Multiplications up to which a call keeps Python's lock: releasing and reacquiring it takes longer."""
 
 HOT = 10
 """Calls after which a program is compiled in the background, where the target is "auto"."""
@@ -56,7 +56,7 @@ _optimized = partial(optimize, passes=PASSES)
 
 @cache
 def reads_arrays() -> bool:
-    """Whether the address of an array's elements, its type and its flags lie where the text in C reads them."""
+    """Whether the address of an array's elements, its type and its flags are where the text in C reads them."""
     header, pointer = object.__basicsize__, ctypes.sizeof(ctypes.c_void_p)
     whole = numpy.arange(12.0).reshape(3, 4)
     for array in (whole, whole[:, 1], whole.T):
@@ -72,7 +72,7 @@ def reads_arrays() -> bool:
 
 
 def source_of(program: Program, homes: dict[Value, Any]) -> Source:
-    """The text of an optimized program whose states lie in ``homes``, by ``text()``."""
+    """The text, by ``text()``, of an optimized program with the arrays ``homes`` for its states."""
     if not hasattr(ctypes, "PyDLL") or object.__basicsize__ % ctypes.sizeof(ctypes.c_void_p) or not reads_arrays():
         raise TargetError(f"{program.name} can't run as C: this Python stores NumPy's arrays differently.")
     return Source(program, homes, numpys_blas())

@@ -15,7 +15,7 @@ from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, blocked, contiguous, counting, merged, times
 
 SHORT = 16
-"""Entries from which on an axis in one piece is worth more than a longer one."""
+"""Entries from which on a contiguous axis is better than a longer one."""
 
 LONG = 1024
 """More products than these are summed in parts, which keeps their digits and lets operands stay in the cache."""
@@ -78,8 +78,9 @@ def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
 def _copied(
     source: Text, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
 ) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
-    """An operand, copied so that its axes lie in the order of ``around``, its ``own`` ones and the sums; and these axes
-    with the steps of the copy. ``k``: the place of the operand's steps in an `Axis`, 1 for x and 2 for y."""
+    """An operand, copied into the order of the axes ``around``, its ``own`` ones and the sums; and these axes with the
+    steps of the copy. ``k``: the place of the operand's steps in an `Axis`, 1 for x and 2 for y.
+    """
     own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # what is longest lies in one piece
     outer, inner = _cut(own, 3) if own_last else (own, [])
     of = [*around, *outer, *sums, *inner]

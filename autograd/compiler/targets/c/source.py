@@ -1,9 +1,8 @@
 """`Source`: a program as the text of one C function, which is given the addresses of its arrays.
 
 What is computed entry by entry is a function for each `Kernel`; products are computed in blocks, or by the BLAS that
-NumPy has loaded where they are large. Temporaries lie in one block of memory, in which a place is used again as soon as
-what lay there has been read for the last time. Results are written where they are wanted, and states are updated where
-they lie.
+NumPy has loaded where they are large. Temporaries share one block of memory, in which space is reused as soon as its
+value has been read for the last time. Results are written directly into their arrays, and states are updated in place.
 """
 
 from __future__ import annotations
@@ -506,8 +505,9 @@ class Source(Text):
         self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
         after: list[tuple[int, str]], is_long: bool,
     ) -> None:  # fmt: skip
-        """The call of the loops of a reduction whose results lie in memory while the loops over the reduced axes are
-        outside. Long sums are those of blocks of rows, which are added up in float64."""
+        """The call of the loops of a reduction whose results are kept in memory, with the loops over the reduced axes
+        outside. Long sums are those of blocks of rows, which are added up in float64.
+        """
         op, dtype, place = reduction.op, reduction.out.dtype, nest.at(len(nest.views) - 1)
         written, heads = {self.view(v).data for v in self._kernel.outputs}, _vectors(nest)
         adds = f"{place} = {C.reductions[op][0].format(a=place, b=element)};"

@@ -10,7 +10,7 @@ from autograd.compiler.targets.nested.script import Script
 from autograd.compiler.targets.nests import Axis, View, added, merged, times
 
 Span = tuple[int, int, int]
-"""From where to where along an axis, and how many at once."""
+"""Start and end along an axis, and the entries taken at once."""
 
 
 def block_of(n: int) -> int:

@@ -51,7 +51,7 @@ def _matmul(script: Script, out: View, x: View, y: View) -> None:
 
 @dataclass
 class Index:
-    """An index into an array that lies somewhere: ``source`` has the shape of what is picked, with stride 0 along the
+    """An index into an array: ``source`` is a view of it in the shape of the selected elements, with stride 0 along the
     axes that index arrays make. ``arrays``: each with its view in that shape, the stride of the axis that it picks
     from, the length of that axis, and whether its values are known to be in place.
     """
@@ -88,7 +88,7 @@ def index_of(script: Script, parts: Any, x: View) -> Index:
             array = numpy.asarray(part) % max(length, 1)
             value = Value("constant", array.shape, array.dtype, f"{script.now.out.name}_places", array)
             arrays.append((script.view(value), stride, length, True))
-    if places and places[-1] - places[0] >= len(places):  # something lies between them: their axes come first
+    if places and places[-1] - places[0] >= len(places):  # other parts lie between them: their axes come first
         front = 0
     picked = broadcast_shapes(*(view.shape for view, *_ in arrays))
     axes = [*plain[:front], *((n, 0) for n in picked), *plain[front:]]

@@ -56,7 +56,9 @@ whole = partial(reading, of=WHOLE)
 
 
 class Script:
-    """The text of ``program`` in one language. A subclass says where values lie, and how that language is written."""
+    """The text of ``program`` in one language. A subclass says where values are stored, and how that language is
+    written.
+    """
 
     language: ClassVar[ArrayLanguage]
 
@@ -66,7 +68,7 @@ class Script:
         self.lines: list[str] = []
         self.views: dict[Value, View] = {}
         self.in_place: dict[Value, Value] = {}
-        """The states that values are written to where these lie."""
+        """The states whose arrays values are written to."""
         self.names: dict[Value, str] = {}
         self.taken: set[str] = {self.name}
         self.times: list[str] = []

@@ -165,7 +165,7 @@ class TestForward:
             ("vector_norm", {"ord": 1}, "vector_norm(x, ord=1)", None),
         ],
     )
-    def test_parameters_that_are_not_the_usual_ones_are_told(self, tensors, name, params, text, tex):
+    def test_parameters_other_than_the_default_are_written(self, tensors, name, params, text, tex):
         op = ag.OPS[name]
         written = tensors.apply(op, [tensors.symbol("x", np.ones((2, 3)))], {**op.params, **params})
         assert written.text == text
