@@ -25,10 +25,9 @@ from nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
 from nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from nn.modules.embedding import Embedding, PositionalEncoding
-from nn.modules.flatten import Flatten, Unflatten
-from nn.modules.linear import Linear
+from nn.modules.linear import Flatten, Linear, Unflatten
 from nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from nn.modules.module import Module, Parameter
+from nn.modules.module import Module, Parameter, functional_call
 from nn.modules.normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -56,7 +55,6 @@ from nn.modules.pooling import (
     MaxPool3d,
 )
 from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from nn.modules.stateless import functional_call
 from nn.saving import load, load_metadata, load_model, save
 from nn.saving.onnx import load_onnx, save_onnx
 from nn.saving.pytorch import from_torch

@@ -12,8 +12,7 @@ from nn.modules.activation import ReLU
 from nn.modules.containers import Residual, Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
-from nn.modules.flatten import Flatten, Unflatten
-from nn.modules.linear import Linear
+from nn.modules.linear import Flatten, Linear, Unflatten
 from nn.modules.module import Module
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d

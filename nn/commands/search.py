@@ -25,7 +25,7 @@ from nn.models import MLP, RowRecurrent
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
-from nn.modules.flatten import Flatten, Unflatten
+from nn.modules.linear import Flatten, Unflatten
 from nn.modules.module import Module
 from nn.modules.pooling import MaxPool2d
 from nn.parallel import launched

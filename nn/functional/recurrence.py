@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import Tensor, asarray, expand_dims, linear, relu, sequence_mask, sigmoid, tanh, where, zeros
+from autograd import (
+    Tensor,
+    asarray,
+    concat,
+    expand_dims,
+    linear,
+    relu,
+    sequence_mask,
+    sigmoid,
+    stack,
+    tanh,
+    where,
+    zeros,
+)
 from autograd.common.messages import shown
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -163,6 +176,34 @@ def sequence(
     parts = _state_of(name, kind, state, (x.shape[1], hidden), z)
     state, ys = repeated(STEPS[kind], parts, xs, consts, reverse=reverse, recompute=recompute)
     return ys[0], state
+
+
+def layers(
+    kind: str,
+    name: str,
+    x: Any,
+    states: List | None,
+    weights: Sequence[Sequence[Sequence[Any]]],
+    between: Callable[[Tensor], Tensor],
+    mask: Any = None,
+) -> tuple[Tensor, List]:
+    """The outputs of the last of several layers, and the last states of all, (layers · directions, batch, hidden) each.
+
+    ``weights``: for each layer those of one or both directions. ``between``: applied to the outputs of all layers but
+    the last.
+    """
+    last: list[List] = []
+    for i, directions in enumerate(weights):
+        x = x if i == 0 else between(x)
+        outputs = []
+        for reverse, given in enumerate(directions):
+            before: Any = None if states is None else [h[len(last)] for h in states]
+            before = before[0] if before is not None and len(before) == 1 else before
+            ys, after = sequence(kind, name, x, before, given, mask, bool(reverse))
+            outputs.append(ys)
+            last.append(after)
+        x = outputs[0] if len(outputs) == 1 else concat(outputs, axis=-1)
+    return x, [stack(column) for column in zip(*last, strict=True)]
 
 
 def mask_of(name: str, lengths: Any, x: Any) -> Tensor | None:

@@ -11,8 +11,7 @@ from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
-from nn.modules.flatten import Flatten
-from nn.modules.linear import Linear
+from nn.modules.linear import Flatten, Linear
 from nn.modules.module import Module, PlainModule
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d

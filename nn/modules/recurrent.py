@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from autograd import Tensor, asarray, concat, permute_dims, squeeze, stack, zeros
+from autograd import Tensor, asarray, permute_dims, squeeze, zeros
 from autograd.common.messages import of_type
 from autograd.common.validation import number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -100,28 +100,21 @@ class _Recurrent(PlainModule):
         elif self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
         states = self._states_of(state, x.shape[1], alone)
+        weights = [[_weights_of(self, ending) for ending in self._endings(i)] for i in range(self.num_layers)]
         mask = recurrence.mask_of(name, lengths, x)
-        last: list[list[Any]] = []
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction, ending in enumerate(self._endings(layer)):
-                before: Any = None if states is None else [h[len(last)] for h in states]
-                before = before[0] if before is not None and len(before) == 1 else before
-                ys, after = recurrence.sequence(
-                    self.kind, name, x, before, _weights_of(self, ending), mask, bool(direction)
-                )
-                outputs.append(ys)
-                last.append(after)
-            x = outputs[0] if len(outputs) == 1 else concat(outputs, axis=-1)
-            if self.dropout and self.training and layer < self.num_layers - 1:
-                by_sequence = permute_dims(x, axes=(1, 0, 2))  # `dropout` shards masks along the first axis
-                x = permute_dims(dropped(by_sequence, self.dropout, generator=self.generator), axes=(1, 0, 2))
-        ends = [stack(column) for column in zip(*last, strict=True)]
+        x, ends = recurrence.layers(self.kind, name, x, states, weights, self._dropped, mask)
         if alone:
             x, ends = squeeze(x, axis=1), [squeeze(h, axis=1) for h in ends]
         elif self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
         return x, (ends[0] if len(ends) == 1 else tuple(ends))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        """The outputs of a layer as the next one gets them."""
+        if not self.dropout or not self.training:
+            return x
+        by_sequence = permute_dims(x, axes=(1, 0, 2))  # `dropout` shards masks along the first axis
+        return permute_dims(dropped(by_sequence, self.dropout, generator=self.generator), axes=(1, 0, 2))
 
     def _states_of(self, state: Any, batch: int, alone: bool) -> list[Tensor] | None:
         """The initial states of all layers, each (layers · directions, batch, hidden); ``None`` for zeros."""

@@ -17,7 +17,6 @@ from nn.modules import (
     convolution,
     dropout,
     embedding,
-    flatten,
     linear,
     normalization,
     pooling,
@@ -28,9 +27,8 @@ from nn.modules.module import Module
 LAYERS: dict[str, type[Module]] = {
     name: getattr(module, name)
     for module, names in (
-        (linear, "Linear"),
+        (linear, "Linear Flatten Unflatten"),
         (activation, "Sigmoid Tanh ReLU LeakyReLU GELU Softplus Softmax"),
-        (flatten, "Flatten Unflatten"),
         (dropout, "Dropout Dropout1d Dropout2d Dropout3d"),
         (embedding, "Embedding PositionalEncoding"),
         (attention, "MultiheadAttention TransformerEncoderLayer"),

@@ -566,22 +566,15 @@ def recurrent(
     if len(weights) != layers * directions * size:
         raise DomainError(f"{kind} with projections is not converted.")
     states = [state] if isinstance(state, Tensor) else state
+    one = [[*weights[i : i + size], None, None][:4] for i in range(0, len(weights), size)]
+    grouped = [one[i : i + directions] for i in range(0, len(one), directions)]
+
+    def between(x: Tensor) -> Tensor:
+        return F.dropout(x, p, module.training, generator=module.generator)
+
     x = transpose(x, 0, 1) if batch_first else x
-    last: list[Any] = []
-    for layer in range(layers):
-        outputs = []
-        for direction in range(directions):
-            at = len(last)
-            given = [*weights[at * size : (at + 1) * size], None, None][:4]
-            before = [h[at] for h in states]
-            first = before[0] if len(before) == 1 else before
-            ys, after = recurrence.sequence(kind.removeprefix("rnn_"), kind, x, first, given, None, bool(direction))
-            outputs.append(ys)
-            last.append(after)
-        x = ag.concat(outputs, axis=-1)
-        if layer < layers - 1:
-            x = F.dropout(x, p, module.training, generator=module.generator)
-    return (transpose(x, 0, 1) if batch_first else x, *(ag.stack(column) for column in zip(*last, strict=True)))
+    x, last = recurrence.layers(kind.removeprefix("rnn_"), kind, x, states, grouped, between)
+    return (transpose(x, 0, 1) if batch_first else x, *last)
 
 
 @stateful("feature_dropout")
