@@ -375,7 +375,12 @@ def test_paper_search_and_zoom(page, tmp_path):
         const wide = () => document.querySelector('svg.picture').getBoundingClientRect().width, before = wide();
         at('in').click(); seen.zoom = wide() / before; at('out').click(); seen.back = wide() / before;
         for (let i = 0; i < 5; i++) at('in').click();
-        seen.map = !at('map').hidden; at('fit').click(); seen.fit = at('map').hidden;
+        const map = at('map'), isShown = () => getComputedStyle(map).display !== 'none', main = at('graph');
+        const many = q => document.querySelectorAll(q).length;
+        seen.map = isShown(); seen.boxes = many('#map g *') - many('main .card, main .edge path');
+        main.scrollTop = 0; const r = map.getBoundingClientRect();
+        map.onclick({clientX: r.left + r.width / 2, clientY: r.bottom}); seen.moved = main.scrollTop;
+        at('fit').click(); seen.fit = !isShown();
         dispatchEvent(new Event('beforeprint'));
         seen.sheet = [...document.querySelectorAll('#sheet h3')].map(e => e.textContent);
         seen.longest = Math.max(...[...document.querySelectorAll('#sheet td')].map(e => e.textContent.length));
@@ -389,7 +394,8 @@ def test_paper_search_and_zoom(page, tmp_path):
     assert seen["lost"] == [0, "nothing of this name"]
     assert seen["zoom"] == pytest.approx(1.25, rel=0.01)
     assert seen["back"] == pytest.approx(1, rel=0.01)
-    assert (seen["map"], seen["fit"]) == (True, True)
+    assert (seen["map"], seen["boxes"], seen["fit"]) == (True, 0, True)
+    assert seen["moved"] > 100, "a click in the overview goes there"
     assert len(seen["sheet"]) == 5 + 9
     assert (seen["sheet"][0], seen["sheet"][-1]) == ("1. Linear 1 makes z1", "14. Linear 1 sends its gradient to b1")
     assert seen["longest"] <= 7, "four digits on paper"

@@ -23,6 +23,7 @@ def test_numbers_are_written_as_the_library_writes_them():
     script = (
         (pages / "common.js").read_text("utf-8")
         + (pages / "numbers.js").read_text("utf-8")
+        + (pages / "networks/networks.js").read_text("utf-8")
         + (
             "const given = JSON.parse(require('fs').readFileSync(0));"
             "console.log(JSON.stringify([given.map(scalar), given.map(x => rms(Math.abs(x))),"

@@ -32,18 +32,26 @@ function tell(place, text) {
   place.told = text;
   if (place.firstChild?.nodeType === 3) place.firstChild.data = text; else place.textContent = text;
 }
-/* HTML as the content of a place, by as few changes of what stands there as it takes */
-function fill(place, html) { turned(place, element('template', { innerHTML: html }).content); }
-function turned(place, made) {
-  const before = [...place.childNodes], now = [...made.childNodes];
-  if (before.length !== now.length || before.some((n, i) => n.nodeName !== now[i].nodeName)) { place.replaceChildren(...now); return; }
-  before.forEach((n, i) => {
-    if (n.nodeType !== 1) { if (n.data !== now[i].data) n.data = now[i].data; return; }
-    for (const { name, value } of now[i].attributes) if (n.getAttribute(name) !== value) n.setAttribute(name, value);
-    for (const name of ['class', 'style', 'open'])  // `hot` is set beside
-      if (!now[i].hasAttribute(name) && n.hasAttribute(name) && n.className !== 'hot') n.removeAttribute(name);
-    turned(n, now[i]);
-  });
+/* HTML as the content of a place: where its tags are those of the last, only the texts and attributes that differ are written */
+function fill(place, html) {
+  const now = html.split(/(<[^>]*>)/), [said, nodes] = place.filled ?? [[]], bare = tag => tag.replace(/=".*?"/g, '');
+  const isWritten = (s, i) => {
+    if (s === said[i]) return true;
+    const n = nodes[i], isSame = n && s && !s.includes('&') && (!(i % 2) || bare(s) === bare(said[i]));
+    if (isSame) if (i % 2) for (const [, name, v] of s.matchAll(/(\S+)="(.*?)"/g)) n.setAttribute(name, v); else n.data = s;
+    return isSame;
+  };
+  if (said.length === now.length && now.every(isWritten)) place.filled[0] = now;
+  else {
+    place.innerHTML = html;
+    /* the node of each piece; the parser may put elements between, such as the body of a table */
+    const walk = document.createTreeWalker(place, 5);
+    place.filled = [now, now.map((s, i) => {
+      let n = null;
+      if (i % 2 ? s[1] !== '/' : s) do n = walk.nextNode(); while (n && n.nodeName.toLowerCase() !== (i % 2 ? /\w+/.exec(s)[0] : '#text'));
+      return n;
+    })];
+  }
 }
 /* the pointer's events go to `place` until it is let go */
 function hold(place, e) {
@@ -64,11 +72,6 @@ function scalar(x) {
   const text = x.toPrecision(4);
   return abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
 }
-/* a size with 2 digits */
-function rms(x) {
-  if (x === 0 || !Number.isFinite(x)) return scalar(x);
-  return x < .0995 || x >= 99.5 ? exponential(x, 1) : x.toPrecision(2);
-}
 /* the root of the mean square */
 function rootMeanSquare(array) {
   let sum = 0;
@@ -84,7 +87,6 @@ const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x 
 
 const system = () => matchMedia('(prefers-color-scheme:dark)');
 const isDark = () => (document.documentElement.dataset.theme || (system().matches ? 'dark' : 'light')) === 'dark';
-const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 /* `button` changes between light and dark, and so does #theme=dark, and the page around this one by a message {theme}; `changed()` is called whenever it did */
 function theme(button, changed = () => {}) {
   function set(name) {

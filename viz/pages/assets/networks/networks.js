@@ -1,5 +1,12 @@
 /* What pages of a whole network share. */
 
+const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/* a size with 2 digits */
+function rms(x) {
+  if (x === 0 || !Number.isFinite(x)) return scalar(x);
+  return x < .0995 || x >= 99.5 ? exponential(x, 1) : x.toPrecision(2);
+}
+
 /* a canvas keeps its colours: for paper it is painted anew in light ones */
 function onPaper(repaint) {
   const page = document.documentElement;

@@ -194,7 +194,7 @@ function score() {
 }
 function predicting() {
   const box = element('div', { className: 'predict' }), s = S[cur], ask = asked(cur), t = told.get(cur);
-  el('expand').before(box);
+  el('expand').before(box); panel.filled = null;
   if (!ask) { box.innerHTML = `<p>${say`Nothing is asked here. ${score()}`}</p>`; return; }
   if (t && t.done) { box.innerHTML = `<p class="verdict badge"><b>${t.shown ? say`shown` : say`right`}</b>${say`${esc(ask.name)} = ${scalar(ask.x)}. ${score()}`} <button type="button">${say`Next question`}</button></p>`; one('button', box).onclick = () => step(cur + 1); return; }
   box.innerHTML = `<form><label>${esc(ask.name)} = <input autocomplete="off" aria-describedby="judged"></label> <button>${say`Check`}</button> <button type="button">${say`Show it`}</button></form><p id="judged" role="status">${t ? esc(t.said) : ''}</p><p>${score()}</p>`;

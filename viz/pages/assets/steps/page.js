@@ -439,9 +439,13 @@ const least = svg ? svg.style.minWidth : '', map = el('map');
 function overview() {  // where the window is, if the drawing is larger
   if (!svg) return;
   const r = bounds(svg), q = bounds(main), larger = r.width > q.width + 40 || r.height > main.clientHeight + 40;
-  map.hidden = !larger || main.classList.contains('fit');
-  if (map.hidden) return;
-  const v = svg.viewBox.baseVal, k = v.width / r.width, pane = one('rect', map);
+  if (map.toggleAttribute('hidden', !larger || main.classList.contains('fit'))) return;
+  if (!map.firstChild.nextSibling) {  // the outlines: a `use` of the drawing would be built anew whenever that changes
+    const g = shape('g', { transform: root.getAttribute('transform') });
+    all('.edge path,.card', svg).forEach(e => g.append((one('path,polygon', e) ?? e).cloneNode()));
+    map.prepend(g);
+  }
+  const v = svg.viewBox.baseVal, k = v.width / r.width, pane = map.lastElementChild;
   attr(map, { viewBox: `0 0 ${v.width} ${v.height}` });
   attr(pane, { x: (q.left - r.left) * k, y: (q.top - r.top) * k, width: main.clientWidth * k, height: main.clientHeight * k });
 }
@@ -463,7 +467,6 @@ if (svg) {
   listen(window, 'pointerup', () => { from = null; });
   listen(main, 'scroll', overview);
   listen(window, 'resize', overview);
-  map.prepend(shape('use', { href: '#graph0' }));
   map.onclick = e => {
     const r = bounds(map), to = bounds(svg);
     main.scrollLeft += (e.clientX - r.left) / r.width * to.width - main.clientWidth / 2 - (bounds(main).left - to.left);
