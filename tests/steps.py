@@ -37,6 +37,7 @@ NETWORKS = Vocabulary(
         "nn.functional.cross_entropy({a}, labels)",
         "nn.functional.cross_entropy({a}, labels)",
         "nn.functional.cross_entropy({a}, ag.softmax({alike}, axis=-1))",
+        "nn.functional.cross_entropy({a}, ag.argmax(ag.random.normal({a}.shape, generator=generator), axis=-1))",
         "nn.functional.mse_loss({a}, {alike})",
         "nn.functional.mse_loss({a}, {alike}.detach())",
         "nn.functional.binary_cross_entropy_with_logits({a}, ag.sigmoid({alike}))",

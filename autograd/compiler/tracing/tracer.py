@@ -84,6 +84,7 @@ class Tracer:
         self.states: dict[int, Value] = {}
         self.current: dict[int, Traced] = {}
         self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors, and their gradients before the trace
+        self.graded: set[int] = set()  # the ids of Tensors whose gradients the function sets
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
@@ -489,7 +490,7 @@ class Tracer:
         for key, (tensor, before) in self.gradients.items():
             grad = GRAD.__get__(tensor)
             GRAD.__set__(tensor, before)
-            if grad is before:
+            if grad is before and (grad is not None or key not in self.graded):
                 continue
             value = None if grad is None else DATA.__get__(grad).value
             if key in self.given and value is self.given[key][1]:

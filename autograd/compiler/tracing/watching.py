@@ -84,6 +84,7 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
     tracer = TRACER.get()
     if tracer is not None and type(slot_value(DATA, tensor)) is not Traced:
         tracer.gradients.setdefault(id(tensor), (tensor, GRAD.__get__(tensor)))
+        tracer.graded.add(id(tensor))
         if grad is not None and type(slot_value(DATA, grad)) is not Traced:
             raise refusal("sets a gradient that the compiled function did not compute.")
     GRAD.__set__(tensor, grad)

@@ -35,7 +35,8 @@ ELEMENTWISE = (
     "{a} * {c}", "{c} * {a}", "{a} / {c}", "{a} + {c}", "{c} - {a}", "-{a}", "+{a}", "{a} + 0.0", "{a} - 0.0",
     "{a} * 1.0", "ag.clip({a}, min=-1.0, max=1.0)", "ag.sign({a}) * {a}", "ag.where({a} > 0, {a}, {c})",
     "({a} > 0) * {a}", "ag.atan2({a}, {c})", "ag.atan2({a} + 0.0, -1.0)", "ag.copysign({c}, {a})",
-    "ag.copysign({c}, {a} + 0.0)", "{a}.detach()", "{a}.clone()", "{a} * {a}.detach()", "ag.zeros_like({a}) + {a}",
+    "ag.copysign({c}, {a} + 0.0)", "ag.atan2({a}, -0.0) + ag.atan2({a}, 0.0)", "{a}.detach()", "{a}.clone()",
+    "{a} * {a}.detach()", "ag.zeros_like({a}) + {a}",
     "ag.ones_like({a}) * {a}",
 )  # fmt: skip
 VIEWS = (
@@ -99,6 +100,8 @@ WRITES = (
     "{t} = {a}.detach().clone()\nu = {t}.data.T\nu[0] = {c}",
     "{t} = {a}.clone()\nu = {t}.data.T.reshape(-1)\nu[0] = {c}",
     "{t} = {a}.detach().clone()\nu = {t}[0]\n{t}[0] = {c}\n{t} = {t} + u",
+    "{t} = {a}.detach().clone()\nu = {t}.data.transpose(1, 2, 0)\nu[0] = {c}",
+    "{t} = {a}.detach().clone()\nu = {t}.data.transpose(2, 0, 1)[..., 0]\nu *= 0.5",
 )  # fmt: skip
 SLOPES = (
     "ag.gradients(({a} * {a}).sum(), [{p}], create_graph=True)[0]", "ag.grad(lambda w: ag.tanh(w * {b}).sum())({a})",
@@ -172,7 +175,9 @@ KEPT = (
     "{s}.data = {s}.data + 1", "{s}.data = {v}.data", "with ag.no_grad():\n    {s} *= 0.9\n    {s} += 0.1 * {v}",
     "with ag.no_grad():\n    {s}[...] = {v}", "with ag.no_grad():\n    {s}[...] = 0.5 * {s} + {v}.detach()",
     "with ag.no_grad():\n    {s}[0] = {v}[-1]", "{s}.data[...] = {v}.data", "{s}.data[1:] += {v}.data[:-1]",
-    "{s}.data[0] = 0.5", "u = {s}.data[::2]\nu += 1.0", "u = {s}.data.T\nu *= 0.5\nu += {v}.data.T",
+    "{s}.data[0] = 0.5",
+    "u = {s}.data.transpose(1, 2, 0)\nu[0] = 0.5", "u = {s}.data[::2]\nu += 1.0",
+    "u = {s}.data.T\nu *= 0.5\nu += {v}.data.T",
 )  # fmt: skip
 """Updates of untrained states: running averages, counters, last values."""
 
@@ -196,12 +201,17 @@ BETWEEN = (
     "{p} = copy.deepcopy({p})\n{p}.zero_grad()", "{p} = copy.deepcopy({same})\n{p}.zero_grad()",
     "{p} = ag.Tensor(np.copy({same}.data), requires_grad=True, name={p!r})",
     "flat = {p}.data.reshape(-1)\nflat[-1] = 0.5", "flat = {p}.detach().data.reshape(-1)\nflat *= 0.5",
+    "flat = {p}.data.ravel()\nflat += 0.25", "({p} * {p}).sum().backward()", "{p}.register_hook(lambda g: g * 0.5)",
+    "{p}.grad = ag.ones_like({p}).detach()",
+    "{p}.data = {same}.data", "{p}.data = {across}.data.T",
 )  # fmt: skip
-"""Changes of a parameter between two calls, and copies in its place: they inherit the order of its memory."""
+"""Changes of a parameter or its gradient between two calls, and copies in its place, which inherit the order of its
+memory; in the memory of another it is refused."""
 
 PLAIN = (
     "{a} * {o}", "{o} * {a}", "{a} + {o}", "{o} - {a}", "{a} / (1.5 + {o} ** 2)", "{a} * (2 * {o} - 1)",
     "{a} * (1 / (1 + {o} * {o}))", "({a} if {o} > 0.3 else -{a}) * {c}", "ag.where({a} > {o}, {a}, {o})",
+    "{a} * ({c} - {o})", "{a} * ({c} / (1.5 + {o} * {o}))", "ag.copysign({a}, {o})",
     "{a} * 0.9 ** abs({o})", "ag.clip({a}, min=-1.0, max=abs({o}) + 1.0)", "{a} * float({o})", "{a} * {o} * {o}",
 )  # fmt: skip
 """Uses of a Python number ``{o}``."""
@@ -218,13 +228,13 @@ PLACES = (
 )
 """Where such a number is kept: the statements that make, read and change it."""
 
-STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "1")
+STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "-0.0", "1")
 
 KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
-    "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (7, REDUCED), "along": (6, ALONG), "writes": (5, WRITES),
+    "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (7, REDUCED), "along": (6, ALONG), "writes": (7, WRITES),
     "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
-    "plain": (4, PLAIN), "mixed": (4, MIXED), "captured": (2, CAPTURED), "classes": (1, CLASSES),
+    "plain": (6, PLAIN), "mixed": (4, MIXED), "captured": (2, CAPTURED), "classes": (1, CLASSES),
 }  # fmt: skip
 """How often each kind of statement is tried, and its templates."""
 
@@ -646,7 +656,7 @@ class _Growing:
         views = [view for _ in range(r.choice((0, 0, 0, 1, 2))) if (view := self.attempt(self.view))]
         self.attempt(self.tie)
         keeping, update = self.keeping(), self.update()
-        if self.params and r.random() < 0.1:
+        if self.params and r.random() < 0.15:
             self.held.append(name := self.fresh("kept"))
             self.state(f"{name} = {r.choice(HELD).format(p=r.choice(self.params))}")
         if r.random() < 0.003:  # which is refused
@@ -712,7 +722,11 @@ class _Growing:
         option = f", train={self.random.random() < 0.6}" if self.flagged else ""
         option += f", factor={self.random.choice(STEADY)}" if self.factored else ""
         function = "again" if self.again and self.random.random() < 0.5 else "step"
-        return f"results.append({function}(*batch({n}){option}))"
+        batch = f"batch({n})"
+        if self.random.random() < 0.03:  # of another dtype
+            other = "float64" if self.dtype == "float32" else "float32"
+            batch = f"[ag.astype(t, {other!r}) if t.dtype == {self.dtype!r} else t for t in {batch}]"
+        return f"results.append({function}(*{batch}{option}))"
 
     def between(self, calls: list[str], results: Sequence[str]) -> list[str]:
         """``calls`` and the statements before the next one; often none."""
@@ -724,7 +738,7 @@ class _Growing:
         if self.held and r.random() < 0.7:
             written = r.choice(("{n}[0] = {c}", "{n} *= 0.5", "{n}[...] = {c}", "results.append({n} * 1)"))
             return [*calls, written.format(n=self.held[0], c=r.choice(STEADY))]
-        kinds = {"nothing": 50, "parameter": 15, "copy": 5, "mode": 10, "rate": 10, "result": 10}
+        kinds = {"nothing": 45, "parameter": 20, "copy": 5, "mode": 10, "rate": 10, "result": 10}
         kind = r.choices([*kinds], [*kinds.values()])[0]
         if kind == "parameter" and (changed := self.attempt(lambda: self.filled(r.choice(BETWEEN)))):
             return [*calls, changed]

@@ -155,8 +155,8 @@ class Seen:
     """The observable state after a line.
 
     ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``,
-    except those that a compiled function has consumed. ``form``: the structure of the results. ``streams``: the states
-    of the random generators.
+    except those that a compiled function has consumed. ``form``: the structure of the results, and for each whether it
+    requires grad, or its class. ``streams``: the states of the random generators.
     """
 
     values: dict[Any, Array]
@@ -187,7 +187,7 @@ class Run:
         self.returned.append((lives, [np.array(array) for array in lives]))
         seen = self.look()
         seen.values |= enumerate(self.returned[-1][1])
-        seen.form = form
+        seen.form = form, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
         return seen
 
     def look(self) -> Seen:
@@ -546,7 +546,7 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
         if verdict.kind != "same":
             return verdict
     if found.form != eager.form:
-        return Verdict("different", "trace", f"the structure of the result is {found.form} for {eager.form}")
+        return Verdict("different", "trace", f"the form of the result is {found.form} for {eager.form}")
     if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is not where it is eagerly")
     if call.run.has_changed():

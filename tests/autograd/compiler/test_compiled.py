@@ -407,6 +407,26 @@ def test_a_state_that_is_written_to_stays_in_its_array(layout: str, shape: tuple
             np.testing.assert_allclose(a, b, rtol=1e-12) if b is not None else None
 
 
+def test_a_gradient_that_came_between_two_calls_is_cleared() -> None:
+    """Also where there was none at the trace."""
+    w, v = parameter(), parameter(name="v")
+
+    @ag.compile
+    def step(x: ag.Tensor) -> Any:
+        w.zero_grad()
+        v.grad = None
+        return x * 2
+
+    for _ in range(2):
+        step(ag.ones(3))
+        assert w.grad is v.grad is None
+        (w * v).sum().backward()
+    step(ag.ones(3))
+    assert w.grad is v.grad is None
+    ((executable,),) = step._executables.values()
+    assert executable.trace.cleared == [w, v]
+
+
 def test_references_to_the_old_array_keep_the_old_values() -> None:
     """A parameter that is given another array leaves the one it had, whoever has it now."""
     model, _, step = trained("SGD")
