@@ -301,8 +301,27 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
+        late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
+        if late:
+            self.run = self._refusing_states(self.run, late)
         if self.trace.given or self.trace.restarts:
             self.run = _with(self.run, self.trace.given, self.trace.restarts)
+
+    def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
+        """``run``, which raises if one of the inputs ``late``, by number, is in the memory of a state."""
+        program, homes, updates = self.program, self.homes, self.optimized.updates
+
+        def run_apart(*arrays: Any) -> list[Any]:
+            memories = {id(owner(homes[state])) for state in updates}
+            for i in late:
+                if id(owner(arrays[i])) in memories:
+                    raise TraceError(
+                        f"{program.name} was given {program.inputs[i]!r} in the memory of a state that it updates, and "
+                        "reads it after the update: the argument would keep the old values. Give it a clone()."
+                    )
+            return run(*arrays)
+
+        return run_apart
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""

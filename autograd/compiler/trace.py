@@ -187,6 +187,7 @@ class Trace:
                 try:
                     inputs, self.result = self._followed(tracer, function, arguments)
                     tracer.check_apart()
+                    self.late = tracer.read_late(self.result.values)
                 finally:
                     tracer.settle_numbers(back)
                     arguments.numbers.clear()

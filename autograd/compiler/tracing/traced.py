@@ -84,6 +84,7 @@ class Traced:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
         base = self.memory
+        self.tracer.writes.setdefault(id(base), len(self.tracer.instructions))
         base._value = self.tracer.written(base._value, self.path, value)
         base._version += 1
         self._value, self._version = value, base._version

@@ -20,7 +20,17 @@ from autograd.common.messages import of_type
 from autograd.common.references import others
 from autograd.common.shapes import Shape
 from autograd.compiler.ir.names import value_name
-from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, mapped, resolved, results_of
+from autograd.compiler.ir.primitives import (
+    FUNCTIONS,
+    Slot,
+    fill,
+    function_of,
+    infer,
+    is_view,
+    mapped,
+    resolved,
+    results_of,
+)
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
 from autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
@@ -100,6 +110,7 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these had before
+        self.writes: dict[int, int] = {}  # the instructions before the first write to each array, by its id
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose array another has: the line, the name
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
@@ -665,6 +676,19 @@ class Tracer:
             giver = former.get(id(self.current[key].memory), key)
             if giver != key and self.states[key].shape:
                 self.given_away[giver] = line, self.states[giver].name
+
+    def read_late(self, outputs: Sequence[Value]) -> set[Value]:
+        """The inputs that are read, or returned, after the first write to the memory of a state."""
+        arrays = {**self.current, **self.former}
+        first = min([self.writes[id(a.memory)] for a in arrays.values() if id(a.memory) in self.writes], default=None)
+        shown = {value: value for value in self.inputs}
+        late: set[Value] = set()
+        for i, instruction in enumerate(self.instructions if first is not None else ()):
+            if is_view(instruction) and instruction.args[0] in shown:
+                shown[instruction.out] = shown[instruction.args[0]]
+            elif first is not None and i >= first:
+                late.update(shown[arg] for arg in instruction.args if arg in shown)
+        return late | {shown[value] for value in outputs if first is not None and value in shown}
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
         """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that

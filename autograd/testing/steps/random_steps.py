@@ -35,7 +35,7 @@ ELEMENTWISE = (
     "{a} * {c}", "{c} * {a}", "{a} / {c}", "{a} + {c}", "{c} - {a}", "-{a}", "+{a}", "{a} + 0.0", "{a} - 0.0",
     "{a} * 1.0", "ag.clip({a}, min=-1.0, max=1.0)", "ag.sign({a}) * {a}", "ag.where({a} > 0, {a}, {c})",
     "({a} > 0) * {a}", "ag.atan2({a}, {c})", "ag.atan2({a} + 0.0, -1.0)", "ag.copysign({c}, {a})",
-    "ag.copysign({c}, {a} + 0.0)", "ag.atan2({a}, -0.0) + ag.atan2({a}, 0.0)", "{a}.detach()", "{a}.clone()",
+    "ag.copysign({c}, {a} + 0.0)", "ag.copysign({a}, -0.0) + ag.copysign({c}, 0.0)", "{a}.detach()", "{a}.clone()",
     "{a} * {a}.detach()", "ag.zeros_like({a}) + {a}",
     "ag.ones_like({a}) * {a}",
 )  # fmt: skip
@@ -100,7 +100,8 @@ WRITES = (
     "{t} = {a}.detach().clone()\nu = {t}.data.T\nu[0] = {c}",
     "{t} = {a}.clone()\nu = {t}.data.T.reshape(-1)\nu[0] = {c}",
     "{t} = {a}.detach().clone()\nu = {t}[0]\n{t}[0] = {c}\n{t} = {t} + u",
-    "{t} = {a}.detach().clone()\nu = {t}.data.transpose(1, 2, 0)\nu[0] = {c}",
+    "{t} = ag.stack([{a}, {alike}]).detach()\nu = {t}.data.transpose(1, 2, 0)\nu[0] = {c}",
+    "{t} = ag.stack([{a}, {alike}], axis=1).detach()\nu = {t}.data.transpose(2, 0, 1)[1:]\nu += 1.0",
     "{t} = {a}.detach().clone()\nu = {t}.data.transpose(2, 0, 1)[..., 0]\nu *= 0.5",
 )  # fmt: skip
 SLOPES = (
@@ -386,7 +387,7 @@ class _Growing:
             "k": self.size,
             "o": self.number,
             "p": lambda: self.random.choice(self.params) if self.params else self.unfit(),
-            "same": lambda: self.parameter_of(self.shape(names["p"])),
+            "same": lambda: self.parameter_of(self.shape(names["p"]), names["p"]),
             "across": lambda: self.parameter_of(self.shape(names["p"])[::-1]),
         }
         if hole in simple:
@@ -491,9 +492,9 @@ class _Growing:
         self.captured.append(name)
         return name
 
-    def parameter_of(self, shape: Shape) -> str:
-        """A parameter of ``shape``. Raises `_Unfit` if there is none."""
-        return self.pick([p for p in self.params if self.shape(p) == shape])
+    def parameter_of(self, shape: Shape, but: str = "") -> str:
+        """A parameter of ``shape``, another than ``but``. Raises `_Unfit` if there is none."""
+        return self.pick([p for p in self.params if self.shape(p) == shape and p != but])
 
     def layer(self, n: int) -> str:
         """A layer for an axis of ``n`` elements: a new one, or an earlier one that may fit."""
@@ -726,6 +727,8 @@ class _Growing:
         if self.random.random() < 0.03:  # of another dtype
             other = "float64" if self.dtype == "float32" else "float32"
             batch = f"[ag.astype(t, {other!r}) if t.dtype == {self.dtype!r} else t for t in {batch}]"
+        elif (alike := [p for p in self.params if self.shape(p) == self.shape("x")]) and self.random.random() < 0.2:
+            batch = f"({self.random.choice(alike)}.detach(), *{batch}[1:])"  # an argument in the memory of a state
         return f"results.append({function}(*{batch}{option}))"
 
     def between(self, calls: list[str], results: Sequence[str]) -> list[str]:
@@ -738,10 +741,11 @@ class _Growing:
         if self.held and r.random() < 0.7:
             written = r.choice(("{n}[0] = {c}", "{n} *= 0.5", "{n}[...] = {c}", "results.append({n} * 1)"))
             return [*calls, written.format(n=self.held[0], c=r.choice(STEADY))]
-        kinds = {"nothing": 45, "parameter": 20, "copy": 5, "mode": 10, "rate": 10, "result": 10}
+        kinds = {"nothing": 40, "parameter": 30, "copy": 5, "mode": 10, "rate": 10, "result": 10}
         kind = r.choices([*kinds], [*kinds.values()])[0]
-        if kind == "parameter" and (changed := self.attempt(lambda: self.filled(r.choice(BETWEEN)))):
-            return [*calls, changed]
+        for _ in range(4 if kind == "parameter" else 0):
+            if changed := self.attempt(lambda: self.filled(r.choice(BETWEEN))):
+                return [*calls, changed]
         if kind == "copy" and self.layers:  # with an optimizer of its own
             layer = r.choice(self.layers)
             lists = [line for line in self.setup if line.startswith(("params = ", "optimizer = ", "schedule = "))]

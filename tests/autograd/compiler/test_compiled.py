@@ -344,17 +344,44 @@ def test_an_argument_that_is_a_part_of_a_state() -> None:
 
     def step(row: ag.Tensor) -> ag.Tensor:
         optimizer.zero_grad()
-        loss = (table * row).sum()
+        loss, doubled = (table * row).sum(), row * 2.0
         loss.backward()
         optimizer.step()
-        return row * 1.0
+        return doubled
 
     compiled = ag.compile(step)
     compiled(ag.zeros(3))
     for _ in range(3):
         before, whole = table.data[1].copy(), table.data.copy()
-        assert compiled(table.data[1]).tolist() == before.tolist()
+        assert compiled(table.data[1]).tolist() == (before * 2.0).tolist()
         np.testing.assert_allclose(table.data, whole - before)
+
+
+@pytest.mark.parametrize("read", [lambda row: row, lambda row: row[1:], lambda row: row * 1.0])
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
+def test_an_argument_in_the_memory_of_a_state_is_not_read_after_the_update(read: Any, target: Any) -> None:
+    """In eager mode it has the new values then."""
+    table = ag.Tensor(np.arange(12.0).reshape(4, 3), name="table")
+
+    @ag.compile(target=target)
+    def step(row: ag.Tensor) -> ag.Tensor:
+        table.data -= 1.0
+        return read(row)
+
+    assert step(ag.ones(3)).tolist() == read(ag.ones(3)).tolist()
+    before = table.data.copy()
+    with pytest.raises(TraceError, match=r"step was given row \(3,\).* reads it after the update.*clone\(\)"):
+        step(table.detach()[1])
+    np.testing.assert_array_equal(table.data, before)
+    assert step(table.detach()[1].clone()).tolist() == read(before[1]).tolist()
+
+    @ag.compile
+    def replaced(row: ag.Tensor) -> ag.Tensor:
+        table.data = table.data * 2.0
+        return read(row)
+
+    before = table.data.copy()
+    assert replaced(table.detach()[1]).tolist() == read(before[1]).tolist()
 
 
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
