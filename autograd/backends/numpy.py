@@ -188,9 +188,14 @@ def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any)
     return numpy.lib.stride_tricks.as_strided(x, shape, (n, *steps, channels), writeable=False)
 
 
+@lru_cache(maxsize=256)
+def _run(size: int) -> Any:
+    return numpy.dtype((numpy.void, size))
+
+
 def _runs(x: Any) -> Any:
     """``x`` with each contiguous row viewed as one element: NumPy copies it faster than it starts a short loop."""
-    return x.view(f"V{x.shape[-1] * x.itemsize}") if x.strides[-1] == x.itemsize and x.shape[-1] > 1 else x
+    return x.view(_run(x.shape[-1] * x.itemsize)) if x.strides[-1] == x.itemsize and x.shape[-1] > 1 else x
 
 
 def _contiguous(x: Any) -> Any:
@@ -209,6 +214,30 @@ SMALL = 10**6
 """Up to this number of multiplications OpenBLAS reads matrices in place; for larger products it copies them first."""
 
 
+def _least() -> tuple[int, int]:
+    """`ROWS` and `COLUMNS` for this BLAS and this processor."""
+    about: Any = numpy.show_config(mode="dicts")
+    blas, found = about["Build Dependencies"].get("blas", {}), about["SIMD Extensions"].get("found", ())
+    wide = "X86_V4" in found or "AVX512_SKX" in found
+    return (8, 16) if wide and "openblas" in blas.get("name", "") else (100, 100)
+
+
+ROWS, COLUMNS = _least()
+"""The least number of rows and of columns in a piece of a product. With AVX-512, OpenBLAS is fastest on products that
+it does not copy, short pieces included; with other instructions only on long ones."""
+
+
+def _piece(length: int, each: int, least: int) -> int:
+    """The length of the pieces to cut an axis into, so that each product takes at most `SMALL` multiplications; 0 where
+    it would be below ``least``. ``each``: multiplications per element of the axis.
+    """
+    most = SMALL // each
+    if most < least:
+        return 0
+    piece = -(-length // -(-length // most))
+    return min(piece + -piece % 8, most - most % 8)  # a multiple of the numbers in a register
+
+
 def _pieces(length: int, each: int) -> int:
     """The number of pieces to cut an axis into, so that each product takes at most `SMALL` multiplications; 0 where the
     pieces would be short or unequal. ``each``: multiplications per element of the axis.
@@ -218,11 +247,26 @@ def _pieces(length: int, each: int) -> int:
 
 
 def _matmul_into(x: Any, y: Any, out: Any) -> None:
-    """`Namespace.matmul_into`. Long and narrow matrices are multiplied in pieces, in up to half the time."""
+    """`Namespace.matmul_into`. Large matrices are multiplied in pieces, in up to half the time."""
     (rows, inner), columns = x.shape, y.shape[1]
-    out = out.reshape(rows, columns)
-    if n := _pieces(rows, inner * columns):
-        numpy.matmul(x.reshape(n, -1, inner), y, out=out.reshape(n, -1, columns))
+    out, turned = out.reshape(rows, columns), x.strides[0] < x.strides[1]
+    if turned and y.strides[0] < y.strides[1]:  # the slowest case of BLAS
+        product = numpy.empty((columns, rows), out.dtype)
+        _matmul_into(y.T, x.T, product)
+        out[...] = product.T
+    elif rows * inner * columns <= SMALL:
+        numpy.matmul(x, y, out=out)
+    elif piece := _piece(rows, inner * columns, COLUMNS if turned else ROWS):
+        main = rows - rows % piece
+        numpy.matmul(x[:main].reshape(-1, piece, inner), y, out=out[:main].reshape(-1, piece, columns))
+        if main < rows:
+            numpy.matmul(x[main:], y, out=out[main:])
+    elif piece := _piece(columns, inner * rows, COLUMNS):
+        main = columns - columns % piece
+        parts, places = (z[:, :main].reshape(z.shape[0], -1, piece).swapaxes(0, 1) for z in (y, out))
+        numpy.matmul(x, parts, out=places)
+        if main < columns:
+            numpy.matmul(x, y[:, main:], out=out[:, main:])
     elif n := _pieces(inner, rows * columns):
         numpy.add.reduce(y.reshape(n, -1, columns).mT @ x.T.reshape(n, -1, rows), 0, out=out.T)
     else:

@@ -30,6 +30,10 @@ PIECE = 1 << 18
 FEW = 4
 """Up to this number of taps max pooling compares all with the maximum; above, it pools one axis after another."""
 
+EACH = 2
+"""Elements of windows that one element of the upstream gradient counts for, in tiles of the gradient of a weight: with
+many output channels the tiles have fewer rows, so that their products are small."""
+
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight are computed at a time."""
 
@@ -148,18 +152,32 @@ def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
             yield slice(i, i + images), slice(r, r + rows), ...
 
 
-def _columns(xp: Any, windows: Any, axes: int, groups: int) -> Any:
-    """Windows ``(images, *space, *size, channels)`` as a matrix for each group: ``(groups, rows, taps · channels)``."""
-    shape = windows.shape
-    rows, taps = math.prod(shape[: axes + 1]), math.prod(shape[axes + 1 : -1])
-    if groups == 1 and shape[-2] * shape[-1] < SHORT and taps > 1:
-        turned = xp.permute_dims(windows, axes=(*range(axes + 1, len(shape)), *range(axes + 1)))
-        return xp.permute_dims(xp.reshape(turned, (1, taps * shape[-1], rows)), axes=(0, 2, 1))
-    if groups == 1:
-        lines = xp.reshape(windows, (*shape[:-2], shape[-2] * shape[-1]))  # in NumPy a view, unless they are dilated
-        return xp.reshape(xp.contiguous(lines), (1, rows, taps * shape[-1]))
-    parts = xp.reshape(windows, (rows, taps, groups, shape[-1] // groups))
-    return xp.reshape(xp.permute_dims(parts, axes=(2, 0, 1, 3)), (groups, rows, taps * shape[-1] // groups))
+def _columns(
+    xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, outputs: int = 0
+) -> Iterator[tuple[Any, Any]]:
+    """Tiles of the output, each with the windows of ``x``, channels-last and padded, as a matrix (rows, taps ·
+    channels), or as one for each of several groups. ``outputs``: elements that a row counts for at least.
+    """
+    windows = xp.sliding_windows(x, size, stride, dilation, space)
+    axes, channels, taps = len(size), x.shape[-1], math.prod(size)
+    width = taps * channels
+    few = groups == 1 < taps and size[-1] * channels < SHORT
+    if few:
+        windows = xp.permute_dims(windows, axes=(*range(axes + 1, 2 * axes + 2), *range(axes + 1)))
+    elif groups == 1 == dilation[-1]:  # in NumPy a view
+        windows = xp.reshape(windows, (*windows.shape[:-2], size[-1] * channels))
+    for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * max(width, outputs)):
+        if few:
+            part = windows[(slice(None),) * (axes + 1) + tile]
+            yield tile, xp.permute_dims(xp.reshape(part, (width, math.prod(part.shape[axes + 1 :]))), axes=(1, 0))
+            continue
+        part = windows[tile]
+        rows = math.prod(part.shape[: axes + 1])
+        if groups == 1:
+            yield tile, xp.reshape(xp.contiguous(part), (rows, width))
+        else:
+            part = xp.permute_dims(xp.reshape(part, (rows, taps, groups, channels // groups)), axes=(2, 0, 1, 3))
+            yield tile, xp.reshape(part, (groups, rows, width // groups))
 
 
 def _as_columns(xp: Any, weight: Any, groups: int, swapped: bool) -> Any:
@@ -186,16 +204,14 @@ def _correlate(
     """The convolution of ``x``, channels-last and padded, with ``weight``, written into ``out`` (n, *space, out) a tile
     at a time.
     """
-    n, c, size, space = x.shape[0], x.shape[-1], weight.shape[2:], out.shape[1:-1]
+    c, size = x.shape[-1], weight.shape[2:]
     if groups == c == weight.shape[0] > 1:
         _correlate_each(xp, out, x, weight, stride, dilation)
         return
     w = _as_columns(xp, weight, groups, swapped)
-    windows = xp.sliding_windows(x, size, stride, dilation, space)
-    for tile in _tiles(n, space, math.prod(space[1:]) * math.prod(size) * c):
-        columns = _columns(xp, windows[tile], len(size), groups)
+    for tile, columns in _columns(xp, x, size, stride, dilation, out.shape[1:-1], groups):
         if groups == 1:
-            xp.matmul_into(columns[0, ...], w[0, ...], out[tile])
+            xp.matmul_into(columns, w[0, ...], out[tile])
         else:
             out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
 
@@ -412,9 +428,9 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
     x, g = _padded(xp, _channels_last(xp, x), pads), _channels_last(xp, y)
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
     taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
-    windows = xp.sliding_windows(x, size, stride, dilation, space)
     last = _channels_last(xp, out)
     if inside == outside == 1 < groups:
+        windows = xp.sliding_windows(x, size, stride, dilation, space)
         last[...] = 0
         for tile in _tiles(n, space, 4 * math.prod(space[1:]) * channels):
             for tap in product(*map(range, size)):
@@ -423,17 +439,16 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
         return
     if 0 in (n, *space):
         last[...] = 0
-    tiles = _tiles(n, space, math.prod(space[1:]) * taps * channels)
     step = outside if groups > 1 else max(1, BLOCK // (taps * inside))
-    for i, tile in enumerate(tiles):
+    tiles = _columns(xp, x, size, stride, dilation, space, groups, EACH * out_channels)
+    for i, (tile, columns) in enumerate(tiles):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
-        columns = _columns(xp, windows[tile], axes, groups)
         for start in range(0, outside, step):  # a few channels at a time, to bound the memory of a product
             some = slice(start, min(start + step, outside))
             part = last[some, ...] if groups == 1 else last
             found = xp.empty(part.shape, dtype=out.dtype) if i else part
             if groups == 1:
-                xp.matmul_into(rows[0, some, :], columns[0, ...], found)
+                xp.matmul_into(rows[0, some, :], columns, found)
             else:
                 found[...] = xp.reshape(xp.matmul(rows, columns), part.shape)
             if i:
@@ -579,10 +594,12 @@ def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high
 
 
 def _images(x: Any) -> Iterator[tuple[Any, ...]]:
-    """A few images of ``x`` at a time, as many as fit into a cache."""
+    """A few images of ``x``, channels-last, at a time, as many as fit into a cache; of large images a few channels."""
     count = max(1, PIECE // max(1, math.prod(x.shape[1:])))
+    step = max(LINE, PIECE // max(1, math.prod(x.shape[1:-1])))
     for i in range(0, x.shape[0], count):
-        yield slice(i, min(i + count, x.shape[0])), ...
+        for c in range(0, x.shape[-1], step):
+            yield slice(i, min(i + count, x.shape[0])), ..., slice(c, min(c + step, x.shape[-1]))
 
 
 @op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
@@ -636,9 +653,9 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 @max_unpool.kernel(_order)
 def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
-    x, y, last = _channels_last(xp, x), xp.contiguous(_channels_last(xp, y)), _channels_last(xp, out)
+    x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        _unpool_stages(xp, last[some], y[some], x[some], *_stages(size, stride, pads, dilation))
+        _unpool_stages(xp, last[some], xp.contiguous(y[some]), x[some], *_stages(size, stride, pads, dilation))
 
 
 def _unpool_stages(xp: Any, out: Any, y: Any, x: Any, stage: tuple[Any, ...], *later: tuple[Any, ...]) -> None:

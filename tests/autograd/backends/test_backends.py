@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import autograd as ag
 from autograd import Tensor, backends
 from autograd.backends import NUMPY
+from autograd.backends import numpy as numpy_backend
 from autograd.errors import DeviceError, DTypeError
 
 
@@ -307,12 +308,19 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("least", [(8, 16), (100, 100)])
 @pytest.mark.parametrize("length", [99, 100, 3200, 3203])
-def test_products_of_long_and_narrow_matrices_are_those_of_numpy(length, dtype):
+def test_products_in_pieces_are_those_of_numpy(length, least, dtype, monkeypatch):
+    monkeypatch.setattr(numpy_backend, "ROWS", least[0])
+    monkeypatch.setattr(numpy_backend, "COLUMNS", least[1])
     rng = np.random.default_rng(length)
     x, y = (rng.integers(-9, 9, size=(length, n)).astype(dtype) for n in (60, 24))
     weight = rng.integers(-9, 9, size=(60, 24)).astype(dtype)
-    for a, b in ((x, weight), (x.copy("F"), weight), (y.T, x), (y.T, x.copy("F")), (y[::2].T, x[::2])):
+    wide, tall = x[:40].T, rng.integers(-9, 9, size=(40, 5 * length)).astype(dtype)
+    for a, b in (
+        (x, weight), (x.copy("F"), weight), (y.T, x), (y.T, x.copy("F")), (y[::2].T, x[::2]), (wide, tall),
+        (wide.copy(), tall), (tall.T, x[:40]), (y, y.T),
+    ):  # fmt: skip
         out = np.full((a.shape[0], b.shape[1]), np.nan, dtype)
         NUMPY.matmul_into(a, b, out.reshape(out.shape[0], 1, -1))
         assert_array_equal(out, a @ b)

@@ -101,6 +101,7 @@ def pooled(options, g, y, x):
 @pytest.mark.parametrize("piece", [1, windows.PIECE])
 def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers(piece, monkeypatch):
     monkeypatch.setattr(windows, "PIECE", piece)
+    monkeypatch.setattr(windows, "LINE", piece)
     for options, arrays in peculiar_poolings(60):
         g, y, x = arrays
         for name, given in (("max_unpool", (g, x)), ("at_max", (y, x))):
@@ -294,6 +295,18 @@ def test_the_gradient_of_a_weight_takes_no_memory_but_its_own():
     finally:
         tracemalloc.stop()
     assert peak < 1.2 * w.data.nbytes
+
+
+def test_pooling_of_a_large_image_takes_a_few_channels_at_a_time():
+    x = ag.Tensor(np.ones((1, 64, 96, 96), "float32"), requires_grad=True)
+    tracemalloc.start()
+    try:
+        y = ag.max_pool(x, size=3, stride=1, padding=1)
+        y.backward(y.detach())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 9 * x.data.nbytes
 
 
 def test_the_gradient_of_a_large_weight_is_computed_in_parts(monkeypatch):
