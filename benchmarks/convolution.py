@@ -1,11 +1,12 @@
 """Convolutions and training steps of small CNNs beside PyTorch, in both of its memory layouts: one thread.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.convolution [--rounds 40]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.convolution [--rounds 40] [--networks]
 
 Every contestant runs once in each round; a figure is the mean of the lowest fifth of its times, by the processor's
 clock, so that other processes disturb it little. A convolution is forward and backward with respect to input and
 weight; ours is given its input channels-last in memory, as the layer before it leaves it. A training step is forward,
-loss, backward and AdamW.
+loss, backward and AdamW. With ``--networks``, AlexNet, VGG-11, ResNet-18 and ResNet-50 beside torchvision's instead:
+forward and backward of one image of 224×224 in training mode.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ NETWORKS: dict[str, tuple[tuple[Any, ...], ...]] = {
         ("Linear", 512, 64), ("ReLU",), ("Linear", 64, 10),
     ),
 }  # fmt: skip
+
+
+PUBLISHED = "alexnet", "vgg11", "resnet18", "resnet50"
 
 
 def seconds(contestants: Contestants, rounds: int) -> dict[str, float]:
@@ -123,16 +127,38 @@ def steps(torch: Any, layers: tuple[tuple[Any, ...], ...]) -> Contestants:
     }
 
 
+def published(torch: Any, theirs: Any, ours: Any, side: int = 224) -> Contestants:
+    """Forward and backward of one image by two networks with the same names of parameters."""
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=(1, 3, side, side)).astype(np.float32)
+
+    def run_of(model: Any, given: Any) -> Callable[[], Any]:
+        def run() -> None:
+            model.zero_grad()
+            model(given).sum().backward()
+
+        return run
+
+    return {"torch": run_of(theirs, torch.tensor(x)), "eager": run_of(ours, ag.Tensor(x))}
+
+
 def main() -> int:
     """Print the table; 2 without PyTorch."""
     about = "Convolutions and training steps of small CNNs beside PyTorch."
     parser = argparse.ArgumentParser(prog="python -m benchmarks.convolution", description=about)
     parser.add_argument("--rounds", type=int, default=40, metavar="N", help="rounds (default: 40)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument(
+        "--networks", nargs="*", choices=PUBLISHED, metavar="NAME", help=f"these or all of {', '.join(PUBLISHED)}"
+    )
+    args = parser.parse_args()
+    rounds, names = args.rounds, args.networks
     try:
         import torch
-    except ImportError:
-        print("PyTorch is not installed: pip install torch", file=sys.stderr)
+
+        if names is not None:
+            import torchvision
+    except ImportError as error:
+        print(f"{error.name} is not installed: pip install {error.name}", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
@@ -142,12 +168,18 @@ def main() -> int:
         drawn = rng.normal(size=x).astype("f4"), rng.normal(size=weight).astype("f4")
         works.append((name, lambda drawn=drawn, options=options: convolutions(torch, *drawn, options)))
     works += [(f"step: {name}", lambda layers=layers: steps(torch, layers)) for name, layers in NETWORKS.items()]
+    if names is not None:
+        models = torchvision.models, nn.models
+        works = [
+            (name, lambda name=name: published(torch, *(getattr(m, name)() for m in models)))
+            for name in names or PUBLISHED
+        ]
     for name, make in works:
         found = seconds(make(), rounds)
         whole = found.pop("torch")
-        shares = (f"{found[key] / whole:{width}.2f}" for key, width in (("channels_last", 15), ("eager", 8)))
-        last = "".join(f"{found[key] / whole:10.2f}" for key in ("compiled", "C") if key in found)
-        print(f"{name:48}{1e3 * whole:10.2f}{''.join(shares)}{last}", flush=True)
+        columns = {"channels_last": 15, "eager": 8, "compiled": 10, "C": 10}
+        shares = (f"{found[key] / whole:{w}.2f}" if key in found else " " * w for key, w in columns.items())
+        print(f"{name:48}{1e3 * whole:10.2f}{''.join(shares)}".rstrip(), flush=True)
     return 0
 
 
