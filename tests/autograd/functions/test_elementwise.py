@@ -1,0 +1,32 @@
+"""Elementwise functions composed of operations."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.testing import gradcheck, gradgradcheck
+
+POINTS = {
+    "digamma": ([-1.3, 0.3, 4.0],),
+    "fmax": ([1.0, 2.0, -1.0], [2.0, 1.0, 0.0]),
+    "fmin": ([1.0, 2.0, -1.0], [2.0, 1.0, 0.0]),
+    "fmod": ([5.0, -5.0, 5.0, -5.0, 0.2], [3.0, 3.0, -3.0, -3.0, 0.7]),
+    "i0": ([0.0, 1.0, -2.0],),
+    "ndtr": ([-3.0, 0.0, 2.0],),
+    "rsqrt": ([0.3, 2.0],),
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_derivatives_to_second_order(name):
+    assert gradcheck(getattr(ag, name), *POINTS[name])
+    assert gradgradcheck(getattr(ag, name), *POINTS[name])
+
+
+@pytest.mark.parametrize("name", ["fmax", "fmin", "fmod", "deg2rad", "rad2deg"])
+def test_values_are_those_of_numpy(name):
+    given = (POINTS | {"deg2rad": ([-90.0, 30.0],), "rad2deg": ([-1.0, 2.0],)})[name]
+    assert np.allclose(getattr(ag, name)(*given).data, getattr(np, name)(*given), rtol=1e-15, atol=0)
+    if len(given) == 2 and name != "fmod":
+        for pair in ([np.nan, 1.0], [1.0, np.nan], [np.nan, np.nan]):
+            assert np.array_equal(getattr(ag, name)(*pair).data, getattr(np, name)(*pair), equal_nan=True)
