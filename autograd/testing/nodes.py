@@ -24,7 +24,6 @@ from autograd.testing.oracles.reports import factor
 
 SKIPPED = "skipped"
 LARGE = 1 << 14  # elements of an argument and the result; above, two directions are compared, at first by one step
-KEPT = 256  # gradients that are kept for the other arguments
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 
@@ -235,14 +234,9 @@ class _Recorded:
         return result
 
     @cached_property
-    def y(self) -> Vector:
-        """The result as a vector."""
-        return _flat(self.out.data)
-
-    @cached_property
     def repeats(self) -> bool:
         """Whether a second call gives the same result."""
-        return bool(np.array_equal(_flat(self.apply({}).data), self.y, equal_nan=True))
+        return bool(np.array_equal(_flat(self.apply({}).data), _flat(self.out.data), equal_nan=True))
 
     def vjp(self, i: int, u: Vector) -> Vector:
         """The gradient of argument ``i`` for the upstream gradient ``u``, by the engine's own backward pass."""
@@ -252,17 +246,12 @@ class _Recorded:
             try:
                 found = gradients(self.out, tuple(self.leaves.values()), seed)
             except Exception:  # of another argument's rule, perhaps
-                return self._alone(i, seed)
-            if len(self._pulled) >= KEPT:
-                self._pulled.clear()
+                try:
+                    return _flat(gradients(self.out, self.leaves[i], seed).data)
+                except Exception as error:
+                    raise RuleError(f"its rule raised {type(error).__name__}: {error}") from error
             self._pulled[key] = {j: _flat(g.data) for j, g in zip(self.leaves, found, strict=True)}
         return self._pulled[key][i]
-
-    def _alone(self, i: int, seed: Tensor) -> Vector:
-        try:
-            return _flat(gradients(self.out, self.leaves[i], seed).data)
-        except Exception as error:
-            raise RuleError(f"its rule raised {type(error).__name__}: {error}") from error
 
 
 class _Argument:
@@ -297,7 +286,7 @@ class _Argument:
         if not backends.is_real(out.dtype):
             return f"results of dtype {out.dtype} are not compared"
         self.out_shape = tuple(out.shape)
-        self.y = self.recorded.y
+        self.y = _flat(out.data)
         self.out_dtype = backends.to_numpy(out.data).dtype
         if not self.x.size or not self.y.size:
             return "it is empty"
@@ -341,15 +330,9 @@ class _Argument:
         return NodeCheck(self.node, self.i, self.name, verdict, **found)
 
     def _found(self, verdict: str, c: Comparison, note: str) -> NodeCheck:
-        return self._result(
-            verdict,
-            error=c.error,
-            rule=c.rule,
-            numeric=c.numeric,
-            element=_index(c.v, self.shape),
-            output=_index(c.u, self.out_shape),
-            note=note,
-        )
+        element, output = _index(c.v, self.shape), _index(c.u, self.out_shape)
+        numbers = {"error": c.error, "rule": c.rule, "numeric": c.numeric}
+        return self._result(verdict, element=element, output=output, note=note, **numbers)
 
     def _wrong(self, c: Comparison) -> NodeCheck:
         note = factor(np.array(c.rule), np.array(c.numeric))

@@ -22,16 +22,7 @@ from autograd.common.shapes import Shape, broadcast_shapes
 from autograd.common.validation import whole
 from autograd.engine.declare.operation import OPS, REQUIRED, Op
 from autograd.errors import ShapeError
-from autograd.testing.inputs.declarations import (
-    DECLARED,
-    Array,
-    Axis,
-    Choice,
-    Declaration,
-    Pattern,
-    Sizes,
-    declaration,
-)
+from autograd.testing.inputs.declarations import DECLARED, Array, Axis, Choice, Declaration, Pattern, Sizes, declaration
 from autograd.testing.inputs.domains import REAL, Domain
 
 Strategy = st.SearchStrategy[Any]

@@ -88,12 +88,7 @@ class Differences:
     """
 
     def __init__(
-        self,
-        f: Callable[[Vector], Vector],
-        x: Vector,
-        y: Vector,
-        epsilon: float,
-        eps: float | None = None,
+        self, f: Callable[[Vector], Vector], x: Vector, y: Vector, epsilon: float, eps: float | None = None
     ) -> None:
         self.f, self.x, self.y, self.epsilon, self.chosen = f, x, y, epsilon, eps is not None
         # Powers of 2, so that x ± step is exact for most x: a magnitude is rounded up by a carry into its exponent.
