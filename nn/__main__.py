@@ -16,7 +16,7 @@ from nn.commands.images import FORMATS
 from nn.commands.networks import NETWORKS
 from nn.commands.predict import predict
 from nn.commands.search import find, kinds, seconds, two
-from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
+from nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
 from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data import DATASETS
 from nn.errors import ParallelError, printable
@@ -109,6 +109,7 @@ def _digits(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)"
     )
     files.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
+    files.add_argument("--language", choices=LANGUAGES, help="of the pictures and the report (default: en)")
 
 
 def _search(commands: Any) -> None:
@@ -205,10 +206,11 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
             status = 130 if find(**given).interrupted else 0
         else:
             out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
+            language = given.pop("language")
             del given["parallel"]
             with parallel or nullcontext():
                 base = Settings.load(settings) if settings else Settings()
-                history = train(base.with_options(given), out, overwrite, parallel)
+                history = train(base.with_options(given), out, overwrite, parallel, language)
             status = 130 if history.interrupted else 0
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has left, as `head` does

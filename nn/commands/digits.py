@@ -31,13 +31,17 @@ DEFAULT = Path("runs/digits")
 
 
 def train(
-    settings: Settings, out: Path | None = None, overwrite: bool = False, parallel: Parallel | None = None
+    settings: Settings,
+    out: Path | None = None,
+    overwrite: bool = False,
+    parallel: Parallel | None = None,
+    language: str | None = None,
 ) -> History:
     """Train, test, and write the results to the folder ``out``; raise `Refused` before anything is written.
 
     ``out``: by default ``runs/digits`` or the first free name after it. A folder that is not empty is refused unless
     ``overwrite`` is true and an earlier run made it; then that run's files are replaced. ``parallel``: the processes
-    that train together; rank 0 alone prints and writes.
+    that train together; rank 0 alone prints and writes. ``language``: that of pictures and report, "en" or "zh".
     """
     settings = settings.completed()
     if util.find_spec("matplotlib") is None:
@@ -67,12 +71,15 @@ def train(
             folder.release()
         raise
     if folder is not None:
+        from viz.drawing.words import speaking  # no command loads pictures before it draws
+
         run = Run(model, settings, data, history, folder.path)
         print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
         print(f"in {printable(folder.path)}:", flush=True)
         try:
-            for path, words in chain(run.files(), run.pictures()):
-                print(f"  {path.name:14}  {printable(words)}", flush=True)
+            with speaking(language):
+                for path, words in chain(run.files(), run.pictures()):
+                    print(f"  {path.name:14}  {printable(words)}", flush=True)
         except WriteError as error:
             raise Refused(f"{folder.path} cannot be written to any more: {error.reason.lower()}") from None
     return history

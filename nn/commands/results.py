@@ -171,23 +171,23 @@ class Run:
         """Save as SVG and PNG, or without a layout engine as .gv with a hint how to get one."""
         import viz
 
-        path = self.folder / f"{name}.svg"
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                saved = picture.save(path)
-            except viz.RenderError as error:
-                yield picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
+        for suffix, told, failed in ((".svg", words, "not drawn:"), (".png", "the same", "the same, but")):
+            path = self.folder / f"{name}{suffix}"
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    saved = picture.save(path)
+                except viz.RenderError as error:
+                    yield picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
+                    return
+            yield saved, f"{failed} {caught[0].message}" if caught else told
+            if caught:
                 return
-        if caught:
-            yield saved, f"not drawn: {caught[0].message}"
-            return
-        yield saved, words
-        yield picture.save(path.with_suffix(".png")), "the same"
 
     def _report(self, graph: Any, explained: dict[str, Any]) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
         import viz
+        from viz.drawing.words import matched
         from viz.pages.page import step_through
         from viz.pages.report import Held, Specimen, lab_report
 
@@ -198,10 +198,10 @@ class Run:
         for i in self._specimens(held) if isinstance(self.model, MLP) else ():
             true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
             picture = viz.draw_network(self.model, data.x_test[i], int(data.y_test[i]), image=data.image_shape)
-            neurons.append(Specimen(images[i], true if true == said else f"{true} read as {said}", picture))
+            neurons.append(Specimen(images[i], true if true == said else matched(f"{true} read as {said}"), picture))
         x, loss = self._loss(2)
         return lab_report(
-            title=f"Handwritten digits, read by a {name_of(self.model, settings)}",
+            title=matched(f"Handwritten digits, read by a {name_of(self.model, settings)}"),
             history=history,
             held=held,
             model=self.model,
@@ -210,7 +210,7 @@ class Run:
             modules=graph,
             neurons=neurons,
             looks=explained,
-            steps=step_through(loss, inputs=x[:1], targets=x[1:], title="Two digits"),
+            steps=step_through(loss, inputs=x[:1], targets=x[1:], title=matched("Two digits")),
             facts={
                 data.name: training_set(data),
                 "parameters": f"{sum(p.size for p in self.model.parameters()):,}",

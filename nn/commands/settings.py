@@ -24,6 +24,7 @@ from nn.commands.terminal import Refused, reason
 from nn.data import DATASETS
 from nn.functional import cross_entropy, mse_loss, one_hot
 
+LANGUAGES = ("en", "zh")  # of pictures and reports: those of `viz`, which is not loaded to read a command
 COPIES = 7  # of the parameters while a network is made and trained: weights, gradients, moments, best ones, first draw
 
 

@@ -1,6 +1,7 @@
 """A run: what it writes, that it can be repeated, and which folder it takes."""
 
 import base64
+import html
 import json
 import os
 import re
@@ -16,9 +17,10 @@ import viz
 from nn.commands import digits as job
 from nn.commands.digits import RunFolder
 from nn.commands.results import Run
-from nn.commands.settings import Settings
+from nn.commands.settings import LANGUAGES, Settings
 from nn.commands.terminal import Refused
 from tests.nn.commands.helpers import LEFT, SMALL, refused, run
+from viz.drawing.words import TABLES
 
 
 def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys):
@@ -117,6 +119,16 @@ def test_mean_squared_error_has_pictures_too(tmp_path):
     assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
     assert {path.name for path in tmp_path.iterdir()} == LEFT
     assert [layer["words"] for layer in report_data(tmp_path)["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
+
+
+def test_pictures_and_report_are_in_the_language_that_is_asked_for(tmp_path):
+    assert tuple(TABLES) == LANGUAGES
+    assert run("digits", *SMALL, "--out", tmp_path, "--language", "zh") == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="zh-Hans">' in page
+    seen = re.sub(r"<(script|style)\b.*?</\1>|<kbd>.*?</kbd>|<[^>]*>", " ", page, flags=re.DOTALL)
+    names = {"adamw", "digits", "float", "layers", "score", "sigmoid", "softmax", "Linear", "Sigmoid", "SmoothGrad"}
+    assert set(re.findall("[A-Za-z]{5,}", html.unescape(seen))) <= names
 
 
 def test_default_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
