@@ -39,6 +39,13 @@ def test_an_array_without_a_name_keeps_its_letter() -> None:
     assert [card.name for card in Scene((w * ag.Tensor([1.0, 2.0])).sum()).cards] == ["w", "x", "t1", "L"]
 
 
+def test_a_constant_beside_an_input_is_no_second_input() -> None:
+    x = ag.Tensor([[1.0, -1.0]], requires_grad=True, name="x")
+    turned = ag.Tensor([[1.0, 2.0], [3.0, 4.0]]).T
+    cards = Scene(((x @ turned) * ag.Tensor([1.0, 2.0])).sum()).cards
+    assert [card.name for card in cards][:4] == ["x", "A", "z1", "c"]
+
+
 @pytest.mark.parametrize(
     ("of", "by", "text", "tex"),
     [
