@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Panels:
     """The panels of one picture. ``low``, ``high``: the accuracies at the ends of the range of colours."""
 
@@ -71,6 +72,11 @@ class _Panels:
     low: float
     high: float
     theme: style.Theme
+
+    @cached_property
+    def floor(self) -> float:
+        """Where axes of accuracies begin: an outlier does not press the others together."""
+        return _floor([trial.accuracy for trial in self.trials])
 
     def colour(self, trial: Any) -> str:
         span = self.high - self.low
@@ -122,13 +128,17 @@ class _Panels:
         _share(axes)
 
     def points(self, axes: Axes, xs: Sequence[float | None]) -> None:
-        """Discs of complete trials, crosses of those that were stopped."""
+        """Discs of complete trials, crosses of those that were stopped; triangles below stand for outliers."""
         for x, trial in zip(xs, self.trials, strict=True):
             if x is None:
                 continue
-            stopped = trial.state != "complete"
+            stopped, is_below = trial.state != "complete", trial.accuracy < self.floor
+            if is_below:
+                note: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": style.TAG}
+                axes.annotate(_percent(trial.accuracy), (x, self.floor), (0, 6), color=self.theme.muted, **note)
             axes.plot(
-                x, trial.accuracy, "x" if stopped else "o", markersize=5 if stopped else 6.5,
+                x, max(self.floor, trial.accuracy), "v" if is_below else "x" if stopped else "o",
+                markersize=5 if stopped else 6.5,
                 markerfacecolor=self.colour(trial), markeredgecolor=self.theme.muted if stopped else self.theme.ink,
                 markeredgewidth=0.9, clip_on=False, zorder=3,
             )  # fmt: skip
@@ -139,12 +149,12 @@ class _Panels:
         self.points(axes, [max(1, trial.parameters) for trial in self.trials])
         _logarithmic(axes)
         if front:
-            xs, ys = [max(1, t.parameters) for t in front], [t.accuracy for t in front]
+            xs, ys = [max(1, t.parameters) for t in front], [max(self.floor, t.accuracy) for t in front]
             axes.step(xs, ys, where="post", color=self.theme.fwd, linewidth=1.2, zorder=2)
         for trial in {id(trial): trial for trial in (*front[:1], *front[-1:])}.values():
             last = trial is front[-1]
             axes.annotate(
-                _named(trial), (max(1, trial.parameters), trial.accuracy),
+                _named(trial), (max(1, trial.parameters), max(self.floor, trial.accuracy)),
                 xytext=(-7 if last else 7, 4 if last else -9), textcoords="offset points",
                 ha="right" if last else "left", fontsize=style.TAG, color=self.theme.muted,
             )  # fmt: skip
@@ -165,6 +175,16 @@ class _Panels:
         axes.tick_params(labelsize=style.SMALL)
         if first:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _floor(accuracies: Sequence[float]) -> float:
+    """The lowest that is no outlier: not below the lower quartile by three times the distance of the quartiles.
+
+    >>> _floor([0.95, 0.96, 0.965, 0.97, 0.3]), _floor([0.5, 0.7, 0.9])
+    (0.95, 0.5)
+    """
+    low, high = np.quantile(accuracies, [0.25, 0.75])
+    return min(accuracy for accuracy in accuracies if accuracy >= low - 3 * (high - low))
 
 
 def _share(axes: Axes) -> None:

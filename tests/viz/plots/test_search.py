@@ -48,6 +48,18 @@ def test_one_trial_is_enough_and_none_is_refused():
         viz.plot_search(3)
 
 
+def test_one_outlier_does_not_press_the_others_together():
+    good = [trial(n, 0.95 + 0.002 * n, layers=(8 + n, 10)) for n in range(8)]
+    for bad in (trial(8, 0.1, layers=(2, 10)), trial(8, 0.1, "pruned")):
+        _, _, front, *slices = viz.plot_search(result([*good, bad])).figure.axes
+        for axes in (front, *slices):
+            low, high = axes.get_ylim()
+            assert (low > 0.9, high > 0.964) == (True, True)
+            below = [line for line in axes.lines if line.get_marker() == "v"]
+            assert [line.get_ydata()[0] for line in below] == [0.95], "at the edge"
+            assert [text.get_text() for text in axes.texts if "10.00" in text.get_text()] == ["10.00 %"]
+
+
 def test_the_rank_correlation_is_spearmans():
     assert _rank_correlation([1, 2, 3], [10, 100, 1000]) == pytest.approx(1)
     assert _rank_correlation([1, 2, 2, 3], [4, 3, 1, 0]) == pytest.approx(-0.9486833)
