@@ -284,10 +284,16 @@ def test_a_narrow_window_has_one_column(page, tmp_path):
         "const top = q => document.querySelector(q).getBoundingClientRect();"
         "seen.above = top('#panel').bottom <= top('main').top; seen.panel = top('#panel').top;"
         "seen.wide = document.documentElement.scrollWidth;"
-        "seen.bar = getComputedStyle(document.querySelector('nav')).position;",
+        "seen.bar = getComputedStyle(document.querySelector('nav')).position;"
+        # The keyboard goes down the page: header, steps, numbers, panel, drawing, its tools, the rest.
+        "const parts = [...document.querySelectorAll('header, nav, #knobs, #modes, #panel, main, #tools, #every')];"
+        "seen.reached = parts.map(e => Math.round(e.getBoundingClientRect().top + scrollY));"
+        "seen.halo = document.querySelector('.halo:not(.new)').getBoundingClientRect().width;",
         "#step=9",
         "--window-size=600,900",
     )
+    assert seen["reached"] == sorted(seen["reached"])
+    assert seen["halo"] > 50, "the ring is around the card of the step"
     assert seen["above"], "the explanation is above the drawing"
     assert seen["panel"] < 700, "and within the first screen"
     assert seen["wide"] <= 600
@@ -377,7 +383,9 @@ def test_paper_search_and_zoom(page, tmp_path):
         for (let i = 0; i < 5; i++) at('in').click();
         const map = at('map'), isShown = () => getComputedStyle(map).display !== 'none', main = at('graph');
         const many = q => document.querySelectorAll(q).length;
-        seen.map = isShown(); seen.boxes = many('#map g *') - many('main .card, main .edge path');
+        seen.map = isShown();
+        seen.boxes = many('#map :is(path,polygon,rect)') - 1 - many('main .card, main .edge path');
+        seen.ids = many('#map [id]');
         main.scrollTop = 0; const r = map.getBoundingClientRect();
         map.onclick({clientX: r.left + r.width / 2, clientY: r.bottom}); seen.moved = main.scrollTop;
         at('fit').click(); seen.fit = !isShown();
@@ -394,7 +402,7 @@ def test_paper_search_and_zoom(page, tmp_path):
     assert seen["lost"] == [0, "nothing of this name"]
     assert seen["zoom"] == pytest.approx(1.25, rel=0.01)
     assert seen["back"] == pytest.approx(1, rel=0.01)
-    assert (seen["map"], seen["boxes"], seen["fit"]) == (True, 0, True)
+    assert (seen["map"], seen["boxes"], seen["ids"], seen["fit"]) == (True, 0, 0, True)
     assert seen["moved"] > 100, "a click in the overview goes there"
     assert len(seen["sheet"]) == 5 + 9
     assert (seen["sheet"][0], seen["sheet"][-1]) == ("1. Linear 1 makes z1", "14. Linear 1 sends its gradient to b1")

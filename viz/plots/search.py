@@ -122,7 +122,7 @@ class _Panels:
             axes.plot(epochs, trial.curve, color=colour, linewidth=2.2 if first else 1.1, zorder=3 if first else 2)
             if trial.state == "pruned":
                 axes.plot(len(trial.curve), trial.curve[-1], "x", color=self.theme.muted, markersize=5, zorder=4)
-        starts = sorted(accuracy for trial in self.trials for accuracy in trial.curve)
+        starts = sorted(share for t in self.trials for share in t.curve if t.accuracy >= self.floor)
         axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         _share(axes)

@@ -51,7 +51,8 @@ def test_one_trial_is_enough_and_none_is_refused():
 def test_one_outlier_does_not_press_the_others_together():
     good = [trial(n, 0.95 + 0.002 * n, layers=(8 + n, 10)) for n in range(8)]
     for bad in (trial(8, 0.1, layers=(2, 10)), trial(8, 0.1, "pruned")):
-        _, _, front, *slices = viz.plot_search(result([*good, bad])).figure.axes
+        _, curves, front, *slices = viz.plot_search(result([*good, bad])).figure.axes
+        assert curves.get_ylim()[0] > 0.8
         for axes in (front, *slices):
             low, high = axes.get_ylim()
             assert (low > 0.9, high > 0.964) == (True, True)

@@ -339,10 +339,10 @@ const finite = sized.map(([, [, v]]) => Math.log10(v)).filter(Number.isFinite);
 const low = floor(finite.reduce((a, b) => min(a, b), 0) - .3);
 const high = ceil(finite.reduce((a, b) => max(a, b), low + 1));
 function sizes() {
-  const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
+  const power = n => n < -2 || n > 3 ? `1e${n}` : 10 ** n;
   const known = sized.filter(([i]) => view.all || i <= view.known(cur)).length;
   const start = clamp(known - SHOWN + 3, 0, max(0, sized.length - SHOWN)), end = min(sized.length, start + SHOWN);
-  el('scale').textContent = sized.length ? say`Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
+  tell(el('scale'), sized.length ? say`Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '');
   const rows = sized.slice(start, end).map(([i, [name]]) => {
     const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? clamp((Math.log10(v) - low) / (high - low) * 100, 2, 100) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
@@ -440,9 +440,9 @@ function overview() {  // where the window is, if the drawing is larger
   if (!svg) return;
   const r = bounds(svg), q = bounds(main), larger = r.width > q.width + 40 || r.height > main.clientHeight + 40;
   if (map.toggleAttribute('hidden', !larger || main.classList.contains('fit'))) return;
-  if (!map.firstChild.nextSibling) {  // the outlines: a `use` of the drawing would be built anew whenever that changes
+  if (!map.children[1]) {  // the outlines: a `use` of the drawing would be built anew whenever that changes
     const g = shape('g', { transform: root.getAttribute('transform') });
-    all('.edge path,.card', svg).forEach(e => g.append((one('path,polygon', e) ?? e).cloneNode()));
+    all('.edge path,.card', svg).forEach(e => g.append((one('path,polygon,rect', e) ?? e).cloneNode()));
     map.prepend(g);
   }
   const v = svg.viewBox.baseVal, k = v.width / r.width, pane = map.lastElementChild;
@@ -465,8 +465,7 @@ if (svg) {
   });
   listen(window, 'pointermove', e => { if (from) { main.scrollLeft = from[0] - e.clientX; main.scrollTop = from[1] - e.clientY; } });
   listen(window, 'pointerup', () => { from = null; });
-  listen(main, 'scroll', overview);
-  listen(window, 'resize', overview);
+  window.onresize = main.onscroll = overview;
   map.onclick = e => {
     const r = bounds(map), to = bounds(svg);
     main.scrollLeft += (e.clientX - r.left) / r.width * to.width - main.clientWidth / 2 - (bounds(main).left - to.left);
@@ -492,6 +491,9 @@ el('find').onkeydown = e => {
   if (e.key === 'Enter') node(found)?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
   if (e.key === 'Escape') { el('find').value = ''; unpeek(); }
 };
+/* on a narrow screen the graph is below the panel, also for the keyboard */
+const narrow = matchMedia('(max-width:900px)'), both = [main, el('tools')];
+(narrow.onchange = () => { if (narrow.matches) panel.after(...both); else panel.parentNode.before(...both); })();
 listen(window, 'hashchange', linked);
 overview();
 if (!view.live) linked();
