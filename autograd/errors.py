@@ -82,7 +82,7 @@ class TraceError(AutogradError, TypeError):
 
 
 class TargetError(AutogradError, NotImplementedError):
-    """Code that a target, as JavaScript, has no way to write."""
+    """A program that can't be written in the language of a target, such as JavaScript."""
 
 
 class AnomalyError(AutogradError, FloatingPointError):

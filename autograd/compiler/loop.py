@@ -141,7 +141,7 @@ class Steps:
             mapping[key] = values[number].item()
 
     def _one(self) -> list[Any]:
-        """The results of one step, which Python calls."""
+        """Run one step in Python; its results, each with a new first axis."""
         self._set(self.done)
         result = self.step(*map(Tensor, self.batch()))
         self._tree = trees.flatten(result)

@@ -87,7 +87,7 @@ def check_forward(op: Any, result: Any, *_: Any) -> None:
 
 
 def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
-    """`_called_from`, noted by the node."""
+    """The result of `_called_from`, also stored in the node."""
     origin, within = _called_from(frame)
     if node is not None:
         node.origin = Origin(origin)

@@ -41,7 +41,7 @@ def owner(array: Any) -> Any:
 
 
 def users_array(tensor: Any, array: Any) -> Any:
-    """The array of a Tensor as its user knows it: by rows, and a number where the shape is ()."""
+    """The array that ``Tensor.data`` shows: row-major, and a number if the shape is ()."""
     if not array.shape:
         return array[()]
     turned: Any = TURNED.get(id(tensor))

@@ -35,6 +35,6 @@ def renamed(name: str) -> Any:
         return None
     now, function = RENAMED[name]
     warnings.warn(
-        f"autograd.{name} is autograd.{now}; the old name goes with the next version.", DeprecationWarning, stacklevel=3
+        f"autograd.{name} is autograd.{now}; the old name is removed next version.", DeprecationWarning, stacklevel=3
     )
     return function

@@ -63,7 +63,7 @@ getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape
 
 
 def _scattered(xp: Any, g: Any, x_shape: shapes.Shape, index: Any) -> Any:
-    if not (xp.in_place and x_shape) or _may_repeat(index):  # sums of repeated elements: in another order
+    if not (xp.in_place and x_shape) or _may_repeat(index):  # else sums of repeated elements would be in another order
         return xp.scatter_add(g, index=index, shape=x_shape)
     return Scattered(xp, g, index, x_shape)
 
@@ -145,7 +145,7 @@ last_written.vjp(
 
 
 def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
-    if is_inexact(indices.dtype):  # a single one NumPy would round down
+    if is_inexact(indices.dtype):  # NumPy would round a 0-d index down
         raise TypeError("indices must be integers")
     return xp.take(xp.reshape(g, shape=(-1,)), indices, axis=0) if axis is None else xp.take(g, indices, axis=axis)
 

@@ -230,7 +230,9 @@ class ArrayPoint(Point):
         return found
 
     def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
-        """``J v`` by the complex step, where ``f`` is analytic: where it agrees with a coarse difference."""
+        """``J v`` by the complex step; ``None`` if it disagrees with a coarse difference, because ``f`` is not
+        analytic.
+        """
         step = 1e-5 / max(1.0, float(np.abs(v).max(initial=0.0)))
         try:
             with warnings.catch_warnings():

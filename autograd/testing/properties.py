@@ -321,7 +321,7 @@ def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) ->
 
 
 def _near(found: Any, expected: Any, tolerance: float) -> Any:
-    """Where two arrays agree."""
+    """A mask of the elements at which two arrays agree."""
     with np.errstate(all="ignore"):
         return np.abs(found - expected) <= tolerance * (1 + np.abs(expected))
 

@@ -258,7 +258,7 @@ def search(
         jobs: processes on this machine.
         storage: a file, or the URL of a database, that keeps the study. Processes on any machines that name the same
             one share the work, and a killed one loses its trial only: the next search on the same machine starts
-            another in its place. Without, the study ends with the call.
+            another in its place. Without it the study is not kept.
         name: of the study in the storage.
         seed: of the held-out rows, the choices and the networks.
         compile: run the training steps as programs of `autograd.compile`.
@@ -271,7 +271,7 @@ def search(
     Raises:
         ImportError: without Optuna (``pip install "glassgrad[search]"``).
         autograd.errors.DomainError: an empty range, or a count below 1.
-        autograd.errors.DTypeError: data or a space of another form.
+        autograd.errors.DTypeError: data or a space of an unsupported type.
         nn.errors.FileError: a storage that can't be used.
 
     >>> import nn, numpy as np

@@ -339,7 +339,7 @@ class TestModule:
         assert {p.device for p in model.parameters()} == {"cuda:0"}
         np.testing.assert_array_equal(model.layers[0].weight.data.held, nn.MLP([2, 3, 1], seed=0).layers[0].weight.data)
 
-    def test_a_state_is_loaded_to_where_the_module_is(self, gpu):
+    def test_a_state_is_loaded_to_the_modules_device(self, gpu):
         model, other = nn.Linear(2, 2, seed=0).to("cuda"), nn.Linear(2, 2, seed=1)
         model.load_state_dict(other.state_dict())
         assert model.weight.device == "cuda:0"

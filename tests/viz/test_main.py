@@ -232,7 +232,7 @@ def test_numbers_of_parameters_and_targets_are_floats(capsys):
     assert "∂L/∂w" in said(capsys, "L = w**-2", "w=3")
 
 
-def test_values_of_no_scalar_are_drawn_without_gradients(capsys):
+def test_an_output_that_is_not_scalar_is_drawn_without_gradients(capsys):
     source = drawn(capsys, "z = W @ [1, 2]", "W=[[1, 2], [3, 4]]")
     assert "computed" not in source
     assert "∂" not in re.sub(r'tooltip="[^"]*"', "", source)

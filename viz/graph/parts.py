@@ -368,7 +368,7 @@ def addends(card: Card) -> list[Socket]:
 
 
 def has_prime(socket: Socket) -> bool:
-    """Whether a tensor card writes `G × σ′` here: a function of one operand, entry by entry, that has a name."""
+    """Whether a tensor card writes a gradient as `G × σ′`: for a named elementwise function of one operand."""
     assert socket.head.node is not None
     symbol = socket.head.node.op.symbol
     named = symbol.replace(" ", "").isalpha() and "," not in socket.head.node.op.text

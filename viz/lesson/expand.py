@@ -99,7 +99,7 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
 
 
 def _described(shown: str, language: str) -> str:
-    """The title of a picture, plot or page in the language, from how it is printed."""
+    """The translated title of a picture, plot or page, from its printed form."""
     found = _SHOWN.fullmatch(shown)
     with speaking(language):
         return matched(ast.literal_eval(found[1] or found[2])) if found else shown

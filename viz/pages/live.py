@@ -127,7 +127,7 @@ def _unreadable(error: TargetError) -> str:
     """The operation that can't be written, or the reason given by the target."""
     said = " ".join(str(error).split())
     if named := re.search(r"(\S+) is not among the functions", said):
-        return say("{operation} has no reading in JavaScript.", operation=named[1])
+        return say("{operation} can't be written in JavaScript.", operation=named[1])
     return f"{said.partition('JavaScript: ')[2].partition('. Compute')[0]}."
 
 

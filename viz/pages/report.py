@@ -398,7 +398,7 @@ class _Report:
 
 
 def _recoloured() -> str:
-    """Pictures on the ramp follow the theme, with the words that stand on them."""
+    """Style rules by which pictures in the colours of a ramp, and the words on them, follow the theme."""
     rules = []
     for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
         for k, colour in enumerate(ramp):

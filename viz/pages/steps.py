@@ -155,10 +155,11 @@ def _error(error: float) -> str:
 
 @dataclass(eq=False)
 class Step:
-    """One step. ``eq`` has the matrices and the operators between them, ``link`` says how entries belong together.
+    """One step. ``eq`` has the matrices and the operators between them; ``link`` says which entries a result's entry
+    depends on.
 
-    ``link``: "mm" a product of matrices, "el" entry by entry, "sum" added up, "lin", "win" and "max" by the terms
-    given: for each entry products of places in the arrays, ``[array, place]``, or of numbers as text.
+    ``link``: "mm" as in a matrix product, "el" elementwise, "sum" all; "lin", "win" and "max" list the terms of each
+    entry: products of places in the arrays, ``[array, place]``, or of numbers as text.
     """
 
     phase: str  # "f" or "b"

@@ -167,7 +167,7 @@ def _key_words(tiles: Sequence[Tile]) -> str:
 
 
 def _key(figure: Figure, tiles: Sequence[Tile], words: str, theme: style.Theme) -> None:
-    """Draw the key of signs: small and large squares, or the ramp with zero."""
+    """Draw the legend: small and large squares for signs, or the colour scale with its zero."""
     axes = axes_at(figure, LEFT, 0.16, KEY_WIDTH - 0.1, 0.12)
     axes.set_axis_off()
     if all(map(_is_small, tiles)):

@@ -64,7 +64,7 @@ def lines_of(program: Program, shared: set[Value]) -> list[Line]:
 
 
 def matched(before: Sequence[Line], after: Sequence[Line]) -> list[Pair]:
-    """Pairs of lines in one order, those of the same value together."""
+    """Both lists of lines side by side; lines of the same value are in one pair."""
     keys = [[line.key for line in lines] for lines in (before, after)]
     found: list[Pair] = []
     for tag, i, j, k, m in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():

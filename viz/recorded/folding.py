@@ -281,7 +281,7 @@ def _share(blocks: Sequence[Sequence[Row]]) -> bool:
 
 
 def _running(block: Sequence[Row]) -> list[Row]:
-    """The rows of a block without its inputs."""
+    """The rows of a block, without input rows."""
     return [row for row in block if row.nodes]
 
 

@@ -158,7 +158,7 @@ def broadcast_to(x: Any, *, shape: Any) -> Typed:
 
 
 def permute_dims(x: Any, *, axes: Any) -> Typed:
-    """Every axis once."""
+    """``axes`` must have every axis once."""
     _normal(axes, len(x.shape))
     if len(axes) != len(x.shape):
         raise ValueError(f"axes = {axes} don't match an array of shape {x.shape}")

@@ -25,8 +25,9 @@ FOLDED = 1 << 16
 
 
 def algebra(program: Program) -> Program:
-    """Remove double transposes and reshapes, replace repetition by broadcasting, fold constants, and pick by index
-    instead of by comparison."""
+    """Remove double transposes and reshapes, replace repetition by broadcasting, fold constants, and select by index
+    instead of by comparison.
+    """
     writer = _Algebra(program)
     for instruction in writer:
         found = writer.simpler(

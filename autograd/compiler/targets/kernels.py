@@ -196,7 +196,7 @@ def alone(instruction: Instruction) -> Kernel:
 
 
 def knobs(program: Program) -> list[Kernel]:
-    """The kernels of the `knob_arithmetic`."""
+    """A kernel for each instruction of the `knob_arithmetic`."""
     return [alone(i) for i in knob_arithmetic(program.instructions).values()]
 
 

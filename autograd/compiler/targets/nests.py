@@ -111,7 +111,7 @@ class View:
         return replace(self, shape=tuple(shape), strides=strides)
 
     def permuted(self, axes: Sequence[int]) -> View:
-        """With its axes in another order."""
+        """This view with its axes in another order."""
         return replace(self, shape=tuple(self.shape[a] for a in axes), strides=tuple(self.strides[a] for a in axes))
 
     def reshaped(self, shape: Sequence[int]) -> View | None:

@@ -388,7 +388,7 @@ class Plan:
         return self._transposes[id(array)][1]
 
     def _with_ones(self, out: Value) -> Any:
-        """A buffer of its own, transposed, whose last column is 1 from now on."""
+        """A separate transposed buffer; its last column is set to 1 once."""
         rows, columns = out.shape
         block = aligned(shapes.size(out.shape) * out.dtype.itemsize).view(out.dtype).reshape(columns, rows)
         block[-1] = 1

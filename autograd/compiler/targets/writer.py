@@ -255,7 +255,7 @@ class Writer:
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 
     def header(self) -> list[str]:
-        """Comments on the arrays that no line makes: packed states, views, constants."""
+        """Comments that list arrays which no line computes: packed states, views, constants."""
         used = set(re.findall(r"\w+", " ".join(line.text for line in self.lines)))
         found: list[str] = []
         views = self._views(used)

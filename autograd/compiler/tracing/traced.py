@@ -218,7 +218,7 @@ class Traced:
         given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
         try:
             result = call(function, "__call__", given, named)
-        except AutogradError as error:  # the function must not go on another way, as NumPy may not raise it
+        except AutogradError as error:  # refuse: NumPy might not raise, and the function would take another path
             self._refuse_call(name, error)
         result = mapped(result, lambda part: part.data if type(part) is Tensor else part)
         zeros: list[tuple[Traced, Any]] = []

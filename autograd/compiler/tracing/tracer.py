@@ -660,7 +660,7 @@ class Tracer:
 
     def check_apart(self) -> None:
         """Raise if two states were assigned the same array: in eager mode they would share memory from then on. Note
-        those whose array another one has now.
+        the states whose array was given to another.
         """
         memories = {id(traced.memory): key for key, traced in self.current.items() if key not in self.rebound}
         former = {id(traced.memory): key for key, traced in self.former.items()}

@@ -56,7 +56,7 @@ class Continued(Namespace):
         return top + np.log(np.exp(x - top) + np.exp(y - top))
 
     def atan2(self, x: Any, y: Any) -> Any:
-        """The arctangent of the quotient, and the constant by which they differ."""
+        """The arctangent of the quotient, plus the constant by which it differs from ``arctan2``."""
         angle = np.arctan(x / y)
         return angle + (np.arctan2(np.real(x), np.real(y)) - np.real(angle))
 

@@ -421,7 +421,7 @@ class Judge:
         return single if single.excess > 1 and settled[one_u != 0].all() else c
 
     def kink(self, c: Comparison) -> Comparison:
-        """The kink at a single element that explains one found by moving many."""
+        """A comparison that moves only the element at whose kink ``c``, which moved many, differs."""
         if np.count_nonzero(c.v) == 1:
             return c
 

@@ -106,6 +106,6 @@ def _fold(graph: Graph, is_certain: bool) -> None:
             continue
         size += sum(getattr(value, "nbytes", 0) for value in results)
         if size > LIMIT:
-            raise SizeError(f"its constants, computed, take more than the limit of {LIMIT / 2**30:g} GiB.")
+            raise SizeError(f"its computed constants take more than the limit of {LIMIT / 2**30:g} GiB.")
         graph.values |= {n: value for n, value in zip(step.outputs, results, strict=False) if n}
     graph.steps = kept

@@ -353,7 +353,7 @@ class _Reader:
         try:
             dtype = dtype_of(tensor.data_type)
             if min(tensor.dims, default=0) < 0:
-                raise ValueError(f"its shape is {tuple(tensor.dims)}")
+                raise ValueError(f"its shape {tuple(tensor.dims)} has a negative axis")
             if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
                 self._read_external(tensor, dtype)
             is_bfloat16 = tensor.data_type == self.onnx.TensorProto.BFLOAT16
@@ -395,7 +395,7 @@ class _Reader:
                     raise FileError(f"needs {size} bytes from {offset} on of {location!r}, which has {there}")
                 self.external[file] += size
                 if self.external[file] > there:
-                    raise FileError(f"takes more from {location!r} than that file has, with those before it")
+                    raise FileError(f"needs more bytes of {location!r} than earlier tensors left")
                 content.seek(offset)
                 tensor.raw_data = content.read(size)
         except OSError as error:

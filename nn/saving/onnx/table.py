@@ -30,7 +30,7 @@ GROWTH = 64
 """How many times the bytes of the network's inputs a value may have, where that is more than `LIMIT`."""
 
 ALLOWED: ContextVar[int] = ContextVar("onnx_allowed", default=LIMIT)
-"""How many bytes such a value may have in the present call."""
+"""How many bytes such a value may have in the current call."""
 
 STEPS = 100_000
 """How often the body of a Loop may run."""
@@ -212,7 +212,7 @@ def parts_of(x: Any, lengths: int | Sequence[int], axis: int = -1) -> list[Any]:
 
 
 def times(x: Any, matrix: Any, axis: int) -> Any:
-    """The product of each row of an axis with a matrix."""
+    """The product, along an axis, of the vectors of ``x`` with a matrix."""
     return ag.moveaxis(ag.matmul(ag.moveaxis(x, axis, -1), matrix), -1, axis)
 
 

@@ -18,7 +18,9 @@ IR_VERSION = 10
 
 
 class NotWritten(DeclarationError):
-    """An instruction that has no counterpart in ONNX. ``operation``: what was kept whole, if it was."""
+    """An instruction that has no counterpart in ONNX. ``operation``: the name of an operation that was not decomposed,
+    if any.
+    """
 
     def __init__(self, message: str, operation: str = "") -> None:
         self.operation = operation
@@ -60,7 +62,7 @@ class Writer:
             if value.kind != "constant":
                 raise NotWritten(f"{value.name} is not computed before it is used.")
             data = numpy.asarray(value.data)
-            if data.size > 1 and (data == data.flat[0]).all():  # not to be taken for a parameter
+            if data.size > 1 and (data == data.flat[0]).all():  # it must not be mistaken for a parameter
                 self.names[value] = self.node("Expand", self.number(data.flat[0], data), self.ints(*data.shape))
             else:
                 self.names[value] = self.constant(data, value.name)

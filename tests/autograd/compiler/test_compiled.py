@@ -89,7 +89,7 @@ def test_results_are_copies() -> None:
         np.testing.assert_array_equal(array, before + moved)
 
 
-def test_results_are_no_part_of_a_graph() -> None:
+def test_results_are_not_part_of_a_graph() -> None:
     w = parameter()
     y = ag.compile(lambda x: x * w)(ag.ones(3))
     assert y.requires_grad

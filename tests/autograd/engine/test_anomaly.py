@@ -31,7 +31,7 @@ def test_forward_names_the_operation_the_element_and_the_line():
     assert said == f"the result of log, (2, 2) float64, is nan at (1, 0), where x is -1.0; called at {place}."
 
 
-def test_forward_looks_at_what_is_not_recorded_too():
+def test_forward_also_checks_operations_that_are_not_recorded():
     with (
         pytest.raises(AnomalyError, match=r"the result of divide, \(1,\) float64, is inf at \(0,\)"),
         ag.detect_anomaly(),
@@ -216,7 +216,7 @@ def test_nothing_is_checked_outside_the_context():
     assert y.node.origin is None
 
 
-def test_it_is_of_its_thread_alone():
+def test_it_applies_to_its_thread_only():
     results = []
 
     def other():

@@ -209,7 +209,7 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
 
 
 class TestApplying:
-    def test_an_operation_of_ones_own_is_like_any_other(self):
+    def test_a_users_operation_is_like_any_other(self):
         op = cube()
         x = leaf([1.0, 2.0])
         y = op(x)

@@ -740,7 +740,7 @@ class TestNoGrad:
             raise KeyError
         assert ag.is_grad_enabled()
 
-    def test_it_is_of_its_thread_alone(self):
+    def test_it_applies_to_its_thread_only(self):
         seen = []
         inside, done = threading.Event(), threading.Event()
 
@@ -867,7 +867,7 @@ class TestNoGrad:
             async def steps():
                 yield 1
 
-    def test_the_mode_belongs_to_one_task(self):
+    def test_the_mode_applies_to_one_task_only(self):
         async def off(there, back):
             with ag.no_grad():
                 there.set()

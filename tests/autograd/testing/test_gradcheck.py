@@ -358,7 +358,7 @@ class TestMessage:
         )
         assert "unchecked" in message(ag.relu, [0.0])
 
-    def test_nothing_shown_within_the_tolerance(self):
+    def test_no_evidence_within_the_tolerance(self):
         said = message(ag.sin, [1.0], atol=10.0)
         assert said.startswith("unchecked: nothing was shown about the derivative with respect to input 0 ('x'): all ")
         assert "comes nearest is 0.54, the tolerance 10: choose inputs at which the values move more" in said

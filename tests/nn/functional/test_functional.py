@@ -166,7 +166,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(dtype, p):
     np.testing.assert_allclose(x.grad.data, kept / (1 - p), rtol=1e-6)
 
 
-def test_dropout_draws_a_mask_at_each_call_and_the_graph_keeps_its_own():
+def test_dropout_draws_a_mask_at_each_call_and_the_graph_keeps_it():
     rng = np.random.default_rng(0)
     x = ag.Tensor(np.ones(100), requires_grad=True)
     first, second = F.dropout(x, generator=rng), F.dropout(x, generator=rng)

@@ -209,7 +209,7 @@ def test_the_end_by_itself():
     assert told.evaluate().item() == 1.0
 
 
-def test_other_values_can_be_put_in():
+def test_other_values_can_be_substituted():
     t = neuron()
     told = explain(t["L"], wrt=t["w"], names=t)
     before = told.evaluate().item()
@@ -224,7 +224,7 @@ def explain_loss(t):
     return (ag.sigmoid(t["w"] * t["x"] + t["b"]) - t["y"]) ** 2
 
 
-def test_present_values_count_and_nothing_is_touched():
+def test_present_values_are_used_and_nothing_is_changed():
     t = neuron()
     t["w"].data = np.array(0.0)
     assert explain(t["L"], wrt=t["w"], names=t).text.startswith("∂L/∂w = -0.2875\n")

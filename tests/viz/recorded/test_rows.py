@@ -200,7 +200,7 @@ class TestDead:
     def test_not_at_half(self):
         assert warnings(self.relu_of(5)) == {}
 
-    def test_a_unit_that_is_on_once_is_alive(self):
+    def test_a_unit_that_is_active_once_is_alive(self):
         z = -np.ones((4, 10))
         z[0] = 1.0
         assert warnings(ag.sum(ag.relu(parameter(z)))) == {}

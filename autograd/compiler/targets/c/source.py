@@ -546,7 +546,7 @@ class Source(Text):
         self._call(nest, lines, {self.view(v).data for v in self._kernel.outputs}, self._title())
 
     def _call(self, nest: Nest, lines: list[str], outputs: Set[str], name: str) -> None:
-        """Call the function of these lines: one for all that differ in nothing but names."""
+        """Call a function with these lines as its body; lines that differ only in names share one."""
         data = dict.fromkeys(view.data for view in nest.views)
         kinds = [f"{'' if name in outputs else 'const '}{self.types[name]}" for name in data]
         parameters = [f"{kind} *restrict {name}" for kind, name in zip(kinds, data, strict=True)]

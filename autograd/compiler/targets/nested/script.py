@@ -1,8 +1,8 @@
 """`Script`: a program written as loops over arrays, in a language that has both.
 
 Shapes and strides are numbers in the text. A transpose, a broadcast, a slice, and a reshape where memory allows it, are
-strides and cost nothing; what is computed entry by entry is one nest of loops for each `Kernel`. How each other
-instruction is written stands in `READINGS` and `WHOLE`, once for all languages.
+strides and cost nothing; what is computed entry by entry is one nest of loops for each `Kernel`. `READINGS` and `WHOLE`
+write the other instructions, for all languages.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Script:
         return f"{identifier(value.name, ascii=self.language.ascii)}$"
 
     def refuse(self, instruction: Instruction, reason: str) -> TargetError:
-        """The error for an instruction that has no reading."""
+        """The error for an instruction that can't be written in this language."""
         said = self.language.safe(repr(instruction))[:200]
         return TargetError(
             f"{self.given.name} can't be written in {self.language.title}: {said} {reason}. Compute it in Python, and "
@@ -315,7 +315,7 @@ class Script:
         self.reduction(nest, reduction, element, within, after)
 
     def start_of(self, op: str, dtype: Any) -> str:
-        """The result of a reduction of no elements; of integers' extremes, the other extreme."""
+        """The result of a reduction of no elements; for the minimum of integers the largest one, and vice versa."""
         if op in ("max", "min") and dtype.kind in "iub":
             bounds = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
             return self.language.literal(bounds[op == "min"], dtype)

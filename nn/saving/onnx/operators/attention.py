@@ -181,7 +181,7 @@ def _key_mask(mask: Any, batch: int, keys: int, fill: float) -> Any:
     if mask is None:
         return None
     if tuple(mask.shape) != (batch, keys):
-        raise DomainError(f"a mask of shape {mask.shape} is not supported: one of {(batch, keys)} is")
+        raise DomainError(f"a mask of shape {mask.shape} is not supported: give one of shape {(batch, keys)}")
     return ag.where(ag.equal(ag.reshape(mask, shape=(batch, 1, 1, keys)), 0), numpy.float32(fill), numpy.float32(0))
 
 

@@ -16,7 +16,7 @@ Body = Callable[..., list[Any]]
 
 @operator("If", known="cond")
 def if_(cond: Any, *, then_branch: Body, else_branch: Body) -> Any:
-    """One of two branches."""
+    """Run one of two branches."""
     return tuple((then_branch if bool(number(cond)) else else_branch)())
 
 

@@ -38,7 +38,7 @@ REFUSED = {
     "cholesky", "cofactors", "det", "eigenvectors", "eigvalsh", "inv", "log_abs_det", "orthogonal_complement", "pinv",
     "qr_factors", "sign_det", "singular_vectors", "solve", "svdvals",
 }  # fmt: skip
-"""The operations that have no reading in JavaScript: factorizations."""
+"""The operations that can't be written in JavaScript: factorizations."""
 
 
 def calls_of(name: str, count: int) -> list[Call]:

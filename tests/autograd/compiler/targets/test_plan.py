@@ -163,7 +163,7 @@ def ordered(program: Program, raising: str = "") -> str:
     return " ".join(i.out.name for i in schedule(program, lambda i: i.out.name not in raising.split()))
 
 
-def test_updates_follow_all_that_does_not_need_them() -> None:
+def test_updates_follow_all_instructions_that_do_not_need_them() -> None:
     program = program_of("m = subtract q x; n = subtract p x; a = tanh p; b = exp m", "p q", "p<-n q<-m", "a b")
     assert ordered(program) == "a m b n"
 

@@ -259,7 +259,7 @@ def test_an_import_runs_on_a_gpu(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("operator", ["NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"])
 @pytest.mark.parametrize("label", [-1, 4])
-def test_labels_that_are_no_classes_are_refused(operator, label, tmp_path):
+def test_labels_that_are_not_classes_are_refused(operator, label, tmp_path):
     node = helper.make_node(operator, ["x", "labels"], ["y"], ignore_index=-100)
     inputs = [value("x", (2, 4)), value("labels", (2,), INT64)]
     loss = nn.load_onnx(saved(tmp_path, [node], inputs, [value("y", ())]))
