@@ -96,7 +96,7 @@ class _NoShard:
     """Stands for a `Shard` while a step is compiled: the program must not depend on the other ranks."""
 
     def __getattr__(self, name: str) -> Any:
-        raise TraceError("a layer uses the rows of other ranks, which a compiled step of one rank can't.")
+        raise TraceError("a layer uses the rows of other ranks: such a step can't be compiled.")
 
 
 # A sleep of 0 seconds takes fifty times as long as most messages.

@@ -17,9 +17,9 @@ from autograd.common import shapes
 NUMPY = Namespace(numpy)
 NUMPY.in_place = True
 
-# Freed at once, untouched: glibc then keeps the memory of freed arrays of up to this size for the next ones. It would
-# give their pages back to the system, and each step of a training would wait for them anew: a convolutional one twice
-# as long. MALLOC_TRIM_THRESHOLD_ in the environment switches this off.
+# Freeing one large array makes glibc keep the memory of freed arrays up to this size for later ones. Otherwise it
+# returns their pages to the system, and each training step waits for new ones: a convolutional one takes twice as long.
+# MALLOC_TRIM_THRESHOLD_ in the environment switches this off.
 numpy.empty(31 << 20, numpy.uint8)
 
 SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))

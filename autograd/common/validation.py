@@ -39,8 +39,8 @@ def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
 
 
 def shape_first(function: F) -> F:
-    """For a function whose shape is one argument: a call as in other libraries, ``zeros(3, 4)`` or ``normal(size=3)``,
-    is refused with the form to use. A decorator.
+    """A decorator for functions whose shape is one argument: calls as in other libraries, ``zeros(3, 4)`` or
+    ``normal(size=3)``, raise an error with the form to use.
     """
 
     @functools.wraps(function)

@@ -29,7 +29,7 @@ def matrix_transpose(xp, x):
             [2.0]])
     """
     if len(x.shape) < 2:
-        raise ValueError("a transpose swaps the last two axes, so it needs two of them")
+        raise ValueError("it needs at least two axes, of which it swaps the last two")
     return x.mT
 
 

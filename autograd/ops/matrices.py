@@ -32,7 +32,7 @@ def diagonal(xp, x, *, offset=0):
     Tensor([1.0, 4.0])
     """
     if len(x.shape) < 2:
-        raise ValueError("a diagonal is in the last two axes, so it needs two of them")
+        raise ValueError("it needs at least two axes; the diagonal is in the last two")
     *batch, m, n = x.shape
     return xp.reshape(x, shape=(*batch, m * n))[..., _places(m, n, offset)]
 

@@ -344,7 +344,7 @@ pad.vjp(x=_pad_by_x)
 def _has_matrices(x: Any) -> Any:
     """``x``; raises for a vector, of which NumPy would make a matrix."""
     if len(x.shape) < 2:
-        raise ValueError("a triangle is in the last two axes, so it needs two of them")
+        raise ValueError("it needs at least two axes; the triangle is in the last two")
     return x
 
 

@@ -137,7 +137,7 @@ class History:
         try:
             content = json.loads(read_file(path).decode())
             if not isinstance(content, dict) or set(content) != {f.name for f in fields(cls)}:
-                raise ValueError("it has other entries")
+                raise ValueError("its entries are not those of a History")
             for f in fields(cls):
                 if not _has_type_of(content[f.name], f.default):
                     raise ValueError(f"its {f.name} is {shown(content[f.name])}")

@@ -207,7 +207,7 @@ class TestTwoGraphs:
         a, b = chain(*[ag.sin] * 5000), chain(*[ag.sin] * 2500, ag.cos, *[ag.sin] * 2500)
         assert "1 row added" in words(diff(a, b))
 
-    def test_thousands_that_are_all_others_are_compared_by_their_place(self):
+    def test_thousands_of_rows_that_all_differ_are_compared_by_position(self):
         a, b = chain(*[ag.sin, ag.cos] * 1500), chain(*[ag.cos, ag.sin] * 1500)
         assert "3,000 rows replaced" in words(diff(a, b))
         few = chain(*[ag.sin, ag.cos] * 10), chain(*[ag.cos, ag.sin] * 10)

@@ -48,7 +48,7 @@ class Expression:
     """A parsed text: one expression, or several with names, on lines or separated by `;`.
 
     ``names``: those that need a value, in their order. ``targets``: names on the right side of a difference, or in a
-    loss's second argument. ``fixed``: names used only where there is no gradient, such as indices. ``whole``: these
+    loss's second argument. ``fixed``: names used only where there is no gradient, such as indices. ``whole``: ``fixed``
     and labels.
 
     Raises `ExpressionError` for text that is not an expression.

@@ -127,7 +127,7 @@ def _unreadable(error: TargetError) -> str:
     """The operation that can't be written, or the reason given by the target."""
     said = " ".join(str(error).split())
     if named := re.search(r"(\S+) is not among the functions", said):
-        return say("{operation} can't be written in JavaScript.", operation=named[1])
+        return say("{operation} cannot be written in JavaScript.", operation=named[1])
     return f"{said.partition('JavaScript: ')[2].partition('. Compute')[0]}."
 
 
@@ -324,9 +324,9 @@ class _Traced:
         return x if found is None and isinstance(x, np.ndarray) and x.dtype.kind in "ib" and not x.ndim else found
 
     def compare(self, see: Program) -> None:
-        """Leave out the derived arrays that the program does not compute as they were recorded.
+        """Run ``see``, and leave out derived arrays that differ from the recorded ones.
 
-        Raises `NotLive` where it is a value or a gradient that differs.
+        Raises `NotLive` if a value or a gradient differs.
         """
         results, _ = see.run()
         rough = self._rounding()

@@ -84,7 +84,7 @@ class _Module:
 
     def matrix_transpose(self, x: Any) -> Any:
         if x.ndim < 2:
-            raise ValueError("a matrix has two axes")
+            raise ValueError("a matrix transpose needs at least two axes")
         order = [*range(x.ndim)]
         order[-2:] = order[:-3:-1]
         return self.permute_dims(x, order)

@@ -98,7 +98,7 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
-        self.arrays: dict[int, tuple[Traced, Any]] = {}  # those of the program in place of arrays that are found
+        self.arrays: dict[int, tuple[Traced, Any]] = {}  # the program's array for each captured one
         self.guards: dict[tuple[int, str], Guard] = {}
         self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # those written, and their values before

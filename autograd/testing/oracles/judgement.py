@@ -344,7 +344,7 @@ class Judge:
         found.add(compared, shows=bool(not rough.any() or compared.numeric.any()))
 
     def _compare_nearby(self, found: Judgement, v: Vector, outputs: Iterable[int]) -> None:
-        """At a kink a rule may give any slope between those of points nearby."""
+        """Compare at a kink, where a rule may give any slope between those of nearby points."""
         if len(found.kinks) >= FEW:
             found.lost += 1
             return

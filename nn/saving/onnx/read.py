@@ -326,7 +326,7 @@ class _Reader:
     def _attribute(self, attribute: Any, around: tuple[set[str], ...]) -> Any:
         kinds = self.onnx.AttributeProto
         if attribute.ref_attr_name:
-            raise FileError(f"its attribute {attribute.name!r} refers to a function's, outside of a function")
+            raise FileError(f"its attribute {attribute.name!r} refers to a function, but is not within one")
         kind = attribute.type
         if kind == kinds.GRAPH:
             return self._graph(attribute.g, around)

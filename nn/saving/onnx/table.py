@@ -217,7 +217,7 @@ def times(x: Any, matrix: Any, axis: int) -> Any:
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The broadcast shape, as far as its size is `ALLOWED`."""
+    """The broadcast shape. Raises if its size exceeds `ALLOWED`."""
     return bounded(numpy.broadcast_shapes(*map(tuple, shapes)))
 
 

@@ -1,4 +1,4 @@
-"""A program as an ONNX graph: `Writer` collects nodes and constants, the tables say what an instruction becomes."""
+"""A program as an ONNX graph: `Writer` collects nodes and constants; tables list the nodes for each instruction."""
 
 from __future__ import annotations
 

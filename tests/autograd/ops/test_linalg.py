@@ -150,5 +150,5 @@ def test_vecdot_refuses() -> None:
 
 
 def test_a_vector_has_no_transpose() -> None:
-    with pytest.raises(ShapeError, match="a transpose swaps the last two axes, so it needs two of them"):
+    with pytest.raises(ShapeError, match="it needs at least two axes, of which it swaps the last two"):
         ag.matrix_transpose(np.ones(3))

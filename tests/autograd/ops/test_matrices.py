@@ -87,7 +87,7 @@ def test_diagonals_are_of_the_last_two_axes() -> None:
     x = RNG.normal(size=(2, 3, 4))
     assert linalg.diagonal(x).shape == (2, 3)
     assert linalg.trace(x).shape == (2,)
-    with pytest.raises(ShapeError, match="a diagonal is in the last two axes, so it needs two of them"):
+    with pytest.raises(ShapeError, match="it needs at least two axes; the diagonal is in the last two"):
         linalg.diagonal(np.ones(3))
 
 

@@ -366,7 +366,7 @@ class TestMessage:
         assert "unchecked: nothing was shown" in message(lost, [1.0])
         assert "unchecked: nothing was shown" in message(lambda x: x * 1e-9 + 1e6, [0.5, -1.0])
 
-    def test_nothing_shown_about_one_of_two(self):
+    def test_no_evidence_about_one_of_two_inputs(self):
         said = message(lambda x, y: x * x + ag.relu(y), [1.0], [0.0])
         assert said.startswith("unchecked: nothing was shown about the derivative with respect to input 1 ('y')")
 

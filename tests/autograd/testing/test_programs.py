@@ -80,7 +80,7 @@ class TestText:
     def test_the_text_of_any_operation_runs(self, call):
         np.testing.assert_array_equal(ran(call.source)[0].data, call()[0].data)
 
-    def test_imports_what_declares_an_operation_of_ones_own(self):
+    def test_it_imports_the_declaration_of_a_users_operation(self):
         @ag.op("mine")
         def mine(xp, x):
             return x + 1.0

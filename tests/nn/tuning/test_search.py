@@ -164,7 +164,7 @@ def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage)
 
 
 @pytest.mark.parametrize("owner", [["another machine", 2**22 + 1], None])
-def test_running_trials_that_may_live_count(tmp_path, owner):
+def test_running_trials_that_may_be_alive_count(tmp_path, owner):
     """Those of other machines, and of processes of this machine that live."""
     storage = tmp_path / "s.journal"
     study = found(trials=1, storage=storage, finalists=0).study

@@ -502,7 +502,7 @@ class TestWhatIsNotLive:
     def test_an_operation_that_can_not_be_written_is_named(self):
         x = ag.Tensor([[2.0, 0.5], [0.5, 1.0]], True, name="x")
         found = re.search('<p class="recorded">(.*?)</p>', step_through(ag.sum(ag.cholesky(x))).html)[1]
-        assert found == "These numbers are as recorded: linalg.cholesky can't be written in JavaScript."
+        assert found == "These numbers are as recorded: linalg.cholesky cannot be written in JavaScript."
 
     def test_a_page_can_stay_as_it_was_recorded(self):
         page = step_through(neuron(), live=False)

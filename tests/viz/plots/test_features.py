@@ -95,7 +95,7 @@ class TestPanels:
         assert titles(plot) == ["input", "layer 6: 2 neurons, sigmoid"]
         assert any("5 wider layers not drawn" in text for text in texts(plot))
 
-    def test_of_many_points_some_are_drawn_and_it_says_so(self):
+    def test_only_some_of_many_points_are_drawn_and_it_says_so(self):
         x = RNG.normal(size=(2001, 2))
         plot = feature_space(nn.MLP([2, 2, 2], seed=0), x, np.arange(2001) % 2)
         assert sum(len(line.get_xdata()) for line in lines(plot.figure.axes[0], "class_")) == 500

@@ -192,7 +192,7 @@ def multi_head_attention(
 ) -> Any:  # fmt: skip
     """Attention by heads, of a query, key and value (batch, length, features) plus a bias."""
     if not all(rank(x) == 3 for x in (query, key, value)):
-        raise DomainError("a packed query, key or value is not supported: (batch, length, features) is")
+        raise DomainError("a packed query, key or value is not supported, only (batch, length, features)")
     if bias is not None:
         ends = query.shape[2], 2 * query.shape[2]
         parts = slice(0, ends[0]), slice(*ends), slice(ends[1], None)

@@ -398,7 +398,7 @@ def roi_align(
 ) -> Any:  # fmt: skip
     """The mean over each bin of rectangles (x1, y1, x2, y2) of ``x`` (batch, channels, height, width), interpolated."""
     if mode != "avg":
-        raise DomainError(f"mode {mode!r} is not supported: 'avg' is")
+        raise DomainError(f"mode {mode!r} is not supported, only 'avg'")
     half = coordinate_transformation_mode == "half_pixel"
     corners = rois * spatial_scale - 0.5 * half
     weights = [
