@@ -17,8 +17,7 @@ import autograd as ag
 from autograd.common.shapes import size
 from autograd.compiler.ir.names import unique
 from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.javascript.script import PASSES
+from autograd.compiler.passes.optimize import COMMON, optimize
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.errors import AutogradError
 from viz.drawing import numbers, style, words
@@ -84,7 +83,7 @@ def shared_names(programs: Sequence[Program]) -> None:
 def too_large(multiplications: float, programs: Sequence[Program]) -> str:
     """The reason why these programs are too large for a page that computes; empty if they are not."""
     states = sum(size(state.shape) for state in {s.origin: s for program in programs for s in program.states}.values())
-    lines = max(len(optimize(program, PASSES).instructions) for program in programs)
+    lines = max(len(optimize(program, COMMON).instructions) for program in programs)
     if multiplications > PRODUCTS:
         many, most = numbers.count(round(multiplications)), numbers.count(PRODUCTS)
         reason = "it is {n} multiplications a step, about {time} ms in a browser, and a page does {most}"

@@ -20,8 +20,7 @@ import autograd as ag
 from autograd.common.shapes import broadcast_axes
 from autograd.common.shapes import size as size_of
 from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.javascript import PASSES
+from autograd.compiler.passes.optimize import COMMON, optimize
 from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
 from viz.drawing import numbers
@@ -91,7 +90,7 @@ def live_of(scene: Scene, story: Story) -> Live:
             see = ag.trace(lambda: made.see(wanted))
             probe = ag.trace(made.probe)
             made.compare(see)
-            see, probe = optimize(see, PASSES), optimize(probe, PASSES)
+            see, probe = optimize(see, COMMON), optimize(probe, COMMON)
             _count(see, scene)
             texts = (
                 see.javascript("see", every=False, comments=False),

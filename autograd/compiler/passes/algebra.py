@@ -175,18 +175,17 @@ class _Algebra(Rewriter):
         (x,) = args
         if x.shape == out.shape:
             return x
-        if (inner := self.made(x, "reshape")) is not None:
-            return self.simplest("reshape", inner.args, params, out)
-        return self._still_repeated(x, out)
+        inner = self.made(x, "reshape")
+        return None if inner is None else self.simplest("reshape", inner.args, params, out)
 
     def _permute_dims(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         (x,), axes = args, params["axes"]
         if axes == tuple(range(len(axes))):
             return x
-        if (inner := self.made(x, "permute_dims")) is not None:
-            both = tuple(inner.params["axes"][a] for a in axes)
-            return self.simplest("permute_dims", inner.args, {"axes": both}, out)
-        return self._still_repeated(x, out)
+        inner = self.made(x, "permute_dims")
+        if inner is None:
+            return None
+        return self.simplest("permute_dims", inner.args, {"axes": tuple(inner.params["axes"][a] for a in axes)}, out)
 
     def _broadcast_to(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         (x,) = args
@@ -194,13 +193,6 @@ class _Algebra(Rewriter):
             return x
         inner = self.made(x, "broadcast_to")
         return None if inner is None else self.emit("broadcast_to", inner.args, params, out.name)
-
-    def _still_repeated(self, x: Value, out: Value) -> Value | None:
-        """One number in another shape."""
-        inner = self.made(x, "broadcast_to")
-        if inner is None or inner.args[0].shape:
-            return None
-        return self.emit("broadcast_to", inner.args, {"shape": out.shape}, out.name)
 
     def _getitem(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         x, index = args[0], params["index"]

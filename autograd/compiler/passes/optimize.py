@@ -63,31 +63,40 @@ def sums_as_products(program: Program) -> Program:
 
 Pass = Callable[[Program], Program]
 
-PASSES: list[tuple[str, Pass]] = [
+COMMON: list[tuple[str, Pass]] = [
     ("loops", joined_loops),
     ("algebra", algebra),
     ("common subexpressions", common_subexpressions),
-    ("sums as products", sums_as_products),
     ("dead code", dead_code),
+]
+"""The passes for every target, which leave every state where it is."""
+
+COUNTERS: list[tuple[str, Pass]] = [
     ("same counters", same_counters),
     ("common subexpressions of counters", common_subexpressions),
-    ("orders in memory, biases as weights", arrange),
-    ("pack", pack),
-    ("dead code at last", dead_code),
 ]
 
+PASSES: list[tuple[str, Pass]] = [
+    *COMMON,
+    ("sums as products", sums_as_products),
+    *COUNTERS,
+    ("orders in memory, biases as weights", arrange),
+    ("pack", pack),
+    ("dead code again", dead_code),
+]
+"""The passes for NumPy's calls."""
 
 EVERY = 1 << 62
 """Bytes: all states with the same update share one buffer, of any size."""
 
-GPU_PASSES: list[tuple[str, Pass]] = [  # sums stay sums, and memory is laid out as it was
-    *PASSES[: [name for name, _ in PASSES].index("sums as products")],
+GPU_PASSES: list[tuple[str, Pass]] = [
+    *COMMON,
     ("elements by place", picked_flat),
-    ("same counters", same_counters),
-    ("common subexpressions of counters", common_subexpressions),
+    *COUNTERS,
     ("pack", partial(pack, small=EVERY)),
-    ("dead code at last", dead_code),
+    ("dead code again", dead_code),
 ]
+"""Sums stay sums, and memory is laid out as it was."""
 
 
 def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list[tuple[str, Program]]:

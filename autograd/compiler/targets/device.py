@@ -218,16 +218,8 @@ class DeviceExecutable(Executable):
 
     def bind(self) -> None:
         """Write the source for the arrays that the states have now."""
-        program = self.optimized
-        space = backends.space_on(self.trace.device)
-        self.homes, self.places = {}, []
-        for state in program.states:
-            if state in program.packed:
-                self.homes[state] = self._flat_home(space, state)
-            else:
-                self.homes[state] = state.origin._data
-                self.places.append((state.origin, state.origin._data, state in program.updates))
-        self._merge()
+        self._find_homes()
+        program, space = self.optimized, backends.space_on(self.trace.device)
         made = Source(program, self.homes, space)
         self.source = made.text()
         self._install(self.source[self.source.index(f"def {program.name}(") :], made.scope)
@@ -239,7 +231,10 @@ class DeviceExecutable(Executable):
 
         self.run = run_there
 
-    def _flat_home(self, space: Any, state: Value) -> Any:
+    def _home(self, state: Value) -> Any:
+        return state.origin._data
+
+    def _packed_home(self, state: Value) -> Any:
         """The array that holds several packed states: that of an earlier program, or a new one."""
         members = self.optimized.packed[state]
         tensors, first = [member.origin for member, _ in members], members[0][0].origin
@@ -247,7 +242,7 @@ class DeviceExecutable(Executable):
         if len(pieces) != len(tensors) or any(t.data is not piece for t, piece in zip(tensors, pieces, strict=True)):
             if id(first) not in _FLATS:
                 weakref.finalize(first, _FLATS.pop, id(first), None)
-            flat = space.module.empty(state.shape, state.dtype)
+            flat = backends.space_on(self.trace.device).module.empty(state.shape, state.dtype)
             pieces = [piece_of(flat, start, member.shape) for member, start in members]
             for tensor, piece in zip(tensors, pieces, strict=True):
                 piece[...] = tensor.data

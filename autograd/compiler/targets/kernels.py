@@ -98,7 +98,7 @@ class Kernel:
             out = instruction.out
             kind = C_TYPES[str(out.dtype)]
             terms = [self._term(a, d) for a, d in zip(instruction.args, computed_in(instruction), strict=True)]
-            lines.append(f"const {kind} {self.names[out]} = {_expression(instruction).format(*terms, T=kind)};")
+            lines.append(f"const {kind} {self.names[out]} = {_expression(instruction, terms)};")
         return lines
 
     @property
@@ -138,7 +138,7 @@ class Kernel:
             pairs = zip(instruction.args, computed_in(instruction), strict=True)
             terms = [f"({result})" if arg is value else self._term(arg, dtype) for arg, dtype in pairs]
             value = instruction.out
-            result = _expression(instruction).format(*terms, T=C_TYPES[str(value.dtype)])
+            result = _expression(instruction, terms)
         last = f"{self._result(self.outputs[0])} = {result}"
         return self.in_params, self.out_params, entry, combine, last, start, self.name
 
@@ -164,9 +164,10 @@ def _block(text: str) -> str:
     return f'"""\n{lines}\n    """'
 
 
-def _expression(instruction: Instruction) -> str:
+def _expression(instruction: Instruction, terms: Sequence[str]) -> str:
     whole = instruction.op == "remainder" and instruction.out.dtype.kind == "i"
-    return REMAINDER if whole else EXPRESSIONS[instruction.op]
+    template = REMAINDER if whole else EXPRESSIONS[instruction.op]
+    return template.format(*terms, T=C_TYPES[str(instruction.out.dtype)], F="")
 
 
 def computed_in(instruction: Instruction) -> tuple[Any, ...]:

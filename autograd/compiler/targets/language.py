@@ -96,8 +96,6 @@ _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
 # ----------------------------------------------------------------------------------------------------------------- C++
 
 C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
-_CMATH = (*FUNCTIONS, "isfinite", "isinf", "isnan", "signbit")
-_CMATH_OF_TWO = {**{name: name for name in OF_TWO}, "power": "pow", "copysign": "copysign", "nextafter": "nextafter"}
 
 
 def _c_literal(number: Any, dtype: Any) -> str:
@@ -114,10 +112,21 @@ def _c_literal(number: Any, dtype: Any) -> str:
 
 
 _C_EXPRESSIONS = {
-    **{name: f"{name}({{0}})" for name in _CMATH},
-    **{name: f"{function}({{0}}, {{1}})" for name, function in _CMATH_OF_TWO.items()},
+    **{name: f"{name}{{F}}({{0}})" for name in FUNCTIONS},
+    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "nextafter")},
     **ALIKE,
-    "abs": "fabs({0})",
+    "power": "pow{F}({0}, {1})",
+    "abs": "fabs{F}({0})",
+    "logical_and": "{0} && {1}",
+    "logical_or": "{0} || {1}",
+    "logical_not": "!{0}",
+    "astype": "({T}){0}",
+}
+"""What C++, which has one name for both types, and C have in common: ``{F}`` is C's f of float."""
+
+_CPP_EXPRESSIONS = {
+    **_C_EXPRESSIONS,
+    **{name: f"{name}({{0}})" for name in ("isfinite", "isinf", "isnan", "signbit")},
     "logaddexp": (
         "({0} == {1}) ? ({0} + log(({T})2)) : "
         "(({0} > {1}) ? ({0} + log1p(exp({1} - {0}))) : ({1} + log1p(exp({0} - {1}))))"
@@ -125,11 +134,7 @@ _C_EXPRESSIONS = {
     "remainder": (
         "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})"
     ),
-    "logical_and": "{0} && {1}",
-    "logical_or": "{0} || {1}",
     "logical_xor": "{0} != {1}",
-    "logical_not": "!{0}",
-    "astype": "({T}){0}",
 }
 
 _C_WORDS = frozenset((
@@ -145,10 +150,10 @@ _C_WORDS = frozenset((
 ))  # fmt: skip
 
 CPP = Language(
-    _C_EXPRESSIONS,
+    _CPP_EXPRESSIONS,
     {**_SUMS, "max": (_EXTREMES["max"], "-INFINITY"), "min": (_EXTREMES["min"], "INFINITY")},
     _c_literal,
-    _C_WORDS | {*_C_EXPRESSIONS},
+    _C_WORDS | {*_CPP_EXPRESSIONS},
     C_TYPES,
 )
 """C++ as CUDA's compiler takes it."""
@@ -364,13 +369,12 @@ def safe_c(text: str) -> str:
 
 C = ArrayLanguage(
     {
-        **{name: f"{'gg_' if name in _OWN else ''}{name}{{F}}({{0}})" for name in (*FUNCTIONS, "cbrt", "exp2", "rint")},
-        **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "nextafter", "fmod")},
-        **ALIKE,
+        **_C_EXPRESSIONS,
+        **{name: f"gg_{name}{{F}}({{0}})" for name in _OWN},
+        **{name: f"{name}{{F}}({{0}})" for name in ("cbrt", "exp2", "rint")},
+        "fmod": "fmod{F}({0}, {1})",
         "maximum": "gg_maximum({0}, {1})",
         "minimum": "gg_minimum({0}, {1})",
-        "power": "pow{F}({0}, {1})",
-        "abs": "fabs{F}({0})",
         "deg2rad": "{0} * ({T})0.017453292519943295",
         "rad2deg": "{0} * ({T})57.29577951308232",
         "conj": "{0}",
@@ -382,14 +386,10 @@ C = ArrayLanguage(
         "isinf": "fabs({0}) == INFINITY",
         "isnan": "{0} != {0}",
         "signbit": "signbit((double){0}) != 0",
-        "logical_and": "{0} && {1}",
-        "logical_or": "{0} || {1}",
         "logical_xor": "({0} != 0) != ({1} != 0)",
-        "logical_not": "!{0}",
         "bitwise_invert": "~{0}",
         "bitwise_left_shift": "({T})gg_left({0}, {1}, 8 * sizeof({T}))",
         "bitwise_right_shift": "({T})gg_right({0}, {1}, 8 * sizeof({T}))",
-        "astype": "({T}){0}",
     },
     {
         **_SUMS,
@@ -400,7 +400,7 @@ C = ArrayLanguage(
     },
     _literal,
     _C_WORDS | {
-        *_C_EXPRESSIONS, "acc", "bool", "div", "fmodf", "inline", "int16_t", "int32_t", "int64_t", "int8_t", "labs",
+        *_CPP_EXPRESSIONS, "acc", "bool", "div", "fmodf", "inline", "int16_t", "int32_t", "int64_t", "int8_t", "labs",
         "main", "part", "restrict", "step", "table", "uint16_t", "uint32_t", "uint8_t", "work", "j", "k", "l", "m",
         "j0", "j1", "jn", "y0", "y1", "yn", "gamma", "index", "memcpy", "memset", "remainder", "scalb", "linux", "unix",
         *FUNCTIONS, *(f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "pow")),

@@ -17,9 +17,8 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.names import identifier
 from autograd.compiler.ir.primitives import function_of
 from autograd.compiler.ir.program import Program, Value
-from autograd.compiler.passes.layout import arrange, arranged
-from autograd.compiler.passes.optimize import PASSES as NUMPY_PASSES
-from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.passes.layout import arranged
+from autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
 from autograd.compiler.passes.packing import note_home
 from autograd.compiler.targets.c.blas import numpys_blas
 from autograd.compiler.targets.c.build import compiled, library
@@ -38,11 +37,7 @@ def _arranged(program: Program) -> Program:
     return arranged(program, cost_of, only_states=True)[1]
 
 
-PASSES = [
-    (name, _arranged if change is arrange else change)
-    for name, change in NUMPY_PASSES
-    if name not in ("sums as products", "pack")
-]
+PASSES = [*COMMON, *COUNTERS, ("orders in memory", _arranged)]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autograd.compiler.ir.program import Program, method
-from autograd.compiler.targets.javascript.script import PART, PASSES, Script
+from autograd.compiler.targets.javascript.script import PART, Script
 
 
 @method("javascript")
@@ -14,4 +14,4 @@ def javascript(
     return Script(program, name, every=every, comments=comments, states=states).text()
 
 
-__all__ = ["PART", "PASSES", "Script", "javascript"]
+__all__ = ["PART", "Script", "javascript"]

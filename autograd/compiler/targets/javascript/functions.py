@@ -1,10 +1,15 @@
 """`FUNCTIONS`: what JavaScript's ``Math`` lacks, as text. A script has those that it calls, directly or not.
 
+The special functions are those of ``c/functions.h``, apart from those that C has itself.
+
 Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. The accuracies are the largest errors found
 against SciPy over the ranges that ``tests/autograd/compiler/targets/test_javascript.py`` measures.
 """
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 FUNCTIONS: dict[str, str] = {
     "bytes": """
@@ -93,23 +98,6 @@ function $erfc(x) {
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / below;
 }
 """,
-    # S. Winitzki's first guess ("A handy approximation for the error function and its inverse", 2008), then Halley's
-    # method on erf, or on erfc where that is exact
-    "erfinv": """
-function $erfinv(y) {
-  const size = Math.abs(y), sign = y < 0 ? -1 : 1;
-  if (!(size < 1)) return size === 1 ? sign * Infinity : NaN;
-  if (size === 0) return y;
-  const l = Math.log1p(-size * size), h = 2 / (Math.PI * 0.147) + l / 2;
-  let x = Math.sqrt(Math.sqrt(h * h - l / 0.147) - h);
-  for (let n = 0; n < 3; n++) {
-    const miss = size < 0.5 ? $erf_series(x) - size : (1 - size) - $erfc(x);
-    const step = miss * Math.sqrt(Math.PI) / 2 * Math.exp(x * x);
-    x -= step / (1 + x * step);
-  }
-  return sign * x;
-}
-""",
     # DLMF 5.11.1 from 10 on, 5.5.1 below, 5.5.3 for negative numbers
     "gammaln": """
 function $gammaln(x) {
@@ -123,45 +111,28 @@ function $gammaln(x) {
   return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + rest / x - Math.log(below);
 }
 """,
-    # DLMF 5.11.2 from 10 on, 5.5.2 below, 5.5.4 for negative numbers
-    "psi": """
-function $psi(x) {
-  if (x <= 0 && x === Math.floor(x)) return NaN;
-  if (x < 0) return $psi(1 - x) - Math.PI / Math.tan(Math.PI * x);
-  let found = 0;
-  for (; x < 10; x++) found -= 1 / x;
-  const r = 1 / (x * x);
-  return found + Math.log(x) - 0.5 / x - r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r * (1 / 132
-    - r * (691 / 32760 - r * (1 / 12 - r * 3617 / 8160)))))));
 }
-""",
-    # Hurwitz's zeta function for q > 0: DLMF 25.11.5 with the first ten terms apart, the Bernoulli numbers B₂, B₄, …
-    "zeta": """
-function $zeta(s, q) {
-  if (!(q > 0)) return NaN;
-  let found = 0;
-  for (let n = 0; n < 10; n++, q++) found += q ** -s;
-  found += q ** (1 - s) / (s - 1) + 0.5 * q ** -s;
-  const bernoulli = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510];
-  let factor = s * q ** (-s - 1) / 2;
-  for (let k = 0; k < 8; k++) {
-    found += bernoulli[k] * factor;
-    factor *= (s + 2 * k + 1) * (s + 2 * k + 2) / (2 * k + 3) / (2 * k + 4) / q / q;
-  }
-  return found;
-}
-""",
-    # DLMF 10.25.2, whose terms are all of one sign
-    "iv": """
-function $iv(order, x) {
-  const r = x * x / 4;
-  let term = 1;
-  for (let n = 1; n <= order; n++) term *= x / 2 / n;
-  let sum = term;
-  for (let n = 1; Math.abs(term) > Math.abs(sum) * 1e-17; n++) sum += term *= r / n / (n + order);
-  return sum;
-}
-""",
+_NAMES = {
+    "erf": "$erf_series", "erfc": "$erfc", "fabs": "Math.abs", "M_PI": "Math.PI", "NAN": "NaN", "INFINITY": "Infinity",
+}  # fmt: skip
+
+
+def _of_c(text: str) -> str:
+    """A function of ``c/functions.h`` in JavaScript: what differs are declarations and names."""
+    text = re.sub(r"GG_CALL double (.*?) {", lambda m: f"function {re.sub('double |int ', '', m[1])} {{", text)
+    text = re.sub(r"const double (\w+)\[\] = {(.*?)}", r"const \1 = [\2]", text)
+    text = re.sub(r"\b(double|int) ", "let ", text.replace("const double ", "const "))
+    text = re.sub(r"(?<![\w$.])(exp|floor|log|log1p|pow|sqrt|tan)\(", r"Math.\1(", text)
+    return re.sub(rf"(?<!\$)\b({'|'.join(_NAMES)})\b", lambda m: _NAMES[m[1]], text)
+
+
+FUNCTIONS |= {
+    match[1]: _of_c(match[0])
+    for match in re.finditer(
+        r"GG_CALL double \$(\w+)\(.*?\n}\n",
+        (Path(__file__).parents[1] / "c/functions.h").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
 }
 
 __all__ = ["FUNCTIONS"]

@@ -13,13 +13,12 @@ import numpy
 from autograd import backends
 from autograd.common.shapes import size
 from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.passes.optimize import COMMON, optimize
 from autograd.compiler.targets import nested
 from autograd.compiler.targets.javascript.contraction import contract
 from autograd.compiler.targets.javascript.functions import FUNCTIONS
 from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
 from autograd.compiler.targets.language import JAVASCRIPT, string
-from autograd.compiler.targets.nested import PASSES
 from autograd.compiler.targets.nests import View, added, times
 from autograd.errors import TargetError
 
@@ -129,7 +128,7 @@ class Script(nested.Script):
             )
         self.given.validate()  # so that every name is one
         if not self.every:
-            self.given = optimize(self.given, PASSES)
+            self.given = optimize(self.given, COMMON)
             return self.given
         made = [i.out for i in self.given.instructions if i.op != "check_range"]
         return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
@@ -287,4 +286,4 @@ def literal(array: Any, kind: str) -> str:
     return f"new {kind}($bytes('{data}').buffer)"
 
 
-__all__ = ["PART", "PASSES", "Script", "cut", "literal"]
+__all__ = ["PART", "Script", "cut", "literal"]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from autograd.compiler.targets.nested import readings, scan, special, windows  # noqa: F401  (which `READINGS` and `WHOLE` then have)
-from autograd.compiler.targets.nested.script import PASSES, READINGS, WHOLE, Script
+from autograd.compiler.targets.nested.script import READINGS, WHOLE, Script
 
-__all__ = ["PASSES", "READINGS", "WHOLE", "Script"]
+__all__ = ["READINGS", "WHOLE", "Script"]

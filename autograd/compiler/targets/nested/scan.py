@@ -8,8 +8,8 @@ from typing import Any
 
 from autograd.common.shapes import size
 from autograd.compiler.ir.program import METHODS
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.nested.script import PASSES, Script, whole
+from autograd.compiler.passes.optimize import COMMON, optimize
+from autograd.compiler.targets.nested.script import Script, whole
 from autograd.compiler.targets.nests import View, added, times
 
 
@@ -19,7 +19,7 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     first, dtypes = body.carries + body.xs, [a.dtype for a in now.args]
     shapes = [x.shape[1:] if body.carries <= i < first else x.shape for i, x in enumerate(arrays)]
     step = deepcopy(METHODS["step"](body))  # with values of its own: a program may run a body twice
-    program = optimize(step, PASSES)
+    program = optimize(step, COMMON)
     time = script.fresh("t")
     carries = [script.scratch(body.names[i], shapes[i], dtypes[i]) for i in range(body.carries)]
     for carry, x in zip(carries, arrays, strict=False):

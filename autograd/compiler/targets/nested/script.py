@@ -18,14 +18,10 @@ from autograd.common.shapes import normalize_axes
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.primitives import fill, is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra
-from autograd.compiler.passes.optimize import GPU_PASSES
 from autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse, knobs
 from autograd.compiler.targets.language import COMPARISONS, ArrayLanguage
 from autograd.compiler.targets.nests import Nest, View
 from autograd.errors import TargetError
-
-PASSES = [row for row in GPU_PASSES if row[0] not in ("pack", "same counters", "common subexpressions of counters")]
-"""The passes that leave every state where it is, so that programs can share them."""
 
 Reading = Callable[..., None]
 """``write(script, out, *arrays, **params)``, of views; ``script.now`` is the instruction."""
@@ -375,4 +371,4 @@ def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
     return out
 
 
-__all__ = ["INT", "PASSES", "READINGS", "WHOLE", "Script", "reading", "reduced", "whole"]
+__all__ = ["INT", "READINGS", "WHOLE", "Script", "reading", "reduced", "whole"]

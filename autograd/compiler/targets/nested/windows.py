@@ -4,7 +4,8 @@ derivatives; a pooling is a reduction over the taps of each window.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.targets.nested.script import Script, whole
+from autograd.compiler.targets.nested.readings import flat
+from autograd.compiler.targets.nested.script import Script, reduced, whole
 from autograd.compiler.targets.nests import Nest, View, added, times
 from autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
@@ -23,7 +25,7 @@ class Windows:
     """
 
     def __init__(
-        self, space: Space, size: Any, stride: Any, padding: Any, dilation: Any, counts: Space | None = None
+        self, space: Space, size: Any, counts: Space | None = None, *, stride: Any, padding: Any, dilation: Any
     ) -> None:
         axes = len(space)
         self.space, self.size = space, per_axis(size, axes, "size")
@@ -70,16 +72,14 @@ def framed(script: Script, x: View, windows: Windows, value: str = "0", dtype: A
     return out
 
 
-def room(script: Script, out: View, windows: Windows) -> View:
-    """Zeros to which windows are added: ``out``, or a larger array if there is padding."""
+@contextmanager
+def room(script: Script, out: View, windows: Windows) -> Iterator[View]:
+    """Zeros to which windows are added: ``out``, or a larger array if there is padding, which is then cut off."""
     found = out
     if windows.is_framed:
         found = script.scratch(f"{out.data}_framed", (*out.shape[:2], *windows.wide), script.now.out.dtype)
     script.fill(found, "0")
-    return found
-
-
-def _without_padding(script: Script, found: View, out: View, windows: Windows) -> None:
+    yield found
     if found is not out:
         script.copy(windows.inside(found), out)
 
@@ -103,10 +103,17 @@ def _axes(windows: View, weight: View, y: View, groups: int) -> tuple[list[Any],
 
 @whole("conv")
 def _conv(
-    script: Script, out: View, x: View, weight: View, bias: View | None = None, *, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1, space: Any = None,
-) -> None:  # fmt: skip
-    windows = Windows(x.shape[2:], weight.shape[2:], stride, padding, dilation, out.shape[2:])
+    script: Script,
+    out: View,
+    x: View,
+    weight: View,
+    bias: View | None = None,
+    *,
+    groups: int,
+    space: Any,
+    **sliding: Any,
+) -> None:
+    windows = Windows(x.shape[2:], weight.shape[2:], out.shape[2:], **sliding)
     seen = windows.seen(framed(script, x, windows))
     of_windows, of_channels, of_taps = _axes(seen, weight, out, groups)
     script.contract([*of_windows, *of_channels], [a[:3] for a in of_taps], seen, weight, out, script.now.out.dtype)
@@ -117,25 +124,18 @@ def _conv(
 
 
 @whole("conv_input")
-def _conv_input(
-    script: Script, out: View, y: View, weight: View, *, space: Space, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1,
-) -> None:  # fmt: skip
-    windows = Windows(out.shape[2:], weight.shape[2:], stride, padding, dilation, y.shape[2:])
-    found = room(script, out, windows)
-    seen = windows.seen(found)
-    of_windows, (of_groups, (outside, _, by_weight, by_y)), of_taps = _axes(seen, weight, y, groups)
-    axes = [(n, t, w, s) for n, s, w, t in (*of_windows, of_groups, *of_taps)]
-    script.contract(axes, [(outside, by_y, by_weight)], y, weight, found, script.now.out.dtype, adds=True)
-    _without_padding(script, found, out, windows)
+def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Space, groups: int, **sliding: Any) -> None:
+    windows = Windows(space, weight.shape[2:], y.shape[2:], **sliding)
+    with room(script, out, windows) as found:
+        seen = windows.seen(found)
+        of_windows, (of_groups, (outside, _, by_weight, by_y)), of_taps = _axes(seen, weight, y, groups)
+        axes = [(n, t, w, s) for n, s, w, t in (*of_windows, of_groups, *of_taps)]
+        script.contract(axes, [(outside, by_y, by_weight)], y, weight, found, script.now.out.dtype, adds=True)
 
 
 @whole("conv_weight")
-def _conv_weight(
-    script: Script, out: View, x: View, y: View, *, size: Space, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-    groups: int = 1,
-) -> None:  # fmt: skip
-    windows = Windows(x.shape[2:], size, stride, padding, dilation, y.shape[2:])
+def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, groups: int, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], size, y.shape[2:], **sliding)
     seen = windows.seen(framed(script, x, windows))
     of_windows, of_channels, of_taps = _axes(seen, out, y, groups)
     axes = [(n, s, t, w) for n, s, w, t in (*of_channels, *of_taps)]
@@ -166,10 +166,7 @@ def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int])
         within.append((inmost, f"{nest.at(len(taps))} = $m{len(taps) - 1};"))
         script.loop_apart(nest, within, out.data, f"{op}_pool")
         return
-    target = out
-    for axis in axes:
-        target = target.with_axis(axis, 1)
-    nest = Nest(seen.shape, [seen, target], axes)
+    nest = Nest(seen.shape, [seen, reduced(out, seen.shape, axes)], axes)
     within = [
         (nest.outer, script.declared("acc", start, dtype)),
         (len(nest.loops), script.declared("$x", nest.at(0), dtype, constant=True)),
@@ -191,10 +188,8 @@ def _taps(seen: View) -> range:
 
 
 @whole("max_pool", "sum_pool")
-def _pool(
-    script: Script, out: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
-) -> None:
-    windows = Windows(x.shape[2:], size, stride, padding, dilation)
+def _pool(script: Script, out: View, x: View, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], **sliding)
     op, dtype = script.now.params["name"].removesuffix("_pool"), script.now.out.dtype
     seen = windows.seen(framed(script, x, windows, script.start_of("max", dtype) if op == "max" else "0"))
     _pooled(script, seen, out, op, _taps(seen))
@@ -290,35 +285,25 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
 
 
 @whole("max_unpool")
-def _max_unpool(
-    script: Script, out: View, y: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
-) -> None:
-    windows = Windows(x.shape[2:], size, stride, padding, dilation)
-    found = room(script, out, windows)
-    _at_largest(script, x, y, found, windows, adds=True)
-    _without_padding(script, found, out, windows)
+def _max_unpool(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], **sliding)
+    with room(script, out, windows) as found:
+        _at_largest(script, x, y, found, windows, adds=True)
 
 
 @whole("at_max")
-def _at_max(
-    script: Script, out: View, y: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
-) -> None:
-    windows = Windows(x.shape[2:], size, stride, padding, dilation)
-    source = framed(script, y, windows)
-    _at_largest(script, x, out, source, windows, adds=False)
+def _at_max(script: Script, out: View, y: View, x: View, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], **sliding)
+    _at_largest(script, x, out, framed(script, y, windows), windows, adds=False)
 
 
 @whole("sum_unpool")
-def _sum_unpool(
-    script: Script, out: View, y: View, *, space: Space, size: Any, stride: Any = None, padding: Any = 0,
-    dilation: Any = 1,
-) -> None:  # fmt: skip
-    windows = Windows(out.shape[2:], size, stride, padding, dilation)
-    found = room(script, out, windows)
-    for axis in range(len(y.shape), len(y.shape) + len(windows.size)):
-        y = y.with_axis(axis, 1)
-    script.copy(y, windows.seen(found), "+=")
-    _without_padding(script, found, out, windows)
+def _sum_unpool(script: Script, out: View, y: View, **sliding: Any) -> None:
+    windows = Windows(**sliding)
+    for _ in windows.space:
+        y = y.with_axis(len(y.shape), 1)
+    with room(script, out, windows) as found:
+        script.copy(y, windows.seen(found), "+=")
 
 
 def _by_taps(seen: View) -> View:
@@ -328,29 +313,20 @@ def _by_taps(seen: View) -> View:
 
 
 @whole("unfold")
-def _unfold(
-    script: Script, out: View, x: View, *, size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1
-) -> None:
-    windows = Windows(x.shape[2:], size, stride, padding, dilation)
+def _unfold(script: Script, out: View, x: View, **sliding: Any) -> None:
+    windows = Windows(x.shape[2:], **sliding)
     seen = _by_taps(windows.seen(framed(script, x, windows)))
     script.copy(seen, View.of(out.data, seen.shape))
 
 
 @whole("fold")
-def _fold(
-    script: Script, out: View, y: View, *, space: Space, size: Any, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1,
-) -> None:  # fmt: skip
-    windows = Windows(out.shape[2:], size, stride, padding, dilation)
-    found = room(script, out, windows)
-    seen = _by_taps(windows.seen(found))
-    columns = y.reshaped(seen.shape)
-    if columns is None:
-        whole_ = script.scratch(f"{y.data}_rows", y.shape, script.now.out.dtype)
-        script.copy(y, whole_)
-        columns = View.of(whole_.data, seen.shape)
-    script.copy(columns, seen, "+=")
-    _without_padding(script, found, out, windows)
+def _fold(script: Script, out: View, y: View, **sliding: Any) -> None:
+    windows = Windows(**sliding)
+    with room(script, out, windows) as found:
+        seen = _by_taps(windows.seen(found))
+        columns = flat(script, y, script.now.out.dtype).reshaped(seen.shape)
+        assert columns is not None
+        script.copy(columns, seen, "+=")
 
 
 __all__ = ["Windows"]
