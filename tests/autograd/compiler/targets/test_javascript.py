@@ -520,7 +520,7 @@ def sample() -> list[Case]:
         training("deep", deep, sgd, loss, x, labels, targets=1, every=True),
         training("conv", kernel, sgd, squared, rng.standard_normal((2, 2, 4, 4))),
         in_single(0),
-        *cases_of("take", Call((rng.standard_normal((3, 4)), np.array([2, 0, -1])), {"axis": 0}), "float64", True),
+        *cases_of("take", Call(rng.standard_normal((3, 4)), np.array([2, 0, -1]), axis=0), "float64", True),
     ]
 
 

@@ -415,7 +415,7 @@ def sample() -> list[Case]:
         training("conv", kernel, OPTIMIZERS["SGD"], squared, rng.standard_normal((2, 2, 4, 4))),
         exchange(),
         single("sum", [np.resize(x, (40, 60))], {"axis": (0, 1), "keepdims": False}),
-        *cases_of("take", Call((rng.standard_normal((3, 4)), np.array([2, 0, -1])), {"axis": 0}), "float64"),
+        *cases_of("take", Call(rng.standard_normal((3, 4)), np.array([2, 0, -1]), axis=0), "float64"),
     ]
 
 
