@@ -63,11 +63,7 @@ class Stored:
 
 @method("to_json")
 def to_json(program: Program) -> str:
-    """``program`` as JSON, with its constants, present states and the states of NumPy's random generators.
-
-    Raises `DeclarationError` for a part that a text can't hold: a GPU's generator, a check of your own, a function of
-    NumPy's that is none of the primitives.
-    """
+    """See `Program.to_json`; a function of NumPy's that is none of the primitives can't be written, either."""
     bodies: dict[Body, Any] = {}
     content = _program_to_json(program, bodies)
     return json.dumps({**content, "bodies": list(bodies.values())})

@@ -90,8 +90,19 @@ ALIKE = {
 }
 """The expressions that are the same text."""
 
-_EXTREMES = {"max": "(({a} > {b}) || ({a} != {a})) ? {a} : {b}", "min": "(({a} < {b}) || ({a} != {a})) ? {a} : {b}"}
+_OF_ARRAYS = {
+    "conj": "{0}",
+    "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
+    "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
+    "heaviside": "{0} < 0 ? 0 : {0} > 0 ? 1 : {0} == 0 ? {1} : {0}",
+    "isnan": "{0} != {0}",
+    "logical_xor": "({0} != 0) != ({1} != 0)",
+    "bitwise_invert": "~{0}",
+}
+"""Likewise of C and JavaScript."""
+
 _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
+_LARGER, _SMALLER = (ALIKE[op].format("{a}", "{b}") for op in ("maximum", "minimum"))
 
 # ----------------------------------------------------------------------------------------------------------------- C++
 
@@ -151,7 +162,7 @@ _C_WORDS = frozenset((
 
 CPP = Language(
     _CPP_EXPRESSIONS,
-    {**_SUMS, "max": (_EXTREMES["max"], "-INFINITY"), "min": (_EXTREMES["min"], "INFINITY")},
+    {**_SUMS, "max": (_LARGER, "-INFINITY"), "min": (_SMALLER, "INFINITY")},
     _c_literal,
     _C_WORDS | {*_CPP_EXPRESSIONS},
     C_TYPES,
@@ -256,16 +267,13 @@ JAVASCRIPT = ArrayLanguage(
         **{name: f"Math.{name}({{0}})" for name in (*FUNCTIONS, "abs", "cbrt")},
         **{name: f"Math.{name}({{0}}, {{1}})" for name in OF_TWO},
         **ALIKE,
+        **_OF_ARRAYS,
         "power": "$power({0}, {1})",
         "exp2": "2 ** {0}",
         "deg2rad": "{0} * (Math.PI / 180)",
         "rad2deg": "{0} * (180 / Math.PI)",
-        "conj": "{0}",
         "rint": "$round({0})",
         "fmod": "{0} % {1}",
-        "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
-        "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
-        "heaviside": "{0} < 0 ? 0 : {0} > 0 ? 1 : {0} == 0 ? {1} : {0}",
         "logaddexp": "$logaddexp({0}, {1})",
         "remainder": "$remainder({0}, {1})",
         "floor_divide": "$floor_divide({0}, {1})",
@@ -274,21 +282,18 @@ JAVASCRIPT = ArrayLanguage(
         "copysign": "({1} < 0 || 1 / {1} < 0) ? -Math.abs({0}) : Math.abs({0})",
         "isfinite": "Math.abs({0}) < Infinity",
         "isinf": "Math.abs({0}) == Infinity",
-        "isnan": "{0} != {0}",
         # a NaN is true
         "logical_and": "{0} != 0 && {1} != 0",
         "logical_or": "{0} != 0 || {1} != 0",
-        "logical_xor": "({0} != 0) != ({1} != 0)",
         "logical_not": "{0} == 0",
-        "bitwise_invert": "~{0}",
         "bitwise_left_shift": "{0} * 2 ** {1}",
         "bitwise_right_shift": "Math.floor({0} / 2 ** {1})",
         "astype": "{0}",
     },
     {
         **_SUMS,
-        "max": (_EXTREMES["max"], "-Infinity"),
-        "min": (_EXTREMES["min"], "Infinity"),
+        "max": (_LARGER, "-Infinity"),
+        "min": (_SMALLER, "Infinity"),
         "all": ("{a} && {b} != 0 ? 1 : 0", "1"),
         "any": ("{a} || {b} != 0 ? 1 : 0", "0"),
     },
@@ -370,6 +375,7 @@ def safe_c(text: str) -> str:
 C = ArrayLanguage(
     {
         **_C_EXPRESSIONS,
+        **_OF_ARRAYS,
         **{name: f"gg_{name}{{F}}({{0}})" for name in _OWN},
         **{name: f"{name}{{F}}({{0}})" for name in ("cbrt", "exp2", "rint")},
         "fmod": "fmod{F}({0}, {1})",
@@ -377,17 +383,10 @@ C = ArrayLanguage(
         "minimum": "gg_minimum({0}, {1})",
         "deg2rad": "{0} * ({T})0.017453292519943295",
         "rad2deg": "{0} * ({T})57.29577951308232",
-        "conj": "{0}",
-        "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
-        "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
-        "heaviside": "{0} < 0 ? 0 : {0} > 0 ? 1 : {0} == 0 ? {1} : {0}",
         **{name: f"gg_{name}{{F}}({{0}}, {{1}})" for name in ("logaddexp", "remainder", "floor_divide")},
         "isfinite": "fabs({0}) < INFINITY",
         "isinf": "fabs({0}) == INFINITY",
-        "isnan": "{0} != {0}",
         "signbit": "signbit((double){0}) != 0",
-        "logical_xor": "({0} != 0) != ({1} != 0)",
-        "bitwise_invert": "~{0}",
         "bitwise_left_shift": "({T})gg_left({0}, {1}, 8 * sizeof({T}))",
         "bitwise_right_shift": "({T})gg_right({0}, {1}, 8 * sizeof({T}))",
     },

@@ -15,9 +15,7 @@ import numpy
 from autograd.backends import SPACES
 from autograd.common.locks import fork_safe
 from autograd.compiler.ir.program import Program, Value, method
-from autograd.compiler.passes.algebra import algebra
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.passes.rewrite import common_subexpressions, dead_code, name_plainly
+from autograd.compiler.passes.optimize import COMMON, optimize
 from autograd.compiler.targets.calls import has_kernel, kernel_of
 from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.plan import Plan, aligned
@@ -155,10 +153,7 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
         ys.append((state.origin._data, value in carries))
     given = [*rows, *more[len(before) :], *consts, *more[: len(before)]]
     program = Program(f"step_of_{body.name}", [x.value for x in given], instructions, [], updates)
-    for change in (dead_code, algebra, common_subexpressions, dead_code):
-        program = change(program)
-    name_plainly([program])
-    return program, [s.origin._data for s in carries], ys
+    return optimize(program, COMMON), [s.origin._data for s in carries], ys
 
 
 def _state(value: Value, name: str = "") -> Value:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from autograd.compiler.executable import Executable
+from autograd.compiler.ir.interpreter import present
 from autograd.compiler.ir.names import identifier
 from autograd.compiler.ir.primitives import function_of
 from autograd.compiler.ir.program import Program, Value
@@ -231,17 +232,12 @@ class NativeExecutable(Executable):
 
     def _refusing(self) -> Callable[..., None]:
         """The function that raises the error of a run that the program refused."""
-        program, homes = self.optimized, self.homes
+        program = self.optimized
 
         def refuse(*arrays: Any) -> None:
-            known = {**homes, **dict(zip(program.inputs, arrays, strict=True))}
-            for value in program.values():
-                if value.kind == "constant":
-                    known[value] = value.data
-                elif value.kind == "knob":
-                    known[value] = value.dtype.type(value.origin[0][value.origin[1]])
+            known = dict(zip(program.inputs, arrays, strict=True))
             for i in schedule(program):
-                given = [known[arg] for arg in i.args]
+                given = [known[arg] if arg in known else present(arg) for arg in i.args]
                 if i.op == "check_range":
                     function_of("check_range")(given[0], i.params["stop"], i.params["refuse"], **i.params["options"])
                 else:

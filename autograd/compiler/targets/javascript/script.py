@@ -12,6 +12,7 @@ import numpy
 
 from autograd import backends
 from autograd.common.shapes import size
+from autograd.compiler.ir.interpreter import present
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import COMMON, optimize
 from autograd.compiler.targets import nested
@@ -61,14 +62,9 @@ class Script(nested.Script):
         """The value of a state or knob before the first run; zeros for an input."""
         if value.kind == "input":
             return ""
-        if value.kind == "knob":
-            mapping, key = value.origin
-            array = numpy.asarray(mapping[key], value.dtype)
-        elif self.states:
-            array = backends.to_numpy(value.origin._data)
-        else:
+        if value.kind == "state" and not self.states:
             return ", null"
-        return f", () => {literal(array, kind)}"
+        return f", () => {literal(backends.to_numpy(present(value)), kind)}"
 
     def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
         """Another array, with a name like that of ``like``."""
