@@ -48,6 +48,18 @@ class Value:
         return f"{self.name} {self.shape} {self.dtype}"
 
 
+class Stored:
+    """The array of a state in place of a Tensor: of a loaded program, or of a loop's step."""
+
+    __slots__ = ("_data", "__weakref__")
+
+    requires_grad = False
+    data = property(lambda self: self._data)
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The user's line for which an instruction was recorded: ``train.py:12``, its text, and the module's path.
@@ -320,4 +332,15 @@ def algebra(
     return f"{instruction.op}({', '.join([*texts, *options])})"
 
 
-__all__ = ["Instruction", "Origin", "Program", "Value", "algebra", "identifier", "knob_arithmetic", "method", "roots"]
+__all__ = [
+    "Instruction",
+    "Origin",
+    "Program",
+    "Stored",
+    "Value",
+    "algebra",
+    "identifier",
+    "knob_arithmetic",
+    "method",
+    "roots",
+]

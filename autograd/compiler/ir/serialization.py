@@ -23,7 +23,7 @@ from autograd.common.shapes import size
 from autograd.compiler.ir.bodies import body_of, fits
 from autograd.compiler.ir.inference import sizes
 from autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
-from autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Value, method
+from autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Stored, Value, method
 from autograd.compiler.ir.validator import validate
 from autograd.engine.declare.bodies import Body
 from autograd.engine.declare.operation import OPS
@@ -44,18 +44,6 @@ DTYPES = {str(dtype): dtype for dtype in PLAIN}
 BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
 """One more than the largest number that a generator's state may have there: NumPy does not check."""
-
-
-class Stored:
-    """The array of a state of a loaded program, in place of a Tensor."""
-
-    __slots__ = ("_data", "__weakref__")
-
-    requires_grad = False
-    data = property(lambda self: self._data)
-
-    def __init__(self, data: Any) -> None:
-        self._data = data
 
 
 # ------------------------------------------------------------------------------------------------------------ writing

@@ -296,10 +296,6 @@ class _Algebra(Rewriter):
     def _positive(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         return args[0]
 
-    def _square(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        (x,) = args
-        return self.emit("multiply", (x, x), {}, out.name) if _same(x, out) else None
-
     def _power(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         # As NumPy's operator computes these exponents itself.
         x, number = args[0], number_of(args[1])

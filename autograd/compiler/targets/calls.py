@@ -128,15 +128,8 @@ def _bits(writer: Writer, value: Value) -> str:
     if value.dtype.kind in "iu":
         return name
     kind = f"i{value.dtype.itemsize}"
-    return writer.seen(f"{name}_bits", _viewed(writer, array, kind), name, f"{name}.view({kind!r})")
-
-
-def _viewed(writer: Writer, array: Any, kind: str) -> Any:
-    """The view, the same object for the same array, so that NumPy recognizes an operation in place."""
-    known = writer.views
-    if (id(array), kind) not in known:
-        known[id(array), kind] = array, array.view(kind)
-    return known[id(array), kind][1]
+    bits = writer.once(array, kind, lambda: array.view(kind))
+    return writer.seen(f"{name}_bits", bits, name, f"{name}.view({kind!r})")
 
 
 # ---------------------------------------------------------------------------------------------------------- reductions
@@ -208,29 +201,14 @@ def _reduce_slices(writer: Writer, instruction: Instruction, slices: Sequence[tu
     index = ", ".join([*(axes.get(a, ":") for a in range(len(x.shape))), *["..."] * (not out.shape)])
     turns = " ".join(f"for {letter} in range({x.shape[a]})" for a, letter in axes.items())
     told = f"[{name}[{index}] {turns}]"
-    parts = writer.seen(f"{name}_slices", _Slices(array[index] for index in slices), name, told)
+    arrays = writer.once(array, str(slices), lambda: [array[index] for index in slices])
+    parts = writer.seen(f"{name}_slices", arrays, name, told)
     place = "out=" if ufunc in ("maximum", "minimum") else ""
     writer.line(f"{function}({parts}[0], {parts}[1], {place}{target})", out.shape)
     if len(slices) > 2:
         writer.line(f"for part in {parts}[2:]: {function}({target}, part, {place}{target})", out.shape)
     if ufunc == "add" and out.dtype.kind == "f":
         writer.line(f"{function}({target}, 0, {target})", out.shape, "0 where all are -0")
-
-
-class _Slices(list[Any]):
-    """Slices of an array, equal to another list of the same slices."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Slices) and len(self) == len(other) and all(map(_is_same, self, other))
-
-    __hash__ = None
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    def told(x: Any) -> Any:
-        return x.ctypes.data, x.shape, x.strides, x.dtype
-
-    return bool(told(one) == told(other))
 
 
 def _as_matrix(writer: Writer, instruction: Instruction) -> tuple[shapes.Shape, int, Any, str] | None:

@@ -14,7 +14,7 @@ import numpy
 
 from autograd.backends import SPACES
 from autograd.common.locks import fork_safe
-from autograd.compiler.ir.program import Program, Value, method
+from autograd.compiler.ir.program import Program, Stored, Value, method
 from autograd.compiler.passes.optimize import COMMON, optimize
 from autograd.compiler.targets.calls import has_kernel, kernel_of
 from autograd.compiler.targets.emit import Emitter
@@ -26,16 +26,6 @@ from autograd.engine.declare.bodies import Body
 from autograd.engine.modes import TRACER
 
 _numbers = itertools.count(1)
-
-
-class _Home:
-    """Stands for a Tensor: holds the array of a carry or a result."""
-
-    requires_grad = False
-    data = property(lambda self: self._data)
-
-    def __init__(self, value: Any) -> None:
-        self._data = value
 
 
 class _StepEmitter(Emitter):
@@ -159,7 +149,7 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
 def _state(value: Value, name: str = "") -> Value:
     home = aligned(max(value.nbytes, 1))[: value.nbytes].view(value.dtype).reshape(value.shape)
     home[...] = 0
-    return Value("state", value.shape, numpy.dtype(value.dtype), name or value.name, origin=_Home(home))
+    return Value("state", value.shape, numpy.dtype(value.dtype), name or value.name, origin=Stored(home))
 
 
 def stepped(

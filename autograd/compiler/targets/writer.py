@@ -91,9 +91,8 @@ class Writer:
         self.aliases: dict[str, tuple[str, str]] = {}
         """For each view: the name of its base, and the expression that makes it."""
         self._places: dict[Value, tuple[Instruction, dict[str, Any]]] = {}
-        self._uprights: dict[str, str] = {}
         self.ones: dict[Any, Any] = {}
-        self.views: dict[Any, tuple[Any, Any]] = {}
+        self._made: dict[Any, tuple[Any, Any]] = {}
         self.numbers: dict[str, Any] = {}
         self.constants: dict[str, Value] = {}
         self.makers = self.program.producers()
@@ -209,15 +208,16 @@ class Writer:
         if len(value.shape) == 1:
             if value not in self.plan.arrays:
                 return f"{name}[:, None]"
-            return self.upright(value, name)
+            array = self.plan.arrays[value]
+            column = self.once(array, "upright", lambda: array[:, None])
+            return self.seen(f"{name}_upright", column, name, f"{name}[:, None]")
         return name
 
-    def upright(self, value: Value, name: str) -> str:
-        """A row as a column."""
-        if name not in self._uprights:
-            array = self.plan.arrays[value][:, None]
-            self._uprights[name] = self.seen(f"{name}_upright", array, name, f"{name}[:, None]")
-        return self._uprights[name]
+    def once(self, array: Any, key: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` returns for ``array``, the same object each time: so NumPy recognizes operations in place."""
+        if (id(array), key) not in self._made:
+            self._made[id(array), key] = array, make()
+        return self._made[id(array), key][1]
 
     # ----------------------------------------------------------------------------------------------------------- lines
 

@@ -197,56 +197,34 @@ GG double gg_log(double x) {
     return x >= 0.0 ? r : (x != x ? x : NAN);
 }
 
-/* log(1 + x): the logarithm of the rounded sum, and what rounding lost to first order */
-GG float gg_log1pf(float x) {
-    const float sum = 1.0f + x, found = gg_logf(sum) - ((sum - 1.0f) - x) / sum;
-    return sum == 1.0f ? x : sum == 0.0f || sum == INFINITY ? gg_logf(sum) : found;
-}
-GG double gg_log1p(double x) {
-    const double sum = 1.0 + x, found = gg_log(sum) - ((sum - 1.0) - x) / sum;
-    return sum == 1.0 ? x : sum == 0.0 || sum == INFINITY ? gg_log(sum) : found;
-}
-
-GG float gg_logaddexpf(float x, float y) {
-    const float larger = x > y ? x : y, gap = x > y ? y - x : x - y;
-    const float found = larger + gg_log1pf(gg_expf(gap));
-    return x == y ? x + 0x1.62e43p-1f : (x != x || y != y ? x + y : found);
-}
-GG double gg_logaddexp(double x, double y) {
-    const double larger = x > y ? x : y, gap = x > y ? y - x : x - y;
-    const double found = larger + gg_log1p(gg_exp(gap));
-    return x == y ? x + 0x1.62e42fefa39efp-1 : (x != x || y != y ? x + y : found);
-}
-
-/* NumPy's remainder, with the sign of the divisor, and the quotient that goes with it */
-GG float gg_remainderf(float x, float y) {
-    const float rest = fmodf(x, y);
-    if (y == 0.0f || rest != rest) return rest;
-    return rest != 0.0f ? ((rest < 0.0f) != (y < 0.0f) ? rest + y : rest) : copysignf(0.0f, y);
-}
-GG double gg_remainder(double x, double y) {
-    const double rest = fmod(x, y);
-    if (y == 0.0 || rest != rest) return rest;
-    return rest != 0.0 ? ((rest < 0.0) != (y < 0.0) ? rest + y : rest) : copysign(0.0, y);
-}
-GG float gg_floor_dividef(float x, float y) {
-    if (y == 0.0f) return x / y;
-    const float rest = fmodf(x, y);
-    float found = (x - rest) / y;
-    if (rest != 0.0f && (rest < 0.0f) != (y < 0.0f)) found -= 1.0f;
-    if (found == 0.0f) return copysignf(0.0f, x / y);
-    const float whole = floorf(found);
-    return found - whole > 0.5f ? whole + 1.0f : whole;
-}
-GG double gg_floor_divide(double x, double y) {
-    if (y == 0.0) return x / y;
-    const double rest = fmod(x, y);
-    double found = (x - rest) / y;
-    if (rest != 0.0 && (rest < 0.0) != (y < 0.0)) found -= 1.0;
-    if (found == 0.0) return copysign(0.0, x / y);
-    const double whole = floor(found);
-    return found - whole > 0.5 ? whole + 1.0 : whole;
-}
+/* log1p: the logarithm of the rounded sum, and what rounding lost to first order. remainder, as NumPy's with the sign of the
+   divisor, and the quotient that goes with it. */
+#define GG_OF(real, f) \
+    GG real gg_log1p##f(real x) { \
+        const real sum = 1 + x, found = gg_log##f(sum) - ((sum - 1) - x) / sum; \
+        return sum == 1 ? x : sum == 0 || sum == INFINITY ? gg_log##f(sum) : found; \
+    } \
+    GG real gg_logaddexp##f(real x, real y) { \
+        const real larger = x > y ? x : y, gap = x > y ? y - x : x - y; \
+        const real found = larger + gg_log1p##f(gg_exp##f(gap)); \
+        return x == y ? x + (real)0x1.62e42fefa39efp-1 : (x != x || y != y ? x + y : found); \
+    } \
+    GG real gg_remainder##f(real x, real y) { \
+        const real rest = fmod##f(x, y); \
+        if (y == 0 || rest != rest) return rest; \
+        return rest != 0 ? ((rest < 0) != (y < 0) ? rest + y : rest) : copysign##f(0, y); \
+    } \
+    GG real gg_floor_divide##f(real x, real y) { \
+        if (y == 0) return x / y; \
+        const real rest = fmod##f(x, y); \
+        real found = (x - rest) / y; \
+        if (rest != 0 && (rest < 0) != (y < 0)) found -= 1; \
+        if (found == 0) return copysign##f(0, x / y); \
+        const real whole = floor##f(found); \
+        return found - whole > (real)0.5 ? whole + 1 : whole; \
+    }
+GG_OF(float, f)
+GG_OF(double, )
 
 /* of integers: by 0 they give 0, as in NumPy */
 GG int64_t gg_whole_divide(int64_t x, int64_t y) {

@@ -59,13 +59,9 @@ def contract(
     if adds or not _is_matrix(rows, columns):
         _in_order(source, around, rows, columns, sums, x, y, out, dtype, adds)
         return
-    if len(merged([(n, s) for n, s, _ in sums])) > 1 or len(merged([(n, s, o) for n, s, _, o in rows])) > len(
-        merged([(n, o) for n, _, _, o in rows])
-    ):
+    if _is_scattered(rows, sums, 1):
         x, around, rows, sums = _copied(source, x, dtype, around, rows, sums, 1)
-    if len(merged([(n, s) for n, _, s in sums])) > 1 or len(merged([(n, s, o) for n, _, s, o in columns])) > len(
-        merged([(n, o) for n, _, _, o in columns])
-    ):
+    if _is_scattered(columns, sums, 2):
         y, around, columns, sums = _copied(source, y, dtype, around, columns, sums, 2)
     _products(source, around, merged(rows), merged(columns), merged(sums), x, y, out, dtype)
 
@@ -73,6 +69,13 @@ def contract(
 def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
     """Whether the rows or the columns of the result are contiguous."""
     return not rows or not columns or any(abs(o) == 1 for *_, o in (*rows, *columns))
+
+
+def _is_scattered(own: Sequence[Axis], sums: Sequence[Axis], k: int) -> bool:
+    """Whether an operand's sums, or its ``own`` axes, have several steps where the result has one. ``k``: the place of
+    the operand's steps in an `Axis`, 1 for x and 2 for y."""
+    of_both, of_result = (merged([(a[0], *(a[i] for i in places)) for a in own]) for places in ((k, 3), (3,)))
+    return len(merged([(a[0], a[k]) for a in sums])) > 1 or len(of_both) > len(of_result)
 
 
 def _copied(
