@@ -96,6 +96,8 @@ def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
         except ValueError:
             return None
         return here if isinstance(array, numpy.ndarray) else array.reshape(params["shape"])
+    if op == "broadcast_to" and not array.shape and not params["shape"]:
+        return array  # which NumPy's function makes a number
     return compute(op, params, (array,), space)
 
 

@@ -169,7 +169,7 @@ SCALARS = (
     "{a}.sum()", "{a}.mean()", "({a} * {a}).mean()", "({a} ** 2).sum()", "ag.tanh({a}).sum()",
     "({a} * {a}).sum() * {c}",
     "ag.abs({a}).mean()", "ag.mean(ag.square({a} - {c}))", "{a}.mean() * {c}", "ag.logsumexp({a}, axis=-1).sum()",
-    "(({a} - {alike}) ** 2).mean()",
+    "(({a} - {alike}) ** 2).mean()", "(ag.copysign({a}, -0.0) - ag.copysign({a}, 0.0)).mean()",
 )  # fmt: skip
 KEPT = (
     "{s}.data = 0.9 * {s}.data + 0.1 * {v}.data", "{s}.data = {v}.data * 1.0", "{s}.data += {v}.data",
@@ -202,8 +202,9 @@ BETWEEN = (
     "{p} = copy.deepcopy({p})\n{p}.zero_grad()", "{p} = copy.deepcopy({same})\n{p}.zero_grad()",
     "{p} = ag.Tensor(np.copy({same}.data), requires_grad=True, name={p!r})",
     "flat = {p}.data.reshape(-1)\nflat[-1] = 0.5", "flat = {p}.detach().data.reshape(-1)\nflat *= 0.5",
-    "flat = {p}.data.ravel()\nflat += 0.25", "({p} * {p}).sum().backward()", "{p}.register_hook(lambda g: g * 0.5)",
-    "{p}.grad = ag.ones_like({p}).detach()",
+    "flat = {p}.data.ravel()\nflat += 0.25", "flat = {p}.data.reshape(-1)\nflat *= 2.0",
+    "view = {p}.data[0]\nview += 0.5", "{p}.zero_grad()\n({p} * {p}).sum().backward()",
+    "{p}.register_hook(lambda g: g * 0.5)", "{p}.grad = ag.ones_like({p}).detach()",
     "{p}.data = {same}.data", "{p}.data = {across}.data.T",
 )  # fmt: skip
 """Changes of a parameter or its gradient between two calls, and copies in its place, which inherit the order of its
@@ -306,7 +307,7 @@ class _Growing:
 
     def __post_init__(self) -> None:
         r = self.random
-        self.dtype = r.choices(("float64", "float32", "float16"), (60, 38, 2))[0]
+        self.dtype = r.choices(("float64", "float32", "float16"), (58, 37, 5))[0]
         self.extreme = self.dtype != "float16" and r.random() < 0.1
         far = r.choice((6, 10, 15, 20, 30))
         self.numbers = (f"1e{far}", f"1e-{far}", "-0.0", "0.5") if self.extreme else NUMBERS
