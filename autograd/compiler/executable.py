@@ -16,7 +16,7 @@ from numpy.lib.array_utils import byte_bounds
 from autograd import backends, trees
 from autograd.common.references import others
 from autograd.compiler.ir.primitives import compute
-from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
 from autograd.compiler.passes.packing import lying_together, note_home
@@ -334,7 +334,7 @@ class Executable:
             del array
             plain = plain and not _is_shared(tensor)
             array = tensor._data
-        turned = state in self.optimized.flipped
+        turned, by_columns = state in self.optimized.flipped, _order(tensor) is not None
         if state not in self.stay:
             plain = plain and array.flags.forc and turned != array.flags.c_contiguous
         if not plain or self._has_other_twins(state, array):
@@ -343,10 +343,31 @@ class Executable:
             home[...] = array
             _move(tensor, array := home)
             self.made.add(id(owner(home)))
-        if state in self.rebound and turned:
+        if state in self.rebound and turned and not (by_columns and self._assigns_columns(state)):
             TURNED[id(tensor)] = array  # its user sees a row-major array
         note_home(array)
         return array
+
+    def _assigns_columns(self, state: Value) -> bool:
+        """Whether the matrix that the function assigns to a column-major state is column-major, too, in eager mode, for
+        row-major arguments: its elements are computed for numbers that do not matter. Also if these are refused.
+        """
+        wanted, needed = {self.program.updates[state]}, list[Instruction]()
+        for instruction in reversed(self.program.instructions):
+            if instruction.out in wanted:
+                needed.append(instruction)
+                wanted.update(instruction.args)
+        known = {s: s.origin._data.copy("C" if _order(s.origin) is None else "K") for s in self.program.states}
+        known |= {v: v.data for v in wanted if v.kind == "constant"}
+        try:
+            with numpy.errstate(all="ignore"):
+                for i in reversed(needed):
+                    args = [known[arg] if arg in known else numpy.zeros(arg.shape, arg.dtype) for arg in i.args]
+                    draws = i.op == "draw"
+                    known[i.out] = numpy.zeros(i.out.shape, i.out.dtype) if draws else compute(i.op, i.params, args)
+        except Exception:
+            return True
+        return not known.get(self.program.updates[state], known[state]).flags.c_contiguous
 
     def _has_other_twins(self, state: Value, array: Any) -> bool:
         """Whether an earlier program merged more states into this array, which must now be separated."""

@@ -454,6 +454,28 @@ def test_a_gradient_that_came_between_two_calls_is_cleared() -> None:
     assert executable.trace.cleared == [w, v]
 
 
+def test_a_column_major_matrix_that_is_assigned_another_array_has_its_order() -> None:
+    """NumPy's result of two column-major arrays is column-major, that of different orders is row-major."""
+
+    def values(wrap: Callable[..., Any], layer: bool) -> list[Any]:
+        w = ag.Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True, name="w")
+        w.data = np.asfortranarray(w.data)
+
+        def step(x: ag.Tensor) -> None:
+            (g,) = ag.gradients((x @ w.T).sum() if layer else (w @ x.T).sum() + (w * w).sum(), [w])
+            w.data = w.data - 0.5 * g.data
+
+        run = wrap(step)
+        for _ in range(3):
+            run(ag.ones((4, 3)))
+            flat = w.data.reshape(-1)
+            flat *= 3.0
+        return w.tolist()
+
+    for layer in (True, False):
+        assert values(ag.compile, layer) == values(lambda step: step, layer)
+
+
 def test_references_to_the_old_array_keep_the_old_values() -> None:
     """A parameter that is given another array leaves the one it had, whoever has it now."""
     model, _, step = trained("SGD")
