@@ -153,6 +153,23 @@ def table(*rows: str, **attributes: Any) -> str:
     return f"<TABLE{_attributes(values)}>{''.join(rows)}</TABLE>"
 
 
+FRAMES = {  # of cards: the width and the colour of the border, and the ground
+    "data": (style.BORDER, "data", "data_bg"),
+    "parameter": (style.PARAMETER_BORDER, "knob", "knob_bg"),
+    "operation": (style.BORDER, "fwd", "fwd_bg"),
+    "loss": (style.BORDER, "loss_bg", "loss_bg"),
+    "update": (style.BORDER, "knob", "paper"),
+    "derivative": (style.DERIVATIVE_BORDER, "grad", "grad_bg"),
+    "failed": (style.BORDER, "bad", "bad_bg"),
+}
+
+
+def frame(theme: Theme, kind: str, **more: Any) -> dict[str, Any]:
+    """The attributes of a `table` that is a card of this kind."""
+    border, colour, ground = FRAMES[kind]
+    return {"border": border, "color": getattr(theme, colour), "bgcolor": getattr(theme, ground), **more}
+
+
 # ---------------------------------------------------------------- engines
 
 
@@ -293,37 +310,18 @@ class Picture:
         self.layout = layout
         self.flags = tuple(flags)
         colours = self.theme
-        attributes: dict[str, Any] = {
-            "rankdir": "TB",
-            "fontname": style.FONT,
-            "bgcolor": colours.paper,
-            "nodesep": style.NODESEP,
-            "ranksep": style.RANKSEP,
-            "pad": style.PAD,
-        }
+        attributes: dict[str, Any] = {"rankdir": "TB", "fontname": style.FONT, "bgcolor": colours.paper}
+        attributes |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
         if title or reading:
             lines = [[text(title, style.TITLE, colours.ink, bold=True)]] if title else []
             lines += [list(line) for line in reading]
             rows = [row(cell(*line, align="LEFT")) for line in lines]
             attributes |= {"label": self._label(table(*rows, cellpadding=2)), "labelloc": "t", "labeljust": "l"}
-        self._graphs = [
-            graphviz.Digraph(
-                identifier(name),
-                graph_attr=_plain(attributes | graph),
-                node_attr=_plain(
-                    {"shape": "plain", "fontname": style.FONT, "fontsize": style.VALUE, "fontcolor": colours.ink}
-                ),
-                edge_attr=_plain(
-                    {
-                        "fontname": style.FONT,
-                        "fontsize": style.GRAD_LABEL,
-                        "arrowsize": style.ARROW,
-                        "color": colours.fwd,
-                        "penwidth": style.EDGE_WIDTH,
-                    }
-                ),
-            )
-        ]
+        nodes = {"shape": "plain", "fontname": style.FONT, "fontsize": style.VALUE, "fontcolor": colours.ink}
+        edges = {"fontname": style.FONT, "fontsize": style.GRAD_LABEL, "arrowsize": style.ARROW}
+        edges |= {"color": colours.fwd, "penwidth": style.EDGE_WIDTH}
+        drawn = {"graph_attr": attributes | graph, "node_attr": nodes, "edge_attr": edges}
+        self._graphs = [graphviz.Digraph(identifier(name), **{part: _plain(look) for part, look in drawn.items()})]
 
     # ------------------------------------------------------------ writing
 
@@ -341,15 +339,8 @@ class Picture:
         import graphviz
 
         inner = graphviz.Digraph(f"cluster_{name}")
-        values = {
-            "id": f"c_{name}",
-            "cls": "module",
-            "labeljust": "l",
-            "style": "rounded",
-            "color": self.theme.hair,
-            "bgcolor": self.theme.panel,
-            "margin": 9,
-        }
+        values = {"id": f"c_{name}", "cls": "module", "labeljust": "l", "margin": 9}
+        values |= {"style": "rounded", "color": self.theme.hair, "bgcolor": self.theme.panel}
         inner.attr(label=self._label(label), **self._told(values | attributes))
         self._graphs.append(inner)
         try:
@@ -456,10 +447,7 @@ class Picture:
         return path
 
     def _repr_svg_(self) -> str | None:
-        try:
-            return self.svg()
-        except _NoEngine:
-            return None
+        return self._repr_mimebundle_().get("image/svg+xml")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         try:

@@ -13,10 +13,10 @@ from typing import Any
 
 import autograd as ag
 from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, clipped, row, table, text
+from viz.drawing.render import Picture, cell, clipped, frame, row, table, text
 from viz.drawing.style import Theme
 from viz.drawing.words import matched
-from viz.graph.row_cards import left_aligned
+from viz.graph.row_cards import left_aligned, loop_edge
 from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
 from viz.recorded.follow import follow
 from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
@@ -148,7 +148,7 @@ class _Blocks:
             card_of[i] = card
         ends = ((card_of[tail], card_of[head]) for tail, head in edges)
         self.edges = [pair for pair in dict.fromkeys(ends) if pair[0] is not pair[1]]
-        self.width, self.height = self._size()
+        self.width, self.height = self._extent()
 
     def _follows(self, unit: Row | Repeat, card: _Card) -> bool:
         """Whether a row, the only reader of a card, can be written on its last line."""
@@ -160,7 +160,7 @@ class _Blocks:
     def _ends(self, unit: Row) -> bool:
         return id(unit.place) in self.outputs
 
-    def _size(self) -> tuple[int, int]:
+    def _extent(self) -> tuple[int, int]:
         """The estimated width and height of the picture."""
         bottom, rank = dict.fromkeys(self.cards, 0), dict.fromkeys(self.cards, 0)
         above: dict[_Card, list[_Card]] = {}
@@ -190,9 +190,8 @@ class _Blocks:
     def draw(self, title: str | None) -> Picture:
         theme = self.theme
         rows = [row for card in self.cards for row in card.rows]
-        own = {id(p.tensor): p.tensor for row in rows for p in row.parameters}
         model = next((row.scope[0][1] for row in rows if row.scope and row.scope[0][0] == ""), None)
-        count = _count(own.values())
+        count = numbers.counted(_size(_tensors(rows)), "parameter")
         title = title if title is not None else f"{model or 'Network'}: {count}"
         short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in self._tails()})
         what = "layers and what follows them" + (f" ({', '.join(short)})" if short else "")
@@ -200,16 +199,8 @@ class _Blocks:
         reading.append(text("right: shape of the output, parameters", style.CAPTION, theme.muted))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
             reading.append(text("   n × = equal blocks one after another", style.CAPTION, theme.muted))
-        picture = Picture(
-            "blocks",
-            title=title,
-            reading=[reading],
-            theme=theme,
-            nodesep=0.14,
-            ranksep=0.17,
-            alt=self._alt(title),
-            names=names_of(rows),
-        )
+        words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(rows)}
+        picture = Picture("blocks", reading=[reading], theme=theme, nodesep=0.14, ranksep=0.17, **words)
         self.held = list[tuple[str, str]]()
         self._place(picture, self.cards, 0)
         for ends in self.held:  # not within a box: Graphviz would put both ends into it
@@ -218,8 +209,7 @@ class _Blocks:
             picture.edge(tail.key, head.key, cls="fwd", id=f"f_{tail.key}_{head.key}")
         for card in self.cards:
             if times := _times(card):
-                words = text(f" × {times}", style.GRAD_LABEL, theme.fwd, bold=True)
-                picture.edge(f"{card.key}:e", f"{card.key}:e", label=words, cls="fwd loop", id=f"l_{card.key}")
+                loop_edge(picture, card.key, "e", times)
         return picture
 
     def _tails(self) -> set[str]:
@@ -243,34 +233,33 @@ class _Blocks:
                     self._card(picture, card)
             elif len(inside) > 1:
                 path, label = home[-1]
-                parameters = {id(p.tensor): p.tensor for card in inside for row in card.rows for p in row.parameters}
+                parameters = _tensors(row for card in inside for row in card.rows)
                 label = "" if label in ("Sequential", path) else f"  {label}"
-                total = numbers.count(sum(int(tensor.size) for tensor in parameters.values())) if parameters else ""
+                total = numbers.count(_size(parameters)) if parameters else ""
                 words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
                 words += text(f"   {total}", style.CAPTION, self.theme.muted)
                 # The label is below, where one line leaves: above, lines to the branches would cross it. A second line,
                 # to a module beside the next one, goes to the left.
                 left = {head.home[: depth + 1] for tail, head in self.edges if tail in inside and head not in inside}
-                with picture.cluster(
-                    f"{inside[0].key}_{depth}", words, margin=6, labelloc="b", labeljust="r" if len(left) > 1 else "l"
-                ):
+                side = "r" if len(left) > 1 else "l"
+                with picture.cluster(f"{inside[0].key}_{depth}", words, margin=6, labelloc="b", labeljust=side):
                     self._place(picture, inside, depth + 1)
             else:
                 self._place(picture, inside, depth + 1)
 
     def _card(self, picture: Picture, card: _Card) -> None:
         theme, first, unit = self.theme, card.first, card.units[0]
-        own = {id(p.tensor): p.tensor for row in card.rows for p in row.parameters if not p.shared}
+        own = _tensors(card.rows, shared=False)
         last = card.units[-1]
         end = last.blocks[-1][-1] if isinstance(last, Repeat) else last
         is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
         ink, muted = theme.ink, theme.muted
-        if not first.nodes:
-            frame: dict[str, Any] = {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
-        elif own:
-            frame = {"border": style.PARAMETER_BORDER / 2, "color": theme.knob, "bgcolor": theme.knob_bg}
-        else:
-            frame = {"border": style.BORDER, "color": theme.fwd, "bgcolor": theme.fwd_bg, "style": "ROUNDED"}
+        kind = "data" if not first.nodes else "parameter" if own else "operation"
+        looks: dict[str, dict[str, Any]] = {
+            "parameter": {"border": style.PARAMETER_BORDER / 2},
+            "operation": {"style": "ROUNDED"},
+        }
+        around = frame(theme, kind) | looks.get(kind, {})
         said = []
         if not first.nodes:
             said.append(text(f"{first.letter}  input", style.CELL, ink, bold=True))
@@ -282,7 +271,7 @@ class _Blocks:
         shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
         right = [text(shape, style.SMALL, muted)]
         if own:
-            right.append(text(numbers.count(sum(int(t.size) for t in own.values())), style.SMALL, muted))
+            right.append(text(numbers.count(_size(own)), style.SMALL, muted))
         elif first.call > 1:
             right.append(text("shared", style.SMALL, muted))
         beside = "".join(f'{line}<BR ALIGN="RIGHT"/>' for line in right)
@@ -294,10 +283,9 @@ class _Blocks:
             cells.insert(0, cell(times, align="LEFT"))
         self._centred(picture, card)
         cells.append(cell(beside, align="RIGHT", balign="RIGHT", valign="BOTTOM"))
-        label = table(row(*cells), cellpadding=2, **frame)
+        label = table(row(*cells), cellpadding=2, **around)
         if isinstance(unit, Repeat):
-            outer = {key: value for key, value in frame.items() if key != "style"} | {"border": 1}
-            label = table(row(cell(label)), **(outer | {"bgcolor": theme.paper}), cellspacing=2)
+            label = table(row(cell(label)), border=1, color=around["color"], bgcolor=theme.paper, cellspacing=2)
         told = f"{first.path or first.title}: {numbers.shape(end.place.shape)}"
         picture.node(card.key, label, cls="block", tooltip=told)
 
@@ -348,6 +336,11 @@ def _lines(card: _Card) -> list[tuple[str, str]]:
     return said if len(said) <= LINES else [*said[: LINES - 1], (f"... {len(said) - LINES + 1} more", "")]
 
 
-def _count(tensors: Iterable[Any]) -> str:
-    total = sum(int(tensor.size) for tensor in tensors)
-    return numbers.counted(total, "parameter")
+def _tensors(rows: Iterable[Row], shared: bool = True) -> list[Any]:
+    """The parameters of rows, each once; without those that an earlier row has, unless ``shared``."""
+    found = (p for row in rows for p in row.parameters if shared or not p.shared)
+    return list({id(p.tensor): p.tensor for p in found}.values())
+
+
+def _size(tensors: Iterable[Any]) -> int:
+    return sum(int(tensor.size) for tensor in tensors)

@@ -40,45 +40,38 @@ class Cards(CardParts):
 
     def scalar(self, card: Card) -> str:
         """The card of a single number."""
-        value = numbers.padded(numbers.scalar(card.value[()]))
+        value, look = numbers.padded(numbers.scalar(card.value[()])), self.look(card)
         formula, alone = "", self.compact and len(card.sockets) == 1
         if says_more(card) and not alone:
             written = self.scene.formula(card).text
             formula = f"{written} = " if len(written) <= FORMULA else ""
         named = [
             self.name(card),
-            text(f" = {formula}", style.CELL if formula else style.VALUE, self.ink(card)),
-            self.number(value, style.VALUE, self.ink(card)),
+            text(f" = {formula}", style.CELL if formula else style.VALUE, look.ink),
+            self.number(value, style.VALUE, look.ink),
         ]
 
         def shown(port: str | None, **attributes: Any) -> str:
             return cell(*named, port=port, align="LEFT", **self.hook(card, "val"), **attributes)
 
         gradient = self._scalar_gradient(card)
+        frame = self.frame(card, 3 if self.compact else 5)
         if card.node is None:
             tag = cell(text(tag_of(card), style.TAG, self.theme.muted), port="o")
-            frame = self.frame(card, 3 if self.compact else 5)
             return self.whole(card, table(row(tag, shown("v"), gradient), **frame))
-        hair = {"border": 1, "color": self.rule(card)}
+        hair = {"border": 1, "color": look.hair}
         said, size = self.badge(card)
         before, spine, after = split(card.sockets, card)
         verdict = self.verdict(card)
-        badge = cell(
-            text(said, size, self.badge_ink(card), bold=True),
-            port="o",
-            width=22 if self.compact else 30,
-            rowspan=3 if before else 2,
-            sides="R",
-            **hair,
-            **self.sign(card),
-        )
+        place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if before else 2, "sides": "R"}
+        badge = cell(text(said, size, look.badge, bold=True), **place, **hair, **self.sign(card))
         if spine is None:
             return self.whole(card, table(row(badge, shown("v"), gradient, verdict), **self.frame(card, 5)))
         rule = {"sides": "B", "cellpadding": 2, **hair}
         top = [cell(table(row(*self._scalar_sockets(card, before))), **rule)] if before else []
         # A narrow card has no room for its formula beside the value.
         said = self.scene.formula(card).text if alone and says_more(card) else self.operand(spine)
-        name = text(clipped(said, FORMULA), style.CAPTION, self.ink(card))
+        name = text(clipped(said, FORMULA), style.CAPTION, look.ink)
         top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
         rest = row(*self._scalar_sockets(card, [spine, *after], named=False))
         top.append(cell(table(rest), align="LEFT", colspan=2 if verdict else None, **rule))
@@ -89,7 +82,7 @@ class Cards(CardParts):
             lines.append(row(cell("", **foot), cell("", port="v", **foot), cell("", **foot)))
         else:
             lines.append(row(shown("v"), gradient, verdict))
-        return self.whole(card, table(*lines, **self.frame(card, 3 if self.compact else 5)))
+        return self.whole(card, table(*lines, **frame))
 
     def _scalar_sockets(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> list[str]:
         """The cells of the operands: name (of the first if ``named``) and local derivative."""
@@ -98,56 +91,46 @@ class Cards(CardParts):
             if i:
                 cells.append(cell(" ", width=6 if self.compact else 14))
             if i or named:
-                name = text(self.operand(socket), style.CAPTION, self.ink(card))
-                cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
+                cells.append(self._operand(card, socket))
             if socket.passes:
                 said, whole = self.local(socket)
-                written = text(said, style.CAPTION, self.theme.bad if socket.wrong else self.ink(card))
+                written = text(said, style.CAPTION, self.theme.bad if socket.wrong else self.look(card).ink)
                 told = {"id": f"{card.key}_vjp{socket.index}", "title": whole, "align": "LEFT", "valign": "BOTTOM"}
                 cells.append(cell(written, port=f"b{socket.index}", cellpadding=3, **told))
         return cells or [cell(" ")]
+
+    def _operand(self, card: Card, socket: Socket, **attributes: Any) -> str:
+        """The cell with the name of an operand, at which its edge ends."""
+        name = text(self.operand(socket), style.CAPTION, self.look(card).ink)
+        return cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3, **attributes)
 
     def _scalar_gradient(self, card: Card) -> str:
         if not card.needs_grad:
             return cell(text("no grad", style.CAPTION, self.theme.muted, italic=True), port="g")
         if self.scene.left_out:
             return cell(" ", port="g")
-        label = cell(
-            text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, self.grad(card), italic=True),
-            align="RIGHT",
-            cellpadding=2,
-            **self.hook(card, "glab"),
-        )
+        look, narrow = self.look(card), 1 if self.compact else 3
+        words = text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, look.grad, italic=True)
+        cells = [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
         if card.gradient is None:
             word = "not computed" if not self.scene.computed else "none arrives"
-            missing = text(word, style.GRAD_LABEL, self.muted(card), italic=True)
-            cells = [label, cell(missing, port="g", cellpadding=2)]
-            return cell(table(row(*cells), cellpadding=2), cellpadding=3)
-        cells = [label]
+            missing = text(word, style.GRAD_LABEL, look.muted, italic=True)
+            return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
         shown = addends(card)
         if len(card.addends) > 1:
-            rule = {"border": 1, "sides": "B", "color": self.grad(card), "cellpadding": 1 if self.compact else 3}
+            rule = {"border": 1, "sides": "B", "color": look.grad, "cellpadding": narrow}
             for i, (said, whole) in enumerate(self._addends(card, shown)):
                 if i:
-                    cells.append(cell(text("+", style.GRAD_LABEL, self.grad(card)), cellpadding=1))
+                    cells.append(cell(text("+", style.GRAD_LABEL, look.grad), cellpadding=1))
                 said = f"{said} ?" if i < len(shown) and shown[i].doubted else said
                 number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
                 cells.append(cell(number, port=f"g{i}", id=f"{card.key}_g{i}", title=whole, **rule))
-            cells.append(cell(text("=", style.GRAD_LABEL, self.grad(card)), cellpadding=1))
+            cells.append(cell(text("=", style.GRAD_LABEL, look.grad), cellpadding=1))
         said = f"{numbers.padded(numbers.scalar(card.gradient[()]))}{' ?' if card.doubted else ''}"
-        cells.append(
-            cell(
-                self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True),
-                port="g",
-                align="LEFT",
-                cellpadding=2,
-                **self.hook(card, "grad"),
-            )
-        )
+        number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
+        cells.append(cell(number, port="g", align="LEFT", cellpadding=2, **self.hook(card, "grad")))
         # Graphviz spreads spare room over all columns: empty ones keep label and number together.
-        return cell(
-            table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=1 if self.compact else 3
-        )
+        return cell(table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=narrow)
 
     def _addends(self, card: Card, shown: Sequence[Socket]) -> list[tuple[str, str]]:
         """Each addend of a gradient as written, and its origin."""
@@ -170,7 +153,7 @@ class Cards(CardParts):
         The value stands below the operand of the spine and its gradient below what is sent to it, so that a chain of
         operations is a straight line down and one up.
         """
-        hair = {"border": 1, "color": self.rule(card)}
+        hair = {"border": 1, "color": self.look(card).hair}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
         before, spine, after = split(top, card)
         verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 or self.compact else None)
@@ -178,9 +161,8 @@ class Cards(CardParts):
         inside = []
         if spine is not None:
             rule = {"sides": "B", **hair}
-            name = text(self.operand(spine), style.CAPTION, self.ink(card))
             ends = [self._ends(card, before, True, **rule)] if before else []
-            ends.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", cellpadding=3, **rule))
+            ends.append(self._operand(card, spine, **rule))
             if after:
                 ends.append(self._ends(card, [spine, *after], False, colspan=1 + bool(verdict), **rule))
             else:
@@ -205,8 +187,7 @@ class Cards(CardParts):
             if i:
                 cells.append(cell(" ", width=14))
             if i or named:
-                name = text(self.operand(socket), style.CAPTION, self.ink(card))
-                cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
+                cells.append(self._operand(card, socket))
             cells.append(self._sends(card, socket, cellpadding=3))
         return cell(table(row(*cells)), cellpadding=0, **attributes)
 
@@ -221,30 +202,26 @@ class Cards(CardParts):
     def _side(self, card: Card, sockets: Sequence[Socket]) -> str:
         rows = []
         for socket in sockets:
-            name = text(self.operand(socket), style.CAPTION, self.ink(card), bold=True)
+            name = text(self.operand(socket), style.CAPTION, self.look(card).ink, bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
             said, whole = self.sent(socket)
             rows.append(row(self._back(card, socket, said if socket.passes else "no grad", whole, cellpadding=5)))
         return table(*rows)
 
     def _back(self, card: Card, socket: Socket, said: str, whole: str, **attributes: Any) -> str:
-        colour = self.grad(card) if socket.passes else self.muted(card)
-        colour = self.theme.bad if socket.wrong else colour
-        return cell(
-            text(said, style.CAPTION, colour, italic=True),
-            port=f"b{socket.index}",
-            id=f"{card.key}_vjp{socket.index}",
-            title=whole,
-            **attributes,
-        )
+        look = self.look(card)
+        colour = self.theme.bad if socket.wrong else look.grad if socket.passes else look.muted
+        told = {"port": f"b{socket.index}", "id": f"{card.key}_vjp{socket.index}", "title": whole}
+        return cell(text(said, style.CAPTION, colour, italic=True), **told, **attributes)
 
     def _headings(self, card: Card) -> list[str]:
         """Badge, name and formula."""
         said, size = self.badge(card)
         written = self.scene.formula(card).text
         formula = f" = {clipped(written, FORMULA)}"
-        badge = text(said if self.failed(card) else f"{said}  {room(said)}", size, self.badge_ink(card), bold=True)
-        parts = [badge, self.name(card), text(formula, style.CELL, self.ink(card))]
+        look = self.look(card)
+        badge = text(said if self.failed(card) else f"{said}  {room(said)}", size, look.badge, bold=True)
+        parts = [badge, self.name(card), text(formula, style.CELL, look.ink)]
         if self.failed(card):
             parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]
         return parts
@@ -257,22 +234,15 @@ class Cards(CardParts):
         (socket,) = slopes
         assert socket.slope is not None
         values = np.asarray(socket.slope.value)
-        label = f"{prime(socket)} = "
         few = 2 if self.compact else SLOPES
         if values.size <= few and values.ndim <= 2 and values.shape[-1:] in ((), (values.size,)):
             shown = numbers.table(values)
             label = f"{prime(socket)}{f' {shown.factor}' if shown.factor else ''} = {'  '.join(shown.rows[0])}"
         else:
             label = f"mean {prime(socket)} = {numbers.short(float(np.mean(values)))}"
-        return row(
-            cell(*parts, align="LEFT"),
-            cell(
-                text(label, style.CAPTION, self.theme.bad if socket.wrong else self.grad(card), italic=True),
-                colspan=wide - 1 if wide > 2 else None,
-                id=f"{card.key}_loc",
-                title=f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}",
-            ),
-        )
+        slope = text(label, style.CAPTION, self.theme.bad if socket.wrong else self.look(card).grad, italic=True)
+        told = {"id": f"{card.key}_loc", "title": f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}"}
+        return row(cell(*parts, align="LEFT"), cell(slope, colspan=wide - 1 if wide > 2 else None, **told))
 
     def value_and_gradient(
         self, card: Card, verdict: str = "", before: str = "", picture: str = "", size: int = style.VALUE
@@ -293,7 +263,7 @@ class Cards(CardParts):
         # The gradient stands below the value, column below column.
         widths = self.columns([card.value, card.gradient], style.CAPTION)
         shown = picture or self.shown(card, card.value, size, widths=widths)
-        factor = [cell(text(self.factor(card.value), style.CAPTION, self.muted(card)))] if widths else []
+        factor = [cell(text(self.factor(card.value), style.CAPTION, self.look(card).muted))] if widths else []
         label, *told = self._gradient(card, widths)
         grid = table(
             row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS),
@@ -308,42 +278,39 @@ class Cards(CardParts):
 
     def _gradient(self, card: Card, widths: Sequence[int] = ()) -> list[str]:
         """The cells of the gradient: its label and its numbers."""
+        look = self.look(card)
         if card.gradient is None:
             word = self.no_gradient(card)
             word = f"G {word}" if card.node is not None and word != " " else word
-            return [cell(""), cell(text(word, style.CAPTION, self.muted(card), italic=True), align="LEFT")]
+            return [cell(""), cell(text(word, style.CAPTION, look.muted, italic=True), align="LEFT")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self.factor(card.gradient)} ="
         told = self.hook(card, "glab") | {"title": f"G = {self.by(card)}"}
         shown = self.shown(card, card.gradient, style.GRADIENT, gradient=True, widths=widths)
         cells = [
-            cell(text(label, style.CAPTION, self.grad(card), italic=True), **told),
+            cell(text(label, style.CAPTION, look.grad, italic=True), **told),
             cell(shown, **self.hook(card, "grad")),
         ]
         if card.doubted:
-            cells.append(cell(text("?", style.GRADIENT, self.muted(card), italic=True)))
+            cells.append(cell(text("?", style.GRADIENT, look.muted, italic=True)))
         return cells
 
     def _parts(self, card: Card) -> str:
         """A cell for each use of a tensor, at which the edge of its gradient ends."""
         shown = addends(card)
         cells = []
-        for i, use in enumerate(shown):
+        for use in shown:
             size = f", rms {numbers.rms(use.contribution)}" if use.contribution is not None else ""
             said = f"from {short(use.head.name)}{f' {use.mark}' if use.mark else ''}"
-            cells.append((f"g{i}", f"{said} ?" if use.doubted else said, f"{said}{size}"))
+            cells.append((f"{said} ?" if use.doubted else said, f"{said}{size}"))
         if rest := card.addends[len(shown) :]:
-            names = ", ".join(use.head.name for use in rest)
-            cells.append((f"g{len(shown)}", f"+ {len(rest)} more", f"from {names}"))
-        colour = self.grad_ink(card) if self.scene.computed else self.muted(card)
+            cells.append((f"+ {len(rest)} more", f"from {', '.join(use.head.name for use in rest)}"))
+        colour = self.grad_ink(card) if self.scene.computed else self.look(card).muted
         rule = {"border": 1, "sides": "B", "color": colour}
-        written = (
-            cell(
-                text(said, style.CAPTION, colour, italic=True),
-                port=port, id=f"{card.key}_{port}", title=whole, **rule,
-            )
-            for port, said, whole in cells
-        )  # fmt: skip
+        written = []
+        for i, (said, whole) in enumerate(cells):
+            words, key = text(said, style.CAPTION, colour, italic=True), f"{card.key}_g{i}"
+            written.append(cell(words, port=f"g{i}", id=key, title=whole, **rule))
         return table(row(*written), cellpadding=2, cellspacing=3)
 
     # ------------------------------------------------------------ leaves among tensors

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
+from viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
 from viz.graph.parts import addends, spine_of
@@ -127,12 +127,10 @@ class Drawing:
         return parts
 
     def _alt(self, title: str) -> str:
-        ends = [self.scene.card(place) for place in self.scene.seen.graph.outputs]
-        said = [
-            f"{card.name} = {numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])}"
-            for card in ends
-            if card is not None
-        ]
+        said = []
+        for card in filter(None, map(self.scene.card, self.scene.seen.graph.outputs)):
+            value = numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])
+            said.append(f"{card.name} = {value}")
         words = f"{title}. {', '.join(said)}."
         trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
         if not trained:
@@ -290,13 +288,8 @@ class Drawing:
         if self.cards.compact and (card.group is None or card in self.stacked) and not loss:
             return [], []  # they stand above it
         spine = spine_of(card)
-        free = [
-            s
-            for s in card.sockets
-            if s is not spine
-            and s.tail not in self.hidden
-            and (s in self.again or (s.tail.node is None and self._is_alone(s)))
-        ]
+        others = [s for s in card.sockets if s is not spine and s.tail not in self.hidden]
+        free = [s for s in others if s in self.again or (s.tail.node is None and self._is_alone(s))]
         if len(free) == 1:
             (one,) = free
             matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
@@ -426,16 +419,12 @@ class Drawing:
         title = f"{label}  {path}" if path else label
         ops = numbers.counted(len(cards), "op")
         note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"
-        head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
-            f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
-        )
+        head = text(f"{title}  ", style.NAME, theme.ink, bold=True)
+        head += text(f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted)
         rows = [row(*top)] if top else []
         rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
-        frame = (
-            {"color": theme.knob, "bgcolor": theme.knob_bg} if hidden else {"color": theme.fwd, "bgcolor": theme.fwd_bg}
-        )
-        label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
-        self.picture.node(key, label, cls="card module folded")
+        look = frame(theme, "parameter" if hidden else "operation") | {"border": style.PARAMETER_BORDER}
+        self.picture.node(key, table(*rows, cellpadding=3, style="ROUNDED", **look), cls="card module folded")
         far = [socket for socket in doors if socket in self.again]
         for at in dict.fromkeys(map(self._at, far)):
             self._once_more([socket for socket in far if self._at(socket) == at])
@@ -460,17 +449,13 @@ class Drawing:
         tail, head = socket.tail, socket.head
         left, right = self.sides[head]
         ids = f"{tail.key}_{head.key}_{socket.index}"
-        value = f"{tail.name} = {numbers.full(tail.value, 8)}"
+        value, part = f"{tail.name} = {numbers.full(tail.value, 8)}", socket.contribution
+        sent = "none" if part is None else f"{head.name} sends {numbers.full(part, 8)} to {tail.name}"
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
-        backward: dict[str, Any] = {
-            "style": "dashed",
-            "color": self.theme.muted if socket.doubted else self.theme.grad,
-            "cls": "bwd",
-            "id": f"b_{ids}",
-            "tooltip": plain(f"gradient: {self._told(socket)}"),
-        }
+        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", "tooltip": plain(f"gradient: {sent}")}
+        backward |= {"style": "dashed", "color": self.theme.muted if socket.doubted else self.theme.grad}
         i = socket.index
-        drawn = self.scene.computed and socket.passes and socket.contribution is not None
+        drawn = self.scene.computed and socket.passes and part is not None
         if tail in self.folds or head in self.folds:
             self._folded_edges(socket, forward, backward, drawn)
             return
@@ -503,14 +488,8 @@ class Drawing:
         if drawn:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
-            self.picture.edge(
-                f"{at}:{landing}:s",
-                f"{head.key}:b{i}" if last else f"{head.key}:b{i}:n",
-                label=self._product(socket),
-                dir="back",
-                arrowtail="vee",
-                **backward,
-            )
+            backward |= {"label": self._product(socket), "dir": "back", "arrowtail": "vee"}
+            self.picture.edge(f"{at}:{landing}:s", f"{head.key}:b{i}{'' if last else ':n'}", **backward)
 
     def _folded_edges(self, socket: Socket, forward: Any, backward: Any, drawn: bool) -> None:
         tail, head = self.folds.get(socket.tail, self._at(socket)), self.folds.get(socket.head, socket.head.key)
@@ -520,20 +499,13 @@ class Drawing:
         self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
         if drawn:
             port = "g" if socket.tail in self.folds or socket in self.again else _landing(socket)
-            self.picture.edge(
-                f"{tail}:{port}:s", f"{head}:b{door}:n", dir="back", arrowtail="vee", weight=5, **backward
-            )
+            backward |= {"dir": "back", "arrowtail": "vee", "weight": 5}
+            self.picture.edge(f"{tail}:{port}:s", f"{head}:b{door}:n", **backward)
 
     def _shape(self, tail: Card) -> str | None:
         if self.scene.scalar:
             return None
         return text(f"  {numbers.shape(tail.shape)}", style.CAPTION, self.theme.muted)
-
-    def _told(self, socket: Socket) -> str:
-        part = socket.contribution
-        if part is None:
-            return "none"
-        return f"{socket.head.name} sends {numbers.full(part, 8)} to {socket.tail.name}"
 
     def _product(self, socket: Socket) -> str | None:
         """`upstream × local = contribution`."""
@@ -542,11 +514,8 @@ class Drawing:
             return None
         local = socket.local.value
         said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
-        said = numbers.padded(said, 3)
-        if socket.doubted:
-            written = text(f"{said} ?", style.CAPTION, self.theme.muted, italic=True)
-        else:
-            written = text(said, style.CAPTION, self.theme.grad, italic=True)
+        said = numbers.padded(said, 3) + (" ?" if socket.doubted else "")
+        written = text(said, style.CAPTION, self.theme.muted if socket.doubted else self.theme.grad, italic=True)
         return table(row(cell(" ", width=7), cell(written)))
 
 

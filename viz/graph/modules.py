@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,16 @@ from viz.drawing.render import Picture, cell, clipped, table, text, text_width
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
 from viz.drawing.words import matched, say
-from viz.graph.row_cards import Look, RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
+from viz.graph.row_cards import (
+    RowCards,
+    RowLook,
+    column,
+    gradient_edge,
+    hold_in_column,
+    left_aligned,
+    loop_edge,
+    row_edge,
+)
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.layers import chain_title
@@ -116,34 +126,19 @@ class _Table(RowCards):
         self.batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
 
     def draw(self, title: str | None) -> Picture:
-        theme = self.theme
-        reading = [[self.caption("one row per module"), self.caption("   solid = values, going down")]]
-        marks_line = [text("strip = histogram of values   ", style.CAPTION, theme.fwd)]
         if self.seen.gradients:
-            reading[0] = [
-                self.caption("one row per module; backward edges: width and contrast on a log scale of rms gradient")
-            ]
-            marks_line.append(
-                self.gradient(
-                    "thumbnail = weight gradient, small squares negative   gauge = a cell per decade, 1e-7 to 1"
-                )
-            )
+            rows = ["one row per module; backward edges: width and contrast on a log scale of rms gradient"]
+            marked = "thumbnail = weight gradient, small squares negative   gauge = a cell per decade, 1e-7 to 1"
         else:
-            marks_line.append(
-                self.gradient("gradients: not computed (call .backward() before, or give gradients=True)")
-            )
+            rows = ["one row per module", "   solid = values, going down"]
+            marked = "gradients: not computed (call .backward() before, or give gradients=True)"
+        signs = [self.caption("strip = histogram of values   ", self.theme.fwd), self.gradient(marked)]
         if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
-            marks_line.append(self.caption("   staircase = one column per block or step"))
+            signs.append(self.caption("   staircase = one column per block or step"))
         title = title or self._title()
-        picture = Picture(
-            "modules",
-            title=title,
-            reading=[*reading, marks_line],
-            theme=theme,
-            nodesep=0.3,
-            alt=self._alt(title),
-            names=names_of(self.rows),
-        )
+        words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
+        reading = [list(map(self.caption, rows)), signs]
+        picture = Picture("modules", reading=reading, theme=self.theme, nodesep=0.3, **words)
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
         away = {unit.key for unit in hidden}
         at: dict[str, str] = {}
@@ -233,12 +228,10 @@ class _Table(RowCards):
     def _head(self, row: Row, colour: str, muted: str, *captions: str) -> str:
         single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
         symbol = row.nodes[-1].op.symbol if single else ""
-        badge = (
-            text(f"{symbol}  ", style.BADGE_SMALL, self.theme.fwd if colour == self.theme.ink else colour, bold=True)
-            if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES
-            else ""
-        )
-        name = badge + text(clipped(row.title, 20), style.NAME, colour, bold=True)
+        name = text(clipped(row.title, 20), style.NAME, colour, bold=True)
+        if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES:
+            ink = self.theme.fwd if colour == self.theme.ink else colour
+            name = text(f"{symbol}  ", style.BADGE_SMALL, ink, bold=True) + name
         captions = (*captions, clipped(row.path)) if row.path and not row.title.startswith(row.path) else captions
         return left_aligned(name, *(self.caption(words, muted) for words in captions))
 
@@ -275,32 +268,26 @@ class _Table(RowCards):
         if array.dtype.kind not in "fiub" or array.size == 0:
             return left_aligned(self.caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
         if array.ndim <= 2 and _is_small(array):
-            return self._stacked(
-                self._numbers(array, theme.ink), self.caption(f"{letter}  {numbers.shape(array.shape)}")
-            )
+            words = self.caption(f"{letter}  {numbers.shape(array.shape)}")
+            return self._stacked(self._numbers(array, theme.ink), words)
         finite, spread = array[np.isfinite(array)].astype(float), numbers.spread(array)
-        words = [f"{letter}: {spread}"]
+        lines = [f"{letter}: {spread}"]
         if finite.size:
             extent = f"{letter}: {numbers.short(finite.min())} to {numbers.short(finite.max())}"
-            words = [f"{extent},  {spread}"] if len(extent + spread) <= LINE else [extent, spread]
-        return self._stacked(marks.strip(array, theme), left_aligned(*map(self.caption, words)))
+            lines = [f"{extent},  {spread}"] if len(extent + spread) <= LINE else [extent, spread]
+        return self._stacked(marks.strip(array, theme), left_aligned(*map(self.caption, lines)))
 
     def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> str:
         shown = numbers.table(array)
         size = style.CAPTION if array.shape[-1] < style.TABLE_COLUMNS else style.SMALL
-        lines = (
-            row_(*(cell(text(x, size, colour, italic=italic), align="RIGHT") for x in line)) for line in shown.rows
-        )
-        grid = table(*lines, cellpadding=1, cellspacing=1)
+        cells = [[cell(text(x, size, colour, italic=italic), align="RIGHT") for x in line] for line in shown.rows]
+        grid = table(*(row_(*line) for line in cells), cellpadding=1, cellspacing=1)
         # The second cell, empty or not, takes up the room that would pull the columns apart.
         return table(row_(cell(grid), cell(self.caption(shown.factor), valign="BOTTOM")))
 
     def _stacked(self, mark: str, words: str) -> str:
-        return table(
-            row_(cell(mark, align="LEFT", valign="BOTTOM")),
-            row_(cell(words, align="LEFT", valign="TOP")),
-            cellpadding=1,
-        )
+        cells = cell(mark, align="LEFT", valign="BOTTOM"), cell(words, align="LEFT", valign="TOP")
+        return table(*map(row_, cells), cellpadding=1)
 
     def _weight(self, weight: Parameter) -> str:
         array = self.seen.gradient(weight.tensor)
@@ -349,11 +336,8 @@ class _Table(RowCards):
     def _input_cells(self, row: Row) -> tuple[str, str, str, str]:
         theme = self.theme
         array = self.seen.value(row.place)
-        caption, values, words = (
-            f"{numbers.shape(array.shape)} {array.dtype}",
-            self._values(row.letter, array),
-            list[str](),
-        )
+        caption, values = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array)
+        words: list[str] = []
         picture = _picture(array, self.image, self.example)
         if picture is not None:
             many = len(array) if array.ndim > 1 else 1
@@ -383,34 +367,25 @@ class _Table(RowCards):
             one = one.argmax()
         return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []
 
-    def _loss_cells(self, row: Row, look: Look) -> tuple[str, str, str, str]:
+    def _loss_cells(self, row: Row, look: RowLook) -> tuple[str, str, str, str]:
         node, ink, muted = row.nodes[-1], look.ink, look.muted
         captions = [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
         if node.op.name in LOSSES:
             captions = [f"{LOSSES[node.op.name]}, {node.params.get('reduction', 'mean')}"]
         value = numbers.scalar(self.seen.value(row.place).reshape(())[()])
         values = [text(f"{row.letter} = {value}", style.NAME, ink, bold=True)]
-        judged = ""
-        result = score(node, self.seen)
-        if result:
-            same = numbers.scalar(result.chance)
+        judged = self.caption(" ", muted)
+        if result := score(node, self.seen):
             formula = f"{result.formula} = " if result.formula else ""
-            values.append(self.caption(f"chance level {formula}{same}", muted))
+            values.append(self.caption(f"chance level {formula}{numbers.scalar(result.chance)}", muted))
+            what, said = "accuracy", f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
             if result.of == 1:
-                right = "right" if result.right else "wrong"
-            else:
-                right = f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
-            judged = left_aligned(
-                self.caption("prediction" if result.of == 1 else "accuracy", muted), text(right, style.CELL, ink)
-            )
-        seed = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, look.grad, italic=True)
-        computed = self.seen.gradient(row.place) is not None
-        return (
-            self._head(row, ink, muted, *captions),
-            left_aligned(*values),
-            judged or self.caption(" ", muted),
-            left_aligned(seed if computed else self.caption("not computed", muted)),
-        )
+                what, said = "prediction", "right" if result.right else "wrong"
+            judged = left_aligned(self.caption(what, muted), text(said, style.CELL, ink))
+        gradient = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, look.grad, italic=True)
+        if self.seen.gradient(row.place) is None:
+            gradient = self.caption("not computed", muted)
+        return self._head(row, ink, muted, *captions), left_aligned(*values), judged, left_aligned(gradient)
 
     def _fold(self, picture: Picture, hidden: list[Row]) -> None:
         """Draw one card for the omitted rows: their number and their warnings."""
@@ -419,19 +394,17 @@ class _Table(RowCards):
         ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
         lines = [f"... {numbers.count(modules)} modules,", ops] if modules else [f"... {ops}"]
         sizes = [size for row in hidden if row.weight and (size := self._size(row)) is not None]
-        measured = (
-            [f"rms ∂{self.end}/∂W", f"{numbers.rms(min(sizes))} to {numbers.rms(max(sizes))}"] if sizes else [" "]
-        )
-        counts = Counter(warning.word for row in hidden for warning in row.warnings)
+        measured = [" "]
+        if sizes:
+            measured = [f"rms ∂{self.end}/∂W", f"{numbers.rms(min(sizes))} to {numbers.rms(max(sizes))}"]
+        counts = Counter(warning.word for row in hidden for warning in row.warnings).items()
+        warned = [text(f"▲ {word} in {n}", style.CAPTION, theme.warn, bold=True) for word, n in counts]
         cells = (
             left_aligned(*(text(line, style.NAME, theme.ink, bold=True) for line in lines)),
             left_aligned(self.caption(self._parameters(hidden))),
             self.caption(" "),
             left_aligned(*map(self.gradient, measured)),
-            left_aligned(
-                *(text(f"▲ {word} in {n}", style.CAPTION, theme.warn, bold=True) for word, n in counts.items())
-            )
-            or self.caption(" "),
+            left_aligned(*warned) or self.caption(" "),
         )
         self.draw_omission(picture, list(map(column, cells, COLUMNS, ("v", None, None, "g", "side"))))
 
@@ -452,7 +425,7 @@ class _Table(RowCards):
         warnings = repeat.warnings(sizes)
         self._stairs(picture, repeat.key, of, repeat.title, words, sizes, by, "block", warnings, bool(own))
         if repeat.shares:
-            self._arrow(picture, repeat.key, of)
+            loop_edge(picture, repeat.key, "side:e", of)
 
     def _loop(self, picture: Picture, row: Row, loop: Recurrence) -> None:
         """Draw one card for a loop over time: the size of the gradient of its state after every step."""
@@ -465,12 +438,7 @@ class _Table(RowCards):
         by = f"∂{self.end}/∂{loop.carries[0]}" if loop.carries else f"∂{self.end}/∂(state)"
         sizes = loop.sizes() if loop.carries else None
         self._stairs(picture, row.key, of, row.title, words, sizes, by, "step", row.warnings, bool(row.parameters))
-        self._arrow(picture, row.key, of)
-
-    def _arrow(self, picture: Picture, key: str, times: int) -> None:
-        """Draw the arrow of a loop, from a card to itself."""
-        words = text(f" × {times}", style.GRAD_LABEL, self.theme.fwd, bold=True)
-        picture.edge(f"{key}:side:e", f"{key}:side:e", label=words, cls="fwd loop", id=f"l_{key}")
+        loop_edge(picture, row.key, "side:e", of)
 
     def _stairs(
         self,
@@ -490,22 +458,16 @@ class _Table(RowCards):
         ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
         if any(warning.word == "NOT FINITE" for warning in warnings):
             ink, ground = theme.bad, theme.bad_bg
-        name = text(f"{of} ×", style.COUNT, ink, bold=True) + text(
-            f"  {clipped(title, 20)}", style.NAME, theme.ink, bold=True
-        )
+        name = text(f"{of} ×", style.COUNT, ink, bold=True)
+        name += text(f"  {clipped(title, 20)}", style.NAME, theme.ink, bold=True)
         stairs, ends = self.caption("not computed"), self.caption(" ")
         if sizes is not None:
             together = -(-of // marks.STAIRS)
             said = f"rms {by} of {each} 1 to {of}" + (f", the smallest of {together} each" if together > 1 else "")
-            stairs = table(
-                row_(cell(self.gradient(said), align="LEFT")),
-                row_(cell(marks.staircase(sizes, theme), align="LEFT")),
-                cellpadding=1,
-            )
-            ends = left_aligned(
-                self.gradient(f"rms {by}"),
-                *(self.gradient(f"{each} {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
-            )
+            parts = self.gradient(said), marks.staircase(sizes, theme)
+            stairs = table(*(row_(cell(part, align="LEFT")) for part in parts), cellpadding=1)
+            lines = [f"rms {by}", *(f"{each} {i}:  {numbers.rms(sizes[i - 1])}" for i in (1, of))]
+            ends = left_aligned(*map(self.gradient, lines))
         told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
         whole, hair = f"rms {by} of {each} 1 to {of}: {told}", theme.hair
         cells = (

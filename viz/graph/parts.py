@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from viz.drawing import marks, numbers, style
-from viz.drawing.render import cell, clipped, row, table, text, text_width
+from viz.drawing.render import cell, clipped, frame, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.drawing.words import say
+from viz.graph.row_cards import Look, look_of
 from viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from viz.recorded.notation.namespace import Notation
 from viz.recorded.scene import Card, Scene, Socket
@@ -32,6 +33,7 @@ class CardParts:
         self.scene, self.theme = scene, theme
         self.compact = False  # whether cards are as narrow as they can be
         self.hidden: Container[Card] = ()  # cards that are not drawn
+        self._failed: dict[Card, bool] = {}
 
     def operand(self, socket: Socket) -> str:
         """The name of an operand, after dots if its card is not drawn."""
@@ -134,20 +136,16 @@ class CardParts:
 
     def frame(self, card: Card, padding: int) -> dict[str, Any]:
         """Border and ground of a card by its role."""
-        theme = self.theme
-        border, ground, width = {
-            PARAM: (theme.knob, theme.knob_bg, style.PARAMETER_BORDER),
-            LOSS: (theme.loss_bg, theme.loss_bg, style.BORDER),
-            OP: (theme.fwd, theme.fwd_bg, style.BORDER),
-        }.get(card.role, (theme.data, theme.data_bg, style.BORDER))
-        frame: dict[str, Any] = {"border": width, "cellpadding": padding, "color": border, "bgcolor": ground}
         if self.failed(card):
-            return frame | {"border": style.BORDER, "color": theme.bad, "bgcolor": theme.bad_bg}
-        return frame | ({"style": "ROUNDED"} if card.node is not None else {})
+            return frame(self.theme, "failed", cellpadding=padding)
+        kind = {PARAM: "parameter", LOSS: "loss", OP: "operation"}.get(card.role, "data")
+        return frame(self.theme, kind, cellpadding=padding) | ({"style": "ROUNDED"} if card.node is not None else {})
 
     def failed(self, card: Card) -> bool:
         """Whether a rule of the operation is wrong, or a nan or inf first appears here."""
-        return card.wrong or self._lost(card)
+        if card not in self._failed:
+            self._failed[card] = card.wrong or self._lost(card)
+        return self._failed[card]
 
     def _lost(self, card: Card) -> bool:
         if _finite(card.value) and (card.gradient is None or _finite(card.gradient)):
@@ -160,45 +158,25 @@ class CardParts:
         """A card; a failed one has a double border, which is seen without colour."""
         if not self.failed(card):
             return inside
+        colours = {"border": 4, "color": self.theme.bad, "bgcolor": self.theme.paper}
         if not self._lost(card):
-            return table(row(cell(inside)), border=4, cellspacing=3, color=self.theme.bad, bgcolor=self.theme.paper)
-        word = "NOT FINITE" if not _finite(card.value) else "GRADIENT"
-        said = table(
-            row(cell(text(word, style.TAG, self.theme.paper, bold=True), bgcolor=self.theme.bad, cellpadding=3))
-        )
-        return table(
-            row(cell(inside), cell(said)), border=4, cellpadding=2, color=self.theme.bad, bgcolor=self.theme.paper
-        )
+            return table(row(cell(inside)), cellspacing=3, **colours)
+        word = text("NOT FINITE" if not _finite(card.value) else "GRADIENT", style.TAG, self.theme.paper, bold=True)
+        said = table(row(cell(word, bgcolor=self.theme.bad, cellpadding=3)))
+        return table(row(cell(inside), cell(said)), cellpadding=2, **colours)
 
-    def ink(self, card: Card) -> str:
-        """The colour of names and values on this card."""
-        return self.theme.loss_ink if self._dark(card) else self.theme.ink
-
-    def muted(self, card: Card) -> str:
-        """The colour of captions on this card."""
-        return self.theme.loss_mut if self._dark(card) else self.theme.muted
-
-    def rule(self, card: Card) -> str:
-        """The colour of the rules on this card."""
-        return self.theme.loss_hair if self._dark(card) else self.theme.hair
-
-    def grad(self, card: Card) -> str:
-        """The colour of gradients on this card."""
-        return self.theme.loss_grad if self._dark(card) else self.theme.grad
+    def look(self, card: Card) -> Look:
+        """The colours of what is written on this card."""
+        return look_of(self.theme, failed=self.failed(card), is_dark=card.role == LOSS)
 
     def grad_ink(self, card: Card) -> str:
         """The colour of a gradient's numbers: muted where they passed through a wrong rule."""
-        return self.muted(card) if card.doubted else self.grad(card)
+        look = self.look(card)
+        return look.muted if card.doubted else look.grad
 
     def sign(self, card: Card) -> dict[str, Any]:
         """The ground of a badge: reversed where the operation failed."""
         return {"bgcolor": self.theme.bad} if self.failed(card) else {}
-
-    def badge_ink(self, card: Card) -> str:
-        """The colour of a badge."""
-        if self.failed(card):
-            return self.theme.paper
-        return self.theme.loss_ink if self._dark(card) else self.theme.fwd
 
     def verdict(self, card: Card, **attributes: Any) -> str:
         """The cell with the result of the gradient check; empty where the rules were not checked."""
@@ -206,18 +184,14 @@ class CardParts:
         if not checks:
             return ""
         worst = max(checks, key=lambda check: (VERDICTS.index(check.verdict), check.error or 0.0))
-        theme, caption, dark = self.theme, style.CAPTION, self._dark(card)
+        theme, caption, dark = self.theme, style.CAPTION, card.role == LOSS and not self.failed(card)
         if card.wrong:
+            spot = f" at {list(worst.element)}" if worst.element else ""
+            lines = [f"by {worst.argument}{spot}"] if len(card.sockets) > 1 or worst.element else []
+            lines += [f"rule {numbers.scalar(worst.rule)}", f"numeric {numbers.scalar(worst.numeric)}"]
+            lines.append(f"rel. error {numbers.scalar(worst.error)}")
             said = [cell(text("WRONG", style.GRAD_LABEL, theme.paper, bold=True), bgcolor=theme.bad, cellpadding=3)]
-            if len(card.sockets) > 1 or worst.element:
-                spot = f" at {list(worst.element)}" if worst.element else ""
-                said.append(cell(text(f"by {worst.argument}{spot}", caption, theme.bad), align="LEFT"))
-            error = f"rel. error {numbers.scalar(worst.error)}"
-            said += [
-                cell(text(f"rule {numbers.scalar(worst.rule)}", caption, theme.bad), align="LEFT"),
-                cell(text(f"numeric {numbers.scalar(worst.numeric)}", caption, theme.bad), align="LEFT"),
-                cell(text(error, caption, theme.bad, bold=True), align="LEFT"),
-            ]
+            said += [cell(text(line, caption, theme.bad, bold=line is lines[-1]), align="LEFT") for line in lines]
             inside = table(*map(row, said), cellpadding=1)
         elif worst.verdict == "ok":
             colour = theme.ok_bg if dark else theme.ok
@@ -226,13 +200,10 @@ class CardParts:
         elif worst.verdict == "kink":
             inside = text("kink", style.GRAD_LABEL, theme.warn_bg if dark else theme.warn, bold=True)
         else:
-            inside = text("not checked", caption, self.muted(card))
+            inside = text("not checked", caption, self.look(card).muted)
         told = "; ".join(" ".join(str(check).split()) for check in checks)
-        hair = {"sides": "L", "border": 1, "color": self.rule(card)}
+        hair = {"sides": "L", "border": 1, "color": self.look(card).hair}
         return cell(inside, align="LEFT", id=f"{card.key}_check", title=told, **hair, **attributes)
-
-    def _dark(self, card: Card) -> bool:
-        return card.role == LOSS and not self.failed(card)
 
     def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
         """A number as text; nan and inf stand out."""
@@ -255,7 +226,7 @@ class CardParts:
 
     def name(self, card: Card, size: int = style.NAME) -> str:
         """The name, bold."""
-        return text(clipped(card.name) + room(clipped(card.name)), size, self.ink(card), bold=True)
+        return text(clipped(card.name) + room(clipped(card.name)), size, self.look(card).ink, bold=True)
 
     # ------------------------------------------------------------ arrays
 
@@ -293,9 +264,9 @@ class CardParts:
 
         With ``widths`` of columns, the common factor of the numbers is left to a label.
         """
-        colour = self.grad_ink(card) if gradient else self.ink(card)
+        colour = self.grad_ink(card) if gradient else self.look(card).ink
         if array.size == 0:
-            return text("empty", style.CAPTION, self.muted(card))
+            return text("empty", style.CAPTION, self.look(card).muted)
         if array.shape == ():
             return self.number(numbers.padded(numbers.scalar(array[()])), size, colour, italic=gradient)
         most = self._size_of(array)
@@ -314,17 +285,16 @@ class CardParts:
         grid = table(*lines, cellpadding=1 if self.compact else 2)
         if not factor:
             return grid
-        return table(row(cell(text(f"{factor.strip()} ", style.CAPTION, self.muted(card))), cell(grid)))
+        return table(row(cell(text(f"{factor.strip()} ", style.CAPTION, self.look(card).muted)), cell(grid)))
 
     def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> str:
         if gradient:
             drawn = marks.thumbnail(array, self.theme)
             said = text(f"rms {numbers.rms(array)}", style.CAPTION, self.grad_ink(card), italic=True)
         else:
-            drawn = (
-                marks.strip(array, self.theme) if array.dtype.kind in "fiub" else text(" ", style.CAPTION, "#000000")
-            )
-            said = text(f"{numbers.shape(array.shape)}  {numbers.spread(array)}", style.CAPTION, self.muted(card))
+            known = array.dtype.kind in "fiub"
+            drawn = marks.strip(array, self.theme) if known else text(" ", style.CAPTION, "#000000")
+            said = text(f"{numbers.shape(array.shape)}  {numbers.spread(array)}", style.CAPTION, self.look(card).muted)
         return table(row(cell(drawn, align="LEFT")), row(cell(said, align="LEFT")), cellpadding=1)
 
 

@@ -76,12 +76,12 @@ def draw_graph(
         raise DrawingError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
     check_depth(depth)
     colours = style.theme_named(theme)
-    options: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
+    given: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
     if around is not None and (view not in ("auto", "ops") or backward):
         beside = "backward=True" if backward else f'view="{view}"'
         raise DrawingError(f"around= draws some operations of a graph and cannot be combined with {beside}")
-    options |= {"backward": backward, "depth": depth, "around": around, "view": view if view != "auto" else None}
-    if found := programs((y, *more), options):
+    options = {"backward": backward, "depth": depth, "around": around, "view": view if view != "auto" else None}
+    if found := programs((y, *more), given | options):
         return draw_program(found[0], colours, title)
     ys = recorded(y)
     if more:
@@ -91,8 +91,8 @@ def draw_graph(
         if other or depth is not None:
             other = other or f"depth={depth}"
             raise DrawingError(f"backward=True draws every operation's derivative and cannot be combined with {other}")
-        gradients = True if gradients is None else gradients
-        return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
+        given["gradients"] = True if gradients is None else gradients
+        return draw_tape(Scene(ys, **given), colours, title)
     if view == "blocks":
         graph = ag.Graph(*ys)
         return draw_blocks(graph, names=names, inputs=inputs, targets=targets, depth=depth, title=title, theme=colours)
@@ -100,18 +100,9 @@ def draw_graph(
     if view == "modules" or (view == "auto" and around is None and not loose and _is_large(ys)):
         if len(ys) != 1:
             raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
-        wanted = computes_gradients(ys, gradients)
-        return draw_modules(
-            ys[0],
-            names=names,
-            inputs=inputs,
-            targets=targets,
-            title=title,
-            theme=colours,
-            gradients=wanted,
-            depth=depth,
-        )
-    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
+        given |= {"gradients": computes_gradients(ys, gradients)}
+        return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
+    scene = Scene(ys, **given)
     if around is not None:
         return Drawing(scene, colours, title, depth, surroundings(scene, around)).picture
     part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None

@@ -9,21 +9,35 @@ from itertools import pairwise
 from typing import Any
 
 from viz.drawing import style
-from viz.drawing.render import Picture, cell, row, table, text
+from viz.drawing.render import Picture, cell, frame, row, table, text
 from viz.drawing.style import Theme
 from viz.recorded.rows import Caution, Row
 
 
 @dataclass(frozen=True)
 class Look:
-    """The kind of a row, the frame of its card and the colours on it."""
+    """The colours of what is written on a card: names and values, captions, gradients, rules, the badge."""
 
-    kind: str
-    frame: dict[str, Any]
     ink: str
     muted: str
     grad: str
     hair: str
+    badge: str
+
+
+def look_of(theme: Theme, *, failed: bool, is_dark: bool) -> Look:
+    """The colours on a card; ``is_dark``: on that of the loss, unless it ``failed``."""
+    if is_dark and not failed:
+        return Look(theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair, theme.loss_ink)
+    return Look(theme.ink, theme.muted, theme.grad, theme.hair, theme.paper if failed else theme.fwd)
+
+
+@dataclass(frozen=True)
+class RowLook(Look):
+    """The kind of a row, the frame of its card, and the colours on it."""
+
+    kind: str
+    frame: dict[str, Any]
     failed: bool
 
 
@@ -45,25 +59,16 @@ class RowCards:
         ink = self.theme.bad if caution.word == "NOT FINITE" else self.theme.warn
         return [text(f"▲ {caution.word}", size, ink, bold=True), *(self.caption(w, ink) for w in caution.lines)]
 
-    def look(self, row: Row, cautions: Sequence[Caution], *, loss: bool) -> Look:
+    def look(self, row: Row, cautions: Sequence[Caution], *, loss: bool) -> RowLook:
         """The look of a row's card."""
-        theme, failed = self.theme, any(caution.word == "NOT FINITE" for caution in cautions)
-        kind, colour, ground, more = "operation", theme.fwd, theme.fwd_bg, {"style": "ROUNDED"}
-        if not row.nodes:
-            kind, colour, ground, more = "input", theme.data, theme.data_bg, {}
-        elif row.parameters:
-            kind, colour, ground, more = "parameter", theme.knob, theme.knob_bg, {}
-        elif loss:
-            kind, colour, ground = "loss", theme.loss_bg, theme.loss_bg
-        if failed:
-            colour, ground, more = theme.bad, theme.bad_bg, {}
-        thick = kind == "parameter" and not failed
-        frame = {"border": style.PARAMETER_BORDER if thick else style.BORDER, "color": colour, "bgcolor": ground} | more
-        if kind == "loss" and not failed:
-            return Look(kind, frame, theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair, failed)
-        return Look(kind, frame, theme.ink, theme.muted, theme.grad, theme.hair, failed)
+        failed = any(caution.word == "NOT FINITE" for caution in cautions)
+        kind = "input" if not row.nodes else "parameter" if row.parameters else "loss" if loss else "operation"
+        rounded = {"style": "ROUNDED"} if kind in ("loss", "operation") and not failed else {}
+        drawn = frame(self.theme, "failed" if failed else "data" if kind == "input" else kind, **rounded)
+        colours = look_of(self.theme, failed=failed, is_dark=kind == "loss")
+        return RowLook(**vars(colours), kind=kind, frame=drawn, failed=failed)
 
-    def draw_card(self, picture: Picture, key: str, cells: Sequence[str], look: Look, *, cls: str = "") -> None:
+    def draw_card(self, picture: Picture, key: str, cells: Sequence[str], look: RowLook, *, cls: str = "") -> None:
         """Draw the card of a row; a double border marks numbers that are not finite."""
         label = table(row(*cells), cellpadding=4, **look.frame)
         if look.failed:
@@ -111,6 +116,12 @@ def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label:
     for i, (tail, head) in enumerate(zip(tails, heads, strict=True)):
         one = attributes if i == (0 if back else len(points)) else attributes | {"dir": "none"}
         picture.edge(tail, head, weight=5, **(one | {"id": f"{attributes['id']}_{i}"} if i else one))
+
+
+def loop_edge(picture: Picture, key: str, side: str, times: int) -> None:
+    """Draw the arrow of a loop, from a card to itself."""
+    words = text(f" × {times}", style.GRAD_LABEL, picture.theme.fwd, bold=True)
+    picture.edge(f"{key}:{side}", f"{key}:{side}", label=words, cls="fwd loop", id=f"l_{key}")
 
 
 def hold_in_column(picture: Picture, keys: Sequence[str], joined: Container[tuple[str, str]]) -> None:

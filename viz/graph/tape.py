@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, clipped, plain, row, table, text, text_width
+from viz.drawing.render import Picture, cell, clipped, frame, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
 from viz.graph.parts import FORMULA, addends, short, tag_of
@@ -257,14 +257,14 @@ class _Tape:
     def _forward(self, card: Card) -> str:
         said, size = self.cards.badge(card)
         ground = self.cards.sign(card)
-        badge = cell(text(said, size, self.cards.badge_ink(card), bold=True), port="o", width=26, **ground)
+        badge = cell(text(said, size, self.cards.look(card).badge, bold=True), port="o", width=26, **ground)
         formula = clipped(self.scene.formula(card).text, FORMULA)
         inside = table(row(badge, *self._named(card, f" = {formula}")), **self.cards.frame(card, 5))
         return self.cards.whole(card, inside)
 
     def _named(self, card: Card, formula: str) -> list[str]:
         """The name, the formula, and the value or its shape."""
-        ink = self.cards.ink(card)
+        ink = self.cards.look(card).ink
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
         name = text(clipped(card.name), style.NAME, ink, bold=True)
         title = f"{card.name}{formula} = {numbers.full(card.value)}"
@@ -303,25 +303,14 @@ class _Tape:
         """The derivative of an operation: for each operand with a gradient, the rule and its result."""
         theme = self.theme
         said, size = self.cards.badge(card)
-        badge = cell(
-            text(f"∂{said}", min(size, 14), theme.grad, bold=True, italic=True),
-            width=30,
-            sides="R",
-            border=1,
-            color=theme.hair,
-        )
+        symbol = text(f"∂{said}", min(size, 14), theme.grad, bold=True, italic=True)
+        badge = cell(symbol, width=30, sides="R", border=1, color=theme.hair)
         rows = []
         if len(card.addends) + (card.place in self.scene.ends) > 1:
             rows.append(self._sum(card))
         rows += [self._rule(card, socket) for socket in card.sockets if socket.contribution is not None]
-        frame = {
-            "border": style.DERIVATIVE_BORDER,
-            "color": theme.grad,
-            "bgcolor": theme.grad_bg,
-            "style": "ROUNDED,DASHED",
-            "cellpadding": 4,
-        }
-        return table(row(badge, cell(table(*rows, cellpadding=1))), **frame)
+        around = frame(theme, "derivative", style="ROUNDED,DASHED", cellpadding=4)
+        return table(row(badge, cell(table(*rows, cellpadding=1))), **around)
 
     def _sum(self, card: Card) -> str:
         assert card.gradient is not None
@@ -336,16 +325,10 @@ class _Tape:
         whole = self.scene.pull(socket, g).text
         formula = whole if len(whole) <= FORMULA else f"by the rule of {card.node.op.name}"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
-        return row(
-            cell(
-                text(f"{by} = ", style.GRAD_LABEL, self.theme.grad, italic=True),
-                text(f"{formula} = ", style.CELL, self.theme.ink),
-                self._number(contribution),
-                align="LEFT",
-                id=f"{card.key}_vjp{socket.index}",
-                title=f"{by} = {whole} = {numbers.full(contribution)}",
-            )
-        )
+        parts = [text(f"{by} = ", style.GRAD_LABEL, self.theme.grad, italic=True)]
+        parts += [text(f"{formula} = ", style.CELL, self.theme.ink), self._number(contribution)]
+        title = f"{by} = {whole} = {numbers.full(contribution)}"
+        return row(cell(*parts, align="LEFT", id=f"{card.key}_vjp{socket.index}", title=title))
 
     # ------------------------------------------------------------ edges
 

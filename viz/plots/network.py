@@ -18,7 +18,7 @@ import autograd as ag
 from autograd.common.validation import refused
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, row, table, text, text_width
+from viz.drawing.render import Picture, cell, frame, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.plots.chain import Layer, Pass, run_example
 from viz.recorded.validation import class_names, numbers_of
@@ -109,13 +109,11 @@ class _Drawing:
 
     def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None, theme: Theme) -> None:
         self.seen, self.picture, self.classes, self.theme = seen, picture, classes, theme
-        n = seen.layers[-1].z.size
         if classes is not None:
-            class_names(classes, max(n, 2))
+            class_names(classes, max(seen.layers[-1].z.size, 2))
         self.small = picture is None and all(size <= EVERY for size in seen.sizes)
         layers = len(seen.layers)
-        kept = range(layers) if layers <= HIDDEN + 1 else [0, 1, *range(layers - 3, layers)]
-        self.kept = list(kept)
+        self.kept = list(range(layers)) if layers <= HIDDEN + 1 else [0, 1, *range(layers - 3, layers)]
         self.columns = self._columns()
         self.largest = max(map(_largest, map(self._drawn, self._joined())), default=0.0) or 1.0
         self.top = max(y for column in self.columns for y in column.y) + (36 if self.small else 22)
@@ -201,24 +199,13 @@ class _Drawing:
     # ------------------------------------------------------------ the whole
 
     def draw(self, title: str | None) -> Picture:
-        seen, theme = self.seen, self.theme
+        seen = self.seen
         sizes = "-".join(map(str, seen.sizes)) if len(seen.sizes) <= 8 else f"{len(seen.layers)} layers"
         if title is None:
             title = f"{sizes}: one example through the network"
-        picture = Picture(
-            "network",
-            title=title,
-            reading=[self._reading()],
-            theme=theme,
-            layout="neato",
-            flags=["-n2"],
-            alt=self._alt(title),
-            names=self.classes or (),
-            pad=0.2,
-            splines="line",
-            outputorder="edgesfirst",
-        )
-        self.out = picture
+        told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
+        layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "line", "outputorder": "edgesfirst"}
+        self.out = Picture("network", theme=self.theme, names=self.classes or (), pad=0.2, **told, **layout)
         if self.picture is not None:
             self._image()
         else:
@@ -232,7 +219,7 @@ class _Drawing:
             self._targets()
         else:
             self._results()
-        return picture
+        return self.out
 
     def _reading(self) -> list[str]:
         seen, theme = self.seen, self.theme
@@ -261,20 +248,16 @@ class _Drawing:
 
     def _alt(self, title: str) -> str:
         seen = self.seen
-        words = []
         if seen.p is not None and seen.p.size > 1:
             said = int(np.argmax(seen.p))
-            words.append(f"Says {self._class(said)} with {self._measure()} {_p(seen.p[said])}")
+            words = f"Says {self._class(said)} with {self._measure()} {_p(seen.p[said])}"
             if seen.target is not None:
-                words[-1] += f", target {self._class(int(np.argmax(seen.target)))}"
+                words += f", target {self._class(int(np.argmax(seen.target)))}"
         else:
-            values = seen.p if seen.p is not None else seen.layers[-1].a
-            words.append(
-                ("Output " if seen.p is None else "Probability ") + ", ".join(map(numbers.scalar, values[:12]))
-            )
-        if seen.loss is not None:
-            words.append(f"L = {numbers.scalar(seen.loss)}")
-        return f"{title}. {'. '.join(words)}."
+            what, values = ("Output", seen.layers[-1].a) if seen.p is None else ("Probability", seen.p)
+            words = f"{what} {', '.join(map(numbers.scalar, values[:12]))}"
+        loss = "" if seen.loss is None else f" L = {numbers.scalar(seen.loss)}."
+        return f"{title}. {words}.{loss}"
 
     def _measure(self) -> str:
         """The word for the bars: separate sigmoids are not a distribution over classes."""
@@ -290,6 +273,10 @@ class _Drawing:
         """Draw text that starts at x."""
         inner = row(cell(label, width=width, fixedsize=True, height=14, align="LEFT"))
         self._put(name, table(inner), x + width / 2, y)
+
+    def _boxed(self, words: str, kind: str, **attributes: Any) -> str:
+        """Words in a frame of this kind."""
+        return table(row(cell(words)), **(frame(self.theme, kind) | attributes))
 
     def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False, colour: str | None = None) -> str:
         return text(words, size, colour or self.theme.muted, bold=bold)
@@ -315,10 +302,9 @@ class _Drawing:
                 kind = "softmax" if seen.p.size > 1 else "sigmoid"
             name = "output" if final else f"layer {k + 1}"
             captions.append((name, f"{numbers.count(layer.z.size)} {kind}", layer.gradient))
+        up = self.top + (28 if self.small else 44)
         for i, ((name, caption, gradient), column) in enumerate(zip(captions, self.columns, strict=True)):
-            self._put(
-                f"h{i}", self._plain(name, style.CELL, bold=True), column.x, self.top + (28 if self.small else 44)
-            )
+            self._put(f"h{i}", self._plain(name, style.CELL, bold=True), column.x, up)
             if self.small:
                 continue
             self._put(f"k{i}", self._plain(caption), column.x, self.top + 29)
@@ -351,10 +337,8 @@ class _Drawing:
         for k, y in zip(column.shown, column.y, strict=True):
             size = style.BADGE_SMALL if self.small else style.CAPTION
             words = numbers.constant(self.seen.x[k]) if self.small else _brief(self.seen.x[k])
-            inner = row(cell(text(words, size, theme.ink, bold=self.small)))
-            label = table(
-                inner, border=1.2, cellpadding=9 if self.small else 4, color=theme.data, bgcolor=theme.data_bg
-            )
+            box = {"border": 1.2, "cellpadding": 9 if self.small else 4}
+            label = self._boxed(text(words, size, theme.ink, bold=self.small), "data", **box)
             self._put(self._neuron(0, k), label, column.x, y, cls="input", tooltip=f"x[{k}] = {self.seen.x[k]}")
         self._dots(0)
 
@@ -422,21 +406,9 @@ class _Drawing:
         if layer.gradient is not None:
             tip += f", ∂L/∂z = {layer.gradient[i]}"
         thick = final and (self.small or bool(self.seen.p is not None and i == int(np.argmax(self.seen.p))))
-        self._put(
-            self._neuron(place, i),
-            label,
-            column.x,
-            y,
-            shape="circle",
-            fixedsize=True,
-            width=round(2 * column.radius / 72, 3),
-            style="filled",
-            fillcolor=ground,
-            color=theme.fwd,
-            penwidth=2.8 if thick else 1.3,
-            cls="neuron",
-            tooltip=tip,
-        )
+        disc = {"shape": "circle", "fixedsize": True, "width": round(2 * column.radius / 72, 3), "cls": "neuron"}
+        look = {"style": "filled", "fillcolor": ground, "color": theme.fwd, "penwidth": 2.8 if thick else 1.3}
+        self._put(self._neuron(place, i), label, column.x, y, **disc, **look, tooltip=tip)
         if self.small:
             self._beside(place, layer, i, column, y)
 
@@ -445,9 +417,7 @@ class _Drawing:
         up = 1 if len(column.shown) != 2 or i == 0 else -1
         if layer.bias is not None:
             words = text(f"b {numbers.scalar(layer.bias[i])}", style.CAPTION, self.theme.ink)
-            label = table(
-                row(cell(words)), border=1.6, cellpadding=3, color=self.theme.knob, bgcolor=self.theme.knob_bg
-            )
+            label = self._boxed(words, "parameter", border=1.6, cellpadding=3)
             self._put(f"b{place}_{i}", label, column.x, y + 40 * up, cls="parameter")
         if layer.gradient is not None:
             words = self._gradient(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
@@ -550,26 +520,24 @@ class _Drawing:
             self._left(f"p{i}", said_so, x + width + 6, y, 100 + self._name_width())
             if gradient is not None and not self.small:
                 self._left(f"g{i}", self._gradient(f"∂ {_p(float(gradient[i]))}"), back, y, 60)
+        measure = self._measure()
         if self.small:
-            self._left("hp", self._plain(self._measure()), x, self.top + 28, 90)
+            self._left("hp", self._plain(measure), x, self.top + 28, 90)
             if seen.loss is not None:
                 self._loss_card(x + 60, min(column.y) - 52)
             return
-        self._left(
-            "hp",
-            self._plain("class probability" if self._measure() == "probability" and not one else self._measure()),
-            x + 18,
-            self.top + 29,
-            110,
-        )
-        if gradient is not None:
-            self._left("hg", self._plain("gradient at z"), back, self.top + 29, 110)
-        if seen.loss is not None:
-            value = numbers.scalar(seen.loss)
-            if seen.loss_words == "-ln" and wanted is not None and not one:
-                value = f"-ln {_p(seen.p[wanted])} = {value}"
-            words = self._plain(f"L = {value}", style.CELL, bold=True, colour=theme.ink)
-            self._left("los", words, back, self.top + 44, 150)
+        measure = "class probability" if measure == "probability" and not one else measure
+        self._left("hp", self._plain(measure), x + 18, self.top + 29, 110)
+        ln = f"-ln {_p(seen.p[wanted])} = " if seen.loss_words == "-ln" and wanted is not None and not one else ""
+        self._heads(back, ln, gradient is not None)
+
+    def _heads(self, x: float, ln: str, gradients: bool) -> None:
+        """Draw the loss above the gradients of a large network's outputs; ``ln``: the formula of its value."""
+        if gradients:
+            self._left("hg", self._plain("gradient at z"), x, self.top + 29, 110)
+        if self.seen.loss is not None:
+            said = f"L = {ln}{numbers.scalar(self.seen.loss)}"
+            self._left("los", self._plain(said, style.CELL, bold=True, colour=self.theme.ink), x, self.top + 44)
 
     def _name_width(self) -> float:
         return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
@@ -584,11 +552,9 @@ class _Drawing:
         one = len(column.y) == 1
         self._loss_card(x + (95 if one else 0), 0 if len(column.y) % 2 == 0 or one else column.y[0] + 48)
         for i, y in zip(column.shown, column.y, strict=True):
-            words = self._plain("TARGET ", style.TAG) + text(
-                numbers.scalar(seen.target[i]), style.VALUE, theme.ink, bold=True
-            )
-            label = table(row(cell(words)), border=1, cellpadding=4, color=theme.data, bgcolor=theme.data_bg)
-            self._put(f"t{i}", label, x, y, cls="target")
+            words = self._plain("TARGET ", style.TAG)
+            words += text(numbers.scalar(seen.target[i]), style.VALUE, theme.ink, bold=True)
+            self._put(f"t{i}", self._boxed(words, "data", border=1, cellpadding=4), x, y, cls="target")
             self.out.edge(self._neuron(len(self.columns) - 1, i), f"t{i}", **dotted)
             self.out.edge(f"t{i}", "L", **dotted)
 
@@ -597,10 +563,8 @@ class _Drawing:
         assert self.seen.loss is not None
         words = text("L ", style.NAME, theme.loss_ink, bold=True)
         words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, theme.loss_ink)
-        frame = {"border": 1, "style": "ROUNDED", "color": theme.loss_bg, "bgcolor": theme.loss_bg}
-        self._put(
-            "L", table(row(cell(words)), cellpadding=6, **frame), x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}"
-        )
+        label = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
+        self._put("L", label, x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}")
 
     def _results(self) -> None:
         """Draw value, target and gradient of the outputs of a large network that are not probabilities."""
@@ -614,10 +578,7 @@ class _Drawing:
                 self._left(f"t{i}", words, x + 70, y, 90)
             if last.gradient is not None:
                 self._left(f"g{i}", self._gradient(f"∂ {numbers.scalar(last.gradient[i])}"), x + 165, y, 80)
-        if seen.loss is not None:
-            words = self._plain(f"L = {numbers.scalar(seen.loss)}", style.CELL, bold=True, colour=theme.ink)
-            self._left("los", words, x + 165, self.top + 44)
-            self._left("hg", self._plain("gradient at z"), x + 165, self.top + 29, 110)
+        self._heads(x + 165, "", seen.loss is not None)
 
 
 def _largest(array: np.ndarray) -> float:
@@ -660,9 +621,9 @@ def _brief(x: float) -> str:
     value = float(x)
     if not math.isfinite(value):
         return str(value)
-    return (
-        f"{value:.2f}" if abs(value) < 9.95 else f"{value:.0f}" if abs(value) < 1e3 else numbers.exponential(value, 0)
-    )
+    if abs(value) < 1e3:
+        return f"{value:.2f}" if abs(value) < 9.95 else f"{value:.0f}"
+    return numbers.exponential(value, 0)
 
 
 def _p(x: float) -> str:

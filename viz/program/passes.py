@@ -104,20 +104,17 @@ class _Drawing:
     # ------------------------------------------------------------ words
 
     def draw(self, title: str | None) -> Picture:
-        theme = self.theme
+        theme, summary = self.theme, self._summary()
         counts = [numbers.count(len(program.instructions)) for program in self.programs]
         if title is None:
             title = f"{self.programs[1].name}: {counts[0]} instructions → {counts[1]}"
-        reading = [
-            [
-                self._caption("- struck through = gone    "),
-                text("+ bold = new    ", style.CAPTION, theme.ink, bold=True),
-                self._caption("~ = reads something else    "),
-                text("italic = gradient", style.CAPTION, theme.grad, italic=True),
-            ],
-            [self._caption(self._summary())],
+        marks = [
+            self._caption("- struck through = gone    "),
+            text("+ bold = new    ", style.CAPTION, theme.ink, bold=True),
+            self._caption("~ = reads something else    "),
+            text("italic = gradient", style.CAPTION, theme.grad, italic=True),
         ]
-        alt = f"{title}. {self._summary()}."
+        reading, alt = [marks, [self._caption(summary)]], f"{title}. {summary}."
         picture = Picture("passes", title=title, reading=reading, theme=theme, alt=alt)
         rows = [row(*(self._head(label) for label in (self.labels[0], " ", self.labels[1]))), "<HR/>"]
         rows += [self._gap(part) if isinstance(part, str) else self._row(part) for part in self._folded()]

@@ -16,7 +16,7 @@ from autograd.common.messages import of_type
 from autograd.compiler.ir.program import Program, Value
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
+from viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from viz.recorded.names import fresh
@@ -134,8 +134,8 @@ class _Drawing:
 
     # ------------------------------------------------------------ cards
 
-    def _frame(self, colour: str, ground: str, border: float = style.BORDER, **more: Any) -> dict[str, Any]:
-        return {"border": border, "color": colour, "bgcolor": ground, "cellpadding": 2, **more}
+    def _frame(self, kind: str, **more: Any) -> dict[str, Any]:
+        return frame(self.theme, kind, cellpadding=2, **more)
 
     def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> str:
         """A line as ``name shape = formula``, or ``new <- formula`` for the new value of a state."""
@@ -170,9 +170,8 @@ class _Drawing:
 
     def _leaf(self, value: Value, tag: str) -> None:
         key = self.card[value] = self._fresh(value.name)
-        theme = self.theme
         inside = row(self._tag(tag), self._named(value))
-        self.picture.node(key, table(inside, **self._frame(theme.data, theme.data_bg)), cls="card input")
+        self.picture.node(key, table(inside, **self._frame("data")), cls="card input")
         first = self.reading.first([value])
         if first is not None and first is not self.reading.blocks[0] and first.part == FORWARD:
             self.beside.setdefault(first, []).append(key)
@@ -200,7 +199,7 @@ class _Drawing:
                 rows.append(row(cell(tags[0], named, tags[1], align="LEFT")))
             else:
                 rows.append(row(self._line(value, theme.ink, theme.muted, main=False)))
-        self.picture.node(key, table(*rows, **self._frame(theme.data, theme.data_bg)), cls="card knob")
+        self.picture.node(key, table(*rows, **self._frame("data")), cls="card knob")
 
     def _block(self, block: Block) -> None:
         theme = self.theme
@@ -213,16 +212,11 @@ class _Drawing:
         ]
         rows += [row(cell(text("RETURNED", style.TAG, mut), align="LEFT"))] if returned else []
         rows += self._constants(block.lines, mut)
-        frame = (
-            self._frame(theme.loss_bg, theme.loss_bg, style="ROUNDED")
-            if loss
-            else self._frame(theme.grad, theme.grad_bg, style.DERIVATIVE_BORDER, style="ROUNDED,DASHED")
-            if back
-            else self._frame(theme.fwd, theme.fwd_bg, style="ROUNDED")
-        )
+        kind = "loss" if loss else "derivative" if back else "operation"
+        card = self._frame(kind, style="ROUNDED,DASHED" if kind == "derivative" else "ROUNDED")
         inside = row(cell(table(*rows), cellpadding=4))
         cls = f"card {'loss' if loss else block.part}"
-        self.picture.node(block.key, table(inside, **frame), group=block.part, cls=cls)
+        self.picture.node(block.key, table(inside, **card), group=block.part, cls=cls)
 
     def _constants(self, lines: Sequence[Value], colour: str) -> list[str]:
         """The constant arrays that these lines read."""
@@ -260,12 +254,8 @@ class _Drawing:
                 self.card[view] = shelf.key
                 if any(reader not in home.views for reader in reading.readers.get(view, [view])):
                     rows.append(row(cell(" "), self._view(view)))
-        frame = (
-            self._frame(theme.knob, theme.knob_bg, style.PARAMETER_BORDER)
-            if trained
-            else self._frame(theme.data, theme.data_bg)
-        )
-        self.picture.node(shelf.key, table(*rows, **frame), cls="card state")
+        card = self._frame("parameter" if trained else "data")
+        self.picture.node(shelf.key, table(*rows, **card), cls="card state")
         lines = [home for home in shelf.homes if home.lines]
         if not lines:
             return
@@ -288,9 +278,9 @@ class _Drawing:
                 words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(reading.form(home)))} lines"
                 name = text(clipped(home.states[0].name), style.CELL + 1, theme.ink, bold=True)
                 rows.append(row(cell(name, text(words, style.CAPTION, theme.ink), align="LEFT", cellpadding=1)))
-        frame = self._frame(theme.knob, theme.paper, style="ROUNDED")
+        card = self._frame("update", style="ROUNDED")
         inside = row(cell(table(*rows, color=theme.hair), cellpadding=4))
-        self.picture.node(shelf.updates, table(inside, **frame), cls="card update")
+        self.picture.node(shelf.updates, table(inside, **card), cls="card update")
         ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
         self.picture.same_rank([*ends, shelf.key, shelf.updates])
 
@@ -336,16 +326,9 @@ class _Drawing:
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
-                self.picture.edge(
-                    shelf.key,
-                    shelf.updates,
-                    dir="back",
-                    penwidth=style.PARAMETER_BORDER,
-                    color=self.theme.knob,
-                    cls="update",
-                    id=f"u_{shelf.key}",
-                    tooltip=plain(f"new value of {names}"),
-                )
+                told = {"cls": "update", "id": f"u_{shelf.key}", "tooltip": plain(f"new value of {names}")}
+                look: dict[str, Any] = {"penwidth": style.PARAMETER_BORDER, "color": self.theme.knob}
+                self.picture.edge(shelf.key, shelf.updates, dir="back", **look, **told)
 
     def _knob_edges(self, ends: Sequence[tuple[str, str]]) -> None:
         """Draw the edges from knobs to the cards that read them; more than a few would cover the picture."""
