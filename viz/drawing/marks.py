@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,26 +23,20 @@ def pixels(
     colours: Sequence[Sequence[str]], width: int, height: int, theme: Theme, small: np.ndarray | None = None
 ) -> str:
     """A framed grid of coloured cells, each `width` × `height` points; cells in the mask ``small`` have a white rim."""
-    across, down = len(colours[0]), len(colours)
+    size: dict[str, Any] = {"width": width, "height": height, "fixedsize": True}
     rim = {"border": max(min(width, height) // 4, 1), "color": BLANK}
-    rows = (
-        row(
-            *(
-                cell(
-                    width=width,
-                    height=height,
-                    fixedsize=True,
-                    bgcolor=colour,
-                    **(rim if small is not None and small[i, j] else {}),
-                )
-                for j, colour in enumerate(line)
-            )
-        )
-        for i, line in enumerate(colours)
-    )
+    rows = []
+    for i, line in enumerate(colours):
+        rims = [rim if small is not None and small[i, j] else {} for j in range(len(line))]
+        rows.append(row(*(cell(**size, bgcolor=colour, **rim) for colour, rim in zip(line, rims, strict=True))))
     # The frame is outside the cells: 2 points more than they need, or the engine rounds a cell away.
-    size = {"width": across * width + 2, "height": down * height + 2}
-    return table(*rows, border=1, color=theme.hair, fixedsize=True, **size)
+    whole = {"width": len(colours[0]) * width + 2, "height": len(colours) * height + 2}
+    return table(*rows, border=1, color=theme.hair, fixedsize=True, **whole)
+
+
+def _shades(shares: np.ndarray, ramp: tuple[str, ...], theme: Theme) -> list[list[str]]:
+    """The colour of each share of the largest size; `bad` where it is not finite."""
+    return [[style.on_ramp(x, ramp) if math.isfinite(x) else theme.bad for x in line] for line in shares.tolist()]
 
 
 def strip(array: np.ndarray, theme: Theme) -> str:
@@ -61,11 +56,7 @@ def thumbnail(array: np.ndarray, theme: Theme) -> str:
     matrix = array.reshape(len(array), -1) if array.ndim > 2 else array
     means, sums = numbers.blocks(matrix), numbers.blocks(matrix, signed=True)
     finite = means[np.isfinite(means)]
-    most = float(finite.max(initial=0.0)) or 1.0
-    colours = [
-        [style.on_ramp(x / most, style.GRAD_RAMP) if math.isfinite(x) else theme.bad for x in line]
-        for line in means.tolist()
-    ]
+    colours = _shades(means / (float(finite.max(initial=0.0)) or 1.0), style.GRAD_RAMP, theme)
     down, across = means.shape
     return pixels(colours, max(104 // across, 1), max(min(42 // down, 14), 1), theme, small=sums < 0)
 
@@ -76,11 +67,9 @@ def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
     finite = values[np.isfinite(values)]
     low, high = float(finite.min(initial=math.inf)), float(finite.max(initial=-math.inf))
     span = high - low if high > low else 1.0
-    colours = [
-        [style.on_ramp((x - low) / span) if math.isfinite(x) else theme.bad for x in line] for line in values.tolist()
-    ]
     pixel = _pixel(array, side)
-    return pixels(colours, pixel, pixel, theme)
+    with np.errstate(invalid="ignore"):  # inf - inf, where nothing is finite
+        return pixels(_shades((values - low) / span, style.VALUE_RAMP, theme), pixel, pixel, theme)
 
 
 def _pixel(array: np.ndarray, side: int) -> int:
@@ -106,19 +95,9 @@ def decades(rms: float) -> int:
 
 def gauge(rms: float, theme: Theme) -> str:
     """The size of a gradient on a log scale."""
-    filled = decades(rms)
-    cells = (
-        cell(
-            width=9,
-            height=9,
-            fixedsize=True,
-            border=1,
-            color=theme.grad,
-            bgcolor=theme.grad if i < filled else theme.paper,
-        )
-        for i in range(GAUGE[1] - GAUGE[0])
-    )
-    return table(row(*cells), cellspacing=1)
+    look: dict[str, Any] = {"width": 9, "height": 9, "fixedsize": True, "border": 1, "color": theme.grad}
+    filled = (i < decades(rms) for i in range(GAUGE[1] - GAUGE[0]))
+    return table(row(*(cell(**look, bgcolor=theme.grad if is_on else theme.paper) for is_on in filled)), cellspacing=1)
 
 
 STAIRS = 40  # columns; several blocks share one if there are more

@@ -119,11 +119,8 @@ def constant(x: Any) -> str:
         return "-0"
     if not math.isfinite(value) or (value.is_integer() and abs(value) < 1e4):
         return scalar(value)
-    text = f"{value:.4g}"
-    if "e" in text:
-        mantissa, power = text.split("e")
-        return f"{mantissa}e{int(power)}"
-    return text
+    mantissa, e, power = f"{value:.4g}".partition("e")
+    return f"{mantissa}e{int(power)}" if e else mantissa
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,8 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     values = values.reshape(-1, values.shape[-1] if values.ndim and values.shape[-1] else max(values.size, 1))
     down, across = _kept(values.shape[0], max_rows), _kept(values.shape[1], max_columns)
     if _WIDE.get():
-        return Table(tuple(tuple(_wide_entry(x) for x in line) for line in _picked(values, down, across)))
+        picked = ([None if None in (i, j) else values[i, j] for j in across] for i in down)
+        return Table(tuple(tuple(map(_wide_entry, line)) for line in picked))
     shown = values[np.ix_([i for i in down if i is not None], [j for j in across if j is not None])]
     strings, exponent = _strings(shown)
     cut_down, cut_across = None in down, None in across
@@ -164,13 +162,8 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     return Table(tuple(map(tuple, lines)), exponent)
 
 
-def _picked(values: np.ndarray, down: list[int | None], across: list[int | None]) -> list[list[Any]]:
-    """The entries of a table, None where it is cut."""
-    return [[None if i is None or j is None else values[i, j] for j in across] for i in down]
-
-
 def _wide_entry(x: Any) -> str:
-    """An entry of a table inside of `wide`, aligned at the right."""
+    """An entry of a table inside of `wide`, aligned at the right; None where the table is cut."""
     if x is None:
         return ELLIPSIS
     said = padded(scalar(x), least=7)

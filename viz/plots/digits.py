@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, class_numbers, heading, new_figure, percent, settings, write
+from viz.plots.figure import (
+    Plot,
+    axes_at,
+    cell_axes,
+    class_numbers,
+    colour_map,
+    framed_axes,
+    heading,
+    new_figure,
+    percent,
+    settings,
+    write,
+)
 from viz.recorded.evaluate import host
 from viz.recorded.validation import class_names, numbers_of
 
-if TYPE_CHECKING:
-    from matplotlib.colors import ListedColormap
-
-
 CELL = 0.72  # inches, one digit of the sheet
-
-
-def _value_colours() -> ListedColormap:
-    """Light to dark, for images."""
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(list(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64)))
 
 
 def _pictures(images: Any) -> np.ndarray:
@@ -78,12 +79,10 @@ def plot_digits(
                 f"probabilities of shape {numbers.shape(table.shape)} do not go with {n} images: give (n,), of the"
                 " predicted class, or (n, classes)"
             )
-        if table.ndim == 2 and predictions is None:
-            predictions = table.argmax(axis=1)
+        certainty = table
         if table.ndim == 2:
+            predictions = table.argmax(axis=1) if predictions is None else predictions
             certainty = table[np.arange(n), class_numbers(predictions, n, "predictions")]
-        else:
-            certainty = table
     said = None if predictions is None else class_numbers(predictions, n, "predictions")
     true = None if labels is None else class_numbers(labels, n, "labels")
 
@@ -111,7 +110,7 @@ def plot_digits(
         if mistakes:
             line += "; thick frame = mistake, with the true class"
         heading(figure, title, line if said is not None else "as the network sees them", colours)
-        ramp = _value_colours()
+        ramp = colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
         finite = pictures[np.isfinite(pictures)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         for i, picture in enumerate(pictures):
@@ -120,15 +119,9 @@ def plot_digits(
             y = height - top - row * cell_height - CELL
             axes = axes_at(figure, x, y, CELL, CELL)
             axes.imshow(picture, cmap=ramp, vmin=low, vmax=high if high > low else low + 1, interpolation="nearest")
-            axes.set_xticks([])
-            axes.set_yticks([])
-            for spine in axes.spines.values():
-                spine.set_color(colours.bad if wrong[i] else colours.hair)
-                spine.set_linewidth(2.6 if wrong[i] else 0.8)
+            framed_axes(axes, colours.bad if wrong[i] else colours.hair, 2.6 if wrong[i] else 0.8)
             axes.set_gid(f"digit_{i}_wrong" if wrong[i] else f"digit_{i}")
-            caption = "" if said is None else word(said[i])
-            if said is None and true is not None:
-                caption = word(true[i])
+            caption = word(said[i]) if said is not None else "" if true is None else word(true[i])
             sure = "" if certainty is None else percent(certainty[i])
             under = y - 0.03
             ink = colours.bad if wrong[i] else colours.ink
@@ -200,37 +193,36 @@ def plot_confusion(
 
         figure = new_figure(width, height, colours)
         heading(figure, title or summary, "row = true class     column = predicted class     boxed = right", colours)
-        axes = axes_at(figure, margin, edge, side, side)
-        axes.set_xlim(0, k)
-        axes.set_ylim(k, 0)
-        axes.set_axis_off()
+        axes = cell_axes(figure, margin, edge, (side, side), (k, k))
+        middle: dict[str, Any] = {"ha": "center", "va": "center"}
+        small: dict[str, Any] = {"fontsize": style.SMALL, "color": colours.muted}
+        bold: dict[str, Any] = {"fontsize": style.CELL, "color": colours.ink, "weight": "bold"}
         for i in range(k):
             for j in range(k):
                 n = int(counts[i, j])
                 ground = colours.paper if i == j or not n else style.on_ramp(0.15 + 0.85 * n / most)
                 axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ground, edgecolor=colours.hair, linewidth=0.6))
                 ink = colours.ink if ground == colours.paper else style.text_on(ground, colours)
-                weight = "bold" if i == j else "normal"
-                words = f"{n}" if n or i == j else ""
-                axes.text(
-                    j + 0.5, i + 0.5, words, ha="center", va="center", fontsize=style.CAPTION, color=ink, weight=weight
-                )
-            box = Rectangle(
-                (i, i), 1, 1, facecolor="none", edgecolor=colours.ink, linewidth=1.8, zorder=3, clip_on=False
-            )
-            axes.add_patch(box)
+                look = {"fontsize": style.CAPTION, "color": ink, "weight": "bold" if i == j else "normal"}
+                axes.text(j + 0.5, i + 0.5, f"{n}" if n or i == j else "", **middle, **look)
+            line: dict[str, Any] = {
+                "facecolor": "none",
+                "edgecolor": colours.ink,
+                "linewidth": 1.8,
+                "zorder": 3,
+                "clip_on": False,
+            }
+            axes.add_patch(Rectangle((i, i), 1, 1, **line))
             found, claimed = counts[i].sum(), counts[:, i].sum()
             recall = percent(counts[i, i] / found) if found else "none"
             precision = percent(counts[i, i] / claimed) if claimed else "none"
-            small: dict[str, Any] = {"fontsize": style.SMALL, "color": colours.muted}
-            bold: dict[str, Any] = {"fontsize": style.CELL, "color": colours.ink, "weight": "bold"}
             axes.text(-0.25, i + 0.5, names[i], ha="right", va="center", **bold)
             if slanted:
                 axes.text(i + 0.4, -0.15, names[i], rotation=45, rotation_mode="anchor", ha="left", va="center", **bold)
             else:
-                axes.text(i + 0.5, -0.35, names[i], ha="center", va="center", **bold)
+                axes.text(i + 0.5, -0.35, names[i], **middle, **bold)
             axes.text(k + 0.2, i + 0.5, recall, ha="left", va="center", **small)
-            axes.text(i + 0.5, k + 0.35, precision, ha="center", va="center", **small)
-        axes.text(k + 0.2, -0.35, "recall", ha="left", va="center", fontsize=style.SMALL, color=colours.muted)
-        axes.text(-0.25, k + 0.35, "precision", ha="right", va="center", fontsize=style.SMALL, color=colours.muted)
+            axes.text(i + 0.5, k + 0.35, precision, **middle, **small)
+        axes.text(k + 0.2, -0.35, "recall", ha="left", va="center", **small)
+        axes.text(-0.25, k + 0.35, "precision", ha="right", va="center", **small)
     return Plot(figure, summary + worst, classes or ())

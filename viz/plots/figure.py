@@ -25,10 +25,11 @@ from viz.drawing.render import EngineWarning, one_line
 from viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
 
@@ -165,6 +166,31 @@ def plain_axes(axes: Axes, theme: style.Theme, title: str = "", below: str = "")
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(theme.hair)
+
+
+def framed_axes(axes: Axes, colour: str, width: float) -> None:
+    """Give a picture a frame instead of ticks."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color(colour)
+        spine.set_linewidth(width)
+
+
+def cell_axes(figure: Figure, left: float, bottom: float, size: tuple[float, float], cells: tuple[int, int]) -> Any:
+    """Axes for so many rows and columns of cells, the first row on top; in inches."""
+    axes = axes_at(figure, left, bottom, *size)
+    axes.set_xlim(0, cells[1])
+    axes.set_ylim(cells[0], 0)
+    axes.set_axis_off()
+    return axes
+
+
+def colour_map(colours: Sequence[str]) -> ListedColormap:
+    """These colours, from the smallest value to the largest."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(list(colours))
 
 
 def plain_numbers(axis: Axis, text: Callable[[float], str] = numbers.short) -> None:

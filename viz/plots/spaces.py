@@ -12,7 +12,7 @@ import autograd as ag
 from autograd.engine.graph import Node
 from viz.drawing import style
 from viz.plots.chain import KEEPS_ORDER
-from viz.plots.figure import axes_at, panel_title, plain_axes
+from viz.plots.figure import axes_at, colour_map, panel_title, plain_axes
 from viz.recorded.evaluate import Evaluation, host
 
 if TYPE_CHECKING:
@@ -140,21 +140,12 @@ def mark_of(c: int, names: Sequence[str], theme: style.Theme, size: float) -> di
     k = len(names)
     own = are_marks(names)
     if own or k > FEW:
-        return {
-            "linestyle": "none",
-            "marker": f"$\\mathbf{{{names[c] if own else c}}}$",
-            "markersize": size + 1.0,
-            "markerfacecolor": theme.ink,
-            "markeredgewidth": 0.0,
-        }
-    return {
-        "linestyle": "none",
-        "marker": MARKS[c],
-        "markersize": size,
-        "markerfacecolor": _fill(c, k, theme),
-        "markeredgecolor": theme.ink,
-        "markeredgewidth": 0.7,
-    }
+        letter = f"$\\mathbf{{{names[c] if own else c}}}$"
+        look = {"marker": letter, "markersize": size + 1.0, "markerfacecolor": theme.ink, "markeredgewidth": 0.0}
+    else:
+        look = {"marker": MARKS[c], "markersize": size, "markerfacecolor": _fill(c, k, theme)}
+        look |= {"markeredgecolor": theme.ink, "markeredgewidth": 0.7}
+    return {"linestyle": "none", **look}
 
 
 def _marks(axes: Any, points: np.ndarray, examples: Examples, theme: style.Theme) -> None:
@@ -270,25 +261,19 @@ def _regions(
     theme: style.Theme,
 ) -> None:
     """A background for every answer, the line between two of them, and the answer's name where there is room."""
-    from matplotlib.colors import ListedColormap
     from matplotlib.patheffects import withStroke
 
     k = len(names)
     a, b = np.linspace(*across, FIELD), np.linspace(*up, FIELD)
     margins = decide.margins(np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)).reshape(FIELD, FIELD, k)
     answer = margins.argmax(-1)
-    axes.imshow(
-        answer,
-        cmap=ListedColormap([_ground(c, k, theme) for c in range(k)]),
-        vmin=-0.5,
-        vmax=k - 0.5,
-        extent=(*across, *up),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        zorder=0,
-        gid="regions",
-    )
+    grounds: dict[str, Any] = {
+        "cmap": colour_map([_ground(c, k, theme) for c in range(k)]),
+        "vmin": -0.5,
+        "vmax": k - 0.5,
+    }
+    place: dict[str, Any] = {"extent": (*across, *up), "origin": "lower", "aspect": "auto", "interpolation": "nearest"}
+    axes.imshow(answer, zorder=0, gid="regions", **grounds, **place)
     for c in range(1 if k == 2 else 0, k):
         if margins[..., c].min() < 0 < margins[..., c].max():
             axes.contour(a, b, margins[..., c], levels=[0.0], colors=[theme.ink], linewidths=1.4, zorder=3)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from viz.drawing import numbers, style
-from viz.plots.figure import Plot, axes_at, heading, new_figure, settings, write
+from viz.plots.figure import Plot, axes_at, colour_map, framed_axes, heading, new_figure, settings, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,11 +115,7 @@ def _draw(axes: Axes, tile: Tile, theme: style.Theme) -> None:
     axes.set_xlim(-0.5, across - 0.5)
     axes.set_ylim(down - 0.5, -0.5)
     axes.set_aspect("equal")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_color(theme.bad if tile.frame else theme.hair)
-        spine.set_linewidth(2.2 if tile.frame else 0.8)
+    framed_axes(axes, theme.bad if tile.frame else theme.hair, 2.2 if tile.frame else 0.8)
 
 
 def _most(tile: Tile) -> float:
@@ -127,12 +123,10 @@ def _most(tile: Tile) -> float:
 
 
 def _scale(tile: Tile) -> tuple[ListedColormap, float, float]:
-    from matplotlib.colors import ListedColormap
-
     if _is_signed(tile):
-        return ListedColormap(list(style.signed_ramp(tile.kind == "gradient"))), -_most(tile), _most(tile)
+        return colour_map(style.signed_ramp(tile.kind == "gradient")), -_most(tile), _most(tile)
     ends = style.VALUE_RAMP if tile.kind in ("picture", "value") else style.GRAD_RAMP
-    ramp = ListedColormap(list(style.ramp(ends[0], ends[-1], 64)))
+    ramp = colour_map(style.ramp(ends[0], ends[-1], 64))
     if tile.kind == "picture" and tile.most is None:
         low, high = float(np.nanmin(tile.array)), float(np.nanmax(tile.array))
         return ramp, low, high if high > low else low + 1.0
@@ -176,8 +170,6 @@ def _key(figure: Figure, tiles: Sequence[Tile], words: str, theme: style.Theme) 
         axes.set_ylim(0.5, -0.5)
         axes.set_aspect("equal", anchor="W")
     else:
-        from matplotlib.colors import ListedColormap
-
-        ramp = ListedColormap(list(style.signed_ramp(tiles[-1].kind == "gradient")))
+        ramp = colour_map(style.signed_ramp(tiles[-1].kind == "gradient"))
         axes.imshow(np.linspace(-1, 1, 64)[None], cmap=ramp, aspect="auto")
     write(figure, LEFT + KEY_WIDTH, 0.22, words, style.CAPTION, theme.muted, va="center")

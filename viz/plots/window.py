@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 import autograd as ag
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, heading, new_figure, settings, write
+from viz.plots.figure import Plot, cell_axes, heading, new_figure, settings, write
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import Names
 from viz.recorded.notation.windows import formula, geometry
@@ -182,9 +183,7 @@ class _View:
             row += [_Grid(f"products, Σ = {numbers.scalar(sums[c])}", product)]
             row += ["Σ →", result] if c == 0 else []
             rows.append(row)
-        parts = [numbers.scalar(float(part)) for part in sums[:CHANNELS]]
-        if inside > CHANNELS:
-            parts.append(f"{numbers.scalar(sum(sums[CHANNELS:]))} from {inside - CHANNELS} more channels")
+        parts = _by_channel(sums)
         if self.b is not None:
             parts.append(f"bias {numbers.scalar(float(self.b[o]))}")
         whole = numbers.scalar(float(self.y[index]))
@@ -248,10 +247,7 @@ class _View:
         if self.g is None:
             said = f"read by {len(reached)} outputs of each of {len(channels)} channels"
             return rows, [said], said
-        written = [numbers.scalar(part) for part in sums[:CHANNELS]]
-        if len(sums) > CHANNELS:
-            written.append(f"{numbers.scalar(sum(sums[CHANNELS:]))} from {len(sums) - CHANNELS} more channels")
-        whole = numbers.scalar(sum(sums))
+        written, whole = _by_channel(sums), numbers.scalar(sum(sums))
         said = f"{by} = {_sum(written)} = {whole}" if len(written) > 1 else f"{by} = {whole}"
         return rows, [said], said
 
@@ -264,6 +260,14 @@ def _entry(x: float) -> str:
     """A number in at most 7 characters."""
     said = numbers.short(x + 0.0)  # no negative zero
     return said if len(said) <= 6 else f"{x:.4f}" if 5e-5 <= abs(x) < 10 else numbers.exponential(x, 0)
+
+
+def _by_channel(sums: Sequence[float]) -> list[str]:
+    """The sum of each channel that is drawn, and that of the others."""
+    parts = [numbers.scalar(float(part)) for part in sums[:CHANNELS]]
+    if more := sums[CHANNELS:]:
+        parts.append(f"{numbers.scalar(sum(more))} from {len(more)} more channels")
+    return parts
 
 
 def _sum(parts: Sequence[str]) -> str:
@@ -283,22 +287,19 @@ def _flat(shape: Sequence[int]) -> tuple[int, int]:
 def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **options: Any) -> _Grid:
     """The part of an array around these positions; NaN outside of the array."""
     table = array.reshape(_flat(array.shape)).astype(float)
-    places = list(around)
-    low = [min(place[k] for place in places) for k in (0, 1)]
-    high = [max(place[k] for place in places) for k in (0, 1)]
-    spare = [AROUND if table.shape[k] > 1 else 0 for k in (0, 1)]
-    first = [min(max(low[k] - spare[k], 0), low[k]) for k in (0, 1)]
-    last = [max(min(high[k] + spare[k], table.shape[k] - 1), high[k]) for k in (0, 1)]
-    rows, columns = (last[k] - first[k] + 1 for k in (0, 1))
-    if max(rows, columns) > WIDEST:
-        raise DrawingError(f"a window of {rows} × {columns} is too large to be written out: up to {WIDEST} × {WIDEST}")
-    values = np.full((rows, columns), np.nan)
-    for i in range(rows):
-        for j in range(columns):
-            at = first[0] + i, first[1] + j
-            if all(0 <= at[k] < table.shape[k] for k in (0, 1)):
-                values[i, j] = table[at]
-    return _Grid(title, values, (first[0], first[1]), **options)
+    spans = []
+    for places, n in zip(zip(*around, strict=True), table.shape, strict=True):
+        low, high, spare = min(places), max(places), AROUND if n > 1 else 0
+        spans.append(range(min(max(low - spare, 0), low), max(min(high + spare, n - 1), high) + 1))
+    rows, columns = spans
+    if max(map(len, spans)) > WIDEST:
+        given = f"{len(rows)} × {len(columns)}"
+        raise DrawingError(f"a window of {given} is too large to be written out: up to {WIDEST} × {WIDEST}")
+    values = np.full((len(rows), len(columns)), np.nan)
+    for i, j in itertools.product(rows, columns):
+        if 0 <= i < table.shape[0] and 0 <= j < table.shape[1]:
+            values[i - rows.start, j - columns.start] = table[i, j]
+    return _Grid(title, values, (rows.start, columns.start), **options)
 
 
 def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
@@ -361,36 +362,29 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
         ink, ground = theme.ink, theme.knob_bg
     write(figure, x, top, grid.title, style.CAPTION, ink, va="top", fontweight="bold")
     bottom = top - HEAD - labels - rows * CELL_HEIGHT
-    axes = axes_at(figure, x + labels, bottom, columns * CELL_WIDTH, rows * CELL_HEIGHT)
-    axes.set_xlim(0, columns)
-    axes.set_ylim(rows, 0)
-    axes.set_axis_off()
-    for i in range(rows):
-        for j in range(columns):
-            at = (i + (grid.start or (0, 0))[0], j + (grid.start or (0, 0))[1])
-            missing = bool(np.isnan(grid.values[i, j]))
-            framed, strong = at in grid.framed, at in grid.strong
-            if missing and grid.kind == "products":
-                continue
-            face = ground if framed or grid.start is None or grid.kind == "products" else theme.paper
-            axes.add_patch(
-                Rectangle((j, i), 1, 1, facecolor=theme.panel if missing else face, edgecolor=theme.hair, linewidth=0.6,
-                          hatch="////" if missing else None)
-            )  # fmt: skip
-            said = ("" if grid.kind == "gradient" else grid.outside) if missing else _entry(float(grid.values[i, j]))
-            colour = theme.muted if missing or not (framed or grid.start is None or grid.kind == "products") else ink
-            axes.text(
-                j + 0.5, i + 0.54, said, fontsize=style.SMALL, color=colour, ha="center", va="center",
-                fontweight="bold" if strong else "normal", style="italic" if ink == theme.grad else "normal",
-            )  # fmt: skip
+    axes = cell_axes(figure, x + labels, bottom, (columns * CELL_WIDTH, rows * CELL_HEIGHT), (rows, columns))
+    top_row, left_column = grid.start or (0, 0)
+    for (i, j), value in np.ndenumerate(grid.values):
+        at, missing = (i + top_row, j + left_column), bool(np.isnan(value))
+        if missing and grid.kind == "products":
+            continue
+        counts = at in grid.framed or grid.start is None or grid.kind == "products"
+        face = theme.panel if missing else ground if counts else theme.paper
+        look: dict[str, Any] = {"edgecolor": theme.hair, "linewidth": 0.6, "hatch": "////" if missing else None}
+        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=face, **look))
+        said = ("" if grid.kind == "gradient" else grid.outside) if missing else _entry(float(value))
+        look = {"fontweight": "bold" if at in grid.strong else "normal", "fontsize": style.SMALL}
+        look |= {"style": "italic" if ink == theme.grad else "normal"}
+        colour = theme.muted if missing or not counts else ink
+        axes.text(j + 0.5, i + 0.54, said, color=colour, ha="center", va="center", **look)
+    edge = {"gradient": theme.grad, "knob": theme.knob}.get(grid.kind, theme.fwd)
     for places, line in ((grid.framed, 1.6), (grid.strong, 3.0)):
         for i, j in places:
-            corner = j - (grid.start or (0, 0))[1], i - (grid.start or (0, 0))[0]
-            edge = theme.grad if grid.kind == "gradient" else theme.knob if grid.kind == "knob" else theme.fwd
+            corner = j - left_column, i - top_row
             axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=edge, linewidth=line, clip_on=False))
     if grid.start is not None:
         small: dict[str, Any] = {"fontsize": style.TAG, "color": theme.muted}
         for j in range(columns):
-            axes.text(j + 0.5, -0.12, str(grid.start[1] + j), ha="center", va="bottom", **small)
+            axes.text(j + 0.5, -0.12, str(left_column + j), ha="center", va="bottom", **small)
         for i in range(rows):
-            axes.text(-0.08, i + 0.54, str(grid.start[0] + i), ha="right", va="center", **small)
+            axes.text(-0.08, i + 0.54, str(top_row + i), ha="right", va="center", **small)
