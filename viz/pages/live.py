@@ -92,10 +92,8 @@ def live_of(scene: Scene, story: Story) -> Live:
             made.compare(see)
             see, probe = optimize(see, COMMON), optimize(probe, COMMON)
             _count(see, scene)
-            texts = (
-                see.javascript("see", every=False, comments=False),
-                probe.javascript("probe", every=False, comments=False, states=False),
-            )
+            texts = [see.javascript("see", every=False, comments=False)]
+            texts.append(probe.javascript("probe", every=False, comments=False, states=False))
         except TargetError as error:
             raise NotLive(_unreadable(error)) from None
         except AutogradError as error:
@@ -157,10 +155,8 @@ def check_size(scene: Scene) -> None:
             reason += say(" One example is live: step_through(loss_of(x[:1]), live=True).")
         raise NotLive(reason)
     for card in leaves:
-        if card.value.dtype.kind not in "fiub":
-            raise NotLive(
-                say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=card.value.dtype)
-            )
+        if (dtype := card.value.dtype).kind not in "fiub":
+            raise NotLive(say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=dtype))
 
 
 def products(card: Card) -> int:
@@ -182,14 +178,12 @@ def _many(n: int) -> str:
 
 
 def _count(program: Program, scene: Scene) -> None:
-    lines = len(program.instructions)
-    if lines > LINES:
-        operations = sum(card.node is not None for card in scene.cards)
+    counts = {"n": sum(card.node is not None for card in scene.cards), "lines": len(program.instructions)}
+    if counts["lines"] > LINES:
         long = (
             "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
         )
-        counts = {"n": operations, "lines": lines, "most": LINES}
-        raise NotLive(say(long, **{name: numbers.count(count) for name, count in counts.items()}))
+        raise NotLive(say(long, **{name: numbers.count(n) for name, n in (counts | {"most": LINES}).items()}))
 
 
 # ---------------------------------------------------------------- the trace
@@ -201,12 +195,8 @@ class _Traced:
     def __init__(self, scene: Scene, origins: dict[int, Origin], slopes: dict[int, Socket]) -> None:
         self.scene, self.origins, self.slopes = scene, origins, slopes
         self.leaves = {card: _state(card) for card in scene.cards if card.node is None}
-        self.nudges = {
-            socket: ag.Tensor(np.zeros(socket.tail.shape), name=f"to_{socket.head.key}_{socket.index}")
-            for card in scene.cards
-            for socket in card.sockets
-            if _moves(socket)
-        }
+        movable = [s for card in scene.cards for s in card.sockets if s.tail.value.dtype.kind == "f"]
+        self.nudges = {s: ag.Tensor(np.zeros(s.tail.shape), name=f"to_{s.head.key}_{s.index}") for s in movable}
         self.labels: list[tuple[str, str]] = []
         self.expected: list[Any] = []
         self.arrays: dict[int, int] = {}
@@ -220,14 +210,10 @@ class _Traced:
         for card in self.scene.cards:
             if card.node is None:
                 continue
-            seats = {socket.index: socket for socket in card.sockets}
-            operands = []
-            for i, given in enumerate(card.node.inputs):
-                if i not in seats:
-                    operands.append(given)
-                    continue
-                operand = made[seats[i].tail]
-                operands.append(operand if nudge is None else nudge(seats[i], operand))
+            operands = list(card.node.inputs)
+            for socket in card.sockets:
+                operand = made[socket.tail]
+                operands[socket.index] = operand if nudge is None else nudge(socket, operand)
             made[card] = card.node.op.apply(*operands, **card.node.params)
             made[card].name = card.key
         return made
@@ -294,13 +280,9 @@ class _Traced:
         origin = self.origins.get(id(value))
         if origin is None:
             base = getattr(value, "base", None)
-            turned = (
-                base is not None
-                and value.ndim > 1
-                and value.shape == base.shape[::-1]
-                and value.strides == base.strides[::-1]
-            )
-            inner = self._derived(base, known) if turned else None
+            if base is None or value.ndim < 2 or (value.shape, value.strides) != (base.shape[::-1], base.strides[::-1]):
+                return None
+            inner = self._derived(base, known)
             return None if inner is None else ag.permute_dims(inner, tuple(range(value.ndim))[::-1])
         arguments = [self._argument(x, known) for x in origin.args]
         if any(x is None for x in arguments):
@@ -393,11 +375,6 @@ class _Traced:
 
 def _key(socket: Socket) -> str:
     return f"{socket.head.key}/{socket.index}"
-
-
-def _moves(socket: Socket) -> bool:
-    """Whether something can be added to the operand."""
-    return socket.tail.value.dtype.kind == "f"
 
 
 def _state(card: Card) -> ag.Tensor:

@@ -91,7 +91,7 @@ class _Taken:
         found = _layers(nodes, output.node)
         self.layers = _ends(found, LAYERS)
         self.skipped = len(found) - len(self.layers)
-        leaves = [(k, leaf) for k, leaf in enumerate(nodes) if leaf.op is None and leaf.requires_grad]
+        leaves = ((k, leaf) for k, leaf in enumerate(nodes) if leaf.op is None and leaf.requires_grad)
         weights = [(k, leaf) for k, leaf in leaves if leaf.ndim > 1 and leaf is not picture]
         self.weights = [
             (k, str(leaf.name or f"weight {number}"), " × ".join(map(str, leaf.shape)))
@@ -117,21 +117,14 @@ class _Taken:
                 for s, dtype in stored.items()
             }
         depth = len(self.layers)
-        return Pad(
-            script=script,
-            data={
-                "states": states,
-                "layers": [
-                    {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words, "most": most}
-                    for k, (_, shape, words, most) in enumerate(self.layers)
-                ],
-                "skipped": self.skipped,
-                "weights": [
-                    {"at": 3 + 2 * depth + k, "name": name, "note": note}
-                    for k, (_, name, note) in enumerate(self.weights)
-                ],
-            },
-        )
+        layers = [
+            {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words, "most": most}
+            for k, (_, shape, words, most) in enumerate(self.layers)
+        ]
+        at = enumerate(self.weights, 3 + 2 * depth)
+        weights = [{"at": k, "name": name, "note": note} for k, (_, name, note) in at]
+        data = {"states": states, "layers": layers, "skipped": self.skipped, "weights": weights}
+        return Pad(script=script, data=data)
 
     def _run(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:
         """Loss, probabilities, outputs; values of the layers and gradients there; gradients of weights and of x."""

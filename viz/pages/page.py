@@ -138,13 +138,8 @@ def _page(
 ) -> Page:
     """The page in the present language."""
     ys: Any = _called(y) if is_function(y) else y
-    given = {
-        "names": named(names),
-        "inputs": members(inputs, "inputs"),
-        "targets": members(targets, "targets"),
-        "gradients": gradients,
-    }
-    scene = Scene(ys, **given)
+    roles = {"inputs": members(inputs, "inputs"), "targets": members(targets, "targets")}
+    scene = Scene(ys, names=named(names), gradients=gradients, **roles)
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
     checks = list(ag.testing.check_nodes(ys)) if check else []
@@ -255,16 +250,15 @@ class _Document:
         codes: dict[tuple[str, str], int] = {}
         self.lines: dict[tuple[str, str], int] = {}
         steps = [self._step(step, codes) for step in self.steps]
+        drawn = self.scene.cards if self.graph is not None and self.live is None else ()
+        ends = {
+            f"{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key] for card in drawn for s in card.sockets
+        }
         data: dict[str, Any] = {
             "steps": steps,
             "codes": [(said, words.matched(where)) for said, where in codes],
             "lines": [(said, words.matched(where)) for said, where in self.lines],
-            "edges": {
-                f"{letter}_{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key]
-                for card in (self.scene.cards if self.graph is not None and self.live is None else ())
-                for s in card.sockets
-                for letter in "fb"
-            },
+            "edges": {f"{letter}_{edge}": keys for edge, keys in ends.items() for letter in "fb"},
             "names": {card.key: card.name for card in self.scene.cards},
         }
         if self.graph is None:
@@ -378,8 +372,8 @@ class _Document:
             notes = [section.path, say(makes, n=numbers.count(many), name=made)]
             size = ""
             if last.gradient is not None:
-                by = f"∂{clipped(self.scene.end)}/∂{clipped(last.name)}"
-                size = f"<em>{say('rms {number}', number=f'{text(by)} {numbers.rms(last.gradient)}')}</em>"
+                by = text(f"∂{clipped(self.scene.end)}/∂{clipped(last.name)}")
+                size = f"<em>{say('rms {number}', number=f'{by} {numbers.rms(last.gradient)}')}</em>"
             boxes.append(
                 f'<section class="sec" id="s_{i}"><button type="button" aria-expanded="false">'
                 f"<b>{text(section.title)}</b><small>{text(', '.join(filter(None, notes)))}</small>{size}</button>"

@@ -22,19 +22,8 @@ from autograd.errors import AutogradError
 from viz.drawing import numbers, words
 from viz.drawing.errors import DrawingError
 from viz.drawing.words import say
-from viz.pages.emitted import (
-    assets,
-    body,
-    document,
-    in_double,
-    ramps,
-    shared_names,
-    text,
-    too_large,
-    traced,
-    variables,
-    written,
-)
+from viz.pages import emitted
+from viz.pages.emitted import assets, in_double, text, traced
 from viz.pages.page import Page
 from viz.plots.chain import layers_between, linear_chain
 from viz.recorded.evaluate import host
@@ -201,19 +190,17 @@ class _Document:
                 "field": traced(self._field, grid, who=WHO),
             }
             self.lines = self._lines()
-            large = too_large(products * max(3 * n, COLUMNS * ROWS), list(self.programs.values()))
+            large = emitted.too_large(products * max(3 * n, COLUMNS * ROWS), list(self.programs.values()))
             if large:
                 raise DrawingError(f"{WHO}: {large}. Give fewer examples or a smaller network")
-            shared_names(list(self.programs.values()))
+            emitted.shared_names(list(self.programs.values()))
             levels = self.targets.levels
             self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
             self.layers = self._layers(chain)
-            self.scripts = [
-                written(
-                    program, f"program_{name}", who=WHO, every=False, comments=name == "train", states=name == "train"
-                )
-                for name, program in self.programs.items()
-            ]
+            self.scripts = []
+            for name, program in self.programs.items():
+                whole = {"comments": name == "train", "states": name == "train"}
+                self.scripts.append(emitted.written(program, f"program_{name}", who=WHO, every=False, **whole))
 
     def _examples(self, dtype: str) -> tuple[ag.Tensor, ag.Tensor]:
         y = self.targets.y
@@ -291,22 +278,13 @@ class _Document:
             bias = rest[0] if rest and isinstance(rest[0], ag.Tensor) else None
             if not isinstance(weight, ag.Tensor) or weight not in names:
                 raise DrawingError(f"{WHO}: the weight of layer {k + 1} is computed, and the page changes leaves only")
-            place = {leaf: 2 + 3 * depth + i for i, leaf in enumerate(self.parameters)}
-            layers.append(
-                {
-                    "in": self.sizes[k],
-                    "out": self.sizes[k + 1],
-                    "f": activation,
-                    "z": 2 + k,
-                    "a": 2 + depth + k,
-                    "G": 2 + 2 * depth + k,
-                    "w": names[weight],
-                    "b": None if bias is None else names.get(bias),
-                    "dw": place.get(weight),
-                    "db": None if bias is None else place.get(bias),
-                    "lines": [self.lines.get(place.get(leaf, 0), "") for leaf in (weight, bias) if leaf is not None],
-                }
-            )
+            place = {leaf: i for i, leaf in enumerate(self.parameters, 2 + 3 * depth)}
+            layer = {"in": self.sizes[k], "out": self.sizes[k + 1], "f": activation}
+            layer |= {"z": 2 + k, "a": 2 + depth + k, "G": 2 + 2 * depth + k}  # among the results of `see`
+            layer |= {"w": names[weight], "b": None if bias is None else names.get(bias)}
+            layer |= {"dw": place.get(weight), "db": None if bias is None else place.get(bias)}
+            leaves = [leaf for leaf in (weight, bias) if leaf is not None]
+            layers.append(layer | {"lines": [self.lines.get(place.get(leaf, 0), "") for leaf in leaves]})
         return layers
 
     def _lines(self) -> dict[int, str]:
@@ -322,22 +300,17 @@ class _Document:
             state.name: float(self.rate.data) for state in train.states if state.origin is self.rate
         }
         targets = self.targets
+        examples = {"x": self.points.astype(float).ravel().tolist(), "y": targets.y.astype(float).ravel().tolist()}
+        examples |= {"label": targets.classes.tolist(), "codes": targets.codes.tolist(), "classes": targets.names}
+        plane = {"low": self.low, "high": self.high, "columns": COLUMNS, "rows": ROWS}
+        network = {"sizes": self.sizes, "layers": self.layers, "outputs": self.sizes[-1]}
         return {
-            "x": self.points.astype(float).ravel().tolist(),
-            "y": targets.y.astype(float).ravel().tolist(),
-            "label": targets.classes.tolist(),
-            "codes": targets.codes.tolist(),
-            "classes": targets.names,
+            **examples,
+            **plane,
+            **network,
             "inputs": [value.name for value in see.inputs],
-            "low": self.low,
-            "high": self.high,
-            "columns": COLUMNS,
-            "rows": ROWS,
-            "sizes": self.sizes,
-            "layers": self.layers,
             "cut": self.cut,
-            "levels": self.targets.levels,
-            "outputs": self.sizes[-1],
+            "levels": targets.levels,
             "rates": rates,
             "trained": [state.name for state in train.updates],
             "kind": JAVASCRIPT.types[str(see.inputs[1].dtype)],
@@ -352,10 +325,14 @@ class _Document:
         )
         low, high = (numbers.short(float(code[0])) for code in self.targets.codes[[0, -1]])
         fields = {"title": text(title), "classes": classes, "low": low, "high": high}
-        main = body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
-        styles = [variables(), ramps(), assets("common.css", "numbers.css", "networks.css", "playground.css")]
+        main = emitted.body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
+        styles = [
+            emitted.variables(),
+            emitted.ramps(),
+            assets("common.css", "numbers.css", "networks.css", "playground.css"),
+        ]
         scripts = [*self.scripts, assets("common.js", "numbers.js", "networks.js", "playground.js")]
-        return document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
+        return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
 
 
 MARK = (

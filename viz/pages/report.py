@@ -165,19 +165,11 @@ class _Report:
         self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        bodies = {
-            "draw": self._pad(),
-            "learning": self._curves(),
-            "mistakes": self._mistakes(),
-            "looks": self._looks(),
-            "modules": self._modules(),
-            "neurons": self._neurons(),
-            "steps": self._steps(),
-        }
-        there = {key: body for key, body in bodies.items() if body}
+        there = {key: (heading, body) for key, (heading, body) in self._parts().items() if body}
         links = "".join(f'<a href="#{key}">{say(PARTS[key])}</a>' for key in there)
         sections = "".join(
-            f'<section id="{key}" aria-labelledby="{key}-h">{body}</section>' for key, body in there.items()
+            f'<section id="{key}" aria-labelledby="{key}-h"><h2 id="{key}-h">{heading}</h2>{body}</section>'
+            for key, (heading, body) in there.items()
         )
         facts = "".join(
             f"<div><dt>{text(words.matched(k))}</dt><dd>{text(words.matched(v))}</dd></div>"
@@ -193,6 +185,18 @@ class _Report:
         script = f"{self.network.script}\n{assets(*scripts)}\n"
         main, policy = body("report.html", fields), f"{POLICY}; img-src data:"
         return document(self.title, main, "\n".join(styles), data=self._data(), script=script, policy=policy)
+
+    def _parts(self) -> dict[str, tuple[str, str]]:
+        """The heading and the content of each part; a part without content is left out."""
+        return {
+            "draw": (say("Draw a digit"), self._pad()),
+            "learning": (say("Learning curves, epoch by epoch"), self._curves()),
+            "mistakes": (say("Confusion matrix"), self._mistakes()),
+            "looks": (say("What it looks at"), self._looks()),
+            "modules": (say("Layer by layer, with the health of its gradients"), self._modules()),
+            "neurons": (say("Neuron by neuron"), self._neurons()),
+            "steps": (say("Forward and backward, step by step"), self._steps()),
+        }
 
     def _data(self) -> dict[str, Any]:
         if self.refusal:
@@ -220,7 +224,7 @@ class _Report:
 
     def _pad(self) -> str:
         if self.refusal:
-            return f'<h2 id="draw-h">{say("Draw a digit")}</h2><p>{text(self.refusal)}</p>'
+            return f"<p>{text(self.refusal)}</p>"
         hidden = "".join(
             f'<div class="layer"><h3>{text(layer["words"])}</h3>'
             f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
@@ -266,18 +270,17 @@ class _Report:
             f'{FRAME}{text(words.matched(plot.description, plot.names))}">{_plotted(plot, f"curve{k}-")}</div>'
             for k, plot in enumerate(histories(self.history))
         )
-        return f'<h2 id="learning-h">{say("Learning curves, epoch by epoch")}</h2><div class="curves">{curves}</div>'
+        return f'<div class="curves">{curves}</div>'
 
     def _mistakes(self) -> str:
         wrong = int((self.held.predictions != self.held.labels).sum())
-        heading = f'<h2 id="mistakes-h">{say("Confusion matrix")}</h2>{self._confusion()}'
         if not wrong:
-            return f"{heading}<p>{say('It makes no mistake.')}</p>"
+            return f"{self._confusion()}<p>{say('It makes no mistake.')}</p>"
         several = "The {n} mistakes it was surest of" if wrong > 1 else "Its only mistake"
         told = say("{n} in all.", n=f"{wrong:,}") + ("" if self.refusal else say(" Press one to put it on the pad."))
         tiles = "".join(f"<li>{self._tile(int(i), len(self.neurons) + n)}</li>" for n, i in enumerate(self.surest))
         several = say(several, n=len(self.surest))
-        return f'{heading}<h2>{several}</h2><p>{told}</p><ul class="tiles">{tiles}</ul>'
+        return f'{self._confusion()}<h2>{several}</h2><p>{told}</p><ul class="tiles">{tiles}</ul>'
 
     def _tile(self, i: int, sample: int) -> str:
         held = self.held
@@ -347,12 +350,11 @@ class _Report:
 
     def _looks(self) -> str:
         captions = [words.matched(f"{caption}.") for caption in self.looks]
-        figures = "".join(
+        return "".join(
             f"<p>{text(caption[:1].upper() + caption[1:])}</p>"
             f'{FRAME}{text(caption)}">{_plotted(plot, f"look{k}-")}</div>'
             for k, (caption, plot) in enumerate(zip(captions, self.looks.values(), strict=True))
         )
-        return f'<h2 id="looks-h">{say("What it looks at")}</h2>{figures}' if figures else ""
 
     # ------------------------------------------------------------ modules, neurons, steps
 
@@ -360,8 +362,7 @@ class _Report:
         if self.modules is None:
             return ""
         told = say("One batch on its way forward and back. A box with a word marks a fault.")
-        heading = say("Layer by layer, with the health of its gradients")
-        return f'<h2 id="modules-h">{heading}</h2><p>{told}</p>{_drawn(self.modules)}'
+        return f"<p>{told}</p>{_drawn(self.modules)}"
 
     def _neurons(self) -> str:
         if not self.neurons:
@@ -378,8 +379,7 @@ class _Report:
         )
         told = say("Choose a digit. Values and weights are exact where you point.")
         return (
-            f'<h2 id="neurons-h">{say("Neuron by neuron")}</h2><p>{told}</p>'
-            f'<div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
+            f'<p>{told}</p><div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
             f"{'' if self.refusal else put}"
         )
 
@@ -388,10 +388,7 @@ class _Report:
             return ""
         told = say("A small batch: every operation, then every gradient, with the check of its rule.")
         title = say("{title}, step by step", title=self.steps.title)
-        return (
-            f'<h2 id="steps-h">{say("Forward and backward, step by step")}</h2><p>{told}</p>'
-            f'<iframe srcdoc="{html.escape(self.steps.html)}" title="{text(title)}"></iframe>'
-        )
+        return f'<p>{told}</p><iframe srcdoc="{html.escape(self.steps.html)}" title="{text(title)}"></iframe>'
 
 
 # ---------------------------------------------------------------- pictures in a page of two themes

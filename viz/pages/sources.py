@@ -28,27 +28,18 @@ def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
         return None
     if file is None:
         return None
-    first = max(first, 1)
-    code = function.__code__
     tree = _parsed(file)
-    found = None if tree is None else _found(tree, code, argument)
-    if found is not None:
-        all_lines = linecache.getlines(file)
-        if isinstance(found, ast.Lambda):
-            first = found.lineno
-            part = [line.encode() for line in all_lines[first - 1 : found.end_lineno]]
-            part[-1] = part[-1][: found.end_col_offset]
-            part[0] = part[0][found.col_offset :]
-            said = b"".join(part).decode()
-        else:
-            body = _without_docstring(found)
-            first = body[0].lineno
-            said = "".join(all_lines[first - 1 : body[-1].end_lineno])
-            if (shown := _computing(body)) != body:
-                first = shown[0].lineno
-                said = "".join(textwrap.dedent("".join(all_lines[s.lineno - 1 : s.end_lineno])) for s in shown)
+    found = None if tree is None else _found(tree, function.__code__, argument)
+    if isinstance(found, ast.Lambda):
+        first, said = found.lineno, ast.get_source_segment("".join(linecache.getlines(file)), found) or ""
+    elif found is not None:
+        body = _without_docstring(found)
+        shown = _computing(body)
+        first, every = shown[0].lineno, linecache.getlines(file)
+        parts = [shown] if shown == body else [[statement] for statement in shown]
+        said = "".join(textwrap.dedent("".join(every[p[0].lineno - 1 : p[-1].end_lineno])) for p in parts)
     else:
-        said = "".join(lines)
+        first, said = max(first, 1), "".join(lines)
     kept = textwrap.dedent(said).strip("\n").splitlines()
     if len(kept) > CODE_LINES:
         kept = [*kept[:CODE_LINES], f"# {len(kept) - CODE_LINES} more lines"]

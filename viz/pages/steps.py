@@ -56,6 +56,10 @@ BACK = {
 
 MEET = "{used}, and each use changes {end}, so the gradients are added. Now the gradient is complete."
 
+SPREAD = (
+    "{tail} of shape {shape} was broadcast to the shape of {head}, so its gradient is the sum over the broadcast axes."
+)
+
 RATE = "{by} is a rate: when {name} grows by a small h, {end} changes by {by} · h."
 RATES = "Each entry is a rate: when that entry of {name} grows by a small h, {end} changes by the rate times h."
 
@@ -234,7 +238,6 @@ class Story:
 
     def _forward(self, card: Card) -> Step:
         node = card.operation
-        formula = self.scene.formula(card)
         show = [f"a_{card.key}_val", f"a_{card.key}_loc"]
         if self.scene.scalar:
             show += [f"a_{card.key}_vjp{socket.index}" for socket in card.sockets if socket.passes]
@@ -245,7 +248,7 @@ class Story:
             tag=card.name,
             title=say("{operation} makes {name}", operation=headline(card, named=False), name=card.name),
             words=words.joined(_doc(node.op), self._kept(card)),
-            form=f"{card.name} = {formula.text}",
+            form=f"{card.name} = {self.scene.formula(card).text}",
             code=source_of(node.op.forward),
             eq=eq,
             link=link,
@@ -349,12 +352,8 @@ class Story:
         """
         node = card.operation
         arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
-        bare = all(a.ndim == 0 for a in arrays)
-        alike = (
-            node.op.broadcasts
-            or bare
-            or (len(card.sockets) == 1 and card.sockets[0].passes and _acts_alone(card.sockets[0]))
-        )
+        acts_alone = len(card.sockets) == 1 and card.sockets[0].passes and card.sockets[0].slope is not None
+        alike = node.op.broadcasts or all(a.ndim == 0 for a in arrays) or acts_alone
         if not alike or node.op.variadic or not all(is_small(a) and a.ndim <= 2 for a in arrays):
             return []
         if card.shape != np.broadcast_shapes(*(a.shape for a in arrays[1:])):  # the operation also sums
@@ -490,13 +489,9 @@ class Story:
         sent = socket.sent
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
         lead = [_sign("Σ")] if summed else []
-        spread = (
-            "{tail} of shape {shape} was broadcast to the shape of {head}, so its gradient is the sum over the"
-            " broadcast axes."
-        )
         more = ""
         if summed and not (head.operation.op.name in LAYERS and socket.index == 2):  # whose reason says so
-            more = say(spread, tail=tail.name, shape=numbers.shape(tail.shape), head=head.name)
+            more = say(SPREAD, tail=tail.name, shape=numbers.shape(tail.shape), head=head.name)
         if body.head == "matmul" and len(body.inner) == 2 and all(np.ndim(s.value) == 2 for s in body.inner):
             first, second = body.inner
             eq = [self._factor(first), _sign("·"), self._factor(second)]
@@ -504,14 +499,8 @@ class Story:
             small = is_small(a) and is_small(b) and is_small(part) and not summed and part.ndim == 2
             hover = say(" Hover a number in the result to see its factors.") if small else ""
             entry = "" if small or summed or part.ndim != 2 else _product_entry(a, b, part)
-            return (
-                sent.text,
-                [*lead, *eq, _sign("="), result],
-                "mm" if small else "",
-                [],
-                words.joined(reason(socket) + hover, more),
-                entry,
-            )
+            why = words.joined(reason(socket) + hover, more)
+            return sent.text, [*lead, *eq, _sign("="), result], "mm" if small else "", [], why, entry
         if body.head in windows.WINDOWED and not summed and (found := self._sent_back(socket, body)) is not None:
             eq, link, terms, why = found
             eq += [_sign("="), self._matrix(part, result["l"], "grad", WINDOWED)]
@@ -849,10 +838,6 @@ def _looked_up(places: np.ndarray, is_by_first: bool, i: int, j: int) -> int:
 
 def _minus(said: str) -> str:
     return f"-{said}" if said.replace("_", "").isalnum() else f"-({said})"
-
-
-def _acts_alone(socket: Socket) -> bool:
-    return socket.slope is not None
 
 
 LARGEST = "the largest entry, {at}: {said}"
