@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,21 +106,20 @@ def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: i
     return marks.picture_of(array, example, image or None)
 
 
+@dataclass(eq=False)
 class _Table(RowCards):
     """One drawing of a module table."""
 
-    def __init__(
-        self,
-        rows: list[Row],
-        links: list[Link],
-        units: list[Row | Repeat],
-        seen: Evaluation,
-        theme: Theme,
-        image: bool | tuple[int, int] | None,
-        example: int,
-    ) -> None:
-        self.rows, self.links, self.units, self.seen, self.theme = rows, links, units, seen, theme
-        self.image, self.example = image, example
+    rows: list[Row]
+    links: list[Link]
+    units: list[Row | Repeat]
+    seen: Evaluation
+    theme: Theme
+    image: bool | tuple[int, int] | None
+    example: int
+
+    def __post_init__(self) -> None:
+        rows, seen = self.rows, self.seen
         self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
@@ -208,9 +208,9 @@ class _Table(RowCards):
         columns = self._loss_cells(row, look) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
         name, *others = columns
         tip = self._tip(row)
-        told = (("val", numbers.full(self.seen.value(row.place))), ("grad", tip), ("size", tip))
+        parts = ("val", None, numbers.full(self.seen.value(row.place))), ("grad", None, tip), ("size", "g", tip)
         cells = [column(name, COLUMNS[0], "v")]
-        for content, width, port, (part, title) in zip(others, COLUMNS[1:4], (None, None, "g"), told, strict=True):
+        for content, width, (part, port, title) in zip(others, COLUMNS[1:4], parts, strict=True):
             cells.append(column(content, width, port, look.hair, id=f"{row.key}_{part}", title=title))
         cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", look.hair))
         self.draw_card(picture, row.key, cells, look, cls="failed" if look.failed else "")
@@ -252,14 +252,10 @@ class _Table(RowCards):
             captions.append(f"{len(row.nodes)} ops")
         name = self._head(row, theme.ink, theme.muted, *captions)
         values = self._values(row.letter, seen.value(row.place))
-        weight = row.weight
-        if weight:
-            gradient = self._weight(weight)
-            measured = self._measured(weight.name, seen.size(weight.tensor), frozen=not weight.tensor.requires_grad)
-        else:
-            gradient = self._slope(row)
-            measured = self._measured(row.letter, seen.size(row.place))
-        return name, values, gradient, measured
+        if (weight := row.weight) is None:
+            return name, values, self._slope(row), self._measured(row.letter, seen.size(row.place))
+        frozen = not weight.tensor.requires_grad
+        return name, values, self._weight(weight), self._measured(weight.name, seen.size(weight.tensor), frozen=frozen)
 
     def _values(self, letter: str, array: np.ndarray) -> str:
         theme = self.theme

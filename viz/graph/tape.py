@@ -94,27 +94,18 @@ class _Tape:
         if self.hidden:
             self.tape[ENDS:-ENDS] = [None]
         self.level = {card: i for i, card in enumerate(self.tape) if card is not None}
-        self.leaves = [
-            card for card in scene.cards if card.node is None and not all(use.head in self.unseen for use in card.uses)
-        ]
+        leaves = (card for card in scene.cards if card.node is None)
+        self.leaves = [card for card in leaves if not all(use.head in self.unseen for use in card.uses)]
         self.taken = {card.key for card in scene.cards}
         self.gap, self.gap_back = self._fresh("not_drawn"), self._fresh("not_drawn_back")
         self.back = {card: self._fresh(f"d_{card.key}") for card in self.level}
         self.result = {leaf: self._fresh(f"g_{leaf.key}") for leaf in self.leaves if leaf.gradient is not None}
         self.at: dict[str, tuple[float, float, float]] = {}
         title = title if title is not None else self._title(len(operations))
-        self.picture = Picture(
-            "tape",
-            title=title,
-            reading=[self._reading()],
-            theme=theme,
-            alt=self._alt(title),
-            names={card.name for card in scene.cards},
-            layout="neato",
-            flags=["-n2"],
-            splines="true",  # straight where nothing stands in the way, else round it
-            esep="+8,4",
-        )
+        told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
+        # Straight where nothing stands in the way, else round it.
+        layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "true", "esep": "+8,4"}
+        self.picture = Picture("tape", theme=theme, names={card.name for card in scene.cards}, **told, **layout)
         self._levels()
         for card in self.level:
             for socket in card.sockets:
