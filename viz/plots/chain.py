@@ -83,32 +83,16 @@ def run_example(
     layers = []
     for node, activation, end in chain:
         weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
-        z = seen.value(node).reshape(-1)
-        gradient = seen.gradients.get(node)
-        layers.append(
-            Layer(
-                weight=seen.value(weight),
-                bias=None if bias is None else seen.value(bias),
-                z=z,
-                a=seen.value(end).reshape(-1),
-                activation=activation,
-                gradient=None if gradient is None else gradient.reshape(-1),
-            )
-        )
-    p = None
-    if probabilities:
-        p = layers[-1].a
-        if not last:
-            with ag.no_grad():
-                p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
-    return Pass(
-        x=seen.value(chain[0][0].inputs[0]).reshape(-1),
-        layers=layers,
-        p=p,
-        target=truth,
-        loss=None if total is None else float(seen.value(vertex_of(total)).reshape(())),
-        loss_words=words,
-    )
+        z, a, gradient = seen.value(node).reshape(-1), seen.value(end).reshape(-1), seen.gradients.get(node)
+        known = None if bias is None else seen.value(bias)
+        slope = None if gradient is None else gradient.reshape(-1)
+        layers.append(Layer(seen.value(weight), known, z, a, activation, slope))
+    p = layers[-1].a if probabilities else None
+    if p is not None and not last:
+        with ag.no_grad():
+            p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
+    result = None if total is None else float(seen.value(vertex_of(total)).reshape(()))
+    return Pass(seen.value(chain[0][0].inputs[0]).reshape(-1), layers, p, truth, result, words)
 
 
 def linear_chain(
@@ -199,11 +183,8 @@ def _loss(
     if "softmax" in last and is_class:
         return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
     if is_class and not last and n > 1:
-        return (
-            truth,
-            ag.cross_entropy(ag.reshape(output, shape=(1, n)), _on_device_of(np.array([label]), output)),
-            "-ln",
-        )
+        scores, labels = ag.reshape(output, shape=(1, n)), _on_device_of(np.array([label]), output)
+        return truth, ag.cross_entropy(scores, labels), "-ln"
     goal = _on_device_of(truth.astype(str(output.dtype)).reshape(output.shape), output)
     if n == 1 and not last and (is_class or classes is not None):
         return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"

@@ -126,12 +126,11 @@ def feature_space(
         for i, (place, words, size) in enumerate(places)
         if size > 1 and (i == 0 or size <= 3 or not omitted)
     ]
-    for panel in panels:
-        if not np.isfinite(panel.points).all():
-            raise DrawingError(
-                f"there are numbers that are not finite in the panel {panel.title!r}, so it cannot be drawn: look for"
-                " nan or inf in x, then in the parameters"
-            )
+    if lost := next((panel for panel in panels if not np.isfinite(panel.points).all()), None):
+        raise DrawingError(
+            f"there are numbers that are not finite in the panel {lost.title!r}, so it cannot be drawn: look for nan"
+            " or inf in x, then in the parameters"
+        )
     chosen = np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int))
     right = int((said == true).sum())
     words = "-".join(map(str, sizes))
@@ -185,12 +184,9 @@ def _check_sizes(sizes: list[int]) -> None:
 def _grid(x: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     """A grid over the points, line by line; the number of its lines and of the points on each."""
     (left, right), (low, high) = (widened(x[:, i]) for i in range(2))
-    lines = [
-        np.stack([np.full(SAMPLES, a), np.linspace(low, high, SAMPLES)], -1) for a in np.linspace(left, right, LINES)
-    ]
-    lines += [
-        np.stack([np.linspace(left, right, SAMPLES), np.full(SAMPLES, b)], -1) for b in np.linspace(low, high, LINES)
-    ]
+    along, up = np.linspace(left, right, SAMPLES), np.linspace(low, high, SAMPLES)
+    lines = [np.stack([np.full(SAMPLES, a), up], -1) for a in np.linspace(left, right, LINES)]
+    lines += [np.stack([along, np.full(SAMPLES, b)], -1) for b in np.linspace(low, high, LINES)]
     return np.concatenate(lines), (len(lines), SAMPLES)
 
 

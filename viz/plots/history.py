@@ -186,24 +186,13 @@ def _curves(
         for name, ys in sorted(series.items(), key=lambda item: _held_out(item[0])):
             held = _held_out(name)
             colour = shades[order.index(run)] if several else theme.ink if held else theme.fwd
-            look: dict[str, Any] = {
-                "color": colour,
-                "marker": MARKS[order.index(run)] if several else "s" if held else "o",
-                "markersize": 4.5,
-                "markerfacecolor": theme.paper if held else colour,
-                "markeredgewidth": 1.2,
-            }
-            axes.plot(
-                epochs,
-                ys,
-                **look,
-                linewidth=1.6,
-                linestyle="--" if held and several else "-",
-                markevery=max(1, len(epochs) // 15) if len(epochs) > 30 else 1,
-                clip_on=False,
-                zorder=3 if held else 2,
-                gid=one_line(f"series_{name}{f'_{run}' if several else ''}"),
-            )
+            look: dict[str, Any] = {"color": colour, "markersize": 4.5, "markeredgewidth": 1.2}
+            look |= {"marker": MARKS[order.index(run)] if several else "s" if held else "o"}
+            look |= {"markerfacecolor": theme.paper if held else colour}
+            line: dict[str, Any] = {"linewidth": 1.6, "linestyle": "--" if held and several else "-"}
+            line |= {"markevery": max(1, len(epochs) // 15) if len(epochs) > 30 else 1}
+            line |= {"gid": one_line(f"series_{name}{f'_{run}' if several else ''}")}
+            axes.plot(epochs, ys, **look, **line, clip_on=False, zorder=3 if held else 2)
             known = np.flatnonzero(np.isfinite(ys))
             number = say(ys[known[-1]])
             words = f"{clipped(run)}  {number}"

@@ -40,12 +40,10 @@ def plot_filters(
     colours = style.theme_named(theme)
     array = numbers_of(getattr(weight, "weight", weight), "weight").astype(float)
     if array.ndim == 2:
-        side = math.isqrt(array.shape[1])
-        shape = image or (side, side)
+        shape = image or (math.isqrt(array.shape[1]),) * 2
         if math.prod(shape) != array.shape[1]:
-            raise DrawingError(
-                f"rows of a weight {numbers.shape(array.shape)} are not images: give image=(height, width)"
-            )
+            given = numbers.shape(array.shape)
+            raise DrawingError(f"rows of a weight {given} are not images: give image=(height, width)")
         array = array.reshape(len(array), 1, *shape)
     if array.ndim == 3:
         array = array[:, :, None]

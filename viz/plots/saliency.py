@@ -74,13 +74,9 @@ class Saliency(_Shown):
         cam = self.gradient is None
         said = [_word(k, o["classes"]) for k in self.target[:SHOWN]]
         scores = [numbers.short(row[k]) for row, k in zip(self.scores, self.target, strict=True)]
-        rows = [
-            [
-                Tile(image, f"for {word}", f"score {score}", "picture", outline=m if cam else None)
-                for image, m, word, score in zip(images, maps, said, scores, strict=False)
-            ],
-            [Tile(m, kind="size") for m in maps],
-        ]
+        shown = zip(images, maps, said, scores, strict=False)
+        rows = [[Tile(i, f"for {k}", f"score {s}", "picture", outline=m if cam else None) for i, m, k, s in shown]]
+        rows.append([Tile(m, kind="size") for m in maps])
         names = ["input", "map" if cam else "|∂score/∂x|"]
         if self.gradient is not None and all(image.ndim == 2 for image in images):
             rows.append([Tile(_image(g, o["image"]), kind="gradient") for g in self.gradient[:SHOWN]])

@@ -176,10 +176,19 @@ def neighbours(points: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.n
     return found
 
 
-def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
-    """Write the number of points at one place beside it, because their marks overlap."""
+def _outlined(
+    axes: Any, x: float, y: float, words: str, size: int, colour: str, edge: tuple[float, str], **options: Any
+) -> None:
+    """Write bold words with an edge of this width and colour, at a share of the panel."""
     from matplotlib.patheffects import withStroke
 
+    stroke = withStroke(linewidth=edge[0], foreground=edge[1])
+    look = {"fontsize": size, "fontweight": "bold", "color": colour, "path_effects": [stroke]}
+    axes.text(x, y, words, transform=axes.transAxes, **look, **options)
+
+
+def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
+    """Write the number of points at one place beside it, because their marks overlap."""
     spans = [axes.get_xlim(), axes.get_ylim()]
     low, high = np.array(spans).T
     scaled = (points - low) / (high - low)
@@ -187,14 +196,9 @@ def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
     for i in np.argsort(-near, kind="stable"):
         if near[i] < PILE:
             continue
-        x, y = scaled[i]
-        left, down = x > 0.85, y > 0.85
-        axes.text(
-            x + (-0.025 if left else 0.025), y + (-0.025 if down else 0.025), f"{near[i]}×",
-            transform=axes.transAxes, ha="right" if left else "left", va="top" if down else "bottom",
-            fontsize=style.TAG, fontweight="bold", color=theme.ink, zorder=7, gid="pile",
-            path_effects=[withStroke(linewidth=2.0, foreground=theme.paper)],
-        )  # fmt: skip
+        (x, side), (y, end) = ((at + (-0.025 if at > 0.85 else 0.025), at > 0.85) for at in scaled[i])
+        place: dict[str, Any] = {"ha": "right" if side else "left", "va": "top" if end else "bottom", "zorder": 7}
+        _outlined(axes, x, y, f"{near[i]}×", style.TAG, theme.ink, (2.0, theme.paper), gid="pile", **place)
         near[np.abs(scaled - scaled[i]).max(-1) < APART] = 0
 
 
@@ -261,8 +265,6 @@ def _regions(
     theme: style.Theme,
 ) -> None:
     """A background for every answer, the line between two of them, and the answer's name where there is room."""
-    from matplotlib.patheffects import withStroke
-
     k = len(names)
     a, b = np.linspace(*across, FIELD), np.linspace(*up, FIELD)
     margins = decide.margins(np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)).reshape(FIELD, FIELD, k)
@@ -291,12 +293,10 @@ def _regions(
             if len(others):
                 room = np.minimum(room, (np.abs(inside[:, None] - others) / box).max(-1).min(1))
         if room.max() > 0.5:
+            place = {"ha": "center", "va": "center", "zorder": 6, "gid": f"answer_{c}"}
+            edge = 2.5, _ground(int(c), k, theme)
             x, y = inside[room.argmax()]
-            axes.text(
-                x, y, names[c], transform=axes.transAxes, ha="center", va="center", fontsize=style.CAPTION,
-                fontweight="bold", color=theme.ink, zorder=6, gid=f"answer_{c}",
-                path_effects=[withStroke(linewidth=2.5, foreground=_ground(int(c), k, theme))],
-            )  # fmt: skip
+            _outlined(axes, x, y, names[c], style.CAPTION, theme.ink, edge, **place)
 
 
 def _space(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None, theme: Any) -> Any:
