@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,7 +23,7 @@ from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
 from viz.drawing.words import say
-from viz.pages.emitted import POLICY, assets, body, document, packed, ramps, text, variables
+from viz.pages.emitted import POLICY, TOKENS, assets, body, document, packed, ramps, text, variables
 from viz.pages.pad import Pad, pad
 from viz.pages.page import Page
 from viz.plots.figure import Plot
@@ -317,11 +317,9 @@ class _Report:
 
         def entry(i: int, j: int) -> str:
             n = int(counts[i, j])
-            if i == j:
-                return f'<td class="right">{n}</td>'
-            if not n:
+            if i != j and not n:
                 return '<td><span class="sr">0</span></td>'
-            return f'<td class="on{style.on_ramp(n / most, GROUNDS)}">{n}</td>'
+            return f'<td class="{"right" if i == j else f"on{style.on_ramp(n / most, GROUNDS)}"}">{n}</td>'
 
         def share(part: int, whole: int) -> str:
             return f'<td class="share">{_percent(part / whole) if whole else say("none")}</td>'
@@ -394,12 +392,15 @@ class _Report:
 # ---------------------------------------------------------------- pictures in a page of two themes
 
 
+def _steps() -> Iterator[tuple[str, str]]:
+    """The colours of both ramps, and their variables."""
+    for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
+        yield from ((colour, f"{letter}{k}") for k, colour in enumerate(ramp))
+
+
 def _recoloured() -> str:
     """Style rules by which pictures in the colours of a ramp, and the words on them, follow the theme."""
-    rules = []
-    for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
-        for k, colour in enumerate(ramp):
-            rules.append(f'.picture [fill="{colour}"],.{letter}{k}{{fill:var(--{letter}{k})}}')
+    rules = [f'.picture [fill="{colour}"],.{name}{{fill:var(--{name})}}' for colour, name in _steps()]
     for step in GROUNDS:
         words_on = "ink" if style.text_on(style.VALUE_RAMP[int(step)]) == style.LIGHT.ink else "loss_ink"
         rules.append(f".on{step}{{background:var(--v{step});color:var(--{words_on})}}")
@@ -431,6 +432,10 @@ def _blend(colour: str) -> str:
     return ""
 
 
+def _blended(attribute: str, colour: str) -> str:
+    return f' style="{attribute}:{blend}"' if (blend := _blend(colour)) else ""
+
+
 def _rgb(colour: str) -> np.ndarray:
     return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
 
@@ -445,11 +450,7 @@ def _drawn(picture: Picture) -> str:
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<g id="[^"]*" class="(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg)  # Graphviz's names
     svg = re.sub(r' xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
-    svg = re.sub(
-        r' (fill|stroke)="(#[0-9a-f]{6})"',
-        lambda m: f' style="{m[1]}:{_blend(m[2])}"' if _blend(m[2]) else m[0],
-        svg,
-    )
+    svg = re.sub(r' (fill|stroke)="(#[0-9a-f]{6})"', lambda m: _blended(*m.groups()) or m[0], svg)
     svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)
     return f'{FRAME}{text(picture.title)}">{svg}</div>'
 
@@ -467,11 +468,7 @@ def _plotted(plot: Any, prefix: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", svg)
-    for name in style.Theme.__dataclass_fields__:
-        if name != "name":
-            svg = svg.replace(f": {getattr(style.LIGHT, name)}", f": var(--{name})")
-    svg = svg.replace(f": {BLANK}", ": var(--paper)")
-    for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
-        for k, colour in enumerate(ramp):
-            svg = svg.replace(f": {colour}", f": var(--{letter}{k})")
+    colours = [(getattr(style.LIGHT, name), name) for name in TOKENS] + [(BLANK, "paper")]
+    for colour, name in [*colours, *_steps()]:
+        svg = svg.replace(f": {colour}", f": var(--{name})")
     return re.sub(r"<svg([^>]*)>", lambda m: f'<svg class="picture" style="{_least(m[0])}"{m[1]}>', svg, count=1)
