@@ -307,10 +307,8 @@ class Drawing:
         cards = [card for card in self.drawn if card.group is not None and card.node is not None]
         own = {card: [s for s in card.sockets if s.tail.role == PARAM] for card in cards if card not in self.folds}
         for height in (lambda card: card.depth, ranks.__getitem__):  # a chain begins early, or ends late
-            levels: dict[int, list[Card]] = {}
-            for card in own:
-                levels.setdefault(height(card), []).append(card)
-            for level in levels.values():
+            for _, run in groupby(sorted(own, key=height), key=height):
+                level = list(run)
                 beside = [socket.tail for card in level for socket in own[card]]
                 if sum(map(self.cards.width, [*level, *beside])) > SPREAD * style.WIDTH:
                     for card in level:

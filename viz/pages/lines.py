@@ -22,16 +22,8 @@ from viz.drawing.words import say
 from viz.recorded.notation.symbols import Symbol
 from viz.recorded.scene import Card, Scene, Socket
 
-SIGNS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "power": "**",
-    "matmul": "@",
-    "remainder": "%",
-    "floor_divide": "//",
-}
+SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}
+SIGNS |= {"remainder": "%", "floor_divide": "//"}
 MATHS = {"·": " * ", "²": "**2", "³": "**3", "ᵀ": ".T", "×": "*", "Σ": "sum "}
 PLAINLY: dict[str, tuple[ast.operator, int]] = {"matmul": (ast.MatMult(), 0), "multiply_no_nan": (ast.Mult(), 1)}
 """Functions of two that are written as an operator, and which operand comes first."""
@@ -107,21 +99,12 @@ def _substituted(socket: Socket, rule: str) -> str | None:
     if written is None:
         return None
 
-    def said(found: re.Match[str]) -> str:
-        name = found[1]
-        if name == "g":
-            return f"{head.name}.grad"
-        if name == "out":
-            return head.name
-        if name in given:
-            value = _operand(socket.scene, given[name])
-        elif name in node.params:
-            value = _value(node.params[name])
-        else:
-            return f"{_operand(socket.scene, given[name.removesuffix('_shape')])}.shape"
-        return f"({value})" if value.startswith("-") else value
-
-    return PLACE.sub(said, written)
+    values = {name: _operand(socket.scene, x) for name, x in given.items()}
+    shapes = {f"{name}_shape": f"{value}.shape" for name, value in values.items()}
+    values = {name: _value(x) for name, x in node.params.items()} | values
+    written_out = {name: f"({value})" if value.startswith("-") else value for name, value in values.items()}
+    written_out = shapes | written_out | {"g": f"{head.name}.grad", "out": head.name}
+    return PLACE.sub(lambda found: written_out[found[1]], written)
 
 
 @cache

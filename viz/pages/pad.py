@@ -20,6 +20,7 @@ from autograd.errors import AutogradError
 from viz.drawing.errors import DrawingError
 from viz.drawing.words import say
 from viz.pages.emitted import in_double, packed, too_large, traced, written
+from viz.plots.chain import first_parameter
 from viz.recorded.evaluate import host
 from viz.recorded.layers import POOLS, products
 from viz.recorded.names import LOOP
@@ -69,8 +70,7 @@ class _Taken:
 
     def __init__(self, model: Any, loss: Callable[..., Any], probabilities: Callable[..., Any]) -> None:
         self.model, self.loss, self.probabilities = model, loss, probabilities
-        parameters = getattr(model, "parameters", None)
-        first = next(iter(parameters()), None) if callable(parameters) else None
+        first = first_parameter(model)
         self.dtype = "float32" if first is None else str(first.dtype)
         self.device = None if first is None else first.device
 

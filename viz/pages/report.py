@@ -35,15 +35,6 @@ MISTAKES = 40  # shown
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
 FRAME = '<div class="scroll" tabindex="0" role="group" aria-label="'  # of a figure, which may be wider than the page
 GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
-PARTS = {
-    "draw": "Draw",
-    "learning": "Learning curves",
-    "mistakes": "Mistakes",
-    "looks": "What it looks at",
-    "modules": "Modules",
-    "neurons": "Neurons",
-    "steps": "Step by step",
-}
 
 
 @dataclass(frozen=True)
@@ -165,11 +156,11 @@ class _Report:
         self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        there = {key: (heading, body) for key, (heading, body) in self._parts().items() if body}
-        links = "".join(f'<a href="#{key}">{say(PARTS[key])}</a>' for key in there)
+        there = [part for part in self._parts() if part[-1]]
+        links = "".join(f'<a href="#{key}">{link}</a>' for key, link, _, _ in there)
         sections = "".join(
             f'<section id="{key}" aria-labelledby="{key}-h"><h2 id="{key}-h">{heading}</h2>{body}</section>'
-            for key, (heading, body) in there.items()
+            for key, _, heading, body in there
         )
         facts = "".join(
             f"<div><dt>{text(words.matched(k))}</dt><dd>{text(words.matched(v))}</dd></div>"
@@ -186,17 +177,18 @@ class _Report:
         main, policy = body("report.html", fields), f"{POLICY}; img-src data:"
         return document(self.title, main, "\n".join(styles), data=self._data(), script=script, policy=policy)
 
-    def _parts(self) -> dict[str, tuple[str, str]]:
-        """The heading and the content of each part; a part without content is left out."""
-        return {
-            "draw": (say("Draw a digit"), self._pad()),
-            "learning": (say("Learning curves, epoch by epoch"), self._curves()),
-            "mistakes": (say("Confusion matrix"), self._mistakes()),
-            "looks": (say("What it looks at"), self._looks()),
-            "modules": (say("Layer by layer, with the health of its gradients"), self._modules()),
-            "neurons": (say("Neuron by neuron"), self._neurons()),
-            "steps": (say("Forward and backward, step by step"), self._steps()),
-        }
+    def _parts(self) -> list[tuple[str, str, str, str]]:
+        """The id of each part, its link, its heading and its content; a part without content is left out."""
+        health = say("Layer by layer, with the health of its gradients")
+        return [
+            ("draw", say("Draw"), say("Draw a digit"), self._pad()),
+            ("learning", say("Learning curves"), say("Learning curves, epoch by epoch"), self._curves()),
+            ("mistakes", say("Mistakes"), say("Confusion matrix"), self._mistakes()),
+            ("looks", say("What it looks at"), say("What it looks at"), self._looks()),
+            ("modules", say("Modules"), health, self._modules()),
+            ("neurons", say("Neurons"), say("Neuron by neuron"), self._neurons()),
+            ("steps", say("Step by step"), say("Forward and backward, step by step"), self._steps()),
+        ]
 
     def _data(self) -> dict[str, Any]:
         if self.refusal:

@@ -103,8 +103,7 @@ def linear_chain(
     Raises `DrawingError` for a model that is not a chain of linear layers.
     """
     check_function(model, "model", "a module, or a function of a Tensor")
-    parameters = getattr(model, "parameters", None)
-    first = next(iter(parameters()), None) if callable(parameters) else None
+    first = first_parameter(model)
     if batch.dtype.kind != "f" or first is not None:
         batch = batch.astype(str(first.dtype) if first is not None else "float64")
     with ag.enable_grad():
@@ -115,6 +114,12 @@ def linear_chain(
     if getattr(output, "node", None) is None:
         raise DrawingError("the network recorded no operation on x: there is nothing to draw, it must return a Tensor")
     return output, layers_between(output, start)
+
+
+def first_parameter(model: Any) -> Any:
+    """The first parameter of a module, for its dtype and its device; None for a function or a module without any."""
+    parameters = getattr(model, "parameters", None)
+    return next(iter(parameters()), None) if callable(parameters) else None
 
 
 def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:

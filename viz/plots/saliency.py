@@ -25,6 +25,7 @@ from autograd.common.validation import as_path, check_function, number, refused,
 from autograd.engine.graph import Node
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
+from viz.plots.chain import first_parameter
 from viz.plots.figure import Plot, class_numbers
 from viz.plots.tiles import Tile, sheet
 from viz.recorded.evaluate import host
@@ -304,8 +305,7 @@ def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:
     """The input as a Tensor that is differentiated, and the model's scores of it."""
     check_function(model, "model", "a module or a function from a batch to scores")
     with ag.enable_grad():
-        home = next(iter(model.parameters()), None) if callable(getattr(model, "parameters", None)) else None
-        x = ag.Tensor(array, requires_grad=True, name="x", device=getattr(home, "device", None))
+        x = ag.Tensor(array, requires_grad=True, name="x", device=getattr(first_parameter(model), "device", None))
         scores = model(x)
     if not isinstance(scores, ag.Tensor) or scores.ndim != 2 or len(scores) != len(array) or not scores.shape[1]:
         found = numbers.shape(scores.shape) if isinstance(scores, ag.Tensor) else of_type(scores)
