@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from viz.drawing import numbers, style
@@ -40,6 +40,7 @@ class Drawing:
             self.cards.compact = self.cards.widest({*self.folds, *self.hidden}) > style.WIDTH
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
+        self.crowded = set[Card]()  # of these, the ones whose parameters stand one above the other
         self.stacked = self._stacked()
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
         self.late = self._late()
@@ -198,6 +199,9 @@ class Drawing:
                 self._once_more([socket], socket in left or socket in right)
         for leaf in self.stacked.get(card, ()):
             self._node(leaf, self.cards.leaf(leaf))
+        if card in self.crowded:
+            for upper, lower in pairwise(self.stacked[card]):
+                self.picture.edge(upper.key, lower.key, style="invis")
         if left or right:
             for side, sockets in (("left", left), ("right", right)):
                 for socket in sockets:
@@ -311,6 +315,7 @@ class Drawing:
                 level = list(run)
                 beside = [socket.tail for card in level for socket in own[card]]
                 if sum(map(self.cards.width, [*level, *beside])) > SPREAD * style.WIDTH:
+                    self.crowded.update(level if len(level) > 3 else ())
                     for card in level:
                         alone = (s for s in own[card] if s not in self.again and self._is_alone(s))
                         stacked[card] = [socket.tail for socket in alone]

@@ -271,7 +271,7 @@ class Names:
                 return f"{carries(node.params['loop'].body)[i]}0"
             word = _letter(place)
             if word == "x" and ("x" in self._given.values() or (node is not None and node.op.name == "matmul" and i)):
-                word = "A" if len(place.shape) > 1 else "c"  # not a second input: a constant
+                word = "A" if len(place.data.shape) > 1 else "c"  # not a second input: a constant
             return self._counted(word, first=word)
         if role == PARAM:
             node, i = self._users.get(place, [(None, 0)])[0]

@@ -131,7 +131,7 @@ def test_a_chain_is_drawn_straight_down(drawn, name):
         ("chain", PAGE),
         ("lecture", 640),
         ("three losses", 900),
-        ("experts", 1200),
+        ("experts", 1020),
     ],
 )
 def test_width(drawn, name, width):

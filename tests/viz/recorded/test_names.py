@@ -42,8 +42,9 @@ def test_an_array_without_a_name_keeps_its_letter() -> None:
 def test_a_constant_beside_an_input_is_no_second_input() -> None:
     x = ag.Tensor([[1.0, -1.0]], requires_grad=True, name="x")
     turned = ag.Tensor([[1.0, 2.0], [3.0, 4.0]]).T
-    cards = Scene(((x @ turned) * ag.Tensor([1.0, 2.0])).sum()).cards
-    assert [card.name for card in cards][:4] == ["x", "A", "z1", "c"]
+    for row in (ag.Tensor([1.0, 2.0]), np.array([1.0, 2.0])):
+        cards = Scene(((x @ turned) * row).sum()).cards
+        assert {card.name for card in cards} == {"x", "A", "z1", "c", "t1", "L"}
 
 
 @pytest.mark.parametrize(
