@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -244,6 +245,16 @@ def _pieces(length: int, each: int) -> int:
     """
     least = max(1, -(-length * each // SMALL))
     return next((n for n in range(least, 2 * least) if length % n == 0), 0) if least <= length // 100 else 0
+
+
+def short_pieces(x: tuple[int, ...], y: tuple[int, ...]) -> int:
+    """The number of rows in equal pieces of a matrix of shape ``x`` that BLAS multiplies by one of shape ``y`` faster
+    than all rows at once; 0 where it is not known to.
+    """
+    if len(x) != 2 or len(y) != 2 or x[0] <= ROWS or math.prod(x) * y[1] <= SMALL:
+        return 0
+    most = min(SMALL // (x[1] * y[1]), x[0] // 2)
+    return next((n for n in range(most, ROWS - 1, -1) if x[0] % n == 0), 0)
 
 
 def _matmul_into(x: Any, y: Any, out: Any) -> None:

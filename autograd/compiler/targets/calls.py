@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 
+from autograd.backends.numpy import short_pieces
 from autograd.common import shapes
 from autograd.compiler.ir.primitives import (
     ELEMENTWISE,
@@ -245,11 +246,31 @@ def _ones(writer: Writer, count: int, dtype: Any) -> Any:
 
 def _dot(writer: Writer, instruction: Instruction) -> None:
     out, (x, y) = instruction.out, instruction.args
+    if _in_pieces(writer, instruction):
+        return
     if writer.is_turned(out):
         first, second, target = writer.turned(y), writer.turned(x), writer.turned(out)
     else:
         first, second, target = writer.of(x), writer.of(y), writer.of(out)
     writer.line(f"{first}.dot({second}, {target})", out.shape[::-1] if writer.is_turned(out) else out.shape)
+
+
+def _in_pieces(writer: Writer, instruction: Instruction) -> bool:
+    """Whether the product was written as one of short pieces of its rows, which BLAS multiplies without copies."""
+    (x, y), out, arrays = instruction.args, instruction.out, writer.plan.arrays
+    piece = short_pieces(x.shape, y.shape) if out.dtype.char == "f" else 0
+    rows_first = arrays[y].flags.c_contiguous if y in arrays else writer.transposed(y) is None
+    if not piece or not rows_first or not {x, out} <= arrays.keys() or writer.is_turned(out):
+        return False
+    if not arrays[x].flags.c_contiguous or not arrays[out].flags.c_contiguous:
+        return False
+    left, target = (
+        writer.seen(f"{name}_pieces", arrays[z].reshape(-1, piece, n), name, f"{name}.reshape(-1, {piece}, {n})")
+        for z in (x, out)
+        for name, n in [(writer.of(z), z.shape[1])]
+    )
+    writer.line(f"{writer.bind('matmul', numpy.matmul)}({left}, {writer.of(y)}, {target})", out.shape, "short pieces")
+    return True
 
 
 def _matmul(writer: Writer, instruction: Instruction) -> None:
