@@ -245,7 +245,7 @@ def _reshape(w: Writer, i: Instruction, x: str) -> str:
 def _broadcast_to(w: Writer, i: Instruction, x: str) -> str:
     if i.args[0].kind == "constant" and i.args[0].shape == ():
         w.fills[i.out] = i.args[0].data.item()
-    return x if i.args[0].shape == i.out.shape else w.node("Expand", x, w.ints(*i.out.shape))
+    return w.expand(x, i.args[0].shape, i.out.shape)
 
 
 @primitive("permute_dims")
@@ -305,13 +305,17 @@ def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
         return w.node("Gather", x, w.name(indices[0]), axis=arrays[0])
     if not plain or arrays != list(range(len(arrays))):
         return _at_places(w, i, x)
+    return w.node("GatherND", x, _rows_of(w, indices))
+
+
+def _rows_of(w: Writer, indices: list[Value]) -> str:
+    """Indices of the first axes as rows, broadcast against each other."""
     shape = numpy.broadcast_shapes(*(value.shape for value in indices))
-    columns = []
-    for value in indices:
-        name = w.cast(w.name(value), value.dtype, "int64")
-        name = name if value.shape == shape else w.node("Expand", name, w.ints(*shape))
-        columns.append(w.node("Unsqueeze", name, w.ints(len(shape))))
-    return w.node("GatherND", x, w.node("Concat", *columns, axis=-1))
+    columns = [
+        w.node("Unsqueeze", w.expand(w.typed(value, "int64"), value.shape, shape), w.ints(len(shape)))
+        for value in indices
+    ]
+    return columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=-1)
 
 
 def _at_places(w: Writer, i: Instruction, x: str) -> str:
@@ -347,15 +351,11 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
             raise NotWritten(
                 f"writing at the index {index!r}, which may name an element twice, has no counterpart in ONNX."
             )
-        shape = numpy.broadcast_shapes(*(a.shape for a in arrays))
-        columns = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, "int64"), w.ints(len(a.shape))) for a in arrays]
-        wanted = (*shape, *base.shape[len(arrays) :])
-        value = value if part.shape == wanted else w.node("Expand", value, w.ints(*wanted))
-        joined = columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=-1)
-        return w.node("ScatterND", x, joined, value, **how)
+        wanted = (*numpy.broadcast_shapes(*(a.shape for a in arrays)), *base.shape[len(arrays) :])
+        return w.node("ScatterND", x, _rows_of(w, arrays), w.expand(value, part.shape, wanted), **how)
     if not how and len(numpy.unique(places)) < places.size:
         raise NotWritten(f"writing at the index {i.params['index']!r}, which names an element twice, is not in ONNX.")
-    value = value if part.shape == places.shape else w.node("Expand", value, w.ints(*places.shape))
+    value = w.expand(value, part.shape, places.shape)
     pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
     if pads is not None:
         return value if not any(pads) else w.node("Pad", value, w.ints(*pads))
@@ -384,7 +384,7 @@ def _pads_of(places: Any, shape: tuple[int, ...]) -> list[int] | None:
 
 @call("concat")
 def _concat(w: Writer, i: Instruction, arrays: Any, axis: int | None = 0) -> str:
-    names = [w.cast(w.name(a), a.dtype, i.out.dtype) for a in arrays]
+    names = [w.typed(a, i.out.dtype) for a in arrays]
     if axis is None:
         names, axis = [w.reshape(n, (-1,)) for n in names], 0
     return w.node("Concat", *names, axis=axis)
@@ -393,7 +393,7 @@ def _concat(w: Writer, i: Instruction, arrays: Any, axis: int | None = 0) -> str
 @call("stack")
 def _stack(w: Writer, i: Instruction, arrays: Any, axis: int = 0) -> str:
     axis %= len(i.out.shape)
-    names = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, i.out.dtype), w.ints(axis)) for a in arrays]
+    names = [w.node("Unsqueeze", w.typed(a, i.out.dtype), w.ints(axis)) for a in arrays]
     return w.node("Concat", *names, axis=axis)
 
 
@@ -407,18 +407,16 @@ def _take(w: Writer, i: Instruction, x: Value, indices: Value, axis: int | None 
 def _take_along_axis(w: Writer, i: Instruction, x: Value, indices: Value, axis: int) -> str:
     axis %= len(x.shape)
     wanted = (*i.out.shape[:axis], x.shape[axis], *i.out.shape[axis + 1 :])
-    name = w.name(x) if x.shape == wanted else w.node("Expand", w.name(x), w.ints(*wanted))
-    places = w.cast(w.name(indices), indices.dtype, "int64")
-    places = places if indices.shape == i.out.shape else w.node("Expand", places, w.ints(*i.out.shape))
-    return w.node("GatherElements", name, places, axis=axis)
+    places = w.expand(w.typed(indices, "int64"), indices.shape, i.out.shape)
+    return w.node("GatherElements", w.expand(w.name(x), x.shape, wanted), places, axis=axis)
 
 
 @call("clip")
 def _clip(w: Writer, i: Instruction, x: Value, min: Any = None, max: Any = None) -> str:
-    name = w.cast(w.name(x), x.dtype, i.out.dtype)
+    name = w.typed(x, i.out.dtype)
     for bound, op_type in ((min, "Max"), (max, "Min")):
         if isinstance(bound, Value):
-            name = w.node(op_type, name, w.cast(w.name(bound), bound.dtype, i.out.dtype))
+            name = w.node(op_type, name, w.typed(bound, i.out.dtype))
     texts = ["" if b is None or isinstance(b, Value) else w.number(b, i.out) for b in (min, max)]
     return w.node("Clip", name, *texts) if any(texts) else name
 
@@ -474,8 +472,8 @@ def _rearranged(w: Writer, i: Instruction, x: Value, *more: Any, axis: Any = Non
 def _cumulative_sum(
     w: Writer, i: Instruction, x: Value, axis: int | None = None, include_initial: bool = False, **_: Any
 ) -> str:
-    axis, name = axis or 0, w.cast(w.name(x), x.dtype, i.out.dtype)
-    total = w.node("CumSum", name, w.constant(numpy.asarray(axis, "int64"), "axis"))
+    axis = axis or 0
+    total = w.node("CumSum", w.typed(x, i.out.dtype), w.constant(numpy.asarray(axis, "int64"), "axis"))
     if include_initial:
         width = [0] * (2 * len(x.shape))
         width[axis % len(x.shape)] = 1
@@ -490,8 +488,7 @@ def _triangle(w: Writer, i: Instruction, x: Value, k: int = 0) -> str:
 
 @call("pow")
 def _pow(w: Writer, i: Instruction, *args: Any) -> str:
-    names = (w.cast(w.name(x), x.dtype, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in args)
-    return w.node("Pow", *names)
+    return w.node("Pow", *(w.typed(x, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in args))
 
 
 @call("round")
@@ -526,7 +523,7 @@ def _softmax(w: Writer, i: Instruction, x: Value, axis: Any = -1) -> str:
 
 @operation("linear")
 def _linear(w: Writer, i: Instruction, x: Value, weight: Value, bias: Value | None = None) -> str:
-    names = [w.cast(w.name(v), v.dtype, i.out.dtype) for v in (x, weight, bias) if v is not None]
+    names = [w.typed(v, i.out.dtype) for v in (x, weight, bias) if v is not None]
     if len(x.shape) == 2:
         return w.node("Gemm", *names, transB=1)
     z = w.node("MatMul", names[0], w.node("Transpose", names[1], perm=[1, 0]))
@@ -559,7 +556,7 @@ def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float
 
 @operation("one_hot")
 def _one_hot(w: Writer, i: Instruction, labels: Value, classes: int, dtype: Any = None) -> str:
-    places = w.cast(w.name(labels), labels.dtype, "int64")
+    places = w.typed(labels, "int64")
     places = places if labels.shape else w.reshape(places, (1,))
     rows = w.node("OneHot", places, w.ints(classes), w.constant(numpy.asarray([0, 1], "float32"), "off_on"), axis=-1)
     rows = w.cast(rows, "float32", i.out.dtype)
@@ -570,8 +567,7 @@ def _one_hot(w: Writer, i: Instruction, labels: Value, classes: int, dtype: Any 
 def _cross_entropy(w: Writer, i: Instruction, logits: Value, target: Value, reduction: str = "mean") -> str:
     if len(logits.shape) != 2 or len(target.shape) != 1:
         raise NotWritten("cross-entropy with probabilities has no counterpart in ONNX.", "cross_entropy")
-    labels = w.cast(w.name(target), target.dtype, "int64")
-    return w.node("SoftmaxCrossEntropyLoss", w.name(logits), labels, reduction=reduction)
+    return w.node("SoftmaxCrossEntropyLoss", w.name(logits), w.typed(target, "int64"), reduction=reduction)
 
 
 def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:
@@ -598,7 +594,7 @@ def _conv(w: Writer, i: Instruction, x: Value, weight: Value, bias: Value | None
             found["pads"][axes + k] = (m - 1) * found["strides"][k] + span - n - found["pads"][k]
         if min(found["pads"]) < 0:
             raise NotWritten("a convolution that leaves out elements at the end has no counterpart in ONNX.", "conv")
-    names = [w.cast(w.name(v), v.dtype, i.out.dtype) for v in (x, weight, bias) if v is not None]
+    names = [w.typed(v, i.out.dtype) for v in (x, weight, bias) if v is not None]
     return w.node("Conv", *names, group=options.get("groups", 1), kernel_shape=list(weight.shape[2:]), **found)
 
 
@@ -618,46 +614,40 @@ def _conv_input(w: Writer, i: Instruction, y: Value, weight: Value, space: Any, 
         p >= max(s, d) for p, s, d in zip(found["output_padding"], found["strides"], found["dilations"], strict=True)
     ):
         raise NotWritten("this transposed convolution has no counterpart in ONNX.", "conv_input")
-    names = [w.cast(w.name(v), v.dtype, i.out.dtype) for v in (y, weight)]
+    names = [w.typed(v, i.out.dtype) for v in (y, weight)]
     return w.node("ConvTranspose", *names, group=options.get("groups", 1), kernel_shape=list(weight.shape[2:]), **found)
 
 
 @operation("conv_weight")
-def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, **options: Any) -> str:
+def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, groups: int = 1, **options: Any) -> str:
     """The gradient of a weight: a convolution with batch and channels swapped, and stride and dilation."""
-    if options.get("groups", 1) != 1:
-        return _grouped_conv_weight(w, i, x, y, size, **options)
-    return _one_conv_weight(w, w.name(x), w.name(y), x.shape, y.shape, size, options)
-
-
-def _one_conv_weight(w: Writer, x: str, y: str, x_shape: Any, y_shape: Any, size: Any, options: dict[str, Any]) -> str:
     axes = len(size)
     found = _geometry(options, axes)
     found["strides"], found["dilations"] = found["dilations"], found["strides"]
-    for k, n in enumerate(x_shape[2:]):  # as many positions as the weight has
-        span = found["dilations"][k] * (y_shape[2 + k] - 1) + 1
-        found["pads"][axes + k] = (size[k] - 1) * found["strides"][k] + span - n - found["pads"][k]
-    order = [1, 0, *range(2, 2 + axes)]
-    cut = [min(p, 0) for p in found["pads"][axes:]]
-    x = w.node("Transpose", x, perm=order)
-    if any(cut):
-        ends = [n + c for n, c in zip(x_shape[2:], cut, strict=True)]
-        x = w.node("Slice", x, w.ints(*[0] * axes), w.ints(*ends), w.ints(*range(2, 2 + axes)))
-        found["pads"][axes:] = [max(p, 0) for p in found["pads"][axes:]]
-    out = w.node("Conv", x, w.node("Transpose", y, perm=order), kernel_shape=list(y_shape[2:]), **found)
-    return w.node("Transpose", out, perm=order)
+    order, ends = [1, 0, *range(2, 2 + axes)], [*x.shape[2:]]
+    for k, n in enumerate(x.shape[2:]):  # as many positions as the weight has
+        span = found["dilations"][k] * (y.shape[2 + k] - 1) + 1
+        behind = (size[k] - 1) * found["strides"][k] + span - n - found["pads"][k]
+        ends[k], found["pads"][axes + k] = n + min(behind, 0), max(behind, 0)
 
+    def swapped(v: Value, group: int) -> str:
+        """Channels of a group in place of the batch."""
+        n = v.shape[1] // groups
+        name = (
+            w.name(v)
+            if groups == 1
+            else w.node("Slice", w.name(v), *(w.ints(k) for k in (group * n, group * n + n, 1)))
+        )
+        return w.node("Transpose", name, perm=order)
 
-def _grouped_conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, groups: int, **options: Any) -> str:
     parts = []
-    shapes = [(v.shape[0], v.shape[1] // groups, *v.shape[2:]) for v in (x, y)]
-    for g in range(groups):
-        cut = [
-            w.node("Slice", w.name(v), w.ints(g * s[1]), w.ints((g + 1) * s[1]), w.ints(1))
-            for v, s in zip((x, y), shapes, strict=True)
-        ]
-        parts.append(_one_conv_weight(w, cut[0], cut[1], shapes[0], shapes[1], size, options))
-    return w.node("Concat", *parts, axis=0)
+    for group in range(groups):
+        given, slopes = swapped(x, group), swapped(y, group)
+        if tuple(ends) != x.shape[2:]:
+            given = w.node("Slice", given, w.ints(*[0] * axes), w.ints(*ends), w.ints(*range(2, 2 + axes)))
+        out = w.node("Conv", given, slopes, kernel_shape=list(y.shape[2:]), **found)
+        parts.append(w.node("Transpose", out, perm=order))
+    return parts[0] if groups == 1 else w.node("Concat", *parts, axis=0)
 
 
 def _pool(options: dict[str, Any], axes: int) -> dict[str, Any]:
@@ -725,9 +715,7 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
     steps, names = body.carries + body.xs, {}
     for n, (value, array) in enumerate(zip(program.inputs, arrays, strict=True)):
         inside = n < steps
-        names[value] = (
-            w.fresh(f"{body.name}_{body.names[n]}") if inside else w.cast(w.name(array), array.dtype, value.dtype)
-        )
+        names[value] = w.fresh(f"{body.name}_{body.names[n]}") if inside else w.typed(array, value.dtype)
     inner = Writer(names, around=w)
     write(inner, program)
     results = [inner.node("Identity", inner.name(value)) for value in program.outputs]
@@ -738,7 +726,7 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
         [value_info(onnx, name, value, False) for name, value in zip(results, program.outputs, strict=True)],
         inner.initializers,
     )  # fmt: skip
-    given = [w.cast(w.name(a), a.dtype, p.dtype) for a, p in zip(arrays[:steps], program.inputs, strict=False)]
+    given = [w.typed(a, p.dtype) for a, p in zip(arrays[:steps], program.inputs, strict=False)]
     directions: dict[str, Any] = {}
     if loop.reverse:
         directions = {

@@ -106,6 +106,14 @@ class Writer:
             return name
         return self.node("Cast", name, to=self.onnx.helper.np_dtype_to_tensor_dtype(numpy.dtype(to)))
 
+    def typed(self, value: Value, dtype: Any) -> str:
+        """The name of a value as one of ``dtype``."""
+        return self.cast(self.name(value), value.dtype, dtype)
+
+    def expand(self, name: str, shape: Sequence[int], wanted: Sequence[int]) -> str:
+        """A value of ``shape`` broadcast to the shape ``wanted``."""
+        return name if tuple(shape) == tuple(wanted) else self.node("Expand", name, self.ints(*wanted))
+
     def reshape(self, name: str, shape: Sequence[int]) -> str:
         """A value in another shape."""
         as_it_is: dict[str, Any] = {"allowzero": 1} if 0 in shape else {}  # otherwise 0 would keep an axis
