@@ -161,15 +161,26 @@ def _windows(
             f"{name}: the padding {pads} is more than half of kernel_size {size}: a window would lie outside of x."
         )
     both = tuple((p, p) for p in pads)
-    if ceil_mode:  # a last window may reach over the end, unless it begins in the padding there
-        more = []
-        for n, k, s, p, d in zip(x.shape[2:], size, stride, pads, dilation, strict=True):
-            span = d * (k - 1) + 1
-            count = -(-(n + 2 * p - span) // s) + 1
-            count -= (count - 1) * s >= n + p
-            more.append(max(0, (count - 1) * s + span - (n + 2 * p)))
-        both = tuple((p, p + m) for p, m in zip(pads, more, strict=True))
+    if ceil_mode:
+        both = to_the_end(x.shape[2:], size, stride, dilation, both)
     return {"size": size, "stride": stride, "padding": both, "dilation": dilation}
+
+
+def to_the_end(
+    space: Sequence[int],
+    size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+) -> tuple[tuple[int, int], ...]:
+    """The padding that includes a last, incomplete window, unless it begins in the padding at the end."""
+    found = []
+    for n, k, s, d, (before, behind) in zip(space, size, stride, dilation, pads, strict=True):
+        span = d * (k - 1) + 1
+        count = -(-(n + before + behind - span) // s) + 1
+        count -= (count - 1) * s >= n + before
+        found.append((before, max(behind, (count - 1) * s + span - n - before)))
+    return tuple(found)
 
 
 def _short(windows: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
+from nn.functional.spatial import to_the_end
 from nn.saving.onnx.operators.elementwise import activated
 from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, rank, times
 
@@ -44,17 +45,6 @@ def _pads(
         total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
         small, large = total // 2, total - total // 2
         found.append((small, large) if auto_pad == "SAME_UPPER" else (large, small))
-    return found
-
-
-def _to_the_end(space: Sequence[int], size: Any, strides: Any, dilations: Any, pads: Pads) -> Pads:
-    """The padding that includes a last, incomplete window, unless it begins in the padding at the end."""
-    found = []
-    for n, k, s, d, (before, behind) in zip(space, size, strides, dilations, pads, strict=True):
-        span = d * (k - 1) + 1
-        count = -(-(n + before + behind - span) // s) + 1
-        count -= (count - 1) * s >= n + before
-        found.append((before, max(behind, (count - 1) * s + span - n - before)))
     return found
 
 
@@ -160,7 +150,7 @@ def _pooling(
     axes = rank(x) - 2
     size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
-    full = _to_the_end(x.shape[2:], size, strides, dilations, around) if ceil_mode else around
+    full = [*to_the_end(x.shape[2:], size, strides, dilations, around)] if ceil_mode else around
     _check_frame(x, full)
     return {"size": _plain(size), "stride": _plain(strides), "dilation": _plain(dilations)}, around, full
 
