@@ -80,7 +80,7 @@ def script(text: str) -> str:
 
 
 def _template(text: str) -> str:
-    """A template literal with its expressions as a page carries them, and templates within it as parts of its text."""
+    """A template literal with its expressions minified; templates nested in it become part of its text."""
     first, *parts = words.template_parts(text, 1)[0]
     made = f"`{first}"
     for expression, part in zip(words.template_parts(text, 1)[1], parts, strict=True):

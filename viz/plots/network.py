@@ -260,7 +260,7 @@ class _Drawing:
         return f"{title}. {words}.{loss}"
 
     def _measure(self) -> str:
-        """The word for the bars: separate sigmoids are not a distribution over classes."""
+        """The word for the bars at the outputs; those of separate sigmoids are not a distribution over classes."""
         return "activation" if self.seen.layers[-1].activation == "sigmoid" else "probability"
 
     def _class(self, k: int) -> str:

@@ -139,7 +139,7 @@ def sizes(shape: Any) -> Shape:
 
 
 def reshape(x: Any, *, shape: Any) -> Typed:
-    """One length may be -1 and is computed from the others."""
+    """The given shape; one length may be -1 and is computed from the others."""
     given = (shape,) if isinstance(shape, int) else tuple(shape)
     if -1 in given:
         known = prod(n for n in given if n != -1)
@@ -431,7 +431,9 @@ def _results(name: str, x: Any, *shapes: Shape) -> Any:
 
 
 def _of_square(name: str, *ends: tuple[int, ...]) -> Callable[[Any], Any]:
-    """The rule of a function of square matrices: the last axes of each result, as axes of the argument."""
+    """The rule of a function of square matrices. ``ends``: for each result, the axes of the argument that give its last
+    lengths.
+    """
 
     def rule(x: Any) -> Any:
         _check_square(x)

@@ -230,8 +230,8 @@ class Program:
         text has no values of states, and ``memory`` must hold them. ``comments``: the program's lines, beside the loops
         that compute them.
 
-        Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, picking by a
-        condition, complex numbers.
+        Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, indexing by a
+        mask, complex numbers.
         """
         return METHODS["javascript"](  # type: ignore[no-any-return]
             self, name, every=every, comments=comments, states=states

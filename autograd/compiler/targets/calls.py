@@ -316,7 +316,7 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
 
 
 def _with_ones(writer: Writer, instruction: Instruction) -> None:
-    """Copy a matrix that was not computed next to the ones."""
+    """Copy a matrix beside the column of ones, unless it was computed there."""
     (x,), name = instruction.args, writer.of(instruction.out)
     part = writer.plan.arrays[instruction.out][:, :-1]
     if x not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[x], part):

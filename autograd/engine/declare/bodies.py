@@ -50,10 +50,10 @@ class Functions(NamedTuple):
 class Body:
     """A function of arrays as a list of operations: what a loop does at one step.
 
-    Values have numbers: first the inputs, which are ``carries`` (passed from a step to the next), ``xs`` (one entry for
-    each step) and ``consts`` (the same at all steps), so many of each; then the ``constants``, with their values, and
-    what ``steps`` compute. ``types`` are the shapes and dtypes of all of them, ``outputs`` the numbers of the new
-    carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
+    Values have numbers: first the inputs, of which ``carries`` are passed from a step to the next, ``xs`` have one
+    entry for each step and ``consts`` are the same at all steps (all three are counts); then the ``constants``, with
+    their values, and what ``steps`` compute. ``types`` are the shapes and dtypes of all of them, ``outputs`` the
+    numbers of the new carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
 
 
 def _on_rows(forward: Callable[..., Any], xp: Any, x: Any, *others: Any, **params: Any) -> Any:
-    """A product of matrices for all steps of ``x`` as one."""
+    """The matrix products of all steps of ``x`` as one product."""
     out = forward(xp, xp.reshape(x, (size(x.shape[:-1]), x.shape[-1])), *others, **params)
     return xp.reshape(out, (*x.shape[:-1], out.shape[-1]))
 

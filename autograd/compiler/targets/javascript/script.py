@@ -235,7 +235,7 @@ And a value as a page sees it.
 
 
 def _key(value: Value) -> str:
-    """A value's name as a key of an object, whose prototype it must not be."""
+    """A value's name as a key of an object literal, where a plain ``__proto__`` would set the prototype."""
     return "['__proto__']" if value.name == "__proto__" else value.name
 
 
