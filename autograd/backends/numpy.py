@@ -257,6 +257,12 @@ def short_pieces(x: tuple[int, ...], y: tuple[int, ...]) -> int:
     return next((n for n in range(most, ROWS - 1, -1) if x[0] % n == 0), 0)
 
 
+def _line_columns(line: int, inner: int, columns: int) -> int:
+    """`Namespace.line_columns`."""
+    fitting = (n for n in (128, 64, 32) if columns % n == 0 and line * inner * n <= SMALL)
+    return next(fitting, 0) if line >= 2 * ROWS else 0
+
+
 def _matmul_into(x: Any, y: Any, out: Any) -> None:
     """`Namespace.matmul_into`. Large matrices are multiplied in pieces, in up to half the time."""
     (rows, inner), columns = x.shape, y.shape[1]
@@ -304,6 +310,7 @@ vars(NUMPY).update(
     copy_into=_copy_into,
     masked=_masked,
     matmul_into=_matmul_into,
+    line_columns=_line_columns,
     matrix_transpose=lambda x: x.mT,
     where=_where,
     multiply_no_nan=lambda x, y: _multiply_strong(y, x),

@@ -88,6 +88,12 @@ class Namespace:
         """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
         out[...] = self.reshape(self.matmul(x, y), out.shape)
 
+    def line_columns(self, line: int, inner: int, columns: int) -> int:
+        """The number of columns of a second matrix at a time, for many small products with matrices (line, inner); 0
+        where these would not be faster than a large one.
+        """
+        return 0
+
     def copy_into(self, x: Any, out: Any) -> None:
         """Write ``x`` into ``out``, of its shape and dtype."""
         out[...] = x

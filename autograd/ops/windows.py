@@ -37,6 +37,9 @@ many output channels the tiles have fewer rows, so that their products are small
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight are computed at a time."""
 
+MANY = 128
+"""Channels from which on a product for each tap, added up, is faster than one with copies of all windows."""
+
 ROWS = 384
 """How many rows such a product has at least: BLAS packs the other matrix anew for each."""
 
@@ -209,11 +212,29 @@ def _correlate(
         _correlate_each(xp, out, x, weight, stride, dilation)
         return
     w = _as_columns(xp, weight, groups, swapped)
+    if groups == 1 and c >= MANY and w.shape[1] > c and (step := xp.line_columns(out.shape[-2], c, w.shape[2])):
+        _correlate_lines(xp, out, xp.sliding_windows(x, size, stride, dilation, out.shape[1:-1]), w, step)
+        return
     for tile, columns in _columns(xp, x, size, stride, dilation, out.shape[1:-1], groups):
         if groups == 1:
             xp.matmul_into(columns, w[0, ...], out[tile])
         else:
             out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
+
+
+def _correlate_lines(xp: Any, out: Any, windows: Any, w: Any, step: int) -> None:
+    """`_correlate` of many channels: lines of ``windows`` times ``step`` columns of ``w`` at a time. A product for each
+    tap needs no copy of the windows.
+    """
+    axes, channels = len(out.shape) - 2, windows.shape[-1]
+    w = xp.reshape(w, (-1, *(1,) * axes, channels, w.shape[2] // step, step))
+    w = xp.permute_dims(w, axes=(0, axes + 2, *range(1, axes + 2), axes + 3))
+    for tile in _tiles(out.shape[0], out.shape[1:-1], 2 * math.prod(out.shape[2:])):
+        part = windows[tile]
+        taps = product(*map(range, part.shape[axes + 1 : -1]))
+        products = (xp.matmul(part[(..., *tap, slice(None))], w[i, ...]) for i, tap in enumerate(taps))
+        found = reduce(operator.iadd, products)
+        out[tile] = xp.reshape(xp.permute_dims(found, axes=(*range(1, axes + 2), 0, axes + 2)), out[tile].shape)
 
 
 def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space) -> None:
