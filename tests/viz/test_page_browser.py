@@ -295,7 +295,7 @@ def test_a_narrow_window_has_one_column(page, tmp_path):
     assert seen["reached"] == sorted(seen["reached"])
     assert seen["halo"] > 50, "the ring is around the card of the step"
     assert seen["above"], "the explanation is above the drawing"
-    assert seen["panel"] < 700, "and within the first screen"
+    assert seen["panel"] < 600, "and within the first screen"
     assert seen["wide"] <= 600
     assert seen["bar"] == "sticky"
 
