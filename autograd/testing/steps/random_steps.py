@@ -206,6 +206,8 @@ BETWEEN = (
     "view = {p}.data[0]\nview += 0.5", "{p}.zero_grad()\n({p} * {p}).sum().backward()",
     "{p}.register_hook(lambda g: g * 0.5)", "{p}.grad = ag.ones_like({p}).detach()",
     "{p}.data = {same}.data", "{p}.data = {across}.data.T",
+    "for each in {all}:\n    flat = each.data.reshape(-1)\n    flat *= 0.5",
+    "for each in {all}:\n    flat = each.detach().data.reshape(-1)\n    flat += 0.25",
 )  # fmt: skip
 """Changes of a parameter or its gradient between two calls, and copies in its place, which inherit the order of its
 memory; in the memory of another it is refused."""
@@ -388,6 +390,7 @@ class _Growing:
             "k": self.size,
             "o": self.number,
             "p": lambda: self.random.choice(self.params) if self.params else self.unfit(),
+            "all": lambda: self.unique.format(", ".join(self.trained())),
             "same": lambda: self.parameter_of(self.shape(names["p"]), names["p"]),
             "across": lambda: self.parameter_of(self.shape(names["p"])[::-1]),
         }
@@ -481,6 +484,8 @@ class _Growing:
         self.params.append(name)
         if shape and r.random() < 0.15:
             self.state(r.choice(LAYOUTS[len(shape) == 1 and 2 :]).format(p=name))
+        elif shape and r.random() < 0.03 and (alike := [p for p in self.params[:-1] if self.shape(p) == shape]):
+            self.state(f"{name}.data = {r.choice(alike)}.data")  # which is refused where one of them is updated
         return name
 
     def array(self, shape: Shape) -> str:
@@ -639,7 +644,7 @@ class _Growing:
         shape = f"({', '.join(['n', *map(str, axes)])}{',' * (not axes)})"
         array = ""
         if r.random() < 0.15:
-            self.kinds["arrays"], self.arguments = (16, ARRAYS), f"{self.arguments}, raw"
+            self.kinds["arrays"], self.arguments = (28, ARRAYS), f"{self.arguments}, raw"
             array = f", ({self.numbers_of(shape)}).astype({self.dtype!r})"
         self.state(f"rng = np.random.default_rng({r.randrange(100)})")
         self.state("generator = np.random.default_rng(0)")
