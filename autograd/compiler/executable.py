@@ -405,7 +405,7 @@ class Executable:
         scope = self.is_settled.__globals__
         if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
             scope[f"home_{i}"][...] = array
-            DATA.__set__(self.places[i][0], scope[f"home_{i}"])
+            _move(self.places[i][0], scope[f"home_{i}"])
             return True
         return self._part(i, array)
 
@@ -420,13 +420,13 @@ class Executable:
         others = [k for k, (_, array, _) in enumerate(self.places) if array is home and k != i]
         if not self._rehome(i, new):
             for k in (i, *others):
-                DATA.__set__(self.places[k][0], new)
+                _move(self.places[k][0], new)
             return False
         for k in (i, *others):
             tensor, updated = self.places[k][::2]  # by no name that would be counted
             self.places[k] = tensor, new, updated
             self.is_settled.__globals__[f"home_{k}"] = new
-            DATA.__set__(tensor, new)
+            _move(tensor, new)
             if tensor in _TWINS:
                 _TWINS[tensor] = new
         del home, new
@@ -594,6 +594,8 @@ class Executable:
             ):
                 return False
             if i in self.counted:
+                if _order(tensor) is not None and (home.flags.c_contiguous or id(tensor) in TURNED):
+                    return False  # the function may assign it another memory order than before
                 del home
                 if _is_shared(tensor, 1):
                     self._refuse_giving(tensor)

@@ -476,6 +476,42 @@ def test_a_column_major_matrix_that_is_assigned_another_array_has_its_order() ->
         assert values(ag.compile, layer) == values(lambda step: step, layer)
 
 
+@pytest.mark.parametrize("calls", ["mtm", "mCm", "tst", "mFm", "sFs", "mtFm", "tsFt", "mdtm", "sdts"])
+@pytest.mark.parametrize("by_columns", [True, False])
+def test_functions_in_turn_leave_a_matrix_in_the_order_of_eager_mode(calls: str, by_columns: bool) -> None:
+    """Three functions assign it, each in an order of its own; F and C are assignments outside, d keeps a view."""
+
+    def values(wrap: Callable[..., Any]) -> list[Any]:
+        w = ag.Tensor(np.arange(4.0).reshape(2, 2), requires_grad=True, name="w")
+        w.data = w.data.copy("F" if by_columns else "C")
+
+        def multiplied(x: ag.Tensor) -> None:
+            w.data = w.data - 0.5 * w.data
+
+        def trained(x: ag.Tensor) -> None:
+            (x @ w).sum().backward()
+            w.data = w.data - 0.1 * w.grad.data
+            w.zero_grad()
+
+        def sloped(x: ag.Tensor) -> None:
+            (x @ w.T).sum().backward()
+            w.data = w.data - 0.1 * w.grad.data
+            w.zero_grad()
+
+        run, kept = {"m": wrap(multiplied), "t": wrap(trained), "s": wrap(sloped)}, []
+        for name in calls:
+            if name in "FC":
+                w.data = (1.5 * w.data).copy(name)
+            elif name == "d":
+                kept.append(w.detach())
+            else:
+                run[name](ag.ones((3, 2)))
+                w.data.ravel()[1] += 0.25
+        return [w.tolist(), *(view.tolist() for view in kept)]
+
+    assert values(ag.compile) == values(lambda function: function)
+
+
 def test_references_to_the_old_array_keep_the_old_values() -> None:
     """A parameter that is given another array leaves the one it had, whoever has it now."""
     model, _, step = trained("SGD")
