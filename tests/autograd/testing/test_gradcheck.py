@@ -275,7 +275,9 @@ class TestMessage:
         assert "\n  - a rule has the wrong sign." in message(squared(lambda g, x: -2 * g * x), [1.0])
 
     def test_a_factor(self):
-        assert "the rules give 1/2 times the difference: a factor" in message(squared(lambda g, x: g * x), [1.0, 2.0])
+        assert "the rules give 1/2 times the difference: a rule has a factor" in message(
+            squared(lambda g, x: g * x), [1.0, 2.0]
+        )
 
     @pytest.mark.parametrize(
         ("rule", "x", "cause"),

@@ -193,7 +193,7 @@ def programs_of(step: TrainingStep, name: str, every: bool) -> list[Case]:
 @needs_node
 def test_random_steps_with_state(tmp_path):
     cases, refused = [], []
-    for seed in range(25):
+    for seed in range(35):
         with np.errstate(all="ignore"):
             try:
                 cases += programs_of(step_of(seed), f"step {seed}", every=seed % 2 == 0)
