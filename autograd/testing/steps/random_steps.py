@@ -482,7 +482,7 @@ class _Growing:
             numbers = f"0.5 * {self.numbers_of(str(shape))}"
             self.state(f"{name} = ag.Tensor({numbers}, requires_grad=True{self.dtype_option}, name={name!r})")
         self.params.append(name)
-        if shape and r.random() < 0.15:
+        if shape and r.random() < 0.25:
             self.state(r.choice(LAYOUTS[len(shape) == 1 and 2 :]).format(p=name))
         elif shape and r.random() < 0.03 and (alike := [p for p in self.params[:-1] if self.shape(p) == shape]):
             self.state(f"{name}.data = {r.choice(alike)}.data")  # which is refused where one of them is updated
