@@ -94,7 +94,7 @@ class CardParts:
 
     def local(self, socket: Socket) -> tuple[str, str]:
         """The derivative of an operation with respect to an operand, as written on a scalar card, and in full."""
-        by = f"∂{short(socket.head.name)}/∂{short(socket.tail.name)}"
+        by = derivative(socket.head.name, socket.tail.name, short)
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
         number = number if socket.local.number is not None else numbers.padded(number)

@@ -480,7 +480,7 @@ class Story:
             value = np.array(local.value, dtype=float).reshape(())
             self.slopes[id(value)] = socket
             up = self.by(head)
-            name = f"∂{head.name}/∂{tail.name}{f' {socket.mark}' if socket.mark else ''}"
+            name = derivative(head.name, tail.name) + (f" {socket.mark}" if socket.mark else "")
             eq = [self._upstream(g, up), _sign("×"), self._local(value, name)]
             loose = local.level < PRODUCT or local.text.startswith("-")
             said = f"{up} · {f'({local.text})' if loose else local.text}"

@@ -392,9 +392,10 @@ class _Drawing:
         ground = style.on_ramp(float(shade)) if math.isfinite(shade) else theme.bad_bg
         ink = style.text_on(ground, theme) if math.isfinite(shade) else theme.bad
         if self.small:
-            lines = [text(numbers.scalar(layer.a[i]), style.NAME, ink, bold=True)]
-            if layer.activation:
-                lines.append(text(f"z {numbers.scalar(layer.z[i])}", style.CAPTION, ink))
+            said, before = numbers.scalar(layer.a[i]), f"z {numbers.scalar(layer.z[i])}"
+            lines = [text(said, _fitting(said, style.NAME, 2 * column.radius - 4), ink, bold=True)]
+            if layer.activation:  # on the lower line the disc is narrower
+                lines.append(text(before, _fitting(before, style.CAPTION, 1.7 * column.radius), ink))
             label = table(*(row(cell(line)) for line in lines))
         elif final and layer.z.size > 1:
             label = text(i, style.VALUE if i < 100 else style.SMALL, ink, bold=True)
@@ -614,6 +615,11 @@ def _crosses(line: tuple[float, float, float, float], x: float, y: float, half: 
 
 def _carries_numbers(into: int, out_of: int) -> bool:
     return into <= NUMBERED and into * out_of <= NUMBERS
+
+
+def _fitting(words: str, size: int, room: float) -> int:
+    """The largest size of type, at most ``size``, at which words are no wider than ``room``."""
+    return next((n for n in range(size, style.SMALL, -1) if text_width(words, n) <= room), style.SMALL)
 
 
 def _brief(x: float) -> str:

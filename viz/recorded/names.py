@@ -319,11 +319,12 @@ _ORDERS = "²³⁴⁵⁶⁷⁸⁹"
 def derivative(of: str, by: str, called: Callable[[str], str] = str) -> str:
     """The name of the derivative of one value with respect to another; for a derivative, that of the next order.
 
-    >>> derivative("L", "w"), derivative("∂y/∂x", "x"), derivative("∂²y/∂x²", "w")
-    ('∂L/∂w', '∂²y/∂x²', '∂³y/∂x²∂w')
+    >>> derivative("L", "w"), derivative("∂y/∂x", "x"), derivative("∂²y/∂x²", "w"), derivative("∂y/∂x", "∂y/∂x")
+    ('∂L/∂w', '∂²y/∂x²', '∂³y/∂x²∂w', '∂(∂y/∂x)/∂(∂y/∂x)')
     """
     order, of, factors = _differentiated(of, by)
-    return f"∂{_order(order)}{called(of)}/{''.join(f'∂{called(name)}{_order(n)}' for name, n in factors)}"
+    below = "".join(f"∂{_bracketed(name, called)}{_order(n)}" for name, n in factors)
+    return f"∂{_order(order)}{_bracketed(of, called)}/{below}"
 
 
 def tex_derivative(of: str, by: str, called: Callable[[str], str]) -> str:
@@ -346,15 +347,21 @@ def tex_named_derivative(name: str, called: Callable[[str], str]) -> str | None:
 
 
 def _tex_fraction(order: int, of: str, factors: Sequence[tuple[str, int]], called: Callable[[str], str]) -> str:
-    above = rf"\partial^{{{order}}} {called(of)}" if order > 1 else rf"\partial {called(of)}"
-    below = r" \, ".join(rf"\partial {called(name)}" + (f"^{{{n}}}" if n > 1 else "") for name, n in factors)
+    above = (rf"\partial^{{{order}}} " if order > 1 else r"\partial ") + _bracketed(of, called)
+    below = r" \, ".join(
+        rf"\partial {_bracketed(name, called)}" + (f"^{{{n}}}" if n > 1 else "") for name, n in factors
+    )
     return rf"\frac{{{above}}}{{{below}}}"
+
+
+def _bracketed(name: str, called: Callable[[str], str]) -> str:
+    return f"({called(name)})" if name.startswith("∂") else called(name)
 
 
 def _differentiated(of: str, by: str) -> tuple[int, str, list[tuple[str, int]]]:
     """The order of a derivative, the differentiated name, and the order with respect to each name."""
     factors = [(by, 1)]
-    if match := re.fullmatch(rf"∂[{_ORDERS}]?([^∂/]+)/((?:∂[^∂/]+)+)", of):
+    if of != by and (match := re.fullmatch(rf"∂[{_ORDERS}]?([^∂/]+)/((?:∂[^∂/]+)+)", of)):
         of = match[1]
         earlier = [_power(part) for part in match[2].split("∂")[1:]]
         same = earlier[-1][0] == by

@@ -116,6 +116,15 @@ class TestScalarCard:
         assert "-0.1058 × 2 = -0.2115" in words(edge(neuron, "b_x_u_1")[2])
         assert "1 × (-0.5379) = -0.5379" in words(edge(neuron, "b_d_L_0")[2])
 
+    def test_the_graph_of_a_gradient_has_derivatives_of_second_order(self):
+        w = parameter(2.0, name="w")
+        (w**4).backward(create_graph=True)
+        said = words(draw_graph(w.grad).source)
+        assert "∂²L/∂w²" in said
+        assert "∂²L/∂w∂t2 = 1" in said
+        assert "∂(∂L/∂w)/∂(∂L/∂w) =" in said
+        assert "∂∂" not in said
+
     def test_edges_of_the_spine_have_large_weights_and_gradients_have_none(self, neuron):
         assert "weight=40" in edge(neuron, "f_z_a_0")[2]
         assert "weight=2" in edge(neuron, "f_b_z_1")[2]

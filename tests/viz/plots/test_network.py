@@ -13,6 +13,7 @@ import autograd as ag
 import nn
 from tests.viz.laid_out import LaidOut
 from viz.drawing import style
+from viz.drawing.render import text_width
 from viz.plots.network import draw_network
 
 WEIGHTS = ([[1, -2], [-1, 1]], [[2, -1], [-2, -1]], [[3, -1], [-1, 4]])
@@ -120,6 +121,14 @@ class TestLecture:
 
 
 class TestNothingCollides:
+    def test_small_numbers_stay_within_their_discs(self):
+        weights = [ag.Tensor([[w]]) for w in (-0.001246, 1.5)]
+        drawn = draw_network(lambda x: ag.linear(ag.tanh(ag.linear(x, weights[0], None)), weights[1], None), [1.0])
+        disc = line(drawn, "n_i1_0")
+        found = re.findall(r'POINT-SIZE="(\d+)"[^>]*>(?:<B>)?([^<]+)', disc, re.IGNORECASE)
+        assert [said for _, said in found] == ["-0.001246", "z -0.001246"]
+        assert all(text_width(said, int(size)) < 2 * 26 - 3 for size, said in found), found
+
     @pytest.mark.parametrize("sizes", [(2, 2, 2, 2), (2, 4, 4, 2), (4, 3, 3), (3, 6, 5, 2), (2, 8, 8, 1)])
     def test_numbers_are_on_their_lines_and_meet_nothing(self, sizes):
         random = np.random.default_rng(len(sizes))
