@@ -364,7 +364,7 @@ def test_a_network_that_fits_numbers_has_a_surface_with_level_lines(tmp_path):
     assert seen["said"] == f"drag a point; rms error {numbers.scalar(seen['error'])}"
     output = network(ag.Tensor(x)).data[0, 0]
     assert seen["point"] == f"point 1: target {numbers.scalar(y[0, 0])}, output {numbers.scalar(output)}"
-    assert f"target {numbers.short(y.min())} to {numbers.short(y.max())}: darker is larger" in seen["legend"]
+    assert f"target {numbers.short(y.min())} to {numbers.short(y.max())}: stronger is larger" in seen["legend"]
     assert "right" not in seen["page"]
 
 

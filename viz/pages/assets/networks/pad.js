@@ -43,7 +43,7 @@ function pad() {
     : say`map ${Math.floor(i / dims[1] / dims[2])}, row ${Math.floor(i / dims[2]) % dims[1]}, column ${i % dims[2]}`;
   const tokens = {};
   function readColours() { for (const ramp of ['v', 'g']) for (let k = 0; k < 7; k++) tokens[ramp + k] = token(ramp + k); tokens.bad = token('bad'); }
-  /* draw an array onto a canvas: darker is larger in size, and a small square is negative */
+  /* draw an array onto a canvas: stronger is larger in size, and a small square is negative */
   function picture(canvas, values, dims, ramp, most) {
     const lie = places(dims), scale = clamp(Math.floor(840 / lie.wide), 3, 30), c = canvas.getContext('2d');
     const [w, h] = [lie.wide * scale, lie.tall * scale];
