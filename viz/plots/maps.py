@@ -67,7 +67,7 @@ def plot_filters(
         hidden = f"{' and '.join(parts)} not drawn" if parts else ""
     said = f"{numbers.counted(many, 'filter')} of {' × '.join(map(str, size))}"
     said += f" for {channels} channels" if channels > 1 else ""
-    line = "darker = larger" + (f"; {hidden}" if hidden else "")
+    line = "stronger = larger" + (f"; {hidden}" if hidden else "")
     return sheet(rows, title or said, line, said, colours, names=names, side=0.62)
 
 

@@ -83,7 +83,7 @@ class Saliency(_Shown):
             rows.append([Tile(_image(g, o["image"]), kind="gradient") for g in self.gradient[:SHOWN]])
             names.append("∂score/∂x")
         title = o["title"] or f"{self.method}: where the score of a class comes from"
-        line = "line = half of the largest value; darker = more" if cam else "darker = the score depends on it more"
+        line = "line = half of the largest value; stronger = more" if cam else "stronger = the score depends on it more"
         left = len(self.x) - SHOWN
         line += f"; {left} more not drawn" if left > 0 else ""
         return sheet(rows, title, line, repr(self), o["theme"], names=names)

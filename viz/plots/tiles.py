@@ -153,7 +153,7 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
 def _key_words(tiles: Sequence[Tile]) -> str:
     """The words of the key of signs."""
     if all(map(_is_small, tiles)):
-        words = "small square = negative; darker = larger"
+        words = "small square = negative; stronger = larger"
     else:
         words = "lightest = most negative, middle = 0, darkest = most positive"
     most = {tile.most for tile in tiles}

@@ -113,6 +113,14 @@ def test_page_has_every_part_once(parts):
     assert f"reads {60 - wrong} of 60 unseen pictures correctly" in page.html
 
 
+def test_no_key_of_a_picture_says_darker_where_a_dark_page_is_lighter(parts):
+    said = " ".join(Outline(parts[2].html).text)
+    assert "(stronger is nearer 1)" in said
+    assert "stronger = the score depends on it more" in said
+    assert "small square = negative; stronger = larger" in said
+    assert "darker" not in said
+
+
 def test_confusion_matrix_counts(parts):
     _, held, page = parts
     table = re.search('<table class="matrix"[^>]*>(.*?)</table>', page.html, re.DOTALL)[1]

@@ -32,7 +32,7 @@ def test_a_tile_per_filter_on_one_scale_with_smaller_squares_for_negative_entrie
     colours = squares.get_facecolor()
     assert np.allclose(colours[0], colours[1])  # the same size: the sign is in the square
     assert np.allclose(colours[2][:3], 1, atol=0.01)  # zero is blank
-    assert "small square = negative; darker = larger, up to 1" in texts(plot)
+    assert "small square = negative; stronger = larger, up to 1" in texts(plot)
     width = plot.figure.get_size_inches()[0]
     key = plot.figure.texts[-1]
     assert key.get_position()[0] * width + 0.07 * len(key.get_text()) < width  # nothing is cut
@@ -41,7 +41,7 @@ def test_a_tile_per_filter_on_one_scale_with_smaller_squares_for_negative_entrie
 def test_several_channels_make_a_row_of_tiles_each():
     plot = viz.plot_filters(nn.Conv2d(3, 10, 5, seed=0))
     assert len(tiles(plot)) == 8 * 3
-    assert "darker = larger; 2 more filters not drawn" in texts(plot)
+    assert "stronger = larger; 2 more filters not drawn" in texts(plot)
     assert plot.description == "10 filters of 5 × 5 for 3 channels"
 
 
