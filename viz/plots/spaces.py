@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,13 +136,29 @@ def are_marks(names: Sequence[str]) -> bool:
     return all(len(name) == 1 and name.isalnum() and name.isascii() for name in names)
 
 
+@cache
+def letter(character: str) -> Any:
+    """The outline of a bold character, centred at 0. A marker of text would need formulas, which plots do not read."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+    from matplotlib.transforms import Affine2D
+
+    outline = TextPath((0.0, 0.0), character, size=10, prop=FontProperties(family="DejaVu Sans", weight="bold"))
+    low, high = outline.get_extents().get_points()
+    return Affine2D().translate(*(-(low + high) / 2)).transform_path(outline)
+
+
 def mark_of(c: int, names: Sequence[str], theme: style.Theme, size: float) -> dict[str, Any]:
     """The mark of a class, as options of matplotlib's `plot`."""
     k = len(names)
     own = are_marks(names)
     if own or k > FEW:
-        letter = f"$\\mathbf{{{names[c] if own else c}}}$"
-        look = {"marker": letter, "markersize": size + 1.0, "markerfacecolor": theme.ink, "markeredgewidth": 0.0}
+        look = {
+            "marker": letter(names[c] if own else str(c)),
+            "markersize": size + 1.0,
+            "markerfacecolor": theme.ink,
+            "markeredgewidth": 0.0,
+        }
     else:
         look = {"marker": MARKS[c], "markersize": size, "markerfacecolor": _fill(c, k, theme)}
         look |= {"markeredgecolor": theme.ink, "markeredgewidth": 0.7}

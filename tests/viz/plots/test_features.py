@@ -11,7 +11,7 @@ import autograd as ag
 import nn
 import viz
 from viz.plots.features import feature_space
-from viz.plots.spaces import MARKS, boundaries, crossing
+from viz.plots.spaces import MARKS, boundaries, crossing, letter
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -106,7 +106,7 @@ class TestPanels:
 
 class TestMarks:
     def test_every_class_has_its_own_shape_in_every_panel_and_in_the_key(self):
-        for k, marks in ((4, list(MARKS[:4])), (10, [f"$\\mathbf{{{c}}}$" for c in range(10)])):
+        for k, marks in ((4, list(MARKS[:4])), (10, list(map(letter, "0123456789")))):
             plot = feature_space(nn.MLP([2, 3, 2, k], seed=0), X, np.arange(40) % k)
             for axes in plot.figure.axes:
                 assert [line.get_marker() for line in lines(axes, "class_")] == marks
@@ -117,7 +117,8 @@ class TestMarks:
     def test_names_of_one_character_mark_their_points(self):
         plot = feature_space(nn.MLP([2, 3, 2, 2], seed=0), X, LABELS, classes=["a", "7"])
         for axes in plot.figure.axes:
-            assert [line.get_marker() for line in lines(axes, "class_")] == [r"$\mathbf{a}$", r"$\mathbf{7}$"]
+            assert [line.get_marker() for line in lines(axes, "class_")] == [letter("a"), letter("7")]
+        assert letter("7").get_extents().height > letter("7").get_extents().width  # one upright character
 
     def test_many_wrong_answers_have_a_bar_below_that_buries_nothing(self):
         plot = feature_space(nn.MLP([2, 3, 2, 10], seed=0), X, np.arange(40) % 10)
