@@ -29,7 +29,7 @@ from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from autograd.compiler.tracing.watching import DATA, Consumed
 from autograd.engine.declare.operation import Op
 from autograd.engine.graph import Node, stamp
-from autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, owner
+from autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, base_of, owner
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import GradientError, TraceError
 
@@ -154,8 +154,15 @@ def _is_shared(tensor: Tensor, known: int = 0) -> bool:
     array = tensor._data
     if others(array) > 1 + known:  # the Tensor holds it
         return True
-    memory = owner(array)
-    return memory is not array and id(memory) not in _HOMES and others(memory) > 1
+    if id(owner(array)) in _HOMES:
+        return False
+    base = base_of(array)
+    del array
+    while base is not None:
+        if others(base) > 1:  # the array, or the base before this one, holds it
+            return True
+        base = base_of(base)
+    return False
 
 
 def _move(tensor: Tensor, home: Any) -> None:
@@ -178,8 +185,8 @@ def _lies_apart(tensor: Tensor) -> bool:
 
 def _has_own_array(tensor: Tensor) -> bool:
     """Whether a Tensor has its own array. A row-major copy that was lent is taken back if nothing refers to it."""
-    if LENT.get(id(tensor)) is not tensor._data:
-        return True
+    if LENT.get(id(tensor)) is not tensor._data or TURNED.get(id(tensor)) is None:
+        return True  # the array that was lent from may be gone, with the program that made it
     if _is_shared(tensor):
         return False
     TURNED[id(tensor)][...] = tensor._data
@@ -231,15 +238,14 @@ class Executable:
         self.bind()
 
     def _refuse_giving(self, tensor: Tensor) -> None:
-        """Raise if the array of ``tensor``, which is used outside, is assigned to another state: in eager mode it would
-        be the array of that state from then on.
+        """Raise if the array of ``tensor``, which is used outside, is assigned to another state, or written to
+        before it is replaced: in eager mode it would change outside.
         """
         if id(tensor) in self.trace.given_away:
-            line, name = self.trace.given_away[id(tensor)]
+            what, remedy = self.trace.given_away[id(tensor)]
             raise TraceError(
-                f"{line} assigns the array of {name} to another state, and it is also used outside of the compiled "
-                f"{self.program.name}, where it would not follow that state, as a program copies the values: assign a "
-                f"copy, as in {name}.data.copy()."
+                f"{what}, and that array is also used outside of the compiled {self.program.name}, which would not "
+                f"change it there: {remedy}."
             )
 
     def bind(self) -> None:
@@ -312,9 +318,10 @@ class Executable:
         program, homes, updates = self.program, self.homes, self.optimized.updates
 
         def run_apart(*arrays: Any) -> list[Any]:
-            memories = {id(owner(homes[state])) for state in updates}
+            states = [_addressed(homes[state]) for state in updates]
             for i in late:
-                if id(owner(arrays[i])) in memories:
+                given = _addressed(arrays[i])
+                if given is not None and any(s is not None and numpy.shares_memory(given, s) for s in states):
                     raise TraceError(
                         f"{program.name} was given {program.inputs[i]!r} in the memory of a state that it updates, and "
                         "reads it after the update: the argument would keep the old values. Give it a clone()."
@@ -334,12 +341,16 @@ class Executable:
             del array
             plain = plain and not _is_shared(tensor)
             array = tensor._data
+            plain = plain and owner(array) is array  # a view of it then refers to it, which is counted
         turned, by_columns = state in self.optimized.flipped, _order(tensor) is not None
         if state not in self.stay:
             plain = plain and array.flags.forc and turned != array.flags.c_contiguous
         if not plain or self._has_other_twins(state, array):
-            home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
-            home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
+            if state in self.rebound:
+                home = numpy.empty(state.shape, state.dtype, "F" if turned else "C")
+            else:
+                home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
+                home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
             home[...] = array
             _move(tensor, array := home)
             self.made.add(id(owner(home)))

@@ -134,7 +134,7 @@ class Trace:
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
-    array instead of being written in place, ``given_away`` of those whose array another state is assigned; ``restarts``
+    array instead of being written in place, ``given_away`` of those whose old array would change then; ``restarts``
     are generators that restart at each call, with their initial states. ``changes`` are places in Python that the
     function changed.
 

@@ -33,10 +33,16 @@ _alive: dict[int, Any] = {}
 _lock = RLock()  # two threads that write at once must not leave the earlier time as the last
 
 
+def base_of(array: Any) -> Any:
+    """The object whose memory ``array`` is a view of; ``None`` if it owns its memory."""
+    base = getattr(array, "base", None)
+    return getattr(array, "obj", None) if base is None else base  # a memoryview says ``obj``
+
+
 def owner(array: Any) -> Any:
     """The object that owns the memory of ``array``: itself, unless it is a view."""
-    while (base := getattr(array, "base", None)) is not None or (base := getattr(array, "obj", None)) is not None:
-        array = base  # a memoryview says ``obj``
+    while (base := base_of(array)) is not None:
+        array = base
     return array
 
 

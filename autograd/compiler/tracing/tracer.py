@@ -111,7 +111,7 @@ class Tracer:
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these had before
         self.writes: dict[int, int] = {}  # the instructions before the first write to each array, by its id
-        self.given_away: dict[int, tuple[str, str]] = {}  # states whose array another has: the line, the name
+        self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array changes: why, the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
         self.errors = numpy.geterr()
@@ -675,7 +675,12 @@ class Tracer:
                 )
             giver = former.get(id(self.current[key].memory), key)
             if giver != key and self.states[key].shape:
-                self.given_away[giver] = line, self.states[giver].name
+                name = self.states[giver].name
+                remedy = f"assign a copy, as in {name}.data.copy()"
+                self.given_away[giver] = f"{line} assigns the array of {name} to another state", remedy
+            elif id(self.former[key].memory) in self.writes:
+                what = f"{line} assigns {self.states[key].name} another array after writing to its own"
+                self.given_away[key] = what, "either write in place or assign"
 
     def read_late(self, outputs: Sequence[Value]) -> set[Value]:
         """The inputs that are read, or returned, after the first write to the memory of a state."""

@@ -48,7 +48,7 @@ class Declaration:
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(defaults) :]
         self._check_defaults(defaults)
-        self.foreign = not self.__module__.startswith("autograd.")
+        self.foreign = not (self.__module__ or "").startswith("autograd.")  # code that exec runs may have no module
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = self._template("text", text or f"{bare}({given})")

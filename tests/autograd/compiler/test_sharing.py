@@ -94,3 +94,111 @@ def test_an_argument_that_the_function_also_captures_and_updates_is_refused():
         doubled(q)
     assert_array_equal(q.numpy(), [2, 4, 6], "the refused call has changed nothing")
     assert_array_equal(doubled(q.clone()).numpy(), [2, 4, 6])
+
+
+MEMORIES: dict[str, Callable[[], Any]] = {
+    "its own": lambda: np.arange(6.0).reshape(2, 3).copy(),
+    "its own, column-major": lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "transposed": lambda: np.arange(6.0).reshape(3, 2).T,
+    "some rows": lambda: np.arange(12.0).reshape(4, 3)[2:],
+    "every second column": lambda: np.arange(12.0).reshape(2, 6)[:, ::2],
+    "a buffer": lambda: np.frombuffer(bytearray(48)).reshape(2, 3),
+    "an array over a buffer": lambda: np.frombuffer(bytearray(48))[:6].reshape(2, 3),
+}
+
+
+@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
+@pytest.mark.parametrize("update", ["assigned", "in place"])
+@pytest.mark.parametrize("kept", ["before", "between"])
+def test_a_view_that_is_kept_has_the_values_of_eager_mode(memory, update, kept):
+    """Views kept before the first call or after it keep their values where the state is assigned, and else follow."""
+
+    def values(compiled: bool) -> list[Any]:
+        w = ag.Tensor(np.zeros((2, 3)), requires_grad=True, name="w")
+        w.data = memory()
+        optimizer = nn.optim.SGD([w], lr=0.5)
+        views = [w.data[0]] if kept == "before" else []
+
+        def step(x: Any) -> None:
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            if update == "in place":
+                optimizer.step()
+            else:
+                w.data = w.data - w.grad.data
+
+        run = ag.compile(step) if compiled else step
+        for _ in range(3):
+            run(ag.ones((2, 3)))
+            views.append(w.data[1:])
+        return [*map(np.array, views), w.data.copy()]
+
+    for found, expected in zip(values(True), values(False), strict=True):
+        assert_array_equal(found, expected)
+
+
+def test_an_array_that_is_written_to_and_then_replaced_is_refused_if_it_is_used_outside():
+    w = ag.Tensor(np.arange(4.0), requires_grad=True, name="w")
+    view = w.data
+
+    @ag.compile
+    def step(x: Any) -> None:
+        w.grad = None
+        (w * x).sum().backward()
+        w.data[...] = w.data * 0.5 + 1
+        w.data = w.data - 0.5 * w.grad.data
+
+    with pytest.raises(TraceError, match=r"assigns w another array after writing to its own, .* used outside"):
+        step(ag.ones(4))
+    assert_array_equal(view, np.arange(4.0))
+
+
+class _Exported:
+    """Another owner of an array's memory, as a library has that exports it."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_an_argument_in_the_memory_of_a_state_is_refused_only_if_they_overlap(apart):
+    memory = np.arange(8.0)
+    w, x = ag.Tensor(np.zeros(4), requires_grad=True, name="w"), ag.Tensor(np.zeros(4))
+    w.data = memory[:4]
+    x.data = memory[4:] if apart else np.asarray(_Exported(memory[:4]))
+
+    def step(x: Any) -> Any:
+        w.grad = None
+        (w * 2).sum().backward()
+        w.data -= w.grad.data
+        return (x * w).sum()
+
+    compiled = ag.compile(step)
+    if apart:
+        assert float(compiled(x)) == 4 * -2 + 5 * -1 + 6 * 0 + 7 * 1
+    else:
+        with pytest.raises(TraceError, match="in the memory of a state that it updates"):
+            compiled(x)
+
+
+def test_a_program_may_be_made_after_another_is_gone_that_had_lent_an_array():
+    def losses(compiled: bool) -> list[float]:
+        model, found = nn.MLP([3, 4, 2], seed=0).to("float64"), []
+        for _ in range(2):
+            optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+            def step(x: Any, optimizer: nn.optim.SGD = optimizer) -> Any:
+                optimizer.zero_grad()
+                loss = (model(x) ** 2).sum()
+                loss.backward()
+                optimizer.step()
+                return loss
+
+            run = ag.compile(step) if compiled else step
+            found.append(float(run(ag.ones((4, 3)))))
+            assert all(parameter.data.flags.c_contiguous for parameter in model.parameters())  # lends a row-major copy
+            del run, step
+        return found
+
+    np.testing.assert_allclose(losses(True), losses(False), rtol=1e-12)
