@@ -150,14 +150,14 @@ def feature_space(
     reading += [f"{numbers.counted(omitted, 'wider layer')} not drawn"] * (omitted > 0)
     line = "     ".join(reading)
     width = max(columns * (GAP + SIDE) + 0.3, LETTER_SMALL * len(line) + 0.3)
-    names = [_literal(clipped(" ".join(name.split()))) for name in names]
+    names = [clipped(" ".join(name.split())) for name in names]
     key = _places(names, width)
     head = HEAD + KEY * key[-1][1]
     height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     examples = Examples(true, said, chosen, names)
     with settings():
         figure = new_figure(width, height, colours)
-        heading(figure, _literal(summary), line, colours)
+        heading(figure, summary, line, colours)
         for c, (column, row) in enumerate(key):
             _key(figure, c, (column, 0.7 + KEY * row), names, colours)
         for i, panel in enumerate(panels):
@@ -215,11 +215,6 @@ def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     two = two * np.where(two[[0, 1], np.abs(two).argmax(1)] < 0, -1.0, 1.0)[:, None]
     share: np.ndarray = sizes[:2] ** 2 / (np.sum(sizes**2) or 1.0)
     return (values - middle) @ two.T, share
-
-
-def _literal(name: str) -> str:
-    """A name with its dollar signs escaped: matplotlib would read a formula between two of them."""
-    return name.replace("$", r"\$")
 
 
 def _places(names: list[str], width: float) -> list[tuple[float, int]]:

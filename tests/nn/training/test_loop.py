@@ -242,7 +242,7 @@ def test_a_model_that_replaces_a_buffer_trains_without_compiling():
     one, other = Moving(), Moving()
     train(one, compile=True, progress=said)
     train(other)
-    assert re.search(r"Not compiled: .*test_loop.py:\d+ makes .mean of a Moving another", said.getvalue())
+    assert re.search(r"Not compiled: .*test_loop.py:\d+ replaces .mean of a Moving by another", said.getvalue())
     assert weights(one) == weights(other)
     with pytest.raises(DTypeError, match=r"Moving\.mean = .* is a list: give a Tensor, as it is a buffer"):
         one.mean = [0.0, 0.0]

@@ -161,7 +161,7 @@ class TestMarks:
         ]
         plot = feature_space(nn.MLP([2, 2, 10], seed=0), X, np.arange(40) % 10, classes=names, title="a $b$ c")
         drawn = {text.get_gid(): text for text in plot.figure.texts if text.get_gid()}
-        assert [drawn[f"name_{c}"].get_text() for c in range(4)] == ["\\$x\\$", '<b> & "q"', "two lines", "\\frac{"]
+        assert [drawn[f"name_{c}"].get_text() for c in range(4)] == ["$x$", '<b> & "q"', "two lines", "\\frac{"]
         assert len(drawn["name_9"].get_text()) < 30
         frames = [text.get_window_extent() for text in plot.figure.texts]
         assert max(frame.x1 for frame in frames) < plot.figure.bbox.x1
