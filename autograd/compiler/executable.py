@@ -620,6 +620,8 @@ class Executable:
             if updated and alone and id(owner(array)) not in _HOMES and not _is_shared(tensor, 1):
                 home[...] = array
                 DATA.__set__(tensor, home)
+            elif updated and self.bound[i] not in self.stay and _is_shared(tensor, 1):
+                return False  # a program that leaves it in that array
             elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:

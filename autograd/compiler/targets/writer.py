@@ -54,7 +54,11 @@ def _number_name(value: Value) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and not hasattr(one, "dtype") and bool(one == other))
+    if one is other or type(one) is not type(other) or hasattr(one, "dtype"):
+        return one is other
+    if isinstance(one, list | tuple):  # of arrays, or of numbers
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 def number_text(

@@ -182,6 +182,27 @@ def test_an_argument_in_the_memory_of_a_state_is_refused_only_if_they_overlap(ap
             compiled(x)
 
 
+def test_an_argument_that_shares_a_newly_assigned_array_is_refused_if_it_is_read_after_the_update():
+    """Also where the first program had moved the state to a column-major array, which its products read faster."""
+    w = ag.Tensor(np.ones((2, 2)), requires_grad=True, name="w")
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    @ag.compile
+    def step(x: Any) -> Any:
+        loss = ((x @ w.T) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return x
+
+    step(ag.ones((2, 2)))
+    w.data = w.data * 0.5
+    before = w.tolist()
+    with pytest.raises(TraceError, match="in the memory of a state that it updates"):
+        step(w.detach())
+    assert w.tolist() == before
+
+
 def test_a_program_may_be_made_after_another_is_gone_that_had_lent_an_array():
     def losses(compiled: bool) -> list[float]:
         model, found = nn.MLP([3, 4, 2], seed=0).to("float64"), []

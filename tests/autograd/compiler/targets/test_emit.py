@@ -323,3 +323,13 @@ def test_a_product_in_short_pieces_has_the_value_of_the_whole(
     for found, expected in zip(program(*map(ag.Tensor, (x, w, v))), (2 * x @ w, 2 * x @ v.T), strict=True):
         np.testing.assert_array_equal(found.data, expected)
     assert ("# (40, 512) short pieces" in program.source) == short
+
+
+def test_slices_of_one_array_along_two_axes_have_names_of_their_own():
+    def f(x):
+        y = ag.tanh(x)
+        return ag.max(y, axis=-1, keepdims=True), y - ag.max(y, axis=0), ag.sum(y * y, axis=0), ag.min(y, axis=1)
+
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(2, 2)))
+    for found, expected in zip(ag.compile(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-15)
