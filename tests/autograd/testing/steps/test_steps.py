@@ -88,9 +88,10 @@ def test_numbers_of_python_change_between_the_calls() -> None:
 @needs_compiler
 def test_steps_run_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare(SCALED, "c") == Verdict("same", programs=1)
-    wrong = "last", lambda program: program.changed(outputs=program.outputs[::-1])
+    wrong = "last", lambda program: program.changed(outputs=(program.outputs[0], program.states[0]))  # w for h
     monkeypatch.setattr(readings, "PASSES_OF_C", [*readings.PASSES_OF_C, wrong])
-    assert compare(SCALED, "c").culprit == "pass 'last'"
+    verdict = compare(SCALED, "c")
+    assert verdict.culprit == "pass 'last'", verdict
 
 
 def test_a_step_that_cannot_be_written_in_c_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
