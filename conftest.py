@@ -1,9 +1,12 @@
 """What tests and doctests share."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+os.environ.setdefault("GLASSGRAD_VALIDATE", "1")  # every program, after each pass; read when autograd is imported
 
 from autograd import OPS, backends
 from autograd.testing.inputs.declarations import DECLARED

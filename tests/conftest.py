@@ -2,8 +2,6 @@
 
 import os
 
-os.environ.setdefault("GLASSGRAD_VALIDATE", "1")  # every program after its trace and after every pass
-
 from hypothesis import HealthCheck, settings
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors]}
