@@ -346,7 +346,7 @@ class Executable:
         if state not in self.stay:
             plain = plain and array.flags.forc and turned != array.flags.c_contiguous
         if not plain or self._has_other_twins(state, array):
-            if state in self.rebound:
+            if state in self.rebound:  # owned by no other array, so that references to its views are counted
                 home = numpy.empty(state.shape, state.dtype, "F" if turned else "C")
             else:
                 home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
@@ -360,8 +360,8 @@ class Executable:
         return array
 
     def _assigns_columns(self, state: Value) -> bool:
-        """Whether the matrix that the function assigns to a column-major state is column-major, too, in eager mode, for
-        row-major arguments: its elements are computed for numbers that do not matter. Also if these are refused.
+        """Whether eager mode assigns a column-major matrix to this state, given row-major arguments. Memory order does
+        not depend on values, so the program is interpreted on zeros; true if an operation refuses them.
         """
         wanted, needed = {self.program.updates[state]}, list[Instruction]()
         for instruction in reversed(self.program.instructions):
@@ -621,7 +621,7 @@ class Executable:
                 home[...] = array
                 DATA.__set__(tensor, home)
             elif updated and self.bound[i] not in self.stay and _is_shared(tensor, 1):
-                return False  # a program that leaves it in that array
+                return False  # another program leaves it in that array
             elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:

@@ -46,7 +46,10 @@ class Traced:
     operation. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
     """
 
-    __slots__ = ("tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "__weakref__")
+    __slots__ = (
+        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "_first_write",
+        "__weakref__",
+    )  # fmt: skip
 
     def __init__(self, tracer: Any, value: Value, weak: bool = False) -> None:
         self.tracer, self._value, self.weak = tracer, value, weak
@@ -54,6 +57,7 @@ class Traced:
         self.base: Traced | None = None
         self.path: tuple[View, ...] = ()
         self._version = 0  # how often the memory was written to
+        self._first_write: int | None = None  # how many instructions came before it
         tracer.made.append(weakref.ref(self))
 
     __class__ = property(lambda self: self.dtype.type if self.scalar else numpy.ndarray)  # for isinstance
@@ -84,7 +88,8 @@ class Traced:
         """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
         base = self.memory
-        self.tracer.writes.setdefault(id(base), len(self.tracer.instructions))
+        if base._first_write is None:
+            base._first_write = len(self.tracer.instructions)
         base._value = self.tracer.written(base._value, self.path, value)
         base._version += 1
         self._value, self._version = value, base._version

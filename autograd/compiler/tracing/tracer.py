@@ -110,7 +110,6 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these had before
-        self.writes: dict[int, int] = {}  # the instructions before the first write to each array, by its id
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array changes: why, the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
@@ -678,22 +677,24 @@ class Tracer:
                 name = self.states[giver].name
                 remedy = f"assign a copy, as in {name}.data.copy()"
                 self.given_away[giver] = f"{line} assigns the array of {name} to another state", remedy
-            elif id(self.former[key].memory) in self.writes:
+            elif self.former[key].memory._first_write is not None:
                 what = f"{line} assigns {self.states[key].name} another array after writing to its own"
                 self.given_away[key] = what, "either write in place or assign"
 
     def read_late(self, outputs: Sequence[Value]) -> set[Value]:
         """The inputs that are read, or returned, after the first write to the memory of a state."""
-        arrays = {**self.current, **self.former}
-        first = min([self.writes[id(a.memory)] for a in arrays.values() if id(a.memory) in self.writes], default=None)
+        memories = [array.memory for array in {**self.current, **self.former}.values()]
+        writes = [memory._first_write for memory in memories if memory._first_write is not None]
+        if not writes:
+            return set()
+        first, late = min(writes), set[Value]()
         shown = {value: value for value in self.inputs}
-        late: set[Value] = set()
-        for i, instruction in enumerate(self.instructions if first is not None else ()):
+        for i, instruction in enumerate(self.instructions):
             if is_view(instruction) and instruction.args[0] in shown:
                 shown[instruction.out] = shown[instruction.args[0]]
-            elif first is not None and i >= first:
+            elif i >= first:
                 late.update(shown[arg] for arg in instruction.args if arg in shown)
-        return late | {shown[value] for value in outputs if first is not None and value in shown}
+        return late | {shown[value] for value in outputs if value in shown}
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
         """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that
