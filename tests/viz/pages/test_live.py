@@ -127,6 +127,24 @@ class TestChanging:
         assert seen["large"]["a"][0] == 50_000_000.1
         assert seen["refused"] == seen["large"]
 
+    def test_the_curve_begins_with_the_entry_of_the_largest_gradient(self, tmp_path):
+        """The entry whose factors are shown beside it: at first, and for each number that is clicked."""
+        w, v = (ag.Tensor(values, True, name=n) for values, n in (([[0.5, -1.0]], "w"), ([0.1, 0.2, 0.3], "v")))
+        loss = ag.sum(w * ag.Tensor([[0.0, 2.0]], name="x")) + ag.sum(v * ag.Tensor([1.0, 0.0, -3.0], name="k"))
+        seen = opened(
+            step_through(loss),
+            tmp_path,
+            """
+            await frame(); seen.first = state().slice;
+            $('a_v_grad').dispatchEvent(new MouseEvent('click', {bubbles: true})); await frame();
+            seen.clicked = state().slice;
+            """,
+        )
+        assert "w[0, 1]" in seen["first"]
+        assert "slope 2" in seen["first"]
+        assert "v[2]" in seen["clicked"]
+        assert "slope -3" in seen["clicked"]
+
     def test_the_tile_of_an_empty_leaf_says_so(self, tmp_path):
         w, e = ag.Tensor(0.5, requires_grad=True, name="w"), ag.Tensor(np.zeros((0, 3)), requires_grad=True, name="E")
         seen = opened(

@@ -155,7 +155,7 @@ function asked(i) {
   if (ms.length < 2) return null;
   const last = ms[ms.length - 1], a = D.arrays[last.m];
   if (a.live === undefined || !view.array(last.m).r) return null;
-  const x = output(a.live), at = x.reduce((m, v, j) => abs(v) > abs(x[m]) ? j : m, 0);
+  const x = output(a.live), at = peak(x);
   const k = s.ph === 'f' ? s.card : receiver(s);
   return { x: x[at], at, k, name: `${s.ph === 'f' ? K[k].name : s.form.split(' = ')[0]}${x.length > 1 ? index(k, at) : ''}`, one: x.length === 1 };
 }

@@ -43,6 +43,7 @@ function flat(v) {
   return v.data;
 }
 const output = i => flat(P.outputs[i]);
+const peak = x => x.reduce((m, v, j) => abs(v) > abs(x[m]) ? j : m, 0);
 const value = k => output(V.v[k]), gradient = k => V.g[k] === undefined ? null : output(V.g[k]);
 const sent = id => V.s[id] === undefined ? null : output(V.s[id]), slope = id => V.l[id] === undefined ? null : output(V.l[id])[0];
 const loss = () => value(V.end)[0];
@@ -192,7 +193,10 @@ view.check = s => {
 /* ---------------------------------------------------------------- an entry of a leaf, as something to be dragged */
 
 const held = () => one('.held');
-let axis = { key: trained[0] ?? movable[0], at: 0 };
+/* the entry whose gradient is largest: of many, one that L depends on */
+const steepest = key => ({ key, at: peak(gradient(key) ?? [0]) });
+P.run();
+let axis = steepest(trained[0] ?? movable[0]);
 const named = (k, i) => K[k].name + index(k, i);
 function change(k, i, v) {
   const was = memory[k][i];
@@ -229,7 +233,7 @@ movable.forEach(k => {
     puts.push(said => put(said[i]));
   } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
     t.classList.add('many');
-    let at = 0;
+    let { at } = steepest(k);
     box.innerHTML = `<span></span> <small></small><button type="button" aria-label="${say`Another entry`}">…</button>`;
     const put = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
     box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
@@ -507,7 +511,7 @@ listen(main, 'click', e => { if (abs(e.clientX - pressed) > 2 && e.target.closes
 /* clicking a number in the drawing makes it the one whose slice is drawn */
 view.told = s => {
   const k = s.ph === 'f' ? s.card : s.whole || receiver(s);
-  if (k !== axis.key && !held() && view.picked !== undefined) { axis = { key: k, at: 0 }; show(); }
+  if (k !== axis.key && !held() && view.picked !== undefined) { axis = steepest(k); show(); }
 };
 el('all').onclick = () => { stop(); view.all = true; go(cur, false); };
 const painted = paint;
@@ -516,7 +520,6 @@ paint = () => {
   toggle(el('all'), view.all);
   all('.tile[data-card] .grad').forEach(e => { e.style.visibility = view.all || !(cellAt.get(`a_${e.parentNode.dataset.card}_grad`) > cur) ? '' : 'hidden'; });
 };
-P.run();
 const begun = loss();
 /* the first learning rate: the largest round one with which a step makes the loss smaller */
 if (trained.length) {
