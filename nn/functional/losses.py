@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor, asarray, astype, ones_like, take, where
+from autograd import Tensor, asarray, astype, broadcast_to, ones_like, take, where
 from autograd import cross_entropy as cross_entropy_op
 from autograd import one_hot as one_hot_op
 from autograd import squared_error as squared_error_op
 from autograd import sum as sum_of
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
-from autograd.common.validation import whole
+from autograd.common.validation import number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 
 
-def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    reduction: str = "mean",
+    *,
+    weight: Any = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Cross-entropy between ``softmax(logits)`` and the target; see `autograd.cross_entropy`.
 
-    ``logits``: ``(…, classes)``. ``target``: integer labels ``(…)``, or probabilities ``(…, classes)``. Raises
-    `autograd.errors.DomainError` for the result of a softmax in place of logits: softmax would be applied twice.
+    ``logits``: ``(…, classes)``. ``target``: integer labels ``(…)``, or probabilities ``(…, classes)``. ``weight``: a
+    factor for each class, ``(classes,)``; the mean over labels is then weighted by that of each label. Labels equal to
+    ``ignore_index`` count as absent. ``label_smoothing`` mixes the target with equal probabilities of all classes
+    (Szegedy et al., 2016, section 7).
+
+    Raises `autograd.errors.DomainError` for the result of a softmax in place of logits (softmax would be applied
+    twice), for a ``label_smoothing`` outside 0 … 1, and for ``ignore_index`` with probabilities.
 
     >>> cross_entropy([[0.0, 0.0]], [1])
+    Tensor(0.693147)
+    >>> cross_entropy([[0.0, 0.0], [3.0, 0.0]], [1, -100], ignore_index=-100)
     Tensor(0.693147)
     """
     node = getattr(logits, "node", None)
@@ -31,26 +47,72 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
             "cross_entropy was given the result of a softmax, and applies softmax itself: give it the logits. Leave "
             "out the last nn.Softmax(), or build nn.MLP without output='softmax'."
         )
-    return cross_entropy_op(logits, target, reduction=reduction)
+    if weight is None and ignore_index is None and not label_smoothing:
+        return cross_entropy_op(logits, target, reduction=reduction)
+    logits, target = asarray(logits), asarray(target)
+    classes = logits.shape[-1] if logits.shape else 0
+    weight = _class_weights(weight, classes, logits.dtype)
+    share = number(label_smoothing, "label_smoothing", 0, 1) / max(classes, 1)
+
+    def losses(labels: Any) -> Tensor:
+        found = _weighted(cross_entropy_op(logits, labels, reduction="none"), labels, weight)
+        if not label_smoothing:
+            return found
+        equal = ones_like(logits) if weight is None else broadcast_to(weight, logits.shape)
+        rest = cross_entropy_op(logits, equal, reduction="none")
+        return (1 - label_smoothing) * found + share * rest
+
+    if target.shape != logits.shape:
+        ignored = None if ignore_index is None else whole(ignore_index, "ignore_index", -sys.maxsize)
+        return _reduced(losses, target, weight, ignored, reduction)
+    if ignore_index is not None:
+        raise DomainError(
+            f"ignore_index = {ignore_index} is for labels, and cross_entropy was given probabilities {target.shape}: "
+            "leave it out, or give labels."
+        )
+    mixed = target if not label_smoothing else (1 - label_smoothing) * target + share
+    return cross_entropy_op(logits, mixed if weight is None else mixed * weight, reduction=reduction)
 
 
-def negative_log_likelihood(log_prob: Any, labels: Any) -> Tensor:
+def negative_log_likelihood(
+    log_prob: Any, labels: Any, weight: Any = None, ignored: int | None = None, reduction: str = "mean"
+) -> Tensor:
     """Minus the log-probability ``(…, classes)`` of each label ``(…)``; refuses labels that are not classes."""
-    return -sum_of(where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0), axis=-1)
+
+    def losses(labels: Any) -> Tensor:
+        chosen = where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)
+        return _weighted(-sum_of(chosen, axis=-1), labels, weight)
+
+    return _reduced(losses, labels, weight, ignored, reduction)
 
 
-def of_labels(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
-    """The ``losses`` of labels, weighted by class, and 0 for the label ``ignored``; their sum or weighted mean."""
+def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
+    if weight is None:
+        return None
+    weight = asarray(weight)
+    if weight.shape != (classes,):
+        raise ShapeError(f"weight has the shape {weight.shape}: give one factor for each class, ({classes},).")
+    return astype(weight, dtype)
+
+
+def _weighted(losses: Tensor, labels: Any, weight: Any) -> Tensor:
+    return losses if weight is None else losses * take(weight, labels, axis=0)
+
+
+def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
+    """The sum or weighted mean of ``losses(labels)``, or each of them: 0 for the label ``ignored``."""
+    if reduction not in ("mean", "sum", "none"):
+        raise DomainError(f"reduction = {reduction!r}: choose 'mean', 'sum' or 'none'.")
     kept = None if ignored is None else labels != ignored
     counted = labels if kept is None else where(kept, labels, 0)
     found = losses(counted)
-    shares = ones_like(found) if weight is None else take(weight, counted, axis=0)
-    if kept is not None:
-        found, shares = where(kept, found, 0), where(kept, shares, 0)
-    found = found if weight is None else found * shares
+    found = found if kept is None else where(kept, found, 0)
     if reduction == "none":
         return found
-    return sum_of(found) if reduction == "sum" else sum_of(found) / sum_of(shares)
+    if reduction == "sum":
+        return sum_of(found)
+    shares = _weighted(ones_like(found), counted, weight)
+    return sum_of(found) / sum_of(shares if kept is None else where(kept, shares, 0))
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:

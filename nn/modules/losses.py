@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Tensor
+from autograd import Tensor, asarray
 from nn import functional as F
 from nn.modules.module import PlainModule
 
@@ -20,11 +20,44 @@ class _Loss(PlainModule):
 
 
 class CrossEntropyLoss(_Loss):
-    """`nn.functional.cross_entropy` as a module."""
+    """`nn.functional.cross_entropy` as a module; the ``weight`` of classes is a buffer."""
+
+    def __init__(
+        self,
+        reduction: str = "mean",
+        *,
+        weight: Any = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(reduction)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        if weight is None:
+            self.weight = None
+        else:
+            self.register_buffer("weight", asarray(weight))
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments; ``weight`` as a list."""
+        weight = None if self.weight is None else self.weight.tolist()
+        return {
+            "reduction": self.reduction,
+            "weight": weight,
+            "ignore_index": self.ignore_index,
+            "label_smoothing": self.label_smoothing,
+        }
 
     def forward(self, logits: Any, labels: Any) -> Tensor:
         """Logits ``(…, classes)`` and integer labels ``(…)`` or probabilities ``(…, classes)`` to a scalar."""
-        return F.cross_entropy(logits, labels, reduction=self.reduction)
+        return F.cross_entropy(
+            logits,
+            labels,
+            self.reduction,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+        )
 
 
 class MSELoss(_Loss):

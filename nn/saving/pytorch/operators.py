@@ -14,7 +14,7 @@ from autograd.errors import DomainError
 from nn import functional as F
 from nn.functional import recurrence, spatial
 from nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
-from nn.functional.losses import negative_log_likelihood, of_labels
+from nn.functional.losses import negative_log_likelihood
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments about devices and layout, which are ignored."""
@@ -301,18 +301,14 @@ REDUCTIONS = ("none", "mean", "sum")
 def cross_entropy(
     x: Tensor, target: Tensor, weight: Any = None, reduction: int = 1, ignore: int = -100, smoothing: float = 0
 ) -> Any:
-    of_probabilities = target.shape == x.shape
-    if smoothing or (weight is not None and of_probabilities):
-        raise DomainError("cross_entropy_loss is converted without label smoothing, and with weights for labels only.")
-    if of_probabilities:
-        return F.cross_entropy(classes_last(x), classes_last(target), REDUCTIONS[reduction])
-    losses = partial(F.cross_entropy, classes_last(x), reduction="none")
-    return of_labels(losses, target, weight, ignore, REDUCTIONS[reduction])
+    return F.cross_entropy(
+        classes_last(x), classes_last(target) if target.shape == x.shape else target, REDUCTIONS[reduction],
+        weight=weight, ignore_index=None if target.shape == x.shape else ignore, label_smoothing=smoothing,
+    )  # fmt: skip
 
 
 def nll_loss(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
-    losses = partial(negative_log_likelihood, classes_last(x))
-    return of_labels(losses, target, weight, ignore, REDUCTIONS[reduction])
+    return negative_log_likelihood(classes_last(x), target, weight, ignore, REDUCTIONS[reduction])
 
 
 SAME = {

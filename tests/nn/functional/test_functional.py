@@ -41,6 +41,64 @@ def test_losses_and_their_gradients_are_pytorchs(name, target, reduction):
     np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
 
 
+WEIGHTS = np.array([0.5, 2.0, 0.0, 1.5])
+OPTIONS = [
+    {"weight": WEIGHTS},
+    {"label_smoothing": 0.1},
+    {"label_smoothing": 1.0},
+    {"weight": WEIGHTS, "label_smoothing": 0.3},
+    {"ignore_index": 1},
+    {"ignore_index": 3, "weight": WEIGHTS, "label_smoothing": 0.2},
+]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("target", [LABELS, SOFT], ids=["labels", "probabilities"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_class_weights_ignored_labels_and_smoothing_are_pytorchs(options, target, reduction):
+    torch = pytest.importorskip("torch")
+    if target is SOFT:
+        options = {name: value for name, value in options.items() if name != "ignore_index"}
+    ours, theirs = ag.Tensor(LOGITS, requires_grad=True), torch.tensor(LOGITS, requires_grad=True)
+    loss = F.cross_entropy(ours, target, reduction, **options)
+    expected = torch.nn.functional.cross_entropy(
+        theirs,
+        torch.tensor(target),
+        reduction=reduction,
+        **{name: torch.tensor(value) if name == "weight" else value for name, value in options.items()},
+    )
+    np.testing.assert_allclose(loss.data, expected.detach().numpy(), rtol=1e-12)
+    upstream = np.random.default_rng(1).normal(size=loss.shape)
+    loss.backward(upstream)
+    expected.backward(torch.tensor(upstream))
+    np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_of_cross_entropy_by_hand_compiled_and_to_second_order(options):
+    def loss(logits):
+        return F.cross_entropy(logits, LABELS, **options)
+
+    smoothing, weight = options.get("label_smoothing", 0.0), options.get("weight", np.ones(4))
+    log_prob = LOGITS - np.log(np.exp(LOGITS).sum(1, keepdims=True))
+    soft = (np.eye(4)[LABELS] * (1 - smoothing) + smoothing / 4) * weight
+    kept = np.array([label != options.get("ignore_index") for label in LABELS])
+    by_hand = -(soft * log_prob).sum(1)[kept].sum() / weight[LABELS[kept]].sum()
+    assert loss(LOGITS).item() == pytest.approx(by_hand, rel=1e-12)
+    assert ag.testing.gradgradcheck(loss, LOGITS)
+    compiled = ag.compile(ag.value_and_grad(loss))
+    for found, expected in zip(compiled(LOGITS), ag.value_and_grad(loss)(LOGITS), strict=True):
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-12)
+
+
+def test_labels_that_are_ignored_may_be_no_class_and_send_no_gradient():
+    logits = ag.Tensor(LOGITS, requires_grad=True)
+    F.cross_entropy(logits, np.array([0, -100, 1, 1, -100, 3]), ignore_index=-100).backward()
+    assert (logits.grad.data[[1, 4]] == 0).all()
+    with pytest.raises(DomainError, match="the label -1 for logits of 4 classes"):
+        F.cross_entropy(logits, np.array([0, -100, 1, 1, -1, 3]), ignore_index=-100)
+
+
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus"])
 def test_activations_are_pytorchs(name):
     torch = pytest.importorskip("torch")

@@ -26,3 +26,12 @@ def test_losses_equal_the_functions_and_have_no_scope(loss, function, reduction)
     assert value.item() == function(output, target, reduction=reduction).item()
     assert value.node.scope is None
     assert repr(module) == f"{loss.__name__}({'' if reduction == 'mean' else 'reduction=' + repr(reduction)})"
+
+
+def test_options_of_the_cross_entropy_module():
+    labels, weight = [0, 1, -1, 2, 2], [1.0, 2.0, 0.5]
+    module = nn.CrossEntropyLoss(weight=weight, ignore_index=-1, label_smoothing=0.1)
+    expected = nn.functional.cross_entropy(X, labels, weight=weight, ignore_index=-1, label_smoothing=0.1)
+    assert module(X, labels).item() == expected.item()
+    assert dict(module.named_buffers())["weight"].tolist() == weight
+    assert repr(module) == "CrossEntropyLoss(weight=[1.0, 2.0, 0.5], ignore_index=-1, label_smoothing=0.1)"

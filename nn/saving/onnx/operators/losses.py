@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import autograd as ag
-from autograd.errors import DomainError
-from nn.functional.losses import negative_log_likelihood, of_labels
+from nn.functional.losses import cross_entropy, negative_log_likelihood
 from nn.saving.onnx.table import number, operator
-
-
-def _loss(losses: Callable[[Any], Any], labels: Any, weight: Any, ignore_index: int | None, reduction: str) -> Any:
-    if reduction not in ("mean", "sum", "none"):
-        raise DomainError(f"reduction is mean, sum or none, not {reduction!r}")
-    return of_labels(losses, labels, weight, ignore_index, reduction)
 
 
 @operator("NegativeLogLikelihoodLoss")
@@ -23,8 +14,7 @@ def nll_loss(
     log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
 ) -> Any:
     """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
-    losses = partial(negative_log_likelihood, ag.moveaxis(log_prob, 1, -1))
-    return _loss(losses, target, weight, ignore_index, reduction)
+    return negative_log_likelihood(ag.moveaxis(log_prob, 1, -1), target, weight, ignore_index, reduction)
 
 
 @operator("SoftmaxCrossEntropyLoss")
@@ -33,8 +23,7 @@ def softmax_cross_entropy(
     outputs: int = 1,
 ) -> Any:  # fmt: skip
     """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
-    losses = partial(ag.cross_entropy, ag.moveaxis(scores, 1, -1), reduction="none")
-    loss = _loss(losses, labels, weights, ignore_index, reduction)
+    loss = cross_entropy(ag.moveaxis(scores, 1, -1), labels, reduction, weight=weights, ignore_index=ignore_index)
     return loss if outputs < 2 else (loss, ag.log_softmax(scores, axis=1))
 
 

@@ -63,6 +63,8 @@ GROUPS = {
         F.cross_entropy(x,i-101*(i==1)) F.cross_entropy(x,i-102*(i>1),p[0].detach()) F.cross_entropy(x,p/9) F.cross_entropy(x[:1],i[2:])
         F.cross_entropy(x,i,p[0].detach(),reduction="none",ignore_index=0) F.nll_loss(z,k,reduction="sum") F.nll_loss(x,i,p[0].detach())
         F.cross_entropy(z,k) F.cross_entropy(z,k,p[0].detach()) F.cross_entropy(z,k-k-100,reduction="sum") F.cross_entropy(z,z.softmax(1))
+        F.cross_entropy(x,i,label_smoothing=.1) F.cross_entropy(x,i,p[0].detach(),label_smoothing=.2) F.cross_entropy(x,p/9,p[0].detach())
+        F.cross_entropy(z,z.softmax(1),label_smoothing=.1)
         F.l1_loss(x,y) F.smooth_l1_loss(x,y) F.binary_cross_entropy_with_logits(x,p/9)
     """,
     "layers": """
