@@ -34,7 +34,7 @@ class ShapeError(AutogradError, ValueError):
 
 
 class DTypeError(AutogradError, TypeError):
-    """A dtype, or a Python type, that can't be taken."""
+    """A dtype, or a Python type, that the operation can't take."""
 
 
 class DeviceError(AutogradError, ValueError):

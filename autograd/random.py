@@ -35,7 +35,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     """The result of ``generator.method(shape, dtype=dtype)`` as a leaf. All random numbers of this package come from
     here.
 
-    In a trace it is a traced array, and each call draws its numbers anew.
+    In a trace it is a traced array, and each call of the compiled function draws new numbers.
     """
     if not hasattr(generator, "bit_generator"):
         way = "such as numpy.random.default_rng(0), and the same one to every draw, so that it moves on"
@@ -146,7 +146,7 @@ def exponential(
 def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", device: str | None = None) -> Tensor:
     """True (or 1) with probability ``p``, else False (or 0): a Tensor of ``shape``.
 
-    ``p``: a number from 0 to 1, or a Tensor of such that broadcasts to ``shape``; no gradient. ``dtype``: booleans by
+    ``p``: a number from 0 to 1, or a Tensor of these that broadcasts to ``shape``; no gradient. ``dtype``: booleans by
     default. The probability is exact to 2⁻⁵³, in float32 to 2⁻²⁴. Raises `DomainError` for a number outside of 0 to 1.
 
     >>> import autograd as ag, numpy

@@ -256,7 +256,8 @@ _BASES: dict[type, Callable[..., Any]] = {
     tuple: lambda made, items: None,
     frozenset: lambda made, items: None,
 }
-"""The classes whose subclasses are containers, too, and how the items get into an instance without its own code."""
+"""The classes whose subclasses are containers, too, each with a function that puts items into an instance without
+calling the subclass's methods."""
 
 
 def _own_attributes(x: Any) -> dict[str, Any]:
@@ -265,12 +266,12 @@ def _own_attributes(x: Any) -> dict[str, Any]:
 
 def _with_attributes(made: Any, names: tuple[str, ...], values: list[Any]) -> Any:
     for name, value in zip(names, values, strict=True):
-        object.__setattr__(made, name, value)  # the method of a frozen class raises
+        object.__setattr__(made, name, value)  # the class may be frozen, and raise
     return made
 
 
 def _attributes_of(kind: Any) -> Container:
-    """A dataclass: its fields and any other attributes. It is rebuilt without calling ``__init__``."""
+    """How a dataclass is flattened: its fields and any other attributes. It is rebuilt without ``__init__``."""
 
     def flatten(x: Any) -> Any:
         fields = [field.name for field in dataclasses.fields(x) if hasattr(x, field.name)]
@@ -281,7 +282,7 @@ def _attributes_of(kind: Any) -> Container:
 
 
 def _subclass_of(base: type, kind: Any) -> Container:
-    """A subclass of ``base``: its items, and its attributes behind them."""
+    """How a subclass of ``base`` is flattened: its items, followed by its attributes."""
     plain = _KINDS[base]
 
     def flatten(x: Any) -> Any:

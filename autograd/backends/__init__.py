@@ -1,4 +1,4 @@
-"""The array namespaces that stand in for ``xp``, and their devices. Nothing outside of this folder says ``cupy``."""
+"""The array namespaces that are passed as ``xp``, and their devices. No other folder names ``cupy``."""
 
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError

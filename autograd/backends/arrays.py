@@ -20,7 +20,7 @@ DLPACK_CPU = 1
 
 
 def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
-    """``data`` as an array of its own backend; lists and Python numbers become NumPy's (0-d ones a NumPy scalar).
+    """``data`` as an array of its own backend. Lists become NumPy arrays; single numbers NumPy scalars.
 
     Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for data without numbers, and
     `autograd.errors.ShapeError` for ragged lists.
@@ -40,9 +40,9 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
                 own = numpy.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
         except AutogradError:
             raise
-        except Exception as error:  # the data's own code may have run
+        except Exception as error:  # methods of `data` may raise anything
             raise _no_array(data, error) from None
-        if own.dtype.kind not in "fciub" and (own is array or not _whole(data)):
+        if own.dtype.kind not in "fciub" and (own is array or not _is_integers(data)):
             raise _no_numbers(data, own.dtype)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.type)
@@ -52,7 +52,7 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
 
 def check_mask(data: Any) -> None:
     """Raise for a masked array with masked elements, whose values would count as data."""
-    module: Any = sys.modules.get("numpy.ma")  # where none was made, it is not even imported
+    module: Any = sys.modules.get("numpy.ma")  # not imported unless someone made a masked array
     if module is None or type(data) is numpy.ndarray:
         return
     for part in (data, *(data if isinstance(data, list | tuple) else ())):
@@ -64,18 +64,18 @@ def check_mask(data: Any) -> None:
             )
 
 
-def _whole(data: Any) -> bool:
+def _is_integers(data: Any) -> bool:
     """Whether ``data`` is a Python integer, or a nested list of them."""
-    return all(map(_whole, data)) if isinstance(data, list | tuple) else isinstance(data, int)
+    return all(map(_is_integers, data)) if isinstance(data, list | tuple) else isinstance(data, int)
 
 
 def _no_numbers(data: Any, dtype: Any) -> Exception:
-    """The error for data of which NumPy makes an array that does not hold numbers."""
+    """The error for data that NumPy converts to an array of something other than numbers."""
     kind = type(data).__name__
     for way in ("toarray", "todense"):
         if hasattr(data, way):
             return DTypeError(f"{kind} is a sparse array, and only dense ones are supported: convert it with .{way}().")
-    if _whole(data):
+    if _is_integers(data):
         return DomainError("an integer does not fit into 64 bits: write it as a float, or give dtype='float64'.")
     if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
         return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
@@ -93,7 +93,7 @@ def _no_array(data: Any, error: Exception) -> Exception:
 
 
 def device_or_dtype(target: Any) -> tuple[str | None, Any]:
-    """The argument of `to`, either as a device or as a dtype. Raises `DTypeError` for anything else.
+    """``(device, None)`` or ``(None, dtype)``, for the argument of `Tensor.to`. Raises `DTypeError` for anything else.
 
     >>> device_or_dtype("cuda:1"), device_or_dtype(float)
     (('cuda:1', None), (None, dtype('float64')))
@@ -144,9 +144,10 @@ def read_only(array: Any) -> Any:
 
 
 def owns(array: Any) -> bool:
-    """Whether only ``array`` refers to its memory, so that it can be written to.
+    """Whether no other array shares the memory of ``array``, so that it can be written to.
 
-    It is not a view, or it is the only view of an array with permuted axes, such as a channels-last convolution's.
+    That holds for an array that is not a view, and for the only view of an array with its axes permuted, such as the
+    channels-last result of a convolution.
     """
     base = getattr(array, "base", array)
     if base is None:
@@ -171,7 +172,7 @@ def own(array: Any) -> Any:
 def array_text(array: Any, prefix: str = "") -> str:
     """The values as text, aligned, with six digits; long arrays are shortened as in NumPy."""
     if namespace(array).absorbs:
-        return repr(array)  # it has no values
+        return repr(array)  # an array of a trace, without values
     values = to_numpy(array)
     texts = [_number(v) for v in values.reshape(-1)[:10_000].tolist()]
     width = max(map(len, texts), default=0)

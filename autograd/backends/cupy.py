@@ -58,7 +58,7 @@ def _said(error: Exception) -> str:
 
 
 def space_of_gpu(number: int) -> Namespace:
-    """CuPy on the GPU of that number."""
+    """The namespace of CuPy on the GPU of that number."""
     known: Any = sys.modules.get("cupy")
     found = PLACES.get((known, number))
     if found is None:
@@ -74,19 +74,19 @@ def space_of_gpu(number: int) -> Namespace:
 
 @lru_cache(maxsize=64)
 def generator_on_gpu(space: Namespace, generator: Any) -> Any:
-    """A generator of CuPy's, seeded by NumPy's ``generator``; the same one at each call."""
+    """A random generator of CuPy, seeded by NumPy's ``generator``; each call returns the same one."""
     return space.module.random.default_rng(int(generator.integers(2**63)))
 
 
 def differences(cupy: Any) -> dict[str, Callable[..., Any]]:
-    """CuPy's functions that differ from the array API's, replaced."""
+    """Replacements for the functions of CuPy that differ from the array API."""
     return {
-        "reshape": lambda x, shape, copy=None: (x.copy() if copy else x).reshape(shape),  # not newshape
-        "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # always stable
+        "reshape": lambda x, shape, copy=None: (x.copy() if copy else x).reshape(shape),  # CuPy has no `shape=`
+        "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # CuPy's is always stable
         "sort": lambda x, axis=-1, stable=True: cupy.sort(x, axis=axis),
-        "clip": lambda x, low, high: +x if low is high is None else cupy.clip(x, low, high),  # wants one bound
+        "clip": lambda x, low, high: +x if low is high is None else cupy.clip(x, low, high),  # CuPy needs a bound
         "special": lambda name, *arrays: getattr(import_module("cupyx.scipy.special"), name)(*arrays),
-        "where": lambda c, x, y: cupy.where(c if hasattr(c, "astype") else cupy.asarray(c), x, y),  # wants an array
+        "where": lambda c, x, y: cupy.where(c if hasattr(c, "astype") else cupy.asarray(c), x, y),
     }
 
 
@@ -107,12 +107,12 @@ def assign_last(out: Any, index: Any, value: Any) -> None:
 
 
 def all_reduce(ranks: int, rank: int, share: Callable[[Any], Any]) -> Callable[[Any], Callable[[], bool]]:
-    """NCCL's sum over the cards of ``ranks`` processes, of which this is number ``rank``, on its current device.
+    """A function that adds an array over the GPUs of ``ranks`` processes, by NCCL; this process is number ``rank``.
 
-    ``share`` broadcasts a value from rank 0 to all ranks. The result is a function ``add(array)``: it starts to replace
-    a contiguous array, of the same size on every rank, by the sum, and returns a function that says whether that is
-    done. Until then the array must not be read. Raises `DeviceError` where CuPy finds no NCCL. Written after the
-    documentation of CuPy 14; it has not been run.
+    ``share`` broadcasts a value from rank 0 to all ranks. ``add(array)`` starts to replace a contiguous array, of the
+    same size on every rank, by the sum, and returns a function that tells whether that is done. Until then the array
+    must not be read. Raises `DeviceError` where CuPy finds no NCCL. Written from the documentation of CuPy 14; it has
+    not been run.
     """
     cupy, _ = load()
     from cupy.cuda import nccl

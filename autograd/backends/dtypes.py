@@ -15,7 +15,7 @@ REALS = frozenset(t for t in FLAT if issubclass(t, numpy.floating))
 """The real floating-point dtypes."""
 
 PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
-"""The dtypes that are computed with: numbers and booleans in this machine's byte order."""
+"""The supported dtypes: numbers and booleans in this machine's byte order."""
 
 PYTHON_SCALARS: set[type] = {float, int, bool, complex}
 """The types of Python's numbers, and of the stand-ins for these that a tracer adds with `add_scalar`."""
@@ -23,7 +23,7 @@ PYTHON_SCALARS: set[type] = {float, int, bool, complex}
 PYTHON_REALS = PYTHON_SCALARS - {complex}
 
 ANYWHERE = PYTHON_SCALARS | {type(None)}
-"""The types of what belongs to any namespace."""
+"""The types of values that can be combined with arrays of any namespace."""
 
 
 def add_scalar(kind: type) -> None:
@@ -73,7 +73,7 @@ def is_integral(dtype: Any) -> bool:
 
 
 def can_cast(dtype: Any, to: Any) -> bool:
-    """Whether an array of ``dtype`` may be written into one of ``to``: the kind of number stays, or is a wider one.
+    """Whether an array of ``dtype`` may be written into one of ``to``: of the same kind, or a more general one.
 
     >>> can_cast("float64", "float32"), can_cast("float64", "int64")
     (True, False)

@@ -15,7 +15,7 @@ from autograd.errors import DeviceError, DTypeError
 
 
 def namespace(*arrays: Any) -> Namespace:
-    """The common namespace of the arrays, on their device. Python numbers belong to any.
+    """The common namespace of the arrays, on their device. Python numbers are accepted in any.
 
     Raises `DeviceError` for arrays of two backends or devices.
     """

@@ -32,7 +32,7 @@ def _astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     return numpy.asarray(x).astype(dtype, copy=copy)[()]
 
 
-_none = partial(shapes.normalize_axes, ndim=0)  # NumPy lets a number have an axis 0, which no gradient could follow
+_none = partial(shapes.normalize_axes, ndim=0)  # NumPy accepts axis 0 of a scalar, but the gradient rules do not
 
 
 def _reduction(ufunc: Any) -> Callable[..., Any]:
@@ -110,7 +110,7 @@ def _extreme(ufunc: Any) -> Callable[..., Any]:
 
 
 def _scalar(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with NumPy scalars instead of 0-d arrays, which take ten times as long in arithmetic."""
+    """``function``, returning NumPy scalars instead of 0-d arrays, whose arithmetic takes ten times as long."""
 
     def scalar(*args: Any, **kwargs: Any) -> Any:
         out = function(*args, **kwargs)
@@ -165,7 +165,7 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[Any, Any], Any]:
-    """``operation(x, y)``, but 0 where x is 0. Where x has no 0, y is used as it is, without a copy."""
+    """``operation(x, y)``, but 0 where ``x`` is 0: there ``y`` is replaced by ``harmless``."""
 
     def strong(x: Any, y: Any) -> Any:
         kind = type(y)
@@ -181,7 +181,7 @@ def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[An
 
 def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
     for length, taps, step, gap, count in zip(x.shape[1:-1], size, stride, dilation, counts, strict=True):
-        if count and (count - 1) * step + (taps - 1) * gap >= length:  # memory behind the array
+        if count and (count - 1) * step + (taps - 1) * gap >= length:  # would read past the end of the array
             raise ValueError(f"{count} windows of size {taps} reach beyond an axis of length {length}")
     n, *space, channels = x.strides
     steps = (*map(mul, space, stride), *map(mul, space, dilation))
@@ -216,7 +216,7 @@ SMALL = 10**6
 
 
 def _least() -> tuple[int, int]:
-    """`ROWS` and `COLUMNS` for this BLAS and this processor."""
+    """The values of `ROWS` and `COLUMNS` for this BLAS and this processor."""
     about: Any = numpy.show_config(mode="dicts")
     blas, found = about["Build Dependencies"].get("blas", {}), about["SIMD Extensions"].get("found", ())
     wide = "X86_V4" in found or "AVX512_SKX" in found
@@ -248,8 +248,8 @@ def _pieces(length: int, each: int) -> int:
 
 
 def short_pieces(x: tuple[int, ...], y: tuple[int, ...]) -> int:
-    """The number of rows in equal pieces of a matrix of shape ``x`` that BLAS multiplies by one of shape ``y`` faster
-    than all rows at once; 0 where it is not known to.
+    """The number of rows in each of the equal pieces into which to cut a matrix of shape ``x``, so that the product
+    with one of shape ``y`` is faster; 0 where the whole product is not known to be slower.
     """
     if len(x) != 2 or len(y) != 2 or x[0] <= ROWS or math.prod(x) * y[1] <= SMALL:
         return 0
@@ -258,13 +258,13 @@ def short_pieces(x: tuple[int, ...], y: tuple[int, ...]) -> int:
 
 
 def _line_columns(line: int, inner: int, columns: int) -> int:
-    """`Namespace.line_columns`."""
+    """Implements `Namespace.line_columns`."""
     fitting = (n for n in (128, 64, 32) if columns % n == 0 and line * inner * n <= SMALL)
     return next(fitting, 0) if line >= 2 * ROWS else 0
 
 
 def _matmul_into(x: Any, y: Any, out: Any) -> None:
-    """`Namespace.matmul_into`. Large matrices are multiplied in pieces, in up to half the time."""
+    """Implements `Namespace.matmul_into`. Large matrices are multiplied in pieces, in as little as half the time."""
     (rows, inner), columns = x.shape, y.shape[1]
     out, turned = out.reshape(rows, columns), x.strides[0] < x.strides[1]
     if turned and y.strides[0] < y.strides[1]:  # the slowest case of BLAS
@@ -292,8 +292,8 @@ def _matmul_into(x: Any, y: Any, out: Any) -> None:
 
 _multiply_strong = _strong(operator.mul, 0)
 
-# Where NumPy's own function will not do: `astype` refuses its scalars, and the wrappers around reductions and
-# transposes cost more than a microsecond a call, as much as the work on a small layer.
+# Replacements for functions of NumPy: its `astype` rejects NumPy scalars, and its wrappers around reductions and
+# transposes cost more than a microsecond a call, as much as the computation of a small layer.
 vars(NUMPY).update(
     astype=_astype,
     sum=_sum,

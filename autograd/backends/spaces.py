@@ -12,16 +12,16 @@ import numpy
 from autograd.errors import DependencyError
 
 FORWARDS: dict[str, Callable[..., Any]] = {}
-"""Every registered operation's forward by its name: the part of each namespace that its backend does not have."""
+"""Every registered operation's forward by its name. A namespace uses it where its backend has no such function."""
 
 OWN: set[str] = set()
-"""Names of users' operations that a backend has a function of, too: the operation is what ``xp`` gives."""
+"""Names of users' operations for which a backend has a function, too: ``xp`` gives the operation."""
 
 CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
 """Functions that create arrays; with several devices they need the argument ``device``."""
 
 LAST_TWO = frozenset(("diagonal",))
-"""Functions of the first two axes in NumPy's main namespace, of the last two in the array API's ``linalg``."""
+"""Functions that take the first two axes in NumPy's main namespace, but the last two in the array API's ``linalg``."""
 
 
 def scipy_special() -> Any:
@@ -44,7 +44,7 @@ class Namespace:
     """
 
     absorbs = False
-    """Whether arrays of other namespaces may stand among its own, as constants."""
+    """Whether arrays of other namespaces are accepted among its own, as constants."""
 
     in_place = False
     """Whether its arrays can be added to in place, also at an index."""
@@ -58,12 +58,12 @@ class Namespace:
             refuse(low, high, **options)
 
     def opaque(self, shape: tuple[int, ...], dtype: Any) -> None:
-        """Called by a forward that a program keeps as one instruction, with the shape and dtype of its result, before
-        it computes anything. With arrays there is nothing to do."""
+        """A forward that a program keeps as one instruction calls this first, with the shape and dtype of its result.
+        With arrays there is nothing to do."""
 
     def special(self, name: str, *arrays: Any) -> Any:
-        """SciPy's special function ``name`` of arrays, in the dtype of the last one. Raises `DependencyError` without
-        SciPy.
+        """The values of SciPy's special function ``name`` at ``arrays``, in the dtype of the last array. Raises
+        `DependencyError` without SciPy.
         """
         host = None if self.place is None else self.module.__array_namespace_info__().default_device()
         given = (x if host is None or isinstance(x, float) else x.to_device(host) for x in arrays)
@@ -89,8 +89,8 @@ class Namespace:
         out[...] = self.reshape(self.matmul(x, y), out.shape)
 
     def line_columns(self, line: int, inner: int, columns: int) -> int:
-        """The number of columns of a second matrix at a time, for many small products with matrices (line, inner); 0
-        where these would not be faster than a large one.
+        """How many columns of a matrix (inner, columns) to multiply at a time by each of many matrices (line, inner); 0
+        where one large product is faster.
         """
         return 0
 
@@ -103,7 +103,7 @@ class Namespace:
         x[index] += values
 
     def may_hold(self, mask: Any) -> bool:
-        """Whether an element of ``mask`` is true; on a GPU, which would have to be waited for, always ``True``."""
+        """Whether an element of ``mask`` is true. On a GPU always ``True``, because reading the values would wait."""
         return self.device != "cpu" or bool(self.any(mask))
 
     def masked(self, x: Any, mask: Any) -> Any:
@@ -139,7 +139,7 @@ class Namespace:
 
 
 SPACES: dict[type, Namespace] = {}
-"""The namespace of each array type that lives in one place only."""
+"""The namespace of each array type that exists on one device only."""
 
 PLACES: dict[tuple[type, Any], Namespace] = {}
 """The namespace of each other array type and device met so far."""

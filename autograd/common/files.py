@@ -1,4 +1,4 @@
-"""Reading and writing files: regular files only, writes that are whole or not at all."""
+"""Reading and writing regular files; writes are atomic."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _opener(mode: int = 0o666, flags: int = 0) -> Callable[[str, int], int]:
 
 
 def _target(path: Path) -> Path:
-    """The file to replace: the end of a link. Raises `WriteError` for a device or a pipe, which would be lost."""
+    """The file to replace: ``path``, or the file that it links to. Raises `WriteError` for a device or a pipe."""
     try:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
         usual = target.is_file() or target.is_dir() or not target.exists()

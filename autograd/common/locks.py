@@ -1,4 +1,4 @@
-"""Locks that a process made by a fork can use."""
+"""Locks that can be used in a forked process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOCKS: weakref.WeakSet[object] = weakref.WeakSet()
 
 
 def fork_safe(lock: Lock) -> Lock:
-    """``lock``, released in the child of a fork: the thread that holds it is not there."""
+    """``lock``, made to be free in a forked process: the thread that held it does not exist there."""
     _LOCKS.add(lock)
     return lock
 

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def refused(value: Any, name: str, wanted: str) -> DTypeError:
-    """The error for an argument of a wrong type: what it is, and what was ``wanted``."""
+    """The error for an argument of a wrong type: says what was given, and to give ``wanted``."""
     found = "is None" if value is None else f"= {shown(value)} is {of_type(value)}"
     return DTypeError(f"{name} {found}: give {wanted}.")
 
@@ -48,7 +48,7 @@ def shape_first(function: F) -> F:
         try:
             return function(*args, **options)
         except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # not from the call itself
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
                 raise
             form = ", ".join(name for name in inspect.signature(function).parameters)
             way = f"{function.__name__}({form}): the shape is one argument, 3 or (3, 4), and options have names"

@@ -39,7 +39,7 @@ def detect_anomaly() -> Iterator[None]:
     autograd.errors.AnomalyError: the gradient of sqrt with respect to x = () float64 is inf ...
     """
     mode = MODE.get()
-    checks = sys.modules[__name__]  # the functions below
+    checks = sys.modules[__name__]
     with entered(Mode(mode.grad, mode.scope, checks)), backends.quiet():  # the error says more than NumPy's warning
         yield
 
@@ -74,7 +74,7 @@ def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
 
 
 def check_forward(op: Any, result: Any, *_: Any) -> None:
-    """Note where ``result`` was made, and raise where it is not finite."""
+    """Record the line that called ``op``, and raise where ``result`` is not finite."""
     node = result.node
     origin, within = _noted(node, sys._getframe(1))
     if found := first_bad(result.data):
@@ -96,7 +96,7 @@ def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
 
 
 class _Lines:
-    """The checks of `record_lines` at each operation and each node of a backward pass: none."""
+    """Takes the place of this module's checks within `record_lines`: records the lines, and checks nothing."""
 
     @staticmethod
     def check_forward(op: Any, result: Any, *_: Any) -> None:
@@ -119,7 +119,7 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
             line = frame
             break
         if line is None and not name.startswith(_HERE):
-            line = frame  # of `nn` or `viz`, in case nobody else has called
+            line = frame  # in `nn` or `viz`: used if no line of the user is found
         frame = frame.f_back
     text = "an unknown line" if line is None else f"{line.f_code.co_filename}:{line.f_lineno}"
     if scope := MODE.get().scope:
@@ -131,7 +131,7 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
 
 
 def _marks(node: Node) -> tuple[int, ...]:
-    """Hashes of the arrays that ``node`` saved, by which writes to them are noticed."""
+    """Hashes of the arrays that ``node`` saved, which show whether they were written to."""
     kept = (*(node.saved or ()), *node.params.values())
     found = (array for value in kept for array in (value if isinstance(value, tuple) else (value,)))
     arrays = (array for array in found if getattr(array, "shape", ()) and not hasattr(array, "node"))
@@ -182,7 +182,7 @@ def _advice(vertex: Any) -> str:
 
 
 def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
-    """``, where x is 0.0``: the elements at ``index`` of the inputs of that shape, as far as the graph keeps them."""
+    """Text such as ``, where x is 0.0``: the elements at ``index`` of the inputs of that shape that the graph keeps."""
     op, told = node.op, []
     kept = {} if op.variadic or node.saved is None else dict(zip(op.saves, node.saved, strict=True))
     for i in () if op.variadic else places:

@@ -64,8 +64,8 @@ def steps_from(
     sparse: bool,
     at_nodes: bool = True,
 ) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
-    """`backward_steps` from vertices with their upstream gradients, ``totals``, to the ``wanted`` vertices. Without
-    ``at_nodes`` only the steps at leaves and at nodes with hooks are reported.
+    """The steps of `backward_steps`, from the vertices in ``totals``, which maps them to their upstream gradients, to
+    the ``wanted`` vertices. Without ``at_nodes`` only the steps at leaves and at nodes with hooks are yielded.
     """
     order = reachable(totals)
     masks = None if wanted is None else _between(order, wanted)
@@ -80,7 +80,7 @@ def steps_from(
     anomaly = mode.anomaly
     sparse = sparse and not create_graph and not anomaly
     oldest = order[-1].index if order else 0
-    doubtful = anomaly or oldest < WRITES[LAST]  # something was written to since, perhaps what a node has saved
+    doubtful = anomaly or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
     take, total_of, owns = totals.pop, totals.get, backends.owns
     tracer = TRACER.get()
     for node in order if tracer is None else tracer.lines.walked(order, totals):
@@ -137,7 +137,7 @@ def steps_from(
             continue
         if type(total) is Scattered:
             total = total.array()
-        if not create_graph:  # a leaf's gradient has its own array
+        if not create_graph:  # each leaf's gradient gets an array of its own
             key = id(total)
             if key in shared or not owns(total):
                 total = backends.own(total)
@@ -165,7 +165,7 @@ def fitted(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
     """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast."""
     part, shape = dense(part), vertex.shape
     if part.shape != shape:
-        if part.shape[1:] == shape:  # a bias that every example has used
+        if part.shape[1:] == shape:  # the frequent case of a bias, broadcast along the batch
             part = xp.sum(part, axis=0)
         else:
             try:
@@ -236,7 +236,7 @@ _set_grad = vars(Tensor)["grad"].__set__
 
 
 def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
-    """`Tensor.backward`."""
+    """Implements `Tensor.backward`."""
     if create_graph and not MODE.get().grad:  # gradients that are to be differentiated are recorded
         with enable_grad():
             return backward(y, gradient, create_graph=True)
@@ -270,8 +270,8 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                     )
                 total = before + total if create_graph else wrap(before.data + g)
             grads.append(total)
-        # Only now, and in one call that no other thread and no Ctrl-C can interrupt: whatever was raised before has
-        # changed no gradient.
+        # All gradients are set last, in one call that neither another thread nor Ctrl-C can interrupt: an error before
+        # it changes none.
         list(map(_set_grad, tensors, grads))
     return None
 

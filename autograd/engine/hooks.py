@@ -15,10 +15,10 @@ from autograd.errors import DTypeError, GradientError, ShapeError
 class Hook:
     """Handle of a gradient hook. `Tensor.register_hook` returns it.
 
-    ``remove()`` takes the hook off and may be called again; ``with`` removes it at the end.
+    ``remove()`` may be called more than once. As a context manager it removes the hook at the end.
     """
 
-    edits = 0  # how many hooks of leaves were added or removed: by it a program sees that it is out of date
+    edits = 0  # counts changes to hooks of leaves: after one, compiled programs are out of date
 
     def __init__(self, call: Callable[[Tensor], Any], among: list[Any], of_leaf: bool) -> None:
         self.call, self._among = call, among  # the list, not the Tensor: a hook keeps no graph alive
@@ -40,14 +40,14 @@ class Hook:
 
 
 class Retained:
-    """In the list of a node's hooks: a weak reference to a Tensor whose ``.grad`` receives the node's gradient."""
+    """An entry in a node's hooks: a weak reference to a Tensor whose ``.grad`` receives the node's gradient."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
 
 
 def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
-    """`Tensor.register_hook`."""
+    """Implements `Tensor.register_hook`."""
     if not tensor.requires_grad:
         raise GradientError(f"{tensor._called()} does not require grad, so a hook on it would never be called.")
     if not callable(hook):
@@ -58,7 +58,7 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
 
 
 def retain_grad(tensor: Tensor) -> None:
-    """`Tensor.retain_grad`."""
+    """Implements `Tensor.retain_grad`."""
     if not tensor.requires_grad:
         raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
     if tensor.node is not None:
@@ -76,7 +76,7 @@ def retainers(vertex: Any) -> list[Tensor]:
 def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
     """The gradient ``g`` after all hooks; each may return another one, or write into the Tensor it gets."""
     for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
-        # Read-only, and a Tensor of its own: other nodes may get the same array.
+        # The hook gets a new Tensor with a read-only array, because other nodes may share the array.
         seen = g
         if not isinstance(g, Tensor):
             seen = wrap(backends.read_only(g))

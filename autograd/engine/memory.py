@@ -18,25 +18,25 @@ from typing import Any
 from autograd.engine.graph import stamp
 
 LAST = 0
-"""The key of the latest write in `WRITES`; no object has this id."""
+"""The key of the latest write in `WRITES`. No object has this id."""
 
 WRITES: dict[int, int] = {LAST: 0}
-"""When memory was last written to, on the graph's clock, by the id of the array that owns it."""
+"""The time, on the graph's clock, of the last write to each memory, by the id of the array that owns the memory."""
 
 TURNED: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The arrays of Tensors that a compiled program keeps column by column, by the Tensors' ids."""
+"""The arrays that a compiled program keeps in column-major order, by the ids of their Tensors."""
 
 LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The copies by rows in their place, until the next call of the program: views of these can be written to."""
+"""Row-major copies that replace these arrays until the next call of the program, so that the user can write to them."""
 
-_alive: dict[int, Any] = {}
+_references: dict[int, Any] = {}
 _lock = RLock()  # two threads that write at once must not leave the earlier time as the last
 
 
 def base_of(array: Any) -> Any:
     """The object whose memory ``array`` is a view of; ``None`` if it owns its memory."""
     base = getattr(array, "base", None)
-    return getattr(array, "obj", None) if base is None else base  # a memoryview says ``obj``
+    return getattr(array, "obj", None) if base is None else base  # a memoryview calls it ``obj``
 
 
 def owner(array: Any) -> Any:
@@ -75,7 +75,7 @@ def all_written(arrays: Iterable[Any]) -> None:
 
 
 def written_at(array: Any) -> int:
-    """When the memory of ``array`` was last written to, as far as recorded; 0 for never.
+    """The time of the last recorded write to the memory of ``array``; 0 if there was none.
 
     >>> import numpy
     >>> w = numpy.ones(3)
@@ -87,11 +87,11 @@ def written_at(array: Any) -> int:
 
 
 def _remember(key: int, array: Any) -> None:
-    """Remove the entry of ``array`` when it is freed."""
+    """Arrange that the entry of ``array`` in `WRITES` is removed when the array is freed."""
     with suppress(TypeError):  # a buffer of another library: its entry stays, older than any array to come
-        _alive[key] = weakref.ref(array, partial(_forget, key))
+        _references[key] = weakref.ref(array, partial(_forget, key))
 
 
 def _forget(key: int, _: Any) -> None:
     WRITES.pop(key, None)
-    _alive.pop(key, None)
+    _references.pop(key, None)

@@ -39,11 +39,11 @@ DIFFERENTIATED: ContextVar[bool] = ContextVar("autograd_differentiated", default
 """Whether a transform such as `grad` is calling the function that it differentiates."""
 
 WATCHED: list[type] = []
-"""Classes whose objects have options: attributes whose change makes a program be traced anew. Such a class counts in
-``edits`` the Tensors and other watched objects that were replaced in its objects, or added once ``_listed``."""
+"""Classes with options: attributes whose change makes a compiled function trace again. The class attribute ``edits``
+counts how often a Tensor or another watched object was replaced in an instance, or added to a ``_listed`` one."""
 
 OPTIONS: list[type] = []
-"""Classes of dicts whose items are options, as an optimizer's groups: a trace sees each as it is read."""
+"""Classes of dicts whose items are options, as an optimizer's groups: a trace records each item that is read."""
 
 
 @contextmanager
@@ -99,7 +99,7 @@ class no_grad:
 
     def __enter__(self) -> None:
         mode = MODE.get()
-        MODE.set(Mode(self.grad, mode.scope, mode.anomaly, mode))  # kept there, because several threads may share self
+        MODE.set(Mode(self.grad, mode.scope, mode.anomaly, mode))  # not kept in self, which several threads may share
 
     def __exit__(self, *error: object) -> None:
         MODE.set(MODE.get().before or Mode(True, None, None))

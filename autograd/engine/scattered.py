@@ -8,7 +8,7 @@ from autograd.common.shapes import Shape
 
 
 class Scattered:
-    """``values`` at ``index``, without repeated elements, and zeros elsewhere in ``shape``; the array is made when
+    """An array of ``shape`` with ``values`` at ``index``, which repeats no element, and zeros elsewhere; made when
     needed.
 
     Other gradients are added in place, into an array with no other references. So the gradient of an array that is read

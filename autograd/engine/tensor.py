@@ -58,7 +58,7 @@ class Tensor(TensorMethods):
     hooks: list[Any] | None
     _name: str | None
 
-    # A leaf of the graph is the Tensor itself, and reads like a Node there.
+    # A leaf of the graph is the Tensor itself, so it has the attributes of a Node.
     op = None
     inputs: tuple[Any, ...] = ()
     scope = None
@@ -111,7 +111,7 @@ class Tensor(TensorMethods):
             if given in _WITHOUT_DTYPE and backends.is_real(self._data.dtype) and value.dtype.kind != "c":
                 value = backends.asarray(value, self._data.dtype)
         elif type(value) is _NDARRAY and not value.shape:
-            value = value[()]  # a number, which no view shares
+            value = value[()]  # a NumPy scalar, of which there are no views
         if self.requires_grad and not backends.is_inexact(value.dtype):
             raise DTypeError(
                 f"{self._called()} requires grad, and can't be set to {value.dtype}: only floating-point values have "

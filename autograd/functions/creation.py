@@ -42,7 +42,7 @@ def _made(
         if given and given[0] is None:  # NumPy before 2.2 takes it for the shape ()
             raise TypeError("it is neither a shape nor a number")
         array = getattr(space, name)(*given, dtype=dtype, **options)
-        array = backends.asarray(array) if space is backends.NUMPY else array  # `full` takes anything
+        array = backends.asarray(array) if space is backends.NUMPY else array  # raises for values that are not numbers
     except AutogradError:
         raise
     except Exception as error:

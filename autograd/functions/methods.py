@@ -69,9 +69,9 @@ def reflected(operation: Op) -> Callable[[Tensor, Any], Tensor]:
 
 
 def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
-    """``tensor += other``: from then on the Tensor has the new value, as after ``tensor[...] = value``.
+    """The method for an operator such as ``tensor += other``, which replaces the Tensor's value and node.
 
-    Raises `GradientError` on a leaf that requires grad, except under ``no_grad``; `ShapeError` where the shape would
+    It raises `GradientError` on a leaf that requires grad, except under ``no_grad``; `ShapeError` where the shape would
     change, and `DTypeError` where the kind of number would.
     """
 
@@ -123,12 +123,12 @@ def _become(tensor: Tensor, value: Tensor) -> None:
     tensor.data, tensor.node, tensor.requires_grad, tensor._name = value.data, value.node, value.requires_grad, name
     if tensor.node is not None:
         tensor.node.name = name
-        if keeps:  # its gradient: from now on that of the new value
+        if keeps:  # the gradient, now that of the new value
             tensor.retain_grad()
 
 
 class Methods:
-    """Methods that are not just an operation. Their ``self`` is a `Tensor`."""
+    """Methods that do more than call an operation. Their ``self`` is a `Tensor`."""
 
     @property
     def T(self: Any) -> Tensor:

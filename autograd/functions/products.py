@@ -32,7 +32,7 @@ def outer(x: Any, y: Any) -> Tensor:
 
 
 _LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # also for axes that nobody names, up to 64 an array
+_ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # more than letters: also for unnamed axes
 
 
 def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:

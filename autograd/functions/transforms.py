@@ -70,11 +70,11 @@ class _Call(NamedTuple):
         )
 
     def returned(self, *derivatives: Any) -> Any:
-        """The results before ``derivatives``; constants, unless calls are nested."""
+        """The tuple of the results and ``derivatives``. The results are constants, unless calls are nested."""
         return self.like_results(self.ys if self.nested else [y.detach() for y in self.ys]), *derivatives
 
     def with_aux(self, has_aux: bool, *found: Any) -> Any:
-        """``found``, and ``aux`` behind it where there is one."""
+        """``found``, followed by ``aux`` if there is one; a single value alone, not as a tuple."""
         found = (*found, self.aux if self.nested else _detached(self.aux)) if has_aux else found
         return found if len(found) > 1 else found[0]
 

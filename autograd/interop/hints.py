@@ -18,9 +18,9 @@ TENSOR = {
     "zero_": "x[...] = 0, or grad = None", "cumsum": "autograd.cumulative_sum(x, axis=…)",
     "cumprod": "autograd.cumulative_prod(x, axis=…)", "diag": "autograd.linalg.diagonal(x), or autograd.eye(n) * x",
     "gather": "autograd.take_along_axis(x, indices, axis=…)", "inverse": "autograd.linalg.inv(x)",
-    "repeat": "autograd.tile(x, …) for copies of the whole, as in PyTorch; autograd.repeat(x, …) for each element",
+    "repeat": "autograd.tile(x, …) to repeat the array, as in PyTorch; autograd.repeat(x, …) to repeat each element",
     "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)", "dim": "ndim",
-    "topk": "autograd.sort(x, descending=True)[..., :k], and autograd.argsort for the places",
+    "topk": "autograd.sort(x, descending=True)[..., :k], and autograd.argsort for the indices",
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
@@ -42,7 +42,7 @@ FUNCTIONS = {
     "hstack": "concat(…, axis=1)", "FloatTensor": 'Tensor(…, dtype="float32")', "inference_mode": "no_grad",
     "jit": "compile", "load": "nn.load", "save": "nn.save", "nn": "the package nn beside autograd: import nn",
     "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "mse_loss": "squared_error",
-    "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the places",
+    "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
     **NETWORK_FUNCTIONS,
 }  # fmt: skip
 NETWORKS = {
@@ -50,7 +50,7 @@ NETWORKS = {
     "DataLoader": "data.minibatches, or fit, which draws them",
     "L1Loss": "autograd.mean(autograd.abs(x - y))",
     "NLLLoss": "CrossEntropyLoss, of logits",
-    "ParameterList": "attributes of their own",
+    "ParameterList": "one attribute for each parameter",
     "SiLU": "x * autograd.sigmoid(x)", "Swish": "x * autograd.sigmoid(x)", "no_grad": "autograd.no_grad",
     "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
     "utils": "optim.clip_grad_norm_, or save and load",

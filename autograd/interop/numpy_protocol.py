@@ -33,7 +33,7 @@ NAMES = {
 KEYWORDS = {
     "a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape", "reps": "repetitions", "v": "y",
 }  # fmt: skip
-"""The parameters that NumPy calls by another name."""
+"""This package's name for each parameter that NumPy calls by another name."""
 
 HINTS = {
     "add.accumulate": "cumulative_sum", "add.at": "scatter_add", "add.reduce": "sum", "append": "concat",
@@ -55,7 +55,7 @@ HINTS = {
     "select": "where", "trapezoid": "sum", "unique": "unique_values", "vander": "power",
     "vdot": "linalg.vecdot", "vsplit": "split",
 }  # fmt: skip
-"""Counterparts of NumPy's functions that do not exist here."""
+"""For functions of NumPy that do not exist here: the functions to use instead."""
 
 
 VALUES = frozenset(
@@ -65,10 +65,10 @@ VALUES = frozenset(
         "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
     )
 )  # fmt: skip
-"""Functions without a derivative, which NumPy computes from the values."""
+"""Functions without a derivative: NumPy computes them from the values of Tensors."""
 
 
-# ------------------------------------------------------------------------------------------- arguments in another way
+# --------------------------------------------------------------------------------- functions with different arguments
 
 
 def _dot(a: Any, b: Any) -> Any:
@@ -102,7 +102,7 @@ def _ravel(a: Any, order: str = "C") -> Any:
 
 def _atleast(ndim: int, in_front: Callable[[int], int]) -> Callable[..., Any]:
     def atleast(*arys: Any) -> Any:
-        """``x`` with axes of length 1 added, some of them in front."""
+        """Each array with at least ``ndim`` axes: missing ones, of length 1, are added in front and behind."""
         made = []
         for x in map(asarray, arys):
             front = min(in_front(x.ndim), ndim - x.ndim) if x.ndim < ndim else 0
@@ -132,7 +132,7 @@ def _last_two(a: Any, axis1: int, axis2: int) -> Any:
 def _diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
         return matrices.diagonal(v, offset=k)
-    wide = shaping.pad(v, pad_width=(max(k, 0), max(-k, 0)))  # a row for each column
+    wide = shaping.pad(v, pad_width=(max(k, 0), max(-k, 0)))  # of the length of the result's sides
     return shaping.triu(shaping.tril(shaping.broadcast_to(wide, shape=wide.shape * 2), k=k), k=k)
 
 
@@ -165,7 +165,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "atleast_1d": _atleast_1d,
     "atleast_2d": _atleast_2d,
     "atleast_3d": _atleast_3d,
-    "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of one array its entries
+    "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of a single array: its entries
     "cross": _cross,
     "diag": _diag,
     "diagonal": lambda a, offset=0, axis1=0, axis2=1: matrices.diagonal(_last_two(a, axis1, axis2), offset=offset),
@@ -189,7 +189,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "transpose": _transpose,
     "vstack": lambda tup: shaping.concat([_atleast_2d(x) for x in tup], axis=0),
 }
-"""NumPy's functions whose arguments are not those of the function of that name here, with NumPy's signature."""
+"""Functions with NumPy's signature, for those whose arguments differ from the function of the same name here."""
 
 
 # ------------------------------------------------------------------------------------------------------------ the call
@@ -216,7 +216,7 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
     if hasattr(function, "nin"):
         if not kwargs:
-            return ours(*args)  # an operator between an array and a Tensor: soon done
+            return ours(*args)  # a shortcut for operators between an array and a Tensor
     elif name not in WAYS:
         args, kwargs = _respelled(function, ours, args, kwargs)
     signature = inspect.signature(ours)
@@ -246,7 +246,7 @@ def _found(name: str) -> Any:
 
 
 def _advice(name: str) -> str:
-    """A hint at what to use instead of NumPy's ``name``."""
+    """A hint for a message: the functions to use instead of NumPy's ``name``."""
     import difflib
 
     if name in HINTS:
@@ -266,7 +266,7 @@ def _tensors(given: Any) -> Iterator[Tensor]:
 
 
 def _values(given: Any) -> Any:
-    """NumPy arrays in place of the Tensors in nested lists, tuples and dicts."""
+    """``given`` with its Tensors, also those in nested lists, tuples and dicts, as NumPy arrays."""
     if isinstance(given, Tensor):
         return given.detach().__array__()
     if isinstance(given, dict):

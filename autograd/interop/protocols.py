@@ -39,8 +39,9 @@ class Protocols:
     def __float__(self: Any) -> float:
         if DIFFERENTIATED.get() and self.requires_grad and MODE.get().grad:
             raise GradientError(
-                f"{self._called()} can't be converted to float in a function that is differentiated: the number would "
-                "count as a constant, as in math.sin(x). Use functions of autograd or NumPy; .item() is a constant."
+                f"{self._called()} can't be converted to float, as by math.sin(x), in a function that is "
+                "differentiated: its derivative would be lost. Use functions of autograd or NumPy, or .item() for a "
+                "constant."
             )
         return _number(self, float)
 

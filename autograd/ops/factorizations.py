@@ -59,7 +59,7 @@ def _lower_copied(xp: Any, x: Any) -> Any:
 
 
 def _of_each(xp: Any, g: Any) -> Any:
-    """The gradient of one number per matrix, with two axes of length 1 added, so that it scales the matrices."""
+    """``g``, one number for each matrix, with two axes of length 1 added, so that it scales the matrices."""
     return xp.expand_dims(g, axis=(-2, -1))
 
 
@@ -203,7 +203,7 @@ def _cofactors_by_x(xp: Any, g: Any, x: Any) -> Any:
     ut, vh, s = factors[..., :n], factors[..., n:], xp.svdvals(x)
     inner = ut @ g @ vh.mT
     same = _diagonal_of_ones(xp, inner)
-    rows = xp.where(same > 0, same, _columns(xp, s))  # row i: the singular values, 1 for the i-th
+    rows = xp.where(same > 0, same, _columns(xp, s))  # row i: the singular values, with 1 for the i-th
     rest = (1.0 - same) * products_of_others(xp, rows)
     straight = rest @ xp.expand_dims(xp.sum(same * inner, axis=-1), axis=-1)
     core = same * straight - rest * inner.mT
@@ -407,7 +407,7 @@ def _singular_vectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     if m == n:
         return total
     scale = xp.expand_dims(xp.where(s <= _rounding(xp, s), math.nan, s), axis=-1)
-    if m > n:  # what leaves the space that the left vectors span
+    if m > n:  # the part orthogonal to the left singular vectors
         return total + ((gut - left.mT @ ut) / scale).mT @ vh
     return total + ut.mT @ ((gvh - right.mT @ vh) / scale)
 
@@ -457,7 +457,7 @@ def _qr_by_x(xp: Any, g: Any, out: Any, x_shape: Any) -> Any:
     if m < n:  # x = Q [R₁ R₂], and R₂ = Qᵀ x₂
         gqt = gqt + gwide @ (wide.mT @ qt)
     turned = _lower_copied(xp, square @ gsquare.mT - gqt @ qt.mT)
-    s = xp.svdvals(square)  # without pivoting a small pivot may be a good one, and a bad one larger
+    s = xp.svdvals(square)  # the diagonal of R does not show the rank, because the columns were not pivoted
     flat = xp.expand_dims(s[..., -1:] <= _rounding(xp, s), axis=-1)
     pivots = xp.where((_diagonal_of_ones(xp, square) > 0) & flat, math.nan, square)
     first = xp.solve(pivots, gqt + turned @ qt).mT

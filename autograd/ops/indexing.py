@@ -63,7 +63,8 @@ getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape
 
 
 def _scattered(xp: Any, g: Any, x_shape: shapes.Shape, index: Any) -> Any:
-    if not (xp.in_place and x_shape) or _may_repeat(index):  # else sums of repeated elements would be in another order
+    # Repeated elements have to be added in the order of `scatter_add`.
+    if not (xp.in_place and x_shape) or _may_repeat(index):
         return xp.scatter_add(g, index=index, shape=x_shape)
     return Scattered(xp, g, index, x_shape)
 

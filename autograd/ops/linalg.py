@@ -105,7 +105,7 @@ def linear(xp, x, weight, bias=None):
             raise ValueError
         z = xp.matmul(x, weight.T)
         if bias is not None:
-            z += bias  # the product is ours alone: no need for another array of its size
+            z += bias  # in place: no one else has the product
     except (ValueError, TypeError) as error:
         raise _no_layer(x, weight, bias, error) from None
     return z

@@ -137,7 +137,7 @@ def _check_target(xp: Any, logits: Any, target: Any) -> None:
             f"for probabilities give a target of shape {logits.shape}."
         )
     if not backends.is_host(target):
-        return  # to look would be to wait for the device, at every step: see cross_entropy
+        return  # reading the labels would wait for the device at every call
     xp.check_range(target, classes, _refuse_labels, shape=logits.shape)
 
 

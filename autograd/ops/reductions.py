@@ -158,7 +158,7 @@ def standardize(xp, x, *, axis=-1, eps=1e-5):
 
 
 def _standardize_by_x(xp: Any, g: Any, x: Any, out: Any, axis: Any, eps: Any) -> Any:
-    # The result moves with neither a shift nor (but for eps) a stretch of x: these two parts of g have no effect.
+    # A shift of x does not change the result, nor (except for eps) does a scaling: these components of g are removed.
     shared = _centred(xp, g, axis) - out * (xp.sum(g * out, axis=axis, keepdims=True) / shapes.size(x.shape, axis))
     return shared * _precision(xp, _centred(xp, x, axis), axis, eps)
 
@@ -187,7 +187,7 @@ def logsumexp(xp, x, *, axis=None, keepdims=False):
 def _softmax_of(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
     safe = xp.where(out == -math.inf, 0.0, out)
     shares = xp.exp(x - _kept(xp, safe, x_shape, axis))
-    total = xp.sum(shares, axis=axis, keepdims=True)  # 1, but for the rounding of out
+    total = xp.sum(shares, axis=axis, keepdims=True)  # 1, except that out is rounded
     return _kept(xp, g, x_shape, axis) * (shares / xp.where(total == 0, 1.0, total))
 
 
@@ -344,7 +344,7 @@ def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, incl
     # g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before it.
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
-    # An element without upstream gradients has none, also where the products before it have overflowed.
+    # The gradient is 0 where the second factor is, even if the products before it have overflowed.
     return xp.multiply_no_nan(_products_before(xp, x, axis), _recurrence_back(xp, x, g, axis))
 
 
@@ -356,7 +356,7 @@ def linear_recurrence(xp, a, b, *, axis=-1):
     """``y[i] = b[i] + a[i] * y[i-1]`` along ``axis``, from ``y[-1] = 0``; ``a`` and ``b`` have one shape.
 
     Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990).
-    It is its own adjoint, and that of `cumulative_prod`.
+    Its rules, and that of `cumulative_prod`, are recurrences from the end to the start.
 
     >>> import autograd as ag
     >>> ag.linear_recurrence(ag.Tensor([0.5, 0.5, 0.5]), ag.Tensor([1.0, 1.0, 1.0]))

@@ -12,7 +12,7 @@ from typing import Any
 
 from autograd import backends
 from autograd.common.shapes import Shape, size
-from autograd.engine.declare.bodies import Behind, Body, Derivative
+from autograd.engine.declare.bodies import AfterLoop, Body, Derivative
 from autograd.engine.declare.operation import op
 from autograd.engine.modes import MODE, TRACER
 from autograd.engine.tensor import Tensor
@@ -23,9 +23,9 @@ from autograd.errors import AutogradError, DTypeError, ShapeError
 class Loop:
     """The loop that `scan_packed` runs: ``body`` at ``length`` steps, the last step first with ``reverse``.
 
-    ``dtype``: which outputs are packed, those of this dtype. ``wanted``: for each input whether its gradient may be
-    asked for; all may, where it is empty. ``recompute``: the number of steps that are computed again at a time for the
-    gradients, so that only the carry before them is kept; 0 keeps what each step's rules need.
+    ``dtype``: the dtype of the outputs that are packed. ``wanted``: for each input, whether its gradient may be asked
+    for; empty for all. ``recompute``: for the gradients, this many steps at a time are computed again from the carry
+    before them, and only the carries are kept; 0 keeps the values that each step's rules need.
     """
 
     body: Body
@@ -35,9 +35,9 @@ class Loop:
     wanted: tuple[bool, ...] = field(default=(), compare=False)
     recompute: int = field(default=0, compare=False)
     kept: list[Any] | None = field(default=None, compare=False)
-    """Values of the forward that the rule needs: its arguments, packed results by dtype, and the derivative for which
-    they were kept. The rule computes them again where they are not there; ``None`` where nothing is to be kept, as
-    within a program."""
+    """Values that the forward keeps for the rule: its arguments, packed results by dtype, and the derivative for which
+    they were kept. Where they are missing the rule computes them again. ``None`` if nothing is to be kept, as in a
+    program."""
 
     def __hash__(self) -> int:
         return hash((id(self.body), self.length, str(self.dtype), self.reverse))
@@ -53,7 +53,7 @@ class Loop:
 
 
 def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: bool, recompute: int = 0) -> list[Any]:
-    """The last carries, and the ys stacked, of ``body`` run over ``arrays``: carries, xs and consts."""
+    """The last carries and the stacked ys, from running ``body`` over ``arrays``: the carries, xs and consts."""
     wanted = tuple(isinstance(x, Tensor) and x.requires_grad for x in arrays)
     found: dict[int, Any] = {}
     keeps = any(wanted) and not recompute and MODE.get().grad and TRACER.get() is None
@@ -86,7 +86,7 @@ def scan_packed(xp, *arrays, loop):
 
 
 def _check(arrays: Sequence[Any], loop: Loop) -> None:
-    """Refuse arrays that the body was not recorded for."""
+    """Raise unless the body was recorded for arrays of these shapes and dtypes."""
     body = loop.body
     steps = range(body.carries, body.carries + body.xs)
     shapes = [(loop.length, *body.types[i][0]) if i in steps else body.types[i][0] for i in body.inputs]
@@ -104,7 +104,7 @@ def scan_into(out: Any, *arrays: Any, loop: Loop) -> None:
 
 
 def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None) -> dict[Any, Any]:
-    """The packed outputs of each dtype; that of the loop's own dtype in ``out``, where that is given."""
+    """The packed outputs by dtype. ``out``, if given, receives those of the loop's own dtype."""
     before, ahead, step = body.functions(xp)
     first, length = body.carries + body.xs, loop.length
     carries, xs, consts = arrays[: body.carries], list(arrays[body.carries : first]), list(arrays[first:])
@@ -146,11 +146,11 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None
 
 
 KERNELS: list[Any] = []
-"""The functions that make a kernel of a body, and run it: the compiler's, once that is imported."""
+"""Two functions of the compiler, which sets them when it is imported: one compiles a body, one runs the kernel."""
 
 HOT, LONG = 64, 2000
-"""Steps after which a kernel is made for the next run, and steps of one run that are worth it at once: making it takes
-as long as about 200 steps, and a body may be recorded for one run alone."""
+"""A body is compiled before a run if it has run `HOT` steps before, or if the run has `LONG` steps. Compiling takes as
+long as about 200 steps, and a body may be recorded for one run alone."""
 
 
 def _by_kernel(
@@ -165,7 +165,7 @@ def _by_kernel(
             return None
         try:
             body.kernel = KERNELS[0](body)
-        except AutogradError:  # an operation that can't be followed: the steps are run as they are
+        except AutogradError:  # it can't be compiled
             body.kernel = False
             return None
     kernel = body.kernel
@@ -190,7 +190,7 @@ def _rule(xp: Any, g: Any, arrays: Sequence[Any], loop: Loop) -> list[Any]:
     parts = {i: xp.reshape(g[place], shape=shape) for i, place, shape in body.parts(length, loop.dtype)}
 
     def slope(i: int) -> Any:
-        """The gradient of an output; zero for one that is packed in another array."""
+        """The gradient of an output; zero for an output of another dtype."""
         shape, dtype = body.types[body.outputs[i]]
         shape = shape if i < body.carries else (length, *shape)
         return parts[i] if i in parts else _zeros(xp, shape, dtype, g)
@@ -239,18 +239,18 @@ def _gradients(
     found = sums | dict(zip((*derivative.through, *derivative.sums, *derivative.slopes), results, strict=False))
     values = dict(enumerate(arrays)) | dict(zip(derivative.kept, kept, strict=True))
     values |= {i: results[place] for i, place in derivative.sent.items()}
-    for late in derivative.behind:
-        part = _late(xp, late, values, length)
+    for late in derivative.after_loop:
+        part = _for_all_steps(xp, late, values)
         found[late.of] = found[late.of] + part if late.of in found else part
     return found
 
 
-def _late(xp: Any, late: Behind, values: dict[int, Any], length: int) -> Any:
-    """Compute the values that belong to all steps at once."""
+def _for_all_steps(xp: Any, late: AfterLoop, values: dict[int, Any]) -> Any:
+    """A gradient, or a part of it, computed from the ``values`` of all steps at once."""
     left = values[late.left]
     if late.kind == "sum":
         axes = (0, *(axis + 1 for axis in late.axes))
-        if axes == tuple(range(len(left.shape) - 1)):  # rows, which are summed as a product
+        if axes == tuple(range(len(left.shape) - 1)):  # as a sum of rows, which is faster
             left, axes = xp.reshape(left, shape=(size(left.shape[:-1]), left.shape[-1])), (0,)
         return xp.sum(left, axis=axes)
     right = values[late.right]
@@ -263,7 +263,7 @@ def _late(xp: Any, late: Behind, values: dict[int, Any], length: int) -> Any:
 
 
 def _recomputed(xp: Any, arrays: Sequence[Any], through: list[Any], ends: list[Any], loop: Loop) -> dict[int, Any]:
-    """`_gradients`, a few steps at a time, which are computed again from the carry before them."""
+    """The result of `_gradients`, from the last steps to the first, a few at a time, each computed again."""
     body, length = loop.body, loop.length
     first = body.carries + body.xs
     pieces = [slice(i, min(i + loop.recompute, length)) for i in range(0, length, loop.recompute)]

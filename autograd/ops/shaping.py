@@ -388,7 +388,7 @@ def astype(xp, x, *, dtype):
 
 
 astype.vjp(x=lambda g: g)
-astype.uneven = True  # of one argument, and yet its gradient has to be cast back
+astype.uneven = True  # the gradient has to be cast back
 
 
 @op("→", text="{x} on {device}", tex="{x}", level=1)

@@ -31,23 +31,23 @@ FEW = 4
 """Up to this number of taps max pooling compares all with the maximum; above, it pools one axis after another."""
 
 EACH = 2
-"""Elements of windows that one element of the upstream gradient counts for, in tiles of the gradient of a weight: with
-many output channels the tiles have fewer rows, so that their products are small."""
+"""For the size of a tile in the gradient of a weight, one element of the upstream gradient counts as this many elements
+of windows: with many output channels the tiles have fewer rows."""
 
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight are computed at a time."""
 
 MANY = 128
-"""Channels from which on a product for each tap, added up, is faster than one with copies of all windows."""
+"""From this number of channels on, the sum of one product for each tap is faster than one product of copied windows."""
 
 ROWS = 384
-"""How many rows such a product has at least: BLAS packs the other matrix anew for each."""
+"""The least number of rows of such a product, because BLAS packs the other matrix again for each product."""
 
 SHORT = 13
-"""Fewer contiguous elements of a window than this are copied faster one by one, along the rows of the output."""
+"""Windows with fewer contiguous elements than this are copied element by element, each for a row of windows at once."""
 
 LINE = 16
-"""Columns of a weight that are transposed at a time: as many elements as a line of the cache has."""
+"""How many columns of a weight are transposed at a time: the elements in a cache line."""
 
 Space = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -56,7 +56,7 @@ Pads = tuple[tuple[int, int], ...]
 
 
 def _each(value: Any, axes: int) -> tuple[Any, ...]:
-    """``value`` as a tuple: ``axes`` times, if it is one for all axes. Integers of any type are those of Python."""
+    """``value`` as a tuple; a single value is repeated for all ``axes``. Integers become Python's."""
     values = tuple(value) if isinstance(value, Iterable) else (value,) * axes
     return tuple(operator.index(v) if type(v) is not bool and hasattr(v, "__index__") else v for v in values)
 
@@ -159,7 +159,7 @@ def _columns(
     xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, outputs: int = 0
 ) -> Iterator[tuple[Any, Any]]:
     """Tiles of the output, each with the windows of ``x``, channels-last and padded, as a matrix (rows, taps ·
-    channels), or as one for each of several groups. ``outputs``: elements that a row counts for at least.
+    channels), or as one for each of several groups. ``outputs``: the least number of elements to count for a row.
     """
     windows = xp.sliding_windows(x, size, stride, dilation, space)
     axes, channels, taps = len(size), x.shape[-1], math.prod(size)
@@ -184,10 +184,11 @@ def _columns(
 
 
 def _as_columns(xp: Any, weight: Any, groups: int, swapped: bool) -> Any:
-    """A weight ``(out, in / groups, *size)`` as what `_columns` are multiplied by, ``(groups, taps · in, out)``.
+    """A weight ``(out, in / groups, *size)`` as the matrix by which `_columns` are multiplied, ``(groups, taps · in,
+    out)``.
 
-    ``swapped``: whether its first two axes have changed places, as they do for a transposed convolution: then it is
-    nearly in this order.
+    ``swapped``: whether its first two axes are swapped, as for a transposed convolution: then its memory is nearly in
+    this order already.
     """
     out, channels, *size = weight.shape
     w = xp.reshape(weight, (groups, out // groups, channels, *size))
@@ -282,7 +283,7 @@ def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
 
 
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
-    """Refuse an input and a weight that are not a convolution."""
+    """Raise for an input, a weight and a bias whose shapes do not fit a convolution."""
     axes = len(weight.shape) - 2
     if axes < 1 or len(x.shape) != axes + 2:
         raise ShapeError(
@@ -381,7 +382,7 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
     swapped = xp.reshape(swapped, (groups * channels, out_channels // groups, *size))
     phases = [*product(*map(_phases, space, y.shape[2:], size, stride, pads, dilation))]
-    if len(phases) < math.prod(map(min, space, stride)):  # some positions meet no tap
+    if len(phases) < math.prod(map(min, space, stride)):  # some elements are in no window
         last[...] = 0
     for phase in phases:
         positions, taps, around, steps, counts = zip(*phase, strict=True)
@@ -569,8 +570,8 @@ def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
 
 
 def _stages(*geometry: Any) -> list[tuple[Any, ...]]:
-    """Max pooling as poolings along one axis each, the last axis first, which keeps the first maximum of a window the
-    first. A pooling of few taps stays whole.
+    """Max pooling as poolings along one axis each; a pooling of few taps stays as it is. The last axis comes first, so
+    that the first of equal maxima is found.
     """
     if math.prod(geometry[0]) <= FEW:
         return [geometry]
@@ -615,7 +616,7 @@ def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high
 
 
 def _images(x: Any) -> Iterator[tuple[Any, ...]]:
-    """A few images of ``x``, channels-last, at a time, as many as fit into a cache; of large images a few channels."""
+    """Indices of a few images of ``x``, channels-last, that fit into a cache; of large images a few channels each."""
     count = max(1, PIECE // max(1, math.prod(x.shape[1:])))
     step = max(LINE, PIECE // max(1, math.prod(x.shape[1:-1])))
     for i in range(0, x.shape[0], count):

@@ -1,4 +1,4 @@
-"""Arguments and results of operations, converted to arrays or refused: called by functions that `dispatch` writes."""
+"""Checks and conversions of the arguments and results of operations. The functions that `dispatch` writes call them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ AXES = frozenset({int, tuple, type(None)})
 
 
 def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """Convert an argument that is neither a Tensor nor an array of numbers. Raises `DTypeError`.
+    """An argument that is neither a Tensor nor an array of numbers, converted. Raises `DTypeError`.
 
-    A Python number stays one if the operation broadcasts and has other arguments than numbers (``before``, ``behind``),
-    because an array of its dtype would promote them.
+    ``before``, ``behind``: the arguments before and after it. If the operation broadcasts, a Python number beside
+    arrays stays one, because an array of its dtype would promote them.
     """
     scalars = backends.PYTHON_SCALARS
     if type(x) in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
@@ -143,12 +143,12 @@ def unchanging(x: Any) -> Any:
     """
     if type(x) is list:
         return list(x)
-    return x if TRACER.get() is not None else backends.frozen(x)  # a program watches the array itself
+    return x if TRACER.get() is not None else backends.frozen(x)  # a compiled program itself notices a change
 
 
 def sent(op: Declaration, parts: tuple[Any, ...], count: int) -> tuple[Any, ...]:
-    """The results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError` where there
-    are not ``count`` of them.
+    """``parts``, the results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError`
+    unless there are ``count`` of them.
     """
     if len(parts) != count:
         raise ShapeError(

@@ -22,7 +22,7 @@ Typed = tuple[Shape, Any]
 
 
 RAISING = ("autograd.ops.factorizations", "autograd.ops.matrices")
-"""Where the operations are declared that refuse some matrices."""
+"""The modules of the operations that raise an error for some matrices."""
 
 
 class Step(NamedTuple):
@@ -72,13 +72,13 @@ class Body:
         self.outputs, self.record = tuple(outputs), record
         self.steps = needed(steps, self.outputs)
         self.core: Body | None = None
-        """The body that this one is, with further ys, where it is the forward of a derivative."""
+        """For the forward of a derivative: the body that it extends by further ys."""
         self.runs = 0
-        """How many steps have been run in NumPy: the code of a body that is run often is compiled."""
+        """How many steps have been run in NumPy: a body that is run often is compiled."""
         self.kernel: Any = None
-        """That code; ``False`` where it can't be compiled."""
+        """The compiled body; ``False`` where it can't be compiled."""
         self.program: Any = None
-        """One step as a program, once that was asked for."""
+        """One step as a program, made at its first use."""
         self._derivatives: dict[Any, Derivative] = {}
         self._functions: dict[Any, Functions] = {}
 
@@ -94,7 +94,7 @@ class Body:
 
     @property
     def may_raise(self) -> bool:
-        """Whether a step may look at values and refuse them: indices out of range, matrices without an inverse."""
+        """Whether a step may raise an error because of values: an index out of range, a matrix without an inverse."""
         kinds = (self.types[a][1] for step in self.steps for a in step.args)
         inner = (step.params["loop"].body for step in self.steps if "loop" in step.params)
         return (
@@ -146,7 +146,7 @@ class Body:
         for i, step in enumerate(self.steps):
             names[f"f{i}"] = _returned(step.op) if step.op.foreign else step.op.forward
             names[f"p{i}"] = step.params
-            if xp.absorbs and OPS.get(step.op.name) is step.op:  # traced: it may ask to be taken as a whole
+            if xp.absorbs and OPS.get(step.op.name) is step.op:  # in a trace
                 names[f"f{i}"] = partial(_traced, step.op.name)
             given = ", ".join(["xp", *(f"v{a}" for a in step.args), *([f"**p{i}"] if step.params else [])])
             call = f"f{i}({given})"
@@ -182,7 +182,7 @@ class Body:
         return Functions(*(names[place] for place in arguments))
 
     def _is_product_of_x(self, step: Step, same: set[int]) -> bool:
-        """Whether a step is the product of one of the xs with a matrix that stays the same."""
+        """Whether a step is the product of one of the xs with a matrix that is the same at all steps."""
         x, *others = step.args
         return (
             step.op.name in ("matmul", "linear")
@@ -207,7 +207,7 @@ class Body:
 
 
 def _returned(operation: Op) -> Callable[..., Any]:
-    """The forward of a user's operation, whose result is made an array."""
+    """The forward of a user's operation, with its result converted to an array."""
 
     def forward(xp: Any, *arrays: Any, **params: Any) -> Any:
         return backends.asarray(operation.forward(xp, *arrays, **params))
@@ -220,7 +220,7 @@ def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
 
 
 def _on_rows(forward: Callable[..., Any], xp: Any, x: Any, *others: Any, **params: Any) -> Any:
-    """The matrix products of all steps of ``x`` as one product."""
+    """The matrix products ``forward`` of all steps, computed as one product of all rows."""
     out = forward(xp, xp.reshape(x, (size(x.shape[:-1]), x.shape[-1])), *others, **params)
     return xp.reshape(out, (*x.shape[:-1], out.shape[-1]))
 
@@ -260,7 +260,7 @@ def invariant(steps: Iterable[Step], known: Iterable[int]) -> set[int]:
 # ---------------------------------------------------------------------------------------------------------- derivatives
 
 
-class Behind(NamedTuple):
+class AfterLoop(NamedTuple):
     """The gradient of the input ``of``, or a part of it, which is computed after the loop from the values of all steps.
 
     ``kind``: the ``"product"`` leftᵀ · right with all steps' rows below each other, the ``"sum"`` of left along
@@ -276,13 +276,13 @@ class Behind(NamedTuple):
 
 
 class Derivative(NamedTuple):
-    """The two bodies between which a step and its gradients are split.
+    """A body and its gradients, as two bodies. The lists hold numbers of values of the body.
 
-    ``forward``: the body, with what the gradients need as further ys, the values ``kept``. ``backward``: from one step
-    to the one before. Its carries are the gradients of the carries (``through``, by their numbers) and the sums of the
-    gradients of consts (``sums``). Its xs are the gradients of the ys (``ends``), the values ``kept`` and the ``xs``
-    that it reads. Its consts are those of the body that it reads (``consts``), its ys are the gradients of xs
-    (``slopes``) and the values ``sent``, with their places among the outputs, to what is computed ``behind`` the loop.
+    ``forward``: the body, with the values ``kept`` for the gradients as further ys. ``backward``: the gradients of one
+    step. Its carries are the gradients of the carries ``through`` and the totals of the gradients of the consts
+    ``sums``. Its xs are the gradients of the ys ``ends``, the values ``kept``, and the ``xs`` that it reads; its consts
+    are the ``consts`` that it reads. Its ys are the gradients of the xs ``slopes``, and the values ``sent`` (with their
+    places among the outputs) from which the gradients ``after_loop`` are computed.
     """
 
     forward: Body
@@ -295,7 +295,7 @@ class Derivative(NamedTuple):
     consts: list[int]
     slopes: list[int]
     sent: dict[int, int]
-    behind: list[Behind]
+    after_loop: list[AfterLoop]
 
 
 class _Writer:
@@ -305,14 +305,14 @@ class _Writer:
         self.steps, self.types, self.constants = steps, types, constants
 
     def emit(self, op: str, args: tuple[int, ...], kind: Typed, **params: Any) -> int:
-        """One more step; the number of its result."""
+        """Append a step; returns the number of its result."""
         out = len(self.types)
         self.types[out] = kind
         self.steps.append(Step(OPS[op], args, params, out))
         return out
 
     def zero(self, kind: Typed) -> int:
-        """A constant of zeros."""
+        """Add a constant of zeros; returns its number."""
         number = len(self.types)
         self.types[number] = kind
         self.constants[number] = backends.NUMPY.zeros(kind[0], dtype=kind[1])[()]
@@ -342,7 +342,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
     same = invariant(joint.steps, {*range(first, count), *constants})
     writer = _Writer(_joined(joint.steps[joint.mark :], types, joint.outputs), types, constants)
     makers = {step.out: step for step in (*joint.steps, *writer.steps)}
-    behind: list[Behind] = []
+    after_loop: list[AfterLoop] = []
     sums, slopes = [], []
     carried = [*range(count, count + len(through))]  # the numbers of the carries of the backward body
     totals = []
@@ -351,8 +351,8 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
             continue
         left: list[int] = []
         for part in _addends(results[i], makers, types) if i >= first else [results[i]]:
-            late = _behind(i, part, makers, same, types, is_summed=i >= first, inputs=count)
-            behind += [late] if late is not None else []
+            late = _after_loop(i, part, makers, same, types, is_summed=i >= first, inputs=count)
+            after_loop += [late] if late is not None else []
             left += [] if late is not None else [part]
         if i < first and left:
             slopes.append(i)
@@ -365,7 +365,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
                 total = writer.emit("add", (total, part), body.types[i])
             totals.append(total)
     ours_known = {*range(count), *constants, *(s.out for s in ours)}
-    parts = dict.fromkeys(a for late in behind for a in (late.left, late.right) if a >= 0)
+    parts = dict.fromkeys(a for late in after_loop for a in (late.left, late.right) if a >= 0)
     sent = [a for a in parts if a not in ours_known and a not in same]
     outputs = [results[i] if results[i] is not None else writer.zero(body.types[i]) for i in through]
     outputs += [*totals, *(results[i] for i in slopes)]
@@ -388,7 +388,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
     inputs = [*carried, *range(count + len(through), count + len(seeds)), *kept, *xs, *consts]
     counts = len(carried), len(inputs) - len(carried) - len(consts), len(consts)
     backward = _renumbered(f"gradient_of_{body.name}{suffix}", inputs, counts, joint, theirs, outputs)
-    return Derivative(forward, backward, through, sums, ends, kept, xs, consts, slopes, places, behind)
+    return Derivative(forward, backward, through, sums, ends, kept, xs, consts, slopes, places, after_loop)
 
 
 def _pulled(
@@ -435,7 +435,7 @@ def _renumbered(
 
 
 def _addends(value: int, makers: dict[int, Step], types: dict[int, Typed]) -> list[int]:
-    """The values, of one shape, whose sum a value is."""
+    """The values of one shape that add up to ``value``."""
     maker = makers.get(value)
     if maker is None or maker.op.name != "add" or any(types[a] != types[value] for a in maker.args):
         return [value]
@@ -443,7 +443,7 @@ def _addends(value: int, makers: dict[int, Step], types: dict[int, Typed]) -> li
 
 
 def _transposed(value: int, makers: dict[int, Step]) -> int | None:
-    """The matrix whose transpose a value is."""
+    """The matrix of which ``value`` is the transpose, or ``None``."""
     maker = makers.get(value)
     if maker is None:
         return None
@@ -453,11 +453,11 @@ def _transposed(value: int, makers: dict[int, Step]) -> int | None:
     return maker.args[0] if turned else None
 
 
-def _behind(
+def _after_loop(
     of: int, value: int, makers: dict[int, Step], same: set[int], types: dict[int, Typed], is_summed: bool, inputs: int
-) -> Behind | None:
-    """How to compute a contribution to the gradient of input ``of`` for all steps at once: of a const, summed over the
-    steps, or of one of the xs. ``None`` where it is computed at each step.
+) -> AfterLoop | None:
+    """How to compute ``value``, a contribution to the gradient of input ``of``, for all steps at once after the loop;
+    ``None`` where it has to be computed at each step. ``is_summed``: the input is a const.
     """
     maker = makers.get(value)
     if maker is None or value in same:
@@ -468,24 +468,24 @@ def _behind(
         if is_summed:
             source = _transposed(left, makers)
             if source is not None and source not in same and right not in same:
-                return Behind("product", of, source, right)
+                return AfterLoop("product", of, source, right)
         elif right in same and left not in same:
             source = _transposed(right, makers)
             if right < inputs:
-                return Behind("rows", of, left, right)
+                return AfterLoop("rows", of, left, right)
             if source is not None and source < inputs:
-                return Behind("rows", of, left, source, (1, 0))
+                return AfterLoop("rows", of, left, source, (1, 0))
     if is_summed and maker.op.name == "sum" and not maker.params.get("keepdims"):
         (left,) = maker.args
         axes = normalize_axes(maker.params.get("axis"), len(types[left][0]))
         if left not in same:
-            return Behind("sum", of, left, axes=axes)
+            return AfterLoop("sum", of, left, axes=axes)
     return None
 
 
 def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[int | None]) -> list[Step]:
-    """The steps with a sum of pieces, each at its own place along an axis (as from slices of one array), written as
-    one `concat`."""
+    """The steps, with each sum of arrays that are zero outside of disjoint slices (as gradients of slices are) written
+    as one `concat`."""
     uses: dict[int, int] = {}
     for arg in (a for s in steps for a in s.args):
         uses[arg] = uses.get(arg, 0) + 1
@@ -520,7 +520,7 @@ def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[in
 
 
 def _piece(index: Any, shape: Shape) -> tuple[int, int, int] | None:
-    """The axis along which a basic index takes a contiguous part of an array, and from where to where."""
+    """``(axis, start, stop)`` where a basic index takes ``start:stop`` along one axis, else ``None``."""
     parts = list(index) if isinstance(index, tuple) else [index]
     if sum(part is ... for part in parts) > 1 or any(part is not ... and not isinstance(part, slice) for part in parts):
         return None

@@ -85,7 +85,7 @@ class Declaration:
             )
 
     def _template(self, name: str, template: str) -> str:
-        """``template``. Raises for a stray brace or an unknown field."""
+        """Return ``template``. Raises for a stray brace or an unknown field."""
         try:
             fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
         except ValueError as error:

@@ -202,7 +202,7 @@ def _parameters(op: Declaration) -> str:
         behind["dtype"] = "dtype=None"
     for p, default in op.params.items():
         bare = default is REQUIRED and p not in behind
-        if bare and default_before:  # as Python's grammar wants it
+        if bare and default_before:  # Python allows no parameter without a default here, unless it is keyword-only
             placed |= star
         default_before |= not bare
         placed[p] = p if bare else f"{p}=default_{p}"
@@ -221,7 +221,7 @@ def _reading(op: Declaration, operator: bool) -> str:
     text = f"    if dtype is not None: {op.args[0]} = TENSORS.astype({op.args[0]}, dtype)\n" if op.casts else ""
     for i, a in enumerate(op.args):
         shortcut = ""
-        if op.broadcasts:  # `admit` would say the same of most constants
+        if op.broadcasts:  # a shortcut for numbers that `admit` would return as they are
             last = f" and type(a_{op.args[i - 1]}) not in ANYWHERE" if i == len(op.args) - 1 > 0 else ""
             shortcut += f"elif type({a}) in PYTHON_REALS{last}: a_{a} = p_{a} = {a}\n    "
         if a in op.optional:
@@ -249,7 +249,7 @@ def _saved(op: Declaration, name: str) -> str:
 
 
 def _uneven(op: Declaration) -> str:
-    """Code for whether a gradient may have another shape or dtype than its input: not between numbers of one dtype."""
+    """Code for whether a gradient may differ from its input in shape or dtype: not if both are scalars of one type."""
     if not (op.broadcasts and len(op.args) == 2 and not op.foreign):
         return str(op.uneven)
     x, y = (f"type(a_{a})" for a in op.args)
@@ -277,7 +277,7 @@ def pull_source(op: Declaration, mask: int, sparse: bool = False) -> str:
 
 
 def _offered(op: Declaration, name: str) -> str:
-    """Code for an argument of a rule."""
+    """Code for the argument ``name`` of a rule."""
     if name in op.saves:
         return _lent(op, f"saved[{op.saves.index(name)}]")
     if name in op.params:

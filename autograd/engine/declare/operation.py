@@ -50,7 +50,7 @@ class Op(Declaration):
     `Tensor`; ``pulls`` are the functions that call its rules.
     """
 
-    __slots__ = ("__call__",)  # calling an Op is calling what is in its slot `__call__`
+    __slots__ = ("__call__",)  # calling an Op calls the function in this slot
 
     if TYPE_CHECKING:
 
@@ -62,9 +62,9 @@ class Op(Declaration):
         self.check_names(RESERVED)
         self.names |= SHARED
         self.pulls = self.sparse_pulls = Pulls(self)
-        self.into: Callable[..., None] | None = None  # the kernel, and the memory order of its result
+        self.into: Callable[..., None] | None = None  # the kernel
         self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
-        self.redeclared = 0  # when its rules were declared anew, on the graph's clock: older nodes saved other values
+        self.redeclared = 0  # the time, on the graph's clock, of new rules: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)
         self.operator: FunctionType = lazy_function(self, operator=True)
         self.__call__ = self.apply  # type: ignore[method-assign]

@@ -27,9 +27,9 @@ class profile:
 
     ``rows`` has a `Row` for each operation that was called, the slowest first; printed, it is a table in milliseconds.
     Rules that are recorded, as for second derivatives, call operations, which are counted as these and not twice.
-    Recording, summing of gradients and the optimizer are not counted, nor are compiled code, and operations and rules
-    declared within. All threads are measured. On a GPU a call returns before it has computed. Raises `DomainError`
-    within another profile.
+    Not counted are recording, the summing of gradients, the optimizer, compiled code, and operations and rules that are
+    declared within the profile. All threads are measured. On a GPU only the launch is measured, because a call returns
+    before it has computed. Raises `DomainError` within another profile.
 
     >>> import autograd as ag
     >>> w = ag.Tensor([[1.0, 2.0]], requires_grad=True)
@@ -66,7 +66,7 @@ class profile:
     def __exit__(self, *error: object) -> None:
         profile._taken_now = False
         for names, name, function, timed in self._timers:
-            if names[name] is timed:  # no other rule was declared meanwhile
+            if names[name] is timed:  # else another rule was declared meanwhile
                 names[name] = function
         self._timers.clear()
 
