@@ -459,7 +459,9 @@ class TestTrees:
 @pytest.mark.parametrize("f", [lambda x: math.sin(x) * x, lambda x: x + float(2 * x), math.sqrt])
 @pytest.mark.parametrize("transform", [ag.grad, ag.value_and_grad, ag.hessian, ag.jacobian])
 def test_numbers_made_of_the_variable_are_refused(f, transform):
-    with pytest.raises(GradientError, match=r"can't be converted to float, as by math.sin\(x\), in a function that is differentiated"):
+    with pytest.raises(
+        GradientError, match=r"can't be converted to float, as by math.sin\(x\), in a function that is differentiated"
+    ):
         transform(f)(1.0)
     x = ag.Tensor(1.0, requires_grad=True)
     assert float(x) == 1.0, "outside of transforms a number is for printing"
