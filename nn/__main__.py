@@ -1,4 +1,4 @@
-"""The command line: train a network on handwritten digits, and ask it about pictures."""
+"""The command line: train a network on handwritten digits, and classify pictures with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nn.commands.digits import train
 from nn.commands.images import FORMATS
 from nn.commands.networks import NETWORKS
 from nn.commands.predict import predict
-from nn.commands.search import find, kinds, seconds, two
+from nn.commands.search import find, int_range, kinds, seconds
 from nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
 from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data import DATASETS
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """All commands and their options."""
-    root = Parser(prog=PROGRAM, description="Train a network on handwritten digits, and ask it about pictures.")
+    root = Parser(prog=PROGRAM, description="Train a network on handwritten digits, and classify pictures with it.")
     root.add_argument("--version", action="version", version=f"glassgrad {__version__}")
     try:
         import shtab
@@ -109,7 +109,7 @@ def _digits(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)"
     )
     files.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
-    files.add_argument("--language", choices=LANGUAGES, help="of the pictures and the report (default: en)")
+    files.add_argument("--language", choices=LANGUAGES, help="language of the pictures and the report (default: en)")
 
 
 def _search(commands: Any) -> None:
@@ -118,8 +118,8 @@ def _search(commands: Any) -> None:
         help="find how many layers and how many neurons a network should have",
         description=(
             "Try networks of different kinds, depths and widths on handwritten digits, stop the bad ones early, train\n"
-            "the best three again with three seeds, and report. The same command goes on with the same study, on any\n"
-            "number of processes or machines that name the same storage."
+            "the best three again with three seeds, and report. The same command given again continues the search.\n"
+            "Processes and machines that name the same storage share one search."
         ),
         epilog=(
             "examples:\n"
@@ -128,16 +128,32 @@ def _search(commands: Any) -> None:
         ),
     )
     p.add_argument("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
-    p.add_argument("--models", type=kinds, default=("mlp",), metavar="LIST", help="kinds, as mlp,cnn,lstm,gru (mlp)")
-    p.add_argument("--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (30)")
-    p.add_argument("--layers", type=two, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (1:3)")
-    p.add_argument("--width", type=two, default=(16, 256), metavar="A:B", help="neurons of each hidden layer (16:256)")
-    p.add_argument("--epochs", type=int, default=5, metavar="N", help="passes over the data in each trial (5)")
-    p.add_argument("--budget", type=seconds, metavar="TIME", help="no trial goes on after it, as 120s, 2m or 1h")
-    p.add_argument("--storage", metavar="FILE_OR_URL", help="where the study is kept (search.journal in DIR)")
-    p.add_argument("--jobs", type=int, default=1, metavar="N", help="processes on this machine (1)")
-    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (0)")
-    p.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (runs/search)")
+    p.add_argument(
+        "--models",
+        type=kinds,
+        default=("mlp",),
+        metavar="LIST",
+        help="kinds of network, such as mlp,cnn (default: mlp)",
+    )
+    p.add_argument(
+        "--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)"
+    )
+    p.add_argument(
+        "--layers", type=int_range, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (default: 1:3)"
+    )
+    p.add_argument(
+        "--width",
+        type=int_range,
+        default=(16, 256),
+        metavar="A:B",
+        help="neurons of each hidden layer (default: 16:256)",
+    )
+    p.add_argument("--epochs", type=int, default=5, metavar="N", help="passes over the data in each trial (default: 5)")
+    p.add_argument("--budget", type=seconds, metavar="TIME", help="time limit, such as 120s, 2m or 1h (default: none)")
+    p.add_argument("--storage", metavar="FILE_OR_URL", help="where trials are kept (default: search.journal in DIR)")
+    p.add_argument("--jobs", type=int, default=1, metavar="N", help="processes on this machine (default: 1)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default: 0)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/search)")
 
 
 def _predict(commands: Any) -> None:
@@ -194,7 +210,7 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     root = parser()
     options, unknown = root.parse_known_args(arguments)
     given = vars(options)
-    given.pop("print_completion", None)  # added by shtab, which has printed and left where it was asked for
+    given.pop("print_completion", None)  # an option added by shtab, which prints and exits
     command, status = f"{root.prog} {given['command']}", 0
     if unknown:
         Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
@@ -216,7 +232,7 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     except BrokenPipeError:  # the reader has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:  # of the output; all others are caught where they arise
+    except OSError as error:  # writing the output failed; all other errors are caught where they arise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
         return 2

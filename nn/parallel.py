@@ -11,11 +11,11 @@ every batch; gradients are averaged, and all ranks take the same step::
             nn.save(model, "model.npz")
 
 **Guarantees.** The gradient of a mean over a batch is the mean of the ranks' gradients, weighted by their numbers of
-rows. So a seed gives the training of one process with whole batches, to rounding, for every optimizer, weight decay,
-clipping and schedule, whether or not the number of ranks divides the batch size. The weights are bitwise equal on all
-ranks, because MPI gives all the same sum (MPI 4.1, section 6.9.6). `nn.BatchNorm1d` takes mean and variance over the
-rows of all ranks. `nn.Dropout` draws the mask of the whole batch from rank 0's generator and uses its rows. A batch
-with fewer rows than ranks is computed by every rank.
+rows. So with the same seed, training equals that of one process with whole batches, up to rounding, for every
+optimizer, weight decay, clipping and schedule, whether or not the number of ranks divides the batch size. The weights
+are bitwise equal on all ranks, because MPI gives all the same sum (MPI 4.1, section 6.9.6). `nn.BatchNorm1d` takes mean
+and variance over the rows of all ranks. `nn.Dropout` draws the mask of the whole batch from rank 0's generator and uses
+its rows. A batch with fewer rows than ranks is computed by every rank.
 
 **Limits.** A module of yours that combines rows sees those of its rank alone, and one that draws random numbers draws
 on each rank, unless it reads `nn.parallel.SHARD`: the training repeats with the same seed and number of ranks, but
@@ -79,7 +79,7 @@ RENAMED = {
 
 
 def _renamed(name: str, table: dict[str, str], owner: str) -> str:
-    """The present name of ``name``; warns that it is new."""
+    """The new name of something renamed, with a deprecation warning."""
     if name not in table:
         raise AttributeError(f"{owner} has no {name!r}.")
     warnings.warn(f"{owner}.{name} is now {owner}.{table[name]}.", DeprecationWarning, stacklevel=3)
@@ -395,7 +395,10 @@ class Parallel:
             while not done():
                 waited = time.monotonic() - start
                 if limit is not None and waited > limit:
-                    raise self._error(f"{self._missing()} has not answered for {limit:g} s")
+                    raise self._error(
+                        f"{self._missing()} has not answered for {limit:g} s: see whether it failed, or give "
+                        "Parallel a longer timeout"
+                    )
                 if waited < SPIN:
                     _yield_core()
                 else:
@@ -408,7 +411,7 @@ class Parallel:
             raise
 
     def _missing(self) -> str:
-        """The ranks that don't answer. MPI does not report them, but all that wait get here within the timeout."""
+        """The ranks that don't answer. MPI does not report them, but each waiting rank gets here within the timeout."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         for rank in others:
             self._comm.Isend([b"", self._mpi.BYTE], dest=rank)

@@ -37,7 +37,9 @@ def train(
     parallel: Parallel | None = None,
     language: str | None = None,
 ) -> History:
-    """Train, test, and write the results to the folder ``out``; raise `Refused` before anything is written.
+    """Train and test the network of ``settings``, and write the results to the folder ``out``; return the history.
+
+    Raises `Refused`, before anything is written, for settings or a folder that can't be used.
 
     ``out``: by default ``runs/digits`` or the first free name after it. A folder that is not empty is refused unless
     ``overwrite`` is true and an earlier run made it; then that run's files are replaced. ``parallel``: the processes
@@ -52,11 +54,11 @@ def train(
         raise Refused(str(error).rstrip(".")) from None
     digits = len(data.x_train) - validation_size(data)
     if settings.batch > digits:
-        raise Refused(f"batch is {settings.batch}, and there are {digits:,} digits to learn from")
+        raise Refused(f"batch is {settings.batch}: give at most {digits:,}, the number of digits to learn from")
     settings.check_memory(data.x_train.shape[1], len(data.classes))
     try:
         device = settings.device if parallel is None else parallel.device(settings.device)
-        space_on(device)  # raises where there is none
+        space_on(device)  # raises if there is no such device
         model = built(settings, data).to(device)
     except DeviceError as error:
         raise Refused(str(error).rstrip(".")) from None
@@ -159,7 +161,7 @@ def _train(
         history = _fit(model, settings, data, backup, parallel)
     except ParallelError as error:
         if folder is not None:
-            folder.fresh = False  # the weights stay
+            folder.fresh = False  # so that the weights are not removed
         raise Refused(f"{str(error).rstrip('.')}{f'; {backup.words}' if backup else ''}") from None
     except TrainingError as error:
         raise Refused(f"{str(error).partition(': ')[0]}: give a smaller --lr. No results were written") from None
@@ -193,9 +195,9 @@ def _fit(
 
 
 class _Backup:
-    """Write the weights after every epoch, in case a rank is lost; ``words`` tell where they are.
+    """A callback that writes the weights after every epoch, in case a rank is lost. ``words`` say where they are.
 
-    A fresh folder has them from the start; an earlier run stays as it is until an epoch is complete.
+    In a fresh folder it also writes the initial weights; an earlier run is kept until an epoch is complete.
     """
 
     def __init__(self, model: Module, settings: Settings, data: Dataset, folder: RunFolder, parallel: Parallel) -> None:

@@ -22,7 +22,8 @@ MAX_BYTES, MAX_PIXELS = 64 * 2**20, 20_000_000
 CONTRAST = 40  # of 255: a smaller difference between ink and paper is noise
 FAINT = (0.05, 0.4)  # bounds of the threshold, as a fraction of the contrast, below which grain and shadows are removed
 LARGE = 16 * SIZE  # pixels: larger pictures are scaled down first
-THIN, STROKE = 0.08, 0.12  # strokes thinner than THIN of the ink's longer side, as almost none of MNIST's, get STROKE
+# As fractions of the ink's longer side: strokes thinner than THIN (MNIST has almost none) are widened to STROKE.
+THIN, STROKE = 0.08, 0.12
 
 
 def read_image(path: Path) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ def predict(model: Path, images: Sequence[Path]) -> None:
         except AutogradError as error:
             raise Refused(f"{model} is not for pictures of {SIZE} × {SIZE}: {str(error).rstrip('.')}") from None
     if table.shape != (len(inks), len(classes)):
-        raise Refused(f"{model} gives {table.shape[-1]} numbers for {len(classes)} classes")
+        raise Refused(f"{model} gives {table.shape[-1]} numbers for {len(classes)} classes: train it again")
     if not np.isfinite(table).all():
         raise Refused(f"{model} gives numbers that are not finite: train it again")
     names = [printable(path) for path in images]
@@ -58,9 +58,12 @@ def _load(path: Path) -> tuple[Module, dict[str, Any]]:
     except AutogradError as error:
         raise Refused(str(error).rstrip(".")) from None
     if not {"data", "loss", "classes"} <= set(metadata):
-        raise Refused(f"{path} does not come from `{PROGRAM} digits`, so its inputs are not known")
+        raise Refused(
+            f"{path} does not come from `{PROGRAM} digits`, so the form of its inputs is not known: give the "
+            "model.npz of a run"
+        )
     if not isinstance(metadata["classes"], list) or not all(isinstance(name, str) for name in metadata["classes"]):
-        raise Refused(f"{path} names no classes: {shown(metadata['classes'])}")
+        raise Refused(f"{path} has classes {shown(metadata['classes'])} instead of a list of names: train it again")
     if metadata["data"] != "digits":
         raise Refused(
             f"{path} was trained on {shown(metadata['data'])}, and pictures are prepared like the digits in the "

@@ -27,8 +27,8 @@ HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
 BAR = 20  # characters of the longest bar
 MISTAKES, SHEET = 50, 100  # digits on the sheet of mistakes, at most, and on the sheet of first digits
-SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # digits of the saliency maps, gradients averaged, change of a pixel
-HESITANT = 0.9  # a digit read correctly with less certainty than this is shown neuron by neuron
+SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # saliency maps: digits, gradients averaged, largest change of a pixel
+HESITANT = 0.9  # of the digits read correctly, one with less certainty than this is shown neuron by neuron
 
 
 def validation_size(data: Dataset) -> int:
@@ -157,7 +157,7 @@ class Run:
         turned = viz.adversarial(self.model, x, labels, epsilon=EPSILON, loss=loss, **given)
         return {
             "which pixels its decisions depend on": seen.plot(),
-            "a small change of every pixel that turns its decisions": turned.plot(),
+            "small changes of the pixels that change its decisions": turned.plot(),
         }
 
     def _loss(self, count: int) -> tuple[list[ag.Tensor], Any]:

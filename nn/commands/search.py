@@ -101,7 +101,7 @@ def find(
     except OSError as error:
         raise Refused(f"{folder} cannot be written to: {reason(error)}") from None
     storage = storage or str(folder / "search.journal")
-    first = launched("RANK") == 0  # of processes that mpirun started; they share the trials
+    first = launched("RANK") == 0  # processes that mpirun started share the trials; the first one trains the finalists
     shape, classes = digits.image_shape, len(digits.classes)
     print(f"{trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
     if first:
@@ -162,12 +162,15 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     yield path, "the same as a table"
     if any(trial.accuracy is not None for trial in found.trials):
         plot = viz.plot_search(found)
-        yield plot.save(folder / "search.svg"), "networks, learning curves, what mattered, size against accuracy"
+        yield (
+            plot.save(folder / "search.svg"),
+            "networks, learning curves, accuracy against size and against each choice",
+        )
         yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"
 
 
-def two(text: str) -> Range:
-    """``1:4`` as (1, 4), ``3`` as (3, 3)."""
+def int_range(text: str) -> Range:
+    """The bounds in ``text``: ``1:4`` as (1, 4), ``3`` as (3, 3)."""
     match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6}))?", text)
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if low > high:

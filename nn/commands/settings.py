@@ -24,8 +24,8 @@ from nn.commands.terminal import Refused, reason
 from nn.data import DATASETS
 from nn.functional import cross_entropy, mse_loss, one_hot
 
-LANGUAGES = ("en", "zh")  # of pictures and reports: those of `viz`, which is not loaded to read a command
-COPIES = 7  # of the parameters while a network is made and trained: weights, gradients, moments, best ones, first draw
+LANGUAGES = ("en", "zh")  # the languages of `viz`, which would be slow to import for each command
+COPIES = 7  # arrays as large as the parameters: weights, gradients, two moments, the best weights, the initial draw
 
 
 def one_hot_mse(outputs: ag.Tensor, labels: ag.Tensor) -> Any:
@@ -92,7 +92,7 @@ class Settings:
             raise Refused(f"device is {self.device!r}: give cpu or cuda")
 
     def completed(self) -> Settings:
-        """These settings, with the network's own where none were given."""
+        """These settings, with the network's defaults in place of each ``None``."""
         network = NETWORKS[self.model]
         own = {"hidden": network.hidden or (), "epochs": network.epochs, "shift": network.shift, "lr": self.rate}
         return self.with_options({name: value for name, value in own.items() if getattr(self, name) is None})
@@ -128,23 +128,23 @@ class Settings:
         except (ValueError, AttributeError, TypeError, RecursionError):
             raise Refused(f"{path} is not a settings file: give the settings.json of a run") from None
         if unknown:
-            raise Refused(f"{path} sets {', '.join(unknown)}, which is not a setting")
+            raise Refused(f"{path} sets {', '.join(unknown)}, which is not a setting: remove it")
         return cls(**content)
 
     def check_memory(self, inputs: int, classes: int) -> None:
-        """Raise `Refused` if the training would need more memory than there is; the other networks are small."""
-        if self.model != "mlp":
+        """Raise `Refused` if the training would need more memory than there is."""
+        if self.model != "mlp":  # the other networks are small
             return
         sizes = self.sizes(inputs, classes)
         parameters = sum(b * (a + 1) for a, b in pairwise(sizes))
-        # Values before and after each activation with their gradients; in evaluation those of two layers of 1000 rows.
+        # Values before and after each activation, with gradients; or in evaluation, for 1000 rows, those of two layers.
         activations = max(4 * self.batch * sum(sizes), 1000 * max(a + 2 * b for a, b in pairwise(sizes)))
         needed, available = 4 * (COPIES * parameters + activations) / 1e9, memory_limit() / 1e9
         if needed > available:
             raise Refused(
                 f"a network with hidden layers of {', '.join(map(str, sizes[1:-1]))} neurons has {parameters:,} "
                 f"parameters; training it with batches of {self.batch} needs about {needed:,.0f} GB of memory, and "
-                f"{available:,.0f} GB are available"
+                f"{available:,.0f} GB are available: give fewer neurons or a smaller batch"
             )
 
 

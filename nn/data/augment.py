@@ -176,7 +176,7 @@ def noise(std: float) -> Augmentation:
 
     def noisy(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
         if not np.issubdtype(x.dtype, np.floating):
-            raise DomainError(f"noise is added to floating images; these are {x.dtype}.")
+            raise DomainError(f"noise takes floating images; these are {x.dtype}: give x.astype('float32').")
         dtype: Any = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
         return (x + std * generator.standard_normal(x.shape, dtype)).astype(x.dtype)
 

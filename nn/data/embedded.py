@@ -1,6 +1,6 @@
 """The embedded digits: MNIST's 70 000, cropped to the ink, 16×16, ink or no ink, one bit per pixel.
 
-``nn/data/build.py`` made ``digits.npz``; its licence is in LICENSE-digits.md beside it.
+``tests/digits.py`` made ``digits.npz``; its licence is in LICENSE-digits.md beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Digits from their public homes: `mnist`, `semeion`, `usps`. Downloaded once, verified, and kept in the cache.
+"""Data sets of digits to download: `mnist`, `semeion`, `usps`. Each is verified, and kept in the cache.
 
 The parsers here check every size and run no code.
 """
@@ -77,7 +77,7 @@ def mnist(
 
     Args:
         dtype: floating dtype of the images.
-        folder: where the files are kept; by default a folder of that name in the cache (`nn.data.cache_folder`).
+        folder: where the files are kept; by default ``mnist`` in `nn.data.cache_folder`.
         progress: see `nn.data.download.fetch`.
 
     Raises:
@@ -182,7 +182,7 @@ def parse_semeion(content: bytes, name: str) -> tuple[NDArray[np.float32], NDArr
     """Return images (n, 256) of 0 and 1 and labels (n,) from Semeion's file: lines of 256 pixels and a one-hot label.
 
     Raises:
-        DataError: other lines.
+        DataError: a line of another form.
     """
     table = _parse_table(content, 266, name)
     if not np.isin(table, (0, 1)).all() or (table[:, 256:].sum(axis=1) != 1).any():
@@ -196,7 +196,7 @@ def parse_usps(content: bytes, name: str) -> tuple[NDArray[np.float32], NDArray[
     The label is the digit + 1, and the grey goes from −1 to 1.
 
     Raises:
-        DataError: other lines.
+        DataError: a line of another form.
     """
     table = _parse_table(content.replace(b":", b" "), 513, name)
     labels, indices, grey = table[:, 0] - 1, table[:, 1::2], table[:, 2::2]

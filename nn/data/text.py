@@ -88,7 +88,7 @@ def _texts(texts: Any) -> list[str]:
 
 
 def text_sequences(texts: Sequence[str], vocabulary: CharVocabulary) -> tuple[Numbers, Numbers, Numbers]:
-    """Inputs and targets of a language model, the next characters: ``(inputs, targets, lengths)``.
+    """Texts as training data of a language model: ``(inputs, targets, lengths)``. A target is the next character.
 
     Inputs begin with the mark 0, targets end with it; both are (n, longest + 1), int64, padded with zeros after the end
     of each text. ``lengths``: (n,), the number of steps of each text, one more than its characters.

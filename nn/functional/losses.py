@@ -77,7 +77,7 @@ def cross_entropy(
 def negative_log_likelihood(
     log_prob: Any, labels: Any, weight: Any = None, ignored: int | None = None, reduction: str = "mean"
 ) -> Tensor:
-    """Minus the log-probability ``(…, classes)`` of each label ``(…)``; refuses labels that are not classes."""
+    """Minus the log-probability ``(…, classes)`` of each label ``(…)``, reduced. Raises as `one_hot` does."""
 
     def losses(labels: Any) -> Tensor:
         chosen = where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)

@@ -207,7 +207,7 @@ def _by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
 
 
 def _scale_and_shift(x: Tensor, weight: Any, bias: Any) -> Tensor:
-    """``x · weight + bias``; ``None`` leaves out the factor or the sum."""
+    """``x · weight + bias``, without a factor or a summand that is ``None``."""
     x = x if weight is None else x * weight
     return x if bias is None else x + bias
 

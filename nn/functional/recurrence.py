@@ -71,7 +71,7 @@ STATES = {"tanh": 1, "relu": 1, "lstm": 2, "gru": 1}
 
 
 def _step_of(kind: str) -> Callable[[List, List, List], tuple[List, List]]:
-    """The step of a scan. After the end of a sequence, by the mask, its state stays and its output is 0."""
+    """The step of a scan. Where the mask is false (after a sequence's end), the state stays and the output is 0."""
     cell = KINDS[kind]
 
     def step(carries: List, xs: List, consts: List) -> tuple[List, List]:

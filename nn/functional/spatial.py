@@ -184,7 +184,7 @@ def to_the_end(
 
 
 def _short(windows: dict[str, Any]) -> dict[str, Any]:
-    """The parameters, those at their defaults left out, others as short as `plain` makes them."""
+    """The parameters without those at their defaults; the others shortened by `plain`."""
     stride = {} if windows["stride"] == windows["size"] else {"stride": plain(windows["stride"])}
     return {name: plain(value) for name, value in windows.items() if name != "stride"} | stride
 
@@ -352,7 +352,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
 
 
 def unfold(x: Any, kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1) -> Tensor:
-    """All windows as columns: (batch, channels, *space) to (batch, channels · taps, windows).
+    """All windows as columns: (batch, channels, *space) to (batch, channels · elements of a window, windows).
 
     >>> unfold([[[[1.0, 2.0], [3.0, 4.0]]]], (2, 1)).tolist()
     [[[1.0, 2.0], [3.0, 4.0]]]
@@ -365,7 +365,7 @@ def fold(
 ) -> Tensor:
     """Add columns at the positions `unfold` took them from.
 
-    (batch, channels · taps, windows) to (batch, channels, *output_size).
+    (batch, channels · elements of a window, windows) to (batch, channels, *output_size).
 
     >>> fold([[[1.0, 2.0], [3.0, 4.0]]], (2, 2), (2, 1)).tolist()
     [[[[1.0, 2.0], [3.0, 4.0]]]]

@@ -136,7 +136,7 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         before = vars(self).get(name, None if self._listed else value)
         replaced = before is not value and (isinstance(before, Module | Tensor) or isinstance(value, Module | Tensor))
-        if replaced or callable(getattr(type(self), name, None)):  # a part, or a method such as forward
+        if replaced or callable(getattr(type(self), name, None)):  # replaces a submodule, a Tensor or a method
             Module.edits += 1
         if isinstance(value, Parameter):
             if value.name is None:
@@ -423,7 +423,7 @@ def check_set_to_none(set_to_none: Any) -> None:
 
 
 class PlainModule(Module):
-    """Module whose constructor arguments are attributes of the same names; ``bias`` is whether there is one."""
+    """Module whose constructor arguments are attributes of the same names, but ``bias`` may be the Parameter."""
 
     def arguments(self) -> dict[str, Any] | None:
         """The constructor's arguments without `MAKING`; ``None`` for a subclass that takes others."""
@@ -443,7 +443,7 @@ MAKING = frozenset({"seed", "init", "dtype", "device"})
 def as_floating(x: Any, like: Tensor | None) -> Any:
     """``x``; integers and booleans, which would make the result float64, are cast to the dtype of ``like``."""
     if getattr(x, "requires_grad", False):
-        return x  # it is floating
+        return x  # only floating Tensors require grad
     dtype = getattr(x, "dtype", None)
     if dtype is None or like is None or getattr(dtype, "kind", "") in ("f", "c") or is_inexact(dtype):
         return x
@@ -491,7 +491,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     if wrong:
         raise StateError(f"{module._described()} can't be called with these parameters: {'; '.join(wrong)}.")
     places = [
-        (part, name, getattr(part, name))  # read as an attribute, so that a compiled function watches the module's own
+        (part, name, getattr(part, name))  # `getattr`, so that a compiled function guards the attribute
         for part in module.modules()
         for name, value in vars(part).items()
         if isinstance(value, Tensor) and id(value) in instead

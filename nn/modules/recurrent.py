@@ -110,7 +110,7 @@ class _Recurrent(PlainModule):
         return x, (ends[0] if len(ends) == 1 else tuple(ends))
 
     def _dropped(self, x: Tensor) -> Tensor:
-        """The outputs of a layer as the next one gets them."""
+        """The outputs of a layer after `Dropout`, as the input of the next layer."""
         if not self.dropout or not self.training:
             return x
         by_sequence = permute_dims(x, axes=(1, 0, 2))  # `dropout` shards masks along the first axis

@@ -47,7 +47,7 @@ class LRScheduler:
         groups = self.optimizer.param_groups
         bases = [group.get("initial_lr", group["lr"]) for group in groups]
         rates = [number(self.lr_at(self.epoch, base), name, 0) for base in bases]
-        for group, base, rate in zip(groups, bases, rates, strict=True):  # all of them, or none
+        for group, base, rate in zip(groups, bases, rates, strict=True):  # after all rates are known to be valid
             group["initial_lr"], group["lr"] = base, rate
 
     def step(self) -> None:

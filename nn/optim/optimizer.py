@@ -124,7 +124,7 @@ class Optimizer:
         if tracer is None:
             check_gradients(self.state)
         if self._moves != Module.moves:
-            token = TRACER.set(None)  # not part of the traced step
+            token = TRACER.set(None)  # moving the state is not part of the traced step
             try:
                 self._follow()
             finally:
@@ -194,7 +194,7 @@ class Optimizer:
             options, accumulated = self._read(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             known = isinstance(error, AutogradError)
-            why = str(error).rstrip(".") if known else "it does not have the structure of one"
+            why = str(error).rstrip(".") if known else "it is not what state_dict() returns"
             raise StateError(
                 f"{type(self).__name__} can't load this state: {why}. Nothing was loaded. Make the optimizer as it was "
                 "made before its state was saved."

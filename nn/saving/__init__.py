@@ -34,7 +34,7 @@ LONGEST = 500
 
 
 class Format(NamedTuple):
-    """A kind of file: its name, a pattern of its first and last bytes, and a reader, or advice."""
+    """A kind of file: its name, a pattern of its first and last bytes, and a reader, or advice if nn can't read it."""
 
     name: str
     pattern: bytes
@@ -99,12 +99,12 @@ def save(
             of Tensors, arrays, numbers, strings, booleans, ``None``, and lists and dicts of these, for instance
             ``{"model": model.state_dict(), "optimizer": optimizer.state_dict()}``.
         path: the file, ``.npz`` or ``.safetensors``; an existing one is replaced.
-        metadata: any JSON content, returned by `load_metadata`. Its strings are metadata of a ``.safetensors``, too.
+        metadata: any JSON content, returned by `load_metadata`. Other programs see its strings in a ``.safetensors``.
 
     Raises:
-        autograd.errors.DomainError: ``path`` ends as another format's files do.
+        autograd.errors.DomainError: ``path`` has the ending of another format.
         autograd.errors.DTypeError: content or metadata of another type.
-        autograd.errors.WriteError: the file can't be written; then it is as it was.
+        autograd.errors.WriteError: the file can't be written; an existing one stays unchanged.
 
     >>> import nn, tempfile, os
     >>> model = nn.MLP([4, 3], seed=0)

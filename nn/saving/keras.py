@@ -131,7 +131,7 @@ def _depthwise(w: Any) -> Any:
 
 
 def _weighted(layout: Callable[[Any], Any]) -> Callable[[Arrays, Any], Arrays]:
-    """A layer of a kernel, which ``layout`` converts, and a bias."""
+    """A converter for a layer with a kernel, whose axes ``layout`` reorders, and a bias."""
     return lambda arrays, module: {"weight": layout(arrays["kernel"]), "bias": arrays.get("bias")}
 
 
@@ -145,7 +145,7 @@ def _normalization(arrays: Arrays, module: Any) -> Arrays:
 
 
 def _recurrent(gates: Sequence[int], split: bool = False) -> Callable[[Arrays, Any], Arrays]:
-    """A layer whose ``gates`` Keras has in another order; ``split``: with a bias for the hidden state of its own."""
+    """A converter for a recurrent layer. ``gates``: the index in Keras of each gate; ``split``: it has two biases."""
 
     def convert(arrays: Arrays, module: Any) -> Arrays:
         def ordered(a: Any) -> Any:
@@ -159,7 +159,7 @@ def _recurrent(gates: Sequence[int], split: bool = False) -> Callable[[Arrays, A
             converted[f"weight_hh_l0{ending}"] = ordered(one["recurrent_kernel"]).T
             if (bias := one.get("bias")) is not None:
                 if split != (bias.ndim == 2):
-                    raise StateError("a GRU of Keras with reset_after=False has no counterpart here.")
+                    raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
                 pair = bias if split else (bias, np.zeros_like(bias))
                 converted[f"bias_ih_l0{ending}"], converted[f"bias_hh_l0{ending}"] = map(ordered, pair)
         return converted

@@ -38,12 +38,12 @@ from nn.saving import load, save
 from nn.training import History, evaluate, fit
 from nn.tuning.spaces import check_space, chosen
 
-POLL = 0.2  # seconds between two looks at the storage while others work, and between two attempts to open one
-PATIENCE = 10.0  # seconds without news of the trials of others, if none took longer, after which they are not awaited
-ATTEMPTS = 10  # to make the tables of a database
+POLL = 0.2  # seconds between checks of the storage while other processes work, and between attempts to open it
+PATIENCE = 10.0  # seconds without an epoch of other processes' trials before giving them up, if no trial took longer
+ATTEMPTS = 10  # to open a database
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
-SURPLUS = "surplus"  # the attribute of a trial that does not count: after the last, interrupted, or its process killed
-PROCESS = "process"  # the attribute of a trial with the machine and the number of the process that runs it
+# Attributes of trials: that one does not count (one too many, interrupted, or killed); machine and process id.
+SURPLUS, PROCESS = "surplus", "process"
 
 
 @dataclass(frozen=True)

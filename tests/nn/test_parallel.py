@@ -171,7 +171,8 @@ def test_a_rank_that_does_not_come_is_named(tmp_path):
     done = launched(3, "sleeps", tmp_path)
     assert perf_counter() - start < 20
     assert done.returncode != 0
-    expected = "ParallelError: rank 1 of 3 has not answered for 1 s (2 epochs)"
+    remedy = "see whether it failed, or give Parallel a longer timeout"
+    expected = f"ParallelError: rank 1 of 3 has not answered for 1 s: {remedy} (2 epochs)"
     assert texts(tmp_path) == {"0": expected, "2": expected}
 
 

@@ -1,4 +1,4 @@
-"""One step of a graph computed."""
+"""Computing one step of a graph."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
 
 
 def _on(device: str, value: Any) -> Any:
-    """A known array on the device of the Tensors; a single float, which becomes a number, unchanged."""
+    """A known array moved to the device of the Tensors, unless it is a single float, which works on any device."""
     if not isinstance(value, numpy.ndarray) or (value.size == 1 and value.dtype.kind == "f"):
         return value
     return asarray(value, device=device)

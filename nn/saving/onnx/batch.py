@@ -1,4 +1,4 @@
-"""A graph for any number of examples, from the graphs for two numbers of them."""
+"""A graph for any batch size, from the graphs for two batch sizes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from nn.saving.onnx.write import NotWritten, used_inside
 
 SIZES = 61, 67
-"""The two numbers of examples: primes, so that no other length equals one of them."""
+"""The two batch sizes: primes, so that no other length equals one of them."""
 
 
 def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
-    """Turn ``model``, for the first of `SIZES` examples, into one for any number, by its differences from ``other``.
+    """Return ``model`` for any batch size, found by comparing it with ``other``: they have the two sizes of `SIZES`.
 
-    A length that follows from the others is left to Reshape, as -1. One that an Expand needs is computed from the first
-    of ``inputs``. Raises `NotWritten` where anything else depends on the number.
+    In the shape of a Reshape the batch size becomes -1; in that of an Expand it is computed from the first of
+    ``inputs``. Raises `NotWritten` where anything else depends on the batch size.
     """
     graph, others = model.graph, {t.name: t for t in other.graph.initializer}
     if [n.SerializeToString() for n in graph.node] != [n.SerializeToString() for n in other.graph.node]:
-        raise NotWritten("what it computes depends on the number of examples: write it without dynamic_batch.")
+        raise NotWritten("its operations depend on the batch size: write it without dynamic_batch.")
     users: dict[str, list[Any]] = {}
-    inside: set[str] = set()  # what the graphs within nodes take
+    inside: set[str] = set()  # values that graphs within nodes read
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
@@ -34,14 +34,14 @@ def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
         kinds = {n.op_type if [*n.input].index(tensor.name) == 1 else "" for n in users.get(tensor.name, ())}
         places = [i for i, (a, b) in enumerate(zip(values.reshape(-1), twins.reshape(-1), strict=False)) if a != b]
         if values.ndim != 1 or values.shape != twins.shape or kinds - {"Reshape", "Expand"} or tensor.name in inside:
-            raise NotWritten(f"{tensor.name} depends on the number of examples: write it without dynamic_batch.")
+            raise NotWritten(f"{tensor.name} depends on the batch size: write it without dynamic_batch.")
         if kinds == {"Reshape"} and len(places) == 1 and -1 not in values:
             values = values.copy()
             values[places[0]] = -1
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
             continue
         if any((values[i], twins[i]) != SIZES for i in places):
-            raise NotWritten(f"{tensor.name} depends on the number of examples: write it without dynamic_batch.")
+            raise NotWritten(f"{tensor.name} depends on the batch size: write it without dynamic_batch.")
         parts = []
         for i in range(len(values)):
             name = "batch_size" if i in places else f"{tensor.name}_part_{i}"
@@ -60,6 +60,9 @@ def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
         for a, b in zip(*dims, strict=True):
             if a.dim_value != b.dim_value:
                 if (a.dim_value, b.dim_value) != SIZES:
-                    raise NotWritten(f"{declared.name} has an axis of another length than the number of examples.")
+                    raise NotWritten(
+                        f"an axis of {declared.name} depends on the batch size, but is another number: write it "
+                        "without dynamic_batch."
+                    )
                 a.dim_param = "batch"
     return model

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nn.saving.onnx.write import used_inside
 
 Names = dict[str, str]
-"""The values that the names of a pattern stand for, and the results of its nodes by their operators."""
+"""A match of a pattern: the value for each of its names, and the result of each node by its operator."""
 
 
 class Graph:
@@ -35,7 +35,7 @@ class Graph:
 
 
 def matches(graph: Graph, value: str, pattern: Any, names: Names) -> Iterator[Names]:
-    """All ways in which a value is made as a pattern says.
+    """Iterate over the matches of a pattern with the computation of a value.
 
     A pattern is a name for any value, a number for a constant, or ``(operator, *patterns)`` for a node. Only the result
     of ``Mul*`` may be used elsewhere, too, and ``Reshape?`` may be missing.
@@ -57,7 +57,7 @@ def matches(graph: Graph, value: str, pattern: Any, names: Names) -> Iterator[Na
 
 
 def inputs_match(graph: Graph, node: Any, patterns: Sequence[Any], names: Names) -> Iterator[Names]:
-    """All ways in which the inputs of a node are made as patterns say; those of a sum or product in either order."""
+    """Iterate over the matches of patterns with the inputs of a node, in either order for a sum or product."""
     inputs = [*node.input][: 1 if node.op_type == "Reshape" else None]
     if len(inputs) == len(patterns):
         for ordered in (inputs, inputs[::-1])[: 1 + (node.op_type in ("Add", "Mul"))]:
@@ -73,9 +73,9 @@ def _all_match(graph: Graph, values: Sequence[str], patterns: Sequence[Any], nam
 
 
 class Rule(NamedTuple):
-    """A ``pattern`` is one node ``op_type`` of the ``inputs``, if ``holds``.
+    """Replaces a match of ``pattern`` for which ``holds`` is true by one node ``op_type`` with the ``inputs``.
 
-    It has the attributes of the node of that operator in the pattern.
+    The new node has the attributes of the pattern's node with that operator.
     """
 
     pattern: tuple[Any, ...]

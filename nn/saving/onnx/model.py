@@ -153,7 +153,7 @@ def _name(results: Sequence[Any], args: Sequence[Any]) -> None:
 def _taken(declared: Input, value: Any, sizes: dict[str, tuple[int, str]]) -> Any:
     """An input of the network: a number as a known array, anything else as a Tensor of the declared dtype.
 
-    ``sizes``: what the names in declared shapes stand for, and in which input that was seen first.
+    ``sizes``: the length that each name in declared shapes stands for, and the input where it was first seen.
     """
     name, dtype, shape = declared
     if isinstance(value, list) and dtype is None:

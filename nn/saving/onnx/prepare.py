@@ -16,7 +16,7 @@ CONSTANTS = 8
 
 
 def prepare(graph: Graph) -> set[str]:
-    """Find the weights of a graph (its ``parameters``), compute what is known, and drop unused steps.
+    """Find the weights of a graph (its ``parameters``), compute steps of constants, and drop unused steps.
 
     Returns the names of the statistics of BatchNormalization, which are weights that are not trained.
     """

@@ -27,7 +27,7 @@ LARGEST = 2**31
 """How many bytes a file may have: the limit of the format itself."""
 
 NODES = 200_000
-"""How many nodes a graph may have once its functions are written out."""
+"""How many nodes a graph may have once its functions are inlined."""
 
 DEEPEST = 64
 """How deep functions may call each other, and how many parts of a node's name count."""
@@ -174,7 +174,7 @@ class _Reader:
         if not 1 <= version <= OPSET:
             raise FileError(f"{self.path} uses opset {version}; opsets 1 to {OPSET} are supported.")
         if model.functions:
-            model = self._written_out(model)
+            model = self._inlined(model)
         graph = self._graph(model.graph, ())
         if self.unknown:
             counts = self.unknown.most_common()
@@ -187,8 +187,8 @@ class _Reader:
             raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
         return graph
 
-    def _written_out(self, model: Any) -> Any:
-        """The model with its functions written out, where that stays bounded."""
+    def _inlined(self, model: Any) -> Any:
+        """The model with its functions inlined. Raises `FileError` if they are recursive or too large."""
         sizes: dict[tuple[str, str], int] = {}
         bodies = {(f.domain, f.name): f for f in model.functions}
 
@@ -209,11 +209,11 @@ class _Reader:
             return total
 
         if size(model.graph.node, ()) > NODES:
-            raise FileError(f"{self.path}: its functions written out have more than {NODES:,} nodes, the limit.")
+            raise FileError(f"{self.path}: with its functions inlined it has more than {NODES:,} nodes, the limit.")
         try:
             return self.onnx.inliner.inline_local_functions(model)
         except Exception as error:
-            raise FileError(f"{self.path}: its functions can't be written out: {_first_line(error)}.") from None
+            raise FileError(f"{self.path}: its functions can't be inlined: {_first_line(error)}.") from None
 
     # ------------------------------------------------------------------------------------------------------- the parts
 

@@ -141,7 +141,7 @@ def _reduced(w: Writer, op_type: str, x: str, axis: Any = None, keepdims: bool =
 
 
 def _steps(*steps: Any) -> Written:
-    """Nodes one after the other: an operator and its arguments, of which ``...`` is what is there already."""
+    """A writer of a chain of nodes: each an operator and its arguments, where ``...`` is the result so far."""
 
     def written(w: Writer, i: Instruction, *args: str) -> str:
         x = args[0]
@@ -587,7 +587,7 @@ def _geometry(options: dict[str, Any], axes: int) -> dict[str, Any]:
 def _conv(w: Writer, i: Instruction, x: Value, weight: Value, bias: Value | None = None, **options: Any) -> str:
     found = _geometry(options, len(x.shape) - 2)
     space = options.get("space")
-    if space is not None:  # fewer windows than fit, or more: by the padding at the end
+    if space is not None:  # the padding at the end gives this number of windows
         axes = len(space)
         for k, (n, m) in enumerate(zip(x.shape[2:], space, strict=True)):
             span = found["dilations"][k] * (weight.shape[2 + k] - 1) + 1

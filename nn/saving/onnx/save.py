@@ -151,7 +151,7 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     for name in (*more, *(f"{states[value]}_new" for value in program.updates)):
         outputs.append(_free(name, (*names.values(), *outputs)))
     results_of = [*program.outputs, *program.updates.values()]
-    wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # of two names the first
+    wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # a result with two names keeps the first
     temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
     writer = Writer(names | temporaries)
     writer.taken |= set(outputs)

@@ -43,7 +43,7 @@ class Writer:
         self.parts: dict[Value, tuple[str, Any]] = {}  # the flat values that are such a part: its name and shape
         self.fills: dict[Value, Any] = {}  # the values whose elements are all one number
         self._constants: dict[Any, str] = {}
-        self.value: Value | None = None  # what the present instruction makes
+        self.value: Value | None = None  # the result of the current instruction
         self.scope = ""
 
     # ----------------------------------------------------------------------------------------------------------- names

@@ -220,8 +220,8 @@ def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
             inner.training = training[name]
     if unknown := _unknown(program):
         raise ConversionError(
-            f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. A row "
-            "for each in nn/saving/pytorch/operators.py would do."
+            f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. Replace "
+            "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
         )
     return program
 
@@ -306,7 +306,10 @@ def _converted(program: Any, module: Any, seed: int) -> Converted:
             inputs.append((node.name, shape, _dtype(node.meta["val"])))
     if signature.buffers_to_mutate:
         changed = ", ".join(signature.buffers_to_mutate.values())
-        raise ConversionError(f"{type(module).__name__} changes its buffers {changed} in evaluation mode.")
+        raise ConversionError(
+            f"{type(module).__name__} changes its buffers {changed} in evaluation mode, which is not converted: change "
+            "them in training mode only."
+        )
     outputs = [_template(item) for item in _output(program).args[0]]
     net._state, net._constants, net._inputs = tuple(state), values, tuple(inputs)
     net._output = outputs[0] if len(outputs) == 1 else tuple(outputs)

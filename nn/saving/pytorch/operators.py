@@ -514,7 +514,7 @@ STATEFUL: dict[str, Row] = {}
 
 
 def stateful(*names: str) -> Callable[[Row], Row]:
-    """Register a row that depends on the module: on its mode and generator. One for several names is given the name."""
+    """Register a row that depends on the module's mode or generator. With several ``names`` it is given the name."""
 
     def register(row: Row) -> Row:
         for name in names:

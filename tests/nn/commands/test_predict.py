@@ -70,11 +70,11 @@ def without_classes(small, tmp_path):
     ("spoil", "sentence"),
     [
         (of_other_size, "bad.npz is not for pictures of 16 × 16: linear can't take"),
-        (of_other_classes, "bad.npz gives 9 numbers for 10 classes"),
-        (without_classes, "bad.npz names no classes: 5"),
+        (of_other_classes, "bad.npz gives 9 numbers for 10 classes: train it again"),
+        (without_classes, "bad.npz has classes 5 instead of a list of names: train it again"),
         (damaged, "bad.npz can't be read as a file of nn.save"),
         (cut, "bad.npz can't be read as a file of nn.save"),
-        (other, "does not come from `python -m nn digits`, so its inputs are not known"),
+        (other, "does not come from `python -m nn digits`, so the form of its inputs is not known"),
         (trained_on_mnist, "was trained on 'mnist', and pictures are prepared like the digits in the package"),
     ],
 )

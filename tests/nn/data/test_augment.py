@@ -94,7 +94,7 @@ def test_fit_trains_on_them_and_can_be_repeated():
         (lambda: shift(-1), DomainError, "pixels = -1: give a number of at least 0."),
         (lambda: flip(2.0), DomainError, "p = 2.0 is out of range"),
         (lambda: noise(-0.1), DomainError, "std = -0.1 is out of range"),
-        (lambda: noise(0.1)(Y, np.random.default_rng(0)), DomainError, "noise is added to floating images"),
+        (lambda: noise(0.1)(Y, np.random.default_rng(0)), DomainError, "noise takes floating images"),
     ],
 )
 def test_invalid_arguments_raise(call, error, sentence):

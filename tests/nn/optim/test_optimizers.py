@@ -132,8 +132,8 @@ def test_another_optimizers_state_is_refused_whole():
             nn.optim.SGD(start()[::-1], lr=0.5, momentum=0.9).state_dict(),
             r"for parameter 0, \(3, 2\) float64, it has \{'momentum_buffer': \(\)\} instead of .*\(3, 2\)",
         ),
-        ({}, "it does not have the structure of one"),
-        ({"param_groups": 3, "state": []}, "it does not have the structure of one"),
+        ({}, r"it is not what state_dict\(\) returns"),
+        ({"param_groups": 3, "state": []}, r"it is not what state_dict\(\) returns"),
         (bad, "SGD: lr = -1.0 is out of range"),
         (late, "SGD: initial_lr = 'x' is out of range"),
     ]

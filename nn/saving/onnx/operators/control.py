@@ -73,7 +73,7 @@ def _scanned(
         try:
             return _one_loop(body, states, scans, turns.pop())
         except TraceError:
-            pass  # the body needs values, as those of a condition: step by step
+            pass  # the body needs known values, for instance for a condition: run it step by step
     collected = []
     for t in range(length):
         at = [length - 1 - t if d else t for d in in_directions or [0] * count]

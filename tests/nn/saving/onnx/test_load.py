@@ -299,7 +299,7 @@ def test_loops_with_a_known_count_run(tmp_path):
     assert next(model.parameters()).grad.tolist() == [12.0]  # 3 w²
 
 
-def test_functions_in_the_file_are_written_out(tmp_path):
+def test_functions_in_the_file_are_inlined(tmp_path):
     square = helper.make_function(
         "own", "Square", ["a"], ["b"], [helper.make_node("Mul", ["a", "a"], ["b"])], [helper.make_opsetid("", 21)]
     )

@@ -300,7 +300,7 @@ def accumulates(path):
         (
             lambda p: nn.save_onnx(lambda x: x.sum() / x.shape[0], p, X, dynamic_batch=True),
             ConversionError,
-            "depends on the number of examples: write it without dynamic_batch",
+            "depends on the batch size: write it without dynamic_batch",
         ),
         (lambda p: nn.save_onnx(ag.exp, p, ag.Tensor(1.0), dynamic_batch=True), DomainError, "the number of examples"),
     ],

