@@ -55,7 +55,7 @@ class Compiled(Generic[P, R]):
         self._free: set[int] = set()  # the numbers among the arguments that are read at each call
         self._places: dict[Any, Guard] = {}  # captured numbers that may vary
         self._fixed: set[Any] = set()  # numbers whose value the function reads: a program for each value
-        self._found_ids: set[int] | None = None  # of captured Tensors, if an argument may be compared with one
+        self._found_ids: set[int] | None = None  # ids of captured Tensors, if an argument may be compared with one
         self._warned = False
         self._lock = fork_safe(threading.RLock())
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
@@ -85,14 +85,14 @@ class Compiled(Generic[P, R]):
                     key = *key, type(leaf)
                 arrays.append(array)
             elif is_array(leaf):
-                key = key, leaf.shape, leaf.dtype, leaf.device, type(leaf)  # it remains an array in the function
+                key = key, leaf.shape, leaf.dtype, leaf.device, type(leaf)  # to the function it is still an array
                 arrays.append(leaf)
             else:
                 kind, plain = type(leaf), plain + 1
                 if plain - 1 in self._free and kind in KINDS:
                     numbers.append((plain - 1, leaf))
                     key = key, kind
-                else:  # 1, 1.0, True and members of an IntEnum are equal, and so are 0.0 and -0.0
+                else:  # type and text tell apart 1, 1.0, True and an IntEnum, and 0.0 and -0.0, which are equal
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
         if self._found_ids is not None:
             key = self._linked(key, leaves)
@@ -106,7 +106,7 @@ class Compiled(Generic[P, R]):
                     "autograd.trees.register."
                 ) from None
             if known is None and (self._vary(key) or any(i not in self._free for i, _ in numbers)):
-                return self(*args, **kwargs)  # by another key: other numbers vary now
+                return self(*args, **kwargs)  # the numbers that vary are no longer part of the key
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
                 executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
@@ -167,7 +167,7 @@ class Compiled(Generic[P, R]):
         """An earlier program that is valid now, for instance after a switch between training and evaluation."""
         if known is None:
             return None
-        if self.target == "auto":  # those that have been compiled to C by now
+        if self.target == "auto":  # use those that have been compiled to C by now
             known[:] = [e.native() or e if getattr(e, "compiled", False) else e for e in known]  # type: ignore[attr-defined]
         latest = known[0]
         found = next((e for e in known if e.is_settled()), None) or next((e for e in known if e.resettle()), None)
@@ -233,7 +233,7 @@ class Compiled(Generic[P, R]):
         return made
 
     def _free_places(self, found: Iterable[Guard]) -> bool:
-        """Note numbers and arrays that may vary from now on. Returns whether there are new ones."""
+        """Remember numbers and arrays that may vary from now on. Returns whether there are new ones."""
         new = {place_of(guard): guard for guard in found}
         new = {place: guard for place, guard in new.items() if place not in self._fixed and place not in self._places}
         self._places |= new
@@ -380,7 +380,7 @@ class Method:
         return self.compiled(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in functools.WRAPPER_ASSIGNMENTS:  # it is copied as itself
+        if name.startswith("__") and name not in functools.WRAPPER_ASSIGNMENTS:  # so that it is copied as a method
             raise AttributeError(f"a compiled method has no attribute {name!r}")
         return getattr(self.compiled, name)
 
@@ -440,15 +440,16 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     an attribute or an item of a container that it reads has changed, it is traced anew. A change of Python state at
     each call is refused.
 
-    Gradients are set on ``.grad`` as eagerly, except those of Tensors that the function updates itself: return them.
+    Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself: return
+    these.
     Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function itself
     is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call
-    (`nn.fit` lets it wait), or NumPy's warnings made errors, can leave some states updated and others not. An argument
-    is its value at the call, also where it is a state's memory. Under `detect_anomaly`, and within another compiled
-    function, the function itself is called. Calls from several threads wait for each other.
+    (`nn.fit` delays it), or NumPy's warnings made errors, can leave some states updated and others not. Arguments have
+    the values that they had at the call, even if they share memory with a state. Under `detect_anomaly`, and within
+    another compiled function, the function itself is called. Calls from several threads wait for each other.
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
     `TargetError` where there is no C compiler, or for operations without a form in C, such as factorizations.

@@ -19,7 +19,7 @@ from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
-from autograd.compiler.passes.packing import lying_together, note_home
+from autograd.compiler.passes.packing import note_home, shared_buffer
 from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.loops import with_steps
@@ -34,7 +34,7 @@ from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import GradientError, TraceError
 
 _TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
-"""The array of each Tensor that shares it with Tensors whose values are always equal, such as counters."""
+"""The Tensors that share an array because their values are always equal, such as step counters; and that array."""
 
 _numbers = itertools.count(1)
 
@@ -173,12 +173,12 @@ def _move(tensor: Tensor, home: Any) -> None:
 
 
 def _order(tensor: Tensor, array: Any = None) -> Any:
-    """The strides of a Tensor's array, or of ``array`` in its place, as its user sees it; ``None`` if row-major."""
+    """The strides of a Tensor's array, or of ``array`` in its place, as `.data` shows them; ``None`` if row-major."""
     array = tensor._data if array is None else array
     return None if array.flags.c_contiguous or TURNED.get(id(tensor)) is array else array.strides
 
 
-def _lies_apart(tensor: Tensor) -> bool:
+def _is_strided(tensor: Tensor) -> bool:
     """Whether the array is neither row-major nor a column-major matrix."""
     return _order(tensor) is not None and not (len(tensor.shape) == 2 and tensor._data.flags.f_contiguous)
 
@@ -232,7 +232,7 @@ class Executable:
             if not self.counts_holders or _is_shared(state.origin):
                 self._refuse_giving(state.origin)
         written = [s for s in self.program.updates if s not in self.rebound and s.shape]
-        self.stay = {s for s in written if _is_shared(s.origin) or _lies_apart(s.origin)}
+        self.stay = {s for s in written if _is_shared(s.origin) or _is_strided(s.origin)}
         self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | self.stay)))
         self.nodes = dead_ends(trace)
         self.bind()
@@ -336,12 +336,12 @@ class Executable:
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable
-        plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # as others may be in a pickled counter's
+        plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # unpickled counters may share one
         if state in self.rebound:
             del array
             plain = plain and not _is_shared(tensor)
             array = tensor._data
-            plain = plain and owner(array) is array  # a view of it then refers to it, which is counted
+            plain = plain and owner(array) is array  # so that views are counted as references to it
         turned, by_columns = state in self.optimized.flipped, _order(tensor) is not None
         if state not in self.stay:
             plain = plain and array.flags.forc and turned != array.flags.c_contiguous
@@ -355,7 +355,7 @@ class Executable:
             _move(tensor, array := home)
             self.made.add(id(owner(home)))
         if state in self.rebound and turned and not (by_columns and self._assigns_columns(state)):
-            TURNED[id(tensor)] = array  # its user sees a row-major array
+            TURNED[id(tensor)] = array  # `.data` shows a row-major copy
         note_home(array)
         return array
 
@@ -389,7 +389,7 @@ class Executable:
         """The array that holds several packed states: the one that they share already, or a new one."""
         program = self.optimized
         members = program.packed[state]
-        flat = lying_together(state.dtype, state.nbytes, members, program.flipped)
+        flat = shared_buffer(state.dtype, state.nbytes, members, program.flipped)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)
             self.made.add(id(owner(flat)))
@@ -434,7 +434,7 @@ class Executable:
                 _move(self.places[k][0], new)
             return False
         for k in (i, *others):
-            tensor, updated = self.places[k][::2]  # by no name that would be counted
+            tensor, updated = self.places[k][::2]  # not the array, whose references are counted
             self.places[k] = tensor, new, updated
             self.is_settled.__globals__[f"home_{k}"] = new
             _move(tensor, new)
@@ -491,7 +491,7 @@ class Executable:
         for i, tensor in enumerate(trace.given):
             scope[f"given_{i}"], scope[f"kind_{i}"] = tensor, _kind(tensor.grad)
             terms.append(f"kind(given_{i}.grad) == kind_{i}")
-        # States that are given another array are written to in memory that nobody else holds.
+        # The arrays of rebound states need no mark: they are written to only while nothing else refers to them.
         written = [s for s in self.optimized.updates if not self.counts_holders or id(s.origin) not in rebound]
         memories = {id(m): m for m in (owner(self.homes[state]) for state in written)}
         all_written(memories.values())
@@ -613,15 +613,15 @@ class Executable:
                 anew |= not self._take(i, array)
                 continue
             if updated and _order(tensor, array) != _order(tensor, home):
-                return False  # its user would see the previous memory order
-            # The Tensor let go of the home; where nobody else holds it, it may take the new values.
+                return False  # `.data` would have the previous memory order
+            # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
             if updated and alone and id(owner(array)) not in _HOMES and not _is_shared(tensor, 1):
                 home[...] = array
                 DATA.__set__(tensor, home)
             elif updated and self.bound[i] not in self.stay and _is_shared(tensor, 1):
-                return False  # another program leaves it in that array
+                return False  # another program needs it in that array
             elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:

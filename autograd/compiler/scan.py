@@ -100,9 +100,10 @@ def repeated(
     reverse: bool = False,
     recompute: bool | int = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """`scan` of ``step(carries, xs, consts) -> (carries, ys)``, lists of Tensors, which depends on nothing else.
+    """`scan` of ``step(carries, xs, consts) -> (carries, ys)``, all lists of Tensors. ``step`` must be a module-level
+    function that depends on nothing else.
 
-    So it is traced once for each form of its arguments, and not at each call. ``step`` must be a module-level function.
+    So it is traced once for each combination of shapes and dtypes, and not at each call.
     """
     given = [asarray(x) for x in (*carries, *xs, *consts)]
     first, second = len(carries), len(carries) + len(xs)

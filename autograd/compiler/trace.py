@@ -122,7 +122,7 @@ class Result:
         self.found = [found.get(id(x)) for x in arrays]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
-        self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # no array of shape ()
+        self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # else an array of shape ()
         self.values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in arrays]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
 
@@ -134,13 +134,13 @@ class Trace:
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
-    array instead of being written in place, ``given_away`` of those whose old array would change then; ``restarts``
-    are generators that restart at each call, with their initial states. ``changes`` are places in Python that the
-    function changed.
+    array instead of being written in place, ``given_away`` of those among them whose old array would change in eager
+    mode; ``restarts`` are generators that restart at each call, with their initial states. ``changes`` are variables,
+    attributes and items that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
-    ``places`` are captured numbers that may vary; ``asked`` are those of either kind whose value the function read.
-    ``numbers`` is where the program reads those of the arguments. ``large`` are arrays that are not compared.
+    ``places`` are captured numbers that may vary; ``asked`` are those of either kind whose value the function read. The
+    program reads the numbers of the arguments from ``numbers``. ``large`` are arrays that are not compared.
 
     ``found``: the ids of arguments that the function also captures; the trace passes these Tensors themselves, so that
     ``is`` comparisons hold.

@@ -1,8 +1,7 @@
 """Rules for the shape and dtype of each primitive's result, given those of its arguments.
 
-A rule takes values (anything with a shape and a dtype) and the parameters of an instruction. Its signature says which
-there are, and it raises what NumPy would raise. Rules do arithmetic on shapes alone, so that a program of absurd sizes
-costs no more to check than any other.
+A rule takes values (anything with a shape and a dtype) and, by name, the parameters of an instruction. It raises the
+errors that NumPy would raise. Rules compute with shapes alone, so the check of a program costs the same for any size.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def _dtype_of(name: str, *dtypes: Any) -> Any:
     return tuple(part.dtype for part in found) if isinstance(found, tuple) else found.dtype
 
 
-def _whole(*numbers: Any) -> None:
+def _check_integers(*numbers: Any) -> None:
     """Raise `TypeError` unless all ``numbers`` are integers."""
     for number in numbers:
         if isinstance(number, bool):
@@ -59,22 +58,22 @@ def _whole(*numbers: Any) -> None:
         operator.index(number)
 
 
-def _one_of(choices: Sequence[Any], *options: Any) -> None:
+def _check_choice(choices: Sequence[Any], *options: Any) -> None:
     """Raise `ValueError` for an option that is not one of the choices."""
     for option in options:
         if not any(option is choice or (isinstance(choice, str) and option == choice) for choice in choices):
             raise ValueError(f"{option!r} is none of {', '.join(map(repr, choices))}")
 
 
-def _normal(axes: Any, ndim: int) -> None:
+def _check_axes(axes: Any, ndim: int) -> None:
     """Raise `ValueError` for axes that are not a tuple of nonnegative integers: passes and targets rely on it."""
     if type(axes) is not tuple or axes != normalize_axes(axes, ndim):
         raise ValueError(f"axes = {axes!r} are not numbers from 0 to {ndim - 1} in a tuple")
 
 
-def _with(shape: Shape, axis: int, *lengths: int) -> Shape:
-    """``shape`` with the length of ``axis`` replaced."""
-    _whole(axis)
+def _with_lengths(shape: Shape, axis: int, *lengths: int) -> Shape:
+    """``shape`` with the length of ``axis`` replaced by ``lengths``, which may be none or several."""
+    _check_integers(axis)
     axis = normalize_axis(axis, len(shape))
     return (*shape[:axis], *lengths, *shape[axis + 1 :])
 
@@ -101,9 +100,9 @@ def reduction(name: str) -> Callable[..., Typed]:
 
     def rule(x: Any, *, axis: Any, keepdims: bool) -> Typed:
         shape = _reduced(x, axis, keepdims)
-        _one_of((False, True), keepdims)
+        _check_choice((False, True), keepdims)
         if axis is not None:
-            _normal(axis, len(x.shape))
+            _check_axes(axis, len(x.shape))
         if name in ("max", "min") and 0 in x.shape and 0 not in shape:
             raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
         return shape, _dtype_of(name, x.dtype)
@@ -131,7 +130,7 @@ def where(condition: Any, x: Any, y: Any) -> Typed:
 def sizes(shape: Any) -> Shape:
     """``shape`` as a tuple. Raises `ValueError` for invalid lengths."""
     given = (shape,) if isinstance(shape, int) else tuple(shape)
-    _whole(*given)
+    _check_integers(*given)
     found = tuple(map(operator.index, given))
     if len(found) > 64 or any(n < 0 for n in found):
         raise ValueError(f"no array has the shape {shape}")
@@ -159,7 +158,7 @@ def broadcast_to(x: Any, *, shape: Any) -> Typed:
 
 def permute_dims(x: Any, *, axes: Any) -> Typed:
     """``axes`` must have every axis once."""
-    _normal(axes, len(x.shape))
+    _check_axes(axes, len(x.shape))
     if len(axes) != len(x.shape):
         raise ValueError(f"axes = {axes} don't match an array of shape {x.shape}")
     return tuple([x.shape[a] for a in axes]), x.dtype
@@ -167,8 +166,8 @@ def permute_dims(x: Any, *, axes: Any) -> Typed:
 
 def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
     """A piece of a flat array."""
-    _whole(start)
-    _one_of((False, True), flip)
+    _check_integers(start)
+    _check_choice((False, True), flip)
     if len(x.shape) != 1 or not 0 <= start <= start + size(sizes(shape)) <= x.shape[0] or (flip and len(shape) != 2):
         raise ValueError(f"an array of shape {x.shape} has no piece of shape {shape} at {start}")
     return tuple(shape), x.dtype
@@ -176,7 +175,7 @@ def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
 
 def pack(*parts: Any, flips: Sequence[bool]) -> Typed:
     """A flat array of the common dtype."""
-    _one_of((False, True), *flips)
+    _check_choice((False, True), *flips)
     if len(flips) != len(parts) or any(flip and len(x.shape) != 2 for x, flip in zip(parts, flips, strict=True)):
         raise ValueError(f"flips = {flips} does not fit {len(parts)} arrays: only matrices can be flipped")
     if len({x.dtype for x in parts}) != 1:
@@ -218,7 +217,7 @@ def _picked(part: Any, unknown: int | None) -> tuple[int, Shape | None]:
     if getattr(array, "kind", "constant") == "constant":
         unknown = int(numpy.count_nonzero(array.data if array is part and hasattr(part, "kind") else array))
     if unknown is None:
-        raise IndexError("the number of elements that a condition selects depends on values")
+        raise IndexError("the number of elements that a boolean mask selects depends on values")
     return len(array.shape), (unknown,)
 
 
@@ -274,12 +273,12 @@ def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
 def _take(x: Any, indices: Any, axis: Any = None) -> Typed:
     if indices.dtype.kind not in "iu":
         raise IndexError(f"an array of {indices.dtype} is not an index")
-    return (indices.shape if axis is None else _with(x.shape, axis, *indices.shape)), x.dtype
+    return (indices.shape if axis is None else _with_lengths(x.shape, axis, *indices.shape)), x.dtype
 
 
 def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
     """The same as for ``take``."""
-    _normal((axis,), len(x.shape))
+    _check_axes((axis,), len(x.shape))
     return _take(x, indices, axis)
 
 
@@ -288,7 +287,7 @@ def _take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Typed:
         return _take(x, indices)
     if len(x.shape) != len(indices.shape) or indices.dtype.kind not in "iu":
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    return broadcast_shapes(_with(x.shape, axis, indices.shape[axis]), indices.shape), x.dtype
+    return broadcast_shapes(_with_lengths(x.shape, axis, indices.shape[axis]), indices.shape), x.dtype
 
 
 # ------------------------------------------------------------------------------------------------------------- effects
@@ -305,7 +304,7 @@ def draw(*, generator: Any, method: str, shape: Shape, dtype: Any, options: dict
 
 def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict[str, Any]) -> Typed:
     """A bool that no instruction reads."""
-    _whole(stop)
+    _check_integers(stop)
     if x.dtype.kind not in "iu" or not callable(refuse) or not isinstance(options, dict):
         raise TypeError(f"a range check needs integers, a function and options, not {x.dtype}, {refuse!r}, {options}")
     return (), BOOL
@@ -317,7 +316,7 @@ def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict
 
 
 def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
-    _one_of((False, True), keepdims)
+    _check_choice((False, True), keepdims)
     axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number is treated as a row of one
     shape = _reduced(x, axis if x.shape else None, keepdims)
     if 0 in x.shape and 0 not in shape:
@@ -326,9 +325,9 @@ def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
 
 
 def _order(x: Any, axis: int = -1, *, stable: Any = None) -> Typed:
-    _whole(axis)
+    _check_integers(axis)
     normalize_axis(axis, len(x.shape))
-    _one_of((None, False, True), stable)
+    _check_choice((None, False, True), stable)
     return x.shape, INT
 
 
@@ -344,10 +343,10 @@ def _clip(x: Any, min: Any, max: Any) -> Typed:
 def _concat(arrays: Sequence[Any], axis: Any = 0) -> Typed:
     shapes = [x.shape if axis is not None else (size(x.shape),) for x in arrays]
     axis = axis or 0
-    if len({_with(shape, axis) for shape in shapes}) != 1:
+    if len({_with_lengths(shape, axis) for shape in shapes}) != 1:
         raise ValueError(f"array dimensions must match except for axis {axis}: {', '.join(map(str, shapes))}")
     total = sum(shape[axis] for shape in shapes)
-    return _with(shapes[0], axis, total), numpy.result_type(*(x.dtype for x in arrays))
+    return _with_lengths(shapes[0], axis, total), numpy.result_type(*(x.dtype for x in arrays))
 
 
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Typed:
@@ -361,17 +360,17 @@ def _stack(arrays: Sequence[Any], axis: int = 0) -> Typed:
 def _cross(x: Any, y: Any, axis: int = -1) -> Typed:
     if x.shape[axis] != 3 or y.shape[axis] != 3:
         raise ValueError("both input arrays must be arrays of vectors of 3 elements")
-    shape = (*broadcast_shapes(_with(x.shape, axis), _with(y.shape, axis)), 0)
+    shape = (*broadcast_shapes(_with_lengths(x.shape, axis), _with_lengths(y.shape, axis)), 0)
     place = normalize_axis(axis, len(shape))
     return (*shape[:place], 3, *shape[place:-1]), resolved("multiply", (x.dtype, y.dtype))[-1]
 
 
 def _cumulative(x: Any, axis: Any = None, *, include_initial: bool = False) -> Typed:
-    _one_of((False, True), include_initial)
+    _check_choice((False, True), include_initial)
     if axis is None and len(x.shape) != 1:
         raise ValueError("for an array of several dimensions, axis must be given")
     axis = normalize_axis(axis or 0, len(x.shape))
-    return _with(x.shape, axis, x.shape[axis] + bool(include_initial)), _dtype_of("sum", x.dtype)
+    return _with_lengths(x.shape, axis, x.shape[axis] + bool(include_initial)), _dtype_of("sum", x.dtype)
 
 
 def _flip(x: Any, axis: Any = None) -> Typed:
@@ -380,13 +379,13 @@ def _flip(x: Any, axis: Any = None) -> Typed:
 
 
 def _roll(x: Any, shift: Any, axis: Any = None) -> Typed:
-    _whole(*(shift if isinstance(shift, tuple | list) else (shift,)))
+    _check_integers(*(shift if isinstance(shift, tuple | list) else (shift,)))
     broadcast_shapes(numpy.shape(shift), numpy.shape(axis))
     return _flip(x, axis)
 
 
 def _triangle(x: Any, k: int = 0) -> Typed:
-    _whole(k)
+    _check_integers(k)
     return (x.shape * 2 if len(x.shape) == 1 else x.shape), x.dtype
 
 
@@ -396,7 +395,7 @@ def _repeat(x: Any, repeats: Any, axis: Any = None) -> Typed:
     counts = list(map(operator.index, repeats if isinstance(repeats, tuple | list) else (repeats,)))
     if min(counts, default=0) < 0 or len(counts) not in (1, length):
         raise ValueError(f"repeats = {repeats} does not fit an axis of size {length}")
-    return _with(shape, axis, counts[0] * length if len(counts) == 1 else sum(counts)), x.dtype
+    return _with_lengths(shape, axis, counts[0] * length if len(counts) == 1 else sum(counts)), x.dtype
 
 
 def _tile(x: Any, repetitions: Any) -> Typed:
@@ -407,7 +406,7 @@ def _tile(x: Any, repetitions: Any) -> Typed:
 
 
 def _searchsorted(x: Any, y: Any, side: str = "left", sorter: Any = None) -> Typed:
-    _one_of(("left", "right"), side)
+    _check_choice(("left", "right"), side)
     if len(x.shape) != 1 or not isinstance(getattr(y, "shape", y), tuple | int | float):
         raise ValueError("the array to search must have one dimension, and the values must be numbers")
     if sorter is not None and sorter.shape != x.shape:
@@ -449,14 +448,14 @@ def _check_square(x: Any) -> None:
 
 def _qr(x: Any, mode: str = "reduced") -> Any:
     *stack, m, n = x.shape
-    _one_of(("reduced", "complete"), mode)
+    _check_choice(("reduced", "complete"), mode)
     k = m if mode == "complete" else min(m, n)
     return _results("linalg.qr", x, (*stack, m, k), (*stack, k, n))
 
 
 def _svd(x: Any, full_matrices: bool = True) -> Any:
     *stack, m, n = x.shape
-    _one_of((False, True), full_matrices)
+    _check_choice((False, True), full_matrices)
     k = min(m, n)
     u, vh = (m, n) if full_matrices else (k, k)
     return _results("linalg.svd", x, (*stack, m, u), (*stack, k), (*stack, vh, n))
@@ -472,7 +471,7 @@ def _transform(name: str) -> Callable[..., Any]:
 
     def several(x: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Typed:
         places, shape = normalize_axes(axes, len(x.shape)), x.shape
-        _one_of((None, "forward", "backward", "ortho"), norm)
+        _check_choice((None, "forward", "backward", "ortho"), norm)
         if not places:
             raise ValueError("an array of shape () has no axis to transform")
         doubled = s is None and name in ("irfft", "hfft", "irfftn")
@@ -481,7 +480,7 @@ def _transform(name: str) -> Callable[..., Any]:
             if operator.index(length) < 1:
                 raise ValueError(f"Invalid number of FFT data points ({length}) specified.")
             halved = place == places[-1] and name in ("rfft", "ihfft", "rfftn")
-            shape = _with(shape, place, length // 2 + 1 if halved else length)
+            shape = _with_lengths(shape, place, length // 2 + 1 if halved else length)
         return shape, _dtype_of(f"fft.{name}", x.dtype)
 
     def one(x: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Typed:
@@ -506,4 +505,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn",
     )},
 }  # fmt: skip
-"""The functions of NumPy that a program calls by name. An operation that calls another is one instruction."""
+"""The functions of NumPy that a program calls by name. An operation that calls any other becomes one instruction."""

@@ -23,7 +23,7 @@ from autograd.engine.declare.operation import OPS
 from autograd.errors import DeclarationError
 
 POWERS, BEFORE_DOT = 3, 9
-"""Levels of binding: of the arguments of powers and signs, and of operands before a dot or a bracket."""
+"""How tightly arguments must bind (see `Primitive`): in powers and signs, and before a dot or a bracket."""
 
 Notation = Callable[[Sequence[str], dict[str, Any]], str]
 
@@ -37,7 +37,7 @@ class Primitive:
     result) or ``"call"`` (anything else). ``notation`` is a template over the arguments (``{0}``) and parameters, or a
     function of both; without one the instruction is written as a call. ``level`` says how tightly its arguments must
     bind: 0 in a call, 1 in sums and comparisons, 2 in products, 3 in powers, 9 before a dot or a bracket. ``results``
-    are all that a function of NumPy's gives: a list where it has several results.
+    gives the shape and dtype of a NumPy function's result, or a list of them for several results.
     """
 
     compute: Callable[..., Any]
@@ -276,7 +276,7 @@ def told_by(*values: Any, name: str, **params: Any) -> Typed | None:
     except _Told as told:
         shape, dtype = told.args
         return shape, dtype
-    except AttributeError:  # it computes with the namespace first
+    except AttributeError:  # it computes before it reports
         pass
     return None
 
@@ -292,7 +292,7 @@ def _operation_result(*values: Any, **params: Any) -> Typed:
 def stand_in(value: Any) -> Any:
     """A sample array like ``value``, to find the shape of a result by computing it.
 
-    It has zeros, ones for reals, identities for square matrices, which are invertible; a known mask stays.
+    Integers are zeros, reals ones, square matrices the identity, which is invertible. A constant mask is used itself.
     """
     shape, dtype = value.shape, value.dtype
     if value.kind == "constant" and dtype.kind == "b":

@@ -222,8 +222,8 @@ class Program:
         state; ``commit()`` gives the states their new values, for the next run. ``values`` has for each value of the
         program its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` of the value in it; ``inputs``
         and ``outputs`` are those of the program, in order. With ``every=False`` only results can be read: the program
-        is optimized, chains are one loop each, and ``run()`` writes states in place where it can, so ``commit()`` must
-        follow.
+        is optimized, elementwise instructions are fused into loops, and ``run()`` writes states in place where it can,
+        so ``commit()`` must follow.
 
         ``memory`` holds the arrays of states and of learning rates by name; programs with the same memory share them,
         and an input may be there, too. Missing arrays are added with their present values; with ``states=False`` the

@@ -31,19 +31,19 @@ from autograd.errors import DeclarationError
 from autograd.ops.scan import Loop
 
 LARGEST = 1 << 30
-"""Elements of the largest array that a text may name."""
+"""The largest number of elements of an array that is read."""
 INFERRED = 1 << 20
 """The largest number of elements of arguments for which a user's operation is run to find its result's shape."""
 DEEPEST = 30
-"""Levels of containers within each other in the parameters of an instruction, and of gradients of gradients."""
+"""The deepest nesting of containers in the parameters of an instruction, and the highest order of a gradient."""
 
 LONGEST = 200
-"""Letters of the longest name."""
+"""The largest number of letters of a name."""
 
 DTYPES = {str(dtype): dtype for dtype in PLAIN}
 BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
-"""One more than the largest number that a generator's state may have there: NumPy does not check."""
+"""An upper bound, exclusive, for numbers in a generator's state that NumPy does not check."""
 
 
 # ------------------------------------------------------------------------------------------------------------ writing

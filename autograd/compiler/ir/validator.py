@@ -173,20 +173,20 @@ def _check_places(program: Program) -> None:
             low, high = _bounds(places, makers, checked)
             if not 0 <= low <= high < x.shape[instruction.params["axis"]]:
                 raise DeclarationError(
-                    f"{described(instruction)} does not check {places.name}, and nothing before it ensures values from "
+                    f"{described(instruction)} does not check {places.name}, and no earlier check ensures values from "
                     f"0 to {x.shape[instruction.params['axis']] - 1}."
                 )
 
 
 def _in_shape(value: Value, makers: Mapping[Value, Instruction]) -> Value:
-    """The value that ``value`` is in another shape."""
+    """The value of which ``value`` is a reshape, or ``value`` itself."""
     while (maker := makers.get(value)) is not None and maker.op == "reshape":
         value = maker.args[0]
     return value
 
 
 def _bounds(value: Value, makers: Mapping[Value, Instruction], checked: Mapping[Value, int]) -> tuple[float, float]:
-    """The smallest and the largest that an element may be."""
+    """The smallest and the largest value that an element may have."""
     maker, stop = makers.get(value), checked.get(_in_shape(value, makers))
     if stop is not None:
         return 0, stop - 1

@@ -61,7 +61,7 @@ def _counts(value: Value, count: int) -> bool:
 
 
 def picks_from_rows(args: Sequence[Value], index: Any) -> bool:
-    """Whether it is ``x[arange(len(x)), columns]``, one element of each row, as in cross-entropy."""
+    """Whether an index is ``x[arange(len(x)), columns]``, one element of each row, as in cross-entropy."""
     if index != (Slot(1), Slot(2)):
         return False
     x, rows, columns = args
@@ -70,7 +70,7 @@ def picks_from_rows(args: Sequence[Value], index: Any) -> bool:
 
 
 def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Value:
-    """``x[arange(len(x)), columns]`` with one index per element, into the flat array."""
+    """``x[arange(len(x)), columns]``, picked from the flattened array with one index per element."""
     count, width = x.shape
     starts = writer.array(numpy.arange(count, dtype=numpy.int64) * width, "starts")
     places = writer.emit("add", (columns, starts))
@@ -94,7 +94,7 @@ def picked_flat(program: Program) -> Program:
 
 
 def _picked_axis(args: Sequence[Value], index: Any) -> int | None:
-    """The axis along which ``x[:, places]`` takes elements, where the places are known and there."""
+    """The axis along which ``x[:, indices]`` takes elements, if the indices are constants within bounds."""
     x, places = args
     parts = index if isinstance(index, tuple) else (index,)
     axis = next((i for i, part in enumerate(parts) if part == Slot(1)), 0)
@@ -131,7 +131,7 @@ class _Algebra(Rewriter):
     def simpler(self, op: str, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         """A cheaper value equal to ``op(*args, **params)``, or ``None``."""
         if op in ELEMENTWISE or op == "where":
-            for i, arg in enumerate(args):  # repetition is left to broadcasting
+            for i, arg in enumerate(args):  # the instruction broadcasts by itself
                 repeated = self.made(arg, "broadcast_to")
                 if repeated is not None:
                     small = [*args[:i], repeated.args[0], *args[i + 1 :]]
@@ -142,7 +142,7 @@ class _Algebra(Rewriter):
             try:
                 with numpy.errstate(all="ignore"):
                     data = compute(op, params, [a.data for a in args])
-            except Exception:  # it is raised at each call, in words
+            except Exception:  # left to the call, whose error names the instruction
                 return None
             return self.array(numpy.asarray(data)) if out.shape else self.scalar(data, out.dtype)
         if op in REDUCTIONS:
@@ -297,7 +297,7 @@ class _Algebra(Rewriter):
         return args[0]
 
     def _power(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        # As NumPy's operator computes these exponents itself.
+        # NumPy's own `**` computes these exponents in the same way.
         x, number = args[0], number_of(args[1])
         if not _same(x, out):
             return None

@@ -12,7 +12,7 @@ from typing import Any
 from autograd.common import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.packing import HOMES, Match, may_lie_together, packed
+from autograd.compiler.passes.packing import HOMES, Match, can_share_buffer, packed
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
 from autograd.engine.memory import owner
 
@@ -56,15 +56,15 @@ class Orders:
         self.pinned: dict[Value, bool] = {}
         for value in program.values():
             if is_matrix(value):
-                self._pin_where_it_lies(value)
+                self._pin_existing(value)
         for instruction in program.instructions:
-            self._pin_where_it_is_made(instruction)
+            self._pin_result(instruction)
         for instruction in program.instructions:
             self._tie(instruction)
         for state, value in program.updates.items():
             self.tie(state, value)
         for instruction in program.instructions:
-            self._wish(instruction)
+            self._prefer(instruction)
 
     def find(self, value: Value) -> tuple[Value, bool]:
         """The group of a value, and whether its order is the opposite of the group's."""
@@ -96,7 +96,7 @@ class Orders:
             group, by = self.find(value)
             self.pinned.setdefault(group, turned ^ by)
 
-    def _pin_where_it_lies(self, value: Value) -> None:
+    def _pin_existing(self, value: Value) -> None:
         """Fix the orders of arrays that exist before the call."""
         if value.kind == "input":
             self.pin(value, False)
@@ -108,7 +108,7 @@ class Orders:
             if stays or transposed or id(owner(array)) in HOMES:
                 self.pin(value, transposed)
 
-    def _pin_where_it_is_made(self, instruction: Instruction) -> None:
+    def _pin_result(self, instruction: Instruction) -> None:
         """Fix the orders of results that an operation returns in one order only."""
         if instruction.op == "piece":
             self.pin(instruction.out, instruction.params["flip"])
@@ -127,7 +127,7 @@ class Orders:
         elif op == "permute_dims" and len(out.shape) == 2:
             self.tie(out, args[0], turned=instruction.params["axes"] == (1, 0))
 
-    def _wish(self, instruction: Instruction) -> None:
+    def _prefer(self, instruction: Instruction) -> None:
         """Prefer the orders in which nothing has to be copied."""
         op, out, args = instruction.op, instruction.out, instruction.args
         if op in ENTRY_BY_ENTRY:
@@ -202,8 +202,8 @@ def arranged(program: Program, cost_of: Cost = cost_of, *, only_states: bool = F
 
     With ``only_states`` all matrices are row-major except states and elementwise results computed from them.
 
-    A search from two sides, all rows or all columns: a group is turned where that is cheaper for the instructions that
-    touch it, until no group is.
+    The search starts once with all groups row-major and once with all column-major. It flips a group if that is cheaper
+    for the instructions that use it, until no flip helps.
     """
     orders = Orders(program)
     places = orders.places()
@@ -236,7 +236,7 @@ def arranged(program: Program, cost_of: Cost = cost_of, *, only_states: bool = F
     for start in (False, True):
         ways.update(dict.fromkeys(touched, start))
         prices = list(map(price, range(len(free))))
-        waiting = dict.fromkeys(touched)  # a queue in which each stands once
+        waiting = dict.fromkeys(touched)  # a queue without duplicates
         while waiting:
             del waiting[group := next(iter(waiting))]
             here = touched[group]
@@ -276,8 +276,8 @@ def arrange(program: Program) -> Program:
 
 
 def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
-    """Sums ``h @ W.T + b`` of an elementwise call's h (or a small argument), where W and b are updated: the sum, h, W
-    and b."""
+    """``(sum, h, W, b)`` for each ``h @ W.T + b`` with states W and b that are updated, and h from an elementwise
+    instruction or a small argument."""
     producers, uses = program.producers(), program.uses()
     for added in program.instructions:
         if added.op != "add" or len(added.out.shape) != 2:
@@ -327,7 +327,7 @@ def augment(program: Program) -> Program:
             continue
         computed = match.computed | (match.pairs.keys() - match.leaves.keys())
         flipped = program.flipped | {*match.states}
-        kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
+        kept = all(can_share_buffer(program, pair, flipped) for pair in match.states.items())
         free = not taken & {*computed, source} and not sources & computed  # a packed value can't be packed again
         if kept and bool((s.args[0].data == 1).all()) and free:
             taken |= computed
@@ -368,7 +368,7 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
             both = writer.emit("piece", (wholes[weight],), piece, f"{weight.name}_with_bias")
             turned = writer.emit("permute_dims", (both,), {"axes": (1, 0)})
             writer.now[out] = writer.emit("matmul", (wide[source], turned), {}, out.name)
-        elif out in gradients:  # of the weight and of the bias, whichever comes first
+        elif out in gradients:  # one product gives both, when the first of them is needed
             _, source, weight, _, of_weight, of_bias = gradients[out]
             if of_weight not in both_of:
                 turned = writer.emit("permute_dims", (writer.of(makers[of_bias].args[1]),), {"axes": (1, 0)})

@@ -18,7 +18,7 @@ from autograd.compiler.passes.rewrite import Rewriter, stem
 from autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The buffers of packed states."""
+"""The memory in which programs keep states, by id."""
 
 JOINED = 16
 """The largest length of a packed value's name that is made of its members' names."""
@@ -28,14 +28,14 @@ SMALL = 1 << 16
 
 
 def note_home(array: Any) -> None:
-    """Note the memory of ``array`` as that of a program."""
+    """Remember that a program keeps states in the memory of ``array``."""
     memory = owner(array)
     if isinstance(memory, numpy.ndarray):  # a buffer of another library can't be referenced weakly
         HOMES[id(memory)] = memory
 
 
-def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
-    """The array in which an earlier program has packed these members in this order, or ``None``."""
+def shared_buffer(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
+    """The array in which an earlier program has packed these members in this order; ``None`` if there is none."""
     first = members[0][0].origin._data
     memory = owner(first)
     if id(memory) not in HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
@@ -53,7 +53,7 @@ def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]]
     return flat
 
 
-def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
+def can_share_buffer(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
     """Whether states can be packed in this order without moving them out of another program's buffer: otherwise two
     programs would move them back and forth at each call.
     """
@@ -65,7 +65,7 @@ def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterabl
     if not any(id(owner(member.origin._data)) in HOMES for member, _ in members):
         return True
     dtype = members[0][0].dtype
-    return lying_together(dtype, start * dtype.itemsize, members, flipped) is not None
+    return shared_buffer(dtype, start * dtype.itemsize, members, flipped) is not None
 
 
 class Match:
@@ -85,7 +85,7 @@ class Match:
             if further is None:
                 return False
             pending += further[::-1]
-        # A value that is only moved to a state, as by an exchange, is not computed together with others.
+        # A value that is only moved to a state, as when two states are swapped, is not computed with the others.
         return not any(self.program.updates[state] in self.leaves for state in self.states)
 
     def _further(
@@ -122,7 +122,7 @@ class Match:
 
 def same_counters(program: Program) -> Program:
     """Merge counters that are equal and advance together, such as Adam's step counts."""
-    # Each number that arithmetic makes of one counter and constants: the counter, and the number of its formula.
+    # For each scalar computed from one counter and constants: the counter, and a number for the formula.
     formulas = {s: (s, 0) for s in program.updates if not s.shape and s.origin is not None}
     known: dict[Any, int] = {}
     for instruction in program.instructions:
@@ -136,7 +136,7 @@ def same_counters(program: Program) -> Program:
     for state, value in program.updates.items():
         counter, formula = formulas.get(value, (None, 0))
         if counter is state:
-            kept = first.setdefault((state.dtype, str(state.origin._data.item()), formula), state)  # zeros have a sign
+            kept = first.setdefault((state.dtype, str(state.origin._data.item()), formula), state)  # 0.0 == -0.0
             if kept is not state:
                 merged[state] = kept
     if not merged:
@@ -171,7 +171,7 @@ def pack(program: Program, small: int = SMALL) -> Program:
                 group.append((state, match))
                 taken |= match.computed
         roles = group[0][1].states if group else ()
-        kept = all(may_lie_together(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
+        kept = all(can_share_buffer(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
         if len(group) > 1 and kept and any(state is first for state, _ in group):
             together = packed(program, [group])
             if together is not None:
@@ -338,7 +338,7 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
     for value, (group, role, i) in place.items():
         if value in outside:
             writer.now[value] = group.piece(role, i, value)
-    again = Rewriter(writer.finish())  # some were read before the piece was there that stands for them
+    again = Rewriter(writer.finish())  # replaces also what was read before the pieces existed
     again.now = writer.now
     for instruction in again.program.instructions:
         again.keep(instruction)
