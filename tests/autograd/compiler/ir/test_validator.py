@@ -220,7 +220,9 @@ def test_an_unchecked_index_needs_an_earlier_check() -> None:
     beside = Instruction(check.op, (other,), check.params, check.out)
     wrong = [rest, [*rest[:at], check, *rest[at:]], [loose, *rest], [beside, *rest]]
     for instructions in wrong:
-        with pytest.raises(DeclarationError, match=r"does not check .*, and no earlier check ensures values from 0 to 11"):
+        with pytest.raises(
+            DeclarationError, match=r"does not check .*, and no earlier check ensures values from 0 to 11"
+        ):
             program.changed(instructions=instructions, inputs=[*program.inputs, other]).validate()
 
 
