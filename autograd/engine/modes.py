@@ -40,7 +40,8 @@ DIFFERENTIATED: ContextVar[bool] = ContextVar("autograd_differentiated", default
 
 WATCHED: list[type] = []
 """Classes with options: attributes whose change makes a compiled function trace again. The class attribute ``edits``
-counts how often a Tensor or another watched object was replaced in an instance, or added to a ``_listed`` one."""
+counts how often a Tensor or another watched object was replaced in an instance, or added to one whose attributes a
+trace has listed (``_listed``)."""
 
 OPTIONS: list[type] = []
 """Classes of dicts whose items are options, as an optimizer's groups: a trace records each item that is read."""

@@ -70,7 +70,7 @@ class BodyTracer(Tracer):
         """The array to store in a Tensor that the body created."""
         if raw is not None and (type(raw) is not Traced or raw.tracer is not self):
             raise refusal(
-                f"changes Tensor {tensor.name or tensor.shape} within the function of a scan: hand it "
+                f"changes Tensor {tensor.name or tensor.shape} within the function of a scan: pass it "
                 "from step to step as a part of the carry."
             )
         return super().write(tensor, None, array)
@@ -97,7 +97,7 @@ class BodyTracer(Tracer):
             self.outer.guard(holder, name, value)
 
     def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
-        """Likewise."""
+        """Pass the read on to the enclosing trace, if there is one."""
         if self.outer is not None:
             self.outer.attribute_read(kind, holder, name)
 
@@ -109,7 +109,7 @@ class BodyTracer(Tracer):
         )
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
-        """Likewise."""
+        """Raise `TraceError`, as `attribute_written` does."""
         self.attribute_written(holder, name)
 
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
@@ -131,7 +131,7 @@ class BodyTracer(Tracer):
         if kept := self.referenced():
             raise TraceError(
                 f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is traced once for "
-                "all steps. Return it as y, and find the values of all steps in ys."
+                "all steps. Return it as y; ys has the values of all steps."
             )
 
     def folded(self, value: Value) -> Any:

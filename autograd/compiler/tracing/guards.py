@@ -20,7 +20,7 @@ from autograd.compiler.tracing.traced import Traced
 from autograd.engine.modes import OPTIONS
 
 MISSING = object()
-"""The value of an attribute that is not there."""
+"""Stands for the value of a missing attribute or item."""
 
 UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 """Internal attributes of a module."""
@@ -67,11 +67,11 @@ class Guard(NamedTuple):
         return [self]
 
     def numbers(self) -> list[Guard]:
-        """The places where another number of the same type is now."""
+        """The places that now have another number of the same type."""
         return [place for place in self.places() if type(place.holder) not in OPTIONS and place.is_another_number()]
 
     def is_another_number(self) -> bool:
-        """Whether another number of the same type is there now."""
+        """Whether the place now has another number of the same type."""
         value, now = self.value, self.now()
         return type(value) in KINDS and type(now) is type(value) and not alike(now, value)
 
@@ -93,7 +93,7 @@ class Guard(NamedTuple):
         return f"{holder}.{self.key}"
 
     def restore(self) -> None:
-        """Put the value back where another is now."""
+        """Put the value back, if the place has another one now."""
         if self.now() is not self.value:
             self._put()
 
@@ -110,7 +110,7 @@ class Guard(NamedTuple):
 
 
 class Attribute(Guard):
-    """An attribute of an object that a cycle may go through: holder and value are weak references."""
+    """An attribute, with weak references to its object and its value, so that no reference cycle keeps them alive."""
 
     def now(self) -> Any:
         """The value that is there now."""
@@ -130,7 +130,7 @@ class Attribute(Guard):
         return (now is not None and now is value()) if isinstance(value, weakref.ref) else alike(now, value)
 
     def source(self, number: int) -> str:
-        """An expression that is true while nothing was exchanged."""
+        """An expression that is true while the value is the same object."""
         return f"{super().source(number)}{'()' if isinstance(self.value, weakref.ref) else ''}"
 
     def _place(self, holder: str) -> str:
@@ -209,7 +209,7 @@ class Items(Guard):
         return len(now) == len(self.value) and all(map(alike, now, self.value))
 
     def source(self, number: int) -> str:
-        """An expression that is true while nothing was exchanged."""
+        """An expression that is true while the items are the same objects."""
         holder, value = f"holder_{number}", f"value_{number}"
         if isinstance(self.holder, set):
             return f"{holder} == {value}"
@@ -259,7 +259,7 @@ class Entry(Guard):
 
 
 class Content(Guard):
-    """The numbers in an array, if ``key``, and its shape, dtype and flags."""
+    """The shape, dtype and flags of an array, and its numbers if ``key`` is true."""
 
     @classmethod
     def of(cls, array: Any, name: str, numbers: bool = True) -> Content:
@@ -271,7 +271,7 @@ class Content(Guard):
         return content_of(self.holder, self.key)
 
     def holds(self) -> bool:
-        """Whether it is that of the trace."""
+        """Whether the content is that of the trace."""
         return self.now() == self.value  # type: ignore[no-any-return]
 
     def source(self, number: int) -> str:

@@ -27,28 +27,28 @@ _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
 PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
-_CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # they name nothing
+_CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # name no values
 
 INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
 STDLIB = sysconfig.get_path("stdlib")
 
 USER, INNER, TRACING, RULES, MODULES = range(5)
-"""Whose code a file is: the user's; these packages', of them the tracer's, the operations' and optimizers', `nn`'s."""
+"""The owners of code: the user; these packages, and among them the tracer, the operations and optimizers, and `nn`."""
 
 WIDTH, JOINED = 88, 8
-"""Characters of a line's text, and the lines through which an open bracket is followed."""
+"""The largest number of characters of a line's text, and of lines that are joined while a bracket is open."""
 
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
 _RETURN = "return"
 
 KEPT = 4096
-"""Functions whose names are remembered."""
+"""The largest number of functions whose names are cached."""
 
-_targets: dict[int, tuple[CodeType, dict[int, str]]] = {}  # by identity: a code's hash takes as long as reading it
+_targets: dict[int, tuple[CodeType, dict[int, str]]] = {}  # by id, because hashing a code object is slow
 
 
 class _Owners(dict[str, int]):
-    """A cache: whether a file is the user's code."""
+    """A cache: the owner of each file's code."""
 
     def __missing__(self, filename: str) -> int:
         kind = INNER if filename.startswith(PACKAGES) else USER
@@ -70,7 +70,9 @@ def line_of_user() -> str:
 
 
 def refusal(why: str, tracer: Any = None) -> TraceError:
-    """A `TraceError` at the user's line, which ends the trace even if the function catches it; ``tracer`` as there."""
+    """A `TraceError` at the user's line, which ends the trace even if the function catches it. ``tracer``: see
+    `TraceError`.
+    """
     error, now = TraceError(f"{line_of_user()} {why}", tracer), TRACER.get()
     if now is not None:
         now.refused = error
@@ -164,7 +166,7 @@ class Lines:
         self._latest: Origin | None = None
         self._walked: Origin | None = None  # the origin of the gradients that are computed now
         self._recorded: dict[int, tuple[Origin | None, Value]] = {}  # by the index of the node
-        self._calls: dict[tuple[int, int | str, int], tuple[Any, Any, Value]] = {}  # the last that a call computed
+        self._calls: dict[tuple[int, int | str, int], tuple[Any, Any, Value]] = {}  # the last value of each call
 
     # ----------------------------------------------------------------------------------------------------------- lines
 

@@ -32,7 +32,7 @@ class _Elementwise:
         tracer = _tracer_of(args)
         if tracer is None:
             return function_of(self.name)(*args)
-        if all(type(x) in PYTHON_SCALARS for x in args):  # of these alone a function makes an array
+        if all(type(x) in PYTHON_SCALARS for x in args):  # of numbers alone a ufunc makes an array
             args = tuple(Traced(tracer, tracer.lift(x)) if type(x) is Number else x for x in args)
         return tracer.elementwise(self.name, args)
 
@@ -177,18 +177,18 @@ class _Module:
         if name in ELEMENTWISE:
             return _Elementwise(name)
         if not callable(found) or isinstance(found, type):  # a dtype, a number
-            return _Below(name) if name in ("linalg", "fft") else found
-        return _Below(name)
+            return _Part(name) if name in ("linalg", "fft") else found
+        return _Part(name)
 
 
-class _Below:
-    """A NumPy function, or a submodule such as ``linalg``."""
+class _Part:
+    """A part of NumPy by its name: a function, or a submodule such as ``linalg``."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return _Below(f"{self._name}.{name}")
+        return _Part(f"{self._name}.{name}")
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         return _now().call(self._name, args, options)

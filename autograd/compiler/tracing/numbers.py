@@ -41,7 +41,7 @@ class Number:
         """Return the value; the program is from now on valid for this value only."""
         now = TRACER.get()
         while now is not None and now is not self.tracer:
-            now = getattr(now, "outer", None)  # the trace of a loop's body, within the one that the number is of
+            now = getattr(now, "outer", None)  # from the trace of a loop's body to the one around it
         if now is not None:
             self.tracer.asked |= self.places
         return self.value
@@ -67,7 +67,8 @@ def _of_numbers(sign: str, operate: Callable[..., Any], *args: Any) -> Any:
     result = operate(*values)
     tracer = numbers[0].tracer
     whole = all(type(value) is int for value in values)
-    if TRACER.get() is not tracer or type(result) not in KINDS or (whole and sign == "**"):  # the type would depend
+    depends = whole and sign == "**"  # an int or a float, depending on the exponent's sign
+    if TRACER.get() is not tracer or type(result) not in KINDS or depends:
         return operate(*(x.ask() if type(x) is Number else x for x in args))
     texts = [x.text if type(x) is Number else repr(x) for x in args]
     readers = [x.now if type(x) is Number else functools.partial(_same, x) for x in args]
@@ -77,7 +78,7 @@ def _of_numbers(sign: str, operate: Callable[..., Any], *args: Any) -> Any:
 
 
 def _same(x: Any) -> Any:
-    """``x``. A reader holds no `Number`: one that outlives the trace counts as kept."""
+    """``x``. Used in a `Number`'s ``now`` for plain values, so that ``now`` keeps no `Number` alive."""
     return x
 
 

@@ -61,7 +61,7 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import TraceError
 
 MOST = 20_000
-"""The number of objects that are searched at most."""
+"""The largest number of objects that are searched."""
 
 OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/")
 FOREIGN = (*OURS, STDLIB, "<frozen")
@@ -73,11 +73,11 @@ BY_NAME = frozenset(
 """Functions that take the name of a variable or an attribute as a string."""
 
 _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
-"""Attributes that stand for all others."""
+"""Attributes through which all others can be read."""
 
-_HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of classes: made by a class statement, and closed to changes
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of classes: made by a class statement; immutable
 _UNREAD = ("autograd", "numpy", "cupy")
-"""Packages whose objects are not watched as they are read: `nn` has options, and these keep their own accounts."""
+"""Packages whose objects are not watched as they are read, because the tracer records their reads in another way."""
 
 
 class Surroundings:
@@ -91,18 +91,18 @@ class Surroundings:
         self.guards: dict[Any, Guard] = {}
         self.tensors: list[Tensor] = []
         self.arrays: list[tuple[Any, str]] = []
-        self._contents: list[Content] = []  # before the trace, in which the function may write to them
+        self._contents: list[Content] = []  # of the arrays before the trace, during which the function may change them
         everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
         self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._attributes: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
-        self._texts: set[str] = set()  # names of attributes that are asked for by text
+        self._texts: set[str] = set()  # names of attributes that the code reads by strings, as with `getattr`
         self.asks_identity = False  # whether the code, or a dict with Tensors as keys, may distinguish Tensors
         self.asks_types: list[str] = []  # the lines that call `type` of a variable
         self._seen: dict[int, tuple[Any, str]] = {}
         self._weakly = False
-        self._looked = 0, 0  # how many names and objects were searched for each other
+        self._looked = 0, 0  # the numbers of names and objects in the last search
         self._seldom: set[Any] = set()  # the guards of attributes that count only if they are read
         self._of_packages: set[Any] = set()  # the guards of plain globals of installed packages
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
@@ -114,7 +114,7 @@ class Surroundings:
     def visit(self, value: Any, name: str) -> None:
         """Search ``value`` and everything that can be reached from it."""
         self._visit(value, name)
-        while self._looked != (now := (len(self._names), len(self._objects))):  # each finding may add to both
+        while self._looked != (now := (len(self._names), len(self._objects))):  # a search may add to both
             again = self._looked[0] != now[0]
             things, self._looked = self._objects[0 if again else self._looked[1] :], now
             for thing, called in things:
@@ -262,7 +262,7 @@ class Surroundings:
 
     def _open(self, container: Any, name: str) -> None:
         """Search the items of a container."""
-        if type(container) in OPTIONS:  # each is watched as it is read
+        if type(container) in OPTIONS:  # its items are watched as they are read
             return
         if isinstance(container, MUTABLE):
             self.guards[Items, id(container), None] = Items.of(container, name)
@@ -345,7 +345,7 @@ class Surroundings:
             if isinstance(value, FunctionType | staticmethod | classmethod | property):
                 self._visit(value, f"{name}.{key}")
                 if isinstance(value, FunctionType) and not key.startswith("__") and _is_users_class(cls):
-                    for each in (kind, cls):  # cls: super() finds it there
+                    for each in (kind, cls):  # cls, because super() finds it there
                         self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
             elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), FunctionType):
                 self._visit(wrapped, f"{name}.{key}")
@@ -356,7 +356,7 @@ class Surroundings:
                 if not hasattr(type(value), "__get__"):
                     for each in (kind, cls):
                         self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
-                    if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # where it may be overridden
+                    if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # the object may override it
                         self._note(self._attribute(thing, own, key, name))
                 elif _is_users_class(type(value)):
                     self._visit(value, f"{name}.{key}")

@@ -57,7 +57,7 @@ class Traced:
         self.base: Traced | None = None
         self.path: tuple[View, ...] = ()
         self._version = 0  # how often the memory was written to
-        self._first_write: int | None = None  # how many instructions came before it
+        self._first_write: int | None = None  # the number of instructions before the first write
         tracer.made.append(weakref.ref(self))
 
     __class__ = property(lambda self: self.dtype.type if self.scalar else numpy.ndarray)  # for isinstance
@@ -217,13 +217,13 @@ class Traced:
         """The result of a NumPy function for traced arrays, recorded as Tensors record it."""
         self.tracer.check_running(self)
         name, settings = called(function), (*args[1:], *options.values())
-        by_memory = name == "ravel" and any(order in settings for order in ("K", "A"))  # which a trace does not know
+        by_memory = name == "ravel" and any(order in settings for order in ("K", "A"))  # unknown in a trace
         if name not in FUNCTIONS or by_memory or (name == "argsort" and not options.get("stable")):
             self._no_numpy()
         given, named = mapped((args, options), lambda part: wrap(part) if type(part) is Traced else part)
         try:
             result = call(function, "__call__", given, named)
-        except AutogradError as error:  # refuse: NumPy might not raise, and the function would take another path
+        except AutogradError as error:  # NumPy might not raise here, so the function must not catch it and go on
             self._refuse_call(name, error)
         result = mapped(result, lambda part: part.data if type(part) is Tensor else part)
         zeros: list[tuple[Traced, Any]] = []
@@ -272,9 +272,9 @@ class Traced:
 
 
 def _without_trace(part: Any, zeros: list[tuple[Traced, Any]]) -> Any:
-    """``part``, or if it is traced, zeros or a number of its shape and dtype; zeros are noted."""
+    """``part``; for a traced one, zeros or a number of its shape and dtype. Zeros are also appended to ``zeros``."""
     if type(part) is not Traced:
-        return part.value if hasattr(type(part), "ask") else part  # a number that varies
+        return part.value if hasattr(type(part), "ask") else part  # a `Number`
     zeros.append((part, numpy.zeros(part.shape, part.dtype)[() if part.scalar else ...]))
     return zeros.pop()[1].item() if part.weak else zeros[-1][1]
 
@@ -295,11 +295,11 @@ FUNCTIONS = METHODS | frozenset(
         "triu", "vstack", "where", "zeros_like",
     )
 )  # fmt: skip
-"""Functions of NumPy's that give the same, dtype and all, as those of Tensors. Others are refused, as ``linalg.eigh``,
-which reads one triangle here and both there."""
+"""Functions of NumPy whose result, dtype included, is that of the Tensors' function. Others are refused, such as
+``linalg.eigh``, which reads only one triangle in NumPy."""
 
 WIDER = ("fabs", "float_power")
-"""Ufuncs of NumPy's whose result has another dtype than that of the Tensors' function."""
+"""Ufuncs of NumPy whose result has another dtype than that of the Tensors' function."""
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:

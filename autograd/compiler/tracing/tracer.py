@@ -83,7 +83,7 @@ class Tracer:
     def __init__(self, root: CodeType | None = None) -> None:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
-        self.asked: set[Any] = set()  # the places of numbers whose values the function has asked for
+        self.asked: set[Any] = set()  # the places of numbers whose values the function has read
         self.freed: dict[Any, Any] = {}  # the values for the guards of numbers that may vary
         self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
         self.kinds: set[type] = set()  # the classes that are watched for this trace
@@ -101,7 +101,7 @@ class Tracer:
         self.arrays: dict[int, tuple[Traced, Any]] = {}  # the program's array for each captured one
         self.guards: dict[tuple[int, str], Guard] = {}
         self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
-        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # those written, and their values before
+        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # attributes that were written, old values
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.names: dict[str, int] = {}
@@ -109,10 +109,10 @@ class Tracer:
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
-        self.former: dict[int, Traced] = {}  # the arrays that these had before
-        self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array changes: why, the remedy
+        self.former: dict[int, Traced] = {}  # the arrays that these states had before
+        self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
-        self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
+        self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.errors = numpy.geterr()
         self.made: list[Any] = []  # weak references to every `Traced` and `Number`
 
@@ -340,8 +340,8 @@ class Tracer:
         )
 
     def reshaped(self, x: Traced, shape: Shape, copy: bool | None) -> Traced:
-        """Record ``x.reshape(shape)``. Where it joins axes, NumPy returns a view or a copy, by an order of the elements
-        that is not known: compiling may have changed it, and other arrays inherit it.
+        """Record ``x.reshape(shape)``. Where it joins axes, NumPy returns a view or a copy, depending on the memory
+        order of ``x``, which a trace does not know.
         """
         if copy:
             return self.emit("reshape", (x.value,), {"shape": shape})
@@ -351,7 +351,7 @@ class Tracer:
     def _refuse_assumed(self, value: Value, use: str, advice: str) -> None:
         raise refusal(
             f"{use.format(value)} while the function is traced: NumPy makes a view or a copy of it, "
-            f"depending on the order of its elements. {advice}"
+            f"depending on its memory order. {advice}"
         )
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
@@ -361,14 +361,14 @@ class Tracer:
         given = x.value, self.lift(value, x.dtype), *arrays
         try:
             return self.emit(name, given, {"index": _shifted(template, 2)})
-        except ValueError:  # as many values as elements are picked
+        except ValueError:  # perhaps as many values as the mask selects elements
             if _picks(arrays):
                 raise self._picked(x) from None
             raise
 
     def _picked(self, x: Any) -> TraceError:
         return refusal(
-            f"picks elements of {self.lift(x)!r} by a condition, and how many there are depends on "
+            f"selects elements of {self.lift(x)!r} with a boolean mask, and their number depends on "
             "values: use autograd.where, which keeps the shape."
         )
 
@@ -393,8 +393,8 @@ class Tracer:
         _, first, count = self.generators.get(id(generator), (generator, state, 0))
         if repr(first) != repr(state):
             raise refusal(
-                "draws with autograd.random from a generator that NumPy, too, has drawn from while "
-                "the function is traced, so that the order of the draws is lost: use a generator for each."
+                "draws with autograd.random from a generator from which NumPy has drawn, too, while "
+                "the function is traced, so that the order of the draws is lost: use separate generators."
             )
         self.generators[id(generator)] = generator, first, count + 1
 
@@ -565,7 +565,7 @@ class Tracer:
         """Add guards for an attribute that is read from an object of any other class."""
         if key in self.attributes or key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
-        if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # else an optimizer is at work
+        if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # else an optimizer reads its own
             self.seen_reads.add(key)
             self._found(holder, name, self.surroundings.read)
         elif isinstance(groups := attributes_of(holder).get(name), list):
@@ -585,7 +585,7 @@ class Tracer:
         """Return an item of a dict of options; numbers become inputs of the program."""
         value = dict.get(mapping, key, MISSING)
         if type(value) is Number or (isinstance(value, list) and not is_users(sys._getframe(2))):
-            return value  # of a copy, and the parameters, which an optimizer goes through
+            return value  # read from a copy; or the parameters, which an optimizer iterates over
         if key == "lr" and type(value) in KINDS:
             place = "rate", id(mapping)
             if place not in self.rates:
@@ -627,7 +627,7 @@ class Tracer:
             return [made for reference in self.made if (made := reference()) is not None]
 
         if alive():
-            gc.collect()  # it may be part of a cycle that is left over
+            gc.collect()  # some may belong to unreachable cycles
         return alive()
 
     def check_kept(self, changes: Sequence[Guard]) -> None:
@@ -636,7 +636,7 @@ class Tracer:
         if not kept:
             return
         if any(type(each) is Number for each in kept):
-            raise TraceError("the function keeps a number that is read at each call.")
+            raise TraceError("the function keeps a number that differs at each call: return it, and keep the result.")
         value = kept[0]._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
         line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"
@@ -668,9 +668,9 @@ class Tracer:
             if other != key and self.states[key].shape:  # a number has no memory
                 name, of = self.states[key].name, self.states[other].name
                 raise TraceError(
-                    f"{line} gives {name} the array of {of} while the function is traced: eagerly they share memory "
-                    f"from then on, and a program keeps them apart. Copy the values, as in {name}[...] = {of} within "
-                    "no_grad()."
+                    f"{line} gives {name} the array of {of} while the function is traced: in eager mode they share "
+                    f"memory from then on, but a program keeps them apart. Copy the values, as in {name}[...] = {of} "
+                    "within no_grad()."
                 )
             giver = former.get(id(self.current[key].memory), key)
             if giver != key and self.states[key].shape:
@@ -698,7 +698,7 @@ class Tracer:
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
         """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that
-        restore the values, each with a weak reference to what stands there.
+        restore the values, each with a weak reference to the replacement.
         """
         back: list[tuple[Guard, Any]] = []
         for place, guard in places.items():
@@ -710,7 +710,7 @@ class Tracer:
                 made = self._array(value, name) if made is None else made
             else:
                 continue
-            with suppress(Exception):  # an object that refuses it keeps its value
+            with suppress(Exception):  # an object that can't be written to keeps its value
                 guard.with_value(made).restore()
             back += [(guard.with_value(value), weakref.ref(made))] if guard.now() is made else []
         return back

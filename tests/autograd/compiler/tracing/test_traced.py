@@ -111,7 +111,7 @@ def test_values_read_before_an_update(taken: str, write: str, order: str) -> Non
     eager, traced = states(order), states(order)
     compiled = ag.compile(lambda: step(*traced))
     if taken in JOINED and write in IN_PLACE:
-        with pytest.raises(TraceError, match=r"uses .* in another shape after .* depending on the order of its elem"):
+        with pytest.raises(TraceError, match=r"uses .* in another shape after .* depending on its memory order"):
             compiled()
         return
     for i in range(2):
@@ -225,7 +225,7 @@ def test_an_order_of_memory_that_compiling_gave_is_not_trusted(made: str) -> Non
         array *= 2.0
         return seen
 
-    with pytest.raises(TraceError, match="depending on the order of its elements"):
+    with pytest.raises(TraceError, match="depending on its memory order"):
         flat()
 
 

@@ -312,7 +312,7 @@ def test_a_reshape_that_depends_on_the_order_of_a_state_is_refused() -> None:
     """
     verdict = compare(RESHAPED)
     assert verdict.kind == "refused"
-    assert "depending on the order of its elements" in verdict.what
+    assert "depending on its memory order" in verdict.what
 
 
 def test_an_array_of_rounding_noise_may_differ_in_size_but_not_beyond_it() -> None:
