@@ -150,7 +150,7 @@ class Steps:
         return [numpy.asarray(backends.to_numpy(x))[None] for x in found]
 
     def _native(self) -> Any:
-        """The executable in C that runs such steps, with its lock; ``None`` where there is none."""
+        """The executable in C that runs such steps; ``None`` where there is none."""
         found = self.step.executable_of(self._kinds)
         scheduled = {(id(mapping), key) for mapping, key, _ in self.schedule}
         return found if found is not None and found.can_loop(scheduled) else None
@@ -166,7 +166,7 @@ class Steps:
             ran = numpy.zeros(1, numpy.int64)
             try:
                 stacks, refuse = native.loop(self.data, rows, values, ran)
-            finally:  # Ctrl-C is noticed when the steps have run
+            finally:  # Ctrl-C is raised after the steps have run
                 done = int(ran[0])
                 self.done += done
                 if done:

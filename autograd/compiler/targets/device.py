@@ -189,7 +189,7 @@ class Source:
     def _returned(self, value: Value) -> str:
         """The expression of a result.
 
-        An array that outlives the call is copied; an old value before it is overwritten.
+        An array that outlives the call is copied. The old value of a state is copied before the state is overwritten.
         """
         root = self.roots.get(value, value)
         if root in self.program.updates:

@@ -47,8 +47,8 @@ LIMITS = """
 class Kernel:
     """Several elementwise instructions as one call: ``out, … = name(*inputs)``.
 
-    With ``reduction``, an instruction, the results of ``instructions`` are reduced; ``behind`` are applied to the
-    result, which is the only one.
+    With ``reduction``, an instruction, the result of ``instructions`` is reduced, and the instructions ``behind`` are
+    then applied to the only result.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Kernel:
 
     @property
     def out_params(self) -> str:
-        """The results, likewise."""
+        """The results as CuPy's kernels declare them."""
         return ", ".join(f"{value.dtype} {self._result(value)}" for value in self.outputs)
 
     def _result(self, value: Value) -> str:
@@ -219,7 +219,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     last = _only_kept(program, uses)
     groups: dict[Any, list[Instruction]] = {}
     place: dict[Instruction, Any] = {}
-    turns: dict[Value, int] = {}  # changes of order up to a value; odd where it lies in columns
+    turns: dict[Value, int] = {}  # changes of memory order before a value; odd if column-major
     for instruction in program.instructions:
         if instruction in inside or instruction in after:
             continue

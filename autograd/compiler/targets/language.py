@@ -37,8 +37,8 @@ class ArrayLanguage(Language):
     ``computed(op, terms, dtype, exponent)``: the expression of an elementwise operation for a result of ``dtype``, with
     the exponent of a power if it is known. ``rounded(text, dtype)``: the result of arithmetic as a number of ``dtype``;
     ``cast(name, given, dtype)``: a variable of the dtype ``given`` as one. ``declares``: the first words of the
-    declaration of a variable and of a constant; ``integer``: those of a loop's. ``comment``: a template; ``safe(text)``
-    is fit for it. ``ascii``: whether names have no other letters than ASCII's.
+    declarations of a variable and of a constant; ``integer``: those of a loop variable. ``comment``: a template for a
+    text that ``safe`` has made fit for it. ``ascii``: whether names are limited to ASCII.
     """
 
     title: str
@@ -88,7 +88,7 @@ ALIKE = {
     "copy": "{0}",
     "broadcast_to": "{0}",
 }
-"""The expressions that are the same text."""
+"""The expressions that are the same in all languages."""
 
 _OF_ARRAYS = {
     "conj": "{0}",
@@ -99,7 +99,7 @@ _OF_ARRAYS = {
     "logical_xor": "({0} != 0) != ({1} != 0)",
     "bitwise_invert": "~{0}",
 }
-"""Likewise of C and JavaScript."""
+"""The expressions that are the same in C and JavaScript."""
 
 _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
 _LARGER, _SMALLER = (ALIKE[op].format("{a}", "{b}") for op in ("maximum", "minimum"))
@@ -133,7 +133,7 @@ _C_EXPRESSIONS = {
     "logical_not": "!{0}",
     "astype": "({T}){0}",
 }
-"""What C++, which has one name for both types, and C have in common: ``{F}`` is C's f of float."""
+"""The expressions that C++ and C share. ``{F}`` is the suffix ``f`` of C's functions of float, and empty in C++."""
 
 _CPP_EXPRESSIONS = {
     **_C_EXPRESSIONS,
@@ -206,10 +206,10 @@ ROUNDED = {
     "float32": "Math.fround({})", "int8": "({}) << 24 >> 24", "int16": "({}) << 16 >> 16", "int32": "({}) | 0",
     "uint8": "({}) & 255", "uint16": "({}) & 65535", "uint32": "({}) >>> 0", "int64": "({}) + 0", "bool": "{} ? 1 : 0",
 }  # fmt: skip
-"""How the result of JavaScript's arithmetic, a double, becomes a number of a dtype. An integer has no -0."""
+"""Templates that convert the result of JavaScript's arithmetic, a double, to a dtype. An integer has no -0."""
 
 EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
-"""Operations whose result is one of their arguments, or a number that every dtype has: nothing is rounded."""
+"""Operations whose result needs no rounding: one of their arguments, or a number that every dtype has."""
 
 _OF_INTEGERS = {
     "reciprocal": "Math.trunc(1 / {0})",
@@ -246,7 +246,7 @@ def _js_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) ->
 
 
 def _js_cast(name: str, given: Any, dtype: Any) -> str:
-    """Only float32 may have to be rounded."""
+    """The variable ``name`` of dtype ``given`` as a number of ``dtype``; only float32 may have to be rounded."""
     exact = given == dtype or given.kind == "b" or (given.itemsize < 4 and dtype.kind == "f")
     return name if exact or str(dtype) != "float32" else f"Math.fround({name})"
 
@@ -347,7 +347,7 @@ _WHOLE_IN_C = {
     "fmod": "({T})gg_whole_fmod({0}, {1})",
     "remainder": "({T})gg_whole_remainder({0}, {1})",
     "floor_divide": "({T})gg_whole_divide({0}, {1})",
-    "astype": "({T})(int32_t){0}",  # out of its range as NumPy's casts on the same processor
+    "astype": "({T})(int32_t){0}",  # out of range it gives what NumPy's casts give
     **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
 }
 _WIDE_IN_C = {"astype": "({T})(int64_t){0}"}

@@ -168,7 +168,7 @@ class Nest:
         return LETTERS[self._loop_of[axis]] if axis in self._loop_of else "0"
 
     def place(self, k: int) -> str:
-        """The place of the present element of view ``k``, as an expression."""
+        """The expression of the index of the present element of view ``k`` in its array."""
         view = self.views[k]
         steps = (times(letter, strides[k]) for letter, (_, strides) in zip(LETTERS, self.loops, strict=False))
         return added(view.base, *steps, view.offset)
@@ -185,8 +185,9 @@ class Nest:
         self, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = (), integer: str = "let",
         heads: Mapping[int, Head] = MappingProxyType({}), first: int = 0,
     ) -> list[str]:  # fmt: skip
-        """The loops from the ``first`` on, with lines ``within`` so many of them, and lines ``after`` the loops further
-        in; ``integer`` is what declares their variables. ``heads``: those of loops that do not just count."""
+        """The text of the loops from number ``first`` on. ``within``, ``after``: pairs of a depth and a line, which is
+        put inside so many loops, before or after the next loop. ``integer``: the word that declares a loop variable.
+        ``heads``: the lines that begin and end loops that do not just count."""
         found: list[str] = []
         ends: list[str] = []
         for depth in range(first, len(self.loops) + 1):
@@ -199,7 +200,7 @@ class Nest:
                 last = [*(pad + line for line in closes), *last]
             ends = [*last, *ends]
         found += ends
-        if len(found) > 1 and not found[0].startswith(("for", "_Pragma")):  # its variables are its own
+        if len(found) > 1 and not found[0].startswith(("for", "_Pragma")):  # a block of its own for its variables
             return ["{", *("  " + line for line in found), "}"]
         return found
 

@@ -97,7 +97,7 @@ def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
             return None
         return here if isinstance(array, numpy.ndarray) else array.reshape(params["shape"])
     if op == "broadcast_to" and not array.shape and not params["shape"]:
-        return array  # which NumPy's function makes a number
+        return array  # NumPy's `broadcast_to` would return a scalar
     return compute(op, params, (array,), space)
 
 
@@ -169,9 +169,9 @@ class Plan:
     """The order of a program's instructions and the array of each value.
 
     ``homes``: the array of each state. ``arrays`` has an entry for every value with memory before the call; the others
-    are made at each call. ``roots`` says for each value that shows the memory of another which one that is: for views,
-    and for values that are computed into their place in a larger buffer (``placed``). ``copies`` are the states that
-    take their value at the end.
+    are made at each call. ``roots`` maps each value that shares the memory of another to that one: views, and values
+    that are computed directly into a part of a larger buffer (``placed``). ``copies`` are the states whose new values
+    are copied at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
@@ -193,7 +193,7 @@ class Plan:
         self.roots = self._find_roots()
         self._assign()
 
-    # ------------------------------------------------------------------------------------------- which memory is shown
+    # ---------------------------------------------------------------------------------- values that share their memory
 
     def _lay_out_constants(self) -> None:
         for value in self.program.values():
@@ -328,7 +328,7 @@ class Plan:
             last[roots.get(value, value)] = len(self.order)
         return last
 
-    # -------------------------------------------------------------------------------------------------- who lies where
+    # ----------------------------------------------------------------------------------------------- memory of values
 
     def _assign(self) -> None:
         program, arrays = self.program, self.arrays
@@ -422,7 +422,7 @@ class Plan:
                     return arg
         return None
 
-    # ---------------------------------------------------------------------------------------------------- is it right?
+    # ----------------------------------------------------------------------------------------------------- validation
 
     def validate(self) -> None:
         """Raise `DeclarationError` where an instruction writes to memory that shows a value which is still to be read,
@@ -437,7 +437,7 @@ class Plan:
         last.update(dict.fromkeys((*self.program.outputs, *self.program.updates.values()), len(self.order)))
         alive = {value for value in last if value.kind != "temporary"}
         for i, instruction in enumerate(self.order):
-            entry_by_entry = instruction.op in ELEMENTWISE  # where NumPy takes care of overlaps
+            entry_by_entry = instruction.op in ELEMENTWISE  # NumPy handles overlapping arguments
             rewritten = instruction.args[0] if instruction.op in PARTIAL else None
             alive = {
                 value

@@ -52,7 +52,7 @@ _optimized = partial(optimize, passes=PASSES)
 
 @cache
 def reads_arrays() -> bool:
-    """Whether the address of an array's elements, its type and its flags are where the text in C reads them."""
+    """Whether arrays keep the address of their elements, their type and their flags where the text in C reads them."""
     header, pointer = object.__basicsize__, ctypes.sizeof(ctypes.c_void_p)
     whole = numpy.arange(12.0).reshape(3, 4)
     for array in (whole, whole[:, 1], whole.T):
@@ -121,7 +121,7 @@ class NativeExecutable(Executable):
 
     optimize = staticmethod(_optimized)
     together = 8
-    """Steps of a call of `loop`, after which it is known how long they take."""
+    """How many steps a call of `loop` runs; it is doubled while the calls are short."""
     library: Any = None
     _loop: Any = None
     """The functions of ``source``, where they have been compiled already."""
@@ -198,7 +198,7 @@ class NativeExecutable(Executable):
     def loop(
         self, data: Sequence[Any], rows: Any, values: Mapping[tuple[int, Any], Any], done: Any
     ) -> tuple[list[Any], Callable[..., None] | None]:
-        """Run a step with each row of the table ``rows``, which names rows of the data.
+        """Run a step for each row of the table ``rows``, which holds row numbers of the data.
 
         ``values`` are the numbers of each step, by the mapping's id and the key at which the program reads them.
         ``done`` is an int64 array of one element, which is set to the number of steps that ran, also where Ctrl-C
@@ -242,7 +242,7 @@ class NativeExecutable(Executable):
                     function_of("check_range")(given[0], i.params["stop"], i.params["refuse"], **i.params["options"])
                 else:
                     known[i.out] = by_definition(i, program.name)(*given)
-            raise AssertionError(f"{program.name}: an index is out of bounds in C and not in NumPy")
+            raise AssertionError(f"{program.name}: C found an index out of bounds, and NumPy does not")
 
         return refuse
 

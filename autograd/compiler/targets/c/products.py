@@ -33,7 +33,7 @@ ACROSS = 2
 """Cycles of an entry that is read or written across the rows."""
 
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
-"""The constants of ``cblas_sgemm`` for the orders of matrices."""
+"""The constants of ``cblas_sgemm`` for memory orders and transposes."""
 
 
 def contract(
@@ -84,12 +84,12 @@ def _copied(
     """An operand, copied into the order of the axes ``around``, its ``own`` ones and the sums; and these axes with the
     steps of the copy. ``k``: the place of the operand's steps in an `Axis`, 1 for x and 2 for y.
     """
-    own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # what is longest lies in one piece
+    own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # so that the longest axis is contiguous
     outer, inner = _cut(own, 3) if own_last else (own, [])
     of = [*around, *outer, *sums, *inner]
     shape = tuple(a[0] for a in of)
     seen = replace(x, shape=shape, strides=tuple(a[k] for a in of))
-    shown = [a for a in range(len(of)) if of[a][k]]  # what it does not have is not copied along
+    shown = [a for a in range(len(of)) if of[a][k]]  # not repeated along axes that it lacks
     kept = tuple(shape[a] for a in shown)
     made = source.scratch(f"{x.data}_in_order", kept, dtype)
     source.copy(replace(seen, shape=kept, strides=tuple(seen.strides[a] for a in shown)), made)
@@ -113,7 +113,7 @@ def _in_order(
     x: View, y: View, out: View, dtype: Any, adds: bool,
 ) -> None:  # fmt: skip
     """Compute the product into a new array, then copy or add it to the result."""
-    by_rows = bool(columns) and (not rows or columns[-1][0] >= rows[-1][0])  # what is longest lies in one piece
+    by_rows = bool(columns) and (not rows or columns[-1][0] >= rows[-1][0])  # so that the longest axis is contiguous
     short, long, k = (rows, columns, 2) if by_rows else (columns, rows, 1)
     outer, inner = _cut(long, k) if long else ([], [])
     of = [*around, *outer, *short, *inner]
@@ -167,19 +167,19 @@ def product(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: 
 
 
 def _in_parts(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
-    """``out = a @ b`` in blocks: of a long sum, one part after the other is added."""
+    """``out = a @ b`` in blocks; a long sum is computed in parts, one after another."""
     k = a.columns
     first = (k - 1) % LONG + 1
     in_blocks(source, replace(a, columns=first), replace(b, rows=first), out, dtype, minus)
     if first < k:
         source.lines.append(f"for (long $p = {first}; $p < {k}; $p += {LONG}) {{")
-        x = replace(a, start=_behind(a.start, a.column_step), columns=LONG)
-        y = replace(b, start=_behind(b.start, b.row_step), rows=LONG)
+        x = replace(a, start=_advanced(a.start, a.column_step), columns=LONG)
+        y = replace(b, start=_advanced(b.start, b.row_step), rows=LONG)
         in_blocks(source, x, y, out, dtype, minus or "-1")
         source.lines.append("}")
 
 
-def _behind(start: str, step: int) -> str:
+def _advanced(start: str, step: int) -> str:
     """The index ``start``, advanced to the part of the sum that begins at ``$p``."""
     return added(start if start != "0" else "", times("$p", step))
 

@@ -34,17 +34,17 @@ ALIGNED = 64
 """Places in memory begin at multiples of this many bytes: a line of the cache, or a vector."""
 
 LONG = 1024
-"""More float32 than these are summed in parts, and the parts in float64: one sum of all would lose digits."""
+"""More float32 numbers than these are summed in parts, and the parts in float64: a single sum would lose digits."""
 
 ROWS = 128
-"""Rows of a part of the sums of long columns."""
+"""The number of rows in each part of the sum of long columns."""
 
 INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1, "take_along_axis": 1}
 """The position of the indices among the arguments of instructions that may find one out of bounds."""
 
 OK, REFUSED, NOT_PLAIN = 0, 1, 2
-"""The return values of a program: it ran, an index is out of bounds, that an input must be copied first. Nothing has
-been written unless it ran."""
+"""The return values of a program: it has run; an index is out of bounds; an input must be copied first. Nothing has
+been written unless it has run."""
 
 
 @cache
@@ -345,8 +345,8 @@ class Source(Text):
         rows = next((value.shape[0] for value in self.given.inputs if value.shape), 0)
         objects = ", ".join(f"const char *{name}$object" for name in arrays)
         return [
-            "/* Many steps: batches are gathered by the rows of a table, results are written one behind the other; of",
-            "   those from $returned on there is only the last. A knob has a number a step, or is given itself. */",
+            "/* Many steps: batches are gathered by the rows of a table. Results are written one after another; from",
+            "   number $returned on only the last one is kept. A scheduled knob has a number for each step. */",
             "GG_EXPORT int gg_loop(const struct table *table, long $count, long $returned, int64_t *$done,",
             f"                      {objects}) {{",
             *(f"    {line}" for line in head),
@@ -626,7 +626,7 @@ def _in_parts(nest: Nest) -> dict[int, Head]:
 
 
 HEAD = """
-/* Arrays of NumPy's, as they lie in memory behind the header that all objects of Python's begin with. */
+/* The layout of NumPy's arrays in memory, after the header with which all Python objects begin. */
 #define GG_HEADER {header}
 #define GG_EXPORT __attribute__((visibility("default")))
 #define GG_DATA(object) (*(void **)((object) + GG_HEADER))

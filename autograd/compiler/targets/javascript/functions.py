@@ -118,7 +118,7 @@ _NAMES = {
 
 
 def _of_c(text: str) -> str:
-    """A function of ``c/functions.h`` in JavaScript: what differs are declarations and names."""
+    """A function of ``c/functions.h`` in JavaScript, which differs only in declarations and names."""
     text = re.sub(r"GG_CALL double (.*?) {", lambda m: f"function {re.sub('double |int ', '', m[1])} {{", text)
     text = re.sub(r"const double (\w+)\[\] = {(.*?)}", r"const \1 = [\2]", text)
     text = re.sub(r"\b(double|int) ", "let ", text.replace("const double ", "const "))

@@ -229,8 +229,8 @@ function seen(data, kind, dtype, shape, strides, offset = 0) {
   return { data, kind, dtype, shape, strides, offset };
 }
 """.strip()
-"""The array of an input, state or knob: that of ``memory``, checked; an input that isn't there is the program's own.
-And a value as a page sees it.
+"""Two functions of each script. ``given`` returns the array of an input, state or knob: that of ``memory``, checked, or
+a new one. ``seen`` describes a value for the page.
 """
 
 

@@ -63,7 +63,7 @@ class Index:
 def index_of(script: Script, parts: Any, x: View) -> Index:
     """The index ``parts`` into ``x``, by NumPy's rule for adjacent and for separated index arrays."""
     plain: list[tuple[int, int]] = []
-    places: list[int] = []  # of the parts that are numbers or arrays
+    places: list[int] = []  # the positions of the parts that are numbers or arrays
     arrays: list[tuple[Any, int, int, bool]] = []
     offset, axis, front = x.offset, 0, 0
     for place, part in enumerate(_parts(script, parts, len(x.shape))):
@@ -88,7 +88,7 @@ def index_of(script: Script, parts: Any, x: View) -> Index:
             array = numpy.asarray(part) % max(length, 1)
             value = Value("constant", array.shape, array.dtype, f"{script.now.out.name}_places", array)
             arrays.append((script.view(value), stride, length, True))
-    if places and places[-1] - places[0] >= len(places):  # other parts lie between them: their axes come first
+    if places and places[-1] - places[0] >= len(places):  # not adjacent: the axes of the arrays come first
         front = 0
     picked = broadcast_shapes(*(view.shape for view, *_ in arrays))
     axes = [*plain[:front], *((n, 0) for n in picked), *plain[front:]]
@@ -114,7 +114,7 @@ def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
             found.append(slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds)))
         elif part is None or part is ... or isinstance(part, Value):
             if isinstance(part, Value) and part.dtype.kind not in "iu":
-                raise script.refuse(script.now, "selects by a condition, so the length of its result depends on values")
+                raise script.refuse(script.now, "selects with a boolean mask, so its length depends on values")
             found.append(part)
         else:
             array = numpy.asarray(part)

@@ -27,10 +27,10 @@ Reading = Callable[..., None]
 """``write(script, out, *arrays, **params)``, of views; ``script.now`` is the instruction."""
 
 READINGS: dict[str, Reading] = {}
-"""How an instruction is written, by its operation, where it is neither elementwise, a reduction nor a view."""
+"""The functions that write instructions, by operation, for those that are not elementwise, reductions or views."""
 
 WHOLE: dict[str, Reading] = {}
-"""Likewise for operations that a program has as a whole."""
+"""The functions that write operations which a program keeps whole."""
 
 TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf",
                     "isnan", "signbit"))  # fmt: skip
@@ -39,7 +39,7 @@ INT = numpy.dtype(numpy.int64)
 
 
 def reading(*ops: str, of: dict[str, Reading] = READINGS) -> Callable[[Reading], Reading]:
-    """A decorator: the function writes these operations."""
+    """A decorator for the function that writes these operations."""
 
     def register(function: Reading) -> Reading:
         of.update(dict.fromkeys(ops, function))
@@ -246,7 +246,7 @@ class Script:
             table[name](self, self.view(out), *arrays, **options)
 
     def _seen(self, instruction: Instruction) -> View | None:
-        """The view that an instruction is; ``None`` where its elements have to be computed."""
+        """The result of an instruction as a view of its argument; ``None`` where its elements have to be computed."""
         op, x, params = instruction.op, self.view(instruction.args[0]), instruction.params
         if op == "permute_dims":
             return x.permuted(params["axes"])
@@ -263,7 +263,7 @@ class Script:
         self.loop(nest, [(len(nest.loops), line)])
 
     def kernel(self, kernel: Kernel) -> None:
-        """Instructions entry by entry in one nest of loops, with the reduction of their result and what follows."""
+        """Write a kernel as one nest of loops: its instructions, the reduction of their result, and those after it."""
         reduction, chain = kernel.reduction, kernel.instructions
         self.said(*chain, *([reduction] if reduction else []), *kernel.behind)
         shape = tuple((reduction.args[0] if reduction else kernel.outputs[0]).shape)
@@ -290,7 +290,7 @@ class Script:
         for i in chain:
             depths[i.out] = max((depths[a] for a in i.args if a in depths), default=0)
             text = self.expression(i)
-            if i.out in places and not used[i.out]:  # behind all that is read
+            if i.out in places and not used[i.out]:  # written after everything is read
                 results.append(f"{places[i.out]} = {text};")
                 continue
             if i.out in places and depths[i.out] == inmost and self.view(i.out).data not in read:
