@@ -485,7 +485,11 @@ def test_indices_out_of_bounds_are_refused(tmp_path):
         (ag.linalg.cholesky, [ag.eye(2)], "linalg.cholesky is not among the functions that can be written. Compute it"),
         (lambda x: x * (1 + 1j), [ag.ones(2)], r"is complex128, for which it has no arrays. Compute"),
         (lambda x: ag.linalg.inv(x) @ x, [ag.eye(2)], "linalg.inv is not among"),
-        (lambda x, m: ag.setitem(x, 0.0, index=m), [ag.ones(2), ag.Tensor([True, False])], "selects with a boolean mask"),
+        (
+            lambda x, m: ag.setitem(x, 0.0, index=m),
+            [ag.ones(2), ag.Tensor([True, False])],
+            "selects with a boolean mask",
+        ),
         (lambda x: x + ag.random.normal((2,), generator=GENERATOR), [ag.ones(2)], "random numbers can't be drawn"),
     ],
 )
