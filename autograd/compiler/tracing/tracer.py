@@ -682,7 +682,7 @@ class Tracer:
                 self.given_away[key] = what, "either write in place or assign"
 
     def read_late(self, outputs: Sequence[Value]) -> set[Value]:
-        """The inputs that are read, or returned, after the first write to the memory of a state."""
+        """The inputs that are read, returned or kept as a state after the first write to the memory of a state."""
         memories = [array.memory for array in {**self.current, **self.former}.values()]
         writes = [memory._first_write for memory in memories if memory._first_write is not None]
         if not writes:
@@ -694,7 +694,8 @@ class Tracer:
                 shown[instruction.out] = shown[instruction.args[0]]
             elif i >= first:
                 late.update(shown[arg] for arg in instruction.args if arg in shown)
-        return late | {shown[value] for value in outputs if value in shown}
+        kept = [*outputs, *(array.value for array in self.current.values())]
+        return late | {shown[value] for value in kept if value in shown}
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
         """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that

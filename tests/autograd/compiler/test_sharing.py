@@ -203,6 +203,29 @@ def test_an_argument_that_shares_a_newly_assigned_array_is_refused_if_it_is_read
     assert w.tolist() == before
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_an_argument_that_another_state_is_given_is_refused_where_an_update_changes_both(early):
+    w, kept = ag.Tensor(np.ones(3), requires_grad=True, name="w"), ag.zeros(3)
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    @ag.compile
+    def step(x: Any) -> Any:
+        if early:
+            kept.data = x.data
+        loss = (w**2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if not early:
+            kept.data = x.data
+        return loss
+
+    step(ag.full(3, 2.0))
+    assert kept.tolist() == [2.0] * 3
+    with pytest.raises(TraceError, match="in the memory of a state that it updates"):
+        step(w.detach())
+
+
 def test_a_program_may_be_made_after_another_is_gone_that_had_lent_an_array():
     def losses(compiled: bool) -> list[float]:
         model, found = nn.MLP([3, 4, 2], seed=0).to("float64"), []
