@@ -69,8 +69,8 @@ def parser() -> Parser:
     p.add_argument(
         "expression",
         metavar="EXPRESSION",
-        help="names, numbers, [vectors], [[matrices]], + - * / // %% @ **, x.T, x[0], and operations as sum(x, axis=1);"
-        " several with names on lines of their own, or with ; between them: the last one is the result",
+        help="names, numbers, [vectors], [[matrices]], + - * / // %% @ **, x.T, x[0], and operations such as"
+        " sum(x, axis=1); several, each with a name, on lines or separated by ;, of which the last is the result",
     )
     p.add_argument(
         "values", metavar="NAME=VALUE", nargs="*", help="a number, a vector or a matrix for each name (pi is known)"
@@ -92,17 +92,19 @@ def parser() -> Parser:
     p.add_argument(
         "--targets",
         metavar="NAMES",
-        help="names that a result is compared with and that take no gradient, '' for none"
+        help="names of targets, which take no gradient, '' for none"
         f" (default: {', '.join(TARGETS[:-1])} or {TARGETS[-1]} on the right of a difference or in a loss)",
     )
     p.add_argument("--title", metavar="TEXT", help="the headline of a picture or page (default: the formula)")
     p.add_argument(
         "--live",
         action="store_true",
-        help="write a page that computes, live.html or the one of -o: every number can be changed, and all that follows"
-        " from it is seen at once (a page is live without being asked where it is small enough)",
+        help="write a live page, live.html or the file of -o: every number can be changed, and the page recomputes the"
+        " others (without --live, a page is live if it is small enough)",
     )
-    p.add_argument("--language", choices=tuple(TABLES), help="of the words that are written (default: en)")
+    p.add_argument(
+        "--language", choices=tuple(TABLES), help="language of the picture, derivation or page (default: en)"
+    )
     p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
     return p
 
@@ -172,7 +174,7 @@ class _Job:
         else:
             targets = _listed("--targets", options.targets, names)
         if both := [name for name in inputs if name in targets]:
-            raise Refused(f"{both[0]} can't be an input and a target at once")
+            raise Refused(f"{both[0]} can't be an input and a target at once: name it in one of --inputs and --targets")
         self.expression.expect(given)
         made = {statement.name for statement in self.expression.statements}
         values: dict[str, ag.Tensor] = {}
@@ -202,13 +204,13 @@ class _Job:
             if len(wanted) > DERIVED:
                 raise Refused(f"there are {len(wanted)} names that take a gradient: choose some, as --wrt {wanted[0]}")
         if not wanted:
-            raise Refused("--wrt is given no name")
+            raise Refused("--wrt is given no name: give one or several, separated by commas")
         made = [explain(self.result, wrt=self.known[name]) for name in wanted]
         return made[0] if len(made) == 1 else _Several(made)
 
     def _no_scalar(self) -> ExpressionError:
         return self.expression.wrong(
-            f"the result has shape {self.result.shape}, and only a number can be derived: make it one, as in"
+            f"the result has shape {self.result.shape}, and only a single number can be differentiated: sum it, as in"
             " L = sum(…), or draw its values with -o L.svg"
         )
 

@@ -43,9 +43,7 @@ def wide(room: bool = True) -> Iterator[None]:
 
 
 def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
-    """``said``, padded with blanks to the width of ``numbers`` numbers of the greatest width; unchanged outside of
-    `wide`.
-    """
+    """``said``, padded within `wide` to the width of ``numbers`` numbers of ``least`` characters; else unchanged."""
     if not _WIDE.get():
         return said
     narrow = sum(c in "-.() " for c in said)
@@ -125,14 +123,14 @@ def constant(x: Any) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The entries of a table as text, all divided by `10 ** exponent`; `factor` is what to write beside the label."""
+    """The entries of a table as text, all divided by ``10 ** exponent``, which a reader is told by `factor`."""
 
     rows: tuple[tuple[str, ...], ...]
     exponent: int = 0
 
     @property
     def factor(self) -> str:
-        """`×1e-3`, or nothing."""
+        """The power of ten that all entries are multiplied by, as text such as `×1e-3`; empty for 1."""
         return f"×1e{self.exponent}" if self.exponent else ""
 
 
@@ -163,7 +161,7 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
 
 
 def _wide_entry(x: Any) -> str:
-    """An entry of a table inside of `wide`, aligned at the right; None where the table is cut."""
+    """An entry of a table within `wide` as text, aligned at the right; for None, where the table is cut, dots."""
     if x is None:
         return ELLIPSIS
     said = padded(scalar(x), least=7)

@@ -253,7 +253,7 @@ def engines() -> list[Engine]:
 
 
 def _wheel() -> str | None:
-    """The path of graphviz-pure's program, also if the environment's folder of scripts is not on PATH."""
+    """The path of graphviz-pure's program, even if the environment's folder of scripts is not on PATH."""
     try:
         distribution = metadata.distribution("graphviz-pure")
     except metadata.PackageNotFoundError:
@@ -274,7 +274,7 @@ FORMATS = (".svg", ".png", ".pdf", ".gv")
 class Picture:
     """A drawing in DOT that shows itself in a notebook and saves itself.
 
-    `name` is the graph's, `title` its headline, `reading` the lines below it that say how to read the marks: each a
+    `name` is the graph's, `title` its headline, `reading` the lines below it that explain the marks: each line is a
     list of `text` parts. `layout` is the program ("dot", "neato") and `flags` are for its command line (`-n2` for
     computed positions). `alt` says in words what the picture shows. `names` are the user's and are
     not translated.

@@ -37,7 +37,7 @@ class Check:
 
     def __str__(self) -> str:
         if not np.isfinite(self.error):
-            return say("not checked: values near by are not finite")
+            return say("not checked: nearby values are not finite")
         if self.moved == 0:
             return say("nothing to check: there are no entries")
         numeric, error = digits.scalar(self.numeric), digits.exponential(self.error, 0) if self.error else "0"
@@ -54,9 +54,9 @@ class Check:
                 "central differences in all {n} entries, largest relative error {error}", n=self.moved, error=error
             )
         if not self.confirmed:
-            return say("NOT CONFIRMED: {said}: a rule is wrong, or a kink is near by", said=said)
+            return say("NOT CONFIRMED: {said}: a rule is wrong, or there is a kink nearby", said=said)
         if self.error > TOLERANCE:
-            return say("checked as far as rounding allows, the gradient is so small: {said}", said=said)
+            return say("the gradient is so small that rounding limits the check: {said}", said=said)
         return say("checked: {said}", said=said)
 
 

@@ -110,7 +110,7 @@ class Layout:
             uses = [use for use in card.uses if use.passes and use.contribution is not None]
             left = write.bar(card)
             if not uses and card in handed:
-                said = say(" comes from step t+1, and from what reads the results")
+                said = say(" comes from step t+1 and from uses of the results")
                 rows.append(Row((f"{left.text}{said}",), (rf"{left.tex}\text{{{said}}}",)))
             if not uses:
                 continue
@@ -141,7 +141,7 @@ class Layout:
             said += say("; {u}: place in its input", u=letters[2])
         notes = [said]
         if any(any(pad) for _, _, place in found for pad in place.pads):
-            notes.append(say("outside of an input are zeros, and no maximum"))
+            notes.append(say("entries outside of an input are 0, and never a maximum"))
         return [*rows, *(Row((note,), (tex_text(note),)) for note in notes)]
 
     def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:

@@ -76,7 +76,7 @@ class Cards(CardParts):
         rest = row(*self._scalar_sockets(card, [spine, *after], named=False))
         top.append(cell(table(rest), align="LEFT", colspan=2 if verdict else None, **rule))
         lines = [row(badge, *top)]
-        if before:  # the value leaves below the operand of the spine
+        if before:  # the value leaves below the operand that `spine_of` gives
             foot = {"height": 2, "cellpadding": 0}
             lines.append(row(shown(None, colspan=2), gradient, verdict))
             lines.append(row(cell("", **foot), cell("", port="v", **foot), cell("", **foot)))
@@ -113,7 +113,7 @@ class Cards(CardParts):
         words = text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, look.grad, italic=True)
         cells = [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
         if card.gradient is None:
-            word = "not computed" if not self.scene.computed else "none arrives"
+            word = "not computed" if not self.scene.computed else "no gradient"
             missing = text(word, style.GRAD_LABEL, look.muted, italic=True)
             return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
         shown = addends(card)
@@ -150,8 +150,8 @@ class Cards(CardParts):
     def tensor(self, card: Card, left: Sequence[Socket] = (), right: Sequence[Socket] = ()) -> str:
         """The card of an operation that makes a tensor, with its operands on top and at the sides.
 
-        The value stands below the operand of the spine and its gradient below what is sent to it, so that a chain of
-        operations is a straight line down and one up.
+        The value stands below the operand that `spine_of` gives, and the gradient below the one sent to that operand,
+        so that a chain of operations is a straight line down and one up.
         """
         hair = {"border": 1, "color": self.look(card).hair}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]

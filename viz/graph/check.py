@@ -50,7 +50,7 @@ def check_graph(
     The card of an operation whose rules agree with central differences has `ok` and the largest relative error. One
     with a wrong rule has a double frame and shows both numbers. Its own gradient is right; gradients that passed
     through the wrong rule are muted and have a question mark. A `kink` is a point where the slopes on both sides
-    differ, so that a difference decides nothing.
+    differ, so that a difference can't tell whether the rule is right.
 
     Arguments are as in `draw_graph`, and ``limit`` to ``seed`` as in `autograd.testing.check_nodes`, whose results are
     the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of more
@@ -110,7 +110,7 @@ def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
         verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
         return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
     kinks = sum(check.verdict == "kink" for check in report)
-    tail = f"; not decided at {numbers.counted(kinks, 'kink')}" if kinks else ""
+    tail = f", but not checked at {numbers.counted(kinks, 'kink')}" if kinks else ""
     return f"Gradient check, op by op: every rule is right{tail}"
 
 
@@ -127,7 +127,7 @@ class _CheckDrawing(Drawing):
         if any(card.wrong for card in self.scene.cards) and self.scene.computed:
             words.append("? = passed through the wrong op, not trustworthy")
         if any(check.verdict == "kink" for check in self._checks()):
-            words.append("kink = the slopes on both sides differ: a difference decides nothing")
+            words.append("kink = the slopes on both sides differ: a difference can't check the rule")
         return [[text(line, caption, muted)] for line in words]
 
     def _alt(self, title: str) -> str:

@@ -92,7 +92,7 @@ class Plot:
                 EngineWarning,
                 stacklevel=4,
             )
-        if form == "svg":  # reading lines part their clauses by several spaces, which browsers make one otherwise
+        if form == "svg":  # several spaces separate clauses; browsers would collapse them
             return buffer.getvalue().replace(b"<text ", b'<text xml:space="preserve" ')
         return buffer.getvalue()
 

@@ -27,7 +27,7 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
 
     ``result``: what `nn.search` returned, or anything with its ``trials`` and ``pareto()``. A sketch has a bar for each
     layer, as high as the logarithm of its width, dark if the network is accurate. Learning curves of trials that were
-    stopped end in a cross. The line in the third panel joins the networks to which no smaller one is equal.
+    stopped end in a cross. The line in the third panel joins the networks that no smaller network equals in accuracy.
 
     Raises `DrawingError` if no trial has an accuracy.
     """
@@ -167,7 +167,7 @@ class _Panels:
         pairs = [(x, trial.accuracy) for x, trial in zip(values, self.trials, strict=True) if x is not None]
         correlation = _rank_correlation([x for x, _ in pairs], [y for _, y in pairs])
         says = "" if correlation is None else f"   (rank correlation {correlation:+.2f})"
-        plain_axes(axes, self.theme, "What mattered" if first else "", f"{name}{says}")
+        plain_axes(axes, self.theme, "Accuracy against each choice" if first else "", f"{name}{says}")
         if pairs:
             self.points(axes, values)
             if not first and min(x for x, _ in pairs) > 0:

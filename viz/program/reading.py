@@ -112,7 +112,7 @@ class Reading:
         }
 
     def _knobs(self) -> list[Value]:
-        """Knobs, and lines computed from knobs alone that several others read."""
+        """Knobs (numbers read at each call, such as the learning rate), and shared lines computed from knobs alone."""
         knobs = [value for value in self.program.values() if value.kind == "knob"]
         kinds: dict[Value, set[str]] = {}  # of a value and of all that it is computed from
         for made in self.program.instructions:

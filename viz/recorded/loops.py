@@ -17,7 +17,7 @@ from viz.recorded.names import LOOP, Names, carries
 
 
 def loops_in(nodes: Iterable[Node]) -> list[Node]:
-    """The loops among these nodes, each once, also if it was recorded once for each of several dtypes."""
+    """The loops among these nodes, each once, even if it was recorded several times, for several dtypes."""
     found: dict[Any, Node] = {}
     for node in nodes:
         if node.op is not None and node.op.name == LOOP:

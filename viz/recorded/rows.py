@@ -59,8 +59,8 @@ class Parameter:
 class Caution:
     """A warning: a word, and one or two short lines with the number that triggered it.
 
-    ``number`` is that number bare: the share (VANISHING: of the largest layer's; SATURATED, DEAD: of outputs or units),
-    the multiple or the rms (EXPLODING), the count of entries (NOT FINITE).
+    ``number`` is the number alone: a share (VANISHING: of the largest layer's gradient; SATURATED, DEAD: of outputs or
+    units), a multiple or an rms (EXPLODING), a count of entries (NOT FINITE).
     """
 
     word: str

@@ -150,7 +150,7 @@ def _cells(layer: Layer) -> tuple[str, ...]:
 
 
 def _large(n: int) -> str:
-    """A count, in millions (M) or thousand millions (G) if it is large.
+    """A count, in millions (M) or billions (G) if it is large.
 
     >>> _large(96), _large(11_513_626_624)
     ('96', '11.51 G')

@@ -374,6 +374,7 @@ PICTURES = {
             "check": viz.check_graph,
         }.items()
     },
+    "check at a kink": lambda: viz.check_graph(ag.relu(ag.Tensor(0.0, requires_grad=True, name="x"))),
     "not finite": lambda: viz.draw_modules(classifier(1e300), gradients=True),
     "dead": lambda: viz.draw_modules(classifier(-0.0), gradients=True),
     "loop": lambda: viz.draw_loop(recurrent()),

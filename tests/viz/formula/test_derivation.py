@@ -722,7 +722,7 @@ def test_a_wrong_rule_is_not_confirmed():
         told = explain(squared(x), wrt=x)
         assert not told.check.confirmed
         assert "NOT CONFIRMED: central difference 6" in told.text
-        assert "relative error 5e-1: a rule is wrong, or a kink is near by" in told.text
+        assert "relative error 5e-1: a rule is wrong, or there is a kink nearby" in told.text
     finally:
         ag.OPS.pop("wrongly_squared_for_explain")
         ag.backends.FORWARDS.pop("wrongly_squared_for_explain")
@@ -731,7 +731,7 @@ def test_a_wrong_rule_is_not_confirmed():
 def test_a_gradient_below_rounding_is_reported_as_such():
     loss, weights, _ = net(depth=16, bias=False)
     text = explain(loss, wrt=weights[0]).text
-    assert "checked as far as rounding allows, the gradient is so small" in text
+    assert "the gradient is so small that rounding limits the check" in text
 
 
 def test_a_large_slope_is_not_written_with_all_its_digits():
@@ -746,7 +746,7 @@ def test_values_that_are_not_finite():
         y = ag.log(x)
     told = explain(y, wrt=x)
     assert told.text.startswith("∂L/∂x = inf\n")
-    assert "not checked: values near by are not finite" in told.text
+    assert "not checked: nearby values are not finite" in told.text
 
 
 def test_float32_is_checked_in_float64():
@@ -812,7 +812,7 @@ def test_windows_are_written_entry_by_entry():
         "t1[n,c,p,q] = max_{i,j} z2[n,c,2p+i,2q+j]",
         "z̄2[n,c,u,v] = Σ_{p,q: window p,q of z2 is largest at u,v} t̄1[n,c,p,q]",
         "u,v: place in its input",
-        "outside of an input are zeros",
+        "entries outside of an input are 0",
     ):
         assert unicodedata.normalize("NFC", line) in text
     assert r"\bar{w}[o,c,i,j] = \sum_{n,p,q} \bar{z}_{1}[n,o,p,q] \, x[n,c,2p+i-1,2q+j-1]" in told.latex
@@ -825,7 +825,7 @@ def test_a_loop_is_written_as_one_step_forward_and_back():
     text = told.text[told.text.index("one step of RNN, which runs 5 times") :]
     for line in (
         "h[t] = tanh(t1)",
-        "∂L/∂h[t] comes from step t+1, and from what reads the results",
+        "∂L/∂h[t] comes from step t+1 and from uses of the results",
         "t̄1 = ∂L/∂h[t] × (1 - h[t]²)",
         "∂L/∂weight_hh_l0 = Σ over t of z̄1ᵀ·h[t-1]",
         "∂L/∂h[t-1] = z̄1·weight_hh_l0",

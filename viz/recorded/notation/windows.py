@@ -44,7 +44,7 @@ class Geometry:
         return len(self.space)
 
     def window(self, place: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:
-        """The taps of the window at an output position, each with its input position and whether that is inside."""
+        """Iterate over the window at an output position: index in it, input position, whether that is inside."""
         for tap in product(*map(range, self.size)):
             at = tuple(
                 s * p + d * i - before
@@ -53,7 +53,7 @@ class Geometry:
             yield tap, at, all(0 <= n < m for n, m in zip(at, self.space, strict=True))
 
     def reached(self, point: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """The output positions whose window contains a point of the input, each with the tap at that point."""
+        """Iterate over the windows that contain a point of the input: output position, index of the point in it."""
         for tap in product(*map(range, self.size)):
             steps = [
                 divmod(u + before - d * i, s)
