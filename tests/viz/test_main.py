@@ -280,7 +280,7 @@ def test_infinite_values_are_shown_without_a_warning(capsys):
         (["L = w**2", "w=1e999"], "the value of w: this number is larger than a float64 can hold"),
         (["L = w**2", "w=9**9**9"], "the value of w: this number is larger than a float64 can hold"),
         (["L = W @ x", "W=[[1, 2]]", "x=[1, 2, 3]"], "matmul can't take x = 'W' (1, 2) float64, y = 'x' (3,) float64"),
-        (["L = W @ x", "W=[[1, 2], [2, 3]]", "x=[1, 2]"], "the result has shape (2,), and only a number can be"),
+        (["L = W @ x", "W=[[1, 2], [2, 3]]", "x=[1, 2]"], "the result has shape (2,), and only a single number can be"),
         (["", "w=1"], "there is no expression"),
         (["L = (w - y)**2", "w=1", "y=1", "--wrt", "y"], "--wrt y: it takes no gradient; choose among w"),
         (["L = w**2", "w=1", "--wrt", "L"], "--wrt L: it takes no gradient; choose among w"),

@@ -99,7 +99,7 @@ def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
 
 
 def matched(text: str, keep: Collection[str] = ()) -> str:
-    """A finished text translated, its parts between wide gaps one by one.
+    """A finished text, translated; parts with several blanks between them are translated one by one.
 
     ``keep``: the user's names, which stay as they are. A sentence with such a word ("mean") is not translated, as it
     may be a formula.

@@ -326,8 +326,8 @@ class Drawing:
         return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
 
     def _late(self) -> set[Card]:
-        """The operations to draw near their uses: on a level far wider than a page those used last, with all values
-        computed only from them or only for them.
+        """The operations to draw near their uses, to narrow a level that is far wider than a page: those used last, and
+        the values computed only from them or only for them.
         """
         if self.scene.scalar or not self.cards.compact:
             return set()

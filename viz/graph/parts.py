@@ -79,7 +79,7 @@ class CardParts:
     # ------------------------------------------------------------ words
 
     def by(self, card: Card) -> str:
-        """`∂L/∂w`."""
+        """The name of the gradient at a card, such as `∂L/∂w`."""
         return derivative(self.scene.end, card.name, short)
 
     def gradients_of(self, leaves: Sequence[Card]) -> str:

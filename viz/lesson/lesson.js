@@ -60,7 +60,7 @@ function lessonStart() {
   }
   for (const link of document.querySelectorAll('a.lesson-language:not([data-ready])')) {
     const page = link.getAttribute('href').split('#')[0];
-    // The last heading above the upper third of the window is the place where one reads.
+    // The reader is at the last heading that is above the upper third of the window.
     const keep = () => {
       const headings = [...document.querySelectorAll('h1[id], h2[id], h3[id]')];
       const above = headings.filter(h => h.getBoundingClientRect().top < innerHeight / 3 && h.tagName !== 'H1');
@@ -76,7 +76,7 @@ function lessonTheme(frame) {
   if (scheme) frame.contentWindow.postMessage({theme: scheme === 'slate' ? 'dark' : 'light'}, '*');
 }
 if (typeof document !== 'undefined') {
-  // Printed are the solutions that a reader opened. MkDocs Material opens all before printing, so `open` does not tell.
+  // Only solutions that a reader opened are printed. MkDocs Material opens all before printing, so `open` does not tell.
   document.addEventListener('click', event => {
     const opened = event.target.closest('summary')?.parentElement;
     opened?.toggleAttribute('data-opened', !opened.open);

@@ -37,7 +37,8 @@ TOKENS = [name for name in Theme.__dataclass_fields__ if name != "name"]
 def in_double(tensors: Iterable[ag.Tensor]) -> Iterator[None]:
     """A context in which these Tensors are in float64; afterwards they have the arrays that they had before.
 
-    A page computes in float64, which is as fast there as float32, and in which differences can check a gradient.
+    A page computes in float64: in JavaScript it is as fast as float32, and precise enough to check gradients by
+    differences.
     """
     before = [(tensor, tensor.data) for tensor in dict.fromkeys(tensors) if tensor.dtype.kind == "f"]
     try:
@@ -86,12 +87,12 @@ def too_large(multiplications: float, programs: Sequence[Program]) -> str:
     lines = max(len(optimize(program, COMMON).instructions) for program in programs)
     if multiplications > PRODUCTS:
         many, most = numbers.count(round(multiplications)), numbers.count(PRODUCTS)
-        reason = "it is {n} multiplications a step, about {time} ms in a browser, and a page does {most}"
+        reason = "it is {n} multiplications a step, about {time} ms in a browser; the most is {most}"
         return say(reason, n=many, time=f"{multiplications / RATE:.2g}", most=most)
     if states > STATES:
         return say("{n} numbers are {size} MB of page", n=numbers.count(states), size=f"{10.6 * states / 1e6:.2g}")
     if lines > LINES:
-        reason = "its program has {n} lines, and a page computes {most}"
+        reason = "its program has {n} lines; the most is {most}"
         return say(reason, n=numbers.count(lines), most=numbers.count(LINES))
     return ""
 

@@ -31,13 +31,13 @@ from viz.recorded.notation.namespace import Origin
 from viz.recorded.scene import Card, Scene, Socket
 
 PRODUCTS = 15_000_000
-"""Multiply-adds of one run, about 7 ms in a browser."""
+"""The most multiply-adds of one run: about 7 ms in a browser."""
 
 STATES = 500_000
-"""Numbers that all leaves have together: 5 MB of page."""
+"""The most numbers that all leaves may have together: 5 MB of page."""
 
 LINES = 1_000
-"""Instructions of a program, each about 500 bytes of page."""
+"""The most instructions of a program: each takes about 500 bytes of page."""
 
 RATE = 2.2e6
 """Multiply-adds that a browser does in a millisecond."""
@@ -60,7 +60,7 @@ class NotLive(Exception):
 class Live:
     """The two programs of a page as text, and where each number stands in their outputs.
 
-    ``arrays`` has, by the identity of an array of the story, the output of ``see`` that it is.
+    ``arrays``: the index of each of the story's arrays, by its id, among the outputs of ``see``.
     """
 
     see: str

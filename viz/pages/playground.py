@@ -1,7 +1,7 @@
 """A page in which a network with two inputs trains: one self-contained HTML file.
 
 The page computes with the network's own programs, traced and written as JavaScript: all values and gradients of the
-examples, a training step, and the answers all over the plane. `playground.js` draws what they compute.
+examples, a training step, and the output all over the plane. `playground.js` draws what they compute.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from viz.recorded.validation import class_names, numbers_of
 
 MARKS = 4  # classes whose marks can be distinguished at this size
 COLUMNS, ROWS = 49, 33  # of the grid over the plane on which every neuron is computed
-LEVELS = 5  # lines of equal output of a network that fits numbers
-MARGIN = 0.12  # of the extent of the examples, around them
+LEVELS = 5  # level lines of the output, in a regression
+MARGIN = 0.12  # around the examples, as a fraction of their extent
 WHO = "the playground can't compute this network"
 
 
@@ -102,9 +102,11 @@ def playground(
 
 @dataclass(frozen=True)
 class _Targets:
-    """``y`` as the loss takes it; the class of each example; and the row of ``y`` for each class.
+    """The targets of a playground, read from ``y``, which the loss takes unchanged.
 
-    ``levels``: of regression, where ``y`` has no classes and ``codes`` are its least and its largest number.
+    ``classes``: the class of each example. ``codes``: the row of ``y`` that stands for each class. ``names``: the names
+    of the classes. In a regression ``levels`` are the outputs at which level lines are drawn, and ``codes`` the least
+    and the largest target.
     """
 
     y: np.ndarray
@@ -115,7 +117,7 @@ class _Targets:
 
 
 def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targets:
-    """``y`` read as classes for a network with so many outputs."""
+    """Read ``y`` as classes, or as numbers to fit, for ``n`` examples and a network with ``outputs`` outputs."""
     given = numbers_of(y, "y")
     if given.dtype.kind == "f" and not np.isfinite(given).all():
         raise DrawingError("y has numbers that are not finite, which are not targets: leave those examples out")

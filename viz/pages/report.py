@@ -238,7 +238,7 @@ class _Report:
         if skipped:
             notes.append(say("{n} layers between them are not shown.", n=skipped))
         if hidden:
-            notes.append(say("Stronger is larger, a small square is negative. In dashes: the gradient."))
+            notes.append(say("Stronger is larger, a small square is negative. Dashed frame: the gradient."))
         keys = (
             "Mouse, pen or finger. Keys on the pad: arrows move, {space} puts or takes ink, {shift} with an arrow"
             " draws, {delete} clears, the name of a class makes it the aim."
@@ -367,7 +367,7 @@ class _Report:
             f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
             for i, specimen in enumerate(self.neurons)
         )
-        told = say("Choose a digit. Values and weights are exact where you point.")
+        told = say("Choose a digit. Point at a value or a weight for all its digits.")
         return (
             f'<p>{told}</p><div id="choose" role="group" aria-label="{say("Digits")}">{choice}</div>{drawings}'
             f"{'' if self.refusal else put}"

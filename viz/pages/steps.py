@@ -33,11 +33,10 @@ from viz.recorded.scene import Card, Scene, Socket
 ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
 WINDOWED = 24, 10  # the same for the arrays of an operation over windows, whose channels stand below each other
-PRODUCTS = 6000  # in all entries of such a result, if they can be hovered over
-TERMS = 6  # of a sum, if its terms can't be hovered over
-SECTIONS = 60  # of a page; if there are more, modules are joined
-SECTION = 60  # operations; a longer section is cut
-PIECE = 40  # into pieces of so many
+PRODUCTS = 6000  # products of a result up to which its entries can be hovered over
+TERMS = 6  # terms written of a sum that can't be hovered over
+SECTIONS = 60  # sections of a page; if there are more, modules are joined
+SECTION, PIECE = 60, 40  # operations of a section; a longer one is cut into pieces
 
 PRODUCT_OF_TWO = [[[[0, 0], [1, 0]]]]  # the terms of a number that is upstream times local
 
@@ -166,8 +165,8 @@ class Step:
     entry: products of places in the arrays, ``[array, place]``, or of numbers as text.
     """
 
-    phase: str  # "f" or "b"
-    card: Card  # whose step it is
+    phase: str  # "f" forward, "b" backward
+    card: Card  # the operation, or the value whose gradients are summed
     tag: str
     title: str
     words: str
@@ -207,9 +206,9 @@ class Story:
     def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = (), live: bool = False) -> None:
         self.scene, self.live = scene, live
         self.slopes: dict[int, Socket] = {}
-        """The sockets whose local derivative an array is, by its identity."""
+        """For each array of local derivatives, by its id, the operand that it belongs to."""
         self.fixed: set[int] = set()
-        """The identities of arrays that stay as they are, whatever the leaves are."""
+        """The ids of arrays that do not depend on the leaves."""
         self.seeds: dict[Card, np.ndarray] = {}
         for i, place in enumerate(scene.seen.graph.outputs):
             end = scene.card(place)
@@ -231,7 +230,7 @@ class Story:
         self.backward = list(self._backwards())
 
     def by(self, card: Card) -> str:
-        """`∂L/∂w`."""
+        """The name of the gradient at a card, such as `∂L/∂w`."""
         return derivative(self.scene.end, card.name)
 
     # ------------------------------------------------------------ forward

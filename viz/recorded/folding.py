@@ -28,7 +28,7 @@ LONGEST = 64  # rows of the longest block
 
 @dataclass(frozen=True)
 class Repeat:
-    """Equal blocks in a row, each the rows of it in the order of execution."""
+    """Equal blocks in a row; each is the tuple of its rows, in the order of execution."""
 
     key: str  # its name in DOT
     title: str
@@ -41,14 +41,14 @@ class Repeat:
 
     @property
     def parts(self) -> list[str]:
-        """The parts of one block, a linear layer with its sizes; empty if they are the title."""
+        """The names of the parts of one block, a linear layer with its sizes; empty if they would repeat the title."""
         block = _running(self.blocks[0])
         parts = (len(block) == 1 and block[0].contents) or [_part(row) for row in block]
         return parts if parts != [self.title] else []
 
     @property
     def path(self) -> str | None:
-        """The paths of the first and the last block, where each is the whole of a module."""
+        """The paths of the first and the last block as text; None if a block is not a whole module."""
         if _module(self.blocks) is None:
             return None
         first, last = (next(reversed(_shared(block)))[0] for block in (self.blocks[0], self.blocks[-1]))

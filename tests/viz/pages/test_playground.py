@@ -400,4 +400,4 @@ def test_a_slope_that_is_lost_in_the_rounding_of_a_large_loss_is_not_called_wron
         "--virtual-time-budget=9000",
     )
     assert seen["start"]["word"] == "not checked"
-    assert seen["said"] == "not checkedL is so large that what a hair changes is lost in rounding"
+    assert seen["said"] == "not checkeda small change of it is lost in the rounding of L"

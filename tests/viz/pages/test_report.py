@@ -407,7 +407,7 @@ def test_a_digit_is_made_another_one_by_the_gradient_of_its_pixels(parts, tmp_pa
     assert seen["loss"] == pytest.approx(losses[8].item(), rel=1e-12)
     np.testing.assert_allclose(seen["sizes"], sizes, rtol=1e-12)
     assert seen["aimed"] == "8"
-    assert "if it is to be 8" in seen["words"]
+    assert "with 8 as the target" in seen["words"]
     assert seen["layer"].startswith("Their gradients, rms ")
     assert seen["three"] == pytest.approx(losses[3].item(), rel=1e-12)
     assert (seen["chosen"], seen["flip"]) == ("3", "Change the pixel that helps most to make it 3")

@@ -5,7 +5,7 @@ const NS = 'http://www.w3.org/2000/svg';
 const el = id => document.getElementById(id), one = (query, within = document) => within.querySelector(query);
 const listen = (place, type, then, options) => place.addEventListener(type, then, options), bounds = e => e.getBoundingClientRect();
 const all = (query, within = document) => [...within.querySelectorAll(query)];
-/* a name that runs from right to left turns nothing around it */
+/* text with right-to-left letters isolated, so that the text around it keeps its order */
 const apart = s => String(s).replace(/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+/g, '\u2068$&\u2069');
 const esc = s => apart(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
 const clamp = (v, low, high) => max(low, min(high, v));
@@ -26,13 +26,13 @@ function element(name, properties = {}, parent = null) {
   parent?.append(made);
   return made;
 }
-/* a text in a place that nobody else writes into, where it is another one than the last */
+/* set the text of `place`, if it differs from the last one set here */
 function tell(place, text) {
   if (place.told === text) return;
   place.told = text;
   if (place.firstChild?.nodeType === 3) place.firstChild.data = text; else place.textContent = text;
 }
-/* HTML as the content of a place: where its tags are those of the last, only the texts and attributes that differ are written */
+/* set the HTML of `place`; if its tags are those of the last one, only texts and attributes that differ are written */
 function fill(place, html) {
   const now = html.split(/(<[^>]*>)/), [said, nodes] = place.filled ?? [[]], bare = tag => tag.replace(/=".*?"/g, '');
   const isWritten = (s, i) => {
@@ -87,7 +87,7 @@ const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x 
 
 const system = () => matchMedia('(prefers-color-scheme:dark)');
 const isDark = () => (document.documentElement.dataset.theme || (system().matches ? 'dark' : 'light')) === 'dark';
-/* `button` changes between light and dark, and so does #theme=dark, and the page around this one by a message {theme}; `changed()` is called whenever it did */
+/* `button` switches between light and dark; #theme=dark and a message {theme} of the embedding page set it; then `changed()` is called */
 function theme(button, changed = () => {}) {
   function set(name) {
     if (name === 'dark' || name === 'light') document.documentElement.dataset.theme = name;
@@ -99,7 +99,7 @@ function theme(button, changed = () => {}) {
   listen(button, 'click', () => set(isDark() ? 'light' : 'dark'));
   listen(system(), 'change', () => set(''));
   listen(window, 'hashchange', linked);
-  /* the page around this one, and nobody else, may say which; it says nothing else */
+  /* a message with a theme is accepted only from the page that embeds this one */
   listen(window, 'message', e => { if (e.source === parent && parent !== window) set(e.data?.theme); });
   linked();
 }

@@ -7,7 +7,7 @@ function rms(x) {
   return x < .0995 || x >= 99.5 ? exponential(x, 1) : x.toPrecision(2);
 }
 
-/* a canvas keeps its colours: for paper it is painted anew in light ones */
+/* a canvas keeps its colours, so it is repainted in light ones for printing */
 function onPaper(repaint) {
   const page = document.documentElement;
   let before = null;

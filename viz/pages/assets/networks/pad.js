@@ -84,7 +84,7 @@ function pad() {
     return both;
   });
 
-  /* one run of the program for the picture `seen` and a class to be told that it is */
+  /* run the program for the picture `seen` with class `c` as the target */
   function run(seen, c) {
     x.set(seen);
     y.fill(c);
@@ -111,8 +111,8 @@ function pad() {
       el(`rms${k}`).textContent = say`∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
     });
     picture(el('dx'), up, [height, width], 'g', most(up) || 1);
-    el('dxsaid').textContent = blank ? say`Nothing is drawn yet.` : say`L = ${scalar(result(0)[0])} if it is to be ${name}. Full squares: ink here raises L. Small ones: ink here lowers it, and makes it more of ${name}.`;
-    el('rmsx').textContent = say`∂L/∂x, rms ${rms(rootMeanSquare(up))}: what each pixel does to the loss`;
+    el('dxsaid').textContent = blank ? say`Nothing is drawn yet.` : say`L = ${scalar(result(0)[0])} with ${name} as the target. Full squares: ink here raises L. Small ones: ink here lowers L, towards ${name}.`;
+    el('rmsx').textContent = say`∂L/∂x, rms ${rms(rootMeanSquare(up))}: the effect of each pixel on the loss`;
     el('dx').setAttribute('aria-label', say`Gradient of the loss with respect to each pixel, rms ${rms(rootMeanSquare(up))}`);
     el('dx').title = `L = ${result(0)[0]}`;
     el('flip').textContent = say`Change the pixel that helps most to make it ${name}`;

@@ -20,7 +20,7 @@
   const logistic = z => z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
   const fits = D.levels.length > 0;  // numbers, and no classes
   const [low, high] = [D.codes[0][0], D.codes[D.codes.length - 1][0]], isLogit = !fits && outputs === 1 && D.cut === 0 && low === 0;
-  /* of row i of the output: by how much the answer is class c rather than another */
+  /* the lead of class c over the best other class, in row i of the output */
   function margin(out, i, c) {
     if (outputs === 1) return (out[i] - D.cut) * (c ? 1 : -1);
     let most = -Infinity;
@@ -140,7 +140,7 @@
 
   const planeX = (v, w) => (v - D.low[0]) / (D.high[0] - D.low[0]) * w;
   const planeY = (v, h) => h - (v - D.low[1]) / (D.high[1] - D.low[1]) * h;
-  let isMany = false;  // mistakes, whose rings would hide the points
+  let isMany = false;  // so many mistakes that their rings would hide the points
   function drawPlane(segments) {
     const [c, w, h] = canvas('plane'), out = result(field, 0), said = result(see, 1);
     c.imageSmoothingEnabled = true;
@@ -166,10 +166,10 @@
 
   /* ---------------------------------------------------------------- the plane, bent layer by layer */
 
-  const shown = new Map();  // of each layer the last picture, which the next one is turned to
-  const found = new Map();  // of each layer the last directions, from which the next search begins
-  /* The two directions in which `values` (m, n) of layer k vary most, by orthogonal iteration with their covariance; what
-     lies along `first`, if it is given, does not count. */
+  const shown = new Map();  // the last picture of each layer, to which the next one is aligned
+  const found = new Map();  // the last directions of each layer, from which the next search begins
+  /* The two directions in which `values` (m, n) of layer k vary most, by orthogonal iteration with their covariance;
+     `first`: a direction to be left out. */
   function directions(k, values, n, mean, first) {
     const m = values.length / n, covariance = new Float64Array(n * n), row = new Float64Array(n);
     for (let i = 0; i < m; i++) {
@@ -246,7 +246,7 @@
     shown.set(k, made);
     return made;
   }
-  /* The turn that brings points nearest to others: as it is {same, crossed}, or turned over {mirror, mirrored}. */
+  /* The rotation that brings points nearest to others, without a reflection {same, crossed} or with one {mirror, mirrored}. */
   function nearness(p, q) {
     let same = 0, crossed = 0, mirror = 0, mirrored = 0;
     for (let i = 0; i < p.length; i += 2) {
@@ -255,7 +255,7 @@
     }
     return { same, crossed, mirror, mirrored, over: Math.hypot(mirror, mirrored) > Math.hypot(same, crossed) };
   }
-  /* Turn a picture, or only turn it over, so that its points are as near as they can be to those of another. */
+  /* Rotate and reflect a picture, or only reflect it, so that its points are as near as possible to those of another. */
   function turn(picture, to, onlyOver) {
     const { same, crossed, mirror, mirrored, over: isOver } = nearness(picture.points, to.points);
     const over = onlyOver ? mirror > same : isOver;
@@ -270,7 +270,7 @@
   function drawBent(segments) {
     const [c, w, h] = canvas('bent'), k = floor(layer), t = layer - k, out = result(field, 0), said = result(see, 1);
     const from = bent(k), to = t ? bent(k + 1) : from;
-    /* on the way a picture turns as a whole, for points on straight lines to their new places would shrink it first */
+    /* between two layers the picture rotates as a whole: points moving on straight lines would shrink it first */
     const { same, crossed, over } = nearness(from.points, to.points), angle = over ? 0 : Math.atan2(crossed, same);
     const [cos, sin, ahead, aside] = [Math.cos(angle), Math.sin(angle), Math.cos(t * angle), Math.sin(t * angle)];
     function blend(a, b) {
@@ -360,7 +360,7 @@
     });
     spots.forEach((column, k) => column.forEach((at, i) => {
       at.cell = shape('rect', { x: at.left, y: at.top, width: side, height: side, class: `cell ${k === 0 ? 'in' : k === depth ? 'end' : ''}`, tabindex: 0, role: 'button' }, svg);
-      at.cell.setAttribute('aria-label', say`${nameOf(k, i)}: show its answer all over the plane`);
+      at.cell.setAttribute('aria-label', say`${nameOf(k, i)}: show its output over the plane`);
       if (at.bias) svg.append(at.bias);
       at.said = shape('text', { x: at.left + side / 2, y: at.top + side + 12, 'text-anchor': 'middle', class: 'note' }, svg);
       if (k === 0) shape('text', { x: at.left - 6, y: at.top + side / 2 + 4, 'text-anchor': 'end' }, svg, `x${i + 1}`);
@@ -484,8 +484,8 @@
     const verdict = check(v, g, here);
     el('wcheck').className = `badge ${verdict.kind}`;
     const said = element('b', { textContent: verdict.word });
-    el('wcheck').replaceChildren(said, verdict.numeric === null ? say`L is so large that what a hair changes is lost in rounding`
-      : say`moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
+    el('wcheck').replaceChildren(said, verdict.numeric === null ? say`a small change of it is lost in the rounding of L`
+      : say`central difference ${scalar(verdict.numeric)}`);
     if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [floor(v - 3), ceil(v + 3)];
     const many = clamp(floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
     const ys = [here, ...line.map(([, at]) => at).filter(Number.isFinite)], [least, most] = [min(...ys), max(...ys)], room = max((most - least) * .12, 1e-4);
@@ -556,7 +556,7 @@
     when.setAttribute('aria-valuetext', say`step ${steps}`);
   }
   el('when').oninput = e => back(+e.target.value);
-  /* weights drawn evenly up to Glorot's bound, biases 0; each press draws others, the same ones on every page */
+  /* Glorot's uniform weights, biases 0; each press draws new ones, in the same sequence on every page */
   let seed = 0;
   function random(state) {
     return () => {
@@ -580,7 +580,7 @@
     found.clear();
     later();
   }
-  el('fresh').title = say`New weights, drawn evenly up to √(6 / (inputs + outputs)); biases 0`;
+  el('fresh').title = say`New weights, uniform on ±√(6 / (inputs + outputs)); biases 0`;
 
   /* ---------------------------------------------------------------- everything, once a frame */
 

@@ -38,7 +38,7 @@ const largest = (a, b) => a.reduce((most, x, i) => abs(x - b[i]) > abs(most) ? x
 function nudging() {
   const k = axis.key, at = axis.at, id = named(k, at), g = gradient(k), before = new Map(Object.keys(K).map(n => [n, value(n)]));
   const used = users(k).filter(u => nudges.get(u.id)), box = el('nudge'), L = loss();
-  if (!used.length) { box.innerHTML = `<div class="eyebrow">${say`Nudge`}</div><h2>${esc(id)}</h2><p>${k === V.end ? say`${esc(END)} is the end: nothing is computed from it. Choose another number.` : say`Its entries are whole numbers: they have no small changes. Choose another number.`}</p>`; return; }
+  if (!used.length) { box.innerHTML = `<div class="eyebrow">${say`Nudge`}</div><h2>${esc(id)}</h2><p>${k === V.end ? say`${esc(END)} is the result: nothing is computed from it. Choose another number.` : say`Its entries are whole numbers: they have no small changes. Choose another number.`}</p>`; return; }
   const after = moves(used.map(u => u.id), at, hop), real = after.get(V.end)[0] - L, ways = used.map(u => ({ u, guess: sent(u.id) ? sent(u.id)[at] * hop : null, real: moves([u.id], at, hop).get(V.end)[0] - L }));
   const guess = g ? g[at] * hop : null, top = max(abs(guess || 0), abs(real), ...ways.flatMap(w => [abs(w.guess || 0), abs(w.real)])) || 1;
   const bar = (x, cls) => x === null ? `<td></td><td class="num">${say`none`}</td>` : `<td class="bar"><i class="${cls}" style="width:${clamp(abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
@@ -79,7 +79,7 @@ function tag(at, text) {
 
 /* ---------------------------------------------------------------- paths: from the loss to one number */
 const SEVERAL = 24, PATIENCE = 80;  // paths that are listed, and milliseconds for their numbers
-const isBare = Object.keys(V.l).length > 0;  // each operation has numbers for operands, and so for rates
+const isBare = Object.keys(V.l).length > 0;  // whether all values are scalars, so that each rate is a number
 /* how the result of a use moves for a move v of its operand alone: by its slope, or by a central difference */
 function along(u, v) {
   if (isBare) return [v[0] * slope(u.id)];
@@ -92,7 +92,7 @@ function along(u, v) {
   return up.map((y, i) => (y - low[i]) / (2 * t));
   /* end */
 }
-/* the paths from a number to the loss, {uses, part}: what comes along each is null where that would take too long */
+/* the paths from a number to the loss, {uses, part}: the share of each, null where that would take too long */
 function walks(k, at) {
   const found = [], unit = new Float64Array(size(k));
   let runs = isBare ? Infinity : PATIENCE / cost / 2;
@@ -122,10 +122,10 @@ function pathways() {
   const entries = g && g.length > 1 && g.length <= 16 ? `<p class="entries">${[...g].map((x, i) => `<button type="button" data-at="${i}" aria-pressed="${i === axis.at}">${index(k, i)}</button>`).join('')}</p>` : '';
   /* end */
   box.innerHTML = `<div class="eyebrow grad">${say`From ${esc(END)} to ${esc(id)}`}</div><h2>${esc(`∂${END}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
-    !g ? `<p>${say`No gradient was asked for ${esc(K[k].name)}.`}</p>` : k === V.end ? `<p>${say`${esc(END)} is the end itself: its gradient is 1.`}</p>`
+    !g ? `<p>${say`No gradient was asked for ${esc(K[k].name)}.`}</p>` : k === V.end ? `<p>${say`${esc(END)} is the result itself: its gradient is 1.`}</p>`
       : `/* only: tensors */${entries}/* end */<p>${say`${many} from ${esc(END)} to ${esc(id)}. ${esc(`∂${END}/∂${id}`)} is the rate at which ${esc(END)} changes with ${esc(id)}: rates along a path multiply, and paths add up.`}</p>` +
-      /* only: tensors */(isBare ? '' : isLong ? `<p>${say`What each carries is left out: it would take longer than ${PATIENCE} ms for this network.`}</p>`
-        : `<p>${say`Each rate is a matrix. So this one entry is moved a little on each path alone, and ${esc(END)} moves by what the path carries.`}</p>`) +/* end */
+      /* only: tensors */(isBare ? '' : isLong ? `<p>${say`The share of each path is left out: computing it would take longer than ${PATIENCE} ms.`}</p>`
+        : `<p>${say`Each rate is a matrix. So this entry is moved a little on each path alone, and the change of ${esc(END)} is the path's share.`}</p>`) +/* end */
       `<ol class="walks">${shown.map((path, i) => `<li><button type="button" data-i="${i}"><b>${chain(path)}</b><span class="form">${rates(path)}</span>` +
         (isLong ? '' : `<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
       (isLong ? '' : `<p class="form grad num">${isPart ? say`These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +

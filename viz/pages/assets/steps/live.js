@@ -1,5 +1,5 @@
 /* ---------------------------------------------------------------- the programs, and where their numbers are */
-/* an array that programs share by its name, or one of a program's own; and how the numbers of an output lie in theirs */
+/* `given`: an array of `memory`, which programs share by names, or a new one; `placed`: an output as a strided view of an array */
 const given = (memory, name, Kind, length, initial) => Object.hasOwn(memory, name) ? memory[name] : initial ? memory[name] = initial() : new Kind(length);
 const many = shape => shape.reduce((a, b) => a * b, 1);
 const placed = (data, shape, strides = shape.map((_, a) => many(shape.slice(a + 1))), offset = 0) => ({ data, shape, strides, offset });
@@ -171,7 +171,7 @@ function check() {  // of many gradients some, evenly spread
     : kind === 'kink' ? say`${where} has a slope on either side; the rule takes one` : say`${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`));
   el('badge').title = el('badge').textContent;
 }
-/* the rule of one operation for one operand, at these numbers: the operand is moved, and what its result does is weighed with G */
+/* the rule of one operation for one operand, at these numbers: the operand is moved, and the change of the result is weighted with G */
 view.check = s => {
   if (!s.socket || !s.check || s.check[0] === 'skipped') return s.check;
   const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/'), isRecorded = s.check[0] === 'wrong' && !changed;
@@ -261,7 +261,7 @@ movable.forEach(k => {
 }
 
 /* ---------------------------------------------------------------- the drawing's numbers */
-const cells = [], dots = [];  // each writes itself; the numbers with dots below, which are as long as they are
+const cells = [], dots = [];  // functions that write the numbers; numbers with a dotted underline
 function write() {  // all is written before anything is measured, so that the page is laid out once
   cells.forEach(f => f());
   const other = dots.filter(dot => dot.said !== dot.t.textContent), boxes = other.map(measured);
@@ -294,7 +294,7 @@ function handle(t, k, i) {
   const wide = max(b.width, 18), left = t.getAttribute('text-anchor') === 'end' ? b.x + b.width - wide : b.x;
   const room = K[k].shape.length ? 1 : 6, g = shape('g');
   shape('rect', { x: left - room, y: b.y - room, width: wide + 2 * room, height: b.height + 2 * room, class: 'hit' }, g);
-  underline(u, b);  // a line without a place would be at the origin, and widen its card
+  underline(u, b);  // placed at once: at the origin it would widen the card
   t.before(g); g.append(t, u);
   const put = draggable(g, knob(k, i));
   dots.push({ t, u, said: '', boxes: {} });
@@ -448,7 +448,7 @@ function ranking() {
   const rows = trained.map(k => ({ k, fall: rate.lr * gradient(k).reduce((t, g) => t + g * g, 0) })).sort((a, b) => b.fall - a.fall);
   const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
   if (!isThere('ranking', rows.length > 1)) return;
-  tell(el('rankhead'), say`Which should change most? What one step of each takes off ${END}`);
+  tell(el('rankhead'), say`Which should change most? How much one step of each lowers ${END}`);
   fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`predicted`}</span><span class="v act">${say`actual`}</span>` + shown.map(({ k, fall }) => {
     const x = memory[k], was = x.slice(), g = gradient(k);
     x.forEach((_, i) => { x[i] -= rate.lr * g[i]; });
@@ -503,7 +503,7 @@ el('run').onclick = () => {
 el('reset').onclick = () => { halt(); history_ = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
 listen(window, 'keydown', e => { if (/^[gG]$/.test(e.key) && !e.ctrlKey && !e.metaKey && !e.altKey && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
 
-/* where a number has been dragged, that was no click */
+/* the end of a drag is not a click */
 let pressed = 0;
 listen(main, 'pointerdown', e => { pressed = e.clientX; }, true);
 listen(main, 'click', e => { if (abs(e.clientX - pressed) > 2 && e.target.closest('.drag')) e.stopPropagation(); }, true);

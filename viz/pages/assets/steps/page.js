@@ -25,7 +25,7 @@ const count = i => S[i].ph === 'f' ? say`step ${i + 1} of ${nF}` : say`step ${i 
 /* ---------------------------------------------------------------- numbers */
 
 const fmt = x => typeof x === 'number' || Number.isFinite(+x) ? scalar(+x) : x;
-/* a number that takes the place of a name: in brackets where it is negative and something stands before or a power behind */
+/* a number in place of a name: in brackets if it is negative, after another symbol or before a power */
 const filled = (text, whole, at) => {
   const said = fmt(text), before = whole.slice(0, at).trimEnd();
   return said.startsWith('-') && (/[^(,]$/.test(before) || /^⟦\w+⟧[²³^*ˣ⁰-⁹]/.test(whole.slice(at))) ? `(${said})` : said;
@@ -356,7 +356,7 @@ function sizes() {
 
 const playing = el('play');
 function stop() { clearTimeout(timer); timer = 0; playing.textContent = say`Play`; toggle(playing, false); }
-/* to a step, with what comes after it hidden; the first one follows on everything */
+/* go to a step and hide all later values; after the view of everything comes the first step */
 function step(i) { stop(); view.all = false; go(i); }
 const next = () => view.all && !view.picked ? 0 : cur + 1;
 function tick() {
