@@ -9,7 +9,7 @@ a function of NumPy arrays, `check_nodes` each operation of a recorded graph,
 `assert_rule` one operation at many inputs, which are drawn as `declare` says, and `assert_detects_wrong_gradient` shows
 that it can fail on that operation. `properties` are what must hold of every function, one call each; `strategies` draw
 the functions: single operations, whole programs and training steps (with Hypothesis, which only these need).
-`check_readings` compares the eager and the compiled reading of a training step, such as `random_step` draws.
+`check_readings` compares a training step, such as `random_step` draws, run eagerly and compiled.
 """
 
 from importlib import import_module as _import_module

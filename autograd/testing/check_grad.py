@@ -48,7 +48,7 @@ def check_grad(
     Oracles, tolerances, the other options and reports are those of `gradcheck`; the complex step applies where ``f``
     takes complex numbers and is analytic.
 
-    Raises `GradcheckError` for a derivative that is wrong, and for an input of which nothing is shown ("unchecked");
+    Raises `GradcheckError` for a derivative that is wrong, and for an "unchecked" input, as `gradcheck` does;
     `ShapeError` for a derivative of another shape; `DomainError` for inputs or values that are not finite.
 
     >>> import numpy as np
@@ -96,7 +96,7 @@ def _taken(x: Any) -> Any:
 def _check_drawn(
     f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
 ) -> None:
-    """Compare at inputs drawn by Hypothesis."""
+    """Compare ``df`` with finite differences at inputs drawn by Hypothesis."""
     import autograd.testing.strategies  # noqa: F401  (its error says what to install)
 
     from autograd.testing.inputs.sampling import Corners, Source, count_of, drawn_arrays, search  # isort: skip
@@ -129,7 +129,7 @@ def _check_drawn(
 
     search(values(), holds, count_of(max_examples))
     if missing := [told for i, told in last.items() if i not in shown]:
-        raise GradcheckError("\n".join(["no example was checked; in the last one:", *missing]))
+        raise GradcheckError("\n".join(["no example was conclusive; in the last one:", *missing]))
 
 
 class ArrayPoint(Point):

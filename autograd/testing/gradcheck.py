@@ -136,7 +136,7 @@ def _checked(point_of: PointOf, f: Function, inputs: Sequence[Any], *options: An
 def judged(
     point_of: PointOf, f: Function, inputs: Sequence[Any], seed: int, finite: bool = True, **options: Any
 ) -> tuple[TensorPoint, dict[int, Judgement]]:
-    """The judgement of each input; where it fails in less than float64, that of a copy in float64.
+    """The point, and the judgement of each input. If these fail in less than float64, those of copies in float64.
 
     Raises `GradcheckError` for a derivative that is wrong; `DomainError` for outputs that are not finite, unless
     ``finite`` is False: then they are left out.
@@ -151,7 +151,7 @@ def judged(
             raise
         try:
             fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
-        except Exception:  # it takes no other dtype
+        except Exception:  # `f` may not take float64
             raise error from None
         if fine.dtype.itemsize < 8:
             raise
@@ -394,8 +394,9 @@ class TensorPoint(Point):
         if oracle == COMPLEX:
             return [ratio or "the error is too small for differences: a constant or an approximation in a rule."]
         lost = (
-            "differences agree with the gradient, and jvp, which differentiates it by g, does not: a rule does not "
-            "compute with g itself (it takes .data, or makes a number of it), or is not linear in it."
+            "differences agree with the gradient, but jvp, which differentiates the rules with respect to g, does not: "
+            "a rule does not compute with g itself (it takes g.data, or converts it to a number), or is not linear in "
+            "g."
         )
         return [lost]
 

@@ -23,7 +23,7 @@ from autograd.testing.oracles.judgement import KINK, OK, UNCHECKED, WRONG, Compa
 from autograd.testing.oracles.reports import factor
 
 SKIPPED = "skipped"
-LARGE = 1 << 14  # elements of an argument and the result; above, two directions are compared, at first by one step
+LARGE = 1 << 14  # with more elements in argument and result only two directions are compared, first by one step
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 
@@ -33,10 +33,10 @@ class NodeCheck:
 
     ``node`` is the operation, ``index`` the argument's place in ``node.inputs`` and ``argument`` its name (``"x"``,
     ``"arrays[1]"``). ``verdict``: ``"ok"``; ``"wrong"``; ``"kink"`` where the slopes on both sides of the point differ,
-    so that no difference can tell; ``"unchecked"`` where all are too small to be told from 0; ``"skipped"``. ``error``
-    is the largest relative error; ``rule`` and ``numeric`` are the derivatives there by the rule and by differences, of
-    ``output`` with respect to ``element`` (indices; None where many were compared as one). ``note`` says why an
-    argument is skipped, or what may be wrong.
+    so that no difference can tell; ``"unchecked"`` where all derivatives are too small to be told from 0;
+    ``"skipped"``. ``error`` is the largest relative error; ``rule`` and ``numeric`` are the derivatives there by the
+    rule and by differences, of ``output`` with respect to ``element`` (indices; None where many were compared as one).
+    ``note`` says why an argument is skipped, or what may be wrong.
     """
 
     node: Node
@@ -64,7 +64,7 @@ class NodeCheck:
         return f"{made}{self.node.op.name}({inside}){path}"
 
     def __str__(self) -> str:
-        by = f"by {self.argument}{_spot(self.element)}"
+        by = f"with respect to {self.argument}{_spot(self.element)}"
         said = [f"{self.verdict:7} {self.title} {by}, {self.where}"]
         if self.verdict in (WRONG, KINK) and self.rule is not None and self.numeric is not None:
             said.append(
@@ -117,7 +117,7 @@ class NodeReport(tuple[NodeCheck, ...]):
         reasons: dict[str, list[str]] = {}
         for check in self:
             if check.verdict == SKIPPED:
-                reasons.setdefault(check.note, []).append(f"{check.node.op.name} by {check.argument}")
+                reasons.setdefault(check.note, []).append(f"{check.node.op.name} with respect to {check.argument}")
         for reason, those in reasons.items():
             names = [f"{name} ({n} times)" if n > 1 else name for name, n in Counter(those).items()]
             more = [f"and {len(names) - 8} others"] if len(names) > 8 else []
@@ -158,7 +158,7 @@ def check_nodes(
     >>> x = ag.Tensor(2.0, requires_grad=True, name="x")
     >>> print(check_nodes(cubed(x) + x))
     3 derivatives of 2 operations, each alone: its rule against a central difference at the recorded inputs, in float64.
-    wrong   cubed(x) by x, unknown line
+    wrong   cubed(x) with respect to x, unknown line
             rule 8, numeric 12, relative error 0.33
             the rules give 2/3 times the difference: a rule has a factor too few or too many.
     ok      2, relative errors up to 0
@@ -190,7 +190,7 @@ def _checked(
     op = node.op
     given = [_fine(values[place].data if hasattr(place, "requires_grad") else place) for place in node.inputs]
     recorded = _Recorded(node, given)
-    generator = rng.integers(2**63)  # the same outputs are weighted for each argument: one reverse pass is for all
+    generator = rng.integers(2**63)  # each argument has the same weights of outputs: one reverse pass serves all
     for i, place in enumerate(node.inputs):
         arg = op.args[0] if op.variadic else op.args[i]
         name = f"{arg}[{i}]" if op.variadic else arg
@@ -245,7 +245,7 @@ class _Recorded:
             seed = Tensor(backends.namespace(self.out.data).asarray(u.reshape(self.out.shape)), dtype=self.out.dtype)
             try:
                 found = gradients(self.out, tuple(self.leaves.values()), seed)
-            except Exception:  # of another argument's rule, perhaps
+            except Exception:  # perhaps another argument's rule failed
                 try:
                     return _flat(gradients(self.out, self.leaves[i], seed).data)
                 except Exception as error:
@@ -322,7 +322,7 @@ class _Argument:
             return self._result(SKIPPED, note=f"its slopes {ROUGH}")
         if found.verdict == UNCHECKED:
             return self._found(
-                UNCHECKED, found.worst, "its derivatives are too small beside its values to be told from 0"
+                UNCHECKED, found.worst, "its derivatives are too small compared with its values to be told from 0"
             )
         return self._found(OK, found.worst, f"{found.lost} of its slopes {ROUGH}" if found.lost else "")
 
@@ -337,9 +337,9 @@ class _Argument:
     def _wrong(self, c: Comparison) -> NodeCheck:
         note = factor(np.array(c.rule), np.array(c.numeric))
         if not math.isfinite(c.rule):
-            note = "the rule gives no finite number, and the derivative is one."
+            note = "the rule gives no finite number, although the derivative is finite."
         elif c.low is not None:
-            note = f"at a kink the rule gives no slope between those nearby, {c.low:.6g} and {c.high:.6g}."
+            note = f"at a kink the rule's slope is not between those nearby, {c.low:.6g} and {c.high:.6g}."
         elif _index(c.u, self.out_shape) is None:
             note = "the rule is not linear in g, as every derivative is: for single results it is right."
         return self._found(WRONG, c, note)

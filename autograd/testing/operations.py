@@ -127,7 +127,7 @@ def _conv(x: Any, weight: Any, bias: Any = None, *, groups: int = 1, **windows: 
 
 
 def _transposed(function: Callable[..., Any], y: Any, shape: Any) -> Any:
-    """The adjoint of a linear ``function`` of arrays of ``shape``, applied to ``y``, by one unit array an element."""
+    """The adjoint of a linear ``function`` of arrays of ``shape``, applied to ``y``: from a unit array per element."""
     units = np.eye(math.prod(shape)).reshape(math.prod(shape), *shape)
     return np.array([np.sum(function(unit) * y) for unit in units]).reshape(shape)
 

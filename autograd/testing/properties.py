@@ -64,9 +64,7 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
 
 
 PICTURE = 'import viz; viz.draw_graph(outputs).save("program.svg")'
-"""A line to run and not a file: an example that is made simpler fails a hundred times on the way, this package draws
-nothing itself, and a test should leave no files behind.
-"""
+"""Code for the user to run. Drawing here would leave files behind, about a hundred while an example is simplified."""
 
 
 def _run(check: Callable[[Function, Sequence[Tensor], int], bool], program: Program, seed: int) -> bool | Exception:
@@ -268,11 +266,13 @@ def compiled_matches_eager(f: Function, inputs: Sequence[Tensor], seed: int) -> 
     values = _as_one(f)
     compiled = autograd.compile(values)
     for _ in range(2):  # traced, and run again
-        _agree("compiled is not eager", flat([compiled(*inputs)]), eager, ("compiled", "eagerly"), 1e-12)
+        what = "compiled values differ from eager ones"
+        _agree(what, flat([compiled(*inputs)]), eager, ("compiled", "eagerly"), 1e-12)
     slopes = autograd.grad(_weighted(f, seed), tuple(real))
     fast = autograd.compile(slopes)
     expected = flat(slopes(*inputs))
-    return _agree("the compiled gradient is not eager", flat(fast(*inputs)), expected, ("compiled", "eagerly"), 1e-12)
+    what = "the compiled gradient differs from the eager one"
+    return _agree(what, flat(fast(*inputs)), expected, ("compiled", "eagerly"), 1e-12)
 
 
 @_property
@@ -291,7 +291,7 @@ def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) ->
     ys, zs = outputs_of(coarse, list(given)), outputs_of(exact, list(same))
     for k, y in enumerate(ys):
         if isinstance(f, Program) and _fine(f) and "float32" not in str(y.dtype):
-            raise GradcheckError(f"output {k} is {y.dtype} for inputs and constants of float32: something promotes it.")
+            raise GradcheckError(f"output {k} is {y.dtype} for inputs and constants of float32: a step promotes it.")
     if not _finite([*ys, *zs]):
         return False
     sizes = np.abs(flat([x for x in inputs if backends.is_real(x.dtype)]))

@@ -59,7 +59,7 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
 def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
     """Test an operation with calls drawn by Hypothesis."""
-    from autograd.testing.strategies import calls_of, kinds_of  # its error says what to install
+    from autograd.testing.strategies import calls_of, kinds_of  # raises, with what to install
 
     from autograd.testing.inputs.sampling import count_of, search  # isort: skip
     from hypothesis.errors import Unsatisfiable  # isort: skip
@@ -97,7 +97,7 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
 
 
 SHARES = {"": 2, "small": 4, "wide": 8, "same": 8, "empty": 8}
-"""One in this many calls is of each kind."""
+"""For each kind of calls: one in so many calls is of that kind."""
 
 
 def _declared(op: Op, takes: dict[str, Any]) -> Declaration:
@@ -201,7 +201,7 @@ def assert_detects_wrong_gradient(
                 except GradcheckError:
                     continue
             if changed():
-                missed.append(f"  - its rule for {arg} is {name}")
+                missed.append(f"  - the gradient for {arg}: {name}")
     if missed:
         raise GradcheckError(
             "\n".join([f"assert_rule can't see these faults in {op.name} here:", *missed])
@@ -211,7 +211,9 @@ def assert_detects_wrong_gradient(
 
 @contextmanager
 def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[[], bool]]:
-    """Context in which ``fault`` is applied to the gradient for ``arg``; yields whether it has changed one so far."""
+    """A context in which ``fault`` is applied to the gradient for ``arg``. Its value is a function that tells whether
+    the fault has changed a gradient so far.
+    """
     right, wants = op.rules[arg]
     differed = False
 

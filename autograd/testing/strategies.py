@@ -69,8 +69,8 @@ __all__ = [
     "declare", "operations", "programs", "shapes", "steps", "tensors",
 ]  # fmt: skip
 
-LARGEST = 1e3  # of a value, and of a slope: beyond it differences lose their digits
-MOST = COUNT  # elements of a value, so that these can all differ
+LARGEST = 1e3  # bound of values and slopes, beyond which differences lose their digits
+MOST = COUNT  # the largest number of elements of a value, so that these can all differ
 NUDGE = 1e-5  # how far inputs are moved to see the slope
 
 
@@ -283,20 +283,20 @@ class _Growing(Source):
         given = [
             x
             if isinstance(x, _Value)
-            # What a recipe has made itself, as the matrices of linear algebra are.
+            # An array that the declared cases have made, such as a matrix.
             else self._input(x)
             if rule and getattr(x, "dtype", None) == np.float64
             else _Value(x, x, x)
             for x, rule in zip(arrays, rules, strict=True)
         ]
         alone = all(type(v.arg) is float or not rule for v, rule in zip(given, rules, strict=True))
-        if alone or not op.broadcasts:  # then a Python number is an array of float64
+        if alone or not op.broadcasts:  # the operation makes float64 arrays of Python numbers
             given = [_Value(v.here, v.here, v.here) if type(v.arg) is float else v for v in given]
         try:
             with no_grad(), np.errstate(all="ignore"):
                 here = op(*(v.here for v in given), **params).data
                 nearby = op(*(v.nearby for v in given), **params).data
-        except Exception:  # an operation of which too little is known
+        except Exception:  # the declaration may not be complete
             return None
         if here.dtype != np.float64 or not 0 < here.size <= MOST or here.shape != nearby.shape:
             return None
@@ -347,8 +347,8 @@ def steps(vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> st.S
     """Training steps with states, updates in place and several calls, as `TrainingStep`; each runs eagerly.
 
     ``vocabulary``: the layers, losses and optimizers that a step may use beside the operations of this package;
-    ``max_values``: how many values there may be before the loss. A step prints as Python. `check_readings` compares its
-    eager and its compiled reading, and shrinks a failing step itself: leave out Hypothesis' phase ``shrink``.
+    ``max_values``: how many values there may be before the loss. A step prints as Python. `check_readings` runs it
+    eagerly and compiled, and shrinks a failing step itself: leave out Hypothesis' phase ``shrink``.
     `random_step` draws the same without Hypothesis.
 
     >>> from hypothesis import Phase, given, settings

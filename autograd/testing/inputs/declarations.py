@@ -193,7 +193,8 @@ class Axis:
 
 
 def axis(of: str = "", *, none: bool = False) -> Axis:
-    """A parameter that takes one axis of argument ``of`` (by default the first), counted from either end; or ``None``.
+    """A parameter that takes one axis of argument ``of`` (by default the first), counted from either end. ``none``:
+    whether it also takes ``None``.
 
     >>> from autograd.testing import array, assert_rule, axis
     >>> import autograd as ag
@@ -203,7 +204,9 @@ def axis(of: str = "", *, none: bool = False) -> Axis:
 
 
 def axes(of: str = "", *, none: bool = True) -> Axis:
-    """A parameter that takes an axis of argument ``of`` (by default the first), a tuple of some, or ``None``."""
+    """A parameter that takes an axis of argument ``of`` (by default the first), or a tuple of axes. ``none``: whether
+    it also takes ``None``.
+    """
     return Axis(of, True, none)
 
 

@@ -39,7 +39,7 @@ class Continued(Namespace):
         return super().__getattr__(name)
 
     def abs(self, x: Any) -> Any:
-        """``x`` or ``-x``, as the real part says."""
+        """``-x`` where the real part of ``x`` is negative, else ``x``."""
         return x * np.sign(np.real(x))
 
     def remainder(self, x: Any, y: Any) -> Any:
@@ -79,7 +79,7 @@ class ComplexStep:
     def __init__(self, xs: Mapping[int, Tensor], ys: Sequence[Tensor]) -> None:
         self.xs, self.graph = xs, Graph(*ys)
         leaves = [place.data for place in self.graph.nodes if place.op is None]
-        # An input that was written to stands for the new value: its leaf is another.
+        # An input that was changed in place has a node, and is no longer a leaf of the graph.
         self.applies = all(backends.namespace(x) is NUMPY for x in leaves) and not any(x.node for x in xs.values())
 
     def along(self, tangents: Mapping[int, Any]) -> Any:

@@ -75,7 +75,7 @@ class Direction:
 
     @cached_property
     def unit_step(self) -> Vector:
-        """The step that slopes are per: for one element 1."""
+        """``step`` in units of the divisor: the rules' gradient times this is comparable with slopes."""
         return self.step / self.unit if self.count == 1 else self.step
 
 
@@ -119,7 +119,7 @@ class Differences:
         after, before = self.f(x + step), self.f(x - step)
         some = np.abs(after[:: 1 + y.size // 1000])
         some = some[np.isfinite(some)]
-        common = 5 * np.median(some) if y.size > 1 and some.size else 0.0  # a factorization rounds all alike
+        common = 5 * np.median(some) if y.size > 1 and some.size else 0.0  # a factorization's errors are of one size
         after, before, y = after[outputs], before[outputs], y[outputs]
         size = np.maximum(np.maximum(np.abs(after), np.abs(before)), common)
         noise = np.maximum(10 * self.epsilon * size, self.noise[outputs])
@@ -150,7 +150,7 @@ class Differences:
 
         The standard deviation is estimated from fifth differences, over a few units in the last place up to wide steps,
         on the smoother side (J. J. Moré and S. M. Wild, SIAM J. Sci. Comput. 33, 2011, 1292-1314). Where the values
-        move only as the points come further apart, the first move is a unit of rounding.
+        change only once the points are far enough apart, the first change counts as the rounding error.
         """
         near = 32 * self.epsilon * 64.0 ** np.arange(12)
         spacings = (*near[near < self.eps], *(self.eps * part for part in (0.382, 0.618, 1.0, 39.6, 64.0)))
@@ -249,11 +249,11 @@ class Differences:
                 _widen(low, high, slopes.middle, slopes.noise, smooths[-1])
             ends.append((low, high))
         (far_low, far_high), (low, high) = ends
-        # Only in the same directions can both be compared.
+        # Slopes at both radii can be compared only in the same directions.
         both = np.logical_and(smooths[:SAMPLES], smooths[SAMPLES:])
         far, size = (np.where(both, part, 0.0).max(axis=0) for part in (sizes[:SAMPLES], sizes[SAMPLES:]))
         bounded = both.any(axis=0) & (size <= 1.5 * far)
-        # As the points come closer the ends still move: by as much again, at most.
+        # The ends still move as the points come closer: we assume, by at most as much again.
         slack = np.where(bounded, np.maximum(np.abs(low - far_low), np.abs(high - far_high)), 0.0)
         low, high = low - slack, high + slack
         near, nearer = self.along(v, 0.1), self.along(v, 0.01)

@@ -29,7 +29,7 @@ FEW = 16
 """How many kinks, and non-finite gradients, are examined one by one."""
 
 PERIOD = 16381
-"""After how many elements the random numbers of a large function repeat. A prime, so that no axis has that length."""
+"""The random numbers for a large function repeat after so many elements. A prime, so that no axis has that length."""
 
 
 class Differentiable(Protocol):
@@ -218,13 +218,13 @@ class Judge:
         self.brief = brief and not differences.chosen
         self.single = n <= max_elements and not self.brief
         self.lost: Truths = np.zeros(n, bool)
-        # Two besides the unit vectors, for which a rule that ignores g, or is not linear in it, is right.
+        # Besides the unit vectors two random ones: a rule that ignores g, or is not linear in it, may pass the former.
         us = np.resize(rng.standard_normal(min(m, PERIOD)), (1, m)) if self.brief else rng.standard_normal((2, m))
         us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
         us = us if differences.seen.all() else us * differences.seen
         kept = us.any(axis=1)
         self.weights = Weights(us if kept.all() else us[kept], function.y)
-        # Beyond single elements some sums of all: at a tie each element may have a slope of its own, the sum has one.
+        # Besides single elements sums of all: each of two equal elements may have any slope at a tie, their sum not.
         self.vs = np.concatenate([np.eye(n), self._directions(n)]) if self.single else self._directions(n)
         self.pulled: dict[bytes, Vector] = {}
         self.stacked: tuple[Vector, Vector] | None = None
@@ -241,10 +241,10 @@ class Judge:
         """The verdict."""
         found = Judgement()
         if not (self.function.x.size and self.function.y.size):
-            self.function.vjp(np.ones(self.function.y.size))  # it must run all the same
+            self.function.vjp(np.ones(self.function.y.size))  # an empty input, too, must not raise
             found.verdict = OK
         elif len(self.weights.us):
-            self._leave_out_what_is_not_finite(found)
+            self._leave_out_non_finite(found)
             left_out = self.lost | (self.differences.scale == 0)
             some = left_out.any()
             for v in self._upwards(self.vs) if self.brief else self.vs:
@@ -366,7 +366,7 @@ class Judge:
         tolerance = self.atol + 1e-3 * max(abs(low), abs(high)) + 1e-9
         return Comparison(u, v, rule, nearest, tolerance, low=low, high=high)
 
-    def _leave_out_what_is_not_finite(self, found: Judgement) -> None:
+    def _leave_out_non_finite(self, found: Judgement) -> None:
         """Handle elements whose rule is not finite: they fail if the slope is finite, and are left out if it is not."""
         rows, _ = self._rows(self.weights)
         if np.isfinite(rows).all():
@@ -445,7 +445,7 @@ def _times(us: Vector, values: Vector) -> Vector:
 
 
 def halved(weights: Vector, error: Callable[[Vector], float]) -> Vector:
-    """``weights`` with all but one of them zero: of two halves the one with the larger error is kept, and again."""
+    """``weights`` with all but one of them zero, found by bisection: the half with the larger error is kept."""
     alive = np.flatnonzero(weights)
     part = weights
     while alive.size > 1:

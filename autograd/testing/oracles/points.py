@@ -319,15 +319,15 @@ def _causes(point: Point, judge: Judge, i: int, c: Comparison, jacobians: Jacobi
         )
     if not np.isfinite(c.rule):
         found.append(
-            "the rules give no finite number: a division by 0, or a branch of `where` that is not finite though not "
-            "chosen; guard what goes into it by another `where`."
+            "the rules give no finite number: a division by 0, or a branch of `where` that is not finite although it "
+            "is not chosen; guard its argument with another `where`."
         )
     if not np.isfinite(c.numeric):
         found.append(f"{point.f_name} is not finite a step away from here: move the input from the edge of its domain.")
     if not (np.isfinite(c.rule) and np.isfinite(c.numeric)):
         return found
     if c.low is not None:
-        return [*found, "there is a kink or a jump here, and the rules give no slope between those of points nearby."]
+        return [*found, "there is a kink or a jump here, and the rules' slope is not between those at nearby points."]
     if c.oracle != DIFFERENCES:
         return [*found, *point.causes(c.oracle, factor(np.array(c.rule), np.array(c.numeric)))]
     if judge.differences.chosen and (sides := _kink(judge, c)):

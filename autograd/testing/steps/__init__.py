@@ -1,4 +1,4 @@
-"""Random training steps, and the comparison of their readings: eager, traced, after each pass, and compiled."""
+"""Random training steps, and their comparison in several readings: eager, traced, after each pass, and compiled."""
 
 from autograd.testing.steps.step import TrainingStep
 

@@ -151,13 +151,13 @@ CLASSES = (
     "{a} * (2.0 if {a} is not {p} else 0.5)", "{a} * (0.5 if x is labels else 2.0)",
     "match {a}:\n    case ag.Tensor(ndim=2):\n        {t} = {a} * 2.0\n    case _:\n        {t} = {a} * 0.5",
 )  # fmt: skip
-"""Questions about classes, and about which Tensor is which."""
+"""Expressions that depend on the class or the identity of a Tensor."""
 
 HELD = (
     "{p}.data.reshape(-1)", "{p}.detach().data.reshape(-1)", "{p}.data", "{p}.data.T", "{p}.detach().data[:1]",
     "{p}.data.ravel()",
 )  # fmt: skip
-"""Arrays of a parameter that are kept over the calls, and written to between them."""
+"""Arrays of a parameter that are kept during the calls, and written to between them."""
 
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
@@ -209,8 +209,8 @@ BETWEEN = (
     "for each in {all}:\n    flat = each.data.reshape(-1)\n    flat *= 0.5",
     "for each in {all}:\n    flat = each.detach().data.reshape(-1)\n    flat += 0.25",
 )  # fmt: skip
-"""Changes of a parameter or its gradient between two calls, and copies in its place, which inherit the order of its
-memory; in the memory of another it is refused."""
+"""Statements between two calls that change a parameter or its gradient, or replace it by a copy, which has the same
+memory order. The compiler refuses a parameter in the memory of another."""
 
 PLAIN = (
     "{a} * {o}", "{o} * {a}", "{a} + {o}", "{o} - {a}", "{a} / (1.5 + {o} ** 2)", "{a} * (2 * {o} - 1)",
@@ -230,7 +230,8 @@ PLACES = (
     ("{n} = lambda scale={c}: scale", "{n}()", "{n}.__defaults__ = ({c},)"),
     ("{n} = np.array([{c}, 1.0])", "float({n}[0])", "{n}[0] = {c}"),
 )
-"""Where such a number is kept: the statements that make, read and change it."""
+"""For each place of such a number: a statement that makes it, an expression that reads it, a statement that changes it.
+"""
 
 STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "-0.0", "1")
 
@@ -298,13 +299,13 @@ class _Growing:
     count: int = 0
     batch: int = 1
     after: list[str] = field(default_factory=list)  # statements after every call
-    unique: str = "[{}]"  # how a list of parameters is written, none of which may be there twice
-    flagged: bool = False  # whether the step has a flag for training
-    plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how numbers of Python's are read and changed
-    factored: bool = False  # whether the step is given a number
+    unique: str = "[{}]"  # the template of a list of parameters without duplicates
+    flagged: bool = False  # whether the step has an argument `train`
+    plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how Python numbers are read and changed
+    factored: bool = False  # whether the step has an argument `factor`, a number
     again: bool = False  # whether there is a second function
-    captured: list[str] = field(default_factory=list)  # NumPy arrays that the step finds
-    held: list[str] = field(default_factory=list)  # arrays of parameters
+    captured: list[str] = field(default_factory=list)  # NumPy arrays that the step captures
+    held: list[str] = field(default_factory=list)  # arrays of parameters that are kept during the calls
     arguments: str = "x, labels, mask"
 
     def __post_init__(self) -> None:
@@ -485,7 +486,7 @@ class _Growing:
         if shape and r.random() < 0.25:
             self.state(r.choice(LAYOUTS[len(shape) == 1 and 2 :]).format(p=name))
         elif shape and r.random() < 0.03 and (alike := [p for p in self.params[:-1] if self.shape(p) == shape]):
-            self.state(f"{name}.data = {r.choice(alike)}.data")  # which is refused where one of them is updated
+            self.state(f"{name}.data = {r.choice(alike)}.data")  # refused by the compiler if one of them is updated
         return name
 
     def array(self, shape: Shape) -> str:
@@ -499,7 +500,7 @@ class _Growing:
         return name
 
     def parameter_of(self, shape: Shape, but: str = "") -> str:
-        """A parameter of ``shape``, another than ``but``. Raises `_Unfit` if there is none."""
+        """A parameter of ``shape`` other than ``but``. Raises `_Unfit` if there is none."""
         return self.pick([p for p in self.params if self.shape(p) == shape and p != but])
 
     def layer(self, n: int) -> str:
@@ -666,7 +667,7 @@ class _Growing:
         if self.params and r.random() < 0.15:
             self.held.append(name := self.fresh("kept"))
             self.state(f"{name} = {r.choice(HELD).format(p=r.choice(self.params))}")
-        if r.random() < 0.003:  # which is refused
+        if r.random() < 0.003:  # refused by the compiler
             self.state("count = [0]")
             keeping.append("count[0] += 1")
         returned += [view.partition(" = ")[0] for view in views]
@@ -738,7 +739,7 @@ class _Growing:
         return f"results.append({function}(*{batch}{option}))"
 
     def between(self, calls: list[str], results: Sequence[str]) -> list[str]:
-        """``calls`` and the statements before the next one; often none."""
+        """``calls``, followed by the statements before the next call, often none."""
         r, vocabulary = self.random, self.vocabulary
         if self.plain and r.random() < 0.7:
             return [*calls, r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
@@ -780,11 +781,11 @@ class _Growing:
 def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> TrainingStep:
     """A training step that runs eagerly, drawn by ``random``, with ``max_values`` values or fewer before its loss.
 
-    It has parameters in several orders of memory, shared and transposed ones, slices of values that are reshaped and
+    It has parameters in several memory orders, shared and transposed ones, slices of values that are reshaped and
     transposed, values and states written in place, views of states that are returned after the update, random draws,
-    numbers of Python's that change between the calls, NumPy arrays among the arguments, and several calls with fresh
-    inputs, some of other batch sizes. Between the calls copies take the place of parameters and layers; some steps have
-    a second function, ``again``, that uses the same states.
+    Python numbers that change between the calls, NumPy arrays among the arguments, and several calls with fresh inputs,
+    some of other batch sizes. Between the calls copies replace parameters and layers; some steps have a second
+    function, ``again``, that uses the same states.
     Layers, losses and optimizers are those of ``vocabulary``. See also `strategies.steps`.
 
     >>> from random import Random

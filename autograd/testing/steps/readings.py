@@ -1,4 +1,4 @@
-"""Compare the readings of a training step: eager, traced, after every pass, planned, and compiled.
+"""Compare a training step in several readings, ways to run it: eager, traced, after every pass, planned, and compiled.
 
 `compare` runs a `TrainingStep` line by line, eagerly and compiled. After each line it compares all that is observable:
 results, states, random streams, and earlier results. Every traced program is also interpreted, instruction by
@@ -54,7 +54,7 @@ SPREADS = 8
 """Allowed difference, as a multiple of the largest effect of that noise."""
 
 LOST = 1000
-"""The same multiple for an array without a certain digit, such as the gradient of batch norm of equal rows."""
+"""This multiple for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
 
 DRAWS = 12
 """Number of random draws of the noise."""
@@ -192,10 +192,10 @@ class Run:
 
     def look(self) -> Seen:
         """The current state, without results."""
-        self.tensors, self.generators = held(self.scope)  # names may stand for others now
+        self.tensors, self.generators = held(self.scope)  # names may have been reassigned
         seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
-            seen.values[path] = np.array(tensor._data)  # .data may move it
+            seen.values[path] = np.array(tensor._data)  # `.data` may replace the array
             if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
                 seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
         return seen
@@ -213,7 +213,7 @@ class Run:
                 mine[...] = seen.values[path]
             if gradient is not None and tensor.grad is not None and not isinstance(tensor.grad, Consumed):
                 tensor.grad.data = np.array(gradient)[()]
-        for n, (live, copy) in enumerate(zip(*self.returned[-1], strict=True)):  # a later call may be given them
+        for n, (live, copy) in enumerate(zip(*self.returned[-1], strict=True)):  # later calls may take them
             if live.shape and live.flags.writeable and live.dtype.kind == "f":
                 live[...] = copy[...] = seen.values[n]
 
@@ -342,12 +342,12 @@ def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
     Elements that are not finite in ``eager`` are not compared.
     """
     if found.shape != eager.shape or found.dtype != eager.dtype:
-        return f"it is {found.shape} {found.dtype} for {eager.shape} {eager.dtype}"
+        return f"it is {found.shape} {found.dtype} instead of {eager.shape} {eager.dtype}"
     if np.array_equal(found, eager):
         return ""
     if eager.dtype.kind != "f":
         at = tuple(np.argwhere(found != eager)[0].tolist())
-        return f"element {list(at)} of {eager.shape} is {found[at]} for {eager[at]}"
+        return f"element {list(at)} of {eager.shape} is {found[at]} instead of {eager[at]}"
     info = np.finfo(eager.dtype)
     largest = _largest(eager)
     multiple = LOST if spread > largest / 2 else SPREADS
@@ -356,7 +356,8 @@ def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
     if not wrong.any():
         return ""
     at = tuple(np.argwhere(wrong)[0].tolist())
-    return f"element {list(at)} of {eager.shape} is {found[at]:.9g} for {eager[at]:.9g}; allowed is {allowed:.2g}"
+    said = f"element {list(at)} of {eager.shape} is {found[at]:.9g} instead of {eager[at]:.9g}"
+    return f"{said}; allowed difference {allowed:.2g}"
 
 
 def _largest(array: Array) -> float:
@@ -414,7 +415,7 @@ class _Watch:
         kind: Any = type("Bound", (self.kind,), {"optimize": staticmethod(optimize)})
         bound: Executable = kind(trace)
         if self.kind is Executable:
-            with suppress(TargetError):  # written in C, which takes a compiler to run
+            with suppress(TargetError):  # also written in C, but not compiled
                 text_of(trace, bound.optimized.pinned)
         self.traced.append(_Traced(stages, bound))
         return bound
@@ -470,7 +471,7 @@ class _Call:
         for key, array in found.items():
             what = f"result {key}" if isinstance(key, int) else key
             if key not in self.eager.values:
-                wrong[key] = f"{what} is not there eagerly"
+                wrong[key] = f"{what} does not exist in eager mode"
             elif text := difference(array, self.eager.values[key], (spreads or {}).get(key, 0.0)):
                 wrong[key] = f"{what}: {text}"
         return wrong
@@ -546,9 +547,9 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
         if verdict.kind != "same":
             return verdict
     if found.form != eager.form:
-        return Verdict("different", "trace", f"the form of the result is {found.form} for {eager.form}")
+        return Verdict("different", "trace", f"the form of the result is {found.form} instead of {eager.form}")
     if found.streams != eager.streams:
-        return Verdict("different", "trace", "a random generator is not where it is eagerly")
+        return Verdict("different", "trace", "a random generator is in another state than in eager mode")
     if call.run.has_changed():
         return Verdict("different", "emitter or bindings", "the result of an earlier call has changed")
     if not all(np.isfinite(x).all() for x in eager.values.values() if x.dtype.kind == "f"):

@@ -72,7 +72,7 @@ class TestDrawn:
 
     def test_nothing_shown(self):
         said = message(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), Domain(only=(0.0,)))
-        assert said.startswith("no example was checked; in the last one:\nunchecked: nothing was")
+        assert said.startswith("no example was conclusive; in the last one:\nunchecked: nothing was")
 
     def test_as_often_as_asked_for(self):
         calls = []

@@ -324,7 +324,7 @@ class TestMessage:
         said = message(steep, [-1.0, 0.0])
         assert "with respect to input 0 ('x') [1] is wrong" in said
         assert re.search(r"slopes nearby       from -?[\de.-]+ to 1\n", said)
-        assert "there is a kink or a jump here, and the rules give no slope between those of points nearby." in said
+        assert "there is a kink or a jump here, and the rules' slope is not between those at nearby points." in said
 
     def test_a_tie_of_which_each_element_takes_all(self):
         greedy = declared(lambda xp, x: xp.max(x), name="greedy", x=lambda xp, g, x, out: g * (x == out))
@@ -441,7 +441,7 @@ class TestMessage:
     def test_a_gradient_that_is_not_finite(self):
         said = message(squared(lambda g, x: g * (0.0 / (x - x))), [1.0])
         assert (
-            "the rules give no finite number: a division by 0, or a branch of `where` that is not finite though not "
+            "the rules give no finite number: a division by 0, or a branch of `where` that is not finite although "
             in said
         )
 

@@ -182,8 +182,8 @@ class TestCanFail:
             assert_detects_wrong_gradient(steady, 1.0)
         assert str(caught.value) == (
             "assert_rule can't see these faults in steady here:\n"
-            "  - its rule for x is 1 % too large\n"
-            "  - its rule for x is zero\n"
+            "  - the gradient for x: 1 % too large\n"
+            "  - the gradient for x: zero\n"
             "Check it at other inputs, or declare what it takes: autograd.testing.declare(steady, ...)."
         )
 
