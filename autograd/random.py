@@ -176,7 +176,7 @@ ELSEWHERE = {
     "randint": "numpy.random.default_rng(seed).integers", "randn": "normal(shape, generator=…)",
     "randperm": "permutation", "seed": "generator=numpy.random.default_rng(seed)",
 }  # fmt: skip
-"""Names of other libraries and what to write here, for the message below."""
+"""For names of other libraries: what to write here instead."""
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names

@@ -224,7 +224,7 @@ class Compiled(Generic[P, R]):
             self._check_settles(trace, args, kwargs)
             return kind(trace)  # for this call only: the next one reads what the function has changed
         if any(type(place) is int for place in trace.asked):
-            return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
+            return kind(trace)  # for this call only: in later ones the values of these numbers are part of the key
         made = kind(trace)
         known = self._executables.setdefault(key, [])
         known.insert(0, made)
@@ -359,7 +359,7 @@ class Compiled(Generic[P, R]):
         return Compiled, (self.function, self.target)
 
     def __deepcopy__(self, memo: Any) -> Compiled[P, R]:
-        # a module's copy, or its method, goes with the copy
+        # The copy of a module needs a copy of its compiled functions.
         return Compiled(copy.deepcopy(self.function, memo), self.target)
 
     def __repr__(self) -> str:

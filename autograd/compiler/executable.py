@@ -186,7 +186,7 @@ def _is_strided(tensor: Tensor) -> bool:
 def _has_own_array(tensor: Tensor) -> bool:
     """Whether a Tensor has its own array. A row-major copy that was lent is taken back if nothing refers to it."""
     if LENT.get(id(tensor)) is not tensor._data or TURNED.get(id(tensor)) is None:
-        return True  # the array that was lent from may be gone, with the program that made it
+        return True  # the program of a lent copy, and its array, may be gone
     if _is_shared(tensor):
         return False
     TURNED[id(tensor)][...] = tensor._data
@@ -269,7 +269,7 @@ class Executable:
         self.homes: dict[Value, Any] = {}
         self.places: list[tuple[Tensor, Any, bool]] = []
         self.made: set[int] = set()
-        self.bound: list[Value | None] = []  # for each place the state that is not packed
+        self.bound: list[Value | None] = []  # for each place its state; None for a member of a packed state
         self._views: dict[int, list[Any] | None] = {}
         for state in program.states:
             if state in program.packed:

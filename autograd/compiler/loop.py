@@ -17,7 +17,7 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import DTypeError, IndexingError, ShapeError
 
 SECONDS = 0.05
-"""About how long one call runs, so that Ctrl-C and progress need not wait."""
+"""About how long one call may run: Ctrl-C and progress wait for its end."""
 
 Schedule = Sequence[tuple[Any, Any, Any]]
 

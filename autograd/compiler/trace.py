@@ -31,7 +31,7 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import DTypeError, TraceError
 
 COMPARED = 1 << 16
-"""The size in bytes up to which an array that operations of Tensors use, and maybe NumPy, is compared at each call."""
+"""Captured arrays of up to this many bytes, if operations of Tensors use them, are compared at each call."""
 
 ARRAY = object()
 """Placeholder for an array among the leaves of a result."""
@@ -53,7 +53,7 @@ class Arguments:
         paths = [p for name, part in self._named(args, kwargs) for p in trees.paths(trees.flatten(part)[1], name)]
         pairs = [*zip(self.leaves, paths, strict=True)]
         self.paths = paths
-        self.numbers: dict[int, Any] = {}  # the stand-ins of leaves that may vary, by their place among those
+        self.numbers: dict[int, Any] = {}  # the stand-ins of numbers that may vary, by their position in `fixed`
         self.arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.names = [getattr(leaf, "name", None) or _name_of(path) for leaf, path in pairs if is_array(leaf)]
         self.fixed = [(leaf, path) for leaf, path in pairs if not is_array(leaf)]
@@ -210,7 +210,7 @@ class Trace:
             tracer.check_kept(self.changes)
         except Exception as error:
             if not isinstance(error, TraceError) and not self.numbers and not back:
-                raise  # changes by the function stay, as eagerly
+                raise  # changes that the function has made stay, as in eager mode
             for guard in (*surroundings.changes(), *tracer.changes()):
                 guard.restore()
             raise

@@ -30,7 +30,7 @@ LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """Row-major copies that replace these arrays until the next call of the program, so that the user can write to them."""
 
 _references: dict[int, Any] = {}
-_lock = RLock()  # two threads that write at once must not leave the earlier time as the last
+_lock = RLock()  # else a thread could overwrite a later time with an earlier one
 
 
 def base_of(array: Any) -> Any:
@@ -88,7 +88,7 @@ def written_at(array: Any) -> int:
 
 def _remember(key: int, array: Any) -> None:
     """Arrange that the entry of ``array`` in `WRITES` is removed when the array is freed."""
-    with suppress(TypeError):  # a buffer of another library: its entry stays, older than any array to come
+    with suppress(TypeError):  # a buffer without weak references: its entry stays
         _references[key] = weakref.ref(array, partial(_forget, key))
 
 

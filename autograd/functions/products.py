@@ -32,7 +32,7 @@ def outer(x: Any, y: Any) -> Tensor:
 
 
 _LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # more than letters: also for unnamed axes
+_ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # enough labels for the axes of `...`, too
 
 
 def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
@@ -96,8 +96,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     fresh = iter(free[len(dots) :])
     factors: list[tuple[str, Tensor]] = []
     for term, x in zip(terms, tensors, strict=True):
-        # A broadcast axis of length 1 does not count. The second axis of a diagonal gets its own label, and an identity
-        # matrix that ties it to the first.
+        # Axes of length 1 that are broadcast are dropped. The second axis of a diagonal gets a label of its own, and an
+        # identity matrix between both.
         axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
         labels, identities = "", []
         for label in (term[a] for a in axes):

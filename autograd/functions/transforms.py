@@ -409,5 +409,5 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     everything = tuple(range(len(primals)))
     slope = update_wrapper(grad(f, everything, has_aux), f)  # errors name f and its arguments
     call = _call(slope, primals, everything, {}, has_aux, tangents)
-    vs = _directions([call.results_form], call.ys, [tuple(tangents)])  # pulled back: the Hessian is symmetric
+    vs = _directions([call.results_form], call.ys, [tuple(tangents)])  # v Hᵀ = v H, because H is symmetric
     return call.with_aux(has_aux, call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)))

@@ -101,8 +101,8 @@ floor_divide.vjp(x=lambda xp, g: xp.zeros_like(g), y=lambda xp, g: xp.zeros_like
 
 
 # For rules whose slope may be infinite or NaN. 0 times infinity is NaN, so the value that `where` did not choose would
-# spoil the gradient of the one that it did. A product in which a 0 of the upstream gradient always wins (a strong zero)
-# is linear in the upstream gradient all the same, and so are its own derivatives, to any order.
+# make the gradient NaN. A product that is 0 where the upstream gradient is 0 (a strong zero) is still linear in the
+# upstream gradient, and so are its derivatives of any order.
 
 
 @op("×", text="{x} × {y}", tex=r"{x} \odot {y}", level=2, broadcasts=True)
@@ -227,7 +227,7 @@ def expm1(xp, x):
     return xp.expm1(x)
 
 
-expm1.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.exp(x), g))  # out + 1 loses all digits far to the left
+expm1.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.exp(x), g))  # out + 1 loses all digits for x far below 0
 
 
 @op("log", text="log({x})", tex=r"\ln {x}")
@@ -559,7 +559,7 @@ def clip(xp, x, min=None, max=None):
     if not (hasattr(min, "shape") or hasattr(max, "shape")):
         return xp.clip(x, min, max)
     if min is not None and not (hasattr(x, "shape") or hasattr(min, "shape")):
-        # The same value. NumPy computes the maximum of two numbers in float64, so each step has an array.
+        # Equal to min(max(x, min), max). Each call has an array, because NumPy computes in float64 with two numbers.
         return xp.maximum(xp.minimum(x, max), xp.minimum(min, max))
     x = x if min is None else xp.maximum(x, min)
     return x if max is None else xp.minimum(x, max)

@@ -39,7 +39,7 @@ def _adjoint(xp: Any, x: Any) -> Any:
 
 
 def _symmetric(xp: Any, x: Any) -> Any:
-    """The symmetric part of ``x``: a result of it depends on both triangles equally, and its gradient is symmetric."""
+    """The symmetric part of ``x``. Functions of it depend on both triangles equally, and have symmetric gradients."""
     return 0.5 * (_square(x) + _adjoint(xp, x))
 
 

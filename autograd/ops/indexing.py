@@ -219,7 +219,7 @@ def argsort(xp, x, *, axis=-1, descending=False, stable=True):
     >>> ag.argsort(ag.Tensor([3.0, 1.0, 2.0]))
     Tensor([1, 2, 0])
     """
-    if not x.shape:  # NumPy would treat it as a row of one
+    if not x.shape:  # NumPy takes it as an array of shape (1,)
         raise DomainError("argsort can't take a number: it has no axis to be sorted along.")
     if not descending:
         return xp.argsort(x, axis=axis, stable=True)

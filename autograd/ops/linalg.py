@@ -81,7 +81,7 @@ def _matmul_by_y(xp: Any, g: Any, x: Any, x_shape: Any, y_shape: Any) -> Any:
         return xp.expand_dims(x, axis=-1) * xp.expand_dims(g, axis=-2)
     if len(y_shape) == 1:
         return xp.squeeze(x.mT @ xp.expand_dims(g, axis=-1), axis=-1)
-    if len(y_shape) == 2 < len(x_shape):  # one matrix for a whole stack: one product, not a sum over a stack of them
+    if len(y_shape) == 2 < len(x_shape):  # one product, instead of the sum of a stack of products
         return xp.matmul(_rows(xp, x).mT, _rows(xp, g))
     return xp.matmul(x.mT, g)
 

@@ -179,7 +179,7 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
         if len(target.shape) != 1:
             flat, labels = xp.reshape(shifted, shape=(-1, shifted.shape[-1])), xp.reshape(target, shape=(-1,))
         chosen = flat[xp.arange(flat.shape[0]), labels]
-        if not backends.is_host(labels):  # an unchecked index beyond the end wraps around
+        if not backends.is_host(labels):  # on a GPU an index out of range wraps around
             chosen = xp.where((labels >= 0) & (labels < flat.shape[1]), chosen, math.nan)
         if len(target.shape) != 1:
             chosen = xp.reshape(chosen, shape=target.shape)

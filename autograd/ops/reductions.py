@@ -125,7 +125,7 @@ def std(xp, x, *, axis=None, correction=0, keepdims=False):
 
 def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correction: Any) -> Any:
     flat = out == 0
-    if 0 not in x_shape:  # the mean of equal values is rounded, and then out is not 0
+    if 0 not in x_shape:  # the mean of equal values may be rounded, so that out is not 0
         highest, lowest = (extreme(x, axis=axis, keepdims=True) for extreme in (xp.max, xp.min))
         flat = flat | (xp.reshape(highest == lowest, shape=out.shape) & (out == out))
     share = xp.where(flat, 0.0, g * _weight(x_shape, axis, correction) / xp.where(flat, 1.0, out))
@@ -340,8 +340,8 @@ def _recurrence_back(xp: Any, a: Any, g: Any, axis: int) -> Any:
 
 
 def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, include_initial: Any) -> Any:
-    # Element i is a factor of all products from the i-th on; the other factors there sum to
-    # g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before it.
+    # Element i is a factor of all products from the i-th on. Its gradient is the product of the elements before it,
+    # times g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
     # The gradient is 0 where the second factor is, even if the products before it have overflowed.
@@ -393,8 +393,8 @@ linear_recurrence.vjp(
 
 @op("Π", text="prod({x})", tex=r"\prod {x}", level=2, casts=True)
 def prod(xp, x, *, axis=None, keepdims=False):
-    """The product over ``axis``. Its rule multiplies the other elements instead of dividing, so that it holds for
-    zeros.
+    """The product over ``axis``. Its rule multiplies the other elements instead of dividing, so it is right for zeros,
+    too.
 
     >>> import autograd as ag
     >>> ag.grad(ag.prod)([2.0, 0.0, 5.0])

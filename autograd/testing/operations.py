@@ -337,7 +337,7 @@ class _Twice:
         return "ag.testing.operations.twice"
 
     def __reduce__(self) -> str:
-        return "twice"  # a copy is itself
+        return "twice"  # copied and pickled by name
 
 
 twice = _Twice()
@@ -426,7 +426,7 @@ TABLE: dict[str, Row] = {
         edges=(
             Case(np.bool_(True), SCALAR, SCALAR),
             Case(np.zeros((0, 3), dtype=bool), EMPTY, SCALAR),
-            Case(np.array([0, 2, 1]), np.ones(3), SCALAR),  # a condition of numbers holds where they are not 0
+            Case(np.array([0, 2, 1]), np.ones(3), SCALAR),  # numbers as a condition: true where not 0
         ),
     ),
     "sigmoid": Row(_sigmoid, torch="sigmoid"),

@@ -248,7 +248,7 @@ def _indexed(shape: Shape, index: Any, unknown: int | None = None) -> Shape:
             found.append(len(range(*bounds.indices(lengths[0]))))
         else:
             found += (1,) if part is None else lengths
-    if places and places[-1] - places[0] >= len(places):  # arrays with something between them: their axes come first
+    if places and places[-1] - places[0] >= len(places):  # not adjacent: their axes come first
         front = 0
     return (*found[:front], *broadcast_shapes(*picks), *found[front:])
 
@@ -261,7 +261,7 @@ def getitem(x: Any, *more: Any, index: Any) -> Typed:
 def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
     """``x`` with ``value``, which is broadcast, at ``index``."""
     target = _indexed(x.shape, index, unknown=1)  # one value fits any number of elements
-    narrow = value.shape[max(len(value.shape) - len(target), 0) :]  # axes of length 1 in front do not count
+    narrow = value.shape[max(len(value.shape) - len(target), 0) :]  # leading axes of length 1 are ignored
     if size(narrow) != size(value.shape) or broadcast_shapes(narrow, target) != target:
         raise ValueError(f"could not broadcast {value.shape} into {target}")
     is_element = not target and not any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
@@ -312,12 +312,12 @@ def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict
 
 # ------------------------------------------------------------------------------------------------- functions of NumPy's
 
-# These have NumPy's signatures, as far as a program may use them; a function with several results has a list of them.
+# These have NumPy's signatures, without parameters that no program uses. For several results they return a list.
 
 
 def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
     _check_choice((False, True), keepdims)
-    axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number is treated as a row of one
+    axis = axis if axis is None else normalize_axis(axis, len(x.shape) or 1)  # a number as shape (1,)
     shape = _reduced(x, axis if x.shape else None, keepdims)
     if 0 in x.shape and 0 not in shape:
         raise ValueError("attempt to get argmax or argmin of an empty sequence")

@@ -118,7 +118,7 @@ class Program:
     flipped: frozenset[Value] = frozenset()
     """The matrices that are kept transposed in memory."""
     pinned: frozenset[Value] = frozenset()
-    """The states that have to stay in the memory that they have."""
+    """The states that must keep their present memory."""
 
     def changed(self, **parts: Any) -> Program:
         """A copy of the program with some fields replaced."""
@@ -268,7 +268,7 @@ def method(name: str) -> Callable[[F], F]:
 
 
 PYTHONS = frozenset(("add", "subtract", "multiply", "negative"))
-"""Arithmetic that Python does with single numbers of float64 as NumPy does, to the last bit and without errors."""
+"""Operations whose results on float64 numbers are the same in Python as in NumPy, to the last bit, without errors."""
 
 
 def knob_arithmetic(instructions: Iterable[Instruction]) -> dict[Value, Instruction]:

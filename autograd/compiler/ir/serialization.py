@@ -371,7 +371,7 @@ _READERS: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
     "list": lambda of, read: list(map(read, of)),
     "dict": lambda of, read: {key: read(part) for key, part in of.items()},
 }
-"""For each kind of part the function of its content that reads it."""
+"""For each kind of part, the function that reads it from its JSON content."""
 
 
 def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63, bodies: Sequence[Body] = ()) -> Any:

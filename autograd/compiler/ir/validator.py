@@ -44,7 +44,7 @@ VALIDATES: ContextVar[bool] = ContextVar(
 """Whether programs are validated after the trace and after every pass."""
 
 LONGEST = 300
-"""Letters of an instruction in a message."""
+"""The largest number of letters of an instruction in a message."""
 
 
 @contextmanager

@@ -28,7 +28,7 @@ NUMBERS = {0: "zero", 0.5: "half", 1: "one", 2: "two"}
 """The words for numbers."""
 
 LONGEST = 32
-"""The characters of a name made of operands."""
+"""The largest number of characters of a name made of operands."""
 
 _COUNTED = re.compile(r"((all_)?packed(_\d+)?|(all_)?t\d+)")
 
@@ -37,7 +37,7 @@ Operand = tuple[str, str]
 
 
 def form_of_name(name: str) -> str:
-    """The form of a name, as far as it shows.
+    """The form of a name, as far as the name tells; else an empty string.
 
     >>> [form_of_name(name) for name in ("h", "exp_h", "x_at_w", "x_plus_y", "t3", "packed_2")]
     ['atom', 'unary', 'product', 'sum', '', '']

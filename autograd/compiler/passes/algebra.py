@@ -21,7 +21,7 @@ from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.rewrite import Rewriter, without_unread
 
 FOLDED = 1 << 16
-"""Elements of the largest constant that is computed ahead."""
+"""The largest number of elements of a constant that is computed by the pass."""
 
 
 def algebra(program: Program) -> Program:
@@ -110,7 +110,7 @@ class _Algebra(Rewriter):
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)
-        self.factors: dict[Value, int] = {}  # in how many products each matrix, or its transpose, stands
+        self.factors: dict[Value, int] = {}  # the number of products that each matrix, or its transpose, is a factor of
         turned = {i.out: i.args[0] for i in program.instructions if i.op == "permute_dims"}
         for instruction in program.instructions:
             if instruction.op == "matmul":
@@ -216,7 +216,7 @@ class _Algebra(Rewriter):
             return self.emit("broadcast_to", (small,), repeated.params, out.name)
         compared = self.made(x, "equal")
         if compared is not None and len(out.shape) == 2 and out.dtype.kind == "f":
-            labels, classes = compared.args  # a row of the identity matrix for each label
+            labels, classes = compared.args  # this compares labels with classes: one-hot rows
             rows, count = out.shape
             if labels.shape == (rows, 1) and _counts(classes, count) and self.is_within(labels, count):
                 flat = self.simplest(
@@ -229,7 +229,7 @@ class _Algebra(Rewriter):
     # ----------------------------------------------------------------------------------------------------- reductions
 
     def _reduction(self, op: str, x: Value, params: dict[str, Any], out: Value) -> Value | None:
-        if params["keepdims"]:  # one form, so that equal instructions are recognized
+        if params["keepdims"]:  # a single form, so that equal instructions are found
             bare = self.emit(op, (x,), {**params, "keepdims": False}, out.name)
             return self.emit("reshape", (bare,), {"shape": out.shape}, out.name)
         axes = shapes.normalize_axes(params["axis"], len(x.shape))

@@ -16,21 +16,21 @@ from autograd.compiler.passes.packing import HOMES, Match, can_share_buffer, pac
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
 from autograd.engine.memory import owner
 
-# Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: they only
-# decide which of two ways is faster, and that is alike on others.
+# Costs in units of one multiplication of a matrix product, measured on one machine (AVX-512, one thread) and rounded.
+# They only decide which of two ways is faster, which is mostly the same on other machines.
 CALL = 30_000
-"""A call of NumPy's."""
+"""A call of a NumPy function."""
 ENTRY = 10
 """One entry of an elementwise call."""
 TURNED = 6 * ENTRY
-"""One entry that is copied into the other order, or read in it."""
+"""One entry that is copied into, or read in, the other memory order."""
 ROW = 700
 """One row of an elementwise call that broadcasts a row or a column."""
 REDUCED_ROW = 6_000
-"""One row that is reduced by itself."""
+"""One row of a reduction along rows."""
 ACROSS = 2, 17
-"""One entry of the first, or of the second, operand of a product that BLAS reads across rows and copies in blocks: much
-of a product with few rows, next to nothing of a large one."""
+"""One entry of the first, or of the second, operand of a product, if BLAS reads it across rows and copies it in blocks:
+a large part of the cost of a product with few rows, a negligible part of a large one."""
 
 
 def is_matrix(value: Value) -> bool:

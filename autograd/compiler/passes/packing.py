@@ -80,7 +80,7 @@ class Match:
     def alike(self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape) -> bool:
         """Whether ``a``, of a state of ``shape``, corresponds to ``b``, of one of shape ``other``."""
         pending = [(a, b)]
-        while pending:  # a loop: the computation of a state may be thousands of calls deep
+        while pending:  # not recursive: the computation of a state may be thousands of calls deep
             further = self._further(*pending.pop(), shape, other)
             if further is None:
                 return False
@@ -166,7 +166,7 @@ def pack(program: Program, small: int = SMALL) -> Program:
                 continue
             match = Match(program, producers)
             alike = match.alike(first, state, first.shape, state.shape) and not taken & match.computed
-            # Its pieces of all buffers are flipped, or none is.
+            # The pieces of one state in all buffers must be flipped, or none.
             if alike and len({role in program.flipped for role in match.states.values()}) == 1:
                 group.append((state, match))
                 taken |= match.computed

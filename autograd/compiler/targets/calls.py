@@ -29,9 +29,9 @@ from autograd.ops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
 
-# Times in nanoseconds, measured on one machine and rounded: they only decide which of two ways is faster.
+# Costs in nanoseconds, measured on one machine and rounded: they only decide which of two ways is faster.
 CALL = 500
-"""A call of NumPy's on small arrays."""
+"""A call of a NumPy function on small arrays."""
 LOOP = 4
 """An inner loop of an elementwise call."""
 REDUCED_LOOP = {"max": 30, "min": 30, "sum": 9, "prod": 9, "any": 20, "all": 20}
@@ -39,9 +39,9 @@ REDUCED_LOOP = {"max": 30, "min": 30, "sum": 9, "prod": 9, "any": 20, "all": 20}
 ENTRY = 0.4
 """An entry that is not adjacent to the previous one."""
 SLICES = 32
-"""The most entries that are reduced slice by slice."""
+"""The largest number of slices that are reduced one after another."""
 SELECTED = 512
-"""Entries from which on ``where`` computes with bits: a masked copy mispredicts branches."""
+"""From this number of entries on, ``where`` computes with bits: a masked copy mispredicts branches."""
 
 
 def kernel_of(instruction: Instruction) -> str | None:
@@ -91,7 +91,7 @@ def _elementwise(writer: Writer, instruction: Instruction) -> None:
     function = writer.bind(name, getattr(numpy, name))
     turned = writer.is_turned(out)
     *args, target = [(writer.turned if turned else writer.of)(value) for value in (*instruction.args, out)]
-    last = f"out={target}" if name in ("maximum", "minimum") else target  # of these a third argument is deprecated
+    last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional argument
     writer.line(f"{function}({', '.join([*args, last])})", out.shape[::-1] if turned else out.shape)
 
 
@@ -179,7 +179,7 @@ def _slices(writer: Writer, instruction: Instruction) -> list[tuple[Any, ...]]:
     axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
     count = shapes.size(x.shape, axes)
     fits = not instruction.params["keepdims"] and 2 <= count <= SLICES and 0 not in x.shape
-    if array is None or not fits or x.dtype.kind == "c" or x.dtype.char == "e":  # halves are summed in single precision
+    if array is None or not fits or x.dtype.kind == "c" or x.dtype.char == "e":  # NumPy sums float16 in float32
         return []
     rest = iter(out.strides)
     spread = [0 if a in axes else next(rest) for a in range(len(x.shape))]

@@ -341,7 +341,7 @@ def _within_reductions(
                 continue
             numbers = any(a.kind == "knob" or (a.kind == "temporary" and a not in makers) for a in maker.args)
             alone = all(u is reduction or inside.get(u) is reduction for u in uses[maker.out])
-            if alone and not numbers and maker.out not in kept:  # a reduction of CuPy's takes arrays only
+            if alone and not numbers and maker.out not in kept:  # CuPy's reductions take no numbers
                 inside[maker] = reduction
                 pending += maker.args
     return inside
@@ -391,7 +391,7 @@ def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any],
         for need in needs[key]:
             needed_by.setdefault(need, []).append(key)
     missing = {key: len(needs[key]) for key in keys}
-    ready = [rank[key] for key in keys if not missing[key]]  # a heap: the first of them is next
+    ready = [rank[key] for key in keys if not missing[key]]  # a heap: the smallest rank is next
     order = []
     while ready:
         key = keys[heappop(ready)]

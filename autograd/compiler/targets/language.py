@@ -61,7 +61,7 @@ FUNCTIONS = (
 """The functions of one number that <cmath> and ``Math`` have by the name that NumPy has."""
 
 OF_TWO = ("atan2", "hypot")
-"""Likewise of two."""
+"""The functions of two numbers that <cmath> and ``Math`` have by the name that NumPy has."""
 
 COMPARISONS = {
     "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
@@ -77,7 +77,7 @@ ALIKE = {
     "positive": "{0}",
     "square": "{0} * {0}",
     "reciprocal": "1 / {0}",
-    # NaN goes through, as in NumPy
+    # a NaN is returned, as in NumPy
     "maximum": "(({0} > {1}) || ({0} != {0})) ? {0} : {1}",
     "minimum": "(({0} < {1}) || ({0} != {0})) ? {0} : {1}",
     "sign": "({0} > 0) ? 1 : (({0} < 0) ? -1 : {0})",

@@ -64,7 +64,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
 
 
 def _before_all(program: Program) -> dict[Instruction, None]:
-    """The checks and the instructions that they need, in reverse order; with a draw, all draws before it."""
+    """The checks and the instructions that they need, in reverse order; for a draw also all draws before it."""
     first: dict[Instruction, None] = {}
     wanted: set[Value] = set()
     drawn = False
@@ -88,7 +88,7 @@ def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
         return array[index if ... in index else (*index, ...)]
     if op == "reshape":
         here = array
-        if not isinstance(array, numpy.ndarray):  # strides alone decide, in every library
+        if not isinstance(array, numpy.ndarray):  # the strides decide, in any array library
             nothing = numpy.empty((), numpy.dtype(array.dtype))
             here = as_strided(nothing, array.shape, array.strides, writeable=False)
         try:
@@ -189,7 +189,7 @@ class Plan:
         self._within = self._find_within()
         self.placed = set(self._within)
         self.orders: dict[Value, tuple[int, ...]] = {}
-        """The memory order of the axes of values with three or more that are not row-major."""
+        """For values of three or more axes that are not row-major: the order of their axes in memory."""
         self.roots = self._find_roots()
         self._assign()
 
@@ -247,7 +247,7 @@ class Plan:
     def _find_roots(self) -> dict[Value, Value]:
         """For each value that shares the memory of another, the value that owns it."""
         roots = {value: whole for value, (whole, _) in self._within.items()}
-        forms: dict[Value, Any] = {}  # arrays with the strides that values will have; their memory is never touched
+        forms: dict[Value, Any] = {}  # arrays with the future strides of values; their memory is never used
         most = max((value.nbytes for value in self._planned), default=1)
         scratch = numpy.empty(most, numpy.uint8)
 

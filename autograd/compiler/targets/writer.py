@@ -27,7 +27,8 @@ FUNCTIONS = frozenset(
 """Functions that the source calls: no value has these names."""
 
 WIDTH = 110
-"""Characters of a header line; longer lines of code do not move the comments to the right."""
+"""The largest number of characters of a header line. Lines of code near this length don't count for the column of the
+comments."""
 
 
 @dataclass(slots=True)
@@ -233,7 +234,7 @@ class Writer:
     def body(self) -> list[str]:
         """The lines in blocks, each under a comment with the user's line that it computes."""
         origins = [line.origin for line in self.lines]
-        for i in reversed(range(self.opening, len(origins) - 1)):  # of several user lines: with the next
+        for i in reversed(range(self.opening, len(origins) - 1)):  # lines without an origin join the next ones
             origins[i] = origins[i] or origins[i + 1]
         keys = [None if origin is None else (f"{origin.text} {origin.line}", origin.order) for origin in origins]
         runs = [(key, len([*run])) for key, run in groupby(keys)]
@@ -248,7 +249,7 @@ class Writer:
             if origin is None:
                 found += [(line.text, line.remark) for line in lines]
                 continue
-            if longest.get(key) == count:  # shorter runs are updates among gradients, or gradients among updates
+            if longest.get(key) == count:  # shorter runs of the same line get no block
                 del longest[key]
                 found += [("", ""), (f"# {_one_line(str(origin))}", "")]
             else:

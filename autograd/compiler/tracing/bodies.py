@@ -148,7 +148,7 @@ class BodyTracer(Tracer):
 
 
 class Recorder:
-    """Records every operation that is called. It uses the hook of `detect_anomaly`, so it costs nothing when off."""
+    """Records every operation that is called. It uses the hook of `detect_anomaly`, so it costs nothing otherwise."""
 
     def __init__(self, tracer: BodyTracer) -> None:
         self.tracer = tracer
@@ -156,7 +156,7 @@ class Recorder:
         self.types: dict[int, Typed] = {}
         self.constants: dict[int, Any] = {}
         self.steps: list[Step] = []
-        self.held: list[Any] = []  # so that no id is used twice
+        self.held: list[Any] = []  # kept alive, so that their ids are not reused
         self.mark = 0
 
     def _new(self, array: Any, shape: Any, dtype: Any) -> int:
@@ -205,7 +205,7 @@ class Recorder:
                     f"calls {op.name} with an index or another parameter that has no values within "
                     "the function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
                 )
-            return part.ask() if type(part) is Number else part  # on whose value the program depends then
+            return part.ask() if type(part) is Number else part  # the program is then valid for this value only
 
         params = mapped(params, known)
         args = tuple(map(self.number_of, arrays))

@@ -13,7 +13,8 @@ from autograd.compiler.tracing.lines import Lines
 PLAIN = frozenset(
     ("", *BETWEEN, *BEFORE, "positive", "power", "reshape", "permute_dims", "matrix_transpose", "getitem", "astype")
 )
-"""The operations that are one call, or none, and are named by their operands; others by their own names."""
+"""The operations of a single instruction, or of none: their results are named after the operands. Those of others are
+named after the operation."""
 
 
 class _Names:

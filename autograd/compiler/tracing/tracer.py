@@ -111,7 +111,7 @@ class Tracer:
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
-        self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
+        self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.errors = numpy.geterr()
         self.made: list[Any] = []  # weak references to every `Traced` and `Number`
@@ -157,7 +157,7 @@ class Tracer:
             return self.constant(numpy.asarray(x, dtype=dtype)[()])
         if not hasattr(x, "dtype") or backends.is_host(x):
             return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
-        token = TRACER.set(None)  # it would treat the Tensor as its own
+        token = TRACER.set(None)  # else the tracer would treat the new Tensor as made by the function
         try:
             tensor = wrap(x)
         finally:
@@ -170,7 +170,7 @@ class Tracer:
             return self.lift(x.ask(), dtype)
         if x.text not in self.knobs:
             name = x.text
-            if name not in self.names:  # not for a place, which has a name already
+            if name not in self.names:  # a place has a name already
                 name = self.lines.variable(x) or (name if name.isidentifier() else "number")
                 name = self.unique(value_name(name))
             value = Value("knob", (), numpy.dtype("float64"), name, origin=(Place(x.now), x.text))
@@ -234,7 +234,7 @@ class Tracer:
         dtypes = resolved(name, kinds)
         try:
             lifted = [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)]
-        except OverflowError:  # NumPy compares with integers beyond the dtype, too
+        except OverflowError:  # as in NumPy, a comparison may have an integer out of the dtype's range
             if dtypes[-1].kind != "b":
                 raise
             return self.elementwise(name, [numpy.asarray(x) if type(x) is int else x for x in args])
@@ -253,7 +253,7 @@ class Tracer:
         def slot_of(entry: Any) -> Any:
             if type(entry) is Number:
                 return entry.ask()
-            if isinstance(entry, int) and type(entry) not in (int, bool):  # an IntEnum prints as no number
+            if isinstance(entry, int) and type(entry) not in (int, bool):  # an IntEnum does not print as a number
                 return int(entry)
             if isinstance(entry, Tensor):
                 entry = entry.data
@@ -300,7 +300,7 @@ class Tracer:
         if type(x) is not Traced or not _is_basic(template, arrays):
             return self.emit("getitem", (self.lift(x), *arrays), {"index": _shifted(template)})
         found = self.viewed(x, View("getitem", {"index": template}, tuple(arrays)))
-        # A number, of shape (), is a copy; with an ellipsis it is an array of shape () in the same memory.
+        # Without an ellipsis an element is a copy, a NumPy scalar; with one it is a view of shape ().
         return found if found.shape or _has_ellipsis(template) else Traced(self, found.value)
 
     def viewed(self, x: Traced, step: View) -> Traced:
@@ -406,7 +406,7 @@ class Tracer:
         for key in [*self.generators]:
             generator, state, count = self.generators.pop(key)
             seed = getattr(getattr(generator.bit_generator, "seed_seq", None), "entropy", 0)
-            # Only this trace has it: its instructions, one for each draw.
+            # Nothing refers to it except the instructions that draw from it.
             if others(generator) <= count and not (isinstance(seed, int) and seed.bit_length() > 64):
                 found.append((generator, state))
         return found
@@ -763,7 +763,7 @@ class Tracer:
         guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
         guards += [guard for place, guard in self.rates.items() if place in self.asked]
         guards += [guard for found in self.options.values() for guard in found]
-        return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits
+        return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count in `edits`
 
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
         """Raise if the function stores a traced Tensor, which has no values, in an attribute of ``holder``."""

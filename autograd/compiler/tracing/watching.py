@@ -147,7 +147,7 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
     return {
         "__getitem__": item,
         "get": get,
-        "__iter__": lambda self: iter([*dict.keys(self)]),  # without which dict(self) would not ask for the items
+        "__iter__": lambda self: iter([*dict.keys(self)]),  # else dict(self) would not call __getitem__
         "items": lambda self: copied(self).items(),
         "values": lambda self: copied(self).values(),
         "copy": copied,

@@ -66,7 +66,7 @@ def listed(op: Declaration, given: tuple[Any, ...], **params: Any) -> tuple[Any,
     """
     arrays, *rest = given
     if not all(isinstance(value, int | str | None) for value in rest):
-        return given, *params.values()  # lists that stand for arrays, one by one
+        return given, *params.values()  # several lists, each of which stands for an array
     if len(rest) > len(params):
         raise DTypeError(
             f"{op.name} takes {len(params)} parameter(s) after its arrays ({', '.join(params) or 'none'}); it was "
@@ -106,7 +106,7 @@ def fail(op: Declaration, error: Exception, inputs: tuple[Any, ...], params: dic
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
-    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # in a user's own forward that is a slip
+    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # a user's forward may have a bug
     raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
 
 

@@ -27,7 +27,7 @@ PAIRS = (
 """Pairs of steps, in units of the first, that must agree: larger ones first, which round less and can't cancel to 0."""
 
 NEARBY = (0.01, 0.001)
-"""How far away the slopes nearby are taken, relative to the scale of an element."""
+"""The distances of the nearby points at which slopes are taken, relative to the scale of an element."""
 
 SAMPLES = 6
 
@@ -179,7 +179,7 @@ class Differences:
         middle, lower, upper = (np.stack([getattr(s, side) for s in slopes]) for side in ("middle", "lower", "upper"))
         with np.errstate(all="ignore"):
             differ, bend = np.abs(np.diff(middle, axis=0)), np.abs(upper - lower)
-            shrinks = (differ[1:] < differ[:-1] / 4) & (bend[2:] < bend[1:-1] / 2)  # at a kink both sides keep apart
+            shrinks = (differ[1:] < differ[:-1] / 4) & (bend[2:] < bend[1:-1] / 2)  # at a kink `bend` does not shrink
             width = parts[3:, None] * self.eps * self.direction(v).unit
             doubt = 4 * differ[2:] + 10 * self.epsilon * self.size / width
             small = doubt <= 4e-4 * np.maximum(np.abs(middle[3:]), np.abs(kept.middle))
@@ -216,7 +216,7 @@ class Differences:
             kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding may hide a kink of wider steps
             np.copyto(opened, between, where=kinked)
             flat = (one.upper == 0) & (one.lower == 0)
-            # Below the first step rounding grows: steps of which only rounding is left do not agree.
+            # Below the first step rounding errors grow: agreement of slopes that are mostly rounding does not count.
             visible = 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))
             sound = ((rounding if pair[0] < 1 else one.noise) <= visible) | flat
             agree &= ~kinked & np.isfinite(rounding) & (sound if pair[0] < 1 else True)

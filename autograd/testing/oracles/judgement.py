@@ -298,7 +298,7 @@ class Judge:
         size = _norms(weighted)
         if direction.count > 1:
             size = np.maximum(size, _norms(moved))
-        # Terms that cancel leave rounding errors of their size, which other outputs may show.
+        # Terms that cancel leave rounding errors of the size of the terms, perhaps in other outputs.
         terms = terms if oracle == DIFFERENCES else terms.max(initial=0.0)
         longest = max(1.0, direction.longest / direction.unit)
         rounding = 100 * self.differences.epsilon * (weights.totals + terms) * longest
@@ -326,7 +326,7 @@ class Judge:
             return
         before = replace(found, kinks=[*found.kinks])
         self._compare_settled(found, v)
-        for improve in (self.differences.measure_noise, self.differences.refine):  # only rounding, or too wide a step?
+        for improve in (self.differences.measure_noise, self.differences.refine):  # rounding, or a step too wide?
             if found.wrong > before.wrong:
                 improve(v)
                 vars(found).update(vars(replace(before, kinks=[*before.kinks])))
@@ -340,7 +340,7 @@ class Judge:
             self._compare_nearby(found, v, np.flatnonzero(rough))
         us = self.weights.us * clear
         compared = self.by_differences(self.weights if clear.all() else us[us.any(axis=1)], v, slopes)
-        # That an element at a kink does not move the other outputs shows nothing about its own derivative.
+        # At a kink, zero derivatives of the other outputs show nothing about the element.
         found.add(compared, shows=bool(not rough.any() or compared.numeric.any()))
 
     def _compare_nearby(self, found: Judgement, v: Vector, outputs: Iterable[int]) -> None:

@@ -78,7 +78,7 @@ class Point(ABC):
         for i, values in self.base.items():
             try:
                 self.moved(i, values + 0.01 * np.maximum(1.0, np.abs(values)))
-            except Exception:  # outside of the domain
+            except Exception:  # the other inputs may be outside of the domain
                 continue
 
     @property
@@ -161,7 +161,7 @@ def compare(
             rtol=third if rtol is None else rtol,
             atol=0.0 if atol is None else atol,
             max_elements=max_elements,
-            rng=np.random.default_rng(seed),  # the same outputs are weighted for each input
+            rng=np.random.default_rng(seed),  # the same weights of the outputs for each input
         )
         for i, x in point.base.items()
     }

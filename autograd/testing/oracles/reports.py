@@ -94,7 +94,7 @@ class Jacobians:
 
 def factor(rules: Vector, numeric: Vector, sizes: set[int] | None = None) -> str:
     """Explanation where all ``rules`` are the same simple multiple of ``numeric``; otherwise empty."""
-    from fractions import Fraction  # not cheap to import, and only for this
+    from fractions import Fraction  # slow to import, and used only here
 
     rules, numeric = np.atleast_1d(rules), np.atleast_1d(numeric)
     if not (np.isfinite(rules).all() and np.isfinite(numeric).all() and numeric.all()):
@@ -104,7 +104,7 @@ def factor(rules: Vector, numeric: Vector, sizes: set[int] | None = None) -> str
         return ""
     ratio = Fraction(float(np.median(ratios))).limit_denominator(max([12, *(sizes or ())]))
     small = max(abs(ratio.numerator), ratio.denominator)
-    natural = 4 if rules.size == 1 else 12  # a single ratio may be near one of small numbers by chance
+    natural = 4 if rules.size == 1 else 12  # one ratio may be close to a simple fraction by chance
     if ratio == 1 or not ratio or (small > natural and small not in (sizes or ())):
         return ""
     if abs(float(np.median(ratios)) / float(ratio) - 1) > 1e-4:

@@ -21,10 +21,10 @@ from autograd.engine.tensor import Tensor
 from autograd.testing.steps.step import IMPORTS, TrainingStep
 
 LARGEST = 1e4
-"""Bound of a value, unless scales are extreme."""
+"""Bound of the numbers of a value, unless the step has extreme numbers."""
 
 MOST = 4096
-"""Elements of the largest value."""
+"""The largest number of elements of a value."""
 
 # ---------------------------------------------------------------------------------------------------------- templates
 
@@ -753,7 +753,7 @@ class _Growing:
         for _ in range(4 if kind == "parameter" else 0):
             if changed := self.attempt(lambda: self.filled(r.choice(BETWEEN))):
                 return [*calls, changed]
-        if kind == "copy" and self.layers:  # with an optimizer of its own
+        if kind == "copy" and self.layers:  # the copy gets an optimizer of its own
             layer = r.choice(self.layers)
             lists = [line for line in self.setup if line.startswith(("params = ", "optimizer = ", "schedule = "))]
             clear = f"for p in [{vocabulary.parameters.format(layer=layer)}]:\n    p.zero_grad()"
@@ -820,7 +820,8 @@ def _running(step: TrainingStep) -> TrainingStep:
         except Exception as error:
             if done < 1:
                 raise _Unfit from error
-            # Without this call later ones may draw other inputs: run all again. The next statement may keep its result.
+            # Without this call later ones may draw other inputs, so all are run again. The next statement may keep the
+            # call's result: then it is removed, too.
             skipped = done + 1 + any(line.startswith("given = ") for line in step.calls[done + 1 : done + 2])
             step = replace(step, calls=step.calls[:done] + step.calls[skipped:])
         else:

@@ -9,7 +9,7 @@ from functools import cache
 from autograd.compiler.ir.program import Instruction, Program
 
 SCALED = "scaled_draw"
-"""A product of random numbers, apart from what is added to it: a compiler would round both as one."""
+"""A product of random numbers that C must not fuse with an addition, because a fused operation rounds differently."""
 
 
 @cache

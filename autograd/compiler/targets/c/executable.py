@@ -42,10 +42,10 @@ PASSES = [*COMMON, *COUNTERS, ("orders in memory", _arranged)]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6
-"""Multiplications up to which a call keeps Python's lock: releasing and reacquiring it takes longer."""
+"""Up to this number of multiplications a call keeps Python's lock: releasing and reacquiring it takes longer."""
 
 HOT = 10
-"""Calls after which a program is compiled in the background, where the target is "auto"."""
+"""After this number of calls a program is compiled in the background, with the target "auto"."""
 
 _optimized = partial(optimize, passes=PASSES)
 

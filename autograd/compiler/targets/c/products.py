@@ -15,22 +15,22 @@ from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, blocked, contiguous, counting, merged, times
 
 SHORT = 16
-"""Entries from which on a contiguous axis is better than a longer one."""
+"""From this length on, a contiguous axis is better than a longer one."""
 
 LONG = 1024
-"""More products than these are summed in parts, which keeps their digits and lets operands stay in the cache."""
+"""Sums of more products than this are computed in parts, which rounds less and lets operands stay in the cache."""
 
 FEW = 64
-"""Products up to which sums along both operands are added up four at a time."""
+"""Up to this number of products, sums along the rows of both operands are computed four at a time."""
 
 LARGE = 1 << 20
-"""Bytes of a part of the second operand from which on BLAS, which copies operands in order, is faster."""
+"""From this number of bytes in a part of the second operand on, BLAS is faster, because it copies operands in order."""
 
 SHARED = 1 << 22
-"""Multiplications from which on BLAS divides a product among threads."""
+"""From this number of multiplications on, BLAS divides a product among threads."""
 
 ACROSS = 2
-"""Cycles of an entry that is read or written across the rows."""
+"""The cycles for an entry that is read or written across the rows."""
 
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
 """The constants of ``cblas_sgemm`` for memory orders and transposes."""

@@ -31,7 +31,7 @@ from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, 
 from autograd.errors import TargetError
 
 ALIGNED = 64
-"""Places in memory begin at multiples of this many bytes: a line of the cache, or a vector."""
+"""Arrays in memory begin at multiples of this many bytes: a cache line, or a vector."""
 
 LONG = 1024
 """More float32 numbers than these are summed in parts, and the parts in float64: a single sum would lose digits."""
@@ -79,11 +79,11 @@ class Source(Text):
         self.size = 0
         self.operations = 0
         """About how many multiplications the products take."""
-        made = [i.out for i in program.instructions if i.op in ENTRY_BY_ENTRY or i.op == "matmul"]  # in any order
+        made = [i.out for i in program.instructions if i.op in ENTRY_BY_ENTRY or i.op == "matmul"]  # in either order
         self._turned = program.flipped.intersection(made)
         self._places: dict[str, int] = {}
         self._free: list[tuple[int, int]] = []
-        self._busy: list[tuple[int, int, int]] = []  # the step after which a place is free, its start and its bytes
+        self._busy: list[tuple[int, int, int]] = []  # used blocks: last step, start, size
         self._number = 0
         self._swapped = False
         self._inlined = True
@@ -477,7 +477,7 @@ class Source(Text):
         if op in ("max", "min"):
             missing = " reduction(|:missing)" if clause and dtype.kind == "f" else ""
             heads = _vectors(nest, clause + missing, self._width() if inmost > outer else 0)
-        if op in ("max", "min") and dtype.kind == "f":  # the reduction of vectors may lose a NaN
+        if op in ("max", "min") and dtype.kind == "f":  # a vectorized reduction may lose a NaN
             sign = ">" if op == "max" else "<"
             first.append((outer, "int missing = 0;"))
             last = [f"acc = {element} {sign} acc ? {element} : acc;", f"missing |= {element} != {element};"]

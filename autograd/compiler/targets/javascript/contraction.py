@@ -10,7 +10,7 @@ from autograd.compiler.targets.nested.script import Script
 from autograd.compiler.targets.nests import Axis, View, added, merged, times
 
 Span = tuple[int, int, int]
-"""Start and end along an axis, and the entries taken at once."""
+"""The start and end along an axis, and the number of entries computed at once."""
 
 
 def block_of(n: int) -> int:
@@ -111,7 +111,7 @@ class _Tile:
         for depth in reversed(range(len(self.sums))):
             pad = "  " * depth
             found.append(f"{pad}}}")
-            if depth:  # back to where this loop began, and on in the one around it
+            if depth:  # from the end of this loop to the next step of the one around it
                 n, *own = self.sums[depth]
                 rest = [step - n * done for step, done in zip(self.sums[depth - 1][1:], own, strict=True)]
                 back = [f"{name} += {move};" for name, move in zip(("$x", "$y"), rest, strict=True) if move]

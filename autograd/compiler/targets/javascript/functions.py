@@ -15,7 +15,7 @@ FUNCTIONS: dict[str, str] = {
     "bytes": """
 const $bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
 """,
-    # 1 and -1 to some powers are 1 in NumPy, also to NaN and infinity
+    # As in NumPy 1 to the power of NaN, and 1 or -1 to the power of an infinity, are 1.
     "power": """
 const $power = (x, y) => x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y;
 """,
@@ -47,11 +47,11 @@ function $floor_divide(x, y) {
   return found - whole > 0.5 ? whole + 1 : whole;
 }
 """,
-    # NaN is above all others
+    # NaN comes after all other numbers
     "less": """
 const $less = (x, y) => x < y || (y !== y && x === x);
 """,
-    # the upper and the lower halves apart: JavaScript's operators take 32 bits
+    # upper and lower halves are computed separately: JavaScript's operators take 32 bits
     "bits": """
 function $bits(x, y, of) {
   const a = Math.floor(x / 2 ** 32), b = Math.floor(y / 2 ** 32);

@@ -24,11 +24,11 @@ from autograd.compiler.targets.nests import View, added, times
 from autograd.errors import TargetError
 
 PART = 12_000
-"""Characters of a function. V8 leaves a function of more than 60 kB of bytecode unoptimized, and it then runs up to 18
-times as long."""
+"""The largest number of characters of a function: V8 does not optimize a function of more than 60 kB of bytecode, which
+then takes up to 18 times as long."""
 
 SHORT = 64
-"""Elements of a constant that are written as numbers; more are written in base64."""
+"""Constants of up to this number of elements are written as numbers, larger ones in base64."""
 
 
 class Script(nested.Script):

@@ -177,7 +177,7 @@ def _written(script: Script, out: View, x: View, value: View, *_: View, index: A
     sign = "=" if script.now.op == "setitem" else "+="
     script.copy(x, out)
     found = index_of(script, _index(script), out)
-    extra = max(len(value.shape) - len(found.source.shape), 0)  # axes of length 1 in front do not count
+    extra = max(len(value.shape) - len(found.source.shape), 0)  # leading axes of length 1 are ignored
     value = value[(0,) * extra]
     if found.arrays:
         gather(script, found, [value], lambda nest, place: [f"{out.data}[{place}] {sign} {nest.at(0)};"])
@@ -208,7 +208,7 @@ def _take_along_axis(script: Script, out: View, x: View, indices: View, axis: in
 
 # --------------------------------------------------------------------------------------------- functions of NumPy's
 
-# With NumPy's signatures, as far as a program may use them.
+# With NumPy's signatures, without parameters that no program uses.
 
 
 @reading("argmax", "argmin")

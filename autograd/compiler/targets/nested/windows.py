@@ -147,7 +147,7 @@ def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, gr
 
 
 MOST = 32
-"""Taps of a window up to which each is a line of its own, so that neighbouring windows are computed at once."""
+"""Up to this number of taps each is a line of its own, so that neighbouring windows are computed at once."""
 
 
 def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int]) -> None:
@@ -218,7 +218,7 @@ def _at_largest_tap(
 ) -> None:
     """`_at_largest` without branches: the position moves to each tap that is larger than those before, or NaN."""
     dtype, count = script.now.args[1].dtype, len(taps)
-    truth = numpy.dtype(f"i{dtype.itemsize}")  # as wide as the elements, so that they share a vector
+    truth = numpy.dtype(f"i{dtype.itemsize}")  # of the size of the elements, for vector instructions
     nest = Nest(other.shape, [*taps, *targets, other], merge=not windows.is_framed)
     combine, inmost = script.language.reductions["max"][0], len(nest.loops)
     lines, largest = [], ""
