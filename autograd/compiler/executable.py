@@ -16,7 +16,8 @@ from numpy.lib.array_utils import byte_bounds
 from autograd import backends, trees
 from autograd.common.references import others
 from autograd.compiler.ir.primitives import compute
-from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.orders import Orders, show
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
 from autograd.compiler.passes.packing import note_home, shared_buffer
@@ -29,7 +30,7 @@ from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from autograd.compiler.tracing.watching import DATA, Consumed
 from autograd.engine.declare.operation import Op
 from autograd.engine.graph import Node, stamp
-from autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, base_of, owner
+from autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, base_of, owner, users_strides
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import GradientError, TraceError
 
@@ -166,31 +167,27 @@ def _is_shared(tensor: Tensor, known: int = 0) -> bool:
 
 
 def _move(tensor: Tensor, home: Any) -> None:
-    """Let a Tensor use ``home``, which has its values, as its array."""
-    if _order(tensor) is None and not home.flags.c_contiguous:
-        TURNED[id(tensor)] = home
+    """Let a Tensor use ``home``, which has its values, as its array; its user sees the same order as before."""
+    strides = users_strides(tensor, tensor._data)
     DATA.__set__(tensor, home)
-
-
-def _order(tensor: Tensor, array: Any = None) -> Any:
-    """The strides of a Tensor's array, or of ``array`` in its place, as `.data` shows them; ``None`` if row-major."""
-    array = tensor._data if array is None else array
-    return None if array.flags.c_contiguous or TURNED.get(id(tensor)) is array else array.strides
+    show(tensor, strides)
 
 
 def _is_strided(tensor: Tensor) -> bool:
-    """Whether the array is neither row-major nor a column-major matrix."""
-    return _order(tensor) is not None and not (len(tensor.shape) == 2 and tensor._data.flags.f_contiguous)
+    """Whether the user's array is neither row-major nor a column-major matrix."""
+    strides, size = users_strides(tensor, tensor._data), tensor.dtype.itemsize
+    return strides is not None and (tensor.ndim != 2 or strides != (size, size * tensor.shape[0]))
 
 
 def _has_own_array(tensor: Tensor) -> bool:
-    """Whether a Tensor has its own array. A row-major copy that was lent is taken back if nothing refers to it."""
-    if LENT.get(id(tensor)) is not tensor._data or TURNED.get(id(tensor)) is None:
+    """Whether a Tensor has its own array. A copy that was lent is taken back if nothing refers to it."""
+    home = TURNED.get(id(tensor), (lambda: None,))[0]()
+    if home is None or LENT.get(id(tensor)) is not tensor._data:
         return True  # the program of a lent copy, and its array, may be gone
     if _is_shared(tensor):
         return False
-    TURNED[id(tensor)][...] = tensor._data
-    DATA.__set__(tensor, TURNED[id(tensor)])
+    home[...] = tensor._data
+    DATA.__set__(tensor, home)
     return True
 
 
@@ -235,6 +232,7 @@ class Executable:
         self.stay = {s for s in written if _is_shared(s.origin) or _is_strided(s.origin)}
         self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | self.stay)))
         self.nodes = dead_ends(trace)
+        self.orders = Orders(trace) if self.rebound and self.counts_holders else None
         self.bind()
 
     def _refuse_giving(self, tensor: Tensor) -> None:
@@ -307,6 +305,8 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
+        if self.orders is not None:
+            self.run = self.orders.around(self.run)
         late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
         if late:
             self.run = self._refusing_states(self.run, late)
@@ -342,7 +342,7 @@ class Executable:
             plain = plain and not _is_shared(tensor)
             array = tensor._data
             plain = plain and owner(array) is array  # so that views are counted as references to it
-        turned, by_columns = state in self.optimized.flipped, _order(tensor) is not None
+        turned = state in self.optimized.flipped
         if state not in self.stay:
             plain = plain and array.flags.forc and turned != array.flags.c_contiguous
         if not plain or self._has_other_twins(state, array):
@@ -354,31 +354,8 @@ class Executable:
             home[...] = array
             _move(tensor, array := home)
             self.made.add(id(owner(home)))
-        if state in self.rebound and turned and not (by_columns and self._assigns_columns(state)):
-            TURNED[id(tensor)] = array  # `.data` shows a row-major copy
         note_home(array)
         return array
-
-    def _assigns_columns(self, state: Value) -> bool:
-        """Whether eager mode assigns a column-major matrix to this state, given row-major arguments. Memory order does
-        not depend on values, so the program is interpreted on zeros; true if an operation refuses them.
-        """
-        wanted, needed = {self.program.updates[state]}, list[Instruction]()
-        for instruction in reversed(self.program.instructions):
-            if instruction.out in wanted:
-                needed.append(instruction)
-                wanted.update(instruction.args)
-        known = {s: s.origin._data.copy("C" if _order(s.origin) is None else "K") for s in self.program.states}
-        known |= {v: v.data for v in wanted if v.kind == "constant"}
-        try:
-            with numpy.errstate(all="ignore"):
-                for i in reversed(needed):
-                    args = [known[arg] if arg in known else numpy.zeros(arg.shape, arg.dtype) for arg in i.args]
-                    draws = i.op == "draw"
-                    known[i.out] = numpy.zeros(i.out.shape, i.out.dtype) if draws else compute(i.op, i.params, args)
-        except Exception:
-            return True
-        return not known.get(self.program.updates[state], known[state]).flags.c_contiguous
 
     def _has_other_twins(self, state: Value, array: Any) -> bool:
         """Whether an earlier program merged more states into this array, which must now be separated."""
@@ -605,21 +582,17 @@ class Executable:
             ):
                 return False
             if i in self.counted:
-                if _order(tensor) is not None and (home.flags.c_contiguous or id(tensor) in TURNED):
-                    return False  # the function may assign it another memory order than before
                 del home
                 if _is_shared(tensor, 1):
                     self._refuse_giving(tensor)
                 anew |= not self._take(i, array)
                 continue
-            if updated and _order(tensor, array) != _order(tensor, home):
-                return False  # `.data` would have the previous memory order
             # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
             if updated and alone and id(owner(array)) not in _HOMES and not _is_shared(tensor, 1):
                 home[...] = array
-                DATA.__set__(tensor, home)
+                _move(tensor, home)
             elif updated and self.bound[i] not in self.stay and _is_shared(tensor, 1):
                 return False  # another program needs it in that array
             elif updated or not self._rehome(i, array):

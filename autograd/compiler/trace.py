@@ -135,7 +135,8 @@ class Trace:
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
     array instead of being written in place, ``given_away`` of those among them whose old array would change in eager
-    mode; ``restarts`` are generators that restart at each call, with their initial states. ``changes`` are variables,
+    mode; ``assigned`` and ``orders`` tell the memory order of these arrays in eager mode (`autograd.compiler.orders`);
+    ``restarts`` are generators that restart at each call, with their initial states. ``changes`` are variables,
     attributes and items that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
@@ -244,6 +245,7 @@ class Trace:
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
         self.rebound, self.given_away = tracer.rebound, tracer.given_away
+        self.assigned, self.orders = tracer.assigned, tracer.orders
         self.restarts = tracer.restarts()
 
     def places_of(self, array: Any) -> list[Guard]:

@@ -15,6 +15,7 @@ from functools import partial
 from threading import RLock
 from typing import Any
 
+from autograd.backends.arrays import laid_out, strides_of
 from autograd.engine.graph import stamp
 
 LAST = 0
@@ -23,11 +24,12 @@ LAST = 0
 WRITES: dict[int, int] = {LAST: 0}
 """The time, on the graph's clock, of the last write to each memory, by the id of the array that owns the memory."""
 
-TURNED: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The arrays that a compiled program keeps in column-major order, by the ids of their Tensors."""
+TURNED: dict[int, tuple[weakref.ref[Any], Any]] = {}
+"""By the ids of Tensors: arrays that a program keeps in an order of its own, and the strides that they have eagerly."""
 
 LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""Row-major copies that replace these arrays until the next call of the program, so that the user can write to them."""
+"""Copies with these strides that replace the arrays until the next call of the program, so that the user can write to
+them."""
 
 _references: dict[int, Any] = {}
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one
@@ -46,13 +48,22 @@ def owner(array: Any) -> Any:
     return array
 
 
+def users_strides(tensor: Any, array: Any) -> Any:
+    """The strides of ``array``, the array of ``tensor``, in eager mode; ``None`` if it would be row-major."""
+    kept, strides = TURNED.get(id(tensor), (None, None))
+    return strides if kept is not None and kept() is array else strides_of(array)
+
+
 def users_array(tensor: Any, array: Any) -> Any:
-    """The array that ``Tensor.data`` shows: row-major, and a number if the shape is ()."""
+    """The array that ``Tensor.data`` shows: in the order of eager mode, and a number if the shape is ()."""
     if not array.shape:
         return array[()]
-    turned: Any = TURNED.get(id(tensor))
-    if turned is array:
-        tensor._data = LENT[id(tensor)] = array = array.copy()
+    strides = users_strides(tensor, array)
+    if strides != strides_of(array):
+        lent = laid_out(array.shape, array.dtype, strides)
+        lent[...] = array
+        lent.flags.writeable = strides is None or 0 not in strides  # else it is broadcast
+        tensor._data = LENT[id(tensor)] = array = lent
     return array
 
 

@@ -11,7 +11,7 @@ from autograd import backends
 from autograd.common.messages import describe, shown
 from autograd.common.shapes import Shape
 from autograd.engine.graph import Node
-from autograd.engine.memory import users_array, written
+from autograd.engine.memory import TURNED, users_array, written
 from autograd.errors import DTypeError, GradientError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Tensor(TensorMethods):
         the leaf requires grad.
         """
         array = self._data
-        if type(array) is _NDARRAY and not (array.shape and array.flags.c_contiguous):
+        if type(array) is _NDARRAY and (not array.shape or id(self) in TURNED):
             return users_array(self, array)
         return array
 

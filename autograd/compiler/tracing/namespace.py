@@ -139,7 +139,9 @@ class _Module:
     def full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         tracer = _now()
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
+        made = tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
+        tracer.lies(made.value, made.value, "C")
+        return made
 
     def zeros(self, shape: Any, dtype: Any = None) -> Any:
         return self.full(shape, 0.0, numpy.dtype(dtype))
@@ -150,7 +152,9 @@ class _Module:
         return self.full(shape, 1.0, numpy.dtype(dtype))
 
     def full_like(self, x: Any, fill_value: Any, dtype: Any = None) -> Any:
-        return self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
+        made = self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
+        made.tracer.lies(made.value, x.value if type(x) is Traced else x, "K")
+        return made
 
     def zeros_like(self, x: Any, dtype: Any = None) -> Any:
         return self.full_like(x, 0, dtype)

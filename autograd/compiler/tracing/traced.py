@@ -90,7 +90,10 @@ class Traced:
         base = self.memory
         if base._first_write is None:
             base._first_write = len(self.tracer.instructions)
-        base._value = self.tracer.written(base._value, self.path, value)
+        before, seen = base._value, self.value
+        base._value = self.tracer.written(before, self.path, value)
+        self.tracer.lies(base._value, before)
+        self.tracer.lies(value, seen)
         base._version += 1
         self._value, self._version = value, base._version
 
@@ -189,6 +192,9 @@ class Traced:
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
         made = Traced(self.tracer, self.value)
+        if self.shape and self.dtype != bool:
+            made = self.tracer.emit("positive", (self.value,), {})
+            self.tracer.lies(made.value, self.value, order)
         made.scalar = self.scalar
         return made
 

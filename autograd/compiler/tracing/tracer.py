@@ -110,6 +110,8 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
+        self.assigned: dict[int, tuple[Value, str]] = {}  # the values that these are given, and the order of the copy
+        self.orders: dict[Value, tuple[Any, str]] = {}  # see `lies`
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
@@ -450,7 +452,15 @@ class Tracer:
         self.current[id(tensor)] = array
         self.former.setdefault(id(tensor), before)
         self.rebound[id(tensor)] = line_of_user()
+        self.assigned[id(tensor)] = array.value, "K" if array.base is None and array.value.kind == "temporary" else ""
         return None
+
+    def lies(self, value: Value, like: Any, order: str = "") -> None:
+        """Note that eagerly ``value`` has the memory order of ``like``, a value or an array, or of its copy in an
+        ``order`` of NumPy's, and not the order that its instruction gives it.
+        """
+        if value is not like or order:
+            self.orders[value] = like, order
 
     def _name(self, made: Traced) -> None:
         """Name a result after its operation; the final names are chosen when the trace ends."""
@@ -690,7 +700,7 @@ class Tracer:
         first, late = min(writes), set[Value]()
         shown = {value: value for value in self.inputs}
         for i, instruction in enumerate(self.instructions):
-            if is_view(instruction) and instruction.args[0] in shown:
+            if (is_view(instruction) or instruction.op in VIEWING) and instruction.args[0] in shown:
                 shown[instruction.out] = shown[instruction.args[0]]
             elif i >= first:
                 late.update(shown[arg] for arg in instruction.args if arg in shown)

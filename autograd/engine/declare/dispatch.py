@@ -61,7 +61,7 @@ def {name}({signature}):
 
 ARGUMENT = """\
     if isinstance({a}, Tensor):
-        a_{a}, p_{a} = {a}._data, {a}.node or {a}
+        a_{a}, p_{a} = {a}.{slot}, {a}.node or {a}
         if {a}.requires_grad: mask_ += {bit}
     elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {own}
     {shortcut}else: a_{a} = p_{a} = {a} = {admit}({a}, op{others})
@@ -233,7 +233,10 @@ def _reading(op: Declaration, operator: bool) -> str:
         admit = "operand" if operator else "admit"
         unknown = f"    if {a} is NotImplemented: return {a}\n" if operator else ""
         own = f"{a} if {a}.dtype.kind in 'fc' else unchanging({a})" if a in op.saves else a
-        text += ARGUMENT.format(a=a, bit=bit, own=own, shortcut=shortcut, others=others, admit=admit, unknown=unknown)
+        slot = "data" if op.name == "reshape" else "_data"  # the user's memory order decides whether it is a view
+        text += ARGUMENT.format(
+            a=a, bit=bit, own=own, shortcut=shortcut, others=others, admit=admit, unknown=unknown, slot=slot
+        )
     kind = f"type(a_{op.args[0]})"
     alike = "".join(f" and (type(a_{a}) is {kind} or type(a_{a}) in ANYWHERE)" for a in op.args[1:])
     arrays = ", ".join(f"a_{a}" for a in op.args)

@@ -36,6 +36,7 @@ from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.plan import Plan
 from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.watching import Consumed
+from autograd.engine.memory import users_strides
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, ReadingError, TargetError
 from autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
@@ -156,12 +157,13 @@ class Seen:
 
     ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``,
     except those that a compiled function has consumed. ``form``: the structure of the results, and for each whether it
-    requires grad, or its class. ``streams``: the states of the random generators.
+    requires grad, or its class. ``streams``: the states of the random generators. ``orders``: the strides of states.
     """
 
     values: dict[Any, Array]
     form: Any
     streams: list[Any]
+    orders: dict[str, Any]
 
 
 class Run:
@@ -193,8 +195,9 @@ class Run:
     def look(self) -> Seen:
         """The current state, without results."""
         self.tensors, self.generators = held(self.scope)  # names may have been reassigned
-        seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
+        seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()], {})
         for path, tensor in self.tensors.items():
+            seen.orders[path] = _strides(tensor)
             seen.values[path] = np.array(tensor._data)  # `.data` may replace the array
             if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
                 seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
@@ -224,6 +227,13 @@ class Run:
             for lives, copies in self.returned
             for now, then in zip(lives, copies, strict=True)
         )
+
+
+def _strides(tensor: Tensor) -> Any:
+    """The strides that the user of a Tensor sees, along axes with more than one element."""
+    array = tensor._data
+    strides = users_strides(tensor, array) or np.empty(array.shape, array.dtype).strides
+    return [stride for n, stride in zip(array.shape, strides, strict=True) if n > 1] if array.size else []
 
 
 def _array(x: Any) -> Any:
@@ -548,6 +558,10 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
             return verdict
     if found.form != eager.form:
         return Verdict("different", "trace", f"the form of the result is {found.form} instead of {eager.form}")
+    if found.orders != eager.orders:
+        path = next(path for path in eager.orders if found.orders.get(path) != eager.orders[path])
+        what = f"the strides of {path} are {found.orders.get(path)} instead of {eager.orders[path]}"
+        return Verdict("different", "memory order", what)
     if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is in another state than in eager mode")
     if call.run.has_changed():

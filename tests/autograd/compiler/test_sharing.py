@@ -246,3 +246,18 @@ def test_a_program_may_be_made_after_another_is_gone_that_had_lent_an_array():
         return found
 
     np.testing.assert_allclose(losses(True), losses(False), rtol=1e-12)
+
+
+@pytest.mark.parametrize("assigned", ["x.data", "x.data[::-1] * 0.1", "ag.flip(x).data * 0.1", "x.data.T"])
+def test_an_argument_in_the_memory_of_a_state_is_refused_if_a_state_is_assigned_it_after_the_update(assigned):
+    w, s = ag.Tensor(np.ones((2, 2)), requires_grad=True, name="w"), ag.zeros((2, 2))
+
+    def step(x: Any) -> None:
+        value = eval(assigned.removesuffix(" * 0.1"), {"ag": ag, "x": x})
+        w.data *= 0.5
+        s.data = value * 0.1 if "0.1" in assigned else value
+
+    compiled = ag.compile(step)
+    compiled(ag.ones((2, 2)))
+    with pytest.raises(TraceError, match="in the memory of a state that it updates"):
+        compiled(w.detach())

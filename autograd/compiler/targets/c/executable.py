@@ -228,6 +228,8 @@ class NativeExecutable(Executable):
             for lock in table.locks:
                 held.enter_context(lock)
             code = self._loop(table.address, count, returned, done.ctypes.data, rows, *data, *stacks, *knobs)
+        if self.orders is not None:
+            self.orders.repeat(int(done[0]))
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:

@@ -1,0 +1,143 @@
+"""The memory order that eager mode gives to arrays that a function assigns to its states.
+
+NumPy's results inherit the order of their arguments, so it depends on the arrays of a call, but not on their values:
+the program is interpreted on zeros with the strides of the arguments and states.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy
+
+from autograd.backends.arrays import laid_out, strides_of
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
+from autograd.compiler.ir.program import Instruction, Value
+from autograd.compiler.trace import Trace
+from autograd.engine.memory import TURNED, users_strides
+from autograd.engine.tensor import Tensor
+
+ROWS = frozenset((*ELEMENTWISE, *REDUCTIONS, "where", "astype", "getitem", "setitem", "add_at", "draw"))
+"""Operations whose result, if it has one axis and is no view, has memory of its own without gaps."""
+
+
+def _is_row_major(instruction: Instruction) -> bool:
+    """Whether the result is row-major, whatever the order of the arguments."""
+    axes = len(instruction.out.shape)
+    if instruction.op == "matmul":
+        return axes <= 2
+    return axes <= 1 and instruction.op in ROWS and not is_view(instruction)
+
+
+def show(tensor: Any, strides: Any) -> None:
+    """Let the user see the array of ``tensor`` with these strides; ``None`` for row-major."""
+    key, array = id(tensor), tensor._data
+    TURNED.pop(key, None)
+    if strides != strides_of(array):
+
+        def gone(reference: Any) -> None:
+            if TURNED.get(key, (None,))[0] is reference:
+                del TURNED[key]
+
+        TURNED[key] = weakref.ref(array, gone), strides
+
+
+class Orders:
+    """The strides that the states which a program assigns have after a call in eager mode.
+
+    They depend on those that ``inputs``, the positions of arguments, and ``states`` have before it.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        program, self._likes = trace.program, trace.orders
+        assigned = [(s.origin, *trace.assigned[id(s.origin)]) for s in program.updates if id(s.origin) in trace.rebound]
+        self._assigned = [(tensor, value, order) for tensor, value, order in assigned if value.shape]
+        makers = program.producers()
+        seen, leaves = set[Value](), set[Value]()
+        pending = [value for _, value, _ in self._assigned]
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            like, order = self._likes.get(value, (value, ""))
+            if like is not value:
+                pending += [like] if isinstance(like, Value) else []
+            elif value not in makers:
+                leaves.add(value)
+            elif order not in ("C", "F") and not _is_row_major(makers[value]):
+                pending += makers[value].args
+        self._program, self._seen = program, seen
+        self.inputs = [i for i, value in enumerate(program.inputs) if value in leaves and value.shape]
+        self.states = [state for state in program.states if state in leaves and state.shape]
+        self._known: dict[Any, list[tuple[Tensor, Any]]] = {}
+
+    def before(self, arrays: Sequence[Any] = ()) -> Any:
+        """The strides before a call with these arguments, which are row-major if left out."""
+        given = [strides_of(arrays[i]) if arrays else None for i in self.inputs]
+        return (*given, *[users_strides(s.origin, s.origin._data) for s in self.states])
+
+    def show(self, before: Any) -> bool:
+        """Let the user see the states as after a call in eager mode. Returns whether that changes anything."""
+        changed = False
+        for tensor, strides in self.after(before):
+            if users_strides(tensor, tensor._data) != strides:
+                show(tensor, strides)
+                changed = True
+        return changed
+
+    def repeat(self, calls: int) -> None:
+        """Let the user see the states as after so many calls with row-major arguments."""
+        while calls and self.show(self.before()):
+            calls -= 1
+
+    def around(self, run: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+        """``run``, after which the user sees the states as in eager mode."""
+
+        def run_showing(*arrays: Any) -> list[Any]:
+            before = self.before(arrays)
+            results = run(*arrays)
+            self.show(before)
+            return results
+
+        return run_showing
+
+    def after(self, before: Any) -> list[tuple[Tensor, Any]]:
+        """Each Tensor that is assigned an array, and the strides that it has after a call in eager mode."""
+        if before not in self._known:
+            known = self._interpreted(before)
+            self._known[before] = [
+                (tensor, strides_of(known[value].copy(order) if order else known[value]))
+                for tensor, value, order in self._assigned
+            ]
+        return self._known[before]
+
+    def _interpreted(self, before: Any) -> dict[Value, Any]:
+        """An array with the strides of each value that is assigned."""
+        leaves = [*(self._program.inputs[i] for i in self.inputs), *self.states]
+        known = {v: laid_out(v.shape, v.dtype, strides) for v, strides in zip(leaves, before, strict=True)}
+
+        def found(value: Value) -> Any:
+            if value not in known:
+                known[value] = numpy.zeros(value.shape, value.dtype) if value.kind != "constant" else value.data
+            return known[value]
+
+        makers = {i.out: i for i in self._program.instructions if i.out in self._seen}
+        with numpy.errstate(all="ignore"):
+            for value, instruction in makers.items():
+                like, order = self._likes.get(value, (value, ""))
+                if like is not value:
+                    array = found(like) if isinstance(like, Value) else like
+                    known[value] = array.copy(order) if order else array
+                elif order not in ("C", "F") and not _is_row_major(instruction) and instruction.op != "draw":
+                    with suppress(Exception):  # an operation that refuses zeros gives row-major arrays
+                        known[value] = numpy.asarray(
+                            compute(instruction.op, instruction.params, [found(arg) for arg in instruction.args])
+                        )
+                if order == "F":
+                    known[value] = numpy.asfortranarray(found(value))
+                found(value)
+            return {value: found(value) for _, value, _ in self._assigned}
