@@ -236,7 +236,7 @@ def _piece(length: int, each: int, least: int) -> int:
     if most < least:
         return 0
     piece = -(-length // -(-length // most))
-    return min(piece + -piece % 8, most - most % 8)  # a multiple of the numbers in a register
+    return min(piece + -piece % 8, most - most % 8)  # a multiple of the length of a vector register
 
 
 def _pieces(length: int, each: int) -> int:

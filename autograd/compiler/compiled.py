@@ -321,7 +321,7 @@ class Compiled(Generic[P, R]):
 
     @property
     def c_source(self) -> str:
-        """The latest program in C, with its names and shapes, whether or not it runs so.
+        """The latest program in C, with its names and shapes, also if it does not run as C.
 
         Raises `TraceError` before the first call, `TargetError` if an operation has no form in C.
         """
@@ -434,11 +434,11 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     """Compile ``function``: trace it at the first call, then run it as a flat program on preallocated buffers.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
-    containers, may have other values at each call, and so may numbers that are only used in arithmetic; for other
-    shapes, dtypes, or other arguments of any other kind it is traced anew. Tensors and NumPy arrays that the function
-    captures (from globals, closures, attributes) are read at each call, and such Tensors are updated. When a variable,
-    an attribute or an item of a container that it reads has changed, it is traced anew. A change of Python state at
-    each call is refused.
+    containers, may have other values at each call, and so may numbers that are only used in arithmetic. For other
+    shapes or dtypes, and for other values of any other argument, the function is traced again. Tensors and NumPy
+    arrays that it captures (from globals, closures, attributes) are read at each call, and such Tensors are updated. It
+    is traced again when a variable, an attribute or an item of a container that it reads has changed. A function that
+    changes Python state at each call is refused.
 
     Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself: return
     these.
@@ -447,9 +447,9 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call
-    (`nn.fit` delays it), or NumPy's warnings made errors, can leave some states updated and others not. Arguments have
-    the values that they had at the call, even if they share memory with a state. Under `detect_anomaly`, and within
-    another compiled function, the function itself is called. Calls from several threads wait for each other.
+    (`nn.fit` delays it), or NumPy's warnings turned into errors, can leave some states updated and others not.
+    Arguments have the values that they had at the call, even if they share memory with a state. Under `detect_anomaly`,
+    and within another compiled function, the function itself is called. Calls from several threads wait for each other.
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
     `TargetError` where there is no C compiler, or for operations without a form in C, such as factorizations.

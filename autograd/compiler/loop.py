@@ -26,7 +26,7 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
     """Call ``step`` once for each row of a table of row numbers, with those rows of ``data``; return all results,
     stacked.
 
-    It equals this loop, in few calls of C where ``step`` runs so (see `compile`)::
+    It is equivalent to this loop, but needs only a few calls of C if ``step`` is compiled to C (see `compile`)::
 
         for row in numpy.tile(rows, (epochs, 1)):
             results.append(step(*(array[row] for array in data)))

@@ -27,8 +27,8 @@ def detect_anomaly() -> Iterator[None]:
 
     Forward values are checked as they are computed. A backward pass within it checks every upstream gradient and every
     rule's result, also where gradients are recorded. If the forward ran within it, too, the error names the line that
-    called the operation, and `GradientError` is raised for saved arrays that were written to since. Slower: for finding
-    a fault, not for training. Per thread and task.
+    called the operation, and `GradientError` is raised for saved arrays that were written to since. It is slow: use it
+    to find a fault, not for training. It acts on its own thread and `asyncio` task alone.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)

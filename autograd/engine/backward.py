@@ -32,8 +32,8 @@ def backward_steps(
 ) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
     """Backpropagation as steps ``(node, gradient, contributions)``, from the outputs to the leaves.
 
-    ``outputs`` are Tensors or nodes; ``seeds`` their upstream gradients, arrays (Tensors with ``create_graph``, which
-    is refused where nothing is recorded). At a step ``gradient`` is the complete upstream gradient, and
+    ``outputs`` are Tensors or nodes; ``seeds`` their upstream gradients: arrays, or Tensors with ``create_graph``,
+    which raises `GradientError` within `no_grad`. At a step ``gradient`` is the complete upstream gradient, and
     ``contributions`` are the results of the node's rules: one per input, ``None`` where no gradient flows. Each leaf
     comes last, with its total and no contributions. With ``inputs`` only the nodes between these and the outputs are
     visited. Without ``retain_graph`` the arrays that a node saved are released at its step. With ``sparse``

@@ -8,8 +8,8 @@ from autograd.common.shapes import Shape
 
 
 class Scattered:
-    """An array of ``shape`` with ``values`` at ``index``, which repeats no element, and zeros elsewhere; made when
-    needed.
+    """An array of ``shape`` with ``values`` at ``index``, which repeats no element, and zeros elsewhere. It is made
+    only when needed.
 
     Other gradients are added in place, into an array with no other references. So the gradient of an array that is read
     piece by piece, as by ``for row in x``, takes linear instead of quadratic time.

@@ -157,7 +157,7 @@ def broadcast_to(x: Any, *, shape: Any) -> Typed:
 
 
 def permute_dims(x: Any, *, axes: Any) -> Typed:
-    """``axes`` must have every axis once."""
+    """The permuted shape; ``axes`` must name every axis once."""
     _check_axes(axes, len(x.shape))
     if len(axes) != len(x.shape):
         raise ValueError(f"axes = {axes} don't match an array of shape {x.shape}")
@@ -259,7 +259,7 @@ def getitem(x: Any, *more: Any, index: Any) -> Typed:
 
 
 def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
-    """``x`` with ``value``, which is broadcast, at ``index``."""
+    """The shape and dtype of ``x``; ``value`` must broadcast to the shape of ``x[index]``."""
     target = _indexed(x.shape, index, unknown=1)  # one value fits any number of elements
     narrow = value.shape[max(len(value.shape) - len(target), 0) :]  # leading axes of length 1 are ignored
     if size(narrow) != size(value.shape) or broadcast_shapes(narrow, target) != target:
@@ -415,7 +415,7 @@ def _searchsorted(x: Any, y: Any, side: str = "left", sorter: Any = None) -> Typ
 
 
 def _like(name: str) -> Callable[..., Typed]:
-    """The rule of a function that gives one element for each."""
+    """The rule of a function that gives one element for each element of its argument."""
 
     def rule(x: Any) -> Typed:
         return x.shape, _dtype_of(name, x.dtype)

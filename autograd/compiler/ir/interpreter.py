@@ -25,7 +25,7 @@ def interpret(
     are advanced; nothing else changes.
 
     ``states`` maps a state to the array to read in place of its Tensor's. Raises `ShapeError` and `DTypeError` for
-    arrays that the program was not traced for, and what an instruction raises, as the eager function would.
+    arrays that the program was not traced for, and the errors that the eager function would raise.
     """
     if len(arrays) != len(program.inputs):
         raise ShapeError(

@@ -26,8 +26,8 @@ def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = 
     """``text`` as an identifier that is not ``reserved``: characters that are not allowed become ``_``.
 
     Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With
-    ``ascii``, for languages without other letters, these are spelled out. ``prefix`` goes before what begins with a
-    digit or is reserved.
+    ``ascii``, for languages without other letters, these are spelled out. ``prefix`` is put before a text that begins
+    with a digit or is reserved.
 
     >>> identifier("layers.0.weight"), identifier("x²"), identifier("lambda"), identifier("d_σ", ascii=True)
     ('layers_0_weight', 'x2', '_lambda', 'd_sigma')

@@ -49,7 +49,7 @@ class Value:
 
 
 class Stored:
-    """The array of a state in place of a Tensor: of a loaded program, or of a loop's step."""
+    """The array of a state, in place of a Tensor: in a loaded program, or in the program of a loop's step."""
 
     __slots__ = ("_data", "__weakref__")
 
@@ -240,7 +240,7 @@ class Program:
     def to_json(self) -> str:
         """The program as JSON, with its constants, present states and the states of NumPy's random generators.
 
-        Raises `DeclarationError` for a part that a file can't hold: a GPU's generator, a check of your own.
+        Raises `DeclarationError` for a part that a file can't hold: a GPU's generator, or a user's own range check.
         """
         return METHODS["to_json"](self)  # type: ignore[no-any-return]
 
@@ -272,8 +272,8 @@ PYTHONS = frozenset(("add", "subtract", "multiply", "negative"))
 
 
 def knob_arithmetic(instructions: Iterable[Instruction]) -> dict[Value, Instruction]:
-    """The instructions that compute single numbers from knobs and constants, in float64 and with a cast of floats at
-    the end: targets leave these to Python."""
+    """The instructions that compute float64 scalars from knobs and constants, and those that cast the results to
+    another float dtype: targets leave them to Python."""
     found: dict[Value, Instruction] = {}
     for instruction in instructions:
         op, out, args = instruction.op, instruction.out, instruction.args

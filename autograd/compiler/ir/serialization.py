@@ -51,7 +51,7 @@ RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
 
 @method("to_json")
 def to_json(program: Program) -> str:
-    """See `Program.to_json`; a function of NumPy's that is none of the primitives can't be written, either."""
+    """See `Program.to_json`. NumPy functions that are not among the primitives can't be written, either."""
     bodies: dict[Body, Any] = {}
     content = _program_to_json(program, bodies)
     return json.dumps({**content, "bodies": list(bodies.values())})
@@ -144,7 +144,7 @@ def _generator_to_json(generator: Any) -> Any:
 
 
 def _refusal(module: Any, name: Any) -> Any:
-    """A function of this package that says what is wrong with labels, or ``None``; no module is loaded to find it."""
+    """The function of this package that raises for wrong labels, or ``None``; no module is loaded to find it."""
     if not (isinstance(module, str) and isinstance(name, str) and name.startswith("_refuse_")):
         return None
     found = vars(sys.modules.get(module, sys)).get(name) if module.partition(".")[0] in ("autograd", "nn") else None
@@ -209,7 +209,7 @@ def _program(content: Any, bodies: list[Body]) -> Program:
 
 
 def _body(entry: Any, bodies: list[Body]) -> Body:
-    """The body of a loop, whose own loops are of ``bodies``."""
+    """Read the body of a loop; loops within it refer to ``bodies``."""
     program, core = _program(entry, bodies), entry.get("core")
     validate(program)
     carries, xs = _field(entry, "carries", int), _field(entry, "xs", int)
@@ -375,7 +375,7 @@ _READERS: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
 
 
 def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63, bodies: Sequence[Body] = ()) -> Any:
-    """A part of a parameter; numbers are below ``largest``, and loops are of ``bodies``."""
+    """Read a part of a parameter. Numbers must not be above ``largest``; loops refer to ``bodies``."""
     if depth > DEEPEST or (type(part) is int and abs(part) >= largest):
         raise ValueError(f"{shown(part)} is nested too deeply or too large")
     if not isinstance(part, dict | list):

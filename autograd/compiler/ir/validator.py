@@ -7,7 +7,7 @@
 2. Order: an instruction reads inputs of the program, states, knobs, constants, and temporaries that were made before;
    it makes one temporary that nothing else makes.
 3. Meaning: the operation is a primitive; its arguments and parameters are those that it takes, and the shape and dtype
-   of the result are what follows from them.
+   of the result are those that follow from them.
 4. Ends: results exist; a state's new value has its shape and dtype.
 5. Bounds: an unchecked index (``take_sure``) is within bounds by a constant, an earlier check, or arithmetic on these.
 6. Aliases: a packed state holds its members one after another, each once; a piece of it has the memory order of its

@@ -19,8 +19,8 @@ def stem(name: str) -> str:
 
 
 def name_plainly(programs: Sequence[Program]) -> None:
-    """Remove the marks that passes appended to names in the last of ``programs``, the stages of one program, unless
-    another value in a stage with this one has the plain name.
+    """Remove the marks that passes appended to the names in the last of ``programs``, which are the stages of one
+    program. A mark stays if the plain name belongs to another value in a stage that has this value, too.
     """
     names = [{value.name for value in program.values()} for program in programs]
     for value in [value for value in programs[-1].values() if stem(value.name) != value.name]:

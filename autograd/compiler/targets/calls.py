@@ -294,7 +294,7 @@ def _matmul(writer: Writer, instruction: Instruction) -> None:
 
 
 def _copied(writer: Writer, instruction: Instruction) -> None:
-    """A view that the memory layout does not allow: copied in the argument's shape, if the result is a view of that."""
+    """Copy a reshape that can't be a view: in the argument's shape, if the result is a view of that copy."""
     (x,), out = instruction.args, instruction.out
     assert instruction.op == "reshape", instruction
     target, source, array = writer.of(out), writer.of(x), writer.plan.arrays[out]

@@ -83,7 +83,7 @@ class Source:
         return f"{self.names[value]}[{key!r}]"
 
     def text(self) -> str:
-        """The function, behind its kernels."""
+        """The kernels, followed by the function."""
         program = self.program
         arguments = ", ".join(map(self.of, program.inputs))
         self._take_apart()

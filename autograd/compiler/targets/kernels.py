@@ -353,7 +353,7 @@ def _behind_reductions(
     kept: set[Value],
     inside: dict[Instruction, Instruction],
 ) -> dict[Instruction, Instruction]:
-    """For each instruction on a reduction's result and numbers alone, the reduction, unless it is ``inside`` one."""
+    """For each instruction that reads only a reduction's result and numbers, that reduction; not if ``inside`` one."""
     after: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
         value = reduction.out

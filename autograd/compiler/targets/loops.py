@@ -1,4 +1,4 @@
-"""`StepKernel`: one step of a loop as emitted code on buffers made ahead, for NumPy's arrays."""
+"""`StepKernel`: one step of a loop as generated code for NumPy's arrays, on buffers that are allocated once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays as views of memory, and nests of loops over them, as text of languages with arrays and loops."""
+"""Views of arrays, and nested loops over them, as text in a language with arrays and loops."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class View:
         return self._like(seen, seen.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
 
     def broadcast_to(self, shape: Sequence[int]) -> View:
-        """In a larger shape."""
+        """The view in a larger shape."""
         missing = len(shape) - len(self.shape)
         strides = (0,) * missing + tuple(0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True))
         return replace(self, shape=tuple(shape), strides=strides)
@@ -115,14 +115,14 @@ class View:
         return replace(self, shape=tuple(self.shape[a] for a in axes), strides=tuple(self.strides[a] for a in axes))
 
     def reshaped(self, shape: Sequence[int]) -> View | None:
-        """In another shape; ``None`` where its strides do not allow that."""
+        """The view in another shape; ``None`` where its strides do not allow that."""
         try:
             return self._like(self._numpys().reshape(tuple(shape), copy=False))
         except ValueError:
             return None
 
     def with_axis(self, axis: int, length: int, stride: int = 0) -> View:
-        """With one more axis."""
+        """The view with one more axis."""
         shape, strides = list(self.shape), list(self.strides)
         shape.insert(axis, length)
         strides.insert(axis, stride)

@@ -46,8 +46,8 @@ def aligned(nbytes: int) -> Any:
 
 
 def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambda _: True) -> list[Instruction]:
-    """The instructions with checks and their arguments first, and updates last: behind all that reads the old value or
-    may raise (whatever has no kernel), unless it needs a new one."""
+    """The instructions in the order of a plan. Checks and their arguments come first. Updates come last, after all
+    instructions that read the old value or may raise (those without a kernel), unless these need a new value."""
     first, producers = _before_all(program), program.producers()
     made = {producers.get(value) for value in program.updates.values()}
     updates = {i for i in made - first.keys() if i is not None and i.op in ELEMENTWISE and has_kernel(i)}
@@ -304,7 +304,7 @@ class Plan:
         return (*order, *(a for a in axes if out.shape[a] <= 1))
 
     def _memory_shape(self, value: Value) -> shapes.Shape:
-        """The shape of a value's memory, row by row."""
+        """The shape of a value's memory as a row-major array."""
         if value in self.program.flipped:
             return value.shape[::-1]
         return tuple(value.shape[a] for a in self.orders.get(value, range(len(value.shape))))
@@ -425,8 +425,8 @@ class Plan:
     # ----------------------------------------------------------------------------------------------------- validation
 
     def validate(self) -> None:
-        """Raise `DeclarationError` where an instruction writes to memory that shows a value which is still to be read,
-        or where the program is not well formed in this order.
+        """Raise `DeclarationError` where an instruction overwrites the memory of a value that is read later, or where
+        the program is not well formed in this order.
 
         Looks at the arrays alone, not at how they were chosen.
         """

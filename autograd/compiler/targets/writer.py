@@ -219,7 +219,7 @@ class Writer:
         return name
 
     def once(self, array: Any, key: str, make: Callable[[], Any]) -> Any:
-        """What ``make`` returns for ``array``, the same object each time: so NumPy recognizes operations in place."""
+        """The cached result of ``make`` for ``array``: by the same object NumPy recognizes an operation in place."""
         if (id(array), key) not in self._made:
             self._made[id(array), key] = array, make()
         return self._made[id(array), key][1]

@@ -214,7 +214,7 @@ class Recorder:
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 
     def check_upstream(self, *_: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     check_backward = check_total = check_upstream
 

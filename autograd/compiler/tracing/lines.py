@@ -286,7 +286,9 @@ class Lines:
             self._give(self._outputs, value, name, (module, 0, module))
 
     def _give_local(self, value: Value, name: str, frame: Any, inner: Any) -> None:
-        """Give ``value`` the name of a local variable. The last assignment counts; a loop starts over."""
+        """Give ``value`` the name of a local variable. A later assignment in the function takes the name from an
+        earlier value, but the next iteration of a loop does not.
+        """
         if name.strip("_"):
             before = self._calls.get((id(frame), name, 0))
             if before is not None and before[0] is frame and before[1] < frame.f_lasti:

@@ -5,8 +5,8 @@ trace, to find the changes that the function makes, and at each call, to find la
 
 The search starts at the function and follows the names in its code to functions, objects, classes, modules, lists and
 dicts, and from there the names in their code. It follows the user's code only, not the standard library or this
-package; of installed packages it watches the plain globals that the functions found read. Attributes are not guessed
-from names: the tracer sees each read of an attribute, and the value is searched then.
+package. If it reaches functions of installed packages, it watches the plain globals that these read. Attributes are not
+guessed from names: the tracer sees each read of an attribute, and the value is searched then.
 """
 
 from __future__ import annotations

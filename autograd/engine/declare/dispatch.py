@@ -137,8 +137,8 @@ def forget(*functions: FunctionType) -> bool:
 
 
 class Pulls(dict[int, Callable[..., Any]]):
-    """For each mask of inputs the function ``(g, xp, node, saved) -> contributions`` that calls their rules; ``None``
-    stands for the other inputs.
+    """For each mask of inputs the function ``(g, xp, node, saved) -> contributions`` that calls the rules of these
+    inputs; the contributions of the others are ``None``.
     """
 
     def __init__(self, op: Declaration, sparse: bool = False) -> None:

@@ -64,7 +64,7 @@ class Op(Declaration):
         self.pulls = self.sparse_pulls = Pulls(self)
         self.into: Callable[..., None] | None = None  # the kernel
         self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
-        self.redeclared = 0  # the time, on the graph's clock, of new rules: older nodes saved other values
+        self.redeclared = 0  # when rules were last declared again, on the graph's clock: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)
         self.operator: FunctionType = lazy_function(self, operator=True)
         self.__call__ = self.apply  # type: ignore[method-assign]

@@ -26,7 +26,7 @@ class profile:
     """A context manager that measures how long each operation computes, forward and backward.
 
     ``rows`` has a `Row` for each operation that was called, the slowest first; printed, it is a table in milliseconds.
-    Rules that are recorded, as for second derivatives, call operations, which are counted as these and not twice.
+    Rules that are recorded, as for second derivatives, call operations: their time counts for these operations alone.
     Not counted are recording, the summing of gradients, the optimizer, compiled code, and operations and rules that are
     declared within the profile. All threads are measured. On a GPU only the launch is measured, because a call returns
     before it has computed. Raises `DomainError` within another profile.

@@ -20,8 +20,8 @@ the function that returns the number of threads."""
 
 @dataclass(frozen=True)
 class Blas:
-    """``cblas_sgemm`` and ``cblas_dgemm``: where they are, the type of their integers in C, and the threads that they
-    are given."""
+    """The addresses of ``cblas_sgemm`` and ``cblas_dgemm``, the type of their integers in C, and the number of threads
+    that they use."""
 
     single: int
     double: int

@@ -152,7 +152,7 @@ def called(
     source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, kind: str, minus: str, panel: str = ""
 ) -> None:
     """Write a call of a function with these lines, in which the matrices are ``x``, ``y`` and ``z``, the number
-    ``minus`` is ``factor``, and the array ``panel`` is a place for parts of y."""
+    ``minus`` is ``factor``, and the array ``panel`` holds parts of y."""
     more = {f"const {kind} factor": minus, f"{kind} *restrict panel": panel}
     more = {parameter: text for parameter, text in more.items() if text}
     parameters = [f"const {kind} *restrict x", f"const {kind} *restrict y", f"{kind} *restrict z", *more]

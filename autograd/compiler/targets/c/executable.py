@@ -68,7 +68,7 @@ def reads_arrays() -> bool:
 
 
 def source_of(program: Program, homes: dict[Value, Any]) -> Source:
-    """The text, by ``text()``, of an optimized program with the arrays ``homes`` for its states."""
+    """The `Source` of an optimized program with the arrays ``homes`` for its states."""
     if not hasattr(ctypes, "PyDLL") or object.__basicsize__ % ctypes.sizeof(ctypes.c_void_p) or not reads_arrays():
         raise TargetError(f"{program.name} can't run as C: this Python stores NumPy's arrays differently.")
     return Source(program, homes, numpys_blas())
@@ -157,7 +157,7 @@ class NativeExecutable(Executable):
         return lines
 
     def _caller(self, made: Source, lines: list[str], scope: dict[str, Any]) -> str:
-        """The source of the function of Python's that calls the one in C."""
+        """The source of the Python function that calls the function in C."""
         program = self.optimized
         names = [f"x{k}" for k in range(len(program.inputs))]
         for name, value in zip(names, program.inputs, strict=True):

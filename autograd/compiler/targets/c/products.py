@@ -72,8 +72,8 @@ def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
 
 
 def _is_scattered(own: Sequence[Axis], sums: Sequence[Axis], k: int) -> bool:
-    """Whether an operand's sums, or its ``own`` axes, have several steps where the result has one. ``k``: the place of
-    the operand's steps in an `Axis`, 1 for x and 2 for y."""
+    """Whether the sums over an operand, or its ``own`` axes, need several loops where the result needs one. ``k``: the
+    position of the operand's steps in an `Axis`, 1 for x and 2 for y."""
     of_both, of_result = (merged([(a[0], *(a[i] for i in places)) for a in own]) for places in ((k, 3), (3,)))
     return len(merged([(a[0], a[k]) for a in sums])) > 1 or len(of_both) > len(of_result)
 
@@ -82,7 +82,7 @@ def _copied(
     source: Text, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
 ) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
     """An operand, copied into the order of the axes ``around``, its ``own`` ones and the sums; and these axes with the
-    steps of the copy. ``k``: the place of the operand's steps in an `Axis`, 1 for x and 2 for y.
+    steps of the copy. ``k``: the position of the operand's steps in an `Axis`, 1 for x and 2 for y.
     """
     own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # so that the longest axis is contiguous
     outer, inner = _cut(own, 3) if own_last else (own, [])

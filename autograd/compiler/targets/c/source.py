@@ -1,7 +1,7 @@
 """`Source`: a program as the text of one C function, which is given the addresses of its arrays.
 
-What is computed entry by entry is a function for each `Kernel`; products are computed in blocks, or by the BLAS that
-NumPy has loaded where they are large. Temporaries share one block of memory, in which space is reused as soon as its
+Each `Kernel` is a function that computes entry by entry; products are computed in blocks, or if they are large by the
+BLAS that NumPy has loaded. Temporaries share one block of memory, in which space is reused as soon as its
 value has been read for the last time. Results are written directly into their arrays, and states are updated in place.
 """
 
@@ -54,7 +54,7 @@ def functions() -> str:
 
 
 class Source(Text):
-    """The text of ``program``, which is optimized, and what its memory must hold.
+    """Writes the text of an optimized ``program``, and says which arrays it needs.
 
     ``homes``: the array of each state, whose strides are numbers in the text. After ``text()``, ``slots`` are the
     values whose addresses the program is given before it runs, by the names of the fields, ``returned`` the results
@@ -418,7 +418,7 @@ class Source(Text):
         product(self, a, b, out, state.dtype, minus=number)
 
     def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
-        """The line that puts into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""
+        """The line that writes into ``order`` the indices that sort a row of ``x``, NaN last."""
         spare = self.scratch(f"{order.data}_spare", order.shape, numpy.dtype("i4"))
         return [f"gg_sort_{dtype}({x.data} + {start}, {step}, {length}, {order.data}, {spare.data});"]
 
@@ -538,7 +538,7 @@ class Source(Text):
         self._call(nest, found, written, self._title())
 
     def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
-        """The call of the loops of a nest that writes to one array, to another place each time."""
+        """The call of the loops of a nest that writes to one array, each time to another element."""
         self._call(nest, nest.lines(within, (), "long", _vectors(nest)), {written}, name)
 
     def _called(self, nest: Nest, lines: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""`FUNCTIONS`: what JavaScript's ``Math`` lacks, as text. A script has those that it calls, directly or not.
+"""`FUNCTIONS`: the text of functions that JavaScript's ``Math`` lacks. A script includes those that it needs.
 
 The special functions are those of ``c/functions.h``, apart from those that C has itself.
 

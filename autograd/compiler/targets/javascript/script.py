@@ -84,7 +84,7 @@ class Script(nested.Script):
     contract = contract
 
     def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
-        """The lines that put into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""
+        """The lines that write into ``order`` the indices that sort a row of ``x``, NaN last."""
         one, other = (f"{x.data}[{added(start, times(at, step))}]" for at in ("$s", "$t"))
         return [
             f"for (let $s = 0; $s < {length}; $s++) {order.data}[$s] = $s;",
@@ -116,7 +116,7 @@ class Script(nested.Script):
         return "\n".join([f"function {self.name}(memory) {{", *(f"  {line}" for line in lines), "}\n"])
 
     def _prepared(self) -> Program:
-        """The program that is written: with all values as results, or with less work."""
+        """The program that is written: with all values as results, or optimized."""
         if self.given.packed or self.given.merged:
             raise TargetError(
                 f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "

@@ -53,7 +53,7 @@ def _matmul(script: Script, out: View, x: View, y: View) -> None:
 class Index:
     """An index into an array: ``source`` is a view of it in the shape of the selected elements, with stride 0 along the
     axes that index arrays make. ``arrays``: each with its view in that shape, the stride of the axis that it picks
-    from, the length of that axis, and whether its values are known to be in place.
+    from, the length of that axis, and whether its values are known to be within bounds.
     """
 
     source: View
@@ -192,7 +192,7 @@ def _take(script: Script, out: View, x: View, indices: View, axis: int | None = 
 
 
 def _rolled_out(script: Script, x: View, axis: int | None) -> tuple[View, int]:
-    """The first argument of the instruction, and the number of an axis; all elements where that is ``None``."""
+    """``x``, the instruction's first argument, and its axis, from 0 on; for ``None`` all elements along one axis."""
     if axis is None:
         return flat(script, x, script.now.args[0].dtype), 0
     return x, normalize_axis(axis, len(x.shape))

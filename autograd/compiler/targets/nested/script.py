@@ -1,8 +1,8 @@
 """`Script`: a program written as loops over arrays, in a language that has both.
 
 Shapes and strides are numbers in the text. A transpose, a broadcast, a slice, and a reshape where memory allows it, are
-strides and cost nothing; what is computed entry by entry is one nest of loops for each `Kernel`. `READINGS` and `WHOLE`
-write the other instructions, for all languages.
+strides and cost nothing. Each `Kernel` is one nest of loops that computes entry by entry. The functions in `READINGS`
+and `WHOLE` write the other instructions, for all languages.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class Script:
         """Write ``out = Σ x · y``, or ``out += Σ x · y``.
 
         ``axes``: those of the result, each a length and its strides in x, y and out. ``sums``: those that are summed
-        over, each a length and its strides in x and y. Of the views only ``data`` and where they begin count.
+        over, each a length and its strides in x and y. Of the views only ``data`` and the start are used.
         """
         raise NotImplementedError
 
     def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
-        """The lines that put into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""
+        """The lines that write into ``order`` the indices that sort a row of ``x``, NaN last."""
         raise NotImplementedError
 
     def draw(self, instruction: Instruction) -> None:
@@ -165,7 +165,7 @@ class Script:
         self.lines += nest.lines(within, after, self.language.integer)
 
     def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
-        """The loops of a nest that writes to the array ``written`` alone, to another place each time."""
+        """The loops of a nest that writes to the array ``written`` alone, each time to another element."""
         self.loop(nest, within)
 
     def fill(self, view: View, text: str) -> None:

@@ -198,7 +198,7 @@ def _pool(script: Script, out: View, x: View, **sliding: Any) -> None:
 def _is_first(nest: Nest, windows: Windows, tap: Sequence[int]) -> str:
     """The condition that a tap is the first of its window outside the padding.
 
-    It holds for a range of windows along each axis; it is empty if it never holds.
+    It holds for a range of windows along each axis. The text is empty if it never holds.
     """
     terms = []
     geometry = zip(windows.space, windows.counts, windows.stride, windows.dilation, windows.pads, tap, strict=True)
