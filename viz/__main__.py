@@ -28,7 +28,7 @@ from viz.graph.picture import draw_graph
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
-DERIVED = 16  # up to so many names, --wrt is not needed
+DERIVED = 16  # the most names for which --wrt is not needed
 
 EXAMPLES = """\
 examples:
@@ -215,7 +215,7 @@ class _Job:
         )
 
     def save(self, path: Path) -> Path:
-        """Write the format of the suffix; return the path of the file."""
+        """Write the result in the format of the suffix; return the path of the file."""
         options = self.options
         shown: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets, "title": options.title}
         suffix = path.suffix.lower()
@@ -252,7 +252,7 @@ def _check(options: argparse.Namespace) -> None:
             f"{options.out.name!r} has no known suffix: give one of {', '.join(PICTURES + DERIVATIONS + PAGES)}"
         )
     if options.live and suffix not in PAGES:
-        raise Refused(f"--live is for a page ({', '.join(PAGES)}), and {options.out.name!r} is none")
+        raise Refused(f"--live is for a page ({', '.join(PAGES)}), and {options.out.name!r} is not one")
     if options.theme and suffix not in PICTURES:
         raise Refused(f"--theme is for pictures ({', '.join(PICTURES)}); a page has both themes")
     if options.title is not None and suffix in DERIVATIONS:
@@ -289,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where σ and ∂ cannot be written, the rest still can
+            stream.reconfigure(errors="replace")  # a stream that can't encode σ and ∂ still gets the other characters
     # An expression may begin with a minus: with a blank before it, it is not taken for an option.
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["lesson"]:

@@ -86,7 +86,8 @@ def diff(
     Two programs, ``diff(program, program.optimized())``, are drawn line by line, and between them the change of each
     line, with the pass that made it if the second program is the first one optimised. Nothing is run.
 
-    Raises `DrawingError` when no operation was recorded, for a program beside something else, and for an unknown theme.
+    Raises `DrawingError` when no operation was recorded, for a program together with something else, and for an unknown
+    theme.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> loss = w * w
@@ -230,7 +231,10 @@ class _Diff(RowCards):
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
         self.sides, self.labels, self.theme = sides, labels, theme
         self.pairs: list[_Pair] = []
-        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # for each graph: from a row's key to its pair's
+        self.at: tuple[dict[str, str], dict[str, str]] = (
+            {},
+            {},
+        )  # for each graph: the key of a row's pair by the row's key
         taken = {"heads", "hidden"}
         for rows in _matched(sides[0].rows, sides[1].rows):
             here = rows[1] or rows[0]
@@ -449,7 +453,7 @@ class _Diff(RowCards):
         passing: Sequence[str],
         sides: tuple[tuple[str, float | None] | None, tuple[str, float | None] | None],
     ) -> None:
-        """Draw the edges from the first of these rows to the last."""
+        """Draw the value edge and the gradient edges from the first of these rows to the last, for both ``sides``."""
         tail, head, near = passing[0], passing[-1], len(passing) == 2
 
         shapes = list(dict.fromkeys(side[0] for side in sides if side))

@@ -399,7 +399,7 @@ def test_paper_search_and_zoom(page, tmp_path):
         "#step=3",
     )
     assert seen["found"] == [1, "found W2"]
-    assert seen["lost"] == [0, "nothing of this name"]
+    assert seen["lost"] == [0, "no value has this name"]
     assert seen["zoom"] == pytest.approx(1.25, rel=0.01)
     assert seen["back"] == pytest.approx(1, rel=0.01)
     assert (seen["map"], seen["boxes"], seen["ids"], seen["fit"]) == (True, 0, 0, True)

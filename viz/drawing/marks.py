@@ -141,7 +141,7 @@ def staircase(sizes: Sequence[float], theme: Theme) -> str:
             cell(text(1, style.TAG, theme.muted), colspan=half, align="LEFT"),
             cell(text(len(sizes), style.TAG, theme.muted), colspan=n - half, align="RIGHT"),
         ]
-    # Cells and gaps, or the engine stretches the stairs apart.
+    # The size of cells and gaps is fixed, or the engine would stretch the stairs.
     whole = {"width": 30 + n * (width + 1), "height": 9 * len(lines) + 14}
     return table(*lines, row(cell(" "), *below), cellspacing=1, fixedsize=True, **whole)
 

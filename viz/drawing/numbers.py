@@ -123,22 +123,23 @@ def constant(x: Any) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The entries of a table as text, all divided by ``10 ** exponent``, which a reader is told by `factor`."""
+    """The entries of a table as text, all divided by ``10 ** exponent``; `factor` is that power as text."""
 
     rows: tuple[tuple[str, ...], ...]
     exponent: int = 0
 
     @property
     def factor(self) -> str:
-        """The power of ten that all entries are multiplied by, as text such as `×1e-3`; empty for 1."""
+        """The power of ten by which all entries are to be multiplied, such as `×1e-3`; empty if it is 1."""
         return f"×1e{self.exponent}" if self.exponent else ""
 
 
 def table(array: Any, max_rows: int | None = None, max_columns: int | None = None) -> Table:
     """A table of numbers; a vector is one row, leading axes are stacked. A long axis shows its first 3 and last 2.
 
-    One decimal count for all: 4 below 10, one fewer per further digit; integers bare. When the largest entry is below
-    1e-2 or from 1e4 on, a common factor (a power of 1000) is taken out. A nonzero entry never prints as zero.
+    All entries have the same number of decimals: 4 below 10, one fewer per further digit, none for integers. When the
+    largest entry is below 1e-2 or from 1e4 on, a common factor (a power of 1000) is taken out. A nonzero entry never
+    prints as zero.
 
     >>> table([[0.0071303, -0.0019734]])
     Table(rows=(('7.1303', '-1.9734'),), exponent=-3)

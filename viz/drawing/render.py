@@ -495,7 +495,7 @@ def _described(svg: str, title: str, alt: str) -> str:
     words = f"<title>{_escape(one_line(title))}</title>\n<desc>{_escape(one_line(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
-    # keep the picture within the page's width; a screen reader says the label
+    # keep the picture within the page's width; a screen reader reads the label
     look = f"max-width:100%;height:auto;font-family:{style.FONTS}"
     fits = f' role="img" aria-label="{_escape(one_line(alt))}" style="{look}"'
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)

@@ -1,8 +1,8 @@
 """Translation of pages and pictures.
 
-`chinese.toml` maps English sentences to Chinese ones. The code has a sentence in English (`say`, or a template of a
-script that is marked with ``say``), and the page has it in the present language. Text that is not in the table, such as
-a user's name for a value, stays as it is.
+`chinese.toml` maps English sentences to Chinese ones. The code has sentences in English (in `say`, or in a
+template of a script that is marked with ``say``), and a page shows them in the present language. Text that is not in
+the table, such as a user's name for a value, stays as it is.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ def table(name: str) -> dict[str, dict[str, str]]:
 
 
 def said(sentence: str) -> str:
-    """A sentence in the present language, its fields as they are."""
+    """A sentence in the present language, with its fields unfilled."""
     return table(language())["said"].get(sentence, sentence)
 
 
 def say(sentence: str, /, **fields: Any) -> str:
-    """A sentence in the present language, its fields filled.
+    """A sentence in the present language, with its fields filled.
 
     >>> with speaking("zh"):
     ...     say("{name} is used {n} times", name="x", n=3)
@@ -90,7 +90,7 @@ def _patterns(name: str) -> list[tuple[re.Pattern[str], set[str], str]]:
     found = table(name)["found"]
     keys = sorted((key for key in found if "{}" in key), key=len, reverse=True)
     own = [set(re.findall(r"[^\W\d]\w*", key)) for key in keys]
-    # A field is not an end of a sentence with the beginning of the next.
+    # A field must not match the end of one sentence and the beginning of the next.
     fields = ["(.+?)" if ". " in key else r"((?:(?!\. |; ).)+?)" for key in keys]
     patterns = [
         re.compile(field.join(map(re.escape, key.split("{}")))) for key, field in zip(keys, fields, strict=True)

@@ -42,14 +42,14 @@ from viz.recorded.scene import Card, Scene, Socket
 from viz.recorded.validation import recorded
 
 READABLE = 80  # characters of a formula in which values are replaced by their formulas
-SHORTER = 0.8  # of the chain's length: a form of the same values is shown only if it is shorter than that
+SHORTER = 0.8  # fraction of the chain's length below which a simplified form is shown
 PARTS = 200  # of a formula that is simplified
 
 
 class Derivation:
     """The derivation of one Tensor's gradient; made by `explain`.
 
-    ``text``, ``markdown`` and ``latex`` are three writings of the same lines, `save` puts one into a file, and a
+    ``text``, ``markdown`` and ``latex`` are three forms of the same lines, `save` puts one into a file, and a
     notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
     none folded; `evaluate` computes the written formulas, ``gradient`` is the engine's. ``paths`` counts the paths from
     the result back, and where there are several, ``ways`` are the addends: all, or the largest three and the rest as
@@ -136,7 +136,7 @@ class Derivation:
     # ------------------------------------------------------------ the chain as one formula
 
     def _composed(self) -> Traced | None:
-        """The gradient as one formula, each upstream gradient replaced by its own; None if that is too long."""
+        """The gradient as one formula, upstream gradients replaced by their formulas; None if that is too long."""
         write = self._write
         found: dict[Card, Traced] = {}
         steps = [card for card in backward_order(self._scene, self._way) if card is not write.end]

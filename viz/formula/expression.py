@@ -75,9 +75,10 @@ class Expression:
                 raise reader.wrong(f"{statement.name} is computed and never used", statement)
 
     def compute(self, values: Mapping[str, ag.Tensor]) -> tuple[ag.Tensor, dict[str, ag.Tensor]]:
-        """The result, recorded, and every named value: those given and those made.
+        """The recorded result, and the value of every name, given or computed.
 
-        Raises `ExpressionError` for a name without value, for values that do not fit and for what would be too large.
+        Raises `ExpressionError` for a name without value, for values that do not fit and for results that would be too
+        large.
         """
         self.expect(values)
         computing = _Computing(self.text, {"pi": math.pi, **values})

@@ -37,7 +37,7 @@ class Layout:
         self.check = "" if told.check is None else str(told.check)
 
     def _headline(self) -> Row:
-        """The derivative that is derived, its value, and what the names mean."""
+        """The derivative, its value, and the meaning of the names."""
         write, wrt = self._write, self._wrt
         names = write.named(write.end), write.named(wrt)
         bar, tex = derivative(*names), tex_derivative(*names, tex_of)
@@ -196,7 +196,7 @@ class Layout:
         return Row((way.through, text, said), (tex_text(way.through), tex, tex_text(said) if said else ""))
 
     def _rows(self, lines: Sequence[Line]) -> list[Row]:
-        """The rows of a section: repeated blocks folded, and of too many rows both ends."""
+        """The rows of a section, repeated blocks folded; of too many rows only those at both ends."""
         rows: list[Row] = []
         start = 0
         for first, period, times in repeats(self._signs(lines)) if len(lines) > FOLDED else []:

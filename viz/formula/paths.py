@@ -1,4 +1,4 @@
-"""The paths from a result back to one value, and what each contributes to its gradient."""
+"""The paths from a result back to one value, and the contribution of each to its gradient."""
 
 from __future__ import annotations
 

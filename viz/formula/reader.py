@@ -212,7 +212,7 @@ class Reader:
                 read = self.part(item, axes)
                 if not isinstance(read, Constant):
                     raise self.wrong(
-                        "the entries of a vector are numbers: stack(u, v) makes one of names, concat(u, v) joins them",
+                        "a vector in brackets has numbers only: write stack(u, v) for names, concat(u, v) for vectors",
                         item,
                     )
                 entry = read.value

@@ -23,7 +23,7 @@ from viz.recorded.scene import Card, Scene, Socket
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40  # equations combined into it
-ONE_LETTER = r"([^\W\d_])_?(\d*)"  # with or without a number: a name that a bar fits on
+ONE_LETTER = r"([^\W\d_])_?(\d*)"  # names that a bar fits on: one letter, with or without a number
 
 
 class Writer:

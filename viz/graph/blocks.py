@@ -104,7 +104,7 @@ class _Card:
 
     @property
     def rows(self) -> list[Row]:
-        """All rows of the card, of all equal blocks."""
+        """All rows of the card, those of equal blocks included."""
         return [row for unit in self.units for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
 
     @property
@@ -194,7 +194,7 @@ class _Blocks:
         count = numbers.counted(_size(_tensors(rows)), "parameter")
         title = title if title is not None else f"{model or 'Network'}: {count}"
         short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in self._tails()})
-        what = "layers and what follows them" + (f" ({', '.join(short)})" if short else "")
+        what = "layers and the operations after them" + (f" ({', '.join(short)})" if short else "")
         reading = [text(f"{what}   ", style.CAPTION, theme.ink)]
         reading.append(text("right: shape of the output, parameters", style.CAPTION, theme.muted))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):

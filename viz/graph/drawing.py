@@ -144,7 +144,7 @@ class Drawing:
         """Draw the operations, those of a module in a box of their own."""
         whole = sum(len(card.scope) > depth for card in self.drawn)
 
-        def part(card: Card) -> tuple[Any, int, int]:  # calls of an innermost module one after another are apart
+        def part(card: Card) -> tuple[Any, int, int]:  # consecutive calls of an innermost module are separate
             whole = len(card.scope) == depth + 1 and card.scope not in self.containers
             return card.scope[: depth + 1], card.group.model if card.group else 0, id(card.group) if whole else 0
 
@@ -511,7 +511,7 @@ class Drawing:
         return text(f"  {numbers.shape(tail.shape)}", style.CAPTION, self.theme.muted)
 
     def _product(self, socket: Socket) -> str | None:
-        """`upstream × local = contribution`."""
+        """The label of a gradient edge: `upstream × local = contribution`."""
         upstream, part = socket.head.gradient, socket.contribution
         if not self.scene.scalar or self.cards.compact or upstream is None or part is None:
             return None

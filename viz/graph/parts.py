@@ -166,7 +166,7 @@ class CardParts:
         return table(row(cell(inside), cell(said)), cellpadding=2, **colours)
 
     def look(self, card: Card) -> Look:
-        """The colours of what is written on this card."""
+        """The colours of the text on this card."""
         return look_of(self.theme, failed=self.failed(card), is_dark=card.role == LOSS)
 
     def grad_ink(self, card: Card) -> str:

@@ -64,8 +64,8 @@ def draw_graph(
     250 operations outside of modules, "auto" draws the paths of the largest gradients.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    no scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, for an ``around`` that
-    is not in the graph, and for ``around`` in another view than "ops".
+    not a scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, for an ``around``
+    that is not in the graph, and for ``around`` in another view than "ops".
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)

@@ -16,7 +16,7 @@ from viz.recorded.rows import Caution, Row
 
 @dataclass(frozen=True)
 class Look:
-    """The colours of what is written on a card: names and values, captions, gradients, rules, the badge."""
+    """The colours of the text on a card: names and values, captions, gradients, rules, the badge."""
 
     ink: str
     muted: str
@@ -93,9 +93,9 @@ def left_aligned(*lines: str) -> str:
 
 
 def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label: str, **attributes: Any) -> None:
-    """Draw an edge from the first of these rows to the last: straight down, or on the right of those between.
+    """Draw an edge from the first of these rows to the last: straight down, or on the right of the rows between.
 
-    There it runs through a point beside each row, or Graphviz would lead it through the table.
+    On the right it runs through a point beside each row, because Graphviz would lead it through the table.
     """
     if len(rows) == 2:
         picture.edge(f"{rows[0]}:{port}:s", f"{rows[1]}:{port}:n", label=label, weight=20, **attributes)
@@ -110,7 +110,7 @@ def row_edge(picture: Picture, rows: Sequence[str], port: str, side: str, label:
         picture.node(key, label if middle else " ", group=lane, **({"cls": "skip"} if middle else look))
         picture.same_rank([beside, key])
         picture.edge(f"{beside}:{side}:e", key, style="invis")
-    # The last one has no side: Graphviz may draw a loop where a steep end meets a far card.
+    # The last tail has no compass point, with which Graphviz may draw a loop at the end of a steep edge.
     tails = [f"{rows[0]}:{side}:e", *(f"{key}:s" for key in points[:-1]), points[-1]]
     heads = [*(f"{key}:n" for key in points), f"{rows[-1]}:{side}:e"]
     for i, (tail, head) in enumerate(zip(tails, heads, strict=True)):

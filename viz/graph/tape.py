@@ -336,7 +336,9 @@ class _Tape:
         if part is None or not above:
             return
         label = None
-        if tail.node is not None and not socket.mark:  # the rows of the card have the parts of parallel edges
+        if (
+            tail.node is not None and not socket.mark
+        ):  # parallel edges have no labels: the rows of the card show their numbers
             said = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
             number = text(said, style.CAPTION, self.theme.grad, italic=True)
             label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))

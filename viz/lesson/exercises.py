@@ -114,10 +114,10 @@ class Reply:
 
 
 class Exercise:
-    """One exercise: ``answer``, the sentences for it, replies to the mistakes that are often made, and a hint.
+    """One exercise: ``answer``, the sentences for it, replies to common mistakes, and a hint.
 
     ``right``, ``hint``: pairs (English, Chinese). ``mistakes``: triples (value, English, Chinese). An answer of several
-    numbers is a sequence. An integer must be met exactly, any other number to two significant digits.
+    numbers is a sequence. An integer must be given exactly, any other number to two significant digits.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ MARKS = "so^Dv"
 SIDE = 81  # points along each axis of a surface
 
 Loss = Callable[..., ag.Tensor]
-"""``loss(z, y, reduction=...)`` of the sums z of one neuron, as those of `nn.functional`."""
+"""A loss of the weighted sums z of one neuron, ``loss(z, y, reduction=...)``, such as those of `nn.functional`."""
 
 
 def two_clouds(n: int = 40, seed: int = 1) -> tuple[ag.Tensor, ag.Tensor]:

@@ -1,6 +1,6 @@
-"""The lesson as a folder of HTML pages that need no network: what ``python -m viz lesson`` opens.
+"""The lesson as a folder of HTML pages that need no network; ``python -m viz lesson`` opens it.
 
-The Markdown is that of the site, of which the lesson uses a small part. So no package for Markdown is needed.
+The lesson uses a small part of the Markdown of the site, so no package for Markdown is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs the code of a chapter in this process and collects what a notebook would show.
+"""Runs the code of a chapter in this process and collects the outputs that a notebook would show.
 
 An output has the form that nbformat gives it, so that outputs of a Jupyter kernel can be used instead.
 """

@@ -87,12 +87,12 @@ def too_large(multiplications: float, programs: Sequence[Program]) -> str:
     lines = max(len(optimize(program, COMMON).instructions) for program in programs)
     if multiplications > PRODUCTS:
         many, most = numbers.count(round(multiplications)), numbers.count(PRODUCTS)
-        reason = "it is {n} multiplications a step, about {time} ms in a browser; the most is {most}"
+        reason = "it is {n} multiplications a step, about {time} ms in a browser; a page allows {most}"
         return say(reason, n=many, time=f"{multiplications / RATE:.2g}", most=most)
     if states > STATES:
-        return say("{n} numbers are {size} MB of page", n=numbers.count(states), size=f"{10.6 * states / 1e6:.2g}")
+        return say("its {n} numbers take {size} MB of page", n=numbers.count(states), size=f"{10.6 * states / 1e6:.2g}")
     if lines > LINES:
-        reason = "its program has {n} lines; the most is {most}"
+        reason = "its program has {n} lines; a page allows {most}"
         return say(reason, n=numbers.count(lines), most=numbers.count(LINES))
     return ""
 
@@ -106,7 +106,7 @@ def packed(array: Any, dtype: str = "f4") -> str:
 
 
 def text(said: object) -> str:
-    """Any text as content or attribute of HTML, without control characters and what UTF-8 cannot encode."""
+    """Any text as content or attribute of HTML, without control characters and characters that UTF-8 cannot encode."""
     return html.escape(UNPRINTABLE.sub("\ufffd", str(said)))
 
 

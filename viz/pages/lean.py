@@ -122,7 +122,7 @@ def used(sheet: str, page: str) -> str:
 
 
 def style(text: str) -> str:
-    """A style sheet without comments and blanks to spare.
+    """A style sheet without comments and unnecessary blanks.
 
     >>> style("/* a */\\n.a > b, .c { color: red; width: calc(1px + 2px) }\\n")
     '.a>b,.c{color:red;width:calc(1px + 2px)}'

@@ -26,7 +26,7 @@ SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "
 SIGNS |= {"remainder": "%", "floor_divide": "//"}
 MATHS = {"·": " * ", "²": "**2", "³": "**3", "ᵀ": ".T", "×": "*", "Σ": "sum "}
 PLAINLY: dict[str, tuple[ast.operator, int]] = {"matmul": (ast.MatMult(), 0), "multiply_no_nan": (ast.Mult(), 1)}
-"""Functions of two that are written as an operator, and which operand comes first."""
+"""Helpers of two arguments that are written as an operator; the index of the argument that comes first."""
 
 PLACE = re.compile(r"\b_place_(\w+)_\b")
 
@@ -74,7 +74,7 @@ def user_line(card: Card) -> tuple[str, str] | None:
 
 
 def _keeps_axes(node: Any) -> bool:
-    """Whether the result has the axes that its operands are broadcast to; those of a product of vectors are summed."""
+    """Whether the result has all axes of the broadcast operands; a product of vectors sums over some."""
     if node.op.name == "linear":
         return True
     try:

@@ -33,9 +33,9 @@ GAUGES = 12  # weights whose gradient has a gauge: all, or the first and the las
 
 @dataclass
 class Pad:
-    """A network in a page: the text of its program, the states it needs, and what its outputs are.
+    """A network in a page: the text of its program, the states it needs, and the meaning of its outputs.
 
-    ``refusal`` says why there is none; then all else is empty.
+    ``refusal``: the reason if there is no pad; then all else is empty.
     """
 
     refusal: str = ""

@@ -1,9 +1,9 @@
 """The step-through page: one self-contained HTML file that walks through the forward and the backward pass.
 
 Everything shown is computed here, and `page.js` reveals it step by step. Where the size allows, the page is live: it
-has the graph's program in JavaScript (`viz.pages.live`), and `live.js` has every number follow what the reader changes.
-Up to `style.CARDS` cards the graph is drawn as `viz.graph.picture` does; above, it is a ladder of operations, folded by
-module and opened on demand.
+has the graph's program in JavaScript (`viz.pages.live`), and `live.js` computes every number anew when the reader
+changes one. Up to `style.CARDS` cards the graph is drawn as `viz.graph.picture` does; above, it is a ladder of
+operations, folded by module and opened on demand.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def step_through(
     scalar, a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
     ``y`` may be a function without arguments, ``lambda: loss(model(x), y)``: it is called, and each step shows the line
-    of your program that called its operation. The same holds for a forward within `autograd.detect_anomaly`. On paper
-    the page is a handout with all steps; in its mode for predictions, a worksheet with solutions.
+    of your program that called its operation. The same holds for a forward within `autograd.detect_anomaly`. Printed,
+    the page is a handout with all steps or, in its mode for predictions, a worksheet with solutions.
 
     ``live``: whether the page computes. Each leaf of a live page can be dragged, typed into and set to 0, and every
     value, gradient, formula and verdict follows; a button takes a step of gradient descent. None makes the page live
@@ -110,8 +110,9 @@ def step_through(
 
     ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
-    Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is no
-    scalar without ``gradients``, for a path with another suffix, and with ``live=True`` for a graph that can't be live.
+    Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is not
+    a scalar without ``gradients``, for a path with another suffix, and with ``live=True`` for a graph that can't be
+    live.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> page = step_through((w * 3.0 - 5.0) ** 2)
@@ -360,7 +361,7 @@ class _Document:
             said[card.key] = record
         return said
 
-    # ------------------------------------------------------------ what is there without a script
+    # ------------------------------------------------------------ the page without its script
 
     def _ladder(self) -> str:
         boxes = []
@@ -420,8 +421,8 @@ def _tag(name: str) -> str:
 
 
 def _drawing(picture: Picture) -> tuple[str | None, str]:
-    """The SVG to be put into the page, without what the page says itself, and its style sheet; None where no engine can
-    draw it.
+    """The SVG for the page, without headline and reading lines, which the page has itself, and its style sheet; None
+    where no engine can draw it.
     """
     picture._graphs[0].graph_attr.pop("label", None)  # headline and reading line: the page's header has them
     try:

@@ -1,7 +1,7 @@
 """A page in which a network with two inputs trains: one self-contained HTML file.
 
 The page computes with the network's own programs, traced and written as JavaScript: all values and gradients of the
-examples, a training step, and the output all over the plane. `playground.js` draws what they compute.
+examples, a training step, and the output all over the plane. `playground.js` draws the results.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def playground(
     ``language``: that of the page, "en" or "zh"; None takes the language of `viz.lesson.speak`, by default English.
 
     Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression for several
-    outputs, what can't be traced or written as JavaScript, and what is too large for a page.
+    outputs, and a network that can't be traced or written as JavaScript or is too large for a page.
 
     >>> w = ag.Tensor([[0.5, -0.5]], requires_grad=True, name="w")
     >>> def model(x):
@@ -212,7 +212,7 @@ class _Document:
         across, down = (np.linspace(self.low[i], self.high[i], m) for i, m in enumerate((COLUMNS, ROWS)))
         return np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
 
-    # ------------------------------------------------------------ what is traced
+    # ------------------------------------------------------------ tracing
 
     def _run(self, x: ag.Tensor) -> tuple[list[ag.Tensor], list[ag.Tensor], ag.Tensor]:
         """The results of each linear layer and of its activation, and the output."""
@@ -251,7 +251,7 @@ class _Document:
                 parameter.data = parameter - ag.astype(self.rate, parameter.dtype) * gradient
         return loss
 
-    # ------------------------------------------------------------ what the page is told
+    # ------------------------------------------------------------ the data of the page
 
     def _cut(self) -> float:
         """The output at which the loss of both classes is equal: 0 of a logit, 0.5 of a probability."""

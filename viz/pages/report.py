@@ -201,7 +201,7 @@ class _Report:
             told = say("A {true} that it reads as {said}.", true=true, said=said)
             images.append((held.images[i], told, int(held.labels[i])))
         share = _percent(held.certainty[self.hardest])
-        told = say("A {true}, of which it is least sure: {share} for {said}.", true=true, share=share, said=said)
+        told = say("A {true} that it is least sure of: {share} for {said}.", true=true, share=share, said=said)
         images[-1] = (images[-1][0], told, images[-1][2])
         return {
             "shape": held.images.shape[1:],
@@ -233,7 +233,7 @@ class _Report:
         height, width = self.held.images.shape[1:]
         crop, skipped, notes = "", self.network.data["skipped"], []
         if self.held.crop:
-            crop = say("crop and centre it as the training data")
+            crop = say("crop and centre it like the training data")
             crop = f'<label><input type="checkbox" id="crop" checked>{crop}</label>'
         if skipped:
             notes.append(say("{n} layers between them are not shown.", n=skipped))
@@ -351,7 +351,7 @@ class _Report:
     def _modules(self) -> str:
         if self.modules is None:
             return ""
-        told = say("One batch on its way forward and back. A box with a word marks a fault.")
+        told = say("One batch, forward and backward. A box with a word marks a problem.")
         return f"<p>{told}</p>{_drawn(self.modules)}"
 
     def _neurons(self) -> str:

@@ -198,7 +198,7 @@ class Section:
 class Story:
     """The steps of a scene, in the engine's order.
 
-    ``checks``: what `autograd.testing.check_nodes` found about its rules. ``live``: numbers within sentences are
+    ``checks``: the results of `autograd.testing.check_nodes`. ``live``: numbers within sentences are
     written as `⟦n⟧`, the array ``n`` of `arrays`, for a page that fills them in; `⟦n/m⟧` is the ratio of two arrays'
     sizes.
     """
@@ -334,7 +334,7 @@ class Story:
     def _linked(
         self, op: Any, arrays: dict[str, np.ndarray], params: Any, result: np.ndarray
     ) -> tuple[str, list[Any]] | None:
-        """How the entries of an operation over windows belong together; None where its arrays are not all small."""
+        """The link of an operation over windows and the terms of each entry; None for large arrays or many terms."""
         if not all(is_small(array, WINDOWED) for array in (*arrays.values(), result)):
             return None
         found = windows.formula(op.name, {arg: array.shape for arg, array in arrays.items()}, params)
@@ -669,9 +669,9 @@ class Story:
 
 
 def sections(scene: Scene) -> list[Section]:
-    """The operations in order, those of one call of a module together; what is outside of modules in runs.
+    """The operations in order, grouped by call of a module; runs of operations outside of modules are groups, too.
 
-    The modules are the innermost ones as long as they are not too many; then outer ones, cut where they are long.
+    The modules are the innermost ones or, if there are too many, outer ones; long groups are cut.
     """
     cards = [card for card in scene.cards if card.node is not None]
     made: list[Section] = []
@@ -727,7 +727,7 @@ def _pieces(cards: list[Card]) -> Iterator[list[Card]]:
 def headline(card: Card, named: bool = True) -> str:
     """The name of an operation in a sentence: its module's if it is the whole module, else its own.
 
-    ``named``: with the name of what it makes.
+    ``named``: with the name of its result.
     """
     node, group = card.node, card.group
     if node is None:

@@ -187,7 +187,7 @@ def cell_axes(figure: Figure, left: float, bottom: float, size: tuple[float, flo
 
 
 def colour_map(colours: Sequence[str]) -> ListedColormap:
-    """These colours, from the smallest value to the largest."""
+    """A colour map of these colours, from the smallest value to the largest."""
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(list(colours))
@@ -221,7 +221,7 @@ def class_numbers(values: Any, n: int, name: str, others: str = "images", k: int
             " give one integer class for each"
         )
     if k is not None and (outside := array[(array < 0) | (array >= k)]).size:
-        raise DrawingError(f"{name}: {int(outside[0])} is none of {k} classes: give integers from 0 to {k - 1}")
+        raise DrawingError(f"{name}: {int(outside[0])} is not one of {k} classes: give integers from 0 to {k - 1}")
     return array.astype(int)
 
 

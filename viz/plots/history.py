@@ -38,8 +38,8 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
 
     ``history`` maps names to one number per epoch (a mapping, or an object with such attributes, as `nn.fit` returns
     it). The last words of a name give the quantity (``loss``, ``accuracy``, ``lr``, ...); ``val``, ``validation`` or
-    ``test`` in it marks held-out data. Missing numbers are nan or None; ``epoch``, if there, is the horizontal axis; a
-    learning rate that never changes is left out. The best validation epoch is ringed and named.
+    ``test`` in it marks held-out data. Missing numbers are nan or None; ``epoch``, if present, is the horizontal axis;
+    a learning rate that never changes is left out. The best validation epoch is ringed and named.
 
     A dict or a list of up to 7 histories compares runs: their curves share the panels. Each run has its own mark and
     lightness, and its name stands at the end of its line; validation is dashed with open marks.

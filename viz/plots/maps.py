@@ -96,7 +96,7 @@ def plot_feature_maps(
     colours = style.theme_named(theme)
     with ag.enable_grad():
         result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
-    check_instance(result, ag.Tensor, "what the model gives", "a Tensor")
+    check_instance(result, ag.Tensor, "the result of the model", "a Tensor")
     if result.node is None:
         raise DrawingError("no operation was recorded: the model has no parameters that require grad")
     seen = evaluate(result, gradients=False)

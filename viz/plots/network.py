@@ -229,7 +229,7 @@ class _Drawing:
             lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
-        discs = f"disc = activation (stronger is {'nearer 1' if squashed else 'larger in size, layer by layer'})    "
+        discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})    "
         parts = [text(lines, style.CAPTION, theme.knob), text(discs, style.CAPTION, theme.fwd)]
         if seen.loss is not None:
             words = "∂ = p - target" if self._is_difference() else "∂ = gradient of the loss at z"

@@ -114,7 +114,7 @@ class Adversarial(_Shown):
     options: dict[str, Any] = field(default_factory=dict)
 
     def plot(self) -> Plot:
-        """The input, the change and the changed input, with what the model reads."""
+        """The input, the change and the changed input, with the model's answers."""
         o = self.options
 
         def row(arrays: np.ndarray, kind: str, read: np.ndarray | None, sure: np.ndarray) -> list[Tile]:

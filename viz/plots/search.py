@@ -75,7 +75,7 @@ class _Panels:
 
     @cached_property
     def floor(self) -> float:
-        """Where axes of accuracies begin: an outlier does not press the others together."""
+        """The start of the axes of accuracies, above outliers, which would press the others together."""
         return _floor([trial.accuracy for trial in self.trials])
 
     def colour(self, trial: Any) -> str:
@@ -178,7 +178,7 @@ class _Panels:
 
 
 def _floor(accuracies: Sequence[float]) -> float:
-    """The lowest that is no outlier: not below the lower quartile by three times the distance of the quartiles.
+    """The lowest accuracy that is no outlier: not three interquartile ranges below the lower quartile.
 
     >>> _floor([0.95, 0.96, 0.965, 0.97, 0.3]), _floor([0.5, 0.7, 0.9])
     (0.95, 0.5)

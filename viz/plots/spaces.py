@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PILE = 3  # points at one place, from which on their number is written beside them
+PILE = 3  # their number is written beside so many points at one place
 
 SIDE, GAP = 2.6, 0.62  # inches: a panel, and the gap at its left
 LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
@@ -138,7 +138,7 @@ def are_marks(names: Sequence[str]) -> bool:
 
 @cache
 def letter(character: str) -> Any:
-    """The outline of a bold character, centred at 0. A marker of text would need formulas, which plots do not read."""
+    """The outline of a bold character, centred at 0. A text marker would need math text, which is off here."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
     from matplotlib.transforms import Affine2D

@@ -111,7 +111,7 @@ class _Drawing:
         marks = [
             self._caption("- struck through = gone    "),
             text("+ bold = new    ", style.CAPTION, theme.ink, bold=True),
-            self._caption("~ = reads something else    "),
+            self._caption("~ = reads other values    "),
             text("italic = gradient", style.CAPTION, theme.grad, italic=True),
         ]
         reading, alt = [marks, [self._caption(summary)]], f"{title}. {summary}."

@@ -285,7 +285,7 @@ class _Drawing:
         self.picture.same_rank([*ends, shelf.key, shelf.updates])
 
     def _alike(self, home: Home) -> Home | None:
-        """The first states with the same long update; None for a short one or the first."""
+        """Earlier states with the same update, if it is long; else None."""
         form = self.reading.form(home)
         return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
 
@@ -352,7 +352,7 @@ class _Drawing:
             common |= {"dir": "back"} if beside else {"weight": 8}
             self.picture.edge(ends[0], ends[1], cls="fwd", id=f"f_{tail}_{head}", **common)
         else:
-            # A derivative stands as far down as what was kept for it, so that the two sides mirror each other.
+            # A derivative is level with the values kept for it, so that the two sides mirror each other.
             common |= {"minlen": 0} if (source, target) == (FORWARD, BACKWARD) else {"constraint": False}
             common |= {"cls": "link", "id": f"l_{tail}_{head}", "arrowhead": "none", "style": "dotted"}
             self.picture.edge(tail, head, penwidth=style.KEPT_WIDTH, color=self.theme.muted, **common)

@@ -37,8 +37,8 @@ def total(parts: Sequence[np.ndarray]) -> np.ndarray:
 class Evaluation:
     """The result of `evaluate`. Keys are the nodes and the leaf Tensors of the graph.
 
-    ``gradients`` has the total gradient of each node or leaf; ``contributions`` what a node sends to each input, in the
-    input's shape, None where there is no gradient. Both are empty if no gradient was computed.
+    ``gradients`` has the total gradient of each node or leaf; ``contributions`` the gradient that a node sends to each
+    input, in its shape, None where there is no gradient. Both are empty if no gradient was computed.
     """
 
     graph: ag.Graph
@@ -86,7 +86,7 @@ def evaluate(
     >>> float(seen.value(y.node)), float(seen.gradients[x]), [float(part) for part in seen.contributions[y.node]]
     (9.0, 6.0, [3.0, 3.0])
     """
-    # The picture shows what is not finite; NumPy need not warn about it.
+    # The picture shows values that are not finite; NumPy need not warn about them.
     with np.errstate(all="ignore"):
         graph = ag.Graph(*([y] if isinstance(y, ag.Tensor) else y))
         fresh = graph.replay()

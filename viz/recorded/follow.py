@@ -30,8 +30,8 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     """
     if not callable(model) or not callable(getattr(model, "parameters", None)):
         raise DrawingError(
-            f"{of_type(model)} is not a model: give a module, and an example or the shape of its input; what was"
-            " computed is drawn by draw_graph"
+            f"{of_type(model)} is not a model: give a module, and an example or the shape of its input;"
+            " draw_graph draws a computed Tensor"
         )
     if not examples:
         raise DrawingError(

@@ -122,7 +122,7 @@ def chain_title(nodes: Sequence[Node]) -> str:
 
 
 def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:
-    """A block in words, one line for each layer with a weight, pooling or join: the layer, and what follows it.
+    """A block in words, one line for each layer with a weight, pooling or join: the layer, and the operations after it.
 
     A layer that does not read the line above it is marked ``beside``.
     """

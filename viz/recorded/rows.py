@@ -317,7 +317,7 @@ def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
         elif op.name == "linear" and place is not None:
             uses.append((place, "parameter" if i and isinstance(place, ag.Tensor) else "input"))
         elif (op.name in LOSSES and i == 1) or not (op.variadic or op.args[i] in op.rules):
-            continue  # targets, and what has no gradient: indices, masks
+            continue  # targets, and values without gradient: indices, masks
         elif getattr(place, "requires_grad", False):
             uses.append((place, "parameter"))
         elif getattr(place, "size", 1) > 1:

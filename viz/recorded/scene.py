@@ -57,7 +57,7 @@ class Card:
 
     @property
     def operation(self) -> Node:
-        """The recorded operation, where this is no leaf."""
+        """The recorded operation of a card that is not a leaf."""
         assert isinstance(self.place, Node)
         return self.place
 

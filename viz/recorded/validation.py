@@ -23,13 +23,13 @@ def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
     ys = list(y) if several else [y]
     for t in ys:
         if not isinstance(t, ag.Tensor):
-            way = "call the module, and give what it returns" if _is_module(t) else "give what was computed"
+            way = "call the module, and give its result" if _is_module(t) else "give a computed result"
             if isinstance(t, Compiled):
-                way = "call it, then give one of its programs, such as step.programs[0]; or give what was computed"
+                way = "call it, then give one of its programs, such as step.programs[0]; or give a computed result"
             what = f"there is nothing to {done} in {of_type(t)}"
             raise DrawingError(f"{what}: {way}, one Tensor or a list of them")
     if not ys:
-        raise DrawingError(f"there is nothing to {done} in an empty list: give what was computed, at least one Tensor")
+        raise DrawingError(f"there is nothing to {done} in an empty list: give at least one computed Tensor")
     if any(t.node is None for t in ys):
         raise DrawingError(
             f"there is nothing to {done}: no operation was recorded for this Tensor. Compute it from Tensors with"
@@ -43,7 +43,7 @@ def _is_module(x: Any) -> bool:
 
 
 def is_function(x: Any) -> TypeGuard[Callable[[], Any]]:
-    """Whether ``x`` is a function whose result is drawn: it is callable, and no module."""
+    """Whether ``x`` is a function whose result is drawn: it is callable, and not a module."""
     return callable(x) and not (_is_module(x) or isinstance(x, Compiled | type))
 
 

@@ -205,7 +205,7 @@ def test_any_text_is_computed_or_refused_with_its_place(text):
         ("L = 1 + w[7]", "index 7 is out of bounds", "w[7]"),
         ("L = 1 + w @ [[1, 2], [3, 4], [5, 6]]", "matmul can't take", "w @ [[1, 2], [3, 4], [5, 6]]"),
         ("L = [[1, 2], [3]] @ w", "this entry has shape (1,) and the first one (2,)", "[3]"),
-        ("L = [w, 2]", "the entries of a vector are numbers: stack(u, v) makes one of names", "w"),
+        ("L = [w, 2]", "a vector in brackets has numbers only: write stack(u, v) for names", "w"),
         ("L = [] + w", "this has no entries", "[]"),
         ("L = w^2", "a power is written **", "w^2"),
         ("L = 'w' + w", "text stands where a number is expected", "'w'"),

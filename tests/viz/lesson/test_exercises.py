@@ -131,7 +131,7 @@ def test_other_answers(answer, said):
         ((6, 3), -15, "Not right. The gradient of a mean"),
         ((7, 2), -0.235, "Not right. You multiplied δ by the weight."),
         ((9, 2), 0.54, "Not right. That is in percent."),
-        ((10, 1), 169, "Not right. That is all places on the picture."),
+        ((10, 1), 169, "Not right. That is the number of positions in the picture."),
     ],
     ids=str,
 )

@@ -115,7 +115,7 @@ def test_page_has_every_part_once(parts):
 
 def test_no_key_of_a_picture_says_darker_where_a_dark_page_is_lighter(parts):
     said = " ".join(Outline(parts[2].html).text)
-    assert "(stronger is nearer 1)" in said
+    assert "(stronger = nearer 1)" in said
     assert "stronger = the score depends on it more" in said
     assert "small square = negative; stronger = larger" in said
     assert "darker" not in said
@@ -180,7 +180,7 @@ def test_without_a_pad_there_is_a_sentence(monkeypatch):
     draw = nn.init.generator(0)
     noisy = nn.Sequential(nn.Linear(256, 10), nn.Dropout(0.5, seed=draw))
     large = nn.Linear(256, 10)
-    cases = (None, "no model"), (noisy, "generator.random"), (large, "2,570 numbers are 0.027 MB of page")
+    cases = (None, "no model"), (noisy, "generator.random"), (large, "its 2,570 numbers take 0.027 MB of page")
     for network, sentence in cases:
         if network is large:
             monkeypatch.setattr(emitted, "STATES", 2_000)
@@ -361,7 +361,7 @@ def test_drawing_with_a_pointer_and_with_keys(parts, tmp_path):
     )
     hard = held.certainty.argmin()
     assert seen["first"] == held.images[hard].ravel().tolist()
-    assert seen["truth"].startswith(f"A {held.labels[hard]}, of which it is least sure: ")
+    assert seen["truth"].startswith(f"A {held.labels[hard]} that it is least sure of: ")
     assert seen["says"] == says(model, held.images[hard].ravel())
     assert (seen["clear"], seen["nothing"]) == (0, "Nothing is drawn yet.")
     line = np.array(seen["line"]).reshape(16, 16)

@@ -278,7 +278,7 @@ class TestRefusals:
         ("labels", "options", "sentence"),
         [
             ([0, 1], {}, r"labels of shape \(2,\) .* cannot be used for 40 examples"),
-            (LABELS + 1, {}, "labels: 2 is none of 2 classes: give integers from 0 to 1"),
+            (LABELS + 1, {}, "labels: 2 is not one of 2 classes: give integers from 0 to 1"),
             (LABELS, {"classes": ["a"]}, "1 class names were given for 2 classes"),
         ],
     )

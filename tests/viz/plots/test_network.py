@@ -265,7 +265,7 @@ class TestOtherNetworks:
     def test_discs_are_nearer_1_only_where_1_is_the_end(self, model, nearer):
         target = 1 if nearer else [0.25, 5.0]
         text = words(draw_network(model, [0.5, -1.0], target))
-        assert ("stronger is nearer 1" in text, "larger in size, layer by layer" in text) == (nearer, not nearer)
+        assert ("stronger = nearer 1" in text, "larger in size, within a layer" in text) == (nearer, not nearer)
 
     def test_a_class_with_sigmoid_outputs_is_compared_one_hot(self):
         picture = draw_network(lecture, [1.0, -1.0], 0)

@@ -232,8 +232,8 @@ class TestConfusion:
         [
             ([], [], "not a list of classes"),
             ([0, 1], [0], r"predictions of shape \(1,\) .* cannot be used for 2 labels"),
-            ([0, 3], [0, 1], "labels: 3 is none of 2 classes: give integers from 0 to 1"),
-            ([0, 1], [0, -1], "predictions: -1 is none of"),
+            ([0, 3], [0, 1], "labels: 3 is not one of 2 classes: give integers from 0 to 1"),
+            ([0, 1], [0, -1], "predictions: -1 is not one of"),
         ],
     )
     def test_refusals(self, labels, predictions, sentence):

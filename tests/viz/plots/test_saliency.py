@@ -152,8 +152,8 @@ class TestPicture:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"target": 3}, "target: 3 is none of 3 classes: give integers from 0 to 2"),
-        ({"target": [0, -1]}, "target: -1 is none of 3 classes"),
+        ({"target": 3}, "target: 3 is not one of 3 classes: give integers from 0 to 2"),
+        ({"target": [0, -1]}, "target: -1 is not one of 3 classes"),
         ({"target": [0, 1, 2]}, r"target of shape \(3,\) and dtype int64 cannot be used for 2 inputs"),
         ({"target": 0.5}, r"target of shape \(2,\) and dtype float64"),
         ({"layer": "conv"}, "there is no layer 'conv' in function: its modules are none"),

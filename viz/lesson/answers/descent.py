@@ -103,7 +103,7 @@ def exercises() -> tuple[Exercise, ...]:
             (other, "That is the second example alone.", "这只是第二个样本。"),
             (
                 ag.grad(lambda w: loss(w, (X + SECOND[0]) / 2, (Y + SECOND[1]) / 2))(START).item(),
-                "You averaged the examples. Average their gradients: the square stands in between.",
+                "You averaged the examples. Average their gradients instead: the loss squares each error first.",
                 "你先把样本平均了。应平均它们的梯度：中间隔着平方。",
             ),
             (

@@ -55,7 +55,7 @@ def exercises() -> tuple[Exercise, ...]:
     shift = Exercise(
         raised,
         (
-            "A factor e to the power of 100 stands above and below and cancels: only differences of scores count.",
+            "A factor e to the power of 100 cancels in the fraction: only differences of scores count.",
             "分子和分母都多了因子 e 的 100 次方，约掉了：只有得分之差起作用。",
         ),
         [

@@ -42,7 +42,7 @@ def exercises() -> tuple[Exercise, ...]:
             ),
             (
                 output(origin),
-                "That is the output of the whole network. Stop behind the first layer.",
+                "That is the output of the whole network. Stop after the first layer.",
                 "这是整个网络的输出；请停在第一层之后。",
             ),
             (

@@ -88,7 +88,7 @@ def exercises() -> tuple[Exercise, ...]:
             ),
             (
                 0.0,
-                "z, not b, is to be 0: the weighted inputs are still there.",
+                "z, not b, must be 0: the weighted inputs are still there.",
                 "等于 0 的应该是 z，不是 b：加权输入还在。",
             ),
             (

@@ -60,7 +60,7 @@ def exercises() -> tuple[Exercise, ...]:
         [
             (
                 100 * error,
-                "That is in percent. Give a share, as 0.97 is one: divide by 100.",
+                "That is in percent. Give a fraction, such as 0.97: divide by 100.",
                 "这是百分数；请像 0.97 那样写成比例，即再除以 100。",
             ),
             ((p * (1 - p)).item(), "Still to do: divide by n = 1000, then the root.", "还要除以 n = 1000，再开平方。"),
@@ -72,7 +72,7 @@ def exercises() -> tuple[Exercise, ...]:
             ),
             (
                 error / math.sqrt(IMAGES),
-                "You divided by the number of images. The root of it belongs there.",
+                "You divided by the number of images. Divide by its root.",
                 "你除以了图片数；应除以它的平方根。",
             ),
             (
@@ -87,7 +87,7 @@ def exercises() -> tuple[Exercise, ...]:
     grid = Exercise(
         sum(WIDTHS**depth for depth in range(1, DEPTHS + 1)),
         (
-            "5 + 25 + 125 + 625. That is why one searches by chance and stops bad trials, and does not try everything.",
+            "5 + 25 + 125 + 625. That is why a search tries random choices and stops bad trials, and does not try all.",
             "5 + 25 + 125 + 625。所以要随机搜索并及早停掉差的尝试，而不是逐个试遍。",
         ),
         [

@@ -24,13 +24,13 @@ def exercises() -> tuple[Exercise, ...]:
     window = Exercise(
         size,
         (
-            "(28 + 2·1 - 5) / 2 is 12.5. The half step has no room, and the place at the start counts: 12 + 1.",
+            "(28 + 2·1 - 5) / 2 is 12.5. There is no room for half a step, and the first position counts: 12 + 1.",
             "(28 + 2·1 - 5) / 2 = 12.5。半步放不下，再加上起点：12 + 1。",
         ),
         [
             (
                 size - 1,
-                f"You counted steps: there is one place more. Or you left out the padding: {unpadded} as well.",
+                f"You counted steps: there is one more position. Or you left out the padding: {unpadded} as well.",
                 f"你数的是步数，位置要比步数多一；或者漏了填充，那样也得到 {unpadded}。",
             ),
             (
@@ -40,7 +40,7 @@ def exercises() -> tuple[Exercise, ...]:
             ),
             (
                 size * size,
-                "That is all places on the picture. The question is how many there are along one side.",
+                "That is the number of positions in the picture. The question is how many there are along one side.",
                 "这是整张图片上的位置数；问的是一条边上有几个。",
             ),
             (
@@ -50,7 +50,7 @@ def exercises() -> tuple[Exercise, ...]:
             ),
         ],
         (
-            "How many places has a filter 5 wide on a row of 28 + 2·1 pixels, two pixels apart?",
+            "How many positions, two pixels apart, does a filter of width 5 have on a row of 28 + 2·1 pixels?",
             "在一行 28 + 2·1 个像素上，宽 5 的滤波器每次移两个像素，有几个位置？",
         ),
     )

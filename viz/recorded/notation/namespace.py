@@ -182,7 +182,7 @@ class Notation:
         return Symbol(self, text + x.places, rf"{{{tex}}}_{{{index}}}", CALL, x.value, "getitem", inner=(x,))
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
-        """An operation of these symbols in its own notation: the right-hand side of what it computes."""
+        """An operation of these symbols in its own notation: the right-hand side of its equation."""
         written = self._applied(op, _bound(op, inputs, params), value)
         if op.name in ("expand_dims", "squeeze") and value is not UNKNOWN and inputs[0].value is not UNKNOWN:
             written.places = _places(inputs[0].shape, np.shape(value), leading=True)

@@ -161,7 +161,7 @@
     if (fits) return say`target ${scalar(y[i])}, output ${scalar(result(see, 1)[i])}`;
     const out = result(see, 1), is = D.classes[label[i]], said = D.classes[answer(out, i)];
     const much = outputs === 1 ? say`, output ${scalar(out[i])}` : '';
-    return `${is === said ? say`${is}, found` : say`${is}, taken for ${said}`}${much}`;
+    return `${is === said ? say`${is}, right` : say`${is}, read as ${said}`}${much}`;
   }
 
   /* ---------------------------------------------------------------- the plane, bent layer by layer */
@@ -205,7 +205,7 @@
   /* Layer k as {grid, points, note}: coordinates from -1 to 1. Layer 0 is the input. */
   function bent(k) {
     const flat = (from, n) => Float64Array.from({ length: n }, (_, i) => 2 * (from[i] - D.low[i % 2]) / (D.high[i % 2] - D.low[i % 2]) - 1);
-    if (k === 0) return { grid: flat(grid, 2 * cells), points: flat(x, 2 * N), note: say`as it is given` };
+    if (k === 0) return { grid: flat(grid, 2 * cells), points: flat(x, 2 * N), note: say`unchanged` };
     const isOutput = k === depth, n = isOutput ? outputs : layers[k - 1].out;
     const [a, g] = [[see, 1], [field, 0]].map(([program, out]) => result(program, isOutput ? out : program === see ? layers[k - 1].a : k));
     if (n === 1) {
@@ -606,7 +606,7 @@
   function setRate(v) { for (const name of rates) memory[name][0] = v * (D.rates[name] / D.rates[rate] || 1); later(); }
   const showRate = rate ? draggable(el('lr'), { label: say`learning rate`, get: () => memory[rate][0], set: setRate, ratio: 1.02, low: 1e-5, high: 1000, reset: () => setRate(D.rates[rate]) })
     : (el('lr').parentNode.hidden = true, () => {});
-  const showSpeed = draggable(el('speed'), { label: say`steps a frame`, get: () => speed, set: v => { speed = round(v); later(); }, step: .1, low: 1, high: 200 });
+  const showSpeed = draggable(el('speed'), { label: say`steps per frame`, get: () => speed, set: v => { speed = round(v); later(); }, step: .1, low: 1, high: 200 });
   function loop() { advance(speed); now(); timer = requestAnimationFrame(loop); }
   function pressed(isOn) { el('run').textContent = isOn ? say`Pause` : say`Train`; el('run').setAttribute('aria-pressed', isOn); }
   function stop() { cancelAnimationFrame(timer); timer = 0; pressed(false); }

@@ -60,7 +60,7 @@ function nudging() {
   box.put(short(hop));
   fill(box.lastChild, `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(END)} really changes by ${scalar(real)}.`}</p>` +
     `<table class="moved">/* only: shared */${rows}/* end */${row(used.length > 1 ? say`all together` : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>/* only: shared */${shared}/* end */` +
-    `<h3>${say`The change runs down`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`);
+    `<h3>${say`The changes of later values`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`);
   if (!svg) return;
   const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
   Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail]) => {

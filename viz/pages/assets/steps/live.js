@@ -168,7 +168,7 @@ function check() {  // of many gradients some, evenly spread
   const word = { ...WORD, lost: say`NOT FINITE` }[kind], where = key && esc(by(key) + index(key, worst.at));
   el('badge').className = `badge ${kind}`;
   fill(el('badge'), `<b>${word}</b>` + (kind === 'ok' ? say`${many} beside central differences: ${error ? error.toExponential(0) : 0}`
-    : kind === 'kink' ? say`${where} has a slope on either side; the rule takes one` : say`${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`));
+    : kind === 'kink' ? say`${where} has two slopes, one on each side; the rule takes one` : say`${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`));
   el('badge').title = el('badge').textContent;
 }
 /* the rule of one operation for one operand, at these numbers: the operand is moved, and the change of the result is weighted with G */
@@ -183,7 +183,7 @@ view.check = s => {
   Q.run();
   if (!worst) return s.check;
   const { kind, error, k, numeric } = worst, off = error ? error < 1e-3 ? error.toExponential(0) : short(error) : '0';
-  if (kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : say`at these numbers there is a slope on either side, and the rule takes one`];
+  if (kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : say`at these numbers the slopes on both sides differ, and the rule takes one`];
   if (isRecorded) return s.check;
   if (kind === 'ok') return ['ok', say`central difference at these numbers agrees: relative error ${off}`];
   if (kind === 'lost') return ['skipped', say`at these numbers it is not finite`];

@@ -479,7 +479,7 @@ el('find').oninput = () => {
   if (!word) return;
   const name = k => D.names[k].toLowerCase();
   found = names.find(k => name(k) === word) ?? names.find(k => name(k).includes(word)) ?? '';
-  el('live').textContent = found ? say`found ${D.names[found]}` : say`nothing of this name`;
+  el('live').textContent = found ? say`found ${D.names[found]}` : say`no value has this name`;
   if (!found) return;
   /* only: ladder */
   if (!svg && !node(found)) reach(found);
