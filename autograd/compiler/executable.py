@@ -314,7 +314,7 @@ class Executable:
             self.run = _with(self.run, self.trace.given, self.trace.restarts)
 
     def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
-        """``run``, which raises if one of the inputs ``late``, by number, is in the memory of a state."""
+        """``run``, with an error if one of the inputs with the numbers ``late`` is in the memory of a state."""
         program, homes, updates = self.program, self.homes, self.optimized.updates
 
         def run_apart(*arrays: Any) -> list[Any]:

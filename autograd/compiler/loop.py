@@ -141,7 +141,7 @@ class Steps:
             mapping[key] = values[number].item()
 
     def _one(self) -> list[Any]:
-        """Run one step in Python; its results, each with a new first axis."""
+        """Run one step in Python. Returns its results, each with a new first axis."""
         self._set(self.done)
         result = self.step(*map(Tensor, self.batch()))
         self._tree = trees.flatten(result)

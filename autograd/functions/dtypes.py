@@ -17,7 +17,7 @@ NAMES = (
 __all__ = [*NAMES, "__array_api_version__", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]  # noqa: PLE0604
 
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
-"""The versions of the array API standard whose names are all here; the signatures are the last one's."""
+"""The versions of the array API standard whose names are all here, with the signatures of the last version."""
 
 __array_api_version__ = API_VERSIONS[-1]
 

@@ -9,7 +9,7 @@ split.
 Factors that are not unique have no derivative: eigenvectors of equal eigenvalues, singular vectors of equal singular
 values, and Q of dependent columns. Their gradient is NaN, and `detect_anomaly` names the operation. Values count as
 equal if they differ by less than eps times the sum of their absolute values. The eigenvalues and singular values
-themselves have derivatives there, if the function of them treats equal ones equally.
+themselves have derivatives there, if the function of them is symmetric in the equal ones.
 
 The formulas are those of M. B. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation" (Oxford, 2008), where no other source is named.

@@ -20,7 +20,7 @@ def _positions(xp: Any, shape: shapes.Shape) -> Any:
 
 
 def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:
-    """Zeros of ``shape`` with each element of ``x`` added at its position, a number of `_positions`.
+    """Zeros of ``shape`` with each element of ``x`` added at its position, as numbered by `_positions`.
 
     The adjoint of any way of picking elements: pick their positions in the same way, and add there.
     """

@@ -176,7 +176,7 @@ def _arranged(xp: Any, x: Any, labels: str, groups: Sequence[str], sizes: dict[s
 
 
 def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[Any, str]:
-    """``x`` times ``y``, labels ``xs`` and ``ys``, summed over the labels that are not in ``keep``: one product."""
+    """``x`` (labels ``xs``) times ``y`` (labels ``ys``), summed over the labels not in ``keep``, as one product."""
     x, xs = _summed(xp, x, xs, keep + ys)
     y, ys = _summed(xp, y, ys, keep + xs)
     sizes = dict(zip(xs + ys, (*x.shape, *y.shape), strict=True))

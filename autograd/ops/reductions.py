@@ -113,7 +113,7 @@ var.vjp(
 def std(xp, x, *, axis=None, correction=0, keepdims=False):
     """The standard deviation over ``axis``, the square root of `var`.
 
-    Where all values are equal it has a kink, and all derivatives are taken as 0, as in PyTorch. So they are where the
+    Where all values are equal it has a kink, and all derivatives are taken as 0, as in PyTorch; likewise where the
     values are so close that their squared deviations underflow.
 
     >>> import autograd as ag
@@ -319,7 +319,7 @@ cumulative_sum.vjp(x=_cumulative_sum_by_x)
 def cumulative_prod(xp, x, *, axis=None, include_initial=False):
     """The products of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 1 comes before them.
 
-    Its rule does not divide, so that it holds for zeros, to any order.
+    Its rule does not divide, so it is right for zeros, too, to any order.
 
     >>> import autograd as ag
     >>> ag.cumulative_prod(ag.Tensor([2.0, 3.0, 4.0]))

@@ -342,7 +342,7 @@ pad.vjp(x=_pad_by_x)
 
 
 def _has_matrices(x: Any) -> Any:
-    """``x``; raises for a vector, of which NumPy would make a matrix."""
+    """``x``. Raises for a vector, which NumPy would extend to a matrix."""
     if len(x.shape) < 2:
         raise ValueError("it needs at least two axes; the triangle is in the last two")
     return x

@@ -1,4 +1,4 @@
-"""Tools to check derivatives with: yours and this package's.
+"""Tools to check derivatives, yours and this package's.
 
 >>> import autograd as ag
 >>> ag.testing.gradcheck(lambda x: ag.sum(x * ag.sin(x)), [0.5, 1.0, 2.0])
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """``strategies`` and ``operations``, imported when they are first asked for: they need Hypothesis."""
+    """``strategies`` and ``operations``, imported at their first use, because they need Hypothesis."""
     if name in ("strategies", "operations"):
         return _import_module(f"autograd.testing.{name}")
     raise AttributeError(f"autograd.testing has no {name!r}.")

@@ -38,7 +38,7 @@ def check_grad(
     ``df`` takes the arguments of ``f``, and returns one array for each real input (a tuple, if there are several): the
     gradient, of the shape of the input, where ``f`` returns one number; the Jacobian, of shape ``(*output, *input)``;
     or, where ``f`` is elementwise, the derivative of each element. With ``vjp=True`` it also takes the upstream
-    gradient (or one for each output), behind the inputs, and returns gradients. Integer and boolean inputs are passed
+    gradient (or one for each output), after the inputs, and returns gradients. Integer and boolean inputs are passed
     on, and have no derivative.
 
     ``inputs``: arrays, lists or numbers, which are copied to float64. To have them drawn by Hypothesis, as many times

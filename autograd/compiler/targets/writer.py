@@ -27,8 +27,8 @@ FUNCTIONS = frozenset(
 """Functions that the source calls: no value has these names."""
 
 WIDTH = 110
-"""The largest number of characters of a header line. Lines of code near this length don't count for the column of the
-comments."""
+"""The largest number of characters of a header line. Comments are aligned without regard to lines of code that are
+nearly as long."""
 
 
 @dataclass(slots=True)

@@ -278,7 +278,7 @@ class Traced:
 
 
 def _without_trace(part: Any, zeros: list[tuple[Traced, Any]]) -> Any:
-    """``part``; for a traced one, zeros or a number of its shape and dtype. Zeros are also appended to ``zeros``."""
+    """``part``; if it is traced, zeros (or a number) of its shape and dtype, which are also appended to ``zeros``."""
     if type(part) is not Traced:
         return part.value if hasattr(type(part), "ask") else part  # a `Number`
     zeros.append((part, numpy.zeros(part.shape, part.dtype)[() if part.scalar else ...]))

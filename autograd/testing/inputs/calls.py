@@ -240,7 +240,7 @@ def standard_slices_of(shape: Shape) -> Strategy:
 
 
 def standard_indices_of(shape: Shape) -> Strategy:
-    """Strategy of indices that the array API standard can read: these, and integer arrays for all axes."""
+    """Strategy of indices that the array API standard can read: slices and integers, or integer arrays for all axes."""
     slices = standard_slices_of(shape)
     return slices | hnp.integer_array_indices(shape, result_shape=shapes(1, 2)) if shape else slices
 

@@ -76,7 +76,7 @@ class Pattern:
 
     @classmethod
     def parsed(cls, text: str) -> Pattern:
-        """``"n k"``, ``"... k"``, ``"2 n+1"``, or ``""`` for a number."""
+        """The pattern of a text such as ``"n k"``, ``"... k"``, ``"2 n+1"``, or ``""`` for a number."""
         before, found, after = text.partition("...")
         return cls(tuple(map(Side, before.split())), tuple(map(Side, after.split())), bool(found))
 

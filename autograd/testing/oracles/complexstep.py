@@ -43,15 +43,15 @@ class Continued(Namespace):
         return x * np.sign(np.real(x))
 
     def remainder(self, x: Any, y: Any) -> Any:
-        """Computed by its definition."""
+        """``x - y * floor(x / y)``."""
         return x - y * self.floor(x / y)
 
     def hypot(self, x: Any, y: Any) -> Any:
-        """Computed by its definition."""
+        """``sqrt(x² + y²)``."""
         return np.sqrt(x * x + y * y)
 
     def logaddexp(self, x: Any, y: Any) -> Any:
-        """Computed by its definition, without overflow."""
+        """``log(exp(x) + exp(y))`` without overflow."""
         top = np.where(np.real(x) > np.real(y), x, y)
         return top + np.log(np.exp(x - top) + np.exp(y - top))
 

@@ -104,7 +104,7 @@ class Differences:
         self._refined: dict[bytes, tuple[Slopes, Truths]] = {}
 
     def direction(self, v: Vector) -> Direction:
-        """``v`` in the units of each element. The last one is kept."""
+        """The `Direction` of ``v``. The last one is cached."""
         if self._direction is None or self._direction[0] is not v:
             step = self.scale * v
             longest = max(step.max(initial=0.0), -step.min(initial=0.0))

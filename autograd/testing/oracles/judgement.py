@@ -73,7 +73,7 @@ class Comparison:
 
     @cached_property
     def error(self) -> float:
-        """The error relative to the larger of the two."""
+        """The error relative to the larger of ``rule`` and ``numeric``."""
         return float(_relative(np.array(self.rule), np.array(self.numeric)))
 
     @cached_property

@@ -461,7 +461,7 @@ class _Growing:
         return found[max(self.random.randrange(count), self.random.randrange(count))] if found else self.unfit()
 
     def another(self, fits: Callable[[Shape], bool], shape: Shape, again: float = 0.5) -> str:
-        """A value or parameter whose shape ``fits``, with probability ``again``; otherwise a new one of ``shape``."""
+        """An earlier value or parameter whose shape ``fits``, with probability ``again``; else a new parameter."""
         found = [name for name in (*self.params, *self.values) if fits(self.shape(name))]
         return self.pick(found) if found and self.random.random() < again else self.parameter(shape)
 

@@ -1,4 +1,4 @@
-"""Compare a training step in several readings, ways to run it: eager, traced, after every pass, planned, and compiled.
+"""Compare the readings of a training step, ways to run it: eager, traced, after every pass, planned, and compiled.
 
 `compare` runs a `TrainingStep` line by line, eagerly and compiled. After each line it compares all that is observable:
 results, states, random streams, and earlier results. Every traced program is also interpreted, instruction by
@@ -282,7 +282,7 @@ def _terms(instruction: Instruction) -> float:
 
 
 def planned(program: Program, inputs: Sequence[Any], states: States) -> Reading:
-    """The reading in the order and memory of a `Plan`, with each instruction computed by its definition."""
+    """The results of a program in the order and memory of a `Plan`, each instruction computed by its definition."""
     homes = {s: np.array(a, order="F" if s in program.flipped else "C") for s, a in states.items()}
     plan = Plan(program, homes, has_kernel)
     plan.validate()
@@ -489,7 +489,7 @@ class _Call:
     def wrong_as(
         self, program: Program, spreads: Mapping[Any, float] | None = None, how: Callable[..., Reading] = interpret
     ) -> dict[Any, str]:
-        """Descriptions of the differences between a reading of ``program`` and the eager arrays."""
+        """Descriptions of the differences between the results of ``program``, run by ``how``, and the eager arrays."""
         try:
             return self.wrong(self.read(program, how), spreads)
         except Exception as error:

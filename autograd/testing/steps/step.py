@@ -112,7 +112,7 @@ class TrainingStep:
                     yield self._with_number(number, smaller)
 
     def _without_operation(self, i: int, line: str) -> Iterator[TrainingStep]:
-        """With an operand in place of the value that statement ``i`` assigns."""
+        """The steps with an operand in place of the value that statement ``i`` assigns."""
         found = re.fullmatch(r"(\w+) = (.*)", line)
         if found is None:
             return
@@ -121,7 +121,7 @@ class TrainingStep:
             yield replace(self, body=(*self.body[:i], *rest))
 
     def _without_term(self, i: int, line: str) -> Iterator[TrainingStep]:
-        """With a term of the sum, or an entry of the result, left out of statement ``i``."""
+        """The steps with a term of the sum, or an entry of the result, left out of statement ``i``."""
         head, separator, tail = line.partition("return " if line.startswith("return ") else " = ")
         for mark in (", ", " + "):
             terms = tail.split(mark)
@@ -131,7 +131,7 @@ class TrainingStep:
                     yield replace(self, body=(*self.body[:i], shorter, *self.body[i + 1 :]))
 
     def _with_number(self, number: int, other: int) -> TrainingStep:
-        """With every ``number`` replaced, so that equal sizes stay equal."""
+        """The step with every ``number`` replaced, so that equal sizes stay equal."""
 
         def changed(lines: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(re.sub(rf"(?<![\w.]){number}(?![\w.])", str(other), line) for line in lines)

@@ -336,7 +336,7 @@ def text_of(trace: Trace, pinned: frozenset[Value] = frozenset()) -> str:
     homes = {state: numpy.asarray(state.origin._data) for state in program.states}
     for state in program.updates:
         if state in pinned and id(state.origin) not in trace.rebound:
-            continue  # it stays where it is
+            continue  # it keeps its array
         homes[state] = numpy.empty(state.shape, state.dtype, "F" if state in program.flipped else "C")
     return source_of(program, homes).text()
 

@@ -114,7 +114,8 @@ def _parts(script: Script, index: Any, ndim: int) -> list[Any]:
             found.append(slice(*(int(b.data) if isinstance(b, Value) else b for b in bounds)))
         elif part is None or part is ... or isinstance(part, Value):
             if isinstance(part, Value) and part.dtype.kind not in "iu":
-                raise script.refuse(script.now, "selects with a boolean mask, so its length depends on values")
+                why = "selects with a boolean mask, so the length of its result depends on values"
+                raise script.refuse(script.now, why)
             found.append(part)
         else:
             array = numpy.asarray(part)
