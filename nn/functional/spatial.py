@@ -58,6 +58,7 @@ def family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...]
 
 def plain(values: Any) -> Any:
     """A tuple of equal numbers, or of equal pairs of them, as one number: shorter in pictures and reprs."""
+    values = tuple(values) if isinstance(values, list) else values
     if not isinstance(values, tuple) or len(set(values)) != 1:
         return values
     one = plain(values[0])

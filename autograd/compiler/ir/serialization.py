@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 
@@ -29,6 +29,8 @@ from autograd.engine.declare.bodies import Body
 from autograd.engine.declare.operation import OPS
 from autograd.errors import DeclarationError
 from autograd.ops.scan import Loop
+
+T = TypeVar("T")
 
 LARGEST = 1 << 30
 """The largest number of elements of an array that is read."""
@@ -182,9 +184,7 @@ def _program(content: Any, bodies: list[Body]) -> Program:
     generators = [_generator(_from_json(state, largest=1 << 128)) for state in _field(content, "generators", list)]
 
     def value_of(number: Any) -> Value:
-        if type(number) is not int or not 0 <= number < len(values):
-            raise ValueError(f"there is no value of number {shown(number)}")
-        return values[number]
+        return _listed(values, number, "value")
 
     def values_of(entry: Any, key: str) -> list[Value]:
         return list(map(value_of, _field(entry, key, list)))
@@ -219,21 +219,21 @@ def _body(entry: Any, bodies: list[Body]) -> Body:
     if not (pure and 0 <= carries <= carries + xs <= len(program.inputs) and typed[0] == typed[1]):
         raise ValueError(f"{program.name} is not a step of a loop with {carries} carries and {xs} xs")
     body = body_of(program, carries, xs)
-    body.core = None if core is None else _listed(bodies, core)
+    body.core = None if core is None else _listed(bodies, core, "body")
     return body
 
 
-def _listed(bodies: Sequence[Body], number: Any) -> Body:
-    if type(number) is not int or not 0 <= number < len(bodies):
-        raise ValueError(f"there is no body of number {shown(number)}")
-    return bodies[number]
+def _listed(things: Sequence[T], number: Any, kind: str) -> T:
+    if type(number) is not int or not 0 <= number < len(things):
+        raise ValueError(f"there is no {kind} of number {shown(number)}")
+    return things[number]
 
 
 def _loop(of: Any, bodies: Sequence[Body]) -> Loop:
     number, length, dtype, reverse = of
     if type(length) is not int or not 0 <= length <= INFERRED or type(reverse) is not bool:
         raise ValueError(f"{shown(of)} is not a loop of up to {INFERRED} steps")
-    return Loop(_listed(bodies, number), length, _dtype(dtype), reverse)
+    return Loop(_listed(bodies, number, "body"), length, _dtype(dtype), reverse)
 
 
 def _field(content: Any, key: str, kind: type) -> Any:
@@ -285,10 +285,7 @@ def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any
     if not isinstance(params, dict):
         raise ValueError(f"the parameters of {op} are {shown(params)}")
     if op == "draw":
-        number = params.get("generator")
-        if type(number) is not int or not 0 <= number < len(generators):
-            raise ValueError(f"there is no generator of number {shown(number)}")
-        return {**params, "generator": generators[number]}
+        return {**params, "generator": _listed(generators, params.get("generator"), "generator")}
     if op == "check_range":
         inspect.signature(params["refuse"]).bind(0, 0, **params["options"])
     if op == "op":
@@ -310,13 +307,9 @@ def _greatest(part: Any) -> int:
     """The greatest absolute value of an integer in parameters."""
     if isinstance(part, dict):
         part = list(part.values())
-    return (
-        max(map(_greatest, part), default=0)
-        if isinstance(part, list | tuple)
-        else abs(part)
-        if type(part) is int
-        else 0
-    )
+    if isinstance(part, list | tuple):
+        return max(map(_greatest, part), default=0)
+    return abs(part) if type(part) is int else 0
 
 
 def _origin(parts: Any) -> Origin | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -47,14 +48,17 @@ OPERATIONS: dict[str, Written] = {}
 its options."""
 
 
-def primitive(*names: str) -> Callable[[Written], Written]:
-    """A decorator that declares the nodes of an instruction."""
+def _declares(table: dict[str, Written], *names: str) -> Callable[[Written], Written]:
+    """A decorator that declares the nodes of an instruction, or of an operation that is kept whole."""
 
     def declare(function: Written) -> Written:
-        PRIMITIVES.update(dict.fromkeys(names, function))
+        table.update(dict.fromkeys(names, function))
         return function
 
     return declare
+
+
+primitive, operation = partial(_declares, PRIMITIVES), partial(_declares, OPERATIONS)
 
 
 def call(*names: str) -> Callable[[Written], Written]:
@@ -66,16 +70,6 @@ def call(*names: str) -> Callable[[Written], Written]:
             return function(w, i, *args, **options)
 
         return primitive(*names)(written)
-
-    return declare
-
-
-def operation(*names: str) -> Callable[[Written], Written]:
-    """A decorator that declares the nodes of an operation that is kept whole."""
-
-    def declare(function: Written) -> Written:
-        OPERATIONS.update(dict.fromkeys(names, function))
-        return function
 
     return declare
 

@@ -12,7 +12,7 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
-from nn.functional.spatial import to_the_end
+from nn.functional.spatial import plain, to_the_end
 from nn.saving.onnx.operators.elementwise import activated
 from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, rank, times
 
@@ -73,7 +73,7 @@ def conv(
     around = _pads(auto_pad, pads, x.shape[2:], weight.shape[2:], strides, dilations)
     _check_frame(x, around)
     return ag.conv(
-        x, weight, bias, stride=_plain(strides), padding=_plain(around), dilation=_plain(dilations), groups=group
+        x, weight, bias, stride=plain(strides), padding=plain(around), dilation=plain(dilations), groups=group
     )
 
 
@@ -85,12 +85,6 @@ def fused_conv(
     """A convolution, plus ``z``, and an activation."""
     y = conv(x, weight, bias, **options)
     return activated(y if z is None else ag.add(y, z), activation, activation_params)
-
-
-def _plain(values: Sequence[Any]) -> Any:
-    """A tuple of equal numbers as one number."""
-    flat = {v for value in values for v in (value if isinstance(value, tuple) else (value,))}
-    return flat.pop() if len(flat) == 1 else tuple(values)
 
 
 @operator("ConvTranspose")
@@ -118,7 +112,7 @@ def conv_transpose(
         raise ShapeError(f"the padding {around} leaves nothing of x {x.shape}: the result would be {wanted}")
     bounded((x.shape[0], weight.shape[1] * group, *wanted), x.dtype)
     z = ag.conv_input(
-        x, weight, space=tuple(wanted), stride=_plain(strides), padding=_plain(around), dilation=_plain(dilations),
+        x, weight, space=tuple(wanted), stride=plain(strides), padding=plain(around), dilation=plain(dilations),
         groups=group,
     )  # fmt: skip
     return z if bias is None else ag.add(z, column(bias, axes))
@@ -152,14 +146,14 @@ def _pooling(
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
     full = [*to_the_end(x.shape[2:], size, strides, dilations, around)] if ceil_mode else around
     _check_frame(x, full)
-    return {"size": _plain(size), "stride": _plain(strides), "dilation": _plain(dilations)}, around, full
+    return {"size": plain(size), "stride": plain(strides), "dilation": plain(dilations)}, around, full
 
 
 @operator("MaxPool", passes=_pooling)
 def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any) -> Any:
     """The largest element of each window, and where in ``x`` it is."""
     windows, _, full = _pooling(x, **options)
-    windows["padding"] = _plain(full)
+    windows["padding"] = plain(full)
     out = ag.max_pool(x, **windows)
     if outputs < 2:
         return out
@@ -196,20 +190,20 @@ def ints_of(indices: Any) -> Any:
 def average_pool(x: Any, *, count_include_pad: int = 0, **options: Any) -> Any:
     """The mean of each window; ``count_include_pad``: whether the zeros of the padding count."""
     windows, around, full = _pooling(x, **options)
-    total = ag.sum_pool(x, padding=_plain(full), **windows)
+    total = ag.sum_pool(x, padding=plain(full), **windows)
     counted = around if count_include_pad else [(0, 0)] * len(around)
     if full == counted:
         return ag.multiply(total, 1 / math.prod(options["kernel_shape"]))
     ones = numpy.ones((1, 1, *(n + a + b for n, (a, b) in zip(x.shape[2:], counted, strict=True))), x.dtype)
     beyond = [(a - c, b - d) for (a, b), (c, d) in zip(full, counted, strict=True)]
-    return ag.divide(total, ag.sum_pool(ones, padding=_plain(beyond), **windows))
+    return ag.divide(total, ag.sum_pool(ones, padding=plain(beyond), **windows))
 
 
 @operator("LpPool", passes=_pooling)
 def lp_pool(x: Any, *, p: float = 2, **options: Any) -> Any:
     """The p-norm of each window."""
     windows, _, full = _pooling(x, **options)
-    total = ag.sum_pool(ag.power(ag.abs(x), float(p)), padding=_plain(full), **windows)
+    total = ag.sum_pool(ag.power(ag.abs(x), float(p)), padding=plain(full), **windows)
     return ag.power(total, 1 / p)
 
 
