@@ -342,71 +342,52 @@ class _Twice:
 
 twice = _Twice()
 
+
+def _alike(names: str, takes: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Row]:
+    """Rows of operations that NumPy and PyTorch have under the same name."""
+    return {name: Row(getattr(np, name), takes or {}, name, **options) for name in names.split()}
+
+
 TABLE: dict[str, Row] = {
+    # elementwise: NumPy and PyTorch have these under the same name
+    **_alike(
+        "add subtract multiply negative positive square exp expm1 logaddexp sin cos sinh cosh "
+        "tanh atan asinh sinc exp2 signbit isfinite isinf isnan"
+    ),
+    **_alike("reciprocal abs sign", {"x": NONZERO}),
+    **_alike("sqrt log log2 log10", {"x": POSITIVE}),
+    **_alike("asin acos atanh", {"x": INSIDE}),
+    **_alike("floor ceil round trunc", {"x": STEPS}),
+    **_alike("maximum minimum", {"x": DISTINCT, "y": DISTINCT}),
+    **_alike("atan2 copysign", {"x": NONZERO, "y": NONZERO}),
+    **_alike("not_equal less less_equal greater greater_equal", {"x": INTEGERS, "y": INTEGERS}),
+    **_alike("logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor", TRUTHS, edges=()),
+    **_alike(
+        "bitwise_left_shift bitwise_right_shift", {"x": integers(low=-99, below=100), "y": integers(below=6)}, edges=()
+    ),
     # elementwise
-    "add": Row(np.add, torch="add"),
-    "subtract": Row(np.subtract, torch="subtract"),
-    "multiply": Row(np.multiply, torch="multiply"),
     "divide": Row(np.divide, {"y": NONZERO}, torch="divide"),
     "multiply_no_nan": Row(np.multiply),
     "xdivy": Row(np.divide, {"y": NONZERO}),
-    "negative": Row(np.negative, torch="negative"),
-    "positive": Row(np.positive, torch="positive"),
-    "reciprocal": Row(lambda x: 1 / x, {"x": NONZERO}, torch="reciprocal"),
     "remainder": Row(np.remainder, {"x": THIRDS, "y": UNITS}, torch="remainder"),
     "floor_divide": Row(np.floor_divide, {"x": THIRDS, "y": UNITS}),
     "power": Row(np.power, {"x": Domain(0.2, 4.0), "y": Domain(limits=(-4.0, 4.0))}, torch="pow"),
-    "square": Row(np.square, torch="square"),
-    "sqrt": Row(np.sqrt, {"x": POSITIVE}, torch="sqrt"),
     "hypot": Row(np.hypot, {"x": NONZERO}, torch="hypot"),
-    "exp": Row(np.exp, torch="exp"),
-    "expm1": Row(np.expm1, torch="expm1"),
-    "log": Row(np.log, {"x": POSITIVE}, torch="log"),
     "log1p": Row(np.log1p, {"x": Domain(-0.8, 3.0, limits=(-0.8, math.inf))}, torch="log1p"),
-    "log2": Row(np.log2, {"x": POSITIVE}, torch="log2"),
-    "log10": Row(np.log10, {"x": POSITIVE}, torch="log10"),
-    "logaddexp": Row(np.logaddexp, torch="logaddexp"),
-    "sin": Row(np.sin, torch="sin"),
-    "cos": Row(np.cos, torch="cos"),
     "tan": Row(np.tan, {"x": Domain(-1.3, 1.3)}, torch="tan"),
-    "asin": Row(np.arcsin, {"x": INSIDE}, torch="asin"),
-    "acos": Row(np.arccos, {"x": INSIDE}, torch="acos"),
-    "atan": Row(np.arctan, torch="atan"),
-    "atan2": Row(np.arctan2, {"x": NONZERO, "y": NONZERO}, torch="atan2"),
-    "sinh": Row(np.sinh, torch="sinh"),
-    "cosh": Row(np.cosh, torch="cosh"),
-    "tanh": Row(np.tanh, torch="tanh"),
-    "asinh": Row(np.arcsinh, torch="asinh"),
     "acosh": Row(
         np.arccosh,
         {"x": Domain(1.2, 4.0, limits=(1.2, math.inf))},
         torch="acosh",
         edges=(Case(np.float64(1.5)), Case(EMPTY)),
     ),
-    "atanh": Row(np.arctanh, {"x": INSIDE}, torch="atanh"),
-    "abs": Row(np.abs, {"x": NONZERO}, torch="abs"),
-    "sign": Row(np.sign, {"x": NONZERO}, torch="sign"),
-    "floor": Row(np.floor, {"x": STEPS}, torch="floor"),
-    "ceil": Row(np.ceil, {"x": STEPS}, torch="ceil"),
-    "round": Row(np.round, {"x": STEPS}, torch="round"),
-    "trunc": Row(np.trunc, {"x": STEPS}, torch="trunc"),
-    "maximum": Row(np.maximum, {"x": DISTINCT, "y": DISTINCT}, torch="maximum"),
-    "minimum": Row(np.minimum, {"x": DISTINCT, "y": DISTINCT}, torch="minimum"),
     "clip": Row(
         _clip, calls.limited, torch=_clamp, edges=(Case(SCALAR), Case(EMPTY, SCALAR), Case(SCALAR, EMPTY, EMPTY))
     ),
-    "copysign": Row(np.copysign, {"x": NONZERO, "y": NONZERO}, torch="copysign"),
     "nextafter": Row(np.nextafter, {"x": NONZERO, "y": NONZERO}),
-    "signbit": Row(np.signbit, torch="signbit"),
     "real": Row(np.real),
     "imag": Row(np.imag),
     "conj": Row(np.conj),
-    "bitwise_left_shift": Row(
-        np.left_shift, {"x": integers(low=-99, below=100), "y": integers(below=6)}, "bitwise_left_shift", ()
-    ),
-    "bitwise_right_shift": Row(
-        np.right_shift, {"x": integers(low=-99, below=100), "y": integers(below=6)}, "bitwise_right_shift", ()
-    ),
     "nonzero_indices": Row(lambda x: np.stack(np.nonzero(x)), {"x": array("... n", INTEGERS)}, edges=(Case(EMPTY),)),
     "count_nonzero": Row(np.count_nonzero, {"x": INTEGERS} | REDUCED, edges=REDUCED_EDGES),
     "searchsorted": Row(
@@ -439,8 +420,6 @@ TABLE: dict[str, Row] = {
     "erf": Row(
         _erf, {"x": Domain(-6.5, 6.5, avoid=(-4.0, -0.46875, 0.46875, 4.0), limits=(-math.inf, math.inf))}, torch="erf"
     ),
-    "sinc": Row(np.sinc, torch="sinc"),
-    "exp2": Row(np.exp2, torch="exp2"),
     "xlogy": Row(lambda x, y: x * np.log(y), {"y": POSITIVE}, torch="xlogy"),
     "erfc": Row(np.vectorize(math.erfc, otypes=[np.float64]), torch="erfc"),
     "erfinv": Row(lambda x: scipy_special().erfinv(x), {"x": INSIDE}, torch="erfinv"),
@@ -455,22 +434,8 @@ TABLE: dict[str, Row] = {
     ),
     "heaviside": Row(np.heaviside, {"x": NONZERO}),
     "equal": Row(np.equal, {"x": INTEGERS, "y": INTEGERS}, torch="eq"),
-    "not_equal": Row(np.not_equal, {"x": INTEGERS, "y": INTEGERS}, torch="ne"),
-    "less": Row(np.less, {"x": INTEGERS, "y": INTEGERS}, torch="lt"),
-    "less_equal": Row(np.less_equal, {"x": INTEGERS, "y": INTEGERS}, torch="le"),
-    "greater": Row(np.greater, {"x": INTEGERS, "y": INTEGERS}, torch="gt"),
-    "greater_equal": Row(np.greater_equal, {"x": INTEGERS, "y": INTEGERS}, torch="ge"),
-    "logical_and": Row(np.logical_and, TRUTHS, "logical_and", ()),
-    "logical_or": Row(np.logical_or, TRUTHS, "logical_or", ()),
-    "logical_xor": Row(np.logical_xor, TRUTHS, "logical_xor", ()),
     "logical_not": Row(np.logical_not, {"x": booleans()}, "logical_not", ()),
-    "bitwise_and": Row(np.bitwise_and, TRUTHS, "bitwise_and", ()),
-    "bitwise_or": Row(np.bitwise_or, TRUTHS, "bitwise_or", ()),
-    "bitwise_xor": Row(np.bitwise_xor, TRUTHS, "bitwise_xor", ()),
     "bitwise_invert": Row(np.bitwise_invert, {"x": booleans()}, "bitwise_not", ()),
-    "isfinite": Row(np.isfinite, torch="isfinite"),
-    "isinf": Row(np.isinf, torch="isinf"),
-    "isnan": Row(np.isnan, torch="isnan"),
     "astype": Row(
         lambda x, dtype: np.asarray(x).astype(dtype),
         {"dtype": st.sampled_from(("float64", "float32")).map(np.dtype)},
@@ -499,20 +464,20 @@ TABLE: dict[str, Row] = {
     "max": Row(np.max, {"x": DISTINCT} | REDUCED, _reducing("amax"), REDUCED_EDGES),
     "min": Row(np.min, {"x": DISTINCT} | REDUCED, _reducing("amin"), REDUCED_EDGES),
     "prod": Row(np.prod, {"x": Domain(-2.0, 2.0)} | REDUCED, edges=(*REDUCED_EDGES, Case(EMPTY))),
-    "argmax": Row(np.argmax, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES),
-    "argmin": Row(np.argmin, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES),
+    **{
+        name: Row(getattr(np, name), {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=PLACE_EDGES)
+        for name in ("argmax", "argmin")
+    },
     "all": Row(np.all, REDUCED, edges=(*REDUCED_EDGES, Case(EMPTY))),
     "any": Row(np.any, REDUCED, edges=(*REDUCED_EDGES, Case(EMPTY))),
-    "cumulative_sum": Row(
-        np.cumulative_sum,
-        {"x": "... n", "axis": running, "include_initial": BOOLS},
-        edges=(Case(EMPTY, axis=0), Case(EMPTY, axis=1, include_initial=True)),
-    ),
-    "cumulative_prod": Row(
-        np.cumulative_prod,
-        {"x": "... n", "axis": running, "include_initial": BOOLS},
-        edges=(Case(EMPTY, axis=0), Case(EMPTY, axis=1, include_initial=True)),
-    ),
+    **{
+        name: Row(
+            getattr(np, name),
+            {"x": "... n", "axis": running, "include_initial": BOOLS},
+            edges=(Case(EMPTY, axis=0), Case(EMPTY, axis=1, include_initial=True)),
+        )
+        for name in ("cumulative_sum", "cumulative_prod")
+    },
     "linear_recurrence": Row(_linear_recurrence, ALONG, edges=(Case(EMPTY, EMPTY), Case(EMPTY, EMPTY, axis=0))),
     # linalg
     "matmul": Row(
@@ -699,8 +664,10 @@ TABLE: dict[str, Row] = {
         },
         edges=(Case(EMPTY, pad_width=1),),
     ),
-    "tril": Row(np.tril, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case(EMPTY),)),
-    "triu": Row(np.triu, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case(EMPTY),)),
+    **{
+        name: Row(getattr(np, name), MATRIX | {"k": st.integers(-2, 2)}, edges=(Case(EMPTY),))
+        for name in ("tril", "triu")
+    },
     # indexing
     "getitem": Row(
         lambda x, index: x[index],
