@@ -5,8 +5,8 @@ Each is also the builtin exception that a user would expect::
     AutogradError
     ├── ShapeError        (ValueError)           shapes that do not fit each other
     ├── DTypeError        (TypeError)            a dtype or a type that the operation can't take
-    ├── DeviceError       (ValueError)           arrays of different devices, or a device that isn't there
-    ├── DomainError       (ValueError)           a value outside of what is allowed: a label, an axis, an option
+    ├── DeviceError       (ValueError)           arrays of different devices, or a device that isn't available
+    ├── DomainError       (ValueError)           a value that is not allowed: a label, an axis, an option
     ├── IndexingError     (IndexError)           an index that does not exist
     ├── SizeError         (MemoryError)          an array larger than the memory
     ├── DependencyError   (ImportError)          an optional package that is not installed
@@ -38,11 +38,11 @@ class DTypeError(AutogradError, TypeError):
 
 
 class DeviceError(AutogradError, ValueError):
-    """Arrays of different devices, or a device that isn't there."""
+    """Arrays of different devices, or a device that isn't available."""
 
 
 class DomainError(AutogradError, ValueError):
-    """A value outside of what is allowed: a label, an axis, an option."""
+    """A value that is not allowed: a label, an axis, an option."""
 
 
 class IndexingError(AutogradError, IndexError):
@@ -58,7 +58,7 @@ class DependencyError(AutogradError, ImportError):
 
 
 class WriteError(AutogradError, OSError):
-    """A file that can't be written; what was there before is still there. ``reason`` is the system's message."""
+    """A file that can't be written. Its previous content is unchanged. ``reason`` is the system's message."""
 
     def __init__(self, path: object, error: OSError) -> None:
         self.reason = error.strerror or str(error) or type(error).__name__

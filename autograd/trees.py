@@ -130,7 +130,7 @@ def count(structure: Structure) -> int:
 
 
 def paths(structure: Structure, prefix: str = "") -> list[str]:
-    """For each leaf the expression that reads it, as ``['w'][0]`` or ``.bias``, behind ``prefix``.
+    """For each leaf the expression that reads it: ``prefix``, followed by ``['w'][0]``, ``.bias`` or the like.
 
     >>> from autograd import trees
     >>> trees.paths(trees.flatten({"w": [1, 2], "b": 3})[1], "params")

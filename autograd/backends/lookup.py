@@ -87,7 +87,7 @@ def devices() -> tuple[str, ...]:
 def space_on(device: str | None) -> Namespace:
     """The namespace whose functions make arrays on ``device``, by default the CPU.
 
-    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not there.
+    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not available.
     """
     number = None if device is None else _number_of(device)
     if number is None:
@@ -114,7 +114,7 @@ def _called(place: Any) -> str:
 def to_device(array: Any, device: str) -> Any:
     """``array`` on ``device``: itself where it is there already, else a copy.
 
-    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not there.
+    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not available.
     """
     if not isinstance(device, str):
         raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")

@@ -195,7 +195,7 @@ def _run(size: int) -> Any:
 
 
 def _runs(x: Any) -> Any:
-    """``x`` with each contiguous row viewed as one element: NumPy copies it faster than it starts a short loop."""
+    """``x`` with each contiguous row viewed as one element, so that NumPy copies rows without a loop for each."""
     return x.view(_run(x.shape[-1] * x.itemsize)) if x.strides[-1] == x.itemsize and x.shape[-1] > 1 else x
 
 

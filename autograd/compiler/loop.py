@@ -68,7 +68,7 @@ class Steps:
     """The steps of a `loop`: iterate over it for the results of a few steps at a time, each array with an axis of
     steps.
 
-    ``done`` is how many have been taken, ``total`` how many there are.
+    ``done``: the number of steps taken so far; ``total``: the number of all steps.
     """
 
     def __init__(

@@ -547,8 +547,8 @@ def _plain(**parameters: Any) -> None:
 def clip(xp, x, min=None, max=None):
     """``x`` limited to ``[min, max]``. A limit is a number, an array that broadcasts, or ``None``.
 
-    The gradient flows to ``x`` within the limits, ends included, and to the limit outside of them. Where one of them is
-    NaN it is 0. Both are as in PyTorch.
+    As in PyTorch the gradient flows to ``x`` within the limits, ends included, and to the limit outside of them; where
+    ``x`` or a limit is NaN, all gradients are 0.
 
     >>> import autograd as ag
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
@@ -681,8 +681,8 @@ def _polynomial(x: Any, *coefficients: float) -> Any:
 @op("erf", tex=r"\operatorname{{erf}}({x})")
 def erf(xp, x):
     """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation
-    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. For real numbers,
-    and close to them (as in a complex step) to first order.
+    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. It takes real numbers;
+    complex ones close to the real axis (as in a complex step) only to first order.
     """
     a = xp.abs(x)
     small = a <= 0.46875

@@ -87,7 +87,8 @@ inv.vjp(x=lambda g, out: -(out.mT @ g @ out.mT))
 def solve(xp, x, y):
     """``z`` with ``x @ z = y``: ``(..., n, n)`` with ``(..., n, k)`` gives ``(..., n, k)``, leading axes broadcast.
 
-    A one-dimensional ``y`` is a column, and so is each solution then. Raises `DomainError` for a singular ``x``.
+    A one-dimensional ``y`` is a single right-hand side; then each solution is one-dimensional, too. Raises
+    `DomainError` for a singular ``x``.
 
     >>> import autograd as ag
     >>> ag.linalg.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([1.0, 1.0]))
@@ -381,7 +382,7 @@ def halves(x: Any, factors: Any) -> tuple[Any, Any]:
 def singular_vectors(xp, x):
     """The singular vectors of matrices ``(..., m, n)`` as rows, in the order of `svdvals`: ``(..., min(m, n), m + n)``.
 
-    Of each row the first m elements are the left one, the others the right one; they are unique up to a common sign.
+    In each row the first m elements are the left vector, the others the right one. Both are unique up to a common sign.
     `svd` takes them apart. The derivative (J. Townsend, "Differentiating the singular value decomposition", 2016) is
     NaN where singular values are equal, and for vectors that belong to a singular value 0 of a matrix that is not
     square.
@@ -399,7 +400,7 @@ def _singular_vectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     s = xp.svdvals(x)
     (ut, vh), (gut, gvh) = halves(x, out), halves(x, g)
     sums = _columns(xp, s) + xp.expand_dims(s, axis=-1)
-    turning = xp.reciprocal_gaps(s) / xp.where(sums == 0, 1.0, sums)  # of squares
+    turning = xp.reciprocal_gaps(s) / xp.where(sums == 0, 1.0, sums)  # 1 / (s_j² - s_i²)
     left, right = ut @ gut.mT, vh @ gvh.mT
     core = (left - left.mT) * turning * _columns(xp, s) + xp.expand_dims(s, axis=-1) * (right - right.mT) * turning
     m, n = x.shape[-2:]

@@ -135,7 +135,7 @@ linear.vjp(
 def vecdot(xp, x, y, *, axis=-1):
     """The dot products of the vectors that lie along ``axis``: -1 or lower, because ``x`` and ``y`` broadcast.
 
-    Complex ones are conjugated in ``x``, and integers keep their dtype.
+    Complex numbers in ``x`` are conjugated, and integers keep their dtype.
 
     >>> import autograd as ag
     >>> ag.vecdot(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))

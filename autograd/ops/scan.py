@@ -263,7 +263,7 @@ def _for_all_steps(xp: Any, late: AfterLoop, values: dict[int, Any]) -> Any:
 
 
 def _recomputed(xp: Any, arrays: Sequence[Any], through: list[Any], ends: list[Any], loop: Loop) -> dict[int, Any]:
-    """The result of `_gradients`, from the last steps to the first, a few at a time, each computed again."""
+    """The result of `_gradients`, a few steps at a time from the last to the first, each time with a new forward."""
     body, length = loop.body, loop.length
     first = body.carries + body.xs
     pieces = [slice(i, min(i + loop.recompute, length)) for i in range(0, length, loop.recompute)]

@@ -134,7 +134,7 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
         return xp.contiguous(inside)
     out = xp.empty((x.shape[0], *wide, x.shape[-1]), dtype=x.dtype)
     middle = [slice(max(a, 0), length - max(b, 0)) for length, (a, b) in zip(wide, pads, strict=True)]
-    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # only the frame
+    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # fill only the frame
         for edge in (slice(0, part.start), slice(part.stop, length)):
             out[(*(slice(None),) * axis, edge, ...)] = value
     out[(slice(None), *middle, ...)] = inside
@@ -513,7 +513,7 @@ def _pooling(
 
 
 def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> Iterator[tuple[Any, ...]]:
-    """For each tap, the index of the elements that all windows have there in ``(n, channels, *padded space)``."""
+    """For each tap, the index into ``(n, channels, *padded space)`` of the elements of all windows at that tap."""
     geometry = tuple(zip(stride, dilation, windows, strict=True))
     for taps in product(*map(range, size)):
         yield (
@@ -592,7 +592,7 @@ def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Spa
     framed = _padded(xp, x, pads, _lowest(xp, x.dtype))
     taps = [(slice(None), *index, ...) for _, _, *index in _taps(windows, size, stride, dilation)]
     parts = [framed[tap] for tap in taps]
-    if stride[-1] > 1:  # short runs in memory
+    if stride[-1] > 1:  # not contiguous: copies are compared faster
         parts = [xp.contiguous(part) for part in parts]
     return taps, parts, reduce(xp.maximum, parts)
 
@@ -649,7 +649,7 @@ def _max_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
     x, last = _channels_last(xp, x), _channels_last(xp, out)
     for some in _images(x):
         high = x[some]
-        for stage in reversed(_stages(size, stride, pads, dilation)):  # the later ones have fewer elements
+        for stage in reversed(_stages(size, stride, pads, dilation)):  # later stages have fewer elements
             _, _, high = _pool(xp, high, *stage)
         last[some] = high
 

@@ -311,7 +311,7 @@ class _Argument:
                 return self._result(SKIPPED, note="it gives two different answers to the same inputs")
             if found.verdict == WRONG and found.worst is not None:
                 c = judge.traced(found.worst)
-                if c.rule == c.numeric:  # both inf, weighted by the size of the values
+                if c.rule == c.numeric:  # both are infinite
                     return self._result(SKIPPED, note="its derivative, times its value, is too large for a number")
                 return self._wrong(c)
         except RuleError as error:

@@ -59,7 +59,7 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
 def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
     """Test an operation with calls drawn by Hypothesis."""
-    from autograd.testing.strategies import calls_of, kinds_of  # raises, with what to install
+    from autograd.testing.strategies import calls_of, kinds_of  # its error says what to install
 
     from autograd.testing.inputs.sampling import count_of, search  # isort: skip
     from hypothesis.errors import Unsatisfiable  # isort: skip

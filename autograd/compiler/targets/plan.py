@@ -145,7 +145,7 @@ class Pool:
         return [self.blocks[number] for _, number in self._free]
 
     def take(self, shape: shapes.Shape, dtype: Any) -> tuple[int, Any]:
-        """Allocate a block: its number and an array of ``shape`` in it, the same for the same use of a block."""
+        """Allocate a block. Returns its number and an array in it, cached by block, ``shape`` and ``dtype``."""
         size = shapes.size(shape) * dtype.itemsize
         nbytes = max(size, 1)
         at = bisect_left(self._free, (nbytes, -1))

@@ -111,7 +111,7 @@ class Writer:
     # ----------------------------------------------------------------------------------------------------------- names
 
     def fresh(self, name: str) -> str:
-        """A name not used in the source yet: ``name``, with underscores behind it where that is taken."""
+        """A name not used in the source yet: ``name``, followed by underscores if it is taken."""
         name = identifier(name)
         while name in self.taken or name in self.scope or name in FUNCTIONS:
             name += "_"
@@ -219,7 +219,7 @@ class Writer:
         return name
 
     def once(self, array: Any, key: str, make: Callable[[], Any]) -> Any:
-        """The cached result of ``make`` for ``array``: by the same object NumPy recognizes an operation in place."""
+        """The cached result of ``make`` for ``array``: NumPy recognizes in-place operations by identical arguments."""
         if (id(array), key) not in self._made:
             self._made[id(array), key] = array, make()
         return self._made[id(array), key][1]

@@ -27,7 +27,7 @@ _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
 PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
-_CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # name no values
+_CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # name nothing
 
 INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
 STDLIB = sysconfig.get_path("stdlib")

@@ -41,9 +41,9 @@ class Traced:
     """An array of a trace, with a shape and a dtype but no numbers.
 
     ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
-    another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and what is
-    written to the one is read from the other. ``weak``: a Python number, which takes the dtype of arrays in an
-    operation. ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
+    another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and a write
+    to one of them changes the other. ``weak``: a Python number, which takes the dtype of arrays in an operation.
+    ``scalar``: a NumPy scalar, which has no memory, not an array of shape ().
     """
 
     __slots__ = (

@@ -137,7 +137,7 @@ class Tracer:
         if not array.shape and array != array:
             key = (array.dtype, "nan")
         elif not array.shape and not array.item():
-            key = (array.dtype, str(array))  # 0.0 and -0.0
+            key = (array.dtype, str(array))  # as text, because 0.0 == -0.0
         found = self.constants.get(key)
         if found is None:
             name = value_name((self.lines.variable(array) if array.shape else "") or "c")

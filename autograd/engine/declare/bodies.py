@@ -38,8 +38,9 @@ class Step(NamedTuple):
 
 
 class Functions(NamedTuple):
-    """A body as functions of arrays: ``before(xp, *consts)`` returns what is the same at all steps, ``ahead(xp, *xs,
-    *consts, *before)`` what is computed for all steps at once, ``step(xp, *inputs, *before, *ahead)`` one step.
+    """A body as functions of arrays: ``before(xp, *consts)`` computes the values that are the same at all steps,
+    ``ahead(xp, *xs, *consts, *before)`` those that are computed for all steps at once, and ``step(xp, *inputs,
+    *before, *ahead)`` those of one step.
     """
 
     before: Callable[..., list[Any]]
@@ -52,7 +53,7 @@ class Body:
 
     Values have numbers: first the inputs, of which ``carries`` are passed from a step to the next, ``xs`` have one
     entry for each step and ``consts`` are the same at all steps (all three are counts); then the ``constants``, with
-    their values, and what ``steps`` compute. ``types`` are the shapes and dtypes of all of them, ``outputs`` the
+    their values, and the results of ``steps``. ``types`` are the shapes and dtypes of all of them, ``outputs`` the
     numbers of the new carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
     """
 

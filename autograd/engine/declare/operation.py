@@ -12,8 +12,8 @@ An operation is one forward and one rule per argument, all written against a nam
 Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
 out), parameters keyword-only; a call may give these by position, too, after the arrays. A rule returns the gradient
 with respect to its argument from ``g``, the upstream gradient. **The rule's signature is its save-list**: it may name
-``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not
-kept alive. ``**rest`` are the parameters that it does not name.
+``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; values that no rule names
+are not kept alive. ``**rest`` are the parameters that it does not name.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def op(
     ``symbol``: its label in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
     signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
-    ``dtype=``, to which its first argument is cast before. Raises `DeclarationError` for a name that is taken.
+    ``dtype=``, and casts its first argument to it first. Raises `DeclarationError` for a name that is taken.
 
     >>> import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)

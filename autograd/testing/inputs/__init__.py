@@ -1,1 +1,1 @@
-"""Random inputs of operations: what is declared of their arguments, and how calls are drawn from that."""
+"""Random inputs of operations: declarations of their arguments, and calls drawn from these."""

@@ -68,7 +68,7 @@ class Side(str):
 
 @dataclass(frozen=True)
 class Pattern:
-    """A parsed shape: sides ``before`` and ``after`` any number of axes, where the text has ``...``."""
+    """A parsed shape: the sides ``before`` and ``after`` the ``...``, which stands for any number of axes."""
 
     before: tuple[Side, ...]
     after: tuple[Side, ...]

@@ -1,6 +1,6 @@
 """The complex step: directional derivatives of a recorded graph, by running it on complex numbers.
 
-For an analytic ``f``, ``Im f(x + ih) / h`` is ``f'(x)`` but for terms of order ``h²``, and nothing is subtracted, so
+For an analytic ``f``, ``Im f(x + ih) / h`` is ``f'(x)`` up to terms of order ``h²``, and nothing is subtracted, so
 that ``h`` may be as small as 1e-20: the result is exact to rounding (W. Squire and G. Trapp, SIAM Review 40, 1998,
 110-112; J. Martins, P. Sturdza and J. Alonso, ACM TOMS 29, 2003, 245-262).
 """

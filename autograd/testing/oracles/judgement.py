@@ -53,7 +53,7 @@ class RuleError(Exception):
 class Comparison:
     """``uᵀ J v`` by the rules and by an oracle, such as finite differences.
 
-    At a kink ``low`` and ``high`` bound what a rule may give, and ``numeric`` is the nearest such slope.
+    At a kink ``low`` and ``high`` bound the slopes that a rule may give, and ``numeric`` is the nearest of them.
     """
 
     u: Vector

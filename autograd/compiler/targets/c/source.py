@@ -506,7 +506,7 @@ class Source(Text):
         after: list[tuple[int, str]], is_long: bool,
     ) -> None:  # fmt: skip
         """The call of the loops of a reduction whose results are kept in memory, with the loops over the reduced axes
-        outside. Long sums are those of blocks of rows, which are added up in float64.
+        outside. Long sums are computed for blocks of rows, and these sums are added up in float64.
         """
         op, dtype, place = reduction.op, reduction.out.dtype, nest.at(len(nest.views) - 1)
         written, heads = {self.view(v).data for v in self._kernel.outputs}, _vectors(nest)

@@ -1,6 +1,6 @@
 """`FUNCTIONS`: the text of functions that JavaScript's ``Math`` lacks. A script includes those that it needs.
 
-The special functions are those of ``c/functions.h``, apart from those that C has itself.
+The special functions are translated from ``c/functions.h``, except those that C itself has.
 
 Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. The accuracies are the largest errors found
 against SciPy over the ranges that ``tests/autograd/compiler/targets/test_javascript.py`` measures.

@@ -122,7 +122,7 @@ class Script(nested.Script):
                 f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
                 "Write the program as it was traced; every=False optimizes it."
             )
-        self.given.validate()  # so that every name is one
+        self.given.validate()  # so that all names are identifiers
         if not self.every:
             self.given = optimize(self.given, COMMON)
             return self.given
