@@ -103,7 +103,7 @@ class Namespace:
         x[index] += values
 
     def may_hold(self, mask: Any) -> bool:
-        """Whether an element of ``mask`` is true. On a GPU always ``True``, because reading the values would wait."""
+        """Whether an element of ``mask`` is true. On a GPU always ``True``, to avoid waiting for the values."""
         return self.device != "cpu" or bool(self.any(mask))
 
     def masked(self, x: Any, mask: Any) -> Any:

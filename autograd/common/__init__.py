@@ -1,1 +1,1 @@
-"""Shapes, checks of arguments, text for messages, and files: what every other folder uses."""
+"""Shapes, checks of arguments, text for messages, and files: used by every other folder."""

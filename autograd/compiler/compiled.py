@@ -142,7 +142,7 @@ class Compiled(Generic[P, R]):
 
     @property
     def lock(self) -> Any:
-        """The lock that calls hold."""
+        """The lock that is held during each call."""
         return self._lock
 
     def _vary(self, key: Any) -> bool:

@@ -84,7 +84,7 @@ def hint(name: str, table: dict[str, str]) -> str:
 class Hint:
     """A name that Tensors or modules have in another library: reading it raises `AttributeError` with the name here.
 
-    Not a `__getattr__`, because CPython 3.11 reads every attribute of a class with one more slowly.
+    Not a `__getattr__`, which would slow down every attribute of the class in CPython 3.11.
     """
 
     __slots__ = ("name", "owner", "table")

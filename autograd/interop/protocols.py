@@ -88,7 +88,7 @@ class Protocols:
     # ---------------------------------------------------------------------------------------- NumPy, array API, DLPack
 
     def numpy(self: Any) -> Any:
-        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, and a wait until it is computed.
+        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, which waits for the computation.
 
         Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
         """

@@ -218,7 +218,7 @@ class Plan:
         return found
 
     def _find_within(self) -> dict[Value, tuple[Value, int]]:
-        """The values computed directly into a packed buffer, with the offset, or next to a column of ones (-1)."""
+        """The values computed directly into a packed buffer, with offsets; -1 for those beside a column of ones."""
         found: dict[Value, tuple[Value, int]] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         makers = {i.out: i for i in self.order}

@@ -575,7 +575,7 @@ class Tracer:
         """Add guards for an attribute that is read from an object of any other class."""
         if key in self.attributes or key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
-        if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # else an optimizer reads its own
+        if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # optimizers read theirs
             self.seen_reads.add(key)
             self._found(holder, name, self.surroundings.read)
         elif isinstance(groups := attributes_of(holder).get(name), list):

@@ -340,12 +340,12 @@ class _Growing:
             raise _Unfit from error
 
     def state(self, text: str) -> None:
-        """One more statement of the setup."""
+        """Add a statement to the setup."""
         self.run(text)
         self.setup.append(text)
 
     def value(self, template: str, a: str = "") -> str:
-        """A statement that computes one more value; its name."""
+        """Add a statement that computes a value. Returns the value's name."""
         name = self.fresh("t")
         text = self.filled(template if "{t}" in template else f"{{t}} = {template}", a=a, t=name)
         self.run(text)
