@@ -43,7 +43,10 @@ def wide(room: bool = True) -> Iterator[None]:
 
 
 def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
-    """``said``, padded within `wide` to the width of ``numbers`` numbers of ``least`` characters; else unchanged."""
+    """``said``, unchanged outside of a `wide` context; inside, padded with blanks.
+
+    It becomes at least as wide as ``numbers`` numbers, each of ``least`` characters.
+    """
     if not _WIDE.get():
         return said
     narrow = sum(c in "-.() " for c in said)

@@ -32,7 +32,7 @@ class Check:
 
     @property
     def confirmed(self) -> bool:
-        """Whether both agree within the uncertainty of the difference."""
+        """Whether gradient and difference agree within the uncertainty of the difference."""
         return self.error <= TOLERANCE + self.noise
 
     def __str__(self) -> str:

@@ -43,7 +43,7 @@ from viz.recorded.validation import recorded
 
 READABLE = 80  # characters of a formula in which values are replaced by their formulas
 SHORTER = 0.8  # fraction of the chain's length below which a simplified form is shown
-PARTS = 200  # of a formula that is simplified
+PARTS = 200  # a formula of up to so many parts is simplified
 
 
 class Derivation:
@@ -100,7 +100,7 @@ class Derivation:
             if i in tails:
                 number = digits.scalar(tails[i].value[()])
                 operands.append(plain.symbol(number, tails[i].value, tex_number(number)))
-            elif card.node.op.name == "multiply":  # a constant there would be written without a sign
+            elif card.node.op.name == "multiply":  # as a plain number it would be written without ·
                 operands.append(plain.symbol(digits.constant(given), given, tex_number(digits.constant(given))))
             else:
                 operands.append(given)

@@ -43,7 +43,7 @@ class Writer:
         """The name of a card, unique also where it was shortened."""
         if card not in self._names:
             short = clipped("".join(c if c.isprintable() else "\ufffd" for c in card.name))
-            self._names[card] = fresh(short, self._taken)  # two long names may be one when cut
+            self._names[card] = fresh(short, self._taken)  # two long names may be equal when cut
             self._taken.add(self._names[card])
         name = self._names[card]
         if self.general and (card.node is not None or len(card.uses) == 1) and card is not self.end:

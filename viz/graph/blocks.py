@@ -182,7 +182,7 @@ class _Blocks:
 
     @property
     def size(self) -> int:
-        """The quantity to minimise if no depth fits on a page."""
+        """The size of the picture: if no depth fits on a page, the depth with the least size is drawn."""
         return self.height * len(self.cards)
 
     # ------------------------------------------------------------ drawing

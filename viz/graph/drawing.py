@@ -290,7 +290,7 @@ class Drawing:
             return [], []
         loss = any(s.tail.role == TARGET for s in card.sockets)
         if self.cards.compact and (card.group is None or card in self.stacked) and not loss:
-            return [], []  # they stand above it
+            return [], []  # the leaves stand above the card
         spine = spine_of(card)
         others = [s for s in card.sockets if s is not spine and s.tail not in self.hidden]
         free = [s for s in others if s in self.again or (s.tail.node is None and self._is_alone(s))]
@@ -310,7 +310,7 @@ class Drawing:
         ranks = self._ranks()
         cards = [card for card in self.drawn if card.group is not None and card.node is not None]
         own = {card: [s for s in card.sockets if s.tail.role == PARAM] for card in cards if card not in self.folds}
-        for height in (lambda card: card.depth, ranks.__getitem__):  # a chain begins early, or ends late
+        for height in (lambda card: card.depth, ranks.__getitem__):  # by earliest level, then by latest
             for _, run in groupby(sorted(own, key=height), key=height):
                 level = list(run)
                 beside = [socket.tail for card in level for socket in own[card]]

@@ -22,7 +22,7 @@ FORMULA = 46  # characters of a formula on a card; the whole of it is in the too
 DERIVATIVE = 36
 FILLERS = (cell("", cellpadding=0),) * 6
 COLUMN_GAP, NARROW_GAP = 7, 3  # points from one column of a table to the next, and where room is short
-SLOPES = 4  # slopes written beside the formula; the mean of more
+SLOPES = 4  # up to so many slopes are written beside the formula; of more, only the mean
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check, the most important last
 
 

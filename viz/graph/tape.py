@@ -22,7 +22,7 @@ from viz.recorded.names import LOSS, PARAM, fresh
 from viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-ABOVE, BESIDE = 2, 1  # leaves on a level above the first operation, and beside an operation; others stand further up
+ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
 BETWEEN, LINK, BELOW = 26, 40, 34  # points: between columns, for dotted lines, between levels
 MARGINS = 34  # points that a card adds to its text
 ENDS = 15  # operations drawn at either end of a long tape

@@ -148,7 +148,7 @@ def asset(name: str) -> str:
 
 
 def assets(*names: str) -> str:
-    """Several files one after the other."""
+    """The texts of several files of ``assets``, one after the other."""
     return "\n".join(map(asset, names))
 
 

@@ -401,7 +401,7 @@ def _called(kind: str, key: str) -> str:
 
 
 def _alike(found: Any, recorded: Any, rough: float | None) -> bool:
-    """Whether two arrays agree; ``rough``: as far as float32 allows, or this far."""
+    """Whether two arrays agree to 9 digits or, if ``rough`` is given, to 3 digits or up to that difference."""
     found, recorded = np.asarray(found), np.asarray(recorded)
     if found.shape != recorded.shape:
         return False

@@ -44,7 +44,7 @@ HEIGHT = 720  # of the frame in a notebook, in pixels
 LEAST = 0.75  # smallest scale of a wide drawing, which is scrolled below it
 FLAT = 200  # up to so many steps, each has a button in the bar; above, each section
 ENTRIES = 16  # up to so many, an array is written out in the table of all values
-ROLES = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss", "": "act"}  # classes of cards
+ROLES = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss", "": "act"}  # CSS classes
 TITLE = 60  # characters of the longest expression used as a title
 
 
@@ -323,7 +323,7 @@ class _Document:
         return said
 
     def _has(self, cell: str) -> bool:
-        """Whether the drawing has this cell; the ladder has values and gradients only."""
+        """Whether the page shows this cell: one of the drawing or, without a drawing, a value or a gradient."""
         return cell in self.drawn if self.graph is not None else cell.endswith(("_val", "_grad"))
 
     def _section(self, section: Section) -> dict[str, Any]:

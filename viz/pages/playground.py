@@ -1,7 +1,7 @@
 """A page in which a network with two inputs trains: one self-contained HTML file.
 
 The page computes with the network's own programs, traced and written as JavaScript: all values and gradients of the
-examples, a training step, and the output all over the plane. `playground.js` draws the results.
+examples, a training step, and the output over the whole plane. `playground.js` draws the results.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def playground(
 ) -> Page:
     """A page in which ``model`` trains on examples of two numbers each, with all intermediate values.
 
-    It shows the plane bent layer by layer, the decision all over it, the answer of every neuron, each weight with its
+    It shows the plane bent layer by layer, the decision at each point, the answer of every neuron, each weight with its
     gradient, and the size of each layer's gradients. Examples, weights and the learning rate can be changed by hand,
     and the page takes one step or many. It computes with the network's own programs in float64. ``model``,
     ``optimizer`` and their state do not change.
@@ -124,8 +124,8 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
     unfit = DrawingError(
         f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
         f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"
-        " a single output, or one row of 0 and 1 for each example; or floats for a network of one output that fits"
-        " them"
+        " a single output, or one row of 0 and 1 for each example; or, for a network with one output, the floats"
+        " that it fits"
     )
     if given.ndim == 0 or len(given) != n:
         raise unfit

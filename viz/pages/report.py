@@ -325,7 +325,7 @@ class _Report:
         right = "".join(share(counts[j, j], counts[:, j].sum()) for j in range(k))
         note = say(
             "Row: the class of the picture. Column: the network's answer. Stronger: more often. Boxed: right. Last"
-            " column: the share of a class that is found; last row: the share of an answer that is right."
+            " column: the share of each class that is found; last row: the share of each answer that is right."
         )
         name = say("Confusion matrix")
         return (

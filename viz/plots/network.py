@@ -32,10 +32,10 @@ BANDS = 6  # horizontal bands of a picture, from which its lines start
 SIGNED = 0.4  # share of the largest weight drawn, above which lines of a large network show their sign
 NUMBERED = 4  # neurons: weights into a layer up to this size have their numbers,
 NUMBERS = 16  # if there are at most so many
-BAR = 84  # points: a probability of 1
-TALL = 15  # points: a number on a line
+BAR = 84  # points: the bar of a probability of 1
+TALL = 15  # points: the height of a number on a line
 CLEAR, CLEAR_DISC = 46, 30  # points: from the middle of a column to numbers on the lines beside it
-STROKE = 0.6  # points: either line of a hollow one
+STROKE = 0.6  # points: the width of the two sides of a hollow line
 
 
 def draw_network(

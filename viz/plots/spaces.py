@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PILE = 3  # their number is written beside so many points at one place
+PILE = 3  # from so many points at one place on, their number is written beside them
 
 SIDE, GAP = 2.6, 0.62  # inches: a panel, and the gap at its left
 LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
@@ -105,7 +105,7 @@ def _flowing(node: Node) -> int:
     return next(i for i, place in enumerate(node.inputs) if isinstance(place, Node))
 
 
-MARKS = "os^DvPX*<>"  # of the classes; every second one is filled dark
+MARKS = "os^DvPX*<>"  # one for each class; every second one is filled dark
 FEW = 4  # classes that are distinguished by shapes; more are marked by numerals
 RINGS = 25  # wrong answers: more have a bar below the mark instead, as rings would cover the points
 CUBES = 14  # along each axis, for the boundary in a space
@@ -115,7 +115,7 @@ CUBES = 14  # along each axis, for the boundary in a space
 TETRAHEDRA = ([0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7])
 CUTS = {1: ((0, 1), (0, 2), (0, 3)), 2: ((0, 2), (0, 3), (1, 3), (1, 2)), 3: ((0, 3), (1, 3), (2, 3))}
 
-NEAR, APART = 0.006, 0.09  # of a panel's side: between points at one place, between their written numbers
+NEAR, APART = 0.006, 0.09  # fractions of a panel's side: nearer points are at one place; numbers are farther apart
 
 FIELD = 161  # points along each axis at which the decision is computed
 WALL = 61  # the same on a wall of a space
@@ -296,8 +296,8 @@ def _regions(
     for c in range(1 if k == 2 else 0, k):
         if margins[..., c].min() < 0 < margins[..., c].max():
             axes.contour(a, b, margins[..., c], levels=[0.0], colors=[theme.ink], linewidths=1.4, zorder=3)
-    # A name stands where the nearest point, other region or edge is farthest, in heights of its box: it is wider than
-    # high.
+    # A name stands at the place that is farthest from every point, other region and edge. Its box is wider than high,
+    # so the distance is measured in widths and heights of the box.
     places = np.stack(np.meshgrid(*[np.linspace(0, 1, 41)] * 2), -1).reshape(-1, 2)
     sampled = answer[:: (FIELD - 1) // 40, :: (FIELD - 1) // 40].reshape(-1)
     scaled = (points - [across[0], up[0]]) / [across[1] - across[0], up[1] - up[0]]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
 VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
 FRAMED = 8  # the longest side of a tile whose entries have a line around each
-BLANK = "#fefefe"  # of zero, and behind negative entries: white in both themes, like the ramps
+BLANK = "#fefefe"  # the colour of zero, and behind negative entries: white in both themes, like the ramps
 NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
 LETTER = 0.075  # inches: a letter of a caption, at most on average

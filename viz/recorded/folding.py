@@ -21,7 +21,7 @@ from viz.recorded.evaluate import Evaluation, total
 from viz.recorded.names import fresh
 from viz.recorded.rows import Caution, Link, Row, rows_of
 
-BLOCKS = 3  # equal blocks in a row that are folded
+BLOCKS = 3  # so many equal blocks in a row, or more, are folded
 FEWEST = 2  # the same if there is no room
 LONGEST = 64  # rows of the longest block
 

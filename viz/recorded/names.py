@@ -33,7 +33,7 @@ LONGEST = 200
 
 PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
-LAYERS = ("linear", "conv")  # of an input, a weight and a bias
+LAYERS = ("linear", "conv")  # operations of an input, a weight and a bias
 LOOP = "scan_packed"
 LOSSES = {
     "cross_entropy": "softmax + log loss",
@@ -85,7 +85,7 @@ class Names:
         self._known = {*said, *shown_as[INPUT], *shown_as[TARGET]}
         self._minus = self._complements(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
-        """The nodes and leaves in topological order, an array given as a constant before its first use."""
+        """The nodes and leaves in topological order; an array given as a constant comes before its first use."""
         self._users: dict[Any, list[tuple[Node, int]]] = {}
         for node in self.places:
             for i, given in enumerate(node.inputs):

@@ -326,7 +326,7 @@ def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
 
 
 def _users(graph: ag.Graph) -> dict[Node, list[Node]]:
-    """The nodes that use the value of each."""
+    """For each node, the nodes that use its value."""
     users: dict[Node, list[Node]] = {}
     for node in graph.nodes:
         for place in node.inputs:
@@ -453,7 +453,7 @@ class Score:
 
 
 def score(node: Node, seen: Evaluation) -> Score | None:
-    """Chance level and accuracy at a loss of a classifier; None for other operations and targets."""
+    """The chance level and accuracy of a classifier, given its loss node; None for other operations and targets."""
     if node.op.name not in LOSSES:
         return None
     said, target = (seen.value(place) for place in node.inputs[:2])
@@ -485,7 +485,7 @@ def score(node: Node, seen: Evaluation) -> Score | None:
 
 
 def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
-    """The mean slope of an activation at its recorded inputs and its steepest anywhere, by the engine's own rule."""
+    """The mean slope of an activation at its recorded inputs, and its steepest slope, by the engine's own rule."""
 
     def slope(array: np.ndarray) -> np.ndarray:
         with ag.enable_grad(), np.errstate(all="ignore"):

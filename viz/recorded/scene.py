@@ -134,7 +134,7 @@ class Socket:
 
     @property
     def _one(self) -> Symbol:
-        """A gradient of ones, written as the number."""
+        """A gradient of ones in the shape of the value, written as ``1``."""
         ones = self.scene.say.noted("ones_like", (self.head.value,), {}, np.ones_like(self.head.value))
         return Symbol(self.scene.say, "1", "1", value=ones, number=1.0)
 

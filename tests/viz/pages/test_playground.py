@@ -384,7 +384,7 @@ def test_the_levels_of_a_surface_part_its_range():
     ],
 )
 def test_what_is_neither_classes_nor_numbers_to_fit_is_refused_in_words(outputs, y, names):
-    with pytest.raises(DrawingError, match="or floats for a network of one output that fits them"):
+    with pytest.raises(DrawingError, match="or, for a network with one output, the floats that it fits"):
         viz.playground(model(2, 3, outputs), entropy, surface()[0], y, classes=names and list(names))
 
 

@@ -40,7 +40,7 @@ from viz.recorded.notation.templates import (
     without_operand,
 )
 
-DENOMINATOR = 1000  # the largest of a constant written as a fraction
+DENOMINATOR = 1000  # the largest in a constant that is written as a fraction
 
 
 @dataclass(frozen=True)

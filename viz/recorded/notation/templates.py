@@ -43,7 +43,7 @@ SIDES = {
     "bitwise_or": COMPARISONS,
 }
 UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
-INDICES = 6  # of an array of them that are written out
+INDICES = 6  # an array of up to so many indices is written out
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 
 

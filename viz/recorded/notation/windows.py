@@ -204,7 +204,7 @@ class IndexFormula:
         return out + arrays["bias"].reshape((1, -1) + (1,) * (out.ndim - 2)) if self.bias else out
 
     def terms(self, arrays: Mapping[str, np.ndarray]) -> list[list[list[tuple[str, int]]]]:
-        """For each entry of the result its terms, each as factors: an argument and a position in it, flattened."""
+        """The terms of each entry of the result. A term is a list of factors: an argument and a flat position in it."""
         target, factors = self._entries(arrays)
         found: list[list[list[tuple[str, int]]]] = [[] for _ in range(math.prod(self.shape))]
         places = [at.tolist() for _, at in factors]
@@ -217,7 +217,7 @@ class IndexFormula:
         return found
 
     def _entries(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-        """For each term the flattened position in the result, and in each factor."""
+        """The flat position of each term in the result, and of its factors in their arguments."""
         if self.kind == "place":
             return self._placed(arrays)
         fixed = {var for _, var in self.given}
