@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may lack bars and ×
+            stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
     with ExitStack() as stack:
         parallel = None
         words = sys.argv[1:] if arguments is None else arguments
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif "digits" in words[:1] and launched() > 1:  # each would train its own network
             if launched("RANK") == 0:
                 many = f"mpirun has started {launched()} processes"
-                print(f"{PROGRAM}: {many}: add --parallel, and they train one network together", file=sys.stderr)
+                print(f"{PROGRAM}: {many}: add --parallel to train one network with them", file=sys.stderr)
             return 2
         try:
             return _run(arguments, parallel)
@@ -229,7 +229,7 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
                 history = train(base.with_options(given), out, overwrite, parallel, language)
             status = 130 if history.interrupted else 0
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has left, as `head` does
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:  # writing the output failed; all other errors are caught where they arise

@@ -251,7 +251,7 @@ class Parallel:
         return rng if self.rank == 0 else first_rng
 
     def shard(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """This rank's rows of a batch: equal numbers, up to one; all rows if there are fewer than ranks."""
+        """This rank's rows of a batch; ranks differ by at most one row. All rows if there are fewer than ranks."""
         try:
             rows, labels = len(x), len(y)
         except TypeError:

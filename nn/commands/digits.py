@@ -73,7 +73,7 @@ def train(
             folder.release()
         raise
     if folder is not None:
-        from viz.drawing.words import speaking  # no command loads pictures before it draws
+        from viz.drawing.words import speaking  # imported here, so that commands start fast
 
         run = Run(model, settings, data, history, folder.path)
         print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
@@ -139,7 +139,7 @@ class RunFolder:
             return True
 
     def release(self) -> None:
-        """Remove what a run wrote before its first epoch was complete; an earlier run stays."""
+        """Remove the files of a run that ended before its first epoch was complete; keep those of an earlier run."""
         if self.fresh:
             for name in ("settings.json", "model.npz"):
                 (self.path / name).unlink(missing_ok=True)
@@ -205,7 +205,7 @@ class _Backup:
         if folder.fresh:
             self._write("from before the training")
         else:
-            self._tell(f"the earlier run in {folder.path} is as it was")
+            self._tell(f"the earlier run in {folder.path} is unchanged")
 
     def __call__(self, history: History) -> None:
         self._write(f"of epoch {history.epochs}")

@@ -59,7 +59,7 @@ def _cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Modu
 
 
 def _resnet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-    """Three stages of one residual block, as K. He et al. have them for small images, 2016, section 4.2."""
+    """Three stages of one residual block, as in K. He et al., 2016, section 4.2, for small images."""
     draw = generator(seed)
     return Sequential(
         {

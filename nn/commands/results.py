@@ -222,7 +222,7 @@ class Run:
         )
 
     def _specimens(self, held: Any) -> Iterator[int]:
-        """Two digits of each class: one read correctly, with some doubt if possible, and the surest mistake."""
+        """Two digits of each class: one read correctly, of low certainty if possible, and the surest mistake."""
         for k in range(len(self.data.classes)):
             correct = np.flatnonzero((held.labels == k) & (held.predictions == held.labels))
             doubtful = correct[held.certainty[correct] < HESITANT]

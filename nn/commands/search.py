@@ -38,7 +38,7 @@ Range = tuple[int, int]
 
 
 def build(model: str, shape: Range, classes: int, *, seed: int, **choice: Any) -> Module:
-    """The network of a choice from `space`."""
+    """The untrained network for a choice of `space`."""
     if model == "mlp":
         return MLP([shape[0] * shape[1], *choice["hidden"], classes], choice["activation"], seed=seed)
     if model in ("lstm", "gru"):

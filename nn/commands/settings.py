@@ -149,7 +149,7 @@ class Settings:
 
 
 def memory_limit() -> float:
-    """Bytes of memory that this process may use: of the machine, its control group, and its own limit."""
+    """The memory that this process may use, in bytes: the least of the limits of machine, control group and process."""
     limits = [math.inf]
     with suppress(AttributeError, ValueError, OSError):
         limits.append(float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))

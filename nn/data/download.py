@@ -157,7 +157,7 @@ def _reason(error: Exception) -> str:
 
 
 def _get(url: str, name: str, progress: Progress | None) -> bytes:
-    """The content of a URL; after a cut the rest is requested, as long as each answer adds something."""
+    """The content of a URL; after an interruption the rest is requested, as long as each answer adds bytes."""
     content = bytearray()
     total: int | None = None
     start = time.monotonic()

@@ -106,8 +106,8 @@ def semeion(
 ) -> Dataset:
     """Semeion's 1593 digits, 16×16, 1 = ink, 0 = no ink, each stretched to fill the square.
 
-    The file has neither a split nor writers. The split is drawn at random, by default 1200 training and 393 test
-    digits; about 80 writers wrote every digit twice, so a writer may be in both parts.
+    The file does not say which digits are for the test, nor who wrote them. The split is drawn at random, by default
+    1200 training and 393 test digits; about 80 writers wrote every digit twice, so a writer may be in both parts.
 
     ``test_size``: number of test digits. ``seed``: of the split. The rest is as for `mnist`. Raises also `DomainError`
     if no digit is left for training, or for the test.

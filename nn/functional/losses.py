@@ -77,7 +77,7 @@ def cross_entropy(
 def negative_log_likelihood(
     log_prob: Any, labels: Any, weight: Any = None, ignored: int | None = None, reduction: str = "mean"
 ) -> Tensor:
-    """Minus the log-probability ``(…, classes)`` of each label ``(…)``, reduced. Raises as `one_hot` does."""
+    """Minus the log-probability of each label ``(…)`` in ``log_prob (…, classes)``. Raises as `one_hot` does."""
 
     def losses(labels: Any) -> Tensor:
         chosen = where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)
@@ -100,7 +100,7 @@ def _weighted(losses: Tensor, labels: Any, weight: Any) -> Tensor:
 
 
 def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
-    """The sum or weighted mean of ``losses(labels)``, or each of them: 0 for the label ``ignored``."""
+    """``losses(labels)``, 0 for the label ``ignored``: each of them, their sum, or their weighted mean."""
     if reduction not in ("mean", "sum", "none"):
         raise DomainError(f"reduction = {reduction!r}: choose 'mean', 'sum' or 'none'.")
     kept = None if ignored is None else labels != ignored

@@ -116,8 +116,8 @@ def _conv_transpose(
     """The transposed convolution: the gradient of a convolution with respect to its input, as an operation of its own.
 
     ``x``: (batch, in, *space). ``weight``: (in, out / groups, *space). ``bias``: (out,) or ``None``.
-    ``output_padding``: added to the end of each axis of the result, as convolutions of several input sizes have the
-    output size of ``x``. The result is (batch, out, *space).
+    ``output_padding``: added to the end of each axis of the result, because convolutions of several input sizes give
+    the size of ``x``. The result is (batch, out, *space).
     """
     weight = asarray(weight)
     if weight.ndim != axes + 2 or x.shape[1] != weight.shape[0]:
@@ -274,9 +274,9 @@ def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any] | None:
 
 
 def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) -> tuple[Tensor, tuple[int, ...]]:
-    """``x`` with its windows one after the other, all filled up to the size of the largest; and that size.
+    """Copy the windows of ``x`` one after the other, padded to the size of the largest one; also return that size.
 
-    They are filled with the last element of the window, or with 0.
+    A window is padded with its last element if ``repeat_last``, else with 0.
     """
     sizes = []
     for axis, of_axis in enumerate(spans, 2):
@@ -364,7 +364,7 @@ def unfold(x: Any, kernel_size: Many, dilation: Many = 1, padding: Many = 0, str
 def fold(
     x: Any, output_size: Many, kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1
 ) -> Tensor:
-    """Add columns at the positions `unfold` took them from.
+    """Add columns at the positions that `unfold` took them from.
 
     (batch, channels · elements of a window, windows) to (batch, channels, *output_size).
 

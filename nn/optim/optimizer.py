@@ -79,7 +79,7 @@ class Optimizer:
                 self.state[p] = {}
                 self._add_state(p, self._initial_state(p, of_group))
             self.param_groups.append(_Group(of_group, self._check))
-        self._settle()
+        self._note_devices()
 
     def _add_state(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
         """Add ``tensors`` to the state of ``parameter``, without replacing existing ones."""
@@ -146,9 +146,9 @@ class Optimizer:
                 for name, kept in self.state[p].items():
                     like = begun.get(name, p)
                     kept.data = kept.to(like.dtype).to(like.device).data
-        self._settle()
+        self._note_devices()
 
-    def _settle(self) -> None:
+    def _note_devices(self) -> None:
         """Remember whether all parameters are on the CPU."""
         self._moves = Module.moves
         self._away = not all(is_host(p.data) for p in self.state)

@@ -56,7 +56,7 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 
 
 def describe(module: Module) -> dict[str, Any] | None:
-    """Describe a module as JSON; ``None`` unless `build` makes the same module from it and from the user's classes."""
+    """Describe a module as JSON, from which `build` makes the same module; ``None`` if that is not possible."""
     own = tuple({type(part) for part in module.modules() if LAYERS.get(type(part).__name__) is not type(part)})
     description = _describe(module)
     if description is None:

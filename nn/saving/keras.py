@@ -205,7 +205,7 @@ def _kind(module: Any) -> str | None:
 
 
 def _kind_in_keras(name: str) -> str:
-    """``dense`` for ``dense_12``; ``conv`` for ``conv2d_1`` and ``Conv2D``; ``depthwise`` for ``DepthwiseConv2D``."""
+    """A layer's kind by its name or class: ``dense`` for ``dense_12``, ``conv`` for ``conv2d_1`` and ``Conv2D``."""
     name = re.sub(r"_\d+$", "", name).replace("_", "").lower()
     name = re.sub(r"[123]d", "", name)
     return "depthwise" if name == "depthwiseconv" else name

@@ -34,7 +34,7 @@ INVALID = (
 
 
 def header_text(header: dict[str, Any]) -> str:
-    """``header`` as JSON, with the version of the format. NumPy's numbers are written as numbers."""
+    """``header`` as JSON, with the version of the format. NumPy scalars become numbers."""
     return json.dumps({"format": FORMAT, **header}, default=_as_python)
 
 

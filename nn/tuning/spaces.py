@@ -11,7 +11,7 @@ from autograd.common.validation import whole
 from autograd.errors import DomainError, DTypeError
 
 LOGARITHMIC = 10
-"""A range whose end is at least so many times its start is drawn from on a logarithmic scale."""
+"""Ranges whose end is at least this many times their start are sampled on a logarithmic scale."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Widths:
                 raise DTypeError(f"{name} = {given!r}: give a pair (least, most).")
             low, high = (whole(n, f"{name}[{i}]", least) for i, n in enumerate(given))
             if low > high:
-                raise DomainError(f"{name} = {given!r} is empty: its first number is the larger.")
+                raise DomainError(f"{name} = {given!r} is empty: give the smaller number first.")
 
 
 def suggest(trial: Any, name: str, given: Any) -> Any:
-    """Ask ``trial``, one of Optuna's, for a value within ``given``; anything but a range is returned as it is.
+    """Ask ``trial``, one of Optuna's, for a value within ``given``.
 
-    A pair of integers or of floats is a range with both ends, a list its items to choose from, `Widths` a tuple of
-    sizes, a function is called with the trial.
+    ``given``: a pair of integers or floats, both included; a list to choose from; `Widths`; or a function, which is
+    called with the trial. Anything else is returned unchanged.
     """
     if isinstance(given, Widths):
         count = trial.suggest_int(f"{name}_layers", *given.layers)

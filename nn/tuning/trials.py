@@ -152,9 +152,9 @@ class SearchResult:
         first = ", ".join(f"{counts[s]} {word}" for s, word in words.items() if counts[s] or s == "complete")
         lines = [f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}: {first}"]
         if self.interrupted:
-            lines.append("interrupted: the storage keeps the study, and the same search goes on")
+            lines.append("interrupted: the storage keeps the study; run the same search again to continue")
         if self.late:
-            lines.append("the time was over before all the best were trained again: a larger budget allows it")
+            lines.append("the time was over before all the best were trained again: give a larger budget")
         if self.best is not None:
             lines += ["", "best on the held-out rows:", f"  {self.best}"]
         if self.finalists:
@@ -170,7 +170,8 @@ class SearchResult:
                 )
             lines += [
                 "",
-                "The held-out rows chose the best of many trials, so they flatter it; the test rows were used once.",
+                "The best of many trials was chosen by the held-out rows, so its accuracy there is too high.",
+                "The test rows were used once, at the end.",
                 "Differences within the spread over seeds mean nothing.",
             ]
         return "\n".join(lines)
@@ -186,7 +187,7 @@ def _spread(values: tuple[float, ...]) -> str:
 
 
 def _ranked(trials: list[Trial]) -> list[Trial]:
-    """The complete trials; if the time was over before any was, those that were stopped."""
+    """The complete trials; if there are none, all trials with an accuracy."""
     known = [trial for trial in trials if trial.accuracy is not None]
     return [trial for trial in known if trial.state == "complete"] or known
 
@@ -211,7 +212,7 @@ class _Job:
     folder: str  # of the best model of each worker
 
     def is_over(self, history: History) -> bool:
-        """Whether the time ends a training."""
+        """Whether a training must end, because the time is over."""
         return self.ends is not None and time.time() > self.ends and history.epochs < self.epochs
 
 
@@ -374,11 +375,11 @@ def _storage(optuna: Any, where: str) -> Any:
 
 
 def _database(optuna: Any, url: str) -> Any:
-    """The storage in a database. Of processes that start together all try to make the same tables."""
+    """The storage in a database. Processes that start together all try to create the same tables, hence the retries."""
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
-    # A connection to a file is cheap. Kept, it would be open until it is collected, of which Python 3.13 warns.
+    # A pooled connection would stay open until garbage collection, and Python 3.13 warns of that.
     in_file = url.startswith("sqlite") and url.rstrip("/") != "sqlite:" and ":memory:" not in url
     attempt = 1
     while True:
@@ -433,8 +434,8 @@ def _trials(study: Any) -> list[Any]:
 
 
 def _machine() -> str:
-    """A name of the machine, or of the container: each has process numbers of its own."""
-    space = Path("/proc/self/ns/pid")  # the namespace of process numbers, on Linux
+    """A name of the machine or the container, within which process ids are unique."""
+    space = Path("/proc/self/ns/pid")  # the namespace of process ids, on Linux
     names = platform.node(), uuid.getnode(), space.readlink() if space.is_symlink() else ""
     return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
@@ -509,7 +510,7 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
 def _built(job: _Job, choice: dict[str, Any], seed: int) -> Module:
     model = job.build(seed=seed, **{k: v for k, v in choice.items() if k not in ("lr", "batch_size")})
     if not isinstance(model, Module):
-        raise DTypeError(f"build returned {of_type(model)}: it is to return an nn.Module.")
+        raise DTypeError(f"build returned {of_type(model)}: it must return an nn.Module.")
     return model
 
 

@@ -48,8 +48,9 @@ def save_onnx(
 
     The model is traced once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
     one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A
-    training step is written, too: the gradients, and what the step changes (parameters, averages of the optimizer), are
-    outputs, called ``weight_new`` for ``weight``, which is then also an input with its present value as the default.
+    training step can be written, too: its gradients are outputs. A value that it changes, such as a parameter
+    ``weight`` or an average of the optimizer, is an input, whose default is the present value, and an output
+    ``weight_new``.
 
     ``input_names``: by default those of the function's arguments. ``output_names``: by default ``output``, or
     ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the

@@ -15,10 +15,10 @@ from nn.saving.onnx.read import Graph, Step
 from nn.saving.onnx.table import concrete
 
 LONGEST = 600
-"""How many characters of an error in a step are kept: it may list what a file made long."""
+"""How many characters of an error in a step are kept: it may quote long names of the file."""
 
 PLACED = (DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError)
-"""Errors that keep their class when a step adds where they happened."""
+"""Errors that keep their class when the name of the step is added."""
 
 
 def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[Any, ...]:

@@ -39,8 +39,8 @@ class ONNXModel(Module):
     """A network read by `nn.load_onnx`.
 
     Call it with its inputs by position or by name; a Python number is known when the network is compiled, so that it
-    may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs`` tell the names,
-    dtypes and shapes of what it takes, ``outputs`` the names of its results.
+    may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs`` has the
+    names, dtypes and shapes of its inputs, ``outputs`` the names of its outputs.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -143,7 +143,7 @@ class ONNXModel(Module):
 
 
 def _name(results: Sequence[Any], args: Sequence[Any]) -> None:
-    """Name what was computed from one input alone, and so was not recorded, after that input."""
+    """Give results without a node that were computed from one Tensor alone the name of that Tensor."""
     names = {x.name for x in args if isinstance(x, Tensor)}
     for value in results:
         if len(names) == 1 and isinstance(value, Tensor) and value.node is None and value.name is None:

@@ -420,13 +420,13 @@ def plain(name: str) -> str:
 
 
 NUMBERING = "0123456789._-: "
-"""The endings of module names by which similar blocks differ."""
+"""Characters at the end of a module's name that number similar blocks."""
 
 NAMING = (
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),
     *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
 )
-"""Operators that name a module without a name of its own, whichever others are in it."""
+"""A module without a name is labelled with one of these operators, even if others come before it."""
 
 
 def scopes_of(nodes: Sequence[tuple[str, str, str]]) -> list[tuple[tuple[str, str], ...]]:

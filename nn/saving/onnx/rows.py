@@ -290,7 +290,7 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
 
 
 def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
-    """An index with arrays that are values: of one axis, of all axes at once, or any that is known."""
+    """Write an index with arrays: of one axis, of the first axes, or else one whose values are known."""
     arrays = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
     indices = [i.args[entries[k].index] for k in arrays]
     rest = [entry for k, entry in enumerate(entries) if k not in arrays]
@@ -348,7 +348,9 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
         wanted = (*numpy.broadcast_shapes(*(a.shape for a in arrays)), *base.shape[len(arrays) :])
         return w.node("ScatterND", x, _rows_of(w, arrays), w.expand(value, part.shape, wanted), **how)
     if not how and len(numpy.unique(places)) < places.size:
-        raise NotWritten(f"writing at the index {i.params['index']!r}, which names an element twice, is not in ONNX.")
+        raise NotWritten(
+            f"writing at the index {i.params['index']!r}, which names an element twice, has no counterpart in ONNX."
+        )
     value = w.expand(value, part.shape, places.shape)
     pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
     if pads is not None:

@@ -24,13 +24,13 @@ from autograd.engine.modes import TRACER
 from autograd.errors import DomainError, DTypeError, SizeError, TraceError
 
 LIMIT = 2**30
-"""How many bytes a value may have whose size a file chooses, such as the result of ConstantOfShape."""
+"""The most bytes of a value whose size the file chooses, such as the result of ConstantOfShape."""
 
 GROWTH = 64
-"""How many times the bytes of the network's inputs a value may have, where that is more than `LIMIT`."""
+"""Such a value may also be this many times as large as the network's inputs."""
 
 ALLOWED: ContextVar[int] = ContextVar("onnx_allowed", default=LIMIT)
-"""How many bytes such a value may have in the current call."""
+"""The limit in the current call, from `LIMIT` and `GROWTH`."""
 
 STEPS = 100_000
 """How often the body of a Loop may run."""
@@ -114,7 +114,7 @@ NAMES = {
     8: "STRING", 16: "BFLOAT16", 17: "FLOAT8E4M3FN", 18: "FLOAT8E4M3FNUZ", 19: "FLOAT8E5M2", 20: "FLOAT8E5M2FNUZ",
     21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2",
 }  # fmt: skip
-"""Names of those that NumPy lacks."""
+"""Names of the dtypes that NumPy lacks."""
 
 
 def dtype_of(number: int) -> str:

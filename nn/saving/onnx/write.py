@@ -39,8 +39,10 @@ class Writer:
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.taken: set[str] = {*names.values()} | ({*around.taken} if around else set())
-        self.packed: dict[Value, list[tuple[slice, str, Any]]] = {}  # the parts of a flat value: place, name, shape
-        self.parts: dict[Value, tuple[str, Any]] = {}  # the flat values that are such a part: its name and shape
+        self.packed: dict[
+            Value, list[tuple[slice, str, Any]]
+        ] = {}  # the parts of a flattened value: position, name, shape
+        self.parts: dict[Value, tuple[str, Any]] = {}  # the slices that are one of these parts: its name and shape
         self.fills: dict[Value, Any] = {}  # the values whose elements are all one number
         self._constants: dict[Any, str] = {}
         self.value: Value | None = None  # the result of the current instruction

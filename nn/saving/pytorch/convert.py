@@ -152,12 +152,12 @@ def _at(module: Module, path: str) -> Any:
 def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Converted:
     """Return a module of PyTorch as a Module of ``nn``, with its weights, names and nested modules.
 
-    Everything works on it that works on a network of ``nn``: gradients of any order, pictures, step-through pages,
+    The result supports all that a network of ``nn`` does: gradients of any order, pictures, step-through pages,
     ``ag.compile``, training, `nn.save`. Values and gradients equal PyTorch's up to rounding.
 
     Args:
         module: a ``torch.nn.Module`` that ``torch.export`` can follow: its graph may not depend on values.
-        examples: inputs, tensors of PyTorch or arrays. Give batches of two or more: axes of length 1 stay so.
+        examples: inputs, tensors of PyTorch or arrays. Give batches of two or more: axes of length 1 become fixed.
         seed: of the masks of dropout, in training mode.
 
     The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
@@ -169,7 +169,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
         >>> net = nn.from_torch(torchvision.models.resnet18(), torch.zeros(2, 3, 64, 64))           # doctest: +SKIP
         >>> viz.draw_graph(net(x).sum())                                                            # doctest: +SKIP
     """
-    torch = sys.modules.get("torch")  # whoever has a module has imported it
+    torch = sys.modules.get("torch")  # a caller who has a module has imported torch
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
@@ -184,7 +184,7 @@ def _array(x: Any) -> Any:
 
 
 def _followed(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
-    """The program for inputs of any lengths; where PyTorch can't follow that, for any batch, or for these lengths."""
+    """The program for inputs of any size; if PyTorch can't export that, for any batch size, else for these sizes."""
     for axes in (None, 1, 0):
         # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
         lengths = [enumerate(x.shape[:axes]) for x in inputs]
@@ -325,7 +325,7 @@ def _output(program: Any) -> Any:
 
 
 def _add_parts(net: Module, module: Any, path: str, root: Module, first: dict[int, str]) -> None:
-    """Give ``net`` the parameters, buffers and modules inside ``module``. ``first``: where each parameter is first."""
+    """Add the parameters, buffers and modules of ``module`` to ``net``. ``first``: the first path of each parameter."""
     for name, p in module.named_parameters(recurse=False):
         owner = first[id(p)]
         shared = owner != _join(path, name)

@@ -29,7 +29,7 @@ def floating(x: Any) -> Any:
 
 
 def of_floats(function: Row) -> Row:
-    """A function whose result is floating for integers, too."""
+    """``function`` with integers cast to floats first."""
     return lambda x, *args, **options: function(floating(x), *args, **options)
 
 
@@ -37,7 +37,7 @@ KINDS = ("bool", "integral", "real floating", "complex floating")
 
 
 def promoted(function: Row) -> Row:
-    """A function of arrays of which the others are cast to the dtype that PyTorch's promotion gives.
+    """``function`` with its arrays cast to the dtype that PyTorch's promotion gives.
 
     The kind of dtype (boolean, integer, floating, complex) comes first, so that int64 and float32 give float32; then
     arrays with axes come before single numbers.
@@ -65,7 +65,7 @@ def axes_of(dim: Any) -> Any:
 
 
 def reduced(function: Row) -> Row:
-    """A reduction ``(x, dim, keepdim, dtype)``."""
+    """``function`` as a reduction with PyTorch's arguments ``(x, dim, keepdim, dtype)``."""
 
     def reduce(x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
         x = x if dtype is None else x.astype(dtype)
@@ -75,7 +75,7 @@ def reduced(function: Row) -> Row:
 
 
 def with_indices(best: Row, where: Row) -> Row:
-    """``max`` and ``min``: of all elements; of an axis, with the indices; of two arrays, ``maximum``."""
+    """PyTorch's ``max`` or ``min``: of all elements, of an axis with the indices, or elementwise of two arrays."""
 
     def choose(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         if dim is None:
@@ -117,8 +117,8 @@ def prelu(x: Tensor, weight: Tensor) -> Any:
     return ag.where(x > 0, x, weight * x)
 
 
-def normal(function: Row) -> Row:
-    """Softmax and its logarithm: ``(x, dim, dtype or half_to_float)``."""
+def softmax_row(function: Row) -> Row:
+    """``function``, a softmax or its logarithm, with PyTorch's arguments ``(x, dim, dtype or half_to_float)``."""
     return lambda x, dim, dtype=None: function(floating(x) if not dtype or dtype is True else x.astype(dtype), axis=dim)
 
 
@@ -376,10 +376,10 @@ ROWS: dict[str, Row] = {
     "prelu": prelu,
     "glu": glu,
     "threshold": lambda x, threshold, value: ag.where(x > threshold, x, value),
-    "softmax": normal(ag.softmax),
-    "_softmax": normal(ag.softmax),
-    "log_softmax": normal(ag.log_softmax),
-    "_log_softmax": normal(ag.log_softmax),
+    "softmax": softmax_row(ag.softmax),
+    "_softmax": softmax_row(ag.softmax),
+    "log_softmax": softmax_row(ag.log_softmax),
+    "_log_softmax": softmax_row(ag.log_softmax),
     # products, layers and losses
     "linear": F.linear,
     "addmm": addmm,

@@ -374,7 +374,7 @@ def test_no_smaller_network_is_as_accurate_as_one_on_the_front():
         ({"data": (X, X[:, 0], X, Y)}, DTypeError, "search takes integer labels"),
         ({"trials": 0}, DomainError, "trials"),
         ({"jobs": 2, "build": lambda hidden, seed: None}, DTypeError, "with jobs=2, build, space and loss go to other"),
-        ({"build": lambda hidden, seed: None}, DTypeError, "build returned a NoneType: it is to return an nn.Module"),
+        ({"build": lambda hidden, seed: None}, DTypeError, "build returned a NoneType: it must return an nn.Module"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments, error, sentence):

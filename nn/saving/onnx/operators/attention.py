@@ -17,7 +17,7 @@ from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of, ra
 
 
 def _heads(x: Any, count: int | None) -> Any:
-    """``x`` (batch, time, heads · size) as (batch, heads, time, size); one of four axes as it is."""
+    """``x`` (batch, time, heads · size) as (batch, heads, time, size); an ``x`` of four axes is returned."""
     if rank(x) == 4:
         return x
     if not count or rank(x) != 3 or x.shape[2] % count:

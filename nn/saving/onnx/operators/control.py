@@ -30,7 +30,7 @@ def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
 
 @operator("Loop", known="count")
 def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
-    """A body, repeated ``count`` times, as long as its first result is true."""
+    """Run a body up to ``count`` times, as long as its first result is true."""
     trips = STEPS + 1 if count is None else int(number(count))
     going, states, collected = cond is None or bool(number(cond)), list(carried), []
     step = 0
@@ -94,7 +94,7 @@ def scan(
     *values: Any, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
     scan_output_axes: Any = None, scan_output_directions: Any = None,
 ) -> Any:  # fmt: skip
-    """A body over the entries of axes, with states passed from one call to the next."""
+    """Run a body over the entries of axes, and pass states from one call to the next."""
     return _scanned(
         body, values, num_scan_inputs, scan_input_axes, scan_input_directions, scan_output_axes, scan_output_directions
     )
@@ -152,7 +152,7 @@ def sequence_erase(sequence: Any, position: Any = None) -> Any:
 
 @operator("ConcatFromSequence")
 def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
-    """The values of a sequence together, along an axis or a new one."""
+    """The values of a sequence, joined along an axis or stacked along a new one."""
     return ag.stack(sequence, axis=axis) if new_axis else ag.concat(sequence, axis=axis)
 
 
@@ -172,7 +172,7 @@ def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int
 
 @operator("SequenceMap")
 def sequence_map(sequence: Any, *values: Any, body: Body) -> Any:
-    """A body over the values of sequences."""
+    """Run a body over the values of sequences."""
     found = [body(item, *(v[i] if isinstance(v, list) else v for v in values)) for i, item in enumerate(sequence)]
     return tuple([*of_one] for of_one in zip(*found, strict=True))
 
@@ -185,7 +185,7 @@ def optional(value: Any = None, *, type: Any = None) -> Any:
 
 @operator("OptionalGetElement")
 def optional_get_element(value: Any) -> Any:
-    """The value, which must be there."""
+    """The value. Raises an error if it is missing."""
     if value is None:
         raise DomainError("its value is missing")
     return value

@@ -178,7 +178,7 @@ def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any
 
 
 SELU = 1.67326319217681884765625, 1.05070102214813232421875
-"""Alpha and gamma, as ONNX says."""
+"""ONNX's alpha and gamma of Selu."""
 
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "LeakyRelu": lambda x, *, alpha=0.01: ag.leaky_relu(x, slope=alpha),
@@ -218,7 +218,7 @@ def applied(chosen: Activation, x: Any) -> Any:
 
 
 def activated(x: Any, name: str, numbers: Sequence[float]) -> Any:
-    """The activation of a fused operator, with its numbers."""
+    """Apply the activation ``name`` of a fused operator, with its parameters ``numbers``."""
     if name == "Clip":
         return ag.clip(x, *map(float, numbers))
     if name and name.lower() not in NAMED:

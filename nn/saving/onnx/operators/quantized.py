@@ -1,6 +1,6 @@
 """Integers with a scale and a zero point in place of floats.
 
-Rounding has no slope, so no gradient passes a QuantizeLinear; the scale of a DequantizeLinear has one.
+The derivative of rounding is 0, so no gradient passes a QuantizeLinear; the scale of a DequantizeLinear gets one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums and other reductions, matrix products, orders."""
+"""Sums and other reductions, matrix products, sorting."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ operator("ArgMin")(_place_of(ag.argmin))
 
 
 def _softmax_like(name: str, function: Callable[..., Any]) -> None:
-    """Two rows: before opset 13 all axes from ``axis`` on are flattened into one."""
+    """Declare the two rows of a softmax: before opset 13 all axes from ``axis`` on are flattened into one."""
 
     def of_axis(x: Any, *, axis: int = -1) -> Any:
         return function(x, axis=axis_in(axis, rank(x)))

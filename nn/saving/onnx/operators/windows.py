@@ -140,7 +140,7 @@ def _pooling(
     x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, pads: Any = None,
     strides: Any = None,
 ) -> tuple[dict[str, Any], Pads, Pads]:  # fmt: skip
-    """The windows of a pooling; the padding as declared and as it is with a last, incomplete window."""
+    """The windows of a pooling, its declared padding, and the padding that ``ceil_mode`` extends at the end."""
     axes = rank(x) - 2
     size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
@@ -151,7 +151,7 @@ def _pooling(
 
 @operator("MaxPool", passes=_pooling)
 def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any) -> Any:
-    """The largest element of each window, and where in ``x`` it is."""
+    """The largest element of each window, and its index in ``x``."""
     windows, _, full = _pooling(x, **options)
     windows["padding"] = plain(full)
     out = ag.max_pool(x, **windows)
@@ -225,7 +225,7 @@ def global_lp_pool(x: Any, *, p: float = 2) -> Any:
 def col2im(
     x: Any, image_shape: Any, block_shape: Any, *, dilations: Any = None, pads: Any = None, strides: Any = None
 ) -> Any:
-    """Add columns at the windows of an image that they came from."""
+    """Add each column to the window of the image that it came from."""
     space, size = ints(image_shape), ints(block_shape)
     strides, dilations = _per_axis(strides, len(size)), _per_axis(dilations, len(size))
     around = _pads("NOTSET", pads, space, size, strides, dilations)
@@ -364,7 +364,7 @@ def upsample(
 
 @operator("AffineGrid", known="size")
 def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
-    """The images of an even grid under affine maps, from -1 to 1."""
+    """A regular grid of positions from -1 to 1, transformed by affine maps."""
     _, _, *space = ints(size)
     bounded((theta.shape[0], *space, len(space)), "float64")
     ends = [(n - 1) / n if not align_corners else 1.0 for n in space]
