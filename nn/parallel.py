@@ -120,7 +120,7 @@ class Parallel:
         size: number of processes.
         local_rank: index among the processes of the same machine.
         interrupted: set it to stop: at the next synchronisation all ranks raise `KeyboardInterrupt`.
-        counts: whether this rank counts the rows of the current batch; False for a copy of what rank 0 computes.
+        counts: whether this rank counts the rows of the current batch; False if it repeats the computation of rank 0.
 
     Raises:
         nn.errors.ParallelError: mpi4py or a matching MPI is missing; later, when a rank fails or is lost.
@@ -239,7 +239,7 @@ class Parallel:
         if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
             raise self._error(
                 f"{_rank_list(others)} of {self.size} was given other data, settings or layers than rank 0: give every "
-                "rank the same, with the whole data, of which it takes its part."
+                "rank the same, and all the data: it takes its part itself."
             )
         state = optimizer.state_dict()
         state["state"] = [_arrays(tensors) for tensors in state["state"]]

@@ -168,8 +168,8 @@ def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
 def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     """Rebuild the module that `save` wrote, with its weights, on the CPU.
 
-    Works for every layer and model of ``nn``, and for your own ``classes``, called with what their `Module.arguments`
-    returned. Raises `nn.errors.FileError` as `load` does, and for a file without such a module.
+    Works for every layer and model of ``nn``, and for your own ``classes``, which are called with the arguments that
+    `Module.arguments` returned. Raises `nn.errors.FileError` as `load` does, and for a file without such a module.
 
     >>> import nn
     >>> nn.load_model("README.md")

@@ -132,7 +132,7 @@ def onnx_package() -> Any:
 def read(path: str | os.PathLike[str]) -> Graph:
     """The graph of an ONNX file.
 
-    Raises `FileError` for a file that is damaged or asks for what is not supported, `DependencyError` without the
+    Raises `FileError` for a file that is damaged or needs unsupported features, `DependencyError` without the
     package ``onnx``, and `OSError` for a file that can't be read.
     """
     path = as_path(path)

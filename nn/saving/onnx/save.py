@@ -67,7 +67,7 @@ def save(
         )
     try:
         onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # of several classes, none of which the package promises
+    except Exception as error:  # the package raises errors of several undocumented classes
         raise ConversionError(
             f"{_described(model)} can't be written as ONNX: onnx.checker refuses the file: {str(error)[:300]}"
         ) from error
@@ -115,7 +115,7 @@ def _settled(model: Any, examples: Sequence[Any]) -> Trace:
         for guard in (*again.changes, *trace.changes):
             guard.restore()
         names = ", ".join(dict.fromkeys(guard.name for guard in again.changes))
-        raise NotWritten(f"it changes {names} at each call, and a file holds only what is computed with Tensors.")
+        raise NotWritten(f"it changes {names} at each call, and a file holds only computations with Tensors.")
     return again
 
 

@@ -298,7 +298,7 @@ def dropout(
     x: Any, ratio: Any = None, training_mode: Any = None, *, seed: int | None = None, is_test: int = 0,
     outputs: int = 1,
 ) -> Any:  # fmt: skip
-    """``x`` as it is: an imported network is evaluated. The mask, where it is wanted, keeps everything."""
+    """``x`` unchanged, because an imported network is evaluated; also, on request, a mask of trues."""
     if training_mode is not None and number(training_mode) and (ratio is None or number(ratio)):
         raise DomainError("training_mode is on: it would drop elements at random, which is not supported")
     return (x, numpy.ones(bounded(x.shape, "bool"), "bool")) if outputs > 1 else x

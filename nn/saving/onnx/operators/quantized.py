@@ -91,7 +91,7 @@ def conv_integer(x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: An
     shift = w_zero_point
     if shift is not None and rank(shift):
         shift = column(shift, rank(weight) - 1)
-    # In floats, of which float64 holds every such integer.
+    # Computed in floats: float64 represents all these integers exactly.
     z = conv(cast(_centred(x, x_zero_point), "float64"), cast(_centred(weight, shift), "float64"), **options)
     return cast(z, "int32")
 
