@@ -66,7 +66,7 @@ class WriteError(AutogradError, OSError):
 
 
 class GradientError(AutogradError, RuntimeError):
-    """A gradient that can't be computed, or not a second time."""
+    """A gradient that can't be computed, or can't be computed a second time."""
 
 
 class DeclarationError(AutogradError, TypeError):

@@ -324,7 +324,7 @@ class Executable:
                 if given is not None and any(s is not None and numpy.shares_memory(given, s) for s in states):
                     raise TraceError(
                         f"{program.name} was given {program.inputs[i]!r} in the memory of a state that it updates, and "
-                        "reads or keeps it after the update: it would have the old values. Give it a clone()."
+                        "reads or keeps it after the update: it would see the old values there. Give it a clone()."
                     )
             return run(*arrays)
 

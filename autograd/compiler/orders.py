@@ -133,7 +133,7 @@ class Orders:
                     array = found(like) if isinstance(like, Value) else like
                     known[value] = array.copy(order) if order else array
                 elif order not in ("C", "F") and not _is_row_major(instruction) and instruction.op != "draw":
-                    with suppress(Exception):  # an operation that refuses zeros gives row-major arrays
+                    with suppress(Exception):  # if it refuses zeros: row-major
                         known[value] = numpy.asarray(
                             compute(instruction.op, instruction.params, [found(arg) for arg in instruction.args])
                         )

@@ -347,8 +347,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
 
-    For trees it has the structure of the value, and in place of each leaf that of the argument. With ``has_aux`` ``f``
-    returns ``(value, aux)``, and the result is ``(jacobian, aux)``. One backward pass for each element of the value.
+    For trees the result has the structure of the value, with the argument's structure in place of each leaf. With
+    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. One backward pass for each
+    element of the value.
 
     >>> from autograd import jacobian
     >>> jacobian(lambda x: x * x)([1.0, 2.0])

@@ -266,7 +266,7 @@ def squared_error(xp, x, y, *, reduction="mean"):
     if reduction == "none":
         return miss * miss
     flat = xp.reshape(miss, shape=(-1,))
-    total = flat @ flat  # a sum of squares is a product with itself: one call
+    total = flat @ flat  # the sum of squares, in one call
     return total * (1 / shapes.size(miss.shape)) if reduction == "mean" else total
 
 

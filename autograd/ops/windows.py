@@ -158,8 +158,9 @@ def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
 def _columns(
     xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, outputs: int = 0
 ) -> Iterator[tuple[Any, Any]]:
-    """Tiles of the output, each with the windows of ``x``, channels-last and padded, as a matrix (rows, taps ·
-    channels), or as one for each of several groups. ``outputs``: the least number of elements to count for a row.
+    """Tiles of the output, each with its windows of ``x`` (channels-last, padded) as a matrix (rows, taps · channels).
+
+    With several groups there is one matrix for each. ``outputs``: the least number of elements to count for a row.
     """
     windows = xp.sliding_windows(x, size, stride, dilation, space)
     axes, channels, taps = len(size), x.shape[-1], math.prod(size)

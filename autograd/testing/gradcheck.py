@@ -280,8 +280,9 @@ def arguments_of(f: Function) -> list[str]:
 
 
 def _of_leaves(f: Function, inputs: Sequence[Any], names: Sequence[str]) -> tuple[Function, list[Any], list[str]]:
-    """``f`` as a function of the leaves of its inputs; these leaves; and their names, their own or their paths in the
-    inputs.
+    """``f`` as a function of the leaves of its inputs, these leaves, and their names.
+
+    A leaf without a name is called by its path in the inputs.
     """
     parts = [flattened(x) for x in inputs]
     leaves = [leaf for found, _ in parts for leaf in found]

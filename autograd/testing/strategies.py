@@ -133,7 +133,7 @@ def kinds_of(declared: Declaration) -> list[str]:
 
 @st.composite
 def calls_of(draw: st.DrawFn, declared: Declaration, kind: str = "") -> Program:
-    """Calls of an operation that takes what was declared: ordinary ones, or one of the ``KINDS``."""
+    """Calls of a declared operation: ordinary ones, or those of one of the ``KINDS``."""
     case = case_of(declared, Corners(draw, kind) if kind else Source(draw))
     program = Program.of(declared.op, *case.arrays, **case.params)
     pairs = _interchangeable(declared, program) if kind == "same" else []

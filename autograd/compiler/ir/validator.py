@@ -139,7 +139,7 @@ def _check_instructions(program: Program) -> None:
 
 
 def _check_meaning(instruction: Instruction) -> None:
-    """Check an instruction by its operation's inference, whose errors become one kind of error."""
+    """Raise `DeclarationError` unless the inferred shape and dtype are those of the instruction's result."""
     op, params, out = instruction.op, instruction.params, instruction.out
     try:
         shape, dtype = infer(op, params, instruction.args)

@@ -124,7 +124,7 @@ class _Algebra(Rewriter):
         return producer if producer is not None and producer.op == op else None
 
     def opposite(self, value: Value, out: Value) -> Value | None:
-        """The operand, if ``value`` is its negative and was computed in the dtype of ``out``."""
+        """``x`` if ``value`` is ``-x``, computed in the dtype of ``out``; otherwise ``None``."""
         made = self.made(value, "negative")
         return made.args[0] if made is not None and (value.dtype == out.dtype or value.dtype.kind == "f") else None
 

@@ -176,7 +176,7 @@ class Source:
             self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {algebra(instruction)}")
 
     def _copies(self) -> None:
-        """The updates of states that no kernel could write; all new values first if one is another's old value."""
+        """Copy the new values of states that no kernel wrote; one that is another state's old value is saved first."""
         copies = [(s, v) for s, v in self.program.updates.items() if self.in_place.get(v) is not s]
         names = [self.of(v) for _, v in copies]
         for i, (_, value) in enumerate(copies):
@@ -207,7 +207,7 @@ def _writes(instruction: Instruction) -> bool:
 
 
 _FLATS: dict[int, tuple[Any, list[Any]]] = {}
-"""The buffers that hold several states and the parts of each, by the id of the first of its Tensors."""
+"""Each buffer that holds several states, and its parts, by the id of the first state's Tensor."""
 
 
 class DeviceExecutable(Executable):

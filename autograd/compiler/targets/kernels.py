@@ -405,8 +405,10 @@ def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any],
 
 
 def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
-    """The new values that may overwrite the old ones, each with its state: the old value and its views are not read
-    later, are read only entry by entry, and are neither a result nor the new value of a state.
+    """The new values of states that kernels may write over the old ones, each with its state.
+
+    The old value is not read later, has no views that the kernel reads, and is neither a result nor the new value of
+    a state.
     """
     root_of = roots(program.instructions)
     made_at: dict[Value, int] = {}

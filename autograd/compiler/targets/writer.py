@@ -292,7 +292,7 @@ class Writer:
         return found
 
     def _views(self, used: set[str]) -> list[str]:
-        """The views that lines use, each after its base; a buffer with one name only is left out."""
+        """The views that lines use, each after its base, except the only view of a buffer that is not used itself."""
         wanted: dict[str, None] = {}
         roots: dict[str, set[str]] = {}
         for name in [name for name in self.aliases if name in used]:

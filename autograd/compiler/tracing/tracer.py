@@ -167,7 +167,7 @@ class Tracer:
         return self.read(tensor, x).value  # type: ignore[no-any-return]
 
     def _lifted_number(self, x: Number, dtype: Any) -> Value:
-        """A Python number that is read again at each call. With integers only, the traced value is a constant."""
+        """A Python number, read again at each call. An integer becomes a constant unless ``dtype`` is a float."""
         if type(x.value) is int and (dtype is None or numpy.dtype(dtype).kind not in "fc"):
             return self.lift(x.ask(), dtype)
         if x.text not in self.knobs:

@@ -264,9 +264,11 @@ def invariant(steps: Iterable[Step], known: Iterable[int]) -> set[int]:
 class AfterLoop(NamedTuple):
     """The gradient of the input ``of``, or a part of it, which is computed after the loop from the values of all steps.
 
-    ``kind``: the ``"product"`` leftᵀ · right with all steps' rows below each other, the ``"sum"`` of left along
-    ``axes`` and over the steps, or the ``"rows"`` of left times the matrix right at each step, which is transposed
-    where ``axes`` is (1, 0). ``left`` and ``right`` are values of the body.
+    ``left`` and ``right`` are values of the body. ``kind``:
+
+    - ``"product"``: leftᵀ · right, where each has the rows of all steps below each other;
+    - ``"sum"``: the sum of left along ``axes`` and over the steps;
+    - ``"rows"``: left times right at each step; right is transposed if ``axes`` is (1, 0).
     """
 
     kind: str

@@ -91,7 +91,7 @@ class Pattern:
         return [name for side in (*self.before, *self.after) for name in side.names]
 
     def shape(self, sizes: Sizes, rest: Shape) -> Shape:
-        """The shape for given sizes, and ``rest`` in place of the dots."""
+        """The shape for given sizes, with ``rest`` in place of ``...``."""
         before, after = (tuple(side.length(sizes) for side in part) for part in (self.before, self.after))
         return (*before, *(rest if self.rest else ()), *after)
 

@@ -523,7 +523,7 @@ class _Growing:
         """Add a value, if the statement drawn for it runs."""
         weights = [weight for weight, _ in self.kinds.values()]
         templates = self.random.choices([*self.kinds.values()], weights)[0][1]
-        self.attempt(lambda: self.value(self.random.choice(templates), self.pick(self.values)))  # often it does not fit
+        self.attempt(lambda: self.value(self.random.choice(templates), self.pick(self.values)))  # it often fails
 
     def unused(self) -> list[str]:
         """The values that no statement reads."""

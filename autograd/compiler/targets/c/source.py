@@ -56,9 +56,10 @@ def functions() -> str:
 class Source(Text):
     """Writes the text of an optimized ``program``, and says which arrays it needs.
 
-    ``homes``: the array of each state, whose strides are numbers in the text. After ``text()``, ``slots`` are the
-    values whose addresses the program is given before it runs, by the names of the fields, ``returned`` the results
-    whose arrays it is given at each call, ``size`` the bytes of its temporaries.
+    ``homes``: the array of each state, whose strides are numbers in the text.
+
+    After ``text()``: ``slots`` are the values whose addresses are set once, by the names of their fields; ``returned``
+    are the results whose arrays are passed at each call; ``size`` is the number of bytes of the temporaries.
     """
 
     language = C
@@ -593,8 +594,8 @@ def _is_loop(step: Kernel | Instruction) -> bool:
 def _vectors(nest: Nest, clause: str = "", width: int = 0) -> dict[int, Head]:
     """The innermost loop, with a vectorization hint.
 
-    ``width``: entries of a vector, if entries may be computed twice. A loop of a few vectors and a rest then ends in a
-    whole vector that overlaps the one before, as the rest would take longer than that.
+    ``width``: the entries of a vector, or 0 if no entry may be computed twice. If the length of a short loop is not a
+    multiple of ``width``, its last vector overlaps the one before, which is faster than computing the rest singly.
     """
     if not nest.loops:
         return {}

@@ -24,7 +24,7 @@ from autograd.compiler.targets.nests import Nest, View
 from autograd.errors import TargetError
 
 Reading = Callable[..., None]
-"""``write(script, out, *arrays, **params)``, of views; ``script.now`` is the instruction."""
+"""``write(script, out, *arrays, **params)``: the arrays are views, ``script.now`` is the instruction."""
 
 READINGS: dict[str, Reading] = {}
 """The functions that write instructions, by operation, for those that are not elementwise, reductions or views."""
