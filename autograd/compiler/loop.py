@@ -179,6 +179,3 @@ class Steps:
                 refuse(*self.batch())
         found: list[Any] = stacks[:returned]
         return found
-
-
-__all__ = ["Steps", "loop"]

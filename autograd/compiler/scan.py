@@ -212,5 +212,3 @@ def _pieces(recompute: Any, steps: int) -> int:
 
 
 KERNELS[:] = step_kernel, stepped
-
-__all__ = ["body_of", "repeated", "scan"]

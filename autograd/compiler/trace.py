@@ -17,7 +17,8 @@ import numpy
 from autograd import backends, trees
 from autograd.common.messages import of_type
 from autograd.common.validation import check_function
-from autograd.compiler.ir.program import Program, Value, identifier
+from autograd.compiler.ir.names import identifier
+from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.ir.validator import VALIDATES
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.guards import Guard

@@ -59,7 +59,7 @@ def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
     return plain and name not in reserved
 
 
-def unique(name: str, *taken: Container[str], separator: str = "_") -> str:
+def unique(name: str, *taken: Container[str]) -> str:
     """``name``, with the first number appended that makes it different from all in ``taken``.
 
     >>> unique("x", {"x", "x_2"})
@@ -68,5 +68,5 @@ def unique(name: str, *taken: Container[str], separator: str = "_") -> str:
     found, count = name, 1
     while any(found in names for names in taken):
         count += 1
-        found = f"{name}{separator}{count}"
+        found = f"{name}_{count}"
     return found

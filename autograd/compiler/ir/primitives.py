@@ -18,7 +18,7 @@ from autograd import backends
 from autograd.backends import NUMPY
 from autograd.common.shapes import Shape, broadcast_shapes, size
 from autograd.compiler.ir import inference
-from autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of, resolved
+from autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of
 from autograd.engine.declare.operation import OPS
 from autograd.errors import DeclarationError
 
@@ -411,10 +411,3 @@ def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
     """The shape and dtype of a NumPy function's result, or a list of them for several results."""
     row = row_of(name)
     return None if row.results is None else row.results(*args, call=call)
-
-
-__all__ = [
-    "BEFORE_DOT", "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "POWERS", "PRIMITIVES", "REDUCTIONS", "VIEWS",
-    "Primitive", "Slot", "compute", "fill", "function_of", "infer", "index_text", "into", "is_basic", "is_view",
-    "mapped", "piece_of", "pieces_of", "resolved", "results_of", "row_of", "shown", "stand_in", "told_by",
-]  # fmt: skip

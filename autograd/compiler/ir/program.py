@@ -12,7 +12,6 @@ from html import escape
 from typing import Any, TypeVar
 
 from autograd.common import shapes
-from autograd.compiler.ir.names import identifier
 from autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -330,17 +329,3 @@ def algebra(
         return row.notation.format(*texts, **params)
     options = [f"{k}={shown(v)}" for k, v in params.items() if v is not None and v is not False]
     return f"{instruction.op}({', '.join([*texts, *options])})"
-
-
-__all__ = [
-    "Instruction",
-    "Origin",
-    "Program",
-    "Stored",
-    "Value",
-    "algebra",
-    "identifier",
-    "knob_arithmetic",
-    "method",
-    "roots",
-]

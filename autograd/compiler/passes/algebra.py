@@ -155,20 +155,6 @@ class _Algebra(Rewriter):
         found = self.simpler(op, list(args), params, out)
         return self.emit(op, args, params, out.name) if found is None else found
 
-    def _where(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        """The gradient of `relu` after that of max pooling: the mask is computed from the maxima, which are fewer."""
-        mask, sent, other = args
-        compared, unpool = self.made(mask, "not_equal"), self.made(sent, "op")
-        if compared is None or unpool is None or unpool.params["name"] != "max_unpool" or not _same(sent, out):
-            return None
-        (x, zero), (y, pooled, *more) = compared.args, unpool.args
-        if more or x is not pooled or not (is_zero(zero, negative=False) and is_zero(other, negative=False)):
-            return None
-        pool = {**unpool.params, "name": "max_pool", "inputs": (Slot(0),), "count": 1}
-        some = self.emit("not_equal", (self.emit("op", (x,), pool, x.name), zero), {}, mask.name)
-        kept = self.emit("where", (some, y, other), {}, sent.name)
-        return self.emit("op", (kept, x), unpool.params, out.name)
-
     # ---------------------------------------------------------------------------------------------------------- views
 
     def _reshape(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:

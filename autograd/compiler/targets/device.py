@@ -272,6 +272,3 @@ class DeviceExecutable(Executable):
             home[...] = array
             tensor.data = home
         return True
-
-
-__all__ = ["DeviceExecutable", "Source"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy
 
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import function_of, is_view
-from autograd.compiler.ir.program import Instruction, Value, algebra, identifier
+from autograd.compiler.ir.inference import function_of
+from autograd.compiler.ir.names import identifier
+from autograd.compiler.ir.primitives import is_view
+from autograd.compiler.ir.program import Instruction, Value, algebra
 from autograd.compiler.targets.calls import KERNELS, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from autograd.compiler.targets.writer import Writer, number_text
@@ -32,7 +34,9 @@ class Emitter(Writer):
         read = {arg for i in plan.order if i.out not in plan.numbers for arg in i.args}
         for value in [v for v in program.values() if v.kind == "knob"] + [i.out for i in plan.order]:
             if (value.kind == "knob" or value in plan.numbers) and value in read:
-                self.line(f"{self.of(value)}[()] = {self.number(value)}", remark="read at each call")
+                self.line(
+                    f"{self.of(value)}[()] = {number_text(value, plan.numbers, self._knob)}", remark="read at each call"
+                )
         self.opening = len(self.lines)
         for instruction in plan.order:
             self.origin = instruction.origin
@@ -47,10 +51,6 @@ class Emitter(Writer):
     def _parameters(self) -> list[str]:
         """The names of the function's arguments."""
         return [self.of(value) for value in self.program.inputs]
-
-    def number(self, value: Value, level: int = 0) -> str:
-        """The Python expression of a number computed of knobs."""
-        return number_text(value, self.plan.numbers, self._knob, level)
 
     def _knob(self, value: Value) -> str:
         mapping, key = value.origin

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
+from autograd.compiler.ir.inference import resolved
 from autograd.compiler.ir.names import identifier, unique
-from autograd.compiler.ir.primitives import resolved
 from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
 from autograd.compiler.targets.language import C_TYPES, CPP, FUNCTIONS, OF_TWO
 
@@ -429,9 +429,3 @@ def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) ->
         if read_at.get(state, -1) <= at and not seen:
             found[value] = state
     return found
-
-
-__all__ = [
-    "C_TYPES", "EXPRESSIONS", "Kernel", "alone", "computed_in", "fusable", "fuse", "inputs_of", "knobs",
-    "updated_in_place",
-]  # fmt: skip

@@ -416,8 +416,3 @@ C = ArrayLanguage(
     ascii=True,
 )  # fmt: skip
 """C with GCC's and Clang's extensions, and with the functions of ``c/functions.h``."""
-
-__all__ = [
-    "C", "COMPARISONS", "CPP", "C_TYPES", "JAVASCRIPT", "ArrayLanguage", "Language", "safe_c", "safe_javascript",
-    "string",
-]  # fmt: skip

@@ -121,11 +121,11 @@ class View:
         except ValueError:
             return None
 
-    def with_axis(self, axis: int, length: int, stride: int = 0) -> View:
-        """The view with one more axis."""
+    def with_axis(self, axis: int, length: int) -> View:
+        """The view with one more axis, along which all elements are the same."""
         shape, strides = list(self.shape), list(self.strides)
         shape.insert(axis, length)
-        strides.insert(axis, stride)
+        strides.insert(axis, 0)
         return replace(self, shape=tuple(shape), strides=tuple(strides))
 
     def without(self, *axes: int) -> View:
@@ -203,6 +203,3 @@ class Nest:
         if len(found) > 1 and not found[0].startswith(("for", "_Pragma")):  # a block of its own for its variables
             return ["{", *("  " + line for line in found), "}"]
         return found
-
-
-__all__ = ["LETTERS", "Axis", "Head", "Nest", "View", "added", "blocked", "contiguous", "counting", "merged", "times"]

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd import backends
+from autograd.compiler.ir.names import identifier
 from autograd.compiler.ir.primitives import compute, mapped
-from autograd.compiler.ir.program import Program, Value, identifier, method
+from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.tracing.lines import refusal
 from autograd.compiler.tracing.namespace import TRACE
 from autograd.compiler.tracing.numbers import Number

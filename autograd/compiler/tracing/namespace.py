@@ -13,7 +13,8 @@ import numpy
 from autograd import backends
 from autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
 from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of, infer
+from autograd.compiler.ir.inference import function_of
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
 from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.tracer import Tracer, kind_of

@@ -19,18 +19,9 @@ from autograd.common import shapes
 from autograd.common.messages import of_type
 from autograd.common.references import others
 from autograd.common.shapes import Shape
+from autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
 from autograd.compiler.ir.names import value_name
-from autograd.compiler.ir.primitives import (
-    FUNCTIONS,
-    Slot,
-    fill,
-    function_of,
-    infer,
-    is_view,
-    mapped,
-    resolved,
-    results_of,
-)
+from autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
 from autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal

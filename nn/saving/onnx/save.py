@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -24,7 +23,7 @@ from nn.saving.onnx.batch import SIZES, for_any_batch
 from nn.saving.onnx.fuse import fused
 from nn.saving.onnx.read import LARGEST, onnx_package
 from nn.saving.onnx.rows import WHOLE, write
-from nn.saving.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
+from nn.saving.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, free, used_by, value_info, without_dead
 
 ENDINGS = (".onnx", ".pb", "")
 """The endings of files that the package ``onnx`` reads as this format."""
@@ -138,18 +137,18 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     for value in program.values():
         if value.kind in ("state", "knob"):
             tensor_name = value.origin.name if value.kind == "state" else None
-            names[value] = _free(tensor_name or value.name, names.values())
+            names[value] = free(tensor_name or value.name, names.values())
     states = {value: name for value, name in names.items() if value.kind != "input"}
     results = len(trace.result.values)
     usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
     if output_names is None:
-        usual = [_free(name, names.values()) for name in usual]
+        usual = [free(name, names.values()) for name in usual]
     outputs = _checked(output_names, usual, "output_names")
     if taken := [name for name in outputs if name in names.values()]:
         raise DomainError(f"output_names: an input or a parameter is called {taken[0]!r}, too: choose another name.")
     more = [f"{t.name or f'parameter_{i}'}.grad" for i, t in enumerate(trace.delivered)]
     for name in (*more, *(f"{states[value]}_new" for value in program.updates)):
-        outputs.append(_free(name, (*names.values(), *outputs)))
+        outputs.append(free(name, (*names.values(), *outputs)))
     results_of = [*program.outputs, *program.updates.values()]
     wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # a result with two names keeps the first
     temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
@@ -188,12 +187,6 @@ def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
         if len(places) >= len(names):
             return places[: len(names)]
     return names
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    """``name``, with a number appended if it is taken."""
-    found = set(taken)
-    return next(n for n in itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(1))) if n not in found)
 
 
 def _array(data: Any, dtype: Any) -> Any:

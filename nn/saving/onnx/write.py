@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy
@@ -25,6 +25,11 @@ class NotWritten(DeclarationError):
     def __init__(self, message: str, operation: str = "") -> None:
         self.operation = operation
         super().__init__(message)
+
+
+def free(name: str, taken: Container[str]) -> str:
+    """``name``, with a number appended if it is taken."""
+    return next(n for n in itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(1))) if n not in taken)
 
 
 class Writer:
@@ -52,11 +57,9 @@ class Writer:
 
     def fresh(self, base: str) -> str:
         """``base``, with a number appended if it is taken."""
-        for name in itertools.chain((base,), (f"{base}_{i}" for i in itertools.count(1))):
-            if name not in self.taken:
-                self.taken.add(name)
-                return name
-        raise AssertionError
+        name = free(base, self.taken)
+        self.taken.add(name)
+        return name
 
     def name(self, value: Value) -> str:
         """The name of a value; a constant is written at its first use."""

@@ -45,6 +45,3 @@ def numpys_blas() -> Blas | None:
             continue
         return Blas(single, double, integer, getattr(library, counted, lambda: 1)())
     return None
-
-
-__all__ = ["Blas", "numpys_blas"]

@@ -209,6 +209,3 @@ def _in_rows(source: Text, b: Matrix, dtype: Any) -> Matrix:
     base = "" if b.start == "0" else b.start
     source.copy(View(b.data, (b.rows, b.columns), (b.row_step, b.column_step), base=base), made)
     return Matrix(made.data, "0", b.rows, b.columns, b.columns, 1)
-
-
-__all__ = ["Matrix", "Text", "cycles", "in_blocks", "registers"]

@@ -196,6 +196,3 @@ def library(text: str, flags: Sequence[str] = FLAGS, *, holds_lock: bool = True)
         return (ctypes.PyDLL if holds_lock else ctypes.CDLL)(str(path))
     except OSError as error:
         raise TargetError(f"the compiled program could not be loaded: {error}.") from error
-
-
-__all__ = ["FLAGS", "Compiler", "cache_folder", "compiled", "compiler", "library"]

@@ -33,6 +33,3 @@ def with_scaled_apart(program: Program) -> Program:
             for i in program.instructions
         ]
     )
-
-
-__all__ = ["SCALED", "address_of", "with_scaled_apart"]

@@ -14,9 +14,8 @@ from typing import Any
 import numpy
 
 from autograd.compiler.executable import Executable
-from autograd.compiler.ir.interpreter import present
+from autograd.compiler.ir.interpreter import interpret
 from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.primitives import function_of
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.layout import arranged
 from autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
@@ -26,7 +25,7 @@ from autograd.compiler.targets.c.build import compiled, library
 from autograd.compiler.targets.c.draws import address_of
 from autograd.compiler.targets.c.products import cost_of
 from autograd.compiler.targets.c.source import REFUSED, Source
-from autograd.compiler.targets.plan import aligned, by_definition, schedule
+from autograd.compiler.targets.plan import aligned, schedule
 from autograd.compiler.trace import Trace
 from autograd.errors import TargetError
 
@@ -237,13 +236,7 @@ class NativeExecutable(Executable):
         program = self.optimized
 
         def refuse(*arrays: Any) -> None:
-            known = dict(zip(program.inputs, arrays, strict=True))
-            for i in schedule(program):
-                given = [known[arg] if arg in known else present(arg) for arg in i.args]
-                if i.op == "check_range":
-                    function_of("check_range")(given[0], i.params["stop"], i.params["refuse"], **i.params["options"])
-                else:
-                    known[i.out] = by_definition(i, program.name)(*given)
+            interpret(program.changed(name=f"the compiled {program.name}", instructions=schedule(program)), *arrays)
             raise AssertionError(f"{program.name}: C found an index out of bounds, and NumPy does not")
 
         return refuse
@@ -339,6 +332,3 @@ def text_of(trace: Trace, pinned: frozenset[Value] = frozenset()) -> str:
             continue  # it keeps its array
         homes[state] = numpy.empty(state.shape, state.dtype, "F" if state in program.flipped else "C")
     return source_of(program, homes).text()
-
-
-__all__ = ["HOT", "AutoExecutable", "NativeExecutable", "source_of", "text_of"]

@@ -296,6 +296,3 @@ def _summed(
         (len(nest.loops), f"acc = {combine.format(nest.at(0), nest.at(1))};"),
     ]
     source.loop(nest, within, [(nest.outer, f"{nest.at(2)} {'+=' if adds else '='} acc;")])
-
-
-__all__ = ["Matrix", "contract", "cost_of", "product"]

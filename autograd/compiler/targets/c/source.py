@@ -21,9 +21,9 @@ from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from autograd.compiler.targets.c.blas import Blas
-from autograd.compiler.targets.c.blocks import Text, registers
+from autograd.compiler.targets.c.blocks import Matrix, Text, registers
 from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
-from autograd.compiler.targets.c.products import Matrix, contract, product
+from autograd.compiler.targets.c.products import contract, product
 from autograd.compiler.targets.c.updates import OP, with_products_in_place
 from autograd.compiler.targets.kernels import Kernel, alone, updated_in_place
 from autograd.compiler.targets.language import C, safe_c
@@ -655,6 +655,3 @@ typedef void gg_dgemm(int, int, int, gg_int, gg_int, gg_int, double, const doubl
 
 END = "/* -------------------------------------------------------------------------------------------- the program */"
 """The text between the common preamble and the program itself."""
-
-
-__all__ = ["END", "NOT_PLAIN", "OK", "REFUSED", "Source", "functions"]

@@ -51,6 +51,3 @@ def with_products_in_place(program: Program, left_out: Container[Value] = ()) ->
         step for n, i in enumerate(program.instructions) for step in ([] if i in gone else [i]) + behind.get(n, [])
     ]
     return program.changed(instructions=instructions)
-
-
-__all__ = ["OP", "with_products_in_place"]

@@ -124,6 +124,3 @@ class _Tile:
         place = added("$o", r * self.rows[3] + c * self.columns[3])
         truth = " ? 1 : 0" if self.dtype.kind == "b" else ""
         return f"{self.out.data}[{place}] {'+=' if self.adds else '='} $s{r}{c}{truth};"
-
-
-__all__ = ["contract"]

@@ -134,5 +134,3 @@ FUNCTIONS |= {
         re.DOTALL,
     )
 }
-
-__all__ = ["FUNCTIONS"]

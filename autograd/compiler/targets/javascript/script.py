@@ -280,6 +280,3 @@ def literal(array: Any, kind: str) -> str:
     stored = {"Float64Array": "<f8", "Float32Array": "<f4"}.get(kind, flat.dtype.newbyteorder("<"))
     data = base64.b64encode(flat.astype(stored).tobytes()).decode()
     return f"new {kind}($bytes('{data}').buffer)"
-
-
-__all__ = ["PART", "Script", "cut", "literal"]

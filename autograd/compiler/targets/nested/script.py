@@ -369,6 +369,3 @@ def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
     for axis in sorted(axes):
         out = out.with_axis(axis, 1)
     return out
-
-
-__all__ = ["INT", "READINGS", "WHOLE", "Script", "reading", "reduced", "whole"]

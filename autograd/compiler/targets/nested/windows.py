@@ -327,6 +327,3 @@ def _fold(script: Script, out: View, y: View, **sliding: Any) -> None:
         columns = flat(script, y, script.now.out.dtype).reshaped(seen.shape)
         assert columns is not None
         script.copy(columns, seen, "+=")
-
-
-__all__ = ["Windows"]

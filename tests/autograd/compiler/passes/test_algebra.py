@@ -243,7 +243,7 @@ def test_scales_are_not_joined(scale: float) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("windows", [{"size": 2}, {"size": 3, "stride": 1, "padding": 1}, {"size": (3, 2)}])
-def test_the_gradient_of_relu_is_masked_among_the_maxima(windows: dict[str, Any], dtype: str) -> None:
+def test_the_gradient_of_relu_before_max_pooling_is_exact(windows: dict[str, Any], dtype: str) -> None:
     rng = np.random.default_rng(0)
     pooled = ag.max_pool(np.ones((2, 3, 7, 6)), **windows).shape
 
@@ -253,5 +253,3 @@ def test_the_gradient_of_relu_is_masked_among_the_maxima(windows: dict[str, Any]
     for numbers in (special(dtype), np.array([-1.0, 0.0, 0.5], dtype)):
         x, g = ag.Tensor(rng.choice(numbers, size=(2, 3, 7, 6))), ag.Tensor(rng.choice(numbers, size=pooled))
         check_exactly(slope, x, g)
-        program = optimize.steps(ag.trace(slope, x, g))[-1][1]
-        assert [i.out.shape for i in program.instructions if i.op == "where"] == [pooled]
