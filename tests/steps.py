@@ -61,6 +61,19 @@ NETWORKS = Vocabulary(
     ),
     modes=(("{layer}.eval()", "{layer}.train()"),),
     ties=("{layer}.weight = {other}.weight",),
+    states=(
+        "[*{layer}.buffers()][0]",
+        "[*{layer}.parameters()][-1]",
+        "[*[*optimizer.state.values()][0].values()][0]",
+        "[*[*optimizer.state.values()][-1].values()][-1]",
+    ),
+    loads=(
+        "{layer}.load_state_dict({layer}.state_dict())",
+        "{layer}.load_state_dict({{name: array * 0.5 for name, array in {layer}.state_dict().items()}})",
+        "optimizer.load_state_dict(optimizer.state_dict())",
+        "optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))",
+        "saved = {layer}.state_dict()\n[*{layer}.parameters()][0].data *= 0.5\n{layer}.load_state_dict(saved)",
+    ),
 )
 """The layers, losses and optimizers of nn."""
 

@@ -159,6 +159,12 @@ HELD = (
 )  # fmt: skip
 """Arrays of a parameter that are kept during the calls, and written to between them."""
 
+KEEPING = (
+    "{s}.data", "{s}.data.T", "{s}.data.reshape(-1)", "{s}.data[:1]", "{s}.data[..., ::2]", "{s}.detach()",
+    "{s}.detach().T", "{s}.T.detach()", "{s}.detach()[0]", "{s}.data.ravel()", "ag.reshape({s}, (-1,)).data",
+)  # fmt: skip
+"""Views of a state ``{s}`` that are first kept between two calls."""
+
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
     "ag.reshape({p}, (-1,))", "ag.reshape({p}.detach(), (-1,))[1:]", "ag.Tensor({p}.data)", "{p}.detach() * 1.0",
@@ -206,6 +212,8 @@ BETWEEN = (
     "view = {p}.data[0]\nview += 0.5", "{p}.zero_grad()\n({p} * {p}).sum().backward()",
     "{p}.register_hook(lambda g: g * 0.5)", "{p}.grad = ag.ones_like({p}).detach()",
     "{p}.data = {same}.data", "{p}.data = {across}.data.T",
+    "both = {p}.data * 0.5\n{p}.data = both\n{same}.data = both", "{p}.data = np.asfortranarray({p}.data)",
+    "old = {p}.data\n{p}.data = old * 0.5\nold *= 0.5", "ag.reshape({p}, (-1,)).data[...] *= 0.5",
     "for each in {all}:\n    flat = each.data.reshape(-1)\n    flat *= 0.5",
     "for each in {all}:\n    flat = each.detach().data.reshape(-1)\n    flat += 0.25",
 )  # fmt: skip
@@ -258,7 +266,9 @@ class Vocabulary:
     ``{lr}``. ``clips``: statements between backward and the update. ``schedules``: pairs of a call that makes a
     schedule of ``optimizer`` and a statement that advances it, run between calls. ``modes``: pairs of statements run
     between calls; the second undoes the effect of the first on ``{layer}``. ``parameters``: an expression of all that
-    ``{layer}`` trains. ``ties``: statements that have ``{layer}`` share a parameter with ``{other}``.
+    ``{layer}`` trains. ``ties``: statements that have ``{layer}`` share a parameter with ``{other}``. ``states``:
+    expressions of further states, of ``{layer}`` or of ``optimizer``. ``loads``: statements between calls, of
+    ``{layer}`` and ``optimizer``, such as the loading of a saved state.
 
     >>> from random import Random
     >>> from autograd.testing.steps.random_steps import Vocabulary, random_step
@@ -275,6 +285,8 @@ class Vocabulary:
     modes: tuple[tuple[str, str], ...] = ()
     parameters: str = "*{layer}.parameters()"
     ties: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    loads: tuple[str, ...] = ()
 
 
 class _Unfit(Exception):
@@ -298,6 +310,7 @@ class _Growing:
     scope: dict[str, Any] = field(default_factory=dict)
     count: int = 0
     batch: int = 1
+    before: list[str] = field(default_factory=list)  # statements before every call
     after: list[str] = field(default_factory=list)  # statements after every call
     unique: str = "[{}]"  # the template of a list of parameters without duplicates
     flagged: bool = False  # whether the step has an argument `train`
@@ -305,7 +318,8 @@ class _Growing:
     factored: bool = False  # whether the step has an argument `factor`, a number
     again: bool = False  # whether there is a second function
     captured: list[str] = field(default_factory=list)  # NumPy arrays that the step captures
-    held: list[str] = field(default_factory=list)  # arrays of parameters that are kept during the calls
+    held: list[str] = field(default_factory=list)  # arrays of states that are kept during the calls
+    untrained_states: list[str] = field(default_factory=list)
     arguments: str = "x, labels, mask"
 
     def __post_init__(self) -> None:
@@ -625,6 +639,7 @@ class _Growing:
         """A new state that requires no grad."""
         name = self.fresh("s")
         self.state(f"{name} = ag.zeros({shape}{self.dtype_option})")
+        self.untrained_states.append(name)
         return name
 
     def keeping(self) -> list[str]:
@@ -719,10 +734,14 @@ class _Growing:
                 p = r.choice(self.params)
                 lines = f"with ag.no_grad():\n    {p} *= 0.9", f"return {p}.sum()"
             self.setup.append(TrainingStep((), arguments, tuple(lines), ()).definition("again"))
-        calls = [self.call(self.batch), *self.after]
+        if self.params and r.random() < 0.08:  # arrays of another order, or new ones
+            anew = "{p}.data = {p}.data.copy()", "{p}.data = {p}.data * 0.5", "{p}.data = last = {p}.data * 0.5"
+            self.before = [r.choice((*LAYOUTS, *anew)).format(p=r.choice(self.params))]
+        calls = [*self.before, self.call(self.batch), *self.after]
         for _ in range(r.choice((1, 2, 2, 3))):
             calls = self.between(calls, results)
-            calls += [self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
+            calls += [*self.before, self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
+        calls += [f"results.append({name} * 1)" for name in self.held]
         return TrainingStep(tuple(self.setup), arguments, tuple(body), tuple(calls), self.imports)
 
     def call(self, n: int) -> str:
@@ -738,6 +757,12 @@ class _Growing:
             batch = f"({self.random.choice(alike)}.detach(), *{batch}[1:])"  # an argument in the memory of a state
         return f"results.append({function}(*{batch}{option}))"
 
+    def any_state(self) -> str:
+        """An expression of a parameter, an untrained state, or one of a layer or of the optimizer."""
+        found = [*self.params, *self.untrained_states]
+        found += [text.format(layer=self.random.choice(self.layers)) for text in self.vocabulary.states if self.layers]
+        return self.random.choice(found) if found else ""
+
     def between(self, calls: list[str], results: Sequence[str]) -> list[str]:
         """``calls``, followed by the statements before the next call, often none."""
         r, vocabulary = self.random, self.vocabulary
@@ -747,12 +772,19 @@ class _Growing:
             return [*calls, r.choice(ALTERED).format(n=r.choice(self.captured), c=r.choice(STEADY))]
         if self.held and r.random() < 0.7:
             written = r.choice(("{n}[0] = {c}", "{n} *= 0.5", "{n}[...] = {c}", "results.append({n} * 1)"))
-            return [*calls, written.format(n=self.held[0], c=r.choice(STEADY))]
-        kinds = {"nothing": 40, "parameter": 30, "copy": 5, "mode": 10, "rate": 10, "result": 10}
+            return [*calls, written.format(n=r.choice(self.held), c=r.choice(STEADY))]
+        kinds = {
+            "nothing": 40, "parameter": 30, "keep": 20, "load": 8, "copy": 5, "mode": 10, "rate": 10, "result": 10,
+        }  # fmt: skip
         kind = r.choices([*kinds], [*kinds.values()])[0]
         for _ in range(4 if kind == "parameter" else 0):
             if changed := self.attempt(lambda: self.filled(r.choice(BETWEEN))):
                 return [*calls, changed]
+        if kind == "keep" and (state := self.any_state()):
+            self.held.append(name := self.fresh("kept"))
+            return [*calls, f"{name} = {r.choice(KEEPING).format(s=state)}"]
+        if kind == "load" and vocabulary.loads and self.layers:
+            return [*calls, *r.choice(vocabulary.loads).format(layer=r.choice(self.layers)).split("\n")]
         if kind == "copy" and self.layers:  # the copy gets an optimizer of its own
             layer = r.choice(self.layers)
             lists = [line for line in self.setup if line.startswith(("params = ", "optimizer = ", "schedule = "))]
