@@ -192,8 +192,10 @@ def _number(value: Any) -> str:
 
 
 def strides_of(array: Any) -> Any:
-    """The strides of an array; ``None`` if it is row-major."""
-    return None if array.flags.c_contiguous else array.strides
+    """The strides of an array; ``None`` if it is row-major, or broadcast."""
+    if array.flags.c_contiguous or any(n > 1 and not step for n, step in zip(array.shape, array.strides, strict=True)):
+        return None
+    return array.strides
 
 
 def laid_out(shape: Any, dtype: Any, strides: Any) -> Any:

@@ -232,7 +232,7 @@ class Executable:
         self.stay = {s for s in written if _is_shared(s.origin) or _is_strided(s.origin)}
         self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | self.stay)))
         self.nodes = dead_ends(trace)
-        self.orders = Orders(trace) if self.rebound and self.counts_holders else None
+        self.orders = Orders(trace)
         self.bind()
 
     def _refuse_giving(self, tensor: Tensor) -> None:
@@ -305,13 +305,20 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
-        if self.orders is not None:
-            self.run = self.orders.around(self.run)
+        if self.counts_holders:
+            self.run = self.orders.around(self.run, self._made_anew())
         late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
         if late:
             self.run = self._refusing_states(self.run, late)
         if self.trace.given or self.trace.restarts:
             self.run = _with(self.run, self.trace.given, self.trace.restarts)
+
+    def _made_anew(self) -> list[int]:
+        """The results, by number, that are made at each call, in any memory order; others are copies by rows."""
+        return [
+            i for i, value in enumerate(self.optimized.outputs)
+            if value.shape and value not in self.plan.arrays and self.program.outputs[i].kind != "constant"
+        ]  # fmt: skip
 
     def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
         """``run``, with an error if one of the inputs with the numbers ``late`` is in the memory of a state."""

@@ -45,8 +45,15 @@ def show(tensor: Any, strides: Any) -> None:
         TURNED[key] = weakref.ref(array, gone), strides
 
 
+def _deciding(instruction: Instruction) -> list[Value]:
+    """The arguments on whose order that of the result depends: none with one axis, if more are made of it."""
+    if instruction.op in ELEMENTWISE or instruction.op == "where":
+        return [arg for arg in instruction.args if len(arg.shape) > 1]
+    return [*instruction.args]
+
+
 class Orders:
-    """The strides that the states which a program assigns have after a call in eager mode.
+    """The strides that the states which a program assigns, and its results, have after a call in eager mode.
 
     They depend on those that ``inputs``, the positions of arguments, and ``states`` have before it.
     """
@@ -55,9 +62,16 @@ class Orders:
         program, self._likes = trace.program, trace.orders
         assigned = [(s.origin, *trace.assigned[id(s.origin)]) for s in program.updates if id(s.origin) in trace.rebound]
         self._assigned = [(tensor, value, order) for tensor, value, order in assigned if value.shape]
+        itself = [found is not None for found in trace.result.found]
+        returned = [*zip(program.outputs, trace.returned, strict=True)]
+        self._returned = [
+            (i, value, order)
+            for i, (value, order) in enumerate(returned)
+            if value.shape and not (i < len(itself) and itself[i])
+        ]
         makers = program.producers()
         seen, leaves = set[Value](), set[Value]()
-        pending = [value for _, value, _ in self._assigned]
+        pending = [value for _, value, _ in (*self._assigned, *self._returned)]
         while pending:
             value = pending.pop()
             if value in seen:
@@ -69,50 +83,67 @@ class Orders:
             elif value not in makers:
                 leaves.add(value)
             elif order not in ("C", "F") and not _is_row_major(makers[value]):
-                pending += makers[value].args
+                pending += _deciding(makers[value])
         self._program, self._seen = program, seen
         self.inputs = [i for i, value in enumerate(program.inputs) if value in leaves and value.shape]
         self.states = [state for state in program.states if state in leaves and state.shape]
-        self._known: dict[Any, list[tuple[Tensor, Any]]] = {}
+        self._known: dict[Any, tuple[list[tuple[Tensor, Any]], dict[int, Any]]] = {}
 
     def before(self, arrays: Sequence[Any] = ()) -> Any:
         """The strides before a call with these arguments, which are row-major if left out."""
         given = [strides_of(arrays[i]) if arrays else None for i in self.inputs]
         return (*given, *[users_strides(s.origin, s.origin._data) for s in self.states])
 
-    def show(self, before: Any) -> bool:
-        """Let the user see the states as after a call in eager mode. Returns whether that changes anything."""
-        changed = False
-        for tensor, strides in self.after(before):
-            if users_strides(tensor, tensor._data) != strides:
-                show(tensor, strides)
-                changed = True
-        return changed
+    def show(self, states: Sequence[tuple[Tensor, Any]]) -> bool:
+        """Let the user see the states with these strides. Returns whether that changes anything."""
+        changed = [(t, strides) for t, strides in states if users_strides(t, t._data) != strides]
+        for tensor, strides in changed:
+            show(tensor, strides)
+        return bool(changed)
 
     def repeat(self, calls: int) -> None:
         """Let the user see the states as after so many calls with row-major arguments."""
-        while calls and self.show(self.before()):
+        while calls and self.show(self.after(self.before())[0]):
             calls -= 1
 
-    def around(self, run: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-        """``run``, after which the user sees the states as in eager mode."""
+    def around(self, run: Callable[..., list[Any]], anew: Sequence[int]) -> Callable[..., list[Any]]:
+        """``run``, after which the user sees the states and results as in eager mode. ``anew`` are the results that it
+        may return in another order than row by row.
+        """
+        if not (self._assigned or anew or self.inputs or self.states or self.after(())[1]):
+            return run
 
         def run_showing(*arrays: Any) -> list[Any]:
             before = self.before(arrays)
             results = run(*arrays)
-            self.show(before)
+            states, returned = self.after(before)
+            if states:
+                self.show(states)
+            for i in {*anew, *returned}:
+                strides = returned.get(i)
+                if strides_of(results[i]) != strides:
+                    made = laid_out(results[i].shape, results[i].dtype, strides)
+                    made[...] = results[i]
+                    results[i] = made
             return results
 
         return run_showing
 
-    def after(self, before: Any) -> list[tuple[Tensor, Any]]:
-        """Each Tensor that is assigned an array, and the strides that it has after a call in eager mode."""
+    def after(self, before: Any) -> tuple[list[tuple[Tensor, Any]], dict[int, Any]]:
+        """Each Tensor that is assigned an array, with the strides that it has after a call in eager mode, and those of
+        each result that is not row-major, by its number.
+        """
         if before not in self._known:
             known = self._interpreted(before)
-            self._known[before] = [
-                (tensor, strides_of(known[value].copy(order) if order else known[value]))
-                for tensor, value, order in self._assigned
-            ]
+
+            def strides(value: Value, order: str) -> Any:
+                return strides_of(known[value].copy(order) if order else known[value])
+
+            found = [(i, strides(value, order)) for i, value, order in self._returned]
+            self._known[before] = (
+                [(tensor, strides(value, order)) for tensor, value, order in self._assigned],
+                {i: each for i, each in found if each is not None},
+            )
         return self._known[before]
 
     def _interpreted(self, before: Any) -> dict[Value, Any]:
@@ -140,4 +171,4 @@ class Orders:
                 if order == "F":
                     known[value] = numpy.asfortranarray(found(value))
                 found(value)
-            return {value: found(value) for _, value, _ in self._assigned}
+            return {value: found(value) for _, value, _ in (*self._assigned, *self._returned)}

@@ -25,6 +25,7 @@ from autograd.compiler.tracing.guards import Guard
 from autograd.compiler.tracing.lines import NOTHING
 from autograd.compiler.tracing.numbers import KINDS, Number
 from autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
+from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
 from autograd.engine.modes import MODE, Mode
@@ -103,7 +104,8 @@ def _name_of(path: str) -> str:
 class Result:
     """The flattened result of a function: its arrays, and how a call rebuilds it.
 
-    ``found``: for each result the captured NumPy array that is returned itself, or ``None``.
+    ``found``: for each result the captured NumPy array that is returned itself, or ``None``. ``orders``: in which order
+    a copy of each value has eager mode's, see `autograd.compiler.orders`.
     """
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
@@ -124,7 +126,9 @@ class Result:
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
         self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # else an array of shape ()
-        self.values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in arrays]
+        given = [t.data if isinstance(t, Tensor) else t for t in arrays]
+        self.values = [tracer.lift(array) for array in given]
+        self.orders = [tracer.order_of(array) if type(array) is Traced else "" for array in given]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
 
 
@@ -136,9 +140,9 @@ class Trace:
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
     array instead of being written in place, ``given_away`` of those among them whose old array would change in eager
-    mode; ``assigned`` and ``orders`` tell the memory order of these arrays in eager mode (`autograd.compiler.orders`);
-    ``restarts`` are generators that restart at each call, with their initial states. ``changes`` are variables,
-    attributes and items that the function changed.
+    mode; ``assigned``, ``returned`` and ``orders`` tell the memory order of arrays in eager mode
+    (`autograd.compiler.orders`); ``restarts`` are generators that restart at each call, with their initial states.
+    ``changes`` are variables, attributes and items that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
     ``places`` are captured numbers that may vary; ``asked`` are those of either kind whose value the function read. The
@@ -226,6 +230,7 @@ class Trace:
         self.given = [tensor for tensor, _ in tracer.given.values()]
         inputs += [value for _, value in tracer.given.values()]
         outputs = [*self.result.values, *(value for _, value in wanted)]
+        self.returned = [*self.result.orders, *(tracer.placed[value] for _, value in wanted)]
         self.program = Program(identifier(self.name), inputs, tracer.instructions, outputs, updates)
         if VALIDATES.get():
             self.program.validate()

@@ -62,7 +62,6 @@ def users_array(tensor: Any, array: Any) -> Any:
     if strides != strides_of(array):
         lent = laid_out(array.shape, array.dtype, strides)
         lent[...] = array
-        lent.flags.writeable = strides is None or 0 not in strides  # else it is broadcast
         tensor._data = LENT[id(tensor)] = array = lent
     return array
 

@@ -206,7 +206,7 @@ class Tensor(TensorMethods):
         """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
         change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
         """
-        return wrap(self.data if self._data.shape else self._data, name=self.name)
+        return wrap(self.data, name=self.name)
 
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:

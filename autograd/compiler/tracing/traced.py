@@ -47,7 +47,7 @@ class Traced:
     """
 
     __slots__ = (
-        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "_first_write",
+        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "outside", "_value", "_version", "_first_write",
         "__weakref__",
     )  # fmt: skip
 
@@ -55,6 +55,7 @@ class Traced:
         self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype, self.scalar = value.shape, value.dtype, not value.shape
         self.base: Traced | None = None
+        self.outside = False  # whether its memory is there before the call
         self.path: tuple[View, ...] = ()
         self._version = 0  # how often the memory was written to
         self._first_write: int | None = None  # the number of instructions before the first write
@@ -92,8 +93,9 @@ class Traced:
             base._first_write = len(self.tracer.instructions)
         before, seen = base._value, self.value
         base._value = self.tracer.written(before, self.path, value)
-        self.tracer.lies(base._value, before)
-        self.tracer.lies(value, seen)
+        self.tracer.lies(base._value, before, self.tracer.order_of(base))
+        if base is not self:
+            self.tracer.lies(value, seen)
         base._version += 1
         self._value, self._version = value, base._version
 

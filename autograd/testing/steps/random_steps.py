@@ -161,7 +161,7 @@ HELD = (
 
 KEEPING = (
     "{s}.data", "{s}.data.T", "{s}.data.reshape(-1)", "{s}.data[:1]", "{s}.data[..., ::2]", "{s}.detach()",
-    "{s}.detach().T", "{s}.T.detach()", "{s}.detach()[0]", "{s}.data.ravel()", "ag.reshape({s}, (-1,)).data",
+    "{s}.detach().T", "{s}[:].T.detach()", "{s}.detach()[0]", "{s}.data.ravel()", "ag.reshape({s}, (-1,)).data",
 )  # fmt: skip
 """Views of a state ``{s}`` that are first kept between two calls."""
 

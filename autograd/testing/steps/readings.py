@@ -157,7 +157,8 @@ class Seen:
 
     ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``,
     except those that a compiled function has consumed. ``form``: the structure of the results, and for each whether it
-    requires grad, or its class. ``streams``: the states of the random generators. ``orders``: the strides of states.
+    requires grad, or its class. ``streams``: the states of the random generators. ``orders``: the strides of states and
+    results.
     """
 
     values: dict[Any, Array]
@@ -189,6 +190,7 @@ class Run:
         self.returned.append((lives, [np.array(array) for array in lives]))
         seen = self.look()
         seen.values |= enumerate(self.returned[-1][1])
+        seen.orders |= {f"result {n}": _along(live, live.strides) for n, live in enumerate(lives)}
         seen.form = form, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
         return seen
 
@@ -233,7 +235,13 @@ def _strides(tensor: Tensor) -> Any:
     """The strides that the user of a Tensor sees, along axes with more than one element."""
     array = tensor._data
     strides = users_strides(tensor, array) or np.empty(array.shape, array.dtype).strides
-    return [stride for n, stride in zip(array.shape, strides, strict=True) if n > 1] if array.size else []
+    return _along(array, strides)
+
+
+def _along(array: Any, strides: Any) -> Any:
+    """The strides along axes with more than one element; none if the array is broadcast."""
+    found = [stride for n, stride in zip(array.shape, strides, strict=True) if n > 1]
+    return found if array.size and 0 not in found else []
 
 
 def _array(x: Any) -> Any:
@@ -558,9 +566,9 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
             return verdict
     if found.form != eager.form:
         return Verdict("different", "trace", f"the form of the result is {found.form} instead of {eager.form}")
-    if found.orders != eager.orders:
-        path = next(path for path in eager.orders if found.orders.get(path) != eager.orders[path])
-        what = f"the strides of {path} are {found.orders.get(path)} instead of {eager.orders[path]}"
+    path = next((k for k, order in eager.orders.items() if order and found.orders.get(k, order) != order), None)
+    if path is not None:
+        what = f"the strides of {path} are {found.orders[path]} instead of {eager.orders[path]}"
         return Verdict("different", "memory order", what)
     if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is in another state than in eager mode")

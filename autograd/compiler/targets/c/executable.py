@@ -227,8 +227,7 @@ class NativeExecutable(Executable):
             for lock in table.locks:
                 held.enter_context(lock)
             code = self._loop(table.address, count, returned, done.ctypes.data, rows, *data, *stacks, *knobs)
-        if self.orders is not None:
-            self.orders.repeat(int(done[0]))
+        self.orders.repeat(int(done[0]))
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:
@@ -240,6 +239,10 @@ class NativeExecutable(Executable):
             raise AssertionError(f"{program.name}: C found an index out of bounds, and NumPy does not")
 
         return refuse
+
+    def _made_anew(self) -> list[int]:
+        """None: all results are arrays by rows."""
+        return []
 
     def _rehome(self, i: int, array: Any) -> bool:
         """Use another array for the state at a place. Returns whether that is possible."""
