@@ -564,6 +564,7 @@ class Executable:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
         if not self.holds():
             return False
+        self.orders.settled = -1
         if not all([_has_own_array(tensor) for tensor, *_ in self.places]):  # noqa: C419  (all take theirs back)
             return False
         if any(tensor._data is not home for tensor, home, _ in self.places):

@@ -32,10 +32,15 @@ def _is_row_major(instruction: Instruction) -> bool:
     return axes <= 1 and instruction.op in ROWS and not is_view(instruction)
 
 
+_times = [0]
+"""How often an order has changed."""
+
+
 def show(tensor: Any, strides: Any) -> None:
     """Let the user see the array of ``tensor`` with these strides; ``None`` for row-major."""
     key, array = id(tensor), tensor._data
     TURNED.pop(key, None)
+    _times[0] += 1
     if strides != strides_of(array):
 
         def gone(reference: Any) -> None:
@@ -87,6 +92,8 @@ class Orders:
         self._program, self._seen = program, seen
         self.inputs = [i for i, value in enumerate(program.inputs) if value in leaves and value.shape]
         self.states = [state for state in program.states if state in leaves and state.shape]
+        self.settled = -1
+        """The time from which calls with row-major arguments change no order; -1 once a state has another array."""
         self._known: dict[Any, tuple[list[tuple[Tensor, Any]], dict[int, Any]]] = {}
 
     def before(self, arrays: Sequence[Any] = ()) -> Any:
@@ -113,18 +120,25 @@ class Orders:
         if not (self._assigned or anew or self.inputs or self.states or self.after(())[1]):
             return run
 
+        inputs = self.inputs
+
         def run_showing(*arrays: Any) -> list[Any]:
-            before = self.before(arrays)
             results = run(*arrays)
-            states, returned = self.after(before)
-            if states:
-                self.show(states)
+            if self.settled == _times[0]:
+                for i in inputs:
+                    if not arrays[i].flags.c_contiguous:
+                        break
+                else:
+                    return results
+            states, returned = self.after(before := self.before(arrays))
             for i in {*anew, *returned}:
                 strides = returned.get(i)
                 if strides_of(results[i]) != strides:
                     made = laid_out(results[i].shape, results[i].dtype, strides)
                     made[...] = results[i]
                     results[i] = made
+            changes = self.show(states) or returned or anew or any(before[: len(inputs)])
+            self.settled = -1 if changes else _times[0]
             return results
 
         return run_showing
