@@ -569,7 +569,7 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
     path = next((k for k, order in eager.orders.items() if order and found.orders.get(k, order) != order), None)
     if path is not None:
         what = f"the strides of {path} are {found.orders[path]} instead of {eager.orders[path]}"
-        return Verdict("different", "memory order", what)
+        return Verdict("different", "emitter or bindings", what)
     if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is in another state than in eager mode")
     if call.run.has_changed():
