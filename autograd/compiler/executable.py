@@ -306,7 +306,7 @@ class Executable:
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
         if self.counts_holders:
-            self.run = self.orders.around(self.run, self._made_anew())
+            self.run = self.orders.around(self.run, self._made_anew(), {tensor for tensor, *_ in self.places})
         late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
         if late:
             self.run = self._refusing_states(self.run, late)

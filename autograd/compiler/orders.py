@@ -7,7 +7,7 @@ the program is interpreted on zeros with the strides of the arguments and states
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -113,14 +113,18 @@ class Orders:
         while calls and self.show(self.after(self.before())[0]):
             calls -= 1
 
-    def around(self, run: Callable[..., list[Any]], anew: Sequence[int]) -> Callable[..., list[Any]]:
+    def around(
+        self, run: Callable[..., list[Any]], anew: Sequence[int], watched: Container[Tensor]
+    ) -> Callable[..., list[Any]]:
         """``run``, after which the user sees the states and results as in eager mode. ``anew`` are the results that it
-        may return in another order than row by row.
+        may return in another order than row by row, ``watched`` the Tensors whose other arrays would be noticed.
         """
         if not (self._assigned or anew or self.inputs or self.states or self.after(())[1]):
             return run
 
         inputs = self.inputs
+        read = [*(state.origin for state in self.states), *(tensor for tensor, _, _ in self._assigned)]
+        settles = not anew and all(tensor in watched for tensor in read)
 
         def run_showing(*arrays: Any) -> list[Any]:
             results = run(*arrays)
@@ -137,8 +141,8 @@ class Orders:
                     made = laid_out(results[i].shape, results[i].dtype, strides)
                     made[...] = results[i]
                     results[i] = made
-            changes = self.show(states) or returned or anew or any(before[: len(inputs)])
-            self.settled = -1 if changes else _times[0]
+            changes = self.show(states) or returned or any(before[: len(inputs)])
+            self.settled = _times[0] if settles and not changes else -1
             return results
 
         return run_showing
