@@ -78,10 +78,10 @@ def diff(
     leaves: ``before = viz.snapshot(loss)``, then train, then ``viz.diff(before, loss)``.
 
     There is one row per module, and per operation outside of any. Rows are matched in the order of execution by module,
-    operation and path. Between the two stands, for each quantity, its rms on the right divided by that on the left (for
-    a single number, the number itself) and, for values, the rms of the difference. ``names``: what to call Tensors, for
-    example ``locals()``. ``labels``: what to call the two. ``depth``: how deep modules are opened, as in
-    `draw_modules`. Of more than 40 rows the first and the last 15 are drawn.
+    operation and path. The column between the graphs shows the ratio of each quantity's rms in ``b`` to that in ``a``
+    (the ratio of the numbers themselves, if each is a single one) and, for values, the rms of the difference.
+    ``names``: what to call Tensors, for example ``locals()``. ``labels``: what to call the two. ``depth``: how deep
+    modules are opened, as in `draw_modules`. If there are more than 40 rows, the first 15 and the last 15 are drawn.
 
     Two programs, ``diff(program, program.optimized())``, are drawn line by line, and between them the change of each
     line, with the pass that made it if the second program is the first one optimised. Nothing is run.

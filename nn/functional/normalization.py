@@ -130,8 +130,8 @@ def batch_norm(
 ) -> Tensor:
     """Normalise each channel (axis 1) to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
-    ``x``: ``(batch, channels, …)``; the others ``(channels,)``. In ``training`` mean and variance are those of the
-    batch, and ``running ← (1 - momentum) · running + momentum · batch`` updates ``running_mean`` and ``running_var``
+    ``x``: ``(batch, channels, …)``; the others ``(channels,)``. In ``training`` the mean and variance of the batch
+    are used, and ``running ← (1 - momentum) · running + momentum · batch`` updates ``running_mean`` and ``running_var``
     (the latter with the unbiased variance), unless they are ``None``; otherwise the running ones are used. S. Ioffe and
     C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate shift", ICML
     2015. Raises `autograd.errors.ShapeError` for another number of channels, and in training for a single value per

@@ -58,7 +58,7 @@ class Inception(Module):
         self.branch4 = Sequential(MaxPool2d(3, 1, 1, ceil_mode=True), BasicConv2d(inputs, pool, made, kernel_size=1))
 
     def forward(self, x: Any) -> Tensor:
-        """``(batch, inputs, height, width)`` to the sum of the branches' channels."""
+        """``(batch, inputs, height, width)`` to ``(batch, outputs, height, width)``, the outputs of all branches."""
         return concat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""Language models, which generate text symbol by symbol, and the recurrent one."""
+"""Language models, which generate text symbol by symbol: the base class, and `CharRNN`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from nn.modules.normalization import LayerNorm
 
 
 class _Transformer(PlainModule):
-    """Base of both: layers that normalise first, and a linear head after one more normalisation."""
+    """Base of both Transformers: layers that normalise first, and a linear head after one more normalisation."""
 
     def _make(
         self,

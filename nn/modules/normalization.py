@@ -204,7 +204,7 @@ class BatchNorm3d(BatchNorm1d):
 class InstanceNorm1d(_ChannelNorm):
     """Normalise each channel of each sample to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
-    Input and output ``(batch, num_features, length)``. With ``track_running_stats`` there are the buffers
+    Input and output ``(batch, num_features, length)``. ``track_running_stats`` adds the buffers
     ``running_mean`` and ``running_var`` as in `BatchNorm1d`, and evaluation uses them. ``weight`` and ``bias`` are
     ``None`` without ``affine``, as by default. ``eps`` is added to the variance. See `nn.functional.instance_norm`.
 

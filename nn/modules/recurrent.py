@@ -37,7 +37,7 @@ class _Recurrent(PlainModule):
     """Base of `RNN`, `LSTM` and `GRU`."""
 
     kind: ClassVar[str]
-    """One of `nn.functional.recurrence.KINDS`; a simple network is of the kind of its nonlinearity."""
+    """One of `nn.functional.recurrence.KINDS`; for a simple network it is the nonlinearity."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class _Recurrent(PlainModule):
         ``x``: (steps, batch, input), with ``batch_first`` (batch, steps, input), or one sequence (steps, input); the
         outputs likewise. ``state``: h, (layers · directions, batch, hidden), of an LSTM the pair (h, c); zeros by
         default. ``lengths``: the number of steps of each sequence of the batch, in any order: after them the outputs
-        are 0, and the last state is that of the last step.
+        are 0, and the last state of a sequence is that after its own last step.
 
         To truncate backpropagation through time, detach the state before passing it with the next piece.
         """

@@ -38,7 +38,7 @@ class KerasWeights(dict[str, Tensor]):
     config: dict[str, Any] | None = None
 
     def for_module(self, module: Module) -> dict[str, Any]:
-        """The state dict for ``module``: its names and layouts.
+        """The weights as a state dict for ``module``, in its names and layouts.
 
         Its layers must be those of the Keras model, in the same order within each kind. Raises `nn.errors.StateError`
         that names the layers left over or missing.

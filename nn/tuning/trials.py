@@ -194,7 +194,7 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
 
 @dataclass(frozen=True)
 class _Job:
-    """The settings by which a worker runs trials."""
+    """All that a worker process needs in order to run trials."""
 
     build: Callable[..., Module]
     data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out

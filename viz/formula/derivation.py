@@ -360,7 +360,7 @@ def explain(
     ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: names for Tensors;
     ``names=locals()`` names each after its variable. ``numbers``: True inserts the current values and checks the
     gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16
-    entries. ``gradient``: the upstream gradient of a ``y`` that is not a scalar, of its shape. The words are in the
+    entries. ``gradient``: the upstream gradient, in the shape of ``y``, if ``y`` is not a scalar. The words are in the
     language of `viz.lesson.speak`, English at first.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where

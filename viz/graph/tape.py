@@ -1,6 +1,7 @@
-"""The tape and its mirror: the operations down the left as recorded, and up the right the derivative of each.
+"""The tape and its mirror: the recorded operations, downwards on the left, and their derivatives, upwards on the right.
 
-Between them, dotted, the values that each operation saves for its derivative: they make up training's memory.
+Dotted lines between them stand for the values that each operation saves for its derivative. Most of the memory of a
+training holds such values.
 """
 
 from __future__ import annotations

@@ -83,7 +83,9 @@ class _Taken:
         except AutogradError as error:
             raise DrawingError(f"the model does not accept a picture as a row of {pixels} pixels: {error}") from error
         if output.size != classes:
-            raise DrawingError(f"the model gives {output.size} numbers for {classes} classes")
+            raise DrawingError(
+                f"the model gives {output.size} numbers for {classes} classes: it must give one for each"
+            )
         if output.node is None:
             raise DrawingError("the model recorded no operation: give a module, or a function of a Tensor")
         nodes = ag.Graph(output).nodes

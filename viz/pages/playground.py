@@ -279,7 +279,8 @@ class _Document:
             weight, *rest = node.inputs[1:]
             bias = rest[0] if rest and isinstance(rest[0], ag.Tensor) else None
             if not isinstance(weight, ag.Tensor) or weight not in names:
-                raise DrawingError(f"{WHO}: the weight of layer {k + 1} is computed, and the page changes leaves only")
+                computed = f"{WHO}: the weight of layer {k + 1} is the result of an operation"
+                raise DrawingError(f"{computed}: give a network whose weights are its parameters")
             place = {leaf: i for i, leaf in enumerate(self.parameters, 2 + 3 * depth)}
             layer = {"in": self.sizes[k], "out": self.sizes[k + 1], "f": activation}
             layer |= {"z": 2 + k, "a": 2 + depth + k, "G": 2 + 2 * depth + k}  # among the results of `see`

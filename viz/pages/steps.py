@@ -346,8 +346,9 @@ class Story:
         return "max" if found.kind == "max" else "win", terms
 
     def _entries(self, card: Card) -> list[str]:
-        """Each entry of an entry-by-entry operation written out with its numbers; of a live page the formula, with the
-        operands as `⟦0⟧`, `⟦1⟧`.
+        """Each entry of an entry-by-entry operation, written out with its numbers.
+
+        For a live page it is the formula once, with ``⟦0⟧``, ``⟦1⟧`` in place of the operands.
         """
         node = card.operation
         arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
@@ -545,8 +546,10 @@ class Story:
         return eq, *linked, why
 
     def _jacobian(self, socket: Socket, slope: np.ndarray | None) -> list[Any]:
-        """For small arrays: the entries of G that make up each entry of the result, and their factors in the rule:
-        positions in ``slope``, the local derivative that is shown, or text.
+        """The terms of each entry of the gradient sent through ``socket``; empty for large arrays.
+
+        A term is an entry of G times a factor: an entry of ``slope``, the local derivative that is shown, or a number
+        as text.
         """
         part, g = socket.contribution, socket.head.gradient
         assert part is not None

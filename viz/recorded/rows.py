@@ -268,9 +268,13 @@ def _trained(node: Node) -> list[Any]:
 def belongings(graph: ag.Graph) -> set[int]:
     """The ids of arrays that belong to innermost modules and are not parameters or inputs: buffers and masks.
 
-    A buffer is named after its module, and a Tensor without a name beside it was computed from it; the vectors of a
-    batch norm from a file are its statistics; dropout draws a mask, and a loop begins with zeros. An array that is no
-    Tensor is the module's own unless it is the first value that comes into a call.
+    The graph does not say which arrays these are, so they are recognised:
+
+    - Tensors with a name that begins with the module's path are buffers, and Tensors without a name in the same call
+      were computed from them.
+    - The vectors of a batch norm that was read from a file are its statistics.
+    - Dropout draws a mask, and a loop begins with zeros.
+    - An array that is not a Tensor belongs to the module, unless it is the first input of the call.
     """
     nodes = sorted((node for node in graph.nodes if node.op is not None and node.scope), key=lambda node: node.index)
     containers = {node.scope[:depth] for node in nodes for depth in range(len(node.scope))}

@@ -11,7 +11,10 @@ SIZES = 61, 67
 
 
 def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
-    """Return ``model`` for any batch size, found by comparing it with ``other``: they have the two sizes of `SIZES`.
+    """Return ``model`` for any batch size.
+
+    ``model`` was written for the first of `SIZES`, and ``other`` for the second. A number that differs depends on the
+    batch size.
 
     In the shape of a Reshape the batch size becomes -1; in that of an Expand it is computed from the first of
     ``inputs``. Raises `NotWritten` where anything else depends on the batch size.

@@ -143,7 +143,7 @@ class ONNXModel(Module):
 
 
 def _name(results: Sequence[Any], args: Sequence[Any]) -> None:
-    """Give results without a node that were computed from one Tensor alone the name of that Tensor."""
+    """If one Tensor is the only one among ``args``, give its name to the results that have neither node nor name."""
     names = {x.name for x in args if isinstance(x, Tensor)}
     for value in results:
         if len(names) == 1 and isinstance(value, Tensor) and value.node is None and value.name is None:

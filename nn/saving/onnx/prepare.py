@@ -89,7 +89,7 @@ def _statistics(graph: Graph) -> set[str]:
 def _fold(graph: Graph, is_certain: bool) -> None:
     """Compute the steps that depend on constants alone.
 
-    A step that fails is kept if it may not run, as in a branch.
+    A step that fails is kept if it might never run, as in a branch.
     """
     kept, size = [], 0
     for step in graph.steps:

@@ -318,7 +318,7 @@ class _Reader:
         if missing := sorted(row.required - given):
             self.problems.append(f"{title} lacks {', '.join(map(repr, missing))}")
         if len(inputs) > len(row.inputs) and not row.many:
-            self.problems.append(f"{title} has {len(inputs)} inputs and takes {len(row.inputs)}")
+            self.problems.append(f"{title} has {len(inputs)} inputs, but its operator takes at most {len(row.inputs)}")
         if clash := sorted(n for n in attributes if n in row.inputs[: len(inputs)]):
             self.problems.append(f"{title} has {', '.join(clash)} as an input and as an attribute")
         return Step(row, title, inputs, tuple(node.output), attributes, scope)

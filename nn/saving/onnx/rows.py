@@ -290,7 +290,7 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
 
 
 def _picked(w: Writer, i: Instruction, x: str, entries: list[Any]) -> str:
-    """Write an index with arrays: of one axis, of the first axes, or else one whose values are known."""
+    """Write an index with arrays, which index one axis or the first axes; any other index must be known."""
     arrays = [k for k, entry in enumerate(entries) if isinstance(entry, Slot)]
     indices = [i.args[entries[k].index] for k in arrays]
     rest = [entry for k, entry in enumerate(entries) if k not in arrays]
@@ -627,7 +627,7 @@ def _conv_weight(w: Writer, i: Instruction, x: Value, y: Value, size: Any, group
         ends[k], found["pads"][axes + k] = n + min(behind, 0), max(behind, 0)
 
     def swapped(v: Value, group: int) -> str:
-        """Channels of a group in place of the batch."""
+        """The channels of one group of ``v``, with the axes of batch and channels exchanged."""
         n = v.shape[1] // groups
         name = (
             w.name(v)

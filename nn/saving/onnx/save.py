@@ -78,7 +78,7 @@ def _of_size(examples: Sequence[Any], size: int) -> list[Any]:
     lengths = {x.shape[0] for x in examples if x.shape}
     if len(lengths) != 1:
         raise DomainError(
-            f"dynamic_batch: the first axis of all inputs is the number of examples; the examples given have shapes "
+            "dynamic_batch needs inputs with the same first axis, the number of examples; it was given shapes "
             f"{', '.join(str(tuple(x.shape)) for x in examples)}."
         )
     return [zeros((size, *x.shape[1:]), dtype=x.dtype) if x.shape else x for x in examples]

@@ -142,7 +142,7 @@ def concrete(value: Any) -> Any:
 
 
 def like(x: Any, array: Any) -> Any:
-    """An array that was made here, on the device of ``x``."""
+    """Move ``array``, which was made on the CPU, to the device of ``x``."""
     return ag.asarray(array, device=x.device) if isinstance(x, Tensor) and x.device != "cpu" else array
 
 

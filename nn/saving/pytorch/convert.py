@@ -54,8 +54,8 @@ class Part(Module):
 class Converted(Module):
     """A module of PyTorch as a Module of ``nn``, made by `from_torch`.
 
-    Parameters and buffers have PyTorch's names, pictures its modules. ``train()`` turns dropout and the statistics of
-    batches on, ``eval()`` off, for the whole network.
+    Parameters and buffers have PyTorch's names, and pictures show PyTorch's modules. ``train()`` turns dropout and the
+    statistics of batches on, ``eval()`` off, for the whole network.
     """
 
     _steps: tuple[Step, ...] = ()

@@ -86,7 +86,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _read_archive(file: IO[bytes]) -> tuple[Any, Callable[[Storage], bytes]]:
-    """Content with `Stored` for tensors, and a function that gives the bytes of a storage."""
+    """The content, with a `Stored` for each tensor, and a function that returns the bytes of a storage."""
     archive = opened(file)
     (program,) = [m for m in archive.infolist() if m.filename.endswith("/data.pkl") and m.filename.count("/") == 1]
     folder = program.filename.removesuffix("data.pkl")
@@ -145,7 +145,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> 
         raise ValueError("a tensor has an impossible shape")
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if 0 not in shape and last >= storage.length:
-        raise ValueError(f"a tensor of shape {tuple(shape)} leaves its storage of {storage.length} entries")
+        raise ValueError(f"a tensor of shape {tuple(shape)} exceeds its storage of {storage.length} entries")
     return Stored(storage, offset, tuple(shape), tuple(strides))
 
 

@@ -138,9 +138,9 @@ def _plain(var: str) -> Index:
 class IndexFormula:
     """``result[...] = Σ factor[...] · factor[...]``: an operation, entry by entry.
 
-    ``factors``: an argument of the operation and its indices, each. ``over``: the variables of the sum. ``given``: the
-    indices that must be equal to a variable of the result. ``sizes``: how many values each variable has. ``kind``:
-    "sum", "max", or "place" if the position of a window's largest entry is used.
+    ``factors``: for each factor an argument of the operation and its indices. ``over``: the variables of the sum.
+    ``given``: the indices that must be equal to a variable of the result. ``sizes``: how many values each variable has.
+    ``kind``: "sum", "max", or "place" if the position of a window's largest entry is used.
     """
 
     kind: str

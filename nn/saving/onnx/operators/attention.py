@@ -17,7 +17,7 @@ from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of, ra
 
 
 def _heads(x: Any, count: int | None) -> Any:
-    """``x`` (batch, time, heads · size) as (batch, heads, time, size); an ``x`` of four axes is returned."""
+    """``x`` (batch, time, heads · size) as (batch, heads, time, size); an ``x`` of four axes is returned unchanged."""
     if rank(x) == 4:
         return x
     if not count or rank(x) != 3 or x.shape[2] % count:
@@ -98,7 +98,9 @@ def _softmax_of_allowed(scores: Any) -> Any:
 
 
 def _allowed(queries: int, keys: int, offset: Any, nonpad: Any, left: int, right: int) -> Any:
-    """Mask of the keys for each query by position, ``None`` for all: (queries, keys) or with axes for batch.
+    """A mask of the keys that each query may see, by their positions; ``None`` if it may see all.
+
+    The shape is (queries, keys), or (batch, 1, queries, keys) if ``nonpad`` is given.
 
     Query i stands at the position ``offset`` + i, and sees ``left`` keys before it and ``right`` behind it; -1: all.
     """
@@ -210,7 +212,7 @@ def multi_head_attention(
 
 @operator("com.microsoft::Attention", passes=multi_head_attention)
 def attention_of_projections(x: Any, weight: Any, bias: Any = None, mask_index: Any = None, **options: Any) -> Any:
-    """Attention by heads, of the three parts of ``x · weight``."""
+    """Attention by heads, whose query, key and value are the three parts of ``x · weight + bias``."""
     return multi_head_attention(*parts_of(matmul(x, weight), 3), bias, mask_index, **options)
 
 
@@ -219,7 +221,10 @@ def embed_layer_normalization(
     input_ids: Any, segment_ids: Any = None, words: Any = None, positions: Any = None, segments: Any = None,
     scale: Any = None, shift: Any = None, mask: Any = None, *, epsilon: float = 1e-12, outputs: int = 1,
 ) -> Any:  # fmt: skip
-    """The normalized sum of the embeddings of words, positions and segments; also the lengths of the masked rows."""
+    """The normalized sum of the embeddings of words, positions and segments.
+
+    Further ``outputs``: the number of tokens of each row that ``mask`` keeps, and the sum.
+    """
     total = ag.add(gather(words, input_ids), gather(positions, numpy.arange(input_ids.shape[1])))
     if segment_ids is not None:
         total = ag.add(total, gather(segments, segment_ids))

@@ -48,7 +48,7 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 
 def _as_number(x: Any, other: Any) -> Any:
-    """A known single value as a Python number, so that a picture shows it, where the result stays the same."""
+    """``x`` as a Python number, which a picture shows, if it is one known number and the result does not change."""
     alike = isinstance(other, Tensor) and other.dtype == x.dtype and x.dtype.kind == "f" and rank(other) >= rank(x)
     return x.item() if alike and isinstance(x, numpy.ndarray) and x.size == 1 else x
 

@@ -13,7 +13,10 @@ from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete
 
 
 def indices_in(indices: Any, n: int) -> Any:
-    """Indices, which may count from the end, from 0 to ``n - 1``. Raises `IndexingError` for others that are known."""
+    """``indices``, which may count from the end, as numbers from 0 to ``n - 1``.
+
+    Raises `IndexingError` for known ones out of range.
+    """
     indices = cast(indices, "int64")
     if is_known(indices):
         if indices.size and not (-n <= indices.min() and indices.max() < n):

@@ -83,7 +83,7 @@ def test_unknown_opsets(tmp_path, opset):
         ([("Relu", ["x"], ["x"], {})], "defines 'x' a second time"),
         ([("Relu", ["x"], ["y"], {}), ("Exp", ["x"], ["y"], {})], "defines 'y' a second time"),
         ([("Relu", ["x"], ["z"], {})], "output 'y' is defined nowhere"),
-        ([("Relu", ["x", "x"], ["y"], {})], "Relu .node 0. has 2 inputs and takes 1"),
+        ([("Relu", ["x", "x"], ["y"], {})], "Relu .node 0. has 2 inputs, but its operator takes at most 1"),
         ([("Add", ["x"], ["y"], {})], "Add .node 0. lacks 'y'"),
         ([("Relu", ["x"], ["y"], {"alpha": 1.0})], "attribute 'alpha', which is not supported"),
         ([("Cast", ["x"], ["y"], {"to": 8})], "attribute 'to' is the dtype STRING, which is not supported"),

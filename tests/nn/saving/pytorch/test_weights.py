@@ -114,7 +114,7 @@ def test_tensors_are_read_by_their_strides(tmp_path):
         ({"a": Name("os", "system")}, "it names os.system"),
         ({"a": Name("os", "\x1b[31mred")}, r"it names os\.\\x1b\[31mred"),
         ([1], "it holds a list, not a state dict"),
-        ({"a": tensor("FloatStorage", "0", 6, (7,), (1,))}, "leaves its storage of 6 entries"),
+        ({"a": tensor("FloatStorage", "0", 6, (7,), (1,))}, "exceeds its storage of 6 entries"),
         ({"a": tensor("FloatStorage", "0", 60, (7,), (1,))}, "its storage '0' is cut short"),
         ({"a": tensor("FloatStorage", "0", 6, (2,), (-1,), 5)}, "a tensor has an impossible shape"),
         ({"a": tensor("FloatStorage", "0", 6, (2,), (1, 1))}, "a tensor has an impossible shape"),
