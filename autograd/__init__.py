@@ -66,7 +66,7 @@ __all__ = [  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> _Any:
-    """``autograd.testing`` and ``autograd.compile``, imported when first asked for, users' operations and old names."""
+    """Users' operations, old names, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
     if name == "testing":
         return _import_module("autograd.testing")
     if name in ("compile", "trace", "Program", "scan", "loop"):

@@ -11,10 +11,10 @@ Each is also the builtin exception that a user would expect::
     ├── SizeError         (MemoryError)          an array larger than the memory
     ├── DependencyError   (ImportError)          an optional package that is not installed
     ├── WriteError        (OSError)              a file that can't be written
-    ├── GradientError     (RuntimeError)         a gradient that can't be computed, or not a second time
+    ├── GradientError     (RuntimeError)         a gradient that can't be computed, or not again
     ├── DeclarationError  (TypeError)            an operation or a rule declared with an unknown name
-    ├── TraceError        (TypeError)            code that a trace can't follow, as a branch on a value
-    ├── TargetError       (NotImplementedError)  code that a target, as JavaScript, has no way to write
+    ├── TraceError        (TypeError)            code that a trace can't follow, such as a branch on a value
+    ├── TargetError       (NotImplementedError)  a program that can't be written in a target's language
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
     ├── GradcheckError    (AssertionError)       gradients that disagree with finite differences
     └── ReadingError      (AssertionError)       a compiled step whose results differ from the eager ones

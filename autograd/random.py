@@ -90,8 +90,8 @@ def uniform(
     """Numbers uniform on ``[low, high)``, a Tensor of ``shape``.
 
     ``low`` and ``high``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow. ``dtype``: float64
-    or float32. ``device``: where they are drawn. On a GPU a generator of CuPy's draws, seeded by ``generator`` at its
-    first use there, so the numbers differ from those on the CPU. Raises `DomainError` for ``low`` above ``high`` and
+    or float32. ``device``: where they are drawn. On a GPU they come from a CuPy generator, seeded by ``generator`` at
+    its first use there, so they differ from those on the CPU. Raises `DomainError` for ``low`` above ``high`` and
     `DTypeError` for an invalid ``generator``.
 
     >>> import autograd as ag, numpy

@@ -42,9 +42,9 @@ class Container(NamedTuple):
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, list[Any]], Any]) -> None:
     """Register ``cls`` (without its subclasses) as a container.
 
-    ``flatten(instance)`` returns ``(children, data)``: a sequence of trees, and whatever else makes the instance,
-    hashable, or None. ``unflatten(data, children)`` makes an instance of these. Raises `DeclarationError` for a class
-    that has been registered.
+    ``flatten(instance)`` returns ``(children, data)``: a sequence of trees, and a hashable value with everything else
+    that makes the instance, or None. ``unflatten(data, children)`` makes an instance of these. Raises
+    `DeclarationError` for a class that has been registered.
 
     >>> from autograd import trees
     >>> class Interval:

@@ -123,7 +123,7 @@ class Compiled(Generic[P, R]):
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
     def _linked(self, key: Any, leaves: Any) -> Any:
-        """``key``, extended by which arguments are the same Tensor, or one that the function also captures."""
+        """``key``, extended by a note of the arguments that are one Tensor, or that the function also captures."""
         finds = self._found_ids or ()
         if len(ids := {*map(id, leaves)}) == len(leaves) and ids.isdisjoint(finds):
             return key
@@ -441,9 +441,8 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     changes Python state at each call is refused.
 
     Gradients are set on ``.grad`` as in eager mode, except those of Tensors that the function updates itself: return
-    these.
-    Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function itself
-    is called.
+    these. Results are not part of a graph. Where an argument or a captured Tensor is being differentiated, the function
+    itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call

@@ -314,7 +314,7 @@ class Executable:
             self.run = _with(self.run, self.trace.given, self.trace.restarts)
 
     def _made_anew(self) -> list[int]:
-        """The results, by number, that are made at each call, in any memory order; others are copies by rows."""
+        """The results, by number, that are made at each call, in any memory order; others are row-major copies."""
         return [
             i for i, value in enumerate(self.optimized.outputs)
             if value.shape and value not in self.plan.arrays and self.program.outputs[i].kind != "constant"

@@ -51,16 +51,16 @@ def show(tensor: Any, strides: Any) -> None:
 
 
 def _deciding(instruction: Instruction) -> list[Value]:
-    """The arguments on whose order that of the result depends: none with one axis, if more are made of it."""
+    """The arguments whose memory order decides that of the result: of an elementwise call, those of two axes or more."""
     if instruction.op in ELEMENTWISE or instruction.op == "where":
         return [arg for arg in instruction.args if len(arg.shape) > 1]
     return [*instruction.args]
 
 
 class Orders:
-    """The strides that the states which a program assigns, and its results, have after a call in eager mode.
+    """The strides that assigned states, and results, have after a call of the function in eager mode.
 
-    They depend on those that ``inputs``, the positions of arguments, and ``states`` have before it.
+    They depend on the strides before the call: of the arguments at the positions ``inputs``, and of ``states``.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -109,15 +109,17 @@ class Orders:
         return bool(changed)
 
     def repeat(self, calls: int) -> None:
-        """Let the user see the states as after so many calls with row-major arguments."""
+        """Let the user see the states as after this number of calls with row-major arguments."""
         while calls and self.show(self.after(self.before())[0]):
             calls -= 1
 
     def around(
         self, run: Callable[..., list[Any]], anew: Sequence[int], watched: Container[Tensor]
     ) -> Callable[..., list[Any]]:
-        """``run``, after which the user sees the states and results as in eager mode. ``anew`` are the results that it
-        may return in another order than row by row, ``watched`` the Tensors whose other arrays would be noticed.
+        """``run``, after which the user sees the states and results as in eager mode.
+
+        ``anew``: the results that ``run`` may return in another order than row-major. ``watched``: the Tensors for
+        which an array assigned from outside would be noticed.
         """
         if not (self._assigned or anew or self.inputs or self.states or self.after(())[1]):
             return run

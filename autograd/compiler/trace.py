@@ -104,8 +104,8 @@ def _name_of(path: str) -> str:
 class Result:
     """The flattened result of a function: its arrays, and how a call rebuilds it.
 
-    ``found``: for each result the captured NumPy array that is returned itself, or ``None``. ``orders``: in which order
-    a copy of each value has eager mode's, see `autograd.compiler.orders`.
+    ``found``: for each result the captured NumPy array that is returned itself, or ``None``. ``orders``: for each the
+    ``order`` in which NumPy's copy of it has the memory order of eager mode; see `autograd.compiler.orders`.
     """
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
@@ -139,7 +139,7 @@ class Trace:
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
-    array instead of being written in place, ``given_away`` of those among them whose old array would change in eager
+    array instead of being written in place, ``given_away`` the ids of those whose old array would change in eager
     mode; ``assigned``, ``returned`` and ``orders`` tell the memory order of arrays in eager mode
     (`autograd.compiler.orders`); ``restarts`` are generators that restart at each call, with their initial states.
     ``changes`` are variables, attributes and items that the function changed.

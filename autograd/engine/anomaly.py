@@ -109,7 +109,7 @@ class _Lines:
 
 
 def _called_from(frame: Any) -> tuple[str, Node | None]:
-    """The user's line as text, and the node whose rule is running if that line computed recorded gradients."""
+    """The user's line as text, and the node whose rule is running; ``None`` outside of a recorded backward pass."""
     within = line = None
     while frame is not None:
         name = frame.f_code.co_filename

@@ -385,8 +385,8 @@ def _blocks(y: Tensor, call: _Call) -> list[Tensor]:
 def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the second derivatives of a scalar ``f``: shape ``argument.shape + argument.shape``.
 
-    For trees it has the structure of the argument, and in place of each leaf that structure again. ``has_aux`` as in
-    `jacobian`.
+    For trees the result has the structure of the argument, with the same structure in place of each leaf. ``has_aux``:
+    as in `jacobian`.
 
     >>> from autograd import hessian
     >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
@@ -399,8 +399,8 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994).
 
-    A tuple with a result for each of ``primals``, the arguments, in its structure; ``tangents`` have these structures,
-    too. With ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(products, aux)``.
+    ``primals`` are the arguments, ``tangents`` the vector: a tuple with an entry of the same structure for each.
+    Returns such a tuple. With ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(products, aux)``.
 
     >>> from autograd import hvp
     >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))

@@ -136,7 +136,7 @@ def _checked(point_of: PointOf, f: Function, inputs: Sequence[Any], *options: An
 def judged(
     point_of: PointOf, f: Function, inputs: Sequence[Any], seed: int, finite: bool = True, **options: Any
 ) -> tuple[TensorPoint, dict[int, Judgement]]:
-    """The point, and the judgement of each input. If these fail in less than float64, those of copies in float64.
+    """The point, and the judgement of each input. A check that fails in a coarser dtype is repeated in float64.
 
     Raises `GradcheckError` for a derivative that is wrong; `DomainError` for outputs that are not finite, unless
     ``finite`` is False: then they are left out.

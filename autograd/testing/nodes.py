@@ -23,7 +23,7 @@ from autograd.testing.oracles.judgement import KINK, OK, UNCHECKED, WRONG, Compa
 from autograd.testing.oracles.reports import factor
 
 SKIPPED = "skipped"
-LARGE = 1 << 14  # with more elements in argument and result only two directions are compared, first by one step
+LARGE = 1 << 14  # beyond this number of elements only two directions are compared
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 

@@ -15,8 +15,7 @@ from autograd.ops.scan import Loop
 
 
 def body_of(program: Program, carries: int, xs: int) -> Body:
-    """The `Body` that computes ``program`` at each step. Its inputs are the ``carries``, then the ``xs``, as many as
-    these say, then the consts.
+    """The `Body` that computes ``program`` at each step. Its inputs are ``carries`` carries, ``xs`` xs, and the consts.
 
     It has no derivative: a program that was read is run as it is.
     """

@@ -299,7 +299,9 @@ def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any
                 f"{name} is not an operation that is computed as a whole, with parameters up to {INFERRED}"
             )
         if OPS[name].foreign and sum(size(arg.shape) for arg in args) > INFERRED:
-            raise ValueError(f"{name} has arguments of more than {INFERRED} elements, too many to find its shape by")
+            raise ValueError(
+                f"{name} has arguments of more than {INFERRED} elements, too many to find its result's shape"
+            )
     return params
 
 

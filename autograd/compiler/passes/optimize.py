@@ -87,7 +87,7 @@ PASSES: list[tuple[str, Pass]] = [
 """The passes for NumPy's calls."""
 
 EVERY = 1 << 62
-"""Bytes: all states with the same update share one buffer, of any size."""
+"""A limit in bytes above any size: all states with the same update share one buffer."""
 
 GPU_PASSES: list[tuple[str, Pass]] = [
     *COMMON,
@@ -96,7 +96,7 @@ GPU_PASSES: list[tuple[str, Pass]] = [
     ("pack", partial(pack, small=EVERY)),
     ("dead code again", dead_code),
 ]
-"""Sums stay sums, and memory is laid out as it was."""
+"""The passes for CuPy: none turns sums into products or changes the memory order."""
 
 
 def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list[tuple[str, Program]]:

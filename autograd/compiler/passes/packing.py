@@ -78,7 +78,7 @@ class Match:
         self.states: dict[Value, Value] = {}
 
     def alike(self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape) -> bool:
-        """Whether ``a``, of a state of ``shape``, corresponds to ``b``, of one of shape ``other``."""
+        """Whether ``a``, computed for a state of ``shape``, corresponds to ``b``, for a state of shape ``other``."""
         pending = [(a, b)]
         while pending:  # not recursive: the computation of a state may be thousands of calls deep
             further = self._further(*pending.pop(), shape, other)

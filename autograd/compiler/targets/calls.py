@@ -162,7 +162,7 @@ def _reduction(writer: Writer, instruction: Instruction) -> None:
 
 
 def _loops(shape: shapes.Shape, *strides: Sequence[int]) -> int:
-    """The number of inner loops of NumPy over arrays of these strides: contiguous axes are one."""
+    """The number of inner loops that NumPy runs over arrays of these strides; it merges contiguous axes."""
     axes = sorted((a for a, n in enumerate(shape) if n > 1), key=lambda a: sum(abs(s[a]) for s in strides))
     inner = 1
     for i, axis in enumerate(axes):
@@ -215,7 +215,7 @@ def _reduce_slices(writer: Writer, instruction: Instruction, slices: Sequence[tu
 def _as_matrix(writer: Writer, instruction: Instruction) -> tuple[shapes.Shape, int, Any, str] | None:
     """A sum over leading or trailing axes as a matrix times ones.
 
-    Returns the number of results and of addends, the matrix, which is a view, and its expression.
+    Returns the number of results, the number of terms in each sum, the matrix (a view), and its expression.
     """
     (x,), out = instruction.args, instruction.out
     array = writer.plan.arrays.get(x)
@@ -256,7 +256,10 @@ def _dot(writer: Writer, instruction: Instruction) -> None:
 
 
 def _in_pieces(writer: Writer, instruction: Instruction) -> bool:
-    """Whether the product was written as one of short pieces of its rows, which BLAS multiplies without copies."""
+    """Write the product in short pieces of its rows, which BLAS multiplies without copies, if that is faster.
+
+    Returns whether it was written.
+    """
     (x, y), out, arrays = instruction.args, instruction.out, writer.plan.arrays
     piece = short_pieces(x.shape, y.shape) if out.dtype.char == "f" else 0
     rows_first = arrays[y].flags.c_contiguous if y in arrays else writer.transposed(y) is None

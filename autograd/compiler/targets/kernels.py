@@ -353,7 +353,10 @@ def _behind_reductions(
     kept: set[Value],
     inside: dict[Instruction, Instruction],
 ) -> dict[Instruction, Instruction]:
-    """For each instruction that reads only a reduction's result and numbers, that reduction; not if ``inside`` one."""
+    """For each instruction that reads only a reduction's result and numbers, that reduction.
+
+    Instructions ``inside`` a reduction are left out.
+    """
     after: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
         value = reduction.out

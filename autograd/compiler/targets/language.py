@@ -36,9 +36,9 @@ class ArrayLanguage(Language):
 
     ``computed(op, terms, dtype, exponent)``: the expression of an elementwise operation for a result of ``dtype``, with
     the exponent of a power if it is known. ``rounded(text, dtype)``: the result of arithmetic as a number of ``dtype``;
-    ``cast(name, given, dtype)``: a variable of the dtype ``given`` as one. ``declares``: the first words of the
-    declarations of a variable and of a constant; ``integer``: those of a loop variable. ``comment``: a template for a
-    text that ``safe`` has made fit for it. ``ascii``: whether names are limited to ASCII.
+    ``cast(name, given, dtype)``: a variable of dtype ``given``, converted to ``dtype``. ``declares``: the first words
+    of the declarations of a variable and of a constant; ``integer``: that of a loop variable. ``comment``: a template
+    for a text that ``safe`` has made fit for it. ``ascii``: whether names are limited to ASCII.
     """
 
     title: str

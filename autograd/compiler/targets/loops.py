@@ -104,7 +104,7 @@ def source_of(program: Program) -> str:
 
 def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
     """The step as a program whose states are carries and ys; the arrays of the carries; and for each y its array, and
-    whether that is a carry's before the step.
+    whether the y is a carry as it was before the step.
     """
     tracer = Tracer()
     space = SPACES[Traced]

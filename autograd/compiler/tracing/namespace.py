@@ -141,7 +141,7 @@ class _Module:
         tracer = _now()
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         made = tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
-        tracer.lies(made.value, made.value, "C")
+        tracer.note_order(made.value, made.value, "C")
         return made
 
     def zeros(self, shape: Any, dtype: Any = None) -> Any:
@@ -154,7 +154,7 @@ class _Module:
 
     def full_like(self, x: Any, fill_value: Any, dtype: Any = None) -> Any:
         made = self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
-        made.tracer.lies(made.value, x.value if type(x) is Traced else x, "K")
+        made.tracer.note_order(made.value, x.value if type(x) is Traced else x, "K")
         return made
 
     def zeros_like(self, x: Any, dtype: Any = None) -> Any:

@@ -93,9 +93,9 @@ class Traced:
             base._first_write = len(self.tracer.instructions)
         before, seen = base._value, self.value
         base._value = self.tracer.written(before, self.path, value)
-        self.tracer.lies(base._value, before, self.tracer.order_of(base))
+        self.tracer.note_order(base._value, before, self.tracer.order_of(base))
         if base is not self:
-            self.tracer.lies(value, seen)
+            self.tracer.note_order(value, seen)
         base._version += 1
         self._value, self._version = value, base._version
 
@@ -196,7 +196,7 @@ class Traced:
         made = Traced(self.tracer, self.value)
         if self.shape and self.dtype != bool:
             made = self.tracer.emit("positive", (self.value,), {})
-            self.tracer.lies(made.value, self.value, order)
+            self.tracer.note_order(made.value, self.value, order)
         made.scalar = self.scalar
         return made
 

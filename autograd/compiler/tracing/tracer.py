@@ -102,7 +102,7 @@ class Tracer:
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
         self.assigned: dict[int, tuple[Value, str]] = {}  # the values that these are given, and the order of the copy
-        self.orders: dict[Value, tuple[Any, str]] = {}  # see `lies`
+        self.orders: dict[Value, tuple[Any, str]] = {}  # see `note_order`
         self.placed: dict[Value, str] = {}  # gradients, and the order of the copy
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
@@ -454,9 +454,9 @@ class Tracer:
         """``"K"`` if an array was made in memory of its own, though its value may be a view; else ``""``."""
         return "" if array.outside or array.base is not None else "K"
 
-    def lies(self, value: Value, like: Any, order: str = "") -> None:
-        """Note that eagerly ``value`` has the memory order of ``like``, a value or an array, or of its copy in an
-        ``order`` of NumPy's, and not the order that its instruction gives it.
+    def note_order(self, value: Value, like: Any, order: str = "") -> None:
+        """Note that in eager mode ``value`` has the memory order of ``like``, a value or an array, instead of the order
+        that its instruction gives it; or that of a copy of ``like`` in ``order``, as in NumPy.
         """
         if value is not like or order:
             self.orders[value] = like, order
@@ -547,7 +547,7 @@ class Tracer:
             )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
-        """Add a guard: the program is valid while ``holder.name`` is ``value``. Not for attributes the function set."""
+        """Add a guard that ``holder.name`` is ``value``, unless the function set this attribute."""
         key = id(holder), name
         if key not in self.settings:
             self.guards.setdefault(key, Guard(holder, name, value, f"{type(holder).__name__}.{name}"))
@@ -802,7 +802,7 @@ def kind_of(x: Any) -> Any:
 VIEWING = frozenset(
     ("diagonal", "flip", "imag", "linalg.diagonal", "moveaxis", "ravel", "real", "swapaxes", "transpose")
 )
-"""The functions of NumPy's, called as a whole, whose result is a view of their first argument."""
+"""NumPy's functions, recorded as one call, whose result is a view of their first argument."""
 
 
 def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:

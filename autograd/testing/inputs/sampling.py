@@ -200,7 +200,7 @@ class Corners(Source):
         return self.draw(broadcastable_shapes(count, min_side=self.least))
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """A float64 array of special and some ordinary numbers; a wide one contains all of them in turn."""
+        """A float64 array of special and some ordinary numbers; in "wide" calls it contains all of these numbers."""
         if unique:
             return self.apart([shape], domain)[0]
         numbers = [*domain.special, *domain.numbers[:: max(1, len(domain.numbers) // 10)]]
@@ -233,7 +233,7 @@ def case_of(declaration: Declaration, source: Source) -> Case:
 
 
 def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Array]]:
-    """The declared arguments that one call is given: one to three of ``*arrays``, or all up to the first left out."""
+    """The declared arguments that one call is given: one to three of ``*arrays``, or all but the last optional ones."""
     op = declaration.op
     if op.variadic:
         return list(declaration.arrays.items()) * source.draw(st.sampled_from((2, 1, 3)))

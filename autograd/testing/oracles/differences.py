@@ -213,7 +213,7 @@ class Differences:
             between = np.abs(one.upper - one.lower)
             wide = np.abs(other.upper - other.lower) > 0.5 * between
             kinked = one.gap(100 * self.limit) & other.gap(100 * self.limit) & wide
-            kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding may hide a kink of wider steps
+            kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding may hide a kink that wider steps showed
             np.copyto(opened, between, where=kinked)
             flat = (one.upper == 0) & (one.lower == 0)
             # Below the first step rounding errors grow: agreement of slopes that are mostly rounding does not count.
@@ -253,7 +253,7 @@ class Differences:
         both = np.logical_and(smooths[:SAMPLES], smooths[SAMPLES:])
         far, size = (np.where(both, part, 0.0).max(axis=0) for part in (sizes[:SAMPLES], sizes[SAMPLES:]))
         bounded = both.any(axis=0) & (size <= 1.5 * far)
-        # The ends still move as the points come closer: we assume, by at most as much again.
+        # As the points come closer the ends move on; we assume, by at most as much again.
         slack = np.where(bounded, np.maximum(np.abs(low - far_low), np.abs(high - far_high)), 0.0)
         low, high = low - slack, high + slack
         near, nearer = self.along(v, 0.1), self.along(v, 0.01)

@@ -224,7 +224,7 @@ class Judge:
         us = us if differences.seen.all() else us * differences.seen
         kept = us.any(axis=1)
         self.weights = Weights(us if kept.all() else us[kept], function.y)
-        # Besides single elements sums of all: each of two equal elements may have any slope at a tie, their sum not.
+        # Single elements, and sums of all: at a tie each of two equal elements may have any slope, but not their sum.
         self.vs = np.concatenate([np.eye(n), self._directions(n)]) if self.single else self._directions(n)
         self.pulled: dict[bytes, Vector] = {}
         self.stacked: tuple[Vector, Vector] | None = None
@@ -421,7 +421,7 @@ class Judge:
         return single if single.excess > 1 and settled[one_u != 0].all() else c
 
     def kink(self, c: Comparison) -> Comparison:
-        """A comparison that moves only the element at whose kink ``c``, which moved many, differs."""
+        """The comparison of one element that is at a kink, found among the elements that ``c`` moved."""
         if np.count_nonzero(c.v) == 1:
             return c
 

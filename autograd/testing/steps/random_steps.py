@@ -144,7 +144,7 @@ ALTERED = (
     "{n}[0] = {c}", "{n} *= 0.5", "{n} = {n} * 0.5", "{n}[...] = {c}", "{n} = np.sin({n})", "{n} = {n}[::-1]",
     "{n} = {n}.copy()", "{n}.flags.writeable = False",
 )  # fmt: skip
-"""Changes of such an array between two calls."""
+"""Changes of a captured NumPy array between two calls."""
 
 CLASSES = (
     "{a} * (2.0 if isinstance({a}, ag.Tensor) else 0.5)", "{a} * (2.0 if {a} is x else 0.5)",
@@ -238,8 +238,8 @@ PLACES = (
     ("{n} = lambda scale={c}: scale", "{n}()", "{n}.__defaults__ = ({c},)"),
     ("{n} = np.array([{c}, 1.0])", "float({n}[0])", "{n}[0] = {c}"),
 )
-"""For each place of such a number: a statement that makes it, an expression that reads it, a statement that changes it.
-"""
+"""For each place that may hold a Python number: a statement that makes it, an expression that reads it, and a statement
+that changes it."""
 
 STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "-0.0", "1")
 

@@ -55,7 +55,7 @@ SPREADS = 8
 """Allowed difference, as a multiple of the largest effect of that noise."""
 
 LOST = 1000
-"""This multiple for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
+"""`SPREADS` for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
 
 DRAWS = 12
 """Number of random draws of the noise."""

@@ -80,7 +80,7 @@ class TrainingStep:
     # ------------------------------------------------------------ as a smaller step
 
     def simplified(self, fails: Callable[[TrainingStep], bool], attempts: int = 2000) -> TrainingStep:
-        """The smallest step found that ``fails`` as this one does. ``fails`` must take steps that do not run."""
+        """The smallest step found that ``fails`` as this one does. ``fails`` is also given steps that do not run."""
         step = self
         while True:
             for smaller in step.simpler():

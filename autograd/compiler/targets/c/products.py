@@ -81,8 +81,9 @@ def _is_scattered(own: Sequence[Axis], sums: Sequence[Axis], k: int) -> bool:
 def _copied(
     source: Text, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
 ) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
-    """An operand, copied into the order of the axes ``around``, its ``own`` ones and the sums; and these axes with the
-    steps of the copy. ``k``: the position of the operand's steps in an `Axis`, 1 for x and 2 for y.
+    """A copy of an operand whose axes are ``around``, its ``own`` and the sums; and these axes with the copy's steps.
+
+    ``k``: the position of the operand's steps in an `Axis`, 1 for x and 2 for y.
     """
     own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # so that the longest axis is contiguous
     outer, inner = _cut(own, 3) if own_last else (own, [])

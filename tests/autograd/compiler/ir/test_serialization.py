@@ -307,7 +307,7 @@ def test_an_operation_of_ones_own_survives_json() -> None:
         content = json.loads(text)
         for value in content["values"]:
             value["shape"] = [1 << 21]
-        refused(content, "too many to find its shape by")
+        refused(content, "too many to find its result's shape")
     finally:
         del ag.OPS["looked_at_for_json"], ag.backends.FORWARDS["looked_at_for_json"]
     with pytest.raises(DeclarationError, match="'looked_at_for_json' is not an operation that was declared here"):
