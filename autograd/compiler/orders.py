@@ -51,7 +51,7 @@ def show(tensor: Any, strides: Any) -> None:
 
 
 def _deciding(instruction: Instruction) -> list[Value]:
-    """The arguments whose memory order decides that of the result: of an elementwise call, those of two axes or more."""
+    """Arguments whose memory order decides that of the result; in an elementwise call those of two axes or more."""
     if instruction.op in ELEMENTWISE or instruction.op == "where":
         return [arg for arg in instruction.args if len(arg.shape) > 1]
     return [*instruction.args]

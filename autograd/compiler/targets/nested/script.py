@@ -104,7 +104,7 @@ class Script:
         raise self.refuse(instruction, "is not supported there: random numbers can't be drawn")
 
     def within(self, name: str, parts: Sequence[list[str]]) -> list[str]:
-        """The lines that run ``parts`` within the loop over the last of ``times``: these, or a call of a function."""
+        """The lines that run ``parts`` within the innermost loop over time: these lines, or a call of a function."""
         return [line for part in parts for line in part]
 
     # ------------------------------------------------------------------------------------------------------- the names
