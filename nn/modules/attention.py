@@ -170,7 +170,7 @@ class MultiheadAttention(Module):
     def _mask(
         self, padding: Any, attn_mask: Any, is_causal: bool, sizes: tuple[int, int, int], single: bool
     ) -> Tensor | None:
-        """PyTorch's two masks and the causal one as one for `nn.functional.scaled_dot_product_attention`."""
+        """PyTorch's two masks and the causal mask, combined for `nn.functional.scaled_dot_product_attention`."""
         n, length, keys = sizes
         parts: list[Tensor] = []
         if padding is not None:

@@ -67,7 +67,7 @@ def names_in(form: Any) -> set[Name]:
 
 
 def compute(name: str, *args: Any, **params: Any) -> Any:
-    """A call of a `Form` on Tensors: by the operation of that name, else by the package's function."""
+    """Compute a call of a `Form` with Tensors: by the operation ``name``, or else the function of `autograd`."""
     if name == "part":
         return args[0][args[1]]
     if name == "total":

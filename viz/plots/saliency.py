@@ -226,8 +226,8 @@ def adversarial(
     ``model``: a module or function from a batch to logits (n, classes); a module is run in evaluation mode.
     ``labels``: the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the
     largest value that an entry may have, such as (0, 1) for pixels. ``loss``: a function of the scores and the labels,
-    by default the cross-entropy; with it the scores may be probabilities. Returns an `Adversarial`, which shows itself
-    in a notebook and has ``.save(path)``.
+    by default the cross-entropy of logits; if it is given, the scores are taken as probabilities. Returns an
+    `Adversarial`, which shows itself in a notebook and has ``.save(path)``.
 
     Raises `DrawingError` as `saliency` does.
 
