@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from viz.drawing import words
 
@@ -28,7 +28,7 @@ def script(text: str) -> str:
     out: list[str] = []
     begun = [""]  # the first word of the statement, for each open bracket
     before: list[str] = []  # and the word before the bracket
-    at, gap, head = 0, "", ""
+    gap, head = "", ""
 
     def add(token: str) -> None:
         nonlocal gap, head
@@ -56,27 +56,47 @@ def script(text: str) -> str:
         out.append(token)
         gap = ""
 
-    while at < len(text):
-        if text[at] == "`":
-            end = words.template_parts(text, at + 1)[2]
-            add(_template(text[at:end]))
-            at = end
-            continue
-        if text[at] == "/" and text[at + 1 : at + 2] not in ("/", "*"):
-            last = next((token for token in reversed(out) if token.strip()), "\n")
-            found = PATTERN.match(text, at)
-            if found and (last[-1] in BEFORE_PATTERN or last == "return"):
-                add(found[0])
-                at = found.end()
-                continue
-        found = TOKEN.match(text, at)
-        assert found is not None
-        if found.lastgroup == "space":
-            gap = "\n" if "\n" in found[0] or gap == "\n" else " "
+    for kind, token in _tokens(text):
+        if kind == "space":
+            gap = "\n" if "\n" in token or gap == "\n" else " "
         else:
-            add(found[0])
-        at = found.end()
+            add(_template(token) if kind == "template" else token)
     return "".join(out)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    """The tokens of a script and their kinds; a template literal is one."""
+    at, last = 0, "\n"
+    while at < len(text):
+        slash = text[at] == "/" and text[at + 1 : at + 2] not in ("/", "*")
+        pattern = PATTERN.match(text, at) if slash and (last[-1] in BEFORE_PATTERN or last == "return") else None
+        if text[at] == "`":
+            kind, end = "template", words.template_parts(text, at + 1)[2]
+        elif pattern:
+            kind, end = "pattern", pattern.end()
+        else:
+            found = TOKEN.match(text, at)
+            assert found is not None
+            kind, end = str(found.lastgroup), found.end()
+        token = text[at:end]
+        yield kind, token
+        at, last = end, last if kind == "space" else token
+
+
+def texts(script: str) -> Iterator[str]:
+    """What stands in quotes in a script, and in templates.
+
+    >>> list(texts("f(`a ${b ? 'c' : `d ${e}`}`, /'/, \"g\")"))
+    ['a ', '', "'c'", 'd ', '', '"g"']
+    """
+    for kind, token in _tokens(script):
+        if kind == "text":
+            yield token
+        elif kind == "template":
+            parts, expressions, _ = words.template_parts(token, 1)
+            yield from parts
+            for expression in expressions:
+                yield from texts(expression)
 
 
 def _template(text: str) -> str:
@@ -111,14 +131,32 @@ def used(sheet: str, page: str) -> str:
 
     >>> used(".a{color:red}.x,.c i{color:blue}@media print{#d{color:red}}", '<b class="a c">')
     '.a{color:red}.c i{color:blue}@media print{}'
+    >>> used(".a:is(.b,.c):not(.x),p:is(.x){color:red}", '<b class="a c">')
+    '.a:is(.c):not(.x){color:red}'
     """
     there = set(re.findall(r"[\w-]+", page))
 
+    def known(selector: str) -> bool:
+        return there.issuperset(re.findall(r"[.#]([\w-]+)", selector))
+
     def kept(rule: re.Match[str]) -> str:
-        selectors = [s for s in re.split(r",(?![^(]*\))", rule[1]) if there.issuperset(re.findall(r"[.#]([\w-]+)", s))]
+        selectors = []
+        for selector in re.split(r",(?![^(]*\))", rule[1]):
+            cut = re.sub(r":is\((.*?)\)", lambda some: f":is({','.join(filter(known, some[1].split(',')))})", selector)
+            if ":is()" not in cut and known(re.sub(r":not\(.*?\)", "", cut)):
+                selectors.append(cut)
         return f"{','.join(selectors)}{{{rule[2]}}}" if selectors else ""
 
     return re.sub(r"([^{}]+)\{([^{}]*)\}", kept, sheet)
+
+
+def read(variables: str, sheet: str) -> str:
+    """Style variables without those that a style sheet doesn't read.
+
+    >>> read(":root{--a:red;--b:blue;color-scheme:dark}", "p{color:var(--b)}")
+    ':root{--b:blue;color-scheme:dark}'
+    """
+    return re.sub(r"--(\w+):[^;{}]*;", lambda variable: variable[0] if f"(--{variable[1]})" in sheet else "", variables)
 
 
 def style(text: str) -> str:
@@ -141,12 +179,18 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
     Frequent attributes become classes of the style sheet, with ``colours`` as the theme's variables.
 
     >>> drawing('<text xml:space="preserve" x="1.26" font-size="9.00" fill="#1c2128">&#45;1</text>', {"#1c2128": "ink"})
-    ('<text class="s0" x="1.3">-1</text>', '.picture .s0{fill:var(--ink);font-size:9px}')
+    ('<text class="s0" x="1.3">-1</text>', '.s0{fill:var(--ink);font-size:9px}')
     """
     svg = re.sub(r"<!-- .*? -->\n", "", svg)
+    svg = re.sub(r'(<g id="graph0"[^>]*>\n)<polygon [^>]*/>\n', r"\1", svg)  # the paper, which is the page's
     svg = re.sub(r"(<g id=\"\w+\" class=\"(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n", r"\1", svg)
     svg = svg.replace(' xml:space="preserve"', "").replace(' text-anchor="start"', "").replace('.00"', '"')
-    svg = svg.replace("&#45;", "-").replace("&#160;", "\u00a0")
+    svg = (
+        svg.replace("&#45;", "-")
+        .replace("&#160;", "\u00a0")
+        .replace("scale(1 1) rotate(0) ", "")
+        .replace('"node ', '"')
+    )
     for name, places in (("path", "d"), ("polygon", "points")):
         svg = re.sub(
             rf'<{name} fill="([^"]+)" stroke="none" {places}="([^"]*)"/>\n'
@@ -171,7 +215,7 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
         return f'<{found[1]} class="{look}"{LOOKS.sub("", found[2])}>'
 
     svg = re.sub(r"<(path|rect|polygon|polyline|ellipse|text)((?: [\w:-]+=\"[^\"]*\")+/?)>", named, svg)
-    return svg, "".join(f".picture .{look}{{{rule}}}" for rule, look in looks.items())
+    return svg, "".join(f".{look}{{{rule}}}" for rule, look in looks.items())
 
 
 def _value(attribute: str, value: str, colours: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from autograd.common.shapes import broadcast_axes
 from autograd.common.shapes import size as size_of
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import COMMON, optimize
+from autograd.compiler.targets.language import string
 from autograd.engine.graph import vertex_of
 from autograd.errors import AutogradError, TargetError
 from viz.drawing import numbers
@@ -107,16 +108,23 @@ def live_of(scene: Scene, story: Story) -> Live:
 def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
     """The text of a program that returns each distinct output once, and the new index of every output.
 
-    Its functions `given` and `seen` are those of `live.js`, which serve both programs.
+    Numbers are returned as arrays of one; `$placed` of `live.js` says how the entries of others lie in theirs.
     """
     head, _, tail = source.partition("const values = {")
     entries = dict(re.findall(r"^\s*(\w+): seen\((.*)\),$", tail, re.MULTILINE))
     names = re.findall(r"values\.(\w+)", tail.rpartition("outputs: [")[2])
     unique = list(dict.fromkeys(names))
     head = re.sub(r"\n  function (?:given|seen|commit)\(.*?\n  \}", "", head, flags=re.DOTALL)
-    head = re.sub(r"\n  ('use strict'|memory \?\?= \{\});", "", head).replace(" = given(", " = given(memory, ")
-    shown = (re.sub(r"'\w+', '\w+', ", "", entries[name]) for name in unique)
-    outputs = ", ".join(f"placed({entry})" for entry in shown)
+    head = re.sub(r"\n  ('use strict'|memory \?\?= \{\});", "", head)
+    head = re.sub(r" = given\((.*), \w+, \d+, \(\) => (.*)\);", r" = memory[\1] = \2;", head)
+    shared = re.findall(r"\n  const (\w+) = given\((.*), \w+, \d+, null\);", head)
+    head = re.sub(r"\n  const \w+ = given\(.*, null\);", "", head)
+    if shared:
+        arrays = ", ".join(name if string(name) == key else f"{key}: {name}" for name, key in shared)
+        head = head.replace("{\n", f"{{\n  const {{ {arrays} }} = memory;\n", 1)
+    lies = {name: re.sub(r"'\w+', '\w+', ", "", entry) for name, entry in entries.items()}
+    outputs = ", ".join(re.sub(r"^\$placed\((\w+), \[\]\)$", r"\1", f"$placed({lies[name]})") for name in unique)
+    head = head.replace("new Float64Array(", "$zeros(")
     return f"{head.rstrip()}\nreturn {{ run, outputs: [{outputs}] }};\n}}\n", [unique.index(name) for name in names]
 
 
@@ -353,9 +361,9 @@ class _Traced:
             for card, tensor in self.leaves.items()
         ]
         return {
-            **where,
+            **{kind: found for kind, found in where.items() if found or kind != "slopes"},
             "leaves": leaves,
-            "kept": list(map(list, zip(*kept, strict=True))) if len(kept[0]) == len(kept[1]) else [],
+            **({"kept": list(map(list, zip(*kept, strict=True)))} if len(kept[0]) == len(kept[1]) > 0 else {}),
             "nudges": [
                 [socket.head.key, socket.index, names[1][id(tensor)], size_of(tensor.shape)]
                 for socket, tensor in self.nudges.items()
@@ -367,7 +375,7 @@ class _Traced:
         }
 
     def _card(self, card: Card) -> dict[str, Any]:
-        said: dict[str, Any] = {"role": card.role, "shape": list(card.shape)}
+        said: dict[str, Any] = {"role": card.role} | ({"shape": list(card.shape)} if card.shape else {})
         if card.node is not None:
             said["in"] = [[s.index, s.tail.key, int(s.passes), s.mark] for s in card.sockets]
         return said

@@ -43,6 +43,7 @@ from viz.recorded.validation import is_function, members, named
 HEIGHT = 720  # of the frame in a notebook, in pixels
 LEAST = 0.75  # smallest scale of a wide drawing, which is scrolled below it
 FLAT = 200  # up to so many steps, each has a button in the bar; above, each section
+TALL = 14  # up to so many, sizes of gradients are listed; above, a window of them
 ENTRIES = 16  # up to so many, an array is written out in the table of all values
 ROLES = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss", "": "act"}  # CSS classes
 TITLE = 60  # characters of the longest expression used as a title
@@ -201,6 +202,7 @@ class _Document:
         if live is not None and self.graph is not None:  # its script writes them
             self.graph = re.sub(r'(?s)<g id="a_f_\w+"><title>[^<]*</title>\n(.*?)</g>\n', r"\1", self.graph)
             self.graph = re.sub(r'(<g id="a_\w+">)<title>[^<]*</title>\n', r"\1", self.graph)
+        self.graph = self.graph and self.graph.replace(">\n<", "><")
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
@@ -212,9 +214,13 @@ class _Document:
             "ladder": not drawn,
             "live": live is not None,
             "recorded": live is None and bool(self.reason),
+            "still": live is None,
             "long": len(self.steps) > FLAT,
+            "tall": "tall" in data,
             "tensors": not self.scene.scalar,
+            "numbers": self.scene.scalar,
             "parameters": any(card.role == PARAM for card in cards),
+            "several": sum(card.node is None for card in cards) > 8,
             "integers": any(card.node is None and card.value.dtype.kind != "f" for card in cards),
             "shared": any(len(card.uses) > 1 for card in cards),
             "mine": bool(self.lines),
@@ -239,9 +245,9 @@ class _Document:
         if live is not None:
             script += _unclosed(lean.script(live.see + live.probe))
         sheets = [f"{name}.css" for name in names if name != "explore"]
-        classes = {part.get("k", "") for step in data["steps"] for part in step["eq"]}.union(ROLES.values())
-        sheet = lean.used(lean.style(assets(*sheets)), " ".join([main, script, *classes]))
-        styles = f"{variables(paint=False)}\n{sheet}{self.sheet}"
+        classes = {part.get("k", "") for step in self.steps for part in step.eq}.union(ROLES.values())
+        sheet = lean.used(lean.style(assets(*sheets)), " ".join([main, *lean.texts(script), *classes])) + self.sheet
+        styles = f"{lean.read(variables(paint=False), sheet + script)}\n{sheet}"
         title = say("Backpropagation, step by step: {title}", title=self.title)
         return document(title, main, styles, data=data, script=script)
 
@@ -251,15 +257,9 @@ class _Document:
         codes: dict[tuple[str, str], int] = {}
         self.lines: dict[tuple[str, str], int] = {}
         steps = [self._step(step, codes) for step in self.steps]
-        drawn = self.scene.cards if self.graph is not None and self.live is None else ()
-        ends = {
-            f"{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key] for card in drawn for s in card.sockets
-        }
         data: dict[str, Any] = {
             "steps": steps,
             "codes": [(said, words.matched(where)) for said, where in codes],
-            "lines": [(said, words.matched(where)) for said, where in self.lines],
-            "edges": {f"{letter}_{edge}": keys for edge, keys in ends.items() for letter in "fb"},
             "names": {card.key: card.name for card in self.scene.cards},
         }
         if self.graph is None:
@@ -269,6 +269,14 @@ class _Document:
             data["flat"] = FLAT
             for said, step in zip(steps, self.steps, strict=True):
                 said["sec"] = step.section
+        if self.lines:
+            data["lines"] = [(said, words.matched(where)) for said, where in self.lines]
+        if self.graph is not None and self.live is None:
+            sockets = [socket for card in self.scene.cards for socket in card.sockets]
+            ends = {f"{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key] for s in sockets}
+            data["edges"] = {f"{letter}_{edge}": keys for edge, keys in ends.items() for letter in "fb"}
+        if sum(step.complete is not None for step in self.steps) > TALL:
+            data["tall"] = TALL
         data["arrays"] = self.story.arrays.shown
         if not self.scene.scalar:
             data["thumb"] = [style.THUMB_ROWS, style.THUMB_COLUMNS]
@@ -283,23 +291,26 @@ class _Document:
                         shown.pop("r", None)
                 elif id(source) in self.story.fixed:
                     shown["fixed"] = 1
+            data["arrays"] = [shown.get("live", shown) if len(shown) == 1 else shown for shown in data["arrays"]]
             data["live"] = self.live.record
         return data
 
     def _step(self, step: Step, codes: dict[tuple[str, str], int]) -> dict[str, Any]:
+        show = [cell for cell in step.show if self._has(cell)]
         said: dict[str, Any] = {
             "ph": step.phase,
             "card": step.card.key,
-            "tag": _tag(step.tag),
             "title": step.title,
             "words": step.words,
             "form": step.form,
             "line": step.line,
             "code": None if step.code is None else codes.setdefault(step.code, len(codes)),
-            "eq": step.eq,
-            "show": [cell for cell in step.show if self._has(cell)],
+            "eq": [part.get("s") or [part["m"], part["l"], part["k"]] for part in step.eq],
+            "show": show,
             "edges": [edge for edge in step.edges if edge in self.drawn],
         }
+        if (tag := _tag(step.tag)) != step.card.key:
+            said["tag"] = tag
         if (mine := user_line(step.card)) is not None:
             said["mine"] = self.lines.setdefault(mine, len(self.lines))
         if step.link:
@@ -320,6 +331,12 @@ class _Document:
                 said["whole"] = step.complete.key
         if self.live is not None and step.socket:
             said["socket"] = step.socket
+        if self.live is not None and step.complete is not None:  # the script knows the cells and the edge of a gradient
+            key = step.complete.key
+            if sorted(show) == [f"a_{key}_glab", f"a_{key}_grad"]:
+                del said["show"]
+            if said["edges"] == [f"b_{key}_{step.socket.replace('/', '_')}"]:
+                del said["edges"]
         return said
 
     def _has(self, cell: str) -> bool:

@@ -59,7 +59,7 @@ SPREAD = (
     "{tail} of shape {shape} was broadcast to the shape of {head}, so its gradient is the sum over the broadcast axes."
 )
 
-RATE = "{by} is a rate: when {name} grows by a small h, {end} changes by {by} · h."
+RATE = "{by} is a rate: when {name} grows by a small h, {end} changes by {by}\u00a0·\u00a0h."
 RATES = "Each entry is a rate: when that entry of {name} grows by a small h, {end} changes by the rate times h."
 
 # ---------------------------------------------------------------- arrays
@@ -602,7 +602,7 @@ class Story:
         if rest := several[len(shown) :]:
             together = rest[0][0]
             for part, _ in rest[1:]:
-                together = np.asarray(self.scene.say.noted("add", (together, part), {}, together + part))
+                together = self.scene.say.noted("add", (together, part), {}, np.asarray(together + part))
             eq += [_sign("+"), self._matrix(together, _more(len(rest)), "grad")]
         total = tail.gradient
         assert total is not None

@@ -69,6 +69,19 @@ def shared(x=3.0):
     return x * x + ag.exp(x) * 0.5 + x
 
 
+def crowded(*numbers):
+    """Many uses, so that the cards are small ones."""
+    w, x, y = (ag.Tensor(v, True, name=n) for v, n in zip(numbers, "wxy", strict=True))
+    return ag.exp(ag.tanh(w * x) * w) + (ag.maximum(w * x, y) - y / x) ** 2 + ag.log(1 + x * x) * ag.abs(y)
+
+
+def wide(seed):
+    """A layer of which only the mean of the slopes is drawn."""
+    draw = np.random.default_rng(seed)
+    x, w = (ag.Tensor(draw.normal(size=shape), True, name=name) for shape, name in (((2, 6), "x"), ((12, 6), "w")))
+    return ag.mean(ag.sigmoid(x @ w.T) ** 2)
+
+
 def numbers_of(told):
     """The number in a tooltip, or all of them, in full."""
     tail = told.rpartition(" = ")[2] if " = " in told else told.rpartition(": ")[2]
@@ -198,8 +211,9 @@ class TestChanging:
         for state in ("start", "dragged", "keys", "typed", "drawing", "descent"):
             assert seen[state]["badge"].startswith("okall 2 gradients beside central differences"), state
             assert seen[state]["check"].startswith("okcentral difference at these numbers agrees"), state
-        assert seen["start"]["result"] == seen["back"]["result"] == "RESULTL = 0.07233"
-        assert seen["dragged"]["result"] == f"RESULTL = {scalar(float(neuron(w=2.4).data))}0.07233 at first"
+        assert seen["start"]["result"] == seen["back"]["result"] == "RESULTL = 0.07233▼ w, b lower it most"
+        result = f"RESULTL = {scalar(float(neuron(w=2.4).data))}"
+        assert seen["dragged"]["result"] == f"{result}▼ w, b lower it most0.07233 at first"
         assert "slope -0.1058" in seen["start"]["slice"]
         assert "grows by 0·h, so the gradient is multiplied by 0" in seen["zero"]["words"]
         assert seen["wide"] <= 1380
@@ -281,9 +295,52 @@ def mixed():
 @pytest.mark.parametrize("loss", [layers, windows, indices, attention, mixed, network, shared])
 def test_every_number_of_a_page_follows_or_is_a_constant(loss):
     found = json.loads(re.search('id="data">(.*?)</script>', step_through(loss(), check=False).html, re.DOTALL)[1])
-    shown = {p["m"] for step in found["steps"] for p in step["eq"] if "m" in p}
+    shown = [found["arrays"][part[0]] for step in found["steps"] for part in step["eq"] if isinstance(part, list)]
     assert shown
-    assert all("live" in found["arrays"][m] or "fixed" in found["arrays"][m] for m in shown)
+    assert all(isinstance(array, int) or "live" in array or "fixed" in array for array in shown)
+
+
+SHOWN = """
+const here = text => text.replace(/\\u00a0/g, ' ').trim();
+const drawn = [...document.querySelectorAll('svg.picture text')].filter(t => !t.closest('.stale'));
+seen.cells = drawn.map(t => [t.closest('g[id]').id, here(t.textContent)]);
+seen.titles = told();
+const panel_ = () => [...document.querySelectorAll('#panel :is(h2, .form, .eq)')].map(e => e.textContent);
+seen.steps = S.map((_, i) => { go(i, false); return panel_(); });
+$('every').open = true; table();
+seen.table = [...document.querySelectorAll('.all td')].map(e => e.textContent);
+"""
+
+
+def moved(leaves):
+    """A script that moves leaves, and that has the page call them changed: what can't follow is dimmed."""
+    moves = f"for (const [k, v] of Object.entries({json.dumps(leaves)})) memory[k].set(v);"
+    return f"{moves} leaves.forEach(k => start[k].fill(NaN)); refresh();"
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("make", "language", "first", "then"),
+    [
+        (neuron, "en", (2.0, 1.0, -1.0, 1.0), (-0.5, 3.0, 0.25, -2.0)),
+        (crowded, "en", (0.415, 0.986, 0.2), (-1.25, -0.627, 1.5)),
+        (wide, "zh", (1,), (2,)),
+        (
+            network,
+            "en",
+            (((1.0, -2), (-1, 1)), (-2.0, 2), (1.0, -1.0)),
+            (((0.5, 12), (-3, 2)), (0.125, 0), (-1.0, 4.5)),
+        ),
+    ],
+    ids=["neuron", "crowded", "wide", "network"],
+)
+def test_all_that_is_drawn_is_what_a_page_of_these_numbers_would_draw(make, language, first, then, tmp_path):
+    there = opened(step_through(make(*then), language=language), tmp_path, moved({}) + SHOWN)
+    leaves = {card.key: card.value.ravel().tolist() for card in Scene(make(*then)).cards if card.node is None}
+    here = opened(step_through(make(*first), language=language), tmp_path, moved(leaves) + SHOWN)
+    assert len(there["cells"]) > 20
+    for part, said in there.items():
+        assert here[part] == said, part
 
 
 @needs_chromium
@@ -541,7 +598,10 @@ def test_a_name_closes_no_script():
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_of_a_neuron_is_small(language):
-    assert len(step_through(neuron(), language=language).html.encode()) < 100_000
+    assert len(step_through(neuron(), language=language).html.encode()) < 94_000
+    w, x, b = (ag.Tensor(v, True, name=name) for v, name in ((2.0, "w"), (1.0, "x"), (-1.0, "b")))
+    loss = (ag.sigmoid(w * x + b) - ag.Tensor(1.0, name="y")) ** 2
+    assert len(step_through(loss, language=language).html.encode()) < 95_000
 
 
 def test_no_script_is_made_from_text():

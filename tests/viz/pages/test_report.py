@@ -59,7 +59,7 @@ def made_parts():
         modules=viz.draw_modules(loss),
         neurons=specimens,
         steps=step_through(loss, title="Two"),
-        facts={"seed": "1"},
+        facts={"digits": "55,000 digits to learn from, 5,000 to choose the weights by"},
         looks={"which pixels its decisions depend on": viz.saliency(model, x, image=(16, 16)).plot()},
     )
     return model, held, page

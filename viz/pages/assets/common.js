@@ -1,6 +1,6 @@
 'use strict';
 /* Every page has this: elements, numbers as `viz.drawing.numbers` writes them, the theme. */
-const { abs, ceil, floor, max, min, round } = Math;
+const { abs, ceil, floor, max, min, round } = Math, { isFinite, isInteger } = Number;
 const NS = 'http://www.w3.org/2000/svg';
 const el = id => document.getElementById(id), one = (query, within = document) => within.querySelector(query);
 const listen = (place, type, then, options) => place.addEventListener(type, then, options), bounds = e => e.getBoundingClientRect();
@@ -9,6 +9,8 @@ const all = (query, within = document) => [...within.querySelectorAll(query)];
 const apart = s => String(s).replace(/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+/g, '\u2068$&\u2069');
 const esc = s => apart(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
 const clamp = (v, low, high) => max(low, min(high, v));
+/* whether a key is a shortcut of the browser's; and what the address asks for, behind # */
+const isShortcut = e => e.ctrlKey || e.metaKey || e.altKey, address = () => new URLSearchParams(location.hash.slice(1));
 
 function attr(e, attributes) { for (const key in attributes) e.setAttribute(key, attributes[key]); }
 const toggle = (button, is) => attr(button, { 'aria-pressed': is });
@@ -67,8 +69,8 @@ function exponential(x, decimals) {
 }
 /* 4 significant digits, an exact integer bare, 3 digits and `e` below 1e-3 and from 1e4 */
 function scalar(x) {
-  if (!Number.isFinite(x)) return notFinite(x);
-  if (Number.isInteger(x) && abs(x) < 1e4) return String(x);
+  if (!isFinite(x)) return notFinite(x);
+  if (isInteger(x) && abs(x) < 1e4) return String(x);
   const text = x.toPrecision(4);
   return abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
 }
@@ -85,17 +87,17 @@ const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x 
 
 /* ---------------------------------------------------------------- theme */
 
-const system = () => matchMedia('(prefers-color-scheme:dark)');
-const isDark = () => (document.documentElement.dataset.theme || (system().matches ? 'dark' : 'light')) === 'dark';
+const system = () => matchMedia('(prefers-color-scheme:dark)'), settings = document.documentElement.dataset;
+const isDark = () => (settings.theme || (system().matches ? 'dark' : 'light')) === 'dark';
 /* `button` switches between light and dark; #theme=dark and a message {theme} of the embedding page set it; then `changed()` is called */
 function theme(button, changed = () => {}) {
   function set(name) {
-    if (name === 'dark' || name === 'light') document.documentElement.dataset.theme = name;
+    if (name === 'dark' || name === 'light') settings.theme = name;
     button.textContent = isDark() ? say`Light` : say`Dark`;
-    button.setAttribute('aria-label', isDark() ? say`Switch to light colours` : say`Switch to dark colours`);
+    button.ariaLabel = isDark() ? say`Switch to light colours` : say`Switch to dark colours`;
     changed();
   }
-  const linked = () => set(new URLSearchParams(location.hash.slice(1)).get('theme'));
+  const linked = () => set(address().get('theme'));
   listen(button, 'click', () => set(isDark() ? 'light' : 'dark'));
   listen(system(), 'change', () => set(''));
   listen(window, 'hashchange', linked);

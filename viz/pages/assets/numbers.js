@@ -7,7 +7,7 @@
    Gives the function that shows the present value. */
 function draggable(place, of) {
   const { step = .01, ratio = 0, low = -1e150, high = 1e150 } = of;
-  const put = v => { if (Number.isFinite(v)) of.set(clamp(v, low, high)); };
+  const put = v => { if (isFinite(v)) of.set(clamp(v, low, high)); };
   const label = () => typeof of.label === 'function' ? of.label() : of.label;
   const scale = e => e.shiftKey ? 10 : e.altKey ? .1 : 1;
   /* `n` pixels from `v`; rounded, so that a number stays readable */

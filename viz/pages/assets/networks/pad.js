@@ -194,7 +194,7 @@ function pad() {
   for (const name of ['pointerup', 'pointercancel']) box.addEventListener(name, () => { last = null; });
   box.addEventListener('contextmenu', e => e.preventDefault());
   box.addEventListener('keydown', e => {
-    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (isShortcut(e)) return;
     const to = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[e.key];
     const here = () => at[0] * width + at[1], named = D.classes.indexOf(e.key);
     if (to) {

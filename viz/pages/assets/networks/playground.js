@@ -663,7 +663,7 @@
   for (const end of ['pointerup', 'pointercancel']) plane.addEventListener(end, () => { held = false; plane.classList.remove('held'); });
   plane.addEventListener('keydown', e => {
     const to = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[e.key];
-    if (!to || point < 0 || e.ctrlKey || e.metaKey || e.altKey) return;
+    if (!to || point < 0 || isShortcut(e)) return;
     move(point, [0, 1].map(k => x[2 * point + k] + to[k] * (e.shiftKey ? .25 : .05)));
     e.preventDefault();
   });
@@ -674,7 +674,7 @@
     byHand();
   }
   addEventListener('keydown', e => {
-    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT)$/.test(e.target.tagName)) return;
+    if (isShortcut(e) || /^(INPUT|SELECT)$/.test(e.target.tagName)) return;
     const key = e.key.toLowerCase();
     if (key === 't') el('run').click();
     else if (key === 'g') el('one').click();

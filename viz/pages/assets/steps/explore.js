@@ -2,20 +2,21 @@
 const ways = all('#modes button'), names = ways.map(b => b.dataset.way);
 let way = 'why';
 function turn(to) {
-  if (way === 'predict' && to !== way) { view.all = true; document.body.classList.remove('asking'); }
+  if (way === 'predict' && to !== way) view.all = true;
   const begin = to === 'predict' && way !== to;
   way = to;
   ways.forEach(b => toggle(b, b.dataset.way === way));
   el('panel').hidden = way === 'nudge' || way === 'paths';
   el('nudge').hidden = way !== 'nudge';
   el('paths').hidden = way !== 'paths';
-  if (way === 'predict') { view.all = false; view.picked = true; document.body.classList.add('asking'); }
+  document.body.classList.toggle('asking', way === 'predict');
+  if (way === 'predict') { view.all = false; view.picked = true; }
   go(begin ? max(0, S.findIndex((_, i) => masked(i))) : cur, false);
 }
 ways.forEach(b => { b.onclick = () => turn(b.dataset.way); });
 listen(window, 'keydown', e => {
   const to = { n: 'nudge', p: 'paths', w: 'why', q: 'predict', escape: 'why' }[e.key.toLowerCase()];
-  if (!to || e.ctrlKey || e.metaKey || e.altKey || (e.key.length < 2 && e.target.tagName === 'INPUT')) return;
+  if (!to || isShortcut(e) || (e.key.length < 2 && e.target.tagName === 'INPUT')) return;
   turn(to); e.preventDefault();
 });
 const signed = x => `${x > 0 ? '+' : ''}${scalar(x)}`;
@@ -39,13 +40,16 @@ function nudging() {
   const k = axis.key, at = axis.at, id = named(k, at), g = gradient(k), before = new Map(Object.keys(K).map(n => [n, value(n)]));
   const used = users(k).filter(u => nudges.get(u.id)), box = el('nudge'), L = loss();
   if (!used.length) { box.innerHTML = `<div class="eyebrow">${say`Nudge`}</div><h2>${esc(id)}</h2><p>${k === V.end ? say`${esc(END)} is the result: nothing is computed from it. Choose another number.` : say`Its entries are whole numbers: they have no small changes. Choose another number.`}</p>`; return; }
-  const after = moves(used.map(u => u.id), at, hop), real = after.get(V.end)[0] - L, ways = used.map(u => ({ u, guess: sent(u.id) ? sent(u.id)[at] * hop : null, real: moves([u.id], at, hop).get(V.end)[0] - L }));
+  const after = moves(used.map(u => u.id), at, hop), real = after.get(V.end)[0] - L, ways = [];
+  /* only: shared */
+  if (used.length > 1) ways.push(...used.map(u => ({ u, guess: sent(u.id) ? sent(u.id)[at] * hop : null, real: moves([u.id], at, hop).get(V.end)[0] - L })));
+  /* end */
   const guess = g ? g[at] * hop : null, top = max(abs(guess || 0), abs(real), ...ways.flatMap(w => [abs(w.guess || 0), abs(w.real)])) || 1;
   const bar = (x, cls) => x === null ? `<td></td><td class="num">${say`none`}</td>` : `<td class="bar"><i class="${cls}" style="width:${clamp(abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
   const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">${say`actual Δ${esc(END)}`}</td>${bar(y, 'act')}</tr></tbody>`;
   const half = moves(used.map(u => u.id), at, hop / 2).get(V.end)[0] - L, off = guess === null ? 0 : real - guess, less = guess === null ? 0 : half - guess / 2;
   /* only: shared */
-  const rows = used.length > 1 ? ways.map(w => row(say`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? say`no gradient` : `${scalar(sent(w.u.id)[at])} × ${factor(hop)}`, w.guess, w.real)).join('') : '';
+  const rows = ways.map(w => row(say`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? say`no gradient` : `${scalar(sent(w.u.id)[at])} × ${factor(hop)}`, w.guess, w.real)).join('');
   const shared = used.length > 1 ? `<p>${say`${esc(K[k].name)} is used ${used.length} times. Each use moves ${esc(END)} by its own share, and the shares add up: this is why the gradient is a sum.`}</p>` : '';
   /* end */
   const rest = guess === null ? say`No gradient was asked for ${esc(K[k].name)}: only the actual change can be seen.`
@@ -59,8 +63,8 @@ function nudging() {
   one('h2 span', box).textContent = id;
   box.put(short(hop));
   fill(box.lastChild, `<p>${say`The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : say`nothing`}. ${esc(END)} really changes by ${scalar(real)}.`}</p>` +
-    `<table class="moved">/* only: shared */${rows}/* end */${row(used.length > 1 ? say`all together` : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>/* only: shared */${shared}/* end */` +
-    `<h3>${say`The changes of later values`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? say`up to ` : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? say`, and ${down.length - 24} more` : ''}</p>`);
+    `<table class="moved">/* only: shared */${rows}/* end */${row(/* only: shared */ways.length ? say`all together` : /* end */esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : say`no gradient`, guess, real)}</table><p>${rest}</p>/* only: shared */${shared}/* end */` +
+    `<h3>${say`The changes of later values`}</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} /* only: tensors */${x.length > 1 ? say`up to ` : ''}/* end */${signed(largest(x, before.get(n)))}`)].join(', ')}/* only: tall */${down.length > 24 ? say`, and ${down.length - 24} more` : ''}/* end */</p>`);
   if (!svg) return;
   const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
   Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail]) => {
@@ -78,11 +82,12 @@ function tag(at, text) {
 }
 
 /* ---------------------------------------------------------------- paths: from the loss to one number */
-const SEVERAL = 24, PATIENCE = 80;  // paths that are listed, and milliseconds for their numbers
-const isBare = Object.keys(V.l).length > 0;  // whether all values are scalars, so that each rate is a number
+const SEVERAL = 24/* only: tensors */, PATIENCE = 80/* end */;  // paths that are listed, and milliseconds for their numbers
 /* how the result of a use moves for a move v of its operand alone: by its slope, or by a central difference */
 function along(u, v) {
-  if (isBare) return [v[0] * slope(u.id)];
+  /* only: numbers */
+  return [v[0] * slope(u.id)];
+  /* end */
   /* only: tensors */
   const x = nudges.get(u.id), from = value(u.tail);
   const t = v.reduce((least, d, i) => d ? min(least, step0(from[i]) / abs(d)) : least, Infinity);
@@ -95,14 +100,16 @@ function along(u, v) {
 /* the paths from a number to the loss, {uses, part}: the share of each, null where that would take too long */
 function walks(k, at) {
   const found = [], unit = new Float64Array(size(k));
-  let runs = isBare ? Infinity : PATIENCE / cost / 2;
+  /* only: tensors */
+  let runs = PATIENCE / cost / 2;
+  /* end */
   unit[at] = 1;
   (function on(n, uses, v) {
     if (found.length > SEVERAL) return;
     if (n === V.end) { found.push({ uses, part: v && +v[0].toPrecision(9) }); return; }  // without the rounding of differences
     users(n).filter(u => sent(u.id)).forEach(u => {
       const use = { ...u, tail: n };
-      on(u.head, [...uses, use], v && --runs >= 0 ? along(use, v) : null);
+      on(u.head, [...uses, use], /* only: tensors */v && --runs < 0 ? null : /* end */v && along(use, v));
     });
   })(k, [], unit);
   Q.run();
@@ -110,26 +117,35 @@ function walks(k, at) {
 }
 function pathways() {
   const k = axis.key, box = el('paths'), g = gradient(k), id = named(k, axis.at), entry = g && g[axis.at];
-  const found = g ? walks(k, axis.at) : [], shown = found.slice(0, SEVERAL), isLong = shown.some(path => path.part === null);
+  const found = g ? walks(k, axis.at) : [], shown = found.slice(0, SEVERAL);
   const chain = ({ uses }) => [...uses].reverse().map(u => K[u.head].name).concat(id).map(esc).join(' → ');
   const rates = ({ uses }) => [...uses].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name} ${u.mark}`.trim()).map(esc).join(' · ');
-  const product = ({ uses, part }) => isBare ? `${[...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')}${uses.length > 1 ? ` = ${scalar(part)}` : ''}` : say`carries ${scalar(part)}`;
-  const total = shown.reduce((sum, path) => sum + path.part, 0), isPart = found.length > SEVERAL;
-  const parts = shown.map((path, j) => (j ? factor : scalar)(path.part)).join(' + ');
-  const off = !isPart && abs(total - entry) > 1e-4 * max(abs(total), abs(entry), 1e-6);
-  const many = found.length === 1 ? say`One path leads` : say`${isPart ? say`More than ${SEVERAL}` : found.length} paths lead`;
   /* only: tensors */
+  const product = ({ part }) => say`carries ${scalar(part)}`;
+  /* end */
+  /* only: numbers */
+  const product = ({ uses, part }) => [...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ') + (uses.length > 1 ? ` = ${scalar(part)}` : '');
+  /* end */
+  const total = shown.reduce((sum, path) => sum + path.part, 0);
+  let many = say`One path leads`, sum = scalar(total);
+  /* only: shared */
+  const isPart = found.length > SEVERAL;
+  if (found.length > 1) many = say`${isPart ? say`More than ${SEVERAL}` : found.length} paths lead`;
+  sum = isPart ? say`These ${SEVERAL}: ${sum}. All of them: ${scalar(entry)}` : shown.map((path, j) => (j ? factor : scalar)(path.part)).join(' + ') + (shown.length > 1 ? ` = ${sum}` : '');
+  /* end */
+  /* only: tensors */
+  const isLong = shown.some(path => path.part === null), off = !isLong && found.length <= SEVERAL && abs(total - entry) > 1e-4 * max(abs(total), abs(entry), 1e-6);
   const entries = g && g.length > 1 && g.length <= 16 ? `<p class="entries">${[...g].map((x, i) => `<button type="button" data-at="${i}" aria-pressed="${i === axis.at}">${index(k, i)}</button>`).join('')}</p>` : '';
   /* end */
   box.innerHTML = `<div class="eyebrow grad">${say`From ${esc(END)} to ${esc(id)}`}</div><h2>${esc(`∂${END}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
     !g ? `<p>${say`No gradient was asked for ${esc(K[k].name)}.`}</p>` : k === V.end ? `<p>${say`${esc(END)} is the result itself: its gradient is 1.`}</p>`
       : `/* only: tensors */${entries}/* end */<p>${say`${many} from ${esc(END)} to ${esc(id)}. ${esc(`∂${END}/∂${id}`)} is the rate at which ${esc(END)} changes with ${esc(id)}: rates along a path multiply, and paths add up.`}</p>` +
-      /* only: tensors */(isBare ? '' : isLong ? `<p>${say`The share of each path is left out: computing it would take longer than ${PATIENCE} ms.`}</p>`
+      /* only: tensors */(isLong ? `<p>${say`The share of each path is left out: computing it would take longer than ${PATIENCE} ms.`}</p>`
         : `<p>${say`Each rate is a matrix. So this entry is moved a little on each path alone, and the change of ${esc(END)} is the path's share.`}</p>`) +/* end */
       `<ol class="walks">${shown.map((path, i) => `<li><button type="button" data-i="${i}"><b>${chain(path)}</b><span class="form">${rates(path)}</span>` +
-        (isLong ? '' : `<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
-      (isLong ? '' : `<p class="form grad num">${isPart ? say`These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +
-      (off && !isLong ? `<p>${say`The gradient is ${scalar(entry)}: differences are not exact at a kink, and beside numbers as large as these.`}</p>` : ''));
+        (/* only: tensors */isLong ? '' : /* end */`<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
+      (/* only: tensors */isLong ? '' : /* end */`<p class="form grad num">${sum}</p>`)/* only: tensors */ +
+      (off ? `<p>${say`The gradient is ${scalar(entry)}: differences are not exact at a kink, and beside numbers as large as these.`}</p>` : '')/* end */);
   const light = some => {
     unmark();
     if (!svg) return;
@@ -186,7 +202,7 @@ function mistake(s, guess, ask) {
   }
   /* end */
   if (close(abs(guess), abs(ask.x))) return say`The size is right, the sign is not.`;
-  return s.ph === 'f' ? say`Not yet. Put the numbers into ${s.form}.` : say`Not yet. Look at the row and the column, or at the entries, that meet in this place: ${s.form}.`;
+  return /* only: tensors */s.ph === 'b' ? say`Not yet. Look at the row and the column, or at the entries, that meet in this place: ${s.form}.` : /* end */say`Not yet. Put the numbers into ${s.form}.`;
 }
 function score() {
   const known = [...told.values()].filter(t => t.done), first = known.filter(t => t.tries === 1 && !t.shown).length;
@@ -202,7 +218,7 @@ function predicting() {
   if (t) { input.value = t.guess; }
   const answer = shown => {
     const guess = Number(input.value.trim().replace(',', '.').replace('\u2212', '-'));
-    if (!shown && (input.value.trim() === '' || !Number.isFinite(guess))) { el('judged').textContent = say`Write a number, such as -0.25.`; return; }
+    if (!shown && (input.value.trim() === '' || !isFinite(guess))) { el('judged').textContent = say`Write a number, such as -0.25.`; return; }
     if (!shown) now.tries++;
     now.guess = input.value;
     now.shown ||= shown;

@@ -1,30 +1,31 @@
 /* ---------------------------------------------------------------- the programs, and where their numbers are */
-/* `given`: an array of `memory`, which programs share by names, or a new one; `placed`: an output as a strided view of an array */
-const given = (memory, name, Kind, length, initial) => Object.hasOwn(memory, name) ? memory[name] : initial ? memory[name] = initial() : new Kind(length);
+/* what both programs call: arrays, and how the numbers of an output lie in theirs */
 const many = shape => shape.reduce((a, b) => a * b, 1);
-const placed = (data, shape, strides = shape.map((_, a) => many(shape.slice(a + 1))), offset = 0) => ({ data, shape, strides, offset });
-const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = {}, probeMemory = {}, nudges = new Map();
+const $zeros = n => new Float64Array(n), $placed = (data, shape, strides = shape.map((_, a) => many(shape.slice(a + 1))), offset = 0) => ({ data, shape, strides, offset });
+D.arrays = D.arrays.map(a => a >= 0 ? { live: a } : a);
+const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = { __proto__: null }, probeMemory = { __proto__: null }, nudges = new Map();
 const P = see(seeMemory), whole = {}, size = k => many(K[k].shape);
 V.leaves.forEach(([key, inSee, inProbe, kind]) => {
-  memory[key] = seeMemory[inSee] ?? new Float64Array(size(key));
+  memory[key] = seeMemory[inSee] ?? $zeros(size(key));
   if (inProbe) probeMemory[inProbe] = memory[key];
   start[key] = memory[key].slice();
   whole[key] = kind;
 });
-V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = new Float64Array(size)); });
-V.kept.forEach(([inSee, inProbe]) => { probeMemory[inProbe] = seeMemory[inSee]; });
+V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = $zeros(size)); });
+V.kept?.forEach(([inSee, inProbe]) => { probeMemory[inProbe] = seeMemory[inSee]; });
 const Q = probe(probeMemory);
-for (const k in K) K[k].name = D.names[k];
+for (const k in K) { K[k].name = D.names[k]; K[k].shape ??= []; }
 const leaves = V.leaves.map(l => l[0]), movable = leaves.filter(k => memory[k] instanceof Float64Array);
 const uses = {}, users = k => uses[k] || [];
 Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail, passes, mark]) => (uses[tail] ??= []).push({ head, i, passes, mark, id: `${head}/${i}` })));
 const params = leaves.filter(k => V.g[k] !== undefined && K[k].role === 'param');
 const trained = params.length ? params : leaves.filter(k => V.g[k] !== undefined);
-const ask = new URLSearchParams(location.hash.slice(1));
+const ask = address();
 
 /* the entries of a value, row by row */
 function flat(v) {
   /* only: tensors */
+  if (!v.data) return v;
   const { data, shape, strides, offset } = v, n = many(shape);
   let dense = offset === 0 && data.length >= n, run = 1;
   for (let a = shape.length - 1; a >= 0; a--) { if (shape[a] > 1 && strides[a] !== run) dense = false; run *= shape[a]; }
@@ -40,7 +41,9 @@ function flat(v) {
   }
   return out;
   /* end */
-  return v.data;
+  /* only: numbers */
+  return v.data ?? v;
+  /* end */
 }
 const output = i => flat(P.outputs[i]);
 const peak = x => x.reduce((m, v, j) => abs(v) > abs(x[m]) ? j : m, 0);
@@ -56,11 +59,11 @@ const END = K[V.end].name, by = k => `∂${END}/∂${K[k].name}`;
 /* only: tensors */
 /* one count of decimals for a table; an entry that would print as 0 is written with its power of ten */
 function entries(a) {
-  const top = a.reduce((m, x) => Number.isFinite(x) ? max(m, abs(x)) : m, 0);
-  if (a.every(x => !Number.isFinite(x) || (Number.isInteger(x) && top < 1e4))) return [...a].map(scalar);
+  const top = a.reduce((m, x) => isFinite(x) ? max(m, abs(x)) : m, 0);
+  if (a.every(x => !isFinite(x) || (isInteger(x) && top < 1e4))) return [...a].map(scalar);
   const places = clamp(4 - max(0, floor(Math.log10(top) + 1e-12)), 0, 4);
   return [...a].map(x => {
-    if (!Number.isFinite(x) || x === 0) return scalar(x);
+    if (!isFinite(x) || x === 0) return scalar(x);
     const s = x.toFixed(places);
     return abs(x) >= 1e4 || (+s === 0 || (abs(x) < 1e-2 && top < 1e-2)) ? x.toExponential(+s === 0 ? 0 : 1).replace('e+', 'e') : s;
   });
@@ -80,7 +83,7 @@ const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from(
 /* the operand that a step sends its gradient to */
 const receiver = s => s.socket ? K[s.card].in.find(([i]) => `${s.card}/${i}` === s.socket)[1] : s.card;
 /* a number with all its digits */
-const digits = x => Object.is(x, -0) ? '-0' : Number.isFinite(x) ? String(x) : notFinite(x);
+const digits = x => Object.is(x, -0) ? '-0' : isFinite(x) ? String(x) : notFinite(x);
 /* an array of the panel as it is now */
 let changed = false, now = 0;
 const fresh = new Map();
@@ -93,11 +96,11 @@ view.array = m => {
   if (known && known.now === now) return known;
   const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
   if (!x.length) return a;
-  if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[digits(x[0])]] });
+  if (!v.shape?.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[digits(x[0])]] });
   /* only: tensors */
   else if (a.p) {
-    const means = blocks(x, v.shape), top = max(...means.flat().filter(Number.isFinite), 0) || 1;
-    made.p = means.map(line => line.map(y => Number.isFinite(y) ? clamp(round(y / top * 6), 0, 6) : 9).join(''));
+    const means = blocks(x, v.shape), top = max(...means.flat().filter(isFinite), 0) || 1;
+    made.p = means.map(line => line.map(y => isFinite(y) ? clamp(round(y / top * 6), 0, 6) : 9).join(''));
     made.c = say`rms ${scalar(rootMeanSquare(x))}`;
   } else {
     const wide = v.shape[v.shape.length - 1], said = entries(x), dots = a.t.flat().includes('...');
@@ -111,10 +114,12 @@ view.array = m => {
   return made;
 };
 const number = m => { const a = view.array(m); return +String((a.r || a.t)[0][0]).replace('inf', 'Infinity'); };
+/* only: tensors */
 const ratio = (m, n) => { const [x, y] = [m, n].map(i => rootMeanSquare(output(D.arrays[i].live))); return short(x / y); };
+/* end */
 view.say = text => text.replace(/⟦(\d+)(?:\/(\d+))?⟧/g, (all, m, n, at) => {
   if (!D.arrays[m]) return all;
-  return n ? ratio(m, n) : /[+=×·-]\s*$/.test(text.slice(0, at)) && !/=\s*$/.test(text.slice(0, at)) ? factor(number(m)) : scalar(number(m));
+  return /* only: tensors */n ? ratio(m, n) : /* end *//[+=×·-]\s*$/.test(text.slice(0, at)) && !/=\s*$/.test(text.slice(0, at)) ? factor(number(m)) : scalar(number(m));
 });
 view.size = i => S[i].whole ? rootMeanSquare(gradient(S[i].whole)) : S[i].size[1];
 
@@ -140,7 +145,7 @@ function compared(g, k, x, f, mid, h) {
   const bent = abs(sides[0] - sides[1]) > 1e-2 * max(...sides.map(abs), least);
   /* a rule may take a slope of either side, or one between: that of |x| at 0 is 0 */
   const room = 1e-3 * max(abs(g), least * 1e3), kink = bent && g >= min(...sides) - room && g <= max(...sides) + room;
-  return { numeric, error, kind: error < 1e-4 ? 'ok' : kink ? 'kink' : Number.isFinite(error) ? 'wrong' : 'lost' };
+  return { numeric, error, kind: error < 1e-4 ? 'ok' : kink ? 'kink' : isFinite(error) ? 'wrong' : 'lost' };
 }
 /* where a difference disagrees, shorter steps may agree: the function can be curved within a step, as 1/x is near 0 */
 function verdict(g, k, x, f, mid, h) {
@@ -155,7 +160,16 @@ function graver(one, other) {
   const more = other ? KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) : 1;
   return more > 0 || (!more && one.error > other.error) ? one : other;
 }
-const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
+/* only: tensors */
+function index(k, i) {
+  const { shape } = K[k], at = [];
+  for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = floor(rest / shape[a]); }
+  return at.length ? `[${at.join(', ')}]` : '';
+}
+/* end */
+/* only: numbers */
+const index = () => '';
+/* end */
 function check() {  // of many gradients some, evenly spread
   const all_ = trained.reduce((n, k) => n + size(k), 0), every = ceil(all_ / clamp(floor(2 / cost), 1, 200)), mid = probed();
   let worst = { kind: 'ok', error: 0 }, some = 0, next = 0;
@@ -174,7 +188,7 @@ function check() {  // of many gradients some, evenly spread
 /* the rule of one operation for one operand, at these numbers: the operand is moved, and the change of the result is weighted with G */
 view.check = s => {
   if (!s.socket || !s.check || s.check[0] === 'skipped') return s.check;
-  const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/'), isRecorded = s.check[0] === 'wrong' && !changed;
+  const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/');
   if (!x || !g) return changed ? null : s.check;
   const G = gradient(head), f = () => { Q.run(); return seen(head).reduce((t, y, i) => t + y * G[i], 0); }, mid = f();
   const tail = receiver(s), base = seen(tail).slice();
@@ -184,10 +198,16 @@ view.check = s => {
   if (!worst) return s.check;
   const { kind, error, k, numeric } = worst, off = error ? error < 1e-3 ? error.toExponential(0) : short(error) : '0';
   if (kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : say`at these numbers the slopes on both sides differ, and the rule takes one`];
-  if (isRecorded) return s.check;
+  /* only: wrong */
+  if (s.check[0] === 'wrong' && !changed) return s.check;
+  /* end */
   if (kind === 'ok') return ['ok', say`central difference at these numbers agrees: relative error ${off}`];
   if (kind === 'lost') return ['skipped', say`at these numbers it is not finite`];
-  return ['wrong', say`central difference disagrees${g.length > 1 ? say` at ${index(tail, k)}` : ''}: it sends ${scalar(g[k])}, and the difference gives ${scalar(numeric)}`];
+  let at = '';
+  /* only: tensors */
+  if (g.length > 1) at = say` at ${index(tail, k)}`;
+  /* end */
+  return ['wrong', say`central difference disagrees${at}: it sends ${scalar(g[k])}, and the difference gives ${scalar(numeric)}`];
 };
 
 /* ---------------------------------------------------------------- an entry of a leaf, as something to be dragged */
@@ -209,8 +229,8 @@ function change(k, i, v) {
 }
 const tags = { param: say`PARAM`, input: say`INPUT`, target: say`TARGET` }, roles = { param: say`parameter`, input: say`input`, target: say`target` };
 const knob = (k, i) => ({
-  label: `${named(k, i)}, ${roles[K[k].role] || K[k].role}`, step: whole[k] ? .1 : .01,
-  get: () => memory[k][i], set: v => change(k, i, whole[k] ? round(v) : v), reset: () => change(k, i, start[k][i]),
+  label: `${named(k, i)}, ${roles[K[k].role] || K[k].role}`, step: /* only: integers */whole[k] ? .1 : /* end */.01,
+  get: () => memory[k][i], set: v => change(k, i, /* only: integers */whole[k] ? round(v) : /* end */v), reset: () => change(k, i, start[k][i]),
   chosen: () => { axis = { key: k, at: i }; show(); },
 });
 
@@ -218,34 +238,33 @@ const knob = (k, i) => ({
 const shows = [], rate = { lr: .1, start: .1 };
 const tiled = (kind, tag, name, foot) => element('div', { className: `tile ${kind}`, innerHTML: `<small>${tag}</small><div class="big num"><b title="${esc(name)}">${esc(name)}</b> = <span class="those"></span></div>${foot}` }, el('tiles'));
 movable.forEach(k => {
-  const t = tiled(K[k].role, tags[K[k].role] || '', K[k].name, '<div class="grad num"></div>');
-  const n = size(k), wide = K[k].shape[K[k].shape.length - 1] || 1, few = n <= 16 && wide <= 4, box = one('.those', t), puts = [];
+  const t = tiled(K[k].role, tags[K[k].role] || '', K[k].name, '<div class="grad num"></div>'), box = one('.those', t);
   t.dataset.card = k;
+  let put = () => {};
   /* only: tensors */
+  const n = size(k), wide = K[k].shape.at(-1) || 1, tile = () => { put(); footed(); };
   if (!n) box.textContent = say`empty`;
-  /* end */
-  if (few) for (let i = 0; i < n; i++) {
-    const s = element('span', {}, box);
-    /* only: tensors */
+  else if (n <= 16 && wide <= 4) {
     if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); }
-    /* end */
-    const put = draggable(s, knob(k, i));
-    puts.push(said => put(said[i]));
-  } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
+    const puts = Array.from(memory[k], (_, i) => draggable(element('span', {}, box), knob(k, i)));
+    put = () => { const said = n === 1 ? [scalar(memory[k][0])] : entries(memory[k]); puts.forEach((f, i) => f(said[i])); };
+  } else {  // one entry at a time, the one that is chosen beside it
     t.classList.add('many');
     let { at } = steepest(k);
     box.innerHTML = `<span></span> <small></small><button type="button" aria-label="${say`Another entry`}">…</button>`;
-    const put = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
+    const one = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
     box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
-    puts.push(() => { put(scalar(memory[k][at])); box.children[1].textContent = index(k, at); });
+    put = () => { one(scalar(memory[k][at])); box.children[1].textContent = index(k, at); };
   }
   /* end */
-  const tile = () => {
-    const said = n === 1 ? [scalar(memory[k][0])] : few && n ? entries(memory[k]) : [], g = gradient(k);
-    puts.forEach(f => f(said));
-    tell(t.lastChild, !n ? '' : g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : say`rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : say`no grad`);
+  /* only: numbers */
+  put = draggable(element('span', {}, box), knob(k, 0));
+  /* end */
+  const footed = () => {
+    const g = gradient(k);
+    tell(t.lastChild, /* only: tensors */!n ? '' : g && n !== 1 ? say`rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : /* end */g ? `${apart(by(k))} = ${scalar(g[0])}` : say`no grad`);
   };
-  shows.push(tile);
+  shows.push(() => { put(); footed(); });
 });
 {
   const t = tiled('knob', say`LEARNING RATE`, 'lr', `<small>${say`log scale`}</small>`);
@@ -256,7 +275,7 @@ movable.forEach(k => {
 
 /* the result stands beside all that can be changed, with the value that it had at first */
 {
-  const t = tiled('loss', say`RESULT`, END, '<small></small>');
+  const t = tiled('loss', say`RESULT`, END, '<small id="most"></small><small></small>');
   shows.push(() => { tell(one('.those', t), scalar(loss())); tell(t.lastChild, changed ? say`${scalar(begun)} at first` : ''); });
 }
 
@@ -273,7 +292,7 @@ function underline(line, c) { attr(line, { x1: c.x, x2: c.x + c.width, y1: c.y +
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
 function title(g, f) { const t = one(':scope > title', g) ?? g.insertBefore(shape('title'), g.firstChild); cells.push(() => tell(t, f())); }
-const listed = a => a.length === 1 ? digits(a[0]) : a.length <= 16 ? `[${[...a].map(digits).join(', ')}]` : say`rms ${rootMeanSquare(a)}`;
+const listed = a => /* only: tensors */a.length > 16 ? say`rms ${rootMeanSquare(a)}` : a.length !== 1 ? `[${[...a].map(digits).join(', ')}]` : /* end */digits(a[0]);
 function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
   const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
   cells.push(() => tell(t, head + f() + tail));
@@ -317,8 +336,8 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
     if (gradient && polygons.length >= means.flat().length) {
       const pixels = polygons.slice(-means.flat().length), told = texts(g).find(t => t.textContent.startsWith(say`rms`));
       cells.push(() => {
-        const m = blocks(f(), K[k].shape).flat(), top = max(...m.filter(Number.isFinite), 0) || 1;
-        pixels.forEach((p, i) => p.setAttribute('fill', Number.isFinite(m[i]) ? D.ramps.g[clamp(round(m[i] / top * 6), 0, 6)] : '#a3003f'));
+        const m = blocks(f(), K[k].shape).flat(), top = max(...m.filter(isFinite), 0) || 1;
+        pixels.forEach((p, i) => p.setAttribute('fill', isFinite(m[i]) ? D.ramps.g[clamp(round(m[i] / top * 6), 0, 6)] : '#a3003f'));
         if (told) told.textContent = say`rms ${scalar(rootMeanSquare(f()))}`;
       });
     } else cells.push(() => g.classList.toggle('stale', changed));
@@ -343,7 +362,10 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
   /* end */
   (c.in || []).forEach(([i, tail]) => {
     const id = `${k}/${i}`, l = el(`a_${k}_vjp${i}`), e = el(`b_${tail}_${k}_${i}`), adds = el(`a_${k}_adds${i}`);
-    if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); } }
+    if (l && slope(id) !== null) {  // `∂t/∂a = b = 2`, or `∂ 2` on a small card
+      const t = texts(l).pop();
+      if (RegExp(`[=∂]\\s*${NUMBER}\\s*\\??$`).test(t.textContent)) { ending(t, () => scalar(slope(id))); title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ') || `∂${c.name}/∂${K[tail].name}`} = ${slope(id)}`); }
+    }
     if (e && sent(id)) {
       const t = all('text', e).pop(), deep = one('g[id]', e);
       if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => tell(t, `${scalar(gradient(k)[0])} × ${factor(slope(id))} = ${scalar(sent(id)[0])}${tail}`)); }
@@ -356,8 +378,8 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
   /* only: tensors */
   const loc = el(`a_${k}_loc`);
   if (loc) {  // the slopes of a function, or their mean
-    const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith(say`mean`);
-    const f = V.slopes && V.slopes[k] !== undefined ? () => output(V.slopes[k]) : null;
+    const t = texts(loc).pop(), [head, some] = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = '), mean = size(k) > 1 && !/\S\s+\S/.test(some);
+    const f = V.slopes?.[k] !== undefined ? () => output(V.slopes[k]) : null;
     if (f) { cells.push(() => tell(t, `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`)); title(loc, () => `${head} = ${listed(f())}`); }
     else cells.push(() => loc.classList.toggle('stale', changed));
   }
@@ -448,6 +470,8 @@ function ranking() {
   const rows = trained.map(k => ({ k, fall: rate.lr * gradient(k).reduce((t, g) => t + g * g, 0) })).sort((a, b) => b.fall - a.fall);
   const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
   if (!isThere('ranking', rows.length > 1)) return;
+  const first = rows.filter(r => r.fall > (1 - 1e-9) * top), names = first.map(r => K[r.k].name).join(', ');
+  tell(el('most'), !first.length ? '' : first.length > 1 ? say`▼ ${names} lower it most` : say`▼ ${names} lowers it most`);
   tell(el('rankhead'), say`Which should change most? How much one step of each lowers ${END}`);
   fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`predicted`}</span><span class="v act">${say`actual`}</span>` + shown.map(({ k, fall }) => {
     const x = memory[k], was = x.slice(), g = gradient(k);
@@ -455,7 +479,7 @@ function ranking() {
     const real = L - probed();
     x.set(was);
     return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${round(clamp(fall / top * 100, fall > 0 ? 1 : 0, 100))}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
-  }).join('') + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : ''));
+  }).join('')/* only: several */ + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : '')/* end */);
   Q.run();
 }
 
@@ -479,7 +503,7 @@ function refresh() {
   if (cost > 1) late = setTimeout(more, 120); else more();
   view.took = performance.now() - t;
   clearTimeout(said);
-  said = setTimeout(() => { el('live').textContent = say`${END} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => size(k) === 1 ? say`${by(k)} is ${scalar(gradient(k)[0])}` : say`${by(k)} has rms ${short(rootMeanSquare(gradient(k)))}`).join(', ')}.`; }, 500);
+  said = setTimeout(() => { el('live').textContent = say`${END} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => /* only: tensors */size(k) !== 1 ? say`${by(k)} has rms ${short(rootMeanSquare(gradient(k)))}` : /* end */say`${by(k)} is ${scalar(gradient(k)[0])}`).join(', ')}.`; }, 500);
 }
 function moved(lr) { trained.forEach(k => { const x = memory[k], g = gradient(k).slice(); x.forEach((_, i) => { x[i] -= lr * g[i]; }); }); }
 function descend() {
@@ -497,11 +521,11 @@ el('run').onclick = () => {
   let last = 0;
   running = requestAnimationFrame(function go(t) {
     if (t - last > 60) { last = t; descend(); }
-    if (history_.length > 500 || !Number.isFinite(loss())) halt(); else running = requestAnimationFrame(go);
+    if (history_.length > 500 || !isFinite(loss())) halt(); else running = requestAnimationFrame(go);
   });
 };
 el('reset').onclick = () => { halt(); history_ = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
-listen(window, 'keydown', e => { if (/^[gG]$/.test(e.key) && !e.ctrlKey && !e.metaKey && !e.altKey && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
+listen(window, 'keydown', e => { if (/^[gG]$/.test(e.key) && !isShortcut(e) && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
 
 /* the end of a drag is not a click */
 let pressed = 0;
@@ -527,7 +551,7 @@ if (trained.length) {
   for (rate.lr of [1, .5, .2, .1, .05, .02, .01, .005, .002, .001, 1e-4]) { moved(rate.lr); const next = probed(); trained.forEach((k, i) => memory[k].set(was[i])); if (next < L) break; }
   rate.start = rate.lr;
 }
-for (const [k, v] of ask) { const key = leaves.find(l => K[l].name === k && size(l) === 1); if (key && Number.isFinite(+v)) memory[key][0] = +v; }
+for (const [k, v] of ask) { const key = leaves.find(l => K[l].name === k && size(l) === 1); if (key && isFinite(+v)) memory[key][0] = +v; }
 /* at first everything is shown, with the reason of the first parameter's gradient */
 const first = S.findIndex(s => s.whole === trained[0] && V.g[trained[0]] !== undefined);
 if (ask.has('step') || ask.has('show') || first < 0) linked(); else { view.quiet = true; go(first, false); view.quiet = false; }

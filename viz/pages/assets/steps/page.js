@@ -7,24 +7,34 @@ let cur = 0, timer = 0, found = '';  // found: the card that was searched for
 const view = {
   live: Boolean(D.live),
   all: Boolean(D.live),  // everything is shown, also what is not known at the present step
-  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], known: i => i, ask: () => null, masked: () => false, check: s => s.check, head: id => D.edges[id][1], fixed: () => true, told() {},
+  known: i => i, ask: () => null, masked: () => false, told() {},
+  /* only: still */
+  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], check: s => s.check, head: id => D.edges[id][1], fixed: () => true,
+  /* end */
 };
 
 /* when does each cell and edge become known, and which steps belong to one operation? */
 const cellAt = new Map(), edgeAt = new Map(), cardAt = new Map(), kin = new Map();
 S.forEach((s, i) => {
+  s.eq = s.eq.map(part => part.map ? { m: part[0], l: part[1], k: part[2] } : part);
+  /* only: live */
+  s.show ??= ['glab', 'grad'].map(cell => `a_${s.whole}_${cell}`);
+  s.edges ??= [`b_${s.whole}_${s.socket.replace('/', '_')}`];
+  /* end */
   s.show.forEach(c => { if (!cellAt.has(c)) cellAt.set(c, i); });
   s.edges.forEach(e => { if (!edgeAt.has(e)) edgeAt.set(e, i); });
   if (s.ph === 'f') cardAt.set(s.card, i);
   kin.set(s.card, [...(kin.get(s.card) || []), i]);
 });
+/* only: wrong */
 const wrong = [...S.keys()].filter(i => S[i].check?.[0] === 'wrong');
+/* end */
 const phase = s => s.ph === 'f' ? say`Forward` : say`Backward`;
 const count = i => S[i].ph === 'f' ? say`step ${i + 1} of ${nF}` : say`step ${i - nF + 1} of ${S.length - nF}`;
 
 /* ---------------------------------------------------------------- numbers */
 
-const fmt = x => typeof x === 'number' || Number.isFinite(+x) ? scalar(+x) : x;
+const fmt = x => typeof x === 'number' || isFinite(+x) ? scalar(+x) : x;
 /* a number in place of a name: in brackets if it is negative, after another symbol or before a power */
 const filled = (text, whole, at) => {
   const said = fmt(text), before = whole.slice(0, at).trimEnd();
@@ -46,7 +56,7 @@ function thumbnail(a) {
 /* end */
 function figure(p, n) {
   const a = view.array(p.m), lost = /^-?(nan|inf)$/;
-  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => `<tr${a.b && i && i % a.b === 0 ? ' class="cut"' : ''}>` +
+  const body = /* only: large */a.p ? thumbnail(a) : /* end */a.t ? `<div class="scroll"><table class="mat/* only: tensors */${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}/* end */" data-m="${n}">` + a.t.map((r, i) => `<tr/* only: tensors */${a.b && i && i % a.b === 0 ? ' class="cut"' : ''}/* end */>` +
     r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
       .join('') + '</tr>').join('') + '</table></div>' : '';
   const foot = [a.k, a.n, a.c].filter(Boolean).join('&nbsp; ');
@@ -55,7 +65,7 @@ function figure(p, n) {
 }
 function equation(s, hidden = view.masked()) {
   let n = 0;
-  return s.eq.map((p, i) => p.s !== undefined ? `<span class="op">${esc(p.s)}</span>`
+  return s.eq.map((p, i) => typeof p === 'string' ? `<span class="op">${esc(p)}</span>`
     : hidden && (i === s.eq.length - 1 || (hidden !== true && !/knob|data/.test(p.k))) ? `<figure class="${p.k}"><figcaption><b>${esc(p.l)}</b></figcaption><div class="ask">?</div></figure>` : figure(p, n++)).join('');
 }
 
@@ -68,7 +78,7 @@ function formula(s, hidden = view.masked()) {
 /* hover or focus an entry of the result: its factors are boxed and the sum is written out */
 function wire(s) {
   const ms = s.eq.filter(p => p.m !== undefined).map(p => view.array(p.m)), R = ms.length - 1, out = el('expand');
-  if (!s.link || R < 1 || ms.some(a => !a.t)) { out.textContent = view.fixed() && s.entry || ''; return; }
+  if (!s.link || R < 1/* only: tensors */ || ms.some(a => !a.t)/* end */) { out.textContent = view.fixed() && s.entry || ''; return; }
   const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length, every = [...Array(R).keys()];
   /* the terms of an entry; the factors of each as [array, row, column], or as text */
   const terms = {
@@ -87,7 +97,7 @@ function wire(s) {
   function written(found, i, j) {
     const each = found.map((parts, n) => parts.map((f, m) => (m || (n && parts.length === 1) ? bracketed : String)(fmt(number(f)))).join(' × '));
     const shown = each.length > 8 ? [...each.slice(0, 6), say`${each.length - 6} more`] : each;
-    return `${s.link === 'max' ? say`largest of ${each.join(', ')}` : shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
+    return `/* only: tensors */${s.link === 'max' ? say`largest of ${each.join(', ')}` : shown.join(' + ') || '0'}/* end *//* only: numbers */${shown.join(' + ')}/* end */ = ${fmt(full(result, i, j))}`;
   }
   function show(i, j) {
     const found = terms(i, j), template = s.link === 'el' && s.terms[0];
@@ -115,9 +125,10 @@ function wire(s) {
 
 const buttons = new Map();  // of the steps that have one now
 function button(i) {
-  const s = S[i], bad = wrong.includes(i), li = element('li');
-  const b = element('button', { className: bad ? 'seg wrong' : 'seg', type: 'button', textContent: bad ? `${s.tag} !` : s.tag, title: s.title }, li);
-  attr(b, { 'aria-label': `${phase(s)} ${count(i)}: ${s.title}${bad ? say`. Its rule is WRONG` : ''}` });
+  const s = S[i], li = element('li'), b = element('button', { className: 'seg', type: 'button', textContent: s.tag ?? s.card, title: s.title, ariaLabel: `${phase(s)} ${count(i)}: ${s.title}` }, li);
+  /* only: wrong */
+  if (wrong.includes(i)) { b.className += ' wrong'; b.append(' !'); b.ariaLabel += say`. Its rule is WRONG`; }
+  /* end */
   b.onclick = () => step(i);
   hovered(b, s.card);
   buttons.set(i, b);
@@ -128,7 +139,9 @@ function track(ph, label) {
   element('span', { textContent: label }, box);
   return [box, element('ol', {}, box)];
 }
+/* only: long */
 const groups = [];  // of consecutive steps in one section, where there are too many steps for a button each
+/* end */
 const [boxF, listF] = track('f', say`forward`), [boxB, listB] = track('b', say`backward`);
 /* only: long */
 if (S.length > D.flat) {
@@ -150,8 +163,8 @@ if (S.length > D.flat) {
   });
 }
 /* end */
-if (!groups.length) S.forEach((s, i) => (s.ph === 'f' ? listF : listB).append(button(i)));
-if (groups.length < 12) { boxF.style.flex = listF.children.length; boxB.style.flex = listB.children.length; }
+/* only: long */if (!groups.length) /* end */S.forEach((s, i) => (s.ph === 'f' ? listF : listB).append(button(i)));
+/* only: long */if (groups.length < 12) /* end */{ boxF.style.flex = listF.children.length; boxB.style.flex = listB.children.length; }
 function into(b, box) {  // scroll a bar, not the page
   if (!b) return;
   const r = bounds(b), q = bounds(box);
@@ -181,7 +194,7 @@ function bar() {
     b.classList.toggle('now', j === cur);
     b.ariaCurrent = j === cur ? 'step' : null;
   });
-  into(buttons.get(cur), el(groups.length ? 'piece' : 'tracks'));
+  into(buttons.get(cur), el(/* only: long */groups.length ? 'piece' : /* end */'tracks'));
 }
 
 /* ---------------------------------------------------------------- graph */
@@ -231,7 +244,7 @@ function peek(...keys) {
     if (svg) ring(`a_${key}_val`, 'peek');
   });
   all('#listing li').filter(li => li.dataset.cards.split(' ').some(key => keys.includes(key))).forEach(lit);
-  if (keys.includes(S[cur].card)) [...all('.form,.code', panel).slice(0, 2), ...all('.where', panel)].forEach(lit);
+  if (keys.includes(S[cur].card)) [...all('.form,.code', panel).slice(0, 2)/* only: mine */, ...all('.where', panel)/* end */].forEach(lit);
 }
 function hovered(e, ...keys) { e.onmouseenter = e.onfocus = () => peek(...keys); e.onmouseleave = e.onblur = unpeek; }
 all('#listing li').forEach(li => {
@@ -303,7 +316,7 @@ function go(i, moving = true) {
   explain();
   if (moving) s.edges.forEach(e => run(e, back));
   centre(node(s.card), moving);
-  const theme = document.documentElement.dataset.theme;
+  const { theme } = settings;
   if (view.quiet) return;
   try { history.replaceState(null, '', `#${view.all ? 'show' : 'step'}=${cur + 1}${theme ? `&theme=${theme}` : ''}`); } catch (e) { /* inside of a notebook */ }
 }
@@ -334,22 +347,26 @@ const doubt = s => s.doubt ? `<div class="check badge doubt"><b>?</b>${esc(s.dou
 /* end */
 
 /* the gradients so far, on a log scale; a window of them where there are many */
-const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size), SHOWN = 14;
-const finite = sized.map(([, [, v]]) => Math.log10(v)).filter(Number.isFinite);
+const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size)/* only: tall */, SHOWN = D.tall/* end */;
+const finite = sized.map(([, [, v]]) => Math.log10(v)).filter(isFinite);
 const low = floor(finite.reduce((a, b) => min(a, b), 0) - .3);
 const high = ceil(finite.reduce((a, b) => max(a, b), low + 1));
 function sizes() {
   const power = n => n < -2 || n > 3 ? `1e${n}` : 10 ** n;
+  let rows = sized;
+  /* only: tall */
   const known = sized.filter(([i]) => view.all || i <= view.known(cur)).length;
   const start = clamp(known - SHOWN + 3, 0, max(0, sized.length - SHOWN)), end = min(sized.length, start + SHOWN);
+  rows = sized.slice(start, end);
+  const note = n => n ? `<span class="more">${say`${n} more`}</span>` : '';
+  /* end */
   tell(el('scale'), sized.length ? say`Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '');
-  const rows = sized.slice(start, end).map(([i, [name]]) => {
+  rows = rows.map(([i, [name]]) => {
     const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? clamp((Math.log10(v) - low) / (high - low) * 100, 2, 100) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
-      `${on ? `<i style="width:${round(w)}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
+      `${on ? `<i style="width:${round(w)}%"></i>` : ''}</span><span class="v">${on ? fmt(v)/* only: doubted */ + (S[i].doubt ? ' ?' : '')/* end */ : ''}</span>`;
   });
-  const note = n => n ? `<span class="more">${say`${n} more`}</span>` : '';
-  fill(el('sizes'), note(start) + rows.join('') + note(sized.length - end));
+  fill(el('sizes'), /* only: tall */note(start) + /* end */rows.join('')/* only: tall */ + note(sized.length - end)/* end */);
 }
 
 /* ---------------------------------------------------------------- play, keys, theme */
@@ -376,7 +393,7 @@ el('prev').onclick = () => step(cur - 1);
 el('next').onclick = () => step(next());
 playing.onclick = play;
 listen(window, 'keydown', e => {
-  if (e.ctrlKey || e.metaKey || e.altKey) return;
+  if (isShortcut(e)) return;
   const to = { ArrowRight: next(), ArrowLeft: cur - 1, Home: 0, End: S.length - 1, b: nF, B: nF }[e.key];
   if (to !== undefined) step(to); else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
   e.preventDefault();
@@ -397,7 +414,7 @@ fit.onclick = () => {
 theme(el('theme'));
 listen(el('theme'), 'click', () => go(cur, false));  // the address has the theme
 function linked() {
-  const h = new URLSearchParams(location.hash.slice(1));
+  const h = address();
   view.all = view.live && !h.has('step');
   view.picked = view.picked || h.has('show');
   go((+(h.get('step') || h.get('show')) || 1) - 1, false);
@@ -406,7 +423,7 @@ function linked() {
    and the solutions behind */
 function sheet() {
   const found = S.map((s, i) => {
-    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words)).replace(say` Hover a number in the result to see its factors.`, ''), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', known = !ask && view.check(s), check = known ? `<div class="check badge">${WORD[known[0]]}: ${esc(known[1])}</div>` : '';
+    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words))/* only: tensors */.replace(say` Hover a number in the result to see its factors.`, '')/* end */, line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', known = !ask && view.check(s), check = known ? `<div class="check badge">${WORD[known[0]]}: ${esc(known[1])}</div>` : '';
     return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
       `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}/* only: doubted */${doubt(s)}/* end */</article>`;
   });
@@ -472,8 +489,9 @@ if (svg) {
     main.scrollTop += (e.clientY - r.top) / r.height * to.height - main.clientHeight / 2 - (bounds(main).top - to.top);
   };
 }
-el('find').oninput = () => {
-  const word = el('find').value.trim().toLowerCase(), names = Object.keys(D.names);
+const find = el('find');
+find.oninput = () => {
+  const word = find.value.trim().toLowerCase(), names = Object.keys(D.names);
   unpeek();
   found = '';
   if (!word) return;
@@ -486,10 +504,10 @@ el('find').oninput = () => {
   /* end */
   halo(found, 'peek'); centre(node(found), true);
 };
-el('find').onkeydown = e => {
+find.onkeydown = e => {
   e.stopPropagation();
   if (e.key === 'Enter') node(found)?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
-  if (e.key === 'Escape') { el('find').value = ''; unpeek(); }
+  if (e.key === 'Escape') { find.value = ''; unpeek(); }
 };
 /* on a narrow screen the graph is below the panel, also for the keyboard */
 const narrow = matchMedia('(max-width:900px)'), both = [main, el('tools')];
