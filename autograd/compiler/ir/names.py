@@ -32,11 +32,13 @@ def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = 
     >>> identifier("layers.0.weight"), identifier("x²"), identifier("lambda"), identifier("d_σ", ascii=True)
     ('layers_0_weight', 'x2', '_lambda', 'd_sigma')
     """
-    if ascii:
+    if ascii and not text.isascii():
         signs = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         text = "".join(c if c.isascii() else unicodedata.name(c, "x").split()[-1].lower() for c in signs)
-    letters = (c if f"x{c}".isidentifier() else "\0" for c in unicodedata.normalize("NFKC", text))
-    name = re.sub("\0+", "_", "".join(letters)).strip("_") or "value"
+    if not (text.isascii() and text.isidentifier()):
+        letters = (c if f"x{c}".isidentifier() else "\0" for c in unicodedata.normalize("NFKC", text))
+        text = re.sub("\0+", "_", "".join(letters))
+    name = text.strip("_") or "value"
     return name if name.isidentifier() and name not in reserved else f"{prefix}{name}"
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy
+
 from autograd.compiler.ir.inference import resolved
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
@@ -31,6 +33,7 @@ OF_FLOATS = frozenset(
 REMAINDER = "({1} == 0) ? 0 : ((({0} % {1}) + {1}) % {1})"
 """``remainder`` of integers, with the sign of the divisor."""
 
+_DTYPES = frozenset(map(numpy.dtype, C_TYPES))
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
 
@@ -183,7 +186,7 @@ def computed_in(instruction: Instruction) -> tuple[Any, ...]:
 def fusable(instruction: Instruction) -> bool:
     """Whether a kernel can compute an instruction."""
     op, out = instruction.op, instruction.out
-    if op not in EXPRESSIONS or 0 in out.shape or any(str(v.dtype) not in C_TYPES for v in (*instruction.args, out)):
+    if op not in EXPRESSIONS or 0 in out.shape or any(v.dtype not in _DTYPES for v in (*instruction.args, out)):
         return False
     kinds = {dtype.kind for dtype in computed_in(instruction)}
     if op in OF_FLOATS:

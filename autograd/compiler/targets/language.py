@@ -368,7 +368,8 @@ def _c_computed(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> 
 
 def safe_c(text: str) -> str:
     """``text`` on one line, without what ends or begins a comment, and printable."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "\\ ")
 
 

@@ -20,6 +20,10 @@ def with_products_in_place(program: Program, left_out: Container[Value] = ()) ->
     place = {i: n for n, i in enumerate(program.instructions)}
     gone: set[Instruction] = set()
     behind: dict[int, list[Instruction]] = {}
+    read_at: dict[Value, list[int]] = {}
+    for instruction, n in place.items():
+        for arg in instruction.args:
+            read_at.setdefault(root_of.get(arg, arg), []).append(n)
 
     def within(value: Value) -> bool:
         return value not in kept and len(uses[value]) == 1 and uses[value][0].args.count(value) == 1
@@ -43,7 +47,7 @@ def with_products_in_place(program: Program, left_out: Container[Value] = ()) ->
             *made.args[0].shape,
         ):
             continue
-        readers = [n for i, n in place.items() if i is not last and any(root_of.get(v, v) is state for v in i.args)]
+        readers = [n for n in read_at[state] if n != place[last]]
         at = max([place[made], *([place[makers[scale]]] if scale in makers else []), *readers])
         behind.setdefault(at, []).append(Instruction(OP, tuple(values), {"parts": (made, scaled, last)}, new))
         gone |= {made, scaled, last}
