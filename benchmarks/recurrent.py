@@ -8,6 +8,7 @@ CPU times, which count what all threads do.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,9 @@ BATCH, INPUT, HIDDEN = 32, 64, 128
 
 
 def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
-    """Functions that set the gradients of a layer with the same weights, by PyTorch, recorded and compiled."""
+    """Functions that set the gradients of a layer with the same weights, by PyTorch, recorded and compiled; those of an
+    LSTM also by `jax.lax.scan`, where JAX is installed.
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -50,6 +53,14 @@ def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
         found[name]()
         for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
             np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=5e-3, atol=5e-3)  # type: ignore[union-attr]
+    if kind == "LSTM" and importlib.util.find_spec("jax"):
+        from benchmarks.contestants import jax
+
+        scanned = jax.Lstm([p.detach().numpy() for p in theirs.parameters()], array)
+        found["scan"] = scanned.step
+        scanned.step()
+        for gradient, q in zip(scanned.gradients, theirs.parameters(), strict=True):
+            np.testing.assert_allclose(gradient, q.grad.numpy(), rtol=5e-3, atol=5e-3)  # type: ignore[union-attr]
     return found
 
 

@@ -67,6 +67,27 @@ def multiply(layers, direction, x, labels, work):
     return jax.jvp(lambda layers: jax.grad(loss)(layers, x, labels, None, work), (layers,), (direction,))[1]
 
 
+@jax.jit
+def lstm(weights, x):
+    """The sum of the squared outputs of an LSTM, and its gradients. Weights and their order are PyTorch's."""
+
+    def loss(weights):
+        of_input, of_state, *biases = weights
+
+        def step(state, now):
+            h, c = state
+            i, f, g, o = jnp.split(now + h @ of_state.T, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zeros = jnp.zeros((x.shape[1], of_state.shape[1]), x.dtype)
+        outputs = jax.lax.scan(step, (zeros, zeros), x @ of_input.T + sum(biases))[1]
+        return jnp.sum(outputs * outputs)
+
+    return jax.value_and_grad(loss)(weights)
+
+
 class Net:
     def __init__(self, work, layers, x, labels):
         jax.config.update("jax_enable_x64", work.dtype == "float64")
@@ -99,3 +120,11 @@ class Product:
 
     def product(self):
         return [tuple(map(np.asarray, layer)) for layer in self.products]
+
+
+class Lstm:
+    def __init__(self, weights, x):
+        self.given = [jnp.array(weight) for weight in weights], jnp.array(x)
+
+    def step(self):
+        self.gradients = jax.block_until_ready(lstm(*self.given))[1]

@@ -166,26 +166,24 @@ def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
 
     Raises `TargetError` where no compiler is found or it fails.
     """
-    path = _folder() / f"{key_of(text, flags)}.so"
-    if _is_whole(path):
-        return path
-    with tempfile.TemporaryDirectory(prefix="glassgrad-") as folder:
-        source, made = Path(folder, "program.c"), Path(folder, "program.so")
-        source.write_text(text, encoding="utf-8")
-        command = [*compiler().command, *compiler().flags, *flags, str(source), "-o", str(made), "-lm"]
-        try:
-            done = run(command)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise TargetError(f"the C compiler {command[0]} could not be run: {error}.") from error
-        if done.returncode or not made.exists():
-            said = [line.partition(": ")[2] for line in done.stderr.splitlines() if "error" in line]
-            raise TargetError(f"the C compiler {command[0]} failed: {(said or [f'with {done.returncode}'])[0]}")
-        content = made.read_bytes()
+    maker = compiler()
     try:
+        path = _folder() / f"{key_of(text, flags)}.so"
+        if _is_whole(path):
+            return path
+        with tempfile.TemporaryDirectory(prefix="glassgrad-") as folder:
+            source, made = Path(folder, "program.c"), Path(folder, "program.so")
+            source.write_text(text, encoding="utf-8")
+            done = run([*maker.command, *maker.flags, *flags, str(source), "-o", str(made), "-lm"])
+            if done.returncode or not made.exists():
+                said = [line.partition(": ")[2] for line in done.stderr.splitlines() if "error" in line]
+                said = said or [f"with {done.returncode}"]
+                raise TargetError(f"the C compiler {maker.command[0]} failed: {said[0]}")
+            content = made.read_bytes()
         _written(path, content)
         _written(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
-    except OSError as error:
-        raise TargetError(f"the compiled program could not be written to {path.parent}: {error}.") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetError(f"the program could not be compiled by {maker.command[0]} and written: {error}.") from error
     return path
 
 
@@ -195,4 +193,5 @@ def library(text: str, flags: Sequence[str] = FLAGS, *, holds_lock: bool = True)
     try:
         return (ctypes.PyDLL if holds_lock else ctypes.CDLL)(str(path))
     except OSError as error:
+        path.unlink(missing_ok=True)  # a repaired compiler may have the same version
         raise TargetError(f"the compiled program could not be loaded: {error}.") from error

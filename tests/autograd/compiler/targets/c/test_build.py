@@ -85,9 +85,36 @@ def test_a_full_cache_is_reported(own_cache, monkeypatch):
 
     before = {*own_cache.iterdir()}
     monkeypatch.setattr(build.Path, "replace", full)
-    with pytest.raises(TargetError, match=r"could not be written to .*No space left"):
+    with pytest.raises(TargetError, match=r"could not be compiled by .* and written: .*No space left"):
         build.compiled("int full(void) { return 1; }")
     assert {*own_cache.iterdir()} == before
+
+
+@needs_compiler
+def test_without_room_for_temporary_files_c_is_refused(own_cache, monkeypatch):
+    def full(self: Any, *given: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build.Path, "write_text", full)
+    with pytest.raises(TargetError, match="No space left"):
+        build.compiled("int nowhere(void) { return 1; }")
+
+
+@needs_compiler
+def test_a_library_that_cannot_be_loaded_is_not_kept(own_cache, monkeypatch):
+    text, run = TEXT.replace("answer", "broken"), build.run
+
+    def writes_garbage(command: Any, **options: Any) -> Any:
+        done = run(command, **options)
+        if "-o" in command:
+            build.Path(command[command.index("-o") + 1]).write_bytes(b"no library")
+        return done
+
+    monkeypatch.setattr(build, "run", writes_garbage)
+    with pytest.raises(TargetError, match="could not be loaded"):
+        build.library(text)
+    monkeypatch.setattr(build, "run", run)
+    assert build.library(text).broken() == 42
 
 
 def test_without_a_compiler_c_is_refused_and_auto_stays_with_numpy(monkeypatch):
