@@ -150,8 +150,8 @@ class Orders:
         return run_showing
 
     def after(self, before: Any) -> tuple[list[tuple[Tensor, Any]], dict[int, Any]]:
-        """Each Tensor that is assigned an array, with the strides that it has after a call in eager mode, and those of
-        each result that is not row-major, by its number.
+        """The strides after a call in eager mode: of the Tensors that are assigned arrays, as pairs; and of the
+        results that are not row-major, by their numbers.
         """
         if before not in self._known:
             known = self._interpreted(before)

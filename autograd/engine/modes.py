@@ -44,7 +44,7 @@ counts how often a Tensor or another watched object was replaced in an instance,
 trace has listed (``_listed``)."""
 
 OPTIONS: list[type] = []
-"""Classes of dicts whose items are options, as an optimizer's groups: a trace records each item that is read."""
+"""Classes of dicts whose items are options, such as an optimizer's groups: a trace records each item that is read."""
 
 
 @contextmanager

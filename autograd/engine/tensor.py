@@ -89,7 +89,7 @@ class Tensor(TensorMethods):
     def data(self) -> Any:
         """The array itself, a NumPy scalar where the shape is ``()``. Assign an array, a Tensor, a list or a number to
         set the value of a leaf. Backward on a graph that saved an array raises after this package's in-place writes to
-        that array; your own writes, as ``x.data[0] = 1.0``, are not noticed.
+        that array; your own writes, such as ``x.data[0] = 1.0``, are not noticed.
 
         Lists and numbers take the dtype of a floating-point leaf. Raises `DTypeError` for an array of integers where
         the leaf requires grad.

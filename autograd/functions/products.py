@@ -67,7 +67,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     """
     if not isinstance(subscripts, str):
         raise DTypeError(
-            f"einsum begins with its subscripts, a string as 'ij,jk->ik'; it was given {subscripts!r:.80}."
+            f"einsum begins with its subscripts, a string such as 'ij,jk->ik'; it was given {subscripts!r:.80}."
         )
     tensors = [asarray(x) for x in operands]
     given, arrow, wanted = subscripts.replace(" ", "").partition("->")

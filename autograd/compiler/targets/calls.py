@@ -297,7 +297,7 @@ def _matmul(writer: Writer, instruction: Instruction) -> None:
 
 
 def _copied(writer: Writer, instruction: Instruction) -> None:
-    """Copy a reshape that can't be a view: in the argument's shape, if the result is a view of that copy."""
+    """Copy a reshape that can't be a view. A contiguous result is written in the argument's shape."""
     (x,), out = instruction.args, instruction.out
     assert instruction.op == "reshape", instruction
     target, source, array = writer.of(out), writer.of(x), writer.plan.arrays[out]

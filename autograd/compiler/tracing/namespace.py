@@ -33,7 +33,7 @@ class _Elementwise:
         tracer = _tracer_of(args)
         if tracer is None:
             return function_of(self.name)(*args)
-        if all(type(x) in PYTHON_SCALARS for x in args):  # of numbers alone a ufunc makes an array
+        if all(type(x) in PYTHON_SCALARS for x in args):  # ufuncs of numbers make arrays
             args = tuple(Traced(tracer, tracer.lift(x)) if type(x) is Number else x for x in args)
         return tracer.elementwise(self.name, args)
 

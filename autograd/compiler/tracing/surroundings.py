@@ -211,7 +211,7 @@ class Surroundings:
         """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
-        if not _is_users(code.co_filename):  # a decorator, as no_grad
+        if not _is_users(code.co_filename):  # a decorator such as no_grad
             for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
             if _is_installed(code.co_filename):

@@ -553,8 +553,9 @@ class Tracer:
             self.guards.setdefault(key, Guard(holder, name, value, f"{type(holder).__name__}.{name}"))
 
     def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
-        """Add a guard for an attribute of ``holder``, of the watched class ``kind``, that is read, unless the function
-        itself has set it before.
+        """Guard an attribute of ``holder`` that is read, unless the function itself has set it before.
+
+        ``kind``: the watched class of ``holder``.
         """
         key = id(holder), name
         if kind not in WATCHED:
