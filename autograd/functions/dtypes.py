@@ -40,7 +40,7 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
     (dtype('float32'), dtype('float64'))
     """
     if not arrays_and_dtypes:
-        raise DTypeError("result_type takes arrays and dtypes, one at least.")
+        raise DTypeError("result_type takes arrays and dtypes, at least one.")
     given = [x if type(x) in backends.PYTHON_SCALARS else _dtype(x) for x in arrays_and_dtypes]
     return backends.NUMPY.result_type(*given)
 
