@@ -154,7 +154,8 @@ def standardize(xp, x, *, axis=-1, eps=1e-5):
             [     0.0,     0.0]])
     """
     centred = _centred(xp, x, axis)
-    return centred * _precision(xp, centred, axis, eps)
+    centred *= _precision(xp, centred, axis, eps)  # in place: this array is ours alone
+    return centred
 
 
 def _standardize_by_x(xp: Any, g: Any, x: Any, out: Any, axis: Any, eps: Any) -> Any:

@@ -35,13 +35,16 @@ EACH = 2
 of windows: with many output channels the tiles have fewer rows."""
 
 BLOCK = 1 << 22
-"""How many elements of the gradient of a weight are computed at a time."""
+"""How many elements of the gradient of a weight, or of products to be added, are computed at a time."""
 
 MANY = 128
 """From this number of channels on, the sum of one product for each tap is faster than one product of copied windows."""
 
 ROWS = 384
 """The least number of rows of such a product, because BLAS packs the other matrix again for each product."""
+
+WASTE = 8
+"""How many times as many windows a transposed convolution copies as it would add products at least to be slower."""
 
 SHORT = 13
 """Windows with fewer contiguous elements than this are copied element by element, each for a row of windows at once."""
@@ -262,6 +265,8 @@ def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilati
     """
     swapped = 1, 0, *range(2, len(x.shape))
     x, rows = xp.permute_dims(x, axes=swapped), xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
+    if math.prod(weight.shape[2:]) > 1:
+        x = xp.contiguous(x)
     windows = xp.stack([x[tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
     found = xp.matmul(rows, xp.reshape(windows, (groups, rows.shape[2], -1)))
     out[...] = xp.permute_dims(xp.reshape(found, (out.shape[1], out.shape[0], *out.shape[2:])), axes=swapped)
@@ -270,12 +275,18 @@ def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilati
 def _spread_few(
     xp: Any, out: Any, y: Any, weight: Any, stride: Space, pads: Pads, dilation: Space, groups: int
 ) -> None:
-    """The transposed convolution of ``y`` with a ``weight`` larger than it, written into ``out``, channels-last."""
-    rows = xp.reshape(_channels_last(xp, y), (-1, groups, weight.shape[0] // groups))
-    parts = xp.matmul(xp.permute_dims(rows, axes=(1, 0, 2)), xp.reshape(weight, (groups, rows.shape[2], -1)))
-    parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (y.shape[0], *y.shape[2:], out.shape[-1], -1))
-    shares = (parts[..., i] for i in range(parts.shape[-1]))
-    _spread(xp, out, shares, y.shape[2:], weight.shape[2:], stride, pads, dilation)
+    """The transposed convolution of ``y`` with ``weight``, written into ``out``, channels-last: the product of each
+    element and the weight is added to its window, of a few images at a time.
+    """
+    channels, space, size = weight.shape[0] // groups, y.shape[2:], weight.shape[2:]
+    w = xp.reshape(weight, (groups, channels, -1))
+    images = max(1, BLOCK // max(1, math.prod(space) * groups * w.shape[2]))
+    for i in range(0, y.shape[0], images):
+        some = _channels_last(xp, y)[i : i + images, ...]
+        parts = xp.matmul(xp.permute_dims(xp.reshape(some, (-1, groups, channels)), axes=(1, 0, 2)), w)
+        parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (some.shape[0], *space, out.shape[-1], -1))
+        shares = (parts[..., tap] for tap in range(parts.shape[-1]))
+        _spread(xp, out[i : i + images, ...], shares, space, size, stride, pads, dilation)
 
 
 def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
@@ -376,7 +387,10 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     stride, pads, dilation = _geometry(axes, stride, padding, dilation)
     g, last = _channels_last(xp, y), _channels_last(xp, out)
     geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
-    if _is_larger(weight, y, groups) and all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry):
+    fits = all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry)
+    columns, parts = out_channels * math.prod(space), groups * channels * math.prod(y.shape[2:])
+    few = 0 < WASTE * parts * math.prod(stride) <= columns and parts * math.prod(size) <= BLOCK
+    if fits and (few or _is_larger(weight, y, groups)):
         _spread_few(xp, last, y, weight, stride, pads, dilation, groups)
         return
     swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))

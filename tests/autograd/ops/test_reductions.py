@@ -1,5 +1,6 @@
 """Reductions at their special points: ties, zeros, infinities, nothing to reduce."""
 
+import itertools
 import math
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_running_totals_need_an_axis(running: ag.Op) -> None:
         running(np.ones((2, 3)))
     with pytest.raises(DomainError, match="axis 2 is out of range"):
         running(np.ones((2, 3)), axis=2)
+
+
+def test_sums_over_some_axes_of_arrays_in_any_order_in_memory() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    for order in itertools.permutations(range(4)):
+        t = ag.asarray(np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order)), copy=False)
+        for count in (1, 2, 3, 4):
+            for axis in itertools.permutations(range(-2, 2), count):
+                for keepdims in (False, True):
+                    expected = x.sum(axis, keepdims=keepdims)
+                    np.testing.assert_allclose(ag.sum(t, axis=axis, keepdims=keepdims).data, expected, 1e-12, 1e-12)
 
 
 def test_variance_of_too_few() -> None:
