@@ -175,7 +175,7 @@ def _columns(
         windows = xp.reshape(windows, (*windows.shape[:-2], size[-1] * channels))
     for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * max(width, outputs)):
         if few:
-            part = windows[(slice(None),) * (axes + 1) + tile]
+            part = xp.contiguous(windows[(slice(None),) * (axes + 1) + tile])
             yield tile, xp.permute_dims(xp.reshape(part, (width, math.prod(part.shape[axes + 1 :]))), axes=(1, 0))
             continue
         part = windows[tile]
