@@ -25,7 +25,6 @@ from viz.graph.parts import (
     room,
     says_more,
     short,
-    split,
     tag_of,
 )
 from viz.recorded.evaluate import total
@@ -61,7 +60,7 @@ class Cards(CardParts):
             return self.whole(card, table(row(tag, shown("v"), gradient), **frame))
         hair = {"border": 1, "color": look.hair}
         said, size = self.badge(card)
-        before, spine, after = split(card.sockets, card)
+        before, spine, after = self.split(card.sockets, card)
         verdict = self.verdict(card)
         place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if before else 2, "sides": "R"}
         badge = cell(text(said, size, look.badge, bold=True), **place, **hair, **self.sign(card))
@@ -155,7 +154,7 @@ class Cards(CardParts):
         """
         hair = {"border": 1, "color": self.look(card).hair}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
-        before, spine, after = split(top, card)
+        before, spine, after = self.split(top, card)
         verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 or self.compact else None)
         wide = 2 + bool(before) + bool(verdict)
         inside = []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
-from viz.graph.parts import addends, spine_of
+from viz.graph.levels import levels
+from viz.graph.parts import addends
 from viz.graph.row_cards import left_aligned
 from viz.graph.selection import Selection
 from viz.recorded.layers import chain_title
@@ -20,7 +21,13 @@ from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-SPREAD = 1.25  # pages: a wider level of operations is drawn on several ranks
+# In points: of the widest level of a graph, if operations stand as high or as low as they can,
+FULL = 1050  # up to which numbers are left to the levels of the engine,
+BESIDE = 1420  # and up to which the parameters of modules stand beside their operations, not above them;
+LEVEL = 500  # of the cards on a level, as the columns of several levels together fill a page,
+LEVEL_BESIDE = style.WIDTH  # and of those of arrays, where nothing stands above its operation
+ADDENDS = 2  # of more than 4 that are written out on the cards of a wide graph
+PASSING = 60  # points that the two lines of a further use take between the cards of a level
 
 
 class Drawing:
@@ -36,14 +43,21 @@ class Drawing:
         self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.folds = self._folds()
+        self.levels: dict[str, int] = {}  # of the operations of a wide graph by their keys, counted from below
         with numbers.wide(False):  # a live page, whose numbers are padded, gets the same kind of cards
-            self.cards.compact = self.cards.widest({*self.folds, *self.hidden}) > style.WIDTH
+            widest = self._widest()
+        self.cards.compact = widest > style.WIDTH
         self.keys = {card.key for card in scene.cards}
+        owners = self._owners() if widest > BESIDE and not scene.scalar else {}
+        if self.cards.compact and (widest > FULL or not scene.scalar):
+            scene.addends = ADDENDS
+            self.levels = self._levels(set(owners))
         self.again = self._far()
-        self.crowded = set[Card]()  # of these, the ones whose parameters stand one above the other
-        self.stacked = self._stacked()
+        # The operations of modules whose parameters are drawn above them.
+        self.stacked = {
+            card: [s.tail for s in own if s not in self.again and self._is_alone(s)] for card, own in owners.items()
+        }
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
-        self.late = self._late()
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         self.beside.update(leaf for leaves in self.stacked.values() for leaf in leaves)
         title = title if title is not None else self._title()
@@ -199,9 +213,6 @@ class Drawing:
                 self._once_more([socket], socket in left or socket in right)
         for leaf in self.stacked.get(card, ()):
             self._node(leaf, self.cards.leaf(leaf))
-        if card in self.crowded:
-            for upper, lower in pairwise(self.stacked[card]):
-                self.picture.edge(upper.key, lower.key, style="invis")
         if left or right:
             for side, sockets in (("left", left), ("right", right)):
                 for socket in sockets:
@@ -222,7 +233,7 @@ class Drawing:
 
     def _rank(self, card: Card) -> None:
         """Put a leaf that is an operation's second operand on the rank of the first."""
-        spine = spine_of(card)
+        spine = self.cards.spine(card)
         if spine is None or spine.tail.node is None or spine.tail in self.folds or spine.tail in self.hidden:
             return
         beside = [
@@ -254,7 +265,7 @@ class Drawing:
             uses = self._uses(card)
             if len(uses) < 2 or card in self.folds:
                 continue
-            crowded = len(uses) > style.ADDENDS or (self.cards.compact and not self.scene.scalar)
+            crowded = len(uses) > style.ADDENDS or self.cards.compact
             reach = style.FAR if crowded else style.FAR_OF_FEW
             near = min(rank[use.head] for use in uses) + reach
             cards: dict[str, str] = {}  # a folded module has one for all its uses
@@ -269,12 +280,73 @@ class Drawing:
                     again[use] = cards[head]
         return again
 
+    def _widest(self) -> float:
+        """The approximate width of the widest level, if operations stand as high or as low as they can."""
+        early: dict[Card, int] = {}
+        for card in self.drawn:
+            early[card] = 1 + max((early[s.tail] for s in card.sockets if s.tail in early), default=-1)
+        widths: dict[tuple[int, int], float] = {}
+
+        def add(which: int, level: int, width: float) -> None:
+            widths[which, level] = widths.get((which, level), 0.0) + width
+
+        for i, level in enumerate((early, self._ranks())):
+            for card in self.drawn:
+                if card in self.folds:
+                    continue
+                uses = self._uses(card)
+                at = level[card] if card.node is not None else min((level[use.head] for use in uses), default=1) - 1
+                add(i, at, self.cards.width(card) + 72 * style.NODESEP)
+                for use in uses if card.group is None and len(uses) > 1 else ():
+                    for between in range(at + 1, level[use.head]):
+                        add(i, between, PASSING)
+        return max(widths.values(), default=0.0)
+
     def _ranks(self) -> dict[Card, int]:
-        """The lowest level that each card can stand on, above its uses."""
+        """The level that each card stands on: if there is room, the lowest above its uses."""
         rank: dict[Card, int] = {}
         for card in reversed(self.drawn):
-            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+            low = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+            rank[card] = -self.levels.get(self._unit(card), -low)
         return rank
+
+    def _unit(self, card: Card) -> str:
+        """The key of the card that stands for an operation: its own, or that of its folded module."""
+        return self.folds.get(card, card.key)
+
+    def _levels(self, stacked: Set[Card]) -> dict[str, int]:
+        """The levels of the operations, those of modules with their parameters beside them, or stacked above."""
+        above: dict[str, list[str]] = {}
+        widths: dict[str, float] = {}
+        leaves: dict[str, float] = {}
+        gap = 72 * style.NODESEP_COMPACT
+        for card in self.drawn:
+            if card.node is None:
+                continue
+            key, spine = self._unit(card), self.cards.spine(card)
+            tails = [s.tail for s in sorted(card.sockets, key=lambda s: s is not spine) if s.tail not in self.hidden]
+            found = [*above.get(key, ()), *(self._unit(tail) for tail in tails if tail.node is not None)]
+            above[key] = [tail for tail in dict.fromkeys(found) if tail != key]
+            widths[key] = max(widths.get(key, 0.0), self.cards.width(card) + gap)
+            own = [tail for tail in tails if tail.node is None and (tail.role == PARAM or card.group is None)]
+            leaves[key] = sum(self.cards.width(tail) + gap for tail in own if card not in self.folds)
+        scalar = (
+            self.scene.scalar
+        )  # its leaves stand above an operation that uses leaves alone, else on the level above
+        beside = {key: widths[key] + (leaves[key] if above[key] or not scalar else 0.0) for key in above}
+        if not stacked:
+            return levels(above, beside, LEVEL if scalar else LEVEL_BESIDE)
+        tall = {card.key for card in stacked}
+        return levels(above, {key: max(widths[key], leaves[key]) for key in above}, LEVEL, tall)
+
+    def _owners(self) -> dict[Card, list[Socket]]:
+        """The operations of modules that have parameters, with those."""
+        found = {
+            card: [s for s in card.sockets if s.tail.role == PARAM]
+            for card in self.drawn
+            if card.group is not None and card.node is not None and card not in self.folds
+        }
+        return {card: own for card, own in found.items() if own}
 
     def _uses(self, card: Card) -> list[Socket]:
         """The uses of a value by operations that are drawn."""
@@ -291,7 +363,7 @@ class Drawing:
         loss = any(s.tail.role == TARGET for s in card.sockets)
         if self.cards.compact and (card.group is None or card in self.stacked) and not loss:
             return [], []  # the leaves stand above the card
-        spine = spine_of(card)
+        spine = self.cards.spine(card)
         others = [s for s in card.sockets if s is not spine and s.tail not in self.hidden]
         free = [s for s in others if s in self.again or (s.tail.node is None and self._is_alone(s))]
         if len(free) == 1:
@@ -300,69 +372,9 @@ class Drawing:
             return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
         return free[:1], free[1:2]
 
-    def _stacked(self) -> dict[Card, list[Card]]:
-        """The operations of modules on a level that would be far wider than a page, each with its parameters, which are
-        then drawn above it.
-        """
-        stacked: dict[Card, list[Card]] = {}
-        if self.scene.scalar or not self.cards.compact:
-            return stacked
-        ranks = self._ranks()
-        cards = [card for card in self.drawn if card.group is not None and card.node is not None]
-        own = {card: [s for s in card.sockets if s.tail.role == PARAM] for card in cards if card not in self.folds}
-        for height in (lambda card: card.depth, ranks.__getitem__):  # by earliest level, then by latest
-            for _, run in groupby(sorted(own, key=height), key=height):
-                level = list(run)
-                beside = [socket.tail for card in level for socket in own[card]]
-                if sum(map(self.cards.width, [*level, *beside])) > SPREAD * style.WIDTH:
-                    self.crowded.update(level if len(level) > 3 else ())
-                    for card in level:
-                        alone = (s for s in own[card] if s not in self.again and self._is_alone(s))
-                        stacked[card] = [socket.tail for socket in alone]
-        return stacked
-
     def _is_alone(self, socket: Socket) -> bool:
         """Whether all other uses of the operand have a card of their own."""
         return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
-
-    def _late(self) -> set[Card]:
-        """The operations to draw near their uses, to narrow a level that is far wider than a page: those used last, and
-        the values computed only from them or only for them.
-        """
-        if self.scene.scalar or not self.cards.compact:
-            return set()
-        cards = [card for card in self.drawn if card.sockets and card not in self.folds]
-        tails = {card: spine.tail for card in cards if (spine := spine_of(card)) is not None}
-        levels: dict[int, list[Card]] = {}
-        for tail in dict.fromkeys(tails.values()):
-            readers = [card for card in cards if tails.get(card) is tail]
-            # A leaf is drawn just above its first use.
-            first = min((use.head.depth for card in readers for use in self._uses(card)), default=2) - 1
-            for card in readers:
-                levels.setdefault(card.depth if tail.node else first, []).append(card)
-        ranks = self._ranks()
-        late, early = set[Card](), set[Card]()
-        for level in levels.values():
-            width = {card: self._width(card) + 72 * style.NODESEP_COMPACT for card in level}
-            left = sum(width.values())
-            if left > SPREAD * style.WIDTH:
-                half = left / 2
-                level.sort(key=ranks.__getitem__)
-                while left > half:
-                    left -= width[level[-1]]
-                    late.add(level.pop())
-                early.update(level)
-        for card in cards:
-            if len(card.uses) == 1 and any(socket.tail in late for socket in card.sockets):
-                late.add(card)
-        for card in reversed(cards):
-            if card not in early and card.uses and all(use.head in late for use in card.uses):
-                late.add(card)
-        return late
-
-    def _width(self, card: Card) -> float:
-        """The approximate width of an operation and of the parameters above it."""
-        return max(self.cards.width(card), sum(map(self.cards.width, self.stacked.get(card, ()))))
 
     # ------------------------------------------------------------ folded modules
 
@@ -473,7 +485,7 @@ class Drawing:
             if drawn:
                 self.picture.edge(f"{head.key}:b{i}:e", f"{at}:g:w", arrowhead="vee", **backward)
             return
-        spine = socket is spine_of(head)
+        spine = socket is self.cards.spine(head)
         inner = spine and tail.node is not None
         if self.scene.scalar:
             # An operation on leaves alone stands near its use, not below the leaves.
@@ -481,13 +493,12 @@ class Drawing:
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
-        above = self.stacked.get(head, ())
-        waits = head in self.late and len(self._uses(tail)) > 1
-        if waits:
+        forward |= self._length(socket)
+        first = not self.levels or socket in self.again or socket is self._first_use(tail)
+        if tail.node is None and not first:  # or it would pull the operation upwards
             forward["weight"] = backward["weight"] = 0
-        if tail not in above and (above or waits):
-            forward["minlen"] = 2
-        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
+        shape = self._shape(tail) if first else None
+        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=shape, **forward)
         if drawn:
             # The last operand's gradient leaves at the right edge of the card, where it crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
@@ -499,11 +510,22 @@ class Drawing:
         if tail == head:
             return
         door = self._doors(head).index(socket) if socket.head in self.folds else socket.index
+        forward |= self._length(socket)
         self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
         if drawn:
             port = "g" if socket.tail in self.folds or socket in self.again else _landing(socket)
             backward |= {"dir": "back", "arrowtail": "vee", "weight": 5}
             self.picture.edge(f"{tail}:{port}:s", f"{head}:b{door}:n", **backward)
+
+    def _first_use(self, tail: Card) -> Socket:
+        """The highest use of a value, of those that have no card of their own."""
+        uses = [use for use in self._uses(tail) if use not in self.again]
+        return max(uses, key=lambda use: self.levels[self._unit(use.head)])
+
+    def _length(self, socket: Socket) -> dict[str, int]:
+        """The levels that an edge between two operations spans."""
+        tail, head = (self.levels.get(self._unit(card)) for card in (socket.tail, socket.head))
+        return {} if tail is None or head is None or socket in self.again else {"minlen": tail - head}
 
     def _shape(self, tail: Card) -> str | None:
         if self.scene.scalar:

@@ -39,33 +39,61 @@ class CardParts:
         """The name of an operand, after dots if its card is not drawn."""
         return f"{'... ' if socket.tail in self.hidden else ''}{short(socket.tail.name)}"
 
-    # ------------------------------------------------------------ widths
+    def spine(self, card: Card) -> Socket | None:
+        """The operand drawn straight above the operation: the one with the longest computation, else the first input.
 
-    def widest(self, hidden: Container[Card] = ()) -> float:
-        """The approximate width of the graph's widest level in points, without the cards that are not drawn."""
-        levels: dict[int, float] = {}
-        for card in self.scene.cards:
-            if card in hidden:
-                continue
-            level = card.depth if card.node is not None else min((use.head.depth for use in card.uses), default=1) - 1
-            levels[level] = levels.get(level, 0.0) + self.width(card) + 72 * style.NODESEP
-        return max(levels.values(), default=0.0)
+        One whose card is not drawn only if there is no other.
+        """
+        sockets = card.sockets
+        drawn = [socket for socket in sockets if socket.tail not in self.hidden]
+        deepest = max(drawn or sockets, key=lambda socket: socket.tail.depth, default=None)
+        if deepest is None or deepest.tail.node is not None:
+            return deepest
+        return next((socket for socket in drawn if socket.tail.role == INPUT), deepest)
+
+    def split(self, sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
+        """The sockets before the spine's, the spine's (the first if it is not among them), and those after it."""
+        if not sockets:
+            return (), None, ()
+        spine = self.spine(card)
+        at = sockets.index(spine) if spine in sockets else 0
+        return sockets[:at], sockets[at], sockets[at + 1 :]
+
+    # ------------------------------------------------------------ widths
 
     def width(self, card: Card) -> float:
         """The approximate width of a card in points."""
-        gradient = card.gradient is not None
         if not self.scene.scalar:
-            value, back = self._array_width(card.value), 30 + self._array_width(card.gradient) if gradient else 40
-            below = max(value, back) if self.compact else value + back
-            to = "" if self.compact else "to : "
-            sent = (f"{to}{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
-            return 12 + max(below, sum(text_width(words, style.CAPTION) + 24 for words in sent))
-        said = f"{card.name} = {numbers.scalar(card.value[()])}"
+            return 12 + max(*self._widths(card), self._heading_width(card) if self.compact else 0.0)
+        said = f"{clipped(card.name)} = {numbers.scalar(card.value[()])}"
         parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
-        below = text_width(said, style.VALUE) + text_width("".join(parts), style.GRAD_LABEL) + 12 * len(parts)
-        below += text_width(f"{self.by(card)} = 0.0000", style.GRAD_LABEL) + 40 if gradient else 60
+        if self.compact:
+            parts = parts if len(parts) > 1 else []
+            parts.append(numbers.scalar(card.gradient[()]) if card.gradient is not None else "0.0000")
+        below = text_width(said, style.VALUE) + text_width("".join(parts), style.GRAD_LABEL) + 12 * len(parts) + 40
+        if not self.compact:
+            below += text_width(f"{self.by(card)} = 0.0000", style.GRAD_LABEL) if card.gradient is not None else 20
         said_above = (short(s.tail.name) + (self.local(s)[0] if s.passes else "") for s in card.sockets)
-        return 40 + max(below, sum(text_width(words, style.CAPTION) + 20 for words in said_above))
+        above = sum(text_width(words, style.CAPTION) + (16 if self.compact else 20) for words in said_above)
+        return (24 if self.compact else 40) + max(below, above)
+
+    def _widths(self, card: Card) -> tuple[float, float]:
+        """The approximate widths of a tensor's numbers, and of what is sent to its operands."""
+        value, back = self._array_width(card.value), 40.0
+        if card.gradient is not None:
+            back = 30 + self._array_width(card.gradient)
+        to, between = ("", 10) if self.compact else ("to : ", 24)
+        sent = (f"{to}{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
+        below = max(value, back) if self.compact else value + back
+        return below, sum(text_width(words, style.CAPTION) + between for words in sent)
+
+    def _heading_width(self, card: Card) -> float:
+        if card.node is None:
+            return text_width(f"{clipped(card.name)}  {numbers.shape(card.shape)}", style.CELL) + 30
+        said = f"{card.name} = {clipped(self.scene.formula(card).text, FORMULA)}"
+        badge, size = self.badge(card)
+        slopes = any(s.passes and has_prime(s) for s in card.sockets)
+        return text_width(badge, size) + text_width(said, style.CELL) + 12 + 80 * slopes
 
     def _array_width(self, array: np.ndarray | None) -> float:
         if array is None or not array.size:
@@ -73,6 +101,7 @@ class CardParts:
         size = _size_of(array) if array.shape else style.VALUE
         if size is None:
             return 5 * style.STRIP_BINS + 10
+        size = min(size, style.CAPTION) if self.compact else size
         lines = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows
         return max(sum(text_width(said, size) + 4 for said in line) for line in lines)
 
@@ -298,24 +327,6 @@ class CardParts:
         return table(row(cell(drawn, align="LEFT")), row(cell(said, align="LEFT")), cellpadding=1)
 
 
-def spine_of(card: Card) -> Socket | None:
-    """The operand drawn straight above the operation: the one with the longest computation, else the first input."""
-    sockets = card.sockets
-    deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
-    if deepest is None or deepest.tail.node is not None:
-        return deepest
-    return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
-
-
-def split(sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
-    """The sockets before the spine's, the spine's (the first if it is not among them), and those after it."""
-    if not sockets:
-        return (), None, ()
-    spine = spine_of(card)
-    at = sockets.index(spine) if spine in sockets else 0
-    return sockets[:at], sockets[at], sockets[at + 1 :]
-
-
 def short(name: str) -> str:
     """A name shortened for use inside of a card."""
     return clipped(name, style.NAME_LENGTH_INSIDE)
@@ -334,7 +345,7 @@ def tag_of(card: Card) -> str:
 def addends(card: Card) -> list[Socket]:
     """The uses whose addends are written out one by one."""
     uses = card.addends
-    return uses if len(uses) <= style.ADDENDS else uses[: style.ADDENDS - 1]
+    return uses if len(uses) <= style.ADDENDS else uses[: uses[0].scene.addends]
 
 
 def has_prime(socket: Socket) -> bool:

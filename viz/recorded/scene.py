@@ -30,6 +30,8 @@ from viz.recorded.validation import numbers_of, recorded
 if TYPE_CHECKING:
     from autograd.testing import NodeCheck
 
+ADDENDS = 3
+
 
 @dataclass(eq=False, repr=False)
 class Card:
@@ -209,6 +211,7 @@ class Scene:
         self._by_place: dict[Any, Card] = {}
         for place in self.names.places:
             self._add(place)
+        self.addends = ADDENDS  # of more than 4 uses, those that are written out one by one
         self.scalar = all(card.shape == () for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)

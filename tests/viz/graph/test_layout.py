@@ -93,7 +93,37 @@ def experts():
     return ag.mean((sum(gates[:, i : i + 1] * layer(x) for i, layer in enumerate(layers)) - t) ** 2)
 
 
+class Siamese(nn.Module):
+    def __init__(self):
+        self.body = nn.Sequential(nn.Linear(3, 2, seed=0), nn.Tanh(), nn.Linear(2, 2, seed=1))
+
+    def forward(self, one, other):
+        return self.body(one) - self.body(other)
+
+
+def siamese():
+    """One network on two inputs."""
+    one, other = (T(np.random.default_rng(i).normal(size=(2, 3)), name="ab"[i]) for i in range(2))
+    return ag.mean(ag.sum(Siamese()(one, other) ** 2, axis=1))
+
+
+def neurons():
+    """Three neurons and one above them, of single numbers."""
+    random = np.random.default_rng(0)
+    inputs = [T(2.0, name="x0"), T(-1.0, name="x1")]
+
+    def neuron(xs, name):
+        total = parameter(float(random.normal()), f"b{name}")
+        for i, x in enumerate(xs):
+            total = total + parameter(float(random.normal()), f"w{name}{i}") * x
+        return ag.tanh(total)
+
+    return (neuron([neuron(inputs, i) for i in range(3)], 9) - T(1.0, name="y")) ** 2
+
+
 GRAPHS = {
+    "siamese": siamese,
+    "neurons": neurons,
     "three losses": heads,
     "experts": experts,
     "lecture": lambda: perceptron(2),
@@ -130,8 +160,10 @@ def test_a_chain_is_drawn_straight_down(drawn, name):
         ("16 layers", 420),
         ("chain", PAGE),
         ("lecture", 640),
-        ("three losses", 900),
-        ("experts", 1020),
+        ("three losses", 820),
+        ("experts", 880),
+        ("siamese", 860),
+        ("neurons", 1190),
     ],
 )
 def test_width(drawn, name, width):
