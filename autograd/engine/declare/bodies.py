@@ -487,8 +487,7 @@ def _after_loop(
 
 
 def _joined(steps: Sequence[Step], types: dict[int, Typed], outputs: Iterable[int | None]) -> list[Step]:
-    """The steps, with each sum of arrays that are zero outside of disjoint slices (as gradients of slices are) written
-    as one `concat`."""
+    """The steps, with one `concat` in place of each sum of gradients of disjoint slices, which are zero elsewhere."""
     uses: dict[int, int] = {}
     for arg in (a for s in steps for a in s.args):
         uses[arg] = uses.get(arg, 0) + 1

@@ -64,7 +64,7 @@ class Script:
         self.lines: list[str] = []
         self.views: dict[Value, View] = {}
         self.in_place: dict[Value, Value] = {}
-        """The states whose arrays values are written to."""
+        """For each new value that is written directly into a state's array, that state."""
         self.names: dict[Value, str] = {}
         self.taken: set[str] = {self.name}
         self.times: list[str] = []
