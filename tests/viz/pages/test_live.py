@@ -78,7 +78,7 @@ def crowded(*numbers):
 def wide(seed):
     """A layer of which only the mean of the slopes is drawn."""
     draw = np.random.default_rng(seed)
-    x, w = (ag.Tensor(draw.normal(size=shape), True, name=name) for shape, name in (((2, 6), "x"), ((12, 6), "w")))
+    x, w = (ag.Tensor(draw.normal(size=shape), True, name=name) for shape, name in (((2, 6), "x"), ((12, 6), "placed")))
     return ag.mean(ag.sigmoid(x @ w.T) ** 2)
 
 
@@ -211,9 +211,9 @@ class TestChanging:
         for state in ("start", "dragged", "keys", "typed", "drawing", "descent"):
             assert seen[state]["badge"].startswith("okall 2 gradients beside central differences"), state
             assert seen[state]["check"].startswith("okcentral difference at these numbers agrees"), state
-        assert seen["start"]["result"] == seen["back"]["result"] == "RESULTL = 0.07233▼ w, b lower it most"
+        assert seen["start"]["result"] == seen["back"]["result"] == "RESULTL = 0.07233▼ lowered most by w, b"
         result = f"RESULTL = {scalar(float(neuron(w=2.4).data))}"
-        assert seen["dragged"]["result"] == f"{result}▼ w, b lower it most0.07233 at first"
+        assert seen["dragged"]["result"] == f"{result}▼ lowered most by w, b0.07233 at first"
         assert "slope -0.1058" in seen["start"]["slice"]
         assert "grows by 0·h, so the gradient is multiplied by 0" in seen["zero"]["words"]
         assert seen["wide"] <= 1380

@@ -211,7 +211,7 @@
     if (n === 1) {
       const cut = isOutput ? D.cut : 0, most = max(...a.map(v => abs(v - cut))) * 1.1 || 1;
       const line = (values, from, m) => Float64Array.from({ length: 2 * m }, (_, i) => i % 2 ? .3 * from[i] : (values[i >> 1] - cut) / most);
-      return { grid: line(g, flat(grid, 2 * cells), cells), points: line(a, flat(x, 2 * N), N), note: say`one number, left to right; height keeps points apart` };
+      return { grid: line(g, flat(grid, 2 * cells), cells), points: line(a, flat(x, 2 * N), N), note: say`one number across; height spreads points` };
     }
     const mean = Array.from({ length: n }, (_, j) => { let s = 0; for (let i = 0; i < N; i++) s += a[i * n + j]; return s / N; });
     let axes = [[1, 0], [0, 1]], note = say`its two neurons`;
@@ -222,7 +222,7 @@
       let whole = 0, seen = 0;
       for (let i = 0; i < N; i++) for (let j = 0; j < n; j++) whole += (a[i * n + j] - mean[j]) ** 2;
       for (const axis of axes) for (let i = 0; i < N; i++) { let s = 0; for (let j = 0; j < n; j++) s += axis[j] * (a[i * n + j] - mean[j]); seen += s * s; }
-      note = say`${n} neurons, ${round(100 * seen / (whole || 1))} % of their variance in view`;
+      note = say`${round(100 * seen / (whole || 1))} % of ${n} neurons' variance`;
     }
     const middle = range ? [0, 1].map(() => (range[0] + range[1]) / 2) : mean;
     const onto = (values, m) => {

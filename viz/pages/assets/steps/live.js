@@ -452,9 +452,9 @@ function slice() {
   attr(plot.svg, { 'aria-label': say`${END} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : say` with slope ${scalar(g)}`}` });
 }
 const curve = new Plot(el('losses'), 420, 92);
-let history_ = [], touched = false;
+let past = [], touched = false;
 function losses() {
-  const h = [...history_, [loss(), touched]], n = max(20, h.length), ok = h.map(e => e[0]).filter(drawable), top = max(...ok, 1e-12), low = min(0, ...ok);
+  const h = [...past, [loss(), touched]], n = max(20, h.length), ok = h.map(e => e[0]).filter(drawable), top = max(...ok, 1e-12), low = min(0, ...ok);
   const isMoved = isThere('descents', h.length > 1);
   tell(el('losshead'), say`${END} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`);
   if (!isMoved) return;
@@ -468,19 +468,21 @@ function losses() {
 /* ---------------------------------------------------------------- which parameter should move most */
 function ranking() {
   const rows = trained.map(k => ({ k, fall: rate.lr * gradient(k).reduce((t, g) => t + g * g, 0) })).sort((a, b) => b.fall - a.fall);
-  const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
   if (!isThere('ranking', rows.length > 1)) return;
-  const first = rows.filter(r => r.fall > (1 - 1e-9) * top), names = first.map(r => K[r.k].name).join(', ');
-  tell(el('most'), !first.length ? '' : first.length > 1 ? say`▼ ${names} lower it most` : say`▼ ${names} lowers it most`);
-  tell(el('rankhead'), say`Which should change most? How much one step of each lowers ${END}`);
-  fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`predicted`}</span><span class="v act">${say`actual`}</span>` + shown.map(({ k, fall }) => {
-    const x = memory[k], was = x.slice(), g = gradient(k);
+  const top = rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
+  for (const row of shown) {
+    const x = memory[row.k], was = x.slice(), g = gradient(row.k);
     x.forEach((_, i) => { x[i] -= rate.lr * g[i]; });
-    const real = L - probed();
+    row.real = L - probed();
     x.set(was);
-    return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${round(clamp(fall / top * 100, fall > 0 ? 1 : 0, 100))}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
-  }).join('')/* only: several */ + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : '')/* end */);
+  }
   Q.run();
+  const most = max(...shown.map(r => r.real)), names = shown.filter(r => r.real > (1 - 1e-9) * most).map(r => K[r.k].name);
+  tell(el('most'), most > 0 ? say`▼ lowered most by ${names.join(', ')}` : most < 0 ? say`▲ raised by so large a step` : '');
+  tell(el('rankhead'), say`Which should change most? How much one step of each lowers ${END}`);
+  fill(el('ranks'), `<span class="n"></span><span></span><span class="v">${say`predicted`}</span><span class="v act">${say`actual`}</span>` + shown.map(({ k, fall, real }) =>
+    `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${round(clamp(fall / top * 100, fall > 0 ? 1 : 0, 100))}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`
+  ).join('')/* only: several */ + (rows.length > 8 ? `<span class="more">${say`${rows.length - 8} more`}</span>` : '')/* end */);
 }
 
 /* ---------------------------------------------------------------- everything, after every change */
@@ -508,7 +510,7 @@ function refresh() {
 function moved(lr) { trained.forEach(k => { const x = memory[k], g = gradient(k).slice(); x.forEach((_, i) => { x[i] -= lr * g[i]; }); }); }
 function descend() {
   P.run();
-  history_.push([loss(), touched]); touched = false;
+  past.push([loss(), touched]); touched = false;
   moved(rate.lr);
   refresh();
 }
@@ -521,10 +523,10 @@ el('run').onclick = () => {
   let last = 0;
   running = requestAnimationFrame(function go(t) {
     if (t - last > 60) { last = t; descend(); }
-    if (history_.length > 500 || !isFinite(loss())) halt(); else running = requestAnimationFrame(go);
+    if (past.length > 500 || !isFinite(loss())) halt(); else running = requestAnimationFrame(go);
   });
 };
-el('reset').onclick = () => { halt(); history_ = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
+el('reset').onclick = () => { halt(); past = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
 listen(window, 'keydown', e => { if (/^[gG]$/.test(e.key) && !isShortcut(e) && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
 
 /* the end of a drag is not a click */
