@@ -55,7 +55,9 @@ function fold() {
 }
 /* what is known at the present step */
 function climbed(known, back) {
+  /* only: wrong */
   wrong.forEach(i => node(S[i].card)?.classList.add('wrong'));
+  /* end */
   all('.rung', main).forEach(g => {
     g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= known);
     g.classList.remove('on', 'b');
