@@ -71,6 +71,7 @@ NETWORKS = Vocabulary(
         "{layer}.load_state_dict({layer}.state_dict())",
         "{layer}.load_state_dict({{name: array * 0.5 for name, array in {layer}.state_dict().items()}})",
         "optimizer.load_state_dict(optimizer.state_dict())",
+        "optimizer.param_groups[0]['weight_decay'] = 0.25",
         "optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))",
         "saved = {layer}.state_dict()\n[*{layer}.parameters()][0].data *= 0.5\n{layer}.load_state_dict(saved)",
     ),

@@ -103,6 +103,8 @@ WRITES = (
     "{t} = ag.stack([{a}, {alike}]).detach()\nu = {t}.data.transpose(1, 2, 0)\nu[0] = {c}",
     "{t} = ag.stack([{a}, {alike}], axis=1).detach()\nu = {t}.data.transpose(2, 0, 1)[1:]\nu += 1.0",
     "{t} = {a}.detach().clone()\nu = {t}.data.transpose(2, 0, 1)[..., 0]\nu *= 0.5",
+    "{t} = {a}.detach().clone()\nu = {t}.data.copy()\nu[0] = {c}\n{t} = {t} + u",
+    "u = {a}.detach().data.sum()\nbefore = u\nu += {c}\n{t} = {a} * before",
 )  # fmt: skip
 SLOPES = (
     "ag.gradients(({a} * {a}).sum(), [{p}], create_graph=True)[0]", "ag.grad(lambda w: ag.tanh(w * {b}).sum())({a})",
@@ -183,6 +185,13 @@ KEPT = (
     "with ag.no_grad():\n    {s}[...] = {v}", "with ag.no_grad():\n    {s}[...] = 0.5 * {s} + {v}.detach()",
     "with ag.no_grad():\n    {s}[0] = {v}[-1]", "{s}.data[...] = {v}.data", "{s}.data[1:] += {v}.data[:-1]",
     "{s}.data[0] = 0.5",
+    "{s}.data = {v}.data.copy()", "{s}.data = ag.full_like({v}, 0.5).data", "{s}.data = x.data * {s}.data",
+    "u = {v}.data * 1.0\nu[...] = {s}.data + 0.5\n{s}.data = u * 2.0", "{s}.data = x.data",
+    "{s}.data = ag.flip(x).data",
+    "u = {v}.data.copy()\nu[0] = 0.5\n{s}.data = u + {s}.data",
+    "{s}.data = ({v}.data.copy() * 2.0).T.copy().T",
+    "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old * 0.5", "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old",
+    "old = {s}.data\n{s}.data = {v}.data * 1.0\n{s}.data = {s}.data + old",
     "u = {s}.data.transpose(1, 2, 0)\nu[0] = 0.5", "u = {s}.data[::2]\nu += 1.0",
     "u = {s}.data.T\nu *= 0.5\nu += {v}.data.T",
 )  # fmt: skip
@@ -646,7 +655,7 @@ class _Growing:
         """Statements that write untrained states."""
         r, lines = self.random, []
         for _ in range(r.choice((0, 0, 0, 1, 1, 2))):
-            source = r.choice([*self.params, *self.values])
+            source = r.choice([*self.params, *self.values, "x"])
             lines.append(r.choice(KEPT).format(s=self.untrained(self.shape(source)), v=source))
         return lines
 
@@ -659,7 +668,7 @@ class _Growing:
         axes = [self.size() for _ in range(r.choices((0, 1, 2), (1, 12, 3))[0])]
         shape = f"({', '.join(['n', *map(str, axes)])}{',' * (not axes)})"
         array = ""
-        if r.random() < 0.15:
+        if r.random() < 0.2:
             self.kinds["arrays"], self.arguments = (28, ARRAYS), f"{self.arguments}, raw"
             array = f", ({self.numbers_of(shape)}).astype({self.dtype!r})"
         self.state(f"rng = np.random.default_rng({r.randrange(100)})")
@@ -753,7 +762,7 @@ class _Growing:
         if self.random.random() < 0.03:  # of another dtype
             other = "float64" if self.dtype == "float32" else "float32"
             batch = f"[ag.astype(t, {other!r}) if t.dtype == {self.dtype!r} else t for t in {batch}]"
-        elif (alike := [p for p in self.params if self.shape(p) == self.shape("x")]) and self.random.random() < 0.2:
+        elif (alike := [p for p in self.params if self.shape(p) == self.shape("x")]) and self.random.random() < 0.4:
             batch = f"({self.random.choice(alike)}.detach(), *{batch}[1:])"  # an argument in the memory of a state
         return f"results.append({function}(*{batch}{option}))"
 
@@ -850,7 +859,7 @@ def _running(step: TrainingStep) -> TrainingStep:
                     exec(code, scope)
                     done += 1
         except Exception as error:
-            if done < 1:
+            if not any(line.startswith("results.append") for line in step.calls[: max(done, 0)]):
                 raise _Unfit from error
             # Without this call later ones may draw other inputs, so all are run again. The next statement may keep the
             # call's result: then it is removed, too.

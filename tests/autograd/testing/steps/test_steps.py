@@ -31,7 +31,7 @@ FEATURES = (
     "copy.deepcopy(w", "copy.deepcopy(layer", "np.copy(", "def again(", "again(*batch", "raw.sum()",
     "np.concatenate([raw", ".eval()", ".detach()", "float32", "float16", ")[::2]", ".T.reshape", "ag.broadcast_to",
     "ag.stack", "ag.concat", "ag.split", "ag.where(mask", "labels", "results[-1]", ".data -= ", "[...] = ",
-    "] = ", "1e-20", "np.round",
+    "] = ", "1e-20", "np.round", "load_state_dict", "kept", "old = ", ".data.copy()", "full_like", "weight_decay'] =",
 )  # fmt: skip
 """Some of the parts that random steps have."""
 
