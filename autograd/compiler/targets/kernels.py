@@ -112,7 +112,7 @@ class Kernel:
 
     @property
     def preamble(self) -> str:
-        """The preamble of a kernel: the function that a reduction calls for each entry, infinity and NaN."""
+        """The preamble of a kernel: definitions of infinity and NaN, and the function that a reduction calls."""
         text = self.entry if self.reduction is not None and self.instructions else ""
         limits = re.search("INFINITY|NAN", " ".join([text, *self.arguments]))
         return "\n".join(part for part in (LIMITS if limits else "", text) if part)

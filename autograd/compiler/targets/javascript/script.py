@@ -206,7 +206,7 @@ class Script(nested.Script):
             super().copy(source, target, sign)
 
     def within(self, name: str, parts: Sequence[list[str]]) -> list[str]:
-        """The call of a function of ``parts``, which is declared."""
+        """Declare a function of ``parts``. Returns the lines that call it."""
         name = self.fresh(name)
         self.functions += self.called(name, parts)
         return [f"{name}({', '.join(self.times)});"]
