@@ -330,9 +330,8 @@ class Drawing:
             widths[key] = max(widths.get(key, 0.0), self.cards.width(card) + gap)
             own = [tail for tail in tails if tail.node is None and (tail.role == PARAM or card.group is None)]
             leaves[key] = sum(self.cards.width(tail) + gap for tail in own if card not in self.folds)
-        scalar = (
-            self.scene.scalar
-        )  # its leaves stand above an operation that uses leaves alone, else on the level above
+        # Leaves of numbers stand above an operation that uses leaves alone, else on the level above.
+        scalar = self.scene.scalar
         beside = {key: widths[key] + (leaves[key] if above[key] or not scalar else 0.0) for key in above}
         if not stacked:
             return levels(above, beside, LEVEL if scalar else LEVEL_BESIDE)
