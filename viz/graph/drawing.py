@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence, Set
 from itertools import groupby
 from typing import Any
 
 from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
+from viz.drawing.render import (
+    Picture,
+    RenderError,
+    cell,
+    clipped,
+    frame,
+    identifier,
+    plain,
+    row,
+    table,
+    text,
+    text_width,
+)
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
 from viz.graph.levels import levels
@@ -18,23 +31,55 @@ from viz.graph.selection import Selection
 from viz.recorded.layers import chain_title
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.recorded.rows import belongings, opened
-from viz.recorded.scene import Card, Scene, Socket
+from viz.recorded.scene import ADDENDS, Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
-# In points: of the widest level of a graph, if operations stand as high or as low as they can,
-FULL = 1050  # up to which numbers are left to the levels of the engine,
-BESIDE = 1420  # and up to which the parameters of modules stand beside their operations, not above them;
-LEVEL = 500  # of the cards on a level, as the columns of several levels together fill a page,
-LEVEL_BESIDE = style.WIDTH  # and of those of arrays, where nothing stands above its operation
-ADDENDS = 2  # of more than 4 that are written out on the cards of a wide graph
+# Widths in points
+FULL = 1050  # single numbers: a graph estimated to be wider has levels of bounded width
+BESIDE = 1420  # arrays: in a graph estimated to be wider the parameters of modules stand above their operations
+LEVEL = 500  # of the cards on such a level; the columns of several levels together fill a page
+LEVEL_BESIDE = style.WIDTH  # the same, where parameters stand beside their operations
+ADDENDS_OF_WIDE = 2  # of more than 4 that are written out on the cards of a wide graph
 PASSING = 60  # points that the two lines of a further use take between the cards of a level
+
+NARROWER = 0.9  # of the width of the engine's own levels, to be worth more lines that pass cards
+
+
+def draw_scene(
+    scene: Scene, theme: Theme, title: str | None, depth: int | None = None, part: Selection | None = None
+) -> Picture:
+    """The picture of a scene. A wide graph has levels of bounded width where that makes it much narrower."""
+    drawing = Drawing(scene, theme, title, depth, part)
+    if not drawing.levels:
+        return drawing.picture
+    plain = Drawing(scene, theme, title, depth, part, leveled=False)
+    if _width(drawing.picture) > NARROWER * _width(plain.picture):
+        return plain.picture
+    scene.addends = ADDENDS_OF_WIDE
+    return drawing.picture
+
+
+def _width(picture: Picture) -> float:
+    """The width that the engine gives a picture, in points; 0 without an engine."""
+    try:
+        found = re.search(r'<svg width="([\d.]+)pt"', picture.svg())
+    except RenderError:
+        return 0.0
+    return float(found[1]) if found else 0.0
 
 
 class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
     def __init__(
-        self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None, part: Selection | None = None
+        self,
+        scene: Scene,
+        theme: Theme,
+        title: str | None,
+        depth: int | None = None,
+        part: Selection | None = None,
+        *,
+        leveled: bool = True,
     ) -> None:
         self.scene, self.theme, self.depth, self.part = scene, theme, depth, part
         self.cards = Cards(scene, theme)
@@ -48,9 +93,10 @@ class Drawing:
             widest = self._widest()
         self.cards.compact = widest > style.WIDTH
         self.keys = {card.key for card in scene.cards}
-        owners = self._owners() if widest > BESIDE and not scene.scalar else {}
-        if self.cards.compact and (widest > FULL or not scene.scalar):
-            scene.addends = ADDENDS
+        leveled = leveled and self.cards.compact and (widest > FULL or not scene.scalar)
+        owners = self._owners() if leveled and widest > BESIDE and not scene.scalar else {}
+        scene.addends = ADDENDS_OF_WIDE if leveled else ADDENDS
+        if leveled:
             self.levels = self._levels(set(owners))
         self.again = self._far()
         # The operations of modules whose parameters are drawn above them.

@@ -16,7 +16,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture
 from viz.drawing.style import Theme
 from viz.graph.blocks import draw_blocks
-from viz.graph.drawing import Drawing
+from viz.graph.drawing import draw_scene
 from viz.graph.modules import ROWS, draw_modules
 from viz.graph.selection import heaviest_paths, surroundings
 from viz.graph.tape import draw_tape
@@ -104,9 +104,9 @@ def draw_graph(
         return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
     scene = Scene(ys, **given)
     if around is not None:
-        return Drawing(scene, colours, title, depth, surroundings(scene, around)).picture
+        return draw_scene(scene, colours, title, depth, surroundings(scene, around))
     part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None
-    return Drawing(scene, colours, title, depth, part).picture
+    return draw_scene(scene, colours, title, depth, part)
 
 
 def _is_loose(ys: Sequence[ag.Tensor]) -> bool:

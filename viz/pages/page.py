@@ -30,7 +30,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.words import say
 from viz.graph.check import mark_checks
-from viz.graph.drawing import Drawing
+from viz.graph.drawing import draw_scene
 from viz.pages import lean
 from viz.pages.emitted import TOKENS, assets, body, document, text, variables
 from viz.pages.lines import user_line
@@ -153,7 +153,7 @@ def _page(
     picture = None
     if len(scene.cards) <= style.CARDS:
         with numbers.wide() if programs is not None else nullcontext():
-            picture = Drawing(scene, style.LIGHT, title).picture
+            picture = draw_scene(scene, style.LIGHT, title)
     if title is None:
         title = picture.title if picture is not None else _title(scene)
     return Page(title, _Document(scene, story, title, picture, programs, reason).html())

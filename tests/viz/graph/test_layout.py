@@ -9,8 +9,10 @@ import autograd as ag
 import nn
 from tests.viz.laid_out import LaidOut
 from viz.drawing import style
+from viz.graph.drawing import Drawing
 from viz.graph.loop import draw_loop
 from viz.graph.picture import draw_graph
+from viz.recorded.scene import Scene
 
 T = ag.Tensor
 PAGE = style.WIDTH - 2 * 72 * style.PAD  # points, without the margins
@@ -121,7 +123,18 @@ def neurons():
     return (neuron([neuron(inputs, i) for i in range(3)], 9) - T(1.0, name="y")) ** 2
 
 
+def autoencoder():
+    """A variational autoencoder: its levels of bounded width would make the picture wider."""
+    random = np.random.default_rng(0)
+    x, noise = (T(random.normal(size=(2, n)), name=name) for n, name in ((3, "x"), (2, "noise")))
+    h = nn.Linear(3, 4, seed=0, dtype="float64")(x)
+    mean, spread = h[:, :2], h[:, 2:]
+    out = nn.Linear(2, 3, seed=1, dtype="float64")(mean + ag.exp(0.5 * spread) * noise)
+    return ag.mean((out - x) ** 2) - 0.5 * ag.mean(1 + spread - mean**2 - ag.exp(spread))
+
+
 GRAPHS = {
+    "autoencoder": autoencoder,
     "siamese": siamese,
     "neurons": neurons,
     "three losses": heads,
@@ -168,6 +181,16 @@ def test_a_chain_is_drawn_straight_down(drawn, name):
 )
 def test_width(drawn, name, width):
     assert drawn[name].width <= width
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_levels_of_bounded_width_never_make_a_picture_wider(drawn, name):
+    scene = Scene([GRAPHS[name]()], gradients=True)
+    plain = LaidOut(Drawing(scene, style.LIGHT, None, leveled=False).picture).width
+    assert drawn[name].width <= plain
+    if name == "autoencoder":
+        leveled = LaidOut(Drawing(scene, style.LIGHT, None).picture).width
+        assert drawn[name].width == plain < leveled
 
 
 @pytest.mark.parametrize("hidden", [2, 4, 8, 16])
