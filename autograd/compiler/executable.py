@@ -254,6 +254,7 @@ class Executable:
         self.source = emitter.source()
         self._memories, self._names = emitter.memories, emitter.scope
         self._install(self.source, emitter.scope)
+        del emitter  # it may refer to arrays whose references are counted
         self._note_holders()
 
     @property

@@ -131,6 +131,21 @@ class _Module:
         chosen = self.astype(Traced(tracer, tracer.lift(condition)), bool).value
         return tracer.emit("where", (chosen, *values), {})
 
+    def multiply_no_nan(self, x: Any, y: Any) -> Any:
+        return y * self._replaced(x, y, 0.0)
+
+    def xdivy(self, x: Any, y: Any) -> Any:
+        return x / self._replaced(y, x, 1.0)
+
+    def _replaced(self, y: Any, x: Any, harmless: float) -> Any:
+        """``y``, or ``harmless`` where ``x`` is 0. NumPy's namespace uses ``y`` itself, if there is no such element."""
+        if type(y) in PYTHON_SCALARS:
+            return y
+        chosen = self.where(x == 0, harmless, y)
+        if type(y) is Traced and y.shape == chosen.shape:
+            chosen.tracer.note_order(chosen.value, y.value)
+        return chosen
+
     def concat(self, arrays: Any, axis: Any = 0) -> Any:
         return _now().call("concat", (tuple(arrays),), {"axis": axis})
 

@@ -329,6 +329,7 @@ class _Growing:
     captured: list[str] = field(default_factory=list)  # NumPy arrays that the step captures
     held: list[str] = field(default_factory=list)  # arrays of states that are kept during the calls
     untrained_states: list[str] = field(default_factory=list)
+    alike: list[str] = field(default_factory=list)  # parameters that are also given as the argument `x`
     arguments: str = "x, labels, mask"
 
     def __post_init__(self) -> None:
@@ -735,6 +736,8 @@ class _Growing:
         """The step with calls of it."""
         r = self.random
         self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
+        if not re.search(r"\.data = x\.data$", "\n".join(body), re.M):  # as documented, a program would copy it
+            self.alike = [p for p in self.params if self.shape(p) == self.shape("x")]
         arguments = self.arguments + ", train=True" * self.flagged + ", factor=1.0" * self.factored
         if r.random() < 0.2:  # the same step, its loss alone, or another update
             self.again = True
@@ -762,7 +765,7 @@ class _Growing:
         if self.random.random() < 0.03:  # of another dtype
             other = "float64" if self.dtype == "float32" else "float32"
             batch = f"[ag.astype(t, {other!r}) if t.dtype == {self.dtype!r} else t for t in {batch}]"
-        elif (alike := [p for p in self.params if self.shape(p) == self.shape("x")]) and self.random.random() < 0.4:
+        elif (alike := self.alike) and self.random.random() < 0.4:
             batch = f"({self.random.choice(alike)}.detach(), *{batch}[1:])"  # an argument in the memory of a state
         return f"results.append({function}(*{batch}{option}))"
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 import autograd as ag
 import nn
 from autograd.errors import TraceError
+from tests.autograd.compiler.targets.c.native import needs_compiler
 
 
 def steps(model: nn.MLP) -> list[Callable[[Any, Any], Any]]:
@@ -135,6 +136,42 @@ def test_a_view_that_is_kept_has_the_values_of_eager_mode(memory, update, kept):
 
     for found, expected in zip(values(True), values(False), strict=True):
         assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
+def test_a_kept_view_of_a_bias_that_is_assigned_anew_keeps_its_values(target):
+    """The writer of the source refers to the bias, which is read in another shape, until the references are counted."""
+
+    def values(compiled: bool) -> list[Any]:
+        layer = nn.Linear(1, 4, seed=4, dtype="float64")
+
+        def step(x: Any) -> None:
+            out = layer(ag.reshape(x, (2, -1))[1:].T)
+            nn.functional.cross_entropy(out, ag.softmax(out, axis=-1)).backward()
+            for p in layer.parameters():
+                with ag.no_grad():
+                    p -= 0.5 * p.grad
+            layer.zero_grad()
+
+        run = ag.compile(step, target=target) if compiled else step
+        views = []
+        for row in np.random.default_rng(1).normal(size=(3, 1, 4)):
+            run(ag.Tensor(row))
+            views += [layer.bias.data.ravel(), layer.weight.data.T]
+        return [*map(np.array, views)]
+
+    for found, expected in zip(values(True), values(False), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_result_of_a_product_with_strong_zeros_has_the_memory_order_of_eager_mode():
+    def second(x: Any) -> Any:
+        return ag.hvp(lambda w: (w**3).sum(), [x], [x])[0]
+
+    x = ag.Tensor(np.arange(1.0, 7.0).reshape(3, 2).T)
+    found, expected = ag.compile(second)(x), second(x)
+    assert_array_equal(found.data, expected.data)
+    assert found.data.strides == expected.data.strides == x.data.strides
 
 
 def test_an_array_that_is_written_to_and_then_replaced_is_refused_if_it_is_used_outside():

@@ -139,6 +139,7 @@ class NativeExecutable(Executable):
         self._table = Table(made, self.homes)
         scope: dict[str, Any] = {}
         self._install(self._caller(made, self._knobs(scope), scope), scope)
+        del made  # it may refer to arrays whose references are counted
         self._note_holders()
 
     @property
