@@ -547,8 +547,8 @@ def _plain(**parameters: Any) -> None:
 def clip(xp, x, min=None, max=None):
     """``x`` limited to ``[min, max]``. A limit is a number, an array that broadcasts, or ``None``.
 
-    As in PyTorch the gradient flows to ``x`` within the limits, ends included, and to the limit outside of them; where
-    ``x`` or a limit is NaN, all gradients are 0.
+    As in PyTorch the gradient flows to ``x`` within the limits, ends included, and to the limit outside of them; it is
+    0 where ``x`` or a limit is NaN.
 
     >>> import autograd as ag
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
