@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -289,9 +290,12 @@ def _terms(instruction: Instruction) -> float:
     return float(first[-1] if instruction.op == "matmul" else max(1, size(first) // max(1, size(out))))
 
 
-def planned(program: Program, inputs: Sequence[Any], states: States) -> Reading:
-    """The results of a program in the order and memory of a `Plan`, each instruction computed by its definition."""
-    homes = {s: np.array(a, order="F" if s in program.flipped else "C") for s, a in states.items()}
+def planned(program: Program, inputs: Sequence[Any], states: States, homes: States) -> Reading:
+    """The results of a program in the order and memory of a `Plan`, each instruction computed by its definition.
+
+    The plan depends on the strides of the states, which are those of ``homes``.
+    """
+    homes = {s: _laid_out(a, homes[s].strides) for s, a in states.items()}
     plan = Plan(program, homes, has_kernel)
     plan.validate()
     found: dict[Value, Any] = {
@@ -311,6 +315,15 @@ def planned(program: Program, inputs: Sequence[Any], states: States) -> Reading:
     for state, array in [(state, np.array(found[value])) for state, value in plan.copies]:
         homes[state][...] = array
     return results, {s: np.array(homes[s]) for s in program.updates}
+
+
+def _laid_out(array: Array, strides: tuple[int, ...]) -> Array:
+    """A copy of ``array`` with these strides."""
+    reach = [(n - 1) * stride for n, stride in zip(array.shape, strides, strict=True)]
+    low, high = (sum(far for far in reach if far * sign > 0) for sign in (-1, 1))
+    made = np.ndarray(array.shape, array.dtype, bytearray(high - low + array.itemsize), -low, strides)
+    made[...] = array
+    return made
 
 
 def _given(program: Program) -> dict[Value, Any]:
@@ -591,7 +604,8 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
     if first is not None:
         return Verdict("different", first[0], next(iter((again or first[1]).values())))
     if again:
-        in_plan = call.wrong_as(call.traced.stages[-1][1], spreads, planned)
+        how = partial(planned, homes=call.traced.executable.homes)
+        in_plan = call.wrong_as(call.traced.stages[-1][1], spreads, how)
         return Verdict("different", "plan" if in_plan else "emitter or bindings", next(iter(again.values())))
     far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > _rough(call.eager.values[key])]
     return Verdict("ill-conditioned", what=far[0]) if far else Verdict("same")
