@@ -602,8 +602,12 @@ class Executable:
             if updated and alone and id(owner(array)) not in _HOMES and not _is_shared(tensor, 1):
                 home[...] = array
                 _move(tensor, home)
-            elif updated and self.bound[i] not in self.stay and _is_shared(tensor, 1):
-                return False  # another program needs it in that array
+            elif (
+                updated
+                and self.bound[i] not in self.stay
+                and (_is_shared(tensor, 1) or (id(owner(array)) in _HOMES and array.strides != home.strides))
+            ):
+                return False  # another program updates it in that array
             elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:

@@ -260,6 +260,32 @@ def test_an_array_that_is_given_away_and_kept_is_refused(keep: Callable[[ag.Tens
     assert (w.tolist(), previous.tolist()) == ([1.5, 2.0], [3.0, 4.0])
 
 
+@pytest.mark.parametrize("turn", [np.flip, np.transpose, lambda array: array[::-1]])
+@pytest.mark.parametrize("turns", ["1", "11", "01", "101"])
+def test_an_array_that_is_turned_in_its_memory_is_updated_there(turn: Callable[[Any], Any], turns: str) -> None:
+    """Views that are kept see the update, as in eager mode, though a program has used that memory before."""
+
+    def trained(wrap: Any) -> list[Any]:
+        w = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+        def step(x: Any) -> None:
+            (g,) = ag.gradients((w * x).sum(), [w])
+            w.data -= 0.5 * g.data
+
+        run, seen = wrap(step), []
+        x = ag.Tensor([[1.0, 2.0], [3.0, 5.0]])
+        run(x)
+        kept = w.data.T
+        for turned in turns:
+            if turned == "1":
+                w.data = turn(w.data)
+            run(x)
+            seen += [kept.tolist(), w.tolist()]
+        return seen
+
+    assert trained(ag.compile) == trained(lambda f: f)
+
+
 @pytest.mark.parametrize("again", [True, False])
 def test_a_number_given_as_an_array_is_a_number(again: bool) -> None:
     def stepped(wrap: Any) -> list[float]:
