@@ -413,7 +413,8 @@ class Executable:
         new = numpy.copy(home, order="A")
         if array is not None:
             new[...] = array
-        others = [k for k, (_, array, _) in enumerate(self.places) if array is home and k != i]
+        merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
+        others = [k for k, (t, array, _) in enumerate(self.places) if array is home and k != i and id(t) in merged]
         if not self._rehome(i, new):
             for k in (i, *others):
                 _move(self.places[k][0], new)

@@ -164,6 +164,26 @@ def test_a_kept_view_of_a_bias_that_is_assigned_anew_keeps_its_values(target):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_two_states_exchanged_between_calls_where_only_one_is_assigned(times):
+    def values(compiled: bool) -> list[Any]:
+        a, b = ag.Tensor(np.array([1.0, 2.0]), name="a"), ag.Tensor(np.array([3.0, 4.0]), name="b")
+
+        def step(x: Any) -> Any:
+            b.data = (x * 1).data
+            return a * 1
+
+        run = ag.compile(step) if compiled else step
+        found = []
+        for i in range(4):
+            found += [run(ag.Tensor([5.0 + i, 6.0 + i])).tolist(), a.tolist(), b.tolist()]
+            for _ in range(times):
+                a.data, b.data = b.data, a.data
+        return found
+
+    assert values(True) == values(False)
+
+
 def test_a_result_of_a_product_with_strong_zeros_has_the_memory_order_of_eager_mode():
     def second(x: Any) -> Any:
         return ag.hvp(lambda w: (w**3).sum(), [x], [x])[0]
