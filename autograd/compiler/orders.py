@@ -50,6 +50,12 @@ def show(tensor: Any, strides: Any) -> None:
         TURNED[key] = weakref.ref(array, gone), strides
 
 
+def _copied(array: Any, strides: Any) -> Any:
+    made = laid_out(array.shape, array.dtype, strides)
+    made[...] = array
+    return made
+
+
 def _deciding(instruction: Instruction) -> list[Value]:
     """Arguments whose memory order decides that of the result; in an elementwise call those of two axes or more."""
     if instruction.op in ELEMENTWISE or instruction.op == "where":
@@ -127,24 +133,26 @@ class Orders:
         inputs = self.inputs
         read = [*(state.origin for state in self.states), *(tensor for tensor, _, _ in self._assigned)]
         settles = not anew and all(tensor in watched for tensor in read)
+        settled: dict[int, Any] = {}  # the strides of results that are not row-major, where calls change no order
 
         def run_showing(*arrays: Any) -> list[Any]:
+            nonlocal settled
             results = run(*arrays)
             if self.settled == _times[0]:
                 for i in inputs:
                     if not arrays[i].flags.c_contiguous:
                         break
                 else:
+                    for i, strides in settled.items():
+                        results[i] = _copied(results[i], strides)
                     return results
             states, returned = self.after(before := self.before(arrays))
             for i in {*anew, *returned}:
                 strides = returned.get(i)
                 if strides_of(results[i]) != strides:
-                    made = laid_out(results[i].shape, results[i].dtype, strides)
-                    made[...] = results[i]
-                    results[i] = made
-            changes = self.show(states) or returned or any(before[: len(inputs)])
-            self.settled = _times[0] if settles and not changes else -1
+                    results[i] = _copied(results[i], strides)
+            changes = self.show(states) or any(before[: len(inputs)])
+            self.settled, settled = _times[0] if settles and not changes else -1, returned
             return results
 
         return run_showing
