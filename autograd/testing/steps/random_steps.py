@@ -736,7 +736,7 @@ class _Growing:
         """The step with calls of it."""
         r = self.random
         self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
-        if not re.search(r"\.data = x\.data$", "\n".join(body), re.M):  # as documented, a program would copy it
+        if not re.search(r"\.data = .*\bx\b", "\n".join(body)):  # as documented, a program would copy it
             self.alike = [p for p in self.params if self.shape(p) == self.shape("x")]
         arguments = self.arguments + ", train=True" * self.flagged + ", factor=1.0" * self.factored
         if r.random() < 0.2:  # the same step, its loss alone, or another update
