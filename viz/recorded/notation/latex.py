@@ -17,7 +17,7 @@ GREEK = {
 }  # fmt: skip
 _MATH_ESCAPES = {
     "\\": r"\backslash ", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$",
-    "^": r"\hat{}", "~": r"\sim ",
+    "^": r"\hat{\ }", "~": r"\sim ",
 }  # fmt: skip
 
 
