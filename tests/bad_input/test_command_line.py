@@ -61,8 +61,8 @@ nn digits --lr -1                                   ⇒ lr is -1.0: give a learn
 nn digits --lr 1e400                                ⇒ lr is inf: give a learning rate above 0
 nn digits --lr fast                                 ⇒ argument --lr: invalid float value: 'fast'
 nn digits --lr ''                                   ⇒ argument --lr: invalid float value: ''
-nn digits --batch 1000000000                        ⇒ batch is 1000000000, and there are 184 digits to learn from
-nn digits --batch 185                               ⇒ batch is 185, and there are 184 digits to learn from
+nn digits --batch 1000000000                        ⇒ batch is 1000000000: give at most 184, the number of digits
+nn digits --batch 185                               ⇒ batch is 185: give at most 184, the number of digits
 nn digits --batch 0                                 ⇒ batch is 0: give a whole number of at least 1
 nn digits --batch 1e3                               ⇒ argument --batch: invalid int value: '1e3'
 nn digits --hidden 1000000000000                    ⇒ has 267,000,000,000,010 parameters; training it with batches

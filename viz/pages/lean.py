@@ -84,7 +84,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 def texts(script: str) -> Iterator[str]:
-    """What stands in quotes in a script, and in templates.
+    r"""The texts of a script: those in quotes, and the parts of templates.
 
     >>> list(texts("f(`a ${b ? 'c' : `d ${e}`}`, /'/, \"g\")"))
     ['a ', '', "'c'", 'd ', '', '"g"']
@@ -131,7 +131,7 @@ def used(sheet: str, page: str) -> str:
 
     >>> used(".a{color:red}.x,.c i{color:blue}@media print{#d{color:red}}", '<b class="a c">')
     '.a{color:red}.c i{color:blue}@media print{}'
-    >>> used(".a:is(.b,.c):not(.x),p:is(.x){color:red}", '<b class="a c">')
+    >>> used(".a:is(.b,.c):not(.x),p:is(.x){color:red}", '<i class="a c">')
     '.a:is(.c):not(.x){color:red}'
     """
     there = set(re.findall(r"[\w-]+", page))

@@ -21,7 +21,8 @@ def test_numbers_are_written_as_the_library_writes_them():
     values = [0.0, 1.0, -3.0, 9999.0, 10000.0, 12345.6, 9999.6, 0.001, -0.00099999, 0.1, 5e-324, *drawn]
     pages = Path(viz.__file__).parent / "pages/assets"
     script = (
-        (pages / "common.js").read_text("utf-8")
+        "globalThis.document = { documentElement: { dataset: {} } };"
+        + (pages / "common.js").read_text("utf-8")
         + (pages / "numbers.js").read_text("utf-8")
         + (pages / "networks/networks.js").read_text("utf-8")
         + (
