@@ -205,3 +205,10 @@ def laid_out(shape: Any, dtype: Any, strides: Any) -> Any:
     far = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     memory = numpy.zeros(sum(map(abs, far)) + dtype.itemsize, "uint8")
     return numpy.ndarray(shape, dtype, memory, -sum(min(step, 0) for step in far), strides)
+
+
+def with_strides(array: Any, strides: Any) -> Any:
+    """A copy of ``array`` with these strides; ``None`` for row-major."""
+    made = laid_out(array.shape, array.dtype, strides)
+    made[...] = array
+    return made

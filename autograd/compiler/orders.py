@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from autograd.backends.arrays import laid_out, strides_of
+from autograd.backends.arrays import laid_out, strides_of, with_strides
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.trace import Trace
@@ -48,12 +48,6 @@ def show(tensor: Any, strides: Any) -> None:
                 del TURNED[key]
 
         TURNED[key] = weakref.ref(array, gone), strides
-
-
-def _copied(array: Any, strides: Any) -> Any:
-    made = laid_out(array.shape, array.dtype, strides)
-    made[...] = array
-    return made
 
 
 def _deciding(instruction: Instruction) -> list[Value]:
@@ -144,13 +138,13 @@ class Orders:
                         break
                 else:
                     for i, strides in settled.items():
-                        results[i] = _copied(results[i], strides)
+                        results[i] = with_strides(results[i], strides)
                     return results
             states, returned = self.after(before := self.before(arrays))
             for i in {*anew, *returned}:
                 strides = returned.get(i)
                 if strides_of(results[i]) != strides:
-                    results[i] = _copied(results[i], strides)
+                    results[i] = with_strides(results[i], strides)
             changes = self.show(states) or any(before[: len(inputs)])
             self.settled, settled = _times[0] if settles and not changes else -1, returned
             return results

@@ -15,7 +15,7 @@ from functools import partial
 from threading import RLock
 from typing import Any
 
-from autograd.backends.arrays import laid_out, strides_of
+from autograd.backends.arrays import strides_of, with_strides
 from autograd.engine.graph import stamp
 
 LAST = 0
@@ -28,8 +28,8 @@ TURNED: dict[int, tuple[weakref.ref[Any], Any]] = {}
 """By the ids of Tensors: arrays that a program keeps in an order of its own, and the strides that they have eagerly."""
 
 LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""Copies with these strides that replace the arrays until the next call of the program, so that the user can write to
-them."""
+"""Copies of the arrays in `TURNED`, in eager mode's order. `Tensor.data` puts one in the array's place, for the user to
+write to; the next call of the program takes its values back."""
 
 _references: dict[int, Any] = {}
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one
@@ -60,9 +60,7 @@ def users_array(tensor: Any, array: Any) -> Any:
         return array[()]
     strides = users_strides(tensor, array)
     if strides != strides_of(array):
-        lent = laid_out(array.shape, array.dtype, strides)
-        lent[...] = array
-        tensor._data = LENT[id(tensor)] = array = lent
+        tensor._data = LENT[id(tensor)] = array = with_strides(array, strides)
     return array
 
 

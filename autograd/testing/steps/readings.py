@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backends, trees
+from autograd.backends.arrays import with_strides
 from autograd.common.shapes import size
 from autograd.compiler.compiled import Compiled
 from autograd.compiler.executable import Executable
@@ -295,7 +296,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
 
     The plan depends on the strides of the states, which are those of ``homes``.
     """
-    homes = {s: _laid_out(a, homes[s].strides) for s, a in states.items()}
+    homes = {s: with_strides(a, homes[s].strides) for s, a in states.items()}
     plan = Plan(program, homes, has_kernel)
     plan.validate()
     found: dict[Value, Any] = {
@@ -315,15 +316,6 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
     for state, array in [(state, np.array(found[value])) for state, value in plan.copies]:
         homes[state][...] = array
     return results, {s: np.array(homes[s]) for s in program.updates}
-
-
-def _laid_out(array: Array, strides: tuple[int, ...]) -> Array:
-    """A copy of ``array`` with these strides."""
-    reach = [(n - 1) * stride for n, stride in zip(array.shape, strides, strict=True)]
-    low, high = (sum(far for far in reach if far * sign > 0) for sign in (-1, 1))
-    made = np.ndarray(array.shape, array.dtype, bytearray(high - low + array.itemsize), -low, strides)
-    made[...] = array
-    return made
 
 
 def _given(program: Program) -> dict[Value, Any]:
