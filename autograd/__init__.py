@@ -16,6 +16,7 @@ from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from autograd import errors, linalg, random, trees
+from autograd.backends import NUMPY as _NUMPY
 from autograd.backends import devices
 from autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
 from autograd.engine.anomaly import detect_anomaly
@@ -24,6 +25,7 @@ from autograd.engine.declare.operation import OPS, Op, op
 from autograd.engine.declare.profile import profile
 from autograd.engine.graph import Graph, Node
 from autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
+from autograd.engine.namespace import TAKEN as _TAKEN
 from autograd.engine.namespace import TENSORS as _TENSORS
 from autograd.engine.tensor import Tensor
 from autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
@@ -63,13 +65,15 @@ __all__ = [  # noqa: PLE0604
     "value_and_grad", "vjp",
     *_ARRAYS,
 ]  # fmt: skip
+_COMPILER = "compile", "trace", "Program", "scan", "loop"
+_TAKEN.update(globals(), __all__, _COMPILER, ("compiler",), dir(_NUMPY))
 
 
 def __getattr__(name: str) -> _Any:
     """Users' operations, old names, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
     if name == "testing":
         return _import_module("autograd.testing")
-    if name in ("compile", "trace", "Program", "scan", "loop"):
+    if name in _COMPILER:
         found = globals()[name] = getattr(_import_module("autograd.compiler"), name)
         return found
     if name in OPS:

@@ -61,6 +61,10 @@ class Namespace:
         """A forward that a program keeps as one instruction calls this first, with the shape and dtype of its result.
         With arrays there is nothing to do."""
 
+    def followed(self, name: str, args: Any, params: Any) -> Any:
+        """The result of a registered operation's own forward."""
+        return FORWARDS[name](self, *args, **params)
+
     def special(self, name: str, *arrays: Any) -> Any:
         """The values of SciPy's special function ``name`` at ``arrays``, in the dtype of the last array. Raises
         `DependencyError` without SciPy.

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+TAKEN: set[str] = set()
+"""Names that no user's operation may have: those of the package, and all that its rules find in ``xp``."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 TENSORS: Any = SimpleNamespace()

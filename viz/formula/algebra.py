@@ -18,7 +18,7 @@ from viz.formula.forms import Form, Name, compute, run
 from viz.recorded.notation.namespace import is_out_of_range
 
 SAME = ("astype", "positive", "to_device", "reshape", "squeeze", "expand_dims")  # the entries stay the same
-LINEAR = ("sum", "fit", "mean", "matrix_transpose", "permute_dims", "reshape", "getitem")
+LINEAR = ("sum", "(fit)", "mean", "matrix_transpose", "permute_dims", "reshape", "getitem")
 INVERSE = {("exp", "log"), ("log", "exp"), ("tan", "atan"), ("tanh", "atanh"), ("sinh", "asinh")}
 KNOWN = {("exp", "log_softmax"): "softmax", ("log", "softmax"): "log_softmax"}
 TERMS = 12  # of a sum; a longer sum stays as it is
@@ -91,7 +91,7 @@ class Algebra:
             return _atom(form)
         x = form.args[0] if form.args else None
         match form.name:
-            case "add" | "total":
+            case "add" | "(total)":
                 return self._sum(term for part in form.args for term in self._terms(part))
             case "subtract":
                 return self._sum([*self._terms(x), *_scaled(self._terms(form.args[1]), -1.0)])
@@ -111,7 +111,7 @@ class Algebra:
                     return self._raised(self._terms(x), exponent)
             case "broadcast_to":
                 return self._terms(x)
-            case "fit" if self._shape(x) == form.args[1]:
+            case "(fit)" if self._shape(x) == form.args[1]:
                 return self._terms(x)
             case name if name in SAME and self._shape(x) == self._shape(form):
                 return self._terms(x)

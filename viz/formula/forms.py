@@ -24,7 +24,8 @@ class Name:
 class Form:
     """A call made by a rule or a forward: the function's name and its arguments.
 
-    Arguments are `Name`, `Form`, or constants. The namespace that runs the calls decides the
+    A name in parentheses, such as ``(total)``, is no function: an operation can't have it. Arguments are `Name`,
+    `Form`, or constants. The namespace that runs the calls decides the
     result: numbers, Tensors or notation.
     """
 
@@ -68,11 +69,11 @@ def names_in(form: Any) -> set[Name]:
 
 def compute(name: str, *args: Any, **params: Any) -> Any:
     """Compute a call of a `Form` with Tensors: by the operation ``name``, or else the function of `autograd`."""
-    if name == "part":
+    if name == "(part)":
         return args[0][args[1]]
-    if name == "total":
+    if name == "(total)":
         return reduce(add.apply, args)
-    if name == "fit":
+    if name == "(fit)":
         x, shape = ag.asarray(args[0]), args[1]
         if axes := broadcast_axes(x.shape, shape) if x.ndim >= len(shape) else ():
             x = ag.sum(x, axis=axes)

@@ -51,7 +51,7 @@ class Tracer(Notation):
             self._within = False
         form = Form(name, form_of(args), {k: form_of(x) for k, x in params.items()})
         if isinstance(made, tuple):
-            return tuple(Traced(part, Form("part", (form, i))) for i, part in enumerate(made))
+            return tuple(Traced(part, Form("(part)", (form, i))) for i, part in enumerate(made))
         return Traced(made, form)
 
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Traced:
@@ -72,7 +72,7 @@ class Tracer(Notation):
             written = Symbol(
                 self, f"Σ over {text} of {inside}", f"{tex} {tex_inside}", 0, written.value, "sum", inner=(part,)
             )
-        return Traced(written, Form("fit", (form_of(part), shape)))
+        return Traced(written, Form("(fit)", (form_of(part), shape)))
 
     def _over(self, part: Symbol, shape: tuple[int, ...]) -> tuple[str, str]:
         axes = broadcast_axes(part.shape, shape)

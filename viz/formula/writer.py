@@ -154,14 +154,14 @@ class Writer:
         """A formula of calls in notation."""
 
         def call(name: str, *args: Any, **params: Any) -> Any:
-            if name == "part":
+            if name == "(part)":
                 return args[0][args[1]]
-            if name == "total":
+            if name == "(total)":
                 made = self.total([Traced(self.say.lift(x), None) for x in args])
                 values = [self.say.lift(x).value for x in args]
                 made.value = None if any(x is UNKNOWN for x in values) else sum(values[1:], values[0])
                 return made  # with its value, so that a sum over its axes is written
-            if name == "fit":
+            if name == "(fit)":
                 return self.say._fitted(self.say.lift(args[0]), args[1])
             op = ag.OPS.get(name)
             if op is not None and not op.broadcasts:  # its rules expect arrays, not numbers
@@ -176,7 +176,7 @@ class Writer:
 
     def total(self, terms: Sequence[Traced], more: int = 0) -> Traced:
         """The sum of terms, of which the last ``more`` are counted rather than written."""
-        form = terms[0].form if len(terms) == 1 else Form("total", tuple(term.form for term in terms))
+        form = terms[0].form if len(terms) == 1 else Form("(total)", tuple(term.form for term in terms))
         if len(terms) == 1:
             return terms[0]
         text, tex = "", ""

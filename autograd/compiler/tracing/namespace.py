@@ -245,7 +245,7 @@ class _TraceNamespace(Namespace):
     def followed(self, name: str, args: Any, params: Any) -> Any:
         """Trace an operation's forward; if that fails, record the operation as one instruction."""
         try:
-            return FORWARDS[name](self, *args, **params)
+            return super().followed(name, args, params)
         except TraceError as error:
             if error.tracer is None:
                 raise

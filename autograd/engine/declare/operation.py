@@ -28,7 +28,7 @@ from autograd.engine.declare.declaration import REQUIRED, Declaration
 from autograd.engine.declare.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
 from autograd.engine.graph import stamp
 from autograd.engine.memory import LAST, WRITES
-from autograd.engine.namespace import TENSORS
+from autograd.engine.namespace import TAKEN, TENSORS
 from autograd.engine.tensor import Tensor
 from autograd.errors import DeclarationError
 
@@ -136,7 +136,8 @@ def op(
     ``symbol``: its label in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
     signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
-    ``dtype=``, and casts its first argument to it first. Raises `DeclarationError` for a name that is taken.
+    ``dtype=``, and casts its first argument to it first. Raises `DeclarationError` for a name that the package, or an
+    operation of another module, has already.
 
     >>> import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)
@@ -159,7 +160,13 @@ def op(
         if name in OPS and OPS[name].__module__ != forward.__module__:
             module = OPS[name].__module__
             raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
-        made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts, casts)
+        made = Op(forward, symbol, text, tex, level, broadcasts, casts)
+        if made.foreign and name in TAKEN:
+            raise DeclarationError(
+                f"{name!r} is a name of this package already, which its rules or its users rely on: choose another "
+                "name for the operation."
+            )
+        OPS[name] = made
         made.forward = made.names["forward"] = backends.register(name, forward, users=made.foreign)
         setattr(TENSORS, name, made)
         return made

@@ -1,9 +1,11 @@
 """How operations are declared, applied and registered, and what their refusals say."""
 
+import ast
 import copy
 import dis
 import inspect
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from numpy.testing import assert_array_equal
 
 import autograd as ag
 import nn
-from autograd import Tensor
+from autograd import Tensor, backends
 from autograd.engine.declare.operation import REQUIRED, RESERVED
+from autograd.engine.namespace import TENSORS
 from autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
 
 
@@ -28,6 +31,21 @@ def cube():
 
     cube.vjp(x=lambda g, x: 3 * g * x * x)
     return cube
+
+
+def names_of_the_package():
+    """The names that an operation of a user's can't have: all that a line of the package calls as ``xp.name``, and what
+    namespaces and the package itself offer.
+    """
+    root = Path(ag.__file__).parent.parent
+    trees = (ast.parse(file.read_text("utf-8")) for part in ("autograd", "nn") for file in (root / part).rglob("*.py"))
+    named = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    called = {node.attr for node in named if isinstance(node.value, ast.Name) and node.value.id == "xp"}
+    spaces = [type(space) for space in backends.SPACES.values()]
+    composed = {name for name, value in vars(TENSORS).items() if not getattr(value, "foreign", False)}
+    return sorted(
+        {*called, *composed, *ag.__all__, *vars(backends.Namespace(np)), *(n for s in spaces for n in dir(s))}
+    )
 
 
 class TestDeclaration:
@@ -107,6 +125,19 @@ class TestDeclaration:
                 return x
 
         assert ag.OPS["exp"].__module__ == "autograd.ops.elementwise"
+
+    @pytest.mark.parametrize("name", names_of_the_package())
+    def test_a_name_that_rules_or_users_have_from_the_package_is_refused(self, name):
+        """Else the rules of the package would call the user's operation, and derivatives would be silently wrong."""
+
+        def forward(xp, x):
+            return x
+
+        forward.__name__ = name
+        before = [dict(tables) for tables in (ag.OPS, vars(TENSORS), backends.FORWARDS)]
+        with pytest.raises(DeclarationError, match=f"'{name}' .* already|'{name}' exists already, in .*another name"):
+            ag.op("f")(forward)
+        assert [ag.OPS, vars(TENSORS), backends.FORWARDS] == before
 
     def test_ones_own_may_be_declared_again(self):
         cube()

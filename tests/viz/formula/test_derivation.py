@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 import nn
+from autograd.engine.namespace import TAKEN, TENSORS
 from autograd.errors import GradientError
 from autograd.testing import strategies
 from autograd.testing.operations import TABLE
@@ -23,6 +24,7 @@ from viz.formula.derivation import explain
 from viz.formula.forms import Form, run
 from viz.graph.picture import draw_graph
 from viz.pages.page import step_through
+from viz.recorded.notation.namespace import Notation
 
 LINE = 240
 
@@ -564,10 +566,10 @@ def test_text_and_latex_are_written_from_the_calls(drawn):
         return write.upstream(card) if name.bar else write.value(card)
 
     def call(name, *args, **params):
-        if name == "fit":
+        if name == "(fit)":
             write.say.for_parameter = cards[line.name.key].role == "param"
             return write.say._fitted(args[0], args[1])
-        if name == "total":
+        if name == "(total)":
             return write.total(args)
         return write.say.call(name, *args, **params)
 
@@ -707,6 +709,25 @@ def test_a_deep_graph_is_explained():
 
 
 # ---------------------------------------------------------------- the check
+
+
+PARTS = {"total", "part", "fit", *(name for name in dir(Notation()) if name[0] != "_")}
+
+
+@pytest.mark.parametrize("name", sorted(PARTS - TAKEN))
+def test_an_operation_may_have_the_name_of_a_part_of_the_notation(name):
+    def forward(xp, x):
+        return 3.0 * x
+
+    forward.__name__ = name
+    tripled = ag.op("Triple")(forward)
+    tripled.vjp(x=lambda xp, g: getattr(xp, name)(g))
+    try:
+        x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        text = explain(ag.sum(tripled(ag.sin(x))), wrt=x).text
+    finally:
+        del ag.OPS[name], ag.backends.FORWARDS[name], vars(TENSORS)[name]
+    assert "L = sum(Triple(sin(x)))\n  x̄ = Triple(1) × cos(x)\n" in text
 
 
 def test_a_wrong_rule_is_not_confirmed():

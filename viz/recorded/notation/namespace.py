@@ -208,7 +208,7 @@ class Notation:
         if not op.broadcasts:  # its rules expect arrays, not numbers
             inputs = [self.array(x) if isinstance(x, int | float) else x for x in inputs]
         rule, wants = op.rules[arg]
-        offered = {"xp": self, "g": g, "out": out, **params}
+        offered = {"xp": _Functions(self), "g": g, "out": out, **params}
         if op.variadic:
             offered |= {arg: tuple(inputs), f"{arg}_shape": tuple(_shape(x) for x in inputs)}
         else:
@@ -427,6 +427,16 @@ class Notation:
         text = f"-({x.text})" if loose or x.head in ("floor_divide", "remainder") else f"-{x.text}"
         tex = f"-{brackets(x.tex)}" if loose else f"-{x.tex}"
         return Symbol(self, text, tex, PRODUCT, value, "negative", inner=(x,))
+
+
+class _Functions:
+    """The ``xp`` of a rule: only functions, because an operation may be called as a method of `Notation` is."""
+
+    def __init__(self, notation: Notation) -> None:
+        self._notation = notation
+
+    def __getattr__(self, name: str) -> Any:
+        return Notation.__getattr__(self._notation, name)
 
 
 def _value(name: str, args: Any, params: Any) -> Any:
