@@ -38,9 +38,12 @@ def known_language(name: str) -> str:
     return name
 
 
-def speak(name: str) -> None:
-    """Choose the language of pages and pictures from now on."""
-    _spoken[0] = known_language(name)
+def speak(language: str) -> None:
+    """Choose the language of pages, pictures and the lesson's answers from now on: ``"en"`` or ``"zh"``.
+
+    Raises `DrawingError` for another.
+    """
+    _spoken[0] = known_language(language)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ The text is in docs/lesson (in a wheel: viz/lesson/text), in English and Chinese
 `notebook` a Jupyter notebook of one page.
 """
 
-from viz.lesson.exercises import CHAPTERS, Exercise, LessonError, Verdict, check, exercise, exercises, speak
+from viz.drawing.words import speak
+from viz.lesson.exercises import CHAPTERS, Exercise, LessonError, Verdict, check, exercise, exercises
 from viz.lesson.notebooks import notebook
 from viz.lesson.pages import outputs, write
 

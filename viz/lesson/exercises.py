@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from autograd.errors import AutogradError
-from viz.drawing import words
+from viz.drawing.words import TABLES, say
 from viz.recorded.evaluate import host
 
 Number: TypeAlias = int | float
@@ -26,167 +26,121 @@ CHAPTERS = (
 )
 """The chapters by number, from 1."""
 
-LANGUAGES = tuple(words.TABLES)
+LANGUAGES = tuple(TABLES)
 
-ORDINALS = {"en": ("first", "second", "third", "fourth"), "zh": ("第一个", "第二个", "第三个", "第四个")}
+ORDINALS = ("first", "second", "third", "fourth")
 WORDS = {
-    "en": {
-        "none": "No answer yet: put your own number in place of the three dots.",
-        "unread": "This is not a number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
-        "quoted": "This is a text: write the number without quotation marks, as in 0.73 or [0.73, 0.5].",
-        "nan": "NaN and infinity are not an answer here.",
-        "count": "The answer consists of {wanted}, and you gave {given}.",
-        "number": "{n} number",
-        "numbers": "{n} numbers",
-        "sign": "The size is right, the sign is not.",
-        "too": " The sign is wrong, too.",
-        "order": "These are the right numbers in another order.",
-        "some": "The {right} number is right; look at the {wrong} again.",
-        "and": " and ",
-        "close": "Close, but not the same: at least two digits must be right. Round only at the end.",
-        "exact": "That is rounded. This number can be counted: give all its digits.",
-        "right": "Right. ",
-        "wrong": "Not right. ",
-    },
-    "zh": {
-        "none": "还没有答案：请把三个点换成你算出的数。",
-        "unread": "这不是一个数：请写成 0.73、-2 这样的形式；有多个数时写成 [0.73, 0.5]。",
-        "quoted": "这是一段文字：请去掉引号，写成 0.73 或 [0.73, 0.5] 这样的数。",
-        "nan": "NaN 和无穷大都不是这里的答案。",
-        "count": "答案应有 {wanted}，而你给了 {given}。",
-        "number": "{n} 个数",
-        "numbers": "{n} 个数",
-        "sign": "大小对了，符号反了。",
-        "too": "而且符号也反了。",
-        "order": "数都对，但顺序不对。",
-        "some": "{right}数对了，请再看{wrong}。",
-        "and": "、",
-        "close": "很接近，但还不对：至少要有两位有效数字正确，到最后一步再四舍五入。",
-        "exact": "这是四舍五入后的数；这里可以数得精确，请写出每一位。",
-        "right": "正确。",
-        "wrong": "不对。",
-    },
+    "none": "No answer yet: put your own number in place of the three dots.",
+    "unread": "This is not a number: write for example 0.73, -2 or, for several, [0.73, 0.5].",
+    "quoted": "This is a text: write the number without quotation marks, as in 0.73 or [0.73, 0.5].",
+    "nan": "NaN and infinity are not an answer here.",
+    "count": "The answer consists of {wanted}, and you gave {given}.",
+    "number": "{n} number",
+    "numbers": "{n} numbers",
+    "sign": "The size is right, the sign is not.",
+    "too": " The sign is wrong, too.",
+    "order": "These are the right numbers in another order.",
+    "some": "The {right} number is right; look at the {wrong} again.",
+    "and": " and the ",
+    "close": "Close, but not the same: at least two digits must be right. Round only at the end.",
+    "exact": "That is rounded. This number can be counted: give all its digits.",
+    "right": "Right. ",
+    "wrong": "Not right. ",
 }
-"""Sentences common to all exercises, by language."""
-
-
-def speak(language: str) -> None:
-    """Choose the language of the answers of `check` and of the pages that `viz` makes: ``"en"`` or ``"zh"``.
-
-    Raises `LessonError` for another.
-    """
-    words.speak(known_language(language))
-
-
-def known_language(language: str) -> str:
-    """The language, if the lesson has it. Raises `LessonError` otherwise."""
-    if language not in LANGUAGES:
-        raise LessonError(f"the lesson is in {' and '.join(LANGUAGES)}, not in {language!r}")
-    return language
+"""Sentences common to all exercises."""
 
 
 class LessonError(AutogradError, ValueError):
-    """A chapter, an exercise or a language that the lesson does not have."""
+    """A chapter or an exercise that the lesson does not have."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The reply to an answer; true if the answer is right. ``en`` and ``zh`` are its sentences."""
+    """The reply to an answer, ``said`` in one sentence or two; true if the answer is right."""
 
     right: bool
-    en: str
-    zh: str
+    said: str
 
     def __bool__(self) -> bool:
         return self.right
 
     def __repr__(self) -> str:
-        return self.zh if words.language() == "zh" else self.en
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The reply to an answer, in both languages."""
-
-    value: Numbers
-    en: str
-    zh: str
+        return self.said
 
 
 class Exercise:
-    """One exercise: ``answer``, the sentences for it, replies to common mistakes, and a hint.
+    """One exercise: ``answer``, the sentence for it, replies to common mistakes, and a hint.
 
-    ``right``, ``hint``: pairs (English, Chinese). ``mistakes``: triples (value, English, Chinese). An answer of several
-    numbers is a sequence. An integer must be given exactly, any other number to two significant digits.
+    ``mistakes``: pairs of a value and the sentence for it. An answer of several numbers is a sequence. An integer must
+    be given exactly, any other number to two significant digits.
     """
 
-    def __init__(
-        self, answer: Any, right: tuple[str, str], mistakes: Sequence[tuple[Any, str, str]], hint: tuple[str, str]
-    ) -> None:
+    def __init__(self, answer: Any, right: str, mistakes: Sequence[tuple[Any, str]], hint: str) -> None:
         self.answer = _numbers(answer)
         self.right, self.hint = right, hint
-        self.mistakes = [Reply(_numbers(value), en, zh) for value, en, zh in mistakes]
+        self.mistakes = [(_numbers(value), said) for value, said in mistakes]
 
-    def replies(self) -> list[Reply]:
-        """Every wrong value that is recognised, the exercise's own before the general ones."""
+    def replies(self) -> list[tuple[Numbers, str]]:
+        """Every wrong value that is recognised, with its sentence, the exercise's own before the general ones."""
         answer, kept = self.answer, list(self.mistakes)
-        general = [Reply(answer[::-1], *_both("order"))]
+        general = [(answer[::-1], say(WORDS["order"]))]
         if any(isinstance(v, float) for v in answer):
-            general.append(Reply(_negative(answer), *_both("sign")))
-            too = _both("too")
-            general += [Reply(_negative(mistake.value), mistake.en + too[0], mistake.zh + too[1]) for mistake in kept]
-        for reply in general:
-            known = [answer, *(mistake.value for mistake in kept)]
-            if not any(_agree(reply.value, value) for value in known):
-                kept.append(reply)
+            general.append((_negative(answer), say(WORDS["sign"])))
+            general += [(_negative(value), said + say(WORDS["too"])) for value, said in kept]
+        for value, said in general:
+            if not any(_agree(value, known) for known in (answer, *(known for known, _ in kept))):
+                kept.append((value, said))
         return kept
 
     def table(self) -> dict[str, Any]:
-        """The values with their tolerances and the sentences in both languages, as JSON."""
+        """The values with their tolerances and all sentences as JSON: what the page's own check (`lesson.js`) needs."""
         return {
             "answer": self.answer,
             "near": [tolerance(v) for v in self.answer],
-            "right": dict(zip(LANGUAGES, self.right, strict=True)),
-            "hint": dict(zip(LANGUAGES, self.hint, strict=True)),
+            "right": self.right,
+            "hint": self.hint,
             "replies": [
-                {"value": r.value, "near": [tolerance(v) for v in r.value], "en": r.en, "zh": r.zh}
-                for r in self.replies()
+                {"value": value, "near": [tolerance(v) for v in value], "said": said} for value, said in self.replies()
             ],
+            "words": {name: say(sentence) for name, sentence in WORDS.items()},
+            "ordinals": [say(ordinal) for ordinal in ORDINALS],
         }
-
-    def in_page(self, language: str) -> dict[str, Any]:
-        """The table and the general sentences of one language: all that the page's own check (`lesson.js`) needs."""
-        return self.table() | {"words": WORDS[language], "ordinals": ORDINALS[language], "language": language}
 
     def check(self, given: Any) -> Verdict:
         """The verdict on an answer: a number or several, as Python's, NumPy's or Tensors."""
         if given is ... or (isinstance(given, (list, tuple)) and any(part is ... for part in given)):
-            return _said("none")
+            return _unread("none")
         try:
             numbers = _numbers(given)
         except _Quoted:
-            return _said("quoted")
+            return _unread("quoted")
         except Exception:  # of any class, such as those of another library's arrays
-            return _said("unread")
+            return _unread("unread")
         if not all(map(math.isfinite, numbers)):
-            return _said("nan")
+            return _unread("nan")
         if len(numbers) != len(self.answer):
-            return Verdict(False, *(_counted(language, len(self.answer), len(numbers)) for language in LANGUAGES))
+            wanted, counted = (
+                say(WORDS["numbers" if n != 1 else "number"], n=n) for n in map(len, (self.answer, numbers))
+            )
+            return Verdict(False, say(WORDS["count"], wanted=wanted, given=counted))
         if _agree(numbers, self.answer):
-            return Verdict(True, WORDS["en"]["right"] + self.right[0], WORDS["zh"]["right"] + self.right[1])
-        if met := [reply for reply in self.replies() if _agree(numbers, reply.value)]:
-            nearest = min(met, key=lambda reply: _distance(numbers, reply.value))
-            return _wrong(nearest.en, nearest.zh)
+            return Verdict(True, say(WORDS["right"]) + self.right)
+        if met := [reply for reply in self.replies() if _agree(numbers, reply[0])]:
+            return _wrong(min(met, key=lambda reply: _distance(numbers, reply[0]))[1])
         pairs = list(zip(numbers, self.answer, strict=True))
-        counted = tolerance(self.answer[0]) == 0
-        if counted and all(abs(v) >= 100 and a in (float(f"{v:.1g}"), float(f"{v:.2g}")) for a, v in pairs):
-            return _said("exact")
-        if not counted and all(_close(a, v, (0.25 if a == float(f"{v:.1g}") else 0.05) * abs(v)) for a, v in pairs):
-            return _said("close")
+        exact = tolerance(self.answer[0]) == 0
+        if exact and all(abs(v) >= 100 and a in (float(f"{v:.1g}"), float(f"{v:.2g}")) for a, v in pairs):
+            return _unread("exact")
+        if not exact and all(_close(a, v, (0.25 if a == float(f"{v:.1g}") else 0.05) * abs(v)) for a, v in pairs):
+            return _unread("close")
         near = [_close(a, v, tolerance(v)) for a, v in pairs]
         if any(near):
-            return _wrong(*(_partly(language, near) for language in LANGUAGES))
-        return _wrong(*self.hint)
+            places = (
+                [say(word) for word, n in zip(ORDINALS, near, strict=False) if n is which] for which in (True, False)
+            )
+            right, wrong = map(say(WORDS["and"]).join, places)
+            return _wrong(say(WORDS["some"], right=right, wrong=wrong))
+        return _wrong(self.hint)
 
 
 def tolerance(value: Number) -> float:
@@ -237,30 +191,13 @@ class _Quoted(TypeError):
     """An answer in quotation marks."""
 
 
-def _both(word: str) -> list[str]:
-    return [WORDS[language][word] for language in LANGUAGES]
+def _unread(word: str) -> Verdict:
+    """The verdict on an answer that is not judged, with one of the common sentences."""
+    return Verdict(False, say(WORDS[word]))
 
 
-def _said(word: str) -> Verdict:
-    return Verdict(False, *_both(word))
-
-
-def _wrong(en: str, zh: str) -> Verdict:
-    return Verdict(False, WORDS["en"]["wrong"] + en, WORDS["zh"]["wrong"] + zh)
-
-
-def _counted(language: str, wanted: int, given: int) -> str:
-    words = WORDS[language]
-    of = {n: words["number" if n == 1 else "numbers"].format(n=n) for n in (wanted, given)}
-    return words["count"].format(wanted=of[wanted], given=of[given])
-
-
-def _partly(language: str, near: Sequence[bool]) -> str:
-    words, ordinals = WORDS[language], ORDINALS[language]
-    right, wrong = (
-        words["and"].join(o for o, n in zip(ordinals, near, strict=False) if n is which) for which in (True, False)
-    )
-    return words["some"].format(right=right, wrong=wrong)
+def _wrong(said: str) -> Verdict:
+    return Verdict(False, say(WORDS["wrong"]) + said)
 
 
 def exercises(chapter: int) -> tuple[Exercise, ...]:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from viz.drawing.words import matched, speaking
+from viz.drawing.words import matched, say, speaking
 from viz.lesson.exercises import exercise
 from viz.lesson.notebooks import file_name, notebook
 from viz.lesson.run import Output
@@ -20,22 +20,6 @@ from viz.lesson.text import cells, code, front, source
 _SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
 _SHOWN = re.compile(r"<\w+ (['\"].*['\"])>|\w+\((['\"].*['\"])\)", re.DOTALL)
-TEXT = {
-    "en": {
-        "open": "Open this page alone",
-        "notebook": "This page as a notebook",
-        "check": "Check",
-        "yours": "Your answer to exercise {n}",
-        "several": "numbers, with commas",
-    },
-    "zh": {
-        "open": "单独打开此页",
-        "notebook": "本页的笔记本（notebook）",
-        "check": "检查",
-        "yours": "练习 {n} 的答案",
-        "several": "各数用逗号隔开",
-    },
-}
 
 
 def expanded(
@@ -52,13 +36,20 @@ def expanded(
     address in links is ``address``, with a slash at its end. ``markdown``: the text of a page that is not the lesson's,
     and has no notebook.
     """
+    with speaking(language):
+        return _expanded(name, language, outputs, folder, address, markdown)
+
+
+def _expanded(
+    name: str, language: str, outputs: Sequence[Sequence[Output]], folder: Path, address: str, markdown: str | None
+) -> str:
     _, text = front(source(name, language) if markdown is None else markdown)
     folder.mkdir(parents=True, exist_ok=True)
     if markdown is None and code(text):
         file = file_name(name, language)
         book = json.dumps(notebook(name, language, outputs), ensure_ascii=False, indent=1)
         (folder / file).write_text(book, encoding="utf-8")
-        link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{TEXT[language]["notebook"]}</a></p>'
+        link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{say("This page as a notebook")}</a></p>'
         text = _SWITCH.sub(lambda switch: f"{switch[0]}\n\n{link}", text, count=1)
     parts, index = [], 0
     for cell in cells(text):
@@ -67,27 +58,27 @@ def expanded(
             continue
         shown = [f"```python\n{cell.text}\n```"]
         if cell.exercise:
-            shown = [_field(cell.exercise, language)]
+            shown = [_field(cell.exercise)]
         else:
             files = f"{name}-{index + 1}"
-            shown += [made for output in outputs[index] if (made := _output(output, folder, files, address, language))]
+            shown += [made for output in outputs[index] if (made := _output(output, folder, files, address))]
         index += 1
         parts.append(textwrap.indent("\n\n".join(shown), " " * cell.indent) + "\n\n")
     return "".join(parts)
 
 
-def _output(output: Output, folder: Path, name: str, address: str, language: str) -> str:
+def _output(output: Output, folder: Path, name: str, address: str) -> str:
     if output["output_type"] == "stream":
         return f"```text\n{output['text'].rstrip()}\n```"
     if output["output_type"] == "error":
         return f"```text\n{output['evalue']}\n```"
     data = output["data"]
-    words = html.escape(_described(data.get("text/plain", ""), language), quote=True)
+    words = html.escape(_described(data.get("text/plain", "")), quote=True)
     if page := _FRAME.search(data.get("text/html", "")):
         (folder / f"{name}.html").write_text(html.unescape(page[1]), encoding="utf-8")
         return (
             f'<div class="lesson-live"><iframe src="{address}{name}.html" title="{words}" loading="lazy"></iframe>'
-            f'<a href="{address}{name}.html" target="_blank">{TEXT[language]["open"]}</a></div>'
+            f'<a href="{address}{name}.html" target="_blank">{say("Open this page alone")}</a></div>'
         )
     if "image/svg+xml" in data:
         (folder / f"{name}.svg").write_text(data["image/svg+xml"], encoding="utf-8")
@@ -98,25 +89,24 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
     return f"```text\n{data['text/plain']}\n```"
 
 
-def _described(shown: str, language: str) -> str:
+def _described(shown: str) -> str:
     """The translated title of a picture, plot or page, from its printed form."""
     found = _SHOWN.fullmatch(shown)
-    with speaking(language):
-        return matched(ast.literal_eval(found[1] or found[2])) if found else shown
+    return matched(ast.literal_eval(found[1] or found[2])) if found else shown
 
 
 def _picture(address: str, words: str) -> str:
     return f'<a class="lesson-picture" href="{address}" target="_blank"><img src="{address}" alt="{words}"></a>'
 
 
-def _field(which: tuple[int, int], language: str) -> str:
+def _field(which: tuple[int, int]) -> str:
     """The field for an answer. The page carries the values and sentences that `Exercise.check` works from."""
-    words, table = TEXT[language], exercise(*which).in_page(language)
+    table = exercise(*which).table()
     told = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
-    label = words["yours"].format(n=which[1])
-    many = f' placeholder="{words["several"]}"' if len(table["answer"]) > 1 else ""
+    label = say("Your answer to exercise {n}", n=which[1])
+    many = f' placeholder="{say("numbers, with commas")}"' if len(table["answer"]) > 1 else ""
     return (
         f'<div class="lesson-check" data-exercise="{html.escape(told)}"><label>{label} '
         f'<input type="text" autocomplete="off" spellcheck="false"{many}></label> '
-        f'<button type="button">{words["check"]}</button> <output aria-live="polite"></output></div>'
+        f'<button type="button">{say("Check")}</button> <output aria-live="polite"></output></div>'
     )

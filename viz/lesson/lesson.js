@@ -9,7 +9,7 @@ function lessonNumbers(text) {
   });
 }
 function lessonVerdict(table, text) {
-  const {words, language} = table;
+  const {words} = table;
   const fill = (form, n) => form.replace('{n}', n);
   const some = n => fill(n === 1 ? words.number : words.numbers, n);
   const close = (a, v, near) => Math.abs(a - v) <= near * (1 + 1e-9) + 1e-12;
@@ -25,10 +25,10 @@ function lessonVerdict(table, text) {
     const said = words.count.replace('{wanted}', some(table.answer.length)).replace('{given}', some(given.length));
     return {right: false, said};
   }
-  if (agree(given, table.answer, table.near)) return {right: true, said: words.right + table.right[language]};
+  if (agree(given, table.answer, table.near)) return {right: true, said: words.right + table.right};
   const distance = reply => given.reduce((sum, a, i) => sum + Math.abs(a - reply.value[i]), 0);
   const met = table.replies.filter(reply => agree(given, reply.value, reply.near));
-  if (met.length) return wrong(met.reduce((one, other) => (distance(other) < distance(one) ? other : one))[language]);
+  if (met.length) return wrong(met.reduce((one, other) => (distance(other) < distance(one) ? other : one)).said);
   const rounded = (a, v, ...digits) => digits.some(n => a === Number(v.toPrecision(n)));
   const each = test => given.every((a, i) => test(a, table.answer[i]));
   const counted = table.near[0] === 0;
@@ -39,7 +39,7 @@ function lessonVerdict(table, text) {
     const listed = which => table.ordinals.filter((_, i) => near[i] === which).join(words.and);
     return wrong(words.some.replace('{right}', listed(true)).replace('{wrong}', listed(false)));
   }
-  return wrong(table.hint[language]);
+  return wrong(table.hint);
 }
 function lessonStart() {
   for (const place of document.querySelectorAll('.lesson-check:not([data-ready])')) {

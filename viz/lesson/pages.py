@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from autograd.common.validation import as_path
+from viz.drawing.words import LOCALES
 from viz.lesson.exercises import LANGUAGES
 from viz.lesson.expand import expanded
 from viz.lesson.run import Output, run
 from viz.lesson.text import code, front, source, stems, title
 
 _HERE = Path(__file__).parent
-_LOCALE = {"en": "en", "zh": "zh-Hans"}
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
 _NOTE = re.compile(r'\?\?\? \w+ "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
 _LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
@@ -70,7 +70,7 @@ def _page(name: str, language: str, text: str) -> str:
     described, markdown = front(source(name, language))
     description = html.escape(described.get("description", ""), quote=True)
     return f"""<!doctype html>
-<html lang="{_LOCALE[language]}">
+<html lang="{LOCALES[language]}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">

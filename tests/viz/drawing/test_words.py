@@ -18,6 +18,7 @@ from viz import lesson
 from viz.drawing import words
 from viz.drawing.errors import DrawingError
 from viz.lesson import run
+from viz.lesson.exercises import ORDINALS, WORDS
 from viz.pages import emitted
 from viz.pages.steps import _doc
 
@@ -53,8 +54,8 @@ def of_templates():
 
 
 def of_python():
-    """The sentences that `say` and `tex_said` are given as they are."""
-    found = set()
+    """The sentences that `say` and `tex_said` are given as they are, and those of the lesson."""
+    found = {*WORDS.values(), *ORDINALS}
     for tree in python():
         for node in ast.walk(tree):
             called = isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", ""))

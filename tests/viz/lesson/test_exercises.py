@@ -12,13 +12,21 @@ import pytest
 
 import autograd as ag
 from viz import lesson
+from viz.drawing.errors import DrawingError
+from viz.drawing.words import speaking
 from viz.lesson.exercises import LANGUAGES, WORDS, _agree, tolerance
 
-EXERCISES = {
-    (chapter, number): made
-    for chapter in range(1, len(lesson.CHAPTERS) + 1)
-    for number, made in enumerate(lesson.exercises(chapter), 1)
-}
+
+def every():
+    """All exercises by chapter and number, in the present language."""
+    return {
+        (chapter, number): made
+        for chapter in range(1, len(lesson.CHAPTERS) + 1)
+        for number, made in enumerate(lesson.exercises(chapter), 1)
+    }
+
+
+EXERCISES = every()
 SCRIPT = Path(lesson.__file__).parent / "lesson.js"
 
 
@@ -38,24 +46,23 @@ def test_the_answer_is_right_and_each_mistake_gets_its_own_sentence(which):
     assert made.check(made.answer)
     assert len(made.mistakes) >= 2
     sentences = []
-    for reply in made.replies():
-        verdict = made.check(reply.value)
+    for value, said in made.replies():
+        verdict = made.check(value)
         assert not verdict
-        assert (verdict.en, verdict.zh) == (f"Not right. {reply.en}", f"不对。{reply.zh}")
-        assert not _agree(reply.value, made.answer)
-        assert not _agree(made.answer, reply.value)
-        sentences.append(verdict.en)
+        assert verdict.said == f"Not right. {said}"
+        assert not _agree(value, made.answer)
+        assert not _agree(made.answer, value)
+        sentences.append(said)
     assert len(set(sentences)) == len(sentences)
 
 
-@pytest.mark.parametrize("which", EXERCISES, ids=str)
-def test_sentences_are_whole_in_both_languages(which):
-    made = EXERCISES[which]
-    for en, zh in [made.right, made.hint, *((r.en, r.zh) for r in made.mistakes)]:
-        assert en[-1] in ".?"
-        assert zh[-1] in "。？"
-        assert any("\u4e00" <= letter <= "\u9fff" for letter in zh)
-        assert not any("\u4e00" <= letter <= "\u9fff" for letter in en)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sentences_are_whole_in_both_languages(language):
+    with speaking(language):
+        for made in every().values():
+            for said in [made.right, made.hint, *(said for _, said in made.mistakes)]:
+                assert said[-1] in {"en": ".?", "zh": "。？"}[language]
+                assert any("\u4e00" <= letter <= "\u9fff" for letter in said) == (language == "zh")
 
 
 def test_two_digits_are_enough_unless_the_answer_is_an_integer():
@@ -143,6 +150,8 @@ def test_the_language_is_chosen_once():
     lesson.speak("zh")
     assert repr(lesson.check(1, 1, 0.88)).startswith("不对。")
     assert repr(lesson.check(1, 1, 0.12)).startswith("正确。")
+    with pytest.raises(DrawingError, match="language= is 'en' or 'zh', not 'fr'"):
+        lesson.speak("fr")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +160,7 @@ def test_the_language_is_chosen_once():
         (lambda: lesson.check(len(lesson.CHAPTERS) + 1, 1, 0), "the lesson has chapters 1 to"),
         (lambda: lesson.check("neuron", 1, 0), "the lesson has chapters 1 to"),
         (lambda: lesson.check(1, 0, 0), "chapter 1 has exercises 1 to 3, not 0"),
-        (lambda: lesson.speak("fr"), "the lesson is in en and zh, not in 'fr'"),
+        (lambda: lesson.exercises(0), "the lesson has chapters 1 to"),
     ],
 )
 def test_what_the_lesson_does_not_have_is_refused(call, said):
@@ -163,16 +172,21 @@ def test_what_the_lesson_does_not_have_is_refused(call, said):
 def test_the_page_gives_the_same_verdicts():
     """Every value of every exercise, right, wrong or odd, gets the same sentence in JavaScript as in Python."""
     asked, wanted = [], []
-    for made in EXERCISES.values():
-        values = [made.answer, *(r.value for r in made.replies())]
-        values += [tuple(1.03 * v for v in made.answer), tuple(7.7 - 3 * v for v in made.answer), (1.0, 2.0, 3.0)]
-        values += [tuple(float(f"{v:.{digits}g}") for v in made.answer) for digits in (1, 2)]
-        for given in values:
-            verdict = made.check(given)
-            for language in LANGUAGES:
-                asked.append([made.in_page(language), ", ".join(map(repr, given))])
-                wanted.append([verdict.right, getattr(verdict, language)])
-    table = EXERCISES[2, 1].in_page("en")
+    for language in LANGUAGES:
+        with speaking(language):
+            for made in every().values():
+                values = [made.answer, *(value for value, _ in made.replies())]
+                values += [
+                    tuple(1.03 * v for v in made.answer),
+                    tuple(7.7 - 3 * v for v in made.answer),
+                    (1.0, 2.0, 3.0),
+                ]
+                values += [tuple(float(f"{v:.{digits}g}") for v in made.answer) for digits in (1, 2)]
+                values += [(made.answer[0], *(v + 9.0 for v in made.answer[1:]))]
+                for given, verdict in ((given, made.check(given)) for given in values):
+                    asked.append([made.table(), ", ".join(map(repr, given))])
+                    wanted.append([verdict.right, verdict.said])
+    table = EXERCISES[2, 1].table()
     odd = {
         "": "none", "...": "none", "two": "unread", "0.73 0.5 x": "unread", "[.731, 0.50]": True, "0.73；0,5": "count",
         "(11/15, 1/2)": True, "0.73，0.5": True, "（０．７３；０．５）": True, "−7 1e0": "hint", "1e999 1": "nan",
@@ -182,8 +196,8 @@ def test_the_page_gives_the_same_verdicts():
         "console.log(JSON.stringify(asked.map(([table, text]) => lessonVerdict(table, text))));"
     )
     asked += [[table, text] for text in odd]
-    asked += [[EXERCISES[3, 3].in_page("en"), text] for text in ("798,000", "798 000", "798000")]
-    asked += [[EXERCISES[1, 3].in_page("en"), text] for text in ("−0,1966", "-.1966")]
+    asked += [[EXERCISES[3, 3].table(), text] for text in ("798,000", "798 000", "798000")]
+    asked += [[EXERCISES[1, 3].table(), text] for text in ("−0,1966", "-.1966")]
     done = subprocess.run(
         ["node", "-e", program], input=json.dumps(asked), capture_output=True, encoding="utf-8", check=True
     )
@@ -191,10 +205,9 @@ def test_the_page_gives_the_same_verdicts():
     assert all(right for right, _ in replies[-5:])
     del replies[-5:]
     assert replies[: len(wanted)] == wanted
-    words = WORDS["en"]
     for (right, said), kind in zip(replies[len(wanted) :], odd.values(), strict=True):
         if kind is True:
             assert right, said
         else:
-            start = {"count": "The answer consists", "hint": "Not right. Put 0"}.get(kind) or words[kind]
+            start = {"count": "The answer consists", "hint": "Not right. Put 0"}.get(kind) or WORDS[kind]
             assert (right, said.startswith(start)) == (False, True), said

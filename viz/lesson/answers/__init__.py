@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-TWO = ("You forgot the 2 of the square's derivative.", "你忘了平方求导时的因子 2。")
-"""The answer to the most common mistake."""
-
 
 def said(x: Any) -> str:
     """A number in a sentence, to four significant digits."""
