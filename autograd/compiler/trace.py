@@ -221,10 +221,10 @@ class Trace:
                 guard.restore()
             raise
         updates = {state: value for state, value in latest.items() if value is not state}
-        updated = {id(state.origin) for state in updates}
-        wanted = [(t, value) for t, value in grads if value is not None and id(t) not in updated]
+        used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
+        wanted = [(t, value) for t, value in grads if value is not None and id(t) not in used]
         self.delivered = [t for t, _ in wanted]
-        self.consumed = [t for t, value in grads if value is not None and id(t) in updated and tracer.accumulates(t)]
+        self.consumed = [t for t, value in grads if value is not None and id(t) in used and tracer.accumulates(t)]
         kept = {id(t) for t in (*self.delivered, *self.consumed)}
         self.cleared = [t for t, _ in grads if id(t) not in kept]
         self.given = [tensor for tensor, _ in tracer.given.values()]

@@ -570,7 +570,8 @@ ASSIGNED = (
     "s.data = x.data * 1\ns.data *= w.data\nw.data = s.data * 1", "with ag.no_grad():\n    w[...] = w - 0.1 * g",
     "with ag.no_grad():\n    w[0] = 1", "w.data = ag.roll(w, 1, axis=0).data", "w.data = ag.sort(w, axis=0).data",
     "w.data -= 0.1 * g.data", "w.data = ag.stack([w[0], w[1]]).data", "w.data = ag.flip(w).data * x.data.sum()",
-    "w.data = ag.where(x > 0, x, w).data", "w.data = ag.cumulative_sum(w, axis=0).data",
+    "s.data = ag.astype(ag.broadcast_to(x[0], x.shape), x.dtype).data * 1", "w.data = ag.where(x > 0, x, w).data",
+    "w.data = ag.cumulative_sum(w, axis=0).data",
 )  # fmt: skip
 """Assignments of arrays whose memory order depends on that of others."""
 

@@ -307,7 +307,20 @@ def _halved(w: ag.Tensor, x: Any) -> Any:
     return x
 
 
-@pytest.mark.parametrize("f", [_backward, _twice, _cleared, _clipped, _read, _halved])
+def _decayed(w: ag.Tensor, x: Any) -> Any:
+    w.zero_grad()
+    loss = _backward(w, x)
+    w.data = w.data * 0.9
+    return loss
+
+
+def _decayed_in_place(w: ag.Tensor, x: Any) -> Any:
+    loss = _backward(w, x)
+    w.data *= 0.9
+    return loss
+
+
+@pytest.mark.parametrize("f", [_backward, _twice, _cleared, _clipped, _read, _halved, _decayed, _decayed_in_place])
 def test_gradients_are_set_and_added_up_as_eagerly(f: Any) -> None:
     """So that the optimizer may step outside."""
     both(f, *BETWEEN)
