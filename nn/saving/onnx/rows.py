@@ -19,21 +19,32 @@ from nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
 
 Written = Callable[..., str]
 
-SAME = {
+NODES: dict[str, Any] = {
     "abs": "Abs", "acos": "Acos", "acosh": "Acosh", "add": "Add", "asin": "Asin", "asinh": "Asinh", "atan": "Atan",
     "atanh": "Atanh", "bitwise_and": "BitwiseAnd", "bitwise_invert": "BitwiseNot", "bitwise_or": "BitwiseOr",
-    "bitwise_xor": "BitwiseXor", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "divide": "Div", "exp": "Exp",
-    "floor": "Floor", "log": "Log", "matmul": "MatMul", "maximum": "Max", "minimum": "Min",
-    "multiply": "Mul", "negative": "Neg", "power": "Pow", "reciprocal": "Reciprocal", "rint": "Round", "sign": "Sign",
-    "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "subtract": "Sub", "tan": "Tan", "tanh": "Tanh",
+    "bitwise_xor": "BitwiseXor", "ceil": "Ceil", "copy": "Identity", "cos": "Cos", "cosh": "Cosh", "divide": "Div",
+    "equal": "Equal", "exp": "Exp", "floor": "Floor", "greater": "Greater", "greater_equal": "GreaterOrEqual",
+    "isinf": "IsInf", "isnan": "IsNaN", "less": "Less", "less_equal": "LessOrEqual", "linalg.det": "Det", "log": "Log",
+    "logical_and": "And", "logical_not": "Not", "logical_or": "Or", "logical_xor": "Xor", "matmul": "MatMul",
+    "maximum": "Max", "minimum": "Min", "multiply": "Mul", "negative": "Neg", "positive": "Identity", "power": "Pow",
+    "reciprocal": "Reciprocal", "rint": "Round", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt",
+    "subtract": "Sub", "tan": "Tan", "tanh": "Tanh",
+    "cbrt": ("Mul", ("Sign", "x"), ("Pow", ("Abs", "x"), 1 / 3)),
+    "deg2rad": ("Mul", "x", math.pi / 180),
+    "exp2": ("Pow", 2.0, "x"),
+    "expm1": ("Sub", ("Exp", "x"), 1.0),
+    "hypot": ("Sqrt", ("Add", ("Mul", "x", "x"), ("Mul", "y", "y"))),
+    "isfinite": ("Not", ("Or", ("IsInf", "x"), ("IsNaN", "x"))),
+    "log10": ("Mul", ("Log", "x"), 1 / math.log(10)),
+    "log1p": ("Log", ("Add", "x", 1.0)),
+    "log2": ("Mul", ("Log", "x"), 1 / math.log(2)),
+    "logaddexp": ("Add", ("Max", "x", "y"), ("Softplus", ("Neg", ("Abs", ("Sub", "x", "y"))))),
+    "not_equal": ("Not", ("Equal", "x", "y")),
+    "rad2deg": ("Mul", "x", 180 / math.pi),
+    "square": ("Mul", "x", "x"),
+    "trunc": ("Mul", ("Sign", "x"), ("Floor", ("Abs", "x"))),
 }  # fmt: skip
-"""Instructions that are one node; their arguments have the dtype of the result."""
-
-TESTS = {
-    "equal": "Equal", "greater": "Greater", "greater_equal": "GreaterOrEqual", "less": "Less",
-    "less_equal": "LessOrEqual", "logical_and": "And", "logical_not": "Not", "logical_or": "Or", "logical_xor": "Xor",
-}  # fmt: skip
-"""Instructions that are one node, with a result of booleans."""
+"""Elementwise instructions: an operator of all arguments, or a formula of the arguments ``"x"`` and ``"y"``."""
 
 LOGICAL = {"bitwise_and": "And", "bitwise_invert": "Not", "bitwise_or": "Or", "bitwise_xor": "Xor"}
 """The logical operators for bit operations on booleans."""
@@ -105,13 +116,8 @@ def instruction_written(w: Writer, i: Instruction) -> str:
         given = fill(i.params["inputs"], [*i.args])
         options = fill(i.params["options"], [*i.args[i.params["count"] :]])
         return OPERATIONS[name](w, i, *given, **options)
-    if i.out.dtype.kind == "b" and i.op in LOGICAL:
-        return w.node(LOGICAL[i.op], *args)
-    if i.op in SAME:
-        return w.node(SAME[i.op], *_cast(w, i, *args))
-    if i.op in TESTS:
-        dtype = numpy.bool_ if i.op.startswith("logical") else numpy.result_type(*(a.dtype for a in i.args))
-        return w.node(TESTS[i.op], *_cast(w, i, *args, dtype=dtype))
+    if i.op in NODES:
+        return _elementwise(w, i, *args)
     if i.op in REDUCTIONS:
         return _reduced(w, REDUCTIONS[i.op], w.cast(args[0], i.args[0].dtype, i.out.dtype), **i.params)
     if i.op in PRIMITIVES:
@@ -124,6 +130,26 @@ def _cast(w: Writer, i: Instruction, *args: str, dtype: Any = None) -> list[str]
     return [w.cast(n, a.dtype, i.out.dtype if dtype is None else dtype) for n, a in zip(args, i.args, strict=True)]
 
 
+def _elementwise(w: Writer, i: Instruction, *args: str) -> str:
+    """The nodes of an instruction in `NODES`. Its arguments get the dtype of the result, or that of a comparison."""
+    formula, dtype = NODES[i.op], i.out.dtype
+    if dtype.kind == "b" and i.op in LOGICAL:
+        formula = LOGICAL[i.op]
+    elif dtype.kind == "b" and not i.op.startswith("logical"):
+        dtype = numpy.result_type(*(a.dtype for a in i.args))
+        if i.op.startswith("is") and dtype.kind != "f":  # ONNX tests floating numbers only
+            dtype = numpy.dtype("float32")
+    cast = _cast(w, i, *args, dtype=dtype)
+    given = dict(zip("xy", cast, strict=False))
+
+    def node(part: Any) -> str:
+        if isinstance(part, tuple):
+            return w.node(part[0], *map(node, part[1:]))
+        return given[part] if isinstance(part, str) else w.number(part, i.out)
+
+    return node(formula) if isinstance(formula, tuple) else w.node(formula, *cast)
+
+
 def _reduced(w: Writer, op_type: str, x: str, axis: Any = None, keepdims: bool = False) -> str:
     axes = (axis,) if isinstance(axis, int) else axis
     if axes == ():
@@ -132,62 +158,6 @@ def _reduced(w: Writer, op_type: str, x: str, axis: Any = None, keepdims: bool =
 
 
 # -------------------------------------------------------------------------------------------------------- elementwise
-
-
-def _steps(*steps: Any) -> Written:
-    """A writer of a chain of nodes: each an operator and its arguments, where ``...`` is the result so far."""
-
-    def written(w: Writer, i: Instruction, *args: str) -> str:
-        x = args[0]
-        for op_type, *others in steps:
-            x = w.node(op_type, *(x if o is ... else w.number(o, i.out) for o in others or [...]))
-        return x
-
-    return written
-
-
-PRIMITIVES |= {
-    "exp2": _steps(("Pow", 2.0, ...)),
-    "expm1": _steps(("Exp",), ("Sub", ..., 1.0)),
-    "log1p": _steps(("Add", ..., 1.0), ("Log",)),
-    "log10": _steps(("Log",), ("Mul", ..., 1 / math.log(10))),
-    "log2": _steps(("Log",), ("Mul", ..., 1 / math.log(2))),
-    "deg2rad": _steps(("Mul", ..., math.pi / 180)),
-    "rad2deg": _steps(("Mul", ..., 180 / math.pi)),
-    "copy": _steps(("Identity",)),
-    "positive": _steps(("Identity",)),
-    "square": _steps(("Mul", ..., ...)),
-    "linalg.det": _steps(("Det",)),
-}
-
-
-@primitive("cbrt")
-def _cbrt(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("Mul", w.node("Sign", x), w.node("Pow", w.node("Abs", x), w.number(1 / 3, i.out)))
-
-
-@primitive("trunc")
-def _trunc(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("Mul", w.node("Sign", x), w.node("Floor", w.node("Abs", x)))
-
-
-@primitive("hypot")
-def _hypot(w: Writer, i: Instruction, x: str, y: str) -> str:
-    return w.node("Sqrt", w.node("Add", w.node("Mul", x, x), w.node("Mul", y, y)))
-
-
-@primitive("not_equal")
-def _not_equal(w: Writer, i: Instruction, x: str, y: str) -> str:
-    dtype = numpy.result_type(i.args[0].dtype, i.args[1].dtype)
-    return w.node("Not", w.node("Equal", *_cast(w, i, x, y, dtype=dtype)))
-
-
-@primitive("isinf", "isnan", "isfinite")
-def _is_special(w: Writer, i: Instruction, x: str) -> str:
-    x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
-    if i.op == "isfinite":
-        return w.node("Not", w.node("Or", w.node("IsInf", x), w.node("IsNaN", x)))
-    return w.node("IsInf" if i.op == "isinf" else "IsNaN", x)
 
 
 @primitive("floor_divide", "remainder", "fmod")
@@ -200,13 +170,6 @@ def _division(w: Writer, i: Instruction, x: str, y: str) -> str:
         return rest if i.op == "remainder" else w.node("Div", w.node("Sub", x, rest), y)
     down = w.node("Floor", w.node("Div", x, y))
     return down if i.op == "floor_divide" else w.node("Sub", x, w.node("Mul", down, y))
-
-
-@primitive("logaddexp")
-def _logaddexp(w: Writer, i: Instruction, x: str, y: str) -> str:
-    x, y = _cast(w, i, x, y)
-    gap = w.node("Neg", w.node("Abs", w.node("Sub", x, y)))
-    return w.node("Add", w.node("Max", x, y), w.node("Softplus", gap))
 
 
 @primitive("where")
