@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograd import __version__
+from autograd.errors import AutogradError
 from nn.commands.digits import train
 from nn.commands.images import FORMATS
 from nn.commands.networks import NETWORKS
@@ -232,12 +233,12 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except (Refused, AutogradError) as refusal:
+        print(f"{command}: {printable(refusal).rstrip('.')}", file=sys.stderr)
+        return 2
     except OSError as error:  # writing the output failed; all other errors are caught where they arise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
-        return 2
-    except (Refused, ParallelError) as refusal:
-        print(f"{command}: {printable(refusal)}", file=sys.stderr)
         return 2
     return status
 

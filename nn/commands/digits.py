@@ -12,14 +12,13 @@ import numpy as np
 
 from autograd.backends import space_on
 from autograd.common.files import write_file
-from autograd.errors import AutogradError, DeviceError, WriteError
 from nn import optim
 from nn.commands.networks import NETWORKS
 from nn.commands.results import Run, name_of, save_weights, training_set, validation_size
 from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
-from nn.commands.terminal import PROGRAM, Refused, reason
+from nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from nn.data import DATASETS, Batches, Dataset, hold_out, shift
-from nn.errors import ParallelError, TrainingError, printable
+from nn.errors import ParallelError, TrainingError
 from nn.models import MLP
 from nn.modules.activation import Sigmoid
 from nn.modules.containers import Sequential
@@ -48,20 +47,14 @@ def train(
     settings = settings.completed()
     if util.find_spec("matplotlib") is None:
         raise Refused('the learning curves need matplotlib: pip install "glassgrad[demo]"')
-    try:
-        data = DATASETS[settings.data]()
-    except (AutogradError, OSError) as error:
-        raise Refused(str(error).rstrip(".")) from None
+    data = DATASETS[settings.data]()
     digits = len(data.x_train) - validation_size(data)
     if settings.batch > digits:
         raise Refused(f"batch is {settings.batch}: give at most {digits:,}, the number of digits to learn from")
     settings.check_memory(data.x_train.shape[1], len(data.classes))
-    try:
-        device = settings.device if parallel is None else parallel.device(settings.device)
-        space_on(device)  # raises if there is no such device
-        model = built(settings, data).to(device)
-    except DeviceError as error:
-        raise Refused(str(error).rstrip(".")) from None
+    device = settings.device if parallel is None else parallel.device(settings.device)
+    space_on(device)  # raises if there is no such device
+    model = built(settings, data).to(device)
     first = parallel is None or parallel.rank == 0
     folder = RunFolder(settings, out, overwrite) if first else None
     try:
@@ -77,13 +70,8 @@ def train(
 
         run = Run(model, settings, data, history, folder.path)
         print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
-        print(f"in {printable(folder.path)}:", flush=True)
-        try:
-            with speaking(language):
-                for path, words in chain(run.files(), run.pictures()):
-                    print(f"  {path.name:14}  {printable(words)}", flush=True)
-        except WriteError as error:
-            raise Refused(f"{folder.path} cannot be written to any more: {error.reason.lower()}") from None
+        with speaking(language):
+            list_files(folder.path, chain(run.files(), run.pictures()))
     return history
 
 
@@ -165,8 +153,6 @@ def _train(
         raise Refused(f"{str(error).rstrip('.')}{f'; {backup.words}' if backup else ''}") from None
     except TrainingError as error:
         raise Refused(f"{str(error).partition(': ')[0]}: give a smaller --lr. No results were written") from None
-    except AutogradError as error:
-        raise Refused(str(error).rstrip(".")) from None
     if not history.epochs:
         raise KeyboardInterrupt
     return history

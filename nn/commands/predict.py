@@ -55,8 +55,6 @@ def _load(path: Path) -> tuple[Module, dict[str, Any]]:
         metadata, network = load_metadata(path), load_model(path)
     except OSError as error:
         raise Refused(f"{path} cannot be read: {reason(error)}") from None
-    except AutogradError as error:
-        raise Refused(str(error).rstrip(".")) from None
     if not {"data", "loss", "classes"} <= set(metadata):
         raise Refused(
             f"{path} does not come from `{PROGRAM} digits`, so the form of its inputs is not known: give the "

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from autograd.common.files import write_file
-from autograd.errors import AutogradError, WriteError
+from autograd.errors import AutogradError
 from nn import optim
-from nn.commands.terminal import PROGRAM, Refused, reason
+from nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from nn.data import DATASETS, Dataset
 from nn.errors import printable
 from nn.init import generator
@@ -91,10 +91,7 @@ def find(
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')
-    try:
-        digits = DATASETS[data]()
-    except (AutogradError, OSError) as error:
-        raise Refused(str(error).rstrip(".")) from None
+    digits = DATASETS[data]()
     folder = out or DEFAULT
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,18 +121,14 @@ def find(
             seeds=SEEDS,
             callback=lambda trial: print(trial, flush=True),
         )
-    except AutogradError as error:
-        raise Refused(str(error).rstrip(".")) from None
+    except AutogradError:
+        raise
     except OSError as error:
         raise Refused(f"{storage} cannot be used: {reason(error)}") from None
     if not first:
         return found
-    print(f"\n{found.summary()}\n\nin {printable(folder)}:", flush=True)
-    try:
-        for path, words in _files(found, digits, folder):
-            print(f"  {path.name:14}  {printable(words)}", flush=True)
-    except WriteError as error:
-        raise Refused(f"{folder} cannot be written to any more: {error.reason.lower()}") from None
+    print(f"\n{found.summary()}\n")
+    list_files(folder, _files(found, digits, folder))
     return found
 
 
