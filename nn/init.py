@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY
 from autograd.common.messages import shown
-from autograd.common.validation import number, refused
+from autograd.common.validation import choice, number, refused
 from autograd.errors import DomainError, ShapeError
 
 T = TypeVar("T", bound=Tensor)
@@ -89,9 +89,7 @@ def calculate_gain(activation: str, slope: float = 0.01) -> float:
         "relu": math.sqrt(2),
         "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
     }
-    if not isinstance(activation, str) or activation not in gains:
-        raise DomainError(f"no gain is known for the activation {shown(activation)}: choose one of {', '.join(gains)}.")
-    return gains[activation]
+    return gains[choice(activation, "activation", gains)]
 
 
 def constant_(tensor: T, value: float) -> T:
@@ -188,10 +186,4 @@ def named(init: str | Callable[..., Any]) -> Callable[..., Any]:
 
     Raises `autograd.errors.DomainError` for an unknown name.
     """
-    if callable(init):
-        return init
-    if not isinstance(init, str) or init not in INITIALISERS:
-        raise DomainError(
-            f"init = {shown(init)} is unknown: choose one of {', '.join(INITIALISERS)}, or give a function."
-        )
-    return INITIALISERS[init]
+    return init if callable(init) else INITIALISERS[choice(init, "init", INITIALISERS)]

@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +80,14 @@ def whole(value: Any, name: str, least: int = 1) -> int:
     if found < least:
         raise DomainError(f"{name} = {found}: give a number of at least {least}.")
     return found
+
+
+def choice(value: Any, name: str, options: Collection[Any]) -> Any:
+    """``value``, if it is one of ``options``, names or numbers. Raises `DomainError` for anything else."""
+    if not isinstance(value, str | int) or value not in options:
+        *others, last = map(repr, options)
+        raise DomainError(f"{name} = {shown(value)}: choose {', '.join(others)} or {last}.")
+    return value
 
 
 def pair(value: Any, name: str) -> tuple[int, int]:

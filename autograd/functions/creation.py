@@ -13,10 +13,10 @@ from typing import Any
 from autograd import backends
 from autograd.backends.errors import in_words
 from autograd.common.messages import describe, shown
-from autograd.common.validation import shape_first
+from autograd.common.validation import choice, shape_first
 from autograd.engine.namespace import array_function
 from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from autograd.errors import AutogradError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.dtypes import float64
 from autograd.ops.shaping import broadcast_to, reshape
@@ -241,8 +241,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
         raise ShapeError(
             f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}."
         )
-    if indexing not in ("xy", "ij"):
-        raise DomainError(f"meshgrid has no indexing {indexing!r}: choose 'xy' or 'ij'.")
+    choice(indexing, "indexing", ("xy", "ij"))
     places = list(range(len(tensors)))
     if indexing == "xy" and len(places) > 1:
         places[:2] = [1, 0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from autograd.common.messages import describe
+from autograd.common.validation import choice
 from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, GradientError
+from autograd.errors import GradientError
 from autograd.functions.conversion import asarray
 from autograd.ops.factorizations import (
     eigenvectors,
@@ -128,8 +129,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     Tensor([[0.0, 1.0],
             [2.0, 5.0]])
     """
-    if mode not in ("reduced", "complete"):
-        raise DomainError(f"qr: mode is {mode!r}; choose 'reduced' or 'complete'.")
+    choice(mode, "mode", ("reduced", "complete"))
     x = asarray(x)
     qt, r = halves(x, qr_factors(x))
     q, (m, n) = qt.mT, x.shape[-2:]

@@ -7,6 +7,7 @@ from typing import Any
 
 from autograd import backends
 from autograd.common import shapes
+from autograd.common.validation import choice
 from autograd.engine.declare.operation import op
 from autograd.errors import DomainError, DTypeError, ShapeError
 
@@ -27,8 +28,7 @@ def _share(g: Any, shape: shapes.Shape, reduction: str) -> Any:
 
 
 def _check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise DomainError(f"{name} has no reduction {reduction!r}: choose 'mean', 'sum' or 'none'.")
+    choice(reduction, "reduction", REDUCTIONS)
     if 0 in shape:
         raise ShapeError(f"{name} was given an empty batch, of shape {shape}: a loss needs at least one example.")
 

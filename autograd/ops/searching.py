@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from autograd.common.validation import choice
 from autograd.engine.declare.operation import op
-from autograd.errors import DomainError
 
 
 @op("nonzero", text="nonzero({x})")
@@ -43,8 +43,7 @@ def searchsorted(xp, x, y, sorter=None, *, side="left"):
     >>> ag.searchsorted(ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([2.0, 9.0]))
     Tensor([1, 3])
     """
-    if side not in ("left", "right"):
-        raise DomainError(f"searchsorted: side is {side!r}; choose 'left' or 'right'.")
+    choice(side, "side", ("left", "right"))
     return xp.searchsorted(x if sorter is None else xp.take(x, sorter, axis=0), y, side=side)
 
 
@@ -62,6 +61,4 @@ def unique_parts(xp, x, *, part):
     >>> ag.unique_parts(ag.Tensor([5.0, 3.0, 5.0]), part="counts")
     Tensor([1, 2])
     """
-    if part not in ("indices", "inverse_indices", "counts"):
-        raise DomainError(f"unique_parts: part is {part!r}; choose 'indices', 'inverse_indices' or 'counts'.")
-    return getattr(xp.unique_all(x), part)
+    return getattr(xp.unique_all(x), choice(part, "part", ("indices", "inverse_indices", "counts")))

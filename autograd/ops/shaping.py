@@ -8,6 +8,7 @@ from typing import Any
 
 from autograd import backends
 from autograd.common import shapes
+from autograd.common.validation import choice
 from autograd.engine.declare.operation import op
 from autograd.errors import DomainError, DTypeError, ShapeError
 
@@ -296,8 +297,7 @@ PADDED: dict[str, Callable[[Any, Any, int], Any]] = {
 
 def _positions(xp: Any, mode: str, pad_width: Any, shape: shapes.Shape) -> list[tuple[int, Any]]:
     """For each axis that is padded, the indices of its elements after padding."""
-    if mode not in PADDED:
-        raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
+    choice(mode, "mode", ("constant", *PADDED))
     around = _pad_width(pad_width, len(shape))
     padded = [(axis, a, b, n) for axis, ((a, b), n) in enumerate(zip(around, shape, strict=True)) if a or b]
     if any(n == 0 for _, _, _, n in padded):

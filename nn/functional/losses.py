@@ -13,7 +13,7 @@ from autograd import one_hot as one_hot_op
 from autograd import squared_error as squared_error_op
 from autograd import sum as sum_of
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
-from autograd.common.validation import number, whole
+from autograd.common.validation import choice, number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 
 
@@ -101,8 +101,7 @@ def _weighted(losses: Tensor, labels: Any, weight: Any) -> Tensor:
 
 def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
     """``losses(labels)``, 0 for the label ``ignored``: each of them, their sum, or their weighted mean."""
-    if reduction not in ("mean", "sum", "none"):
-        raise DomainError(f"reduction = {reduction!r}: choose 'mean', 'sum' or 'none'.")
+    choice(reduction, "reduction", ("mean", "sum", "none"))
     kept = None if ignored is None else labels != ignored
     counted = labels if kept is None else where(kept, labels, 0)
     found = losses(counted)

@@ -24,6 +24,7 @@ from autograd import (
     zeros,
 )
 from autograd.common.messages import shown
+from autograd.common.validation import choice
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, DTypeError, ShapeError
 
@@ -64,6 +65,8 @@ def _gru(z: Any, state: List, weight: Any, bias: Any = None) -> List:
 
 KINDS: dict[str, Callable[..., List]] = {"tanh": _rnn(tanh), "relu": _rnn(relu), "lstm": _lstm, "gru": _gru}
 """The cells by kind; the kind of a simple cell is its activation."""
+
+NONLINEARITIES = "tanh", "relu"
 
 GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 STATES = {"tanh": 1, "relu": 1, "lstm": 2, "gru": 1}
@@ -235,7 +238,8 @@ def rnn_cell(
     >>> rnn_cell([1.0], [0.5], [[2.0]], [[-4.0]])
     Tensor([0.0])
     """
-    (h,) = cell(_nonlinearity(nonlinearity), "rnn_cell", x, h, (weight_ih, weight_hh, bias_ih, bias_hh))
+    kind = choice(nonlinearity, "nonlinearity", NONLINEARITIES)
+    (h,) = cell(kind, "rnn_cell", x, h, (weight_ih, weight_hh, bias_ih, bias_hh))
     return h  # type: ignore[no-any-return]
 
 
@@ -286,7 +290,8 @@ def rnn(
     """
     weights = weight_ih, weight_hh, bias_ih, bias_hh
     mask = mask_of("rnn", lengths, x)
-    ys, (h,) = sequence(_nonlinearity(nonlinearity), "rnn", x, h, weights, mask, reverse, recompute)
+    kind = choice(nonlinearity, "nonlinearity", NONLINEARITIES)
+    ys, (h,) = sequence(kind, "rnn", x, h, weights, mask, reverse, recompute)
     return ys, h
 
 
@@ -317,9 +322,3 @@ def gru(
     weights = weight_ih, weight_hh, bias_ih, bias_hh
     ys, (h,) = sequence("gru", "gru", x, h, weights, mask_of("gru", lengths, x), reverse, recompute)
     return ys, h
-
-
-def _nonlinearity(name: Any) -> str:
-    if name not in ("tanh", "relu"):
-        raise DomainError(f"nonlinearity = {shown(name)}: choose 'tanh' or 'relu'.")
-    return str(name)

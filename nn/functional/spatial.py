@@ -16,7 +16,7 @@ from typing import Any
 import autograd as ag
 from autograd import Tensor, asarray, at_max, conv, conv_input, expand_dims, max_pool, reshape, squeeze, sum_pool, take
 from autograd.backends import NUMPY
-from autograd.common.validation import number
+from autograd.common.validation import choice, number
 from autograd.errors import DomainError, ShapeError
 from autograd.ops.windows import pads_per_axis, per_axis
 
@@ -398,8 +398,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
     if mode == "constant":
         x, pairs = cropped(x, pairs)
         return ag.pad(x, pad_width=pairs, constant_values=value)
-    if mode not in PADDED:
-        raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
+    choice(mode, "mode", ("constant", *PADDED))
     for axis, (a, b) in enumerate(pairs):
         n = x.shape[axis]
         if a or b:
@@ -455,8 +454,7 @@ def interpolate(
             )
         sizes = per_axis(tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)), axes, "size")
         steps = [1 / factor for factor in factors]
-    if mode not in ("nearest", "linear", "bilinear", "trilinear"):
-        raise DomainError(f"interpolate has no mode {mode!r}: choose 'nearest' or 'linear'.")
+    choice(mode, "mode", ("nearest", "linear", "bilinear", "trilinear"))
     for axis, (m, step) in enumerate(zip(sizes, steps, strict=True), 2):
         n = x.shape[axis]
         new = NUMPY.arange(m, dtype="float64")

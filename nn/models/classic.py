@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograd import Tensor
-from autograd.common.validation import whole
+from autograd.common.validation import choice, whole
 from autograd.errors import DomainError
 from nn.init import generator
 from nn.models.vision import of_depth
@@ -144,8 +144,7 @@ class VGG(FeatureClassifier):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if depth not in tuple(CONVOLUTIONS):
-            raise DomainError(f"VGG has no depth {depth!r}: choose {', '.join(map(str, CONVOLUTIONS))}.")
+        choice(depth, "depth", CONVOLUTIONS)
         draw = generator(seed)
         made: dict[str, Any] = {"seed": draw, "dtype": dtype}
         self.depth, self.classes, self.channels = depth, classes, channels

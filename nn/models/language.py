@@ -6,7 +6,7 @@ from typing import Any
 
 from autograd import Tensor, no_grad, softmax
 from autograd.backends import NUMPY, to_numpy
-from autograd.common.validation import number, whole
+from autograd.common.validation import choice, number, whole
 from autograd.errors import DomainError
 from nn.init import generator
 from nn.models.recurrent import KINDS
@@ -89,11 +89,10 @@ class CharRNN(LanguageModel):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if kind not in tuple(KINDS):
-            raise DomainError(f"CharRNN has no kind {kind!r}: choose {', '.join(KINDS)}.")
         draw = generator(seed)
         self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")
-        self.kind, self.hidden, self.num_layers = kind, whole(hidden, "hidden"), whole(num_layers, "num_layers")
+        self.kind = choice(kind, "kind", KINDS)
+        self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
         self.dropout = number(dropout, "dropout", 0, 1)
         self.embedding = Embedding(symbols, embedding_dim, seed=draw, dtype=dtype)
         layers = {"num_layers": num_layers, "dropout": dropout, "batch_first": True}

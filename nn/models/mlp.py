@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, overload
 
 from autograd import Tensor
-from autograd.common.validation import whole
-from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.common.validation import choice, whole
+from autograd.errors import DTypeError, ShapeError
 from nn import init as initialisers
 from nn.modules.activation import activation_layer
 from nn.modules.containers import Sequential
@@ -69,8 +69,8 @@ class MLP(PlainModule):
         if len(self.sizes) < 2:
             raise ShapeError(f"MLP needs at least the sizes of its input and output; it was given {list(self.sizes)}.")
         act, last = activation_layer(activation), activation_layer(output) if output else None
-        if norm is not None and (not isinstance(norm, str) or norm not in NORMS):
-            raise DomainError(f"norm {norm!r} is unknown: choose one of {', '.join(NORMS)}, or None.")
+        if norm is not None:
+            choice(norm, "norm", NORMS)
         self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
         rng = initialisers.generator(seed)
         if init is None and activation in ("sigmoid", "tanh"):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import asarray, reshape
-from autograd.common.validation import pair, whole
-from autograd.errors import DomainError, ShapeError
+from autograd.common.validation import choice, pair, whole
+from autograd.errors import ShapeError
 from nn.init import generator
 from nn.modules.linear import Linear
 from nn.modules.module import Module, PlainModule
@@ -41,11 +41,10 @@ class RowRecurrent(PlainModule):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if kind not in tuple(KINDS):  # a list has no hash
-            raise DomainError(f"RowRecurrent has no kind {kind!r}: choose {', '.join(KINDS)}.")
         draw = generator(seed)
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
-        self.kind, self.hidden, self.num_layers = kind, whole(hidden, "hidden"), whole(num_layers, "num_layers")
+        self.kind = choice(kind, "kind", KINDS)
+        self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
         self.rows = KINDS[kind](self.size[1], hidden, num_layers, batch_first=True, seed=draw, dtype=dtype)
         self.head = Linear(hidden, classes, seed=draw, dtype=dtype)
 

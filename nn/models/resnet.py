@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import Tensor
-from autograd.errors import DomainError
+from autograd.common.validation import choice
 from nn.init import generator
 from nn.models.vision import of_depth, stem
 from nn.modules.activation import ReLU
@@ -95,10 +95,8 @@ class ResNet(PlainModule):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if depth not in tuple(LAYERS):
-            raise DomainError(f"ResNet has no depth {depth!r}: choose {', '.join(map(str, LAYERS))}.")
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
-        block, counts = LAYERS[depth]
+        block, counts = LAYERS[choice(depth, "depth", LAYERS)]
         self.depth, self.classes, self.channels, self.small = depth, classes, channels, small
         self.conv1 = Conv2d(channels, 64, bias=False, **stem(small), **made)
         self.bn1 = BatchNorm2d(64, dtype=dtype)

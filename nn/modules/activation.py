@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor
-from autograd.errors import DomainError
+from autograd.common.validation import choice
 from nn import functional as F
 from nn.modules.module import Module, PlainModule
 
@@ -77,6 +77,4 @@ ACTIVATIONS: dict[str, Callable[[], Module]] = {
 
 def activation_layer(name: Any) -> Callable[[], Module]:
     """The activation layer of that name. Raises `DomainError` if there is none."""
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
-    return ACTIVATIONS[name]
+    return ACTIVATIONS[choice(name, "activation", ACTIVATIONS)]

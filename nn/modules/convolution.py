@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from autograd import Tensor, zeros
-from autograd.common.validation import whole
+from autograd.common.validation import choice, whole
 from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
 from nn import init as initialisers
@@ -55,12 +55,8 @@ class _Conv(PlainModule):
         self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
         self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if bias else None
-        if padding_mode not in ("zeros", *spatial.PADDED):
-            raise DomainError(
-                f"padding_mode = {padding_mode!r}: choose 'zeros', {', '.join(map(repr, spatial.PADDED))}."
-            )
         self.padding = spatial.pads_of(padding, self.kernel_size, self.stride, self.dilation)
-        self.padding_mode = padding_mode
+        self.padding_mode = choice(padding_mode, "padding_mode", ("zeros", *spatial.PADDED))
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, permute_dims, squeeze, zeros
 from autograd.common.messages import of_type
-from autograd.common.validation import number, whole
+from autograd.common.validation import choice, number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.functional import recurrence
 from nn.functional.regularization import dropout as dropped
@@ -173,7 +173,7 @@ class RNN(_Recurrent):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        self.nonlinearity = recurrence._nonlinearity(nonlinearity)
+        self.nonlinearity = choice(nonlinearity, "nonlinearity", recurrence.NONLINEARITIES)
         options = num_layers, bias, batch_first, dropout, bidirectional
         super().__init__(input_size, hidden_size, *options, seed=seed, dtype=dtype, device=device)
 
@@ -257,7 +257,7 @@ class RNNCell(_Cell):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        self.nonlinearity = recurrence._nonlinearity(nonlinearity)
+        self.nonlinearity = choice(nonlinearity, "nonlinearity", recurrence.NONLINEARITIES)
         super().__init__(input_size, hidden_size, bias, seed=seed, dtype=dtype, device=device)
 
     kind = property(lambda self: self.nonlinearity)

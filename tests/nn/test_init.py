@@ -94,7 +94,7 @@ def test_a_layer_takes_a_function():
 def test_gains():
     assert nn.init.calculate_gain("relu") == pytest.approx(math.sqrt(2))
     assert nn.init.calculate_gain("leaky_relu", 0.2) == pytest.approx(math.sqrt(2 / 1.04))
-    with pytest.raises(DomainError, match="no gain is known for the activation 'sine': choose one of linear, sigmoid"):
+    with pytest.raises(DomainError, match="activation = 'sine': choose 'linear', 'sigmoid'"):
         nn.init.calculate_gain("sine")
 
 

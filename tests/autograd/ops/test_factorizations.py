@@ -240,7 +240,7 @@ def test_the_factors_of_dependent_columns_have_no_derivative(matrix: Any) -> Non
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    with pytest.raises(DomainError, match="qr: mode is 'r'; choose 'reduced' or 'complete'"):
+    with pytest.raises(DomainError, match="mode = 'r': choose 'reduced' or 'complete'"):
         linalg.qr(np.eye(2), mode="r")
 
 

@@ -109,7 +109,7 @@ LOSSES = [ag.binary_cross_entropy_with_logits, ag.squared_error]
 
 @pytest.mark.parametrize("loss", [*LOSSES, ag.cross_entropy], ids=lambda op: op.name)
 def test_an_unknown_reduction(loss: ag.Op) -> None:
-    with pytest.raises(DomainError, match=f"{loss.name} has no reduction 'median': choose 'mean', 'sum' or 'none'"):
+    with pytest.raises(DomainError, match="reduction = 'median': choose 'mean', 'sum' or 'none'"):
         loss(np.zeros((2, 2)), np.zeros((2, 2)), reduction="median")
 
 

@@ -38,14 +38,12 @@ def test_values_that_are_unique_keep_their_gradient() -> None:
 def test_searchsorted_takes_a_sorter() -> None:
     x = np.array([3.0, 1.0, 2.0])
     assert ag.searchsorted(x, [2.0, 0.0], sorter=np.argsort(x), side="right").tolist() == [2, 0]
-    with pytest.raises(DomainError, match="searchsorted: side is 'middle'; choose 'left' or 'right'"):
+    with pytest.raises(DomainError, match="side = 'middle': choose 'left' or 'right'"):
         ag.searchsorted(x, x, side="middle")
 
 
 def test_unique_parts_refuses() -> None:
-    with pytest.raises(
-        DomainError, match="unique_parts: part is 'all'; choose 'indices', 'inverse_indices' or 'counts'"
-    ):
+    with pytest.raises(DomainError, match="part = 'all': choose 'indices', 'inverse_indices' or 'counts'"):
         ag.unique_parts(X, part="all")
 
 

@@ -163,5 +163,5 @@ def test_results_that_the_array_api_defines_as_lists_and_floats():
 def test_padding_an_empty_axis_by_its_elements_is_refused():
     with pytest.raises(ShapeError, match="no element to repeat"):
         ag.pad(np.ones((0, 2)), pad_width=1, mode="edge")
-    with pytest.raises(DomainError, match="no mode 'mean'"):
+    with pytest.raises(DomainError, match="mode = 'mean': choose"):
         ag.pad(np.ones(2), pad_width=1, mode="mean")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 import autograd as ag
+from autograd.common.validation import choice
 from autograd.errors import DomainError, ShapeError
 from nn.saving.onnx.operators.indexing import gather, indices_in
 from nn.saving.onnx.operators.normalization import layer_normalization
@@ -148,9 +149,7 @@ def linear_attention(
     chunk_size: int = 64, kv_num_heads: int, q_num_heads: int, scale: float = 0.0, update_rule: str = "gated_delta",
 ) -> Any:  # fmt: skip
     """Attention as a recurrence over a matrix state: ``S ← e^g S + β k (v - e^g Sᵀ k)ᵀ``, ``o = scale · Sᵀ q``."""
-    rules = ("linear", "gated", "delta", "gated_delta")
-    if update_rule not in rules:
-        raise DomainError(f"update_rule is one of {', '.join(rules)}, not {update_rule!r}")
+    choice(update_rule, "update_rule", ("linear", "gated", "delta", "gated_delta"))
     q, k, v = _heads(query, q_num_heads), _heads(key, kv_num_heads), _heads(value, kv_num_heads)
     batch, _, steps, size = q.shape
     times, scale = q_num_heads // kv_num_heads, scale or 1 / math.sqrt(size)

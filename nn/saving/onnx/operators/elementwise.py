@@ -11,6 +11,7 @@ import numpy
 
 import autograd as ag
 from autograd import Tensor
+from autograd.common.validation import choice
 from autograd.errors import DomainError, DTypeError
 from nn.functional import activations
 from nn.saving.onnx.table import (
@@ -138,10 +139,8 @@ def mod(x: Any, y: Any, *, fmod: int = 0) -> Any:
 def bit_shift(x: Any, y: Any, *, direction: str) -> Any:
     """The bits moved to the ``LEFT`` or ``RIGHT``."""
     shifts = {"LEFT": ag.bitwise_left_shift, "RIGHT": ag.bitwise_right_shift}
-    if direction not in shifts:
-        raise DomainError(f"direction is LEFT or RIGHT, not {direction!r}")
     _broadcast_shape(x, y)
-    return cast(shifts[direction](x, y), x.dtype)
+    return cast(shifts[choice(direction, "direction", shifts)](x, y), x.dtype)
 
 
 @operator("Where")
@@ -249,11 +248,7 @@ def shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
 @operator("Gelu")
 def gelu(x: Any, *, approximate: str = "none") -> Any:
     """``x · Φ(x)``, exact or approximated by ``"tanh"``."""
-    if approximate == "none":
-        return ag.gelu(x)
-    if approximate != "tanh":
-        raise DomainError(f"approximate is 'none' or 'tanh', not {approximate!r}")
-    return activations.gelu_tanh(x)
+    return activations.gelu_tanh(x) if choice(approximate, "approximate", ("none", "tanh")) == "tanh" else ag.gelu(x)
 
 
 operator("com.microsoft::Gelu")(ag.gelu)

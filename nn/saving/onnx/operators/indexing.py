@@ -8,7 +8,8 @@ from typing import Any
 import numpy
 
 import autograd as ag
-from autograd.errors import DomainError, IndexingError, ShapeError
+from autograd.common.validation import choice
+from autograd.errors import IndexingError, ShapeError
 from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator, rank
 
 
@@ -76,13 +77,9 @@ def _flat_places(x: Any, indices: Any, batch_dims: int) -> tuple[Any, tuple[int,
     return flat, shape
 
 
-REDUCTIONS = ("none", "add", "mul", "max", "min")
-
-
 def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
     """``x`` as rows, with ``updates`` written to the rows ``flat``, or combined with their values."""
-    if reduction not in REDUCTIONS:
-        raise DomainError(f"reduction is one of {', '.join(REDUCTIONS)}, not {reduction!r}")
+    choice(reduction, "reduction", ("none", "add", "mul", "max", "min"))
     if reduction == "none":
         return ag.setitem(x, updates, index=(flat,))
     if reduction == "add":

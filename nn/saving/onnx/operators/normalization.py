@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 import autograd as ag
+from autograd.common.validation import choice
 from autograd.errors import DomainError
 from nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator, rank
 
@@ -148,9 +149,7 @@ def scaler(x: Any, *, offset: Any, scale: Any) -> Any:
 def normalizer(x: Any, *, norm: str = "MAX") -> Any:
     """Each row divided by its norm, 0 where that is 0."""
     x = cast(x, "float32")
-    if norm == "MAX":
+    if choice(norm, "norm", ("MAX", "L1", "L2")) == "MAX":
         largest = ag.max(ag.abs(x), axis=-1, keepdims=True)
         return ag.divide(x, ag.where(ag.equal(largest, 0), 1.0, largest))
-    if norm not in ("L1", "L2"):
-        raise DomainError(f"norm is MAX, L1 or L2, not {norm!r}")
     return lp_normalization(x, p=int(norm[1]))

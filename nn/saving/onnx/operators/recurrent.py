@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 import autograd as ag
+from autograd.common.validation import choice
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, ShapeError
 from nn.saving.onnx.operators.elementwise import NAMED, Activation, applied, named
@@ -100,8 +101,7 @@ def _recurrent(
     stay.
     """
     functions = _activations(activations, usual, w.shape[0], activation_alpha, activation_beta)
-    if direction not in ("forward", "reverse", "bidirectional"):
-        raise DomainError(f"direction is forward, reverse or bidirectional, not {direction!r}")
+    choice(direction, "direction", ("forward", "reverse", "bidirectional"))
     count = 2 if direction == "bidirectional" else 1
     if rank(x) != 3 or rank(w) != 3 or rank(r) != 3 or w.shape[0] != count or r.shape[0] != count:
         raise ShapeError(f"x {x.shape}, W {w.shape} and R {r.shape} do not fit {count} directions")

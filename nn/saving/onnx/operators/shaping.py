@@ -145,8 +145,6 @@ def pad(
     if mode == "constant":
         fill = value if constant_value is None else number(constant_value)
         return ag.pad(x, pad_width=width, constant_values=fill)
-    if mode not in ("reflect", "edge", "wrap"):
-        raise DomainError(f"mode is constant, reflect, edge or wrap, not {mode!r}")
     return ag.pad(x, pad_width=width, mode=mode)
 
 

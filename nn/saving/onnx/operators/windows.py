@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 
 import autograd as ag
+from autograd.common.validation import choice
 from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
 from nn.functional.spatial import plain, to_the_end
@@ -38,8 +39,7 @@ def _pads(
         if len(given) != 2 * axes:
             raise ShapeError(f"pads {given} are not two for each of {axes} axes")
         return [*zip(given[:axes], given[axes:], strict=True)]
-    if auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
-        raise DomainError(f"auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {auto_pad!r}")
+    choice(auto_pad, "auto_pad", ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"))
     found = []
     for n, k, s, d in zip(space, size, strides, dilations, strict=True):
         total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
@@ -123,8 +123,7 @@ def causal_conv_with_state(
     x: Any, weight: Any, bias: Any = None, past_state: Any = None, *, activation: str = "none"
 ) -> Any:
     """A convolution of each channel alone over present and past inputs, and the last inputs for the next call."""
-    if activation not in ("none", "silu", "swish"):
-        raise DomainError(f"activation is none, silu or swish, not {activation!r}")
+    choice(activation, "activation", ("none", "silu", "swish"))
     before = weight.shape[2] - 1
     if past_state is None:
         past_state = numpy.zeros((*x.shape[:2], before), x.dtype)
@@ -260,13 +259,8 @@ def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: flo
         if m > 1:
             return start * (n - 1) + new * ((end - start) * (n - 1) / (m - 1))
         return numpy.full(m, 0.5 * (start + end) * (n - 1))
-    return _choice(COORDINATES, mode, "coordinate_transformation_mode")(new, n, m, scale)
-
-
-def _choice(table: dict[str, Callable[..., Any]], mode: str, what: str) -> Callable[..., Any]:
-    if mode not in table:
-        raise DomainError(f"{what} {mode!r} is not known")
-    return table[mode]
+    known = *COORDINATES, "tf_crop_and_resize"
+    return COORDINATES[choice(mode, "coordinate_transformation_mode", known)](new, n, m, scale)
 
 
 def _near(d: Any, a: float = -0.75) -> Any:
@@ -307,6 +301,7 @@ def resize(
     nearest_mode: str = "round_prefer_floor",
 ) -> Any:  # fmt: skip
     """``x`` resampled along its axes, by factors or to sizes."""
+    choice(mode, "mode", ("nearest", "linear", "cubic"))
     along = [axis_in(a, rank(x)) for a in (range(rank(x)) if axes is None else axes)]
     if sizes is not None and sizes.size:
         to = ints(sizes)
@@ -336,13 +331,11 @@ def resize(
         if crops and ((places < 0) | (places > n - 1)).any():
             outside.append((axis, (places < 0) | (places > n - 1)))
         if mode == "nearest":
-            nearest = _choice(NEAREST, nearest_mode, "nearest_mode")(places)
+            nearest = NEAREST[choice(nearest_mode, "nearest_mode", NEAREST)](places)
             x = ag.take(x, numpy.clip(nearest, 0, n - 1).astype("int64"), axis=axis)
-        elif mode in ("linear", "cubic"):
+        else:
             matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
             x = times(x, matrix.T.astype(x.dtype if is_float(x) else "float64"), axis)
-        else:
-            raise DomainError(f"mode is nearest, linear or cubic, not {mode!r}")
     for axis, where in outside:
         x = ag.where(column(where, rank(x) - 1 - axis), extrapolation_value, x)
     return x
@@ -432,9 +425,8 @@ def _reflected(places: Any, low: float, high: float) -> Any:
 @operator("GridSample")
 def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros") -> Any:
     """``x`` (batch, channels, *space) at the positions of a grid (batch, *new, axes): from -1 to 1, last axis first."""
-    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
-    if mode not in ("nearest", "linear", "cubic") or padding_mode not in ("zeros", "border", "reflection"):
-        raise DomainError(f"mode {mode!r} or padding_mode {padding_mode!r} is not known")
+    mode = choice({"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode), "mode", ("nearest", "linear", "cubic"))
+    choice(padding_mode, "padding_mode", ("zeros", "border", "reflection"))
     n, channels, *space = x.shape
     bounded((n, channels, *grid.shape[1:-1]), x.dtype)
     choices = []  # for each axis: pairs of (index, weight, whether it is inside)

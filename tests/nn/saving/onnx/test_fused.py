@@ -140,7 +140,7 @@ def test_the_sum_is_the_fourth_output_of_a_skip(tmp_path):
     [
         ("FusedConv", (X4, W4), {"activation": "Swish"}, "its activation 'Swish' is not supported"),
         ("FusedMatMul", (A, A), {"transBatchA": 1}, "transBatchA and transBatchB are not supported"),
-        ("Normalizer", (A[0],), {"norm": "L3"}, "norm is MAX, L1 or L2, not 'L3'"),
+        ("Normalizer", (A[0],), {"norm": "L3"}, "norm = 'L3': choose 'MAX', 'L1' or 'L2'"),
     ],
 )
 def test_variants_that_are_refused(operator, inputs, attributes, sentence, tmp_path):
