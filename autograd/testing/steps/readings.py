@@ -528,6 +528,10 @@ class _Call:
             for key, moved in self.read(program, noise=np.random.default_rng(seed)).items():
                 if moved.dtype.kind == "f":
                     found[key] = max(found.get(key, 0.0), float(_distance(moved, base[key]).max(initial=0.0)))
+        tensors = self.run.tensors  # views that are kept outside change with the states whose memory they share
+        for path in tensors.keys() - found.keys():
+            near = [k for k in found if k in tensors and np.may_share_memory(tensors[k]._data, tensors[path]._data)]
+            found[path] = max((found[k] for k in near), default=0.0)
         return found
 
 

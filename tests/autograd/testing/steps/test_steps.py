@@ -206,7 +206,18 @@ def test_differences_that_rounding_decides_are_no_fault() -> None:
         )
         for seed in range(12)
     ]
-    kinds = {compare(step).kind for step in steps}
+    kept = TrainingStep(  # seed 1300002528 of the search: the difference also shows in a view that is kept outside
+        (
+            "x = ag.Tensor(np.random.default_rng(1).standard_normal((2, 2)) * 0.1, dtype='float32')",
+            "layer = nn.BatchNorm1d(2, dtype='float32')",
+            "optimizer = nn.optim.AdamW([*layer.parameters()], lr=0.1)",
+        ),
+        "x",
+        ("ag.mean(ag.square(ag.mean(layer(x)))).backward()", "optimizer.step()"),
+        ("kept = layer.bias.detach()", "results.append(step(x))"),
+        ("import numpy as np", "import autograd as ag", "import nn"),
+    )
+    kinds = {compare(step).kind for step in (*steps, kept)}
     assert kinds <= {"same", "ill-conditioned"}, "by the BLAS, the two agree to the last bit or in no digit"
 
 
