@@ -73,9 +73,8 @@ STATES = {"tanh": 1, "relu": 1, "lstm": 2, "gru": 1}
 """The number of gates in the weights, and of Tensors in the state."""
 
 
-def _step_of(kind: str) -> Callable[[List, List, List], tuple[List, List]]:
+def step_of(cell: Callable[..., List], name: str) -> Callable[[List, List, List], tuple[List, List]]:
     """The step of a scan. Where the mask is false (after a sequence's end), the state stays and the output is 0."""
-    cell = KINDS[kind]
 
     def step(carries: List, xs: List, consts: List) -> tuple[List, List]:
         z, *masks = xs
@@ -85,11 +84,11 @@ def _step_of(kind: str) -> Callable[[List, List, List], tuple[List, List]]:
         (mask,) = masks
         return [where(mask, new, old) for new, old in zip(state, carries, strict=True)], [where(mask, state[0], 0.0)]
 
-    step.__name__ = kind if kind in ("lstm", "gru") else f"rnn_{kind}"
+    step.__name__ = name
     return step
 
 
-STEPS = {kind: _step_of(kind) for kind in KINDS}
+STEPS = {kind: step_of(cell, f"rnn_{kind}" if kind in NONLINEARITIES else kind) for kind, cell in KINDS.items()}
 
 # ----------------------------------------------------------------------------------------------------------- the checks
 

@@ -149,10 +149,5 @@ class GoogLeNet(PlainModule):
         logits = self.fc(self.dropout(self.flatten(self.avgpool(x))))
         return Heads(logits, early["4d"], early["4a"]) if early else logits
 
-    def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments."""
-        given = super().arguments()
-        return given and given | {"dropout": self.dropout.p}
-
 
 googlenet = GoogLeNet

@@ -16,7 +16,7 @@ from nn.functional.attention import attention_weights
 from nn.modules.activation import activation_layer
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear
-from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.module import Module, Parameter, PlainModule, as_floating
 from nn.modules.normalization import LayerNorm
 
 
@@ -210,7 +210,7 @@ def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
     return mask
 
 
-class TransformerEncoderLayer(Module):
+class TransformerEncoderLayer(PlainModule):
     """Self-attention and two fully connected layers, each added to its input, with normalisation and dropout.
 
     ``d_model``: features of each position of a sequence. ``nhead``: number of heads. ``dim_feedforward``: neurons of
@@ -245,7 +245,8 @@ class TransformerEncoderLayer(Module):
         draw = initialisers.generator(seed)
         made: dict[str, Any] = {"dtype": dtype, "device": device}
         self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
-        self.norm_first = bool(norm_first)
+        self.dim_feedforward, self.layer_norm_eps, self.bias = dim_feedforward, layer_norm_eps, bool(bias)
+        self.batch_first, self.norm_first = bool(batch_first), bool(norm_first)
         if self.d_model % self.nhead:
             raise DomainError(f"TransformerEncoderLayer: nhead = {nhead} does not divide d_model = {d_model}.")
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, seed=draw, **made)
@@ -278,17 +279,3 @@ class TransformerEncoderLayer(Module):
             return x + feed(self.norm2(x))
         x = self.norm1(x + attend(x))
         return self.norm2(x + feed(x))
-
-    def arguments(self) -> dict[str, Any]:
-        """The sizes and options."""
-        return {
-            "d_model": self.d_model,
-            "nhead": self.nhead,
-            "dim_feedforward": self.linear1.out_features,
-            "dropout": self.dropout.p,
-            "activation": self.activation,
-            "layer_norm_eps": self.norm1.eps,
-            "batch_first": self.self_attn.batch_first,
-            "norm_first": self.norm_first,
-            "bias": self.linear1.bias is not None,
-        }

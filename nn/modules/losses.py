@@ -38,15 +38,10 @@ class CrossEntropyLoss(_Loss):
         else:
             self.register_buffer("weight", asarray(weight))
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any] | None:
         """The constructor's arguments; ``weight`` as a list."""
-        weight = None if self.weight is None else self.weight.tolist()
-        return {
-            "reduction": self.reduction,
-            "weight": weight,
-            "ignore_index": self.ignore_index,
-            "label_smoothing": self.label_smoothing,
-        }
+        given = super().arguments()
+        return given and given | {"weight": None if self.weight is None else self.weight.tolist()}
 
     def forward(self, logits: Any, labels: Any) -> Tensor:
         """Logits ``(…, classes)`` and integer labels ``(…)`` or probabilities ``(…, classes)`` to a scalar."""

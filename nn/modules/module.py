@@ -423,7 +423,7 @@ def check_set_to_none(set_to_none: Any) -> None:
 
 
 class PlainModule(Module):
-    """Module whose constructor arguments are attributes of the same names, but ``bias`` may be the Parameter."""
+    """Module whose constructor arguments are attributes of these names; ``bias`` and ``dropout`` may be the parts."""
 
     def arguments(self) -> dict[str, Any] | None:
         """The constructor's arguments without `MAKING`; ``None`` for a subclass that takes others."""
@@ -433,6 +433,8 @@ class PlainModule(Module):
         given = {name: getattr(self, name) for name in names}
         if not isinstance(given.get("bias", True), bool):
             given["bias"] = given["bias"] is not None
+        if isinstance(dropout := given.get("dropout"), Module):
+            given["dropout"] = dropout.p  # type: ignore[attr-defined]
         return given
 
 

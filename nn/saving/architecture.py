@@ -24,25 +24,14 @@ from nn.modules import (
 )
 from nn.modules.module import Module
 
+MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
+
 LAYERS: dict[str, type[Module]] = {
-    name: getattr(module, name)
-    for module, names in (
-        (linear, "Linear Flatten Unflatten"),
-        (activation, "Sigmoid Tanh ReLU LeakyReLU GELU Softplus Softmax"),
-        (dropout, "Dropout Dropout1d Dropout2d Dropout3d"),
-        (embedding, "Embedding PositionalEncoding"),
-        (attention, "MultiheadAttention TransformerEncoderLayer"),
-        (normalization, "LayerNorm GroupNorm RMSNorm BatchNorm1d BatchNorm2d BatchNorm3d"),
-        (normalization, "InstanceNorm1d InstanceNorm2d InstanceNorm3d"),
-        (convolution, "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d"),
-        (pooling, "AvgPool1d AvgPool2d AvgPool3d MaxPool1d MaxPool2d MaxPool3d LocalResponseNorm"),
-        (pooling, "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d"),
-        (pooling, "AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d"),
-        (recurrent, "RNN LSTM GRU RNNCell LSTMCell GRUCell"),
-        (containers, "Sequential ModuleList ModuleDict Residual"),
-        (models, "MLP CharRNN LeNet5 AlexNet VGG GoogLeNet ResNet CharTransformer RowRecurrent RowTransformer"),
-    )
-    for name in names.split()
+    kind.__name__: kind
+    for module in (*MODULES, models)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Module) and not name.startswith("_")
+    if module is models or kind.__module__ == module.__name__
 }
 """The only classes that a file may name, besides those of the user who reads it."""
 

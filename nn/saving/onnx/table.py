@@ -161,11 +161,6 @@ def scalar(value: Any) -> Any:
     return value.item() if isinstance(value, numpy.ndarray | numpy.generic) and value.ndim == 0 else value
 
 
-def rank(x: Any) -> int:
-    """The number of axes."""
-    return len(x.shape)
-
-
 def is_float(x: Any) -> bool:
     """Whether the dtype is floating point."""
     return x.dtype.kind in "fc"
@@ -205,7 +200,7 @@ def along(x: Any, axis: int, part: Any) -> Any:
 
 def parts_of(x: Any, lengths: int | Sequence[int], axis: int = -1) -> list[Any]:
     """An axis cut into parts of the given ``lengths``, or into a number of equal parts."""
-    axis %= rank(x)
+    axis %= x.ndim
     given = [x.shape[axis] // lengths] * lengths if isinstance(lengths, int) else lengths
     ends = [*itertools.accumulate(given)]
     return [along(x, axis, slice(end - n, end)) for n, end in zip(given, ends, strict=True)]

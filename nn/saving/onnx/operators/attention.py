@@ -14,14 +14,14 @@ from autograd.errors import DomainError, ShapeError
 from nn.saving.onnx.operators.indexing import gather, indices_in
 from nn.saving.onnx.operators.normalization import layer_normalization
 from nn.saving.onnx.operators.reductions import matmul
-from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of, rank
+from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of
 
 
 def _heads(x: Any, count: int | None) -> Any:
     """``x`` (batch, time, heads · size) as (batch, heads, time, size); an ``x`` of four axes is returned unchanged."""
-    if rank(x) == 4:
+    if x.ndim == 4:
         return x
-    if not count or rank(x) != 3 or x.shape[2] % count:
+    if not count or x.ndim != 3 or x.shape[2] % count:
         raise ShapeError(f"{x.shape} can't be split into {count} heads")
     return ag.permute_dims(ag.reshape(x, shape=(*x.shape[:2], count, x.shape[2] // count)), axes=(0, 2, 1, 3))
 
@@ -44,7 +44,7 @@ def attention(
     softmax_precision: int | None = None, left_window_size: int = -1, right_window_size: int = -1, outputs: int = 1,
 ) -> Any:  # fmt: skip
     """Scaled dot-product attention, with masks, cached keys and values, and groups of heads."""
-    flat = rank(q) == 3
+    flat = q.ndim == 3
     q, k, v = _heads(q, q_num_heads), _heads(k, kv_num_heads), _heads(v, kv_num_heads)
     past = 0 if past_key is None else past_key.shape[2]
     if past_key is not None:
@@ -71,7 +71,7 @@ def attention(
         short = keys - attn_mask.shape[-1]
         is_bool = attn_mask.dtype.kind == "b"
         if short > 0:  # keys beyond the mask are not attended to
-            width = [*[(0, 0)] * (rank(attn_mask) - 1), (0, short)]
+            width = [*[(0, 0)] * (attn_mask.ndim - 1), (0, short)]
             if is_bool:
                 attn_mask = ag.pad(cast(attn_mask, "int8"), pad_width=width) > 0
             else:
@@ -122,7 +122,7 @@ def rotary_embedding(
     num_heads: int | None = None, rotary_embedding_dim: int = 0,
 ) -> Any:  # fmt: skip
     """Pairs of features turned by an angle that grows with the position."""
-    flat = rank(x) == 3
+    flat = x.ndim == 3
     x = _heads(x, num_heads)
     size = rotary_embedding_dim or x.shape[3]
     if position_ids is not None:
@@ -192,7 +192,7 @@ def multi_head_attention(
     num_heads: int, mask_filter_value: float = -10000.0, scale: float = 0.0, unidirectional: int = 0,
 ) -> Any:  # fmt: skip
     """Attention by heads, of a query, key and value (batch, length, features) plus a bias."""
-    if not all(rank(x) == 3 for x in (query, key, value)):
+    if not all(x.ndim == 3 for x in (query, key, value)):
         raise DomainError("a packed query, key or value is not supported, only (batch, length, features)")
     if bias is not None:
         ends = query.shape[2], 2 * query.shape[2]

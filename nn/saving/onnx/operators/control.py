@@ -9,7 +9,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
-from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of, rank
+from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of
 
 Body = Callable[..., list[Any]]
 
@@ -58,46 +58,37 @@ def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool
     return (*carries, *stacked)
 
 
-def _scanned(
-    body: Body, values: Sequence[Any], count: int, in_axes: Any, in_directions: Any, out_axes: Any, out_directions: Any
-) -> tuple[Any, ...]:
-    """The last states and the stacked outputs of a Scan."""
-    states, scans = list(values[:-count]), values[-count:]
-    axes = [axis_in(a, rank(x)) for a, x in zip(in_axes or [0] * count, scans, strict=True)]
+@operator("Scan", since=9)
+def scan(
+    *values: Any, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
+    scan_output_axes: Any = None, scan_output_directions: Any = None,
+) -> Any:  # fmt: skip
+    """Run a body over the entries of axes, and pass states from one call to the next; the outputs are stacked."""
+    states, scans = list(values[:-num_scan_inputs]), values[-num_scan_inputs:]
+    axes = [axis_in(a, x.ndim) for a, x in zip(scan_input_axes or [0] * num_scan_inputs, scans, strict=True)]
     steps = {x.shape[a] for a, x in zip(axes, scans, strict=True)}
     if len(steps) != 1:
         raise ShapeError(f"the scanned values have different lengths: {sorted(steps)}")
     (length,) = steps
-    turns = {bool(d) for d in (*(in_directions or [0]), *(out_directions or [0]))}
-    if length > 1 and not any(axes) and not any(out_axes or ()) and len(turns) == 1:
+    turned, turned_outputs = scan_input_directions or [0] * num_scan_inputs, scan_output_directions or ()
+    turns = {bool(d) for d in (*turned, *(turned_outputs or [0]))}
+    if length > 1 and not any(axes) and not any(scan_output_axes or ()) and len(turns) == 1:
         try:
             return _one_loop(body, states, scans, turns.pop())
         except TraceError:
             pass  # the body needs known values, for instance for a condition: run it step by step
     collected = []
     for t in range(length):
-        at = [length - 1 - t if d else t for d in in_directions or [0] * count]
-        parts = [along(x, a, i) for x, a, i in zip(scans, axes, at, strict=True)]
-        out = body(*states, *parts)
+        at = [length - 1 - t if d else t for d in turned]
+        out = body(*states, *(along(x, a, i) for x, a, i in zip(scans, axes, at, strict=True)))
         collected.append(out[len(states) :])
         states = out[: len(states)]
     stacked = []
     for i, of_one in enumerate(zip(*collected, strict=True)):
-        ordered = of_one[::-1] if out_directions and out_directions[i] else of_one
-        axis = axis_in(out_axes[i], rank(of_one[0]) + 1) if out_axes else 0
+        ordered = of_one[::-1] if turned_outputs and turned_outputs[i] else of_one
+        axis = axis_in(scan_output_axes[i], of_one[0].ndim + 1) if scan_output_axes else 0
         stacked.append(_stacked(ordered, axis))
     return (*states, *stacked)
-
-
-@operator("Scan", since=9)
-def scan(
-    *values: Any, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
-    scan_output_axes: Any = None, scan_output_directions: Any = None,
-) -> Any:  # fmt: skip
-    """Run a body over the entries of axes, and pass states from one call to the next."""
-    return _scanned(
-        body, values, num_scan_inputs, scan_input_axes, scan_input_directions, scan_output_axes, scan_output_directions
-    )
 
 
 @operator("Scan", known="sequence_lens")
@@ -108,7 +99,7 @@ def scan_of_batch(
     if sequence_lens is not None:
         raise DomainError("sequence_lens (sequences of different lengths) is not supported")
     samples = [
-        _scanned(body, [ag.getitem(x, index=b) for x in values], num_scan_inputs, None, directions, None, None)
+        scan(*(x[b] for x in values), body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions)
         for b in range(values[0].shape[0])
     ]
     return tuple(_stacked(of_one) for of_one in zip(*samples, strict=True))
@@ -159,7 +150,7 @@ def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
 @operator("SplitToSequence", known="split")
 def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int = 1) -> Any:
     """Parts of ``x`` along an axis, as a sequence."""
-    axis = axis_in(axis, rank(x))
+    axis = axis_in(axis, x.ndim)
     n = x.shape[axis]
     if split is None and not keepdims:
         return [along(x, axis, i) for i in range(n)]

@@ -25,7 +25,6 @@ from nn.saving.onnx.table import (
     is_float,
     number,
     operator,
-    rank,
     scalar,
 )
 
@@ -34,9 +33,9 @@ from nn.saving.onnx.table import (
 
 def _aligned(x: Any, y: Any, axis: int | None) -> Any:
     """``y`` with trailing axes, so that its first axis is ``axis`` of ``x``, as opsets before 7 broadcast."""
-    if axis is None or rank(y) >= rank(x):
+    if axis is None or y.ndim >= x.ndim:
         return y
-    return ag.reshape(y, shape=(*y.shape, *(1,) * (rank(x) - axis_in(axis, rank(x)) - rank(y))))
+    return ag.reshape(y, shape=(*y.shape, *(1,) * (x.ndim - axis_in(axis, x.ndim) - y.ndim)))
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -50,7 +49,7 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 def _as_number(x: Any, other: Any) -> Any:
     """``x`` as a Python number, which a picture shows, if it is one known number and the result does not change."""
-    alike = isinstance(other, Tensor) and other.dtype == x.dtype and x.dtype.kind == "f" and rank(other) >= rank(x)
+    alike = isinstance(other, Tensor) and other.dtype == x.dtype and x.dtype.kind == "f" and other.ndim >= x.ndim
     return x.item() if alike and isinstance(x, numpy.ndarray) and x.size == 1 else x
 
 
@@ -89,7 +88,7 @@ def _power(x: Any, y: Any) -> Any:
     """``x`` to ``y`` in the dtype of ``x``."""
     if isinstance(x, float) or isinstance(y, float):
         return ag.power(x, y)
-    if rank(y) == 0 and isinstance(y, numpy.ndarray) and is_float(x):
+    if y.ndim == 0 and isinstance(y, numpy.ndarray) and is_float(x):
         return ag.power(x, float(y))
     if x.dtype == y.dtype:
         return ag.power(x, y)
@@ -232,8 +231,8 @@ for _name, _function in ACTIVATIONS.items():
 @operator("PRelu")
 def prelu(x: Any, slope: Any) -> Any:
     """``x`` where positive, else ``slope · x``."""
-    if rank(slope) == 1 and rank(x) > 2 and slope.shape[0] == x.shape[1] != x.shape[-1]:  # before opset 7: by channel
-        slope = column(slope, rank(x) - 2)
+    if slope.ndim == 1 and x.ndim > 2 and slope.shape[0] == x.shape[1] != x.shape[-1]:  # before opset 7: by channel
+        slope = column(slope, x.ndim - 2)
     return ag.where(ag.less(x, 0), ag.multiply(slope, x), x)
 
 

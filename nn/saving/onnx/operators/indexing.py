@@ -10,7 +10,7 @@ import numpy
 import autograd as ag
 from autograd.common.validation import choice
 from autograd.errors import IndexingError, ShapeError
-from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator
 
 
 def indices_in(indices: Any, n: int) -> Any:
@@ -29,7 +29,7 @@ def indices_in(indices: Any, n: int) -> Any:
 @operator("Gather")
 def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
     """Entries of an axis, in the shape of ``indices``."""
-    axis = axis_in(axis, rank(x))
+    axis = axis_in(axis, x.ndim)
     places = indices_in(indices, x.shape[axis])
     bounded((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]), x.dtype)
     if is_known(places) and places.ndim == 0:
@@ -43,8 +43,8 @@ operator("ArrayFeatureExtractor")(lambda x, indices: gather(x, indices.reshape(-
 @operator("GatherElements")
 def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
     """For each index the element at that position of an axis."""
-    axis = axis_in(axis, rank(x))
-    if rank(indices) != rank(x):
+    axis = axis_in(axis, x.ndim)
+    if indices.ndim != x.ndim:
         raise ShapeError(f"the indices {indices.shape} need as many axes as x {x.shape}")
     places = indices_in(indices, x.shape[axis])
     inside = tuple(slice(0, n) if i != axis else slice(None) for i, n in enumerate(indices.shape))
@@ -64,7 +64,7 @@ def _flat_places(x: Any, indices: Any, batch_dims: int) -> tuple[Any, tuple[int,
     """Tuples of indices as row numbers, and the lengths of the axes that they index."""
     depth = indices.shape[-1]
     batch, shape = x.shape[:batch_dims], x.shape[batch_dims : batch_dims + depth]
-    if depth > rank(x) - batch_dims or indices.shape[:batch_dims] != batch:
+    if depth > x.ndim - batch_dims or indices.shape[:batch_dims] != batch:
         raise ShapeError(f"the indices {indices.shape} do not fit x {x.shape}")
     flat: Any = 0
     for i, n in enumerate(shape):
@@ -73,7 +73,7 @@ def _flat_places(x: Any, indices: Any, batch_dims: int) -> tuple[Any, tuple[int,
         flat = numpy.zeros(indices.shape[:-1], "int64")
     if batch:
         first = numpy.arange(math.prod(batch)) * math.prod(shape)
-        flat = flat + first.reshape(*batch, *(1,) * (rank(indices) - 1 - len(batch)))
+        flat = flat + first.reshape(*batch, *(1,) * (indices.ndim - 1 - len(batch)))
     return flat, shape
 
 
@@ -102,15 +102,15 @@ def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
 @operator("ScatterElements", "Scatter")
 def scatter_elements(x: Any, indices: Any, updates: Any, *, axis: int = 0, reduction: str = "none") -> Any:
     """``x`` with each update at the position given by its index along an axis."""
-    axis = axis_in(axis, rank(x))
-    if indices.shape != updates.shape or rank(indices) != rank(x):
+    axis = axis_in(axis, x.ndim)
+    if indices.shape != updates.shape or indices.ndim != x.ndim:
         raise ShapeError(f"the indices {indices.shape} and updates {updates.shape} do not fit x {x.shape}")
     places = indices_in(indices, x.shape[axis])
-    strides = [math.prod(x.shape[i + 1 :]) for i in range(rank(x))]
+    strides = [math.prod(x.shape[i + 1 :]) for i in range(x.ndim)]
     flat = places * strides[axis]
     for i, n in enumerate(indices.shape):
         if i != axis:
-            flat = flat + column(numpy.arange(n) * strides[i], rank(x) - 1 - i)
+            flat = flat + column(numpy.arange(n) * strides[i], x.ndim - 1 - i)
     out = _scattered(ag.reshape(x, shape=(-1,)), flat.reshape(-1), ag.reshape(updates, shape=(-1,)), reduction)
     return ag.reshape(out, shape=x.shape)
 
@@ -132,13 +132,13 @@ def tensor_scatter(
     past_cache: Any, update: Any, write_indices: Any = None, *, axis: int = -2, mode: str = "linear"
 ) -> Any:
     """A cache with ``update`` written along an axis, for each sample from its own index on."""
-    axis = axis_in(axis, rank(past_cache))
+    axis = axis_in(axis, past_cache.ndim)
     n, count, batch = past_cache.shape[axis], update.shape[axis], past_cache.shape[0]
     first = numpy.zeros(batch, "int64") if write_indices is None else write_indices
     places = first.reshape(batch, 1) + numpy.arange(count)
     if mode == "circular":
         places = places % n
-    places = places.reshape(batch, *(1,) * (axis - 1), count, *(1,) * (rank(update) - axis - 1))
+    places = places.reshape(batch, *(1,) * (axis - 1), count, *(1,) * (update.ndim - axis - 1))
     places = places + numpy.zeros(update.shape, "int64")
     return scatter_elements(past_cache, places, update, axis=axis)
 

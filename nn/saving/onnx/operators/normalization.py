@@ -10,12 +10,12 @@ import numpy
 import autograd as ag
 from autograd.common.validation import choice
 from autograd.errors import DomainError
-from nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator, rank
+from nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
 
 
 def _column(values: Any, x: Any) -> Any:
     """One value for each channel, to be broadcast over the space of ``x``."""
-    return values if rank(x) < 3 else column(values, rank(x) - 2)
+    return values if x.ndim < 3 else column(values, x.ndim - 2)
 
 
 @operator("BatchNormalization")
@@ -25,12 +25,12 @@ def batch_normalization(
 ) -> Any:  # fmt: skip
     """``x`` normalized by a known mean and variance of each channel; in ``training_mode`` by those of the batch."""
     if not training_mode:
-        if not spatial and rank(scale) != 1:
+        if not spatial and scale.ndim != 1:
             raise DomainError("spatial=0, statistics for each element, is not supported")
         factor = ag.divide(scale, ag.sqrt(ag.add(var, epsilon)))
         shift = ag.subtract(bias, ag.multiply(mean, factor))
         return cast(ag.add(ag.multiply(x, _column(factor, x)), _column(shift, x)), x.dtype)
-    axes = (0, *range(2, rank(x)))
+    axes = (0, *range(2, x.ndim))
     y = ag.standardize(x, axis=axes, eps=epsilon)
     y = ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
     if outputs < 2:
@@ -45,13 +45,8 @@ def batch_normalization(
 @operator("InstanceNormalization")
 def instance_normalization(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5) -> Any:
     """Each channel of each sample normalized by its own mean and variance."""
-    y = ag.standardize(x, axis=tuple(range(2, rank(x))), eps=epsilon)
+    y = ag.standardize(x, axis=tuple(range(2, x.ndim)), eps=epsilon)
     return ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
-
-
-def _in_groups(x: Any, groups: int, epsilon: float) -> Any:
-    rows = ag.reshape(x, shape=(x.shape[0], groups, -1))
-    return ag.reshape(ag.standardize(rows, axis=-1, eps=epsilon), shape=x.shape)
 
 
 @operator("GroupNormalization", since=21)
@@ -59,7 +54,8 @@ def group_normalization(
     x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, num_groups: int, stash_type: int = 1
 ) -> Any:
     """Groups of channels normalized together, then scaled by channel."""
-    return ag.add(ag.multiply(_in_groups(x, num_groups, epsilon), _column(scale, x)), _column(bias, x))
+    rows = ag.standardize(ag.reshape(x, shape=(x.shape[0], num_groups, -1)), axis=-1, eps=epsilon)
+    return ag.add(ag.multiply(ag.reshape(rows, shape=x.shape), _column(scale, x)), _column(bias, x))
 
 
 @operator("GroupNormalization")
@@ -75,7 +71,7 @@ def layer_normalization(
     outputs: int = 1,
 ) -> Any:  # fmt: skip
     """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
-    axes = tuple(range(axis_in(axis, rank(x)), rank(x)))
+    axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
     wide = cast(x, dtype_of(stash_type))
     y = ag.multiply(cast(ag.standardize(wide, axis=axes if len(axes) > 1 else axes[0], eps=epsilon), x.dtype), scale)
     y = y if bias is None else ag.add(y, bias)
@@ -88,7 +84,7 @@ def layer_normalization(
 @operator("RMSNormalization", "SimplifiedLayerNormalization")
 def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Any:
     """The axes from ``axis`` on divided by the root of their mean square."""
-    axes = tuple(range(axis_in(axis, rank(x)), rank(x)))
+    axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
     wide = cast(x, dtype_of(stash_type))
     root = ag.sqrt(ag.add(ag.mean(ag.multiply(wide, wide), axis=axes, keepdims=True), epsilon))
     return ag.multiply(cast(ag.divide(wide, root), x.dtype), scale)
@@ -97,7 +93,7 @@ def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e
 @operator("LpNormalization")
 def lp_normalization(x: Any, *, axis: int = -1, p: int = 2) -> Any:
     """``x`` divided by its p-norm along an axis, 0 where that is 0."""
-    axis = axis_in(axis, rank(x))
+    axis = axis_in(axis, x.ndim)
     total = ag.sum(ag.abs(x) if p == 1 else ag.multiply(x, x), axis=axis, keepdims=True)
     norm = total if p == 1 else ag.sqrt(total)
     return ag.divide(x, ag.where(ag.equal(norm, 0), 1.0, norm))

@@ -12,19 +12,19 @@ import numpy
 import autograd as ag
 from autograd.errors import ShapeError
 from nn.saving.onnx.operators.windows import conv
-from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator, rank
+from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator
 
 
 def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
     """Scales or zero points, broadcast against ``x``: one, or one for each entry or block of an axis."""
-    if values is None or rank(values) == 0 or (rank(values) == 1 and values.shape[0] == 1 and not block_size):
+    if values is None or values.ndim == 0 or (values.ndim == 1 and values.shape[0] == 1 and not block_size):
         return values
-    axis = axis_in(axis, rank(x))
+    axis = axis_in(axis, x.ndim)
     if block_size:
         return along(ag.repeat(values, repeats=block_size, axis=axis), axis, slice(0, x.shape[axis]))
     if values.shape != x.shape[axis : axis + 1]:
         raise ShapeError(f"there are {values.shape} scales or zero points for axis {axis} of x {x.shape}")
-    return column(values, rank(x) - 1 - axis)
+    return column(values, x.ndim - 1 - axis)
 
 
 @operator("QuantizeLinear")
@@ -52,9 +52,7 @@ def dequantize(
     x: Any, scale: Any, zero_point: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0
 ) -> Any:
     """``(x - zero_point) · scale``."""
-    wide = cast(x, "int32")
-    if zero_point is not None:
-        wide = ag.subtract(wide, cast(_along(zero_point, x, axis, block_size), "int32"))
+    wide = _centred(x, _along(zero_point, x, axis, block_size))
     dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
     return cast(ag.multiply(cast(wide, scale.dtype), _along(scale, x, axis, block_size)), dtype)
 
@@ -75,7 +73,7 @@ def _centred(x: Any, zero_point: Any, by_row: bool = False) -> Any:
     if zero_point is None:
         return wide
     shift = cast(zero_point, "int32")
-    return ag.subtract(wide, ag.expand_dims(shift, axis=-1) if by_row and rank(shift) else shift)
+    return ag.subtract(wide, ag.expand_dims(shift, axis=-1) if by_row and shift.ndim else shift)
 
 
 @operator("MatMulInteger")
@@ -89,8 +87,8 @@ def matmul_integer(a: Any, b: Any, a_zero_point: Any = None, b_zero_point: Any =
 def conv_integer(x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: Any = None, **options: Any) -> Any:
     """The convolution of bytes, in 32 bits."""
     shift = w_zero_point
-    if shift is not None and rank(shift):
-        shift = column(shift, rank(weight) - 1)
+    if shift is not None and shift.ndim:
+        shift = column(shift, weight.ndim - 1)
     # Computed in floats: float64 represents all these integers exactly.
     z = conv(cast(_centred(x, x_zero_point), "float64"), cast(_centred(weight, shift), "float64"), **options)
     return cast(z, "int32")
@@ -103,9 +101,9 @@ def quantized_conv(
 ) -> Any:  # fmt: skip
     """The convolution of quantized values, quantized."""
     z = conv_integer(x, weight, x_zero_point, w_zero_point, **options)
-    z = z if bias is None else ag.add(z, column(bias, rank(x) - 2))
+    z = z if bias is None else ag.add(z, column(bias, x.ndim - 2))
     scale = ag.divide(ag.multiply(x_scale, w_scale), y_scale)
-    scale = column(scale, rank(x) - 2) if rank(scale) else scale
+    scale = column(scale, x.ndim - 2) if scale.ndim else scale
     return _shifted(ag.round(ag.multiply(cast(z, "float32"), scale)), y_zero_point, y_zero_point.dtype)
 
 

@@ -12,8 +12,9 @@ import autograd as ag
 from autograd.common.validation import choice
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, ShapeError
+from nn.functional.recurrence import step_of
 from nn.saving.onnx.operators.elementwise import NAMED, Activation, applied, named
-from nn.saving.onnx.table import ints, like, operator, parts_of, rank
+from nn.saving.onnx.table import ints, like, operator, parts_of
 
 List = list[Any]
 
@@ -38,11 +39,11 @@ def _part(x: Any, index: Any) -> Any:
     return ag.getitem(x, index=index)
 
 
-def _rnn(z: Any, states: List, weights: List, f: Callable[..., Any], _: bool) -> List:
+def _rnn(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], _: bool) -> List:
     return [f(0, ag.add(z, ag.linear(states[0], weights[0])))]
 
 
-def _gru(z: Any, states: List, weights: List, f: Callable[..., Any], linear_before_reset: bool) -> List:
+def _gru(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], linear_before_reset: bool) -> List:
     (h,), (gates, new, *bias) = states, weights
     n = h.shape[-1]
     update, reset = parts_of(f(0, ag.add(_part(z, (..., slice(0, 2 * n))), ag.linear(h, gates))), 2)
@@ -54,7 +55,7 @@ def _gru(z: Any, states: List, weights: List, f: Callable[..., Any], linear_befo
     return [ag.add(ag.multiply(ag.subtract(1.0, update), candidate), ag.multiply(update, h))]
 
 
-def _lstm(z: Any, states: List, weights: List, f: Callable[..., Any], input_forget: bool) -> List:
+def _lstm(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], input_forget: bool) -> List:
     (h, c), (weight, *peepholes) = states, weights
     enter, leave, keep, new = parts_of(ag.add(z, ag.linear(h, weight)), 4)
     if peepholes:
@@ -77,15 +78,7 @@ def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None,
     def f(number: int, x: Any, bounded: bool = True) -> Any:
         return applied(activations[number], ag.clip(x, -clip, clip) if clip and bounded else x)
 
-    def step(states: List, inputs: List, weights: List) -> tuple[List, List]:
-        z, *alive = inputs
-        new = CELLS[kind](z, states, weights, f, flag)
-        if not alive:
-            return new, [new[0]]
-        return [ag.where(alive[0], a, b) for a, b in zip(new, states, strict=True)], [ag.where(alive[0], new[0], 0.0)]
-
-    step.__name__ = kind
-    return step
+    return step_of(lambda z, states, *weights: CELLS[kind](z, states, weights, f, flag), kind)
 
 
 def _recurrent(
@@ -103,7 +96,7 @@ def _recurrent(
     functions = _activations(activations, usual, w.shape[0], activation_alpha, activation_beta)
     choice(direction, "direction", ("forward", "reverse", "bidirectional"))
     count = 2 if direction == "bidirectional" else 1
-    if rank(x) != 3 or rank(w) != 3 or rank(r) != 3 or w.shape[0] != count or r.shape[0] != count:
+    if x.ndim != 3 or w.ndim != 3 or r.ndim != 3 or w.shape[0] != count or r.shape[0] != count:
         raise ShapeError(f"x {x.shape}, W {w.shape} and R {r.shape} do not fit {count} directions")
     if layout:
         x = ag.permute_dims(x, axes=(1, 0, 2))

@@ -23,7 +23,6 @@ from nn.saving.onnx.table import (
     is_float,
     number,
     operator,
-    rank,
 )
 
 # ---------------------------------------------------------------------------------------------------------- reductions
@@ -31,8 +30,8 @@ from nn.saving.onnx.table import (
 
 def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
     """The axes to reduce; ``()`` for none."""
-    found = () if axes is None else tuple(axis_in(a, rank(x)) for a in ints(axes))
-    return found or (() if noop else tuple(range(rank(x))))
+    found = () if axes is None else tuple(axis_in(a, x.ndim) for a in ints(axes))
+    return found or (() if noop else tuple(range(x.ndim)))
 
 
 def _reduction(function: Callable[..., Any], of_nothing: float | None = None) -> Callable[..., Any]:
@@ -89,7 +88,7 @@ for _name, (_function, _nothing) in REDUCTIONS.items():
 
 def _place_of(function: Callable[..., Any]) -> Callable[..., Any]:
     def place(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Any:
-        axis = axis_in(axis, rank(x))
+        axis = axis_in(axis, x.ndim)
         if not select_last_index:
             return function(x, axis=axis, keepdims=bool(keepdims))
         return ag.subtract(x.shape[axis] - 1, function(ag.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
@@ -105,11 +104,11 @@ def _softmax_like(name: str, function: Callable[..., Any]) -> None:
     """Declare the two rows of a softmax: before opset 13 all axes from ``axis`` on are flattened into one."""
 
     def of_axis(x: Any, *, axis: int = -1) -> Any:
-        return function(x, axis=axis_in(axis, rank(x)))
+        return function(x, axis=axis_in(axis, x.ndim))
 
     def flattened(x: Any, *, axis: int = 1) -> Any:
-        axis = axis_in(axis, rank(x)) if rank(x) else 0
-        if axis == rank(x) - 1:
+        axis = axis_in(axis, x.ndim) if x.ndim else 0
+        if axis == x.ndim - 1:
             return function(x, axis=axis)
         rows = function(ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))), axis=1)
         return ag.reshape(rows, shape=x.shape)
@@ -120,7 +119,7 @@ def _softmax_like(name: str, function: Callable[..., Any]) -> None:
 
 def _hardmax(x: Any, axis: int) -> Any:
     places = ag.argmax(x, axis=axis, keepdims=True)
-    return cast(ag.equal(places, column(numpy.arange(x.shape[axis]), rank(x) - 1 - axis)), x.dtype)
+    return cast(ag.equal(places, column(numpy.arange(x.shape[axis]), x.ndim - 1 - axis)), x.dtype)
 
 
 _softmax_like("Softmax", ag.softmax)
@@ -130,11 +129,11 @@ _softmax_like("Hardmax", _hardmax)
 
 def _cumulative(function: Callable[..., Any], neutral: int) -> Callable[..., Any]:
     def accumulate(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0) -> Any:
-        axis = axis_in(number(axis), rank(x))
+        axis = axis_in(number(axis), x.ndim)
         x = ag.flip(x, axis=axis) if reverse else x
         out = cast(function(x, axis=axis), x.dtype)
         if exclusive:
-            width = [(1, 0) if i == axis else (0, 0) for i in range(rank(x))]
+            width = [(1, 0) if i == axis else (0, 0) for i in range(x.ndim)]
             out = along(ag.pad(out, pad_width=width, constant_values=neutral), axis, slice(0, x.shape[axis]))
         return ag.flip(out, axis=axis) if reverse else out
 
@@ -150,7 +149,7 @@ operator("CumProd", known="axis")(_cumulative(ag.cumulative_prod, 1))
 @operator("MatMul")
 def matmul(x: Any, y: Any) -> Any:
     """The matrix product."""
-    if rank(x) and rank(y):
+    if x.ndim and y.ndim:
         broadcast(x.shape[:-2], y.shape[:-2])
         bounded((*x.shape[:-1][-1:], *y.shape[1:][-1:]))
     return ag.matmul(x, y)
@@ -162,7 +161,7 @@ def gemm(
     broadcast: int = 0,
 ) -> Any:  # fmt: skip
     """``alpha · a b + beta · c``, either matrix transposed."""
-    if rank(a) != 2 or rank(b) != 2:
+    if a.ndim != 2 or b.ndim != 2:
         raise ShapeError(f"Gemm takes matrices; it was given {a.shape} and {b.shape}")
     bounded((a.shape[1 if transA else 0], b.shape[0 if transB else 1]))
     a = ag.permute_dims(a, axes=(1, 0)) if transA else a
@@ -190,8 +189,8 @@ def fused_matmul(
     """``alpha · a b``, either with its last two axes exchanged."""
     if transBatchA or transBatchB:
         raise DomainError("transBatchA and transBatchB are not supported")
-    a = ag.matrix_transpose(a) if transA and rank(a) > 1 else a
-    b = ag.matrix_transpose(b) if transB and rank(b) > 1 else b
+    a = ag.matrix_transpose(a) if transA and a.ndim > 1 else a
+    b = ag.matrix_transpose(b) if transB and b.ndim > 1 else b
     y = matmul(a, b)
     return y if alpha == 1 else y * alpha
 
@@ -217,7 +216,7 @@ operator("Det")(ag.det)
 @operator("TopK", known="k")
 def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
     """The ``k`` largest (or smallest) elements along an axis, in order, and their indices."""
-    axis = axis_in(axis, rank(x))
+    axis = axis_in(axis, x.ndim)
     count = int(number(k))
     if not 0 <= count <= x.shape[axis]:
         raise DomainError(f"k = {count} must be from 0 to the {x.shape[axis]} elements of the axis")

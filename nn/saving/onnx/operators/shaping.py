@@ -10,7 +10,7 @@ import numpy
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
 from nn.functional.spatial import cropped
-from nn.saving.onnx.table import axis_in, bounded, column, dtype_of, ints, number, operator, parts_of, rank
+from nn.saving.onnx.table import axis_in, bounded, column, dtype_of, ints, number, operator, parts_of
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 
@@ -24,7 +24,7 @@ def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
     """``x`` in another shape, where 0 keeps an axis (unless ``allowzero``) and -1 is inferred."""
     wanted = ints(shape)
     if not allowzero:
-        if any(n == 0 and i >= rank(x) for i, n in enumerate(wanted)):
+        if any(n == 0 and i >= x.ndim for i, n in enumerate(wanted)):
             raise ShapeError(f"0 in the shape {wanted} keeps an axis that x {x.shape} does not have")
         wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
     return x if tuple(wanted) == x.shape else ag.reshape(x, shape=tuple(wanted))
@@ -33,7 +33,7 @@ def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
 @operator("Flatten")
 def flatten(x: Any, *, axis: int = 1) -> Any:
     """``x`` as a matrix: the axes before ``axis`` are its rows."""
-    axis = axis + rank(x) if axis < 0 else axis
+    axis = axis + x.ndim if axis < 0 else axis
     return ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
@@ -41,7 +41,7 @@ def flatten(x: Any, *, axis: int = 1) -> Any:
 def squeeze(x: Any, axes: Any = None) -> Any:
     """``x`` without axes of length 1: the given ones, or all."""
     ones = [i for i, n in enumerate(x.shape) if n == 1]
-    gone = set(ones) if axes is None else {axis_in(a, rank(x)) for a in ints(axes)}
+    gone = set(ones) if axes is None else {axis_in(a, x.ndim) for a in ints(axes)}
     if any(x.shape[a] != 1 for a in gone):
         raise ShapeError(f"the axes {sorted(gone)} of {x.shape} are not all of length 1")
     return ag.squeeze(x, axis=tuple(sorted(gone))) if gone else x
@@ -51,13 +51,13 @@ def squeeze(x: Any, axes: Any = None) -> Any:
 def unsqueeze(x: Any, axes: Any) -> Any:
     """``x`` with new axes of length 1."""
     new = ints(axes)
-    return ag.expand_dims(x, axis=tuple(axis_in(a, rank(x) + len(new)) for a in new)) if new else x
+    return ag.expand_dims(x, axis=tuple(axis_in(a, x.ndim + len(new)) for a in new)) if new else x
 
 
 @operator("Transpose")
 def transpose(x: Any, *, perm: Any = None) -> Any:
     """``x`` with its axes in another order, by default reversed."""
-    return ag.permute_dims(x, axes=tuple(range(rank(x))[::-1] if perm is None else perm))
+    return ag.permute_dims(x, axes=tuple(range(x.ndim)[::-1] if perm is None else perm))
 
 
 @operator("Expand", known="shape")
@@ -72,8 +72,8 @@ def tile(x: Any, repeats: Any, axis: Any = None) -> Any:
     """``x`` repeated along each axis; before opset 6 along one."""
     counts = ints(repeats)
     if axis is not None:
-        counts = [counts[0] if i == number(axis) else 1 for i in range(rank(x))]
-    if len(counts) != rank(x):
+        counts = [counts[0] if i == number(axis) else 1 for i in range(x.ndim)]
+    if len(counts) != x.ndim:
         raise ShapeError(f"x {x.shape} needs one number of repeats for each axis: {counts}")
     bounded([n * m for n, m in zip(x.shape, counts, strict=True)], x.dtype)
     return ag.tile(x, tuple(counts))
@@ -82,7 +82,7 @@ def tile(x: Any, repeats: Any, axis: Any = None) -> Any:
 @operator("Concat")
 def concat(*values: Any, axis: int = 1) -> Any:
     """Values one after the other along an axis."""
-    axis = axis_in(axis, rank(values[0]))
+    axis = axis_in(axis, values[0].ndim)
     bounded(
         (sum(v.shape[axis] for v in values), *values[0].shape[:axis], *values[0].shape[axis + 1 :]), values[0].dtype
     )
@@ -92,7 +92,7 @@ def concat(*values: Any, axis: int = 1) -> Any:
 @operator("Split", known="split")
 def split(x: Any, split: Any = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int) -> Any:
     """``x`` cut along an axis, into parts of the given lengths or of equal ones."""
-    axis = axis_in(axis, rank(x))
+    axis = axis_in(axis, x.ndim)
     n, count = x.shape[axis], num_outputs or outputs
     lengths = ints(split) if split is not None else [-(-n // count)] * count
     if split is None:
@@ -108,9 +108,9 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
     first, last = ints(starts), ints(ends)
     along = ints(axes) if axes is not None else range(len(first))
     by = ints(steps) if steps is not None else [1] * len(first)
-    index = [slice(None)] * rank(x)
+    index = [slice(None)] * x.ndim
     for axis, start, stop, step in zip(along, first, last, by, strict=True):
-        axis = axis_in(axis, rank(x))
+        axis = axis_in(axis, x.ndim)
         index[axis] = _range(start, stop, step, x.shape[axis])
     return x if all(part == slice(None) for part in index) else ag.getitem(x, index=tuple(index))
 
@@ -132,10 +132,10 @@ def pad(
 ) -> Any:  # fmt: skip
     """``x`` padded, or cropped by negative numbers."""
     given = ints(pads if paddings is None else paddings)
-    along = [axis_in(a, rank(x)) for a in ints(axes)] if axes is not None else [*range(rank(x))]
+    along = [axis_in(a, x.ndim) for a in ints(axes)] if axes is not None else [*range(x.ndim)]
     if len(given) != 2 * len(along):
         raise ShapeError(f"x {x.shape} needs a pad before and behind each of {len(along)} axes: {given}")
-    width = [(0, 0)] * rank(x)
+    width = [(0, 0)] * x.ndim
     for i, axis in enumerate(along):
         width[axis] = given[i], given[i + len(along)]
     bounded([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], x.dtype)
@@ -151,8 +151,8 @@ def pad(
 @operator("CenterCropPad", known="shape")
 def center_crop_pad(x: Any, shape: Any, *, axes: Any = None) -> Any:
     """``x`` cropped or filled with zeros around its middle to another shape."""
-    along = [axis_in(a, rank(x)) for a in (range(rank(x)) if axes is None else axes)]
-    width = [(0, 0)] * rank(x)
+    along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
+    width = [(0, 0)] * x.ndim
     for axis, n in zip(along, bounded(ints(shape)), strict=True):
         missing = n - x.shape[axis]
         before = int(missing / 2)  # rounded towards 0: an odd element is cropped or added at the end
@@ -198,7 +198,7 @@ def reverse_sequence(x: Any, sequence_lens: Any, *, batch_axis: int = 1, time_ax
     t = numpy.arange(steps)[:, None]
     order = numpy.where(t < lengths, lengths - 1 - t, t)  # (time, batch)
     order = order if (time_axis, batch_axis) == (0, 1) else order.T
-    order = numpy.broadcast_to(order.reshape(*order.shape, *(1,) * (rank(x) - 2)), x.shape)
+    order = numpy.broadcast_to(order.reshape(*order.shape, *(1,) * (x.ndim - 2)), x.shape)
     return ag.take_along_axis(x, order, axis=time_axis)
 
 
@@ -251,10 +251,10 @@ def eye_like(x: Any, *, dtype: int | None = None, k: int = 0) -> Any:
 def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
     """For each index ``depth`` numbers along a new axis: the second of ``values`` at the index, else the first."""
     n = int(number(depth))
-    axis = axis_in(axis, rank(indices) + 1)
+    axis = axis_in(axis, indices.ndim + 1)
     bounded((*indices.shape, n), values.dtype)
     places = indices if indices.dtype.kind in "iu" else ag.astype(indices, "int64")
     places = ag.expand_dims(ag.where(ag.less(places, 0), ag.add(places, n), places), axis=axis)
-    classes = column(numpy.arange(n), rank(indices) - axis)
+    classes = column(numpy.arange(n), indices.ndim - axis)
     off, on = (ag.getitem(values, index=i) for i in (0, 1))
     return ag.where(ag.equal(places, classes), on, off)

@@ -9,7 +9,7 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, rank, times
+from nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, times
 
 
 def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) -> Any:
@@ -18,7 +18,7 @@ def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) ->
     if n > length:
         x = along(x, axis, slice(0, length))
     elif n < length:
-        x = ag.pad(x, pad_width=[(0, length - n) if i == axis else (0, 0) for i in range(rank(x))])
+        x = ag.pad(x, pad_width=[(0, length - n) if i == axis else (0, 0) for i in range(x.ndim)])
     bins = length // 2 + 1 if onesided else length
     bounded((bins, length), "float64")
     angle = numpy.outer(numpy.arange(length), numpy.arange(bins)) % length * (2 * math.pi / length)
@@ -33,32 +33,29 @@ def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) ->
     return ag.stack([real, imag], axis=-1)
 
 
-def _dft(x: Any, length: Any, axis: int, inverse: int, onesided: int) -> Any:
+@operator("DFT", since=20, known="dft_length axis")
+def dft(x: Any, dft_length: Any = None, axis: Any = -2, *, inverse: int = 0, onesided: int = 0) -> Any:
+    """The discrete Fourier transform of ``x``, whose last axis is (real,) or (real, imaginary)."""
     if x.shape[-1] not in (1, 2):
         raise ShapeError(f"the last axis of x {x.shape} is not (real,) or (real, imaginary)")
-    axis = axis_in(axis, rank(x))
-    if inverse and onesided:  # the other half are the conjugates; the result is real
-        count = int(number(length)) if length is not None else 2 * (x.shape[axis] - 1)
-        half = count // 2 + 1
-        kept = along(x, axis, slice(0, half))
-        mirrored = ag.flip(along(kept, axis, slice(1, count - half + 1)), axis=axis)
-        mirrored = mirrored * numpy.asarray([1, -1][: x.shape[-1]], x.dtype)
-        full = _transformed(ag.concat([kept, mirrored], axis=axis), axis, count, 1, 0)
-        return ag.getitem(full, index=(..., slice(0, 1)))
-    count = int(number(length)) if length is not None else x.shape[axis]
-    return _transformed(x, axis, count, inverse, onesided)
-
-
-@operator("DFT", since=20, known="dft_length axis")
-def dft(x: Any, dft_length: Any = None, axis: Any = None, *, inverse: int = 0, onesided: int = 0) -> Any:
-    """The discrete Fourier transform."""
-    return _dft(x, dft_length, -2 if axis is None else int(number(axis)), inverse, onesided)
+    axis = axis_in(number(axis), x.ndim)
+    if not (inverse and onesided):
+        count = x.shape[axis] if dft_length is None else int(number(dft_length))
+        return _transformed(x, axis, count, inverse, onesided)
+    # The other half are the conjugates; the result is real.
+    count = 2 * (x.shape[axis] - 1) if dft_length is None else int(number(dft_length))
+    half = count // 2 + 1
+    kept = along(x, axis, slice(0, half))
+    mirrored = ag.flip(along(kept, axis, slice(1, count - half + 1)), axis=axis)
+    mirrored = mirrored * numpy.asarray([1, -1][: x.shape[-1]], x.dtype)
+    full = _transformed(ag.concat([kept, mirrored], axis=axis), axis, count, 1, 0)
+    return ag.getitem(full, index=(..., slice(0, 1)))
 
 
 @operator("DFT", known="dft_length")
 def dft_by_attribute(x: Any, dft_length: Any = None, *, axis: int = 1, inverse: int = 0, onesided: int = 0) -> Any:
-    """The discrete Fourier transform, with the axis as an attribute, as before opset 20."""
-    return _dft(x, dft_length, axis, inverse, onesided)
+    """`dft` before opset 20."""
+    return dft(x, dft_length, axis, inverse=inverse, onesided=onesided)
 
 
 @operator("STFT", known="frame_step frame_length")

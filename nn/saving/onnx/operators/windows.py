@@ -15,7 +15,7 @@ from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
 from nn.functional.spatial import plain, to_the_end
 from nn.saving.onnx.operators.elementwise import activated
-from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, rank, times
+from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
 
 Pads = list[tuple[int, int]]
 
@@ -68,7 +68,7 @@ def conv(
     kernel_shape: Any = None, pads: Any = None, strides: Any = None,
 ) -> Any:  # fmt: skip
     """The convolution of ``x`` with a weight (out, in / group, *size)."""
-    axes = rank(weight) - 2
+    axes = weight.ndim - 2
     strides, dilations = _per_axis(strides, axes), _per_axis(dilations, axes)
     around = _pads(auto_pad, pads, x.shape[2:], weight.shape[2:], strides, dilations)
     _check_frame(x, around)
@@ -94,7 +94,7 @@ def conv_transpose(
     strides: Any = None,
 ) -> Any:  # fmt: skip
     """The transposed convolution with a weight (in, out / group, *size)."""
-    axes = rank(weight) - 2
+    axes = weight.ndim - 2
     size, strides, dilations = weight.shape[2:], _per_axis(strides, axes), _per_axis(dilations, axes)
     more = (0,) * axes if output_padding is None else tuple(output_padding)
     geometry = [*zip(x.shape[2:], size, strides, dilations, more, strict=True)]
@@ -140,7 +140,7 @@ def _pooling(
     strides: Any = None,
 ) -> tuple[dict[str, Any], Pads, Pads]:  # fmt: skip
     """The windows of a pooling, its declared padding, and the padding that ``ceil_mode`` extends at the end."""
-    axes = rank(x) - 2
+    axes = x.ndim - 2
     size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
     full = [*to_the_end(x.shape[2:], size, strides, dilations, around)] if ceil_mode else around
@@ -157,7 +157,7 @@ def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any
     if outputs < 2:
         return out
     inside = numpy.arange(math.prod(x.shape[2:])).reshape(x.shape[2:], order="F" if storage_order else "C")
-    first = numpy.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *(1,) * (rank(x) - 2)) * inside.size
+    first = numpy.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *(1,) * (x.ndim - 2)) * inside.size
     return out, ag.at_max(first + inside, x.detach() if hasattr(x, "detach") else x, **windows)
 
 
@@ -166,7 +166,7 @@ def max_unpool(
     x: Any, indices: Any, output_shape: Any = None, *, kernel_shape: Any, pads: Any = None, strides: Any = None
 ) -> Any:
     """Zeros with the elements of ``x`` at the indices that MaxPool returned."""
-    axes = rank(x) - 2
+    axes = x.ndim - 2
     size, strides = _per_axis(kernel_shape, axes), _per_axis(strides, axes)
     around = _pads("NOTSET", pads, x.shape[2:], size, strides, (1,) * axes)
     geometry = zip(x.shape[2:], size, strides, around, strict=True)
@@ -207,7 +207,7 @@ def lp_pool(x: Any, *, p: float = 2, **options: Any) -> Any:
 
 
 def _space(x: Any) -> tuple[int, ...]:
-    return tuple(range(2, rank(x)))
+    return tuple(range(2, x.ndim))
 
 
 operator("GlobalAveragePool")(lambda x: ag.mean(x, axis=_space(x), keepdims=True))
@@ -302,7 +302,7 @@ def resize(
 ) -> Any:  # fmt: skip
     """``x`` resampled along its axes, by factors or to sizes."""
     choice(mode, "mode", ("nearest", "linear", "cubic"))
-    along = [axis_in(a, rank(x)) for a in (range(rank(x)) if axes is None else axes)]
+    along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
     if sizes is not None and sizes.size:
         to = ints(sizes)
         factors = [m / x.shape[a] for m, a in zip(to, along, strict=True)]
@@ -337,7 +337,7 @@ def resize(
             matrix = _weights(n, places, mode, factor, antialias, exclude_outside, cubic_coeff_a)
             x = times(x, matrix.T.astype(x.dtype if is_float(x) else "float64"), axis)
     for axis, where in outside:
-        x = ag.where(column(where, rank(x) - 1 - axis), extrapolation_value, x)
+        x = ag.where(column(where, x.ndim - 1 - axis), extrapolation_value, x)
     return x
 
 
@@ -458,7 +458,7 @@ def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linea
             inside = ag.logical_and(tap >= 0, tap <= length - 1) if padding_mode == "zeros" else None
             found.append((cast(ag.clip(tap, 0.0, length - 1.0), "int64"), kept, inside))
         choices.append(found)
-    flat = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, rank(x)), 1)), shape=(n * math.prod(space), channels))
+    flat = ag.reshape(ag.permute_dims(x, axes=(0, *range(2, x.ndim), 1)), shape=(n * math.prod(space), channels))
     first = numpy.arange(n).reshape(n, *(1,) * len(space)) * math.prod(space)
     total: Any = None
     for chosen in itertools.product(*choices):
@@ -472,4 +472,4 @@ def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linea
         part = ag.take(flat, index + first, axis=0)
         part = part if weight is None else part * ag.expand_dims(weight, axis=-1)
         total = part if total is None else total + part
-    return cast(ag.permute_dims(total, axes=(0, rank(total) - 1, *range(1, rank(total) - 1))), x.dtype)
+    return cast(ag.permute_dims(total, axes=(0, total.ndim - 1, *range(1, total.ndim - 1))), x.dtype)
