@@ -7,11 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor, asarray, astype, broadcast_to, ones_like, take, where
-from autograd import cross_entropy as cross_entropy_op
-from autograd import one_hot as one_hot_op
-from autograd import squared_error as squared_error_op
-from autograd import sum as sum_of
+import autograd as ag
+from autograd import Tensor, asarray
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.common.validation import choice, number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -48,18 +45,18 @@ def cross_entropy(
             "out the last nn.Softmax(), or build nn.MLP without output='softmax'."
         )
     if weight is None and ignore_index is None and not label_smoothing:
-        return cross_entropy_op(logits, target, reduction=reduction)
+        return ag.cross_entropy(logits, target, reduction=reduction)
     logits, target = asarray(logits), asarray(target)
     classes = logits.shape[-1] if logits.shape else 0
     weight = _class_weights(weight, classes, logits.dtype)
     share = number(label_smoothing, "label_smoothing", 0, 1) / max(classes, 1)
 
     def losses(labels: Any) -> Tensor:
-        found = _weighted(cross_entropy_op(logits, labels, reduction="none"), labels, weight)
+        found = _weighted(ag.cross_entropy(logits, labels, reduction="none"), labels, weight)
         if not label_smoothing:
             return found
-        equal = ones_like(logits) if weight is None else broadcast_to(weight, logits.shape)
-        rest = cross_entropy_op(logits, equal, reduction="none")
+        equal = ag.ones_like(logits) if weight is None else ag.broadcast_to(weight, logits.shape)
+        rest = ag.cross_entropy(logits, equal, reduction="none")
         return (1 - label_smoothing) * found + share * rest
 
     if target.shape != logits.shape:
@@ -71,7 +68,7 @@ def cross_entropy(
             "leave it out, or give labels."
         )
     mixed = target if not label_smoothing else (1 - label_smoothing) * target + share
-    return cross_entropy_op(logits, mixed if weight is None else mixed * weight, reduction=reduction)
+    return ag.cross_entropy(logits, mixed if weight is None else mixed * weight, reduction=reduction)
 
 
 def negative_log_likelihood(
@@ -80,8 +77,8 @@ def negative_log_likelihood(
     """Minus the log-probability of each label ``(…)`` in ``log_prob (…, classes)``. Raises as `one_hot` does."""
 
     def losses(labels: Any) -> Tensor:
-        chosen = where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)
-        return _weighted(-sum_of(chosen, axis=-1), labels, weight)
+        chosen = ag.where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)
+        return _weighted(-ag.sum(chosen, axis=-1), labels, weight)
 
     return _reduced(losses, labels, weight, ignored, reduction)
 
@@ -92,26 +89,26 @@ def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
     weight = asarray(weight)
     if weight.shape != (classes,):
         raise ShapeError(f"weight has the shape {weight.shape}: give one factor for each class, ({classes},).")
-    return astype(weight, dtype)
+    return ag.astype(weight, dtype)
 
 
 def _weighted(losses: Tensor, labels: Any, weight: Any) -> Tensor:
-    return losses if weight is None else losses * take(weight, labels, axis=0)
+    return losses if weight is None else losses * ag.take(weight, labels, axis=0)
 
 
 def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
     """``losses(labels)``, 0 for the label ``ignored``: each of them, their sum, or their weighted mean."""
     choice(reduction, "reduction", ("mean", "sum", "none"))
     kept = None if ignored is None else labels != ignored
-    counted = labels if kept is None else where(kept, labels, 0)
+    counted = labels if kept is None else ag.where(kept, labels, 0)
     found = losses(counted)
-    found = found if kept is None else where(kept, found, 0)
+    found = found if kept is None else ag.where(kept, found, 0)
     if reduction == "none":
         return found
     if reduction == "sum":
-        return sum_of(found)
-    shares = _weighted(ones_like(found), counted, weight)
-    return sum_of(found) / sum_of(shares if kept is None else where(kept, shares, 0))
+        return ag.sum(found)
+    shares = _weighted(ag.ones_like(found), counted, weight)
+    return ag.sum(found) / ag.sum(shares if kept is None else ag.where(kept, shares, 0))
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -128,7 +125,7 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
             f"mse_loss compares element by element; it was given predictions {shape} and integer labels {labels}: give "
             f"nn.functional.one_hot(labels, {shape[-1]}) as the target, or use cross_entropy."
         )
-    return squared_error_op(prediction, target, reduction=reduction)
+    return ag.squared_error(prediction, target, reduction=reduction)
 
 
 def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
@@ -145,12 +142,12 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     if is_inexact(labels.dtype):
         raise DTypeError(f"one_hot takes integer labels; it was given {labels.dtype} {labels.shape}.")
     if not is_host(labels.data):
-        rows = one_hot_op(labels, classes=classes, dtype=as_dtype(dtype))
-        return where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)
+        rows = ag.one_hot(labels, classes=classes, dtype=as_dtype(dtype))
+        return ag.where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)
     classes = whole(classes, "classes")
     if labels.size:
         namespace(labels.data).check_range(labels.data, classes, _refuse_labels, classes=classes)
-    return one_hot_op(labels, classes=classes, dtype=as_dtype(dtype))
+    return ag.one_hot(labels, classes=classes, dtype=as_dtype(dtype))
 
 
 def _refuse_labels(low: int, high: int, classes: int) -> None:
@@ -174,4 +171,4 @@ def accuracy(logits: Any, labels: Any) -> float:
         )
     if is_inexact(labels.dtype):
         raise DTypeError(f"accuracy takes integer labels; it was given {labels.dtype} {labels.shape}.")
-    return float(astype(logits.detach().argmax(axis=-1) == labels, "float64").mean())
+    return float(ag.astype(logits.detach().argmax(axis=-1) == labels, "float64").mean())

@@ -9,20 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import (
-    Tensor,
-    asarray,
-    concat,
-    expand_dims,
-    linear,
-    relu,
-    sequence_mask,
-    sigmoid,
-    stack,
-    tanh,
-    where,
-    zeros,
-)
+import autograd as ag
+from autograd import Tensor, asarray
 from autograd.common.messages import shown
 from autograd.common.validation import choice
 from autograd.compiler.scan import repeated
@@ -39,7 +27,7 @@ List = list[Any]
 def _rnn(activation: Callable[[Any], Tensor]) -> Callable[..., List]:
     def rnn(z: Any, state: List, weight: Any, bias: Any = None) -> List:
         (h,) = state
-        return [activation(z + linear(h, weight, bias))]
+        return [activation(z + ag.linear(h, weight, bias))]
 
     return rnn
 
@@ -47,23 +35,23 @@ def _rnn(activation: Callable[[Any], Tensor]) -> Callable[..., List]:
 def _lstm(z: Any, state: List, weight: Any, bias: Any = None) -> List:
     h, c = state
     n = h.shape[-1]
-    gates = z + linear(h, weight, bias)
-    keep = sigmoid(gates[..., n : 2 * n])
-    c = keep * c + sigmoid(gates[..., :n]) * tanh(gates[..., 2 * n : 3 * n])
-    return [sigmoid(gates[..., 3 * n :]) * tanh(c), c]
+    gates = z + ag.linear(h, weight, bias)
+    keep = ag.sigmoid(gates[..., n : 2 * n])
+    c = keep * c + ag.sigmoid(gates[..., :n]) * ag.tanh(gates[..., 2 * n : 3 * n])
+    return [ag.sigmoid(gates[..., 3 * n :]) * ag.tanh(c), c]
 
 
 def _gru(z: Any, state: List, weight: Any, bias: Any = None) -> List:
     (h,) = state
     n = h.shape[-1]
-    hidden = linear(h, weight, bias)
-    reset = sigmoid(z[..., :n] + hidden[..., :n])
-    update = sigmoid(z[..., n : 2 * n] + hidden[..., n : 2 * n])
-    new = tanh(z[..., 2 * n :] + reset * hidden[..., 2 * n :])
+    hidden = ag.linear(h, weight, bias)
+    reset = ag.sigmoid(z[..., :n] + hidden[..., :n])
+    update = ag.sigmoid(z[..., n : 2 * n] + hidden[..., n : 2 * n])
+    new = ag.tanh(z[..., 2 * n :] + reset * hidden[..., 2 * n :])
     return [new + update * (h - new)]
 
 
-KINDS: dict[str, Callable[..., List]] = {"tanh": _rnn(tanh), "relu": _rnn(relu), "lstm": _lstm, "gru": _gru}
+KINDS: dict[str, Callable[..., List]] = {"tanh": _rnn(ag.tanh), "relu": _rnn(ag.relu), "lstm": _lstm, "gru": _gru}
 """The cells by kind; the kind of a simple cell is its activation."""
 
 NONLINEARITIES = "tanh", "relu"
@@ -82,7 +70,8 @@ def step_of(cell: Callable[..., List], name: str) -> Callable[[List, List, List]
         if not masks:
             return state, [state[0]]
         (mask,) = masks
-        return [where(mask, new, old) for new, old in zip(state, carries, strict=True)], [where(mask, state[0], 0.0)]
+        after = [ag.where(mask, new, old) for new, old in zip(state, carries, strict=True)]
+        return after, [ag.where(mask, state[0], 0.0)]
 
     step.__name__ = name
     return step
@@ -129,7 +118,7 @@ def _state_of(name: str, kind: str, state: Any, shape: tuple[int, ...], like: Te
     """The Tensors of a state, each of ``shape`` and of the dtype of ``like``; zeros for ``None``."""
     count = STATES[kind]
     if state is None:
-        return [zeros(shape, dtype=like.dtype, device=like.device) for _ in range(count)]
+        return [ag.zeros(shape, dtype=like.dtype, device=like.device) for _ in range(count)]
     if count > 1 and not (isinstance(state, tuple | list) and len(state) == count):
         raise DTypeError(f"{name} takes a pair (h, c) as its state; it was given {shown(state)}.")
     found = _tensors(*state) if count > 1 else _tensors(state)
@@ -147,7 +136,7 @@ def cell(kind: str, name: str, x: Any, state: Any, weights: Sequence[Any]) -> Li
     x, weight_ih, weight_hh, bias_ih, bias_hh = given = _tensors(x, *weights)
     hidden = _hidden(name, kind, given[1:])
     _check(name, x, weight_ih.shape[1], steps=False)
-    z = linear(x, weight_ih, bias_ih)
+    z = ag.linear(x, weight_ih, bias_ih)
     return KINDS[kind](z, _state_of(name, kind, state, (*x.shape[:-1], hidden), z), weight_hh, bias_hh)
 
 
@@ -170,10 +159,10 @@ def sequence(
         consts.append(bias_hh)
     elif bias_hh is not None:
         bias_ih = bias_hh if bias_ih is None else bias_ih + bias_hh
-    masks = [] if mask is None else [expand_dims(mask, axis=-1)]
+    masks = [] if mask is None else [ag.expand_dims(mask, axis=-1)]
     for valid in masks:  # NaN in the padding would reach the gradients of the weights
-        x = where(valid, x, 0.0)
-    z = linear(x, weight_ih, bias_ih)
+        x = ag.where(valid, x, 0.0)
+    z = ag.linear(x, weight_ih, bias_ih)
     xs = [z, *masks]
     parts = _state_of(name, kind, state, (x.shape[1], hidden), z)
     state, ys = repeated(STEPS[kind], parts, xs, consts, reverse=reverse, recompute=recompute)
@@ -204,8 +193,8 @@ def layers(
             ys, after = sequence(kind, name, x, before, given, mask, bool(reverse))
             outputs.append(ys)
             last.append(after)
-        x = outputs[0] if len(outputs) == 1 else concat(outputs, axis=-1)
-    return x, [stack(column) for column in zip(*last, strict=True)]
+        x = outputs[0] if len(outputs) == 1 else ag.concat(outputs, axis=-1)
+    return x, [ag.stack(column) for column in zip(*last, strict=True)]
 
 
 def mask_of(name: str, lengths: Any, x: Any) -> Tensor | None:
@@ -219,7 +208,7 @@ def mask_of(name: str, lengths: Any, x: Any) -> Tensor | None:
             f"shape {lengths.shape}."
         )
     try:
-        mask = sequence_mask(lengths, length=x.shape[0])
+        mask = ag.sequence_mask(lengths, length=x.shape[0])
         return mask if mask.device == x.device else mask.to(x.device)
     except (DomainError, DTypeError) as error:
         raise type(error)(f"{name}: {error}") from None

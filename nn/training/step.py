@@ -7,9 +7,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from autograd import Tensor, asarray, isfinite, stack
-from autograd import all as all_true
-from autograd import compile as compiled
+import autograd as ag
+from autograd import Tensor, asarray
 from autograd.compiler import Steps
 from autograd.errors import TargetError, TraceError
 from nn.errors import TrainingError
@@ -43,7 +42,7 @@ class Step:
         self.model, self.loss, self.optimizer, self.max_norm = model, loss, optimizer, max_norm
         self.parallel, self.interrupts, self.report = parallel, interrupts, report
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.program = compiled(self._traced, target="numpy" if compile is True else compile) if compile else None
+        self.program = ag.compile(self._traced, target="numpy" if compile is True else compile) if compile else None
 
     def epoch(self, batches: Batches, seed: Any) -> Evaluation:
         """Take a step with each batch. Raises `TrainingError` if the loss or a weight is not finite at the end."""
@@ -99,8 +98,8 @@ class Step:
     def check_weights(self) -> None:
         """Raise `TrainingError` if a trained weight is not finite."""
         trained = {id(p) for p in self.parameters if p.requires_grad}
-        finite = {n: all_true(isfinite(p.detach())) for n, p in self.model.named_parameters() if id(p) in trained}
-        if finite and not all_true(stack(list(finite.values()))):  # one test for all, as it waits for a GPU
+        finite = {n: ag.all(ag.isfinite(p.detach())) for n, p in self.model.named_parameters() if id(p) in trained}
+        if finite and not ag.all(ag.stack(list(finite.values()))):  # one test for all, as it waits for a GPU
             name = next(name for name, each in finite.items() if not each)
             where = f"the last step of epoch {self.report.done + 1}, which left {name} not finite"
             raise self._diverged(math.nan, where)
@@ -164,7 +163,7 @@ class Step:
                 output, loss, gradients = self.program(x, y)
         except TargetError as error:
             self.interrupts.release()
-            self.program = compiled(self._traced)
+            self.program = ag.compile(self._traced)
             self.report.line(f"Compiled for NumPy: {error}")
             return self._run_program(x, y)
         except TraceError as error:
