@@ -151,7 +151,7 @@ def test_layers_are_saved_and_come_back(layer, tmp_path):
             "MultiheadAttention: num_heads = 4 does not divide embed_dim = 6.",
         ),
         (lambda: nn.TransformerEncoderLayer(6, 4), DomainError, "nhead = 4 does not divide d_model = 6."),
-        (lambda: nn.TransformerEncoderLayer(6, 2, activation="x"), DomainError, "activation 'x' is unknown"),
+        (lambda: nn.TransformerEncoderLayer(6, 2, activation="x"), DomainError, "activation = 'x': choose"),
         (lambda: nn.PositionalEncoding(3), DomainError, "d_model = 3 is odd"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), DomainError, "padding_idx = 3: give an index of the 3 rows"),
         (
