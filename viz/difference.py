@@ -19,14 +19,16 @@ from viz.drawing import numbers, style
 from viz.drawing.render import Picture, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
+from viz.drawing.words import say
 from viz.graph.modules import ROWS, ROWS_KEPT
 from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
 from viz.program.passes import draw_passes
 from viz.program.picture import programs
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import check_depth
-from viz.recorded.names import fresh
+from viz.recorded.names import Names, fresh
 from viz.recorded.rows import Link, Row, passed, rows_of, warn
+from viz.recorded.since import notice
 from viz.recorded.validation import recorded
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
@@ -58,6 +60,8 @@ def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Eval
             place: tuple(None if part is None else np.array(part) for part in parts)
             for place, parts in seen.contributions.items()
         },
+        seen.changed,
+        seen.was,
     )
 
 
@@ -105,7 +109,14 @@ def diff(
     assert not isinstance(a, Program)
     assert not isinstance(b, Program)
     sides = (_Side.of(a, names, depth), _Side.of(b, names, depth))
-    return _Diff(sides, labels, style.theme_named(theme)).draw(title)
+    # Beside a snapshot of the same output, present values are what is asked for.
+    kept = {place for given in (a, b) if isinstance(given, Evaluation) for place in given.graph.outputs}
+    noted: dict[str, None] = {}
+    for given, side, label in zip((a, b), sides, labels, strict=True):
+        if isinstance(given, Evaluation) or kept.isdisjoint(side.seen.graph.outputs):
+            first, *others = notice(side.seen, Names(side.seen.graph, names)) or ("",)
+            noted |= dict.fromkeys([say("{}: {}").format(label, first), *others] if first else ())
+    return _Diff(sides, labels, style.theme_named(theme)).draw(title, tuple(noted))
 
 
 # ---------------------------------------------------------------- matching rows
@@ -263,7 +274,7 @@ class _Diff(RowCards):
     def _flat(self, pair: _Pair) -> list[_Change]:
         return [change for both in self.changes[pair.key] for change in both if change is not None]
 
-    def draw(self, title: str | None) -> Picture:
+    def draw(self, title: str | None, noted: Sequence[str]) -> Picture:
         theme = self.theme
         title = title if title is not None else self._title()
         reading = [
@@ -274,7 +285,8 @@ class _Diff(RowCards):
             ],
             [self.caption(self._summary())],
         ]
-        picture = Picture("diff", title=title, reading=reading, theme=theme, nodesep=0.3, alt=self._alt(title))
+        told: dict[str, Any] = {"title": title, "reading": reading, "alt": self._alt(title), "notice": noted}
+        picture = Picture("diff", theme=theme, nodesep=0.3, **told)
         hidden = self.pairs[ROWS_KEPT:-ROWS_KEPT] if len(self.pairs) > ROWS else []
         at = {pair.key: pair.key for pair in self.pairs} | {pair.key: "hidden" for pair in hidden}
         self._heads(picture)

@@ -275,9 +275,9 @@ class Picture:
     """A drawing in DOT that shows itself in a notebook and saves itself.
 
     `name` is the graph's, `title` its headline, `reading` the lines below it that explain the marks: each line is a
-    list of `text` parts. `layout` is the program ("dot", "neato") and `flags` are for its command line (`-n2` for
-    computed positions). `alt` says in words what the picture shows. `names` are the user's and are
-    not translated.
+    list of `text` parts. `notice`: sentences below those, of what differs from the recorded graph. `layout` is the
+    program ("dot", "neato") and `flags` are for its command line (`-n2` for computed positions). `alt` says in words
+    what the picture shows. `names` are the user's and are not translated.
 
     >>> p = Picture("g", title="two cards")
     >>> p.node("a", text("a", 11, style.LIGHT.ink))
@@ -298,6 +298,7 @@ class Picture:
         flags: Sequence[str] = (),
         alt: str = "",
         names: Collection[str] = (),
+        notice: Sequence[str] = (),
         **graph: Any,
     ) -> None:
         import graphviz
@@ -305,16 +306,20 @@ class Picture:
         check_instance(name, str, "name", "a word that becomes the picture's id")
         self.names = frozenset(names)
         self.title = words.matched(title, self.names)
-        self.alt = words.matched(alt or title, self.names)
+        self.alt = words.joined(words.matched(alt or title, self.names), words.noted(notice))
         self.theme = style.theme_named(theme)
         self.layout = layout
         self.flags = tuple(flags)
         colours = self.theme
         attributes: dict[str, Any] = {"rankdir": "TB", "fontname": style.FONT, "bgcolor": colours.paper}
         attributes |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
-        if title or reading:
+        if title or reading or notice:
             lines = [[text(title, style.TITLE, colours.ink, bold=True)]] if title else []
             lines += [list(line) for line in reading]
+            marks = "▲ ", *["    "] * len(notice)
+            lines += [
+                [text(mark + said, style.CAPTION, colours.warn)] for mark, said in zip(marks, notice, strict=False)
+            ]
             rows = [row(cell(*line, align="LEFT")) for line in lines]
             attributes |= {"label": self._label(table(*rows, cellpadding=2)), "labelloc": "t", "labeljust": "l"}
         nodes = {"shape": "plain", "fontname": style.FONT, "fontsize": style.VALUE, "fontcolor": colours.ink}

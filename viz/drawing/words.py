@@ -84,6 +84,11 @@ def joined(*sentences: str) -> str:
     return ("" if language() == "zh" else " ").join(filter(None, sentences))
 
 
+def noted(sentences: Collection[str]) -> str:
+    """The sentences of a notice as one; empty if there are none."""
+    return say("Note: {said}.", said=say("; ").join(sentences)) if sentences else ""
+
+
 # ---------------------------------------------------------------- text that is finished
 
 

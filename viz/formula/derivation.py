@@ -257,7 +257,7 @@ class Derivation:
         """The derivation as plain text, in columns."""
         layout = self._layout
         (headline,) = layout.headline.text
-        parts = [headline]
+        parts = [headline, *layout.notice]
         for section in layout.sections:
             cells = [(f"  {row.text[0]}", *row.text[1:]) for row in section.rows]
             if section.heads:
@@ -277,7 +277,7 @@ class Derivation:
     def latex(self) -> str:
         r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amssymb`."""
         layout = self._layout
-        parts = [environment([layout.headline])]
+        parts = [environment([layout.headline, *(Row((), (tex_text(said),)) for said in layout.notice)])]
         parts += [environment(section.rows, section.title) for section in layout.sections]
         if layout.check:
             parts.append(environment([Row((), (tex_text(layout.check),))]))
@@ -288,7 +288,7 @@ class Derivation:
         """The derivation as Markdown, its equations as LaTeX between `$$`."""
         layout = self._layout
         (headline,) = layout.headline.tex
-        parts = [f"$${headline}$$"]
+        parts = [f"$${headline}$$", *filter(None, [escape_markdown(words.noted(layout.notice))])]
         for section in layout.sections:
             if section.title:
                 parts.append(f"**{escape_markdown(section.title)}**")

@@ -35,6 +35,7 @@ class Layout:
         self._by_key = {card.key: card for card in self._scene.cards}
         self.headline, self.sections = self._headline(), self._sections()
         self.check = "" if told.check is None else str(told.check)
+        self.notice = self._scene.notice if told.with_numbers else ()
 
     def _headline(self) -> Row:
         """The derivative, its value, and the meaning of the names."""

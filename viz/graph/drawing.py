@@ -115,9 +115,13 @@ class Drawing:
         if len(self.drawn) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         names = {card.name for card in scene.cards} | {path for card in scene.cards for path, _ in card.scope if path}
-        self.picture = Picture(
-            "graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), names=names, **shape
-        )
+        told: dict[str, Any] = {
+            "title": title,
+            "reading": self._lines(),
+            "notice": scene.notice,
+            "alt": self._alt(title),
+        }
+        self.picture = Picture("graph", theme=theme, names=names, **told, **shape)
         self._place([card for card in self.drawn if card.node is not None], 0)
         self._leaves()
         for card in self.drawn:

@@ -14,7 +14,9 @@ from viz.drawing.style import Theme
 from viz.graph.drawing import Drawing
 from viz.recorded.evaluate import evaluate
 from viz.recorded.loops import Recurrence, recurrences
+from viz.recorded.names import Names
 from viz.recorded.scene import Scene
+from viz.recorded.since import notice
 from viz.recorded.validation import recorded
 
 
@@ -52,6 +54,7 @@ def draw_loop(
         raise DrawingError(f"steps={steps} can't be drawn: the loop has {times} steps")
     ends, seeds, names = loop.cells(steps)
     scene = Scene(ends, names=names, inputs=_inputs(names, loop), gradients=seeds if seeds is not None else False)
+    scene.notice = notice(seen, Names(seen.graph))
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
     last = f"steps {times - steps + 1} to {times}" if steps > 1 else f"step {times}"

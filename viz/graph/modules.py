@@ -36,8 +36,9 @@ from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.layers import chain_title
 from viz.recorded.loops import Recurrence, loops_in, recurrences
-from viz.recorded.names import ACTIVATIONS, LOSSES
+from viz.recorded.names import ACTIVATIONS, LOSSES, Names
 from viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
+from viz.recorded.since import notice
 from viz.recorded.validation import recorded
 
 ROWS = 40  # of a table; a longer one shows only
@@ -97,7 +98,8 @@ def draw_modules(
             f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
             " image=None"
         )
-    return _Table(rows, links, units, seen, style.theme_named(theme), image, example).draw(title)
+    said = notice(seen, Names(seen.graph, names, inputs, targets))
+    return _Table(rows, links, units, seen, style.theme_named(theme), image, example, said).draw(title)
 
 
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
@@ -117,6 +119,7 @@ class _Table(RowCards):
     theme: Theme
     image: bool | tuple[int, int] | None
     example: int
+    notice: tuple[str, ...]
 
     def __post_init__(self) -> None:
         rows, seen = self.rows, self.seen
@@ -137,6 +140,7 @@ class _Table(RowCards):
             signs.append(self.caption("   staircase = one column per block or step"))
         title = title or self._title()
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
+        words["notice"] = self.notice
         reading = [list(map(self.caption, rows)), signs]
         picture = Picture("modules", reading=reading, theme=self.theme, nodesep=0.3, **words)
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []

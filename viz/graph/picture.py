@@ -48,7 +48,8 @@ def draw_graph(
     up the right, and its states between them. Only ``title`` and ``theme`` apply to a program.
 
     Values are recomputed from the leaves' current values, and gradients by the engine's own backward pass. Training
-    keeps nothing for pictures, and no ``.grad`` changes.
+    keeps nothing for pictures, and no ``.grad`` changes. After an optimizer's step the picture shows the graph with the
+    new parameters, and says so, with the loss as it was: draw before the step.
 
     ``names``: names for Tensors; ``names=locals()`` names each after its variable. ``inputs``, ``targets``: leaves to
     be shown in that role rather than as parameters. ``gradients``: False leaves them out, True computes them, None does

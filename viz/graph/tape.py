@@ -104,6 +104,7 @@ class _Tape:
         self.at: dict[str, tuple[float, float, float]] = {}
         title = title if title is not None else self._title(len(operations))
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
+        told["notice"] = scene.notice
         # Straight where nothing stands in the way, else round it.
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "true", "esep": "+8,4"}
         self.picture = Picture("tape", theme=theme, names={card.name for card in scene.cards}, **told, **layout)

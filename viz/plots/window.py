@@ -12,10 +12,12 @@ import numpy as np
 import autograd as ag
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
+from viz.drawing.words import joined, noted
 from viz.plots.figure import Plot, cell_axes, heading, new_figure, settings, write
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import Names
 from viz.recorded.notation.windows import formula, geometry
+from viz.recorded.since import notice
 from viz.recorded.validation import recorded
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ def plot_window(
         raise DrawingError(f"{which}={index} is not a position in an array of shape {numbers.shape(shape)}")
     rows, said, alt = view.forward(index) if at is not None else view.backward(index)
     title = title or view.headline(index, at is not None)
+    told = notice(seen, Names(seen.graph))
+    said, alt = [*said, *told], joined(f"{alt}." if told else alt, noted(told))
     return _drawn(rows, title, view.line(at is not None), said, alt, colours, 0 if at is not None else 2)
 
 

@@ -6,7 +6,7 @@ the engine's own backward pass over it, so a picture can only show what the engi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,11 @@ import numpy as np
 import autograd as ag
 from autograd.backends import to_numpy
 from autograd.common.shapes import broadcast_axes
-from autograd.engine.graph import vertex_of
+from autograd.engine.graph import Node, vertex_of
+from autograd.engine.memory import written_at
 from viz.drawing import numbers
+
+ROUNDING = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-10}  # relative
 
 
 def host(value: Any) -> np.ndarray:
@@ -38,13 +41,17 @@ class Evaluation:
     """The result of `evaluate`. Keys are the nodes and the leaf Tensors of the graph.
 
     ``gradients`` has the total gradient of each node or leaf; ``contributions`` the gradient that a node sends to each
-    input, in its shape, None where there is no gradient. Both are empty if no gradient was computed.
+    input, in its shape, None where there is no gradient. Both are empty if no gradient was computed. ``changed``: the
+    leaves and constants that were written to after the graph was recorded; ``was``: the value of each output when it
+    was recorded, where that is another one.
     """
 
     graph: ag.Graph
     values: dict[Any, np.ndarray]
     gradients: dict[Any, np.ndarray]
     contributions: dict[Any, tuple[np.ndarray | None, ...]]
+    changed: tuple[Any, ...] = ()
+    was: dict[Any, np.ndarray] = field(default_factory=dict)
     sizes: dict[Any, float] = field(default_factory=dict)
 
     def value(self, place: Any) -> np.ndarray:
@@ -88,13 +95,16 @@ def evaluate(
     """
     # The picture shows values that are not finite; NumPy need not warn about them.
     with np.errstate(all="ignore"):
-        graph = ag.Graph(*([y] if isinstance(y, ag.Tensor) else y))
+        ys = [y] if isinstance(y, ag.Tensor) else y
+        graph = ag.Graph(*ys)
+        changed = changed_leaves(graph)
         fresh = graph.replay()
         totals: dict[Any, np.ndarray] = {}
         parts: dict[Any, tuple[np.ndarray | None, ...]] = {}
         ends = [fresh[place] for place in graph.outputs]
+        single = seeds is None and all(end.size == 1 for end in ends)
         if seeds is None:
-            gradients = gradients and all(end.size == 1 for end in ends)
+            gradients = gradients and single
             seeds = [ag.ones_like(end.detach()) for end in ends]
         wanted = [(end, ag.asarray(seed).data) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
         if gradients and wanted:
@@ -103,7 +113,18 @@ def evaluate(
                 place = known[node]
                 totals[place] = host(total)
                 parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
-        return Evaluation(graph, {place: host(tensor) for place, tensor in fresh.items()}, totals, parts)
+        values = {place: host(tensor) for place, tensor in fresh.items()}
+        was = outdated(graph, ys, values, exactly=bool(changed))
+        if changed and not was and single:
+            now = totals if gradients else evaluate(ys).gradients
+            changed = () if all(_is_as_recorded(leaf, now.get(leaf)) for leaf in changed) else changed
+        return Evaluation(graph, values, totals, parts, changed, was)
+
+
+def _is_as_recorded(leaf: Any, gradient: np.ndarray | None) -> bool:
+    """Whether a gradient is the one that ``backward()`` has left, as after an optimizer's step of learning rate 0."""
+    kept = getattr(leaf, "grad", None)
+    return kept is not None and gradient is not None and equal(host(kept), gradient)
 
 
 def _in_shape(part: Any, source: Any) -> np.ndarray | None:
@@ -112,3 +133,48 @@ def _in_shape(part: Any, source: Any) -> np.ndarray | None:
         return None
     array, shape = host(part), tuple(source.shape)
     return array if array.shape == shape else array.sum(axis=broadcast_axes(array.shape, shape)).reshape(shape)
+
+
+def changed_leaves(graph: ag.Graph) -> tuple[Any, ...]:
+    """The leaves and constants that were written to, or set to another value, after a node had used them.
+
+    A new value of a leaf is noticed where the node still has the old one, so hardly after ``backward()``.
+
+    >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    >>> y = ag.sum(w * w)
+    >>> w.data -= 0.5
+    >>> [place is w for place in changed_leaves(ag.Graph(y))]
+    [True]
+    """
+    found: dict[int, Any] = {}
+    for node in graph.nodes:
+        if node.op is None:
+            continue
+        saved = dict(zip(node.op.saves, node.saved or (), strict=False))
+        for i, given in enumerate(node.inputs):
+            if type(given) is Node or not hasattr(given, "shape"):
+                continue
+            array = getattr(given, "_data", given)
+            kept = saved.get(node.op.args[0 if node.op.variadic else i])
+            kept = kept[i] if node.op.variadic and kept is not None else kept
+            if written_at(array) > node.index or not (kept is None or kept is array or equal(kept, array)):
+                found[id(given)] = given
+    return tuple(found.values())
+
+
+def outdated(graph: ag.Graph, ys: Any, values: Mapping[Any, np.ndarray], *, exactly: bool) -> dict[Any, np.ndarray]:
+    """The outputs whose recomputed values are not those that they were recorded with, with the latter."""
+    found = {}
+    for place, y in zip(graph.outputs, ys, strict=True):
+        own, value = host(y), values[place]
+        if not equal(own, value):
+            rounding = 0.0 if exactly else ROUNDING.get(str(value.dtype), 0.0)
+            if own.shape != value.shape or not np.allclose(own, value, rounding, 0.0, equal_nan=True):
+                found[place] = own
+    return found
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two arrays have the same entries, NaN included."""
+    a, b = host(a), host(b)
+    return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc" and b.dtype.kind in "fc")

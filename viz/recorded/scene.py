@@ -25,6 +25,7 @@ from viz.recorded.names import PARAM, Constant, Names
 from viz.recorded.notation.namespace import Notation
 from viz.recorded.notation.symbols import Symbol
 from viz.recorded.rows import calls, models_of
+from viz.recorded.since import notice
 from viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class Scene:
         graph = self.seen.graph
         self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
         self.names = Names(graph, names, inputs, targets)
+        self.notice = notice(self.seen, self.names)
         self.cards: list[Card] = []
         self._by_place: dict[Any, Card] = {}
         for place in self.names.places:

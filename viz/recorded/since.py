@@ -1,0 +1,42 @@
+"""The sentences that say that a drawn graph is not the recorded one any more.
+
+A picture recomputes the graph from the present values of its leaves. After an optimizer's step these are no longer the
+values that the graph was recorded with, and nothing has kept those: what is drawn must say so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from viz.drawing import numbers
+from viz.drawing.words import said, say
+from viz.recorded.evaluate import Evaluation
+from viz.recorded.names import Names
+
+LISTED = 3  # changed values that are named; more are counted
+
+
+def notice(seen: Evaluation, names: Names) -> tuple[str, ...]:
+    """The sentences that say that numbers are not those of the recorded forward, and what to do; empty if they are."""
+    if not seen.changed and not seen.was:
+        return ()
+    called = [names[place].shown for place in seen.changed if names.place(place) is not None]
+    first = said("recomputed with present values: those of its leaves have changed since this graph was recorded")
+    if called:
+        more = say(" and {n} more", n=len(called) - LISTED) if len(called) > LISTED else ""
+        listed = say(", ").join(called[:LISTED]) + more
+        first = say(
+            "recomputed with the present values of {names}, written to after this graph was recorded", names=listed
+        )
+    then = [_then(names[place].shown, own, seen.value(place)) for place, own in seen.was.items()]
+    out = said("to see the recorded numbers, draw before the step, or keep them with viz.snapshot for viz.diff")
+    return first, *then, out
+
+
+def _then(name: str, own: np.ndarray, value: np.ndarray) -> str:
+    """The value of an output then, beside the present one."""
+    if own.size == value.size == 1:
+        was, now = (numbers.scalar(array.reshape(())[()]) for array in (own, value))
+        return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
+    was, now = numbers.rms(own), numbers.rms(value)
+    return say("the rms of {name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
