@@ -24,7 +24,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
 
-PIECE = 1 << 18
+PIECE = 1 << 20
 """How many elements are compared at a time in pooling."""
 
 FEW = 4
