@@ -171,6 +171,23 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
     return out if out.ndim else out[()]
 
 
+LARGE = 1 << 14
+"""From this number of elements on, `clip` takes half of the time of `numpy.maximum` with a number, whose loop has no
+vector instructions."""
+
+
+def positive_part(x: Any, out: Any = None) -> Any:
+    """``numpy.maximum(x, 0.0)``, for many floating-point numbers."""
+    out = numpy.clip(x, 0.0, math.inf, out)
+    out += 0.0  # makes -0.0 into 0.0
+    return out
+
+
+def _maximum(x: Any, y: Any) -> Any:
+    large = type(x) is numpy.ndarray and x.size >= LARGE and x.dtype.char in "fd"
+    return positive_part(x) if large and type(y) is float and repr(y) == "0.0" else numpy.maximum(x, y)
+
+
 def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[Any, Any], Any]:
     """``operation(x, y)``, but 0 where ``x`` is 0: there ``y`` is replaced by ``harmless``."""
 
@@ -316,6 +333,7 @@ vars(NUMPY).update(
     contiguous=_contiguous,
     copy_into=_copy_into,
     masked=_masked,
+    maximum=_maximum,
     matmul_into=_matmul_into,
     line_columns=_line_columns,
     matrix_transpose=lambda x: x.mT,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from autograd.backends.numpy import short_pieces
+from autograd.backends.numpy import LARGE, positive_part, short_pieces
 from autograd.common import shapes
 from autograd.compiler.ir.primitives import (
     ELEMENTWISE,
@@ -88,11 +88,15 @@ def _joined(instruction: Instruction) -> int | None:
 
 def _elementwise(writer: Writer, instruction: Instruction) -> None:
     name, out = instruction.op, instruction.out
-    function = writer.bind(name, getattr(numpy, name))
     turned = writer.is_turned(out)
     *args, target = [(writer.turned if turned else writer.of)(value) for value in (*instruction.args, out)]
-    last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional argument
-    writer.line(f"{function}({', '.join([*args, last])})", out.shape[::-1] if turned else out.shape)
+    large = out.dtype.char in "fd" and shapes.size(out.shape) >= LARGE
+    if name == "maximum" and large and _is_zero(instruction.args[1]):
+        call = f"{writer.bind('positive_part', positive_part)}({args[0]}, {target})"
+    else:
+        last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
+        call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
+    writer.line(call, out.shape[::-1] if turned else out.shape)
 
 
 def _astype(writer: Writer, instruction: Instruction) -> None:
@@ -106,7 +110,7 @@ def _where(writer: Writer, instruction: Instruction) -> None:
     names = [writer.of(value) for value in instruction.args]
     name, arrays = writer.of(out), writer.plan.arrays
     itemsize, count = out.dtype.itemsize, shapes.size(out.shape)
-    zero = y.kind == "constant" and not y.shape and not numpy.asarray(y.data).tobytes().strip(b"\0")
+    zero = _is_zero(y)
     known = all(value in arrays for value in (condition, x, y)) and itemsize in (1, 2, 4, 8)
     if not known or (x.dtype, y.dtype) != (out.dtype, out.dtype) or count < (2 if zero else SELECTED):
         writer.line(f"{name}[...] = {names[2]}", out.shape)
@@ -121,6 +125,11 @@ def _where(writer: Writer, instruction: Instruction) -> None:
     writer.line(f"{subtract}({x_}, {y_}, {out_})", out.shape, f"{names[1]} where {names[0]}, else {names[2]}")
     writer.line(f"{multiply}({out_}, {names[0]}, {out_})", out.shape)
     writer.line(f"{add}({out_}, {y_}, {out_})", out.shape)
+
+
+def _is_zero(value: Value) -> bool:
+    """Whether a value is the constant number 0, not -0."""
+    return value.kind == "constant" and not value.shape and not numpy.asarray(value.data).tobytes().strip(b"\0")
 
 
 def _bits(writer: Writer, value: Value) -> str:

@@ -30,6 +30,16 @@ def test_the_limits_of_clip_get_the_gradient_of_what_is_beyond():
     assert (x.grad.tolist(), low.grad.item(), high.grad.item()) == ([0.0, 1.0, 1.0, 1.0, 0.0], 1.0, 1.0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_of_many_numbers_has_the_bits_of_few(dtype):
+    numbers = [0.0, -0.0, INF, -INF, math.nan, -math.nan, 1.5, -1.5, 1e-40, -1e-40]
+    x = np.tile(np.asarray(numbers, dtype), (200, 20))
+    expected = np.asarray([ag.relu(Tensor(row, dtype=dtype)).numpy() for row in x])
+    for relu in (ag.relu, ag.compile(ag.relu)):
+        assert relu(Tensor(x)).numpy().tobytes() == expected.tobytes()
+        assert relu(Tensor(x).T).numpy().tobytes() == expected.T.tobytes()
+
+
 INF = float("inf")
 GUARDED = {
     "log": (lambda x: ag.where(x > 0, ag.log(x), 0.0), [0.0, 2.0], [0.0, 0.5], [0.0, -0.25], [0.0, 0.25]),
