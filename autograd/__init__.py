@@ -45,8 +45,8 @@ from autograd.interop import protocols as _protocols
 from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_files
 from autograd.interop.renamed import renamed as _renamed
 from autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
-from autograd.ops import scan as _scan  # noqa: F401
 from autograd.ops.elementwise import pow
+from autograd.ops.loops import scan as _scan  # noqa: F401
 
 __version__ = "0.1.0"
 _warn_of_foreign_files(__path__[0])

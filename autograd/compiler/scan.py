@@ -12,12 +12,12 @@ from autograd.common.validation import check_function
 from autograd.compiler.ir.names import identifier
 from autograd.compiler.targets.loops import step_kernel, stepped
 from autograd.compiler.tracing.bodies import recorded
-from autograd.engine.declare.bodies import Body, Typed
 from autograd.engine.namespace import TENSORS
 from autograd.engine.tensor import Tensor
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.functions.conversion import asarray
-from autograd.ops.scan import KERNELS, looped
+from autograd.ops.loops.body import Body, Typed
+from autograd.ops.loops.scan import KERNELS, looped
 
 Pair = tuple[Any, Any]
 

@@ -99,7 +99,7 @@ CHAPTERS = (
         "Softmax, losses, convolution, pooling",
         "The operations behind layers: softmax, cross_entropy, conv, max_pool, unfold, one_hot, scan_packed.",
         "autograd",
-        ("autograd.ops.nnet", "autograd.ops.windows", "autograd.ops.scan"),
+        ("autograd.ops.nnet", "autograd.ops.windows", "autograd.ops.loops.scan"),
     ),
     Chapter(
         "dtypes",

@@ -7,11 +7,11 @@ from typing import Any
 
 from autograd.compiler.ir.primitives import Slot, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.engine.declare.bodies import RAISING, Body, Step
 from autograd.engine.declare.operation import OPS, Op
 from autograd.engine.modes import TRACER
 from autograd.errors import GradientError
-from autograd.ops.scan import Loop
+from autograd.ops.loops.body import RAISING, Body, Step
+from autograd.ops.loops.scan import Loop
 
 
 def body_of(program: Program, carries: int, xs: int) -> Body:

@@ -25,10 +25,10 @@ from autograd.compiler.ir.inference import sizes
 from autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
 from autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Stored, Value, method
 from autograd.compiler.ir.validator import validate
-from autograd.engine.declare.bodies import Body
 from autograd.engine.declare.operation import OPS
 from autograd.errors import DeclarationError
-from autograd.ops.scan import Loop
+from autograd.ops.loops.body import Body
+from autograd.ops.loops.scan import Loop
 
 T = TypeVar("T")
 

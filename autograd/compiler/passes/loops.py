@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autograd.compiler.ir.program import Instruction, Program
 from autograd.compiler.passes.rewrite import Rewriter
-from autograd.ops.scan import Loop
+from autograd.ops.loops.scan import Loop
 
 
 def _loop_of(instruction: Instruction) -> Loop | None:

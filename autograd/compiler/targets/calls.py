@@ -25,7 +25,7 @@ from autograd.compiler.ir.primitives import (
 from autograd.compiler.ir.program import Instruction, Value, algebra
 from autograd.compiler.passes.optimize import ADDENDS
 from autograd.compiler.targets.writer import Writer, piece_text
-from autograd.ops.scan import Loop, scan_into
+from autograd.ops.loops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
 

@@ -22,8 +22,8 @@ from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
-from autograd.engine.declare.bodies import Body
 from autograd.engine.modes import TRACER
+from autograd.ops.loops.body import Body
 
 _numbers = itertools.count(1)
 

@@ -17,10 +17,10 @@ from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import watched
-from autograd.engine.declare.bodies import Body, Step, Typed
 from autograd.engine.modes import MODE, TRACER, Mode
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import TraceError
+from autograd.ops.loops.body import Body, Step, Typed
 
 
 class Recording(NamedTuple):

@@ -16,10 +16,10 @@ from hypothesis.extra import numpy as hnp
 
 from autograd.common.shapes import Shape
 from autograd.compiler.scan import body_of
-from autograd.engine.declare.bodies import Body
 from autograd.functions.dtypes import float64
 from autograd.ops.elementwise import tanh
-from autograd.ops.scan import Loop
+from autograd.ops.loops.body import Body
+from autograd.ops.loops.scan import Loop
 from autograd.ops.windows import output_space
 from autograd.testing.inputs.domains import POSITIVE, Domain
 from autograd.testing.inputs.sampling import (

@@ -12,7 +12,7 @@ import autograd as ag
 import nn
 from autograd.compiler.scan import repeated
 from autograd.errors import AutogradError, DTypeError, ShapeError, TraceError
-from autograd.ops import scan as scan_module
+from autograd.ops.loops import scan as scan_module
 
 STEPS, BATCH, WIDTH, HIDDEN = 5, 3, 2, 4
 RNG = np.random.default_rng(0)

@@ -13,7 +13,7 @@ import autograd as ag
 from autograd.backends import NUMPY
 from autograd.compiler import Program
 from autograd.compiler.ir.primitives import PRIMITIVES
-from autograd.ops.scan import Loop
+from autograd.ops.loops.scan import Loop
 
 LINE = re.compile(r"    (?P<name>\S+) (?P<shape>\(.*?\)) (?P<sign>=|<-) (?P<text>.+)")
 

@@ -9,7 +9,8 @@ import autograd as ag
 import nn
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError
-from autograd.ops import scan as scan_module
+from autograd.ops.loops import scan as scan_module
+from autograd.ops.loops.derivative import derivative_of
 
 RNG = np.random.default_rng(0)
 
@@ -75,7 +76,7 @@ def test_a_loop_body_is_compiled_when_it_is_hot():
     total, _ = repeated(step, [ag.ones(2, requires_grad=True)], [x])
     loop = next(n for n in ag.Graph(total[0]).nodes if n.op is ag.OPS["scan_packed"]).params["loop"]
     assert "sin(" in loop.body.kernel.source
-    assert loop.body.derivative((True, False)).forward.kernel is None
+    assert derivative_of(loop.body, (True, False)).forward.kernel is None
 
 
 @pytest.mark.usefixtures("hot")

@@ -12,11 +12,12 @@ from typing import Any
 
 from autograd import backends
 from autograd.common.shapes import Shape, size
-from autograd.engine.declare.bodies import AfterLoop, Body, Derivative
 from autograd.engine.declare.operation import op
 from autograd.engine.modes import MODE, TRACER
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DTypeError, ShapeError
+from autograd.ops.loops.body import Body
+from autograd.ops.loops.derivative import AfterLoop, Derivative, derivative_of
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Loop:
     @property
     def derivative(self) -> Derivative:
         """The backward rule of the body, for the gradients that are needed."""
-        return self.body.derivative(self.wanted or (True,) * len(self.body.inputs))
+        return derivative_of(self.body, self.wanted or (True,) * len(self.body.inputs))
 
     def __repr__(self) -> str:
         order = "_in_reverse" if self.reverse else ""

@@ -1,0 +1,248 @@
+"""The body of a loop: one step as a list of operations.
+
+`autograd.ops.loops.scan` runs bodies; `autograd.compiler.tracing.bodies` records them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from autograd import backends
+from autograd.common.shapes import Shape, size
+from autograd.engine.declare.operation import OPS, Op
+from autograd.engine.tensor import Tensor
+
+Typed = tuple[Shape, Any]
+"""A shape and a dtype."""
+
+
+RAISING = ("autograd.ops.factorizations", "autograd.ops.matrices")
+"""The modules of the operations that raise an error for some matrices."""
+
+
+class Step(NamedTuple):
+    """One operation of a body. ``args`` and ``out`` are numbers of values; bit i of ``mask`` says that a gradient flows
+    to argument i.
+    """
+
+    op: Op
+    args: tuple[int, ...]
+    params: dict[str, Any]
+    out: int
+    mask: int = -1
+
+
+class Functions(NamedTuple):
+    """A body as functions of arrays: ``before(xp, *consts)`` computes the values that are the same at all steps,
+    ``ahead(xp, *xs, *consts, *before)`` those that are computed for all steps at once, and ``step(xp, *inputs,
+    *before, *ahead)`` those of one step.
+    """
+
+    before: Callable[..., list[Any]]
+    ahead: Callable[..., list[Any]]
+    step: Callable[..., list[Any]]
+
+
+class Body:
+    """A function of arrays as a list of operations: what a loop does at one step.
+
+    Values have numbers: first the inputs, of which ``carries`` are passed from a step to the next, ``xs`` have one
+    entry for each step and ``consts`` are the same at all steps (all three are counts); then the ``constants``, with
+    their values, and the results of ``steps``. ``types`` are the shapes and dtypes of all of them, ``outputs`` the
+    numbers of the new carries and of the results ``ys``. ``name`` is the function's, ``names`` are those of the inputs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        names: Sequence[str],
+        counts: tuple[int, int, int],
+        types: dict[int, Typed],
+        constants: dict[int, Any],
+        steps: Sequence[Step],
+        outputs: Sequence[int],
+        record: Callable[..., Any],
+    ) -> None:
+        self.name, self.names, self.types, self.constants = name, tuple(names), types, constants
+        self.carries, self.xs, self.consts = counts
+        self.outputs, self.record = tuple(outputs), record
+        self.steps = needed(steps, self.outputs)
+        self.core: Body | None = None
+        """For the forward of a derivative: the body that it extends by further ys."""
+        self.runs = 0
+        """How many steps have been run in NumPy: a body that is run often is compiled."""
+        self.kernel: Any = None
+        """The compiled body; ``False`` where it can't be compiled."""
+        self.program: Any = None
+        """One step as a program, made at its first use."""
+        self.derivatives: dict[Any, Any] = {}
+        """What `autograd.ops.loops.derivative.derivative_of` has found."""
+        self._functions: dict[Any, Functions] = {}
+
+    @property
+    def inputs(self) -> range:
+        """The numbers of the inputs."""
+        return range(self.carries + self.xs + self.consts)
+
+    @property
+    def dtypes(self) -> list[Any]:
+        """The dtypes of the outputs, each once."""
+        return list(dict.fromkeys(self.types[out][1] for out in self.outputs))
+
+    @property
+    def may_raise(self) -> bool:
+        """Whether a step may raise an error because of values: an index out of range, a matrix without an inverse."""
+        kinds = (self.types[a][1] for step in self.steps for a in step.args)
+        inner = (step.params["loop"].body for step in self.steps if "loop" in step.params)
+        return (
+            any(kind is not None and backends.is_integral(kind) for kind in kinds)
+            or any(step.op.foreign or step.op.__module__ in RAISING for step in self.steps)
+            or any(body.may_raise for body in inner)
+        )
+
+    def parts(self, length: int, dtype: Any) -> list[tuple[int, slice, Shape]]:
+        """The outputs of ``dtype`` in the packed result: the number of each output, its position, its shape. The
+        carries are those after the last step; the ys of all steps are stacked.
+        """
+        found, start = [], 0
+        for i, out in enumerate(self.outputs):
+            shape, kind = self.types[out]
+            shape = shape if i < self.carries else (length, *shape)
+            if kind == dtype:
+                found.append((i, slice(start, start + size(shape)), shape))
+                start += size(shape)
+        return found
+
+    def run(self, *inputs: Any) -> list[Any]:
+        """The outputs for these inputs, Tensors or arrays, recorded as operations where Tensors require grad."""
+        values = {**dict(enumerate(inputs)), **self.constants}
+        for step in self.steps:
+            given = [
+                x.detach() if isinstance(x, Tensor) and x.requires_grad and not step.mask >> i & 1 else x
+                for i, x in enumerate(values[a] for a in step.args)
+            ]
+            values[step.out] = step.op(*given, **step.params)
+        return [values[out] for out in self.outputs]
+
+    def functions(self, xp: Any) -> Functions:
+        """The body as functions of the arrays of a namespace."""
+        key = xp.module, xp.place
+        if key not in self._functions:
+            self._functions[key] = self._written(xp)
+        return self._functions[key]
+
+    def _written(self, xp: Any) -> Functions:
+        """`functions`, written as Python code, a line for each operation."""
+        names: dict[str, Any] = {"rows": _on_rows, "by_columns": _by_columns, "apart": _apart}
+        for number, value in self.constants.items():
+            elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY and not xp.absorbs
+            names[f"v{number}"] = xp.asarray(value) if elsewhere else value
+        first = self.carries + self.xs
+        same = invariant(self.steps, {*self.inputs[first:], *self.constants})
+        lines: dict[str, list[tuple[str, str]]] = {"before": [], "ahead": [], "step": []}
+        for i, step in enumerate(self.steps):
+            names[f"f{i}"] = _returned(step.op) if step.op.foreign else step.op.forward
+            names[f"p{i}"] = step.params
+            if xp.absorbs and OPS.get(step.op.name) is step.op:  # in a trace
+                names[f"f{i}"] = partial(_traced, step.op.name)
+            given = ", ".join(["xp", *(f"v{a}" for a in step.args), *([f"**p{i}"] if step.params else [])])
+            call = f"f{i}({given})"
+            place = "before" if step.out in same else "step"
+            if place == "before" and step.op.name in ("matrix_transpose", "permute_dims"):
+                call = f"apart(xp, {call})"
+            elif place == "step" and self._is_product_of_x(step, same):
+                place, call = "ahead", f"rows(f{i}, {given})"
+            elif place == "step" and step.op.name == "linear" and step.args[1] in same:
+                weight = f"v{step.args[1]}"
+                lines["before"].append((f"{weight}_T", f"apart(xp, {weight}.T)"))
+                given = ", ".join(f"{weight}_T" if k == 1 else f"v{a}" for k, a in enumerate(step.args))
+                call = f"by_columns(xp, {given})"
+            lines[place].append((f"v{step.out}", call))
+        inputs = [f"v{i}" for i in self.inputs]
+        before, ahead = (list(dict.fromkeys(name for name, _ in lines[place])) for place in ("before", "ahead"))
+        arguments = {
+            "before": inputs[first:],
+            "ahead": [*inputs[self.carries :], *before],
+            "step": [*inputs, *before, *ahead],
+        }
+        results = {"before": before, "ahead": ahead, "step": [f"v{out}" for out in self.outputs]}
+        source = [
+            line
+            for place, given in arguments.items()
+            for line in (
+                f"def {place}({', '.join(['xp', *given])}):",
+                *(f"    {name} = {call}" for name, call in lines[place]),
+                f"    return [{', '.join(results[place])}]",
+            )
+        ]
+        exec(compile("\n".join(source), f"<body of {self.name}>", "exec"), names)
+        return Functions(*(names[place] for place in arguments))
+
+    def _is_product_of_x(self, step: Step, same: set[int]) -> bool:
+        """Whether a step is the product of one of the xs with a matrix that is the same at all steps."""
+        x, *others = step.args
+        return (
+            step.op.name in ("matmul", "linear")
+            and self.carries <= x < self.carries + self.xs
+            and same.issuperset(others)
+            and len(self.types[others[0]][0]) == len("mn")
+        )
+
+    def __deepcopy__(self, memo: Any) -> Body:
+        return self  # it is immutable
+
+    def __repr__(self) -> str:
+        return f"<body {self.name}, {len(self.steps)} operations>"
+
+
+def _returned(operation: Op) -> Callable[..., Any]:
+    """The forward of a user's operation, with its result converted to an array."""
+
+    def forward(xp: Any, *arrays: Any, **params: Any) -> Any:
+        return backends.asarray(operation.forward(xp, *arrays, **params))
+
+    return forward
+
+
+def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
+    return xp.followed(name, arrays, params)
+
+
+def _on_rows(forward: Callable[..., Any], xp: Any, x: Any, *others: Any, **params: Any) -> Any:
+    """The matrix products ``forward`` of all steps, computed as one product of all rows."""
+    out = forward(xp, xp.reshape(x, (size(x.shape[:-1]), x.shape[-1])), *others, **params)
+    return xp.reshape(out, (*x.shape[:-1], out.shape[-1]))
+
+
+def _by_columns(xp: Any, x: Any, columns: Any, bias: Any = None) -> Any:
+    """`linear` with the weight's transpose, which is row-major: the product takes half of the time."""
+    z = xp.matmul(x, columns)
+    if bias is not None:
+        z += bias
+    return z
+
+
+def _apart(xp: Any, x: Any) -> Any:
+    """A row-major copy of a transposed array."""
+    return xp.reshape(xp.reshape(x, (-1,)), x.shape)
+
+
+def needed(steps: Iterable[Step], outputs: Iterable[int]) -> list[Step]:
+    """The steps that outputs depend on."""
+    found, wanted = [], set(outputs)
+    for step in reversed(list(steps)):
+        if step.out in wanted:
+            found.append(step)
+            wanted.update(step.args)
+    return found[::-1]
+
+
+def invariant(steps: Iterable[Step], known: Iterable[int]) -> set[int]:
+    """The values that depend only on ``known`` ones, including these."""
+    found = set(known)
+    for step in steps:
+        if found.issuperset(step.args):
+            found.add(step.out)
+    return found
