@@ -63,7 +63,7 @@ class Derivation:
         self._write = Writer(scene)
         self._by_key = {card.key: card for card in scene.cards}
         self.with_numbers = with_numbers
-        self.forward: tuple[Line, ...] = tuple(self._forward(card) for card in scene.cards if card.node is not None)
+        self.forward: tuple[Line, ...] = tuple(map(self._forward, scene.operations))
         self.backward: tuple[Line, ...] = tuple(
             self._backward(card) for card in backward_order(scene, on_the_way) if card is not self._write.end
         )
@@ -92,19 +92,18 @@ class Derivation:
 
     def _substituted(self, card: Card) -> tuple[str, str]:
         """The operation with its operands' values inserted."""
-        assert card.node is not None
-        plain = Notation()
+        node, plain = card.operation, Notation()
         tails = {socket.index: socket.tail for socket in card.sockets}
         operands: list[Any] = []
-        for i, given in enumerate(card.node.inputs):
+        for i, given in enumerate(node.inputs):
             if i in tails:
                 number = digits.scalar(tails[i].value[()])
                 operands.append(plain.symbol(number, tails[i].value, tex_number(number)))
-            elif card.node.op.name == "multiply":  # as a plain number it would be written without ·
+            elif node.op.name == "multiply":  # as a plain number it would be written without ·
                 operands.append(plain.symbol(digits.constant(given), given, tex_number(digits.constant(given))))
             else:
                 operands.append(given)
-        written = plain.apply(card.node.op, operands, card.node.params)
+        written = plain.apply(node.op, operands, node.params)
         return written.text.replace(" × ", " · "), written.tex.replace(r"\odot", r"\cdot")
 
     def _backward(self, card: Card) -> Line:

@@ -103,10 +103,9 @@ class Layout:
         write = Writer(cell, end=self._write.named(self._write.end))
         handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
         rows = []
-        for card in cell.cards:
-            if card.node is not None:
-                left, right = write.value(card), write.forward(card)
-                rows.append(Row((f"{left.text} = {right.text}",), (f"{left.tex} = {right.tex}",)))
+        for card in cell.operations:
+            left, right = write.value(card), write.forward(card)
+            rows.append(Row((f"{left.text} = {right.text}",), (f"{left.tex} = {right.tex}",)))
         for card in reversed(cell.cards):
             uses = [use for use in card.uses if use.passes and use.contribution is not None]
             left = write.bar(card)

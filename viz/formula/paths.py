@@ -102,9 +102,8 @@ class Ways:
         else:
             through = say("through {places}", places=f"{write.named(head)} = {write.forward(head).text}")
         if use.mark and head is not write.end:
-            assert head.node is not None
             which = use.mark.strip("()（）")
-            nth, sided = OPERANDS.get(head.node.op.level, OPERAND)
+            nth, sided = OPERANDS.get(head.operation.op.level, OPERAND)
             operand = say(nth, which=which) if which.isdigit() else say(sided, which=which)
             through += say(", {note}", note=operand)
         term = write.term(use)
@@ -125,11 +124,9 @@ class Ways:
         for card in backward_order(self._scene, self._way):
             if card is self._write.end:
                 continue
+            # Linked, so that paths share their start.
             known = [
-                (
-                    value * float(item(self._write.local(use).value)),
-                    (use, path),
-                )  # linked, so that paths share their start
+                (value * float(item(self._write.local(use).value)), (use, path))
                 for use in card.uses
                 if use.passes and use.head in self._way
                 for value, path in best[use.head]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import autograd as ag
+from viz.formula.columns import columns_of
 from viz.recorded.names import LOSSES
 
 SHOWN = 100  # characters of a line in a message
@@ -46,14 +46,9 @@ class ExpressionError(ValueError):
         first = max(0, min(start - SHOWN // 4, len(line) - SHOWN))
         last = first + SHOWN
         before, after = "…" * (first > 0), "…" * (last < len(line))
-        indent = " " * _width(before + line[first:start])
-        carets = "^" * max(1, _width(line[start : min(stop, last)]))
+        indent = " " * columns_of(before + line[first:start])
+        carets = "^" * max(1, columns_of(line[start : min(stop, last)]))
         return f"    {before}{line[first:last]}{after}\n    {indent}{carets}"
-
-
-def _width(text: str) -> int:
-    """The number of columns that a text takes in a terminal."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 @dataclass(frozen=True)

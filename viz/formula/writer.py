@@ -91,21 +91,18 @@ class Writer:
 
     def forward(self, card: Card) -> Traced:
         """The right-hand side of an operation."""
-        assert card.node is not None
-        return self.say.apply(card.node.op, self._operands(card), card.node.params, card.value)
+        node = card.operation
+        return self.say.apply(node.op, self._operands(card), node.params, card.value)
 
     def sent(self, socket: Socket, g: Symbol) -> Traced:
         """The gradient that the rule computes from ``g`` for a socket."""
-        head = socket.head
-        assert head.node is not None
+        head, node = socket.head, socket.head.operation
         self.say.for_parameter = socket.tail.role == PARAM
-        made = self.say.pull(head.node.op, socket.index, self._operands(head), self.value(head), head.node.params, g)
+        made = self.say.pull(node.op, socket.index, self._operands(head), self.value(head), node.params, g)
         made = made if isinstance(made, Traced) else Traced(made, form_of(made))
-        return self._looped(made, socket, g) if head.node.op.name == LOOP else made
-
-    def _looped(self, made: Traced, socket: Socket, g: Symbol) -> Traced:
-        """The gradient of a loop as `scan_back(…)`: its steps are written in a section of their own."""
-        tail = self.value(socket.tail)
+        if node.op.name != LOOP:
+            return made
+        tail = self.value(socket.tail)  # the steps of a loop are written in a section of their own
         tex = rf"\operatorname{{scan\_back}}({g.tex})[{tail.tex}]"
         short = Symbol(self.say, f"scan_back({g.text})[{tail.text}]", tex, CALL, made.value, "scan_back")
         return Traced(short, made.form)
@@ -113,19 +110,15 @@ class Writer:
     def local(self, socket: Socket) -> Traced:
         """The derivative of an operation on scalars with respect to one operand: its rule with upstream gradient 1."""
         if socket not in self._locals:
-            self._locals[socket] = self._local(socket)
+            one = Symbol(self.say, "1", "1", ATOM, np.ones_like(socket.head.value), "number", 1.0)
+            self._locals[socket] = self.sent(socket, Traced(one, 1.0))
         return self._locals[socket]
 
-    def _local(self, socket: Socket) -> Traced:
-        one = Symbol(self.say, "1", "1", ATOM, np.ones_like(socket.head.value), "number", 1.0)
-        return self.sent(socket, Traced(one, 1.0))
-
     def _operands(self, card: Card) -> list[Any]:
-        assert card.node is not None
         tails = {socket.index: socket.tail for socket in card.sockets}
         return [
             self.value(tails[i]) if i in tails else item(given) if np.ndim(given) == 0 else given
-            for i, given in enumerate(card.node.inputs)
+            for i, given in enumerate(card.operation.inputs)
         ]
 
     def term(self, socket: Socket) -> Traced:

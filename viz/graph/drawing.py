@@ -133,13 +133,13 @@ class Drawing:
 
     def _title(self) -> str:
         scene = self.scene
-        ops = sum(card.node is not None for card in scene.cards)
+        ops = len(scene.operations)
         ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
         if self.part is not None and self.hidden:
             return f"{ends}: {self.part.title}, of {numbers.counted(ops, 'operation')}"
         if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
             return f"{scene.end} = {written}"
-        if said := chain_title([card.node for card in scene.cards if card.node is not None]):
+        if said := chain_title([card.operation for card in scene.operations]):
             return said
         roots = dict.fromkeys((g.scope[0], g.model) for g in scene.groups if g.scope[0][0] == "")
         if 0 < len(roots) <= 3:
@@ -445,7 +445,7 @@ class Drawing:
         return best
 
     def _folds_at(self, depth: int) -> dict[Card, str]:
-        operations = [card for card in self.scene.cards if card.node is not None]
+        operations = self.scene.operations
         taken = {card.key for card in self.scene.cards}
         own = belongings(self.scene.seen.graph)
         folds: dict[Card, str] = {}

@@ -61,7 +61,7 @@ def draw_loop(
     drawing = _Cell(scene, colours, title or f"{times} × {loop.title}: {last}", loop, steps)
     picture = drawing.picture
     if steps == 1:
-        levels = [card.depth for card in scene.cards if card.node is not None]
+        levels = [card.depth for card in scene.operations]
         side = "w" if len(set(levels)) == len(levels) else "e"  # Graphviz leads the arrow round a chain on the left
         for name in loop.carries:
             tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))

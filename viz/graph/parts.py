@@ -141,8 +141,7 @@ class CardParts:
         whole = socket.sent.text
         written = f"G × {prime(socket)}" if has_prime(socket) else whole
         if len(written) > DERIVATIVE:
-            assert socket.head.node is not None
-            written = f"by the rule of {socket.head.node.op.name}"
+            written = f"by the rule of {socket.head.operation.op.name}"
         return written, f"sent to {socket.tail.name}: {whole}"
 
     # ------------------------------------------------------------ parts
@@ -244,13 +243,10 @@ class CardParts:
 
     def badge(self, card: Card) -> tuple[str, int]:
         """The operation's symbol and its type size."""
-        assert card.node is not None
-        op = card.node.op
+        op = card.operation.op
         # A dot alone is hardly visible.
         said = op.name if op.symbol == "·" or set(op.symbol) & style.NO_GLYPH else op.symbol
-        if power := _power(card):
-            said = power
-        said = said.replace("_", " ")
+        said = (_power(card) or said).replace("_", " ")
         return said, style.BADGE if len(said) == 1 else style.BADGE_SMALL if len(said) <= 3 else style.NAME
 
     def name(self, card: Card, size: int = style.NAME) -> str:
@@ -350,27 +346,24 @@ def addends(card: Card) -> list[Socket]:
 
 def has_prime(socket: Socket) -> bool:
     """Whether a tensor card writes a gradient as `G × σ′`: for a named elementwise function of one operand."""
-    assert socket.head.node is not None
-    symbol = socket.head.node.op.symbol
-    named = symbol.replace(" ", "").isalpha() and "," not in socket.head.node.op.text
+    op = socket.head.operation.op
+    named = op.symbol.replace(" ", "").isalpha() and "," not in op.text
     return named and socket.slope is not None and socket.slope.number is None
 
 
 def prime(socket: Socket) -> str:
     """The name of a function's derivative."""
-    assert socket.head.node is not None
     power = _power(socket.head)
-    return f"({power})′" if power else f"{socket.head.node.op.symbol}′"
+    return f"({power})′" if power else f"{socket.head.operation.op.symbol}′"
 
 
 def _power(card: Card) -> str | None:
     """The badge of a power with a constant exponent, such as x²; None for other operations."""
-    assert card.node is not None
-    exponent = card.node.inputs[-1]
-    if card.node.op.name != "power" or not isinstance(exponent, int | float):
+    node, say = card.operation, Notation()
+    exponent = node.inputs[-1]
+    if node.op.name != "power" or not isinstance(exponent, int | float):
         return None
-    say = Notation()
-    return say.apply(card.node.op, [say.symbol("x"), exponent], {}).text
+    return say.apply(node.op, [say.symbol("x"), exponent], {}).text
 
 
 def says_more(card: Card) -> bool:

@@ -18,11 +18,11 @@ from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, frame, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
+from viz.graph.drawing import TITLE
 from viz.graph.parts import FORMULA, addends, short, tag_of
 from viz.recorded.names import LOSS, PARAM, fresh
 from viz.recorded.scene import Card, Scene, Socket
 
-TITLE = 60  # characters of the longest expression used as a title
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
 BETWEEN, LINK, BELOW = 26, 40, 34  # points: between columns, for dotted lines, between levels
 MARGINS = 34  # points that a card adds to its text
@@ -69,8 +69,7 @@ def kept(card: Card) -> list[Card]:
 
     Constants, parameters of the operation and shapes do not count.
     """
-    node = card.node
-    assert node is not None
+    node = card.operation
     op = node.op
     if op.variadic:
         wanted = {want for _, wants in op.rules.values() for want in wants}
@@ -88,7 +87,7 @@ class _Tape:
     def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
         self.scene, self.theme = scene, theme
         self.cards = Cards(scene, theme)
-        operations = [card for card in scene.cards if card.node is not None]
+        operations = scene.operations
         self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
         self.unseen = set(self.hidden)
         self.tape: list[Card | None] = [*operations]
@@ -312,11 +311,10 @@ class _Tape:
 
     def _rule(self, card: Card, socket: Socket) -> str:
         contribution = socket.contribution
-        assert card.node is not None
         assert contribution is not None
         g = self.scene.say.symbol(self.cards.by(card), card.gradient)
         whole = self.scene.pull(socket, g).text
-        formula = whole if len(whole) <= FORMULA else f"by the rule of {card.node.op.name}"
+        formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name}"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
         parts = [text(f"{by} = ", style.GRAD_LABEL, self.theme.grad, italic=True)]
         parts += [text(f"{formula} = ", style.CELL, self.theme.ink), self._number(contribution)]
@@ -338,9 +336,7 @@ class _Tape:
         if part is None or not above:
             return
         label = None
-        if (
-            tail.node is not None and not socket.mark
-        ):  # parallel edges have no labels: the rows of the card show their numbers
+        if tail.node is not None and not socket.mark:  # of parallel edges the rows of the card show the numbers
             said = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
             number = text(said, style.CAPTION, self.theme.grad, italic=True)
             label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))

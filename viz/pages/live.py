@@ -28,6 +28,7 @@ from viz.drawing import numbers
 from viz.drawing.render import clipped
 from viz.drawing.words import say
 from viz.pages.steps import Story
+from viz.recorded.layers import products as multiply_adds
 from viz.recorded.notation.namespace import Origin
 from viz.recorded.scene import Card, Scene, Socket
 
@@ -169,16 +170,10 @@ def check_size(scene: Scene) -> None:
 
 def products(card: Card) -> int:
     """The multiply-adds of an operation, forward and backward."""
-    node = card.node
-    if node is None:
+    if card.node is None:
         return 0
-    name, tails = node.op.name, [socket.tail for socket in card.sockets]
-    if name == "matmul" and tails and tails[0].shape:
-        return int(3 * card.value.size * tails[0].shape[-1])
-    if name in ("linear", "conv") and len(tails) > 1:
-        weight = tails[1].value
-        return int(3 * card.value.size * (weight.size // max(weight.shape[0], 1)))
-    return int(4 * max([card.value.size, *(tail.value.size for tail in tails)]))
+    sizes = [card.value.size, *(socket.tail.value.size for socket in card.sockets)]
+    return 3 * multiply_adds([card.node]) or 4 * max(sizes)
 
 
 def _many(n: int) -> str:
@@ -186,7 +181,7 @@ def _many(n: int) -> str:
 
 
 def _count(program: Program, scene: Scene) -> None:
-    counts = {"n": sum(card.node is not None for card in scene.cards), "lines": len(program.instructions)}
+    counts = {"n": len(scene.operations), "lines": len(program.instructions)}
     if counts["lines"] > LINES:
         long = (
             "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
@@ -215,21 +210,20 @@ class _Traced:
     def replay(self, nudge: Callable[[Socket, Any], Any] | None = None) -> dict[Card, Any]:
         """The forward pass, recomputed from the states; each operand passes through ``nudge``."""
         made: dict[Card, Any] = dict(self.leaves)
-        for card in self.scene.cards:
-            if card.node is None:
-                continue
-            operands = list(card.node.inputs)
+        for card in self.scene.operations:
+            node = card.operation
+            operands = list(node.inputs)
             for socket in card.sockets:
                 operand = made[socket.tail]
                 operands[socket.index] = operand if nudge is None else nudge(socket, operand)
-            made[card] = card.node.op.apply(*operands, **card.node.params)
+            made[card] = node.op.apply(*operands, **node.params)
             made[card].name = card.key
         return made
 
     def probe(self) -> list[Any]:
         """The value of each operation, with a nudge on each of its operands."""
         made = self.replay(lambda socket, x: x + self.nudges[socket] if socket in self.nudges else x)
-        return [ag.asarray(made[card]) for card in self.scene.cards if card.node is not None]
+        return [ag.asarray(made[card]) for card in self.scene.operations]
 
     def see(self, wanted: list[Any]) -> list[Any]:
         """Values, gradients, contributions, slopes, and then the other arrays of the page."""
@@ -258,8 +252,8 @@ class _Traced:
                 if part is not None and socket.contribution is not None:
                     add("s", _key(socket), _fitted(ag.asarray(part), socket.tail.shape), socket.contribution)
         if self.scene.scalar:
-            for card in self.scene.cards:
-                if card.node is None or not any(socket.passes for socket in card.sockets):
+            for card in self.scene.operations:
+                if not any(socket.passes for socket in card.sockets):
                     continue
                 _, _, passed = next(iter(ag.backward_steps([made[card]], [one])))
                 for socket in card.sockets:
@@ -351,7 +345,6 @@ class _Traced:
             [mine.name for mine in program.states if id(mine.origin) not in ours] for program in (see, probe)
         ]  # arrays that stand in the graph as parameters, such as indices
         scene = self.scene
-        made = [card for card in scene.cards if card.node is not None]
         where: dict[str, dict[str, int]] = {kind: {} for kind in ("v", "g", "s", "l", "slopes")}
         for i, (kind, key) in enumerate(self.labels):
             if kind in where:
@@ -369,7 +362,7 @@ class _Traced:
                 for socket, tensor in self.nudges.items()
                 if id(tensor) in names[1]
             ],
-            "at": {card.key: at for card, at in zip(made, steps, strict=True)},
+            "at": {card.key: at for card, at in zip(scene.operations, steps, strict=True)},
             "end": self.end.key,
             "cards": {card.key: self._card(card) for card in scene.cards},
         }

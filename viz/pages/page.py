@@ -30,7 +30,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.words import say
 from viz.graph.check import mark_checks
-from viz.graph.drawing import draw_scene
+from viz.graph.drawing import TITLE, draw_scene
 from viz.pages import lean
 from viz.pages.emitted import TOKENS, assets, body, document, text, variables
 from viz.pages.lines import user_line
@@ -46,7 +46,6 @@ FLAT = 200  # up to so many steps, each has a button in the bar; above, each sec
 TALL = 14  # up to so many, sizes of gradients are listed; above, a window of them
 ENTRIES = 16  # up to so many, an array is written out in the table of all values
 ROLES = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss", "": "act"}  # CSS classes
-TITLE = 60  # characters of the longest expression used as a title
 
 
 class Page:
@@ -186,7 +185,7 @@ def _story_of(scene: Scene, checks: Sequence[NodeCheck], live: bool | None) -> t
 
 def _title(scene: Scene) -> str:
     written = scene.expression(TITLE) if len(scene.ends) == 1 else None
-    many = numbers.count(sum(card.node is not None for card in scene.cards))
+    many = numbers.count(len(scene.operations))
     return f"{scene.end} = {written}" if written else f"{scene.end}: {say('{n} operations', n=many)}"
 
 

@@ -8,9 +8,8 @@ that ran. Nothing is drawn here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby, islice
 from typing import Any
 
@@ -21,6 +20,7 @@ from autograd.testing import NodeCheck
 from viz.drawing import numbers, style, words
 from viz.drawing.words import say
 from viz.graph.parts import addends
+from viz.graph.tape import kept
 from viz.pages.lines import backward_line, forward_line
 from viz.pages.sources import source_of, walk_line
 from viz.recorded.names import LAYERS, OP, derivative
@@ -226,7 +226,7 @@ class Story:
         for card in list(self.home):  # a leaf belongs to the section of its first use
             for socket in card.sockets:
                 self.home.setdefault(socket.tail, self.home[card])
-        self.forward = [self._forward(card) for card in scene.cards if card.node is not None]
+        self.forward = [self._forward(card) for card in scene.operations]
         self.backward = list(self._backwards())
 
     def by(self, card: Card) -> str:
@@ -260,25 +260,12 @@ class Story:
 
     def _kept(self, card: Card) -> str:
         """The values that the operation saved for its derivative."""
-        node = card.operation
-        names = []
-        passing = {node.op.args[0 if node.op.variadic else s.index] for s in card.sockets if s.passes}
-        wanted = {want for arg in passing for want in node.op.rules[arg][1]}
-        for name in node.op.saves:
-            if name not in wanted:  # only values that a needed rule asks for are saved
-                continue
-            if name == "out":
-                names.append(card.name)
-            elif node.op.variadic:
-                names += [socket.tail.name for socket in card.sockets]
-            else:
-                given = self.scene.card(node.inputs[node.op.args.index(name)])
-                names += [given.name] if given is not None else []
         if not any(socket.passes for socket in card.sockets):
             return ""
+        names = [one.name for one in kept(card)]
         if not names:
             return say("Nothing has to be kept for the backward pass.")
-        return say("Kept for the backward pass: {names}.", names=_listed(list(dict.fromkeys(names))))
+        return say("Kept for the backward pass: {names}.", names=_listed(names))
 
     def _computed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]]:
         """The operands, the result, and which entries of the operands make each entry of the result."""
@@ -428,7 +415,7 @@ class Story:
         node, part = head.operation, socket.contribution
         assert part is not None
         by = self.by(tail)
-        arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
+        arg = socket.argument
         form, eq, link, terms, why, entry = self._sent(socket)
         whole, uses = of == 1, tail.addends
         nth = [use for use in uses if use.contribution is not None].index(socket) + 1 + own
@@ -566,7 +553,7 @@ class Story:
         place = None if slope is None else _place(jacobian, slope, g.shape, part.shape)
         terms: list[list[Any]] = [[] for _ in range(part.size)]
         for j, i in np.argwhere(jacobian.T).tolist():
-            terms[j].append([[0, i], str(float(jacobian[i, j])) if place is None else [1, place(i, j)]])
+            terms[j].append([[0, i], str(float(jacobian[i, j])) if place is None else [1, int(place[i, j])]])
         if slope is not None and slope.shape == g.shape == part.shape:  # a factor of 0 is shown where it belongs
             terms = [term or [[[0, j], [1, j]]] for j, term in enumerate(terms)]
         return terms
@@ -676,7 +663,7 @@ def sections(scene: Scene) -> list[Section]:
 
     The modules are the innermost ones or, if there are too many, outer ones; long groups are cut.
     """
-    cards = [card for card in scene.cards if card.node is not None]
+    cards = scene.operations
     made: list[Section] = []
     for depth in range(max((len(card.scope) for card in cards), default=0), -1, -1):
         made = _cut(cards, depth)
@@ -815,8 +802,8 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
 
 def _place(
     jacobian: np.ndarray, slope: np.ndarray, upstream: tuple[int, ...], result: tuple[int, ...]
-) -> Callable[[int, int], int] | None:
-    """The position in ``slope`` of the factor from entry i of the upstream gradient to entry j of the result."""
+) -> np.ndarray | None:
+    """The position in ``slope`` of the factor from each entry of the upstream gradient to each of the result."""
 
     def spread(shape: tuple[int, ...], places: np.ndarray) -> np.ndarray | None:
         try:
@@ -830,12 +817,8 @@ def _place(
     by_row = spread(result, places.reshape(-1, *[1] * (len(result) - 1))) if slope.ndim == 1 else None
     for found, at in ((by_result, j), (by_upstream, i), (by_row, j)):
         if found is not None and np.allclose(slope.ravel()[found[at]], jacobian[i, j], rtol=1e-6, atol=0):
-            return partial(_looked_up, found, found is by_upstream)
+            return np.broadcast_to(found[:, None] if at is i else found, jacobian.shape)
     return None
-
-
-def _looked_up(places: np.ndarray, is_by_first: bool, i: int, j: int) -> int:
-    return int(places[i if is_by_first else j])
 
 
 def _minus(said: str) -> str:

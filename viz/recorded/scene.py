@@ -122,6 +122,12 @@ class Socket:
         """Whether gradients pass through here."""
         return bool(self.head.operation.mask >> self.index & 1)
 
+    @property
+    def argument(self) -> str:
+        """The name of the operation's argument that the operand is."""
+        op = self.head.operation.op
+        return str(op.args[0 if op.variadic else self.index])
+
     @cached_property
     def contribution(self) -> np.ndarray | None:
         """The gradient that the engine sent through here, in the operand's shape."""
@@ -154,12 +160,8 @@ class Socket:
     def slope(self) -> Symbol | None:
         """The elementwise derivative of an operation of one operand that works elementwise; else None."""
         head = self.head
-        if (
-            len(head.sockets) != 1
-            or head.shape != self.tail.shape
-            or head.value.dtype.kind != "f"
-            or not head.value.size
-        ):
+        alike = len(head.sockets) == 1 and head.shape == self.tail.shape
+        if not alike or head.value.dtype.kind != "f" or not head.value.size:
             return None
         say = self.scene.say
         probe = np.linspace(1.0, 2.0, head.value.size, dtype=head.value.dtype).reshape(head.shape)
@@ -240,6 +242,11 @@ class Scene:
         """The card of an entry of a node's inputs; None for a number."""
         place = self.names.place(given)
         return None if place is None else self._by_place.get(place)
+
+    @cached_property
+    def operations(self) -> list[Card]:
+        """The cards that are not leaves."""
+        return [card for card in self.cards if card.node is not None]
 
     @cached_property
     def end(self) -> str:
