@@ -8,10 +8,9 @@ from operator import add
 from typing import Any
 
 from autograd import Tensor, minimum, no_grad
-from autograd.common.validation import check_instance
+from autograd.common.validation import check_instance, number
 from autograd.engine.modes import TRACER
-from autograd.errors import DomainError
-from nn.optim.optimizer import check_gradients, is_nonnegative
+from nn.optim.optimizer import check_gradients
 
 
 @no_grad()
@@ -30,8 +29,7 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     >>> w.grad
     Tensor([0.6, 0.8])
     """
-    if not is_nonnegative(max_norm):
-        raise DomainError(f"max_norm = {max_norm!r} is out of range: give a nonnegative number.")
+    number(max_norm, "max_norm", 0)
     one = isinstance(parameters, Tensor) or not isinstance(parameters, Iterable)
     members: list[Any] = [parameters] if one else [*parameters]
     for p in members:

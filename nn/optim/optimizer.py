@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from autograd import Tensor
 from autograd.backends import is_host, namespace
-from autograd.common.messages import describe, of_type, shown
+from autograd.common.messages import describe, of_type
+from autograd.common.validation import number
 from autograd.engine.memory import all_written
 from autograd.engine.modes import OPTIONS, TRACER
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -91,19 +92,13 @@ class Optimizer:
 
     @classmethod
     def _check(cls, options: dict[str, Any]) -> None:
-        """Raise `DomainError` for options out of range."""
+        """Raise `DomainError` for options out of range, `DTypeError` for other types."""
         for name, value in options.items():
-            if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha") and not is_nonnegative(value):
-                raise DomainError(
-                    f"{cls.__name__}: {name} = {shown(value)} is out of range: give a nonnegative number."
-                )
-        if not options.get("alpha", 0.0) <= 1:
-            raise DomainError(
-                f"{cls.__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
-            )
+            if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha"):
+                number(value, f"{cls.__name__}: {name}", 0, 1 if name == "alpha" else math.inf)
         betas = options.get("betas", (0, 0))
         pair = isinstance(betas, tuple | list) and len(betas) == 2
-        if not pair or not all(is_nonnegative(b) and b < 1 for b in betas):
+        if not pair or not all(number(beta, f"{cls.__name__}: betas", 0) < 1 for beta in betas):
             raise DomainError(f"{cls.__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
 
     def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
@@ -278,14 +273,6 @@ OPTIONS.append(_Group)
 def _plain(value: Any) -> Any:
     """NumPy scalars as Python's: ``np.float64`` would promote a float32 parameter of shape ()."""
     return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-
-
-def is_nonnegative(value: Any) -> bool:
-    """Whether ``value`` is a finite nonnegative number."""
-    try:
-        return 0 <= float(value) < math.inf and not isinstance(value, str | bytes)
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 def check_gradients(parameters: Iterable[Tensor]) -> None:

@@ -17,7 +17,7 @@ from autograd.common.validation import as_path
 from autograd.errors import DependencyError, DTypeError
 from nn.errors import FileError
 from nn.saving.onnx import operators  # noqa: F401  (fills the table)
-from nn.saving.onnx.table import DTYPES, NAMES, TABLE, Row, dtype_of, row_of
+from nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
 from nn.saving.pytorch.weights import as_array
 
 OPSET = 28
@@ -278,11 +278,8 @@ class _Reader:
         tensor = info.type.tensor_type
         try:
             dtype = dtype_of(tensor.elem_type) if tensor.elem_type else None
-        except DTypeError:
-            self.problems.append(
-                f"the input {info.name!r} has the dtype {NAMES.get(tensor.elem_type, tensor.elem_type)}, "
-                "which is not supported"
-            )
+        except DTypeError as error:
+            self.problems.append(f"the input {info.name!r} {error}")
             dtype = None
         shape = None
         if tensor.HasField("shape"):
@@ -306,8 +303,8 @@ class _Reader:
                 continue
             try:
                 attributes[attribute.name] = self._attribute(attribute, around)
-            except FileError as error:
-                self.problems.append(f"{title}: {error}")
+            except (DTypeError, FileError) as error:
+                self.problems.append(f"{title}: its attribute {attribute.name!r} {error}")
         takes = {*row.attributes, *row.inputs}
         if extra := sorted(set(attributes) - takes):
             self.problems.append(f"{title} has the attribute {', '.join(map(repr, extra))}, which is not supported")
@@ -326,7 +323,7 @@ class _Reader:
     def _attribute(self, attribute: Any, around: tuple[set[str], ...]) -> Any:
         kinds = self.onnx.AttributeProto
         if attribute.ref_attr_name:
-            raise FileError(f"its attribute {attribute.name!r} refers to a function, but is not within one")
+            raise FileError("refers to a function, but is not within one")
         kind = attribute.type
         if kind == kinds.GRAPH:
             return self._graph(attribute.g, around)
@@ -338,12 +335,10 @@ class _Reader:
             return [s.decode("utf-8", "replace") for s in attribute.strings]
         simple = {kinds.FLOAT: "f", kinds.INT: "i", kinds.FLOATS: "floats", kinds.INTS: "ints", kinds.TYPE_PROTO: "tp"}
         if kind not in simple:
-            raise FileError(f"its attribute {attribute.name!r} is of a kind that is not supported")
+            raise FileError("is of a kind that is not supported")
         value = getattr(attribute, simple[kind])
-        if attribute.name in DTYPE_ATTRIBUTES and kind == kinds.INT and value not in DTYPES:
-            raise FileError(
-                f"its attribute {attribute.name!r} is the dtype {NAMES.get(value, value)}, which is not supported"
-            )
+        if attribute.name in DTYPE_ATTRIBUTES and kind == kinds.INT:
+            dtype_of(value)  # raises for one that is not supported
         return list(value) if kind in (kinds.FLOATS, kinds.INTS) else value
 
     # ------------------------------------------------------------------------------------------------------ the arrays
@@ -359,10 +354,7 @@ class _Reader:
             is_bfloat16 = tensor.data_type == self.onnx.TensorProto.BFLOAT16
             array = _widened(tensor) if is_bfloat16 else self.onnx.numpy_helper.to_array(tensor)
             return array.astype(dtype, copy=False)
-        except DTypeError:
-            kind = NAMES.get(tensor.data_type, tensor.data_type)
-            self.problems.append(f"the {role} has the dtype {kind}, which is not supported")
-        except FileError as error:
+        except (DTypeError, FileError) as error:
             self.problems.append(f"the {role} {error}")
         except Exception as error:
             self.problems.append(f"the {role} is damaged ({_first_line(error)})")

@@ -110,17 +110,14 @@ DTYPES = {
 }  # fmt: skip
 """NumPy's dtypes by ONNX's numbers. bfloat16 (16), which NumPy lacks, is widened to float32."""
 
-NAMES = {
-    8: "STRING", 16: "BFLOAT16", 17: "FLOAT8E4M3FN", 18: "FLOAT8E4M3FNUZ", 19: "FLOAT8E5M2", 20: "FLOAT8E5M2FNUZ",
-    21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2",
-}  # fmt: skip
-"""Names of the dtypes that NumPy lacks."""
-
 
 def dtype_of(number: int) -> str:
     """NumPy's dtype for one of ONNX. Raises `DTypeError` for one that NumPy lacks."""
     if number not in DTYPES:
-        raise DTypeError(f"it has the dtype {NAMES.get(number, number)}, which NumPy does not compute with")
+        from onnx import TensorProto
+
+        names = {code: name for name, code in TensorProto.DataType.items()}
+        raise DTypeError(f"has the dtype {names.get(number, number)}, which is not supported")
     return DTYPES[number]
 
 

@@ -86,7 +86,7 @@ def test_unknown_opsets(tmp_path, opset):
         ([("Relu", ["x", "x"], ["y"], {})], "Relu .node 0. has 2 inputs, but its operator takes at most 1"),
         ([("Add", ["x"], ["y"], {})], "Add .node 0. lacks 'y'"),
         ([("Relu", ["x"], ["y"], {"alpha": 1.0})], "attribute 'alpha', which is not supported"),
-        ([("Cast", ["x"], ["y"], {"to": 8})], "attribute 'to' is the dtype STRING, which is not supported"),
+        ([("Cast", ["x"], ["y"], {"to": 8})], "attribute 'to' has the dtype STRING, which is not supported"),
         ([("Cast", ["x"], ["y"], {"to": 17})], "dtype FLOAT8E4M3FN, which is not supported"),
     ],
 )
