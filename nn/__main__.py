@@ -74,43 +74,31 @@ def _digits(commands: Any) -> None:
             f"  mpirun -n 4 {PROGRAM} digits --parallel"
         ),
     )
-    net = p.add_argument_group("the network")
-    net.add_argument("--model", choices=NETWORKS, help=f"kind of network (default: {default.model})")
-    net.add_argument(
+    add = p.add_argument_group("the network").add_argument
+    add("--model", choices=NETWORKS, help=f"kind of network (default: {default.model})")
+    add(
         "--hidden",
         type=int,
         nargs="*",
         metavar="N",
         help="neurons of each hidden layer (default for mlp: 100; --hidden alone: no hidden layer)",
     )
-    net.add_argument("--loss", choices=LOSSES, help=f"loss to minimise (default: {default.loss})")
-    learning = p.add_argument_group("learning")
-    learning.add_argument(
-        "--optimizer", choices=OPTIMIZERS, help=f"optimization algorithm (default: {default.optimizer})"
-    )
-    learning.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: 12 for mlp)")
-    learning.add_argument("--batch", type=int, metavar="N", help=f"digits per step (default: {default.batch})")
-    learning.add_argument(
-        "--lr", type=float, metavar="X", help="learning rate (default: depends on model, optimizer and loss)"
-    )
-    learning.add_argument(
-        "--shift", type=int, metavar="N", help="move digits at random by up to N pixels (default: 0 for mlp, else 1)"
-    )
-    learning.add_argument("--seed", type=int, metavar="N", help=f"seed of all random numbers (default: {default.seed})")
-    learning.add_argument("--device", metavar="NAME", help=f"cpu or cuda (default: {default.device})")
-    learning.add_argument(
-        "--parallel", action="store_true", help="divide every batch among the processes that mpirun started"
-    )
-    files = p.add_argument_group("files")
-    files.add_argument(
-        "--data", choices=tuple(DATASETS), help=f"data set (default: {default.data}, included in the package)"
-    )
-    files.add_argument("--settings", type=Path, metavar="FILE", help="use the settings.json of an earlier run")
-    files.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)"
-    )
-    files.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
-    files.add_argument("--language", choices=LANGUAGES, help="language of the pictures and the report (default: en)")
+    add("--loss", choices=LOSSES, help=f"loss to minimise (default: {default.loss})")
+    add = p.add_argument_group("learning").add_argument
+    add("--optimizer", choices=OPTIMIZERS, help=f"optimization algorithm (default: {default.optimizer})")
+    add("--epochs", type=int, metavar="N", help="passes over the data (default: 12 for mlp)")
+    add("--batch", type=int, metavar="N", help=f"digits per step (default: {default.batch})")
+    add("--lr", type=float, metavar="X", help="learning rate (default: depends on model, optimizer and loss)")
+    add("--shift", type=int, metavar="N", help="move digits at random by up to N pixels (default: 0 for mlp, else 1)")
+    add("--seed", type=int, metavar="N", help=f"seed of all random numbers (default: {default.seed})")
+    add("--device", metavar="NAME", help=f"cpu or cuda (default: {default.device})")
+    add("--parallel", action="store_true", help="divide every batch among the processes that mpirun started")
+    add = p.add_argument_group("files").add_argument
+    add("--data", choices=tuple(DATASETS), help=f"data set (default: {default.data}, included in the package)")
+    add("--settings", type=Path, metavar="FILE", help="use the settings.json of an earlier run")
+    add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)")
+    add("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
+    add("--language", choices=LANGUAGES, help="language of the pictures and the report (default: en)")
 
 
 def _search(commands: Any) -> None:
@@ -128,33 +116,30 @@ def _search(commands: Any) -> None:
             f"  {PROGRAM} search digits --models mlp,cnn,lstm --storage runs/shared.journal"
         ),
     )
-    p.add_argument("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
-    p.add_argument(
+    add = p.add_argument
+    add("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
+    add(
         "--models",
         type=kinds,
         default=("mlp",),
         metavar="LIST",
         help="kinds of network, such as mlp,cnn (default: mlp)",
     )
-    p.add_argument(
-        "--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)"
-    )
-    p.add_argument(
-        "--layers", type=int_range, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (default: 1:3)"
-    )
-    p.add_argument(
+    add("--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (default: 30)")
+    add("--layers", type=int_range, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (default: 1:3)")
+    add(
         "--width",
         type=int_range,
         default=(16, 256),
         metavar="A:B",
         help="neurons of each hidden layer (default: 16:256)",
     )
-    p.add_argument("--epochs", type=int, default=5, metavar="N", help="passes over the data in each trial (default: 5)")
-    p.add_argument("--budget", type=seconds, metavar="TIME", help="time limit, such as 120s, 2m or 1h (default: none)")
-    p.add_argument("--storage", metavar="FILE_OR_URL", help="where trials are kept (default: search.journal in DIR)")
-    p.add_argument("--jobs", type=int, default=1, metavar="N", help="processes on this machine (default: 1)")
-    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default: 0)")
-    p.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/search)")
+    add("--epochs", type=int, default=5, metavar="N", help="passes over the data in each trial (default: 5)")
+    add("--budget", type=seconds, metavar="TIME", help="time limit, such as 120s, 2m or 1h (default: none)")
+    add("--storage", metavar="FILE_OR_URL", help="where trials are kept (default: search.journal in DIR)")
+    add("--jobs", type=int, default=1, metavar="N", help="processes on this machine (default: 1)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default: 0)")
+    add("--out", type=Path, metavar="DIR", help="folder for the results (default: runs/search)")
 
 
 def _predict(commands: Any) -> None:
