@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autograd.backends import check_mask
-from autograd.common.validation import check_instance, refused, whole
+from autograd.common.validation import check_instance, pair, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.init import generator
 
@@ -53,9 +53,7 @@ class Dataset:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.image_shape, tuple | list) or len(self.image_shape) != 2:
-            raise refused(self.image_shape, f"image_shape of {self.name!r}", "(height, width)")
-        height, width = self.image_shape
+        height, width = pair(self.image_shape, f"image_shape of {self.name!r}")
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
             for name, values in (("x", x), ("y", y)):
                 check_instance(values, np.ndarray, f"{name}_{part} of {self.name!r}", "a NumPy array")

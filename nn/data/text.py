@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autograd.common.messages import shown
-from autograd.common.validation import check_instance, whole
+from autograd.common.validation import check_instance, pair, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 
 Numbers = NDArray[np.int64]
@@ -148,7 +148,7 @@ def row_sequences(x: ArrayLike, image_shape: tuple[int, int]) -> NDArray[Any]:
     (5, 2, 3)
     """
     images = np.asarray(x)
-    height, width = (whole(n, f"image_shape[{i}]") for i, n in enumerate(image_shape))
+    height, width = pair(image_shape, "image_shape")
     if images.ndim != 2 or images.shape[1] != height * width:
         raise ShapeError(
             f"row_sequences takes images (n, {height * width}) of {height}×{width} pixels; it was given shape "

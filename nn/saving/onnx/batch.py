@@ -36,14 +36,13 @@ def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
         values, twins = (onnx.numpy_helper.to_array(t) for t in (tensor, twin))
         kinds = {n.op_type if [*n.input].index(tensor.name) == 1 else "" for n in users.get(tensor.name, ())}
         places = [i for i, (a, b) in enumerate(zip(values.reshape(-1), twins.reshape(-1), strict=False)) if a != b]
-        if values.ndim != 1 or values.shape != twins.shape or kinds - {"Reshape", "Expand"} or tensor.name in inside:
-            raise NotWritten(f"{tensor.name} depends on the batch size: write it without dynamic_batch.")
-        if kinds == {"Reshape"} and len(places) == 1 and -1 not in values:
+        is_shape = values.ndim == 1 and values.shape == twins.shape and kinds <= {"Reshape", "Expand"}
+        if is_shape and kinds == {"Reshape"} and len(places) == 1 and -1 not in values and tensor.name not in inside:
             values = values.copy()
             values[places[0]] = -1
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
             continue
-        if any((values[i], twins[i]) != SIZES for i in places):
+        if not is_shape or tensor.name in inside or any((values[i], twins[i]) != SIZES for i in places):
             raise NotWritten(f"{tensor.name} depends on the batch size: write it without dynamic_batch.")
         parts = []
         for i in range(len(values)):

@@ -311,15 +311,12 @@ def nll_loss(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ign
     return negative_log_likelihood(classes_last(x), target, weight, ignore, REDUCTIONS[reduction])
 
 
-SAME = {
-    "abs": "abs", "acos": "acos", "acosh": "acosh", "asin": "asin", "asinh": "asinh", "atan": "atan", "atanh": "atanh",
-    "ceil": "ceil", "cos": "cos", "cosh": "cosh", "erf": "erf", "erfc": "erfc", "exp": "exp",
-    "exp2": "exp2", "expm1": "expm1", "floor": "floor", "log": "log", "log10": "log10", "log1p": "log1p",
-    "log2": "log2", "neg": "negative", "reciprocal": "reciprocal", "round": "round", "rsqrt": "rsqrt",
-    "sigmoid": "sigmoid", "sin": "sin", "sinc": "sinc", "sinh": "sinh", "sqrt": "sqrt", "tan": "tan", "tanh": "tanh",
-    "trunc": "trunc", "lgamma": "lgamma", "digamma": "digamma",
-}  # fmt: skip
-"""Elementwise functions with floating results, by their names here."""
+FLOATING = (
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "digamma", "erf", "erfc", "exp",
+    "exp2", "expm1", "floor", "lgamma", "log", "log10", "log1p", "log2", "reciprocal", "round", "rsqrt", "sigmoid",
+    "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc",
+)  # fmt: skip
+"""Elementwise functions with floating results and the same names here."""
 
 PLAIN = {
     "square": "square", "sign": "sign", "relu": "relu", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
@@ -342,10 +339,11 @@ WINDOWS = ("conv", "conv_transpose", "adaptive_avg_pool")
 """Functions over 1, 2 or 3 spatial axes, with the same arguments here."""
 
 ROWS: dict[str, Row] = {
-    **{name: of_floats(getattr(ag, ours)) for name, ours in SAME.items()},
+    **{name: of_floats(getattr(ag, name)) for name in FLOATING},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
     **{name: promoted(getattr(ag, ours)) for name, ours in PROMOTED.items()},
     # arithmetic
+    "neg": of_floats(ag.negative),
     "add": promoted(add),
     "sub": promoted(subtract),
     "rsub": promoted(lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),

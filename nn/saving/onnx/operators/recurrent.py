@@ -111,15 +111,10 @@ def _recurrent(
         of_step, bias = weights(i)
         z = ag.linear(x, _part(w, i), bias)
         step = _step_of(kind, functions[i], clip, bool(flag))
-        if steps == 1:
-            states, ys = step(states, [_part(v, 0) for v in (z, *masks)], of_step)
-            ys = [ag.expand_dims(ys[0], axis=0)]
-        else:
-            states, ys = repeated(step, states, [z, *masks], of_step, reverse=i == 1 or direction == "reverse")
+        states, ys = repeated(step, states, [z, *masks], of_step, reverse=i == 1 or direction == "reverse")
         outs.append(ys[0])
         lasts.append(states)
-    y = ag.expand_dims(outs[0], axis=1) if count == 1 else ag.stack(outs, axis=1)
-    last = [ag.expand_dims(s[0], axis=0) if count == 1 else ag.stack(s) for s in zip(*lasts, strict=True)]
+    y, last = ag.stack(outs, axis=1), [ag.stack(s) for s in zip(*lasts, strict=True)]
     if layout:
         y, last = ag.permute_dims(y, axes=(2, 0, 1, 3)), [ag.permute_dims(s, axes=(1, 0, 2)) for s in last]
     return y, *last

@@ -271,7 +271,9 @@ def _far(d: Any, a: float = -0.75) -> Any:
     return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
 
-def _weights(n: int, places: Any, mode: str, scale: float, antialias: int, exclude_outside: int, a: float) -> Any:
+def _weights(
+    n: int, places: Any, mode: str, scale: float = 1.0, antialias: int = 0, exclude_outside: int = 0, a: float = -0.75
+) -> Any:
     """The matrix (new, old) of interpolation weights."""
     reach = (1 if mode == "linear" else 2) * (max(1.0, 1 / scale) if antialias else 1.0)
     stretch = min(scale, 1.0) if antialias else 1.0
@@ -402,14 +404,10 @@ def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: boo
         count = samples if samples > 0 else math.ceil(length / bins)
         if count < 1:
             continue
-        bounded((bins * count, n), "float64")
         places = low + (numpy.arange(bins * count) + 0.5) * (length / (bins * count))
         inside = (places >= -1) & (places <= n)
-        places = numpy.clip(places, 0, n - 1)
-        left = numpy.floor(places).astype(int)
-        rows = numpy.arange(bins * count) // count
-        numpy.add.at(weights, (rows, left), inside * (1 - places + left) / count)
-        numpy.add.at(weights, (rows, numpy.minimum(left + 1, n - 1)), inside * (places - left) / count)
+        of_places = _weights(n, numpy.clip(places, 0, n - 1), "linear")
+        weights[...] = (of_places * inside[:, None]).reshape(bins, count, n).mean(axis=1)
     return out
 
 
