@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from viz.drawing.render import RenderError as RenderError
     from viz.drawing.render import use_engine as use_engine
     from viz.formula.derivation import Derivation as Derivation
+    from viz.formula.derivation import Derivations as Derivations
     from viz.formula.derivation import explain as explain
     from viz.graph.blocks import draw_model as draw_model
     from viz.graph.check import check_graph as check_graph
     from viz.graph.loop import draw_loop as draw_loop
     from viz.graph.modules import draw_modules as draw_modules
     from viz.graph.picture import draw_graph as draw_graph
+    from viz.graph.tape import draw_tape as draw_tape
     from viz.pages.page import Page as Page
     from viz.pages.page import step_through as step_through
     from viz.pages.playground import playground as playground
@@ -60,12 +62,13 @@ _HOMES = {
         "difference": "diff snapshot",
         "drawing.errors": "DrawingError",
         "drawing.render": "EngineWarning Picture RenderError use_engine",
-        "formula.derivation": "Derivation explain",
+        "formula.derivation": "Derivation Derivations explain",
         "graph.blocks": "draw_model",
         "graph.check": "check_graph",
         "graph.loop": "draw_loop",
         "graph.modules": "draw_modules",
         "graph.picture": "draw_graph",
+        "graph.tape": "draw_tape",
         "pages.page": "Page step_through",
         "pages.playground": "playground",
         "pages.report": "lab_report",

@@ -19,7 +19,7 @@ from autograd.errors import AutogradError
 from viz.drawing.render import FORMATS as PICTURES
 from viz.drawing.render import clipped
 from viz.drawing.words import TABLES, speaking
-from viz.formula.derivation import Derivation, explain
+from viz.formula.derivation import DERIVED, Derivations, explain
 from viz.formula.expression import Expression, is_name, normal, read_value
 from viz.formula.reader import OPERATIONS
 from viz.formula.syntax import ExpressionError
@@ -28,7 +28,6 @@ from viz.graph.picture import draw_graph
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
 TARGETS = ("y", "t", "target", "targets", "label", "labels")
-DERIVED = 16  # the most names for which --wrt is not needed
 
 EXAMPLES = """\
 examples:
@@ -112,25 +111,6 @@ def parser() -> Parser:
 _INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
 
 
-class _Several(Derivation):
-    """Derivations with respect to several names, one after the other."""
-
-    def __init__(self, parts: Sequence[Derivation]) -> None:
-        self.parts, self._language = parts, parts[0]._language
-
-    @property
-    def text(self) -> str:
-        return "\n\n".join(part.text for part in self.parts)
-
-    @property
-    def latex(self) -> str:
-        return "\n".join(part.latex for part in self.parts)
-
-    @property
-    def markdown(self) -> str:
-        return "\n\n".join(part.markdown for part in self.parts)
-
-
 def _given(words: Sequence[str]) -> dict[str, str]:
     """The texts of the values, by name."""
     found: dict[str, str] = {}
@@ -188,7 +168,7 @@ class _Job:
         self.inputs = [self.known[name] for name in inputs if name in self.known]
         self.targets = [self.known[name] for name in targets if name in self.known]
 
-    def derivations(self) -> Derivation:
+    def derivations(self) -> Derivations:
         """The derivation with respect to each name of --wrt, or of all names that take a gradient."""
         leaves = set(ag.Graph(self.result).nodes)
         able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
@@ -205,8 +185,7 @@ class _Job:
                 raise Refused(f"there are {len(wanted)} names that take a gradient: choose some, as --wrt {wanted[0]}")
         if not wanted:
             raise Refused("--wrt is given no name: give one or several, separated by commas")
-        made = [explain(self.result, wrt=self.known[name]) for name in wanted]
-        return made[0] if len(made) == 1 else _Several(made)
+        return explain(self.result, wrt=[self.known[name] for name in wanted])
 
     def _no_scalar(self) -> ExpressionError:
         return self.expression.wrong(

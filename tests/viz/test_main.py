@@ -295,7 +295,7 @@ def test_infinite_values_are_shown_without_a_warning(capsys):
         (["L = w**2", "w=1", "--title", "a"], "--title is for pictures and pages"),
         (["L = w**2", "w=1", "-o", "a.svg", "--wrt", "w"], "--wrt is for derivations"),
         (["L = w**2", "w=1", "-o", "a.html", "--theme", "dark"], "--theme is for pictures"),
-        (["L = w**2", "w=1", "-o", "a.foo"], "'a.foo' has no known suffix: give one of .svg, .png, .pdf, .gv,"),
+        (["L = w**2", "w=1", "-o", "a.foo"], "'a.foo' has no known suffix: give one of .svg, .png, .pdf, .gv, .dot,"),
         (["L = w**2", "w=1", "-o", "svg"], "'svg' has no known suffix"),
         (["L = w**2", "w=1", "-o", "none/a.svg"], "none/a.svg can't be written: No such file or directory"),
         (["L = w**2", "w=1", "--theme", "pink"], "argument --theme: invalid choice: 'pink'"),

@@ -207,7 +207,7 @@ class Engine:
         except subprocess.TimeoutExpired:
             raise RenderError(
                 f"the layout engine {self.path} took longer than {TIME_LIMIT} s: draw fewer operations, for example "
-                'with view="modules" or depth=1.'
+                "with viz.draw_modules or depth=1."
             ) from None
         except OSError as error:
             reason = error.strerror or error
@@ -268,7 +268,7 @@ def _wheel() -> str | None:
 
 # ---------------------------------------------------------------- the picture
 
-FORMATS = (".svg", ".png", ".pdf", ".gv")
+FORMATS = (".svg", ".png", ".pdf", ".gv", ".dot")
 
 
 class Picture:
@@ -426,7 +426,7 @@ class Picture:
             ) from None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture; the suffix (.svg, .png, .pdf, .gv) says how. Returns the path of the file written.
+        """Write the picture; the suffix (.svg, .png, .pdf, or .gv and .dot for the source) says how. Returns the path.
 
         Where no engine writes that format, the DOT source goes to a .gv of the same name, with an `EngineWarning` that
         says how to get one. A file is written whole or not at all.
@@ -441,7 +441,7 @@ class Picture:
         try:
             if suffix == ".svg":
                 content = self.svg().encode()
-            elif suffix == ".gv":
+            elif suffix in (".gv", ".dot"):
                 content = self.source.encode()
             else:
                 content = self.png() if suffix == ".png" else self._draw("pdf")

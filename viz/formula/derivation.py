@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 from unicodedata import east_asian_width
 
 import numpy as np
@@ -22,7 +23,7 @@ from autograd.common.files import write_file
 from autograd.common.messages import describe
 from autograd.common.validation import as_path, check_instance
 from autograd.engine.graph import vertex_of
-from autograd.errors import DTypeError, GradientError
+from autograd.errors import GradientError
 from viz.drawing import numbers as digits
 from viz.drawing import words
 from viz.drawing.errors import DrawingError
@@ -43,10 +44,76 @@ from viz.recorded.validation import recorded
 
 READABLE = 80  # characters of a formula in which values are replaced by their formulas
 SHORTER = 0.8  # fraction of the chain's length below which a simplified form is shown
+DERIVED = 16  # the most leaves for which `wrt` is not needed
 PARTS = 200  # a formula of up to so many parts is simplified
 
 
-class Derivation:
+class _Written:
+    """A text in three forms, which is saved as any of them and shows itself in a notebook."""
+
+    _language: Any
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """Plain text."""
+
+    @property
+    @abstractmethod
+    def latex(self) -> str:
+        """LaTeX, for a notebook or a document with `amssymb`."""
+
+    @property
+    @abstractmethod
+    def markdown(self) -> str:
+        """Markdown."""
+
+    @property
+    def document(self) -> str:
+        """`latex` as a document of its own, for pdfLaTeX, XeLaTeX and LuaLaTeX; a Chinese one for XeLaTeX with ctex."""
+        body, package = self.latex, ""
+        foreign = sorted({c for c in body if ord(c) > 0xFF})  # LaTeX knows the others
+        if self._language == "zh":
+            package, foreign = "\\usepackage{ctex}\n", [c for c in foreign if east_asian_width(c) not in "WF"]
+        declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{fallback(c)}}}\n" for c in foreign)
+        shown = f"\\ifdefined\\DeclareUnicodeCharacter\n{declared}\\fi\n" if declared else ""
+        return (
+            "\\documentclass[fleqn]{article}\n"
+            "\\usepackage[a4paper,landscape,margin=1cm]{geometry}\n"
+            "\\usepackage{amsmath,amssymb}\n"
+            f"{package}{shown}"
+            "\\allowdisplaybreaks\n\\pagestyle{empty}\n"
+            f"\\begin{{document}}\n\\small\n{body}\\end{{document}}\n"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the derivation; the suffix (.txt, .md, .tex) says how. Returns the path of the file written.
+
+        A .tex file is a document that compiles by itself. A file is written whole or not at all.
+
+        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
+        """
+        target = as_path(path)
+        writings = {".txt": "text", ".md": "markdown", ".tex": "document"}
+        if target.suffix.lower() not in writings:
+            raise DrawingError(f"a derivation saves as {', '.join(writings)}, not as {target.name!r}")
+        write_file(target, getattr(self, writings[target.suffix.lower()]).encode())
+        return target
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def _repr_latex_(self) -> str:
+        return self.latex
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.text, "text/markdown": self.markdown, "text/latex": self.latex}
+
+
+class Derivation(_Written):
     """The derivation of one Tensor's gradient; made by `explain`.
 
     ``text``, ``markdown`` and ``latex`` are three forms of the same lines, `save` puts one into a file, and a
@@ -297,76 +364,80 @@ class Derivation:
             parts.append(layout.check)
         return "\n\n".join(parts) + "\n"
 
-    @property
-    def document(self) -> str:
-        """`latex` as a document of its own, for pdfLaTeX, XeLaTeX and LuaLaTeX; a Chinese one for XeLaTeX with ctex."""
-        body, package = self.latex, ""
-        foreign = sorted({c for c in body if ord(c) > 0xFF})  # LaTeX knows the others
-        if self._language == "zh":
-            package, foreign = "\\usepackage{ctex}\n", [c for c in foreign if east_asian_width(c) not in "WF"]
-        declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{fallback(c)}}}\n" for c in foreign)
-        shown = f"\\ifdefined\\DeclareUnicodeCharacter\n{declared}\\fi\n" if declared else ""
-        return (
-            "\\documentclass[fleqn]{article}\n"
-            "\\usepackage[a4paper,landscape,margin=1cm]{geometry}\n"
-            "\\usepackage{amsmath,amssymb}\n"
-            f"{package}{shown}"
-            "\\allowdisplaybreaks\n\\pagestyle{empty}\n"
-            f"\\begin{{document}}\n\\small\n{body}\\end{{document}}\n"
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the derivation; the suffix (.txt, .md, .tex) says how. Returns the path of the file written.
-
-        A .tex file is a document that compiles by itself. A file is written whole or not at all.
-
-        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
-        """
-        target = as_path(path)
-        writings = {".txt": "text", ".md": "markdown", ".tex": "document"}
-        if target.suffix.lower() not in writings:
-            raise DrawingError(f"a derivation saves as {', '.join(writings)}, not as {target.name!r}")
-        write_file(target, getattr(self, writings[target.suffix.lower()]).encode())
-        return target
-
-    def __str__(self) -> str:
-        return self.text
-
     def __repr__(self) -> str:
         (headline,) = self._layout.headline.text
         return f"<Derivation {headline!r}>"
 
-    def _repr_markdown_(self) -> str:
-        return self.markdown
 
-    def _repr_latex_(self) -> str:
-        return self.latex
+class Derivations(_Written, tuple[Derivation, ...]):
+    """The derivations of several gradients, one after the other: a tuple of `Derivation`, made by `explain`."""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text, "text/markdown": self.markdown, "text/latex": self.latex}
+    _language = property(lambda self: self[0]._language)
+
+    @property
+    def text(self) -> str:
+        """The derivations as plain text."""
+        return "\n\n".join(part.text for part in self)
+
+    @property
+    def latex(self) -> str:
+        """The derivations in LaTeX."""
+        return "\n".join(part.latex for part in self)
+
+    @property
+    def markdown(self) -> str:
+        """The derivations as Markdown."""
+        return "\n\n".join(part.markdown for part in self)
+
+    def __repr__(self) -> str:
+        return f"<Derivations {list(self)}>"
+
+
+@overload
+def explain(
+    y: ag.Tensor,
+    *,
+    wrt: ag.Tensor | str,
+    names: Mapping[str, Any] | None = None,
+    numbers: bool | None = None,
+    gradient: Any = None,
+) -> Derivation: ...
+
+
+@overload
+def explain(
+    y: ag.Tensor,
+    *,
+    wrt: list[Any] | tuple[Any, ...] | None = None,
+    names: Mapping[str, Any] | None = None,
+    numbers: bool | None = None,
+    gradient: Any = None,
+) -> Derivations: ...
 
 
 def explain(
     y: ag.Tensor,
     *,
-    wrt: ag.Tensor,
+    wrt: ag.Tensor | str | Iterable[ag.Tensor | str] | None = None,
     names: Mapping[str, Any] | None = None,
     numbers: bool | None = None,
     gradient: Any = None,
-) -> Derivation:
+) -> Derivation | Derivations:
     """Derive ∂y/∂wrt on the graph that computed ``y``: the forward equations, then the chain rule back to ``wrt``.
 
-    ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: names for Tensors;
-    ``names=locals()`` names each after its variable. ``numbers``: True inserts the current values and checks the
-    gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16
-    entries. ``gradient``: the upstream gradient, in the shape of ``y``, if ``y`` is not a scalar. The words are in the
-    language of `viz.lesson.speak`, English at first.
+    ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one, or its name in pictures. For a
+    list of them, and for None, which takes every leaf that requires grad, the result is a tuple of derivations that
+    prints and saves as one does. ``names``: names for Tensors; ``names=locals()`` names each after its variable.
+    ``numbers``: True inserts the current values and checks the gradient by a central difference, False writes formulas
+    only, None inserts them if every value has at most 16 entries. ``gradient``: the upstream gradient, in the shape of
+    ``y``, if ``y`` is not a scalar. The words are in the language of `viz.lesson.speak`, English at first.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where
-    nothing was recorded and for a ``y`` that is not a scalar without ``gradient``.
+    nothing was recorded, for an unknown name, for more than 16 leaves of which none was chosen, and for a ``y`` that is
+    not a scalar without ``gradient``.
 
     >>> x, w = ag.Tensor(1.0, name="x"), ag.Tensor(2.0, requires_grad=True, name="w")
-    >>> print(explain(ag.exp(w * x), wrt=w, numbers=False))
+    >>> print(explain(ag.exp(w * x), wrt="w", numbers=False))
     ∂L/∂w
     <BLANKLINE>
     forward
@@ -382,36 +453,44 @@ def explain(
       ∂L/∂w = L · x
     <BLANKLINE>
     """
-    _only_tensors(y, wrt)
-    recorded(y, "derive")
-    if not wrt.requires_grad:
-        raise GradientError(
-            f"Tensor {describe(wrt)} does not require grad, so the graph does not record its gradient: create it with"
-            " requires_grad=True and compute again"
-        )
+    recorded(check_instance(y, ag.Tensor, "y", "the computed Tensor"), "derive")
     if gradient is None and y.size != 1:
         raise DrawingError(
             f"y has shape {digits.shape(y.shape)} and is not a scalar: reduce it to one, for instance with .sum(), or "
             "give its upstream gradient as gradient="
         )
     scene = Scene(y, names=names, gradients=True if gradient is None else [ag.asarray(gradient)])
-    found = scene.card(vertex_of(wrt))
+    if numbers is None:
+        numbers = all(card.value.size <= ENTRIES for card in scene.cards)
+    if wrt is None:
+        leaves = [card for card in scene.cards if card.node is None and card.gradient is not None]
+        if len(leaves) > DERIVED:
+            raise DrawingError(f"{len(leaves)} leaves require grad: choose some, such as wrt=[{leaves[0].name!r}]")
+        wrt = [card.place for card in leaves]
+    with np.errstate(all="ignore"):
+        if isinstance(wrt, ag.Tensor | str) or not isinstance(wrt, Iterable):
+            return _derived(scene, wrt, numbers)
+        if chosen := [_derived(scene, one, numbers) for one in wrt]:
+            return Derivations(chosen)
+    raise DrawingError("wrt is an empty list: give a Tensor of the graph, or its name")
+
+
+def _derived(scene: Scene, wrt: Any, numbers: bool) -> Derivation:
+    """The derivation with respect to one Tensor or name."""
+    place = vertex_of(wrt) if isinstance(wrt, ag.Tensor) else scene.found(wrt, "wrt").place
+    if not getattr(place, "requires_grad", False):
+        raise GradientError(
+            f"Tensor {describe(place)} does not require grad, so the graph does not record its gradient: create it with"
+            " requires_grad=True and compute again"
+        )
+    found = scene.card(place)
     on_the_way = between(scene, found) if found is not None else set()
     if found is None or not on_the_way:
         raise GradientError(
-            f"y does not depend on Tensor {describe(wrt)}, so there is no path to derive along: give a Tensor that y"
+            f"y does not depend on Tensor {describe(place)}, so there is no path to derive along: give a Tensor that y"
             " was computed from"
         )
-    if numbers is None:
-        numbers = all(card.value.size <= ENTRIES for card in scene.cards)
-    with np.errstate(all="ignore"):
-        return Derivation(scene, found, on_the_way, bool(numbers))
-
-
-def _only_tensors(*given: Any) -> None:
-    for x in given:
-        if not isinstance(x, ag.Tensor):
-            raise DTypeError(f"explain takes Tensors for y and wrt, and was given {x!r} ({type(x).__name__})")
+    return Derivation(scene, found, on_the_way, bool(numbers))
 
 
 def _signs(text: str) -> list[str]:

@@ -6,7 +6,7 @@ A card shows its layers, its output shape and its number of parameters. No value
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
@@ -22,6 +22,7 @@ from viz.recorded.follow import follow
 from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
 from viz.recorded.loops import loops_in
 from viz.recorded.rows import Link, Row, names_of, rows_of
+from viz.recorded.validation import recorded
 
 CARDS = 72  # on a page, at most
 PAGE = 1.95  # largest ratio of height to width
@@ -42,7 +43,8 @@ def draw_model(
     """The architecture of a model: a card per block with its layers, the shape of its output and its parameters.
 
     Nothing is computed: the model is traced with shapes alone, in its present mode (training or not). ``examples``: its
-    inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for the
+    inputs, each an array, a Tensor, or a shape with the batch first. A recorded result, ``draw_model(model(x))``, is
+    drawn without examples, for a model that depends on values. ``depth``: how deep modules are opened, 1 for the
     direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become one
     card with their number. ``title``: the headline. ``theme``: "light" or "dark".
 
@@ -57,6 +59,8 @@ def draw_model(
     """
     check_depth(depth)
     colours = style.theme_named(theme)
+    if isinstance(model, ag.Tensor) and not examples:
+        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, fold=fold, title=title, theme=colours)
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Picture:
         total = sum(int(p.size) for p in model.parameters())
@@ -69,9 +73,7 @@ def draw_model(
 def draw_blocks(
     graph: ag.Graph,
     *,
-    names: Mapping[str, Any] | None = None,
     inputs: Iterable[Any] = (),
-    targets: Iterable[Any] = (),
     depth: int | None = None,
     fold: bool = True,
     title: str | None = None,
@@ -79,12 +81,11 @@ def draw_blocks(
     closed: bool = False,
 ) -> Picture:
     """The architecture of a recorded graph; see `draw_model`. ``closed``: ``inputs`` are all its inputs."""
-    inputs, targets = list(inputs), list(targets)
     deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
     tried = [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
     best: _Blocks | None = None
     for level in tried:
-        rows, links = rows_of(graph, names, level, inputs, targets, closed)
+        rows, links = rows_of(graph, None, level, inputs, closed=closed)
         drawn = _Blocks(rows, links, graph.outputs, fold, theme)
         if best is None or drawn.size < best.size:
             best = drawn

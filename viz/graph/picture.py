@@ -10,22 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import autograd as ag
+from autograd.common.validation import choice
 from autograd.compiler import Program
 from viz.drawing import style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture
 from viz.drawing.style import Theme
-from viz.graph.blocks import draw_blocks
 from viz.graph.drawing import draw_scene
 from viz.graph.modules import ROWS, draw_modules
 from viz.graph.selection import heaviest_paths, surroundings
-from viz.graph.tape import draw_tape
 from viz.program.picture import draw_program, programs
 from viz.recorded.folding import check_depth, readable
 from viz.recorded.scene import Scene, computes_gradients
 from viz.recorded.validation import recorded
 
-VIEWS = ("auto", "ops", "modules", "blocks")
+ELSEWHERE = {"modules": "viz.draw_modules(y)", "blocks": "viz.draw_model(y)"}  # by views that other functions draw
 
 
 def draw_graph(
@@ -38,7 +37,6 @@ def draw_graph(
     title: str | None = None,
     theme: str | Theme = "light",
     view: str = "auto",
-    backward: bool = False,
     depth: int | None = None,
     around: ag.Tensor | str | None = None,
 ) -> Picture:
@@ -55,52 +53,35 @@ def draw_graph(
     be shown in that role rather than as parameters. ``gradients``: False leaves them out, True computes them, None does
     so once ``backward()`` has been called; an output that is not a scalar needs its upstream gradient, a Tensor of its
     shape (several outputs, a list). ``title``: the headline. ``theme``: "light" or "dark". ``view``: "ops" for one card
-    per operation, "modules" for one row per module, "blocks" for the architecture without numbers (see `draw_model`),
-    "auto" for whichever is readable (the second above 250 operations, and for networks with a parameter of more than 64
-    entries). ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its
-    derivative, and between them what was kept for it; gradients are computed then. A tape of more than 60 operations
-    shows its first and last 15. ``depth``: how deep modules are opened: 1 draws each direct part of the model as one
-    card or row, 2 opens those as well, 0 draws the model as one; None opens as many levels as stay readable.
-    ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are drawn. Above
-    250 operations outside of modules, "auto" draws the paths of the largest gradients.
+    per operation, "auto" for the table of `draw_modules` where cards would not be readable (above 250 operations, and
+    for networks with a parameter of more than 64 entries). ``depth``: how deep modules are opened: 1 draws each direct
+    part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens as many levels as
+    stay readable. ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are
+    drawn. Above 250 operations outside of modules, "auto" draws the paths of the largest gradients.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    not a scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, for an ``around``
-    that is not in the graph, and for ``around`` in another view than "ops".
+    not a scalar, for a depth below zero, and for an ``around`` that is not in the graph.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
     >>> picture.title, picture.alt
     ('L = x·x + x', 'L = x·x + x. L = 12. Gradients: ∂L/∂x = 7.')
     """
-    if view not in VIEWS:
-        raise DrawingError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
+    if isinstance(view, str) and view in ELSEWHERE:
+        raise DrawingError(f"view = {view!r} is drawn by a function of its own: {ELSEWHERE[view]}")
+    choice(view, "view", ("auto", "ops"))
     check_depth(depth)
     colours = style.theme_named(theme)
     given: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
-    if around is not None and (view not in ("auto", "ops") or backward):
-        beside = "backward=True" if backward else f'view="{view}"'
-        raise DrawingError(f"around= draws some operations of a graph and cannot be combined with {beside}")
-    options = {"backward": backward, "depth": depth, "around": around, "view": view if view != "auto" else None}
+    options = {"depth": depth, "around": around, "view": view if view != "auto" else None}
     if found := programs((y, *more), given | options):
         return draw_program(found[0], colours, title)
     ys = recorded(y)
     if more:
         ys += recorded(more)
-    if backward:
-        other = f'view="{view}"' if view in ("modules", "blocks") else "gradients=False" if gradients is False else None
-        if other or depth is not None:
-            other = other or f"depth={depth}"
-            raise DrawingError(f"backward=True draws every operation's derivative and cannot be combined with {other}")
-        given["gradients"] = True if gradients is None else gradients
-        return draw_tape(Scene(ys, **given), colours, title)
-    if view == "blocks":
-        graph = ag.Graph(*ys)
-        return draw_blocks(graph, names=names, inputs=inputs, targets=targets, depth=depth, title=title, theme=colours)
-    loose = view == "auto" and around is None and _is_loose(ys)
-    if view == "modules" or (view == "auto" and around is None and not loose and _is_large(ys)):
-        if len(ys) != 1:
-            raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
+    whole = view == "auto" and around is None
+    loose = whole and _is_loose(ys)
+    if whole and not loose and _is_large(ys):
         given |= {"gradients": computes_gradients(ys, gradients)}
         return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
     scene = Scene(ys, **given)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from autograd.common.validation import refused
-from autograd.engine.graph import vertex_of
 from viz.drawing import numbers
-from viz.drawing.errors import DrawingError
 from viz.recorded.scene import Card, Scene
 
 MOST = 40  # operations on the heaviest paths
@@ -74,7 +70,7 @@ def surroundings(scene: Scene, around: object) -> Selection:
 
     ``around``: a Tensor, or its name in the picture. Raises `DrawingError` where the graph has no such value.
     """
-    start = _found(scene, around)
+    start = scene.found(around, "around")
     seen: dict[Card, None] = {start: None}
     queue = deque([(start, True), (start, False)])
     while queue and len(seen) < NEAR:
@@ -85,21 +81,3 @@ def surroundings(scene: Scene, around: object) -> Selection:
                 queue.append((other, is_up))
     reading = f"the nearest values that {start.name} is computed from, and that are computed from it"
     return Selection(frozenset(seen), f"around {start.name}", reading)
-
-
-def _found(scene: Scene, around: object) -> Card:
-    if isinstance(around, str):
-        card = next((card for card in scene.cards if card.name == around), None)
-    elif hasattr(around, "requires_grad"):
-        card = scene.card(vertex_of(around))
-    else:
-        raise refused(around, "around", "a Tensor of the graph, or the name that a card shows")
-    if card is None:
-        said = repr(around) if isinstance(around, str) else "this Tensor"
-        raise DrawingError(f"around: {said} is not a value of the graph{_some(scene.cards)}")
-    return card
-
-
-def _some(cards: Sequence[Card]) -> str:
-    names = ", ".join(card.name for card in cards[:6])
-    return f", whose values are called {names}" + (" and so on" if len(cards) > 6 else "")

@@ -7,14 +7,16 @@ training holds such values.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
 import numpy as np
 
+import autograd as ag
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, frame, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards
@@ -22,6 +24,7 @@ from viz.graph.drawing import TITLE
 from viz.graph.parts import FORMULA, addends, short, tag_of
 from viz.recorded.names import LOSS, PARAM, fresh
 from viz.recorded.scene import Card, Scene, Socket
+from viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
 BETWEEN, LINK, BELOW = 26, 40, 34  # points: between columns, for dotted lines, between levels
@@ -59,9 +62,34 @@ def _width(font: re.Match[str]) -> float:
     return text_width(words, int(font[1])) * (1.08 if "<B>" in font[2] else 1.0)
 
 
-def draw_tape(scene: Scene, theme: Theme, title: str | None = None) -> Picture:
-    """The picture of a scene whose gradients are computed."""
-    return _Tape(scene, theme, title).picture
+def draw_tape(
+    y: ag.Tensor | Sequence[ag.Tensor],
+    *more: ag.Tensor,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    gradients: Any = True,
+    title: str | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The tape and its mirror: the operations as recorded, beside each its derivative, between them the kept values.
+
+    Arguments are as in `draw_graph`. ``gradients``: the upstream gradient of an output that is not a scalar, a Tensor
+    of its shape (several outputs, a list). A tape of more than 60 operations shows its first and last 15.
+
+    Raises `DrawingError` where nothing was recorded, for an unknown theme, and for an output that is not a scalar
+    without ``gradients``.
+
+    >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
+    >>> draw_tape(x * x).alt
+    'L = x·x: the tape and its mirror. Kept: x. Gradients: ∂L/∂x = 6.'
+    """
+    if gradients is False or gradients is None:
+        raise DrawingError("a tape shows derivatives: gradients= must be True, or the outputs' upstream gradients")
+    colours = style.theme_named(theme)
+    ys = [*recorded(y), *(recorded(more) if more else ())]
+    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
+    return _Tape(scene, colours, title).picture
 
 
 def kept(card: Card) -> list[Card]:

@@ -62,7 +62,7 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     except TraceError as error:
         raise DrawingError(
             f"{type(model).__name__} can't be followed without values ({error}): compute y = model(x), and give y to"
-            ' draw_graph(y, view="blocks")'
+            " draw_model(y)"
         ) from None
     finally:
         for p in frozen:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autograd as ag
-from autograd.engine.graph import Node
+from autograd.common.validation import refused
+from autograd.engine.graph import Node, vertex_of
 from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.drawing.words import say
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from autograd.testing import NodeCheck
 
 ADDENDS = 3
+LISTED = 6  # names of values in a message
 
 
 @dataclass(eq=False, repr=False)
@@ -242,6 +244,21 @@ class Scene:
         """The card of an entry of a node's inputs; None for a number."""
         place = self.names.place(given)
         return None if place is None else self._by_place.get(place)
+
+    def found(self, given: Any, argument: str) -> Card:
+        """The card of a Tensor, or of a name that a card shows. Raises `DrawingError` where there is none."""
+        if isinstance(given, str):
+            card = next((card for card in self.cards if given in (card.name, card.path)), None)
+        elif hasattr(given, "requires_grad"):
+            card = self.card(vertex_of(given))
+        else:
+            raise refused(given, argument, "a Tensor of the graph, or the name that a card shows")
+        if card is None:
+            said = repr(given) if isinstance(given, str) else "this Tensor"
+            more = " and so on" if len(self.cards) > LISTED else ""
+            names = ", ".join(card.name for card in self.cards[:LISTED])
+            raise DrawingError(f"{argument}: {said} is not a value of the graph, whose values are called {names}{more}")
+        return card
 
     @cached_property
     def operations(self) -> list[Card]:

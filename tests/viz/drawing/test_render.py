@@ -166,7 +166,9 @@ class TestSvg:
 
 
 class TestFiles:
-    @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".gv", b"digraph")])
+    @pytest.mark.parametrize(
+        ("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".gv", b"digraph"), (".dot", b"digraph")]
+    )
     def test_formats(self, picture, tmp_path, suffix, start):
         path = picture.save(tmp_path / f"picture{suffix}")
         assert path == tmp_path / f"picture{suffix}"
@@ -180,7 +182,7 @@ class TestFiles:
         assert width == pytest.approx(points * style.DPI / 72, abs=3)
 
     def test_an_unknown_format_is_refused_with_the_known_ones(self, picture, tmp_path):
-        with pytest.raises(ValueError, match=r"a picture saves as \.svg, \.png, \.pdf, \.gv, not as 'a\.bmp'"):
+        with pytest.raises(ValueError, match=r"a picture saves as \.svg, \.png, \.pdf, \.gv, \.dot, not as 'a\.bmp'"):
             picture.save(tmp_path / "a.bmp")
         assert names_in(tmp_path) == []
 

@@ -132,9 +132,9 @@ def test_names_of_the_user_stay_as_they_are():
     "draw",
     [
         lambda loss: viz.draw_graph(loss, gradients=True),
-        lambda loss: viz.draw_graph(loss, backward=True),
-        lambda loss: viz.draw_graph(loss, view="modules", gradients=True),
-        lambda loss: viz.draw_graph(loss, view="blocks"),
+        viz.draw_tape,
+        viz.draw_modules,
+        viz.draw_model,
     ],
 )
 def test_names_of_the_user_stay_as_they_are_in_pictures_of_the_lesson(draw):
@@ -369,9 +369,9 @@ PICTURES = {
         for name, draw in {
             "graph": viz.draw_graph,
             "gradients": lambda y: viz.draw_graph(y, gradients=True),
-            "tape": lambda y: viz.draw_graph(y, backward=True),
+            "tape": viz.draw_tape,
             "modules": lambda y: viz.draw_modules(y, gradients=True),
-            "blocks": lambda y: viz.draw_graph(y, view="blocks"),
+            "blocks": viz.draw_model,
             "check": viz.check_graph,
         }.items()
     },

@@ -960,11 +960,40 @@ def test_refusals_say_what_to_do():
     y = ag.Tensor([1.0, 2.0], requires_grad=True) * other
     with pytest.raises(ValueError, match=r"y has shape \(2,\) and is not a scalar: reduce it"):
         explain(y, wrt=other)
-    with pytest.raises(TypeError, match=r"explain takes Tensors for y and wrt, and was given 'w' \(str\)"):
-        explain(y, wrt="w")
+    with pytest.raises(ValueError, match="wrt: 'q' is not a value of the graph, whose values are called "):
+        explain(t["L"], wrt="q")
+    with pytest.raises(TypeError, match="wrt = 3 is an int: give a Tensor of the graph, or the name that a card shows"):
+        explain(t["L"], wrt=3)
     indices = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
     with pytest.raises(ValueError, match=r"gradients= was given shapes \(3,\) for outputs of shapes \(2,\)"):
         explain(y, wrt=other, gradient=indices.detach())
+
+
+def test_several_gradients_are_derived_in_one_call():
+    net = nn.MLP([2, 1], seed=0, dtype="float64")
+    L = ag.sum(net(ag.Tensor([[1.0, 2.0]], name="x")) ** 2)
+    weight, bias = net.layers[0].weight, net.layers[0].bias
+    told = explain(L)  # all leaves that require grad
+    assert [part.text for part in told] == [explain(L, wrt=one).text for one in (weight, bias)]
+    assert told.text == "\n\n".join(part.text for part in told) == str(told)
+    assert told._repr_markdown_() == told.markdown
+    for wrt in ([weight, "b1"], ("W1", bias), ["layers.0.weight", "layers.0.bias"]):
+        assert explain(L, wrt=wrt).latex == told.latex
+    assert explain(L, wrt="layers.0.weight").text == told[0].text
+    assert len(explain(L, wrt=["W1"])) == 1
+
+
+def test_a_leaf_without_a_gradient_is_left_out_and_many_leaves_are_not_all_derived(tmp_path):
+    w, v = (ag.Tensor(2.0, requires_grad=True, name=name) for name in "wv")
+    assert [part.text for part in explain(w * ag.stop_gradient(v))] == [explain(w * ag.stop_gradient(v), wrt=w).text]
+    path = explain(w * v).save(tmp_path / "both.md")
+    assert path.read_text(encoding="utf-8").startswith("$$")
+    assert all(part.markdown in path.read_text(encoding="utf-8") for part in explain(w * v))
+    many = sum((ag.Tensor(1.0, requires_grad=True) for _ in range(16)), start=w)
+    with pytest.raises(ValueError, match=r"17 leaves require grad: choose some, such as wrt=\['w'\]"):
+        explain(many)
+    with pytest.raises(ValueError, match="wrt is an empty list"):
+        explain(many, wrt=[])
 
 
 def column(n, *shape):

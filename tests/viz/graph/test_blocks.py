@@ -10,7 +10,6 @@ import pytest
 
 import autograd as ag
 import nn
-import viz
 from nn.init import SHAPES_ONLY
 from tests.viz.laid_out import LaidOut
 from viz.graph.blocks import draw_model
@@ -125,7 +124,7 @@ def test_the_depth_opens_modules():
 def test_a_recorded_graph_is_drawn_in_blocks():
     model = nn.MLP([4, 3, 2], seed=0)
     loss = ag.cross_entropy(model(ag.Tensor(np.ones((5, 4), np.float32), name="x")), np.zeros(5, int))
-    picture = viz.draw_graph(loss, view="blocks")
+    picture = draw_model(loss)
     assert [*cards(picture).values()][-1].startswith("Cross-entropy")
 
 

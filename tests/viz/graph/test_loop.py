@@ -13,7 +13,6 @@ import nn
 import viz
 from viz.drawing import numbers, style
 from viz.graph.modules import draw_modules
-from viz.graph.picture import draw_graph
 from viz.recorded.evaluate import evaluate
 from viz.recorded.loops import recurrences
 
@@ -189,7 +188,7 @@ def test_the_first_axis_of_a_loop_is_no_batch():
     x = ag.Tensor(np.random.default_rng(0).normal(size=(30, 2, 3)), name="x")
     for first in (False, True):
         loss = ag.sum(nn.LSTM(3, 4, batch_first=first, seed=0)(x)[0] ** 2)
-        picture = draw_graph(loss, gradients=True, view="modules")
+        picture = draw_modules(loss)
         assert picture.title == "LSTM, Power, Sum"
         (output,) = re.findall(r"<FONT[^>]*><B>Σ  </B>", picture.source)
         assert style.LIGHT.fwd not in output  # dark on dark

@@ -10,7 +10,7 @@ import nn
 from tests.viz.graph.test_picture import edge, edges, node, words
 from viz.drawing import style
 from viz.graph.picture import draw_graph
-from viz.graph.tape import kept
+from viz.graph.tape import draw_tape, kept
 from viz.recorded.scene import Scene
 
 T = ag.Tensor
@@ -28,7 +28,7 @@ def neuron():
     a = ag.sigmoid(z)
     d = a - y
     L = d**2
-    return draw_graph(L, names=locals(), inputs=[x], targets=[y], backward=True)
+    return draw_tape(L, names=locals(), inputs=[x], targets=[y])
 
 
 def position(picture, key):
@@ -119,7 +119,7 @@ def test_kept_is_what_the_engine_saved():
 
 def test_only_the_used_rules_keep():
     x, c = parameter(3.0, "x"), T(2.0, name="c")
-    picture = draw_graph(x * c, backward=True)
+    picture = draw_tape(x * c)
     assert words(node(picture, "k_L")) == "kept: c"
     assert "g_c" not in picture.source
     assert words(node(picture, "d_L")) == "∂× ∂L/∂x = ∂L/∂L·c = 2"
@@ -129,7 +129,7 @@ def test_a_sum_of_several_uses_and_edges_round_the_outside():
     x = parameter(2.0, "x")
     h = ag.sin(x)
     y = (h + h * x) * h + x * x
-    picture = draw_graph(y, backward=True)
+    picture = draw_tape(y)
     assert words(node(picture, "d_t1")).startswith("∂sin ∂L/∂t1 = 1.819 + 0.9093 + 2.728 = 5.456")
     assert words(node(picture, "g_x")) == "∂L/∂x = -2.270 + 0.8268 + 2 + 2 = 2.556"
     assert "∂L/∂x (left) = ∂L/∂t5·x = 2" in words(node(picture, "d_t5"))
@@ -145,7 +145,7 @@ def test_tensors():
     layer = nn.Linear(2, 3)
     X = T(np.ones((4, 2)))
     L = nn.functional.cross_entropy(layer(X), T([0, 1, 2, 0]))
-    picture = draw_graph(L, names={"X": X}, backward=True)
+    picture = draw_tape(L, names={"X": X})
     assert words(node(picture, "z1")) == "linear z1 = X·W1ᵀ + b1 (4, 3)"
     assert re.fullmatch(
         r"∂linear ∂L/∂W1 = \(∂L/∂z1\)ᵀ·X = rms \S+ ∂L/∂b1 = Σ∂L/∂z1 = rms \S+", words(node(picture, "d_z1"))
@@ -157,7 +157,7 @@ def test_tensors():
 def test_several_outputs_and_given_gradients():
     a = parameter([1.0, -2.0], "a")
     s, q = ag.sum(a * a), ag.exp(a)
-    picture = draw_graph([s, q], names={"s": s, "q": q}, backward=True, gradients=[T(3.0), T([1.0, 1.0])])
+    picture = draw_tape([s, q], names={"s": s, "q": q}, gradients=[T(3.0), T([1.0, 1.0])])
     assert words(node(picture, "seed_s")) == "seed ∂(s + q)/∂s = 3"
     assert words(node(picture, "seed_q")) == "seed ∂(s + q)/∂q = rms 1.0"
     assert picture.title == "s, q: 3 operations, the tape and its mirror"
@@ -167,7 +167,7 @@ def test_an_output_used_again_adds_its_seed():
     x = parameter(2.0, "x")
     p = x * 3.0
     q = p * p
-    picture = draw_graph([p, q], names={"p": p, "q": q}, backward=True)
+    picture = draw_tape([p, q], names={"p": p, "q": q})
     assert "∂(p + q)/∂p = 6 + 6 + 1 = 13" in words(node(picture, "d_p"))
     assert words(node(picture, "seed_p")) == "seed ∂(p + q)/∂p = 1"
 
@@ -178,7 +178,7 @@ def test_a_long_tape_shows_its_ends_and_what_is_hidden():
     for _ in range(50):
         weights.append(parameter(0.9))
         y = ag.sin(y) * weights[-1]
-    picture = draw_graph(y + x, backward=True)
+    picture = draw_tape(y + x)
     assert words(picture.source).count("... 71 ops not drawn") == 2
     assert picture.source.count('class="card bwd"') == 30
     assert "71 ops" not in picture.title
@@ -190,7 +190,7 @@ def test_a_long_tape_shows_its_ends_and_what_is_hidden():
 def test_parallel_edges_have_a_row_each():
     x = parameter(2.0, "x")
     s = ag.sin(x)
-    picture = draw_graph(s * s, names={"s": s}, backward=True)
+    picture = draw_tape(s * s, names={"s": s})
     assert words(node(picture, "d_L")) == "∂× ∂L/∂s (left) = ∂L/∂L·s = 0.9093 ∂L/∂s (right) = ∂L/∂L·s = 0.9093"
     assert [edge(picture, f"b_s_L_{i}")[:2] for i in (0, 1)] == [("d_s", "d_L")] * 2
     assert "label" not in edge(picture, "b_s_L_0")[2]
@@ -198,7 +198,7 @@ def test_parallel_edges_have_a_row_each():
 
 def test_names_that_would_clash():
     u, d_u, g_u, seed = (parameter(v, name) for v, name in ((1.0, "u"), (2.0, "d_u"), (3.0, "g_u"), (4.0, "seed")))
-    picture = draw_graph(u * d_u + g_u * seed, backward=True)
+    picture = draw_tape(u * d_u + g_u * seed)
     keys = re.findall(r"^\t(\w+) \[.*\bclass=\"card", picture.source, flags=re.MULTILINE)
     assert len(keys) == len(set(keys)) == 4 + 3 + 3 + 4 + 1
     assert words(node(picture, "d_u")) == "PARAM d_u = 2"
@@ -207,21 +207,17 @@ def test_names_that_would_clash():
 
 def test_dark_theme(neuron):
     x = parameter(2.0, "x")
-    picture = draw_graph(ag.sin(x), backward=True, theme="dark")
+    picture = draw_tape(ag.sin(x), theme="dark")
     assert style.DARK.grad_bg in picture.source
     assert style.LIGHT.grad not in picture.source
 
 
-def test_options_that_a_tape_does_not_take_are_refused():
+def test_gradients_are_not_left_out():
     x = parameter([1.0, 2.0])
-    with pytest.raises(
-        ValueError, match="backward=True draws every operation's derivative and cannot be combined with view="
-    ):
-        draw_graph(ag.sum(x), backward=True, view="modules")
-    with pytest.raises(ValueError, match="cannot be combined with gradients=False"):
-        draw_graph(ag.sum(x), backward=True, gradients=False)
+    with pytest.raises(ValueError, match="a tape shows derivatives: gradients= must be True, or the outputs'"):
+        draw_tape(ag.sum(x), gradients=False)
     with pytest.raises(ValueError, match="need its upstream gradient"):
-        draw_graph(ag.sin(x), backward=True)
+        draw_tape(ag.sin(x))
 
 
 class TestGradientsAreGraphs:
@@ -238,7 +234,7 @@ class TestGradientsAreGraphs:
             picture = draw_graph(slope, gradients=True)
             assert f"L = {value:g}." in picture.alt
             assert f"∂L/∂x = {after:g}." in picture.alt
-            assert f"∂L/∂x = {after:g}." in draw_graph(slope, backward=True).alt
+            assert f"∂L/∂x = {after:g}." in draw_tape(slope).alt
             picture.svg()
 
     def test_of_a_network(self):

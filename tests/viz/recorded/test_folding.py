@@ -330,10 +330,6 @@ class TestDepthOfCards:
     def test_none_opens_all_of_them(self):
         assert {"z1", "a1", "z2", "a2", "z3", "W1"} <= set(self.drawn(None)[1])
 
-    def test_the_module_table_is_opened_as_deep(self):
-        y = loss(4)[1]
-        assert words(draw_graph(y, view="modules", gradients=True, depth=1)) == words(draw_modules(y, depth=1))
-
     def test_failed_operations_are_not_folded_away(self):
         model, y = loss(2, width=3)
         model[1].linear.weight.data[0, 0] = np.nan
@@ -343,8 +339,6 @@ class TestDepthOfCards:
         y = loss(2)[1]
         with pytest.raises(ValueError, match="depth=-2 is negative"):
             draw_graph(y, depth=-2)
-        with pytest.raises(ValueError, match=r"backward=True draws .* cannot be combined with depth=1"):
-            draw_graph(y, backward=True, depth=1)
 
 
 def test_warnings_carry_the_number_that_triggered_them():

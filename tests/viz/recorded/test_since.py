@@ -43,7 +43,7 @@ def text_of(y, *, live=None):
 
 READERS = {
     "cards": lambda loss, net: viz.draw_graph(loss),
-    "tape": lambda loss, net: viz.draw_graph(loss, backward=True),
+    "tape": lambda loss, net: viz.draw_tape(loss),
     "modules": lambda loss, net: viz.draw_modules(loss),
     "check": lambda loss, net: viz.check_graph(loss),
     "difference of two recorded outputs": lambda loss, net: viz.diff(loss, loss),

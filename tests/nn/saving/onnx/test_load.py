@@ -131,7 +131,7 @@ def test_a_flat_file_is_drawn_by_its_layers(tmp_path):
     scopes = [*dict.fromkeys(node.scope[1:] for node in ag.Graph(y).nodes if node.op)]
     assert len(scopes) == 4
     assert scopes[:2] == [(("conv_0", "Conv"),), (("norm_0", "BatchNormalization"),)]
-    svg = viz.draw_graph(y, view="modules").svg()
+    svg = viz.draw_modules(y).svg()
     assert "BatchNormalization" in svg
     assert svg.count("input<") == 1
 
