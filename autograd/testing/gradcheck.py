@@ -2,14 +2,16 @@
 
 Three oracles (`autograd.testing.oracles`) must agree with the rules where they apply. **Finite differences** apply
 always. **The complex step** applies where every recorded operation is analytic: it sees errors far below those of
-differences. **Forward mode**, by `autograd.jvp`, applies where the rules run on Tensors.
+differences. **Double backward** applies where the rules run on Tensors: it runs the same rules, and sees only whether
+they are linear in ``g``.
 """
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -18,18 +20,18 @@ import numpy as np
 
 from autograd import backends, trees
 from autograd.common.messages import describe
+from autograd.common.shapes import Shape
 from autograd.common.validation import check_function, number, whole
-from autograd.engine.graph import Graph
+from autograd.engine.graph import Graph, Node, stamp
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
 from autograd.functions.conversion import asarray
 from autograd.functions.gradients import gradients
-from autograd.functions.transforms import flattened, jvp
-from autograd.ops.shaping import concat, reshape
+from autograd.functions.transforms import flattened
 from autograd.testing.oracles.complexstep import ComplexStep
 from autograd.testing.oracles.differences import Vector
 from autograd.testing.oracles.judgement import Judgement
-from autograd.testing.oracles.points import COMPLEX, FORWARD, Function, Point, check_shown, compare
+from autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, check_shown, compare
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 
@@ -49,14 +51,17 @@ def gradcheck(
     ``f`` takes the inputs as Tensors and returns a Tensor, or several, of any shape; it must give the same values at
     every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64, or trees of them, such as a dict of
     parameters. Those Tensors that require grad are checked and the rest is handed to ``f`` as it is; if none requires
-    grad, all are checked. ``f`` is called with copies.
+    grad, all are checked. ``f`` is called with copies. Tensors that require grad and that ``f`` captures are checked,
+    too: variables of an enclosing function, globals, and the parameters of a module, which may be ``f`` itself. While
+    it is called they hold other values. Freeze or detach those that are constants.
 
     Each element of an input is moved by ``±eps * max(1, |x|)`` (rounded up to a power of 2), and each element of the
     outputs is compared; then random sums of both. Where rule and difference disagree (and no ``eps`` is given), steps
     from 1000 to 1e-10 times as large are tried, until two of them agree. An input of more than ``max_elements``
-    elements is moved along random directions instead, and outputs of more than that are compared only as random sums; a
-    fault seen there is traced to an element by halving. Then the derivative along a random direction is compared with
-    that by the complex step, if every recorded operation is analytic, and with that by forward mode. ``seed`` draws the
+    elements is moved along random directions instead (and so is each captured Tensor, if they have more than that in
+    all), and outputs of more than that are compared only as random sums; a fault seen there is traced to an element by
+    halving. Then the derivative along a random direction is compared with that by the complex step, if every recorded
+    operation is analytic, and with that by double backward, as `autograd.jvp` computes it. ``seed`` draws the
     directions.
 
     Two values agree if they differ by at most ``atol + rtol * |numeric|`` (for many compared as one, the root of the
@@ -67,7 +72,7 @@ def gradcheck(
 
     At a kink, such as that of ``relu`` at 0, any slope between those at nearby points is accepted. An input is
     "unchecked", which is an error, if all its derivatives are below the tolerance or rounding, or all its elements are
-    at kinks.
+    at kinks; and so is a captured Tensor that was computed before, because only ``f`` is called again.
 
     Raises `GradcheckError`, which says where, by how much and what the likely cause is; `DomainError` for inputs or
     values that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
@@ -77,6 +82,9 @@ def gradcheck(
     >>> gradcheck(lambda x, w: ag.tanh(x @ w), ag.Tensor([[0.1, 0.2]]), ag.Tensor([[1.0], [-3.0]]))
     True
     >>> gradcheck(lambda params, x: x * params["w"] + params["b"], {"w": 2.0, "b": 3.0}, [0.5, 1.0])
+    True
+    >>> w = ag.Tensor([1.0, -3.0], requires_grad=True)
+    >>> gradcheck(lambda x: ag.tanh(x @ w), [0.1, 0.2])  # with respect to x and w
     True
     >>> @ag.op("x²")
     ... def squared(xp, x):
@@ -90,7 +98,7 @@ def gradcheck(
         analytic (rules)    4
         finite differences  8   (step ...)
         complex step        8
-        forward mode        4
+        double backward     4
         difference          4, more than the tolerance ...
     Jacobian, outputs down and input 0 ('x') across:
              analytic                numeric                 difference
@@ -144,23 +152,29 @@ def judged(
     point = point_of(f, inputs, seed)
     if finite:
         point.check_finite()
+    captured = {x: _finer(x) for x in point.captured.values()}
+    if any(backends.to_numpy(x.data).dtype.itemsize < point.dtype.itemsize for x in captured):
+        with _substituted(captured):
+            fine = point_of(f, inputs, seed)
+            return fine, compare(fine, seed=seed, **options)
     try:
         return point, compare(point, seed=seed, **options)
     except GradcheckError as error:
         if point.dtype.itemsize >= 8:
             raise
-        try:
-            fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
-        except Exception:  # `f` may not take float64
-            raise error from None
-        if fine.dtype.itemsize < 8:
-            raise
-        try:
-            found = compare(fine, seed=seed, **options)
-        except GradcheckError as exact:
-            raise GradcheckError(
-                f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
-            ) from None
+        with _substituted(captured):
+            try:
+                fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
+            except Exception:  # `f` may not take float64
+                raise error from None
+            if fine.dtype.itemsize < 8:
+                raise
+            try:
+                found = compare(fine, seed=seed, **options)
+            except GradcheckError as exact:
+                raise GradcheckError(
+                    f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
+                ) from None
         warnings.warn(
             f"{point.dtype} has too few digits for differences: they disagree with {point.f_name} here, but agree with "
             "copies of the inputs in float64. Give float64 inputs to gradcheck.",
@@ -202,27 +216,27 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
     cotangents = [
         point.like(rng.standard_normal(point.ys[k].shape), point.ys[k], f"gradient at output {k}") for k in ways
     ]
-    count = len(point.inputs)
+    count = point.count
     if point.y.size and not any(map(point.connected, point.checked)):
         raise point.nothing_checked()
 
     def slopes(*args: Any) -> tuple[Tensor, ...]:
         xs, seeds = args[:count], args[count:]
         ys = outputs_of(point.f, xs)
-        found: tuple[Tensor, ...] = gradients(
-            [ys[k] for k in ways], [xs[i] for i in point.checked], list(seeds), create_graph=True
-        )
+        wanted = [xs[i] if i < count else point.captured[i] for i in point.checked]
+        found: tuple[Tensor, ...] = gradients([ys[k] for k in ways], wanted, list(seeds), create_graph=True)
         return found
 
     slopes.__name__ = f"the gradient of {point.f_name}"
-    xs = [x.detach().requires_grad_() if i in point.checked else x for i, x in enumerate(point.inputs)]
+    xs = [x.detach().requires_grad_() if i in point.checked else x for i, x in enumerate(point.inputs[:count])]
     second = TensorPoint(
         slopes,
         [*xs, *(c.requires_grad_() for c in cotangents)],
-        point.names,
+        point.names[:count],
         [f"the gradient with respect to {point.call(i)}" for i in point.checked],
+        {x: point.names[i] for i, x in point.captured.items()},
     )
-    second.constant = True
+    second.constant, second.kind = True, point.kind
     return second
 
 
@@ -296,24 +310,56 @@ def _of_leaves(f: Function, inputs: Sequence[Any], names: Sequence[str]) -> tupl
     return of_leaves, leaves, [getattr(x, "name", None) or path for x, path in zip(leaves, paths, strict=True)]
 
 
+def _captured_names(f: Function) -> dict[Any, str]:
+    """The parameters of a module by their paths, or the Tensors in a function's variables by their names."""
+    if hasattr(f, "named_parameters"):
+        return {x: path for path, x in f.named_parameters()}
+    try:
+        found = inspect.getclosurevars(f)
+    except (TypeError, ValueError):  # not a function, or a variable that has no value yet
+        return {}
+    return {x: name for name, x in {**found.globals, **found.nonlocals}.items() if isinstance(x, Tensor)}
+
+
+@contextmanager
+def _substituted(values: Mapping[Tensor, Tensor]) -> Iterator[None]:
+    """A context in which Tensors hold the values of others."""
+    held = {x: x._data for x in values}
+    try:
+        for x, other in values.items():
+            x._data = other._data
+        yield
+    finally:
+        for x, array in held.items():
+            x._data = array
+
+
 class TensorPoint(Point):
-    """A function of Tensors at some inputs."""
+    """A function of Tensors at some inputs; the Tensors that it captures follow them, by position in ``captured``."""
 
     def __init__(
-        self, f: Function, inputs: Sequence[Any], names: Sequence[str] = (), results: Sequence[str] = ()
+        self,
+        f: Function,
+        inputs: Sequence[Any],
+        names: Sequence[str] = (),
+        results: Sequence[str] = (),
+        captured: Mapping[Tensor, str] | None = None,
     ) -> None:
         check_function(f, "f", "a function of Tensors")
         self.f_name = called(f)
+        self.captured: dict[int, Tensor] = {}
         _check_call(f, self.f_name, inputs)
         known = [*names, *arguments_of(f)[len(names) :], *[""] * len(inputs)]
         self.f, leaves, self.names = _of_leaves(f, inputs, known)
         chosen = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
         self.checked = chosen or list(range(len(leaves)))
         self.inputs: list[Any] = [asarray(x) if i in self.checked else x for i, x in enumerate(leaves)]
+        self.count = len(leaves)
         self.base: dict[int, Vector] = {}
+        self.shapes: dict[int, Shape] = {}
         for i in self.checked:
             self._admit(i)
-        self.shapes = {i: tuple(self.inputs[i].shape) for i in self.checked}
+        start = stamp()
         self.xs, self.ys = self.run({})
         self.y = flat(self.ys)
         self.outputs = [tuple(y.shape) for y in self.ys]
@@ -321,8 +367,34 @@ class TensorPoint(Point):
         dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
         self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.graph = Graph(*self.ys)
+        names_of, module = _captured_names(f), hasattr(f, "named_parameters")
+        self.kind = "parameter" if module else "captured"
+        captures = captured if captured is not None else names_of if module else {}
+        self._capture(captures, {**names_of, **captures}, start)
         self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
-        self.oracles = (COMPLEX, FORWARD)
+        self.oracles = (COMPLEX, TWICE)
+
+    def _capture(self, known: Mapping[Tensor, str], names: Mapping[Tensor, str], start: int) -> None:
+        """Add the ``known`` Tensors, and other leaves that the outputs depend on, to what is checked. Raises
+        `GradcheckError` for a value that was recorded before ``start``.
+        """
+        made = [node for node in self.graph.nodes if node.op is not None and node.index > start]
+        used = [place for node in made for k, place in enumerate(node.inputs) if node.mask >> k & 1]
+        for x in dict.fromkeys([*known, *used, *self.graph.outputs]):
+            if type(x) is Node and x.index < start:
+                raise GradcheckError(
+                    f"unchecked: {self.f_name} captures {describe(x)}, which {x.op.name} computed before, so that it "
+                    "can't be moved: compute it in the function, pass it as an input, or .detach() it if it is a "
+                    "constant."
+                )
+            if isinstance(x, Tensor) and x.requires_grad and all(x is not other for other in self.xs):
+                i = len(self.inputs)
+                self.captured[i] = x
+                self.inputs.append(x)
+                self.checked.append(i)
+                self.xs.append(x)
+                self.names = [*self.names, x.name or names.get(x, "")]
+                self._admit(i)
 
     def _admit(self, i: int) -> None:
         x = self.inputs[i]
@@ -333,7 +405,13 @@ class TensorPoint(Point):
             )
         values = backends.to_numpy(x.data).astype(np.float64)
         self.check_input(i, values)
-        self.base[i] = values.reshape(-1)
+        self.base[i], self.shapes[i] = values.reshape(-1), values.shape
+
+    def call(self, i: int) -> str:
+        """The name of input ``i``, for a message."""
+        if i < self.count:
+            return super().call(i)
+        return f"{self.kind} {repr(self.names[i]) if self.names[i] else describe(self.captured[i])}"
 
     @staticmethod
     def like(values: Any, like: Tensor, name: str | None = None) -> Tensor:
@@ -345,8 +423,10 @@ class TensorPoint(Point):
         """The checked inputs, with the values in ``moved`` in place of some, and the outputs computed from them."""
         args = list(self.inputs)
         for i, base in self.base.items():
-            args[i] = self.like(moved.get(i, base), self.inputs[i]).requires_grad_()
-        return [args[i] for i in self.checked], outputs_of(self.f, args)
+            if i < self.count:
+                args[i] = self.like(moved.get(i, base), self.inputs[i]).requires_grad_()
+        with _substituted({x: self.like(moved[i], x) for i, x in self.captured.items() if i in moved}):
+            return [args[i] for i in self.checked], outputs_of(self.f, args[: self.count])
 
     def moved(self, i: int, values: Vector) -> Vector:
         """All outputs as one vector, with ``values`` in place of input ``i``."""
@@ -387,17 +467,17 @@ class TensorPoint(Point):
         return id(self.xs[self.checked.index(i)]) in flows
 
     def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
-        """``J v`` by the complex step or by forward mode."""
-        return self.complex_step.along({i: v}) if oracle == COMPLEX else self._forward(i, v)
+        """``J v`` by the complex step or by double backward."""
+        return self.complex_step.along({i: v}) if oracle == COMPLEX else self._twice(i, v)
 
     def causes(self, oracle: str, ratio: str) -> list[str]:
         """Possible causes of an error too small for finite differences."""
         if oracle == COMPLEX:
             return [ratio or "the error is too small for differences: a constant or an approximation in a rule."]
         lost = (
-            "differences agree with the gradient, but jvp, which differentiates the rules with respect to g, does not: "
-            "a rule does not compute with g itself (it takes g.data, or converts it to a number), or is not linear in "
-            "g."
+            "differences agree with the gradient, but double backward, which differentiates the rules with respect to "
+            "g, does not: a rule does not compute with g itself (it takes g.data, or converts it to a number), or is "
+            "not linear in g."
         )
         return [lost]
 
@@ -406,20 +486,18 @@ class TensorPoint(Point):
         """The recorded graph, to be run on complex numbers."""
         return ComplexStep(dict(zip(self.checked, self.xs, strict=True)), self.ys)
 
-    def _forward(self, i: int, v: Vector) -> Vector | None:
-        """The derivatives of all outputs along ``v`` by `autograd.jvp`; ``None`` where rules do not run on Tensors."""
-
-        def joined(x: Tensor) -> Tensor:
-            args = list(self.inputs)
-            args[i] = x
-            flat: Tensor = concat([reshape(y, shape=(-1,)) for y in outputs_of(self.f, args)])
-            return flat
-
-        x = self.like(self.base[i], self.inputs[i])
+    def _twice(self, i: int, v: Vector) -> Vector | None:
+        """The derivatives of all outputs along ``v``: those of the gradient, with respect to the upstream gradients.
+        ``None`` where rules do not run on Tensors.
+        """
+        x, ys = self.xs[self.checked.index(i)], [y for y in self.ys if y.requires_grad]
+        seeds = [self.like(np.zeros(y.size), y).requires_grad_() for y in ys]
         try:
-            return flat([jvp(joined, [x], [self.like(v, x)])[1]]) if self.ys else None
+            pulled = gradients(ys, [x], seeds, create_graph=True)[0]
+            along = iter(gradients(pulled, seeds, self.like(v, x)) if pulled.requires_grad else seeds)
         except Exception:
             return None
+        return flat([next(along) if y.requires_grad else y * 0.0 for y in self.ys])
 
     @cached_property
     def recorded(self) -> str:  # type: ignore[override]

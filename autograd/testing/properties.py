@@ -1,8 +1,10 @@
 """Properties that every differentiable function must have: one call each.
 
 Each takes a function of Tensors that returns a Tensor, or several, and the inputs to test it at; a `Program` may be
-given without inputs, and has its own. Each returns ``True``, or ``False`` where it does not apply, and raises
-`GradcheckError`, with the program, where its property does not hold. `PROPERTIES` has them all by name.
+given without inputs, and has its own. Derivatives are those with respect to the inputs; the two that compare with
+finite differences also check the Tensors that the function captures. Each returns ``True``, or ``False`` where it does
+not apply, and raises `GradcheckError`, with the program, where its property does not hold. `PROPERTIES` has them all by
+name.
 """
 
 from __future__ import annotations
@@ -187,7 +189,9 @@ def second_order_matches_finite_differences(f: Function, inputs: Sequence[Tensor
 
 @_property
 def passes_dot_product_test(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
-    """``(uᵀ J) v`` by reverse mode is ``uᵀ (J v)`` by forward mode, for random ``u`` and ``v`` (the adjoint test)."""
+    """``(uᵀ J) v`` by the gradient is ``uᵀ (J v)`` by `jvp`, for random ``u`` and ``v``. Both run the same rules: this
+    shows that they are linear in ``g``, and not that they are right.
+    """
     rng = np.random.default_rng(seed)
     y = _as_one(f)(*inputs)
     u = rng.standard_normal(y.size)
@@ -202,7 +206,7 @@ def passes_dot_product_test(f: Function, inputs: Sequence[Tensor], seed: int) ->
     terms = np.concatenate([flat([g]) * flat([vs[i]]) for g, i in zip(pulled, moved, strict=True)])
     scale = np.abs(terms).sum() + np.abs(u * forward).sum()
     return _agree(
-        "reverse and forward mode disagree", np.array([terms.sum()]), np.array([u @ forward]),
+        "the gradient and jvp disagree", np.array([terms.sum()]), np.array([u @ forward]),
         ("by the gradient", "by jvp"), _rounding(y), _rounding(y) * max(1.0, scale),
     )  # fmt: skip
 

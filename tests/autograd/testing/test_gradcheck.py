@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from autograd import Tensor
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
 from autograd.testing import assert_rule, gradcheck, gradgradcheck
@@ -241,7 +242,7 @@ class TestMessage:
             "    analytic (rules)    6\n"
             "    finite differences  2   (step)\n"
             "    complex step        2\n"
-            "    forward mode        6\n"
+            "    double backward     6\n"
             "    difference          4, more than the tolerance 1.2e-05\n"
             "Jacobian, outputs down and input 1 ('b') across:\n"
             "              analytic     numeric      difference\n"
@@ -452,6 +453,159 @@ class TestMessage:
     def test_infinite_slopes_are_never_within_a_tolerance(self):
         doubled = declared(lambda xp, x: 2 * x, name="doubled", x=lambda g, x: g / (x - x))
         assert "analytic (rules)    inf" in message(doubled, 1.0, atol=1e300)
+
+
+class Scaled(nn.Module):
+    """A layer with a rule for its weight that may be wrong."""
+
+    def __init__(self, op, dtype="float64"):
+        self.inner, self.op = nn.Linear(2, 2, dtype=dtype, seed=0), op
+        self.weight = nn.Parameter(ag.Tensor([3.0, 4.0], dtype=dtype))
+
+    def forward(self, x):
+        return self.op(self.inner(x), self.weight)
+
+
+def calling(net):
+    return lambda x: net(x).sum()
+
+
+def curve(change=lambda y: y):
+    """x y², whose rule for y takes a changed y."""
+    return declared(
+        lambda xp, x, y: x * y * y,
+        name="curve",
+        x=lambda g, y: g * y * y,
+        y=lambda g, x, y: 2.0 * g * x * change(y),
+    )
+
+
+def detached(y):
+    return y.detach() if isinstance(y, Tensor) else y
+
+
+GLOBAL = Tensor([3.0, 4.0], requires_grad=True)
+X = [[0.5, -1.0], [2.0, 0.25]]
+CAPTURING = {
+    "a variable": lambda op, w: lambda x: op(x, w),
+    "a variable, without an input": lambda op, w: lambda: op(np.asarray(X), w),
+    "a global": lambda op, w: lambda x: op(x, GLOBAL),
+    "a default": lambda op, w: lambda x, w=w: op(x, w),
+    "an element of a list": lambda op, w: lambda x, ws=(w,): op(x, ws[0]),
+    "a module": lambda op, w: Scaled(op),
+    "a module called by a function": lambda op, w: calling(Scaled(op)),
+    "a compiled function": lambda op, w: ag.compile(lambda x: op(x, w)),
+}
+
+
+class TestCaptured:
+    """Tensors that the function captures are checked like its inputs, and hold their values again afterwards."""
+
+    @pytest.mark.parametrize("way", CAPTURING)
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    @pytest.mark.parametrize("many", [False, True])
+    def test_a_wrong_rule_is_found_whatever_captures_the_tensor(self, way, check, many):
+        w = Tensor([3.0, 4.0], requires_grad=True)
+        inputs = [] if "without" in way else [X]
+        options = {"max_elements": 0} if many else {}
+        right, wrong = curve(), curve(lambda y: 1.5 * y) if check is gradcheck else curve(detached)
+        assert check(CAPTURING[way](right, w), *inputs, **options)
+        said = message(CAPTURING[way](wrong, w), *inputs, check=check, **options)
+        assert "the rules give 3/2 times" in said if check is gradcheck else "with respect to the gradient" not in said
+        assert w.tolist() == GLOBAL.tolist() == [3.0, 4.0]
+
+    def test_a_step_of_a_loop(self):
+        w, right, wrong = Tensor([3.0, 4.0], requires_grad=True), curve(), curve(lambda y: 1.5 * y)
+
+        def looped(op):
+            def step(carry, row):
+                return op(carry + row, w), row
+
+            return lambda x: ag.scan(step, ag.zeros(2), x)[0]
+
+        assert gradcheck(looped(right), [X[0]])
+        assert "with respect to captured" in message(looped(wrong), [X[0]])
+
+    def test_the_message_names_the_tensor(self):
+        w, op = Tensor([3.0, 4.0], requires_grad=True), product(y=lambda g, x: 2 * g * x)
+        assert "with respect to captured 'w' [1] is wrong" in message(lambda x: op(x, w), [1.0, 2.0])
+        assert "with respect to captured (2,) float64 [1] is wrong" in message(
+            lambda x, ws=(w,): op(x, ws[0]), [1.0, 2.0]
+        )
+        assert "with respect to parameter 'weight' [1] is wrong" in message(Scaled(op), [[1.0, 2.0]])
+        net = nn.Sequential(nn.Linear(2, 2, dtype="float64", seed=1), Scaled(op))
+        assert "with respect to captured '1.weight' [" in message(calling(net), [[1.0, 2.0]])
+        w.name = "slopes"
+        assert "with respect to captured 'slopes' [1] is wrong" in message(lambda x: op(x, w), [1.0, 2.0])
+
+    def test_the_tensor_keeps_its_array_and_older_graphs(self):
+        w = Tensor([3.0, 4.0], requires_grad=True)
+        before, array = (w * w).sum(), w.data
+        calls = []
+
+        def f(x):
+            calls.append(w.tolist())
+            if len(calls) > 12:
+                raise KeyError("raised while w is moved")
+            return x * w
+
+        with pytest.raises(KeyError):
+            gradcheck(f, 1.0)
+        assert calls[-1] != [3.0, 4.0]
+        assert w.data is array
+        before.backward()
+        assert w.grad.tolist() == [6.0, 8.0]
+
+    def test_float32_is_copied_to_float64(self):
+        right, wrong = (
+            product(),
+            declared(lambda xp, x, y: x * y, name="near", x=lambda g, y: g * y, y=lambda g, x: 1.001 * g * x),
+        )
+        for given in (np.ones((1, 2)), np.ones((1, 2), np.float32)):
+            net = Scaled(right, "float32")
+            assert gradcheck(net, given)
+            assert net.weight.dtype == np.float32
+        said = message(Scaled(wrong, "float32"), np.ones((1, 2)))  # a fault below the digits of float32
+        assert "with respect to parameter 'weight' [1] is wrong:\n    at this input       4, in float64\n" in said
+
+    def test_a_parameter_that_nothing_recorded_leads_to(self):
+        class Detached(nn.Module):
+            def __init__(self):
+                self.weight = nn.Parameter(ag.ones(2))
+
+            def forward(self, x):
+                return x * self.weight.detach()
+
+        said = message(Detached(), [1.0, 2.0])
+        assert "with respect to parameter 'weight' [1] is wrong" in said
+        assert "nothing recorded leads from the outputs to it: .detach()" in said
+
+    def test_what_does_not_require_grad_is_a_constant(self):
+        w, op = Tensor([3.0, 4.0]), product(y=lambda g, x: 2 * g * x)
+        assert gradcheck(lambda x: op(x, w), [1.0, 2.0])
+        net = Scaled(op)
+        for parameter in net.parameters():
+            parameter.requires_grad_(False)
+        assert gradcheck(net, [[1.0, 2.0]])
+
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    def test_a_value_computed_before_is_unchecked(self, check):
+        w = Tensor([3.0, 4.0], requires_grad=True)
+        slope = 2.0 * w
+        assert message(lambda x: x * slope, [1.0, 2.0], check=check) == (
+            "unchecked: f captures (2,) float64, which multiply computed before, so that it can't be moved: compute it "
+            "in the function, pass it as an input, or .detach() it if it is a constant."
+        )
+        assert check(lambda x: x * slope.detach(), [1.0, 2.0])
+
+    def test_an_input_must_matter_all_the_same(self):
+        w = Tensor([3.0, 4.0], requires_grad=True)
+        assert message(lambda x: w * w, [1.0, 2.0]).startswith("nothing was checked: no output of f depends on any inp")
+
+    def test_no_evidence(self):
+        w = Tensor([0.0], requires_grad=True)
+        said = message(lambda x: x + ag.relu(w), [1.0])
+        assert said.startswith("unchecked: nothing was shown about the derivative with respect to captured 'w'")
 
 
 class TestLarge:
