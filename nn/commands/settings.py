@@ -79,9 +79,7 @@ class Settings:
         if self.hidden is not None:
             object.__setattr__(self, "hidden", tuple(self.hidden))
             if self.hidden and NETWORKS[self.model].hidden is None:
-                raise Refused(
-                    f"hidden is {list(self.hidden)}, but the layers of {self.model} are fixed: leave hidden out"
-                )
+                raise Refused(f"hidden is {list(self.hidden)}, but the layers of {self.model} are fixed: leave it out")
         counts = [("hidden", n, 1) for n in self.hidden or ()]
         counts += [(name, n, 1) for name in ("epochs", "batch") if (n := getattr(self, name)) is not None]
         counts += [(name, n, 0) for name in ("shift", "seed") if (n := getattr(self, name)) is not None]

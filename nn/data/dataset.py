@@ -68,9 +68,7 @@ class Dataset:
                     f"shape ({len(x)},)."
                 )
             if not np.issubdtype(x.dtype, np.floating):
-                raise DTypeError(
-                    f"x_{part} of {self.name!r} is {x.dtype}: give floating images, as by .astype('float32')."
-                )
+                raise DTypeError(f"x_{part} of {self.name!r} is {x.dtype}: give floats, as by .astype('float32').")
             if y.dtype != np.int64:
                 raise DTypeError(f"y_{part} of {self.name!r} is {y.dtype}: give int64 labels, as by .astype('int64').")
             if y.size and not 0 <= y.min() <= y.max() < len(self.classes):

@@ -69,9 +69,7 @@ def _read() -> bytes:
     except OSError as error:
         raise DataError(f"{PATH.name} can't be read ({error.strerror}): install glassgrad again.") from None
     if hashlib.sha256(packed).hexdigest() != SHA256:
-        raise DataError(
-            f"{PATH.name} is not the file of this version of glassgrad (its sha256 differs): install glassgrad again."
-        )
+        raise DataError(f"{PATH.name} is not this version's file (its sha256 differs): install glassgrad again.")
     return packed
 
 

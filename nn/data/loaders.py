@@ -201,9 +201,7 @@ def parse_usps(content: bytes, name: str) -> tuple[NDArray[np.float32], NDArray[
     table = _parse_table(content.replace(b":", b" "), 513, name)
     labels, indices, grey = table[:, 0] - 1, table[:, 1::2], table[:, 2::2]
     if not (np.isin(labels, range(10)).all() and (indices == range(1, 257)).all() and (abs(grey) <= 1).all()):
-        raise DataError(
-            f"{name} has a line that is not a label from 1 to 10 and 256 values from -1 to 1: it is damaged."
-        )
+        raise DataError(f"{name} has a line that is not a label 1 to 10 and 256 values from -1 to 1: it is damaged.")
     return (grey + 1) / np.float32(2), labels.astype(np.int64)
 
 

@@ -130,9 +130,7 @@ def attention_weights(
         )
     fits = all(m in (1, n) for m, n in zip(mask.shape[::-1], scores.shape[::-1], strict=False))
     if mask.ndim > scores.ndim or not fits:
-        raise ShapeError(
-            f"attn_mask is {mask.shape}: it must broadcast to the scores {scores.shape}, (…, queries, keys)."
-        )
+        raise ShapeError(f"attn_mask is {mask.shape}: it must broadcast to scores {scores.shape}, (…, queries, keys).")
     allowed = mask if mask.dtype == bool else mask > -math.inf
     scores = scores if mask.dtype == bool else scores + where(allowed, mask, 0.0)
     return where(allowed, softmax(where(allowed, scores, lowest)), 0.0)

@@ -94,9 +94,7 @@ def _hidden(name: str, kind: str, weights: List) -> int:
         )
     for bias in biases:
         if bias is not None and bias.shape != (gates * hidden,):
-            raise ShapeError(
-                f"{name} takes biases of shape ({gates}·hidden,) = ({gates * hidden},); one has shape {bias.shape}."
-            )
+            raise ShapeError(f"{name} takes biases of shape ({gates}·hidden,) = ({gates * hidden},), not {bias.shape}.")
     return hidden
 
 

@@ -95,7 +95,7 @@ def _conv(
     weight = asarray(weight)
     if weight.ndim != axes + 2:
         raise ShapeError(
-            f"conv{axes}d takes a weight (out, in / groups, *size) of {axes + 2} axes; it is {weight.shape}."
+            f"conv{axes}d takes a weight (out, in / groups, *size) of {axes + 2} axes, not {weight.shape}."
         )
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_of(padding, weight.shape[2:], stride, dilation)
@@ -139,9 +139,7 @@ def _conv_transpose(
         for n, s, p, d, k, m in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], more, strict=True)
     )
     if min(space) < 1:
-        raise ShapeError(
-            f"conv_transpose{axes}d: a padding of {pads} leaves nothing of x {x.shape}: the result is {space}."
-        )
+        raise ShapeError(f"conv_transpose{axes}d: padding {pads} leaves nothing of x {x.shape}: the result is {space}.")
     geometry = {"stride": plain(stride), "padding": plain(pads), "dilation": plain(dilation)}
     z = conv_input(x, weight, space=space, groups=groups, **geometry)
     return z if bias is None else z + reshape(bias, shape=(-1, *(1,) * axes))
@@ -158,9 +156,7 @@ def _windows(
     size, dilation = per_axis(kernel_size, axes, "kernel_size"), per_axis(dilation, axes, "dilation")
     stride, pads = size if stride is None else per_axis(stride, axes, "stride"), per_axis(padding, axes, "padding", 0)
     if any(2 * p > k for p, k in zip(pads, size, strict=True)):
-        raise DomainError(
-            f"{name}: the padding {pads} is more than half of kernel_size {size}: a window would lie outside of x."
-        )
+        raise DomainError(f"{name}: padding {pads} is more than half of kernel_size {size}: a window would be empty.")
     both = tuple((p, p) for p in pads)
     if ceil_mode:
         both = to_the_end(x.shape[2:], size, stride, dilation, both)
@@ -252,9 +248,7 @@ def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, in
         raise ShapeError(f"an adaptive pooling was given an axis without elements: space is {tuple(space)}.")
     sizes = tuple(output_size) if isinstance(output_size, Iterable) else (output_size,) * axes
     if len(sizes) != axes or not all(s is None or (isinstance(s, Integral) and int(s) > 0) for s in sizes):
-        raise DomainError(
-            f"output_size is one positive number, or one (or None) for each of {axes} axes: {output_size!r}."
-        )
+        raise DomainError(f"output_size is a positive number, or one or None for each of {axes} axes: {output_size!r}.")
     return [
         [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
         for n, m in zip(space, (n if s is None else s for n, s in zip(space, sizes, strict=True)), strict=True)
@@ -389,9 +383,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
     """
     x, given = asarray(x), tuple(pad) if isinstance(pad, Iterable) else (pad,)
     if len(given) % 2 or len(given) > 2 * x.ndim or not all(isinstance(n, Integral) for n in given):
-        raise DomainError(
-            f"pad takes a pair of integers for each of at most {x.ndim} axes, last axis first: {given!r}."
-        )
+        raise DomainError(f"pad takes a pair of integers for each of at most {x.ndim} axes, last first: {given!r}.")
     pairs = [(0, 0)] * (x.ndim - len(given) // 2) + [*zip(given[::2], given[1::2], strict=True)][::-1]
     if any(n + a + b < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
         raise ShapeError(f"pad {given!r} crops more than x {x.shape} has.")
@@ -406,9 +398,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
             if min(a, b) < 0:
                 raise DomainError(f"pad crops, by negative numbers, only in mode 'constant': {given!r}.")
             if max(a, b) > widest:
-                raise ShapeError(
-                    f"pad: mode {mode!r} adds at most {widest} elements to axis {axis} of x {x.shape}: {given!r}."
-                )
+                raise ShapeError(f"pad: mode {mode!r} adds at most {widest} to axis {axis} of x {x.shape}: {given!r}.")
     return ag.pad(x, pad_width=pairs, mode=PADDED[mode])
 
 
@@ -449,9 +439,7 @@ def interpolate(
         given = scale_factor if isinstance(scale_factor, Sequence) else (scale_factor,) * axes
         factors = [number(factor, "scale_factor") for factor in given]
         if len(factors) != axes:
-            raise DomainError(
-                f"scale_factor is one number, or one for each of the {axes} spatial axes; it was given {given!r}."
-            )
+            raise DomainError(f"scale_factor is one number, or one for each of the {axes} spatial axes, not {given!r}.")
         sizes = per_axis(tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)), axes, "size")
         steps = [1 / factor for factor in factors]
     choice(mode, "mode", ("nearest", "linear", "bilinear", "trilinear"))

@@ -204,9 +204,7 @@ def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
     if mask.shape not in shapes:
         raise ShapeError(f"{name} is {mask.shape}: give {' or '.join(map(str, shapes))}.")
     if mask.dtype != bool and mask.dtype.kind != "f":
-        raise DTypeError(
-            f"{name} is {mask.dtype}: give booleans, true where a query may not attend to a key, or numbers to add."
-        )
+        raise DTypeError(f"{name} is {mask.dtype}: give booleans, true for keys to ignore, or numbers to add.")
     return mask
 
 

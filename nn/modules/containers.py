@@ -161,7 +161,5 @@ class Residual(Module):
         beside = x if self.shortcut is None else self.shortcut(x)
         out: Tensor = self.body(x)
         if out.shape != beside.shape:
-            raise ShapeError(
-                f"Residual adds {beside.shape} to its body's output {out.shape}: give a shortcut that makes that shape."
-            )
+            raise ShapeError(f"Residual adds {beside.shape} to its body's output {out.shape}: give it a shortcut.")
         return out + beside  # type: ignore[no-any-return]

@@ -74,9 +74,7 @@ class PositionalEncoding(PlainModule):
     def __init__(self, d_model: int, max_len: int = 1024, *, dtype: Any = "float32", device: str | None = None) -> None:
         self.d_model, self.max_len = whole(d_model, "d_model"), whole(max_len, "max_len")
         if self.d_model % 2:
-            raise DomainError(
-                f"PositionalEncoding: d_model = {d_model} is odd: features come in pairs, sine and cosine."
-            )
+            raise DomainError(f"PositionalEncoding: d_model = {d_model} is odd: features are pairs, sine and cosine.")
         speed = 10000.0 ** (-NUMPY.arange(0, self.d_model, 2) / self.d_model)
         angle = NUMPY.arange(self.max_len)[:, None] * speed
         table = NUMPY.stack([NUMPY.sin(angle), NUMPY.cos(angle)], axis=-1).reshape(self.max_len, self.d_model)

@@ -176,9 +176,7 @@ class SequentialLR(LRScheduler):
         for schedule in schedulers:
             check_instance(schedule, LRScheduler, "a schedule", "one of nn.optim.lr_scheduler")
             if isinstance(schedule, ReduceLROnPlateau):
-                raise DomainError(
-                    "SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it separately."
-                )
+                raise DomainError("SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it alone.")
         if len(milestones) != len(schedulers) - 1:
             raise DomainError(
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "

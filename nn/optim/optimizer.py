@@ -54,9 +54,7 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         for group in groups:
             if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
-                raise DTypeError(
-                    f"a group of parameters is a dict with 'params', an iterable of Tensors; it was given {group!r}."
-                )
+                raise DTypeError(f"a group is a dict with 'params', an iterable of Tensors; it was given {group!r}.")
             if unknown := sorted(set(group) - {"params", *options}):
                 raise DomainError(
                     f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
@@ -74,9 +72,7 @@ class Optimizer:
                         "Tensors created with requires_grad=True."
                     )
                 if p in self.state:
-                    raise DomainError(
-                        f"parameter {p.name or p.shape} was given to the optimizer twice: give each one once."
-                    )
+                    raise DomainError(f"parameter {p.name or p.shape} was given twice: give each one once.")
                 self.state[p] = {}
                 self._add_state(p, self._initial_state(p, of_group))
             self.param_groups.append(_Group(of_group, self._check))
@@ -106,9 +102,7 @@ class Optimizer:
         return {}
 
     def _update(self, group: dict[str, Any]) -> None:
-        raise NotImplementedError(
-            f"{type(self).__name__} defines no _update(group): define it to update the parameters."
-        )
+        raise NotImplementedError(f"{type(self).__name__} defines no _update(group): it updates the parameters.")
 
     def step(self) -> None:
         """Update the parameters that have a gradient.

@@ -106,9 +106,7 @@ def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Modu
 def _build(description: dict[str, Any], classes: dict[str, type[Module]]) -> Module:
     cls = classes.get(description["class"])
     if cls is None:
-        raise FileError(
-            f"it names a layer {description['class']!r}, which nn does not have; give load_model a class of your own"
-        )
+        raise FileError(f"it names a layer {description['class']!r}, which nn lacks; give load_model your own class")
     if cls in CONTAINERS:
         return CONTAINERS[cls]({name: _build(child, classes) for name, child in description["children"].items()})
     try:

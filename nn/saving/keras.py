@@ -256,9 +256,7 @@ def _by_role(kind: str, layer: str, arrays: Arrays) -> Arrays:
         return arrays
     roles = ROLES.get(kind)
     if roles is None:
-        raise StateError(
-            f"{layer}, a layer of Keras, has no counterpart here: nn reads weights of {', '.join(sorted(ROLES))}."
-        )
+        raise StateError(f"{layer} has no counterpart here: nn reads weights of {', '.join(sorted(ROLES))}.")
     if kind == "batchnormalization" and len(arrays) == 2:
         roles = roles[2:]
     elif kind == "batchnormalization" and len(arrays) == 3:

@@ -67,9 +67,7 @@ def flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
         return {"dict": {name: flatten(item, f"{key}/{name}" if key else name, arrays) for name, item in value.items()}}
     if isinstance(value, list | tuple):
         return {"list": [flatten(item, f"{key}/{i}" if key else str(i), arrays) for i, item in enumerate(value)]}
-    raise DTypeError(
-        f"{key!r} is {of_type(value)}, which can't be saved: give Tensors, numbers, strings, lists and dicts."
-    )
+    raise DTypeError(f"{key!r} is {of_type(value)}, and can't be saved: give Tensors, numbers, strings, lists, dicts.")
 
 
 def _is_member_name(key: str) -> bool:
@@ -116,9 +114,7 @@ def parse(text: str, arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     """Return the header that `header_text` wrote, and the content with its arrays."""
     header = json.loads(text)
     if header["format"] != FORMAT:
-        raise FileError(
-            f"it has format {header['format']!r} and this version reads {FORMAT}: use the version that wrote it"
-        )
+        raise FileError(f"it has format {header['format']!r}; this version reads {FORMAT}: use the one that wrote it")
     content = _unflatten(header["content"], arrays)
     if not isinstance(content, dict):
         raise FileError("it holds no dict")

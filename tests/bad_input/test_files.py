@@ -423,7 +423,7 @@ def test_a_data_file_is_right_or_is_refused(parser, data):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"1 1:1e400 " + USPS[8:], "has a line that is not a label from 1 to 10 and 256 values from -1 to 1"),
+        (b"1 1:1e400 " + USPS[8:], "has a line that is not a label 1 to 10 and 256 values from -1 to 1"),
         (USPS.replace(b"3 ", b"__import__('os') ", 1), "is not a table with 513"),
         (USPS.replace(b"0.5", b"0x1p3", 1), "is not a table with 513"),
         (b"\n" * 1000, "is empty"),

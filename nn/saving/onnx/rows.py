@@ -305,15 +305,11 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
         entries = [*index] if isinstance(index, tuple) else [index]
         arrays = [i.args[e.index] for e in entries if isinstance(e, Slot)]
         if not how or len(arrays) != len(entries) or any(a.dtype.kind not in "iu" for a in arrays):
-            raise NotWritten(
-                f"writing at the index {index!r}, which may name an element twice, has no counterpart in ONNX."
-            )
+            raise NotWritten(f"writing at {index!r}, which may name an element twice, has no counterpart in ONNX.")
         wanted = (*numpy.broadcast_shapes(*(a.shape for a in arrays)), *base.shape[len(arrays) :])
         return w.node("ScatterND", x, _rows_of(w, arrays), w.expand(value, part.shape, wanted), **how)
     if not how and len(numpy.unique(places)) < places.size:
-        raise NotWritten(
-            f"writing at the index {i.params['index']!r}, which names an element twice, has no counterpart in ONNX."
-        )
+        raise NotWritten(f"writing at {i.params['index']!r}, which names an element twice, has no counterpart in ONNX.")
     value = w.expand(value, part.shape, places.shape)
     pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
     if pads is not None:

@@ -88,5 +88,5 @@ def test_mean_squared_error_ends_in_a_sigmoid(few):
 def test_contradictory_options_raise(capsys, tmp_path):
     out = ("--out", tmp_path / "run")
     sentence = refused(capsys, "digits", "--model", "lenet", "--hidden", "20", *out)
-    assert sentence.endswith("hidden is [20], but the layers of lenet are fixed: leave hidden out")
+    assert sentence.endswith("hidden is [20], but the layers of lenet are fixed: leave it out")
     assert "shift is -1: give a whole number of at least 0" in refused(capsys, "digits", "--shift", "-1", *out)

@@ -168,7 +168,7 @@ def test_a_dataset_shows_its_sizes_not_its_pixels():
         (
             {"x_train": np.eye(4, dtype=np.uint8)},
             DTypeError,
-            "x_train of 'pixels' is uint8: give floating images, as by .astype('float32').",
+            "x_train of 'pixels' is uint8: give floats, as by .astype('float32').",
         ),
         (
             {"y_train": np.arange(4, dtype=np.uint8)},

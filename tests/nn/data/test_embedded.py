@@ -59,7 +59,7 @@ def test_loading_takes_well_under_a_second():
 
 def test_dtype_is_an_option_and_must_be_a_float(digits):
     assert nn.data.digits("float64").x_test.dtype == np.float64
-    with pytest.raises(DTypeError, match="x_train of 'digits' is int64: give floating images"):
+    with pytest.raises(DTypeError, match="x_train of 'digits' is int64: give floats"):
         nn.data.digits("int64")
 
 
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch, damage):
     path = tmp_path / "digits.npz"
     path.write_bytes(damage(PATH.read_bytes()))
     monkeypatch.setattr(nn.data.embedded, "PATH", path)
-    sentence = "digits.npz is not the file of this version of glassgrad (its sha256 differs): install glassgrad again."
+    sentence = "digits.npz is not this version's file (its sha256 differs): install glassgrad again."
     with pytest.raises(nn.data.DataError, match=re.escape(sentence)):
         nn.data.digits()
 

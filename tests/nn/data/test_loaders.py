@@ -234,17 +234,17 @@ GOOD = libsvm(ENVELOPES, [1, 2, 3])
         (GOOD.replace(b":", b"=", 1), "is not a table with 513 numbers per line: it is damaged."),
         (
             b"11" + GOOD[1:],
-            "has a line that is not a label from 1 to 10 and 256 values from -1 to 1: it is damaged.",
+            "has a line that is not a label 1 to 10 and 256 values from -1 to 1: it is damaged.",
         ),
-        (b"1.5" + GOOD[1:], "has a line that is not a label from 1 to 10"),
-        (GOOD.replace(b" 7:", b" 8:"), "has a line that is not a label from 1 to 10 and 256 values"),
+        (b"1.5" + GOOD[1:], "has a line that is not a label 1 to 10"),
+        (GOOD.replace(b" 7:", b" 8:"), "has a line that is not a label 1 to 10 and 256 values"),
         (
             GOOD.replace(b"1:-1 ", b"1:-2 ", 1),
-            "has a line that is not a label from 1 to 10 and 256 values from -1 to 1",
+            "has a line that is not a label 1 to 10 and 256 values from -1 to 1",
         ),
         (
             GOOD.replace(b"1:-1 ", b"1:nan ", 1),
-            "has a line that is not a label from 1 to 10 and 256 values from -1 to 1",
+            "has a line that is not a label 1 to 10 and 256 values from -1 to 1",
         ),
     ],
 )

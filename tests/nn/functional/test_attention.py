@@ -124,7 +124,7 @@ def test_dropout_of_attention_keeps_the_mean():
         (
             lambda: F.scaled_dot_product_attention([[1.0]], [[1.0]], [[1.0]], [[True, False]]),
             ShapeError,
-            "attn_mask is (1, 2): it must broadcast to the scores (1, 1), (…, queries, keys).",
+            "attn_mask is (1, 2): it must broadcast to scores (1, 1), (…, queries, keys).",
         ),
         (
             lambda: F.scaled_dot_product_attention([[1.0]], [[1.0]], [[1.0]], [[True]], is_causal=True),

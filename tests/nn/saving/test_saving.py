@@ -126,7 +126,7 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     ("content", "sentence"),
     [
         (3, "nn.save takes a module or a dict; it was given an int."),
-        ({"a": object()}, "'a' is an object, which can't be saved: give Tensors, numbers, strings, lists and dicts."),
+        ({"a": object()}, "'a' is an object, and can't be saved: give Tensors, numbers, strings, lists, dicts."),
         ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
         ({"a": ENDLESS}, "this can't be saved: its lists and dicts are nested too deeply, or contain themselves."),
         *(
@@ -414,7 +414,7 @@ def test_a_claim_of_size_takes_no_memory(tmp_path):
         ("3", "its header has an unexpected structure"),
         ("[" * 100_000, "recursion"),
         ({}, "it has no entry 'format'"),
-        ({"format": 2}, "it has format 2 and this version reads 1: use the version that wrote it"),
+        ({"format": 2}, "it has format 2; this version reads 1: use the one that wrote it"),
         ({"format": 1}, "it has no entry 'content'"),
         ({"format": 1, "content": 3}, "it holds no dict"),
         ({"format": 1, "content": {"array": "b"}}, "it has no entry 'b'"),
@@ -434,8 +434,8 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
 @pytest.mark.parametrize(
     ("architecture", "weights", "why"),
     [
-        ({"class": "os.system", "arguments": {}}, {}, "it names a layer 'os.system', which nn does not have"),
-        ({"class": "Module", "arguments": {}}, {}, "it names a layer 'Module', which nn does not have"),
+        ({"class": "os.system", "arguments": {}}, {}, "it names a layer 'os.system', which nn lacks"),
+        ({"class": "Module", "arguments": {}}, {}, "it names a layer 'Module', which nn lacks"),
         ({"class": "Linear"}, {}, "it has no entry 'arguments'"),
         ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its header has an unexpected structure"),
         ({"class": "Sequential", "children": {"0": 3}}, {}, "its header has an unexpected structure"),
