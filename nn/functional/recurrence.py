@@ -11,7 +11,7 @@ from typing import Any
 
 import autograd as ag
 from autograd import Tensor, asarray
-from autograd.common.messages import shown
+from autograd.common.messages import of_type
 from autograd.common.validation import choice
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -112,13 +112,13 @@ def _tensors(*given: Any) -> List:
     return [None if x is None else asarray(x) for x in given]
 
 
-def _state_of(name: str, kind: str, state: Any, shape: tuple[int, ...], like: Tensor) -> List:
+def state_of(name: str, kind: str, state: Any, shape: tuple[int, ...], like: Tensor) -> List:
     """The Tensors of a state, each of ``shape`` and of the dtype of ``like``; zeros for ``None``."""
     count = STATES[kind]
     if state is None:
         return [ag.zeros(shape, dtype=like.dtype, device=like.device) for _ in range(count)]
     if count > 1 and not (isinstance(state, tuple | list) and len(state) == count):
-        raise DTypeError(f"{name} takes a pair (h, c) as its state; it was given {shown(state)}.")
+        raise DTypeError(f"{name} takes the pair (h, c) as its state; it was given {of_type(state)}.")
     found = _tensors(*state) if count > 1 else _tensors(state)
     for part, h in zip(("h", "c"), found, strict=False):
         if h.shape != shape:
@@ -135,7 +135,7 @@ def cell(kind: str, name: str, x: Any, state: Any, weights: Sequence[Any]) -> Li
     hidden = _hidden(name, kind, given[1:])
     _check(name, x, weight_ih.shape[1], steps=False)
     z = ag.linear(x, weight_ih, bias_ih)
-    return KINDS[kind](z, _state_of(name, kind, state, (*x.shape[:-1], hidden), z), weight_hh, bias_hh)
+    return KINDS[kind](z, state_of(name, kind, state, (*x.shape[:-1], hidden), z), weight_hh, bias_hh)
 
 
 def sequence(
@@ -162,7 +162,7 @@ def sequence(
         x = ag.where(valid, x, 0.0)
     z = ag.linear(x, weight_ih, bias_ih)
     xs = [z, *masks]
-    parts = _state_of(name, kind, state, (x.shape[1], hidden), z)
+    parts = state_of(name, kind, state, (x.shape[1], hidden), z)
     state, ys = repeated(STEPS[kind], parts, xs, consts, reverse=reverse, recompute=recompute)
     return ys[0], state
 

@@ -6,9 +6,8 @@ import math
 from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, permute_dims, squeeze, zeros
-from autograd.common.messages import of_type
 from autograd.common.validation import choice, number, whole
-from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.errors import DomainError, ShapeError
 from nn.functional import recurrence
 from nn.functional.regularization import dropout as dropped
 from nn.init import generator, uniform_
@@ -99,7 +98,10 @@ class _Recurrent(PlainModule):
             x = x[:, None, :]
         elif self.batch_first:
             x = permute_dims(x, axes=(1, 0, 2))
-        states = self._states_of(state, x.shape[1], alone)
+        wanted = (self.num_layers * self.directions, *x.shape[1 : 1 if alone else 2], self.hidden_size)
+        states = None if state is None else recurrence.state_of(name, self.kind, state, wanted, x)
+        if alone and states is not None:
+            states = [h[:, None, :] for h in states]
         weights = [[_weights_of(self, ending) for ending in self._endings(i)] for i in range(self.num_layers)]
         mask = recurrence.mask_of(name, lengths, x)
         x, ends = recurrence.layers(self.kind, name, x, states, weights, self._dropped, mask)
@@ -115,29 +117,6 @@ class _Recurrent(PlainModule):
             return x
         by_sequence = permute_dims(x, axes=(1, 0, 2))  # `dropout` shards masks along the first axis
         return permute_dims(dropped(by_sequence, self.dropout, generator=self.generator), axes=(1, 0, 2))
-
-    def _states_of(self, state: Any, batch: int, alone: bool) -> list[Tensor] | None:
-        """The initial states of all layers, each (layers · directions, batch, hidden); ``None`` for zeros."""
-        if state is None:
-            return None
-        names = ("h", "c")[: recurrence.STATES[self.kind]]
-        parts = state if isinstance(state, tuple | list) and len(names) > 1 else (state,)
-        if len(parts) != len(names):
-            raise DTypeError(
-                f"{type(self).__name__} takes the pair (h, c) as its state; it was given {of_type(state)}."
-            )
-        wanted: tuple[int, ...] = (self.num_layers * self.directions, batch, self.hidden_size)
-        wanted = (wanted[0], wanted[2]) if alone else wanted
-        found = []
-        for part, given in zip(names, parts, strict=True):
-            h = asarray(given)
-            if h.shape != wanted:
-                raise ShapeError(
-                    f"{type(self).__name__} takes a state {part} of shape (layers · directions, "
-                    f"{'' if alone else 'batch, '}hidden) = {wanted}; it was given shape {h.shape}."
-                )
-            found.append(h[:, None, :] if alone else h)
-        return found
 
 
 class RNN(_Recurrent):
