@@ -132,7 +132,7 @@ def test_layers_are_saved_and_come_back(layer, tmp_path):
         (
             lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3))(np.ones((2, 2, 2))),
             ShapeError,
-            "BatchNorm1d(3) takes 3 channels, axis 1 of x; it was given shape (2, 4) (in 1, BatchNorm1d).",
+            "BatchNorm1d(3) takes 3 channels; it was given shape (2, 4) (in 1, BatchNorm1d).",
         ),
         (lambda: nn.RMSNorm(0), DomainError, "normalized_shape[0] = 0: give a number of at least 1."),
     ],
