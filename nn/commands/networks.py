@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nn.init import generator
@@ -100,16 +99,14 @@ def _picture(shape: Shape) -> Module:
 
 ADAM = {"adam": 0.002, "adamw": 0.002, "rmsprop": 0.001}
 
-NETWORKS: Mapping[str, Network] = MappingProxyType(
-    {
-        "mlp": Network(_mlp, "sigmoid network", (100,)),
-        "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
-        "cnn": Network(_cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
-        "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
-        "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 20, 1, ADAM | {"sgd": 0.01}),
-        "lstm": Network(_recurrent("lstm"), "LSTM", None, 12, 1, ADAM | {"sgd": 0.1}),
-        "gru": Network(_recurrent("gru"), "GRU", None, 12, 1, ADAM | {"sgd": 0.1}),
-        "transformer": Network(_transformer, "Transformer", None, 12, 1, ADAM | {"sgd": 0.05}),
-    }
-)
+NETWORKS: Mapping[str, Network] = {
+    "mlp": Network(_mlp, "sigmoid network", (100,)),
+    "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
+    "cnn": Network(_cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
+    "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
+    "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 20, 1, ADAM | {"sgd": 0.01}),
+    "lstm": Network(_recurrent("lstm"), "LSTM", None, 12, 1, ADAM | {"sgd": 0.1}),
+    "gru": Network(_recurrent("gru"), "GRU", None, 12, 1, ADAM | {"sgd": 0.1}),
+    "transformer": Network(_transformer, "Transformer", None, 12, 1, ADAM | {"sgd": 0.05}),
+}
 """Networks by the names that ``--model`` takes."""

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nn.data.augment import Batches, crop, flip, noise, shift
@@ -15,9 +14,7 @@ from nn.data.loaders import mnist, semeion, usps
 from nn.data.text import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
 from nn.errors import CacheError, DataError, DownloadError
 
-DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
-    {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
-)
+DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
 """The functions that load the data sets, by the names that ``--data`` takes."""
 
 __all__ = [

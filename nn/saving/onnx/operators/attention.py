@@ -195,11 +195,8 @@ def multi_head_attention(
     if not all(x.ndim == 3 for x in (query, key, value)):
         raise DomainError("a packed query, key or value is not supported, only (batch, length, features)")
     if bias is not None:
-        ends = query.shape[2], 2 * query.shape[2]
-        parts = slice(0, ends[0]), slice(*ends), slice(ends[1], None)
-        query, key, value = (
-            ag.add(x, ag.getitem(bias, index=part)) for x, part in zip((query, key, value), parts, strict=True)
-        )
+        parts = parts_of(bias, [query.shape[2], query.shape[2], bias.shape[0] - 2 * query.shape[2]])
+        query, key, value = (ag.add(x, part) for x, part in zip((query, key, value), parts, strict=True))
     mask = _key_mask(key_padding_mask, key.shape[0], key.shape[1], mask_filter_value)
     if attention_bias is not None:
         mask = attention_bias if mask is None else ag.add(mask, attention_bias)

@@ -14,10 +14,9 @@ from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, o
 Body = Callable[..., list[Any]]
 
 
-@operator("If", known="cond")
-def if_(cond: Any, *, then_branch: Body, else_branch: Body) -> Any:
-    """Run one of two branches."""
-    return tuple((then_branch if bool(number(cond)) else else_branch)())
+operator("If", known="cond")(
+    lambda cond, *, then_branch, else_branch: tuple((then_branch if number(cond) else else_branch)())
+)
 
 
 def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
@@ -121,10 +120,7 @@ def _place(sequence: list[Any], position: Any, more: int = 0) -> int:
     return i
 
 
-@operator("SequenceAt", known="position")
-def sequence_at(sequence: Any, position: Any) -> Any:
-    """One value of a sequence."""
-    return sequence[_place(sequence, position)]
+operator("SequenceAt", known="position")(lambda sequence, position: sequence[_place(sequence, position)])
 
 
 @operator("SequenceInsert", known="position")
@@ -141,10 +137,9 @@ def sequence_erase(sequence: Any, position: Any = None) -> Any:
     return [*sequence[:i], *sequence[i + 1 :]]
 
 
-@operator("ConcatFromSequence")
-def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
-    """The values of a sequence, joined along an axis or stacked along a new one."""
-    return ag.stack(sequence, axis=axis) if new_axis else ag.concat(sequence, axis=axis)
+operator("ConcatFromSequence")(
+    lambda sequence, *, axis, new_axis=0: (ag.stack if new_axis else ag.concat)(sequence, axis=axis)
+)
 
 
 @operator("SplitToSequence", known="split")

@@ -260,21 +260,13 @@ operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold),
 # ------------------------------------------------------------------------------------------------------------- dtypes
 
 
-@operator("Cast")
-def cast_to(x: Any, *, to: int, saturate: int = 1, round_mode: str = "up") -> Any:
-    """``x`` in the dtype ``to``."""
-    return _converted(x, dtype_of(to))
-
-
-@operator("CastLike")
-def cast_like(x: Any, like: Any, *, saturate: int = 1, round_mode: str = "up") -> Any:
-    """``x`` in the dtype of ``like``."""
-    return _converted(x, like.dtype)
-
-
 def _converted(x: Any, dtype: Any) -> Any:
     with numpy.errstate(invalid="ignore", over="ignore"):
         return cast(x, dtype)
+
+
+operator("Cast")(lambda x, *, to, saturate=1, round_mode="up": _converted(x, dtype_of(to)))
+operator("CastLike")(lambda x, like, *, saturate=1, round_mode="up": _converted(x, like.dtype))
 
 
 @operator("BitCast")
