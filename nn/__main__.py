@@ -205,7 +205,7 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
         if name == "predict":
             predict(**given)
         elif name == "search":
-            status = 130 if find(**given).interrupted else 0
+            status = 130 if find(options).interrupted else 0
         else:
             out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
             language = given.pop("language")

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -74,33 +74,25 @@ def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, tr
     return choice | {"lr": rate}
 
 
-def find(
-    data: str,
-    models: tuple[str, ...],
-    trials: int,
-    layers: Range,
-    width: Range,
-    epochs: int,
-    budget: float | None,
-    storage: str | None,
-    jobs: int,
-    seed: int,
-    out: Path | None,
-) -> SearchResult:
-    """Search, print the results, and write the best network, the trials and a report to the folder ``out``."""
+def find(options: Namespace) -> SearchResult:
+    """Search, print the results, and write the best network, the trials and a report to the folder ``out``.
+
+    ``options``: those of the command.
+    """
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
             raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')
-    digits = DATASETS[data]()
-    folder = out or DEFAULT
+    digits = DATASETS[options.data]()
+    folder = options.out or DEFAULT
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(f"{folder} cannot be written to: {reason(error)}") from None
-    storage = storage or str(folder / "search.journal")
+    storage = options.storage or str(folder / "search.journal")
     first = launched("RANK") == 0  # processes that mpirun started share the trials; the first one trains the finalists
     shape, classes = digits.image_shape, len(digits.classes)
-    print(f"{trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
+    models, budget = options.models, options.budget
+    print(f"{options.trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
     if first:
         limit = "" if budget is None else f", in at most {budget:g} s"
         print(f"then the best {FINALISTS} are trained again with {SEEDS} seeds{limit}")
@@ -109,14 +101,14 @@ def find(
         found = search(
             partial(build, shape=shape, classes=classes),
             digits,
-            partial(space, models, layers, width, shape),
-            trials=trials,
+            partial(space, models, options.layers, options.width, shape),
+            trials=options.trials,
             budget=budget,
-            epochs=epochs,
+            epochs=options.epochs,
             optimizer=optim.Adam,
             storage=storage,
-            jobs=jobs,
-            seed=seed,
+            jobs=options.jobs,
+            seed=options.seed,
             finalists=FINALISTS if first else 0,
             seeds=SEEDS,
             callback=lambda trial: print(trial, flush=True),

@@ -180,7 +180,7 @@ def to_the_end(
     return tuple(found)
 
 
-def _short(windows: dict[str, Any]) -> dict[str, Any]:
+def shortened(windows: dict[str, Any]) -> dict[str, Any]:
     """The parameters without those at their defaults; the others shortened by `plain`."""
     stride = {} if windows["stride"] == windows["size"] else {"stride": plain(windows["stride"])}
     return {name: plain(value) for name, value in windows.items() if name != "stride"} | stride
@@ -203,11 +203,11 @@ def _max_pool(
     several maxima the first counts, of several NaN the last, as in PyTorch; the gradient goes to that element.
     """
     windows = _windows(f"max_pool{axes}d", x, kernel_size, stride, padding, dilation, ceil_mode)
-    out = max_pool(x, **_short(windows))
+    out = max_pool(x, **shortened(windows))
     if not return_indices:
         return out
     places = NUMPY.broadcast_to(NUMPY.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
-    return out, at_max(asarray(places, device=x.device), x.detach(), **_short(windows))
+    return out, at_max(asarray(places, device=x.device), x.detach(), **shortened(windows))
 
 
 def _avg_pool(
@@ -226,17 +226,23 @@ def _avg_pool(
     ``divisor_override``: a divisor of the sum in place of the number of elements.
     """
     windows = _windows(f"avg_pool{axes}d", x, kernel_size, stride, padding, 1, ceil_mode)
-    total = sum_pool(x, **_short(windows))
-    if divisor_override is not None:
-        if not number(divisor_override, "divisor_override"):
-            raise DomainError(f"divisor_override = {divisor_override}: give a number other than 0, or None.")
-        return total * (1 / divisor_override)
-    inside = tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"])
-    framed = tuple(n + a + b for n, (a, b) in zip(x.shape[2:], inside, strict=True))
-    beyond = tuple((a - c, b - c) for (a, b), (c, _) in zip(windows["padding"], inside, strict=True))
+    if divisor_override is None:
+        return mean_pool(x, windows, tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"]))
+    if not number(divisor_override, "divisor_override"):
+        raise DomainError(f"divisor_override = {divisor_override}: give a number other than 0, or None.")
+    return sum_pool(x, **shortened(windows)) * (1 / divisor_override)
+
+
+def mean_pool(x: Any, windows: dict[str, Any], counted: Sequence[tuple[int, int]]) -> Tensor:
+    """The mean of each of the ``windows``, which are those of `autograd.sum_pool`.
+
+    ``counted``: the part of their padding (before, behind) of each axis whose zeros count.
+    """
+    total: Tensor = sum_pool(x, **shortened(windows))
+    beyond = tuple((a - c, b - d) for (a, b), (c, d) in zip(windows["padding"], counted, strict=True))
     if not any(map(any, beyond)):
-        mean: Tensor = total * (1 / math.prod(windows["size"]))
-        return mean
+        return total * (1 / math.prod(windows["size"]))  # type: ignore[no-any-return]
+    framed = (n + a + b for n, (a, b) in zip(x.shape[2:], counted, strict=True))
     ones = asarray(NUMPY.ones((1, 1, *framed)), dtype=x.dtype, device=x.device)
     return total / sum_pool(ones, **{**windows, "padding": beyond})
 
@@ -292,7 +298,7 @@ def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     """
     spans = _adaptive(output_size, x.shape[2:])
     if windows := _regular(spans):
-        return max_pool(x, **_short(windows))
+        return max_pool(x, **shortened(windows))
     x, sizes = _evened(x, spans, repeat_last=True)
     return max_pool(x, size=sizes)
 
@@ -306,7 +312,7 @@ def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
     if all(len(of_axis) == 1 for of_axis in spans):
         return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
     if windows := _regular(spans):
-        mean: Tensor = sum_pool(x, **_short(windows)) * (1 / math.prod(windows["size"]))
+        mean: Tensor = sum_pool(x, **shortened(windows)) * (1 / math.prod(windows["size"]))
         return mean
     even, sizes = _evened(x, spans, repeat_last=False)
     counts = NUMPY.ones(())

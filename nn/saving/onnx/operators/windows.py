@@ -13,7 +13,7 @@ import autograd as ag
 from autograd.common.validation import choice
 from autograd.errors import DomainError, ShapeError
 from nn.functional.activations import silu
-from nn.functional.spatial import plain, to_the_end
+from nn.functional.spatial import mean_pool, plain, shortened, to_the_end
 from nn.saving.onnx.operators.elementwise import activated
 from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
 
@@ -138,21 +138,20 @@ def causal_conv_with_state(
 def _pooling(
     x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, pads: Any = None,
     strides: Any = None,
-) -> tuple[dict[str, Any], Pads, Pads]:  # fmt: skip
-    """The windows of a pooling, its declared padding, and the padding that ``ceil_mode`` extends at the end."""
+) -> tuple[dict[str, Any], Pads]:  # fmt: skip
+    """The windows of a pooling, with the padding that ``ceil_mode`` extends at the end, and the declared padding."""
     axes = x.ndim - 2
     size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
     around = _pads(auto_pad, pads, x.shape[2:], size, strides, dilations)
     full = [*to_the_end(x.shape[2:], size, strides, dilations, around)] if ceil_mode else around
     _check_frame(x, full)
-    return {"size": plain(size), "stride": plain(strides), "dilation": plain(dilations)}, around, full
+    return {"size": size, "stride": strides, "padding": tuple(full), "dilation": dilations}, around
 
 
 @operator("MaxPool", passes=_pooling)
 def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any) -> Any:
     """The largest element of each window, and its index in ``x``."""
-    windows, _, full = _pooling(x, **options)
-    windows["padding"] = plain(full)
+    windows = shortened(_pooling(x, **options)[0])
     out = ag.max_pool(x, **windows)
     if outputs < 2:
         return out
@@ -188,22 +187,15 @@ def ints_of(indices: Any) -> Any:
 @operator("AveragePool", passes=_pooling)
 def average_pool(x: Any, *, count_include_pad: int = 0, **options: Any) -> Any:
     """The mean of each window; ``count_include_pad``: whether the zeros of the padding count."""
-    windows, around, full = _pooling(x, **options)
-    total = ag.sum_pool(x, padding=plain(full), **windows)
-    counted = around if count_include_pad else [(0, 0)] * len(around)
-    if full == counted:
-        return ag.multiply(total, 1 / math.prod(options["kernel_shape"]))
-    ones = numpy.ones((1, 1, *(n + a + b for n, (a, b) in zip(x.shape[2:], counted, strict=True))), x.dtype)
-    beyond = [(a - c, b - d) for (a, b), (c, d) in zip(full, counted, strict=True)]
-    return ag.divide(total, ag.sum_pool(ones, padding=plain(beyond), **windows))
+    windows, around = _pooling(x, **options)
+    return mean_pool(x, windows, around if count_include_pad else [(0, 0)] * len(around))
 
 
 @operator("LpPool", passes=_pooling)
 def lp_pool(x: Any, *, p: float = 2, **options: Any) -> Any:
     """The p-norm of each window."""
-    windows, _, full = _pooling(x, **options)
-    total = ag.sum_pool(ag.power(ag.abs(x), float(p)), padding=plain(full), **windows)
-    return ag.power(total, 1 / p)
+    windows = shortened(_pooling(x, **options)[0])
+    return ag.power(ag.sum_pool(ag.power(ag.abs(x), float(p)), **windows), 1 / p)
 
 
 def _space(x: Any) -> tuple[int, ...]:
