@@ -22,13 +22,13 @@ IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_
 Row = Callable[..., Any]
 
 
-def floating(x: Any) -> Any:
+def floating(x):
     """``x`` in the dtype that PyTorch computes with: integers become float32."""
     x = asarray(x)
     return x if ag.isdtype(x.dtype, ("real floating", "complex floating")) else x.astype("float32")
 
 
-def of_floats(function: Row) -> Row:
+def of_floats(function):
     """``function`` with integers cast to floats first."""
     return lambda x, *args, **options: function(floating(x), *args, **options)
 
@@ -36,14 +36,14 @@ def of_floats(function: Row) -> Row:
 KINDS = ("bool", "integral", "real floating", "complex floating")
 
 
-def promoted(function: Row) -> Row:
+def promoted(function):
     """``function`` with its arrays cast to the dtype that PyTorch's promotion gives.
 
     The kind of dtype (boolean, integer, floating, complex) comes first, so that int64 and float32 give float32; then
     arrays with axes come before single numbers.
     """
 
-    def call(*args: Any, **options: Any) -> Any:
+    def call(*args, **options):
         tensors = [a for a in args if isinstance(a, Tensor)]
         if len({a.dtype for a in tensors}) > 1:
             kind = max(map(_kind, tensors))
@@ -55,29 +55,29 @@ def promoted(function: Row) -> Row:
     return call
 
 
-def _kind(x: Tensor) -> int:
+def _kind(x):
     return next(i for i, kind in enumerate(KINDS) if ag.isdtype(x.dtype, kind))
 
 
-def axes_of(dim: Any) -> Any:
+def axes_of(dim):
     """Axes of a reduction: PyTorch's ``[]`` and ``None`` are all of them."""
     return None if dim is None or dim == [] else tuple(dim) if isinstance(dim, list | tuple) else dim
 
 
-def reduced(function: Row) -> Row:
+def reduced(function):
     """``function`` as a reduction with PyTorch's arguments ``(x, dim, keepdim, dtype)``."""
 
-    def reduce(x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    def reduce(x, dim=None, keepdim=False, *, dtype=None):
         x = x if dtype is None else x.astype(dtype)
         return function(x, axis=axes_of(dim), keepdims=keepdim)
 
     return reduce
 
 
-def with_indices(best: Row, where: Row) -> Row:
+def with_indices(best, where):
     """PyTorch's ``max`` or ``min``: of all elements, of an axis with the indices, or elementwise of two arrays."""
 
-    def choose(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    def choose(x, dim=None, keepdim=False):
         if dim is None:
             return best(x)
         if isinstance(dim, Tensor):
@@ -89,47 +89,44 @@ def with_indices(best: Row, where: Row) -> Row:
     return choose
 
 
-def add(x: Any, other: Any, *, alpha: float = 1) -> Any:
+def add(x, other, *, alpha=1):
     return x + (other if alpha == 1 else other * alpha)
 
 
-def subtract(x: Any, other: Any, *, alpha: float = 1) -> Any:
+def subtract(x, other, *, alpha=1):
     return x - (other if alpha == 1 else other * alpha)
 
 
-def divide(x: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+def divide(x, other, *, rounding_mode=None):
     if rounding_mode is None:
         return floating(x) / other
     return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
 
 
-def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Any:
+def softplus(x, beta=1.0, threshold=20.0):
     return ag.where(x * beta > threshold, x, F.softplus(x * beta) / beta)
 
 
-def glu(x: Tensor, dim: int = -1) -> Any:
+def glu(x, dim=-1):
     left, right = chunk(x, 2, dim)
     return left * ag.sigmoid(right)
 
 
-def prelu(x: Tensor, weight: Tensor) -> Any:
+def prelu(x, weight):
     weight = weight if weight.size == 1 or x.ndim < 2 else weight.reshape((-1, *(1,) * (x.ndim - 2)))
     return ag.where(x > 0, x, weight * x)
 
 
-def softmax_row(function: Row) -> Row:
+def softmax_row(function):
     """``function``, a softmax or its logarithm, with PyTorch's arguments ``(x, dim, dtype or half_to_float)``."""
     return lambda x, dim, dtype=None: function(floating(x) if not dtype or dtype is True else x.astype(dtype), axis=dim)
 
 
-def addmm(bias: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addmm(bias, x, y, *, beta=1, alpha=1):
     return add(bias if beta == 1 else bias * beta, ag.matmul(x, y), alpha=alpha)
 
 
-def convolution(
-    x: Any, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, more: Any,
-    groups: int,
-) -> Any:  # fmt: skip
+def convolution(x, weight, bias, stride, padding, dilation, transposed, more, groups):
     axes = weight.ndim - 3
     if transposed:
         of = (spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d)[axes]
@@ -137,17 +134,17 @@ def convolution(
     return (spatial.conv1d, spatial.conv2d, spatial.conv3d)[axes](x, weight, bias, stride, padding, dilation, groups)
 
 
-def pool(function: Row) -> Row:
+def pool(function):
     """A pooling whose empty stride means the size of the window."""
 
-    def pooled(x: Any, kernel_size: Any, stride: Any = None, *args: Any, **options: Any) -> Any:
+    def pooled(x, kernel_size, stride=None, *args, **options):
         return function(x, kernel_size, stride or None, *args, **options)
 
     return pooled
 
 
-def upsample(mode: str) -> Row:
-    def resample(x: Tensor, size: Any = None, *rest: Any, **options: Any) -> Any:
+def upsample(mode):
+    def resample(x, size=None, *rest, **options):
         align = rest[0] if mode == "linear" and rest else options.get("align_corners", False)
         scales = [
             a for a in (*rest[mode == "linear" :], *options.values()) if a is not None and not isinstance(a, bool)
@@ -160,11 +157,11 @@ def upsample(mode: str) -> Row:
     return resample
 
 
-def view(x: Tensor, shape: Any) -> Any:
+def view(x, shape):
     return x.astype(shape) if isinstance(shape, str) else ag.reshape(x, shape=tuple(shape))
 
 
-def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(x, start_dim=0, end_dim=-1):
     if x.ndim == 0:
         return x.reshape((1,))
     start, end = start_dim % x.ndim, end_dim % x.ndim
@@ -176,12 +173,12 @@ def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Any:
     return x.reshape((*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
 
 
-def squeeze(x: Tensor, dim: Any = None) -> Any:
+def squeeze(x, dim=None):
     axes = range(x.ndim) if dim is None else [d % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim])]
     return ag.squeeze(x, axis=tuple(i for i in axes if x.shape[i] == 1)) if x.ndim else x
 
 
-def transpose(x: Tensor, first: int, second: int) -> Any:
+def transpose(x, first, second):
     order = [*range(x.ndim)]
     order[first], order[second] = order[second], order[first]
     return ag.permute_dims(x, axes=tuple(order)) if x.ndim else x
@@ -192,12 +189,12 @@ def expand(x: Tensor, size: Sequence[int]) -> Any:
     return ag.broadcast_to(x, shape=tuple(k if n == -1 else n for n, k in zip(size, kept, strict=True)))
 
 
-def along(x: Tensor, dim: int, index: Any) -> Any:
+def along(x, dim, index):
     """``x`` with an index, or a slice, on one axis."""
     return x[at(x, dim, index)]
 
 
-def split(x: Tensor, sizes: Any, dim: int = 0) -> Any:
+def split(x, sizes, dim=0):
     n = x.shape[dim]
     if isinstance(sizes, int):
         sizes = [min(sizes, n - i) for i in range(0, n, sizes)]
@@ -205,7 +202,7 @@ def split(x: Tensor, sizes: Any, dim: int = 0) -> Any:
     return [along(x, dim, slice(end - size, end)) for end, size in zip(ends, sizes, strict=True)]
 
 
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> Any:
+def chunk(x, chunks, dim=0):
     return split(x, -(-x.shape[dim] // chunks), dim)
 
 
@@ -214,75 +211,72 @@ def everywhere(indices: Sequence[Any]) -> Any:
     return tuple(slice(None) if i is None else i for i in indices)
 
 
-def written(x: Tensor, where: Any, values: Any, accumulate: bool = False) -> Any:
+def written(x, where, values, accumulate=False):
     """``x`` with ``values`` at an index."""
     if accumulate:
         raise DomainError("index_put with accumulate=True is not converted.")
     return ag.setitem(x, values.astype(x.dtype), index=where)
 
 
-def at(x: Tensor, dim: int, where: Any) -> Any:
+def at(x, dim, where):
     return (*(slice(None),) * (dim % x.ndim), where)
 
 
-def batch_norm_of_batch(x: Tensor, weight: Any, bias: Any, *rest: Any) -> Any:
+def batch_norm_of_batch(x, weight, bias, *rest):
     *running, _training, momentum, eps = rest
     mean, var = running or (None, None)
     return F.batch_norm(x, mean, var, weight, bias, True, momentum, eps), None, None
 
 
-def pad(x: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+def pad(x, pad, mode="constant", value=None):
     return spatial.pad(x, pad, mode, 0.0 if value is None else value)
 
 
-def variance(x: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Any:
+def variance(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     if isinstance(dim, bool):  # var(x, unbiased)
         dim, unbiased = None, dim
     correction = correction if unbiased is None else int(unbiased)
     return ag.var(x, axis=axes_of(dim), correction=1 if correction is None else correction, keepdims=keepdim)
 
 
-def norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     return ag.linalg.vector_norm(x, axis=axes_of(dim), keepdims=keepdim, ord=ord)
 
 
-def cumulative(function: Row) -> Row:
+def cumulative(function):
     return lambda x, dim, *, dtype=None: function(x if dtype is None else x.astype(dtype), axis=dim)
 
 
-def filled(x: Tensor, mask: Tensor, value: Any) -> Any:
+def filled(x, mask, value):
     return ag.where(mask, asarray(value, dtype=x.dtype) if not isinstance(value, Tensor) else value.astype(x.dtype), x)
 
 
-def arange(*bounds: Any, dtype: Any = None) -> Any:
+def arange(*bounds, dtype=None):
     whole = all(isinstance(b, int) for b in bounds)
     return ag.arange(*bounds, dtype=dtype or ("int64" if whole else "float32"))
 
 
-def full(size: Any, value: Any, *, dtype: Any = None) -> Any:
+def full(size, value, *, dtype=None):
     kinds = {bool: "bool", int: "int64", float: "float32"}
     return ag.full(tuple(size), value, dtype=dtype or kinds.get(type(value), "float32"))
 
 
-def new(x: Tensor, size: Any, value: Any = 0, *, dtype: Any = None) -> Any:
+def new(x, size, value=0, *, dtype=None):
     """An array of one value, in the dtype of ``x``."""
     return ag.full(tuple(size), value, dtype=dtype or x.dtype)
 
 
-def convert(x: Tensor, *dtypes: Any, dtype: Any = None, **rest: Any) -> Any:
+def convert(x, *dtypes, dtype=None, **rest):
     """``to`` in all its forms: the dtype is a string here, and devices are ignored."""
     to = dtype or next((d for d in dtypes if isinstance(d, str) and not d.startswith(("cpu", "cuda"))), None)
     return x if to is None else x.astype(to)
 
 
-def layer_norm(x: Tensor, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
+def layer_norm(x, shape, weight=None, bias=None, eps=1e-5, *_):
     return F.layer_norm(x, tuple(shape), weight, bias, eps)
 
 
-def attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
-    **rest: Any,
-) -> Any:  # fmt: skip
+def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, **rest):
     if dropout_p:
         raise DomainError("scaled_dot_product_attention with dropout is converted in evaluation mode only.")
     if rest.pop("enable_gqa", False):
@@ -290,7 +284,7 @@ def attention(
     return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, rest.get("scale"))
 
 
-def classes_last(x: Tensor) -> Tensor:
+def classes_last(x):
     """Scores (batch, classes, ...) as (batch, ..., classes)."""
     return ag.moveaxis(x, 1, -1) if x.ndim > 2 else x
 
@@ -298,16 +292,14 @@ def classes_last(x: Tensor) -> Tensor:
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def cross_entropy(
-    x: Tensor, target: Tensor, weight: Any = None, reduction: int = 1, ignore: int = -100, smoothing: float = 0
-) -> Any:
+def cross_entropy(x, target, weight=None, reduction=1, ignore=-100, smoothing=0):
     return F.cross_entropy(
         classes_last(x), classes_last(target) if target.shape == x.shape else target, REDUCTIONS[reduction],
         weight=weight, ignore_index=None if target.shape == x.shape else ignore, label_smoothing=smoothing,
     )  # fmt: skip
 
 
-def nll_loss(x: Tensor, target: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
+def nll_loss(x, target, weight=None, reduction=1, ignore=-100):
     return negative_log_likelihood(classes_last(x), target, weight, ignore, REDUCTIONS[reduction])
 
 
@@ -514,7 +506,7 @@ STATEFUL: dict[str, Row] = {}
 def stateful(*names: str) -> Callable[[Row], Row]:
     """Register a row that depends on the module's mode or generator. With several ``names`` it is given the name."""
 
-    def register(row: Row) -> Row:
+    def register(row):
         for name in names:
             STATEFUL[name] = row if len(names) == 1 else lambda module, *args, name=name: row(module, name, *args)
         return row
@@ -523,19 +515,13 @@ def stateful(*names: str) -> Callable[[Row], Row]:
 
 
 @stateful("batch_norm")
-def batch_norm(
-    module: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float,
-    *_: Any,
-) -> Any:  # fmt: skip
+def batch_norm(module, x, weight, bias, mean, var, training, momentum, eps, *_):
     """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
     return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
 
 
 @stateful("instance_norm")
-def instance_norm(
-    module: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, by_sample: bool, momentum: float, eps: float,
-    *_: Any,
-) -> Any:  # fmt: skip
+def instance_norm(module, x, weight, bias, mean, var, by_sample, momentum, eps, *_):
     """Instance normalisation; with running statistics only in evaluation of a module that has them."""
     if mean is None or module.training:
         return F.instance_norm(x, mean, var, weight, bias, True, momentum, eps)
@@ -543,16 +529,13 @@ def instance_norm(
 
 
 @stateful("dropout")
-def dropout(module: Any, x: Any, p: float, train: bool) -> Any:
+def dropout(module, x, p, train):
     """Dropout, in the module's training mode."""
     return F.dropout(x, p, module.training, generator=module.generator)
 
 
 @stateful("lstm", "gru", "rnn_tanh", "rnn_relu")
-def recurrent(
-    module: Any, kind: str, x: Tensor, state: Any, weights: Any, biases: bool, layers: int, p: float, train: bool,
-    bidirectional: bool, batch_first: bool,
-) -> Any:  # fmt: skip
+def recurrent(module, kind, x, state, weights, biases, layers, p, train, bidirectional, batch_first):
     """Outputs and last states of recurrent layers; dropout between them in the module's training mode."""
     if not isinstance(layers, int):
         raise DomainError(f"{kind} of packed sequences is not converted: give padded ones.")
@@ -563,7 +546,7 @@ def recurrent(
     one = [[*weights[i : i + size], None, None][:4] for i in range(0, len(weights), size)]
     grouped = [one[i : i + directions] for i in range(0, len(one), directions)]
 
-    def between(x: Tensor) -> Tensor:
+    def between(x):
         return F.dropout(x, p, module.training, generator=module.generator)
 
     x = transpose(x, 0, 1) if batch_first else x
@@ -572,7 +555,7 @@ def recurrent(
 
 
 @stateful("feature_dropout")
-def feature_dropout(module: Any, x: Any, p: float, train: bool) -> Any:
+def feature_dropout(module, x, p, train):
     """Dropout of whole channels, in the module's training mode."""
     of = {3: F.dropout1d, 4: F.dropout2d, 5: F.dropout3d}[x.ndim]
     return of(x, p, module.training, generator=module.generator)

@@ -253,7 +253,7 @@ def test_a_class_of_ones_own_that_tells_its_arguments_is_rebuilt_where_it_is_giv
     assert nn.load_model(path, Net)(x).tolist() == net(x).tolist()
     nn.save(nn.Sequential(net, nn.ReLU(), Scale(5)), path)
     assert repr(nn.load_model(path, Scale, Net)).count("Scale(5)") == 2
-    with pytest.raises(FileError, match=r"names a layer 'Scale', .* give load_model a class of your own"):
+    with pytest.raises(FileError, match=r"names a layer 'Scale', .* give load_model your own class"):
         nn.load_model(path, Net)
 
 

@@ -17,7 +17,7 @@ from nn.saving.onnx.operators.reductions import matmul
 from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of
 
 
-def _heads(x: Any, count: int | None) -> Any:
+def _heads(x, count):
     """``x`` (batch, time, heads · size) as (batch, heads, time, size); an ``x`` of four axes is returned unchanged."""
     if x.ndim == 4:
         return x
@@ -26,23 +26,22 @@ def _heads(x: Any, count: int | None) -> Any:
     return ag.permute_dims(ag.reshape(x, shape=(*x.shape[:2], count, x.shape[2] // count)), axes=(0, 2, 1, 3))
 
 
-def _joined(x: Any) -> Any:
+def _joined(x):
     batch, heads, time, size = x.shape
     return ag.reshape(ag.permute_dims(x, axes=(0, 2, 1, 3)), shape=(batch, time, heads * size))
 
 
-def _repeated(x: Any, times: int) -> Any:
+def _repeated(x, times):
     """Each head repeated ``times`` times."""
     return x if times == 1 else ag.repeat(x, repeats=times, axis=1)
 
 
 @operator("Attention", since=23)
 def attention(
-    q: Any, k: Any, v: Any, attn_mask: Any = None, past_key: Any = None, past_value: Any = None,
-    nonpad_kv_seqlen: Any = None, *, is_causal: int = 0, kv_num_heads: int | None = None,
-    q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0.0,
-    softmax_precision: int | None = None, left_window_size: int = -1, right_window_size: int = -1, outputs: int = 1,
-) -> Any:  # fmt: skip
+    q, k, v, attn_mask=None, past_key=None, past_value=None, nonpad_kv_seqlen=None, *, is_causal=0, kv_num_heads=None,
+    q_num_heads=None, qk_matmul_output_mode=0, scale=None, softcap=0.0, softmax_precision=None, left_window_size=-1,
+    right_window_size=-1, outputs=1,
+):  # fmt: skip
     """Scaled dot-product attention, with masks, cached keys and values, and groups of heads."""
     flat = q.ndim == 3
     q, k, v = _heads(q, q_num_heads), _heads(k, kv_num_heads), _heads(v, kv_num_heads)
@@ -92,13 +91,13 @@ def attention(
     return y if outputs < 2 else (y, *present, stages[qk_matmul_output_mode])
 
 
-def _softmax_of_allowed(scores: Any) -> Any:
+def _softmax_of_allowed(scores):
     """The softmax over the last axis; 0 for a row of minus infinity."""
     none = ag.equal(ag.max(scores, axis=-1, keepdims=True), -math.inf)
     return ag.where(none, 0.0, ag.softmax(ag.where(none, 0.0, scores)))
 
 
-def _allowed(queries: int, keys: int, offset: Any, nonpad: Any, left: int, right: int) -> Any:
+def _allowed(queries, keys, offset, nonpad, left, right):
     """A mask of the keys that each query may see, by their positions; ``None`` if it may see all.
 
     The shape is (queries, keys), or (batch, 1, queries, keys) if ``nonpad`` is given.
@@ -118,9 +117,8 @@ def _allowed(queries: int, keys: int, offset: Any, nonpad: Any, left: int, right
 
 @operator("RotaryEmbedding", since=23)
 def rotary_embedding(
-    x: Any, cos_cache: Any, sin_cache: Any, position_ids: Any = None, *, interleaved: int = 0,
-    num_heads: int | None = None, rotary_embedding_dim: int = 0,
-) -> Any:  # fmt: skip
+    x, cos_cache, sin_cache, position_ids=None, *, interleaved=0, num_heads=None, rotary_embedding_dim=0
+):
     """Pairs of features turned by an angle that grows with the position."""
     flat = x.ndim == 3
     x = _heads(x, num_heads)
@@ -145,9 +143,9 @@ def rotary_embedding(
 
 @operator("LinearAttention")
 def linear_attention(
-    query: Any, key: Any, value: Any, past_state: Any = None, decay: Any = None, beta: Any = None, *,
-    chunk_size: int = 64, kv_num_heads: int, q_num_heads: int, scale: float = 0.0, update_rule: str = "gated_delta",
-) -> Any:  # fmt: skip
+    query, key, value, past_state=None, decay=None, beta=None, *, chunk_size=64, kv_num_heads, q_num_heads, scale=0.0,
+    update_rule="gated_delta",
+):  # fmt: skip
     """Attention as a recurrence over a matrix state: ``S ← e^g S + β k (v - e^g Sᵀ k)ᵀ``, ``o = scale · Sᵀ q``."""
     choice(update_rule, "update_rule", ("linear", "gated", "delta", "gated_delta"))
     q, k, v = _heads(query, q_num_heads), _heads(key, kv_num_heads), _heads(value, kv_num_heads)
@@ -177,7 +175,7 @@ def linear_attention(
 # --------------------------------------------------------------------------------------------- as onnxruntime writes it
 
 
-def _key_mask(mask: Any, batch: int, keys: int, fill: float) -> Any:
+def _key_mask(mask, batch, keys, fill):
     """Numbers to add to the scores (batch, heads, queries, keys): ``fill`` where a mask (batch, keys) is 0."""
     if mask is None:
         return None
@@ -188,9 +186,9 @@ def _key_mask(mask: Any, batch: int, keys: int, fill: float) -> Any:
 
 @operator("com.microsoft::MultiHeadAttention")
 def multi_head_attention(
-    query: Any, key: Any, value: Any, bias: Any = None, key_padding_mask: Any = None, attention_bias: Any = None, *,
-    num_heads: int, mask_filter_value: float = -10000.0, scale: float = 0.0, unidirectional: int = 0,
-) -> Any:  # fmt: skip
+    query, key, value, bias=None, key_padding_mask=None, attention_bias=None, *, num_heads,
+    mask_filter_value=-10000.0, scale=0.0, unidirectional=0,
+):  # fmt: skip
     """Attention by heads, of a query, key and value (batch, length, features) plus a bias."""
     if not all(x.ndim == 3 for x in (query, key, value)):
         raise DomainError("a packed query, key or value is not supported, only (batch, length, features)")
@@ -207,16 +205,16 @@ def multi_head_attention(
 
 
 @operator("com.microsoft::Attention", passes=multi_head_attention)
-def attention_of_projections(x: Any, weight: Any, bias: Any = None, mask_index: Any = None, **options: Any) -> Any:
+def attention_of_projections(x, weight, bias=None, mask_index=None, **options):
     """Attention by heads, whose query, key and value are the three parts of ``x · weight + bias``."""
     return multi_head_attention(*parts_of(matmul(x, weight), 3), bias, mask_index, **options)
 
 
 @operator("com.microsoft::EmbedLayerNormalization")
 def embed_layer_normalization(
-    input_ids: Any, segment_ids: Any = None, words: Any = None, positions: Any = None, segments: Any = None,
-    scale: Any = None, shift: Any = None, mask: Any = None, *, epsilon: float = 1e-12, outputs: int = 1,
-) -> Any:  # fmt: skip
+    input_ids, segment_ids=None, words=None, positions=None, segments=None, scale=None, shift=None, mask=None, *,
+    epsilon=1e-12, outputs=1,
+):  # fmt: skip
     """The normalized sum of the embeddings of words, positions and segments.
 
     Further ``outputs``: the number of tokens of each row that ``mask`` keeps, and the sum.

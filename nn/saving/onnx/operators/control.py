@@ -28,7 +28,7 @@ def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
 
 
 @operator("Loop", known="count")
-def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
+def loop(count=None, cond=None, *carried, body):
     """Run a body up to ``count`` times, as long as its first result is true."""
     trips = STEPS + 1 if count is None else int(number(count))
     going, states, collected = cond is None or bool(number(cond)), list(carried), []
@@ -48,7 +48,7 @@ def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
 def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool) -> tuple[Any, ...]:
     """A Scan as one operation, whose body is traced once."""
 
-    def step(carries: Any, parts: Any) -> Any:
+    def step(carries, parts):
         out = [ag.asarray(value) for value in body(*carries, *parts)]
         return tuple(out[: len(states)]), tuple(out[len(states) :])
 
@@ -59,9 +59,9 @@ def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool
 
 @operator("Scan", since=9)
 def scan(
-    *values: Any, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
-    scan_output_axes: Any = None, scan_output_directions: Any = None,
-) -> Any:  # fmt: skip
+    *values, body, num_scan_inputs, scan_input_axes=None, scan_input_directions=None, scan_output_axes=None,
+    scan_output_directions=None,
+):  # fmt: skip
     """Run a body over the entries of axes, and pass states from one call to the next; the outputs are stacked."""
     states, scans = list(values[:-num_scan_inputs]), values[-num_scan_inputs:]
     axes = [axis_in(a, x.ndim) for a, x in zip(scan_input_axes or [0] * num_scan_inputs, scans, strict=True)]
@@ -91,9 +91,7 @@ def scan(
 
 
 @operator("Scan", known="sequence_lens")
-def scan_of_batch(
-    sequence_lens: Any = None, *values: Any, body: Body, num_scan_inputs: int, directions: Any = None
-) -> Any:
+def scan_of_batch(sequence_lens=None, *values, body, num_scan_inputs, directions=None):
     """A Scan of each sample, as in opset 8."""
     if sequence_lens is not None:
         raise DomainError("sequence_lens (sequences of different lengths) is not supported")
@@ -113,7 +111,7 @@ operator("SequenceLength")(lambda sequence: numpy.asarray(len(sequence), "int64"
 operator("OptionalHasElement")(lambda value=None: numpy.asarray(value is not None))
 
 
-def _place(sequence: list[Any], position: Any, more: int = 0) -> int:
+def _place(sequence, position, more=0):
     i = int(number(position))
     if not -len(sequence) <= i < len(sequence) + more:
         raise IndexingError(f"position {i} is not in a sequence of {len(sequence)}")
@@ -124,14 +122,14 @@ operator("SequenceAt", known="position")(lambda sequence, position: sequence[_pl
 
 
 @operator("SequenceInsert", known="position")
-def sequence_insert(sequence: Any, value: Any, position: Any = None) -> Any:
+def sequence_insert(sequence, value, position=None):
     """A sequence with one value more."""
     i = len(sequence) if position is None else _place(sequence, position, 1)
     return [*sequence[:i], value, *sequence[i:]]
 
 
 @operator("SequenceErase", known="position")
-def sequence_erase(sequence: Any, position: Any = None) -> Any:
+def sequence_erase(sequence, position=None):
     """A sequence with one value fewer."""
     i = _place(sequence, -1 if position is None else position) % len(sequence)
     return [*sequence[:i], *sequence[i + 1 :]]
@@ -143,7 +141,7 @@ operator("ConcatFromSequence")(
 
 
 @operator("SplitToSequence", known="split")
-def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int = 1) -> Any:
+def split_to_sequence(x, split=None, *, axis=0, keepdims=1):
     """Parts of ``x`` along an axis, as a sequence."""
     axis = axis_in(axis, x.ndim)
     n = x.shape[axis]
@@ -157,20 +155,20 @@ def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int
 
 
 @operator("SequenceMap")
-def sequence_map(sequence: Any, *values: Any, body: Body) -> Any:
+def sequence_map(sequence, *values, body):
     """Run a body over the values of sequences."""
     found = [body(item, *(v[i] if isinstance(v, list) else v for v in values)) for i, item in enumerate(sequence)]
     return tuple([*of_one] for of_one in zip(*found, strict=True))
 
 
 @operator("Optional")
-def optional(value: Any = None, *, type: Any = None) -> Any:
+def optional(value=None, *, type=None):
     """A value that may be missing."""
     return value
 
 
 @operator("OptionalGetElement")
-def optional_get_element(value: Any) -> Any:
+def optional_get_element(value):
     """The value. Raises an error if it is missing."""
     if value is None:
         raise DomainError("its value is missing")

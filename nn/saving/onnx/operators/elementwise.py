@@ -31,7 +31,7 @@ from nn.saving.onnx.table import (
 # ---------------------------------------------------------------------------------------------------------- arithmetic
 
 
-def _aligned(x: Any, y: Any, axis: int | None) -> Any:
+def _aligned(x, y, axis):
     """``y`` with trailing axes, so that its first axis is ``axis`` of ``x``, as opsets before 7 broadcast."""
     if axis is None or y.ndim >= x.ndim:
         return y
@@ -39,7 +39,7 @@ def _aligned(x: Any, y: Any, axis: int | None) -> Any:
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(x: Any, y: Any, *, axis: Any = None, broadcast: Any = 0) -> Any:
+    def apply(x, y, *, axis=None, broadcast=0):
         y = _aligned(x, y, axis)
         _broadcast_shape(x, y)
         return function(_as_number(x, y), _as_number(y, x))
@@ -47,32 +47,32 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return apply
 
 
-def _as_number(x: Any, other: Any) -> Any:
+def _as_number(x, other):
     """``x`` as a Python number, which a picture shows, if it is one known number and the result does not change."""
     alike = isinstance(other, Tensor) and other.dtype == x.dtype and x.dtype.kind == "f" and other.ndim >= x.ndim
     return x.item() if alike and isinstance(x, numpy.ndarray) and x.size == 1 else x
 
 
-def _broadcast_shape(*values: Any) -> Any:
+def _broadcast_shape(*values):
     return broadcast(*(value.shape for value in values))
 
 
 def _unary(function: Callable[[Any], Any]) -> Callable[..., Any]:
-    def apply(x: Any) -> Any:
+    def apply(x):
         return function(x)
 
     return apply
 
 
 def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(*values: Any) -> Any:
+    def apply(*values):
         _broadcast_shape(*values)
         return functools.reduce(function, values)
 
     return apply
 
 
-def _divide(x: Any, y: Any) -> Any:
+def _divide(x, y):
     """The quotient; of integers rounded toward 0."""
     if isinstance(x, float) or is_float(x):
         return ag.divide(x, y)
@@ -84,7 +84,7 @@ def _divide(x: Any, y: Any) -> Any:
     return ag.add(down, cast(toward_zero, x.dtype))
 
 
-def _power(x: Any, y: Any) -> Any:
+def _power(x, y):
     """``x`` to ``y`` in the dtype of ``x``."""
     if isinstance(x, float) or isinstance(y, float):
         return ag.power(x, y)
@@ -119,14 +119,14 @@ for _kind, _rows in ((_binary, BINARY), (_unary, UNARY), (_many, MANY)):
 
 
 @operator("Mean")
-def mean(*values: Any) -> Any:
+def mean(*values):
     """The mean of several values."""
     _broadcast_shape(*values)
     return functools.reduce(ag.add, values) * (1 / len(values))
 
 
 @operator("Mod")
-def mod(x: Any, y: Any, *, fmod: int = 0) -> Any:
+def mod(x, y, *, fmod=0):
     """The remainder, with the sign of the divisor or, by ``fmod``, of the dividend."""
     _broadcast_shape(x, y)
     if fmod:
@@ -135,7 +135,7 @@ def mod(x: Any, y: Any, *, fmod: int = 0) -> Any:
 
 
 @operator("BitShift")
-def bit_shift(x: Any, y: Any, *, direction: str) -> Any:
+def bit_shift(x, y, *, direction):
     """The bits moved to the ``LEFT`` or ``RIGHT``."""
     shifts = {"LEFT": ag.bitwise_left_shift, "RIGHT": ag.bitwise_right_shift}
     _broadcast_shape(x, y)
@@ -143,14 +143,14 @@ def bit_shift(x: Any, y: Any, *, direction: str) -> Any:
 
 
 @operator("Where")
-def where(condition: Any, x: Any, y: Any) -> Any:
+def where(condition, x, y):
     """``x`` where the condition holds, else ``y``."""
     _broadcast_shape(condition, x, y)
     return ag.where(condition, x, y)
 
 
 @operator("Clip")
-def clip(x: Any, min: Any = None, max: Any = None) -> Any:
+def clip(x, min=None, max=None):
     """``x`` between ``min`` and ``max``; ``max`` if ``min`` is larger."""
     low, high = (None if bound is None else scalar(bound) for bound in (min, max))
     if all(bound is None or isinstance(bound, float | int) for bound in (low, high)):
@@ -162,7 +162,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
 
 
 @operator("IsInf")
-def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any:
+def is_inf(x, *, detect_negative=1, detect_positive=1):
     """Mask of the infinite elements of ``x`` with the requested signs."""
     signs = (detect_negative, ag.less(x, 0)), (detect_positive, ag.greater(x, 0))
     found = ag.isinf(x)
@@ -203,14 +203,14 @@ Activation = tuple[str, tuple[tuple[str, float], ...]]
 """The name of an activation, in lower case, and its parameters."""
 
 
-def named(name: str, alphas: list[Any], betas: list[Any]) -> Activation:
+def named(name, alphas, betas):
     """An activation with its parameters: the next of ``alphas`` and ``betas``, where it has them."""
     takes = inspect.signature(NAMED[name]).parameters
     left = (("alpha", alphas), ("beta", betas))
     return name, tuple((key, float(values.pop(0))) for key, values in left if values and key in takes)
 
 
-def applied(chosen: Activation, x: Any) -> Any:
+def applied(chosen, x):
     """The activation of ``x``."""
     return NAMED[chosen[0]](x, **dict(chosen[1]))
 
@@ -229,7 +229,7 @@ for _name, _function in ACTIVATIONS.items():
 
 
 @operator("PRelu")
-def prelu(x: Any, slope: Any) -> Any:
+def prelu(x, slope):
     """``x`` where positive, else ``slope · x``."""
     if slope.ndim == 1 and x.ndim > 2 and slope.shape[0] == x.shape[1] != x.shape[-1]:  # before opset 7: by channel
         slope = column(slope, x.ndim - 2)
@@ -237,7 +237,7 @@ def prelu(x: Any, slope: Any) -> Any:
 
 
 @operator("Shrink")
-def shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
+def shrink(x, *, bias=0.0, lambd=0.5):
     """``x`` moved toward 0 by ``bias`` where it is beyond ``lambd``, else 0."""
     above, below = ag.greater(x, lambd), ag.less(x, -lambd)
     zero = ag.zeros_like(x)
@@ -245,7 +245,7 @@ def shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
 
 
 @operator("Gelu")
-def gelu(x: Any, *, approximate: str = "none") -> Any:
+def gelu(x, *, approximate="none"):
     """``x · Φ(x)``, exact or approximated by ``"tanh"``."""
     return activations.gelu_tanh(x) if choice(approximate, "approximate", ("none", "tanh")) == "tanh" else ag.gelu(x)
 
@@ -260,7 +260,7 @@ operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold),
 # ------------------------------------------------------------------------------------------------------------- dtypes
 
 
-def _converted(x: Any, dtype: Any) -> Any:
+def _converted(x, dtype):
     with numpy.errstate(invalid="ignore", over="ignore"):
         return cast(x, dtype)
 
@@ -270,7 +270,7 @@ operator("CastLike")(lambda x, like, *, saturate=1, round_mode="up": _converted(
 
 
 @operator("BitCast")
-def bit_cast(x: Any, *, to: int) -> Any:
+def bit_cast(x, *, to):
     """The bytes of ``x`` read as another dtype of that size."""
     dtype = numpy.dtype(dtype_of(to))
     known = concrete(x)
@@ -280,10 +280,7 @@ def bit_cast(x: Any, *, to: int) -> Any:
 
 
 @operator("Dropout", known="ratio training_mode")
-def dropout(
-    x: Any, ratio: Any = None, training_mode: Any = None, *, seed: int | None = None, is_test: int = 0,
-    outputs: int = 1,
-) -> Any:  # fmt: skip
+def dropout(x, ratio=None, training_mode=None, *, seed=None, is_test=0, outputs=1):
     """``x`` unchanged, because an imported network is evaluated; also, on request, a mask of trues."""
     if training_mode is not None and number(training_mode) and (ratio is None or number(ratio)):
         raise DomainError("training_mode is on: it would drop elements at random, which is not supported")

@@ -13,7 +13,7 @@ from autograd.errors import IndexingError, ShapeError
 from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator
 
 
-def indices_in(indices: Any, n: int) -> Any:
+def indices_in(indices, n):
     """``indices``, which may count from the end, as numbers from 0 to ``n - 1``.
 
     Raises `IndexingError` for known ones out of range.
@@ -27,7 +27,7 @@ def indices_in(indices: Any, n: int) -> Any:
 
 
 @operator("Gather")
-def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
+def gather(x, indices, *, axis=0):
     """Entries of an axis, in the shape of ``indices``."""
     axis = axis_in(axis, x.ndim)
     places = indices_in(indices, x.shape[axis])
@@ -41,7 +41,7 @@ operator("ArrayFeatureExtractor")(lambda x, indices: gather(x, indices.reshape(-
 
 
 @operator("GatherElements")
-def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
+def gather_elements(x, indices, *, axis=0):
     """For each index the element at that position of an axis."""
     axis = axis_in(axis, x.ndim)
     if indices.ndim != x.ndim:
@@ -52,7 +52,7 @@ def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
 
 
 @operator("GatherND")
-def gather_nd(x: Any, indices: Any, *, batch_dims: int = 0) -> Any:
+def gather_nd(x, indices, *, batch_dims=0):
     """The parts of ``x`` that tuples of indices name."""
     flat, shape = _flat_places(x, indices, batch_dims)
     rest = x.shape[batch_dims + len(shape) :]
@@ -77,7 +77,7 @@ def _flat_places(x: Any, indices: Any, batch_dims: int) -> tuple[Any, tuple[int,
     return flat, shape
 
 
-def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
+def _scattered(x, flat, updates, reduction):
     """``x`` as rows, with ``updates`` written to the rows ``flat``, or combined with their values."""
     choice(reduction, "reduction", ("none", "add", "mul", "max", "min"))
     if reduction == "none":
@@ -100,7 +100,7 @@ def _scattered(x: Any, flat: Any, updates: Any, reduction: str) -> Any:
 
 
 @operator("ScatterElements", "Scatter")
-def scatter_elements(x: Any, indices: Any, updates: Any, *, axis: int = 0, reduction: str = "none") -> Any:
+def scatter_elements(x, indices, updates, *, axis=0, reduction="none"):
     """``x`` with each update at the position given by its index along an axis."""
     axis = axis_in(axis, x.ndim)
     if indices.shape != updates.shape or indices.ndim != x.ndim:
@@ -116,7 +116,7 @@ def scatter_elements(x: Any, indices: Any, updates: Any, *, axis: int = 0, reduc
 
 
 @operator("ScatterND")
-def scatter_nd(x: Any, indices: Any, updates: Any, *, reduction: str = "none") -> Any:
+def scatter_nd(x, indices, updates, *, reduction="none"):
     """``x`` with updates at the parts that tuples of indices name."""
     flat, shape = _flat_places(x, indices, 0)
     rest = x.shape[len(shape) :]
@@ -128,9 +128,7 @@ def scatter_nd(x: Any, indices: Any, updates: Any, *, reduction: str = "none") -
 
 
 @operator("TensorScatter")
-def tensor_scatter(
-    past_cache: Any, update: Any, write_indices: Any = None, *, axis: int = -2, mode: str = "linear"
-) -> Any:
+def tensor_scatter(past_cache, update, write_indices=None, *, axis=-2, mode="linear"):
     """A cache with ``update`` written along an axis, for each sample from its own index on."""
     axis = axis_in(axis, past_cache.ndim)
     n, count, batch = past_cache.shape[axis], update.shape[axis], past_cache.shape[0]
@@ -144,7 +142,7 @@ def tensor_scatter(
 
 
 @operator("Compress", known="condition")
-def compress(x: Any, condition: Any, *, axis: int | None = None) -> Any:
+def compress(x, condition, *, axis=None):
     """The entries of an axis, or of the flattened ``x``, where a condition holds."""
     if axis is None:
         x, axis = ag.reshape(x, shape=(-1,)), 0

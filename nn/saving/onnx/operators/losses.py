@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import autograd as ag
 from nn.functional.losses import cross_entropy, negative_log_likelihood
 from nn.saving.onnx.table import number, operator
 
 
 @operator("NegativeLogLikelihoodLoss")
-def nll_loss(
-    log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
-) -> Any:
+def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mean"):
     """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
     return negative_log_likelihood(ag.moveaxis(log_prob, 1, -1), target, weight, ignore_index, reduction)
 
 
 @operator("SoftmaxCrossEntropyLoss")
-def softmax_cross_entropy(
-    scores: Any, labels: Any, weights: Any = None, *, ignore_index: int | None = None, reduction: str = "mean",
-    outputs: int = 1,
-) -> Any:  # fmt: skip
+def softmax_cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction="mean", outputs=1):
     """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
     loss = cross_entropy(ag.moveaxis(scores, 1, -1), labels, reduction, weight=weights, ignore_index=ignore_index)
     return loss if outputs < 2 else (loss, ag.log_softmax(scores, axis=1))
@@ -30,10 +23,10 @@ def softmax_cross_entropy(
 # ------------------------------------------------------------------------------------------------------------ updates
 
 
-def _updated(rule: Any, per_parameter: int) -> Any:
+def _updated(rule, per_parameter):
     """An update of any number of parameters: inputs are R, T, then all parameters, all gradients, all states."""
 
-    def update(rate: Any, count: Any, *values: Any, **options: Any) -> Any:
+    def update(rate, count, *values, **options):
         n = len(values) // per_parameter
         found = [rule(rate, count, *values[i::n], **options) for i in range(n)]
         return tuple(value for part in zip(*found, strict=True) for value in part)
@@ -41,27 +34,21 @@ def _updated(rule: Any, per_parameter: int) -> Any:
     return update
 
 
-def _adagrad(
-    rate: Any, count: Any, x: Any, g: Any, h: Any, *, decay_factor: float = 0.0, epsilon: float = 1e-6,
-    norm_coefficient: float = 0.0,
-) -> tuple[Any, ...]:  # fmt: skip
+def _adagrad(rate, count, x, g, h, *, decay_factor=0.0, epsilon=1e-6, norm_coefficient=0.0):
     g = g + norm_coefficient * x
     h = h + g * g
     return x - rate / (1 + number(count) * decay_factor) * g / (ag.sqrt(h) + epsilon), h
 
 
-def _momentum(
-    rate: Any, count: Any, x: Any, g: Any, v: Any, *, alpha: float, beta: float, mode: str, norm_coefficient: float
-) -> tuple[Any, ...]:
+def _momentum(rate, count, x, g, v, *, alpha, beta, mode, norm_coefficient):
     g = g + norm_coefficient * x
     v = alpha * v + (beta if number(count) > 0 else 1.0) * g
     return x - rate * (g + alpha * v if mode == "nesterov" else v), v
 
 
 def _adam(
-    rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any, *, alpha: float = 0.9, beta: float = 0.999,
-    epsilon: float = 1e-6, norm_coefficient: float = 0.0, norm_coefficient_post: float = 0.0,
-) -> tuple[Any, ...]:  # fmt: skip
+    rate, count, x, g, v, h, *, alpha=0.9, beta=0.999, epsilon=1e-6, norm_coefficient=0.0, norm_coefficient_post=0.0
+):
     g = g + norm_coefficient * x
     v, h = alpha * v + (1 - alpha) * g, beta * h + (1 - beta) * g * g
     t = number(count)

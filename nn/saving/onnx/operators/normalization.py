@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy
 
@@ -13,16 +12,15 @@ from autograd.errors import DomainError
 from nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
 
 
-def _column(values: Any, x: Any) -> Any:
+def _column(values, x):
     """One value for each channel, to be broadcast over the space of ``x``."""
     return values if x.ndim < 3 else column(values, x.ndim - 2)
 
 
 @operator("BatchNormalization")
 def batch_normalization(
-    x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsilon: float = 1e-5, momentum: float = 0.9,
-    training_mode: int = 0, spatial: int = 1, is_test: int = 0, outputs: int = 1,
-) -> Any:  # fmt: skip
+    x, scale, bias, mean, var, *, epsilon=1e-5, momentum=0.9, training_mode=0, spatial=1, is_test=0, outputs=1
+):
     """``x`` normalized by a known mean and variance of each channel; in ``training_mode`` by those of the batch."""
     if not training_mode:
         if not spatial and scale.ndim != 1:
@@ -43,33 +41,28 @@ def batch_normalization(
 
 
 @operator("InstanceNormalization")
-def instance_normalization(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5) -> Any:
+def instance_normalization(x, scale, bias, *, epsilon=1e-5):
     """Each channel of each sample normalized by its own mean and variance."""
     y = ag.standardize(x, axis=tuple(range(2, x.ndim)), eps=epsilon)
     return ag.add(ag.multiply(y, _column(scale, x)), _column(bias, x))
 
 
 @operator("GroupNormalization", since=21)
-def group_normalization(
-    x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, num_groups: int, stash_type: int = 1
-) -> Any:
+def group_normalization(x, scale, bias, *, epsilon=1e-5, num_groups, stash_type=1):
     """Groups of channels normalized together, then scaled by channel."""
     rows = ag.standardize(ag.reshape(x, shape=(x.shape[0], num_groups, -1)), axis=-1, eps=epsilon)
     return ag.add(ag.multiply(ag.reshape(rows, shape=x.shape), _column(scale, x)), _column(bias, x))
 
 
 @operator("GroupNormalization")
-def group_normalization_by_group(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5, num_groups: int) -> Any:
+def group_normalization_by_group(x, scale, bias, *, epsilon=1e-5, num_groups):
     """Groups of channels normalized together, then scaled by group, as in opset 18."""
     scale, bias = (ag.repeat(v, repeats=x.shape[1] // num_groups) for v in (scale, bias))
     return group_normalization(x, scale, bias, epsilon=epsilon, num_groups=num_groups)
 
 
 @operator("LayerNormalization")
-def layer_normalization(
-    x: Any, scale: Any, bias: Any = None, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1,
-    outputs: int = 1,
-) -> Any:  # fmt: skip
+def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5, stash_type=1, outputs=1):
     """The axes from ``axis`` on normalized together; also the mean and the inverse standard deviation."""
     axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
     wide = cast(x, dtype_of(stash_type))
@@ -82,7 +75,7 @@ def layer_normalization(
 
 
 @operator("RMSNormalization", "SimplifiedLayerNormalization")
-def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Any:
+def rms_normalization(x, scale, *, axis=-1, epsilon=1e-5, stash_type=1):
     """The axes from ``axis`` on divided by the root of their mean square."""
     axes = tuple(range(axis_in(axis, x.ndim), x.ndim))
     wide = cast(x, dtype_of(stash_type))
@@ -91,7 +84,7 @@ def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e
 
 
 @operator("LpNormalization")
-def lp_normalization(x: Any, *, axis: int = -1, p: int = 2) -> Any:
+def lp_normalization(x, *, axis=-1, p=2):
     """``x`` divided by its p-norm along an axis, 0 where that is 0."""
     axis = axis_in(axis, x.ndim)
     total = ag.sum(ag.abs(x) if p == 1 else ag.multiply(x, x), axis=axis, keepdims=True)
@@ -103,14 +96,14 @@ operator("MeanVarianceNormalization")(lambda x, *, axes=(0, 2, 3): ag.standardiz
 
 
 @operator("LRN")
-def lrn(x: Any, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Any:
+def lrn(x, *, size, alpha=0.0001, beta=0.75, bias=1.0):
     """``x / (bias + alpha · mean(x²))^beta``, the mean over neighbouring channels."""
     rows = ag.reshape(ag.multiply(x, x), shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
     total = ag.sum_pool(rows, size=(size, 1), stride=1, padding=(((size - 1) // 2, size // 2), (0, 0)))
     return ag.divide(x, ag.power(ag.reshape(total, shape=x.shape) * (alpha / size) + bias, beta))
 
 
-def _skipped(x: Any, skip: Any, bias: Any, outputs: int, normalized: Any) -> Any:
+def _skipped(x, skip, bias, outputs, normalized):
     """A sum, normalized; as the fourth output also the sum."""
     total = ag.add(x, skip)
     total = total if bias is None else ag.add(total, bias)
@@ -119,30 +112,26 @@ def _skipped(x: Any, skip: Any, bias: Any, outputs: int, normalized: Any) -> Any
 
 
 @operator("com.microsoft::SkipLayerNormalization")
-def skip_layer_normalization(
-    x: Any, skip: Any, scale: Any, shift: Any = None, bias: Any = None, *, epsilon: float = 1e-12, outputs: int = 1
-) -> Any:
+def skip_layer_normalization(x, skip, scale, shift=None, bias=None, *, epsilon=1e-12, outputs=1):
     """The LayerNormalization of a sum."""
     return _skipped(x, skip, bias, outputs, lambda t: layer_normalization(t, scale, shift, epsilon=epsilon))
 
 
 @operator("com.microsoft::SkipSimplifiedLayerNormalization")
-def skip_rms_normalization(
-    x: Any, skip: Any, scale: Any, bias: Any = None, *, epsilon: float = 1e-12, outputs: int = 1
-) -> Any:
+def skip_rms_normalization(x, skip, scale, bias=None, *, epsilon=1e-12, outputs=1):
     """The RMSNormalization of a sum."""
     return _skipped(x, skip, bias, outputs, lambda t: rms_normalization(t, scale, epsilon=epsilon))
 
 
 @operator("Scaler")
-def scaler(x: Any, *, offset: Any, scale: Any) -> Any:
+def scaler(x, *, offset, scale):
     """``(x - offset) · scale``, column by column."""
     offset, scale = (numpy.asarray(v, "float32") for v in (offset, scale))
     return ag.multiply(ag.subtract(cast(x, "float32"), offset), scale)
 
 
 @operator("Normalizer")
-def normalizer(x: Any, *, norm: str = "MAX") -> Any:
+def normalizer(x, *, norm="MAX"):
     """Each row divided by its norm, 0 where that is 0."""
     x = cast(x, "float32")
     if choice(norm, "norm", ("MAX", "L1", "L2")) == "MAX":

@@ -5,8 +5,6 @@ The derivative of rounding is 0, so no gradient passes a QuantizeLinear; the sca
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy
 
 import autograd as ag
@@ -15,7 +13,7 @@ from nn.saving.onnx.operators.windows import conv
 from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator
 
 
-def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
+def _along(values, x, axis, block_size):
     """Scales or zero points, broadcast against ``x``: one, or one for each entry or block of an axis."""
     if values is None or values.ndim == 0 or (values.ndim == 1 and values.shape[0] == 1 and not block_size):
         return values
@@ -28,10 +26,7 @@ def _along(values: Any, x: Any, axis: int, block_size: int) -> Any:
 
 
 @operator("QuantizeLinear")
-def quantize(
-    x: Any, scale: Any, zero_point: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0,
-    precision: int = 0, saturate: int = 1,
-) -> Any:  # fmt: skip
+def quantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0, precision=0, saturate=1):
     """``round(x / scale) + zero_point``, limited to the range of the integers."""
     dtype = zero_point.dtype if zero_point is not None else dtype_of(output_dtype or 2)
     if precision:
@@ -40,7 +35,7 @@ def quantize(
     return _shifted(y, _along(zero_point, x, axis, block_size), numpy.dtype(dtype))
 
 
-def _shifted(y: Any, zero_point: Any, dtype: Any) -> Any:
+def _shifted(y, zero_point, dtype):
     """``y`` plus a zero point as an integer of ``dtype``."""
     limits = numpy.iinfo(dtype)
     y = y if zero_point is None else ag.add(y, cast(zero_point, y.dtype))
@@ -48,9 +43,7 @@ def _shifted(y: Any, zero_point: Any, dtype: Any) -> Any:
 
 
 @operator("DequantizeLinear")
-def dequantize(
-    x: Any, scale: Any, zero_point: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0
-) -> Any:
+def dequantize(x, scale, zero_point=None, *, axis=1, block_size=0, output_dtype=0):
     """``(x - zero_point) · scale``."""
     wide = _centred(x, _along(zero_point, x, axis, block_size))
     dtype = dtype_of(output_dtype) if output_dtype else scale.dtype
@@ -58,7 +51,7 @@ def dequantize(
 
 
 @operator("DynamicQuantizeLinear")
-def dynamic_quantize(x: Any) -> Any:
+def dynamic_quantize(x):
     """``x`` as unsigned bytes, with the scale and zero point that its largest and smallest element need."""
     low, high = ag.minimum(ag.min(x), 0.0), ag.maximum(ag.max(x), 0.0)
     scale = ag.divide(ag.subtract(high, low), 255.0)
@@ -67,7 +60,7 @@ def dynamic_quantize(x: Any) -> Any:
     return quantize(x, scale, zero_point), cast(scale, "float32"), zero_point
 
 
-def _centred(x: Any, zero_point: Any, by_row: bool = False) -> Any:
+def _centred(x, zero_point, by_row=False):
     """Bytes minus their zero point, one or (``by_row``) one for each row."""
     wide = cast(x, "int32")
     if zero_point is None:
@@ -77,14 +70,14 @@ def _centred(x: Any, zero_point: Any, by_row: bool = False) -> Any:
 
 
 @operator("MatMulInteger")
-def matmul_integer(a: Any, b: Any, a_zero_point: Any = None, b_zero_point: Any = None) -> Any:
+def matmul_integer(a, b, a_zero_point=None, b_zero_point=None):
     """The matrix product of bytes, in 32 bits."""
     bounded((*a.shape[:-1][-1:], *b.shape[1:][-1:]), "int32")
     return cast(ag.matmul(_centred(a, a_zero_point, by_row=True), _centred(b, b_zero_point)), "int32")
 
 
 @operator("ConvInteger", passes=conv)
-def conv_integer(x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: Any = None, **options: Any) -> Any:
+def conv_integer(x, weight, x_zero_point=None, w_zero_point=None, **options):
     """The convolution of bytes, in 32 bits."""
     shift = w_zero_point
     if shift is not None and shift.ndim:
@@ -96,9 +89,8 @@ def conv_integer(x: Any, weight: Any, x_zero_point: Any = None, w_zero_point: An
 
 @operator("QLinearConv", passes=conv)
 def quantized_conv(
-    x: Any, x_scale: Any, x_zero_point: Any, weight: Any, w_scale: Any, w_zero_point: Any, y_scale: Any,
-    y_zero_point: Any, bias: Any = None, **options: Any,
-) -> Any:  # fmt: skip
+    x, x_scale, x_zero_point, weight, w_scale, w_zero_point, y_scale, y_zero_point, bias=None, **options
+):
     """The convolution of quantized values, quantized."""
     z = conv_integer(x, weight, x_zero_point, w_zero_point, **options)
     z = z if bias is None else ag.add(z, column(bias, x.ndim - 2))
@@ -108,9 +100,7 @@ def quantized_conv(
 
 
 @operator("QLinearMatMul")
-def quantized_matmul(
-    a: Any, a_scale: Any, a_zero_point: Any, b: Any, b_scale: Any, b_zero_point: Any, y_scale: Any, y_zero_point: Any
-) -> Any:
+def quantized_matmul(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
     """The matrix product of quantized matrices, quantized."""
     z = matmul_integer(a, b, a_zero_point, b_zero_point)
     scale = ag.divide(ag.multiply(cast(a_scale, "float32"), cast(b_scale, "float32")), cast(y_scale, "float32"))
@@ -119,10 +109,7 @@ def quantized_matmul(
 
 
 @operator("NonMaxSuppression", known="boxes scores count iou_threshold score_threshold")
-def non_max_suppression(
-    boxes: Any, scores: Any, count: Any = None, iou_threshold: Any = None, score_threshold: Any = None, *,
-    center_point_box: int = 0,
-) -> Any:  # fmt: skip
+def non_max_suppression(boxes, scores, count=None, iou_threshold=None, score_threshold=None, *, center_point_box=0):
     """The best boxes of each class that do not overlap a better one: rows of (sample, class, box)."""
     limit = 0 if count is None else int(concrete(count).reshape(()))
     overlap = 0.0 if iou_threshold is None else float(iou_threshold.reshape(()))

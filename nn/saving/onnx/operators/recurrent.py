@@ -35,7 +35,7 @@ def _activations(names: Any, default: Sequence[str], directions: int, alphas: An
 # flag; it returns the new states.
 
 
-def _part(x: Any, index: Any) -> Any:
+def _part(x, index):
     return ag.getitem(x, index=index)
 
 
@@ -75,7 +75,7 @@ CELLS: dict[str, Callable[..., List]] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm
 def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None, flag: bool) -> Any:
     """One step of a loop; the same function for the same options, so that the loop is recorded once."""
 
-    def f(number: int, x: Any, bounded: bool = True) -> Any:
+    def f(number, x, bounded=True):
         return applied(activations[number], ag.clip(x, -clip, clip) if clip and bounded else x)
 
     return step_of(lambda z, states, *weights: CELLS[kind](z, states, weights, f, flag), kind)
@@ -120,7 +120,7 @@ def _recurrent(
     return y, *last
 
 
-def _halves(b: Any, i: int) -> tuple[Any, Any]:
+def _halves(b, i):
     """The bias of the inputs and that of the state, of one direction."""
     if b is None:
         return None, None
@@ -132,7 +132,7 @@ def _halves(b: Any, i: int) -> tuple[Any, Any]:
 
 
 @operator("RNN", known="sequence_lens", passes=_recurrent)
-def rnn(x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, **options: Any) -> Any:
+def rnn(x, w, r, b=None, sequence_lens=None, initial_h=None, **options):
     """``h ← f(W x + R h + b)``."""
 
     def weights(i: int) -> tuple[List, Any]:
@@ -143,10 +143,7 @@ def rnn(x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initia
 
 
 @operator("GRU", known="sequence_lens", passes=_recurrent)
-def gru(
-    x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, *,
-    linear_before_reset: int = 0, **options: Any,
-) -> Any:  # fmt: skip
+def gru(x, w, r, b=None, sequence_lens=None, initial_h=None, *, linear_before_reset=0, **options):
     """The gated recurrent unit; its gates are update, reset, new."""
 
     def weights(i: int) -> tuple[List, Any]:
@@ -165,10 +162,7 @@ def gru(
 
 
 @operator("LSTM", known="sequence_lens", passes=_recurrent)
-def lstm(
-    x: Any, w: Any, r: Any, b: Any = None, sequence_lens: Any = None, initial_h: Any = None, initial_c: Any = None,
-    p: Any = None, *, input_forget: int = 0, **options: Any,
-) -> Any:  # fmt: skip
+def lstm(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *, input_forget=0, **options):
     """Long short-term memory; its gates are input, output, forget, cell."""
 
     def weights(i: int) -> tuple[List, Any]:

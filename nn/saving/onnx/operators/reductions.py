@@ -37,7 +37,7 @@ def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
 def _reduction(function: Callable[..., Any], of_nothing: float | None = None) -> Callable[..., Any]:
     """``function(x, axis, keepdims)``; ``of_nothing`` is the result where there are no elements."""
 
-    def reduce(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Any:
+    def reduce(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
         gone = _axes(x, axes, noop_with_empty_axes)
         if gone and of_nothing is not None and not all(x.shape[a] for a in gone):
             shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
@@ -49,20 +49,20 @@ def _reduction(function: Callable[..., Any], of_nothing: float | None = None) ->
     return reduce
 
 
-def _floating(x: Any) -> Any:
+def _floating(x):
     return x if is_float(x) else ag.astype(x, "float64")
 
 
-def _squares(x: Any, **axes: Any) -> Any:
+def _squares(x, **axes):
     return ag.sum(ag.multiply(x, x), **axes)
 
 
-def _log_sum(x: Any, **axes: Any) -> Any:
+def _log_sum(x, **axes):
     with numpy.errstate(divide="ignore"):
         return ag.log(ag.sum(x, **axes))
 
 
-def _log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
+def _log_sum_exp(x, axis, keepdims):
     x = _floating(x)
     if not all(x.shape[a] for a in axis):
         return _log_sum(x, axis=axis, keepdims=keepdims)
@@ -87,7 +87,7 @@ for _name, (_function, _nothing) in REDUCTIONS.items():
 
 
 def _place_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    def place(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Any:
+    def place(x, *, axis=0, keepdims=1, select_last_index=0):
         axis = axis_in(axis, x.ndim)
         if not select_last_index:
             return function(x, axis=axis, keepdims=bool(keepdims))
@@ -103,10 +103,10 @@ operator("ArgMin")(_place_of(ag.argmin))
 def _softmax_like(name: str, function: Callable[..., Any]) -> None:
     """Declare the two rows of a softmax: before opset 13 all axes from ``axis`` on are flattened into one."""
 
-    def of_axis(x: Any, *, axis: int = -1) -> Any:
+    def of_axis(x, *, axis=-1):
         return function(x, axis=axis_in(axis, x.ndim))
 
-    def flattened(x: Any, *, axis: int = 1) -> Any:
+    def flattened(x, *, axis=1):
         axis = axis_in(axis, x.ndim) if x.ndim else 0
         if axis == x.ndim - 1:
             return function(x, axis=axis)
@@ -117,7 +117,7 @@ def _softmax_like(name: str, function: Callable[..., Any]) -> None:
     operator(name)(flattened)
 
 
-def _hardmax(x: Any, axis: int) -> Any:
+def _hardmax(x, axis):
     places = ag.argmax(x, axis=axis, keepdims=True)
     return cast(ag.equal(places, column(numpy.arange(x.shape[axis]), x.ndim - 1 - axis)), x.dtype)
 
@@ -128,7 +128,7 @@ _softmax_like("Hardmax", _hardmax)
 
 
 def _cumulative(function: Callable[..., Any], neutral: int) -> Callable[..., Any]:
-    def accumulate(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0) -> Any:
+    def accumulate(x, axis, *, exclusive=0, reverse=0):
         axis = axis_in(number(axis), x.ndim)
         x = ag.flip(x, axis=axis) if reverse else x
         out = cast(function(x, axis=axis), x.dtype)
@@ -147,7 +147,7 @@ operator("CumProd", known="axis")(_cumulative(ag.cumulative_prod, 1))
 
 
 @operator("MatMul")
-def matmul(x: Any, y: Any) -> Any:
+def matmul(x, y):
     """The matrix product."""
     if x.ndim and y.ndim:
         broadcast(x.shape[:-2], y.shape[:-2])
@@ -156,10 +156,7 @@ def matmul(x: Any, y: Any) -> Any:
 
 
 @operator("Gemm")
-def gemm(
-    a: Any, b: Any, c: Any = None, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0,
-    broadcast: int = 0,
-) -> Any:  # fmt: skip
+def gemm(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=0):
     """``alpha · a b + beta · c``, either matrix transposed."""
     if a.ndim != 2 or b.ndim != 2:
         raise ShapeError(f"Gemm takes matrices; it was given {a.shape} and {b.shape}")
@@ -173,19 +170,14 @@ def gemm(
 
 
 @operator("com.microsoft::FusedGemm", passes=gemm)
-def fused_gemm(
-    a: Any, b: Any, c: Any = None, *, activation: str = "", activation_alpha: float | None = None,
-    activation_beta: float | None = None, **options: Any,
-) -> Any:  # fmt: skip
+def fused_gemm(a, b, c=None, *, activation="", activation_alpha=None, activation_beta=None, **options):
     """A Gemm and an activation."""
     numbers = [n for n in (activation_alpha, activation_beta) if n is not None]
     return activated(gemm(a, b, c, **options), activation, numbers)
 
 
 @operator("com.microsoft::FusedMatMul")
-def fused_matmul(
-    a: Any, b: Any, *, alpha: float = 1.0, transA: int = 0, transB: int = 0, transBatchA: int = 0, transBatchB: int = 0
-) -> Any:
+def fused_matmul(a, b, *, alpha=1.0, transA=0, transB=0, transBatchA=0, transBatchB=0):
     """``alpha · a b``, either with its last two axes exchanged."""
     if transBatchA or transBatchB:
         raise DomainError("transBatchA and transBatchB are not supported")
@@ -196,7 +188,7 @@ def fused_matmul(
 
 
 @operator("Einsum")
-def einsum(*operands: Any, equation: str) -> Any:
+def einsum(*operands, equation):
     """Einstein's sum over named axes."""
     sizes: dict[str, int] = {}
     terms, _, result = equation.replace(" ", "").partition("->")
@@ -214,7 +206,7 @@ operator("Det")(ag.det)
 
 
 @operator("TopK", known="k")
-def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
+def top_k(x, k, *, axis=-1, largest=1, sorted=1):
     """The ``k`` largest (or smallest) elements along an axis, in order, and their indices."""
     axis = axis_in(axis, x.ndim)
     count = int(number(k))
@@ -225,7 +217,7 @@ def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) 
 
 
 @operator("Unique", known="x")
-def unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
+def unique(x, *, axis=None, sorted=1):
     """The unique elements, their first indices, the inverse indices, and the counts."""
     flat = x.reshape(-1) if axis is None else x
     values, first, inverse, counts = numpy.unique(
@@ -241,6 +233,6 @@ def unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
 
 
 @operator("NonZero", known="x")
-def non_zero(x: Any) -> Any:
+def non_zero(x):
     """The indices of the nonzero elements, a column for each."""
     return numpy.asarray(numpy.nonzero(concrete(x)) if x.ndim else numpy.nonzero(x.reshape(1))[:0], "int64")

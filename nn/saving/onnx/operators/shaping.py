@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy
 
@@ -20,7 +19,7 @@ operator("Size")(lambda x: numpy.asarray(math.prod(x.shape), "int64"))
 
 
 @operator("Reshape", known="shape")
-def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
+def reshape(x, shape, *, allowzero=0):
     """``x`` in another shape, where 0 keeps an axis (unless ``allowzero``) and -1 is inferred."""
     wanted = ints(shape)
     if not allowzero:
@@ -31,14 +30,14 @@ def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
 
 
 @operator("Flatten")
-def flatten(x: Any, *, axis: int = 1) -> Any:
+def flatten(x, *, axis=1):
     """``x`` as a matrix: the axes before ``axis`` are its rows."""
     axis = axis + x.ndim if axis < 0 else axis
     return ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
 @operator("Squeeze", known="axes")
-def squeeze(x: Any, axes: Any = None) -> Any:
+def squeeze(x, axes=None):
     """``x`` without axes of length 1: the given ones, or all."""
     ones = [i for i, n in enumerate(x.shape) if n == 1]
     gone = set(ones) if axes is None else {axis_in(a, x.ndim) for a in ints(axes)}
@@ -48,27 +47,27 @@ def squeeze(x: Any, axes: Any = None) -> Any:
 
 
 @operator("Unsqueeze", known="axes")
-def unsqueeze(x: Any, axes: Any) -> Any:
+def unsqueeze(x, axes):
     """``x`` with new axes of length 1."""
     new = ints(axes)
     return ag.expand_dims(x, axis=tuple(axis_in(a, x.ndim + len(new)) for a in new)) if new else x
 
 
 @operator("Transpose")
-def transpose(x: Any, *, perm: Any = None) -> Any:
+def transpose(x, *, perm=None):
     """``x`` with its axes in another order, by default reversed."""
     return ag.permute_dims(x, axes=tuple(range(x.ndim)[::-1] if perm is None else perm))
 
 
 @operator("Expand", known="shape")
-def expand(x: Any, shape: Any) -> Any:
+def expand(x, shape):
     """``x`` broadcast together with a shape."""
     to = bounded(numpy.broadcast_shapes(x.shape, tuple(ints(shape))), x.dtype)
     return x if to == x.shape else ag.broadcast_to(x, shape=to)
 
 
 @operator("Tile", known="repeats tiles axis")
-def tile(x: Any, repeats: Any, axis: Any = None) -> Any:
+def tile(x, repeats, axis=None):
     """``x`` repeated along each axis; before opset 6 along one."""
     counts = ints(repeats)
     if axis is not None:
@@ -80,7 +79,7 @@ def tile(x: Any, repeats: Any, axis: Any = None) -> Any:
 
 
 @operator("Concat")
-def concat(*values: Any, axis: int = 1) -> Any:
+def concat(*values, axis=1):
     """Values one after the other along an axis."""
     axis = axis_in(axis, values[0].ndim)
     bounded(
@@ -90,7 +89,7 @@ def concat(*values: Any, axis: int = 1) -> Any:
 
 
 @operator("Split", known="split")
-def split(x: Any, split: Any = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int) -> Any:
+def split(x, split=None, *, axis=0, num_outputs=None, outputs):
     """``x`` cut along an axis, into parts of the given lengths or of equal ones."""
     axis = axis_in(axis, x.ndim)
     n, count = x.shape[axis], num_outputs or outputs
@@ -103,7 +102,7 @@ def split(x: Any, split: Any = None, *, axis: int = 0, num_outputs: int | None =
 
 
 @operator("Slice", known="starts ends axes steps")
-def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
+def slice_(x, starts, ends, axes=None, steps=None):
     """Ranges of ``x`` along some axes."""
     first, last = ints(starts), ints(ends)
     along = ints(axes) if axes is not None else range(len(first))
@@ -126,10 +125,7 @@ def _range(start: int, stop: int, step: int, n: int) -> slice:
 
 
 @operator("Pad", known="pads constant_value axes paddings")
-def pad(
-    x: Any, pads: Any = None, constant_value: Any = None, axes: Any = None, *, mode: str = "constant",
-    value: float = 0.0, paddings: Any = None,
-) -> Any:  # fmt: skip
+def pad(x, pads=None, constant_value=None, axes=None, *, mode="constant", value=0.0, paddings=None):
     """``x`` padded, or cropped by negative numbers."""
     given = ints(pads if paddings is None else paddings)
     along = [axis_in(a, x.ndim) for a in ints(axes)] if axes is not None else [*range(x.ndim)]
@@ -149,7 +145,7 @@ def pad(
 
 
 @operator("CenterCropPad", known="shape")
-def center_crop_pad(x: Any, shape: Any, *, axes: Any = None) -> Any:
+def center_crop_pad(x, shape, *, axes=None):
     """``x`` cropped or filled with zeros around its middle to another shape."""
     along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
     width = [(0, 0)] * x.ndim
@@ -163,7 +159,7 @@ def center_crop_pad(x: Any, shape: Any, *, axes: Any = None) -> Any:
 
 
 @operator("DepthToSpace")
-def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
+def depth_to_space(x, *, blocksize, mode="DCR"):
     """Channels as blocks of space."""
     n, c, h, w = x.shape
     b = blocksize
@@ -175,7 +171,7 @@ def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
 
 
 @operator("SpaceToDepth")
-def space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
+def space_to_depth(x, *, blocksize, mode="DCR"):
     """Blocks of space as channels."""
     n, c, h, w = x.shape
     b = blocksize
@@ -185,14 +181,14 @@ def space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
 
 
 @operator("Trilu", known="k")
-def trilu(x: Any, k: Any = None, *, upper: int = 1) -> Any:
+def trilu(x, k=None, *, upper=1):
     """The upper or lower triangle of matrices, zeros elsewhere."""
     k = 0 if k is None else max(min(number(k), 2**31), -(2**31))
     return ag.triu(x, k=k) if upper else ag.tril(x, k=k)
 
 
 @operator("ReverseSequence", known="sequence_lens")
-def reverse_sequence(x: Any, sequence_lens: Any, *, batch_axis: int = 1, time_axis: int = 0) -> Any:
+def reverse_sequence(x, sequence_lens, *, batch_axis=1, time_axis=0):
     """``x`` with the first ``sequence_lens`` entries of each sequence in reverse order."""
     steps, lengths = x.shape[time_axis], numpy.asarray(ints(sequence_lens))
     t = numpy.arange(steps)[:, None]
@@ -207,9 +203,9 @@ def reverse_sequence(x: Any, sequence_lens: Any, *, batch_axis: int = 1, time_ax
 
 @operator("Constant")
 def constant(
-    *, value: Any = None, value_float: Any = None, value_floats: Any = None, value_int: Any = None,
-    value_ints: Any = None, sparse_value: Any = None, value_string: Any = None, value_strings: Any = None,
-) -> Any:  # fmt: skip
+    *, value=None, value_float=None, value_floats=None, value_int=None, value_ints=None, sparse_value=None,
+    value_string=None, value_strings=None,
+):  # fmt: skip
     """A constant, as one of several attributes."""
     if value is not None:
         return value
@@ -223,14 +219,14 @@ def constant(
 
 
 @operator("ConstantOfShape", known="shape")
-def constant_of_shape(shape: Any, *, value: Any = None) -> Any:
+def constant_of_shape(shape, *, value=None):
     """One number in a shape, by default 0."""
     value = numpy.zeros(1, "float32") if value is None else value
     return numpy.full(bounded(ints(shape), value.dtype), value.reshape(-1)[0])
 
 
 @operator("Range", known="start limit delta")
-def range_(start: Any, limit: Any, delta: Any) -> Any:
+def range_(start, limit, delta):
     """Numbers from ``start`` to before ``limit`` in steps of ``delta``."""
     low, high, step = number(start), number(limit), number(delta)
     if step == 0:
@@ -241,14 +237,14 @@ def range_(start: Any, limit: Any, delta: Any) -> Any:
 
 
 @operator("EyeLike")
-def eye_like(x: Any, *, dtype: int | None = None, k: int = 0) -> Any:
+def eye_like(x, *, dtype=None, k=0):
     """Ones on a diagonal, zeros elsewhere, in the shape of the matrix ``x``."""
     rows, columns = bounded(x.shape)
     return numpy.eye(rows, columns, k, dtype=x.dtype if dtype is None else dtype_of(dtype))
 
 
 @operator("OneHot", known="depth")
-def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
+def one_hot(indices, depth, values, *, axis=-1):
     """For each index ``depth`` numbers along a new axis: the second of ``values`` at the index, else the first."""
     n = int(number(depth))
     axis = axis_in(axis, indices.ndim + 1)

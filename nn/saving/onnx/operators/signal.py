@@ -12,7 +12,7 @@ from autograd.errors import DomainError, ShapeError
 from nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, times
 
 
-def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) -> Any:
+def _transformed(x, axis, length, inverse, onesided):
     """The discrete Fourier transform along ``axis`` of ``x``, whose last axis is (real,) or (real, imaginary)."""
     n = x.shape[axis]
     if n > length:
@@ -34,7 +34,7 @@ def _transformed(x: Any, axis: int, length: int, inverse: int, onesided: int) ->
 
 
 @operator("DFT", since=20, known="dft_length axis")
-def dft(x: Any, dft_length: Any = None, axis: Any = -2, *, inverse: int = 0, onesided: int = 0) -> Any:
+def dft(x, dft_length=None, axis=-2, *, inverse=0, onesided=0):
     """The discrete Fourier transform of ``x``, whose last axis is (real,) or (real, imaginary)."""
     if x.shape[-1] not in (1, 2):
         raise ShapeError(f"the last axis of x {x.shape} is not (real,) or (real, imaginary)")
@@ -53,13 +53,13 @@ def dft(x: Any, dft_length: Any = None, axis: Any = -2, *, inverse: int = 0, one
 
 
 @operator("DFT", known="dft_length")
-def dft_by_attribute(x: Any, dft_length: Any = None, *, axis: int = 1, inverse: int = 0, onesided: int = 0) -> Any:
+def dft_by_attribute(x, dft_length=None, *, axis=1, inverse=0, onesided=0):
     """`dft` before opset 20."""
     return dft(x, dft_length, axis, inverse=inverse, onesided=onesided)
 
 
 @operator("STFT", known="frame_step frame_length")
-def stft(signal: Any, frame_step: Any, window: Any = None, frame_length: Any = None, *, onesided: int = 1) -> Any:
+def stft(signal, frame_step, window=None, frame_length=None, *, onesided=1):
     """The Fourier transform of overlapping, windowed frames of a signal (batch, time, 1 or 2)."""
     step = int(number(frame_step))
     if frame_length is None and window is None:
@@ -95,10 +95,7 @@ for _name, _weights in {
 
 
 @operator("MelWeightMatrix", known="num_mel_bins dft_length sample_rate lower_edge_hertz upper_edge_hertz")
-def mel_weight_matrix(
-    num_mel_bins: Any, dft_length: Any, sample_rate: Any, lower_edge_hertz: Any, upper_edge_hertz: Any, *,
-    output_datatype: int = 1,
-) -> Any:  # fmt: skip
+def mel_weight_matrix(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz, *, output_datatype=1):
     """Triangles on the mel scale: the weights from frequencies (rows) to mel bins (columns)."""
     bins, length, rate = int(number(num_mel_bins)), int(number(dft_length)), number(sample_rate)
     rows, columns = bounded((length // 2 + 1, bins), "float64")

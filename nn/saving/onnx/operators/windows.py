@@ -64,9 +64,8 @@ def _check_frame(x: Any, pads: Pads) -> None:
 
 @operator("Conv")
 def conv(
-    x: Any, weight: Any, bias: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1,
-    kernel_shape: Any = None, pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+    x, weight, bias=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None
+):
     """The convolution of ``x`` with a weight (out, in / group, *size)."""
     axes = weight.ndim - 2
     strides, dilations = _per_axis(strides, axes), _per_axis(dilations, axes)
@@ -78,10 +77,7 @@ def conv(
 
 
 @operator("com.microsoft::FusedConv", passes=conv)
-def fused_conv(
-    x: Any, weight: Any, bias: Any = None, z: Any = None, *, activation: str = "", activation_params: Any = (),
-    **options: Any,
-) -> Any:  # fmt: skip
+def fused_conv(x, weight, bias=None, z=None, *, activation="", activation_params=(), **options):
     """A convolution, plus ``z``, and an activation."""
     y = conv(x, weight, bias, **options)
     return activated(y if z is None else ag.add(y, z), activation, activation_params)
@@ -89,10 +85,9 @@ def fused_conv(
 
 @operator("ConvTranspose")
 def conv_transpose(
-    x: Any, weight: Any, bias: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1,
-    kernel_shape: Any = None, output_padding: Any = None, output_shape: Any = None, pads: Any = None,
-    strides: Any = None,
-) -> Any:  # fmt: skip
+    x, weight, bias=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, output_padding=None,
+    output_shape=None, pads=None, strides=None,
+):  # fmt: skip
     """The transposed convolution with a weight (in, out / group, *size)."""
     axes = weight.ndim - 2
     size, strides, dilations = weight.shape[2:], _per_axis(strides, axes), _per_axis(dilations, axes)
@@ -119,9 +114,7 @@ def conv_transpose(
 
 
 @operator("CausalConvWithState")
-def causal_conv_with_state(
-    x: Any, weight: Any, bias: Any = None, past_state: Any = None, *, activation: str = "none"
-) -> Any:
+def causal_conv_with_state(x, weight, bias=None, past_state=None, *, activation="none"):
     """A convolution of each channel alone over present and past inputs, and the last inputs for the next call."""
     choice(activation, "activation", ("none", "silu", "swish"))
     before = weight.shape[2] - 1
@@ -149,7 +142,7 @@ def _pooling(
 
 
 @operator("MaxPool", passes=_pooling)
-def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any) -> Any:
+def max_pool(x, *, storage_order=0, outputs=1, **options):
     """The largest element of each window, and its index in ``x``."""
     windows = shortened(_pooling(x, **options)[0])
     out = ag.max_pool(x, **windows)
@@ -161,9 +154,7 @@ def max_pool(x: Any, *, storage_order: int = 0, outputs: int = 1, **options: Any
 
 
 @operator("MaxUnpool", known="output_shape")
-def max_unpool(
-    x: Any, indices: Any, output_shape: Any = None, *, kernel_shape: Any, pads: Any = None, strides: Any = None
-) -> Any:
+def max_unpool(x, indices, output_shape=None, *, kernel_shape, pads=None, strides=None):
     """Zeros with the elements of ``x`` at the indices that MaxPool returned."""
     axes = x.ndim - 2
     size, strides = _per_axis(kernel_shape, axes), _per_axis(strides, axes)
@@ -179,20 +170,20 @@ def max_unpool(
     return ag.reshape(flat, shape=to)
 
 
-def ints_of(indices: Any) -> Any:
+def ints_of(indices):
     """Known indices as an array."""
     return numpy.asarray(ints(indices)).reshape(indices.shape)
 
 
 @operator("AveragePool", passes=_pooling)
-def average_pool(x: Any, *, count_include_pad: int = 0, **options: Any) -> Any:
+def average_pool(x, *, count_include_pad=0, **options):
     """The mean of each window; ``count_include_pad``: whether the zeros of the padding count."""
     windows, around = _pooling(x, **options)
     return mean_pool(x, windows, around if count_include_pad else [(0, 0)] * len(around))
 
 
 @operator("LpPool", passes=_pooling)
-def lp_pool(x: Any, *, p: float = 2, **options: Any) -> Any:
+def lp_pool(x, *, p=2, **options):
     """The p-norm of each window."""
     windows = shortened(_pooling(x, **options)[0])
     return ag.power(ag.sum_pool(ag.power(ag.abs(x), float(p)), **windows), 1 / p)
@@ -207,15 +198,13 @@ operator("GlobalMaxPool")(lambda x: ag.max(x, axis=_space(x), keepdims=True))
 
 
 @operator("GlobalLpPool")
-def global_lp_pool(x: Any, *, p: float = 2) -> Any:
+def global_lp_pool(x, *, p=2):
     """The p-norm of each channel."""
     return ag.power(ag.sum(ag.power(ag.abs(x), float(p)), axis=_space(x), keepdims=True), 1 / p)
 
 
 @operator("Col2Im", known="image_shape block_shape")
-def col2im(
-    x: Any, image_shape: Any, block_shape: Any, *, dilations: Any = None, pads: Any = None, strides: Any = None
-) -> Any:
+def col2im(x, image_shape, block_shape, *, dilations=None, pads=None, strides=None):
     """Add each column to the window of the image that it came from."""
     space, size = ints(image_shape), ints(block_shape)
     strides, dilations = _per_axis(strides, len(size)), _per_axis(dilations, len(size))
@@ -245,7 +234,7 @@ NEAREST: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: float) -> Any:
+def _coordinates(mode, n, m, scale, start, end):
     new = numpy.arange(m, dtype="float64")
     if mode == "tf_crop_and_resize":
         if m > 1:
@@ -255,17 +244,15 @@ def _coordinates(mode: str, n: int, m: int, scale: float, start: float, end: flo
     return COORDINATES[choice(mode, "coordinate_transformation_mode", known)](new, n, m, scale)
 
 
-def _near(d: Any, a: float = -0.75) -> Any:
+def _near(d, a=-0.75):
     return ((a + 2) * d - (a + 3)) * d * d + 1
 
 
-def _far(d: Any, a: float = -0.75) -> Any:
+def _far(d, a=-0.75):
     return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
 
-def _weights(
-    n: int, places: Any, mode: str, scale: float = 1.0, antialias: int = 0, exclude_outside: int = 0, a: float = -0.75
-) -> Any:
+def _weights(n, places, mode, scale=1.0, antialias=0, exclude_outside=0, a=-0.75):
     """The matrix (new, old) of interpolation weights."""
     reach = (1 if mode == "linear" else 2) * (max(1.0, 1 / scale) if antialias else 1.0)
     stretch = min(scale, 1.0) if antialias else 1.0
@@ -289,11 +276,10 @@ def _weights(
 
 @operator("Resize", since=11, known="roi scales sizes")
 def resize(
-    x: Any, roi: Any = None, scales: Any = None, sizes: Any = None, *, antialias: int = 0, axes: Any = None,
-    coordinate_transformation_mode: str = "half_pixel", cubic_coeff_a: float = -0.75, exclude_outside: int = 0,
-    extrapolation_value: float = 0.0, keep_aspect_ratio_policy: str = "stretch", mode: str = "nearest",
-    nearest_mode: str = "round_prefer_floor",
-) -> Any:  # fmt: skip
+    x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None, coordinate_transformation_mode="half_pixel",
+    cubic_coeff_a=-0.75, exclude_outside=0, extrapolation_value=0.0, keep_aspect_ratio_policy="stretch",
+    mode="nearest", nearest_mode="round_prefer_floor",
+):  # fmt: skip
     """``x`` resampled along its axes, by factors or to sizes."""
     choice(mode, "mode", ("nearest", "linear", "cubic"))
     along = [axis_in(a, x.ndim) for a in (range(x.ndim) if axes is None else axes)]
@@ -336,10 +322,7 @@ def resize(
 
 
 @operator("Upsample", "Resize", known="scales")
-def upsample(
-    x: Any, scales: Any = None, *, mode: str = "nearest", height_scale: float | None = None,
-    width_scale: float | None = None,
-) -> Any:  # fmt: skip
+def upsample(x, scales=None, *, mode="nearest", height_scale=None, width_scale=None):
     """``x`` resampled by factors, as before opset 11."""
     if scales is None:
         scales = [1.0, 1.0, height_scale, width_scale]
@@ -350,7 +333,7 @@ def upsample(
 
 
 @operator("AffineGrid", known="size")
-def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
+def affine_grid(theta, size, *, align_corners=0):
     """A regular grid of positions from -1 to 1, transformed by affine maps."""
     _, _, *space = ints(size)
     bounded((theta.shape[0], *space, len(space)), "float64")
@@ -364,9 +347,9 @@ def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
 
 @operator("RoiAlign", since=16, known="rois batch_indices")
 def roi_align(
-    x: Any, rois: Any, batch_indices: Any, *, coordinate_transformation_mode: str = "half_pixel", mode: str = "avg",
-    output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1.0,
-) -> Any:  # fmt: skip
+    x, rois, batch_indices, *, coordinate_transformation_mode="half_pixel", mode="avg", output_height=1,
+    output_width=1, sampling_ratio=0, spatial_scale=1.0,
+):  # fmt: skip
     """The mean over each bin of rectangles (x1, y1, x2, y2) of ``x`` (batch, channels, height, width), interpolated."""
     if mode != "avg":
         raise DomainError(f"mode {mode!r} is not supported, only 'avg'")
@@ -383,12 +366,12 @@ def roi_align(
 
 
 @operator("RoiAlign", known="rois batch_indices", passes=roi_align)
-def roi_align_of_corners(x: Any, rois: Any, batch_indices: Any, **options: Any) -> Any:
+def roi_align_of_corners(x, rois, batch_indices, **options):
     """`roi_align` before opset 16: pixels are at integers, and rectangles have at least one pixel."""
     return roi_align(x, rois, batch_indices, **options, coordinate_transformation_mode="output_half_pixel")
 
 
-def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: bool) -> Any:
+def _bin_weights(ranges, n, bins, samples, may_be_small):
     """The weight of each of ``n`` elements in each bin of each range: (ranges, bins, n)."""
     out = numpy.zeros(bounded((len(ranges), bins, n), "float64"))
     for weights, (low, high) in zip(out, ranges.astype("float64"), strict=True):
@@ -403,7 +386,7 @@ def _bin_weights(ranges: Any, n: int, bins: int, samples: int, may_be_small: boo
     return out
 
 
-def _reflected(places: Any, low: float, high: float) -> Any:
+def _reflected(places, low, high):
     """Positions reflected at ``low`` and ``high`` until they are between them."""
     span = high - low
     if span <= 0:
@@ -413,7 +396,7 @@ def _reflected(places: Any, low: float, high: float) -> Any:
 
 
 @operator("GridSample")
-def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros") -> Any:
+def grid_sample(x, grid, *, align_corners=0, mode="linear", padding_mode="zeros"):
     """``x`` (batch, channels, *space) at the positions of a grid (batch, *new, axes): from -1 to 1, last axis first."""
     mode = choice({"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode), "mode", ("nearest", "linear", "cubic"))
     choice(padding_mode, "padding_mode", ("zeros", "border", "reflection"))
