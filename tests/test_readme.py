@@ -37,6 +37,19 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
         assert max(abs(a / b - 1) for a, b in zip(drawn.size, shown.size, strict=True)) < 0.1
 
 
+def test_the_speed_that_is_claimed_is_that_of_the_saved_run():
+    said = re.search(r"is (\S+) to (\S+) times as fast as PyTorch for small nets and (\S+) to (\S+) times for", TEXT)
+    table = (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8").split("### Time ÷ PyTorch eager, 1 thread")[1]
+    rows = [[part.strip() for part in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    columns, times = rows[0], next(row for row in rows if row[0] == "glassgrad compiled")
+    by_net = {net: float(time) for net, time in zip(columns[1:], times[1:], strict=True) if time != "-"}
+    for first, nets in ((1, "A C T L M"), (3, "B D E B64")):
+        ratios = [by_net[net] for net in nets.split()]
+        assert [float(said[first]), float(said[first + 1])] == pytest.approx(
+            [1 / max(ratios), 1 / min(ratios)], rel=0.04
+        )
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_exists(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,29 @@
 """Pictures of a recorded graph: values flow down along solid lines, gradients flow back along dashed ones.
 
+Of a recorded result ``y``, such as a loss:
+
+- ``draw_graph(y)``: every operation with its value and its gradient; a large network as `draw_modules` does.
+- ``draw_modules(y)``: a row for each module, with the size of its gradient and what is wrong.
+- ``draw_tape(y)``: the operations, their derivatives, and the values kept for them.
+- ``draw_loop(y)``: one step of a loop over time, and how its gradient vanishes.
+- ``plot_window(y, at=...)``: one window of a convolution or pooling, with its numbers.
+- ``explain(y)``: the chain rule as text, Markdown and LaTeX.
+- ``step_through(y)``: an offline page that walks forward and back, and computes.
+- ``check_graph(y)``: every operation's rule beside a finite difference.
+- ``snapshot(y)`` and, later, ``diff(before, y)``: what a step of training changed; two graphs, or two programs.
+
+Of a model:
+
+- ``draw_model(model, shape)``, ``summary(model, shape)``: its architecture, without computing it.
+- ``draw_network(model, x)``: one example, neuron by neuron.
+- ``feature_space(model, ...)``: how its layers bend the space of examples.
+- ``plot_filters(layer)``, ``plot_feature_maps(model, x)``: filters, and what each layer makes of an image.
+- ``saliency(model, x)``, ``adversarial(model, x, labels, ...)``: what a decision depends on.
+- ``playground(model, ...)``: an offline page in which it trains.
+
+Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``lab_report``. Of `nn.search`:
+``plot_search``, ``search_report``. Of a compiled function: ``draw_graph(step.programs[0])``.
+
 >>> import autograd as ag
 >>> import viz
 >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
@@ -92,7 +116,7 @@ __all__ = list(_HOMES)
 def __getattr__(name: str) -> Any:
     # Drawing code is imported with the first picture, so that a program without pictures starts fast.
     if name not in _HOMES:
-        raise AttributeError(f"viz has no {name!r}")
+        raise AttributeError(f"viz has no {name!r}: help(viz) lists its pictures")
     return getattr(import_module(f"viz.{_HOMES[name]}"), name)
 
 

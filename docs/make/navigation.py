@@ -15,7 +15,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
         Page(
             "index.md",
             "glassgrad",
-            "Automatic differentiation on NumPy, with PyTorch's interface, that shows its work.",
+            "Automatic differentiation on NumPy that shows its work: modules as in PyTorch, functions as in NumPy.",
         ),
     ),
     "Tutorial": lesson.PAGES,
@@ -85,6 +85,9 @@ PAGES: dict[str, tuple[Page, ...]] = {
         Page("engine.md", "The engine in an hour", "From ag.sin(x) to x.grad in the code's own lines."),
         Page("why.md", "Why it is made this way", "One source for each derivative, read in four ways."),
         Page("conventions.md", "Conventions", "Derivatives at kinks, memory shared with NumPy, threads, dtypes."),
+        outside.CONTRIBUTING,
+    ),
+    "Evidence": (
         Page("mutants.md", "Which test finds which fault", "Wrong rules planted on purpose, and what finds them."),
         Page(
             "faults.md",
@@ -92,18 +95,17 @@ PAGES: dict[str, tuple[Page, ...]] = {
             "Faults planted in the compiler, and how soon a random step shows them.",
         ),
         Page("soak.md", "Long runs", "What shows only after hours: memory, interrupts, numbers."),
-        outside.CONTRIBUTING,
+        Page("newcomer.md", "Tasks of a newcomer", "Tasks done from this site alone in a new environment, with times."),
     ),
     "Reference": reference.PAGES,
     "Speed": (speed.PAGE, outside.RESULTS, outside.MEASURING),
     "About": (
         outside.CHANGELOG,
         outside.SECURITY,
-        Page("newcomer.md", "Tasks of a newcomer", "Tasks done from this site alone in a new environment, with times."),
     ),
 }
 """The pages of each section, in order; those of the first are at the top. Files that are not named here come last."""
-BOOST = {"How to": 4, "Coming from": 4, "Speed": 0.2, "About": 0.1}
+BOOST = {"How to": 4, "Coming from": 4, "Evidence": 0.5, "Speed": 0.2, "About": 0.1}
 """How much more than others a search puts pages of a section first."""
 
 
