@@ -315,7 +315,7 @@ def verdict(own: Own, wrong: Wrong | None = None, max_examples: int = 100) -> st
         assert_rule(op, max_examples=max_examples)
     except GradcheckError as error:
         first = str(error).partition("\n")[0]
-        name = first.removesuffix(" does not hold.")
+        name = first.rpartition(" fails the check ")[2].removesuffix(".")
         return f"`{name}`" if name in PROPERTIES else "no rule" if " has no rule for " in first else first
     finally:
         del ag.OPS[op.name]

@@ -27,6 +27,7 @@ NETWORK_FUNCTIONS = {
     "l1_loss": "autograd.mean(autograd.abs(x - y))",
     "nll_loss": "cross_entropy, of logits", "silu": "x * autograd.sigmoid(x)", "swish": "x * autograd.sigmoid(x)",
 }  # fmt: skip
+OPERATION = "@autograd.op('name') for its value, f(xp, x), and f.vjp(x=…) for its derivative"
 FUNCTIONS = {
     "tensor": "Tensor", "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean",
     "bmm": "matmul", "cat": "concat", "from_numpy": "asarray",
@@ -41,6 +42,7 @@ FUNCTIONS = {
     "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
     "hstack": "concat(…, axis=1)", "FloatTensor": 'Tensor(…, dtype="float32")', "inference_mode": "no_grad",
     "jit": "compile", "load": "nn.load", "save": "nn.save", "nn": "the package nn beside autograd: import nn",
+    **dict.fromkeys(("custom_vjp", "custom_jvp", "custom_gradient", "Function", "primitive", "defvjp"), OPERATION),
     "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "mse_loss": "squared_error",
     "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
     **NETWORK_FUNCTIONS,
@@ -52,7 +54,7 @@ NETWORKS = {
     "NLLLoss": "CrossEntropyLoss, of logits",
     "ParameterList": "one attribute for each parameter",
     "SiLU": "x * autograd.sigmoid(x)", "Swish": "x * autograd.sigmoid(x)", "no_grad": "autograd.no_grad",
-    "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
+    "Softmin": "Softmax, of -x", "nll_loss": "functional.cross_entropy, of logits",
     "utils": "optim.clip_grad_norm_, or save and load",
 }  # fmt: skip
 

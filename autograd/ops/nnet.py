@@ -207,7 +207,7 @@ def _cross_entropy_by_target(xp: Any, g: Any, logits: Any, reduction: Any) -> An
 cross_entropy.vjp(logits=_cross_entropy_by_logits, target=_cross_entropy_by_target)
 
 
-def _check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
+def check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
     """Raise for shapes that would broadcast: (n, 1) against (n,) is a mistake, and would make n² numbers."""
     a, b = getattr(x, "shape", ()), getattr(y, "shape", ())
     if a != b and a and b:
@@ -230,7 +230,7 @@ def binary_cross_entropy_with_logits(xp, logits, target, *, reduction="mean"):
     >>> ag.binary_cross_entropy_with_logits(ag.Tensor([0.0, 100.0]), [1.0, 1.0], reduction="none")
     Tensor([0.693147, 0.0])
     """
-    _check_pair("binary_cross_entropy_with_logits", logits, target, reduction)
+    check_pair("binary_cross_entropy_with_logits", logits, target, reduction)
     return _reduced(xp, xp.logaddexp(logits, 0.0) - logits * target, reduction)
 
 
@@ -261,7 +261,7 @@ def squared_error(xp, x, y, *, reduction="mean"):
     >>> ag.squared_error(ag.Tensor([1.0, 2.0]), ag.Tensor([1.0, 4.0]), reduction="sum")
     Tensor(4.0)
     """
-    _check_pair("squared_error", x, y, reduction)
+    check_pair("squared_error", x, y, reduction)
     miss = x - y
     if reduction == "none":
         return miss * miss

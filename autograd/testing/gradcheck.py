@@ -499,6 +499,13 @@ class TensorPoint(Point):
             return None
         return flat([next(along) if y.requires_grad else y * 0.0 for y in self.ys])
 
+    @property
+    def unknown(self) -> str:  # type: ignore[override]
+        """The cause where none is known."""
+        if "," in self.recorded:
+            return "a rule of one of these operations does not fit its forward; check them one at a time."
+        return f"a rule of {self.recorded} does not fit its forward."
+
     @cached_property
     def recorded(self) -> str:  # type: ignore[override]
         """The operations between the checked inputs and the outputs."""

@@ -56,8 +56,9 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
         error = _run(check, smallest, seed)
         error = answer if isinstance(error, bool) else error
         what = "" if isinstance(error, GradcheckError) else f"{type(error).__name__}: "
+        subject = smallest.steps[0].op.name if len(smallest.steps) == 1 else "the program"
         raise GradcheckError(
-            f"{check.__name__} does not hold.\n{what}{error}\n\n"
+            f"{subject} fails the check {check.__name__}.\n{what}{error}\n\n"
             f"The program, and how to see it:\n\n{smallest.source}\n{PICTURE}"
         ) from error
 

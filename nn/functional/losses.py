@@ -12,6 +12,7 @@ from autograd import Tensor, asarray
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.common.validation import choice, number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.ops.nnet import check_pair
 
 
 def cross_entropy(
@@ -125,6 +126,8 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
             f"mse_loss compares element by element; it was given predictions {shape} and integer labels {labels}: give "
             f"nn.functional.one_hot(labels, {shape[-1]}) as the target, or use cross_entropy."
         )
+    prediction, target = (asarray(x) if isinstance(x, list | tuple) else x for x in (prediction, target))
+    check_pair("mse_loss", prediction, target, reduction)
     return ag.squared_error(prediction, target, reduction=reduction)
 
 

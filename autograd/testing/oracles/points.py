@@ -52,7 +52,7 @@ class Point(ABC):
     recorded: str = ""
     analytic: str = "rules"
     gives: str = "the rules give"
-    unknown: str = "a rule of one of these operations does not fit its forward; check them one at a time."
+    unknown: str = ""
 
     @abstractmethod
     def moved(self, i: int, values: Vector) -> Vector:

@@ -9,7 +9,7 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, NETWORKS, TENSOR
+from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, NETWORKS, OPERATION, TENSOR
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,11 @@ from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, 
         ("jit", ag, "autograd has no function 'jit': use compile."),
         ("nll_loss", ag, "autograd has no function 'nll_loss': use cross_entropy, of logits."),
         ("mse_loss", ag, "autograd has no function 'mse_loss': use squared_error."),
+        ("custom_vjp", ag, f"autograd has no function 'custom_vjp': use {OPERATION}."),
+        ("Function", ag, f"autograd has no function 'Function': use {OPERATION}."),
+        ("norm", ag.linalg, "autograd.linalg has no 'norm': use vector_norm or matrix_norm."),
+        ("blurb", ag.linalg, "autograd.linalg has no 'blurb'."),
+        ("Softmin", nn, "nn has no 'Softmin': use Softmax, of -x."),
         ("randn", ag.random, "autograd.random has no 'randn': use normal(shape, generator=…)."),
         ("blurb", ag.random, "autograd.random has no 'blurb'."),
         ("TensorDataset", nn.data, "nn.data has no 'TensorDataset': use the arrays themselves: minibatches(x, y)."),
@@ -51,6 +56,7 @@ def test_the_message_gives_the_name_used_here(name, home, says):
         (NETWORK_FUNCTIONS, nn.functional),
         (DATA, nn.data),
         (ag.random.ELSEWHERE, ag.random),
+        (ag.linalg.ELSEWHERE, ag.linalg),
         (MODULES, nn.Module),
     ],
 )

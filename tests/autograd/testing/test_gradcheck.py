@@ -111,7 +111,7 @@ class TestPasses:
 
     def test_a_mean_slope_over_many_periods_is_wrong(self):
         mean = declared(lambda xp, x: x + xp.sin(300 * x) ** 2 / 300, name="mean_slope", x=lambda g: g)
-        with pytest.raises(GradcheckError, match="matches_finite_differences does not hold"):
+        with pytest.raises(GradcheckError, match="fails the check matches_finite_differences"):
             assert_rule(mean, max_examples=30)
         assert_rule(snake(1.0), a=POSITIVE)
 
@@ -120,7 +120,7 @@ class TestPasses:
         fast = declared(lambda xp, x: xp.sin(1e6 * x) / 1e6, name="fast", x=lambda xp, g, x: g * xp.cos(1e6 * x))
         assert_rule(fast, max_examples=10)
         wrong = declared(lambda xp, x: xp.sin(1e6 * x) / 1e6, name="wrong", x=lambda xp, g, x: g * xp.sin(1e6 * x))
-        with pytest.raises(GradcheckError, match="does not hold"):
+        with pytest.raises(GradcheckError, match="fails the check"):
             assert_rule(wrong, max_examples=10)
 
     def test_numbers_lists_arrays_and_tensors(self):
@@ -317,7 +317,10 @@ class TestMessage:
         assert "times the difference" not in said
 
     def test_no_cause_that_is_known(self):
-        said = message(squared(lambda g, x: 2 * g * x + 0.1234), [1.0])
+        wrong = squared(lambda g, x: 2 * g * x + 0.1234)
+        said = message(wrong, [1.0])
+        assert "  - a rule of squared does not fit its forward.\nRecorded operations: squared." in said
+        said = message(lambda x: wrong(x) * 2.0, [1.0])
         assert "a rule of one of these operations does not fit its forward; check them one at a time.\nRecorded" in said
 
     def test_a_kink_at_which_the_rule_gives_no_slope_of_either_side(self):
@@ -712,7 +715,7 @@ class TestGradgradcheck:
         said = message(lambda x: mine(x).sum(), 0.0, check=gradgradcheck)
         assert re.search(r"analytic \(rules\)    0\n    finite differences  -?0\.\d+", said)
         assert gradgradcheck(ag.sinc, 0.0)
-        with pytest.raises(GradcheckError, match="second_order_matches_finite_differences does not hold"):
+        with pytest.raises(GradcheckError, match="mine fails the check second_order_matches_finite_differences"):
             assert_rule(mine, max_examples=30)
 
     def test_nan_in_second_order_only(self):

@@ -144,7 +144,7 @@ class TestMessage:
     def test_an_error_is_reported_with_the_program(self):
         raises = squared(lambda g, x: {}[0])
         message = said("vjp_is_linear", Program.of(raises, X))
-        assert message.startswith("vjp_is_linear does not hold.\nKeyError: 0\n\nThe program")
+        assert message.startswith("squared fails the check vjp_is_linear.\nKeyError: 0\n\nThe program")
 
     def test_errors_of_another_function_are_not_wrapped(self):
         with pytest.raises(ZeroDivisionError):

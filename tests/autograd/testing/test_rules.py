@@ -37,7 +37,7 @@ def test_at_given_inputs():
 
 
 def test_a_wrong_rule_at_given_inputs():
-    with pytest.raises(GradcheckError, match="matches_finite_differences does not hold") as caught:
+    with pytest.raises(GradcheckError, match=r"^softsign fails the check matches_finite_differences") as caught:
         assert_rule(softsign(lambda xp, g, x: g / (1 + xp.abs(x))), [0.5, -2.0])
     assert "x0 = ag.Tensor([0.5, -2.0]" in str(caught.value)
 

@@ -120,6 +120,14 @@ def test_equal_logits_cost_the_logarithm_of_the_classes():
     assert F.cross_entropy(np.zeros((3, 10)), [0, 5, 9]).item() == pytest.approx(math.log(10))
 
 
+@pytest.mark.parametrize("name", ["mse_loss", "binary_cross_entropy_with_logits", "cross_entropy"])
+@pytest.mark.parametrize("target", [np.zeros(4), np.zeros((5, 3)), [0.0, 1.0, 0.0], [[0.0]]])
+def test_a_refusal_names_the_loss_that_was_called(name, target):
+    for given in (np.zeros((4, 2)), ag.zeros((4, 2)), np.zeros((4, 2)).tolist()):
+        with pytest.raises((ShapeError, DTypeError), match=rf"^{name}\b"):
+            getattr(F, name)(given, target)
+
+
 def test_the_losses_refuse_in_sentences():
     with pytest.raises(DomainError, match=r"the label 4 for logits of 4 classes, \(6, 4\): labels go from 0 to 3"):
         F.cross_entropy(LOGITS, LABELS + 1)
