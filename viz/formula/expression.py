@@ -14,13 +14,14 @@ from __future__ import annotations
 import keyword
 import math
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 import autograd as ag
+from autograd.common.shapes import size
 from autograd.errors import AutogradError
 from viz.formula.reader import Reader
 from viz.formula.syntax import (
@@ -42,6 +43,9 @@ VALUE_LENGTH = 100_000  # characters of a value
 ENTRIES = 1_000_000  # of all arrays of a computation together
 
 NAMED = 40  # characters of the longest text used as a name
+
+FAILURES = (AutogradError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
+"""The errors of an operation whose operands do not fit."""
 
 
 class Expression:
@@ -169,11 +173,13 @@ class _Computing:
         numbers = all(type(x) in (int, float) for x in operands)
         if numbers:
             operands = [ag.asarray(float(x) if is_differentiable(part.op, i) else x) for i, x in enumerate(operands)]
-        self._allow(_largest(part.op, operands, part.params), part)
+        if _entries(part, operands) > self.left:
+            limit = f"this would be more numbers than the {ENTRIES:,} that an expression may have"
+            raise ExpressionError(limit, self.text, part.span)
         try:
             with np.errstate(all="ignore"):  # the picture shows values that are not finite
                 result: ag.Tensor = part.op(*operands, **part.params)
-        except (AutogradError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
+        except FAILURES as error:
             said = str(error).strip().rstrip(".") or type(error).__name__
             raise ExpressionError(said, self.text, part.span) from None
         self.left -= result.size
@@ -191,12 +197,6 @@ class _Computing:
             return None
         return text if text.startswith(part.op.name) else f"({text})"
 
-    def _allow(self, entries: int, part: Part) -> None:
-        if entries > self.left:
-            raise ExpressionError(
-                f"this would be more numbers than the {ENTRIES:,} that an expression may have", self.text, part.span
-            )
-
 
 def _flowing(x: Any, op: ag.Op, i: int) -> Any:
     """A differentiable operand as floats: integers overflow, and have no reciprocals."""
@@ -205,46 +205,13 @@ def _flowing(x: Any, op: ag.Op, i: int) -> Any:
     return x
 
 
-def _largest(op: ag.Op, operands: Sequence[Any], params: Mapping[str, Any]) -> int:
-    """An upper bound on the number of entries of a result, before it is computed."""
-    shapes = [tuple(np.shape(x.data if isinstance(x, ag.Tensor) else x)) for x in operands]
-    sizes: list[int] = [math.prod(shape) for shape in shapes]
-    numbers = list(_integers({name: x for name, x in params.items() if name not in ("axis", "constant_values")}))
-    if op.name in ("matmul", "linear"):
-        shared = shapes[0][-1] if shapes[0] else 1
-        return sizes[0] * sizes[1] // max(shared, 1) ** 2 if shared else 0
-    if op.name == "broadcast_to":
-        return math.prod(numbers)
-    if op.name == "repeat":
-        return sizes[0] * max(numbers, default=0)
-    if op.name in ("tile", "one_hot"):
-        return sizes[0] * math.prod(max(n, 1) for n in numbers)
-    if op.name == "pad":
-        return math.prod(n + 2 * max(numbers, default=0) for n in shapes[0])
-    if op.name == "take":
-        return sizes[0] * sizes[1] // (_length(shapes[0], params.get("axis")) or 1)
-    together = math.prod([max(axis) for axis in _aligned(shapes)])
-    return together if op.broadcasts else max(together, sum(sizes))
-
-
-def _length(shape: tuple[int, ...], axis: Any) -> int:
-    """The length of an axis; 1 if there is none, which the operation itself will refuse."""
-    if axis is None:
-        return math.prod(shape)
-    return shape[axis] if type(axis) is int and -len(shape) <= axis < len(shape) else 1
-
-
-def _aligned(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
-    """The lengths of each axis in all shapes, last axis first."""
-    for i in range(1, max(map(len, shapes)) + 1):
-        yield tuple(shape[-i] if i <= len(shape) else 1 for shape in shapes)
-
-
-def _integers(value: Any) -> Iterator[int]:
-    if isinstance(value, Mapping):
-        value = tuple(value.values())
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _integers(item)
-    elif type(value) is int:
-        yield value
+def _entries(call: Call, operands: Sequence[Any]) -> int:
+    """The number of entries of a result, which is traced and not computed; 0 where the operation will refuse it."""
+    classes = call.params.get("classes")
+    if type(classes) is int and classes > ENTRIES:  # one_hot has an array of all classes also where it is traced
+        return classes
+    try:
+        program = ag.trace(lambda *given: call.op(*given, **call.params), *operands)
+    except FAILURES:
+        return 0
+    return sum(size(out.shape) for out in program.outputs)

@@ -27,6 +27,7 @@ from autograd.errors import AutogradError, TargetError
 from viz.drawing import numbers
 from viz.drawing.render import clipped
 from viz.drawing.words import say
+from viz.formula.forms import compute
 from viz.pages.steps import Story
 from viz.recorded.layers import products as multiply_adds
 from viz.recorded.notation.namespace import Origin
@@ -291,7 +292,7 @@ class _Traced:
             return None
         try:
             with ag.no_grad():
-                found = ag.asarray(origin.compute(ag, arguments))
+                found = ag.asarray(compute(origin.name, *arguments, **origin.params))
         except (AutogradError, AttributeError, TypeError, ValueError):
             return None
         if tuple(found.shape) != np.shape(value):

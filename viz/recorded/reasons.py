@@ -213,9 +213,7 @@ def reason(socket: Socket, slope: str | None = None, told: Callable[[Card], str]
     >>> reason(Scene(w * x, gradients=True).cards[-1].sockets[0])
     'w is multiplied by x = 3: when it grows by h, L grows by 3·h, so the gradient is multiplied by 3.'
     """
-    node = socket.head.operation
-    arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
-    sentence = REASONS.get(f"{node.op.name}.{arg}")
+    sentence = REASONS.get(f"{socket.head.operation.op.name}.{socket.argument}")
     if sentence is None or ("{slope}" in sentence and slope is None) or not _fits(socket):
         sentence = SLOPE if slope is not None else MIXED
     return say(sentence).format_map(_Words(socket, slope, told or (lambda card: numbers.scalar(card.value[()]))))
@@ -236,44 +234,26 @@ def _fits(socket: Socket) -> bool:
     node = socket.head.operation
     if node.op.name == "matmul":
         return all(s.tail.value.ndim == 2 for s in socket.head.sockets) and len(socket.head.sockets) == 2
-    if node.op.name == "linear" and node.op.args[socket.index] == "bias":
+    if node.op.name == "linear" and socket.argument == "bias":
         return socket.head.value.ndim > 1
     return True
 
 
 class _Words(dict[str, Any]):
-    """The values of the fields of a sentence."""
+    """The values of the fields of a sentence, of which those in `FIELDS` are made where a sentence has them."""
 
     def __init__(self, socket: Socket, slope: str | None, told: Callable[[Card], str]) -> None:
-        self.told = told
         super().__init__(tail=socket.tail.name, head=socket.head.name, slope=slope)
-        self.socket, self.scalar = socket, socket.tail.shape == () == socket.head.shape
+        self.socket, self.told = socket, told
+        self.scalar = socket.tail.shape == () == socket.head.shape
+        shape = socket.head.shape
+        self.rows = int(np.prod(shape[:-1], dtype=int)) if len(shape) > 1 else 1
 
-    def __missing__(self, field: str) -> Any:
-        return getattr(self, field)
-
-    @property
-    def it(self) -> str:
-        return say("it" if self.scalar else "an entry")
-
-    @property
-    def out(self) -> str:
-        return say("{name}" if self.scalar else "that of {name}", name=self["head"])
+    def __missing__(self, field: str) -> str:
+        return FIELDS[field](self)
 
     @property
-    def Entry(self) -> str:
-        return say("Weight") if self.socket.tail.role == PARAM else say("Entry of {name} at", name=self["tail"])
-
-    @property
-    def formula(self) -> str:
-        return self.socket.scene.formula(self.socket.head).text
-
-    @property
-    def sent(self) -> str:
-        return self.socket.sent.text
-
-    @property
-    def _other(self) -> tuple[str, str | None]:
+    def other(self) -> tuple[str, str | None]:
         """The other operand: its name (empty for a number), and its number (None if it has axes)."""
         node = self.socket.head.operation
         given = node.inputs[1 - self.socket.index]
@@ -283,50 +263,46 @@ class _Words(dict[str, Any]):
         return "", numbers.constant(np.asarray(getattr(given, "data", given))[()])
 
     @property
-    def other(self) -> str:
-        name, number = self._other
-        return name if not number or not self.scalar else f"{name} = {number}" if name else number
+    def number(self) -> str | None:
+        """The number by which the other operand is called, if not by its name."""
+        name, number = self.other
+        return number if number is not None and (self.scalar or not name) else None
 
-    @property
-    def factor(self) -> str:
-        name, number = self._other
-        return number if number is not None and (self.scalar or not name) else name
 
-    @property
-    def share(self) -> str:
-        return f"h / {numbers.bracketed(self.factor)}"
+def _other(words: _Words) -> str:
+    name, number = words.other
+    return name if not number or not words.scalar else f"{name} = {number}" if name else number
 
-    @property
-    def times(self) -> str:
-        name, number = self._other
-        if number is not None and (self.scalar or not name):
-            return f"{number}·h"
-        return say("h times the entry of {name}", name=name) if number is None else f"{name}·h"
 
-    @property
-    def count(self) -> str:
-        return numbers.count(self.socket.tail.value.size // max(self.socket.head.value.size, 1))
+def _times(words: _Words) -> str:
+    name, number = words.other
+    if words.number is None and number is None:
+        return say("h times the entry of {name}", name=name)
+    return f"{words.number or name}·h"
 
-    @property
-    def averaged(self) -> str:
-        node = self.socket.head.operation
-        if node.params.get("reduction") != "mean":
-            return ""
-        shape, examples = self.socket.tail.shape, node.op.name == "cross_entropy"
-        count = int(np.prod(shape[:-1] if examples else shape, dtype=int))
-        divided = ", divided by the {n} examples, as the loss is their mean"
-        divided = divided if examples else ", divided by the {n} entries, as the loss is their mean"
-        return say(divided, n=count) if count > 1 else ""
 
-    @property
-    def _rows(self) -> int:
-        shape = self.socket.head.shape
-        return int(np.prod(shape[:-1], dtype=int)) if len(shape) > 1 else 1
+def _averaged(words: _Words) -> str:
+    node, shape = words.socket.head.operation, words.socket.tail.shape
+    examples = node.op.name == "cross_entropy"
+    count = int(np.prod(shape[:-1] if examples else shape, dtype=int))
+    if node.params.get("reduction") != "mean" or count < 2:
+        return ""
+    divided = ", divided by the {n} examples, as the loss is their mean"
+    return say(divided if examples else ", divided by the {n} entries, as the loss is their mean", n=count)
 
-    @property
-    def over_rows(self) -> str:
-        return say(", summed over the {n} rows of the batch", n=self._rows) if self._rows > 1 else ""
 
-    @property
-    def rows(self) -> str:
-        return say(" The batch has one row here.") if self._rows == 1 else ""
+FIELDS: dict[str, Callable[[_Words], str]] = {
+    "it": lambda w: say("it" if w.scalar else "an entry"),
+    "out": lambda w: say("{name}" if w.scalar else "that of {name}", name=w["head"]),
+    "Entry": lambda w: say("Weight") if w.socket.tail.role == PARAM else say("Entry of {name} at", name=w["tail"]),
+    "formula": lambda w: w.socket.scene.formula(w.socket.head).text,
+    "sent": lambda w: w.socket.sent.text,
+    "other": _other,
+    "factor": lambda w: w.number or w.other[0],
+    "share": lambda w: f"h / {numbers.bracketed(w['factor'])}",
+    "times": _times,
+    "count": lambda w: numbers.count(w.socket.tail.value.size // max(w.socket.head.value.size, 1)),
+    "averaged": _averaged,
+    "over_rows": lambda w: say(", summed over the {n} rows of the batch", n=w.rows) if w.rows > 1 else "",
+    "rows": lambda w: say(" The batch has one row here.") if w.rows == 1 else "",
+}

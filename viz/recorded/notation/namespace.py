@@ -52,18 +52,6 @@ class Origin:
     params: dict[str, Any]
     value: Any  # kept, so that no other array gets its id
 
-    def compute(self, space: Any, args: Sequence[Any]) -> Any:
-        """The same function of other arguments in another namespace."""
-        if self.name == "sum_to":
-            (x,), shape = args, self.params["shape"]
-            return space.reshape(space.sum(x, axis=tuple(broadcast_axes(tuple(x.shape), shape))), shape)
-        if self.name in OPS:
-            op = OPS[self.name]
-            given = _bound(op, tuple(args), self.params)
-            arrays = given[op.args[0]] if op.variadic else [given[arg] for arg in op.args]
-            return op.apply(*arrays, **{param: given[param] for param in op.params})
-        return getattr(space, self.name)(*args, **self.params)
-
 
 def _bare(x: Any) -> Any:
     """The values of symbols, also inside of tuples."""
@@ -221,7 +209,7 @@ class Notation:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
             return part  # for instance a constant that was not broadcast, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
-        self.noted("sum_to", (part,), {"shape": shape}, value)
+        self.noted("fit", (part, shape), {}, value)
         if (counted := self._counted(part, value)) is not None:
             return counted
         if part.level < CALL and part.head != DERIVATIVE:

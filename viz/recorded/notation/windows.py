@@ -21,6 +21,8 @@ from viz.recorded.notation.latex import tex_said
 PLACES, TAPS, POINTS = "pqr", "ijk", "uvt"  # of the output, in the window, of the input: one letter for each axis
 WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_max", "sum_pool", "sum_unpool")
 
+Shapes = Mapping[str, Sequence[int]]  # of the arguments of an operation, by name
+
 # ---------------------------------------------------------------- geometry
 
 
@@ -63,7 +65,7 @@ class Geometry:
                 yield tuple(p for p, _ in steps), tap
 
 
-def geometry(name: str, shapes: Mapping[str, Sequence[int]], params: Mapping[str, Any]) -> Geometry:
+def geometry(name: str, shapes: Shapes, params: Mapping[str, Any]) -> Geometry:
     """The geometry of an operation over windows, from the shapes of its arguments and its parameters.
 
     >>> geometry("max_pool", {"x": (1, 1, 5)}, {"size": 2}).out
@@ -252,7 +254,7 @@ class IndexFormula:
         return target, [("y", source)]
 
 
-def formula(name: str, shapes: Mapping[str, Sequence[int]], params: Mapping[str, Any]) -> IndexFormula | None:
+def formula(name: str, shapes: Shapes, params: Mapping[str, Any]) -> IndexFormula | None:
     """The index formula of an operation over windows, None for another operation.
 
     ``shapes``: of its arguments by name, ``bias`` only where there is one.
@@ -265,28 +267,21 @@ def formula(name: str, shapes: Mapping[str, Sequence[int]], params: Mapping[str,
     if name not in WINDOWED:
         return None
     g = geometry(name, shapes, params)
-    places, taps, points = PLACES[: g.axes], TAPS[: g.axes], POINTS[: g.axes]
-    sizes = dict(zip(places, g.out, strict=True)) | dict(zip(taps, g.size, strict=True))
-    sizes |= dict(zip(points, g.space, strict=True))
+    sizes = dict(zip(PLACES, g.out, strict=False)) | dict(zip(TAPS, g.size, strict=False))
+    sizes |= dict(zip(POINTS, g.space, strict=False))
     met = tuple(
         Index(((s, p), (d, i)), -before)
-        for s, p, d, i, (before, _) in zip(g.stride, places, g.dilation, taps, g.pads, strict=True)
+        for s, p, d, i, (before, _) in zip(g.stride, PLACES, g.dilation, TAPS, g.pads, strict=False)
     )
-    at = tuple(map(_plain, places))
-    if not name.startswith("conv"):
-        return _pooling(name, shapes, g, sizes, met, at)
-    return _convolution(name, shapes, params, g, sizes, met, at)
+    make = _convolution if name.startswith("conv") else _pooling
+    return make(name, shapes, params, g, sizes, met)
 
 
 def _pooling(
-    name: str,
-    shapes: Mapping[str, Sequence[int]],
-    g: Geometry,
-    sizes: dict[str, int],
-    met: tuple[Index, ...],
-    at: tuple[Index, ...],
+    name: str, shapes: Shapes, params: Mapping[str, Any], g: Geometry, sizes: dict[str, int], met: tuple[Index, ...]
 ) -> IndexFormula:
     places, taps, points = PLACES[: g.axes], TAPS[: g.axes], POINTS[: g.axes]
+    at = tuple(map(_plain, places))
     n, c = shapes["x" if "x" in shapes else "y"][:2]
     sizes = sizes | {"n": int(n), "c": int(c)}
     lead, rows = (_plain("n"), _plain("c")), ("n", "c")
@@ -304,13 +299,7 @@ def _pooling(
 
 
 def _convolution(
-    name: str,
-    shapes: Mapping[str, Sequence[int]],
-    params: Mapping[str, Any],
-    g: Geometry,
-    sizes: dict[str, int],
-    met: tuple[Index, ...],
-    at: tuple[Index, ...],
+    name: str, shapes: Shapes, params: Mapping[str, Any], g: Geometry, sizes: dict[str, int], met: tuple[Index, ...]
 ) -> IndexFormula:
     places, taps, points = tuple(PLACES[: g.axes]), tuple(TAPS[: g.axes]), tuple(POINTS[: g.axes])
     groups = params.get("groups", 1)
@@ -327,7 +316,7 @@ def _convolution(
     own = () if alone else ((1, "c"),)
     channel = _plain("c") if groups == 1 else Index(((int(inside), start), *own))
     weight = (_plain("o"), Index((), 0) if alone else _plain("c"), *map(_plain, taps))
-    x, y = ("x", (_plain("n"), channel, *met)), ("y", (_plain("n"), _plain("o"), *at))
+    x, y = ("x", (_plain("n"), channel, *met)), ("y", (_plain("n"), _plain("o"), *map(_plain, places)))
     loop = () if alone else ("c",)
     if name == "conv":
         ends = ("n", "o", *places)
