@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 from autograd.common.messages import of_type, shown
 from autograd.errors import DomainError, DTypeError
@@ -48,13 +48,32 @@ def shape_first(function: F) -> F:
         try:
             return function(*args, **options)
         except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
-                raise
-            form = ", ".join(name for name in inspect.signature(function).parameters)
-            way = f"{function.__name__}({form}): the shape is one argument, 3 or (3, 4), and options have names"
-            raise TypeError(f"{error}: use {way}.") from None
+            raise_with_form(error, function, ending=": the shape is one argument, 3 or (3, 4), and options have names")
 
     return called  # type: ignore[return-value]
+
+
+def with_form(function: F) -> F:
+    """A decorator: a call with arguments that ``function`` does not take raises an error with the form to use."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            raise_with_form(error, function)
+
+    return called  # type: ignore[return-value]
+
+
+def raise_with_form(error: TypeError, function: Callable[..., Any], name: str = "", ending: str = "") -> Never:
+    """Raise ``error`` again; if the call of ``function`` itself raised it, with the form of a call."""
+    if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
+        raise error
+    signature = inspect.signature(function)
+    kept = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
+    form = str(signature.replace(parameters=kept, return_annotation=signature.empty))
+    raise TypeError(f"{error}: write {name or function.__name__}{form}{ending}.") from None
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

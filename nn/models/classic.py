@@ -20,12 +20,12 @@ from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Flatten, Linear
-from nn.modules.module import Module, PlainModule
+from nn.modules.module import Module
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 
-class LeNet5(PlainModule):
+class LeNet5(Module):
     """Two convolutions, each followed by a pooling, and three fully connected layers: 61,706 parameters by default.
 
     ``size``: the height and width of the images, at least 14. ``activation``: a name as `nn.MLP` takes it. Input
@@ -65,7 +65,7 @@ class LeNet5(PlainModule):
 lenet5 = LeNet5
 
 
-class FeatureClassifier(PlainModule):
+class FeatureClassifier(Module):
     """Base of networks that pool the ``features`` of an image to one size and classify them."""
 
     features: Callable[..., Any]

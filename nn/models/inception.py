@@ -12,7 +12,7 @@ from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Flatten, Linear
-from nn.modules.module import Module, PlainModule
+from nn.modules.module import Module
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
@@ -93,7 +93,7 @@ INCEPTIONS: dict[str, tuple[int, ...]] = {
 """The channels of each module: its input, and those of its branches (the paper's table 1)."""
 
 
-class GoogLeNet(PlainModule):
+class GoogLeNet(Module):
     """Nine inception modules between a stem and one linear layer, with two auxiliary heads.
 
     13,004,888 parameters for 1000 classes, 6,624,904 with ``aux=False``. ``aux``: with the auxiliary heads; while

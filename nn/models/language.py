@@ -12,10 +12,10 @@ from nn.init import generator
 from nn.models.recurrent import KINDS
 from nn.modules.embedding import Embedding
 from nn.modules.linear import Linear
-from nn.modules.module import PlainModule
+from nn.modules.module import Module
 
 
-class LanguageModel(PlainModule):
+class LanguageModel(Module):
     """Base of language models: at each position of a text they give the logits of the next symbol."""
 
     symbols: int

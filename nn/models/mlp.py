@@ -15,11 +15,11 @@ from nn.modules.activation import activation_layer
 from nn.modules.containers import Sequential
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear
-from nn.modules.module import Module, PlainModule
+from nn.modules.module import Module
 from nn.modules.normalization import NORMS
 
 
-class MLP(PlainModule):
+class MLP(Module):
     """Multilayer perceptron: fully connected layers with an activation after each but the last.
 
     Input ``(…, sizes[0])``, output ``(…, sizes[-1])``. The layers are a `Sequential`, ``layers``; indexing and slicing

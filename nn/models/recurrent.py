@@ -10,14 +10,14 @@ from autograd.common.validation import choice, pair, whole
 from autograd.errors import ShapeError
 from nn.init import generator
 from nn.modules.linear import Linear
-from nn.modules.module import Module, PlainModule
+from nn.modules.module import Module
 from nn.modules.recurrent import GRU, LSTM, RNN
 
 KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 """Recurrent layers by the names that `RowRecurrent` takes."""
 
 
-class RowRecurrent(PlainModule):
+class RowRecurrent(Module):
     """A classifier that reads a picture row by row, and classifies it by the last state.
 
     ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the size of the

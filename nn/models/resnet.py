@@ -12,7 +12,7 @@ from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.linear import Flatten, Linear
-from nn.modules.module import Module, PlainModule
+from nn.modules.module import Module
 from nn.modules.normalization import BatchNorm2d
 from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
@@ -77,7 +77,7 @@ LAYERS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
 """The block and the number of blocks in each stage, by depth."""
 
 
-class ResNet(PlainModule):
+class ResNet(Module):
     """A stem, four stages of residual blocks, and one linear layer on the mean over space.
 
     ``depth``: 18, 34, 50, 101 or 152. ``small``: a 3×3 stem without pooling, for images of at least 16×16. Input

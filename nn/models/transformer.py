@@ -14,11 +14,11 @@ from nn.modules.attention import TransformerEncoderLayer
 from nn.modules.containers import ModuleList
 from nn.modules.embedding import Embedding, PositionalEncoding
 from nn.modules.linear import Linear
-from nn.modules.module import PlainModule
+from nn.modules.module import Module
 from nn.modules.normalization import LayerNorm
 
 
-class _Transformer(PlainModule):
+class _Transformer(Module):
     """Base of both Transformers: layers that normalise first, and a linear head after one more normalisation."""
 
     def _make(

@@ -8,40 +8,40 @@ from typing import Any
 from autograd import Tensor
 from autograd.common.validation import choice
 from nn import functional as F
-from nn.modules.module import Module, PlainModule
+from nn.modules.module import Module
 
 
-class Sigmoid(PlainModule):
+class Sigmoid(Module):
     """Logistic function ``1 / (1 + exp(-x))``: values in (0, 1)."""
 
     forward = staticmethod(F.sigmoid)
 
 
-class Tanh(PlainModule):
+class Tanh(Module):
     """Hyperbolic tangent: values in (-1, 1)."""
 
     forward = staticmethod(F.tanh)
 
 
-class ReLU(PlainModule):
+class ReLU(Module):
     """``max(x, 0)``."""
 
     forward = staticmethod(F.relu)
 
 
-class GELU(PlainModule):
+class GELU(Module):
     """``x · Φ(x)``, where Φ is the distribution function of the standard normal."""
 
     forward = staticmethod(F.gelu)
 
 
-class Softplus(PlainModule):
+class Softplus(Module):
     """``log(1 + exp(x))``: a smooth ReLU."""
 
     forward = staticmethod(F.softplus)
 
 
-class LeakyReLU(PlainModule):
+class LeakyReLU(Module):
     """``x`` where positive, else ``slope * x``."""
 
     def __init__(self, slope: float = 0.01) -> None:
@@ -52,7 +52,7 @@ class LeakyReLU(PlainModule):
         return F.leaky_relu(x, slope=self.slope)
 
 
-class Softmax(PlainModule):
+class Softmax(Module):
     """Probabilities along ``axis``: positive, with sum 1. Train on logits with `CrossEntropyLoss` instead."""
 
     def __init__(self, axis: int = -1) -> None:

@@ -16,7 +16,7 @@ from nn.functional.attention import attention_weights
 from nn.modules.activation import activation_layer
 from nn.modules.dropout import Dropout
 from nn.modules.linear import Linear
-from nn.modules.module import Module, Parameter, PlainModule, as_floating
+from nn.modules.module import Module, Parameter, as_floating
 from nn.modules.normalization import LayerNorm
 
 
@@ -191,13 +191,6 @@ class MultiheadAttention(Module):
         total = reduce(operator.add, numbers)
         return where(reduce(operator.or_, hidden), -math.inf, total) if hidden else total
 
-    def arguments(self) -> dict[str, Any]:
-        """The sizes, the probability of dropout, whether there are biases, and whether the batch comes first."""
-        given = {"embed_dim": self.embed_dim, "num_heads": self.num_heads, "dropout": self.dropout}
-        given |= {"bias": self.in_proj_bias is not None}
-        given |= {name: d for name in ("kdim", "vdim") if (d := getattr(self, name)) != self.embed_dim}
-        return given | {"batch_first": self.batch_first}
-
 
 def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
     mask = asarray(mask)
@@ -208,7 +201,7 @@ def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
     return mask
 
 
-class TransformerEncoderLayer(PlainModule):
+class TransformerEncoderLayer(Module):
     """Self-attention and two fully connected layers, each added to its input, with normalisation and dropout.
 
     ``d_model``: features of each position of a sequence. ``nhead``: number of heads. ``dim_feedforward``: neurons of

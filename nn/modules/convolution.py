@@ -11,12 +11,12 @@ from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
 from nn import init as initialisers
 from nn.functional import spatial
-from nn.modules.module import Parameter, PlainModule, as_floating
+from nn.modules.module import Module, Parameter, as_floating
 
 Many = int | Sequence[int]
 
 
-class _Conv(PlainModule):
+class _Conv(Module):
     """A convolution over ``axes`` spatial axes; see `Conv2d`."""
 
     axes: ClassVar[int]
@@ -69,11 +69,6 @@ class _Conv(PlainModule):
     def _convolved(self, x: Any, *options: Any) -> Tensor:
         return self.functions[self.axes - 1](as_floating(x, self.weight), self.weight, self.bias, *options)
 
-    def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments, with one number for equal numbers of all axes."""
-        given = super().arguments()
-        return given and {name: spatial.plain(value) for name, value in given.items()}
-
 
 class Conv1d(_Conv):
     """A convolution over one spatial axis; see `Conv2d`."""
@@ -96,7 +91,7 @@ class Conv2d(_Conv):
     >>> import nn
     >>> layer = nn.Conv2d(3, 8, 5, padding="same", seed=0)
     >>> layer, layer(ag.zeros((1, 3, 16, 16), dtype="float32")).shape
-    (Conv2d(3, 8, 5, padding=2), (1, 8, 16, 16))
+    (Conv2d(3, 8, 5, padding='same'), (1, 8, 16, 16))
     """
 
     axes = 2

@@ -8,10 +8,10 @@ from autograd import Tensor
 from autograd.common.validation import number
 from nn import functional as F
 from nn.init import generator
-from nn.modules.module import PlainModule
+from nn.modules.module import Module
 
 
-class Dropout(PlainModule):
+class Dropout(Module):
     """In training set each element to 0 with probability ``p`` and divide the others by ``1 - p``; else return x.
 
     ``seed``: an integer, a NumPy Generator that advances with each call, or ``None`` for fresh entropy; it is not saved

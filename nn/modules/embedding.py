@@ -12,10 +12,10 @@ from autograd.errors import DomainError, ShapeError
 from nn import functional as F
 from nn import init as initialisers
 from nn.functional.attention import checked_row
-from nn.modules.module import Parameter, PlainModule, as_floating
+from nn.modules.module import Module, Parameter, as_floating
 
 
-class Embedding(PlainModule):
+class Embedding(Module):
     """A row of ``weight`` for each integer from 0 to num_embeddings - 1: ``(…)`` to ``(…, embedding_dim)``.
 
     ``weight``: ``(num_embeddings, embedding_dim)``, drawn by ``init``, by default from the normal distribution. The row
@@ -55,7 +55,7 @@ class Embedding(PlainModule):
         return F.embedding(indices, self.weight, self.padding_idx)
 
 
-class PositionalEncoding(PlainModule):
+class PositionalEncoding(Module):
     """Add sines and cosines of the position: ``(…, length, d_model)`` to the same shape.
 
     Features 2i and 2i + 1 of position p get the sine and the cosine of ``p / 10000^(2i / d_model)``, as attention

@@ -11,10 +11,10 @@ from autograd.common.validation import refused, whole
 from autograd.errors import ShapeError
 from nn import functional as F
 from nn import init as initialisers
-from nn.modules.module import Parameter, PlainModule, as_floating
+from nn.modules.module import Module, Parameter, as_floating
 
 
-class Linear(PlainModule):
+class Linear(Module):
     """Affine map ``x · weightᵀ + bias``.
 
     ``weight``: ``(out_features, in_features)``, one row per neuron, drawn by ``init``: a name in `nn.init` or a
@@ -50,7 +50,7 @@ class Linear(PlainModule):
         return F.linear(as_floating(x, self.weight), self.weight, self.bias)
 
 
-class Flatten(PlainModule):
+class Flatten(Module):
     """Flatten each sample of a batch to one row, for instance before a `Linear` layer."""
 
     def forward(self, x: Any) -> Tensor:
@@ -61,7 +61,7 @@ class Flatten(PlainModule):
         return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
 
 
-class Unflatten(PlainModule):
+class Unflatten(Module):
     """Split axis ``dim`` into axes of ``unflattened_size``, for instance rows of pixels into images.
 
     >>> import nn

@@ -6,10 +6,10 @@ from typing import Any
 
 from autograd import Tensor, asarray
 from nn import functional as F
-from nn.modules.module import PlainModule
+from nn.modules.module import Module
 
 
-class _Loss(PlainModule):
+class _Loss(Module):
     """Base of the losses. A loss is not part of a network, so calling it records no scope."""
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -37,11 +37,6 @@ class CrossEntropyLoss(_Loss):
             self.weight = None
         else:
             self.register_buffer("weight", asarray(weight))
-
-    def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments; ``weight`` as a list."""
-        given = super().arguments()
-        return given and given | {"weight": None if self.weight is None else self.weight.tolist()}
 
     def forward(self, logits: Any, labels: Any) -> Tensor:
         """Logits ``(…, classes)`` and integer labels ``(…)`` or probabilities ``(…, classes)`` to a scalar."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
 from autograd.common.messages import of_type
-from autograd.common.validation import check_function, check_instance
+from autograd.common.validation import check_function, check_instance, raise_with_form
 from autograd.engine.modes import MODE, TRACER, WATCHED, Mode
 from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from autograd.interop.hints import MODULES, Hint
@@ -94,6 +95,11 @@ class Module:
     _path = ""
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
+    _given: _Given | None = None
+    _unknown = (
+        "was made with arguments that are not numbers, strings, booleans, None, or lists and dicts of these; define "
+        "arguments(self), a dict of what the constructor is to be called with"
+    )
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
     forward: Callable[..., Any] = _unimplemented
@@ -374,12 +380,25 @@ class Module:
 
     # ----------------------------------------------------------------------------------------------------------- repr
 
-    def arguments(self) -> dict[str, Any] | None:
-        """Constructor arguments by name, to rebuild the module; ``None`` if unknown.
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign]
 
-        `nn.save` writes them, and the repr shows them.
+    def arguments(self) -> dict[str, Any] | None:
+        """Constructor arguments by name, to rebuild the module; ``None`` if they are not plain values.
+
+        `nn.save` writes them, and the repr shows them. They are those of the call, without ``seed``, ``init``,
+        ``dtype`` and ``device``; an attribute of the same name that was changed since counts instead. Numbers, strings,
+        booleans, ``None``, and lists and dicts of these are plain. A class may define ``arguments`` itself.
         """
-        return None
+        given = self._given
+        if given is None:
+            return {} if type(self).__init__ is object.__init__ else None
+        found = _by_name(type(self), *given.call)
+        now = {name: plain(vars(self).get(name)) for name in found if name in given.after}
+        found |= {name: value for name, value in now.items() if value != given.after[name]}
+        return None if NOT_PLAIN in found.values() else found
 
     def _described(self) -> str:
         """``Linear(256, 100)``: the class with its arguments, without those at their defaults."""
@@ -387,9 +406,10 @@ class Module:
         if given is None:
             return type(self).__name__
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        shown = {name: value if (as_json := plain(value)) is NOT_PLAIN else as_json for name, value in given.items()}
         texts = [
             repr(value) if defaults.get(name) is inspect.Parameter.empty else f"{name}={value!r}"
-            for name, value in given.items()
+            for name, value in shown.items()
             if name not in defaults or value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
@@ -404,11 +424,14 @@ class Module:
             for path, module in self.named_modules()
             if path and (module._own_size() or not any(module.children()))
         ]
-        if not rows:
-            return self._described()
+        total, described = sum(p.size for p in self.parameters()), self._described()
+        if not rows and (not total or described.removesuffix("()").endswith(")")):  # its arguments tell its size
+            return described
+        own = ((name, p) for name, p in vars(self).items() if isinstance(p, Parameter))
+        rows = [(name, f"Parameter {p.shape}", f"{p.size:,}") for name, p in own] + rows
         wide = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = [f"  {path:{wide[0]}}  {text:{wide[1]}}  {size:>{wide[2]}}".rstrip() for path, text, size in rows]
-        return "\n".join([f"{self._described()}: {sum(p.size for p in self.parameters()):,} parameters", *lines])
+        return "\n".join([f"{described.removesuffix('()')}: {total:,} parameters", *lines])
 
 
 WATCHED.append(Module)
@@ -422,24 +445,73 @@ def check_set_to_none(set_to_none: Any) -> None:
         raise DomainError(f"set_to_none = {set_to_none!r}: a gradient becomes None here; for zeros: p.grad[...] = 0.")
 
 
-class PlainModule(Module):
-    """Module whose constructor arguments are attributes of these names; ``bias`` and ``dropout`` may be the parts."""
-
-    def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments without `MAKING`; ``None`` for a subclass that takes others."""
-        names = [name for name in inspect.signature(type(self)).parameters if name not in MAKING]
-        if not all(hasattr(self, name) for name in names):
-            return None
-        given = {name: getattr(self, name) for name in names}
-        if not isinstance(given.get("bias", True), bool):
-            given["bias"] = given["bias"] is not None
-        if isinstance(dropout := given.get("dropout"), Module):
-            given["dropout"] = dropout.p  # type: ignore[attr-defined]
-        return given
-
-
 MAKING = frozenset({"seed", "init", "dtype", "device"})
 """Constructor arguments for the initial values, dtype and device of parameters: not part of the architecture."""
+
+NOT_PLAIN = ...  # a singleton, also when copied
+"""Stands for an argument that JSON can't hold."""
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON holds it, lists as tuples; `NOT_PLAIN` if it can't."""
+    if type(value) in (int, float, bool, str, type(None)):
+        return value
+    if isinstance(value, list | tuple):
+        items = tuple(map(plain, value))
+        return NOT_PLAIN if NOT_PLAIN in items else items
+    if type(value) is dict:
+        entries = {key if type(key) is str else NOT_PLAIN: plain(item) for key, item in value.items()}
+        return NOT_PLAIN if NOT_PLAIN in (*entries, *entries.values()) else entries
+    is_scalar = getattr(value, "shape", None) == () and not isinstance(value, Tensor)
+    return plain(value.item()) if is_scalar and hasattr(value, "item") else NOT_PLAIN
+
+
+class _Given(NamedTuple):
+    """How a module was made."""
+
+    call: tuple[tuple[Any, ...], dict[str, Any]]
+    """The constructor's plain arguments, by position and by name."""
+    after: dict[str, Any]
+    """The attributes that had the names of arguments when the constructor returned."""
+
+
+def _noting(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor ``init``, which notes its arguments in the module, unless a subclass's constructor called it."""
+    names: list[str] = []
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        outermost = vars(self).get("_given", self) is not None
+        call = (tuple(map(plain, args)), {name: plain(value) for name, value in options.items()}) if outermost else None
+        object.__setattr__(self, "_given", None)
+        try:
+            init(self, *args, **options)
+        except TypeError as error:
+            raise_with_form(error, init, type(self).__name__)
+        if call is not None:
+            names[:] = names or inspect.signature(init).parameters
+            after = {name: plain(vars(self)[name]) for name in names if name in vars(self)}
+            object.__setattr__(self, "_given", _Given(call, after))
+
+    return __init__
+
+
+def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor's call by name, with defaults, without `MAKING`."""
+    signature = inspect.signature(kind)
+    bound = signature.bind(*args, **options)
+    given = {*bound.arguments}
+    bound.apply_defaults()
+    found: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        parameter = signature.parameters[name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found |= {key: item for key, item in value.items() if key not in MAKING}
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            found |= {name: NOT_PLAIN} if value else {}
+        elif name in given or plain(value) is not NOT_PLAIN:  # without a default such as a class
+            found |= {} if name in MAKING and parameter.default is not parameter.empty else {name: plain(value)}
+    return found
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:

@@ -9,13 +9,13 @@ from autograd import Tensor, asarray, ones, zeros
 from autograd.common.validation import number, whole
 from autograd.errors import DomainError, ShapeError
 from nn import functional as F
-from nn.modules.module import Module, Parameter, PlainModule, as_floating
+from nn.modules.module import Module, Parameter, as_floating
 
 Spaces = tuple[tuple[str, ...], ...]
 """The names of the spatial axes of each shape of input that a layer takes."""
 
 
-class LayerNorm(PlainModule):
+class LayerNorm(Module):
     """Normalise each sample over its last axes to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
     ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output
@@ -48,13 +48,8 @@ class LayerNorm(PlainModule):
         """``(…, *normalized_shape)`` to the same shape."""
         return F.layer_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def arguments(self) -> dict[str, Any] | None:
-        """The constructor's arguments; ``bias`` at its default if there is no weight."""
-        given = super().arguments()
-        return given if self.elementwise_affine or given is None else given | {"bias": True}
 
-
-class RMSNorm(PlainModule):
+class RMSNorm(Module):
     """Divide each sample by the root of its mean square over its last axes, then scale by ``weight``.
 
     ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output ``(…,
@@ -85,7 +80,7 @@ class RMSNorm(PlainModule):
         return F.rms_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.eps)
 
 
-class GroupNorm(PlainModule):
+class GroupNorm(Module):
     """Normalise each group of channels of each sample to mean 0 and variance 1, then scale and shift each channel.
 
     ``num_groups`` divides ``num_channels``; neighbours form a group. Input and output ``(batch, num_channels, …)``.
@@ -122,7 +117,7 @@ class GroupNorm(PlainModule):
         return F.group_norm(as_floating(x, self.weight), self.num_groups, self.weight, self.bias, self.eps)
 
 
-class _ChannelNorm(PlainModule):
+class _ChannelNorm(Module):
     """Base of batch and instance normalisation: parameters and running statistics of each channel."""
 
     running_mean: Tensor | None

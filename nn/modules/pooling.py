@@ -7,17 +7,18 @@ from typing import Any, ClassVar
 
 from autograd import Tensor
 from nn.functional import spatial
-from nn.modules.module import PlainModule
+from nn.modules.module import Module
 
 Many = int | Sequence[int]
 
 
-class _Pool(PlainModule):
+class _Pool(Module):
     """Base of the poolings: ``pool`` is the function of `nn.functional`."""
 
     pool: ClassVar[Callable[..., Any]]
 
     def __init_subclass__(cls, pool: Callable[..., Any] | None = None) -> None:
+        super().__init_subclass__()
         if pool is not None:
             cls.pool = staticmethod(pool)
 
@@ -128,7 +129,7 @@ class AdaptiveMaxPool3d(_Adaptive, pool=spatial.adaptive_max_pool3d):
     """The largest element of each of ``output_size`` windows, over three spatial axes."""
 
 
-class LocalResponseNorm(PlainModule):
+class LocalResponseNorm(Module):
     """`nn.functional.local_response_norm` as a layer: divide by a power of the mean square over ``size`` channels."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:

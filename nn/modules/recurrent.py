@@ -11,7 +11,7 @@ from autograd.errors import DomainError, ShapeError
 from nn.functional import recurrence
 from nn.functional.regularization import dropout as dropped
 from nn.init import generator, uniform_
-from nn.modules.module import Module, Parameter, PlainModule, as_floating
+from nn.modules.module import Module, Parameter, as_floating
 
 
 def _weights(
@@ -32,7 +32,7 @@ def _weights_of(module: Module, ending: str) -> list[Any]:
     return [getattr(module, f"{name}{ending}", None) for name in names]
 
 
-class _Recurrent(PlainModule):
+class _Recurrent(Module):
     """Base of `RNN`, `LSTM` and `GRU`."""
 
     kind: ClassVar[str]
@@ -189,7 +189,7 @@ class GRU(_Recurrent):
     kind = "gru"
 
 
-class _Cell(PlainModule):
+class _Cell(Module):
     """Base of `RNNCell`, `LSTMCell` and `GRUCell`."""
 
     kind: ClassVar[str]

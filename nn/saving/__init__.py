@@ -18,7 +18,7 @@ from autograd.errors import AutogradError, DomainError, DTypeError
 from nn.errors import FileError
 from nn.modules.module import Module
 from nn.saving import keras, npz, safetensors
-from nn.saving.architecture import LAYERS, build, describe, kind_of
+from nn.saving.architecture import LAYERS, build, describe, layers_of
 from nn.saving.pytorch import weights
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
@@ -94,9 +94,9 @@ def save(
     and others read (``pip install safetensors``). Both restore everything that was saved.
 
     Args:
-        content: a `Module`, saved with its state and, if it consists of layers of ``nn`` and of classes whose
-            `Module.arguments` returns the arguments of the constructor, its architecture; or a dict
-            of Tensors, arrays, numbers, strings, booleans, ``None``, and lists and dicts of these, for instance
+        content: a `Module`, saved with its state and, for `load_model`, the arguments of its constructor, if these are
+            plain values (see `Module.arguments`); or a dict of Tensors, arrays, numbers, strings, booleans, ``None``,
+            and lists and dicts of these, for instance
             ``{"model": model.state_dict(), "optimizer": optimizer.state_dict()}``.
         path: the file, ``.npz`` or ``.safetensors``; an existing one is replaced.
         metadata: any JSON content, returned by `load_metadata`. Other programs see its strings in a ``.safetensors``.
@@ -125,7 +125,10 @@ def save(
     check_instance(metadata or {}, Mapping, "metadata", "a dict")  # type: ignore[type-abstract]
     header: dict[str, Any] = {"metadata": dict(metadata or {})}
     if isinstance(content, Module):
-        header |= {"class": kind_of(content), "architecture": describe(content)}
+        try:
+            header |= {"architecture": describe(content), "layers": layers_of(content)}
+        except FileError as error:
+            header |= {"class": type(content).__name__, "why": str(error)}
         content = content.state_dict()
     elif not isinstance(content, Mapping):
         raise DTypeError(f"nn.save takes a module or a dict; it was given {of_type(content)}.")
@@ -165,11 +168,16 @@ def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
+INSTEAD = "build it in Python and call model.load_state_dict(nn.load(path))"
+"""What to do with a file whose module can't be built."""
+
+
 def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     """Rebuild the module that `save` wrote, with its weights, on the CPU.
 
-    Works for every layer and model of ``nn``, and for your own ``classes``, which are called with the arguments that
-    `Module.arguments` returned. Raises `nn.errors.FileError` as `load` does, and for a file without such a module.
+    Works for every layer and model of ``nn``, and for your own ``classes``, which are called with the
+    arguments that `Module.arguments` returned when the module was saved. Raises `nn.errors.FileError` as `load` does,
+    and for a file without such a module.
 
     >>> import nn
     >>> nn.load_model("README.md")
@@ -183,16 +191,15 @@ def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     header, state = _read(path)
     architecture = header.get("architecture")
     if architecture is None:
-        kind = header.get("class", "a dict")
-        raise FileError(
-            f"{path} holds {kind!r}, which nn can't build: build it in Python and call "
-            "model.load_state_dict(nn.load(path))."
-        )
+        kind, why = header.get("class", "a dict"), header.get("why")
+        raise FileError(f"{path} holds {kind!r}, which nn can't build{f', as {why}' if why else ''}: {INSTEAD}.")
     try:
         model = build(architecture, classes)
         wanted = {name: p.shape for name, p in model._named_state()}
+        if header.get("layers", made := layers_of(model)) != made:
+            raise FileError(f"it was changed after it was made, and a new {model._described()} differs: {INSTEAD}")
         if wanted != {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}:
-            raise FileError("its weights do not fit its architecture")
+            raise FileError(f"its weights do not fit its architecture: {INSTEAD}")
         if not all(is_inexact(state[name].dtype) for name in wanted):
             raise FileError("its weights are integers")
         for name, p in model._named_state():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import operator
 from collections.abc import Callable, Iterable
@@ -44,52 +45,31 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 """How containers of modules are rebuilt."""
 
 
-def describe(module: Module) -> dict[str, Any] | None:
-    """Describe a module as JSON, from which `build` makes the same module; ``None`` if that is not possible."""
-    own = tuple({type(part) for part in module.modules() if LAYERS.get(type(part).__name__) is not type(part)})
-    description = _describe(module)
-    if description is None:
-        return None
-    try:
-        built = build(json.loads(json.dumps(description)) if own else description, own)
-    except Exception:
-        if own:  # whose constructor does not take its arguments()
-            return None
-        raise
-    same = [name for name, _ in built._named_state()] == [name for name, _ in module._named_state()]
-    return description if same and _structure(built) == _structure(module) else None
-
-
-def kind_of(module: Module) -> str:
-    """The name of the module's class, and of the first class within it that is not in `LAYERS`."""
-    kinds = [type(part) for part in module.modules()]
-    own = next((kind.__name__ for kind in kinds if LAYERS.get(kind.__name__) is not kind), kinds[0].__name__)
-    return kinds[0].__name__ if own == kinds[0].__name__ else f"{kinds[0].__name__} with {own} in it"
-
-
-def _describe(module: Module) -> dict[str, Any] | None:
+def describe(module: Module) -> dict[str, Any]:
+    """Describe a module as JSON, from which `build` makes the same module. Raises `FileError`, with the reason, if that
+    is not possible.
+    """
     name = type(module).__name__
+    if type(module) in CONTAINERS:
+        return {"class": name, "children": {n: describe(child) for n, child in module.named_children()}}
+    arguments = module.arguments()
+    if arguments is None:
+        raise FileError(f"{name} {module._unknown}")
     if LAYERS.get(name, type(module)) is not type(module):
-        return None
-    if type(module) not in CONTAINERS:
-        arguments = _plain(module.arguments())
-        return None if arguments is None else {"class": name, "arguments": arguments}
-    children = {n: _describe(child) for n, child in module.named_children()}
-    return None if None in children.values() else {"class": name, "children": children}
-
-
-def _plain(arguments: Any) -> Any:
-    """Arguments as JSON returns them: tuples as lists, NumPy's integers as integers; others unchanged."""
+        raise FileError(f"its class {name} has the name of a layer of nn")
     try:
-        return json.loads(json.dumps(arguments, default=operator.index))
-    except TypeError:
-        return arguments
+        return {"class": name, "arguments": json.loads(json.dumps(arguments, default=operator.index))}
+    except (TypeError, ValueError) as error:
+        raise FileError(f"the arguments() of {name} are not JSON: {error}") from None
 
 
-def _structure(module: Module) -> Any:
-    """Classes and arguments of a module and its submodules, repeated for shared ones."""
-    children = [(name, _structure(child)) for name, child in module.named_children()]
-    return type(module), _plain(module.arguments()), children
+def layers_of(module: Module) -> str:
+    """A digest of the layers, by which a file notices that its module was changed after it was made.
+
+    Arguments at their defaults do not count, so a later version may add some.
+    """
+    parts = [f"{name} {layers_of(child)}" for name, child in module.named_children()]
+    return hashlib.sha256("\n".join([module._described(), *parts]).encode()).hexdigest()
 
 
 def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Module:

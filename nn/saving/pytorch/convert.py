@@ -7,10 +7,11 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autograd import Tensor, asarray, no_grad, scope
+from autograd.backends import NUMPY
 from autograd.common.messages import of_type
 from autograd.errors import AutogradError, DTypeError, ShapeError
 from nn.errors import ConversionError
@@ -50,8 +51,13 @@ class Step(NamedTuple):
 class Part(Module):
     """A module inside a converted one: parameters, buffers and further parts under PyTorch's names."""
 
+    _unknown = "was made by nn.from_torch, which has to make it again"
 
-class Converted(Module):
+    def arguments(self) -> None:
+        """``None``: it was made from a graph."""
+
+
+class Converted(Part):
     """A module of PyTorch as a Module of ``nn``, made by `from_torch`.
 
     Parameters and buffers have PyTorch's names, and pictures show PyTorch's modules. ``train()`` turns dropout and the
@@ -63,11 +69,13 @@ class Converted(Module):
     _state: tuple[tuple[str, str], ...] = ()
     _output: Any = None
     _constants: Mapping[str, Any] = {}
+    _why_fixed = ""
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the outputs of the PyTorch module, for inputs of the shapes of the examples.
 
-        Axes that were longer than 1 in the examples may have another length, unless the module fixed them. Raises
+        The batch, and axes that were longer than 1 in the examples, may have another length, unless the module fixed
+        them. Raises
         `autograd.errors.ShapeError` and `autograd.errors.DTypeError` for inputs that do not fit.
         """
         values: dict[str, Any] = dict(self._constants)
@@ -104,7 +112,8 @@ class Converted(Module):
                 wanted = str(shape).replace("None", "any")
                 raise ShapeError(
                     f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. An axis is fixed "
-                    "if the module fixes it, or if it had length 1 in the example given to from_torch."
+                    "if the module fixes it, or if it had length 1 in the example given to from_torch: give an example "
+                    f"with lengths of 2 or more. {self._why_fixed}".rstrip()
                 )
             if str(x.dtype) != dtype:
                 kinds = {str(x.dtype)[:3], dtype[:3]}
@@ -157,7 +166,8 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
 
     Args:
         module: a ``torch.nn.Module`` that ``torch.export`` can follow: its graph may not depend on values.
-        examples: inputs, tensors of PyTorch or arrays. Give batches of two or more: axes of length 1 become fixed.
+        examples: inputs, tensors of PyTorch or arrays. Axes of length 1 become fixed, apart from a batch of 1, axis 0
+            of every input: the module is then followed with a batch of 2, if it allows that.
         seed: of the masks of dropout, in training mode.
 
     The result is in the mode, training or evaluation, in which ``module`` is. Weights are copied. Raises
@@ -175,8 +185,43 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
-        program = _exported(torch, module, inputs)
-    return _converted(program, module, seed)
+        why = ""
+        if inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch would fix the batch
+            try:
+                net = _converted(_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs)), module, seed)
+                if _agrees(torch, module, net, inputs):
+                    return net
+                why = "with a batch of 2 its graph is another one"
+            except AutogradError as error:
+                why = str(error).rstrip(".")
+        net = _converted(_exported(torch, module, inputs), module, seed)
+    net._why_fixed = f"The example had a batch of 1, and one of 2 could not be followed ({why})." if why else ""
+    return net
+
+
+def _agrees(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
+    """Whether both give the same for these inputs, in evaluation mode."""
+    with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
+        wanted, found = module(*inputs), net(*map(_numpy, inputs))
+    theirs = [_numpy(x) for x in torch.utils._pytree.tree_leaves(wanted) if isinstance(x, torch.Tensor)]
+    ours = [x.data for x in torch.utils._pytree.tree_leaves(found) if isinstance(x, Tensor)]
+    return [x.shape for x in theirs] == [x.shape for x in ours] and all(
+        NUMPY.allclose(x, y, rtol=1e-3, atol=1e-3 * NUMPY.abs(x).max(initial=1.0), equal_nan=True)
+        for x, y in zip(theirs, ours, strict=True)
+    )
+
+
+@contextmanager
+def _evaluating(*modules: Any) -> Iterator[None]:
+    """Evaluation mode, for modules of PyTorch or of ``nn``, and then their own modes again."""
+    before = [(part, part.training) for module in modules for part in module.modules()]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
 
 
 def _array(x: Any) -> Any:
@@ -200,24 +245,20 @@ def _followed(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
 
 def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
     """The exported program of ``module`` in evaluation mode, with only operations that have a row."""
-    training = {name: inner.training for name, inner in module.named_modules()}
     try:
-        module.eval()
-        program = _followed(torch, module, inputs)
-        if _aliased(program):
-            program = program.run_decompositions({})
-        if unknown := _unknown(program):
-            table = {op: rule for op, rule in torch.export.default_decompositions().items() if _name(op) in unknown}
-            program = program.run_decompositions(table)
+        with _evaluating(module):
+            program = _followed(torch, module, inputs)
+            if _aliased(program):
+                program = program.run_decompositions({})
+            if unknown := _unknown(program):
+                table = {op: rule for op, rule in torch.export.default_decompositions().items() if _name(op) in unknown}
+                program = program.run_decompositions(table)
     except Exception as error:  # torch.export raises errors of many classes
         first = str(error).strip().split("\n")[0]
         raise ConversionError(
             f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {first}. The graph of the module "
             "may not depend on values, and the examples must be the positional arguments of its forward."
         ) from error
-    finally:
-        for name, inner in module.named_modules():
-            inner.training = training[name]
     if unknown := _unknown(program):
         raise ConversionError(
             f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. Replace "

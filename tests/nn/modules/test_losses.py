@@ -34,4 +34,4 @@ def test_options_of_the_cross_entropy_module():
     expected = nn.functional.cross_entropy(X, labels, weight=weight, ignore_index=-1, label_smoothing=0.1)
     assert module(X, labels).item() == expected.item()
     assert dict(module.named_buffers())["weight"].tolist() == weight
-    assert repr(module) == "CrossEntropyLoss(weight=[1.0, 2.0, 0.5], ignore_index=-1, label_smoothing=0.1)"
+    assert repr(module) == "CrossEntropyLoss(weight=(1.0, 2.0, 0.5), ignore_index=-1, label_smoothing=0.1)"

@@ -271,6 +271,7 @@ def test_apply_visits_children_before_their_parent():
 def test_a_repr_reads_like_the_net():
     assert repr(Net()) == (
         "Net: 26 parameters\n"
+        "  shift           Parameter (2,)             2\n"
         "  encoder.first   Linear(3, 4)              16\n"
         "  encoder.second  Linear(4, 2, bias=False)   8"
     )
@@ -281,16 +282,39 @@ def test_a_repr_reads_like_the_net():
 @pytest.mark.parametrize(
     ("base", "given"), [(nn.Linear, (3, 3)), (nn.Conv2d, (1, 2, 3)), (nn.LSTM, (3, 2)), (nn.ReLU, ())]
 )
-def test_a_layer_whose_subclass_takes_other_arguments_is_shown_and_saved_without_them(base, given, tmp_path):
+def test_a_layer_whose_subclass_takes_other_arguments_is_shown_and_saved_with_these(base, given, tmp_path):
     class Own(base):
         def __init__(self, *, many=2):
             super().__init__(*given)
 
-    layer = Own()
-    assert repr(layer) == "Own"
-    assert layer.arguments() is None
+    layer = Own(many=3)
+    assert repr(layer).startswith("Own(many=3)")
     nn.save(layer, tmp_path / "own.npz")
-    layer.load_state_dict(nn.load(tmp_path / "own.npz"))
+    assert repr(nn.load_model(tmp_path / "own.npz", Own)) == repr(layer)
+
+
+def test_a_module_whose_arguments_do_not_tell_its_size_shows_its_own_parameters():
+    class Shift(nn.Module):
+        def __init__(self):
+            self.shift = nn.Parameter(np.ones(1200))
+
+    assert repr(Shift()) == "Shift: 1,200 parameters\n  shift  Parameter (1200,)  1,200"
+    assert repr(nn.Linear(2, 3)) == "Linear(2, 3)"
+    assert repr(nn.ReLU()) == "ReLU()"
+
+
+def test_arguments_that_a_constructor_does_not_take_show_its_form():
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'dim': write Softmax\(axis=-1\)\."):
+        nn.Softmax(dim=1)
+    with pytest.raises(TypeError, match=r"write Dropout\(p=0\.5, \*, seed=None\)\."):
+        nn.Dropout(0.5, True)
+
+    class Wrong(nn.Module):
+        def __init__(self):
+            nn.Linear(1, 2, 3, 4, 5, 6)
+
+    with pytest.raises(TypeError, match=r"write Linear\(in_features, .*\)\.$"):  # not the form of Wrong
+        Wrong()
 
 
 def test_copies_are_independent_and_keep_names():

@@ -33,9 +33,9 @@ def test_dropout_drops_in_training_only_and_by_its_seed():
 @pytest.mark.parametrize(
     ("layer", "names", "described"),
     [
-        (nn.LayerNorm(3), ["weight", "bias"], "LayerNorm((3,))"),
+        (nn.LayerNorm(3), ["weight", "bias"], "LayerNorm(3)"),
         (nn.LayerNorm([5, 3], bias=False), ["weight"], "LayerNorm((5, 3), bias=False)"),
-        (nn.LayerNorm(3, elementwise_affine=False), [], "LayerNorm((3,), elementwise_affine=False)"),
+        (nn.LayerNorm(3, elementwise_affine=False), [], "LayerNorm(3, elementwise_affine=False)"),
         (
             nn.BatchNorm1d(3, momentum=0.5),
             ["weight", "bias", "running_mean", "running_var"],

@@ -6,7 +6,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.errors import ConversionError
+from nn.errors import ConversionError, FileError
 
 torch = pytest.importorskip("torch")
 DRAW = np.random.default_rng(0)
@@ -107,6 +107,67 @@ def test_the_batch_may_have_another_size():
     assert net(normal(7, 2, 6, 6)).shape == (7, 3)
 
 
+class Pair(torch.nn.Module):
+    """Two inputs, two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(3, 2), torch.nn.Linear(4, 2)
+
+    def forward(self, x, y):
+        return self.first(x) + self.second(y), {"sum": x.sum(0)}
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        (cnn, [(2, 6, 6)]),
+        (lambda: torch.nn.LSTM(3, 4, batch_first=True), [(7, 3)]),
+        (lambda: torch.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).eval(), [(5, 4)]),
+        (Pair, [(3,), (4,)]),
+    ],
+)
+def test_an_example_with_a_batch_of_one_gives_a_network_for_any_batch(make, shapes):
+    torch.manual_seed(0)
+    module = make()
+    training = module.training
+    net = nn.from_torch(module, *(np.zeros((1, *shape), "float32") for shape in shapes))
+    assert module.training == net.training == training
+    for batch in (1, 2, 5):
+        arrays = [normal(batch, *shape) for shape in shapes]
+        wanted = torch.utils._pytree.tree_leaves(module(*map(torch.tensor, arrays)))
+        found = torch.utils._pytree.tree_leaves(net(*arrays))
+        for x, y in zip(wanted, found, strict=True):
+            np.testing.assert_allclose(y.data, x.detach().numpy(), atol=1e-5)
+
+
+class Branch(torch.nn.Module):
+    """What it does with a batch of 1 it does with no other."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[0] == 1 else x
+
+
+class Rows(torch.nn.Module):
+    """For one sample only."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.linear(x.reshape(1, 6))
+
+
+@pytest.mark.parametrize("module", [Branch(), Rows()])
+def test_a_module_for_a_batch_of_one_keeps_it_and_says_why(module):
+    x = normal(1, 2, 3)
+    net = nn.from_torch(module, x)
+    np.testing.assert_allclose(net(x).data, module(torch.tensor(x)).detach().numpy(), atol=1e-6)
+    with pytest.raises(ShapeError, match=r"2 or more\. The example had a batch of 1, and one of 2 could not"):
+        net(normal(2, 2, 3))
+
+
 def test_training_mode_drops_and_takes_the_statistics_of_the_batch():
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).train()
     net = nn.from_torch(theirs, normal(5, 3))
@@ -135,6 +196,14 @@ def test_a_converted_network_is_saved_and_loaded(tmp_path):
     other.load_state_dict(nn.load(tmp_path / "m.npz"))
     x = normal(2, 2, 6, 6)
     np.testing.assert_array_equal(other(x).data, net(x).data)
+
+
+def test_a_converted_network_is_not_built_from_a_file(tmp_path):
+    net = nn.from_torch(torch.nn.Sequential(torch.nn.ReLU()), np.zeros((2, 3)))
+    assert net.arguments() is None
+    nn.save(nn.Sequential(net), tmp_path / "m.npz")
+    with pytest.raises(FileError, match=r"as Sequential was made by nn\.from_torch, which has to make it again: build"):
+        nn.load_model(tmp_path / "m.npz")
 
 
 def test_shared_parameters_stay_shared():
