@@ -104,9 +104,9 @@ def test_a_published_model_round_trip(model, tmp_path):
 
 
 def test_unknown_variants_raise():
-    with pytest.raises(DomainError, match="choose 18, 34, 50, 101, 152"):
+    with pytest.raises(DomainError, match="choose 18, 34, 50, 101 or 152"):
         nn.models.ResNet(20)
-    with pytest.raises(DomainError, match="choose 11, 13, 16, 19"):
+    with pytest.raises(DomainError, match="choose 11, 13, 16 or 19"):
         nn.models.VGG(12)
     with pytest.raises(DomainError, match="at least 14"):
         nn.models.lenet5(size=8)
