@@ -6,7 +6,8 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, Self, TypeVar
+from types import SimpleNamespace
+from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
@@ -95,7 +96,7 @@ class Module:
     _path = ""
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
-    _given: _Given | None = None
+    _given: SimpleNamespace | None = None  # the constructor's `call`, and attributes `after` it
     _unknown = (
         "was made with arguments that are not numbers, strings, booleans, None, or lists and dicts of these; define "
         "arguments(self), a dict of what the constructor is to be called with"
@@ -466,15 +467,6 @@ def plain(value: Any) -> Any:
     return plain(value.item()) if is_scalar and hasattr(value, "item") else NOT_PLAIN
 
 
-class _Given(NamedTuple):
-    """How a module was made."""
-
-    call: tuple[tuple[Any, ...], dict[str, Any]]
-    """The constructor's plain arguments, by position and by name."""
-    after: dict[str, Any]
-    """The attributes that had the names of arguments when the constructor returned."""
-
-
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, unless a subclass's constructor called it."""
     names: list[str] = []
@@ -491,7 +483,7 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
         if call is not None:
             names[:] = names or inspect.signature(init).parameters
             after = {name: plain(vars(self)[name]) for name in names if name in vars(self)}
-            object.__setattr__(self, "_given", _Given(call, after))
+            object.__setattr__(self, "_given", SimpleNamespace(call=call, after=after))
 
     return __init__
 
