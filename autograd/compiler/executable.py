@@ -225,12 +225,15 @@ class Executable:
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
-        for state in self.rebound:
-            if not self.counts_holders or _is_shared(state.origin):
-                self._refuse_giving(state.origin)
         written = [s for s in self.program.updates if s not in self.rebound and s.shape]
         self.stay = {s for s in written if _is_shared(s.origin) or _is_strided(s.origin)}
         self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | self.stay)))
+        # Passes drop an update by the old value, but views of the old array must not follow the state from then on.
+        if dropped := {s: s for s in trace.renewed if s not in self.optimized.updates}:
+            self.optimized = self.optimized.changed(updates=self.optimized.updates | dropped)
+        for state in self.rebound & self.optimized.updates.keys():
+            if not self.counts_holders or _is_shared(state.origin):
+                self._refuse_giving(state.origin)
         self.nodes = dead_ends(trace)
         self.orders = Orders(trace)
         self.bind()

@@ -139,9 +139,10 @@ class Trace:
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
-    array instead of being written in place, ``given_away`` the ids of those whose old array would change in eager
-    mode; ``assigned``, ``returned`` and ``orders`` tell the memory order of arrays in eager mode
-    (`autograd.compiler.orders`); ``restarts`` are generators that restart at each call, with their initial states.
+    array instead of being written in place, ``renewed`` the states among them whose array then shares no memory with
+    the old one, ``given_away`` the ids of those whose old array would change in eager mode; ``assigned``, ``returned``
+    and ``orders`` tell the memory order of arrays in eager mode (`autograd.compiler.orders`); ``restarts`` are
+    generators that restart at each call, with their initial states.
     ``changes`` are variables, attributes and items that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
@@ -220,7 +221,8 @@ class Trace:
             for guard in (*surroundings.changes(), *tracer.changes()):
                 guard.restore()
             raise
-        updates = {state: value for state, value in latest.items() if value is not state}
+        self.renewed = [state for state in latest if id(state.origin) in tracer.renewed and state.shape]
+        updates = {state: value for state, value in latest.items() if value is not state or state in self.renewed}
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
         wanted = [(t, value) for t, value in grads if value is not None and id(t) not in used]
         self.delivered = [t for t, _ in wanted]

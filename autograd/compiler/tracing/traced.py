@@ -193,10 +193,9 @@ class Traced:
 
     def copy(self, order: str = "C") -> Traced:
         """A copy, in memory of its own."""
-        made = Traced(self.tracer, self.value)
-        if self.shape and self.dtype != bool:
-            made = self.tracer.emit("positive", (self.value,), {})
-            self.tracer.note_order(made.value, self.value, order)
+        op = "astype" if self.dtype == bool else "positive"  # booleans have no sign
+        made: Traced = self.tracer.emit(op, (self.value,), {"dtype": self.dtype} if self.dtype == bool else {})
+        self.tracer.note_order(made.value, self.value, order)
         made.scalar = self.scalar
         return made
 

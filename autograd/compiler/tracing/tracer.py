@@ -106,6 +106,7 @@ class Tracer:
         self.assigned: dict[int, tuple[Value, str]] = {}  # the values that these are given, and the order of the copy
         self.orders: dict[Value, tuple[Any, str]] = {}  # see `note_order`
         self.placed: dict[Value, str] = {}  # gradients, and the order of the copy
+        self.renewed: set[int] = set()  # those that have an array of their own from then on
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
@@ -689,12 +690,15 @@ class Tracer:
                     f"memory from then on, but a program keeps them apart. Copy the values, as in {name}[...] = {of} "
                     "within no_grad()."
                 )
-            giver = former.get(id(self.current[key].memory), key)
-            if giver != key and self.states[key].shape:
-                name = self.states[giver].name
+            array, before = self.current[key], self.former[key]
+            giver = former.get(id(array.memory))
+            if giver != key or any(step.assumed for step in array.path):
+                self.renewed.add(key)
+            if giver is not None and array is not before and self.states[key].shape:
+                name, whose = self.states[giver].name, "itself" if giver == key else "another state"
                 remedy = f"assign a copy, as in {name}.data.copy()"
-                self.given_away[giver] = f"{line} assigns the array of {name} to another state", remedy
-            elif self.former[key].memory._first_write is not None:
+                self.given_away[giver] = f"{line} assigns the array of {name} to {whose}", remedy
+            elif before.memory._first_write is not None:
                 what = f"{line} assigns {self.states[key].name} another array after writing to its own"
                 self.given_away[key] = what, "either write in place or assign"
 

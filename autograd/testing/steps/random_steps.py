@@ -197,6 +197,15 @@ KEPT = (
 )  # fmt: skip
 """Updates of untrained states: running averages, counters, last values."""
 
+ITSELF = (
+    "{s}.data = {s}.clone().data", "{s}.data = {s}.data.copy()", "{s}.data = {s}.detach() * 1.0",
+    "{s}.data = {s}.data.copy(order='F')", "{s}.data = {s}.data[:]",
+    "{s}.data = {s}.data.reshape(-1).reshape({s}.shape)",
+    "{s}.data = ag.flip(ag.flip({s})).data", "{s}.data = ag.permute_dims({s}, (2, 0, 1)).data.transpose(1, 2, 0)",
+    "{s}.data = ag.concat([{s}[:1], {s}[1:]]).data", "with ag.no_grad():\n    {s}[...] = {s} * 1.0",
+)  # fmt: skip
+"""Assignments of its own value to a state: of a copy, of a view, or in place."""
+
 RULES = (
     "{p}.data = {p}.data - {lr} * {g}.data", "{p}.data -= {lr} * {g}.data", "with ag.no_grad():\n    {p} -= {lr} * {g}",
     "with ag.no_grad():\n    {p}[...] = {p} - {lr} * {g}",
@@ -384,7 +393,7 @@ class _Growing:
 
     def attempt(self, grow: Callable[[], Any]) -> Any:
         """The result of ``grow``; ``None`` if it raises `_Unfit`, and then its statements are removed."""
-        lists = self.setup, self.body, self.params, self.layers, self.values, self.captured
+        lists = self.setup, self.body, self.params, self.layers, self.values, self.captured, self.untrained_states
         before = [*map(len, lists)]
         try:
             return grow()
@@ -658,7 +667,21 @@ class _Growing:
         for _ in range(r.choice((0, 0, 0, 1, 1, 2))):
             source = r.choice([*self.params, *self.values, "x"])
             lines.append(r.choice(KEPT).format(s=self.untrained(self.shape(source)), v=source))
+        if r.random() < 0.08 and (line := self.attempt(self.renewing)):
+            lines.append(line)
         return lines
+
+    def renewing(self) -> str:
+        """An assignment of its own value to a state, of which a view may be kept."""
+        r = self.random
+        state = self.untrained(self.shape(r.choice([*self.params, "x"])))
+        if r.random() < 0.5:
+            self.state(r.choice(LAYOUTS[len(self.shape(state)) < 2 and 2 :]).format(p=state))
+        self.run(text := r.choice(ITSELF).format(s=state))
+        if r.random() < 0.6:
+            self.held.append(name := self.fresh("kept"))
+            self.state(f"{name} = {r.choice(HELD).format(p=state)}")
+        return text
 
     # ------------------------------------------------------------ the whole of it
 

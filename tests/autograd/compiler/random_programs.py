@@ -474,7 +474,7 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},
         paths=[value.name for value in program.inputs], rebound={}, orders={}, returned=[""] * count, late=set(),
-        **{name: [] for name in lists},
+        renewed=[], **{name: [] for name in lists},
     )  # fmt: skip
     if device != "cpu":
         return DeviceExecutable(trace)

@@ -164,6 +164,52 @@ def test_a_kept_view_of_a_bias_that_is_assigned_anew_keeps_its_values(target):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+ITSELF = {
+    "w.clone()": "as eager", "w.data.copy()": "as eager", "w.data.copy().T.copy().T": "as eager",
+    "w.data.copy('F')": "as eager", "w.data.astype(w.dtype)": "as eager", "ag.astype(w, w.dtype)": "as eager",
+    "np.where(True, w.data, w.data)": "as eager", "ag.concat([w[:1], w[1:]])": "as eager", "w.data": "as eager",
+    "w.detach()": "as eager", "w.data[:]": "as eager", "w.T.T": "as eager",
+    "w.data.reshape(2, 1, 2).reshape(2, 2)": "as eager", "ag.flip(ag.flip(w))": "refused", "ag.flip(w)": "refused",
+    "w.data.T": "refused", "w.data.reshape(-1).reshape(2, 2)": "refused",
+}  # fmt: skip
+"""Values that a state is assigned, of itself; refused where views of the old array are kept that should follow."""
+
+
+@pytest.mark.parametrize("start", [np.eye(2), np.asfortranarray([[1, 2], [3, 4]]), np.ones((2, 4), bool)[:, ::2]])
+@pytest.mark.parametrize(
+    ("value", "target"), [*((v, "numpy") for v in ITSELF), pytest.param("w.clone()", "c", marks=needs_compiler)]
+)
+def test_a_state_that_is_assigned_its_own_value_parts_from_views_where_it_does_in_eager_mode(value, start, target):
+    def values(compiled: bool, kept: bool) -> list[Any]:
+        w = ag.Tensor(0.0, name="w")
+        w.data = start.copy("K")
+        views = [w.data[0]] if kept else []
+
+        def step() -> None:
+            w.data = eval(value, {"ag": ag, "np": np, "w": w})
+
+        run = ag.compile(step, target=target) if compiled else step
+        found = []
+        for i in range(3):
+            run()
+            w.data[0] = i % 2
+            views += [w.data[:1]] * kept
+            for view in views:
+                view[-1] = not view[-1].all()
+                found.append(view.copy())
+            found.append(w.data.copy("K"))
+        return found
+
+    for kept in False, True:
+        if kept and ITSELF[value] == "refused":
+            with pytest.raises(TraceError, match="assigns the array of w to itself, and that array is also used"):
+                values(True, kept)
+        else:
+            for found, expected in zip(values(True, kept), values(False, kept), strict=True):
+                assert_array_equal(found, expected)
+                assert found.strides == expected.strides
+
+
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_two_states_exchanged_between_calls_where_only_one_is_assigned(times):
     def values(compiled: bool) -> list[Any]:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
+from autograd.compiler.tracing.traced import Traced
 from autograd.testing.inputs.sampling import Case
 from autograd.testing.operations import TABLE
 from autograd.testing.strategies import programs
@@ -64,6 +65,34 @@ def test_operation(name: str, data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from(("float64", "float32")))
     layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]
     check_all_orders(name, case, inputs_of(name, case, dtype, layout))
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+@few
+@given(data=st.data())
+def test_a_result_is_a_view_in_a_trace_where_it_is_in_eager_mode(name: str, data: st.DataObject) -> None:
+    case = data.draw(TABLE[name].cases)
+    inputs = [x for x in inputs_of(name, case, layout=LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]) if x.size]
+
+    def views(*xs: Any) -> list[tuple[int, int]]:
+        """The results, by number, that share the memory of an argument."""
+        found = OPS[name](*xs, **case.params)
+        results = [found] if isinstance(found, ag.Tensor) else [*found]
+        for y in results:
+            assumed.extend(step for step in getattr(y._data, "path", ()) if step.assumed)
+        return [(i, j) for i, y in enumerate(results) for j, x in enumerate(xs) if x.shape and y.size and shares(x, y)]
+
+    def shares(x: ag.Tensor, y: ag.Tensor) -> bool:
+        if isinstance(x._data, Traced):
+            return x._data.memory is y._data.memory
+        return bool(y.shape and np.may_share_memory(x.data, y.data))
+
+    assumed: list[Any] = []
+    traced: list[Any] = []
+    if len(inputs) == len(case.arrays):
+        eager = views(*inputs)
+        ag.trace(lambda *xs: traced.append(views(*xs)), *inputs)
+        assert traced == [eager] or assumed  # a reshape is a view in some orders only
 
 
 @pytest.mark.parametrize(

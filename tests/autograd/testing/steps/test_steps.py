@@ -111,7 +111,7 @@ def test_a_vocabulary_is_used() -> None:
 @given(steps(NETWORKS, max_values=5))
 def test_hypothesis_draws_steps(step: TrainingStep) -> None:
     assert step.calls
-    assert re.match(r"results\.append\((step|again)\(", step.calls[0])
+    assert any(re.match(r"results\.append\((step|again)\(", line) for line in step.calls)
 
 
 def test_a_failing_step_is_minimized() -> None:
