@@ -129,7 +129,7 @@ def to_numpy(array: Any) -> numpy.ndarray[Any, Any]:
     return numpy.asarray(to_device(array, "cpu"))
 
 
-def quiet() -> AbstractContextManager[Any]:
+def ignore_warnings() -> AbstractContextManager[Any]:
     """A context in which NumPy does not warn of infinities and NaN."""
     return numpy.errstate(all="ignore")
 
@@ -143,7 +143,7 @@ def read_only(array: Any) -> Any:
     return view
 
 
-def owns(array: Any) -> bool:
+def owns_memory(array: Any) -> bool:
     """Whether no other array shares the memory of ``array``, so that it can be written to.
 
     That holds for an array that is not a view, and for the only view of an array with its axes permuted, such as the
@@ -159,12 +159,12 @@ def owns(array: Any) -> bool:
     return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
 
 
-def frozen(value: Any) -> Any:
+def copy_if_array(value: Any) -> Any:
     """A copy of an array; any other value as it is."""
     return value.copy() if isinstance(value, numpy.ndarray) or cupy.is_cupy(type(value)) else value
 
 
-def own(array: Any) -> Any:
+def copy_of(array: Any) -> Any:
     """A copy of an array; NumPy scalars are immutable and returned as they are."""
     return array if type(array) in FLAT else namespace(array).asarray(array, copy=True)
 

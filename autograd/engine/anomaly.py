@@ -40,7 +40,7 @@ def detect_anomaly() -> Iterator[None]:
     """
     mode = MODE.get()
     checks = sys.modules[__name__]
-    with entered(Mode(mode.grad, mode.scope, checks)), backends.quiet():  # the error says more than NumPy's warning
+    with entered(Mode(mode.grad, mode.scope, checks)), backends.ignore_warnings():  # the error says more than NumPy's
         yield
 
 

@@ -49,7 +49,7 @@ def backward_steps(
     """
     totals: dict[Any, Any] = {}
     ends = vertices_of(outputs, "backward_steps")
-    for end, seed in zip(ends, listed(seeds, len(ends)), strict=True):
+    for end, seed in zip(ends, seed_list(seeds, len(ends)), strict=True):
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
     wanted = None if inputs is None else {vertex_of(x) for x in inputs}
@@ -81,7 +81,7 @@ def steps_from(
     sparse = sparse and not create_graph and not anomaly
     oldest = order[-1].index if order else 0
     doubtful = anomaly or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
-    take, total_of, owns = totals.pop, totals.get, backends.owns
+    take, total_of, owns_memory = totals.pop, totals.get, backends.owns_memory
     tracer = TRACER.get()
     for node in order if tracer is None else tracer.lines.walked(order, totals):
         g = take(node, None)
@@ -123,7 +123,7 @@ def steps_from(
             if uneven:
                 like = vertex if type(vertex) is Node else vertex._data
                 if part.dtype is not like.dtype or part.shape != like.shape:
-                    part = fitted(xp, part, like, node)
+                    part = unbroadcast(xp, part, like, node)
             total = total_of(vertex)
             totals[vertex] = part if total is None else total + part
         if anomaly:
@@ -139,8 +139,8 @@ def steps_from(
             total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
             key = id(total)
-            if key in shared or not owns(total):
-                total = backends.own(total)
+            if key in shared or not owns_memory(total):
+                total = backends.copy_of(total)
             shared.add(key)
         if leaf.hooks:
             total = after_hooks(leaf.hooks, total)
@@ -161,7 +161,7 @@ def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:
     return masks
 
 
-def fitted(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
+def unbroadcast(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
     """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast."""
     part, shape = dense(part), vertex.shape
     if part.shape != shape:
@@ -258,7 +258,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                     "array of another shape since: compute the forward again."
                 )
             if not create_graph:
-                total = wrap(g if tensor.node is None else backends.own(g))
+                total = wrap(g if tensor.node is None else backends.copy_of(g))
             else:
                 total = g.clone() if id(g) in taken else g
                 taken.add(id(total))
@@ -276,7 +276,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     return None
 
 
-def listed(seeds: Any, count: int) -> list[Any]:
+def seed_list(seeds: Any, count: int) -> list[Any]:
     """The seeds as a list, one for each of ``count`` outputs."""
     try:
         found = list(seeds)

@@ -100,5 +100,5 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
                     "through complex numbers are not supported; return a real one."
                 )
             value = value.astype(g.dtype)
-        g = value if isinstance(g, Tensor) else backends.own(value.data)
+        g = value if isinstance(g, Tensor) else backends.copy_of(value.data)
     return g

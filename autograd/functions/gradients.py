@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from autograd import backends
 from autograd.common.messages import describe, of_type
-from autograd.engine.backward import backward_steps, listed, seed_of
+from autograd.engine.backward import backward_steps, seed_list, seed_of
 from autograd.engine.graph import Node, vertex_of
 from autograd.engine.modes import enable_grad
 from autograd.engine.tensor import Tensor, wrap
@@ -46,7 +46,7 @@ def gradients(
     """
     ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
     seeds = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else seeds
-    given = listed(seeds, len(ys))
+    given = seed_list(seeds, len(ys))
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
@@ -62,7 +62,7 @@ def gradients(
                 if len(ys) == 1:
                     _name_gradient(found[vertex], ys[0], vertex)
             elif vertex in found:
-                found[vertex] = wrap(backends.own(g) if type(vertex) is Node else g)
+                found[vertex] = wrap(backends.copy_of(g) if type(vertex) is Node else g)
     results = tuple(
         wrap(backends.namespace(x.data).zeros_like(x.data)) if g is None else g
         for x, g in ((x, found[v]) for x, v in zip(xs, vertices, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 from autograd import backends
 from autograd.common.shapes import Axis, normalize_axes
 from autograd.engine.backward import backward
-from autograd.engine.declare.arguments import unchanging
+from autograd.engine.declare.arguments import frozen_copy
 from autograd.engine.declare.operation import Op
 from autograd.engine.hooks import Hook, register_hook, retain_grad
 from autograd.engine.modes import MODE
@@ -265,7 +265,7 @@ def _plain(index: Any, data: Any) -> Any:
     """``index`` with arrays in place of Tensors, those in a tuple copied. Raises for arrays of another device."""
     if type(index) is int or type(index) is slice:
         return index
-    index = tuple(unchanging(_array(i)) for i in index) if isinstance(index, tuple) else _array(index)
+    index = tuple(frozen_copy(_array(i)) for i in index) if isinstance(index, tuple) else _array(index)
     if type(data) not in backends.SPACES:
         backends.namespace(data, *(i for i in (index if isinstance(index, tuple) else (index,)) if hasattr(i, "shape")))
     return index

@@ -14,15 +14,15 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
 
 __all__ = [
-    "AXES", "admit", "axis_given", "fail", "listed", "operand", "returned", "sealed", "sent", "unchanging",
-    "unruled",
+    "AXES", "check_rules", "checked_axis", "checked_gradients", "checked_result", "convert_argument", "convert_operand",
+    "fail", "frozen_copy", "read_only", "split_list_call",
 ]  # fmt: skip
 
 AXES = frozenset({int, tuple, type(None)})
 """The types of parameters that are accepted without a check."""
 
 
-def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
+def convert_argument(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
     """An argument that is neither a Tensor nor an array of numbers, converted. Raises `DTypeError`.
 
     ``before``, ``behind``: the arguments before and after it. If the operation broadcasts, a Python number beside
@@ -45,22 +45,22 @@ def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -
         raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
 
 
-def operand(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """`admit` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other operand.
+def convert_operand(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
+    """`convert_argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one.
 
     ``==`` and ``!=`` never raise; Python then compares identities.
     """
     if isinstance(x, str | bytes):
         return NotImplemented
     try:
-        return admit(x, op, *before, behind=behind)
+        return convert_argument(x, op, *before, behind=behind)
     except DTypeError:
         if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
             raise
         return NotImplemented
 
 
-def listed(op: Declaration, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
+def split_list_call(op: Declaration, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
     """The arrays and the parameters of a call whose first argument is a list of arrays, as in ``concat([x, y], 0)``:
     parameters may then be given by position.
     """
@@ -75,7 +75,7 @@ def listed(op: Declaration, given: tuple[Any, ...], **params: Any) -> tuple[Any,
     return arrays, *rest, *list(params.values())[len(rest) :]
 
 
-def axis_given(op: Declaration, axis: Any, dim: Any) -> Any:
+def checked_axis(op: Declaration, axis: Any, dim: Any) -> Any:
     """The axis, given as ``axis`` or ``dim``. Raises `DTypeError` if both or none is given, or if it is not an axis."""
     if dim is not None:
         if axis is not op.params["axis"]:
@@ -110,7 +110,7 @@ def fail(op: Declaration, error: Exception, inputs: tuple[Any, ...], params: dic
     raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
 
 
-def returned(op: Declaration, out: Any) -> Any:
+def checked_result(op: Declaration, out: Any) -> Any:
     """The result of a user's own forward as an array. Raises `DTypeError` if there is none."""
     if type(out) in backends.SPACES:
         return out
@@ -121,7 +121,7 @@ def returned(op: Declaration, out: Any) -> Any:
     return backends.asarray(out)
 
 
-def unruled(op: Declaration, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
+def check_rules(op: Declaration, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
     """Raise `DeclarationError` where an argument that requires grad has no rule."""
     for arg, values in given.items():
         asked = any(isinstance(x, Tensor) and x.requires_grad for x in values)
@@ -132,21 +132,21 @@ def unruled(op: Declaration, out: Any, given: Mapping[str, Sequence[Any]]) -> No
             )
 
 
-def sealed(value: Any) -> Any:
+def read_only(value: Any) -> Any:
     """Read-only views for a user's own forward or rule, because the arrays are used elsewhere, too."""
-    return tuple(map(sealed, value)) if isinstance(value, tuple) else backends.read_only(value)
+    return tuple(map(read_only, value)) if isinstance(value, tuple) else backends.read_only(value)
 
 
-def unchanging(x: Any) -> Any:
+def frozen_copy(x: Any) -> Any:
     """A copy of a list, or of an array of indices, labels or conditions, because its owner may change it before a rule
     runs; any other value as it is.
     """
     if type(x) is list:
         return list(x)
-    return x if TRACER.get() is not None else backends.frozen(x)  # a compiled program itself notices a change
+    return x if TRACER.get() is not None else backends.copy_if_array(x)  # a compiled program itself notices a change
 
 
-def sent(op: Declaration, parts: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+def checked_gradients(op: Declaration, parts: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     """``parts``, the results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError`
     unless there are ``count`` of them.
     """

@@ -64,14 +64,14 @@ ARGUMENT = """\
         a_{a}, p_{a} = {a}.{slot}, {a}.node or {a}
         if {a}.requires_grad: mask_ += {bit}
     elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {own}
-    {shortcut}else: a_{a} = p_{a} = {a} = {admit}({a}, op{others})
+    {shortcut}else: a_{a} = p_{a} = {a} = {convert}({a}, op{others})
 {unknown}"""
 """One argument: its array ``a_x``, its vertex ``p_x``, and its bit in the mask of inputs with gradients."""
 
 VARIADIC = """\
     if {many} and isinstance({many}[0], (list, tuple)):
         if len({many}) == 1: {many} = {many}[0]
-        else: {many}{targets} = listed(op, {many}{keywords})
+        else: {many}{targets} = split_list_call(op, {many}{keywords})
 {aliases}    values_, places_ = [], []
     for i_, x_ in enumerate({many}):
         if isinstance(x_, Tensor):
@@ -79,7 +79,7 @@ VARIADIC = """\
             places_.append(x_.node or x_)
             if x_.requires_grad: mask_ |= 1 << i_
         else:
-            values_.append(admit(x_, op))
+            values_.append(convert_argument(x_, op))
             places_.append(values_[-1])
     xp_ = namespace(*values_)
 """
@@ -165,21 +165,22 @@ def _defined(op: Declaration, name: str, source: str, file: str) -> FunctionType
 def apply_source(op: Declaration, operator: bool = False) -> str:
     """The text of ``op.apply``, or of ``op.operator``."""
     keywords = "".join(f", {p}={p}" for p in op.params)
-    kept = {p: f"{p} if type({p}) in AXES else unchanging({p})" for p, d in op.params.items() if d is REQUIRED}
+    kept = {p: f"{p} if type({p}) in AXES else frozen_copy({p})" for p, d in op.params.items() if d is REQUIRED}
     params = "{" + ", ".join(f"{p!r}: {kept.get(p, p)}" for p in op.params) + "}" if op.params else "NONE"
     checks = ""
     if op.foreign:  # tests check this package's operations, so calls need not
-        checks = "out_ = returned(op, out_)\n    "
+        checks = "out_ = checked_result(op, out_)\n    "
         if forgotten := [a for a in op.args if a not in op.rules and a not in op.ruleless]:
             given = ", ".join(f"{a!r}: {a if op.variadic else f'({a},)'}" for a in forgotten)
-            checks += f"if mode_now().grad: unruled(op, out_, {{{given}}})\n    "
+            checks += f"if mode_now().grad: check_rules(op, out_, {{{given}}})\n    "
     if op.variadic:
         (many,) = op.args
         targets = "".join(f", {p}" for p in op.params)
         return APPLY.format(
             name=op.name, signature=f"*{many}, {_parameters(op)}", params=params, keywords=keywords, checks=checks,
             reading=VARIADIC.format(many=many, targets=targets, keywords=keywords, aliases=_aliases(op)).rstrip("\n"),
-            arrays=f"*{_lent(op, 'tuple(values_)' if op.foreign else 'values_')}", given=many, places="tuple(places_)",
+            arrays=f"*{_read_only(op, 'tuple(values_)' if op.foreign else 'values_')}", given=many,
+            places="tuple(places_)",
             saved="(" + "".join({many: "tuple(values_), ", "out": "out_, "}[name] for name in op.saves) + ")",
             uneven=op.uneven,
         )  # fmt: skip
@@ -187,7 +188,7 @@ def apply_source(op: Declaration, operator: bool = False) -> str:
         name=op.name,
         signature="".join(f"{a}=None, " if a in op.optional else f"{a}, " for a in op.args) + _parameters(op),
         reading=_aliases(op) + _reading(op, operator), params=params, keywords=keywords, checks=checks,
-        arrays=", ".join(_lent(op, f"a_{a}") for a in op.args), given=f"({', '.join(op.args)},)",
+        arrays=", ".join(_read_only(op, f"a_{a}") for a in op.args), given=f"({', '.join(op.args)},)",
         places=f"({', '.join(f'p_{a}' for a in op.args)},)",
         saved="(" + "".join(f"{_saved(op, name)}, " for name in op.saves) + ")", uneven=_uneven(op),
     )  # fmt: skip
@@ -211,7 +212,7 @@ def _parameters(op: Declaration) -> str:
 
 def _aliases(op: Declaration) -> str:
     """Code for PyTorch's names ``dim`` and ``keepdim``, and for the check of ``axis``."""
-    text = "    if type(axis) not in AXES or dim is not None: axis = axis_given(op, axis, dim)\n"
+    text = "    if type(axis) not in AXES or dim is not None: axis = checked_axis(op, axis, dim)\n"
     text = text if "axis" in op.params and not op.foreign else ""
     return text + "    if keepdim is not None: keepdims = keepdim\n" * ("keepdims" in op.params and not op.foreign)
 
@@ -221,7 +222,7 @@ def _reading(op: Declaration, operator: bool) -> str:
     text = f"    if dtype is not None: {op.args[0]} = TENSORS.astype({op.args[0]}, dtype)\n" if op.casts else ""
     for i, a in enumerate(op.args):
         shortcut = ""
-        if op.broadcasts:  # a shortcut for numbers that `admit` would return as they are
+        if op.broadcasts:  # a shortcut for numbers that `convert_argument` would return as they are
             last = f" and type(a_{op.args[i - 1]}) not in ANYWHERE" if i == len(op.args) - 1 > 0 else ""
             shortcut += f"elif type({a}) in PYTHON_REALS{last}: a_{a} = p_{a} = {a}\n    "
         if a in op.optional:
@@ -230,12 +231,12 @@ def _reading(op: Declaration, operator: bool) -> str:
         if op.broadcasts and op.args[i + 1 :]:
             others += f", behind=({', '.join(op.args[i + 1 :])},)"
         bit = 1 << i if a in op.rules else 0
-        admit = "operand" if operator else "admit"
+        convert = "convert_operand" if operator else "convert_argument"
         unknown = f"    if {a} is NotImplemented: return {a}\n" if operator else ""
-        own = f"{a} if {a}.dtype.kind in 'fc' else unchanging({a})" if a in op.saves else a
+        own = f"{a} if {a}.dtype.kind in 'fc' else frozen_copy({a})" if a in op.saves else a
         slot = "data" if op.name == "reshape" else "_data"  # the user's memory order decides whether it is a view
         text += ARGUMENT.format(
-            a=a, bit=bit, own=own, shortcut=shortcut, others=others, admit=admit, unknown=unknown, slot=slot
+            a=a, bit=bit, own=own, shortcut=shortcut, others=others, convert=convert, unknown=unknown, slot=slot
         )
     kind = f"type(a_{op.args[0]})"
     alike = "".join(f" and (type(a_{a}) is {kind} or type(a_{a}) in ANYWHERE)" for a in op.args[1:])
@@ -259,9 +260,9 @@ def _uneven(op: Declaration) -> str:
     return f"{x} is not {y} or {x} not in FLAT"
 
 
-def _lent(op: Declaration, source: str) -> str:
+def _read_only(op: Declaration, source: str) -> str:
     """Code for an array that is also used elsewhere: a user's own operation gets it read-only."""
-    return f"sealed({source})" if op.foreign else source
+    return f"read_only({source})" if op.foreign else source
 
 
 def pull_source(op: Declaration, mask: int, sparse: bool = False) -> str:
@@ -271,22 +272,22 @@ def pull_source(op: Declaration, mask: int, sparse: bool = False) -> str:
         kind = "sparse_rule" if sparse and arg in op.sparse_rules else "rule"
         rule = (op.sparse_rules if kind == "sparse_rule" else op.rules).get(arg)
         wanted = rule is not None and (op.variadic or mask >> i & 1)
-        names = ", ".join(_offered(op, name) for name in rule[1]) if rule else ""
+        names = ", ".join(_rule_argument(op, name) for name in rule[1]) if rule else ""
         calls.append(f"{kind}_{arg}({names})" if wanted else "None")
     result = f"({', '.join(calls)},)"
     if op.variadic:
         result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"
-    return PULL.format(contributions=f"sent(op, {result}, len(node.inputs))" if op.foreign else result)
+    return PULL.format(contributions=f"checked_gradients(op, {result}, len(node.inputs))" if op.foreign else result)
 
 
-def _offered(op: Declaration, name: str) -> str:
+def _rule_argument(op: Declaration, name: str) -> str:
     """Code for the argument ``name`` of a rule."""
     if name in op.saves:
-        return _lent(op, f"saved[{op.saves.index(name)}]")
+        return _read_only(op, f"saved[{op.saves.index(name)}]")
     if name in op.params:
         return f"node.params[{name!r}]"
     if name in ("g", "xp"):
-        return name if name == "xp" else _lent(op, name)
+        return name if name == "xp" else _read_only(op, name)
     if op.variadic:
         return "tuple([getattr(p, 'shape', ()) for p in node.inputs])"
     return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"

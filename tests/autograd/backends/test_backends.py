@@ -227,14 +227,16 @@ def test_where_of_scalars_is_numpys(condition):
 
 
 def test_an_array_with_permuted_axes_owns_its_memory_unless_another_array_holds_it():
-    permuted = backends.owns(np.empty((2, 3, 4)).transpose(2, 0, 1))  # not within `assert`, which keeps the parts
+    permuted = backends.owns_memory(
+        np.empty((2, 3, 4)).transpose(2, 0, 1)
+    )  # not within `assert`, which keeps the parts
     assert permuted
     base = np.empty((4, 1))
-    assert backends.owns(base)
-    assert not any(map(backends.owns, (base.T, base[:], base[:2], base[::-1])))
-    assert not any(map(backends.owns, (np.empty((4, 3))[:2], np.broadcast_to(np.empty(4)[:2], (2, 2)))))
-    assert not backends.owns(np.frombuffer(b"12345678"))
-    assert not backends.owns(np.broadcast_to(np.ones(()), (1, 1)))  # read only
+    assert backends.owns_memory(base)
+    assert not any(map(backends.owns_memory, (base.T, base[:], base[:2], base[::-1])))
+    assert not any(map(backends.owns_memory, (np.empty((4, 3))[:2], np.broadcast_to(np.empty(4)[:2], (2, 2)))))
+    assert not backends.owns_memory(np.frombuffer(b"12345678"))
+    assert not backends.owns_memory(np.broadcast_to(np.ones(()), (1, 1)))  # read only
 
 
 def test_the_gradient_of_a_leaf_is_its_own_where_a_rule_returns_a_view():
