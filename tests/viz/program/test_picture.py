@@ -340,7 +340,6 @@ class TestGiven:
         ("options", "name"),
         [
             ({"view": "ops"}, "view"),
-            ({"backward": True}, "backward"),
             ({"gradients": True}, "gradients"),
             ({"depth": 1}, "depth"),
             ({"names": {"x": 1}}, "names"),
