@@ -287,8 +287,9 @@ def _averaged(words: _Words) -> str:
     count = int(np.prod(shape[:-1] if examples else shape, dtype=int))
     if node.params.get("reduction") != "mean" or count < 2:
         return ""
-    divided = ", divided by the {n} examples, as the loss is their mean"
-    return say(divided if examples else ", divided by the {n} entries, as the loss is their mean", n=count)
+    if examples:
+        return say(", divided by the {n} examples, as the loss is their mean", n=count)
+    return say(", divided by the {n} entries, as the loss is their mean", n=count)
 
 
 FIELDS: dict[str, Callable[[_Words], str]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from viz.drawing import numbers
-from viz.drawing.words import said, say
+from viz.drawing.words import say
 from viz.recorded.evaluate import Evaluation
 from viz.recorded.names import Names
 
@@ -21,7 +21,7 @@ def notice(seen: Evaluation, names: Names) -> tuple[str, ...]:
     if not seen.changed and not seen.was:
         return ()
     called = [names[place].shown for place in seen.changed if names.place(place) is not None]
-    first = said("recomputed with present values: those of its leaves have changed since this graph was recorded")
+    first = say("recomputed with present values: those of its leaves have changed since this graph was recorded")
     if called:
         more = say(" and {n} more", n=len(called) - LISTED) if len(called) > LISTED else ""
         listed = say(", ").join(called[:LISTED]) + more
@@ -29,7 +29,7 @@ def notice(seen: Evaluation, names: Names) -> tuple[str, ...]:
             "recomputed with the present values of {names}, written to after this graph was recorded", names=listed
         )
     then = [_then(names[place].shown, own, seen.value(place)) for place, own in seen.was.items()]
-    out = said("to see the recorded numbers, draw before the step, or keep them with viz.snapshot for viz.diff")
+    out = say("to see the recorded numbers, draw before the step, or keep them with viz.snapshot for viz.diff")
     return first, *then, out
 
 
