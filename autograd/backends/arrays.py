@@ -13,7 +13,7 @@ from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, as_dtype
 from autograd.backends.lookup import namespace, to_device
 from autograd.backends.numpy import NUMPY
 from autograd.backends.spaces import SPACES
-from autograd.common.references import others
+from autograd.common.references import other_references
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, SizeError
 
 DLPACK_CPU = 1
@@ -152,7 +152,7 @@ def owns_memory(array: Any) -> bool:
     base = getattr(array, "base", array)
     if base is None:
         return True
-    if type(base) is not numpy.ndarray or others(base) > 1 or base.size != array.size:
+    if type(base) is not numpy.ndarray or other_references(base) > 1 or base.size != array.size:
         return False
     order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
     flags = array.transpose(order).flags

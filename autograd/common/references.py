@@ -8,12 +8,12 @@ from typing import Any
 _OWN = 0
 
 
-def others(x: Any) -> int:
+def other_references(x: Any) -> int:
     """The number of references to ``x`` besides the variable that the caller passes.
 
     >>> x = []
     >>> both = (x, x)
-    >>> others(x)
+    >>> other_references(x)
     2
     """
     return sys.getrefcount(x) - _OWN
@@ -21,7 +21,7 @@ def others(x: Any) -> int:
 
 def _of_a_variable() -> int:
     probe = object()
-    return others(probe)
+    return other_references(probe)
 
 
 _OWN = _of_a_variable()  # 3 in Python 3.11; Python 3.14 borrows references of variables, which are not counted

@@ -14,7 +14,7 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 
 from autograd import backends, trees
-from autograd.common.references import others
+from autograd.common.references import other_references
 from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.orders import Orders, show
@@ -153,14 +153,14 @@ def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, A
 def _is_shared(tensor: Tensor, known: int = 0) -> bool:
     """Whether the array of ``tensor``, or a view of it, is referenced elsewhere than in ``known`` variables."""
     array = tensor._data
-    if others(array) > 1 + known:  # the Tensor holds it
+    if other_references(array) > 1 + known:  # the Tensor holds it
         return True
     if id(owner(array)) in _HOMES:
         return False
     base = base_of(array)
     del array
     while base is not None:
-        if others(base) > 1:  # the array, or the base before this one, holds it
+        if other_references(base) > 1:  # the array, or the base before this one, holds it
             return True
         base = base_of(base)
     return False

@@ -132,7 +132,12 @@ class Methods:
 
     @property
     def T(self: Any) -> Tensor:
-        """The transpose of a matrix. For any other number of dimensions use `mT` or `permute_dims`."""
+        """The axes in reverse order, as in NumPy: of a matrix its transpose. `mT` transposes each matrix of a batch.
+
+        >>> import autograd as ag
+        >>> ag.ones((2, 3, 4)).T.shape, ag.ones((2, 3, 4)).mT.shape
+        ((4, 3, 2), (2, 4, 3))
+        """
         return self.mT if self.ndim == 2 else self.permute_dims(tuple(reversed(range(self.ndim))))  # type: ignore[no-any-return]
 
     @property

@@ -17,7 +17,7 @@ from autograd import backends
 from autograd.backends import PYTHON_SCALARS
 from autograd.common import shapes
 from autograd.common.messages import of_type
-from autograd.common.references import others
+from autograd.common.references import other_references
 from autograd.common.shapes import Shape
 from autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
 from autograd.compiler.ir.names import value_name
@@ -40,9 +40,9 @@ from autograd.errors import DeviceError, TraceError
 def _is_shared(value: Value) -> bool:
     """Whether the array of a constant is referenced elsewhere, so that it may be written to later."""
     array = value.data
-    held = others(array) > 1  # the value holds it
+    held = other_references(array) > 1  # the value holds it
     memory = owner(array)
-    held |= memory is not array and others(memory) > 1
+    held |= memory is not array and other_references(memory) > 1
     return held and (array.flags.writeable or getattr(memory, "flags", array.flags).writeable)
 
 
@@ -406,7 +406,7 @@ class Tracer:
             generator, state, count = self.generators.pop(key)
             seed = getattr(getattr(generator.bit_generator, "seed_seq", None), "entropy", 0)
             # Nothing refers to it except the instructions that draw from it.
-            if others(generator) <= count and not (isinstance(seed, int) and seed.bit_length() > 64):
+            if other_references(generator) <= count and not (isinstance(seed, int) and seed.bit_length() > 64):
                 found.append((generator, state))
         return found
 

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from autograd.common.references import others
+from autograd.common.references import other_references
 
 
 def test_references_besides_the_callers_variable_are_counted():
     array = np.zeros((2, 3))
-    assert others(array) == 0
+    assert other_references(array) == 0
     view = array.T
-    assert others(array) == 1, "the view refers to it"
+    assert other_references(array) == 1, "the view refers to it"
     held = {"array": array, "again": (array, view)}
-    assert others(array) == 3
+    assert other_references(array) == 3
     del view, held
-    assert others(array) == 0
+    assert other_references(array) == 0
 
 
 def test_an_attribute_counts_as_a_reference():
@@ -23,4 +23,4 @@ def test_an_attribute_counts_as_a_reference():
     holder = Holder()
     holder.array = np.zeros(3)
     array = holder.array
-    assert others(array) == 1
+    assert other_references(array) == 1
