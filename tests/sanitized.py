@@ -2,7 +2,8 @@
 
 ``python -m tests.sanitized`` runs what ``tests/autograd/compiler/targets/c/test_source.py`` compares, compiled so that
 a read or write out of bounds, a shift too far or a misaligned address ends the run with a report: every operation, 20
-steps of every optimizer, layer and loss, random steps with state, every expression at peculiar numbers, products.
+steps of every optimizer, layer and loss, random steps with state, every expression at peculiar numbers,
+convolutions, products.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def main() -> int:
     """0, or 1 where a program computes something else; what a sanitizer finds ends the process."""
     import numpy as np
 
+    from tests.autograd.compiler.targets.c import test_convolutions
     from tests.autograd.compiler.targets.c import test_source as programs
     from tests.autograd.compiler.targets.c.native import faults
     from tests.autograd.compiler.targets.c.test_products import products
@@ -49,6 +51,7 @@ def main() -> int:
             "steps of networks": programs.networks(),
             "random steps": programs.random_steps(range(120))[0],
             "expressions": programs.expressions(),
+            "convolutions": [test_convolutions.step_of(seed) for seed in range(60)],
             "products": [*products("float32"), *products("float64")],
         }
         for name, cases in sets.items():

@@ -71,7 +71,7 @@ def registers() -> tuple[int, int]:
 def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> float:
     """The estimated cycles of ``out = a @ b`` in blocks: two vector products at a time, of four cycles each."""
     m, n, k = out.rows, out.columns, a.columns
-    rows = {vectors: _heights(m, vectors) for vectors in (1, 2)}
+    rows = {vectors: heights(m, most_rows() * 2 // vectors) for vectors in (1, 2)}
     taken = [
         count * max(4, height * len(starts) / 2)
         for _, starts in _panels(n, dtype, minus)
@@ -89,7 +89,7 @@ def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
     The last vector may overlap the one before it: some entries are then written twice. With ``minus`` only those of one
     panel overlap, which are all read before one is written.
     """
-    width, start = min(registers()[1] // dtype.itemsize, 1 << n.bit_length() - 1), 0
+    width, start = min(lanes(dtype), 1 << n.bit_length() - 1), 0
     found: list[tuple[int, list[int]]] = []
     while start < n:
         if start + width > n and (not minus or (found and found[-1][0] == width and len(found[-1][1]) == 1)):
@@ -104,12 +104,20 @@ def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
     return found
 
 
-def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
-    """The blocks that ``m`` rows are cut into, whose sums, ``vectors`` per row, stay in registers: for each height the
-    first row, the number of blocks, and the height. All blocks have one height if that can be at least half the
-    maximum.
+def lanes(dtype: Any) -> int:
+    """How many numbers are in a vector."""
+    return registers()[1] // int(dtype.itemsize)
+
+
+def most_rows() -> int:
+    """The largest number of rows of a block of two vectors whose sums stay in registers."""
+    return 10 if registers()[0] == 32 else 6
+
+
+def heights(m: int, most: int) -> list[tuple[int, int, int]]:
+    """The blocks of at most ``most`` rows that ``m`` rows are cut into: for each height the first row, the number of
+    blocks, and the height. All blocks have one height if that can be at least half the maximum.
     """
-    most = (20 if registers()[0] == 32 else 12) // vectors
     even = (height for height in range(most, most // 2, -1) if m % height == 0)
     height = next(even, -(-m // -(-m // most)))
     return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
@@ -136,7 +144,7 @@ def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus
             f, count = "f" if dtype.itemsize == 4 else "", gap + width
             lines.append(f"{pad}gg_transpose{f}({k}, {count}, {y}, {b.column_step}, panel);")
             y, step = "panel", count
-        for first, count, height in _heights(m, vectors):
+        for first, count, height in heights(m, most_rows() * 2 // vectors):
             row = "i" if count > 1 else str(first or "")
             name = _block(source, height, vectors, width, a, out, kind, minus)
             x = added("x", row and times(row, a.row_step))

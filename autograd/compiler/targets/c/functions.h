@@ -22,7 +22,9 @@ GG_VECTOR(double, 2) GG_VECTOR(double, 4) GG_VECTOR(double, 8)
 
 #if defined __clang__ || __GNUC__ >= 12
 #define GG_SHUFFLED(x, y, number, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#define GG_JOINED(half, whole, x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
+#define GG_JOINED(half, whole, x, y, ...) ((union { half halves[2]; whole both; }){{x, y}}.both)
 #define GG_SHUFFLED(x, y, number, ...) __builtin_shuffle(x, y, (number __attribute__((vector_size(4 * sizeof(number))))){__VA_ARGS__})
 #endif
 

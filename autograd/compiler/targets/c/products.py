@@ -10,7 +10,7 @@ from autograd.common.shapes import size
 from autograd.compiler.ir.primitives import REDUCTIONS
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
-from autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, registers
+from autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, lanes
 from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, blocked, contiguous, counting, merged, times
 
@@ -207,8 +207,7 @@ def _matrix(value: Value, flipped: bool) -> Matrix:
 
 def _of_blas(a: Matrix, b: Matrix, dtype: Any) -> float:
     """About how many cycles BLAS takes."""
-    width: int = registers()[1] // dtype.itemsize
-    return 1000 + 0.65 * a.rows * b.columns * a.columns / width
+    return 1000 + 0.65 * a.rows * b.columns * a.columns / lanes(dtype)
 
 
 def _by_blas(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:

@@ -22,6 +22,7 @@ from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from autograd.compiler.targets.c.blas import Blas
 from autograd.compiler.targets.c.blocks import Matrix, Text, registers
+from autograd.compiler.targets.c.convolutions import convolve, convolve_weight
 from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
 from autograd.compiler.targets.c.products import contract, product
 from autograd.compiler.targets.c.updates import OP, with_products_in_place
@@ -406,7 +407,7 @@ class Source(Text):
         """The variable of a value's present entry."""
         return f"{self.name_of(value)}$"
 
-    contract = contract
+    contract, convolve, convolve_weight = contract, convolve, convolve_weight
 
     def instruction(self, instruction: Instruction) -> None:
         """Write an instruction that is not a kernel."""

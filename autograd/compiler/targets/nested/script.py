@@ -87,6 +87,14 @@ class Script:
         """The line that ends the run with an error where a condition holds."""
         raise NotImplementedError
 
+    def convolve(self, out: View, x: View, weight: View, bias: View | None, windows: Any, dtype: Any) -> bool:
+        """Write ``out = conv(x, weight) + bias`` of one group without copies of windows; return whether that pays."""
+        return False
+
+    def convolve_weight(self, out: View, x: View, y: View, windows: Any, dtype: Any) -> bool:
+        """Write the gradient ``out`` of a convolution's weight likewise. ``y``: the upstream gradient."""
+        return False
+
     def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
         """Write ``out = Σ x · y``, or ``out += Σ x · y``.
 

@@ -56,6 +56,18 @@ class Windows:
         return all(step >= (n - 1) * d + 1 for n, step, d in zip(self.size, self.stride, self.dilation, strict=True))
 
     @property
+    def turned(self) -> Windows | None:
+        """The windows over the result of a convolution whose products with its turned weight are the gradient of the
+        input; ``None`` where there are none."""
+        reach = [d * (n - 1) for n, d in zip(self.size, self.dilation, strict=True)]
+        before = [r - a for r, (a, _) in zip(reach, self.pads, strict=True)]
+        after = [n + r - m - b for n, r, m, b in zip(self.space, reach, self.counts, before, strict=True)]
+        if {*self.stride} != {1} or min(*before, *after) < 0:
+            return None
+        pads = tuple(zip(before, after, strict=True))
+        return Windows(self.counts, self.size, self.space, stride=1, padding=pads, dilation=self.dilation)
+
+    @property
     def is_framed(self) -> bool:
         """Whether there is padding."""
         return any(map(any, self.pads))
@@ -114,6 +126,8 @@ def _conv(
     **sliding: Any,
 ) -> None:
     windows = Windows(x.shape[2:], weight.shape[2:], out.shape[2:], **sliding)
+    if groups == 1 and script.convolve(out, x, weight, bias, windows, script.now.out.dtype):
+        return
     seen = windows.seen(framed(script, x, windows))
     of_windows, of_channels, of_taps = _axes(seen, weight, out, groups)
     script.contract([*of_windows, *of_channels], [a[:3] for a in of_taps], seen, weight, out, script.now.out.dtype)
@@ -126,6 +140,11 @@ def _conv(
 @whole("conv_input")
 def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Space, groups: int, **sliding: Any) -> None:
     windows = Windows(space, weight.shape[2:], y.shape[2:], **sliding)
+    turned = windows.turned
+    if groups == 1 and turned is not None:
+        swapped = weight.permuted((1, 0, *range(2, len(weight.shape))))[(..., *[slice(None, None, -1)] * len(space))]
+        if script.convolve(out, y, swapped, None, turned, script.now.out.dtype):
+            return
     with room(script, out, windows) as found:
         seen = windows.seen(found)
         of_windows, (of_groups, (outside, _, by_weight, by_y)), of_taps = _axes(seen, weight, y, groups)
@@ -136,6 +155,8 @@ def _conv_input(script: Script, out: View, y: View, weight: View, *, space: Spac
 @whole("conv_weight")
 def _conv_weight(script: Script, out: View, x: View, y: View, *, size: Space, groups: int, **sliding: Any) -> None:
     windows = Windows(x.shape[2:], size, y.shape[2:], **sliding)
+    if groups == 1 and script.convolve_weight(out, x, y, windows, script.now.out.dtype):
+        return
     seen = windows.seen(framed(script, x, windows))
     of_windows, of_channels, of_taps = _axes(seen, out, y, groups)
     axes = [(n, s, t, w) for n, s, w, t in (*of_channels, *of_taps)]

@@ -1,0 +1,234 @@
+"""Convolutions in C without copies of windows: blocks of the result stay in registers in a loop over the taps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from autograd.compiler.targets.c.blocks import Text, heights, lanes, most_rows
+from autograd.compiler.targets.language import C
+from autograd.compiler.targets.nested.windows import Windows
+from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, counting, times
+
+LONG = 1024
+"""Sums of more pixels than this are computed in parts, which rounds less."""
+
+LARGE = 1 << 20
+"""Of weights of more bytes, products of copied windows by BLAS take no longer: these copies are read often."""
+
+SHARED = 1 << 22
+"""From this number of multiplications for an image on, BLAS divides the product among threads."""
+
+WASTE = 1.5
+"""Up to this ratio of the products that are computed to those that are needed it pays not to copy windows."""
+
+
+def _pays(source: Text, size: Sequence[int], outputs: int, pixels: int, dtype: Any) -> bool:
+    """Whether to compute without copies of windows. ``size``: that of a window, with its channels."""
+    each = prod(size) * outputs
+    shared = source.blas is not None and source.blas.threads > 1 and each * pixels > SHARED
+    return prod(size[1:]) > 1 and 0 < each * dtype.itemsize <= LARGE and pixels > 0 and not shared
+
+
+def convolve(source: Text, out: View, x: View, weight: View, bias: View | None, windows: Windows, dtype: Any) -> bool:
+    """Write ``out = conv(x, weight) + bias``, with vectors along the rows of images; return whether that pays.
+
+    A block has several output channels, and two vectors of pixels from rows below each other. A vector covers several
+    rows where they are short.
+    """
+    kind, counts, taps = C.types[str(dtype)], windows.counts, prod(weight.shape[1:])
+    images, outputs = out.shape[:2]
+    if not _pays(source, weight.shape[1:], outputs, prod(counts), dtype) or {*windows.stride} != {1}:
+        return False
+    height, length = (1, *counts)[-2:]
+    whole = lanes(dtype)
+    piece = min(whole, 1 << length.bit_length() - 1)
+    pieces = min(whole // piece, 1 << height.bit_length() - 1) if piece == length else 1
+    vectors = 2 if height >= 2 * pieces else 1
+    tall, width = vectors * pieces, pieces * piece
+    computed = prod(counts[:-2]) * -(-height // tall) * tall * -(-length // piece) * piece * max(whole // width // 2, 1)
+    if piece * dtype.itemsize < 16 or computed > WASTE * min(prod(counts), prod(windows.space)):
+        return False
+    if not images or not out.is_contiguous or not _are(source, kind, x, weight, *([bias] if bias else [])):
+        return False
+    weight, bias = _contiguous(source, weight, dtype), bias and _contiguous(source, bias, dtype)
+    image, lines, given = _image(source, x, windows, dtype, last=True)
+    below = image.strides[-2] if len(counts) > 1 else 0
+    steps = contiguous(weight.shape)[1:]
+    along = (image.strides[0], *(s * d for s, d in zip(image.strides[1:], windows.dilation, strict=True)))
+    loops = list(zip(weight.shape[1:], steps, along, strict=True))
+    plane = contiguous(out.shape)[1]
+    places, ends = ["", ""], 0
+    for axis, (n, step) in enumerate(zip(counts, (*[1] * (len(counts) - 2), tall, piece)[-len(counts) :], strict=True)):
+        letter = f"p{axis}"
+        lines += _overlapping(letter, n, step)
+        letter, ends = (f"${letter}" if n % step else letter), ends + 1
+        strides = image.strides[1 + axis], out.strides[2 + axis]
+        places = [added(p, times(letter, s)) for p, s in zip(places, strides, strict=True)]
+    for first, count, rows in heights(outputs, most_rows() * 2 // vectors):
+        name = _block(
+            source, kind, width, loops, [r * taps for r in range(rows)], [v * pieces * below for v in range(vectors)],
+            [r * plane for r in range(rows)], [v * pieces * length for v in range(vectors)], (pieces, below),
+            "= {}" if bias is None else "= {} + bias[{r}]",
+        )  # fmt: skip
+        lines.append(f"for (long o = {first}; o < {first + count * rows}; o += {rows})")
+        more = "" if bias is None else ", bias + o"
+        lines.append(f"  {name}(w + o * {taps}, {image.data} + {places[0]}, z + o * {plane} + {places[1]}{more});")
+    lines += ["}"] * ends
+    given |= {"w": weight, "z": out, **({"bias": bias} if bias else {})}
+    _called(source, "conv", images, lines, given, kind, {"x": x.strides[0], "z": out.strides[0]})
+    source.operations += images * outputs * taps * prod(counts)
+    return True
+
+
+def convolve_weight(source: Text, out: View, x: View, y: View, windows: Windows, dtype: Any) -> bool:
+    """Write the gradient of the weight, with vectors along the output channels; return whether that pays."""
+    kind, counts = C.types[str(dtype)], windows.counts
+    images, outputs, size = x.shape[0], y.shape[1], out.shape[1:]
+    width = min(lanes(dtype), 1 << (outputs - 1).bit_length()) if outputs else 0
+    if not _pays(source, size, outputs, prod(counts), dtype) or width * dtype.itemsize < 16:
+        return False
+    if not images or not _are(source, kind, x, y):
+        return False
+    y = _contiguous(source, y, dtype)
+    image, lines, given = _image(source, x, windows, dtype)
+    wide, pixels = -(-outputs // width) * width, prod(counts)
+    total = source.scratch("total", (prod(size), wide), dtype, "0")
+    f, row = "f" if kind == "float" else "", prod(counts[1:])
+    parts = heights(counts[0], max(1, LONG // row))
+    turned = source.scratch("turned", (parts[0][2] * row * outputs + wide,), dtype)  # reads go beyond its rows
+    steps = [s * n for s, n in zip(image.strides[1:], windows.stride, strict=True)]
+    taps = [image.strides[0], *(s * d for s, d in zip(image.strides[1:], windows.dilation, strict=True))]
+    for begin, count, part in parts:
+        lines += [f"for (long p = {begin}; p < {begin + count * part}; p += {part}) {{"]
+        lines += [f"  gg_transpose{f}({part * row}, {outputs}, y + p * {row}, {pixels}, turned);"]
+        loops = list(zip((part, *counts[1:]), steps, [s * outputs for s in contiguous(counts)], strict=True))
+        for start in range(0, wide, 2 * width):
+            vectors = range(start, min(start + 2 * width, wide), width)
+            for axes, rows in _tiles(size, taps):
+                places = [f"{image.data} + {times('p', steps[0])}", f"total + {start}"]
+                heads = []
+                for k, (first, count, n, *strides) in enumerate(axes):
+                    heads.append(f"for (long q{k} = {first}; q{k} < {first + count * n}; q{k} += {n}) ")
+                    places = [
+                        added(p, times(f"q{k}", s * o)) for p, s, o in zip(places, strides, (1, wide), strict=True)
+                    ]
+                gaps = [v - start for v in vectors]
+                name = _block(source, kind, width, loops, rows, gaps, [r * wide for r in range(len(rows))], gaps)
+                lines.append(f"  {''.join(heads)}{name}({places[0]}, turned + {start}, {places[1]});")
+        lines += ["}"]
+    given |= {"y": y, "turned": turned, "total": total}
+    _called(source, "conv_weight", images, lines, given, kind, {"x": x.strides[0], "y": y.strides[0]})
+    shown = replace(total, shape=out.shape, strides=(1, *(s * wide for s in contiguous(size))))
+    source.copy(shown, out)
+    source.operations += images * outputs * prod(size) * pixels
+    return True
+
+
+def _tiles(size: Sequence[int], steps: Sequence[int]) -> list[tuple[list[Any], list[int]]]:
+    """The taps as blocks of rows: the axes to loop over, each as the first index, the number of steps, the length of a
+    step, and the strides in the image and among the taps; and where the rows of a block lie in the image."""
+    rows, axis, most = [0], len(size), most_rows()
+    own = contiguous(size)
+    while axis and len(rows) * size[axis - 1] <= most:
+        axis -= 1
+        rows = [k * steps[axis] + row for k in range(size[axis]) for row in rows]
+    if not axis:
+        return [([], rows)]
+    axes = [(0, size[k], 1, steps[k], own[k]) for k in range(axis - 1)]
+    return [
+        (
+            [*axes, (first, count, n, steps[axis - 1], own[axis - 1])],
+            [k * steps[axis - 1] + row for k in range(n) for row in rows],
+        )
+        for first, count, n in heights(size[axis - 1], most // len(rows))
+    ]
+
+
+def _block(
+    source: Text, kind: str, width: int, loops: Sequence[Axis], rows: Sequence[int], vectors: Sequence[int],
+    downs: Sequence[int], gaps: Sequence[int], pieces: tuple[int, int] = (1, 0), written: str = "+= {}",
+) -> str:  # fmt: skip
+    """The name of the function that computes ``z[r, v] = Σ x[r] y[v]`` for all ``rows`` and ``vectors``.
+
+    ``loops``: the lengths of the sums and their steps in x and y. ``downs`` and ``gaps``: where the rows and vectors
+    lie in z. ``pieces``: in how many pieces each vector of y lies, and how far apart. ``written``: how z is written.
+    """
+    vector, loops = f"gg_{kind}{width}", [a for a in loops if a[0] != 1]
+    names = [[f"z{r}_{v}" for v in range(len(vectors))] for r in range(len(rows))]
+    places = [added(*(times(f"i{k}", a[of]) for k, a in enumerate(loops))) for of in (1, 2)]
+    lines = [f"{vector} {', '.join(f'{name} = {{0}}' for row in names for name in row)};"]
+    lines += [f"{'  ' * k}{counting(f'i{k}', n, 'long')}" for k, (n, *_) in enumerate(loops)]
+    pad = "  " * len(loops)
+    lines += [f"{pad}const {kind} *const $x = x + {places[0]}, *const $y = y + {places[1]};"]
+    for v, at in enumerate(vectors):
+        lines.append(f"{pad}const {vector} y{v} = {_loaded(kind, width, at, *pieces)};")
+    for at, row in zip(rows, names, strict=True):
+        lines += [f"{pad}{name} += $x[{at}] * y{v};" for v, name in enumerate(row)]
+    lines += ["}"] * len(loops)
+    for r, (down, row) in enumerate(zip(downs, names, strict=True)):
+        for gap, name in zip(gaps, row, strict=True):
+            lines.append(f"*({vector} *)(z + {down + gap}) {written.format(name, r=r)};")
+    bias = f", const {kind} *restrict bias" if "bias" in written else ""
+    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z{bias}"
+    return source.function(f"taps_{len(rows)}x{len(vectors) * width}", parameters, lines)
+
+
+def _loaded(kind: str, width: int, at: int, pieces: int, step: int) -> str:
+    """The expression of a vector that lies in ``pieces``, ``step`` apart from ``at`` on."""
+    if pieces == 1:
+        return f"*(const gg_{kind}{width} *)($y + {at})"
+    halves = [_loaded(kind, width // 2, at + k * step * pieces // 2, pieces // 2, step) for k in range(2)]
+    places = ", ".join(map(str, range(width)))
+    return f"GG_JOINED(gg_{kind}{width // 2}, gg_{kind}{width}, {halves[0]}, {halves[1]}, {places})"
+
+
+def _overlapping(letter: str, n: int, step: int) -> list[str]:
+    """The lines that begin a loop over blocks of ``step``, the last of which may overlap the one before."""
+    lines = [f"for (long {letter} = 0; {letter} < {n}; {letter} += {step}) {{"]
+    return (
+        lines if n % step == 0 else [*lines, f"const long ${letter} = {letter} < {n - step} ? {letter} : {n - step};"]
+    )
+
+
+def _are(source: Text, kind: str, *views: View) -> bool:
+    """Whether the elements of all are of this kind."""
+    return all(source.types[view.data] == kind for view in views)
+
+
+def _contiguous(source: Text, x: View, dtype: Any) -> View:
+    """``x`` or a row-major copy."""
+    if x.is_contiguous:
+        return x
+    made = source.scratch(f"{x.data}_in_order", x.shape, dtype)
+    source.copy(x, made)
+    return made
+
+
+def _image(
+    source: Text, x: View, windows: Windows, dtype: Any, *, last: bool = False
+) -> tuple[View, list[str], dict[str, View]]:
+    """One image with its padding; the lines that copy it where that is needed; and the arrays of these lines by their
+    names. ``last``: it must be contiguous along the last axis."""
+    own = View("x", x.shape[1:], x.strides[1:])
+    if not windows.is_framed and (x.strides[-1] == 1 or not last):
+        return own, [], {"x": x}
+    frame = source.scratch(f"{x.data}_framed", (x.shape[1], *windows.wide), dtype, "0")
+    image = View.of("frame", frame.shape)
+    nest = Nest(own.shape, [own, windows.inside(image)])
+    return image, nest.lines([(len(nest.loops), f"{nest.at(1)} = {nest.at(0)};")], (), "long"), {"x": x, "frame": frame}
+
+
+def _called(
+    source: Text, name: str, images: int, lines: Sequence[str], given: dict[str, View], kind: str, steps: dict[str, int]
+) -> None:
+    """Write a call of a function that runs ``lines`` for each image. ``steps``: those from image to image."""
+    parameters = [f"{'const ' if n in ('x', 'y', 'w', 'bias') else ''}{kind} *restrict {n}" for n in given]
+    head = ", ".join(["b++", *(f"{n} += {step}" for n, step in steps.items())])
+    name = source.function(name, ", ".join(parameters), [
+        f"for (long b = 0; b < {images}; {head}) {{", *(f"  {line}" for line in lines), "}",
+    ])  # fmt: skip
+    places = [view.data if view.start == "0" else f"{view.data} + {view.start}" for view in given.values()]
+    source.lines.append(f"{name}({', '.join(places)});")
