@@ -242,7 +242,8 @@ def _found(name: str) -> Any:
         return WAYS[name]
     module, _, last = name.rpartition(".")
     space: Any = {"": TENSORS, "linalg": linalg}.get(module)
-    return getattr(space, NAMES.get(last, last), None)
+    found = getattr(space, NAMES.get(last, last), None)
+    return None if getattr(found, "foreign", False) else found  # a user's operation is not NumPy's function of its name
 
 
 def _advice(name: str) -> str:
