@@ -14,7 +14,7 @@ from viz.formula.columns import FOLDED, GAP, Row, Section, entries, nested_brack
 from viz.formula.forms import Form, Name
 from viz.formula.paths import Way, backward_order, count_of_paths
 from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
-from viz.recorded.loops import Recurrence, recurrences
+from viz.recorded.loops import Recurrence, inputs_of, recurrences
 from viz.recorded.names import PARAM, derivative, tex_derivative
 from viz.recorded.notation import windows
 from viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
@@ -98,8 +98,7 @@ class Layout:
 
     def _step(self, loop: Recurrence) -> list[Row]:
         ends, seeds, names = loop.cells(1)
-        inputs = [x for name, x in names.items() if x.node is None and name not in loop.consts]
-        cell = Scene(ends, names=names, inputs=inputs, gradients=seeds)
+        cell = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds)
         write = Writer(cell, end=self._write.named(self._write.end))
         handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
         rows = []

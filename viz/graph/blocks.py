@@ -17,7 +17,7 @@ from viz.drawing.render import Picture, cell, clipped, frame, row, table, text
 from viz.drawing.style import Theme
 from viz.drawing.words import matched
 from viz.graph.row_cards import left_aligned, loop_edge
-from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
+from viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
 from viz.recorded.follow import follow
 from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
 from viz.recorded.loops import loops_in
@@ -81,19 +81,13 @@ def draw_blocks(
     closed: bool = False,
 ) -> Picture:
     """The architecture of a recorded graph; see `draw_model`. ``closed``: ``inputs`` are all its inputs."""
-    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
-    tried = [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
-    best: _Blocks | None = None
-    for level in tried:
+    tried: list[_Blocks] = []
+    for level in depths(graph, depth):
         rows, links = rows_of(graph, None, level, inputs, closed=closed)
-        drawn = _Blocks(rows, links, graph.outputs, fold, theme)
-        if best is None or drawn.size < best.size:
-            best = drawn
-        if len(drawn.cards) <= CARDS and drawn.height <= PAGE * drawn.width:
-            best = drawn
-            break
-    assert best is not None
-    return best.draw(title)
+        tried.append(_Blocks(rows, links, graph.outputs, fold, theme))
+        if len(tried[-1].cards) <= CARDS and tried[-1].height <= PAGE * tried[-1].width:
+            return tried[-1].draw(title)
+    return min(tried, key=lambda drawn: drawn.height * len(drawn.cards)).draw(title)
 
 
 @dataclass(eq=False)
@@ -106,22 +100,20 @@ class _Card:
     @property
     def rows(self) -> list[Row]:
         """All rows of the card, those of equal blocks included."""
-        return [row for unit in self.units for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
+        return [row for unit in self.units for row in unit.rows]
 
     @property
     def first(self) -> Row:
         """The row that gives the card its position in the model."""
-        unit = self.units[0]
-        return next(row for row in unit.blocks[0] if row.nodes) if isinstance(unit, Repeat) else unit
+        block = self.units[0].blocks[0]
+        return next((row for row in block if row.nodes), block[0])
 
     @property
     def home(self) -> tuple[tuple[str, str], ...]:
         """The modules around the card, without the model and without the module that it draws."""
         unit = self.units[0]
-        rows = [row for row in unit.rows if row.nodes] if isinstance(unit, Repeat) else [unit]
-        levels = [row.scope for row in rows]
-        shared = [level[0] for level in zip(*levels, strict=False) if len(set(level)) == 1]
-        own = not isinstance(unit, Repeat) and unit.path is not None
+        shared = shared_scope([row for row in unit.rows if row.nodes] or unit.rows)
+        own = isinstance(unit, Row) and unit.path is not None
         return tuple(level for level in (shared[:-1] if own else shared) if level[0])
 
 
@@ -134,7 +126,7 @@ class _Blocks:
         self.theme = theme
         self.outputs = {id(output) for output in outputs}
         units = folded(rows, links, outputs, FEWEST) if fold else list[Row | Repeat](rows)
-        at = {row.key: i for i, unit in enumerate(units) for row in (unit.rows if isinstance(unit, Repeat) else [unit])}
+        at = {row.key: i for i, unit in enumerate(units) for row in unit.rows}
         edges = dict.fromkeys((at[link.tail], at[link.head]) for link in links if at[link.tail] != at[link.head])
         into, out = Counter(head for _, head in edges), Counter(tail for tail, _ in edges)
         above = {head: tail for tail, head in edges if into[head] == 1 and out[tail] == 1}
@@ -156,10 +148,8 @@ class _Blocks:
         if isinstance(unit, Repeat) or isinstance(card.units[0], Repeat) or not card.first.nodes:
             return False
         light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.contents
-        return light and not card.first.contents and card.home == _Card("", [unit]).home and not self._ends(unit)
-
-    def _ends(self, unit: Row) -> bool:
-        return id(unit.place) in self.outputs
+        same = not card.first.contents and card.home == _Card("", [unit]).home
+        return light and same and id(unit.place) not in self.outputs
 
     def _extent(self) -> tuple[int, int]:
         """The estimated width and height of the picture."""
@@ -181,20 +171,15 @@ class _Blocks:
         alike = len(branches) > 1 and len(sources) == len(branches) and len({*sources}) == 1
         return (sources[0], branches) if alike else None
 
-    @property
-    def size(self) -> int:
-        """The size of the picture: if no depth fits on a page, the depth with the least size is drawn."""
-        return self.height * len(self.cards)
-
     # ------------------------------------------------------------ drawing
 
     def draw(self, title: str | None) -> Picture:
         theme = self.theme
         rows = [row for card in self.cards for row in card.rows]
         model = next((row.scope[0][1] for row in rows if row.scope and row.scope[0][0] == ""), None)
-        count = numbers.counted(_size(_tensors(rows)), "parameter")
-        title = title if title is not None else f"{model or 'Network'}: {count}"
-        short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in self._tails()})
+        title = title if title is not None else f"{model or 'Network'}: {numbers.counted(_size(rows), 'parameter')}"
+        tails = {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
+        short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in tails})
         what = "layers and the operations after them" + (f" ({', '.join(short)})" if short else "")
         reading = [text(f"{what}   ", style.CAPTION, theme.ink)]
         reading.append(text("right: shape of the output, parameters", style.CAPTION, theme.muted))
@@ -213,10 +198,6 @@ class _Blocks:
                 loop_edge(picture, card.key, "e", times)
         return picture
 
-    def _tails(self) -> set[str]:
-        """The names written after layers, each once."""
-        return {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
-
     def _alt(self, title: str) -> str:
         said = []
         for card in self.cards:
@@ -234,11 +215,10 @@ class _Blocks:
                     self._card(picture, card)
             elif len(inside) > 1:
                 path, label = home[-1]
-                parameters = _tensors(row for card in inside for row in card.rows)
+                size = _size(row for card in inside for row in card.rows)
                 label = "" if label in ("Sequential", path) else f"  {label}"
-                total = numbers.count(_size(parameters)) if parameters else ""
                 words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
-                words += text(f"   {total}", style.CAPTION, self.theme.muted)
+                words += text(f"   {numbers.count(size) if size else ''}", style.CAPTION, self.theme.muted)
                 # The label is below, where one line leaves: above, lines to the branches would cross it. A second line,
                 # to a module beside the next one, goes to the left.
                 left = {head.home[: depth + 1] for tail, head in self.edges if tail in inside and head not in inside}
@@ -250,9 +230,7 @@ class _Blocks:
 
     def _card(self, picture: Picture, card: _Card) -> None:
         theme, first, unit = self.theme, card.first, card.units[0]
-        own = _tensors(card.rows, shared=False)
-        last = card.units[-1]
-        end = last.blocks[-1][-1] if isinstance(last, Repeat) else last
+        own, end = _size(card.rows, shared=False), card.units[-1].blocks[-1][-1]
         is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
         ink, muted = theme.ink, theme.muted
         kind = "data" if not first.nodes else "parameter" if own else "operation"
@@ -272,7 +250,7 @@ class _Blocks:
         shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
         right = [text(shape, style.SMALL, muted)]
         if own:
-            right.append(text(numbers.count(_size(own)), style.SMALL, muted))
+            right.append(text(numbers.count(own), style.SMALL, muted))
         elif first.call > 1:
             right.append(text("shared", style.SMALL, muted))
         beside = "".join(f'{line}<BR ALIGN="RIGHT"/>' for line in right)
@@ -332,16 +310,13 @@ def _times(card: _Card) -> int:
 
 def _lines(card: _Card) -> list[tuple[str, str]]:
     """The layers of a card; of one block, if it stands for equal blocks."""
-    rows = [row for unit in card.units for row in (unit.blocks[0] if isinstance(unit, Repeat) else [unit])]
-    said = lines(rows)
+    said = lines(row for unit in card.units for row in unit.blocks[0])
     return said if len(said) <= LINES else [*said[: LINES - 1], (f"... {len(said) - LINES + 1} more", "")]
 
 
-def _tensors(rows: Iterable[Row], shared: bool = True) -> list[Any]:
-    """The parameters of rows, each once; without those that an earlier row has, unless ``shared``."""
+def _size(rows: Iterable[Row], shared: bool = True) -> int:
+    """The entries of the parameters of rows, each counted once; without those that an earlier row has, unless
+    ``shared``.
+    """
     found = (p for row in rows for p in row.parameters if shared or not p.shared)
-    return list({id(p.tensor): p.tensor for p in found}.values())
-
-
-def _size(tensors: Iterable[Any]) -> int:
-    return sum(int(tensor.size) for tensor in tensors)
+    return sum(int(tensor.size) for tensor in {id(p.tensor): p.tensor for p in found}.values())

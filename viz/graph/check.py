@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -115,35 +116,36 @@ def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
 
 
 class _CheckDrawing(Drawing):
-    def _checks(self) -> list[NodeCheck]:
-        return [s.check for card in self.scene.cards for s in card.sockets if s.check is not None]
-
     def _title(self) -> str:
-        return _headline(self._checks(), [self.cards.badge(card)[0] for card in self.scene.cards if card.wrong])
+        return _headline(
+            _checks(self.scene.cards), [self.cards.badge(card)[0] for card in self.scene.cards if card.wrong]
+        )
 
     def _lines(self) -> list[list[str]]:
         caption, muted = style.CAPTION, self.theme.muted
         words = ["each op alone: its rule against a central difference at the recorded input, relative error"]
         if any(card.wrong for card in self.scene.cards) and self.scene.computed:
             words.append("? = passed through the wrong op, not trustworthy")
-        if any(check.verdict == "kink" for check in self._checks()):
+        if any(check.verdict == "kink" for check in _checks(self.scene.cards)):
             words.append("kink = the slopes on both sides differ: a difference can't check the rule")
         return [[text(line, caption, muted)] for line in words]
 
     def _alt(self, title: str) -> str:
         said = []
-        for card in self.scene.cards:
-            for socket in card.sockets:
-                check = socket.check
-                if check is not None and check.verdict == "wrong" and check.error is not None:
-                    error = f"relative error {numbers.scalar(check.error)}"
-                    said.append(f"{card.name} with respect to {socket.tail.name}: {error}, {check.verdict}.")
-        errors = [check.error for check in self._checks() if check.verdict == "ok" and check.error is not None]
+        for socket in (socket for card in self.scene.cards for socket in card.sockets if socket.wrong):
+            if socket.check is not None and socket.check.error is not None:
+                error = f"relative error {numbers.scalar(socket.check.error)}, wrong."
+                said.append(f"{socket.head.name} with respect to {socket.tail.name}: {error}")
+        checks = _checks(self.scene.cards)
+        errors = [check.error for check in checks if check.verdict == "ok" and check.error is not None]
         if errors:
             said.append(f"{len(errors)} ok, relative errors up to {numbers.scalar(max(errors))}.")
         return " ".join([f"{title}.", *said])
 
     def _also(self, cards: Sequence[Card]) -> str:
-        checks = [s.check for card in cards for s in card.sockets if s.check is not None]
-        kinks = sum(check.verdict == "kink" for check in checks)
-        return f", {sum(check.verdict == 'ok' for check in checks)} rules ok" + (f", {kinks} kinks" if kinks else "")
+        found = Counter(check.verdict for check in _checks(cards))
+        return f", {found['ok']} rules ok" + (f", {found['kink']} kinks" if found["kink"] else "")
+
+
+def _checks(cards: Sequence[Card]) -> list[NodeCheck]:
+    return [s.check for card in cards for s in card.sockets if s.check is not None]

@@ -13,7 +13,7 @@ from viz.drawing.render import Picture, cell, row, table, text
 from viz.drawing.style import Theme
 from viz.graph.drawing import Drawing
 from viz.recorded.evaluate import evaluate
-from viz.recorded.loops import Recurrence, recurrences
+from viz.recorded.loops import Recurrence, inputs_of, recurrences
 from viz.recorded.names import Names
 from viz.recorded.scene import Scene
 from viz.recorded.since import notice
@@ -53,7 +53,7 @@ def draw_loop(
     if not 1 <= whole(steps, "steps") <= times:
         raise DrawingError(f"steps={steps} can't be drawn: the loop has {times} steps")
     ends, seeds, names = loop.cells(steps)
-    scene = Scene(ends, names=names, inputs=_inputs(names, loop), gradients=seeds if seeds is not None else False)
+    scene = Scene(ends, names=names, inputs=inputs_of(names, loop), gradients=seeds if seeds is not None else False)
     scene.notice = notice(seen, Names(seen.graph))
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
@@ -72,10 +72,6 @@ def draw_loop(
             options["id"] = f"l_{tail.key}_{head.key}"
             picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", label=words, **options)
     return picture
-
-
-def _inputs(names: dict[str, ag.Tensor], loop: Recurrence) -> list[ag.Tensor]:
-    return [x for name, x in names.items() if x.node is None and name not in loop.consts]
 
 
 class _Cell(Drawing):

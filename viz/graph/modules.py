@@ -149,12 +149,12 @@ class _Table(RowCards):
         drawn: list[str] = []
         for unit in self.units:
             key = "hidden" if unit.key in away else unit.key
-            at |= dict.fromkeys((row.key for row in _rows(unit)), key)
+            at |= dict.fromkeys((row.key for row in unit.rows), key)
             if key in drawn:
                 continue
             drawn.append(key)
             if key == "hidden":
-                self._fold(picture, [row for left_out in hidden for row in _rows(left_out)])
+                self._fold(picture, [row for left_out in hidden for row in left_out.rows])
             elif isinstance(unit, Repeat):
                 self._repeat(picture, unit)
             elif loops := recurrences(unit.nodes, self.seen):
@@ -512,10 +512,6 @@ class _Table(RowCards):
             label, backward = self.gradient(f"    {words}"), gradient_edge(size, self.theme)
             row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", **backward)
         hold_in_column(picture, drawn, joined)
-
-
-def _rows(unit: Row | Repeat) -> list[Row]:
-    return unit.rows if isinstance(unit, Repeat) else [unit]
 
 
 def _wrapped(parts: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -285,12 +285,16 @@ def _running(block: Sequence[Row]) -> list[Row]:
     return [row for row in block if row.nodes]
 
 
-def _shared(block: Sequence[Row]) -> tuple[tuple[str, str], ...]:
-    """The modules that all rows of a block are in."""
-    rows = _running(block)
-    parts = [row for row in rows if row.path is not None] or rows  # operations between modules do not count
-    levels = zip(*(row.scope for row in parts), strict=False)
+def shared_scope(rows: Iterable[Row]) -> tuple[tuple[str, str], ...]:
+    """The modules that all these rows are in."""
+    levels = zip(*(row.scope for row in rows), strict=False)
     return tuple(level[0] for level in levels if len(set(level)) == 1)
+
+
+def _shared(block: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    """The modules that all rows of a block are in; operations between modules do not count."""
+    rows = _running(block)
+    return shared_scope([row for row in rows if row.path is not None] or rows)
 
 
 def _title(blocks: Sequence[Sequence[Row]]) -> str:
@@ -298,6 +302,12 @@ def _title(blocks: Sequence[Sequence[Row]]) -> str:
     if label := _module(blocks):
         return label
     return ", ".join(labels) if len(labels) <= 2 else f"{labels[0]}, ..."
+
+
+def depths(graph: ag.Graph, depth: int | None) -> list[int | None]:
+    """The depths to which modules may be opened, deepest first; only ``depth``, unless it is None."""
+    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
+    return [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
 
 
 def readable(
@@ -308,9 +318,8 @@ def readable(
     ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows. ``called``:
     the names and roles that `rows_of` takes.
     """
-    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
     found: list[tuple[list[Row], list[Link], list[Row | Repeat]]] = []
-    for level in [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]:
+    for level in depths(graph, depth):
         rows, links = rows_of(graph, depth=level, **called)
         for fewest in (BLOCKS, FEWEST) if fold else (0,):
             units = folded(rows, links, graph.outputs, fewest) if fold else list[Row | Repeat](rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -178,6 +178,11 @@ class Recurrence:
                 ends[id(state)] = state, gradients[-1][i] if gradients is not None else 0.0
         kept = [(out, seed) for out, seed in ends.values() if out.node is not None]
         return [out for out, _ in kept], None if gradients is None else [seed for _, seed in kept], names
+
+
+def inputs_of(names: Mapping[str, ag.Tensor], loop: Recurrence) -> list[ag.Tensor]:
+    """The inputs among the names of `Recurrence.cells`: the states before its steps, and entries of xs."""
+    return [x for name, x in names.items() if x.node is None and name not in loop.consts]
 
 
 def _ago(steps: int) -> str:

@@ -86,6 +86,16 @@ class Row:
     warnings: list[Caution] = field(default_factory=list)
 
     @property
+    def rows(self) -> list[Row]:
+        """The row itself, as a `Repeat` has several."""
+        return [self]
+
+    @property
+    def blocks(self) -> tuple[tuple[Row, ...], ...]:
+        """The row as one block, as a `Repeat` has several."""
+        return ((self,),)
+
+    @property
     def op(self) -> str:
         """The operation that makes its output; empty for an input."""
         return str(self.nodes[-1].op.name) if self.nodes else ""

@@ -132,7 +132,7 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
 
 
 def _layer(unit: Row | Repeat) -> Layer:
-    rows = unit.rows if isinstance(unit, Repeat) else [unit]
+    rows = unit.rows
     last = rows[-1]
     size = sum(int(p.tensor.size) for row in rows for p in row.parameters if not p.shared)
     taken = products(node for row in rows for node in row.nodes)
