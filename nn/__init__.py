@@ -17,16 +17,38 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
         sys.exit(2)
     raise ImportError(sentence)
 
+from autograd.interop.hints import NETWORKS as _NETWORKS
+from autograd.interop.hints import missing as _missing
 from nn import data, functional, init, models, optim, parallel, tuning
 from nn.models import MLP
-from nn.modules.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from nn.modules.activation import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from nn.modules.attention import MultiheadAttention, TransformerEncoderLayer
 from nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
 from nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from nn.modules.embedding import Embedding, PositionalEncoding
 from nn.modules.linear import Flatten, Linear, Unflatten
-from nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from nn.modules.losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
 from nn.modules.module import Module, Parameter, functional_call
 from nn.modules.normalization import (
     BatchNorm1d,
@@ -62,22 +84,19 @@ from nn.training import History, evaluate, fit
 from nn.tuning import search
 
 if not _TYPE_CHECKING:  # so that type checkers report missing names
-
-    def __getattr__(name: str) -> object:
-        from autograd.interop.hints import NETWORKS, hint
-
-        raise AttributeError(f"nn has no {name!r}{hint(name, NETWORKS)}.")
+    __getattr__ = _missing(__name__, _NETWORKS)
 
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d",
     "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-    "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Embedding", "Flatten", "GELU", "GRU",
-    "GRUCell", "GroupNorm", "History", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LSTM", "LSTMCell",
-    "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "MLP", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
-    "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
-    "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
-    "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "functional_call", "init", "load",
-    "load_metadata", "load_model", "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
+    "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "ELU", "Embedding", "Flatten", "GELU", "GRU",
+    "GRUCell", "GroupNorm", "History", "HuberLoss", "Identity", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
+    "L1Loss", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "LogSoftmax", "MLP",
+    "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
+    "NLLLoss", "Parameter", "PositionalEncoding", "RMSNorm", "RNN", "RNNCell", "ReLU", "Residual", "Sequential", "SiLU",
+    "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "Unflatten", "data",
+    "evaluate", "fit", "from_torch", "functional", "functional_call", "init", "load", "load_metadata", "load_model",
+    "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
 ]  # fmt: skip

@@ -15,13 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY
 from autograd.common.messages import shown
-from autograd.common.validation import choice, number, refused
+from autograd.common.validation import choice, number, refused, with_form
 from autograd.errors import DomainError, ShapeError
+from autograd.interop.hints import INITS, missing
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]
@@ -136,7 +137,8 @@ def xavier_normal_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
     return normal_(tensor, 0.0, number(gain, "gain", 0) * math.sqrt(2 / max(1, sum(_fans(tensor)))), seed=seed)
 
 
-def kaiming_uniform_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None) -> T:
+@with_form
+def kaiming_uniform_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None) -> T:
     """Draw uniformly from ±gain·√(3 / fan_in): with the default gain √2, keeps the variance through ReLU layers.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", ICCV 2015, section 2.2.
@@ -145,7 +147,8 @@ def kaiming_uniform_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None)
     return uniform_(tensor, -limit, limit, seed=seed)
 
 
-def kaiming_normal_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None) -> T:
+@with_form
+def kaiming_normal_(tensor: T, *, gain: float = math.sqrt(2), seed: Any = None) -> T:
     """Draw normally with standard deviation gain / √fan_in; see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, number(gain, "gain", 0) / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)
 
@@ -155,12 +158,12 @@ def lecun_uniform_(tensor: T, *, seed: Any = None) -> T:
 
     Y. LeCun, L. Bottou, G. Orr and K.-R. Müller, "Efficient BackProp", 1998, section 4.6.
     """
-    return kaiming_uniform_(tensor, 1.0, seed=seed)
+    return kaiming_uniform_(tensor, gain=1.0, seed=seed)
 
 
 def lecun_normal_(tensor: T, *, seed: Any = None) -> T:
     """Draw normally with standard deviation 1 / √fan_in; see `lecun_uniform_`."""
-    return kaiming_normal_(tensor, 1.0, seed=seed)
+    return kaiming_normal_(tensor, gain=1.0, seed=seed)
 
 
 INITIALISERS: dict[str, Callable[..., Any]] = {
@@ -187,3 +190,7 @@ def named(init: str | Callable[..., Any]) -> Callable[..., Any]:
     Raises `autograd.errors.DomainError` for an unknown name.
     """
     return init if callable(init) else INITIALISERS[choice(init, "init", INITIALISERS)]
+
+
+if not TYPE_CHECKING:  # so that type checkers report missing names
+    __getattr__ = missing(__name__, INITS)

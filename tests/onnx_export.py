@@ -46,7 +46,11 @@ LAYERS = {
     "LeakyReLU": (lambda: nn.LeakyReLU(0.2), noise(2, 4)),
     "GELU": (nn.GELU, noise(2, 4)),
     "Softplus": (nn.Softplus, noise(2, 4)),
+    "SiLU": (nn.SiLU, noise(2, 4)),
+    "ELU": (lambda: nn.ELU(0.5), noise(2, 4)),
     "Softmax": (nn.Softmax, noise(2, 4)),
+    "LogSoftmax": (nn.LogSoftmax, noise(2, 4)),
+    "Identity": (nn.Identity, noise(2, 4)),
     "Flatten": (nn.Flatten, noise(2, 3, 4)),
     "Unflatten": (lambda: nn.Unflatten(1, (2, 3)), noise(2, 6)),
     "Dropout": (nn.Dropout, noise(2, 4)),
@@ -103,6 +107,10 @@ LOSSES = {
     "CrossEntropyLoss": (nn.CrossEntropyLoss, noise(2, 3), LABELS),
     "CrossEntropyLoss with probabilities": (nn.CrossEntropyLoss, noise(2, 3), np.full((2, 3), 1 / 3, "float32")),
     "MSELoss": (nn.MSELoss, noise(2, 3), noise(3, 2).T.copy()),
+    "L1Loss": (nn.L1Loss, noise(2, 3), noise(3, 2).T.copy()),
+    "HuberLoss": (nn.HuberLoss, noise(2, 3), noise(3, 2).T.copy()),
+    "SmoothL1Loss": (lambda: nn.SmoothL1Loss(beta=0.5), noise(2, 3), noise(3, 2).T.copy()),
+    "NLLLoss": (nn.NLLLoss, noise(2, 3), LABELS),
     "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, noise(2, 3), (noise(2, 3) > 0).astype("float32")),
 }
 

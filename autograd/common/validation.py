@@ -73,7 +73,8 @@ def raise_with_form(error: TypeError, function: Callable[..., Any], name: str = 
     signature = inspect.signature(function)
     kept = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
     form = str(signature.replace(parameters=kept, return_annotation=signature.empty))
-    raise TypeError(f"{error}: write {name or function.__name__}{form}{ending}.") from None
+    name = name or function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    raise TypeError(f"{error}: write {name}{form}{ending}.") from None
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

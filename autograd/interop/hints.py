@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Never
 
 from autograd import linalg
@@ -24,8 +25,7 @@ TENSOR = {
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
-    "l1_loss": "autograd.mean(autograd.abs(x - y))",
-    "nll_loss": "cross_entropy, of logits", "silu": "x * autograd.sigmoid(x)", "swish": "x * autograd.sigmoid(x)",
+    "softmin": "softmax, of -x", "swish": "silu",
 }  # fmt: skip
 OPERATION = "@autograd.op('name') for its value, f(xp, x), and f.vjp(x=…) for its derivative"
 FUNCTIONS = {
@@ -45,17 +45,33 @@ FUNCTIONS = {
     **dict.fromkeys(("custom_vjp", "custom_jvp", "custom_gradient", "Function", "primitive", "defvjp"), OPERATION),
     "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "mse_loss": "squared_error",
     "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
-    **NETWORK_FUNCTIONS,
+    **{name: f"nn.functional.{name}" for name in ("elu", "huber_loss", "l1_loss", "nll_loss", "silu")},
+    **NETWORK_FUNCTIONS, "swish": "nn.functional.silu",
 }  # fmt: skip
 NETWORKS = {
     "BCELoss": "BCEWithLogitsLoss, of the values before the sigmoid",
     "DataLoader": "data.minibatches, or fit, which draws them",
-    "L1Loss": "autograd.mean(autograd.abs(x - y))",
-    "NLLLoss": "CrossEntropyLoss, of logits",
     "ParameterList": "one attribute for each parameter",
-    "SiLU": "x * autograd.sigmoid(x)", "Swish": "x * autograd.sigmoid(x)", "no_grad": "autograd.no_grad",
-    "Softmin": "Softmax, of -x", "nll_loss": "functional.cross_entropy, of logits",
+    "Swish": "SiLU", "no_grad": "autograd.no_grad", "Softmin": "Softmax, of -x", "nll_loss": "functional.nll_loss",
     "utils": "optim.clip_grad_norm_, or save and load",
+}  # fmt: skip
+OPTIMIZERS = {
+    "Adadelta": "RMSprop", "Adagrad": "RMSprop, which forgets old gradients", "Adamax": "Adam", "NAdam": "Adam",
+    "RAdam": "Adam, with a lr_scheduler.LinearLR to warm up", "Rprop": "RMSprop",
+    "clip_grad_norm": "clip_grad_norm_", "clip_grad_value_": "autograd.clip of each p.grad, or clip_grad_norm_",
+}  # fmt: skip
+SCHEDULES = {
+    "ConstantLR": "LinearLR(optimizer, start_factor=…, end_factor=…)", "MultiplicativeLR": "LambdaLR",
+    "CosineAnnealingWarmRestarts": "SequentialLR, of one CosineAnnealingLR for each start", "CyclicLR": "LambdaLR",
+    "OneCycleLR": "SequentialLR, of LinearLR and CosineAnnealingLR", "PolynomialLR": "LambdaLR",
+}  # fmt: skip
+INITS = {
+    **{f"{ours}_{kind}_": f"{theirs}_{kind}_" for ours, theirs in (("glorot", "xavier"), ("he", "kaiming"))
+       for kind in ("uniform", "normal")},
+    **{f"{name}_{kind}": f"{name}_{kind}_" for name in ("xavier", "kaiming") for kind in ("uniform", "normal")},
+    **{name: f"{name}_" for name in ("constant", "normal", "ones", "uniform", "zeros")},
+    "dirac_": "x[...] = values under autograd.no_grad()", "eye_": "x[...] = autograd.eye(n) under autograd.no_grad()",
+    "orthogonal_": "x[...] = numpy.linalg.qr(…)[0] under autograd.no_grad()", "trunc_normal_": "normal_",
 }  # fmt: skip
 
 DATA = {
@@ -81,6 +97,15 @@ def hint(name: str, table: dict[str, str]) -> str:
         here = f"autograd.linalg.{name}(x)" if table is TENSOR else f"linalg.{name}"
     known = table.get(name, here)
     return f": use {known}" if known else ""
+
+
+def missing(module: str, table: dict[str, str]) -> Callable[[str], Never]:
+    """The ``__getattr__`` of a module, which raises `AttributeError` with the name here."""
+
+    def __getattr__(name: str) -> Never:
+        raise AttributeError(f"{module} has no {name!r}{hint(name, table)}.")
+
+    return __getattr__
 
 
 class Hint:

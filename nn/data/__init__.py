@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from autograd.interop.hints import DATA, missing
 from nn.data.augment import Batches, crop, flip, noise, shift
 from nn.data.dataset import Dataset, hold_out, minibatches
 from nn.data.download import cache_folder
@@ -25,8 +26,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-
-    def __getattr__(name: str) -> object:
-        from autograd.interop.hints import DATA, hint
-
-        raise AttributeError(f"nn.data has no {name!r}{hint(name, DATA)}.")
+    __getattr__ = missing(__name__, DATA)

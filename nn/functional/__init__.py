@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autograd import (
-    binary_cross_entropy_with_logits,
     gelu,
     leaky_relu,
     linear,
@@ -16,9 +15,20 @@ from autograd import (
     softplus,
     tanh,
 )
-from autograd.interop.hints import NETWORK_FUNCTIONS, hint
+from autograd.interop.hints import NETWORK_FUNCTIONS, missing
+from nn.functional.activations import elu, silu
 from nn.functional.attention import embedding, scaled_dot_product_attention
-from nn.functional.losses import accuracy, cross_entropy, mse_loss, one_hot
+from nn.functional.losses import (
+    accuracy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    one_hot,
+    smooth_l1_loss,
+)
 from nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from nn.functional.recurrence import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 from nn.functional.regularization import dropout, dropout1d, dropout2d, dropout3d
@@ -52,15 +62,13 @@ __all__ = [
     "accuracy", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool2d", "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm",
     "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "embedding", "fold", "gelu",
-    "group_norm", "gru", "gru_cell", "instance_norm", "interpolate", "layer_norm", "leaky_relu", "linear",
-    "local_response_norm", "log_softmax", "lstm", "lstm_cell", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss",
-    "one_hot", "pad", "relu", "rms_norm", "rnn", "rnn_cell", "scaled_dot_product_attention", "sigmoid", "softmax",
-    "softplus", "tanh", "unfold",
+    "conv_transpose3d", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "fold",
+    "gelu", "group_norm", "gru", "gru_cell", "huber_loss", "instance_norm", "interpolate", "l1_loss", "layer_norm",
+    "leaky_relu", "linear", "local_response_norm", "log_softmax", "lstm", "lstm_cell", "max_pool1d", "max_pool2d",
+    "max_pool3d", "mse_loss", "nll_loss", "one_hot", "pad", "relu", "rms_norm", "rnn", "rnn_cell",
+    "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh", "unfold",
 ]  # fmt: skip
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-
-    def __getattr__(name: str) -> Any:
-        raise AttributeError(f"nn.functional has no {name!r}{hint(name, NETWORK_FUNCTIONS)}.")
+    __getattr__ = missing(__name__, NETWORK_FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Activation functions of imported networks, for Tensors and NumPy arrays."""
+"""Activation functions that are composed of operations, for Tensors and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Any
 import autograd as ag
 
 
-def elu(x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
-    """``scale · x`` where ``x`` is positive, else ``scale · alpha (exp(input_scale · x) - 1)``."""
+def elu(x: Any, alpha: float = 1.0, *, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+    """``scale · x`` where ``x`` is positive, else ``scale · alpha (exp(input_scale · x) - 1)``, of the shape of ``x``.
+
+    D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units", ICLR 2016; with the scales also SELU and CELU.
+
+    >>> elu([-1.0, 2.0])
+    Tensor([-0.632121,       2.0])
+    """
     is_above = ag.greater(x, 0)
     y = ag.where(is_above, x, alpha * ag.expm1(ag.where(is_above, 0.0, x) * input_scale))
     return y if scale == 1 else y * scale
@@ -31,6 +38,12 @@ def mish(x: Any) -> Any:
     return ag.multiply(x, ag.tanh(ag.softplus(x)))
 
 
-def silu(x: Any, alpha: float = 1.0) -> Any:
-    """``x · sigmoid(alpha · x)``."""
+def silu(x: Any, *, alpha: float = 1.0) -> Any:
+    """``x · sigmoid(alpha · x)``, of the shape of ``x``.
+
+    S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units", 2018; also called Swish.
+
+    >>> silu([-1.0, 0.0, 1.0])
+    Tensor([-0.268941,       0.0,  0.731059])
+    """
     return ag.multiply(x, ag.sigmoid(x if alpha == 1 else x * alpha))

@@ -10,18 +10,21 @@ from typing import Any
 import autograd as ag
 from autograd import Tensor, asarray
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
-from autograd.common.validation import choice, number, whole
+from autograd.common.validation import choice, number, refused, whole, with_form
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.ops.nnet import check_pair
 
+REDUCTIONS = "mean", "sum", "none"
 
+
+@with_form
 def cross_entropy(
     logits: Any,
     target: Any,
-    reduction: str = "mean",
-    *,
     weight: Any = None,
+    *,
     ignore_index: int | None = None,
+    reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
     """Cross-entropy between ``softmax(logits)`` and the target; see `autograd.cross_entropy`.
@@ -72,21 +75,46 @@ def cross_entropy(
     return ag.cross_entropy(logits, mixed if weight is None else mixed * weight, reduction=reduction)
 
 
-def negative_log_likelihood(
-    log_prob: Any, labels: Any, weight: Any = None, ignored: int | None = None, reduction: str = "mean"
+@with_form
+def nll_loss(
+    log_prob: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
 ) -> Tensor:
-    """Minus the log-probability of each label ``(…)`` in ``log_prob (…, classes)``. Raises as `one_hot` does."""
+    """Minus the log-probability of each label: `cross_entropy` for the result of a ``log_softmax``.
+
+    ``log_prob``: ``(…, classes)``. ``target``: integer labels ``(…)``. ``weight``, ``ignore_index``: as in
+    `cross_entropy`. Raises `autograd.errors.ShapeError` for other shapes, and as `one_hot` does for the labels.
+
+    >>> nll_loss([[-0.5, -1.0], [-2.0, -0.25]], [1, 0])
+    Tensor(1.5)
+    """
+    log_prob, target = asarray(log_prob), asarray(target)
+    if not log_prob.ndim or target.shape != log_prob.shape[:-1]:
+        raise ShapeError(
+            f"nll_loss takes log-probabilities (…, classes) and labels (…); it was given shapes {log_prob.shape} and "
+            f"{target.shape}."
+        )
+    weight = _class_weights(weight, log_prob.shape[-1], log_prob.dtype)
+    ignored = None if ignore_index is None else whole(ignore_index, "ignore_index", -sys.maxsize)
 
     def losses(labels: Any) -> Tensor:
         chosen = ag.where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)
         return _weighted(-ag.sum(chosen, axis=-1), labels, weight)
 
-    return _reduced(losses, labels, weight, ignored, reduction)
+    return _reduced(losses, target, weight, ignored, reduction)
+
+
+def as_weight(weight: Any) -> Tensor:
+    """The weights of classes as a Tensor. Raises `DTypeError` for a reduction that was given by position."""
+    if isinstance(weight, str):
+        raise refused(weight, "weight", f"one factor for each class, or write reduction={weight!r}")
+    return asarray(weight)
 
 
 def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
     if weight is None:
         return None
+    if isinstance(weight, str):
+        raise refused(weight, "weight", f"one factor for each class, or write reduction={weight!r}")
     weight = asarray(weight)
     if weight.shape != (classes,):
         raise ShapeError(f"weight has the shape {weight.shape}: give one factor for each class, ({classes},).")
@@ -99,7 +127,7 @@ def _weighted(losses: Tensor, labels: Any, weight: Any) -> Tensor:
 
 def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored: int | None, reduction: str) -> Tensor:
     """``losses(labels)``, 0 for the label ``ignored``: each of them, their sum, or their weighted mean."""
-    choice(reduction, "reduction", ("mean", "sum", "none"))
+    choice(reduction, "reduction", REDUCTIONS)
     kept = None if ignored is None else labels != ignored
     counted = labels if kept is None else ag.where(kept, labels, 0)
     found = losses(counted)
@@ -112,7 +140,8 @@ def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored:
     return ag.sum(found) / ag.sum(shares if kept is None else ag.where(kept, shares, 0))
 
 
-def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
+@with_form
+def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """Mean of the squared differences; ``reduction="sum"`` or ``"none"`` sums them or returns each.
 
     Raises `autograd.errors.ShapeError` unless both have the same shape.
@@ -120,17 +149,86 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
     >>> mse_loss([1.0, 2.0], [1.0, 4.0])
     Tensor(2.0)
     """
-    shape, labels = getattr(prediction, "shape", None), getattr(target, "shape", None)
-    if shape and labels == shape[:-1] and shape != labels and not is_inexact(target.dtype):
-        raise ShapeError(
-            f"mse_loss compares element by element; it was given predictions {shape} and integer labels {labels}: give "
-            f"nn.functional.one_hot(labels, {shape[-1]}) as the target, or use cross_entropy."
-        )
+    _refuse_labels_for("mse_loss", prediction, target)
     prediction, target = (asarray(x) if isinstance(x, list | tuple) else x for x in (prediction, target))
     check_pair("mse_loss", prediction, target, reduction)
     return ag.squared_error(prediction, target, reduction=reduction)
 
 
+@with_form
+def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """Mean of the absolute differences, with derivative 0 where they are 0. Otherwise as `mse_loss`.
+
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0])
+    Tensor(1.0)
+    """
+    return _of_difference("l1_loss", ag.abs, prediction, target, reduction)
+
+
+@with_form
+def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """``d² / 2`` of each difference d up to ``delta``, and ``delta · (|d| - delta / 2)`` beyond.
+
+    Otherwise as `mse_loss`. P. J. Huber, "Robust estimation of a location parameter", 1964. Raises
+    `autograd.errors.DomainError` unless ``delta`` is positive.
+
+    >>> huber_loss([1.0, 2.0], [1.5, 5.0], reduction="none")
+    Tensor([0.125,   2.5])
+    """
+    delta = number(delta, "delta", 0)
+    if not delta:
+        raise DomainError("delta = 0 is out of range: give a positive number.")
+
+    def losses(d: Tensor) -> Any:
+        return ag.clip(d, -delta, delta) ** 2 * 0.5 + ag.relu(ag.abs(d) - delta) * delta
+
+    return _of_difference("huber_loss", losses, prediction, target, reduction)
+
+
+@with_form
+def smooth_l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """`huber_loss` with ``delta=beta``, divided by ``beta``; `l1_loss` where ``beta`` is 0.
+
+    R. Girshick, "Fast R-CNN", ICCV 2015, (3).
+
+    >>> smooth_l1_loss([1.0, 2.0], [1.5, 5.0], beta=0.5, reduction="none")
+    Tensor([0.25, 2.75])
+    """
+    if not number(beta, "beta", 0):
+        return l1_loss(prediction, target, reduction=reduction)
+    return huber_loss(prediction, target, reduction=reduction, delta=beta) / beta
+
+
+@with_form
+def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """Cross-entropy of ``sigmoid(logits)`` to the target; see `autograd.binary_cross_entropy_with_logits`.
+
+    >>> binary_cross_entropy_with_logits([0.0, 100.0], [1.0, 1.0], reduction="none")
+    Tensor([0.693147, 0.0])
+    """
+    return ag.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
+
+
+def _of_difference(name: str, losses: Callable[[Tensor], Any], prediction: Any, target: Any, reduction: str) -> Tensor:
+    """``losses(prediction - target)``, of one shape: each of them, their sum, or their mean."""
+    choice(reduction, "reduction", REDUCTIONS)
+    _refuse_labels_for(name, prediction, target)
+    x, y = asarray(prediction), asarray(target)
+    check_pair(name, x, y, reduction)
+    found: Tensor = losses(x - y)
+    return found if reduction == "none" else ag.mean(found) if reduction == "mean" else ag.sum(found)
+
+
+def _refuse_labels_for(name: str, prediction: Any, target: Any) -> None:
+    shape, labels = getattr(prediction, "shape", None), getattr(target, "shape", None)
+    if shape and labels == shape[:-1] and shape != labels and not is_inexact(target.dtype):
+        raise ShapeError(
+            f"{name} compares element by element; it was given predictions {shape} and integer labels {labels}: give "
+            f"nn.functional.one_hot(labels, {shape[-1]}) as the target, or use cross_entropy."
+        )
+
+
+@with_form
 def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     """One-hot encoding of integer labels, ``(…)`` to ``(…, classes)``.
 

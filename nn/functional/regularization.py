@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import Tensor, asarray, random
-from autograd.common.validation import number
+from autograd.common.validation import number, with_form
 from nn.functional.sharding import SHARD
 from nn.functional.spatial import family
 
 
+@with_form
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
     """Set each element to 0 with probability ``p`` and divide the others by ``1 - p``; return x if not ``training``.
 

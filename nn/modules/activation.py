@@ -1,12 +1,12 @@
-"""Activation functions as layers. All work elementwise except `Softmax`."""
+"""Activation functions as layers. All work elementwise except `Softmax` and `LogSoftmax`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor
-from autograd.common.validation import choice
+from autograd import Tensor, asarray
+from autograd.common.validation import choice, number
 from nn import functional as F
 from nn.modules.module import Module
 
@@ -41,6 +41,29 @@ class Softplus(Module):
     forward = staticmethod(F.softplus)
 
 
+class SiLU(Module):
+    """``x · sigmoid(x)``, also called Swish."""
+
+    forward = staticmethod(F.silu)
+
+
+class ELU(Module):
+    """``x`` where positive, else ``alpha (exp(x) - 1)``."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = number(alpha, "alpha")
+
+    def forward(self, x: Any) -> Tensor:
+        """Any shape to the same shape."""
+        return F.elu(x, self.alpha)  # type: ignore[no-any-return]
+
+
+class Identity(Module):
+    """The input itself, for instance in place of a layer that is taken away."""
+
+    forward = staticmethod(asarray)
+
+
 class LeakyReLU(Module):
     """``x`` where positive, else ``slope * x``."""
 
@@ -63,6 +86,17 @@ class Softmax(Module):
         return F.softmax(x, axis=self.axis)
 
 
+class LogSoftmax(Module):
+    """The logarithm of `Softmax`, without overflow; for `NLLLoss`."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Tensor:
+        """Any shape to the same shape."""
+        return F.log_softmax(x, axis=self.axis)
+
+
 ACTIVATIONS: dict[str, Callable[[], Module]] = {
     "sigmoid": Sigmoid,
     "tanh": Tanh,
@@ -70,6 +104,8 @@ ACTIVATIONS: dict[str, Callable[[], Module]] = {
     "leaky_relu": LeakyReLU,
     "gelu": GELU,
     "softplus": Softplus,
+    "silu": SiLU,
+    "elu": ELU,
     "softmax": Softmax,
 }
 """Activation layers by the names that `nn.MLP` takes."""

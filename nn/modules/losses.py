@@ -2,65 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from autograd import Tensor, asarray
+from autograd import Tensor
+from autograd.common.validation import choice, number
 from nn import functional as F
+from nn.functional.losses import REDUCTIONS, as_weight
 from nn.modules.module import Module
 
 
 class _Loss(Module):
     """Base of the losses. A loss is not part of a network, so calling it records no scope."""
 
-    def __init__(self, reduction: str = "mean") -> None:
-        self.reduction = reduction
+    function: ClassVar[Callable[..., Tensor]]
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        self.reduction = choice(reduction, "reduction", REDUCTIONS)
 
     def __call__(self, prediction: Any, target: Any) -> Tensor:
-        return self.forward(prediction, target)  # type: ignore[no-any-return]
+        return self.forward(prediction, target)
 
-
-class CrossEntropyLoss(_Loss):
-    """`nn.functional.cross_entropy` as a module; the ``weight`` of classes is a buffer."""
-
-    def __init__(
-        self,
-        reduction: str = "mean",
-        *,
-        weight: Any = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(reduction)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        if weight is None:
-            self.weight = None
-        else:
-            self.register_buffer("weight", asarray(weight))
-
-    def forward(self, logits: Any, labels: Any) -> Tensor:
-        """Logits ``(…, classes)`` and integer labels ``(…)`` or probabilities ``(…, classes)`` to a scalar."""
-        return F.cross_entropy(
-            logits,
-            labels,
-            self.reduction,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-        )
+    def forward(self, prediction: Any, target: Any) -> Tensor:
+        """Predictions and targets, as the function takes them, to a scalar; to each loss with ``reduction="none"``."""
+        options = {name: getattr(self, name) for name in self.options}
+        return self.function(prediction, target, reduction=self.reduction, **options)
 
 
 class MSELoss(_Loss):
     """`nn.functional.mse_loss` as a module."""
 
-    def forward(self, prediction: Any, target: Any) -> Tensor:
-        """Predictions and targets of one shape to a scalar."""
-        return F.mse_loss(prediction, target, reduction=self.reduction)
+    function = staticmethod(F.mse_loss)
+
+
+class L1Loss(_Loss):
+    """`nn.functional.l1_loss` as a module."""
+
+    function = staticmethod(F.l1_loss)
+
+
+class HuberLoss(_Loss):
+    """`nn.functional.huber_loss` as a module."""
+
+    function = staticmethod(F.huber_loss)
+    options = ("delta",)
+
+    def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.delta = number(delta, "delta", 0)
+
+
+class SmoothL1Loss(_Loss):
+    """`nn.functional.smooth_l1_loss` as a module."""
+
+    function = staticmethod(F.smooth_l1_loss)
+    options = ("beta",)
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.beta = number(beta, "beta", 0)
 
 
 class BCEWithLogitsLoss(_Loss):
     """`nn.functional.binary_cross_entropy_with_logits` as a module."""
 
-    def forward(self, logits: Any, target: Any) -> Tensor:
-        """Logits and targets in [0, 1] of one shape to a scalar."""
-        return F.binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)
+    function = staticmethod(F.binary_cross_entropy_with_logits)
+
+
+class NLLLoss(_Loss):
+    """`nn.functional.nll_loss` as a module; the ``weight`` of classes is a buffer."""
+
+    function: ClassVar[Callable[..., Tensor]] = staticmethod(F.nll_loss)
+    options: ClassVar[tuple[str, ...]] = ("weight", "ignore_index")
+    weight: Tensor | None = None
+
+    def __init__(self, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.ignore_index = ignore_index
+        if weight is not None:
+            self.register_buffer("weight", as_weight(weight))
+
+
+class CrossEntropyLoss(NLLLoss):
+    """`nn.functional.cross_entropy` as a module; the ``weight`` of classes is a buffer."""
+
+    function = staticmethod(F.cross_entropy)
+    options = ("weight", "ignore_index", "label_smoothing")
+
+    def __init__(
+        self,
+        weight: Any = None,
+        *,
+        ignore_index: int | None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
+        self.label_smoothing = label_smoothing

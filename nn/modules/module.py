@@ -524,9 +524,10 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     """Call ``module`` with other Tensors in place of its parameters and buffers, as `torch.func.functional_call` does.
 
     ``parameters``: path → Tensor of the same shape; others stay. This makes a network a function of its weights, for
-    `autograd.hessian`, `autograd.hvp` or weights that were computed. The module is restored afterwards; do not call one
-    module from several threads at once. A shared parameter may be given by any of its paths. Raises
-    `nn.errors.StateError` for an unknown path, another shape, or two values for one parameter.
+    `autograd.hessian`, `autograd.hvp` or weights that were computed. A single tuple has all inputs, as there. The
+    module is restored afterwards; do not call one module from several threads at once. A shared parameter may be given
+    by any of its paths. Raises `nn.errors.StateError` for an unknown path, another shape, or two values for one
+    parameter.
 
     >>> import autograd as ag, nn
     >>> model = nn.Linear(2, 1, seed=0, dtype="float64")
@@ -538,6 +539,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     """
     check_instance(module, Module, "module", "a module of nn")
     check_instance(parameters, Mapping, "parameters", "a dict of names and arrays")  # type: ignore[type-abstract]
+    inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
     mine = dict(module._named_state())
     known = {id(value) for value in mine.values()}
     wrong: list[str] = []
@@ -565,7 +567,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     try:
         for part, name, value in places:
             vars(part)[name] = instead[id(value)]
-        return module(*args, **kwargs)
+        return module(*inputs, **kwargs)
     finally:
         for part, name, value in places:
             vars(part)[name] = value

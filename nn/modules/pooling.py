@@ -36,6 +36,7 @@ class _MaxPool(_Pool):
         stride: Many | None = None,
         padding: Many = 0,
         dilation: Many = 1,
+        *,
         ceil_mode: bool = False,
     ) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding

@@ -1,8 +1,14 @@
 """Optimizers and learning-rate schedules, with PyTorch's names and definitions."""
 
+from typing import TYPE_CHECKING
+
+from autograd.interop.hints import OPTIMIZERS, missing
 from nn.optim import lr_scheduler
 from nn.optim.algorithms import SGD, Adam, AdamW, RMSprop
 from nn.optim.clip import clip_grad_norm_
 from nn.optim.optimizer import Optimizer
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "lr_scheduler"]
+
+if not TYPE_CHECKING:  # so that type checkers report missing names
+    __getattr__ = missing(__name__, OPTIMIZERS)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd import Tensor, zeros_like
+from autograd.common.validation import with_form
 from autograd.errors import DomainError
 from nn.optim.optimizer import Optimizer
 
@@ -28,11 +29,13 @@ class SGD(Optimizer):
     Tensor([0.0, 0.0], requires_grad=True)
     """
 
+    @with_form
     def __init__(
         self,
         params: Iterable[Any],
         lr: float = 1e-3,
         momentum: float = 0.0,
+        *,
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:

@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograd.common.messages import shown
-from autograd.common.validation import check_function, check_instance, number, refused, whole
+from autograd.common.validation import check_function, check_instance, number, refused, whole, with_form
 from autograd.errors import DomainError
+from autograd.interop.hints import SCHEDULES, missing
 from nn.errors import StateError
 from nn.optim.optimizer import Optimizer
 
@@ -201,9 +202,11 @@ class ReduceLROnPlateau(LRScheduler):
 
     _state = ("epoch", "best", "bad_epochs", "scale")
 
+    @with_form
     def __init__(
         self,
         optimizer: Optimizer,
+        *,
         factor: float = 0.1,
         patience: int = 10,
         threshold: float = 1e-4,
@@ -239,3 +242,7 @@ def _milestones(epochs: Sequence[int]) -> list[int]:
     if not isinstance(epochs, list | tuple):
         raise refused(epochs, "milestones", "a list of epochs")
     return sorted(whole(epoch, "a milestone") for epoch in epochs)
+
+
+if not TYPE_CHECKING:  # so that type checkers report missing names
+    __getattr__ = missing(__name__, SCHEDULES)

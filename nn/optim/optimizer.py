@@ -14,7 +14,7 @@ from typing import Any, Literal
 from autograd import Tensor
 from autograd.backends import is_host, namespace
 from autograd.common.messages import describe, of_type
-from autograd.common.validation import number
+from autograd.common.validation import check_instance, number
 from autograd.engine.memory import all_written
 from autograd.engine.modes import OPTIONS, TRACER
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -92,6 +92,8 @@ class Optimizer:
         for name, value in options.items():
             if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha"):
                 number(value, f"{cls.__name__}: {name}", 0, 1 if name == "alpha" else math.inf)
+            elif name in ("nesterov", "centered"):
+                check_instance(value, bool, f"{cls.__name__}: {name}", "True or False")
         betas = options.get("betas", (0, 0))
         pair = isinstance(betas, tuple | list) and len(betas) == 2
         if not pair or not all(number(beta, f"{cls.__name__}: betas", 0) < 1 for beta in betas):

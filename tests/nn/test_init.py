@@ -43,7 +43,7 @@ def test_normal_has_its_deviation(name, deviation):
 @pytest.mark.parametrize("name", ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"])
 def test_the_gain_scales(name):
     initialise = getattr(nn.init, name)
-    one, three = (initialise(nn.Parameter(np.zeros((4, 5))), gain, seed=1).data for gain in (1.0, 3.0))
+    one, three = (initialise(nn.Parameter(np.zeros((4, 5))), gain=gain, seed=1).data for gain in (1.0, 3.0))
     np.testing.assert_allclose(three, 3 * one, rtol=1e-6)
 
 

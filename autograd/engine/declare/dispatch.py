@@ -28,7 +28,7 @@ from autograd.engine.modes import MODE
 from autograd.engine.namespace import TENSORS
 from autograd.engine.tensor import Tensor, new
 
-ALIASES = {"axis": "dim", "keepdims": "keepdim"}
+ALIASES = {"axis": "dim", "keepdims": "keepdim", "slope": "negative_slope"}
 """Parameters that may be given by PyTorch's names, too."""
 
 # ------------------------------------------------------------------------------------------------------- the templates
@@ -211,10 +211,10 @@ def _parameters(op: Declaration) -> str:
 
 
 def _aliases(op: Declaration) -> str:
-    """Code for PyTorch's names ``dim`` and ``keepdim``, and for the check of ``axis``."""
-    text = "    if type(axis) not in AXES or dim is not None: axis = checked_axis(op, axis, dim)\n"
-    text = text if "axis" in op.params and not op.foreign else ""
-    return text + "    if keepdim is not None: keepdims = keepdim\n" * ("keepdims" in op.params and not op.foreign)
+    """Code for PyTorch's names of parameters, and for the check of ``axis``."""
+    code = {ours: f"if {theirs} is not None: {ours} = {theirs}" for ours, theirs in ALIASES.items()}
+    code["axis"] = "if type(axis) not in AXES or dim is not None: axis = checked_axis(op, axis, dim)"
+    return "".join(f"    {line}\n" for ours, line in code.items() if ours in op.params and not op.foreign)
 
 
 def _reading(op: Declaration, operator: bool) -> str:

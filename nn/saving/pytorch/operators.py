@@ -14,7 +14,6 @@ from autograd.errors import DomainError
 from nn import functional as F
 from nn.functional import recurrence, spatial
 from nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
-from nn.functional.losses import negative_log_likelihood
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments about devices and layout, which are ignored."""
@@ -293,14 +292,15 @@ REDUCTIONS = ("none", "mean", "sum")
 
 
 def cross_entropy(x, target, weight=None, reduction=1, ignore=-100, smoothing=0):
+    soft = target.shape == x.shape
     return F.cross_entropy(
-        classes_last(x), classes_last(target) if target.shape == x.shape else target, REDUCTIONS[reduction],
-        weight=weight, ignore_index=None if target.shape == x.shape else ignore, label_smoothing=smoothing,
+        classes_last(x), classes_last(target) if soft else target, weight, reduction=REDUCTIONS[reduction],
+        ignore_index=None if soft else ignore, label_smoothing=smoothing,
     )  # fmt: skip
 
 
 def nll_loss(x, target, weight=None, reduction=1, ignore=-100):
-    return negative_log_likelihood(classes_last(x), target, weight, ignore, REDUCTIONS[reduction])
+    return F.nll_loss(classes_last(x), target, weight, ignore_index=ignore, reduction=REDUCTIONS[reduction])
 
 
 FLOATING = (
@@ -356,8 +356,8 @@ ROWS: dict[str, Row] = {
     "hardswish": lambda x: x * hardsigmoid(x),
     "leaky_relu": lambda x, negative_slope=0.01: F.leaky_relu(x, slope=negative_slope),
     "elu": elu,
-    "selu": lambda x: elu(x, 1.6732632423543772, 1.0507009873554805),
-    "celu": lambda x, alpha=1.0: elu(x, alpha, 1.0, 1 / alpha),
+    "selu": lambda x: elu(x, 1.6732632423543772, scale=1.0507009873554805),
+    "celu": lambda x, alpha=1.0: elu(x, alpha, input_scale=1 / alpha),
     "gelu": lambda x, approximate="none": gelu_tanh(x) if approximate == "tanh" else F.gelu(x),
     "silu": silu,
     "mish": mish,
@@ -401,7 +401,14 @@ ROWS: dict[str, Row] = {
     "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
-    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, REDUCTIONS[reduction]),
+    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, reduction=REDUCTIONS[reduction]),
+    "l1_loss": lambda x, target, reduction=1: F.l1_loss(x, target, reduction=REDUCTIONS[reduction]),
+    "huber_loss": lambda x, target, reduction=1, delta=1.0: F.huber_loss(
+        x, target, reduction=REDUCTIONS[reduction], delta=delta
+    ),
+    "smooth_l1_loss": lambda x, target, reduction=1, beta=1.0: F.smooth_l1_loss(
+        x, target, reduction=REDUCTIONS[reduction], beta=beta
+    ),
     **dict.fromkeys(("nll_loss", "nll_loss2d"), nll_loss),
     # shapes
     "view": view,

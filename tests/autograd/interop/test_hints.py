@@ -9,7 +9,18 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, NETWORKS, OPERATION, TENSOR
+from autograd.interop.hints import (
+    DATA,
+    FUNCTIONS,
+    INITS,
+    MODULES,
+    NETWORK_FUNCTIONS,
+    NETWORKS,
+    OPERATION,
+    OPTIMIZERS,
+    SCHEDULES,
+    TENSOR,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +37,7 @@ from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, 
         ("save", ag, "autograd has no function 'save': use nn.save."),
         ("inference_mode", ag, "autograd has no function 'inference_mode': use no_grad."),
         ("jit", ag, "autograd has no function 'jit': use compile."),
-        ("nll_loss", ag, "autograd has no function 'nll_loss': use cross_entropy, of logits."),
+        ("nll_loss", ag, "autograd has no function 'nll_loss': use nn.functional.nll_loss."),
         ("mse_loss", ag, "autograd has no function 'mse_loss': use squared_error."),
         ("custom_vjp", ag, f"autograd has no function 'custom_vjp': use {OPERATION}."),
         ("Function", ag, f"autograd has no function 'Function': use {OPERATION}."),
@@ -38,7 +49,11 @@ from autograd.interop.hints import DATA, FUNCTIONS, MODULES, NETWORK_FUNCTIONS, 
         ("TensorDataset", nn.data, "nn.data has no 'TensorDataset': use the arrays themselves: minibatches(x, y)."),
         ("cuda", nn.Module(), "a Module has no attribute 'cuda': use to(\"cuda\")."),
         ("save", nn.MLP([2, 1]), "a Module has no attribute 'save': use nn.save(model, path)."),
-        ("nll_loss", nn.functional, "nn.functional has no 'nll_loss': use cross_entropy, of logits."),
+        ("swish", nn.functional, "nn.functional has no 'swish': use silu."),
+        ("NAdam", nn.optim, "nn.optim has no 'NAdam': use Adam."),
+        ("Blurb", nn.optim, "nn.optim has no 'Blurb'."),
+        ("CyclicLR", nn.optim.lr_scheduler, "nn.optim.lr_scheduler has no 'CyclicLR': use LambdaLR."),
+        ("he_normal_", nn.init, "nn.init has no 'he_normal_': use kaiming_normal_."),
     ],
 )
 def test_the_message_gives_the_name_used_here(name, home, says):
@@ -55,6 +70,9 @@ def test_the_message_gives_the_name_used_here(name, home, says):
         (NETWORKS, nn),
         (NETWORK_FUNCTIONS, nn.functional),
         (DATA, nn.data),
+        (OPTIMIZERS, nn.optim),
+        (SCHEDULES, nn.optim.lr_scheduler),
+        (INITS, nn.init),
         (ag.random.ELSEWHERE, ag.random),
         (ag.linalg.ELSEWHERE, ag.linalg),
         (MODULES, nn.Module),

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ SOFT = RNG.dirichlet(np.ones(4), size=6)
         ("cross_entropy", SOFT),
         ("mse_loss", SOFT),
         ("binary_cross_entropy_with_logits", SOFT),
+        ("l1_loss", SOFT),
+        ("huber_loss", SOFT),
+        ("smooth_l1_loss", SOFT),
+        ("nll_loss", LABELS),
     ],
 )
 def test_losses_and_their_gradients_are_pytorchs(name, target, reduction):
@@ -39,6 +44,61 @@ def test_losses_and_their_gradients_are_pytorchs(name, target, reduction):
     loss.backward(weights)
     expected.backward(torch.tensor(weights))
     np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("l1_loss", {}),
+        ("huber_loss", {"delta": 0.5}),
+        ("huber_loss", {"delta": 3.0}),
+        ("smooth_l1_loss", {"beta": 0.5}),
+        ("smooth_l1_loss", {"beta": 0.0}),
+    ],
+    ids=str,
+)
+def test_losses_of_a_difference_have_pytorchs_derivatives_at_their_kinks_and_in_the_tails(name, options):
+    torch = pytest.importorskip("torch")
+    differences = [-np.inf, -1e300, -3.0, -0.5, -0.3, 0.0, 0.3, 0.5, 3.0, 1e300, np.nan]
+    ours = ag.Tensor(differences, requires_grad=True)
+    theirs = torch.tensor(differences, dtype=torch.float64, requires_grad=True)
+    loss = getattr(F, name)(ours, np.zeros(11), reduction="none", **options)
+    with np.errstate(over="ignore"):
+        expected = getattr(torch.nn.functional, name)(theirs, torch.zeros(11).double(), reduction="none", **options)
+    np.testing.assert_allclose(loss.data, expected.detach().numpy(), rtol=1e-12)
+    loss.sum().backward()
+    expected.sum().backward()
+    np.testing.assert_allclose(ours.grad.data[:-1], theirs.grad.numpy()[:-1], rtol=1e-12)
+
+
+def test_the_second_derivative_of_the_huber_loss_is_one_up_to_delta():
+    second = ag.hessian(lambda d: F.huber_loss(d, np.zeros(4), reduction="sum", delta=2.0))(
+        np.array([0.0, 1.5, -1.0, 3.0])
+    )
+    np.testing.assert_array_equal(second.data, np.diag([1.0, 1.0, 1.0, 0.0]))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("options", [{}, {"weight": np.array([0.5, 2.0, 0.0, 1.5])}, {"ignore_index": 1}], ids=str)
+def test_the_negative_log_likelihood_of_a_log_softmax_is_the_cross_entropy(options, reduction):
+    expected = F.cross_entropy(LOGITS, LABELS, **options, reduction=reduction)
+    found = F.nll_loss(F.log_softmax(LOGITS), LABELS, **options, reduction=reduction)
+    np.testing.assert_allclose(found.data, expected.data, rtol=1e-12)
+    assert nn.NLLLoss(**options, reduction=reduction)(F.log_softmax(LOGITS), LABELS).tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "form"),
+    [
+        (lambda: F.mse_loss(LOGITS, SOFT, "sum"), "mse_loss(prediction, target, *, reduction='mean')"),
+        (lambda: F.cross_entropy(input=LOGITS, target=LABELS), "cross_entropy(logits, target, weight=None, *, ignore_"),
+        (lambda: F.one_hot(LABELS, num_classes=4), "one_hot(labels, classes, *, dtype='float32')"),
+        (lambda: F.dropout(LOGITS, 0.5), "dropout(x, p=0.5, training=True, *, generator)"),
+    ],
+)
+def test_arguments_that_a_function_does_not_take_show_its_form(call, form):
+    with pytest.raises(TypeError, match=re.escape(f": write {form}")):
+        call()
 
 
 WEIGHTS = np.array([0.5, 2.0, 0.0, 1.5])
@@ -60,7 +120,7 @@ def test_class_weights_ignored_labels_and_smoothing_are_pytorchs(options, target
     if target is SOFT:
         options = {name: value for name, value in options.items() if name != "ignore_index"}
     ours, theirs = ag.Tensor(LOGITS, requires_grad=True), torch.tensor(LOGITS, requires_grad=True)
-    loss = F.cross_entropy(ours, target, reduction, **options)
+    loss = F.cross_entropy(ours, target, reduction=reduction, **options)
     expected = torch.nn.functional.cross_entropy(
         theirs,
         torch.tensor(target),

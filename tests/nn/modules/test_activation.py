@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import autograd as ag
 import nn
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -18,6 +19,10 @@ X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
         (nn.Softplus(), lambda x: np.log1p(np.exp(x))),
         (nn.Softmax(), lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True)),
         (nn.Softmax(axis=0), lambda x: np.exp(x) / np.exp(x).sum(0)),
+        (nn.LogSoftmax(axis=0), lambda x: x - np.log(np.exp(x).sum(0))),
+        (nn.SiLU(), lambda x: x / (1 + np.exp(-x))),
+        (nn.ELU(0.5), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x))),
+        (nn.Identity(), lambda x: x),
         (nn.Flatten(), lambda x: x.reshape(len(x), -1)),
     ],
 )
@@ -35,3 +40,27 @@ def test_gelu_agrees_with_its_tanh_form_roughly():
 def test_flatten_an_empty_batch():
     assert nn.Flatten()(np.zeros((0, 2, 3))).shape == (0, 6)
     assert nn.Flatten()([[[1.0], [2.0]]]).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("silu", {}), ("elu", {}), ("elu", {"alpha": 0.5}), ("leaky_relu", {"negative_slope": 0.2})]
+)
+def test_activations_have_pytorchs_values_and_derivatives(name, options):
+    torch = pytest.importorskip("torch")
+    values = [-1e4, -2.0, -1e-9, 0.0, 0.5, 30.0]
+    ours, theirs = ag.Tensor(values, requires_grad=True), torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    found = getattr(nn.functional, name)(ours, **options)
+    expected = getattr(torch.nn.functional, name)(theirs, **options)
+    np.testing.assert_allclose(found.data, expected.detach().numpy(), rtol=1e-12)
+    found.sum().backward()
+    expected.sum().backward()
+    np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("activation", ["silu", "elu"])
+def test_a_network_with_a_composed_activation_is_compiled_saved_and_exported(activation, tmp_path):
+    model = nn.MLP([3, 4, 2], activation, seed=0)
+    nn.save(model, tmp_path / "m.npz")
+    assert nn.load_model(tmp_path / "m.npz")(X).tolist() == model(X).tolist()
+    np.testing.assert_allclose(ag.compile(model)(X).data, model(X).data, rtol=1e-6)
+    assert ag.testing.gradgradcheck(nn.MLP([3, 4, 2], activation, seed=0, dtype="float64"), X[:2].astype("float64"))

@@ -15,13 +15,16 @@ X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
         (nn.CrossEntropyLoss, nn.functional.cross_entropy),
         (nn.MSELoss, nn.functional.mse_loss),
         (nn.BCEWithLogitsLoss, nn.functional.binary_cross_entropy_with_logits),
+        (nn.L1Loss, nn.functional.l1_loss),
+        (nn.HuberLoss, nn.functional.huber_loss),
+        (nn.SmoothL1Loss, nn.functional.smooth_l1_loss),
     ],
 )
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_losses_equal_the_functions_and_have_no_scope(loss, function, reduction):
     output = ag.Tensor(X, requires_grad=True)
     target = np.abs(X) / np.abs(X).sum(1, keepdims=True)
-    module = loss(reduction)
+    module = loss(reduction=reduction)
     value = module(output, target)
     assert value.item() == function(output, target, reduction=reduction).item()
     assert value.node.scope is None
@@ -35,3 +38,17 @@ def test_options_of_the_cross_entropy_module():
     assert module(X, labels).item() == expected.item()
     assert dict(module.named_buffers())["weight"].tolist() == weight
     assert repr(module) == "CrossEntropyLoss(weight=(1.0, 2.0, 0.5), ignore_index=-1, label_smoothing=0.1)"
+
+
+def test_losses_pass_their_options_on():
+    target = np.zeros_like(X)
+    expected = nn.functional.huber_loss(X, target, delta=0.25, reduction="sum")
+    assert nn.HuberLoss(delta=0.25, reduction="sum")(X, target).item() == expected.item()
+    assert nn.SmoothL1Loss(beta=0.25, reduction="sum")(X, target).item() == pytest.approx(4 * expected.item(), rel=1e-6)
+    assert nn.SmoothL1Loss(beta=0)(X, target).item() == nn.L1Loss()(X, target).item()
+
+
+def test_the_weights_of_classes_are_given_first_as_in_pytorch():
+    weight = ag.Tensor([1.0, 2.0, 0.5])
+    labels = [0, 1, 2, 2, 0]
+    assert nn.CrossEntropyLoss(weight)(X, labels).item() == nn.functional.cross_entropy(X, labels, weight).item()

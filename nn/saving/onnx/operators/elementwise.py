@@ -182,12 +182,12 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "LeakyRelu": lambda x, *, alpha=0.01: ag.leaky_relu(x, slope=alpha),
     "Elu": lambda x, *, alpha=1.0: activations.elu(x, alpha),
     "Celu": lambda x, *, alpha=1.0: activations.elu(x, alpha, input_scale=1 / alpha),
-    "Selu": lambda x, *, alpha=SELU[0], gamma=SELU[1]: activations.elu(x, alpha, gamma),
+    "Selu": lambda x, *, alpha=SELU[0], gamma=SELU[1]: activations.elu(x, alpha, scale=gamma),
     "ThresholdedRelu": lambda x, *, alpha=1.0: ag.where(ag.greater(x, alpha), x, 0.0),
     "HardSigmoid": lambda x, *, alpha=0.2, beta=0.5: ag.clip(x * alpha + beta, 0.0, 1.0),
     "HardSwish": lambda x: x * activations.hardsigmoid(x),
-    "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha),
-    "SwiGLU": lambda gate, x, *, alpha=1.0: ag.multiply(activations.silu(gate, alpha), x),
+    "Swish": lambda x, *, alpha=1.0: activations.silu(x, alpha=alpha),
+    "SwiGLU": lambda gate, x, *, alpha=1.0: ag.multiply(activations.silu(gate, alpha=alpha), x),
     "Softsign": lambda x: ag.divide(x, ag.abs(x) + 1),
 }
 
@@ -253,7 +253,7 @@ def gelu(x, *, approximate="none"):
 operator("com.microsoft::Gelu")(ag.gelu)
 operator("com.microsoft::BiasGelu")(lambda x, bias: ag.gelu(ag.add(x, bias)))
 operator("com.microsoft::FastGelu")(lambda x, bias=None: activations.gelu_tanh(x if bias is None else ag.add(x, bias)))
-operator("com.microsoft::QuickGelu")(lambda x, *, alpha=1.702: activations.silu(x, alpha))
+operator("com.microsoft::QuickGelu")(lambda x, *, alpha=1.702: activations.silu(x, alpha=alpha))
 operator("Binarizer")(lambda x, *, threshold=0.0: cast(ag.greater(x, threshold), x.dtype))
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import autograd as ag
-from nn.functional.losses import cross_entropy, negative_log_likelihood
+from nn.functional import losses
 from nn.saving.onnx.table import number, operator
 
 
 @operator("NegativeLogLikelihoodLoss")
 def nll_loss(log_prob, target, weight=None, *, ignore_index=None, reduction="mean"):
     """Minus the log-probability (batch, classes, ...) of each label (batch, ...), weighted by class."""
-    return negative_log_likelihood(ag.moveaxis(log_prob, 1, -1), target, weight, ignore_index, reduction)
+    log_prob = ag.moveaxis(log_prob, 1, -1)
+    return losses.nll_loss(log_prob, target, weight, ignore_index=ignore_index, reduction=reduction)
 
 
 @operator("SoftmaxCrossEntropyLoss")
 def softmax_cross_entropy(scores, labels, weights=None, *, ignore_index=None, reduction="mean", outputs=1):
     """The negative log-likelihood of the softmax of scores (batch, classes, ...)."""
-    loss = cross_entropy(ag.moveaxis(scores, 1, -1), labels, reduction, weight=weights, ignore_index=ignore_index)
+    given = ag.moveaxis(scores, 1, -1), labels, weights
+    loss = losses.cross_entropy(*given, reduction=reduction, ignore_index=ignore_index)
     return loss if outputs < 2 else (loss, ag.log_softmax(scores, axis=1))
 
 

@@ -57,7 +57,8 @@ GROUPS = {
         x.logsumexp(1) x.max() x.min() x.max(1)[0] x.max(1)[1] x.min(0,keepdim=True)[0] x.argmax() x.argmin(1) x.var()
         x.var(1) x.var(1,unbiased=False) x.std(0) x.norm() torch.linalg.vector_norm(x,dim=1) x.cumsum(1) x.cumprod(0)
         x.norm(1) F.normalize(x) F.cosine_similarity(x,y) torch.var_mean(x,1)[0]
-        F.cross_entropy(x,i[:3]) F.mse_loss(x,y) F.mse_loss(x,y,reduction="sum") F.nll_loss(x.log_softmax(1),i[:3])
+        F.cross_entropy(x,i[:3]) F.mse_loss(x,y) F.mse_loss(x,y,reduction="sum") F.l1_loss(x,y) F.huber_loss(x,y,delta=0.7)
+        F.smooth_l1_loss(x,y,beta=0.7,reduction="sum") F.huber_loss(x,y,reduction="none") F.nll_loss(x.log_softmax(1),i[:3])
         F.cross_entropy(x,i[:3],ignore_index=1) F.nll_loss(x.log_softmax(1),i[:3],ignore_index=2)
         F.nll_loss(x.log_softmax(1),i[:3],reduction="sum",ignore_index=0) F.nll_loss(x.log_softmax(1),i-i-100,reduction="none")
         F.cross_entropy(x,i-101*(i==1)) F.cross_entropy(x,i-102*(i>1),p[0].detach()) F.cross_entropy(x,p/9) F.cross_entropy(x[:1],i[2:])
