@@ -29,4 +29,5 @@ with ag.no_grad():
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
+loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)  # with the weights after the last step
 print("drawn:", viz.draw_graph(loss, inputs=[x], targets=[y]).save(folder / "xor.svg"))

@@ -35,8 +35,11 @@ def notice(seen: Evaluation, names: Names) -> tuple[str, ...]:
 
 def _then(name: str, own: np.ndarray, value: np.ndarray) -> str:
     """The value of an output then, beside the present one."""
-    if own.size == value.size == 1:
-        was, now = (numbers.scalar(array.reshape(())[()]) for array in (own, value))
+    single = own.size == value.size == 1
+    pair = [array.reshape(-1)[0] if single else numbers.root_mean_square(array) for array in (own, value)]
+    was, now = map(numbers.scalar, pair)
+    if float(was) == float(now):
+        was, now = (f"{number:.12g}" for number in pair)
+    if single:
         return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
-    was, now = numbers.rms(own), numbers.rms(value)
     return say("the rms of {name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)

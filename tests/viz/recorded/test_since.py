@@ -184,4 +184,12 @@ def test_an_output_of_several_numbers_is_shown_by_its_size_and_many_leaves_are_c
     first, then, _ = notice(seen, Names(seen.graph))
     assert "present values of p0, p1, p2 and 2 more," in first
     assert then.startswith("the rms of ")
-    assert then.endswith(" was 5.0 when it was recorded, and is 2.5 here")
+    assert then.endswith(" was 5 when it was recorded, and is 2.500 here")
+
+
+def test_numbers_that_differ_late_have_more_digits():
+    w = ag.Tensor([1.0], requires_grad=True, name="w")
+    y = ag.sum(w)
+    w.data += 1e-7
+    seen = evaluate(y)
+    assert notice(seen, Names(seen.graph))[1] == "L was 1 when it was recorded, and is 1.0000001 here"
