@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -167,7 +167,7 @@ def flatten(x, start_dim=0, end_dim=-1):
     return x.reshape((*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
-def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Any:
+def unflatten(x, dim, sizes):
     dim %= x.ndim
     return x.reshape((*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
 
@@ -183,7 +183,7 @@ def transpose(x, first, second):
     return ag.permute_dims(x, axes=tuple(order)) if x.ndim else x
 
 
-def expand(x: Tensor, size: Sequence[int]) -> Any:
+def expand(x, size):
     kept = (*(1,) * (len(size) - x.ndim), *x.shape)
     return ag.broadcast_to(x, shape=tuple(k if n == -1 else n for n, k in zip(size, kept, strict=True)))
 
@@ -205,7 +205,7 @@ def chunk(x, chunks, dim=0):
     return split(x, -(-x.shape[dim] // chunks), dim)
 
 
-def everywhere(indices: Sequence[Any]) -> Any:
+def everywhere(indices):
     """An index with ``None`` replaced by full slices."""
     return tuple(slice(None) if i is None else i for i in indices)
 

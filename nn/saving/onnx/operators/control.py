@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy
 
 import autograd as ag
 from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
 from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of
 
-Body = Callable[..., list[Any]]
-
-
 operator("If", known="cond")(
     lambda cond, *, then_branch, else_branch: tuple((then_branch if number(cond) else else_branch)())
 )
 
 
-def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
+def _stacked(values, axis=0):
     """Values as the entries of a new axis."""
     size = sum(getattr(value, "size", 0) * value.dtype.itemsize for value in values)
     if size > ALLOWED.get():
@@ -45,7 +39,7 @@ def loop(count=None, cond=None, *carried, body):
     return (*states, *(_stacked(of_one) for of_one in zip(*collected, strict=True)))
 
 
-def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool) -> tuple[Any, ...]:
+def _one_loop(body, states, scans, reverse):
     """A Scan as one operation, whose body is traced once."""
 
     def step(carries, parts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -199,9 +199,6 @@ NAMED: dict[str, Callable[..., Any]] = {
 }
 """The activations that an operator may name, by their names in lower case."""
 
-Activation = tuple[str, tuple[tuple[str, float], ...]]
-"""The name of an activation, in lower case, and its parameters."""
-
 
 def named(name, alphas, betas):
     """An activation with its parameters: the next of ``alphas`` and ``betas``, where it has them."""
@@ -215,7 +212,7 @@ def applied(chosen, x):
     return NAMED[chosen[0]](x, **dict(chosen[1]))
 
 
-def activated(x: Any, name: str, numbers: Sequence[float]) -> Any:
+def activated(x, name, numbers):
     """Apply the activation ``name`` of a fused operator, with its parameters ``numbers``."""
     if name == "Clip":
         return ag.clip(x, *map(float, numbers))

@@ -60,7 +60,7 @@ def gather_nd(x, indices, *, batch_dims=0):
     return ag.take(ag.reshape(x, shape=(math.prod((*x.shape[:batch_dims], *shape)), *rest)), flat, axis=0)
 
 
-def _flat_places(x: Any, indices: Any, batch_dims: int) -> tuple[Any, tuple[int, ...]]:
+def _flat_places(x, indices, batch_dims):
     """Tuples of indices as row numbers, and the lengths of the axes that they index."""
     depth = indices.shape[-1]
     batch, shape = x.shape[:batch_dims], x.shape[batch_dims : batch_dims + depth]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -13,13 +13,11 @@ from autograd.common.validation import choice
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, ShapeError
 from nn.functional.recurrence import step_of
-from nn.saving.onnx.operators.elementwise import NAMED, Activation, applied, named
+from nn.saving.onnx.operators.elementwise import NAMED, applied, named
 from nn.saving.onnx.table import ints, like, operator, parts_of
 
-List = list[Any]
 
-
-def _activations(names: Any, default: Sequence[str], directions: int, alphas: Any, betas: Any) -> list[Any]:
+def _activations(names, default, directions, alphas, betas):
     """The activation functions of each direction."""
     wanted = [str(name).lower() for name in (names or [*default] * directions)]
     if len(wanted) != len(default) * directions or not set(wanted) <= set(NAMED):
@@ -35,27 +33,23 @@ def _activations(names: Any, default: Sequence[str], directions: int, alphas: An
 # flag; it returns the new states.
 
 
-def _part(x, index):
-    return ag.getitem(x, index=index)
-
-
-def _rnn(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], _: bool) -> List:
+def _rnn(z, states, weights, f, _):
     return [f(0, ag.add(z, ag.linear(states[0], weights[0])))]
 
 
-def _gru(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], linear_before_reset: bool) -> List:
+def _gru(z, states, weights, f, linear_before_reset):
     (h,), (gates, new, *bias) = states, weights
     n = h.shape[-1]
-    update, reset = parts_of(f(0, ag.add(_part(z, (..., slice(0, 2 * n))), ag.linear(h, gates))), 2)
+    update, reset = parts_of(f(0, ag.add(z[..., : 2 * n], ag.linear(h, gates))), 2)
     if linear_before_reset:
         from_state = ag.multiply(reset, ag.linear(h, new, *bias))
     else:
         from_state = ag.linear(ag.multiply(reset, h), new)
-    candidate = f(1, ag.add(_part(z, (..., slice(2 * n, None))), from_state))
+    candidate = f(1, ag.add(z[..., 2 * n :], from_state))
     return [ag.add(ag.multiply(ag.subtract(1.0, update), candidate), ag.multiply(update, h))]
 
 
-def _lstm(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], input_forget: bool) -> List:
+def _lstm(z, states, weights, f, input_forget):
     (h, c), (weight, *peepholes) = states, weights
     enter, leave, keep, new = parts_of(ag.add(z, ag.linear(h, weight)), 4)
     if peepholes:
@@ -68,11 +62,11 @@ def _lstm(z: Any, states: List, weights: Sequence[Any], f: Callable[..., Any], i
     return [ag.multiply(f(0, leave), f(2, c, bounded=False)), c]
 
 
-CELLS: dict[str, Callable[..., List]] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
+CELLS: dict[str, Callable[..., list[Any]]] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
 
 
 @functools.cache
-def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None, flag: bool) -> Any:
+def _step_of(kind, activations, clip, flag):
     """One step of a loop; the same function for the same options, so that the loop is recorded once."""
 
     def f(number, x, bounded=True):
@@ -82,11 +76,9 @@ def _step_of(kind: str, activations: tuple[Activation, ...], clip: float | None,
 
 
 def _recurrent(
-    kind: str, usual: Sequence[str], x: Any, w: Any, r: Any, sequence_lens: Any, initial: Sequence[Any],
-    weights: Callable[[int], tuple[List, Any]], flag: int = 0, *, activations: Any = None, activation_alpha: Any = None,
-    activation_beta: Any = None, clip: float | None = None, direction: str = "forward", hidden_size: int | None = None,
-    layout: int = 0, output_sequence: int = 0,
-) -> tuple[Any, ...]:  # fmt: skip
+    kind, usual, x, w, r, sequence_lens, initial, weights, flag=0, *, activations=None, activation_alpha=None,
+    activation_beta=None, clip=None, direction="forward", hidden_size=None, layout=0, output_sequence=0,
+):  # fmt: skip
     """The outputs (time, directions, batch, hidden) and the last states (directions, batch, hidden).
 
     ``usual``: the activation functions by default. ``weights(direction)`` gives those of a step, and the bias that is
@@ -107,9 +99,9 @@ def _recurrent(
         masks = [like(x, (numpy.arange(steps)[:, None] < numpy.asarray(ints(sequence_lens)))[..., None])]
     outs, lasts = [], []
     for i in range(count):
-        states: List = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else _part(s, i) for s in initial]
+        states: list[Any] = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else s[i] for s in initial]
         of_step, bias = weights(i)
-        z = ag.linear(x, _part(w, i), bias)
+        z = ag.linear(x, w[i], bias)
         step = _step_of(kind, functions[i], clip, bool(flag))
         states, ys = repeated(step, states, [z, *masks], of_step, reverse=i == 1 or direction == "reverse")
         outs.append(ys[0])
@@ -125,7 +117,7 @@ def _halves(b, i):
     if b is None:
         return None, None
     n = b.shape[1] // 2
-    return _part(b, (i, slice(0, n))), _part(b, (i, slice(n, None)))
+    return b[i, :n], b[i, n:]
 
 
 # ---------------------------------------------------------------------------------------------------------- operators
@@ -135,9 +127,9 @@ def _halves(b, i):
 def rnn(x, w, r, b=None, sequence_lens=None, initial_h=None, **options):
     """``h ← f(W x + R h + b)``."""
 
-    def weights(i: int) -> tuple[List, Any]:
+    def weights(i):
         inputs, state = _halves(b, i)
-        return [_part(r, i)], None if inputs is None else ag.add(inputs, state)
+        return [r[i]], None if inputs is None else ag.add(inputs, state)
 
     return _recurrent("rnn", ("tanh",), x, w, r, sequence_lens, [initial_h], weights, **options)
 
@@ -146,16 +138,16 @@ def rnn(x, w, r, b=None, sequence_lens=None, initial_h=None, **options):
 def gru(x, w, r, b=None, sequence_lens=None, initial_h=None, *, linear_before_reset=0, **options):
     """The gated recurrent unit; its gates are update, reset, new."""
 
-    def weights(i: int) -> tuple[List, Any]:
+    def weights(i):
         n = 2 * r.shape[2]
-        found = [_part(r, (i, slice(0, n))), _part(r, (i, slice(n, None)))]
+        found = [r[i, :n], r[i, n:]]
         inputs, state = _halves(b, i)
         if inputs is None:
             return found, None
         if not linear_before_reset:
             return found, ag.add(inputs, state)
-        with_gates = ag.pad(_part(state, slice(0, n)), pad_width=[(0, n // 2)])
-        return [*found, _part(state, slice(n, None))], ag.add(inputs, with_gates)
+        with_gates = ag.pad(state[:n], pad_width=[(0, n // 2)])
+        return [*found, state[n:]], ag.add(inputs, with_gates)
 
     usual = "sigmoid", "tanh"
     return _recurrent("gru", usual, x, w, r, sequence_lens, [initial_h], weights, linear_before_reset, **options)
@@ -165,10 +157,10 @@ def gru(x, w, r, b=None, sequence_lens=None, initial_h=None, *, linear_before_re
 def lstm(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, *, input_forget=0, **options):
     """Long short-term memory; its gates are input, output, forget, cell."""
 
-    def weights(i: int) -> tuple[List, Any]:
+    def weights(i):
         inputs, state = _halves(b, i)
-        peepholes = [] if p is None else [_part(p, i)]
-        return [_part(r, i), *peepholes], None if inputs is None else ag.add(inputs, state)
+        peepholes = [] if p is None else [p[i]]
+        return [r[i], *peepholes], None if inputs is None else ag.add(inputs, state)
 
     states, usual = [initial_h, initial_c], ("sigmoid", "tanh", "tanh")
     return _recurrent("lstm", usual, x, w, r, sequence_lens, states, weights, input_forget, **options)

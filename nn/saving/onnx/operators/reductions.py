@@ -28,7 +28,7 @@ from nn.saving.onnx.table import (
 # ---------------------------------------------------------------------------------------------------------- reductions
 
 
-def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
+def _axes(x, axes, noop):
     """The axes to reduce; ``()`` for none."""
     found = () if axes is None else tuple(axis_in(a, x.ndim) for a in ints(axes))
     return found or (() if noop else tuple(range(x.ndim)))

@@ -114,7 +114,7 @@ def slice_(x, starts, ends, axes=None, steps=None):
     return x if all(part == slice(None) for part in index) else ag.getitem(x, index=tuple(index))
 
 
-def _range(start: int, stop: int, step: int, n: int) -> slice:
+def _range(start, stop, step, n):
     """The slice for a range of ``n`` elements, without bounds at their defaults."""
     if step == 0:
         raise DomainError("a step must not be 0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy
 
@@ -82,9 +81,7 @@ for _name, _weights in {
     "BlackmanWindow": (0.42, 0.5, 0.08),
 }.items():
 
-    def _window(
-        size: Any, *, output_datatype: int = 1, periodic: int = 1, weights: tuple[float, float, float] = _weights
-    ) -> Any:
+    def _window(size, *, output_datatype=1, periodic=1, weights=_weights):
         n = int(number(size))
         bounded((n,), "float64")
         t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))

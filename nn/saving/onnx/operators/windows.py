@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -17,19 +17,10 @@ from nn.functional.spatial import mean_pool, plain, shortened, to_the_end
 from nn.saving.onnx.operators.elementwise import activated
 from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
 
-Pads = list[tuple[int, int]]
-
 # ------------------------------------------------------------------------------------------------------------ geometry
 
 
-def _pads(
-    auto_pad: str,
-    pads: Any,
-    space: Sequence[int],
-    size: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-) -> Pads:
+def _pads(auto_pad, pads, space, size, strides, dilations):
     """The padding (before, behind) of each axis of ``space``."""
     axes = len(size)
     if auto_pad == "VALID":
@@ -48,14 +39,14 @@ def _pads(
     return found
 
 
-def _per_axis(values: Any, axes: int) -> tuple[int, ...]:
+def _per_axis(values, axes):
     found = (1,) * axes if values is None else tuple(values)
     if len(found) != axes:
         raise ShapeError(f"{list(found)} are not one number for each of {axes} axes")
     return found
 
 
-def _check_frame(x: Any, pads: Pads) -> None:
+def _check_frame(x, pads):
     bounded((*x.shape[:2], *(n + max(a, 0) + max(b, 0) for n, (a, b) in zip(x.shape[2:], pads, strict=True))), x.dtype)
 
 
@@ -128,10 +119,7 @@ def causal_conv_with_state(x, weight, bias=None, past_state=None, *, activation=
 # ------------------------------------------------------------------------------------------------------------ pooling
 
 
-def _pooling(
-    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, pads: Any = None,
-    strides: Any = None,
-) -> tuple[dict[str, Any], Pads]:  # fmt: skip
+def _pooling(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None, strides=None):
     """The windows of a pooling, with the padding that ``ceil_mode`` extends at the end, and the declared padding."""
     axes = x.ndim - 2
     size, strides, dilations = _per_axis(kernel_shape, axes), _per_axis(strides, axes), _per_axis(dilations, axes)
@@ -189,7 +177,7 @@ def lp_pool(x, *, p=2, **options):
     return ag.power(ag.sum_pool(ag.power(ag.abs(x), float(p)), **windows), 1 / p)
 
 
-def _space(x: Any) -> tuple[int, ...]:
+def _space(x):
     return tuple(range(2, x.ndim))
 
 
