@@ -93,10 +93,6 @@ def _conv(
     `autograd.errors.DomainError` for arguments that do not fit.
     """
     weight = asarray(weight)
-    if weight.ndim != axes + 2:
-        raise ShapeError(
-            f"conv{axes}d takes a weight (out, in / groups, *size) of {axes + 2} axes, not {weight.shape}."
-        )
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_of(padding, weight.shape[2:], stride, dilation)
     return conv(x, weight, bias, stride=plain(stride), padding=plain(pads), dilation=plain(dilation), groups=groups)

@@ -54,9 +54,8 @@ class Batches:
         """The row numbers of each batch that `epoch` would draw; ``None`` unless the data are arrays on the CPU."""
         if self.pair is None or self.on_gpu or self.parallel is not None:
             return None
-        count = len(self.pair[0])
-        order = NUMPY.arange(count) if seed is None else generator(seed).permutation(count)
-        return [order[start : start + self.batch_size] for start in range(0, count, self.batch_size)]
+        count = NUMPY.arange(len(self.pair[0]))
+        return [rows for rows, _ in minibatches(count, count, self.batch_size, seed, shuffle=seed is not None)]
 
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over the batches, in random order unless ``seed`` is None."""

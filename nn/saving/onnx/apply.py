@@ -21,7 +21,7 @@ PLACED = (DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceEr
 """Errors that keep their class when the name of the step is added."""
 
 
-def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[Any, ...]:
+def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = None) -> tuple[Any, ...]:
     """The results of a step: NumPy arrays if all of its inputs are known, else Tensors.
 
     ``run(body, *values)`` computes a graph among its attributes. Errors name the step and the shapes it was given.
@@ -29,6 +29,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
     row, options = step.row, dict(step.attributes)
     bodies = [name for name, value in options.items() if isinstance(value, Graph)]
     for name in bodies:
+        assert run is not None  # steps with bodies are not computed at the import
         options[name] = functools.partial(run, options[name])
     if row.counts_outputs:
         options["outputs"] = len(step.outputs)
@@ -40,7 +41,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
         args = [concrete(x) if k else x for x, k in zip(args, known, strict=True)]
         device = next((x.device for x in args if isinstance(x, Tensor)), "cpu")
         if device != "cpu":
-            args = [x if k else _on(device, x) for x, k in zip(args, known, strict=True)]
+            args = [x if k or _fits_all(x) else asarray(x, device=device) for x, k in zip(args, known, strict=True)]
         if bodies or any(map(_has_tensor, args)):
             out = row.function(*args, **options)
         else:
@@ -57,11 +58,9 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
     return out if isinstance(out, tuple) else (out,)
 
 
-def _on(device: str, value: Any) -> Any:
-    """A known array moved to the device of the Tensors, unless it is a single float, which works on any device."""
-    if not isinstance(value, numpy.ndarray) or (value.size == 1 and value.dtype.kind == "f"):
-        return value
-    return asarray(value, device=device)
+def _fits_all(value: Any) -> bool:
+    """Whether a value works on any device: a single float does, and whatever is no array."""
+    return not isinstance(value, numpy.ndarray) or (value.size == 1 and value.dtype.kind == "f")
 
 
 def _known(function: Any, args: list[Any], options: dict[str, Any]) -> Any:

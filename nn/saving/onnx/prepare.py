@@ -60,17 +60,13 @@ def _constant(step: Step, known: dict[str, Any]) -> Any:
     Some files, such as test cases, replace a weight by one repeated number; 0 and 1 do not count as weights.
     """
     if step.row.name == "Constant":
-        return apply(step, [], _no_body)[0]
+        return apply(step, [])[0]
     fill = step.attributes.get("value") if step.row.name == "ConstantOfShape" else None
     if not isinstance(fill, numpy.ndarray) or fill.size != 1 or fill.dtype.kind != "f" or step.inputs[0] not in known:
         return None
     if float(fill.reshape(())) in (0.0, 1.0):
         return None
-    return apply(step, [known[step.inputs[0]]], _no_body)[0]
-
-
-def _no_body(*_: Any) -> list[Any]:
-    raise AssertionError("a step with a body is not computed at the import")
+    return apply(step, [known[step.inputs[0]]])[0]
 
 
 def _statistics(graph: Graph) -> set[str]:
@@ -98,7 +94,7 @@ def _fold(graph: Graph, is_certain: bool) -> None:
             kept.append(step)
             continue
         try:
-            results = apply(step, [graph.values[n] if n else None for n in step.inputs], _no_body)
+            results = apply(step, [graph.values[n] if n else None for n in step.inputs])
         except AutogradError:
             if is_certain:
                 raise

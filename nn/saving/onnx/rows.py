@@ -682,12 +682,8 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
         inner.initializers,
     )  # fmt: skip
     given = [w.typed(a, p.dtype) for a, p in zip(arrays[:steps], program.inputs, strict=False)]
-    directions: dict[str, Any] = {}
-    if loop.reverse:
-        directions = {
-            "scan_input_directions": [1] * body.xs,
-            "scan_output_directions": [1] * (len(body.outputs) - body.carries),
-        }
+    counts = {"input": body.xs, "output": len(body.outputs) - body.carries}
+    directions = {f"scan_{way}_directions": [1] * n for way, n in counts.items() if loop.reverse}
     w.node("Scan", *given, outputs=len(results), body=graph, num_scan_inputs=body.xs, **directions)
     outputs = [*w.nodes[-1].output]
     w.packed[i.out] = [(place, outputs[n], shape) for n, place, shape in body.parts(loop.length, loop.dtype)]

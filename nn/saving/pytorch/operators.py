@@ -102,10 +102,6 @@ def divide(x, other, *, rounding_mode=None):
     return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
 
 
-def softplus(x, beta=1.0, threshold=20.0):
-    return ag.where(x * beta > threshold, x, F.softplus(x * beta) / beta)
-
-
 def glu(x, dim=-1):
     left, right = chunk(x, 2, dim)
     return left * ag.sigmoid(right)
@@ -246,10 +242,6 @@ def cumulative(function):
     return lambda x, dim, *, dtype=None: function(x if dtype is None else x.astype(dtype), axis=dim)
 
 
-def filled(x, mask, value):
-    return ag.where(mask, asarray(value, dtype=x.dtype) if not isinstance(value, Tensor) else value.astype(x.dtype), x)
-
-
 def arange(*bounds, dtype=None):
     whole = all(isinstance(b, int) for b in bounds)
     return ag.arange(*bounds, dtype=dtype or ("int64" if whole else "float32"))
@@ -342,7 +334,7 @@ ROWS: dict[str, Row] = {
     "div": promoted(divide),
     "true_divide": promoted(divide),
     "where": lambda condition, x, y: promoted(partial(ag.where, condition))(x, y),
-    "masked_fill": filled,
+    "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
     "clamp": lambda x, min=None, max=None: ag.clip(x, min, max),
     "clamp_min": lambda x, min: ag.clip(x, min, None),
     "clamp_max": lambda x, max: ag.clip(x, None, max),
@@ -361,7 +353,7 @@ ROWS: dict[str, Row] = {
     "gelu": lambda x, approximate="none": gelu_tanh(x) if approximate == "tanh" else F.gelu(x),
     "silu": silu,
     "mish": mish,
-    "softplus": softplus,
+    "softplus": lambda x, beta=1.0, threshold=20.0: ag.where(x * beta > threshold, x, F.softplus(x * beta) / beta),
     "log_sigmoid": lambda x: -F.softplus(-x),
     "prelu": prelu,
     "glu": glu,
