@@ -48,13 +48,14 @@ import sys
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
+from autograd.engine.modes import holding
 from autograd.errors import ShapeError, TraceError
 from nn.errors import ParallelError
 from nn.functional.sharding import SHARD, Shard
@@ -265,23 +266,14 @@ class Parallel:
         self._shard, self.counts = Shard(start, stop, rows, self._sum_in_layer), True
         return x[start:stop], y[start:stop]
 
-    @contextmanager
-    def sharded(self) -> Iterator[None]:
+    def sharded(self) -> AbstractContextManager[None]:
         """A context in which layers know the current shard."""
-        token = SHARD.set(self._shard)
-        try:
-            yield
-        finally:
-            SHARD.reset(token)
+        return holding(SHARD, self._shard)
 
-    @contextmanager
-    def compiling(self) -> Iterator[None]:
+    def compiling(self) -> AbstractContextManager[None]:
         """A context in which a layer that asks for the shard raises `autograd.errors.TraceError`."""
-        token = SHARD.set(None if self._shard is None else _NoShard())  # type: ignore[arg-type]
-        try:
-            yield
-        finally:
-            SHARD.reset(token)
+        stand_in: Any = None if self._shard is None else _NoShard()
+        return holding(SHARD, stand_in)
 
     def _sum_in_layer(self, array: Any) -> Any:
         self._synchronize(LAYER, array.size)

@@ -28,7 +28,7 @@ from autograd.compiler.tracing.surroundings import Surroundings, contents, place
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
-from autograd.engine.modes import MODE, Mode
+from autograd.engine.modes import MODE, Mode, holding
 from autograd.engine.tensor import Tensor
 from autograd.errors import DTypeError, TraceError
 
@@ -267,8 +267,7 @@ class Trace:
         stand_ins, inputs = list[Any](), list[Value]()
         known: dict[int, Any] = {id(leaf): leaf for leaf in arguments.arrays if id(leaf) in self.found}
         mode = MODE.get()
-        token = MODE.set(inside := Mode(mode.grad, mode.scope, None))
-        try:
+        with holding(MODE, inside := Mode(mode.grad, mode.scope, None)):
             for leaf, name in zip(arguments.arrays, arguments.names, strict=True):
                 array = slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf
                 tracer.meet(array)
@@ -289,8 +288,6 @@ class Trace:
                 )
             arguments.check_unchanged(filled, stand_ins)
             return inputs, Result(tracer, self.name, result)
-        finally:
-            MODE.reset(token)
 
 
 def _is_tensor(leaf: Any) -> bool:

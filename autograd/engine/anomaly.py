@@ -12,7 +12,7 @@ from typing import Any
 from autograd import backends
 from autograd.common.messages import describe
 from autograd.engine.graph import Node
-from autograd.engine.modes import MODE, Mode, entered
+from autograd.engine.modes import MODE, Mode, holding
 from autograd.errors import AnomalyError, GradientError
 
 _BACKWARD = str(Path(__file__).with_name("backward.py"))
@@ -40,7 +40,8 @@ def detect_anomaly() -> Iterator[None]:
     """
     mode = MODE.get()
     checks = sys.modules[__name__]
-    with entered(Mode(mode.grad, mode.scope, checks)), backends.ignore_warnings():  # the error says more than NumPy's
+    # NumPy's warnings are off: the error says more.
+    with holding(MODE, Mode(mode.grad, mode.scope, checks)), backends.ignore_warnings():
         yield
 
 
@@ -50,7 +51,7 @@ def record_lines() -> Iterator[None]:
     checked.
     """
     mode = MODE.get()
-    with entered(Mode(mode.grad, mode.scope, _Lines)):
+    with holding(MODE, Mode(mode.grad, mode.scope, _Lines)):
         yield
 
 

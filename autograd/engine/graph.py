@@ -15,7 +15,7 @@ from typing import Any
 
 from autograd.common.messages import of_type
 from autograd.common.shapes import Shape
-from autograd.engine.modes import MODE, Mode, entered
+from autograd.engine.modes import MODE, Mode, holding
 from autograd.errors import DTypeError
 
 
@@ -127,7 +127,7 @@ class Graph:
         9.0
         """
         values: dict[Any, Any] = {}
-        with entered(Mode(True, None, MODE.get().anomaly)):
+        with holding(MODE, Mode(True, None, MODE.get().anomaly)):
             for vertex in self.nodes:
                 if vertex.op is None:
                     values[vertex] = vertex

@@ -13,6 +13,7 @@ from autograd.errors import DTypeError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Mode:
@@ -48,13 +49,13 @@ OPTIONS: list[type] = []
 
 
 @contextmanager
-def entered(mode: Mode) -> Iterator[None]:
-    """A context manager in which ``mode`` is the present one."""
-    token = MODE.set(mode)
+def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """A context manager in which ``variable`` has a value."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        MODE.reset(token)
+        variable.reset(token)
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def scope(path: str, label: str) -> Iterator[None]:
     if not (isinstance(path, str) and isinstance(label, str)):
         raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
     mode = MODE.get()
-    with entered(Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly)):
+    with holding(MODE, Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly)):
         yield
 
 

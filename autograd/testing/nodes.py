@@ -14,7 +14,7 @@ import numpy as np
 from autograd import backends
 from autograd.common.validation import number, whole
 from autograd.engine.graph import Graph, Node
-from autograd.engine.modes import Mode, entered
+from autograd.engine.modes import MODE, Mode, holding
 from autograd.engine.tensor import Tensor
 from autograd.errors import AutogradError, GradientError
 from autograd.functions.gradients import gradients
@@ -173,7 +173,7 @@ def check_nodes(
             "there is nothing to check: no operation was recorded for this Tensor. Compute it from Tensors with "
             "requires_grad=True, outside of no_grad()."
         )
-    with entered(Mode(True, None, None)):  # also where called under no_grad or detect_anomaly
+    with holding(MODE, Mode(True, None, None)):  # also where called under no_grad or detect_anomaly
         values = graph.replay()
         rng = np.random.default_rng(seed)
         return NodeReport(

@@ -16,7 +16,7 @@ from autograd.backends import is_host, namespace
 from autograd.common.messages import describe, of_type
 from autograd.common.validation import check_instance, number
 from autograd.engine.memory import all_written
-from autograd.engine.modes import OPTIONS, TRACER
+from autograd.engine.modes import OPTIONS, TRACER, holding
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from nn.errors import StateError
 from nn.modules.module import Module, check_set_to_none
@@ -115,11 +115,8 @@ class Optimizer:
         if tracer is None:
             check_gradients(self.state)
         if self._moves != Module.moves:
-            token = TRACER.set(None)  # moving the state is not part of the traced step
-            try:
+            with holding(TRACER, None):  # moving the state is not part of the traced step
                 self._follow()
-            finally:
-                TRACER.reset(token)
         for group in self._by_device() if self._away and tracer is None else self.param_groups:
             try:
                 self._update(group if tracer is None else self._traced(tracer, group))

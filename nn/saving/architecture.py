@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from autograd.engine.modes import holding
 from nn import models
 from nn.errors import FileError
 from nn.init import SHAPES_ONLY
@@ -76,11 +77,8 @@ def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Modu
     """Build the module of a description, its parameters without values: they take no memory, so a file may claim any
     size. ``own``: classes that it may name besides `LAYERS`.
     """
-    token = SHAPES_ONLY.set(True)
-    try:
+    with holding(SHAPES_ONLY, True):
         return _build(description, {cls.__name__: cls for cls in own} | LAYERS)
-    finally:
-        SHAPES_ONLY.reset(token)
 
 
 def _build(description: dict[str, Any], classes: dict[str, type[Module]]) -> Module:

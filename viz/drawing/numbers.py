@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd.engine.modes import holding
 from viz.drawing import style
 
 if TYPE_CHECKING:
@@ -35,11 +36,8 @@ def wide(room: bool = True) -> Iterator[None]:
     ...     len(padded("2"))
     13
     """
-    token = _WIDE.set(room)
-    try:
+    with holding(_WIDE, room):
         yield
-    finally:
-        _WIDE.reset(token)
 
 
 def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from autograd.engine.modes import holding
 from viz.drawing.errors import DrawingError
 
 TABLES = {"en": "", "zh": "chinese.toml"}
@@ -49,11 +50,8 @@ def speak(language: str) -> None:
 @contextmanager
 def speaking(name: str | None) -> Iterator[None]:
     """A context with this language; None keeps the present one."""
-    token = _inside.set(language() if name is None else known_language(name))
-    try:
+    with holding(_inside, language() if name is None else known_language(name)):
         yield
-    finally:
-        _inside.reset(token)
 
 
 @cache

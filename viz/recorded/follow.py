@@ -11,7 +11,7 @@ import autograd as ag
 from autograd import trees
 from autograd.common.messages import of_type
 from autograd.common.validation import refused
-from autograd.engine.modes import TRACER
+from autograd.engine.modes import TRACER, holding
 from autograd.errors import TraceError
 from viz.drawing.errors import DrawingError
 
@@ -48,11 +48,8 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
         ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
         if not ends:
             raise DrawingError(f"{type(model).__name__} computes nothing from its input: there is nothing to draw")
-        token = TRACER.set(None)  # so that reading names adds nothing to the traced program
-        try:
+        with holding(TRACER, None):  # so that reading names adds nothing to the traced program
             found.append(read(ag.Graph(*ends), list(tensors)))
-        finally:
-            TRACER.reset(token)
         return result
 
     for p in frozen:

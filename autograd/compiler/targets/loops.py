@@ -22,7 +22,7 @@ from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
-from autograd.engine.modes import TRACER
+from autograd.engine.modes import TRACER, holding
 from autograd.ops.loops.body import Body
 
 _numbers = itertools.count(1)
@@ -109,8 +109,7 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
     tracer = Tracer()
     space = SPACES[Traced]
     functions = body.functions(space)
-    token = TRACER.set(tracer)
-    try:
+    with holding(TRACER, tracer):
         inputs = [tracer.input(*body.types[i], body.names[i]) for i in body.inputs]
         first = body.carries + body.xs
         rows, consts = inputs[body.carries : first], inputs[first:]
@@ -123,8 +122,6 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
         outputs = functions.step(space, *inputs, *more)
         instructions = tracer.instructions[count:]
         results = [tracer.lift(out) for out in outputs]
-    finally:
-        TRACER.reset(token)
     for instruction in instructions:
         instruction.origin = None
     carries = [_state(x.value) for x in inputs[: body.carries]]

@@ -17,7 +17,7 @@ from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import watched
-from autograd.engine.modes import MODE, TRACER, Mode
+from autograd.engine.modes import MODE, TRACER, Mode, holding
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import TraceError
 from autograd.ops.loops.body import Body, Step, Typed
@@ -260,15 +260,12 @@ def program_of(body: Body) -> Program:
     """One step of a body as a program: its inputs are those of the body, its outputs the new carries and the ys."""
     if body.program is None:
         tracer = Tracer()
-        token = TRACER.set(tracer)
-        try:
+        with holding(TRACER, tracer):
             inputs = [tracer.input(*body.types[i], name) for i, name in enumerate(body.names)]
             values = {**dict(enumerate(inputs)), **body.constants}
             for step in body.steps:
                 values[step.out] = TRACE.followed(step.op.name, [values[a] for a in step.args], step.params)
             outputs = [tracer.lift(values[out], body.types[out][1]) for out in body.outputs]
-        finally:
-            TRACER.reset(token)
         tracer.name_values({})
         tracer.lines.close()
         for instruction in tracer.instructions:

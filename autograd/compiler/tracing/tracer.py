@@ -32,7 +32,7 @@ from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from autograd.engine.hooks import Hook
 from autograd.engine.memory import owner
-from autograd.engine.modes import TRACER, WATCHED
+from autograd.engine.modes import TRACER, WATCHED, holding
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DeviceError, TraceError
 
@@ -156,11 +156,8 @@ class Tracer:
             return self.constant(numpy.asarray(x, dtype=dtype)[()])
         if not hasattr(x, "dtype") or backends.is_host(x):
             return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
-        token = TRACER.set(None)  # else the tracer would treat the new Tensor as made by the function
-        try:
+        with holding(TRACER, None):  # else the tracer would treat the new Tensor as made by the function
             tensor = wrap(x)
-        finally:
-            TRACER.reset(token)
         return self.read(tensor, x).value  # type: ignore[no-any-return]
 
     def _lifted_number(self, x: Number, dtype: Any) -> Value:
@@ -591,12 +588,8 @@ class Tracer:
 
     def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
         """Search an object that the function reached, with tracing switched off."""
-        token = TRACER.set(None)
-        try:
-            with self.refusing():
-                (search or self.surroundings.visit)(thing, name)
-        finally:
-            TRACER.reset(token)
+        with holding(TRACER, None), self.refusing():
+            (search or self.surroundings.visit)(thing, name)
         watch(self, self.surroundings.kinds)
 
     def option(self, mapping: Any, key: Any) -> Any:
@@ -751,13 +744,10 @@ class Tracer:
         """Restore the numbers that `substituted` replaced, unless the function has assigned others, and record in the
         guards which of them may vary.
         """
-        token = TRACER.set(None)
-        try:
+        with holding(TRACER, None):
             for guard, number in back:
                 if guard.now() is number():
                     guard.restore()
-        finally:
-            TRACER.reset(token)
         for guards in (self.surroundings.guards, self.guards):
             guards.update({key: self._settled(guard) for key, guard in guards.items()})
         self.options = {key: [*map(self._settled, found)] for key, found in self.options.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from autograd import Tensor, asarray, no_grad
-from autograd.engine.modes import MODE, TRACER, Mode
+from autograd.engine.modes import MODE, TRACER, Mode, holding
 from autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError
 from nn.saving.onnx.read import Graph, Step
 from nn.saving.onnx.table import concrete
@@ -34,7 +34,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
     if row.counts_outputs:
         options["outputs"] = len(step.outputs)
     mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.anomaly)) if step.scope else None
+    inside = Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.anomaly) if step.scope else mode
     try:
         last = len(row.inputs) - 1
         known = [row.inputs[min(i, last)] in row.known for i in range(len(args))]
@@ -42,19 +42,17 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
         device = next((x.device for x in args if isinstance(x, Tensor)), "cpu")
         if device != "cpu":
             args = [x if k or _fits_all(x) else asarray(x, device=device) for x, k in zip(args, known, strict=True)]
-        if bodies or any(map(_has_tensor, args)):
-            out = row.function(*args, **options)
-        else:
-            out = _known(row.function, args, options)
+        with holding(MODE, inside):
+            if bodies or any(map(_has_tensor, args)):
+                out = row.function(*args, **options)
+            else:
+                out = _known(row.function, args, options)
     except AutogradError as error:
         if getattr(error, "placed", False):
             raise
         raise _placed(type(error), step, args, error) from error
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
         raise _placed(DomainError, step, args, error) from error
-    finally:
-        if token is not None:
-            MODE.reset(token)
     return out if isinstance(out, tuple) else (out,)
 
 
@@ -65,12 +63,8 @@ def _fits_all(value: Any) -> bool:
 
 def _known(function: Any, args: list[Any], options: dict[str, Any]) -> Any:
     """``function`` of known values, computed at once by NumPy, even in a trace."""
-    token = TRACER.set(None)
-    try:
-        with no_grad(), numpy.errstate(all="ignore"):
-            return _plain(function(*args, **options))
-    finally:
-        TRACER.reset(token)
+    with holding(TRACER, None), no_grad(), numpy.errstate(all="ignore"):
+        return _plain(function(*args, **options))
 
 
 def _plain(value: Any) -> Any:

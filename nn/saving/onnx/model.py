@@ -12,6 +12,7 @@ import numpy
 from autograd import Tensor
 from autograd import asarray as as_tensor
 from autograd.common.validation import check_instance
+from autograd.engine.modes import holding
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from nn.errors import FileError
 from nn.modules.module import Module, Parameter
@@ -86,11 +87,8 @@ class ONNXModel(Module):
         sizes: dict[str, tuple[int, str]] = {}
         env = {i.name: _taken(i, value, sizes) for i, value in zip(self.inputs, values, strict=True)}
         given = sum(x.size * x.dtype.itemsize for x in env.values() if hasattr(x, "dtype"))
-        token = ALLOWED.set(max(LIMIT, GROWTH * given))
-        try:
+        with holding(ALLOWED, max(LIMIT, GROWTH * given)):
             found = self._run(self._graph, env)
-        finally:
-            ALLOWED.reset(token)
         outs = []
         for name, value in zip(self.outputs, found, strict=True):
             out = as_tensor(value) if not isinstance(value, Tensor | list) and value is not None else value

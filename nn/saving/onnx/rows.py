@@ -683,7 +683,7 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
     )  # fmt: skip
     given = [w.typed(a, p.dtype) for a, p in zip(arrays[:steps], program.inputs, strict=False)]
     counts = {"input": body.xs, "output": len(body.outputs) - body.carries}
-    directions = {f"scan_{way}_directions": [1] * n for way, n in counts.items() if loop.reverse}
+    directions: dict[str, Any] = {f"scan_{way}_directions": [1] * n for way, n in counts.items() if loop.reverse}
     w.node("Scan", *given, outputs=len(results), body=graph, num_scan_inputs=body.xs, **directions)
     outputs = [*w.nodes[-1].output]
     w.packed[i.out] = [(place, outputs[n], shape) for n, place, shape in body.parts(loop.length, loop.dtype)]
