@@ -46,7 +46,6 @@ class LeNet5(Module):
         if whole(size, "size") < 14:
             raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
-        self.classes, self.channels, self.size, self.activation = classes, channels, size, activation
         act, side = activation_layer(activation), (size // 2 - 4) // 2
         self.features = Sequential(
             Conv2d(channels, 6, 5, padding=2, **made), act(), AvgPool2d(2),
@@ -98,7 +97,6 @@ class AlexNet(FeatureClassifier):
         draw = generator(seed)
         made: dict[str, Any] = {"seed": draw, "dtype": dtype}
         first = Conv2d(channels, 64, 3, padding=1, **made) if small else Conv2d(channels, 64, 11, 4, 2, **made)
-        self.classes, self.channels, self.small, self.dropout = classes, channels, small, dropout
         self.features = Sequential(
             first, ReLU(), MaxPool2d(3, 2),
             Conv2d(64, 192, 5, padding=2, **made), ReLU(), MaxPool2d(3, 2),
@@ -147,8 +145,6 @@ class VGG(FeatureClassifier):
         choice(depth, "depth", CONVOLUTIONS)
         draw = generator(seed)
         made: dict[str, Any] = {"seed": draw, "dtype": dtype}
-        self.depth, self.classes, self.channels = depth, classes, channels
-        self.batch_norm, self.small, self.dropout = batch_norm, small, dropout
 
         def features() -> Iterator[Module]:
             before = channels

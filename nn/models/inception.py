@@ -115,7 +115,6 @@ class GoogLeNet(Module):
     ) -> None:
         draw = generator(seed)
         made: dict[str, Any] = {"seed": draw, "dtype": dtype}
-        self.classes, self.channels, self.aux, self.small = classes, channels, aux, small
         self.conv1 = BasicConv2d(channels, 64, made, **stem(small))
         self.maxpool1 = None if small else MaxPool2d(3, 2, ceil_mode=True)
         self.conv2 = BasicConv2d(64, 64, made, kernel_size=1)

@@ -97,7 +97,6 @@ class ResNet(Module):
     ) -> None:
         made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
         block, counts = LAYERS[choice(depth, "depth", LAYERS)]
-        self.depth, self.classes, self.channels, self.small = depth, classes, channels, small
         self.conv1 = Conv2d(channels, 64, bias=False, **stem(small), **made)
         self.bn1 = BatchNorm2d(64, dtype=dtype)
         self.relu = ReLU()

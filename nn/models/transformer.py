@@ -40,8 +40,6 @@ class _Transformer(Module):
         self.layers = ModuleList(TransformerEncoderLayer(*sizes, **options) for _ in count)
         self.norm = LayerNorm(d_model, dtype=dtype)
         self.head = Linear(d_model, outputs, seed=draw, dtype=dtype)
-        self.d_model, self.nhead, self.num_layers = d_model, nhead, num_layers
-        self.dim_feedforward, self.dropout = dim_feedforward, dropout
 
     def _encoded(self, x: Any, is_causal: bool) -> Any:
         x = self.position(x)

@@ -236,8 +236,7 @@ class TransformerEncoderLayer(Module):
         draw = initialisers.generator(seed)
         made: dict[str, Any] = {"dtype": dtype, "device": device}
         self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
-        self.dim_feedforward, self.layer_norm_eps, self.bias = dim_feedforward, layer_norm_eps, bool(bias)
-        self.batch_first, self.norm_first = bool(batch_first), bool(norm_first)
+        self.norm_first = bool(norm_first)
         if self.d_model % self.nhead:
             raise DomainError(f"TransformerEncoderLayer: nhead = {nhead} does not divide d_model = {d_model}.")
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, seed=draw, **made)
