@@ -38,13 +38,10 @@ def _aligned(x, y, axis):
     return ag.reshape(y, shape=(*y.shape, *(1,) * (x.ndim - axis_in(axis, x.ndim) - y.ndim)))
 
 
-def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(x, y, *, axis=None, broadcast=0):
-        y = _aligned(x, y, axis)
-        _broadcast_shape(x, y)
-        return function(_as_number(x, y), _as_number(y, x))
-
-    return apply
+def _binary(function, x, y, *, axis=None, broadcast=0):
+    y = _aligned(x, y, axis)
+    _broadcast_shape(x, y)
+    return function(_as_number(x, y), _as_number(y, x))
 
 
 def _as_number(x, other):
@@ -57,19 +54,13 @@ def _broadcast_shape(*values):
     return broadcast(*(value.shape for value in values))
 
 
-def _unary(function: Callable[[Any], Any]) -> Callable[..., Any]:
-    def apply(x):
-        return function(x)
-
-    return apply
+def _unary(function, x):
+    return function(x)
 
 
-def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(*values):
-        _broadcast_shape(*values)
-        return functools.reduce(function, values)
-
-    return apply
+def _many(function, *values):
+    _broadcast_shape(*values)
+    return functools.reduce(function, values)
 
 
 def _divide(x, y):
@@ -115,7 +106,7 @@ MANY: dict[str, Callable[..., Any]] = {"Max": ag.maximum, "Min": ag.minimum, "Su
 
 for _kind, _rows in ((_binary, BINARY), (_unary, UNARY), (_many, MANY)):
     for _name, _function in _rows.items():
-        operator(_name)(_kind(_function))
+        operator(_name)(functools.partial(_kind, _function))
 
 
 @operator("Mean")

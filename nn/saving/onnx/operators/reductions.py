@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -34,19 +35,15 @@ def _axes(x, axes, noop):
     return found or (() if noop else tuple(range(x.ndim)))
 
 
-def _reduction(function: Callable[..., Any], of_nothing: float | None = None) -> Callable[..., Any]:
-    """``function(x, axis, keepdims)``; ``of_nothing`` is the result where there are no elements."""
-
-    def reduce(x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
-        gone = _axes(x, axes, noop_with_empty_axes)
-        if gone and of_nothing is not None and not all(x.shape[a] for a in gone):
-            shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
-            low = -math.inf if is_float(x) else False if x.dtype.kind == "b" else numpy.iinfo(x.dtype).min
-            high = math.inf if is_float(x) else True if x.dtype.kind == "b" else numpy.iinfo(x.dtype).max
-            return numpy.full(shape, low if of_nothing < 0 else high, x.dtype)
-        return cast(function(x, axis=gone, keepdims=bool(keepdims)), x.dtype)
-
-    return reduce
+def _reduction(function, of_nothing, x, axes=None, *, keepdims=1, noop_with_empty_axes=0):
+    """``function(x, axis, keepdims)``; ``of_nothing``: the sign of the result where there are no elements."""
+    gone = _axes(x, axes, noop_with_empty_axes)
+    if gone and of_nothing is not None and not all(x.shape[a] for a in gone):
+        shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
+        low = -math.inf if is_float(x) else False if x.dtype.kind == "b" else numpy.iinfo(x.dtype).min
+        high = math.inf if is_float(x) else True if x.dtype.kind == "b" else numpy.iinfo(x.dtype).max
+        return numpy.full(shape, low if of_nothing < 0 else high, x.dtype)
+    return cast(function(x, axis=gone, keepdims=bool(keepdims)), x.dtype)
 
 
 def _floating(x):
@@ -83,38 +80,31 @@ REDUCTIONS: dict[str, tuple[Callable[..., Any], float | None]] = {
 }
 
 for _name, (_function, _nothing) in REDUCTIONS.items():
-    operator(f"Reduce{_name}", known="axes")(_reduction(_function, _nothing))
+    operator(f"Reduce{_name}", known="axes")(partial(_reduction, _function, _nothing))
 
 
-def _place_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    def place(x, *, axis=0, keepdims=1, select_last_index=0):
-        axis = axis_in(axis, x.ndim)
-        if not select_last_index:
-            return function(x, axis=axis, keepdims=bool(keepdims))
-        return ag.subtract(x.shape[axis] - 1, function(ag.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
-
-    return place
+def _place_of(function, x, *, axis=0, keepdims=1, select_last_index=0):
+    axis = axis_in(axis, x.ndim)
+    if not select_last_index:
+        return function(x, axis=axis, keepdims=bool(keepdims))
+    return ag.subtract(x.shape[axis] - 1, function(ag.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
 
 
-operator("ArgMax")(_place_of(ag.argmax))
-operator("ArgMin")(_place_of(ag.argmin))
+operator("ArgMax")(partial(_place_of, ag.argmax))
+operator("ArgMin")(partial(_place_of, ag.argmin))
 
 
-def _softmax_like(name: str, function: Callable[..., Any]) -> None:
-    """Declare the two rows of a softmax: before opset 13 all axes from ``axis`` on are flattened into one."""
+def _of_axis(function, x, *, axis=-1):
+    return function(x, axis=axis_in(axis, x.ndim))
 
-    def of_axis(x, *, axis=-1):
-        return function(x, axis=axis_in(axis, x.ndim))
 
-    def flattened(x, *, axis=1):
-        axis = axis_in(axis, x.ndim) if x.ndim else 0
-        if axis == x.ndim - 1:
-            return function(x, axis=axis)
-        rows = function(ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))), axis=1)
-        return ag.reshape(rows, shape=x.shape)
-
-    operator(name, since=13)(of_axis)
-    operator(name)(flattened)
+def _flattened(function, x, *, axis=1):
+    """As before opset 13: all axes from ``axis`` on are one."""
+    axis = axis_in(axis, x.ndim) if x.ndim else 0
+    if axis == x.ndim - 1:
+        return function(x, axis=axis)
+    rows = function(ag.reshape(x, shape=(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))), axis=1)
+    return ag.reshape(rows, shape=x.shape)
 
 
 def _hardmax(x, axis):
@@ -122,26 +112,23 @@ def _hardmax(x, axis):
     return cast(ag.equal(places, column(numpy.arange(x.shape[axis]), x.ndim - 1 - axis)), x.dtype)
 
 
-_softmax_like("Softmax", ag.softmax)
-_softmax_like("LogSoftmax", ag.log_softmax)
-_softmax_like("Hardmax", _hardmax)
+for _name, _function in {"Softmax": ag.softmax, "LogSoftmax": ag.log_softmax, "Hardmax": _hardmax}.items():
+    operator(_name, since=13)(partial(_of_axis, _function))
+    operator(_name)(partial(_flattened, _function))
 
 
-def _cumulative(function: Callable[..., Any], neutral: int) -> Callable[..., Any]:
-    def accumulate(x, axis, *, exclusive=0, reverse=0):
-        axis = axis_in(number(axis), x.ndim)
-        x = ag.flip(x, axis=axis) if reverse else x
-        out = cast(function(x, axis=axis), x.dtype)
-        if exclusive:
-            width = [(1, 0) if i == axis else (0, 0) for i in range(x.ndim)]
-            out = along(ag.pad(out, pad_width=width, constant_values=neutral), axis, slice(0, x.shape[axis]))
-        return ag.flip(out, axis=axis) if reverse else out
-
-    return accumulate
+def _cumulative(function, neutral, x, axis, *, exclusive=0, reverse=0):
+    axis = axis_in(number(axis), x.ndim)
+    x = ag.flip(x, axis=axis) if reverse else x
+    out = cast(function(x, axis=axis), x.dtype)
+    if exclusive:
+        width = [(1, 0) if i == axis else (0, 0) for i in range(x.ndim)]
+        out = along(ag.pad(out, pad_width=width, constant_values=neutral), axis, slice(0, x.shape[axis]))
+    return ag.flip(out, axis=axis) if reverse else out
 
 
-operator("CumSum", known="axis")(_cumulative(ag.cumulative_sum, 0))
-operator("CumProd", known="axis")(_cumulative(ag.cumulative_prod, 1))
+operator("CumSum", known="axis")(partial(_cumulative, ag.cumulative_sum, 0))
+operator("CumProd", known="axis")(partial(_cumulative, ag.cumulative_prod, 1))
 
 # ------------------------------------------------------------------------------------------------------------ products
 

@@ -153,9 +153,7 @@ def center_crop_pad(x, shape, *, axes=None):
         missing = n - x.shape[axis]
         before = int(missing / 2)  # rounded towards 0: an odd element is cropped or added at the end
         width[axis] = before, missing - before
-    bounded([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], x.dtype)
-    x, width = cropped(x, width)
-    return ag.pad(x, pad_width=width)
+    return pad(x, [*(before for before, _ in width), *(behind for _, behind in width)])
 
 
 @operator("DepthToSpace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy
 
@@ -75,20 +76,16 @@ def stft(signal, frame_step, window=None, frame_length=None, *, onesided=1):
     return _transformed(parts, 2, length, 0, onesided)
 
 
-for _name, _weights in {
-    "HannWindow": (0.5, 0.5, 0.0),
-    "HammingWindow": (25 / 46, 21 / 46, 0.0),
-    "BlackmanWindow": (0.42, 0.5, 0.08),
-}.items():
+def _window(a, b, c, size, *, output_datatype=1, periodic=1):
+    n = int(number(size))
+    bounded((n,), "float64")
+    t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))
+    return (a - b * numpy.cos(t) + c * numpy.cos(2 * t)).astype(dtype_of(output_datatype))
 
-    def _window(size, *, output_datatype=1, periodic=1, weights=_weights):
-        n = int(number(size))
-        bounded((n,), "float64")
-        t = numpy.arange(n) * (2 * math.pi / max(n if periodic else n - 1, 1))
-        a, b, c = weights
-        return (a - b * numpy.cos(t) + c * numpy.cos(2 * t)).astype(dtype_of(output_datatype))
 
-    operator(_name, known="size")(_window)
+operator("HannWindow", known="size")(partial(_window, 0.5, 0.5, 0.0))
+operator("HammingWindow", known="size")(partial(_window, 25 / 46, 21 / 46, 0.0))
+operator("BlackmanWindow", known="size")(partial(_window, 0.42, 0.5, 0.08))
 
 
 @operator("MelWeightMatrix", known="num_mel_bins dft_length sample_rate lower_edge_hertz upper_edge_hertz")
