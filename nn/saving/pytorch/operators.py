@@ -27,31 +27,27 @@ def floating(x):
     return x if ag.isdtype(x.dtype, ("real floating", "complex floating")) else x.astype("float32")
 
 
-def of_floats(function):
+def of_floats(function, x, *args, **options):
     """``function`` with integers cast to floats first."""
-    return lambda x, *args, **options: function(floating(x), *args, **options)
+    return function(floating(x), *args, **options)
 
 
 KINDS = ("bool", "integral", "real floating", "complex floating")
 
 
-def promoted(function):
-    """``function`` with its arrays cast to the dtype that PyTorch's promotion gives.
+def promoted(function, *args, **options):
+    """``function`` of arrays cast to the dtype that PyTorch's promotion gives.
 
     The kind of dtype (boolean, integer, floating, complex) comes first, so that int64 and float32 give float32; then
     arrays with axes come before single numbers.
     """
-
-    def call(*args, **options):
-        tensors = [a for a in args if isinstance(a, Tensor)]
-        if len({a.dtype for a in tensors}) > 1:
-            kind = max(map(_kind, tensors))
-            of_kind = [a for a in tensors if _kind(a) == kind]
-            dtype = ag.result_type(*(a.dtype for a in [a for a in of_kind if a.ndim] or of_kind))
-            args = tuple(a.astype(dtype) if isinstance(a, Tensor) and a.dtype != dtype else a for a in args)
-        return function(*args, **options)
-
-    return call
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    if len({a.dtype for a in tensors}) > 1:
+        kind = max(map(_kind, tensors))
+        of_kind = [a for a in tensors if _kind(a) == kind]
+        dtype = ag.result_type(*(a.dtype for a in [a for a in of_kind if a.ndim] or of_kind))
+        args = tuple(a.astype(dtype) if isinstance(a, Tensor) and a.dtype != dtype else a for a in args)
+    return function(*args, **options)
 
 
 def _kind(x):
@@ -63,29 +59,21 @@ def axes_of(dim):
     return None if dim is None or dim == [] else tuple(dim) if isinstance(dim, list | tuple) else dim
 
 
-def reduced(function):
-    """``function`` as a reduction with PyTorch's arguments ``(x, dim, keepdim, dtype)``."""
-
-    def reduce(x, dim=None, keepdim=False, *, dtype=None):
-        x = x if dtype is None else x.astype(dtype)
-        return function(x, axis=axes_of(dim), keepdims=keepdim)
-
-    return reduce
+def reduced(function, x, dim=None, keepdim=False, *, dtype=None):
+    """``function`` as a reduction with PyTorch's arguments."""
+    x = x if dtype is None else x.astype(dtype)
+    return function(x, axis=axes_of(dim), keepdims=keepdim)
 
 
-def with_indices(best, where):
+def with_indices(best, where, x, dim=None, keepdim=False):
     """PyTorch's ``max`` or ``min``: of all elements, of an axis with the indices, or elementwise of two arrays."""
-
-    def choose(x, dim=None, keepdim=False):
-        if dim is None:
-            return best(x)
-        if isinstance(dim, Tensor):
-            return (ag.maximum if best is ag.max else ag.minimum)(x, dim)
-        index = where(x, axis=dim, keepdims=True)
-        values = ag.take_along_axis(x, index, axis=dim)
-        return (values, index) if keepdim else (ag.squeeze(values, axis=dim), ag.squeeze(index, axis=dim))
-
-    return choose
+    if dim is None:
+        return best(x)
+    if isinstance(dim, Tensor):
+        return (ag.maximum if best is ag.max else ag.minimum)(x, dim)
+    index = where(x, axis=dim, keepdims=True)
+    values = ag.take_along_axis(x, index, axis=dim)
+    return (values, index) if keepdim else (ag.squeeze(values, axis=dim), ag.squeeze(index, axis=dim))
 
 
 def add(x, other, *, alpha=1):
@@ -112,9 +100,9 @@ def prelu(x, weight):
     return ag.where(x > 0, x, weight * x)
 
 
-def softmax_row(function):
+def softmax_row(function, x, dim, dtype=None):
     """``function``, a softmax or its logarithm, with PyTorch's arguments ``(x, dim, dtype or half_to_float)``."""
-    return lambda x, dim, dtype=None: function(floating(x) if not dtype or dtype is True else x.astype(dtype), axis=dim)
+    return function(floating(x) if not dtype or dtype is True else x.astype(dtype), axis=dim)
 
 
 def addmm(bias, x, y, *, beta=1, alpha=1):
@@ -129,27 +117,18 @@ def convolution(x, weight, bias, stride, padding, dilation, transposed, more, gr
     return (spatial.conv1d, spatial.conv2d, spatial.conv3d)[axes](x, weight, bias, stride, padding, dilation, groups)
 
 
-def pool(function):
+def pool(function, x, kernel_size, stride=None, *args, **options):
     """A pooling whose empty stride means the size of the window."""
-
-    def pooled(x, kernel_size, stride=None, *args, **options):
-        return function(x, kernel_size, stride or None, *args, **options)
-
-    return pooled
+    return function(x, kernel_size, stride or None, *args, **options)
 
 
-def upsample(mode):
-    def resample(x, size=None, *rest, **options):
-        align = rest[0] if mode == "linear" and rest else options.get("align_corners", False)
-        scales = [
-            a for a in (*rest[mode == "linear" :], *options.values()) if a is not None and not isinstance(a, bool)
-        ]
-        if size is not None:
-            return spatial.interpolate(x, size, mode=mode, align_corners=align)
-        factors = scales[0] if isinstance(scales[0], list | tuple) else scales
-        return spatial.interpolate(x, scale_factor=tuple(factors), mode=mode, align_corners=align)
-
-    return resample
+def upsample(mode, x, size=None, *rest, **options):
+    align = rest[0] if mode == "linear" and rest else options.get("align_corners", False)
+    scales = [a for a in (*rest[mode == "linear" :], *options.values()) if a is not None and not isinstance(a, bool)]
+    if size is not None:
+        return spatial.interpolate(x, size, mode=mode, align_corners=align)
+    factors = scales[0] if isinstance(scales[0], list | tuple) else scales
+    return spatial.interpolate(x, scale_factor=tuple(factors), mode=mode, align_corners=align)
 
 
 def view(x, shape):
@@ -238,8 +217,8 @@ def norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     return ag.linalg.vector_norm(x, axis=axes_of(dim), keepdims=keepdim, ord=ord)
 
 
-def cumulative(function):
-    return lambda x, dim, *, dtype=None: function(x if dtype is None else x.astype(dtype), axis=dim)
+def cumulative(function, x, dim, *, dtype=None):
+    return function(x if dtype is None else x.astype(dtype), axis=dim)
 
 
 def arange(*bounds, dtype=None):
@@ -319,28 +298,29 @@ PROMOTED = {
 }  # fmt: skip
 """Functions of two arrays, which may differ in dtype."""
 
-WINDOWS = ("conv", "conv_transpose", "adaptive_avg_pool")
+WINDOWS = [f"{kind}{n}d" for kind in ("conv", "conv_transpose", "adaptive_avg_pool") for n in (1, 2, 3)]
+POOLS = [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)]
 """Functions over 1, 2 or 3 spatial axes, with the same arguments here."""
 
 ROWS: dict[str, Row] = {
-    **{name: of_floats(getattr(ag, name)) for name in FLOATING},
+    **{name: partial(of_floats, getattr(ag, name)) for name in FLOATING},
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
-    **{name: promoted(getattr(ag, ours)) for name, ours in PROMOTED.items()},
+    **{name: partial(promoted, getattr(ag, ours)) for name, ours in PROMOTED.items()},
     # arithmetic
-    "neg": of_floats(ag.negative),
-    "add": promoted(add),
-    "sub": promoted(subtract),
-    "rsub": promoted(lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
-    "div": promoted(divide),
-    "true_divide": promoted(divide),
-    "where": lambda condition, x, y: promoted(partial(ag.where, condition))(x, y),
+    "neg": partial(of_floats, ag.negative),
+    "add": partial(promoted, add),
+    "sub": partial(promoted, subtract),
+    "rsub": partial(promoted, lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
+    "div": partial(promoted, divide),
+    "true_divide": partial(promoted, divide),
+    "where": lambda condition, x, y: promoted(partial(ag.where, condition), x, y),
     "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
     "clamp": lambda x, min=None, max=None: ag.clip(x, min, max),
     "clamp_min": lambda x, min: ag.clip(x, min, None),
     "clamp_max": lambda x, max: ag.clip(x, None, max),
-    "lerp": promoted(lambda x, end, weight: x + weight * (end - x)),
-    "addcmul": promoted(lambda x, a, b, value=1: x + value * (a * b)),
-    "addcdiv": promoted(lambda x, a, b, value=1: x + value * (a / b)),
+    "lerp": partial(promoted, lambda x, end, weight: x + weight * (end - x)),
+    "addcmul": partial(promoted, lambda x, a, b, value=1: x + value * (a * b)),
+    "addcdiv": partial(promoted, lambda x, a, b, value=1: x + value * (a / b)),
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: ag.clip(x, min_val, max_val),
@@ -358,10 +338,10 @@ ROWS: dict[str, Row] = {
     "prelu": prelu,
     "glu": glu,
     "threshold": lambda x, threshold, value: ag.where(x > threshold, x, value),
-    "softmax": softmax_row(ag.softmax),
-    "_softmax": softmax_row(ag.softmax),
-    "log_softmax": softmax_row(ag.log_softmax),
-    "_log_softmax": softmax_row(ag.log_softmax),
+    "softmax": partial(softmax_row, ag.softmax),
+    "_softmax": partial(softmax_row, ag.softmax),
+    "log_softmax": partial(softmax_row, ag.log_softmax),
+    "_log_softmax": partial(softmax_row, ag.log_softmax),
     # products, layers and losses
     "linear": F.linear,
     "addmm": addmm,
@@ -370,15 +350,15 @@ ROWS: dict[str, Row] = {
     "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
     "einsum": lambda equation, arrays, path=None: ag.einsum(equation, *arrays),
     "convolution": convolution,
-    **{f"{name}{n}d": getattr(spatial, f"{name}{n}d") for name in WINDOWS for n in (1, 2, 3)},
-    **{f"{name}{n}d": pool(getattr(spatial, f"{name}{n}d")) for name in ("max_pool", "avg_pool") for n in (1, 2, 3)},
-    "max_pool2d_with_indices": pool(lambda *args, **options: spatial.max_pool2d(*args, **options, return_indices=True)),
+    **{name: getattr(spatial, name) for name in WINDOWS},
+    **{name: partial(pool, getattr(spatial, name)) for name in POOLS},
+    "max_pool2d_with_indices": partial(pool, partial(spatial.max_pool2d, return_indices=True)),
     "adaptive_max_pool1d": lambda x, size: (spatial.adaptive_max_pool1d(x, size), None),
     "adaptive_max_pool2d": lambda x, size: (spatial.adaptive_max_pool2d(x, size), None),
-    "upsample_nearest1d": upsample("nearest"),
-    "upsample_nearest2d": upsample("nearest"),
-    "upsample_bilinear2d": upsample("linear"),
-    "upsample_linear1d": upsample("linear"),
+    "upsample_nearest1d": partial(upsample, "nearest"),
+    "upsample_nearest2d": partial(upsample, "nearest"),
+    "upsample_bilinear2d": partial(upsample, "linear"),
+    "upsample_linear1d": partial(upsample, "linear"),
     "layer_norm": layer_norm,
     "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,
@@ -422,8 +402,8 @@ ROWS: dict[str, Row] = {
     "repeat": lambda x, repeats: ag.tile(x, tuple(repeats)),
     "tile": lambda x, repeats: ag.tile(x, tuple(repeats)),
     "repeat_interleave": lambda x, repeats, dim=None: ag.repeat(x, repeats, axis=dim),
-    "cat": lambda arrays, dim=0: promoted(lambda *a: ag.concat(list(a), axis=dim))(
-        *(a for a in arrays if a.shape != (0,))
+    "cat": lambda arrays, dim=0: promoted(
+        lambda *a: ag.concat(list(a), axis=dim), *(a for a in arrays if a.shape != (0,))
     ),
     "stack": lambda arrays, dim=0: ag.stack(list(arrays), axis=dim),
     "split": split,
@@ -456,18 +436,18 @@ ROWS: dict[str, Row] = {
     "_to_copy": convert,
     "type_as": lambda x, other: x.astype(other.dtype),
     # reductions
-    "sum": reduced(ag.sum),
-    "mean": reduced(ag.mean),
-    "amax": reduced(ag.max),
-    "amin": reduced(ag.min),
-    "prod": reduced(ag.prod),
-    "any": reduced(ag.any),
-    "all": reduced(ag.all),
-    "logsumexp": reduced(ag.logsumexp),
-    "max": with_indices(ag.max, ag.argmax),
-    "min": with_indices(ag.min, ag.argmin),
-    "argmax": reduced(ag.argmax),
-    "argmin": reduced(ag.argmin),
+    "sum": partial(reduced, ag.sum),
+    "mean": partial(reduced, ag.mean),
+    "amax": partial(reduced, ag.max),
+    "amin": partial(reduced, ag.min),
+    "prod": partial(reduced, ag.prod),
+    "any": partial(reduced, ag.any),
+    "all": partial(reduced, ag.all),
+    "logsumexp": partial(reduced, ag.logsumexp),
+    "max": partial(with_indices, ag.max, ag.argmax),
+    "min": partial(with_indices, ag.min, ag.argmin),
+    "argmax": partial(reduced, ag.argmax),
+    "argmin": partial(reduced, ag.argmin),
     "var": variance,
     "std": lambda *args, **options: ag.sqrt(variance(*args, **options)),
     "var_mean": lambda x, dim=None, *args, **options: (
@@ -476,8 +456,8 @@ ROWS: dict[str, Row] = {
     ),
     "norm": norm,
     "linalg_vector_norm": norm,
-    "cumsum": cumulative(ag.cumulative_sum),
-    "cumprod": cumulative(ag.cumulative_prod),
+    "cumsum": partial(cumulative, ag.cumulative_sum),
+    "cumprod": partial(cumulative, ag.cumulative_prod),
     # new arrays
     "zeros": lambda size, dtype="float32": full(size, 0.0, dtype=dtype),
     "ones": lambda size, dtype="float32": full(size, 1.0, dtype=dtype),
