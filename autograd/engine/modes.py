@@ -13,7 +13,6 @@ from autograd.errors import DTypeError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 
 
 class Mode:
@@ -49,7 +48,7 @@ OPTIONS: list[type] = []
 
 
 @contextmanager
-def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+def holding(variable: ContextVar[R], value: R) -> Iterator[None]:
     """A context manager in which ``variable`` has a value."""
     token = variable.set(value)
     try:
