@@ -36,7 +36,7 @@ def check_saved(node: Node, mask: int) -> None:
     for value in (kept[name] for name in kept if name in wanted):
         for array in value if isinstance(value, tuple) else (value,):
             if hasattr(array, "shape") and written_at(array) > node.index:
-                raise stale(node, _leaf_of(node, array))
+                raise stale_error(node, _leaf_of(node, array))
 
 
 def as_tensors(node: Node) -> tuple[Any, ...]:
@@ -47,7 +47,7 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
             return wrap(value, vertex)
         if isinstance(vertex, Tensor):
             if vertex._data is not value:  # the rules would compute with its present value
-                raise stale(node, vertex)
+                raise stale_error(node, vertex)
             return vertex
         return value
 
@@ -61,7 +61,7 @@ def as_tensors(node: Node) -> tuple[Any, ...]:
     return tuple(map(of, node.op.saves, node.saved or ()))
 
 
-def stale(node: Node, what: Any) -> GradientError:
+def stale_error(node: Node, what: Any) -> GradientError:
     """The error for an array that was changed after ``node`` saved it."""
     return GradientError(
         f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} "

@@ -30,7 +30,7 @@ from autograd.functions.gradients import gradients
 from autograd.functions.transforms import flattened
 from autograd.testing.oracles.complexstep import ComplexStep
 from autograd.testing.oracles.differences import Vector
-from autograd.testing.oracles.judgement import Judgement
+from autograd.testing.oracles.judgement import UNCHECKED, Judgement
 from autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, check_shown, compare
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
@@ -51,9 +51,11 @@ def gradcheck(
     ``f`` takes the inputs as Tensors and returns a Tensor, or several, of any shape; it must give the same values at
     every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64, or trees of them, such as a dict of
     parameters. Those Tensors that require grad are checked and the rest is handed to ``f`` as it is; if none requires
-    grad, all are checked. ``f`` is called with copies. Tensors that require grad and that ``f`` captures are checked,
-    too: variables of an enclosing function, globals, and the parameters of a module, which may be ``f`` itself. While
-    it is called they hold other values. Freeze or detach those that are constants.
+    grad, all are checked (but not integers for a module). ``f`` is called with copies.
+
+    Tensors that require grad and that ``f`` captures are checked, too: variables of an enclosing function, globals, and
+    the parameters of a module, which may be ``f`` itself. While it is called they hold other values. Freeze or detach
+    those that are constants.
 
     Each element of an input is moved by ``±eps * max(1, |x|)`` (rounded up to a power of 2), and each element of the
     outputs is compared; then random sums of both. Where rule and difference disagree (and no ``eps`` is given), steps
@@ -144,7 +146,8 @@ def _checked(point_of: PointOf, f: Function, inputs: Sequence[Any], *options: An
 def judged(
     point_of: PointOf, f: Function, inputs: Sequence[Any], seed: int, finite: bool = True, **options: Any
 ) -> tuple[TensorPoint, dict[int, Judgement]]:
-    """The point, and the judgement of each input. A check that fails in a coarser dtype is repeated in float64.
+    """The point, and the judgement of each input. A check that fails in a coarser dtype, or leaves a captured Tensor
+    unchecked, is repeated in float64.
 
     Raises `GradcheckError` for a derivative that is wrong; `DomainError` for outputs that are not finite, unless
     ``finite`` is False: then they are left out.
@@ -157,30 +160,38 @@ def judged(
         with _substituted(captured):
             fine = point_of(f, inputs, seed)
             return fine, compare(fine, seed=seed, **options)
+    found, failed = dict[int, Judgement](), None
     try:
-        return point, compare(point, seed=seed, **options)
+        found = compare(point, seed=seed, **options)
     except GradcheckError as error:
         if point.dtype.itemsize >= 8:
             raise
-        with _substituted(captured):
-            try:
-                fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
-            except Exception:  # `f` may not take float64
-                raise error from None
-            if fine.dtype.itemsize < 8:
-                raise
-            try:
-                found = compare(fine, seed=seed, **options)
-            except GradcheckError as exact:
-                raise GradcheckError(
-                    f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
-                ) from None
+        failed = error
+    shown = failed is None and all(found[i].verdict != UNCHECKED for i in point.captured)
+    if shown or point.dtype.itemsize >= 8:
+        return point, found
+    with _substituted(captured):
+        try:
+            fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
+        except Exception:  # `f` may not take float64
+            fine = point
+        if fine.dtype.itemsize < 8:
+            if failed is not None:
+                raise failed
+            return point, found
+        try:
+            found = compare(fine, seed=seed, **options)
+        except GradcheckError as exact:
+            raise GradcheckError(
+                f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
+            ) from None
+    if failed is not None:
         warnings.warn(
             f"{point.dtype} has too few digits for differences: they disagree with {point.f_name} here, but agree with "
             "copies of the inputs in float64. Give float64 inputs to gradcheck.",
             stacklevel=5,
         )
-        return fine, found
+    return fine, found
 
 
 def checked_options(eps: Any, atol: Any, rtol: Any, max_elements: Any, seed: Any) -> dict[str, Any]:
@@ -352,7 +363,9 @@ class TensorPoint(Point):
         known = [*names, *arguments_of(f)[len(names) :], *[""] * len(inputs)]
         self.f, leaves, self.names = _of_leaves(f, inputs, known)
         chosen = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
-        self.checked = chosen or list(range(len(leaves)))
+        module = hasattr(f, "named_parameters")
+        taken = [i for i, x in enumerate(leaves) if not (module and backends.is_integral(asarray(x).dtype))]
+        self.checked = chosen or taken
         self.inputs: list[Any] = [asarray(x) if i in self.checked else x for i, x in enumerate(leaves)]
         self.count = len(leaves)
         self.base: dict[int, Vector] = {}
@@ -367,7 +380,7 @@ class TensorPoint(Point):
         dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
         self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.graph = Graph(*self.ys)
-        names_of, module = _captured_names(f), hasattr(f, "named_parameters")
+        names_of = _captured_names(f)
         self.kind = "parameter" if module else "captured"
         captures = captured if captured is not None else names_of if module else {}
         self._capture(captures, {**names_of, **captures}, start)

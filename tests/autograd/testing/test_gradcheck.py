@@ -571,6 +571,19 @@ class TestCaptured:
         said = message(Scaled(wrong, "float32"), np.ones((1, 2)))  # a fault below the digits of float32
         assert "with respect to parameter 'weight' [1] is wrong:\n    at this input       4, in float64\n" in said
 
+    def test_a_derivative_that_is_zero_but_for_rounding(self):
+        """The bias before a batch normalization: float32 has too few digits to show that."""
+        for dtype in ("float32", "float64"):
+            net = nn.Sequential(nn.Conv2d(1, 4, 3, seed=0), nn.BatchNorm2d(4), nn.Flatten()).to(dtype)
+            assert gradcheck(net, np.random.default_rng(0).normal(size=(2, 1, 6, 6)).astype(dtype))
+
+    def test_a_module_takes_integers(self):
+        table = nn.Embedding(5, 3, seed=0)
+        assert gradcheck(table, [0, 1, 1])
+        table.weight.data = table.weight.data * np.nan
+        with pytest.raises(DomainError, match=r"parameter 'weight' is nan at \[0, 0\]"):
+            gradcheck(table, [0, 1, 1])
+
     def test_a_parameter_that_nothing_recorded_leads_to(self):
         class Detached(nn.Module):
             def __init__(self):
