@@ -71,6 +71,27 @@ def mean(xp, x, *, axis=None, keepdims=False):
 mean.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g / shapes.size(x_shape, axis), x_shape, axis))
 
 
+def _squares(xp: Any, x: Any) -> Any:
+    return xp.real(x * xp.conj(x)) if is_complex(x.dtype) else x * x
+
+
+@op("mean ²", tex=r"\operatorname{{mean\,square}}({x})")
+def mean_square(xp, x, *, axis=None, keepdims=False):
+    """The mean of the squares over ``axis``: a number, a tuple of them, or ``None`` for all. That of no elements is
+    NaN.
+
+    >>> import autograd as ag
+    >>> ag.mean_square(ag.Tensor([[3.0, 1.0], [1.0, 7.0]]), axis=0)
+    Tensor([5.0, 25.0])
+    """
+    return xp.sum(_squares(xp, x), axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
+
+
+mean_square.vjp(
+    x=lambda xp, g, x, x_shape, axis: x * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis),
+)
+
+
 def _weight(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
     """The factor from a sum of squared deviations to the variance; NaN for too few elements."""
     degrees = shapes.size(x_shape, axis) - correction
@@ -82,8 +103,7 @@ def _centred(xp: Any, x: Any, axis: shapes.Axis) -> Any:
 
 
 def _variance(xp: Any, x: Any, axis: shapes.Axis, correction: float, keepdims: bool) -> Any:
-    centred = _centred(xp, x, axis)
-    squares = xp.real(centred * xp.conj(centred)) if is_complex(x.dtype) else centred * centred
+    squares = _squares(xp, _centred(xp, x, axis))
     return xp.sum(squares, axis=axis, keepdims=keepdims) * _weight(x.shape, axis, correction)
 
 

@@ -446,6 +446,12 @@ TABLE: dict[str, Row] = {
     # reductions
     "sum": Row(np.sum, REDUCED, _reducing("sum"), (*REDUCED_EDGES, Case(EMPTY))),
     "mean": Row(np.mean, REDUCED, _reducing("mean"), REDUCED_EDGES),
+    "mean_square": Row(
+        lambda x, **over: np.mean(x * x, **over),
+        REDUCED,
+        lambda torch, x, **over: _reducing("mean")(torch, x * x, **over),
+        REDUCED_EDGES,
+    ),
     "var": Row(np.var, calls.spread, _reducing("var"), REDUCED_EDGES),
     "std": Row(np.std, calls.spread, _reducing("std"), REDUCED_EDGES),
     "all_reduce": Row(

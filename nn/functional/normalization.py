@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from autograd import Tensor, all_reduce, asarray, no_grad, reshape, standardize
+from autograd import Tensor, all_reduce, asarray, mean_square, no_grad, reshape, standardize
 from autograd.backends import epsilon
 from autograd.common.validation import whole
 from autograd.errors import DomainError, ShapeError
@@ -53,7 +53,7 @@ def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, 
     Tensor([[0.848528, 1.13137]])
     """
     x, axes = _last_axes("rms_norm", x, normalized_shape, weight=weight)
-    squares = (x * x).mean(axes, keepdims=True)
+    squares = mean_square(x, axis=axes, keepdims=True)
     return _scale_and_shift(x / (squares + (epsilon(x.dtype) if eps is None else eps)).sqrt(), weight, None)
 
 
@@ -159,13 +159,27 @@ def batch_norm(
             f"batch_norm was given {x.shape}, fewer than two values per channel, which have no variance: train on "
             "larger batches, or evaluate with training=False."
         )
-    if shard is not None:
-        normal, mean, var = _standardize_across_ranks(x, axes, eps, count, shard)
-    else:
+    if shard is None and x.ndim == 2:  # as a rule small: one operation has less overhead
         normal, (mean, var) = standardize(x, axis=axes, eps=eps), _statistics(x, axes, running_mean)
+    else:  # scaled by one factor for each channel, in fewer passes over memory
+        weight = 1.0 if weight is None else _per_channel("weight", weight, x)
+        normal, mean, var = _centred(x, axes, count, shard)
+        weight = weight / (var + eps).sqrt()
+        mean, var = mean.detach().reshape((-1,)), var.detach() * (count / (count - 1))
     _move_average(running_mean, mean, momentum)
     _move_average(running_var, var, momentum)
     return _by_channel(normal, weight, bias)
+
+
+def _centred(x: Tensor, axes: tuple[int, ...], count: int, shard: Shard | None) -> tuple[Tensor, Tensor, Tensor]:
+    """``x`` less its mean, this mean, and the variance, of the ``count`` values per channel on all ranks."""
+    if shard is None:
+        mean = x.mean(axes, keepdims=True)
+        centred = x - mean
+        return centred, mean, mean_square(centred, axis=axes)
+    mean = all_reduce(x.sum(axes, keepdims=True), add=shard.all_reduce) / count
+    centred = x - mean
+    return centred, mean, all_reduce((centred * centred).sum(axes), add=shard.all_reduce) / count
 
 
 def _statistics(x: Tensor, axes: tuple[int, ...], running: Tensor | None) -> tuple[Any, Any]:
@@ -182,15 +196,11 @@ def _check_channels(name: str, x: Tensor, running_mean: Tensor | None) -> None:
         raise ShapeError(f"{name}{channels} takes (batch, channels, …); it was given {x.shape}.")
 
 
-def _standardize_across_ranks(
-    x: Tensor, axes: tuple[int, ...], eps: float, count: int, shard: Shard
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Standardised ``x``, and mean and unbiased variance of the ``count`` values per channel on all ranks."""
-    mean = all_reduce(x.sum(axes, keepdims=True), add=shard.all_reduce) / count
-    centred = x - mean
-    var = all_reduce((centred * centred).sum(axes, keepdims=True), add=shard.all_reduce) / count
-    flat, spread = mean.detach().reshape((-1,)), var.detach().reshape((-1,)) * (count / (count - 1))
-    return centred / (var + eps).sqrt(), flat, spread
+def _per_channel(name: str, values: Any, x: Tensor) -> Tensor:
+    found: Tensor = asarray(values)
+    if found.shape != x.shape[1:2]:
+        raise ShapeError(f"{name} is {found.shape}: give one number for each channel of x {x.shape}.")
+    return found
 
 
 def _by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
@@ -199,9 +209,7 @@ def _by_channel(x: Tensor, weight: Any, bias: Any) -> Tensor:
     given = {"weight": weight, "bias": bias}
     for name, t in given.items():
         if t is not None:
-            t = asarray(t)
-            if t.shape != x.shape[1:2]:
-                raise ShapeError(f"{name} is {t.shape}: give one number for each channel of x {x.shape}.")
+            t = _per_channel(name, t, x)
             given[name] = t if x.ndim == 2 else reshape(t, shape=column)
     return _scale_and_shift(x, **given)
 

@@ -1,6 +1,7 @@
 """Normalisation by groups, samples and root mean squares, beside PyTorch where it is installed."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd.errors import DomainError, ShapeError
+from autograd.testing import gradcheck, gradgradcheck
 from tests.nn.functional.test_attention import beside
 
 F = nn.functional
@@ -33,6 +35,27 @@ def test_group_instance_and_rms_norm_are_pytorchs(space, affine):
     shape = x.shape[1:]
     extra = (RNG.normal(size=shape),) if affine else ()
     beside(torch, lambda x, *w: F.rms_norm(x, shape, *w), lambda x, *w: T.rms_norm(x, shape, *w), x, *extra)
+
+
+@pytest.mark.parametrize("affine", [(), ("weight",), ("bias",), ("weight", "bias")])
+@pytest.mark.parametrize("space", [(), (4,), (2, 3)])
+def test_batch_norm_has_derivatives_to_second_order(space, affine):
+    rng = np.random.default_rng(len(space))
+    given = [rng.normal(size=(4, 3, *space)), *(rng.normal(size=3) for _ in affine)]
+
+    def norm(batch_norm, x, *values):
+        return batch_norm(x, None, None, **dict(zip(affine, values, strict=True)), training=True, eps=0.1)
+
+    ours = partial(norm, F.batch_norm)
+    assert gradcheck(ours, *given)
+    assert gradgradcheck(ours, *given)
+    torch = pytest.importorskip("torch")
+    beside(torch, ours, partial(norm, torch.nn.functional.batch_norm), *given)
+
+
+def test_batch_norm_refuses_a_single_weight():
+    with pytest.raises(ShapeError, match=r"weight is \(1,\): give one number for each channel of x \(2, 3, 2\)"):
+        F.batch_norm(np.ones((2, 3, 2)), None, None, np.ones(1), training=True)
 
 
 @pytest.mark.parametrize("own", [True, False])
