@@ -98,9 +98,7 @@ class RunFolder:
         try:
             self.path = next(path for path in names if self._claim(path, settings, overwrite, named=out is not None))
         except OSError as error:
-            raise Refused(
-                f"{out or DEFAULT} cannot be written to ({reason(error)}): name another folder with --out"
-            ) from None
+            raise Refused(f"{out or DEFAULT} cannot be written to ({reason(error)}): name another with --out") from None
 
     def _claim(self, path: Path, settings: Settings, overwrite: bool, named: bool) -> bool:
         """Claim ``path``; return False if it is not free, and raise `Refused` if the user ``named`` it."""

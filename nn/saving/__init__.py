@@ -138,9 +138,7 @@ def save(
     except AutogradError:
         raise
     except RecursionError:
-        raise DTypeError(
-            "this can't be saved: its lists and dicts are nested too deeply, or contain themselves."
-        ) from None
+        raise DTypeError("this can't be saved: its lists and dicts are nested too deeply, or in themselves.") from None
     except (TypeError, ValueError) as error:
         raise DTypeError(
             f"this can't be saved: {error}. Metadata is numbers, strings, booleans, None, lists and dicts."

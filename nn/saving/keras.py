@@ -12,6 +12,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,9 +49,7 @@ class KerasWeights(dict[str, Tensor]):
         except StateError:
             raise
         except INVALID as error:
-            raise StateError(
-                f"these weights have an unexpected structure, and are perhaps not of Keras: {error}."
-            ) from error
+            raise StateError(f"these weights have an unexpected structure, perhaps not of Keras: {error}.") from error
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -144,27 +143,24 @@ def _normalization(arrays: Arrays, module: Any) -> Arrays:
     }
 
 
-def _recurrent(gates: Sequence[int], split: bool = False) -> Callable[[Arrays, Any], Arrays]:
-    """A converter for a recurrent layer. ``gates``: the index in Keras of each gate; ``split``: it has two biases."""
+def _recurrent(gates: Sequence[int], split: bool, arrays: Arrays, module: Any) -> Arrays:
+    """Those of a recurrent layer. ``gates``: the index in Keras of each gate; ``split``: it has two biases."""
 
-    def convert(arrays: Arrays, module: Any) -> Arrays:
-        def ordered(a: Any) -> Any:
-            parts = np.split(a, len(gates), axis=-1)
-            return np.concatenate([parts[i] for i in gates], axis=-1)
+    def ordered(a: Any) -> Any:
+        parts = np.split(a, len(gates), axis=-1)
+        return np.concatenate([parts[i] for i in gates], axis=-1)
 
-        converted: Arrays = {}
-        for ending, way in (("", "forward"), ("_reverse", "backward"))[: module.directions]:
-            one = arrays[way] if module.bidirectional else arrays
-            converted[f"weight_ih_l0{ending}"] = ordered(one["kernel"]).T
-            converted[f"weight_hh_l0{ending}"] = ordered(one["recurrent_kernel"]).T
-            if (bias := one.get("bias")) is not None:
-                if split != (bias.ndim == 2):
-                    raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
-                pair = bias if split else (bias, np.zeros_like(bias))
-                converted[f"bias_ih_l0{ending}"], converted[f"bias_hh_l0{ending}"] = map(ordered, pair)
-        return converted
-
-    return convert
+    converted: Arrays = {}
+    for ending, way in (("", "forward"), ("_reverse", "backward"))[: module.directions]:
+        one = arrays[way] if module.bidirectional else arrays
+        converted[f"weight_ih_l0{ending}"] = ordered(one["kernel"]).T
+        converted[f"weight_hh_l0{ending}"] = ordered(one["recurrent_kernel"]).T
+        if (bias := one.get("bias")) is not None:
+            if split != (bias.ndim == 2):
+                raise StateError("a GRU of Keras needs reset_after=True: with False it has no counterpart here.")
+            pair = bias if split else (bias, np.zeros_like(bias))
+            converted[f"bias_ih_l0{ending}"], converted[f"bias_hh_l0{ending}"] = map(ordered, pair)
+    return converted
 
 
 CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
@@ -175,9 +171,9 @@ CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
     "batchnormalization": _normalization,
     "layernormalization": _normalization,
     "embedding": lambda arrays, module: {"weight": arrays["embeddings"]},
-    "lstm": _recurrent((0, 1, 2, 3)),
-    "gru": _recurrent((1, 0, 2), split=True),  # Keras: update, reset, new; here: reset, update, new
-    "simplernn": _recurrent((0,)),
+    "lstm": partial(_recurrent, (0, 1, 2, 3), False),
+    "gru": partial(_recurrent, (1, 0, 2), True),  # Keras: update, reset, new; here: reset, update, new
+    "simplernn": partial(_recurrent, (0,), False),
 }
 """A layer's arrays in Keras as those of the module, by kind of layer."""
 

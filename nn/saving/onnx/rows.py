@@ -454,14 +454,11 @@ def _round(w: Writer, i: Instruction, x: Value, **_: Any) -> str:
 # --------------------------------------------------------------------------------------------------- whole operations
 
 
-def _unary(op_type: str, **attributes: Any) -> Written:
-    return lambda w, i, x: w.node(op_type, w.name(x), **attributes)
+def _unary(op_type: str, w: Writer, i: Instruction, x: Value) -> str:
+    return w.node(op_type, w.name(x))
 
 
-OPERATIONS |= {
-    "relu": _unary("Relu"), "sigmoid": _unary("Sigmoid"), "softplus": _unary("Softplus"), "erf": _unary("Erf"),
-    "gelu": _unary("Gelu"),
-}  # fmt: skip
+OPERATIONS |= {name.lower(): partial(_unary, name) for name in ("Relu", "Sigmoid", "Softplus", "Erf", "Gelu")}
 
 
 @operation("leaky_relu")

@@ -212,7 +212,7 @@ def test_folder_with_other_files_is_never_overwritten(tmp_path, capsys):
 def test_unwritable_folder_is_found_before_training(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     sentence = refused(capsys, "digits", "--out", tmp_path / "file/run")
-    assert f"{tmp_path / 'file/run'} cannot be written to (not a directory): name another folder with --out" in sentence
+    assert f"{tmp_path / 'file/run'} cannot be written to (not a directory): name another with --out" in sentence
     assert "is not empty" not in refused(capsys, "digits", "--out", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -129,7 +129,7 @@ def test_equal_content_gives_equal_bytes(tmp_path):
         (3, "nn.save takes a module or a dict; it was given an int."),
         ({"a": object()}, "'a' is an object, and can't be saved: give Tensors, numbers, strings, lists, dicts."),
         ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
-        ({"a": ENDLESS}, "this can't be saved: its lists and dicts are nested too deeply, or contain themselves."),
+        ({"a": ENDLESS}, "this can't be saved: its lists and dicts are nested too deeply, or in themselves."),
         *(
             ({name: np.ones(1)}, f"{shown} can't be saved: a name has at most 60000 bytes of UTF-8, without NUL.")
             for name, shown in (("a\0b", r"'a\x00b'"), ("\udcff", r"'\udcff'"), ("a" * 70_000, f"'{'a' * 78}…"))

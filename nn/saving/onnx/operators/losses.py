@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import autograd as ag
 from nn.functional import losses
 from nn.saving.onnx.table import number, operator
@@ -25,15 +27,11 @@ def softmax_cross_entropy(scores, labels, weights=None, *, ignore_index=None, re
 # ------------------------------------------------------------------------------------------------------------ updates
 
 
-def _updated(rule, per_parameter):
+def _updated(rule, per_parameter, rate, count, *values, **options):
     """An update of any number of parameters: inputs are R, T, then all parameters, all gradients, all states."""
-
-    def update(rate, count, *values, **options):
-        n = len(values) // per_parameter
-        found = [rule(rate, count, *values[i::n], **options) for i in range(n)]
-        return tuple(value for part in zip(*found, strict=True) for value in part)
-
-    return update
+    n = len(values) // per_parameter
+    found = [rule(rate, count, *values[i::n], **options) for i in range(n)]
+    return tuple(value for part in zip(*found, strict=True) for value in part)
 
 
 def _adagrad(rate, count, x, g, h, *, decay_factor=0.0, epsilon=1e-6, norm_coefficient=0.0):
@@ -61,4 +59,4 @@ def _adam(
 
 
 for _name, _rule, _count in (("Adagrad", _adagrad, 3), ("Momentum", _momentum, 3), ("Adam", _adam, 4)):
-    operator(f"ai.onnx.preview.training::{_name}", known="count", passes=_rule)(_updated(_rule, _count))
+    operator(f"ai.onnx.preview.training::{_name}", known="count", passes=_rule)(partial(_updated, _rule, _count))
