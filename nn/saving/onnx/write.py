@@ -44,9 +44,7 @@ class Writer:
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.taken: set[str] = {*names.values()} | ({*around.taken} if around else set())
-        self.packed: dict[
-            Value, list[tuple[slice, str, Any]]
-        ] = {}  # the parts of a flattened value: position, name, shape
+        self.packed: dict[Value, list[tuple[slice, str, Any]]] = {}  # parts of a flattened value: position, name, shape
         self.parts: dict[Value, tuple[str, Any]] = {}  # the slices that are one of these parts: its name and shape
         self.fills: dict[Value, Any] = {}  # the values whose elements are all one number
         self._constants: dict[Any, str] = {}
