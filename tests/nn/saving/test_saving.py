@@ -207,12 +207,12 @@ def test_a_module_of_ones_own_needs_its_class(tmp_path):
 
     path = tmp_path / "own.npz"
     nn.save(Own(), path)
-    with pytest.raises(FileError, match=r"names a layer 'Own', .* give load_model a class of your own"):
+    with pytest.raises(FileError, match=r"names a layer 'Own', .* give load_model your own class"):
         nn.load_model(path)
     own = Own()
     own.load_state_dict(nn.load(path))
     nn.save(nn.Sequential(own), path)
-    with pytest.raises(FileError, match=r"names a layer 'Own', .* give load_model a class of your own"):
+    with pytest.raises(FileError, match=r"names a layer 'Own', .* give load_model your own class"):
         nn.load_model(path)
     nn.save({"a": 1}, path)
     with pytest.raises(FileError, match="holds 'a dict', which nn can't build"):
