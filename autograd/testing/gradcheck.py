@@ -51,7 +51,7 @@ def gradcheck(
     ``f`` takes the inputs as Tensors and returns a Tensor, or several, of any shape; it must give the same values at
     every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64, or trees of them, such as a dict of
     parameters. Those Tensors that require grad are checked and the rest is handed to ``f`` as it is; if none requires
-    grad, all are checked (but not integers for a module). ``f`` is called with copies.
+    grad, all are checked (but not the integers and masks of a module). ``f`` is called with copies.
 
     Tensors that require grad and that ``f`` captures are checked, too: variables of an enclosing function, globals, and
     the parameters of a module, which may be ``f`` itself. While it is called they hold other values. Freeze or detach
@@ -364,7 +364,7 @@ class TensorPoint(Point):
         self.f, leaves, self.names = _of_leaves(f, inputs, known)
         chosen = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
         module = hasattr(f, "named_parameters")
-        taken = [i for i, x in enumerate(leaves) if not (module and backends.is_integral(asarray(x).dtype))]
+        taken = [i for i, x in enumerate(leaves) if not module or backends.is_inexact(asarray(x).dtype)]
         self.checked = chosen or taken
         self.inputs: list[Any] = [asarray(x) if i in self.checked else x for i, x in enumerate(leaves)]
         self.count = len(leaves)

@@ -577,7 +577,15 @@ class TestCaptured:
             net = nn.Sequential(nn.Conv2d(1, 4, 3, seed=0), nn.BatchNorm2d(4), nn.Flatten()).to(dtype)
             assert gradcheck(net, np.random.default_rng(0).normal(size=(2, 1, 6, 6)).astype(dtype))
 
-    def test_a_module_takes_integers(self):
+    def test_a_module_takes_integers_and_masks(self):
+        class Chosen(nn.Module):
+            def __init__(self):
+                self.weight = nn.Parameter(ag.ones(3, dtype="float64"))
+
+            def forward(self, x, mask):
+                return ag.where(mask, x * self.weight, 0.0)
+
+        assert gradcheck(Chosen(), [1.0, 2.0, 3.0], np.array([True, False, True]))
         table = nn.Embedding(5, 3, seed=0)
         assert gradcheck(table, [0, 1, 1])
         table.weight.data = table.weight.data * np.nan
