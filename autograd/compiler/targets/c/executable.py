@@ -16,10 +16,11 @@ import numpy
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.interpreter import interpret
 from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.layout import arranged
 from autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
 from autograd.compiler.passes.packing import note_home
+from autograd.compiler.passes.rewrite import Rewriter, without_unread
 from autograd.compiler.targets.c.blas import numpys_blas
 from autograd.compiler.targets.c.build import compiled, library
 from autograd.compiler.targets.c.draws import address_of
@@ -37,7 +38,21 @@ def _arranged(program: Program) -> Program:
     return arranged(program, cost_of, only_states=True)[1]
 
 
-PASSES = [*COMMON, *COUNTERS, ("orders in memory", _arranged)]
+def sums_in_place(program: Program) -> Program:
+    """The program with sums over all axes but one of a transpose, as in a bias's gradient, without a copy of it."""
+    writer = Rewriter(program)
+    for step in writer:
+        rows = writer.producers.get(writer.of(step.args[0])) if step.op == "sum" else None
+        turn = writer.producers.get(rows.args[0]) if rows is not None and rows.op == "reshape" else None
+        if rows is not None and turn is not None and turn.op == "permute_dims" and step.params["axis"] == (0,):
+            axes = (*sorted(turn.params["axes"][:-1]),)
+            if turn.out.shape[-1:] == rows.out.shape[1:] == step.out.shape:
+                step = Instruction("sum", turn.args, {**step.params, "axis": axes}, step.out, step.origin)
+        writer.keep(step)
+    return without_unread(writer.finish())
+
+
+PASSES = [*COMMON, ("sums in place", sums_in_place), *COUNTERS, ("orders in memory", _arranged)]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6
