@@ -49,7 +49,7 @@ from nn.modules.losses import (
     NLLLoss,
     SmoothL1Loss,
 )
-from nn.modules.module import Module, Parameter, functional_call
+from nn.modules.module import Module, Parameter, activations, functional_call
 from nn.modules.normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -96,7 +96,7 @@ __all__ = [
     "L1Loss", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "LogSoftmax", "MLP",
     "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
     "NLLLoss", "Parameter", "PositionalEncoding", "RMSNorm", "RNN", "RNNCell", "ReLU", "Residual", "Sequential", "SiLU",
-    "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "Unflatten", "data",
-    "evaluate", "fit", "from_torch", "functional", "functional_call", "init", "load", "load_metadata", "load_model",
-    "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
+    "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "Unflatten", "activations",
+    "data", "evaluate", "fit", "from_torch", "functional", "functional_call", "init", "load", "load_metadata",
+    "load_model", "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
 ]  # fmt: skip

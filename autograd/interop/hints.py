@@ -82,7 +82,7 @@ MODULES = {
     "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")', "cuda": 'to("cuda")',
     "double": 'to("float64")', "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "float": 'to("float32")',
     "named_layers": "named_modules", "predict": "the model itself: model(x), under autograd.no_grad()",
-    "register_forward_hook": "h = layer(h) for each layer, or viz.draw_modules(y): a row of numbers for each module",
+    "register_forward_hook": "nn.activations(model, x), or viz.draw_modules(y): a row of numbers for each module",
     "register_parameter": "an attribute: self.name = nn.Parameter(…)", "save": "nn.save(model, path)",
     "summary": "its repr: print(model)", "weights": "parameters()",
 }  # fmt: skip

@@ -573,6 +573,58 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
             vars(part)[name] = value
 
 
+def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
+    """Call ``module`` and return the output of every module in it by path, in the order in which they returned.
+
+    ``inputs``, ``options``: those of the call. The path ``""``, the last one, has the output of ``module`` itself. A
+    module that is called again has its later outputs under ``path_1``, ``path_2`` and so on. The outputs, mostly
+    Tensors, are those of the recorded graph, so that `autograd.gradients` gives the gradient at each of them. Of a
+    network that `nn.from_torch` made they are those of PyTorch's modules. Do not call one module from several threads
+    at once. Raises as the call does.
+
+    >>> import autograd as ag, nn
+    >>> model = nn.MLP([2, 3, 1], "relu", seed=0)
+    >>> outputs = nn.activations(model, ag.ones((4, 2), dtype="float32"))
+    >>> {path: output.shape for path, output in outputs.items()}
+    {'layers.0': (4, 3), 'layers.1': (4, 3), 'layers.2': (4, 1), 'layers': (4, 1), '': (4, 1)}
+    >>> hidden = outputs["layers.1"]
+    >>> ag.gradients(outputs[""].sum(), [hidden])[0].shape
+    (4, 3)
+    """
+    check_instance(module, Module, "module", "a module of nn")
+    parts = dict(module.named_modules())
+    found: dict[str, Any] = {}
+
+    def keep(path: str, output: Any) -> None:
+        name, count = path, 0
+        while name in found or (count and name in parts):
+            count += 1
+            name = f"{path}_{count}"
+        found[name] = output
+
+    def keeping(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def forward(*inputs: Any, **options: Any) -> Any:
+            output = function(*inputs, **options)
+            keep(path, output)
+            return output
+
+        return forward
+
+    before = [(part, {**vars(part)}) for part in parts.values()]
+    try:
+        for path, part in parts.items():
+            vars(part)["forward"] = keeping(path, part.forward)
+            vars(part)["_keep"] = lambda name, output, path=path: keep(_join(path, name), output)
+        module(*inputs, **options)
+    finally:
+        for part, attributes in before:
+            for name in ("forward", "_keep"):
+                vars(part).pop(name)
+                if name in attributes:
+                    vars(part)[name] = attributes[name]
+    return found
+
+
 def _found(module: Any, path: Any) -> Any:
     """The value at a path, ``None`` if there is none. A shared parameter or module has several paths."""
     for name in str(path).split("."):

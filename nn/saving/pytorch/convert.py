@@ -70,6 +70,7 @@ class Converted(Part):
     _output: Any = None
     _constants: Mapping[str, Any] = {}
     _why_fixed = ""
+    _keep: Callable[[str, Any], None] | None = None  # takes outputs of PyTorch's modules for `nn.activations`
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the outputs of the PyTorch module, for inputs of the shapes of the examples.
@@ -82,15 +83,20 @@ class Converted(Part):
         values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
         state = {name: _at(self, path) for name, path in self._state}
         values |= state
-        for step in self._steps:
-            self._run(step, values)
+        for step, after in zip(self._steps, (*self._steps[1:], None), strict=True):
+            out = self._run(step, values)
+            if self._keep is not None:
+                around = after.scopes if after else ()
+                for depth in range(len(step.scopes), 0, -1):
+                    if step.scopes[:depth] != around[:depth] and step.scopes[depth - 1][0]:
+                        self._keep(step.scopes[depth - 1][0], out)
         for name, tensor in state.items():
             if values.get(name, tensor) is not tensor:  # a buffer that the module changes in place
                 with no_grad():
                     tensor.data = values[name].data
         return _filled(self._output, values)
 
-    def _run(self, step: Step, values: dict[str, Any]) -> None:
+    def _run(self, step: Step, values: dict[str, Any]) -> Any:
         args, kwargs = _filled(step.args, values), _filled(step.kwargs, values)
         if step.stateful:
             args = (self, *args)
@@ -100,6 +106,7 @@ class Converted(Part):
             values[step.written] = out
         for name in step.last:
             values.pop(name, None)
+        return out
 
     def _checked(self, inputs: tuple[Any, ...]) -> Iterator[Any]:
         names = ", ".join(name for name, _, _ in self._inputs)

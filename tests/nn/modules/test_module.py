@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DTypeError
+from autograd.errors import DTypeError, ShapeError
 from nn.errors import StateError
 
 
@@ -366,3 +366,48 @@ def test_a_buffer_may_be_called_as_pytorch_calls_its_count_of_batches():
     second.load_state_dict(first.state_dict())
     assert second.num_batches_tracked.tolist() == 3.0
     nn.BatchNorm1d(2).load_state_dict(first.state_dict())
+
+
+class Again(nn.Module):
+    """One module is called twice, another has the name that its second call would get."""
+
+    def __init__(self):
+        self.relu, self.linear, self.relu_1 = nn.ReLU(), nn.Linear(2, 2, seed=0), nn.Tanh()
+        self.idle = nn.Tanh()
+
+    def forward(self, x):
+        return self.relu_1(self.relu(self.linear(self.relu(self.linear(x)))))
+
+
+def test_activations_are_the_outputs_of_all_calls_in_their_order():
+    x = np.array([[1.0, -2.0]], "float32")
+    net = Again()
+    found = nn.activations(net, x)
+    assert [*found] == ["linear", "relu", "linear_1", "relu_2", "relu_1", ""]
+    h = net.linear(x)
+    by_hand = [h, net.relu(h), net.linear(net.relu(h)), net.relu(net.linear(net.relu(h)))]
+    assert [*map(ag.Tensor.tolist, found.values())][:4] == [*map(ag.Tensor.tolist, by_hand)]
+    assert found[""] is found["relu_1"]
+
+
+def test_gradients_at_activations_are_those_of_the_recorded_graph():
+    net, x = nn.MLP([2, 3, 1], seed=0, dtype="float64"), np.array([[1.0, -2.0], [0.5, 1.0]])
+    found = nn.activations(net, x)
+    at_hidden, at_weight = ag.gradients(ag.sum(found[""] ** 2), [found["layers.1"], net.layers[0].weight])
+    tail = ag.grad(lambda h: ag.sum(net.layers[2](h) ** 2))(found["layers.1"].data)
+    np.testing.assert_allclose(at_hidden.data, tail.data, rtol=1e-12)
+    expected = ag.grad(lambda w: ag.sum(nn.functional_call(net, {"layers.0.weight": w}, x) ** 2))(net.layers[0].weight)
+    np.testing.assert_allclose(at_weight.data, expected.data, rtol=1e-12)
+
+
+def test_activations_leave_the_module_as_it_was_and_compute_the_same_compiled():
+    net, x = Again(), np.array([[1.0, -2.0]], "float32")
+    before = {name: [*vars(part)] for name, part in net.named_modules()}
+    with pytest.raises(ShapeError):
+        nn.activations(net, x[:, :1])
+    found = nn.activations(net, x)
+    assert {name: [*vars(part)] for name, part in net.named_modules()} == before
+    assert ag.compile(lambda x: nn.activations(net, x))(x)["relu_2"].tolist() == found["relu_2"].tolist()
+    replaced = nn.ReLU()
+    replaced.forward = lambda x: x * 2
+    assert nn.activations(replaced, x)[""].tolist() == replaced(x).tolist() == (x * 2).tolist()

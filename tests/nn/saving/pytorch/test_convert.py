@@ -189,6 +189,20 @@ def test_pictures_and_programs_have_pytorchs_modules():
     np.testing.assert_allclose(ag.compile(net)(x).data, net(x).data, atol=1e-6)
 
 
+def test_activations_are_those_of_pytorchs_modules():
+    module = torch.nn.Sequential(cnn(), torch.nn.Tanh()).eval()
+    net, x = nn.from_torch(module, normal(2, 2, 6, 6)), normal(3, 2, 6, 6)
+    expected = {}
+    for path, part in module.named_modules():
+        part.register_forward_hook(lambda _, x, y, path=path: expected.update({path: y.detach().numpy().copy()}))
+    module(torch.tensor(x))
+    found = nn.activations(nn.Sequential({"net": net}), x)
+    for path, out in found.items():
+        name = path.removeprefix("net").removeprefix(".")
+        np.testing.assert_allclose(out.data, expected[name], atol=1e-5, err_msg=path)
+    assert {f"net.{path}".rstrip(".") for path in expected} - {*found} == {"net.0.3"}  # dropout computes nothing
+
+
 def test_a_converted_network_is_saved_and_loaded(tmp_path):
     net = nn.from_torch(cnn(), normal(2, 2, 6, 6))
     nn.save(net, tmp_path / "m.npz")
