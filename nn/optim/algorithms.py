@@ -47,10 +47,12 @@ class SGD(Optimizer):
         if options["nesterov"] and not options["momentum"]:
             raise DomainError("SGD: nesterov=True needs momentum: give momentum as well, for instance 0.9.")
 
-    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+    def initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        """The velocity, if there is momentum."""
         return {"momentum_buffer": zeros_like(parameter)} if options["momentum"] else {}
 
-    def _update(self, group: dict[str, Any]) -> None:
+    def update(self, group: dict[str, Any]) -> None:
+        """The step of the formula above."""
         lr, momentum, decay, nesterov = group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]
         for p in group["params"]:
             if p.grad is None:
@@ -91,14 +93,16 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
-    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+    def initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        """The number of steps and both averages."""
         return {
             "step": Tensor(0.0, device=parameter.device),
             "exp_avg": zeros_like(parameter),
             "exp_avg_sq": zeros_like(parameter),
         }
 
-    def _update(self, group: dict[str, Any]) -> None:
+    def update(self, group: dict[str, Any]) -> None:
+        """The step of the formulas above."""
         lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
         for p in group["params"]:
             if p.grad is None:
@@ -172,11 +176,13 @@ class RMSprop(Optimizer):
         options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, options | {"momentum": momentum, "centered": centered})
 
-    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+    def initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        """The averages that the options ask for."""
         wanted = {"square_avg": True, "momentum_buffer": options["momentum"], "grad_avg": options["centered"]}
         return {name: zeros_like(parameter) for name, need in wanted.items() if need}
 
-    def _update(self, group: dict[str, Any]) -> None:
+    def update(self, group: dict[str, Any]) -> None:
+        """The step of the formulas above."""
         lr, alpha, eps, decay, momentum = (group[k] for k in ("lr", "alpha", "eps", "weight_decay", "momentum"))
         for p in group["params"]:
             if p.grad is None:

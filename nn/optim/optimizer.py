@@ -27,8 +27,8 @@ class Optimizer:
 
     ``params``: an iterable of Tensors that require grad, or of dicts ``{"params": …, option: value}``, groups with
     options of their own. ``param_groups`` is the list of these groups, in which schedules set ``"lr"``; ``state`` maps
-    each parameter to a dict of Tensors. A subclass defines ``_update(group)`` and ``_initial_state(parameter,
-    options)``.
+    each parameter to a dict of Tensors. A subclass defines `update` and, if it keeps averages or the like,
+    `initial_state`; it may define `step` itself instead of `update`.
 
     Raises `autograd.errors.DomainError` for options out of range, no parameters, or one given twice.
     """
@@ -74,7 +74,7 @@ class Optimizer:
                 if p in self.state:
                     raise DomainError(f"parameter {p.name or p.shape} was given twice: give each one once.")
                 self.state[p] = {}
-                self._add_state(p, self._initial_state(p, of_group))
+                self._add_state(p, self.initial_state(p, of_group))
             self.param_groups.append(_Group(of_group, self._check))
         self._note_devices()
 
@@ -99,12 +99,19 @@ class Optimizer:
         if not pair or not all(number(beta, f"{cls.__name__}: betas", 0) < 1 for beta in betas):
             raise DomainError(f"{cls.__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
 
-    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
-        """The state of ``parameter`` before the first step."""
+    def initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        """The Tensors that ``state[parameter]`` has before the first step. ``options``: those of its group.
+
+        They are moved and saved with the optimizer; compiled steps update them.
+        """
         return {}
 
-    def _update(self, group: dict[str, Any]) -> None:
-        raise NotImplementedError(f"{type(self).__name__} defines no _update(group): it updates the parameters.")
+    def update(self, group: dict[str, Any]) -> None:
+        """Set the ``.data`` of each Tensor in ``group["params"]`` whose ``.grad`` is not ``None``.
+
+        ``group`` also has the options; Tensors of ``state`` are updated in the same way, by ``.data``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no update(group): it updates the parameters.")
 
     def step(self) -> None:
         """Update the parameters that have a gradient.
@@ -119,7 +126,7 @@ class Optimizer:
                 self._follow()
         for group in self._by_device() if self._away and tracer is None else self.param_groups:
             try:
-                self._update(group if tracer is None else self._traced(tracer, group))
+                self.update(group if tracer is None else self._traced(tracer, group))
             except BaseException:  # parameters may be half written: invalidate graphs that saved their arrays
                 if tracer is None:
                     all_written(p.data for p in group["params"])
@@ -129,7 +136,7 @@ class Optimizer:
         """Add the state that changed options need, and move all state to the parameters' device and dtype."""
         for group in self.param_groups:
             for p in group["params"]:
-                begun = self._initial_state(p, group)
+                begun = self.initial_state(p, group)
                 self._add_state(p, begun)
                 for name, kept in self.state[p].items():
                     like = begun.get(name, p)
@@ -216,7 +223,7 @@ class Optimizer:
         accumulated = []
         for i, ((p, options), given) in enumerate(zip(members, state["state"], strict=True)):
             then = {name: Tensor(value) for name, value in given.items()}
-            due = {name: t.shape for name, t in self._initial_state(p, options).items()}
+            due = {name: t.shape for name, t in self.initial_state(p, options).items()}
             saved = {name: t.shape for name, t in then.items()}
             if due != saved:
                 raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'} instead of {due}")

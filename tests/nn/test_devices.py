@@ -278,7 +278,7 @@ class TestCompiled:
         """CuPy can't tell how large a kernel is that is given numbers only."""
 
         class Absolute(nn.optim.SGD):
-            def _update(self, group):
+            def update(self, group):
                 for p in group["params"]:
                     p.data = p.data - abs(group["lr"]) * p.grad.data
 

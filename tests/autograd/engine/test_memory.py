@@ -402,7 +402,7 @@ def test_after_an_interrupted_step_graphs_of_every_written_tensor_are_refused(ma
         return optimizer.step, (*leaves, x, (leaves[0].detach() * x + leaves[1].detach() * x).sum())
 
     refused = 0
-    for w, v, x, y in every_break(prepare, within=("step", "_update")):
+    for w, v, x, y in every_break(prepare, within=("step", "update")):
         try:
             slope = ag.gradients(y, x).tolist()
         except GradientError:

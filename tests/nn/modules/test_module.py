@@ -402,6 +402,7 @@ def test_gradients_at_activations_are_those_of_the_recorded_graph():
 
 def test_activations_leave_the_module_as_it_was_and_compute_the_same_compiled():
     net, x = Again(), np.array([[1.0, -2.0]], "float32")
+    net(x)
     before = {name: [*vars(part)] for name, part in net.named_modules()}
     with pytest.raises(ShapeError):
         nn.activations(net, x[:, :1])

@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from autograd.errors import DomainError, DTypeError, GradientError, ShapeError, TraceError
 from nn.errors import StateError
 
 VARIANTS = [
@@ -386,3 +386,81 @@ def test_options_set_by_any_dict_method_are_validated():
     w.grad = ag.ones(1)
     optimizer.step()
     assert optimizer.state[w]["momentum_buffer"].tolist() == [1.0]
+
+
+class Signs(nn.optim.Optimizer):
+    """An optimizer of one's own, in the documented way."""
+
+    def __init__(self, params, lr=0.1, momentum=0.5):
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    def initial_state(self, parameter, options):
+        return {"average": ag.zeros_like(parameter)}
+
+    def update(self, group):
+        for p in group["params"]:
+            if p.grad is not None:
+                average = self.state[p]["average"]
+                average.data = group["momentum"] * average.data + p.grad.data
+                p.data -= group["lr"] * np.sign(average.data)
+
+
+class Steps(Signs):
+    """One that overrides `step`, as optimizers of PyTorch do."""
+
+    def step(self):
+        for group in self.param_groups:
+            Signs.update(self, group)
+
+
+@pytest.mark.parametrize("kind", [Signs, Steps])
+def test_an_optimizer_of_ones_own_steps_alike_eagerly_and_compiled_and_is_restored(kind):
+    def run(steps, compiled, before=None):
+        w = ag.Tensor([1.0, -2.0] if before is None else before[0], requires_grad=True)
+        optimizer = kind([w])
+        if before is not None:
+            optimizer.load_state_dict(before[1])
+
+        def step():
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+
+        step = ag.compile(step) if compiled else step
+        for i in range(steps):
+            step()
+            if i == 2:
+                optimizer.param_groups[0]["lr"] = 0.4
+        return w.tolist(), optimizer.state_dict()
+
+    whole = run(6, False)
+    by_hand, average, rate = np.array([1.0, -2.0]), np.zeros(2), 0.1
+    for i in range(6):
+        average = 0.5 * average + 2 * by_hand
+        by_hand = by_hand - rate * np.sign(average)
+        rate = 0.4 if i == 2 else rate
+    np.testing.assert_allclose(whole[0], by_hand, rtol=1e-12)
+    assert run(6, True)[0] == whole[0]
+    half = run(3, True)
+    assert run(3, False, half)[0] != half[0]
+    assert run(3, False, half)[1]["state"][0]["average"].tolist() == whole[1]["state"][0]["average"].tolist()
+
+
+def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
+    class Late(Signs):
+        def initial_state(self, parameter, options):
+            return {}
+
+        def step(self):
+            for p in self.state:
+                self.state[p]["average"] = p.grad * 1.0
+
+    w = ag.Tensor([1.0, -2.0], requires_grad=True)
+    optimizer = Late([w])
+
+    def step():
+        (w * w).sum().backward()
+        optimizer.step()
+
+    with pytest.raises(TraceError, match="keeps after the call, where it would have no values"):
+        ag.compile(step)()
