@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd import Tensor, zeros_like
-from autograd.common.validation import with_form
 from autograd.errors import DomainError
 from nn.optim.optimizer import Optimizer
 
@@ -29,7 +28,6 @@ class SGD(Optimizer):
     Tensor([0.0, 0.0], requires_grad=True)
     """
 
-    @with_form
     def __init__(
         self,
         params: Iterable[Any],

@@ -35,6 +35,9 @@ class LRScheduler:
 
     _state: tuple[str, ...] = ("epoch",)
 
+    def __init_subclass__(cls) -> None:
+        cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.epoch = check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim"), 0
         self._apply()
@@ -202,7 +205,6 @@ class ReduceLROnPlateau(LRScheduler):
 
     _state = ("epoch", "best", "bad_epochs", "scale")
 
-    @with_form
     def __init__(
         self,
         optimizer: Optimizer,

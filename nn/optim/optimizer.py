@@ -14,7 +14,7 @@ from typing import Any, Literal
 from autograd import Tensor
 from autograd.backends import is_host, namespace
 from autograd.common.messages import describe, of_type
-from autograd.common.validation import check_instance, number
+from autograd.common.validation import check_instance, number, with_form
 from autograd.engine.memory import all_written
 from autograd.engine.modes import OPTIONS, TRACER, holding
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
@@ -34,6 +34,9 @@ class Optimizer:
     """
 
     edits = 0  # counts replaced state Tensors, so that compiled programs notice
+
+    def __init_subclass__(cls) -> None:
+        cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
         if isinstance(params, Tensor):

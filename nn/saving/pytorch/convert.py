@@ -83,12 +83,12 @@ class Converted(Part):
         values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
         state = {name: _at(self, path) for name, path in self._state}
         values |= state
-        for step, after in zip(self._steps, (*self._steps[1:], None), strict=True):
+        for i, step in enumerate(self._steps):
             out = self._run(step, values)
             if self._keep is not None:
-                around = after.scopes if after else ()
+                after = self._steps[i + 1].scopes if i + 1 < len(self._steps) else ()
                 for depth in range(len(step.scopes), 0, -1):
-                    if step.scopes[:depth] != around[:depth] and step.scopes[depth - 1][0]:
+                    if step.scopes[:depth] != after[:depth]:  # the module returns
                         self._keep(step.scopes[depth - 1][0], out)
         for name, tensor in state.items():
             if values.get(name, tensor) is not tensor:  # a buffer that the module changes in place
