@@ -167,14 +167,10 @@ def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
     """
     start = 4 + 4 * ndim
     if len(content) < start or content[:4] != bytes([0, 0, 8, ndim]):
-        raise DataError(
-            f"{name} is not an IDX file of unsigned bytes with {ndim} axes (it starts with {content[:4].hex(' ')})."
-        )
+        raise DataError(f"{name} is not an IDX file of bytes with {ndim} axes (it starts with {content[:4].hex(' ')}).")
     shape = tuple(int(length) for length in np.frombuffer(content, ">u4", ndim, offset=4))
     if len(content) - start != math.prod(shape) or 0 in shape:
-        raise DataError(
-            f"{name} has the shape {shape} by its header, and {len(content) - start} bytes of values: it is damaged."
-        )
+        raise DataError(f"{name} has the shape {shape} in its header and {len(content) - start} bytes: it is damaged.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

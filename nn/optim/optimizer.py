@@ -59,9 +59,8 @@ class Optimizer:
             if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
                 raise DTypeError(f"a group is a dict with 'params', an iterable of Tensors; it was given {group!r}.")
             if unknown := sorted(set(group) - {"params", *options}):
-                raise DomainError(
-                    f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
-                )
+                name, taken = type(self).__name__, ", ".join(options)
+                raise DomainError(f"{name} has no option {', '.join(unknown)}: it takes {taken}.")
             of_group = {
                 name: _plain(value) if name in options else value for name, value in {**options, **group}.items()
             }

@@ -182,17 +182,17 @@ def test_the_loader_reports_a_failed_download(serve, home, tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "images is not an IDX file of unsigned bytes with 3 axes (it starts with )."),
-        (idx(LABELS), "images is not an IDX file of unsigned bytes with 3 axes (it starts with 00 00 08 01)."),
+        (b"", "images is not an IDX file of bytes with 3 axes (it starts with )."),
+        (idx(LABELS), "images is not an IDX file of bytes with 3 axes (it starts with 00 00 08 01)."),
         (b"\0\0\x0d\3" + idx(GREY)[4:], "(it starts with 00 00 0d 03)."),
-        (idx(GREY)[:10], "images is not an IDX file of unsigned bytes with 3 axes"),
-        (idx(GREY)[:-1], "images has the shape (5, 28, 28) by its header, and 3919 bytes of values: it is damaged."),
-        (idx(GREY) + b"\0", "images has the shape (5, 28, 28) by its header, and 3921 bytes of values: it is damaged."),
+        (idx(GREY)[:10], "images is not an IDX file of bytes with 3 axes"),
+        (idx(GREY)[:-1], "images has the shape (5, 28, 28) in its header and 3919 bytes: it is damaged."),
+        (idx(GREY) + b"\0", "images has the shape (5, 28, 28) in its header and 3921 bytes: it is damaged."),
         (
             b"\0\0\x08\3" + b"\xff" * 12,
-            "images has the shape (4294967295, 4294967295, 4294967295) by its header, and 0 bytes",
+            "images has the shape (4294967295, 4294967295, 4294967295) in its header and 0 bytes",
         ),
-        (idx(GREY[:0]), "images has the shape (0, 28, 28) by its header, and 0 bytes of values: it is damaged."),
+        (idx(GREY[:0]), "images has the shape (0, 28, 28) in its header and 0 bytes: it is damaged."),
     ],
 )
 def test_invalid_idx_files_raise(content, sentence):
