@@ -284,10 +284,36 @@ def _spread_few(
     for i in range(0, y.shape[0], images):
         few = slice(i, min(i + images, y.shape[0]))
         some = _channels_last(xp, y)[few, ...]
+        if _has_long_runs(some, out, size):
+            _spread_by_images(xp, out[few, ...], some, w, size, stride, pads, dilation)
+            continue
         parts = xp.matmul(xp.permute_dims(xp.reshape(some, (-1, groups, channels)), axes=(1, 0, 2)), w)
         parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (some.shape[0], *space, out.shape[-1], -1))
         shares = (parts[..., tap] for tap in range(parts.shape[-1]))
         _spread(xp, out[few, ...], shares, space, size, stride, pads, dilation)
+
+
+def _has_long_runs(y: Any, out: Any, size: Space) -> bool:
+    """Whether adding products for all images at once is faster: there are more images than channels, and the products
+    of one tap would be further apart than cache lines.
+    """
+    return bool(y.shape[0] > out.shape[-1] and math.prod(size) > LINE)
+
+
+def _spread_by_images(
+    xp: Any, out: Any, y: Any, w: Any, size: Space, stride: Space, pads: Pads, dilation: Space
+) -> None:
+    """`_spread_few` with the images as the last axis in memory; ``y``: channels-last."""
+    turned = len(y.shape) - 1, *range(1, len(y.shape) - 1), 0
+    groups, channels, _ = w.shape
+    columns = xp.reshape(xp.permute_dims(y, axes=turned), (groups, channels, -1))
+    parts = xp.matmul(xp.matrix_transpose(w), columns)
+    parts = xp.reshape(parts, (out.shape[-1], -1, *y.shape[1:-1], y.shape[0]))
+    wide = (n + a + b for n, (a, b) in zip(out.shape[1:-1], pads, strict=True))
+    framed = xp.permute_dims(xp.empty((out.shape[-1], *wide, y.shape[0]), dtype=out.dtype), axes=turned)
+    shares = (xp.permute_dims(parts[:, tap, ...], axes=turned) for tap in range(parts.shape[1]))
+    _spread(xp, framed, shares, y.shape[1:-1], size, stride, ((0, 0),) * len(size), dilation)
+    _channels_first(xp, out)[...] = _unframed(_channels_first(xp, framed), pads, out.shape[1:-1])
 
 
 def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
@@ -390,7 +416,8 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
     fits = all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry)
     columns, parts = out_channels * math.prod(space), groups * channels * math.prod(y.shape[2:])
-    few = 0 < WASTE * parts * math.prod(stride) <= columns and parts * math.prod(size) <= BLOCK
+    waste = WASTE / 2 if _has_long_runs(g, last, tuple(size)) else WASTE
+    few = 0 < waste * parts * math.prod(stride) <= columns and parts * math.prod(size) <= BLOCK
     if fits and (few or _is_larger(weight, y, groups)):
         _spread_few(xp, last, y, weight, stride, pads, dilation, groups)
         return

@@ -321,16 +321,18 @@ def test_a_product_for_each_tap_gives_the_numbers_of_one_for_all(axes, monkeypat
                 np.testing.assert_allclose(one.data, other.data, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("images", [3, 7])
 @pytest.mark.parametrize("axes", [1, 2, 3])
-def test_products_added_to_windows_give_the_numbers_of_a_convolution(axes, monkeypatch):
+def test_products_added_to_windows_give_the_numbers_of_a_convolution(axes, images, monkeypatch):
+    monkeypatch.setattr(windows, "LINE", 4)
     rng = np.random.default_rng(axes)
     for _ in range(12):
         size, stride, dilation = (drawn(rng, 1, 3, axes) for _ in range(3))
         how = {"stride": stride, "dilation": dilation, "padding": drawn(rng, 0, 2, axes), "groups": 2}
-        x, w = np.ones((3, 4, *drawn(rng, 7, 9, axes))), rng.normal(size=(6, 2, *size))
+        x, w = np.ones((images, 4, *drawn(rng, 7, 9, axes))), rng.normal(size=(6, 2, *size))
         y = rng.normal(size=ag.conv(x, w, **how).shape)
         found = []
-        for waste, block in ((0.01, 2 * math.prod(y.shape[1:]) * math.prod(size)), (math.inf, 1)):
+        for waste, block in ((0.01, images * math.prod(y.shape[1:]) * math.prod(size)), (math.inf, 1)):
             with monkeypatch.context() as changed:
                 changed.setattr(windows, "WASTE", waste)
                 changed.setattr(windows, "BLOCK", block)
