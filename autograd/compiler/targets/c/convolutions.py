@@ -29,7 +29,8 @@ def _pays(source: Text, size: Sequence[int], outputs: int, pixels: int, dtype: A
     """Whether to compute without copies of windows. ``size``: that of a window, with its channels."""
     each = prod(size) * outputs
     shared = source.blas is not None and source.blas.threads > 1 and each * pixels > SHARED
-    return prod(size[1:]) > 1 and 0 < each * dtype.itemsize <= LARGE and pixels > 0 and not shared
+    small = 0 < each * dtype.itemsize <= LARGE and pixels > 0
+    return dtype.kind == "f" and prod(size[1:]) > 1 and small and not shared
 
 
 def convolve(source: Text, out: View, x: View, weight: View, bias: View | None, windows: Windows, dtype: Any) -> bool:
@@ -188,9 +189,8 @@ def _loaded(kind: str, width: int, at: int, pieces: int, step: int) -> str:
 def _overlapping(letter: str, n: int, step: int) -> list[str]:
     """The lines that begin a loop over blocks of ``step``, the last of which may overlap the one before."""
     lines = [f"for (long {letter} = 0; {letter} < {n}; {letter} += {step}) {{"]
-    return (
-        lines if n % step == 0 else [*lines, f"const long ${letter} = {letter} < {n - step} ? {letter} : {n - step};"]
-    )
+    lines += [f"const long ${letter} = {letter} < {n - step} ? {letter} : {n - step};"] if n % step else []
+    return lines
 
 
 def _are(source: Text, kind: str, *views: View) -> bool:

@@ -68,3 +68,19 @@ def test_convolutions_are_right_for_every_kind_of_vector(monkeypatch, registers)
     for part in ("axis=(0, 2, 3))", "conv(", "conv_weight(", "bias[1]", "const long $p1", "GG_JOINED"):
         assert any(part in text for text in own) != (part == "GG_JOINED" and registers == (32, 16)), part
     assert any("conv_in_order" in text or "framed_in_order" in text for text in own)  # copied windows
+
+
+@needs_compiler
+def test_convolutions_of_whole_numbers_and_of_two_dtypes():
+    rng, cases = np.random.default_rng(0), []
+    for kinds in (("i8", "i8"), ("i4", "i8"), ("f4", "f8"), ("f8", "f4")):
+        x, weight = (
+            rng.integers(-9, 10, shape).astype(k) for shape, k in zip([(2, 3, 8, 8), (4, 3, 3, 3)], kinds, strict=True)
+        )
+
+        def both(x: Any, weight: Any) -> Any:
+            found = nn.functional.conv2d(x, weight, None, padding=1)
+            return found, nn.functional.conv2d(x[:, :, ::2, ::-1], weight[::-1], None, padding=2)
+
+        cases.append(case_of(str(kinds), both, ag.asarray(x), ag.asarray(weight), count=1))
+    assert not faults(cases)
