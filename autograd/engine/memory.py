@@ -1,9 +1,8 @@
 """In-place writes: which memory was written to, and when.
 
-A graph saves arrays for its rules, and an optimizer writes into the arrays of parameters. In-place writes are recorded
-(`written`, `all_written`). Backward on a graph that was recorded before the last in-place write checks the saved arrays
-(`written_at`), and raises if one was overwritten. Writes are recorded per memory, not per array, so that views,
-detached Tensors and constants are covered.
+A graph saves arrays for its rules, and an optimizer writes into the arrays of parameters. Backward on a graph that was
+recorded before the last noted write checks the saved arrays (`written_at`), and raises if one was overwritten. Writes
+are recorded per memory, not per array, so that views, detached Tensors and constants are covered.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ TURNED: dict[int, tuple[weakref.ref[Any], Any]] = {}
 """By the ids of Tensors: arrays that a program keeps in an order of its own, and the strides that they have eagerly."""
 
 LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""Copies of the arrays in `TURNED`, in eager mode's order. `Tensor.data` puts one in the array's place, for the user to
-write to; the next call of the program takes its values back."""
+"""Copies of arrays in `TURNED` in eager mode's order, which are in their place until the next call of the program."""
 
 _references: dict[int, Any] = {}
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one

@@ -105,7 +105,7 @@ class Tensor(TensorMethods):
             written(value)
             return
         if isinstance(value, Tensor):
-            value = value._data
+            value = value.data
         elif type(value) not in backends.SPACES:
             given, value = type(value), backends.asarray(value)
             if given in _WITHOUT_DTYPE and backends.is_real(self._data.dtype) and value.dtype.kind != "c":

@@ -24,6 +24,7 @@ from autograd import backends
 from autograd.engine.declare import arguments
 from autograd.engine.declare.declaration import REQUIRED, Declaration
 from autograd.engine.graph import Node, stamp
+from autograd.engine.memory import TURNED
 from autograd.engine.modes import MODE
 from autograd.engine.namespace import TENSORS
 from autograd.engine.tensor import Tensor, new
@@ -62,6 +63,7 @@ def {name}({signature}):
 ARGUMENT = """\
     if isinstance({a}, Tensor):
         a_{a}, p_{a} = {a}.{slot}, {a}.node or {a}
+        if TURNED and id_({a}) in TURNED: a_{a} = {a}.data
         if {a}.requires_grad: mask_ += {bit}
     elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {own}
     {shortcut}else: a_{a} = p_{a} = {a} = {convert}({a}, op{others})
@@ -75,7 +77,7 @@ VARIADIC = """\
 {aliases}    values_, places_ = [], []
     for i_, x_ in enumerate({many}):
         if isinstance(x_, Tensor):
-            values_.append(x_._data)
+            values_.append(x_.data if TURNED else x_._data)
             places_.append(x_.node or x_)
             if x_.requires_grad: mask_ |= 1 << i_
         else:
@@ -234,7 +236,7 @@ def _reading(op: Declaration, operator: bool) -> str:
         convert = "convert_operand" if operator else "convert_argument"
         unknown = f"    if {a} is NotImplemented: return {a}\n" if operator else ""
         own = f"{a} if {a}.dtype.kind in 'fc' else frozen_copy({a})" if a in op.saves else a
-        slot = "data" if op.name == "reshape" else "_data"  # the user's memory order decides whether it is a view
+        slot = "data" if op.name in ("getitem", "permute_dims", "reshape") else "_data"  # a number has no views
         text += ARGUMENT.format(
             a=a, bit=bit, own=own, shortcut=shortcut, others=others, convert=convert, unknown=unknown, slot=slot
         )
@@ -295,9 +297,9 @@ def _rule_argument(op: Declaration, name: str) -> str:
 
 SHARED: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "FLAT": backends.FLAT, "NONE": {}, "Node": Node, "PLAIN": backends.PLAIN,
-    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "Tensor": Tensor,
-    "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "stamp": stamp, "write": write,
-    **{name: getattr(arguments, name) for name in arguments.__all__},
+    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "TURNED": TURNED,
+    "Tensor": Tensor, "id_": id, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "stamp": stamp,
+    "write": write, **{name: getattr(arguments, name) for name in arguments.__all__},
 }  # fmt: skip
 """The names that every written function may use."""
 

@@ -232,11 +232,27 @@ BETWEEN = (
     "{p}.data = {same}.data", "{p}.data = {across}.data.T",
     "both = {p}.data * 0.5\n{p}.data = both\n{same}.data = both", "{p}.data = np.asfortranarray({p}.data)",
     "old = {p}.data\n{p}.data = old * 0.5\nold *= 0.5", "ag.reshape({p}, (-1,)).data[...] *= 0.5",
+    "{p}[None].data[...] *= 0.5",
     "for each in {all}:\n    flat = each.data.reshape(-1)\n    flat *= 0.5",
     "for each in {all}:\n    flat = each.detach().data.reshape(-1)\n    flat += 0.25",
 )  # fmt: skip
 """Statements between two calls that change a parameter or its gradient, or replace it by a copy, which has the same
 memory order. The compiler refuses a parameter in the memory of another."""
+
+EAGER = (
+    "{s} * 2.0", "{s} + {s}", "-{s}", "{s}.clone()", "ag.tanh({s})[..., ::-1]", "ag.where({s} > 0, {s}, 2.0)",
+    "ag.concat([{s}, {s}])", "ag.stack([{s}, {s}])", "ag.zeros_like({s})", "ag.sum({s}, axis=0)", "{s}.mT @ {s}",
+    "ag.astype({s}, 'float32')", "ag.cumulative_sum({s}, axis=-1)", "ag.sort({s}, axis=0)", "ag.maximum({s}, {s}[:1])",
+)  # fmt: skip
+"""Values that are computed from a state between two calls."""
+
+USES = (
+    "results.append(made)", "made.data.reshape(-1)[:1] = 0.5\nresults.append(made)",
+    "{s}.data = made.data\nmade = None", "{s}.data = made\nmade = None",
+    "with ag.no_grad():\n    {s} *= 0.5", "with ag.no_grad():\n    {s}[0] = 0.5", "with ag.no_grad():\n    {s} += made",
+    "{s}.data.reshape(-1)[:1] = 0.5\nresults.append(made)",
+)  # fmt: skip
+"""What follows such a value."""
 
 PLAIN = (
     "{a} * {o}", "{o} * {a}", "{a} + {o}", "{o} - {a}", "{a} / (1.5 + {o} ** 2)", "{a} * (2 * {o} - 1)",
@@ -809,7 +825,8 @@ class _Growing:
             written = r.choice(("{n}[0] = {c}", "{n} *= 0.5", "{n}[...] = {c}", "results.append({n} * 1)"))
             return [*calls, written.format(n=r.choice(self.held), c=r.choice(STEADY))]
         kinds = {
-            "nothing": 40, "parameter": 30, "keep": 20, "load": 8, "copy": 5, "mode": 10, "rate": 10, "result": 10,
+            "nothing": 40, "parameter": 30, "keep": 20, "eager": 25, "load": 8, "copy": 5, "mode": 10, "rate": 10,
+            "result": 10,
         }  # fmt: skip
         kind = r.choices([*kinds], [*kinds.values()])[0]
         for _ in range(4 if kind == "parameter" else 0):
@@ -818,6 +835,13 @@ class _Growing:
         if kind == "keep" and (state := self.any_state()):
             self.held.append(name := self.fresh("kept"))
             return [*calls, f"{name} = {r.choice(KEEPING).format(s=state)}"]
+        if kind == "eager" and (state := self.any_state()):
+            text = f"made = {r.choice(EAGER)}"
+            text = text if r.random() < 0.3 else f"with ag.no_grad():\n    {text}"
+            text = f"{text}\n{r.choice(USES)}"
+            if self.params and r.random() < 0.6:  # all parameters
+                state, text = "each", self.filled("for each in {all}:\n    ") + text.replace("\n", "\n    ")
+            return [*calls, text.replace("{s}", state)]
         if kind == "load" and vocabulary.loads and self.layers:
             return [*calls, *r.choice(vocabulary.loads).format(layer=r.choice(self.layers)).split("\n")]
         if kind == "copy" and self.layers:  # the copy gets an optimizer of its own

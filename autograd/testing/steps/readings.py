@@ -205,6 +205,7 @@ class Run:
             seen.values[path] = np.array(tensor._data)  # `.data` may replace the array
             if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
                 seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
+                seen.orders[f"{path}.grad"] = _strides(tensor.grad)
         return seen
 
     def rewind(self, streams: Sequence[Any]) -> None:

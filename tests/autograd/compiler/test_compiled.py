@@ -633,6 +633,68 @@ def test_a_flat_view_of_a_parameter_that_lies_by_columns_writes_to_it() -> None:
     assert w.tolist() == [[7.0, 7.0], [7.0, 7.0]]
 
 
+OUTSIDE = (
+    "w * 2.0", "-w", "ag.concat([w, w])", "ag.stack([w, w])", "ag.zeros_like(w)", "ag.where(w > 0, w, 1.0)",
+    "w.clone()", "ag.astype(w, 'float32')", "ag.Tensor(w)", "setattr(v, 'data', w) or v * 1.0", "w.sum(axis=0)",
+    "ag.grad(lambda w: (w * w).sum())(w)", "np.tanh(w)", "ag.hvp(lambda w: (w**3).sum(), [w], [w])[0]", "w @ w.T",
+    "copy.deepcopy(w)", "w.__imul__(2.0)", "w.__iadd__(w)", "w.__setitem__(0, 1.0) or w",
+    "setattr(w, 'data', w * 2.0) or w",
+)  # fmt: skip
+"""What is computed eagerly with a parameter that a program keeps column by column."""
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("computed", OUTSIDE)
+def test_eager_operations_on_a_state_have_the_memory_order_of_eager_mode(computed: str, kept: bool) -> None:
+    """Where the result is not kept, its argument's array goes back to the program, which is not traced anew."""
+
+    def values(compiled: bool) -> list[Any]:
+        w = ag.Tensor(np.linspace(-1.0, 1.0, 6).reshape(2, 3), requires_grad=True, name="w")
+        optimizer, found = nn.optim.SGD([w], lr=0.1, momentum=0.5), []
+
+        def step(x: ag.Tensor) -> None:
+            optimizer.zero_grad()
+            ((x @ w.T) ** 2).sum().backward()
+            optimizer.step()
+
+        run = ag.compile(step) if compiled else step
+        results = []
+        for _ in range(4):
+            run(ag.ones((4, 3)))
+            with ag.enable_grad() if kept and "__" not in computed else ag.no_grad():
+                result = eval(computed, {"ag": ag, "np": np, "copy": copy, "w": w, "v": ag.zeros((2, 3))})
+            flat = result.data.reshape(-1)
+            flat[:1] += 0.5
+            results += [result] * kept
+            found += [result.data.copy("K"), w.data.copy("K")]
+            del result, flat
+            programs.update(map(id, run.programs if compiled else ()))
+        return found
+
+    programs = set[int]()
+    for one, other in zip(values(True), values(False), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+        assert one.strides == other.strides
+    assert kept or len(programs) == 1
+
+
+@pytest.mark.parametrize(
+    "view", ["w.data", "w[None]", "w[...]", "ag.reshape(w, (1,))", "ag.permute_dims(w, ())", "w.T"]
+)
+def test_a_state_of_shape_0_is_a_number_of_which_there_are_no_views(view: str) -> None:
+    w = ag.Tensor(1.0, requires_grad=True, name="w")
+
+    @ag.compile
+    def step() -> None:
+        w.data = w.data * 2.0
+
+    for _ in range(2):
+        step()
+        array = np.asarray(eval(f"ag.asarray({view})", {"ag": ag, "w": w}).data)
+        assert not np.shares_memory(array, w._data)
+    assert w.item() == 4.0
+
+
 def test_a_parameter_keeps_the_order_of_the_array_that_it_is_given() -> None:
     """A flat view of a matrix by rows writes to it, and that of one by columns is a copy."""
 
