@@ -59,7 +59,10 @@ NETWORKS = Vocabulary(
         ("nn.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)", "schedule.step()"),
         ("nn.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)", "schedule.step()"),
     ),
-    modes=(("{layer}.eval()", "{layer}.train()"),),
+    modes=(
+        ("{layer}.eval()", "{layer}.train()"),
+        ("[*{layer}.parameters()][0].requires_grad_(False)", "[*{layer}.parameters()][0].requires_grad_(True)"),
+    ),
     ties=("{layer}.weight = {other}.weight",),
     states=(
         "[*{layer}.buffers()][0]",

@@ -35,7 +35,8 @@ ELEMENTWISE = (
     "{a} * {c}", "{c} * {a}", "{a} / {c}", "{a} + {c}", "{c} - {a}", "-{a}", "+{a}", "{a} + 0.0", "{a} - 0.0",
     "{a} * 1.0", "ag.clip({a}, min=-1.0, max=1.0)", "ag.sign({a}) * {a}", "ag.where({a} > 0, {a}, {c})",
     "({a} > 0) * {a}", "ag.atan2({a}, {c})", "ag.atan2({a} + 0.0, -1.0)", "ag.copysign({c}, {a})",
-    "ag.copysign({c}, {a} + 0.0)", "ag.copysign({a}, -0.0) + ag.copysign({c}, 0.0)", "{a}.detach()", "{a}.clone()",
+    "ag.copysign({c}, {a} + 0.0)", "ag.copysign({c}, -({a} - {a}) + 0.0)", "ag.copysign({c}, -({a} - {a}) - 0.0)",
+    "ag.copysign({a}, -0.0) + ag.copysign({c}, 0.0)", "{a}.detach()", "{a}.clone()",
     "{a} * {a}.detach()", "ag.zeros_like({a}) + {a}",
     "ag.ones_like({a}) * {a}",
 )  # fmt: skip
@@ -51,9 +52,12 @@ VIEWS = (
     "ag.reshape({a}.T, (-1,))[::2]", "ag.reshape({a}.T, (2, -1))[0]", "{a}.T[1:].reshape(-1)", "{a}[1:].T",
     "ag.reshape({a}[1:], (-1,))", "ag.reshape({a}[:, 1:], (-1,))",
     "ag.broadcast_to({a}, (2, *{a}.shape)).reshape(-1)[1:]",
+    "ag.permute_dims(ag.permute_dims(ag.broadcast_to({a}, ({k}, *{a}.shape)), (1, 2, 0)), (1, 2, 0))",
+    "ag.permute_dims(ag.permute_dims({a}[None], (2, 0, 1)), (0, 2, 1))",
 )  # fmt: skip
 MOVED = (
-    "{a}[[0, 0, -1]]", "{a}[:, [0, -1]]", "{a}[({i},)]", "ag.roll({a}, 1, axis=0)", "ag.tile({a}, (2,))",
+    "{a}[[0, 0, -1]]", "{a}[[-2, -1]]", "{a}[:, [0, -1]]", "{a}[({i},)]", "ag.roll({a}, 1, axis=0)",
+    "ag.tile({a}, (2,))",
     "ag.repeat({a}, 2, axis=0)", "ag.take({a}, ag.Tensor([0, 0]), axis=0)", "ag.tril({a})", "ag.pad({a}, 1)",
     "ag.diff({a}, axis=0)", "ag.concat([{a}, {a}])", "ag.stack([{a}, {a} * {c}])", "ag.sort({a}, axis=-1)",
     "ag.concat([{a}, {joined}])", "ag.concat([{a}, {joined}], axis=-1)", "ag.concat([{a}, {joined}, {a}])",
@@ -65,7 +69,8 @@ REDUCED = (
     "ag.mean({a}, axis=0)", "ag.mean({a}, axis=0, keepdims=True)", "{a}.mean(axis=-1, keepdims=True)", "ag.min({a})",
     "ag.max({a}, axis=0)", "ag.max({a}, axis=-1, keepdims=True)", "ag.max({a}, axis=1)", "ag.min({a}, axis=0)",
     "ag.var({a}, axis=0)", "ag.logsumexp({a}, axis=-1)",
-    "ag.std({a} + ag.sin({a}), axis=-1)", "ag.prod({a}, axis=-1)", "ag.sum({a}, axis=(0, 1))",
+    "ag.copysign({c}, ag.sum(-({a} - {a})[:1], axis=0))", "ag.std({a} + ag.sin({a}), axis=-1)",
+    "ag.prod({a}, axis=-1)", "ag.sum({a}, axis=(0, 1))",
     "ag.mean(ag.astype(ag.argmax({a}, axis=-1) == labels, {a}.dtype))",
 )  # fmt: skip
 ALONG = (
@@ -119,7 +124,8 @@ MIXED = (
     "ag.astype({a}, 'float32') * {alike}",
     "ag.astype(ag.astype({a}, 'float64') @ {factor}, {a}.dtype)", "{a} @ ag.astype({factor} > 0, 'int64')",
     "ag.astype(ag.sum(ag.astype({a}, 'float64'), axis=0), {a}.dtype)", "ag.astype({a}, 'float32') + {b}",
-    "{a} + ag.astype(labels // 2, {a}.dtype).sum()", "{a} * ag.mean(ag.astype(labels % 3 - 1, {a}.dtype))",
+    "{a} - (-ag.astype({a} > 0, 'uint8'))", "{a} + ag.astype(labels // 2, {a}.dtype).sum()",
+    "{a} * ag.mean(ag.astype(labels % 3 - 1, {a}.dtype))",
     "ag.astype(ag.tanh(ag.astype({a}, 'float32')), {a}.dtype)", "ag.astype(mask, 'int64').sum() * {a}",
 )  # fmt: skip
 """Expressions that mix dtypes."""
@@ -189,7 +195,8 @@ KEPT = (
     "u = {v}.data * 1.0\nu[...] = {s}.data + 0.5\n{s}.data = u * 2.0", "{s}.data = x.data",
     "{s}.data = ag.flip(x).data",
     "u = {v}.data.copy()\nu[0] = 0.5\n{s}.data = u + {s}.data",
-    "{s}.data = ({v}.data.copy() * 2.0).T.copy().T",
+    "{s}.data = ({v}.data.copy() * 2.0).T.copy().T", "{s}.data = {s}.data + 1\n{s}.data = {s}.data * 0.5",
+    "old = {s}.data\n{s}.data = {v}.data * 1.0\n{s}.data = {s}.data * 0.5\n{v}.data = old",
     "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old * 0.5", "old = {s}.data\n{s}.data = {v}.data\n{v}.data = old",
     "old = {s}.data\n{s}.data = {v}.data * 1.0\n{s}.data = {s}.data + old",
     "u = {s}.data.transpose(1, 2, 0)\nu[0] = 0.5", "u = {s}.data[::2]\nu += 1.0",
@@ -221,7 +228,8 @@ LAYOUTS = (
 """Memory layouts of parameters other than C order."""
 
 BETWEEN = (
-    "{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data.copy()", "{p}.data = {same}.data * 0.5",
+    "{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data[::-1]", "{p}.data = np.flip({p}.data)",
+    "{p}.data = {p}.data.copy()", "{p}.data = {same}.data * 0.5",
     "{p}.data = np.copy({same}.data)", "{p}.data = np.copy({across}.data.T)", "{p}.data[...] = {across}.data.T",
     "{p} = copy.deepcopy({p})\n{p}.zero_grad()", "{p} = copy.deepcopy({same})\n{p}.zero_grad()",
     "{p} = ag.Tensor(np.copy({same}.data), requires_grad=True, name={p!r})",
@@ -259,6 +267,7 @@ PLAIN = (
     "{a} * (1 / (1 + {o} * {o}))", "({a} if {o} > 0.3 else -{a}) * {c}", "ag.where({a} > {o}, {a}, {o})",
     "{a} * ({c} - {o})", "{a} * ({c} / (1.5 + {o} * {o}))", "ag.copysign({a}, {o})",
     "{a} * 0.9 ** abs({o})", "ag.clip({a}, min=-1.0, max=abs({o}) + 1.0)", "{a} * float({o})", "{a} * {o} * {o}",
+    "{a} * (2.0 if isinstance({o}, int) else 0.5)",
 )  # fmt: skip
 """Uses of a Python number ``{o}``."""
 
@@ -275,7 +284,10 @@ PLACES = (
 """For each place that may hold a Python number: a statement that makes it, an expression that reads it, and a statement
 that changes it."""
 
-STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "-0.0", "1")
+ALIKE = "0.0", "-0.0", "1", "1.0"
+"""Numbers that are equal to another one, of another sign or class."""
+
+STEADY = (*ALIKE, *ALIKE, "0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2")
 
 KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
@@ -683,6 +695,10 @@ class _Growing:
         for _ in range(r.choice((0, 0, 0, 1, 1, 2))):
             source = r.choice([*self.params, *self.values, "x"])
             lines.append(r.choice(KEPT).format(s=self.untrained(self.shape(source)), v=source))
+        if r.random() < 0.05:  # counters that start at different numbers
+            for start in r.sample((0.0, 1.0, 2.0), 2):
+                self.state(f"{self.untrained(())}.data = {start}")
+            lines += [f"{s}.data = {s}.data + 1" for s in self.untrained_states[-2:]]
         if r.random() < 0.08 and (line := self.attempt(self.renewing)):
             lines.append(line)
         return lines
@@ -789,7 +805,7 @@ class _Growing:
             anew = "{p}.data = {p}.data.copy()", "{p}.data = {p}.data * 0.5", "{p}.data = last = {p}.data * 0.5"
             self.before = [r.choice((*LAYOUTS, *anew)).format(p=r.choice(self.params))]
         calls = [*self.before, self.call(self.batch), *self.after]
-        for _ in range(r.choice((1, 2, 2, 3))):
+        for _ in range(r.choice((1, 2, 2, 3)) + 2 * self.factored):
             calls = self.between(calls, results)
             calls += [*self.before, self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
         calls += [f"results.append({name} * 1)" for name in self.held]
