@@ -85,7 +85,7 @@ BINARY = (
     "ag.atan2({a}, {b})", "ag.copysign({a}, {b})", "ag.copysign({c}, -({a} - {a}))", "ag.logaddexp({a}, {b})",
     "{a} * ag.sigmoid({b})", "({a} + {b}) * {c}", "{a} * {c} + {b} * {c}", "{a} + ({b} - {b})", "{a} * {b} * {c}",
     "ag.where(mask, {a}, {b})", "{a} * mask + {b}", "{a} + {alike}", "{a} * {alike}",
-    "({a} - {b}) * ag.sigmoid({b} - {a})",
+    "({a} - {b}) * ag.sigmoid({b} - {a})", "{a} - (-{b})", "{a} + (-{b})", "-{a} - {b}",
 )  # fmt: skip
 PRODUCTS = (
     "{a} @ {factor}", "{a} @ {factor} * {c}", "({a} * {c}) @ {factor}", "({a} * {a}) @ {factor} * {c}",
@@ -267,7 +267,7 @@ PLAIN = (
     "{a} * (1 / (1 + {o} * {o}))", "({a} if {o} > 0.3 else -{a}) * {c}", "ag.where({a} > {o}, {a}, {o})",
     "{a} * ({c} - {o})", "{a} * ({c} / (1.5 + {o} * {o}))", "ag.copysign({a}, {o})",
     "{a} * 0.9 ** abs({o})", "ag.clip({a}, min=-1.0, max=abs({o}) + 1.0)", "{a} * float({o})", "{a} * {o} * {o}",
-    "{a} * (2.0 if isinstance({o}, int) else 0.5)",
+    "{a} * (2.0 if isinstance({o}, int) else 0.5)", "ag.copysign({a}, {o})", "ag.copysign({c}, {o}) * {a}",
 )  # fmt: skip
 """Uses of a Python number ``{o}``."""
 
@@ -284,16 +284,16 @@ PLACES = (
 """For each place that may hold a Python number: a statement that makes it, an expression that reads it, and a statement
 that changes it."""
 
-ALIKE = "0.0", "-0.0", "1", "1.0"
-"""Numbers that are equal to another one, of another sign or class."""
+ALIKE = {"0.0": "-0.0", "-0.0": "0.0", "1": "1.0", "1.0": "1"}
+"""Numbers that are equal, of another sign or class."""
 
-STEADY = (*ALIKE, *ALIKE, "0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2")
+STEADY = (*ALIKE, *ALIKE, *ALIKE, "0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2")
 
 KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
     "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (7, REDUCED), "along": (6, ALONG), "writes": (7, WRITES),
     "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
-    "plain": (6, PLAIN), "mixed": (4, MIXED), "captured": (2, CAPTURED), "classes": (1, CLASSES),
+    "plain": (8, PLAIN), "mixed": (4, MIXED), "captured": (2, CAPTURED), "classes": (1, CLASSES),
 }  # fmt: skip
 """How often each kind of statement is tried, and its templates."""
 
@@ -361,6 +361,7 @@ class _Growing:
     unique: str = "[{}]"  # the template of a list of parameters without duplicates
     flagged: bool = False  # whether the step has an argument `train`
     plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how Python numbers are read and changed
+    numbers_now: dict[str, str] = field(default_factory=dict)  # their values, as text
     factored: bool = False  # whether the step has an argument `factor`, a number
     again: bool = False  # whether there is a second function
     captured: list[str] = field(default_factory=list)  # NumPy arrays that the step captures
@@ -500,9 +501,16 @@ class _Growing:
         else:
             name, (made, read, changed) = self.fresh("o"), r.choice(PLACES)
         if name not in self.plain:
-            self.state(made.format(n=name, c=r.choice(STEADY)))
+            self.state(made.format(n=name, c=self.steady(name)))
             self.plain[name] = read.format(n=name), changed.format(n=name, c="{c}")
         return self.plain[name][0]
+
+    def steady(self, name: str) -> str:
+        """The text of the next value of a Python number, often equal to the last one."""
+        last = self.numbers_now.get(name, "")
+        alike = last in ALIKE and self.random.random() < 0.5
+        self.numbers_now[name] = ALIKE[last] if alike else self.random.choice(STEADY)
+        return self.numbers_now[name]
 
     def unfit(self) -> Any:
         """Raise `_Unfit`."""
@@ -814,7 +822,7 @@ class _Growing:
     def call(self, n: int) -> str:
         """A call with a fresh batch."""
         option = f", train={self.random.random() < 0.6}" if self.flagged else ""
-        option += f", factor={self.random.choice(STEADY)}" if self.factored else ""
+        option += f", factor={self.steady('factor')}" if self.factored else ""
         function = "again" if self.again and self.random.random() < 0.5 else "step"
         batch = f"batch({n})"
         if self.random.random() < 0.03:  # of another dtype
@@ -834,7 +842,8 @@ class _Growing:
         """``calls``, followed by the statements before the next call, often none."""
         r, vocabulary = self.random, self.vocabulary
         if self.plain and r.random() < 0.7:
-            return [*calls, r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
+            name = r.choice([*self.plain])
+            return [*calls, self.plain[name][1].format(c=self.steady(name))]
         if self.captured and r.random() < 0.5:
             return [*calls, r.choice(ALTERED).format(n=r.choice(self.captured), c=r.choice(STEADY))]
         if self.held and r.random() < 0.7:

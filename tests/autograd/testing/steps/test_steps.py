@@ -67,7 +67,7 @@ def test_the_same_seed_draws_the_same_step() -> None:
 
 
 def test_steps_have_everything_that_a_compiler_may_get_wrong() -> None:
-    text = "\n".join(step_of(seed).source for seed in range(400))
+    text = "\n".join(step_of(seed).source for seed in range(600))
     assert [feature for feature in FEATURES if feature not in text] == []
     assert len(re.findall(r"(w\d+)\.T.*\n(?:.*\n)*?.* @ \1 ", text)) > 0  # one weight used both ways
 
