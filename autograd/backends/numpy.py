@@ -101,15 +101,26 @@ SHORT = range(2, 33)
 """Lengths of rows for which NumPy spends longer on starting a row than on reducing it."""
 
 
+@lru_cache(maxsize=256)
+def _as_columns(shape: shapes.Shape, axis: shapes.Shape, keepdims: bool) -> tuple[shapes.Shape, ...]:
+    """The order of axes and the shape that make a sum over ``axis`` one over the rows of a matrix, and the shape of the
+    result.
+    """
+    gone = shapes.normalize_axes(axis, len(shape))
+    kept = [a for a in range(len(shape)) if a not in gone]
+    matrix = math.prod(shape[a] for a in gone), math.prod(shape[a] for a in kept)
+    result = tuple(1 if a in gone else n for a, n in enumerate(shape) if keepdims or a in kept)
+    return (*sorted(gone), *kept), matrix, result
+
+
 def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum. BLAS sums columns and short rows of a matrix as a product with ones, up to five times as fast."""
     if type(axis) is tuple and x.ndim > 2 and x.dtype.char in "fd" and x.size:
-        gone = shapes.normalize_axes(axis, x.ndim)
-        kept = [a for a in range(x.ndim) if a not in gone]
-        rows = x.transpose((*sorted(gone), *kept))
-        if kept and rows.flags.c_contiguous:  # such as images that are channels-last in memory, over batch and space
-            sums = _sum(rows.reshape(-1, math.prod(x.shape[a] for a in kept)), 0)
-            return sums.reshape([1 if a in gone else n for a, n in enumerate(x.shape) if keepdims or a in kept])
+        found = _as_columns if {int}.issuperset(map(type, axis)) else _as_columns.__wrapped__  # True is 1 to a cache
+        order, matrix, shape = found(x.shape, axis, keepdims)
+        rows = x.transpose(order)
+        if rows.flags.c_contiguous and len(axis) < x.ndim:  # such as channels-last images, over batch and space
+            return _sum(rows.reshape(matrix), 0).reshape(shape)
     if axis is not None and x.ndim == 2 and x.dtype.char in "fd":
         if axis == 0 or axis == (0,):
             sums = _ones(x.shape[0], x.dtype).dot(x)
