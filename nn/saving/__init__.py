@@ -18,7 +18,7 @@ from autograd.errors import AutogradError, DomainError, DTypeError
 from nn.errors import FileError
 from nn.modules.module import Module
 from nn.saving import keras, npz, safetensors
-from nn.saving.architecture import LAYERS, build, describe, layers_of
+from nn.saving.architecture import LAYERS, attributes_of, build, check_attributes, describe, layers_of
 from nn.saving.pytorch import weights
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
@@ -127,6 +127,7 @@ def save(
     if isinstance(content, Module):
         try:
             header |= {"architecture": describe(content), "layers": layers_of(content)}
+            header["attributes"] = attributes_of(content)
         except FileError as error:
             header |= {"class": type(content).__name__, "why": str(error)}
         content = content.state_dict()
@@ -196,6 +197,7 @@ def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
         wanted = {name: p.shape for name, p in model._named_state()}
         if header.get("layers", made := layers_of(model)) != made:
             raise FileError(f"it was changed after it was made, and a new {model._described()} differs: {INSTEAD}")
+        check_attributes(model, header.get("attributes", {}))
         if wanted != {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}:
             raise FileError(f"its weights do not fit its architecture: {INSTEAD}")
         if not all(is_inexact(state[name].dtype) for name in wanted):

@@ -24,7 +24,7 @@ from nn.modules import (
     pooling,
     recurrent,
 )
-from nn.modules.module import Module
+from nn.modules.module import NOT_PLAIN, Module, _join, plain
 
 MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
 
@@ -71,6 +71,25 @@ def layers_of(module: Module) -> str:
     """
     parts = [f"{name} {layers_of(child)}" for name, child in module.named_children()]
     return hashlib.sha256("\n".join([module._described(), *parts]).encode()).hexdigest()
+
+
+def attributes_of(module: Module) -> dict[str, dict[str, Any]]:
+    """The plain attributes of modules in ``module`` that are not layers of ``nn``, by path."""
+    own = ((path, part) for path, part in module.named_modules() if LAYERS.get(type(part).__name__) is not type(part))
+    shown = {path: {name: plain(value) for name, value in vars(part).items() if name[0] != "_"} for path, part in own}
+    return {path: {k: v for k, v in found.items() if v is not NOT_PLAIN} for path, found in shown.items()}
+
+
+def check_attributes(module: Module, saved: dict[str, dict[str, Any]]) -> None:
+    """Raise `FileError` for an attribute that was changed after the constructor."""
+    parts = dict(module.named_modules())
+    for path, attributes in saved.items():
+        for name, value in attributes.items():
+            now = getattr(parts[path], name, value)
+            if repr(plain(value)) != repr(plain(now)):
+                raise FileError(
+                    f"its {_join(path, name)} is {value!r}, and that of a new {module._described()} is {now!r}"
+                )
 
 
 def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Module:

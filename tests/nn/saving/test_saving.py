@@ -324,6 +324,32 @@ def test_an_attribute_that_was_changed_counts_where_it_has_an_arguments_name(tmp
         nn.load_model(path, Plain)
 
 
+class Scaled(nn.Module):
+    """A class with an attribute that is no argument, one of the class, and one that changes in a call."""
+
+    bias = 0.0
+
+    def __init__(self):
+        self.factor = 1.0
+
+    def forward(self, x):
+        self.seen = len(x)
+        return x * self.factor + self.bias
+
+
+def test_an_attribute_that_the_constructor_would_set_otherwise_is_noticed(tmp_path):
+    path, net = tmp_path / "net.npz", nn.Sequential(Scaled())
+    net(ag.ones(3))
+    nn.save(net, path)
+    assert nn.load_model(path, Scaled)(ag.ones(2)).tolist() == [1.0, 1.0]
+    for name in ("factor", "bias"):
+        net = nn.Sequential(Scaled())
+        setattr(net[0], name, 2.0)
+        nn.save(net, path)
+        with pytest.raises(FileError, match=rf"its 0\.{name} is 2\.0, and that of a new Sequential is [01]\.0"):
+            nn.load_model(path, Scaled)
+
+
 def test_a_class_made_with_other_than_plain_arguments_says_so(tmp_path):
     path = tmp_path / "net.npz"
     for net in (Plain(3, act=nn.Tanh()), Plain(3, sizes={1: 2}), Plain(3, sizes=[np.ones(2)])):
