@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product, repeat
 from typing import Any
 
@@ -555,14 +555,17 @@ def _pooling(
     return size, stride, pads, dilation, output_space(name, x.shape[2:], size, stride, pads, dilation)
 
 
-def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> Iterator[tuple[Any, ...]]:
+@lru_cache(maxsize=64)
+def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> tuple[tuple[Any, ...], ...]:
     """For each tap, the index into ``(n, channels, *padded space)`` of the elements of all windows at that tap."""
     geometry = tuple(zip(stride, dilation, windows, strict=True))
-    for taps in product(*map(range, size)):
-        yield (
+    return tuple(
+        (
             slice(None), slice(None),
             *(slice(k * d, k * d + s * (m - 1) + 1, s) for k, (s, d, m) in zip(taps, geometry, strict=True)),
-        )  # fmt: skip
+        )
+        for taps in product(*map(range, size))
+    )  # fmt: skip
 
 
 def _framed(xp: Any, x: Any, pads: Pads, value: float) -> Any:
