@@ -43,7 +43,6 @@ from autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, val
 from autograd.interop import hints as _hints
 from autograd.interop import protocols as _protocols
 from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_files
-from autograd.interop.renamed import renamed as _renamed
 from autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
 from autograd.ops.elementwise import pow
 from autograd.ops.loops import scan as _scan  # noqa: F401
@@ -70,7 +69,7 @@ _TAKEN.update(globals(), __all__, _COMPILER, ("compiler",), dir(_NUMPY))
 
 
 def __getattr__(name: str) -> _Any:
-    """Users' operations, old names, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
+    """Users' operations, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
     if name == "testing":
         return _import_module("autograd.testing")
     if name in _COMPILER:
@@ -78,6 +77,4 @@ def __getattr__(name: str) -> _Any:
         return found
     if name in OPS:
         return OPS[name]
-    if (found := _renamed(name)) is not None:
-        return found
     raise AttributeError(f"autograd has no function {name!r}{_hints.hint(name, _hints.FUNCTIONS)}.")

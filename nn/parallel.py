@@ -46,12 +46,11 @@ import pickle
 import subprocess
 import sys
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
@@ -70,27 +69,6 @@ MESSAGE_SIZE = 1000  # bytes of an error that are sent to the other ranks
 SPIN = 0.0003  # seconds of busy waiting; then a rank sleeps between polls, as others may need the core
 PRINTER = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
 """Program of the helper process: print the last message received, once rank 0 is gone."""
-
-
-RENAMED = {
-    "last_words": "exit_message", "share": "shard", "together": "sharded", "apart": "compiling",
-    "average": "average_gradients", "match": "sync_buffers", "total": "sum",
-}  # fmt: skip
-"""Former names of methods of `Parallel`, which work until the next version."""
-
-
-def _renamed(name: str, table: dict[str, str], owner: str) -> str:
-    """The new name of something renamed, with a deprecation warning."""
-    if name not in table:
-        raise AttributeError(f"{owner} has no {name!r}.")
-    warnings.warn(f"{owner}.{name} is now {owner}.{table[name]}.", DeprecationWarning, stacklevel=3)
-    return table[name]
-
-
-if not TYPE_CHECKING:  # so that type checkers report missing names
-
-    def __getattr__(name: str) -> Any:
-        return globals()[_renamed(name, {"SHARE": "SHARD", "Share": "Shard", "started": "launched"}, "nn.parallel")]
 
 
 class _NoShard:
@@ -168,14 +146,6 @@ class Parallel:
             with suppress(OSError):  # training continues without the helper process
                 self._printer.stdin.write(f"\0{message}\n".encode() if message else b"\0")
                 self._printer.stdin.flush()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self, _renamed(name, RENAMED, type(self).__name__))
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            object.__setattr__(self, _renamed(name, RENAMED, "Parallel") if name in RENAMED else name, value)
 
     # ----------------------------------------------------------------------------------------------------- the context
 

@@ -11,9 +11,6 @@ from pathlib import Path
 import pytest
 
 import autograd
-import nn.parallel
-from autograd.interop.renamed import RENAMED
-from autograd.testing import properties
 
 ROOT = Path(__file__).parents[1]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -89,20 +86,6 @@ def test_versions_follow_the_changelog():
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited is not None
     assert cited[1] == autograd.__version__
-
-
-def test_the_changelog_lists_every_deprecated_name():
-    listed = CHANGELOG.split("### Deprecated\n")[1].split("\n### ")[0]
-    tables = (
-        {name: now.split(",")[0] for name, (now, _) in RENAMED.items()},
-        properties.RENAMED,
-        nn.parallel.RENAMED,
-        {"SHARE": "SHARD", "Share": "Shard", "started": "launched"},
-    )
-    for table in tables:
-        for old, now in table.items():
-            row = next((line for line in listed.splitlines() if re.search(rf"[`.]{old}`", line)), "")
-            assert re.search(rf"[`.]{now}`", row), f"{old}, now {now}, is not listed under Deprecated"
 
 
 def test_the_wheel_contains_the_lessons_files(tmp_path):

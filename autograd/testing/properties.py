@@ -9,7 +9,6 @@ name.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Protocol
@@ -374,23 +373,6 @@ def _rounding(*tensors: Tensor) -> float:
     """A bound on the rounding error of a short sum, relative to its terms."""
     real = [backends.to_numpy(t.data).dtype for t in tensors if backends.is_real(t.dtype)]
     return 1e4 * max((float(np.finfo(d).eps) for d in real), default=0.0)
-
-
-RENAMED = {
-    "reverse_is_numeric": "matches_finite_differences",
-    "second_is_numeric": "second_order_matches_finite_differences",
-    "reverse_is_forward": "passes_dot_product_test",
-    "compiled_is_eager": "compiled_matches_eager",
-    "float32_is_near_float64": "float32_matches_float64",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """The properties under their former names, until the next version."""
-    if name in RENAMED:
-        warnings.warn(f"properties.{name} is now called {RENAMED[name]}.", DeprecationWarning, stacklevel=2)
-        return PROPERTIES[RENAMED[name]]
-    raise AttributeError(f"autograd.testing.properties has no {name!r}.")
 
 
 def check(f: Function, *inputs: Any, seed: int = 0) -> list[str]:

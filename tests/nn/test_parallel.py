@@ -364,14 +364,3 @@ def test_without_nccl_a_sentence_says_what_to_install(nccl):
     nccl.available = False
     with pytest.raises(DeviceError, match="by NCCL, which CuPy does not find: pip install nvidia-nccl-cu13"):
         all_reduce(2, 0, lambda mine: mine)
-
-
-def test_former_names_work_and_warn():
-    with pytest.warns(DeprecationWarning, match=r"nn\.parallel\.SHARE is now nn\.parallel\.SHARD"):
-        assert parallel.SHARE is parallel.SHARD
-    ranks = object.__new__(parallel.Parallel)
-    with pytest.warns(DeprecationWarning, match=r"Parallel\.share is now Parallel\.shard"):
-        assert ranks.share == ranks.shard
-    for home in (parallel, ranks):
-        with pytest.raises(AttributeError, match="has no 'blurb'"):
-            _ = home.blurb

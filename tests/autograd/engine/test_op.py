@@ -858,12 +858,6 @@ def test_the_error_of_transpose_with_two_axes_lists_its_arguments():
         ag.ones((2, 3, 4)).transpose(0, 1)
 
 
-@pytest.mark.parametrize("name", ["walk", "over", "through", "across"])
-def test_earlier_names_warn(name):
-    with pytest.warns(DeprecationWarning, match=f"autograd.{name} is autograd."):
-        assert callable(getattr(ag, name))
-
-
 def test_a_compiled_program_has_the_kernel_write_the_result():
     written = []
 
