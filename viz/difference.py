@@ -242,10 +242,7 @@ class _Diff(RowCards):
     def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
         self.sides, self.labels, self.theme = sides, labels, theme
         self.pairs: list[_Pair] = []
-        self.at: tuple[dict[str, str], dict[str, str]] = (
-            {},
-            {},
-        )  # for each graph: the key of a row's pair by the row's key
+        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # of each graph: the pair of a row, by their keys
         taken = {"heads", "hidden"}
         for rows in _matched(sides[0].rows, sides[1].rows):
             here = rows[1] or rows[0]
@@ -263,11 +260,9 @@ class _Diff(RowCards):
         if before is None or after is None:
             return []
         a, b = self.sides[0].quantities(before), self.sides[1].quantities(after)
+        by = f"∂{self.sides[1].end}/∂"
         return [
-            (
-                _change(name, value, now, moved=True),
-                _change(f"∂{self.sides[1].end}/∂{name}", gradient, then, moved=False),
-            )
+            (_change(name, value, now, moved=True), _change(f"{by}{name}", gradient, then, moved=False))
             for (_, value, gradient), (name, now, then) in zip(a, b, strict=False)
         ]
 
@@ -422,17 +417,15 @@ class _Diff(RowCards):
     def _fold(self, picture: Picture, hidden: Sequence[_Pair]) -> None:
         """Draw one card for the omitted rows: their number, their changes, and the largest change among them."""
         theme = self.theme
-        ops = [sum(len(row.nodes) for pair in hidden if (row := pair.rows[i]) is not None) for i in (0, 1)]
+        sides = [[row for pair in hidden if (row := pair.rows[i]) is not None] for i in (0, 1)]
+        ops = [sum(len(row.nodes) for row in rows) for rows in sides]
         said = numbers.count(ops[1]) if ops[0] == ops[1] else f"{numbers.count(ops[0])} and {numbers.count(ops[1])}"
         name = [text(f"... {said} ops", style.NAME, theme.ink, bold=True)]
         name.append(text("not drawn", style.NAME, theme.ink, bold=True))
         middle = [self.caption(word) for word in self._counts(hidden).split(", ")]
         if largest := self._largest(hidden):
             middle += [self.gradient("largest change of a gradient:"), self.gradient(clipped(largest, 32))]
-        warned = [
-            Counter(c.word for pair in hidden if (row := pair.rows[i]) is not None for c in row.warnings)
-            for i in (0, 1)
-        ]
+        warned = [Counter(caution.word for row in rows for caution in row.warnings) for rows in sides]
         boxes = [[self.caption(f"▲ {word} in {n}", theme.warn) for word, n in counts.items()] for counts in warned]
         columns = zip((name, boxes[0], middle, boxes[1]), COLUMNS, ("v", "g0", None, "g1"), strict=True)
         self.draw_omission(
@@ -453,21 +446,14 @@ class _Diff(RowCards):
                     gradient = passed(link, by_key[link.head], side.seen)
                     size = None if gradient is None else numbers.root_mean_square(gradient)
                     both[which] = (numbers.shape(side.seen.value(link.place).shape), size)
-        for (tail, head), (before, after) in found.items():
-            if tail == head:
-                continue
-            self._edge(picture, drawn[rank[tail] : rank[head] + 1], (before, after))
+        for (tail, head), sides in found.items():
+            if tail != head:
+                self._edge(picture, drawn[rank[tail] : rank[head] + 1], sides)
         hold_in_column(picture, drawn, found)
 
-    def _edge(
-        self,
-        picture: Picture,
-        passing: Sequence[str],
-        sides: tuple[tuple[str, float | None] | None, tuple[str, float | None] | None],
-    ) -> None:
+    def _edge(self, picture: Picture, passing: Sequence[str], sides: Sequence[tuple[str, float | None] | None]) -> None:
         """Draw the value edge and the gradient edges from the first of these rows to the last, for both ``sides``."""
         tail, head, near = passing[0], passing[-1], len(passing) == 2
-
         shapes = list(dict.fromkeys(side[0] for side in sides if side))
         alone = [label for label, side in zip(self.labels, sides, strict=True) if side]
         only = f"only {clipped(alone[0], 20)}: " if len(alone) == 1 else ""
@@ -476,8 +462,7 @@ class _Diff(RowCards):
         for which, side in enumerate(sides):
             if side is None or side[1] is None:
                 continue
-            label = self.gradient(
-                f"  {'' if near else f'{clipped(self.labels[which], 20)}: '}rms {numbers.rms(side[1])}"
-            )
+            of = "" if near else f"{clipped(self.labels[which], 20)}: "
+            label = self.gradient(f"  {of}rms {numbers.rms(side[1])}")
             back = gradient_edge(side[1], self.theme)
             row_edge(picture, passing, f"g{which}", "g1", label, id=f"b_{tail}_{head}_{'ab'[which]}", **back)

@@ -67,13 +67,13 @@ class Cards(CardParts):
         if spine is None:
             return self.whole(card, table(row(badge, shown("v"), gradient, verdict), **self.frame(card, 5)))
         rule = {"sides": "B", "cellpadding": 2, **hair}
-        top = [cell(table(row(*self._scalar_sockets(card, before))), **rule)] if before else []
+        top = [cell(self._ends(card, before), **rule)] if before else []
         # A narrow card has no room for its formula beside the value.
         said = self.scene.formula(card).text if alone and says_more(card) else self.operand(spine)
         name = text(clipped(said, FORMULA), style.CAPTION, look.ink)
         top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
-        rest = row(*self._scalar_sockets(card, [spine, *after], named=False))
-        top.append(cell(table(rest), align="LEFT", colspan=2 if verdict else None, **rule))
+        rest = self._ends(card, [spine, *after], named=False)
+        top.append(cell(rest, align="LEFT", colspan=2 if verdict else None, **rule))
         lines = [row(badge, *top)]
         if before:  # the value leaves below the operand that `spine_of` gives
             foot = {"height": 2, "cellpadding": 0}
@@ -83,20 +83,24 @@ class Cards(CardParts):
             lines.append(row(shown("v"), gradient, verdict))
         return self.whole(card, table(*lines, **frame))
 
-    def _scalar_sockets(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> list[str]:
-        """The cells of the operands: name (of the first if ``named``) and local derivative."""
+    def _ends(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> str:
+        """The operands beside one another: the name of each (of the first if ``named``), and behind it the local
+        derivative or, of tensors, the gradient that is sent.
+        """
         cells = []
         for i, socket in enumerate(sockets):
             if i:
-                cells.append(cell(" ", width=6 if self.compact else 14))
+                cells.append(cell(" ", width=6 if self.compact and self.scene.scalar else 14))
             if i or named:
                 cells.append(self._operand(card, socket))
-            if socket.passes:
+            if not self.scene.scalar:
+                cells.append(self._sends(card, socket, cellpadding=3))
+            elif socket.passes:
                 said, whole = self.local(socket)
                 written = text(said, style.CAPTION, self.theme.bad if socket.wrong else self.look(card).ink)
                 told = {"id": f"{card.key}_vjp{socket.index}", "title": whole, "align": "LEFT", "valign": "BOTTOM"}
                 cells.append(cell(written, port=f"b{socket.index}", cellpadding=3, **told))
-        return cells or [cell(" ")]
+        return table(row(*cells or [cell(" ")]))
 
     def _operand(self, card: Card, socket: Socket, **attributes: Any) -> str:
         """The cell with the name of an operand, at which its edge ends."""
@@ -160,10 +164,11 @@ class Cards(CardParts):
         inside = []
         if spine is not None:
             rule = {"sides": "B", **hair}
-            ends = [self._ends(card, before, True, **rule)] if before else []
+            ends = [cell(self._ends(card, before), cellpadding=0, **rule)] if before else []
             ends.append(self._operand(card, spine, **rule))
             if after:
-                ends.append(self._ends(card, [spine, *after], False, colspan=1 + bool(verdict), **rule))
+                rest = self._ends(card, [spine, *after], named=False)
+                ends.append(cell(rest, cellpadding=0, colspan=1 + bool(verdict), **rule))
             else:
                 ends.append(self._sends(card, spine, colspan=1 + bool(verdict), cellpadding=3, **rule))
             inside.append(row(*ends))
@@ -178,17 +183,6 @@ class Cards(CardParts):
             for sockets, edge in ((left, "R"), (right, "L"))
         ]
         return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
-
-    def _ends(self, card: Card, sockets: Sequence[Socket], named: bool, **attributes: Any) -> str:
-        """The operands beside one another: the name of each (of the first if ``named``) and the gradient sent to it."""
-        cells = []
-        for i, socket in enumerate(sockets):
-            if i:
-                cells.append(cell(" ", width=14))
-            if i or named:
-                cells.append(self._operand(card, socket))
-            cells.append(self._sends(card, socket, cellpadding=3))
-        return cell(table(row(*cells)), cellpadding=0, **attributes)
 
     def _sends(self, card: Card, socket: Socket, **attributes: Any) -> str:
         said, whole = self.sent(socket)

@@ -23,8 +23,8 @@ from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
 from viz.drawing.words import matched, say
 from viz.graph.row_cards import (
+    Look,
     RowCards,
-    RowLook,
     column,
     gradient_edge,
     hold_in_column,
@@ -367,7 +367,7 @@ class _Table(RowCards):
             one = one.argmax()
         return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []
 
-    def _loss_cells(self, row: Row, look: RowLook) -> tuple[str, str, str, str]:
+    def _loss_cells(self, row: Row, look: Look) -> tuple[str, str, str, str]:
         node, ink, muted = row.nodes[-1], look.ink, look.muted
         captions = [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
         if node.op.name in LOSSES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -16,29 +16,26 @@ from viz.recorded.rows import Caution, Row
 
 @dataclass(frozen=True)
 class Look:
-    """The colours of the text on a card: names and values, captions, gradients, rules, the badge."""
+    """The colours of the text on a card: names and values, captions, gradients, rules, the badge.
+
+    Of a row's card also its ``kind`` and the ``frame`` around it.
+    """
 
     ink: str
     muted: str
     grad: str
     hair: str
     badge: str
+    failed: bool
+    kind: str = ""
+    frame: dict[str, Any] = field(default_factory=dict)
 
 
-def look_of(theme: Theme, *, failed: bool, is_dark: bool) -> Look:
+def look_of(theme: Theme, *, failed: bool, is_dark: bool, **more: Any) -> Look:
     """The colours on a card; ``is_dark``: on that of the loss, unless it ``failed``."""
     if is_dark and not failed:
-        return Look(theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair, theme.loss_ink)
-    return Look(theme.ink, theme.muted, theme.grad, theme.hair, theme.paper if failed else theme.fwd)
-
-
-@dataclass(frozen=True)
-class RowLook(Look):
-    """The kind of a row, the frame of its card, and the colours on it."""
-
-    kind: str
-    frame: dict[str, Any]
-    failed: bool
+        return Look(theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair, theme.loss_ink, failed, **more)
+    return Look(theme.ink, theme.muted, theme.grad, theme.hair, theme.paper if failed else theme.fwd, failed, **more)
 
 
 class RowCards:
@@ -59,16 +56,15 @@ class RowCards:
         ink = self.theme.bad if caution.word == "NOT FINITE" else self.theme.warn
         return [text(f"▲ {caution.word}", size, ink, bold=True), *(self.caption(w, ink) for w in caution.lines)]
 
-    def look(self, row: Row, cautions: Sequence[Caution], *, loss: bool) -> RowLook:
+    def look(self, row: Row, cautions: Sequence[Caution], *, loss: bool) -> Look:
         """The look of a row's card."""
         failed = any(caution.word == "NOT FINITE" for caution in cautions)
         kind = "input" if not row.nodes else "parameter" if row.parameters else "loss" if loss else "operation"
         rounded = {"style": "ROUNDED"} if kind in ("loss", "operation") and not failed else {}
         drawn = frame(self.theme, "failed" if failed else "data" if kind == "input" else kind, **rounded)
-        colours = look_of(self.theme, failed=failed, is_dark=kind == "loss")
-        return RowLook(**vars(colours), kind=kind, frame=drawn, failed=failed)
+        return look_of(self.theme, failed=failed, is_dark=kind == "loss", kind=kind, frame=drawn)
 
-    def draw_card(self, picture: Picture, key: str, cells: Sequence[str], look: RowLook, *, cls: str = "") -> None:
+    def draw_card(self, picture: Picture, key: str, cells: Sequence[str], look: Look, *, cls: str = "") -> None:
         """Draw the card of a row; a double border marks numbers that are not finite."""
         label = table(row(*cells), cellpadding=4, **look.frame)
         if look.failed:

@@ -294,7 +294,7 @@ class _Tape:
         width = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
         return self._dashed(self._sum(leaf), width)
 
-    def _dashed(self, inside: str, width: float) -> str:
+    def _dashed(self, inside: str, width: float = style.BORDER) -> str:
         frame = {"color": self.theme.grad, "bgcolor": self.theme.paper, "style": "DASHED", "border": width}
         return table(inside, cellpadding=5, **frame)
 
@@ -398,6 +398,6 @@ class _Tape:
             inside = row(cell(label, self._number(seed)))
             x, y = self.turn
             self.turn = x, y - BELOW - 10
-            self.picture.node(key, self._dashed(inside, style.BORDER), pos=f"{x:.0f},{y - 12:.0f}", cls="card grad")
+            self.picture.node(key, self._dashed(inside), pos=f"{x:.0f},{y - 12:.0f}", cls="card grad")
             self.picture.edge(card.key, key, cls="link", id=f"l_{key}", **self._dotted())
             self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}", **self._dashes())

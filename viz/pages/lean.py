@@ -185,12 +185,8 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<polygon [^>]*/>\n', r"\1", svg)  # the paper, which is the page's
     svg = re.sub(r"(<g id=\"\w+\" class=\"(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n", r"\1", svg)
     svg = svg.replace(' xml:space="preserve"', "").replace(' text-anchor="start"', "").replace('.00"', '"')
-    svg = (
-        svg.replace("&#45;", "-")
-        .replace("&#160;", "\u00a0")
-        .replace("scale(1 1) rotate(0) ", "")
-        .replace('"node ', '"')
-    )
+    svg = svg.replace("&#45;", "-").replace("&#160;", "\u00a0")
+    svg = svg.replace("scale(1 1) rotate(0) ", "").replace('"node ', '"')
     for name, places in (("path", "d"), ("polygon", "points")):
         svg = re.sub(
             rf'<{name} fill="([^"]+)" stroke="none" {places}="([^"]*)"/>\n'

@@ -64,11 +64,8 @@ def _found(tree: ast.Module, code: Any, argument: str) -> Any:
                 return node
         if not named and isinstance(node, ast.keyword) and isinstance(node.value, ast.Lambda):
             names = tuple(a.arg for a in node.value.args.args)
-            if (
-                node.arg == argument
-                and node.value.lineno == code.co_firstlineno
-                and names == code.co_varnames[: code.co_argcount]
-            ):
+            sought = argument, code.co_firstlineno, code.co_varnames[: code.co_argcount]
+            if (node.arg, node.value.lineno, names) == sought:
                 return node.value
     return None
 

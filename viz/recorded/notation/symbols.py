@@ -110,8 +110,6 @@ class Symbol:
     def __index__(self) -> int:
         return int(self.value.__index__())
 
-    __hash__ = object.__hash__
-
     def __getattr__(self, name: str) -> Any:
         """Methods of arrays, such as `x.sum(axis=0)`, are the functions of those names."""
         if name.startswith("_") or not (name in OPS or hasattr(np, name)):
@@ -121,25 +119,13 @@ class Symbol:
     def __getitem__(self, index: Any) -> Any:
         return self.space.call("getitem", self, index=index)
 
-    def __eq__(self, other: object) -> Any:
-        return self.space.call("equal", self, other)
 
-    def __ne__(self, other: object) -> Any:
-        return self.space.call("not_equal", self, other)
-
-
-def _unary(name: str) -> Callable[[Symbol], Any]:
-    return lambda self: self.space.call(name, self)
+def _calls(name: str, order: int = 1) -> Callable[..., Any]:
+    """A method that calls the function ``name``, with its operands swapped if ``order`` is -1."""
+    return lambda *operands: operands[0].space.call(name, *operands[::order])
 
 
-def _binary(name: str) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
-    return (
-        lambda self, other: self.space.call(name, self, other),
-        lambda self, other: self.space.call(name, other, self),
-    )
-
-
-for _word, _name in {
+OPERATORS = {
     "add": "add",
     "sub": "subtract",
     "mul": "multiply",
@@ -151,15 +137,11 @@ for _word, _name in {
     "and": "bitwise_and",
     "or": "bitwise_or",
     "xor": "bitwise_xor",
-}.items():
-    _forward, _reverse = _binary(_name)
-    setattr(Symbol, f"__{_word}__", _forward)
-    setattr(Symbol, f"__r{_word}__", _reverse)
+}
+SINGLE = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
+COMPARED = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 
-
-for _word, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
-    setattr(Symbol, f"__{_word}__", _binary(_name)[0])
-
-
-for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
-    setattr(Symbol, f"__{_word}__", _unary(_name))
+for _word, _name in (OPERATORS | SINGLE | COMPARED).items():
+    setattr(Symbol, f"__{_word}__", _calls(_name))
+for _word, _name in OPERATORS.items():
+    setattr(Symbol, f"__r{_word}__", _calls(_name, -1))

@@ -61,16 +61,7 @@ def filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, t
             written = written.removeprefix("(").removesuffix(")")
         elif part.head in COMPARISONS and SIDES.get(name) is not COMPARISONS:  # Iverson: 1 where it holds, else 0
             written = rf"\left[{written}\right]" if tex else f"[{written}]"
-        elif not shut_in and (
-            (
-                part.tex_level < _asked(before, after, level)
-                if tex and part.tex_level == FRACTION
-                else _loose(
-                    part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before
-                )
-            )
-            or (part.head == "where" and name != "where" and not tex)  # in LaTeX it has a brace of its own
-        ):
+        elif not shut_in and _loose(part, _asked(before, after, level), name, first=not before, tex=tex):
             written = brackets(written) if tex else f"({written})"
         elif tex and after[:1] in ("_", "^") and after[0] in written:
             written = f"{{{written}}}"  # LaTeX takes no second index at one place
@@ -102,8 +93,13 @@ def pieces_of(form: str) -> tuple[list[str], list[str]]:
     return literals, fields
 
 
-def _loose(part: Symbol, binds: float, level: float, name: str, first: bool) -> bool:
-    """Whether an operand of this precedence needs brackets."""
+def _loose(part: Symbol, level: float, name: str, *, first: bool, tex: bool) -> bool:
+    """Whether an operand needs brackets where this precedence is asked for."""
+    binds = part.tex_level if tex else part.level
+    if tex and binds == FRACTION:
+        return binds < level
+    if part.head == "where" and name != "where" and not tex:  # in LaTeX it has a brace of its own
+        return True
     signed = part.text.startswith("-") and name not in COMPARISONS
     if first and name in SILENT:
         return False
