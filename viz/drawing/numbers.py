@@ -236,11 +236,7 @@ def rms(x: Any) -> str:
 
 
 def shape(axes: Sequence[int]) -> str:
-    """A shape as Python writes it.
-
-    >>> shape((100, 256)), shape((2,)), shape(())
-    ('(100, 256)', '(2,)', '()')
-    """
+    """A shape as Python writes it, such as ``(2,)``."""
     return str(tuple(int(n) for n in axes))
 
 
@@ -324,11 +320,7 @@ def bracketed(number: str) -> str:
 
 
 def product(upstream: Any, local: Any, contribution: Any) -> str:
-    """The label of a gradient edge: upstream × local = contribution.
-
-    >>> product(1.0, -0.53788, -0.53788)
-    '1 × (-0.5379) = -0.5379'
-    """
+    """The label of a gradient edge, upstream × local = contribution, such as ``1 × (-0.5379) = -0.5379``."""
     return f"{scalar(upstream)} × {bracketed(scalar(local))} = {scalar(contribution)}"
 
 

@@ -25,30 +25,25 @@ class Form:
     """A call made by a rule or a forward: the function's name and its arguments.
 
     A name in parentheses, such as ``(total)``, is no function: an operation can't have it. Arguments are `Name`,
-    `Form`, or constants. The namespace that runs the calls decides the
-    result: numbers, Tensors or notation.
+    `Form`, or constants. The namespace in which `run` makes the calls decides the result: numbers, Tensors or notation.
     """
 
     name: str
     args: tuple[Any, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    def run(self, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-        """The formula's value, with ``call(name, *args, **params)`` for each call and ``known(name)`` for each name."""
-
-        def given(x: Any) -> Any:
-            if isinstance(x, Form):
-                return x.run(call, known)
-            if isinstance(x, Name):
-                return known(x)
-            return type(x)(map(given, x)) if type(x) in (tuple, list) else x
-
-        return call(self.name, *map(given, self.args), **{k: given(x) for k, x in self.params.items()})
-
 
 def run(form: Any, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-    """The value of a `Form`, a `Name` or a constant in the namespace of ``call``."""
-    return form.run(call, known) if isinstance(form, Form) else known(form) if isinstance(form, Name) else form
+    """The value of a formula, with ``call(name, *args, **params)`` for each call and ``known(name)`` for each name."""
+
+    def given(x: Any) -> Any:
+        if isinstance(x, Form):
+            return call(x.name, *map(given, x.args), **{name: given(value) for name, value in x.params.items()})
+        if isinstance(x, Name):
+            return known(x)
+        return type(x)(map(given, x)) if type(x) in (tuple, list) else x
+
+    return given(form)
 
 
 def leaves_of(form: Any) -> Iterator[Any]:

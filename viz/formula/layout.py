@@ -15,7 +15,7 @@ from viz.formula.forms import Form, Name
 from viz.formula.paths import Way, backward_order, count_of_paths
 from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
 from viz.recorded.loops import Recurrence, inputs_of, recurrences
-from viz.recorded.names import PARAM, derivative, tex_derivative
+from viz.recorded.names import PARAM, derivative
 from viz.recorded.notation import windows
 from viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
 from viz.recorded.notation.symbols import Symbol
@@ -41,7 +41,7 @@ class Layout:
         """The derivative, its value, and the meaning of the names."""
         write, wrt = self._write, self._wrt
         names = write.named(write.end), write.named(wrt)
-        bar, tex = derivative(*names), tex_derivative(*names, tex_of)
+        bar, tex = derivative(*names), derivative(*names, tex_of, tex=True)
         bars = [card for card in backward_order(self._scene, self._way) if write.is_barred(card)]
         short = write.bar(wrt)
         if wrt in bars:
@@ -63,7 +63,7 @@ class Layout:
         if other := next((card for card in bars if card not in (wrt, write.end)), None):  # the meaning of a bar
             left, names = write.bar(other), (names[0], write.named(other))
             bar = f"{bar}; {left.text} = {derivative(*names)}"
-            tex = rf"{tex};\quad {left.tex} = {tex_derivative(*names, tex_of)}"
+            tex = rf"{tex};\quad {left.tex} = {derivative(*names, tex_of, tex=True)}"
         return Row((bar,), (tex,))
 
     def _sections(self) -> list[Section]:

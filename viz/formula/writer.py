@@ -15,7 +15,7 @@ from viz.drawing.render import clipped
 from viz.drawing.words import say
 from viz.formula.forms import Form, Name, run
 from viz.formula.tracer import Traced, Tracer, form_of
-from viz.recorded.names import LOOP, PARAM, derivative, fresh, tex_derivative
+from viz.recorded.names import LOOP, PARAM, derivative, fresh
 from viz.recorded.notation.latex import brackets, tex_of
 from viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
 from viz.recorded.scene import Card, Scene, Socket
@@ -80,7 +80,7 @@ class Writer:
         end = self.differentiated or self.named(self.end)
         if end == name and end.startswith("∂"):  # a derivative with respect to itself
             return "1", "1"
-        return derivative(end, name), tex_derivative(end, name, tex_of)
+        return derivative(end, name), derivative(end, name, tex_of, tex=True)
 
     def upstream(self, card: Card) -> Traced:
         """The gradient at a card as a factor in a formula; at the end of the graph it is 1 and not written."""

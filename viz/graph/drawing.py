@@ -240,7 +240,8 @@ class Drawing:
         path, label = scope[-1]
         title = group.title if group is not None and group.scope == scope else label
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
-        weights = [s.tail for card in cards for s in card.sockets if _is_weight(s)]
+        linear = [card for card in cards if card.operation.op.name == "linear"]
+        weights = [s.tail for card in linear for s in card.sockets if s.argument == "weight"]
         notes = [path] if path else []
         again = group is not None and group.scope == scope and group.call > 1
         if again and group is not None and own:
@@ -601,26 +602,14 @@ def _landing(socket: Socket) -> str:
     return f"g{min(uses.index(socket), len(addends(socket.tail)))}"
 
 
-def _is_weight(socket: Socket) -> bool:
-    node = socket.head.node
-    return node is not None and node.op.name == "linear" and node.op.args[socket.index] == "weight"
-
-
 def _own_leaves(cards: Sequence[Card], own: Set[int]) -> list[Card]:
     """The parameters that only these operations use, and buffers and masks of their modules (``own``, by id)."""
     inside = set(cards)
-    leaves = dict.fromkeys(
-        s.tail
-        for card in cards
-        for s in card.sockets
-        if s.tail.role == PARAM or (s.tail.node is None and _ids(s.tail) & own)
-    )
+    found = dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.node is None)
+    # For a constant, the id is that of its array.
+    places = {leaf: {id(leaf.place), id(getattr(leaf.place, "data", None))} for leaf in found}
+    leaves = [leaf for leaf in found if leaf.role == PARAM or places[leaf] & own]
     return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
-
-
-def _ids(leaf: Card) -> set[int]:
-    """The ids of a leaf; for a constant, also of its array."""
-    return {id(leaf.place), id(getattr(leaf.place, "data", None))}
 
 
 def _output(cards: list[Card]) -> Card:

@@ -114,6 +114,9 @@ class _Tape:
 
     def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
         self.scene, self.theme = scene, theme
+        self.dotted: dict[str, Any] = {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH}
+        self.dotted["color"] = theme.muted
+        self.dashed: dict[str, Any] = {"style": "dashed", "color": theme.grad, "dir": "back", "arrowtail": "vee"}
         self.cards = Cards(scene, theme)
         operations = scene.operations
         self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
@@ -258,17 +261,14 @@ class _Tape:
         title = f"kept for the derivative of {card.name}: {told}"
         words = text(f"kept: {names or 'nothing'}", style.CAPTION, self.theme.muted)
         said = table(row(cell(words, id=f"{card.key}_kept", title=title)), cellpadding=2)
-        self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0", **self._dotted())
-        self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1", **self._dotted())
+        self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0", **self.dotted)
+        self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1", **self.dotted)
         kind = "loss" if card.role == LOSS else "act"
         return [
             _Item(card.key, self._forward(card), 0, f"card {kind}"),
             _Item(link, said, 1, "link"),
             _Item(back, self._backward(card), 2, "card bwd"),
         ]
-
-    def _dotted(self) -> dict[str, Any]:
-        return {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH, "color": self.theme.muted}
 
     def _leaf(self, leaf: Card) -> str:
         tag = cell(text(tag_of(leaf), style.TAG, self.theme.muted))
@@ -355,7 +355,7 @@ class _Tape:
         tail, head = socket.tail, socket.head
         ids = f"{tail.key}_{head.key}_{socket.index}"
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}"}
-        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", **self._dashes()}
+        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", **self.dashed}
         above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
         source = tail.key if tail.node is None or tail in self.level else self.gap
         forward["pos"] = self._lane(socket, source, head.key, -1) if socket in self.lanes else None
@@ -378,10 +378,7 @@ class _Tape:
         above = self.back.get(card) or self.result.get(card)
         if above:
             ids = f"b_{card.key}_{self.gap}"
-            self.picture.edge(above, self.gap_back, cls="bwd", id=ids, **self._dashes())
-
-    def _dashes(self) -> dict[str, Any]:
-        return {"style": "dashed", "color": self.theme.grad, "dir": "back", "arrowtail": "vee"}
+            self.picture.edge(above, self.gap_back, cls="bwd", id=ids, **self.dashed)
 
     def _seed(self, card: Card) -> np.ndarray:
         """The upstream gradient of an output."""
@@ -399,5 +396,5 @@ class _Tape:
             x, y = self.turn
             self.turn = x, y - BELOW - 10
             self.picture.node(key, self._dashed(inside), pos=f"{x:.0f},{y - 12:.0f}", cls="card grad")
-            self.picture.edge(card.key, key, cls="link", id=f"l_{key}", **self._dotted())
-            self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}", **self._dashes())
+            self.picture.edge(card.key, key, cls="link", id=f"l_{key}", **self.dotted)
+            self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}", **self.dashed)

@@ -23,12 +23,7 @@ _SHOWN = re.compile(r"<\w+ (['\"].*['\"])>|\w+\((['\"].*['\"])\)", re.DOTALL)
 
 
 def expanded(
-    name: str,
-    language: str,
-    outputs: Sequence[Sequence[Output]],
-    folder: Path,
-    address: str,
-    markdown: str | None = None,
+    name: str, language: str, outputs: Sequence[Sequence[Output]], folder: Path, address: str, markdown: str = ""
 ) -> str:
     """The Markdown of a page with its outputs.
 
@@ -36,32 +31,28 @@ def expanded(
     address in links is ``address``, with a slash at its end. ``markdown``: the text of a page that is not the lesson's,
     and has no notebook.
     """
-    with speaking(language):
-        return _expanded(name, language, outputs, folder, address, markdown)
-
-
-def _expanded(
-    name: str, language: str, outputs: Sequence[Sequence[Output]], folder: Path, address: str, markdown: str | None
-) -> str:
-    _, text = front(source(name, language) if markdown is None else markdown)
+    _, text = front(markdown or source(name, language))
     folder.mkdir(parents=True, exist_ok=True)
-    if markdown is None and code(text):
+    if not markdown and code(text):
         file = file_name(name, language)
         book = json.dumps(notebook(name, language, outputs), ensure_ascii=False, indent=1)
         (folder / file).write_text(book, encoding="utf-8")
-        link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{say("This page as a notebook")}</a></p>'
+        with speaking(language):
+            words = say("This page as a notebook")
+        link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{words}</a></p>'
         text = _SWITCH.sub(lambda switch: f"{switch[0]}\n\n{link}", text, count=1)
     parts, index = [], 0
     for cell in cells(text):
         if cell.kind == "markdown":
             parts.append(cell.text)
             continue
-        shown = [f"```python\n{cell.text}\n```"]
-        if cell.exercise:
-            shown = [_field(cell.exercise)]
-        else:
-            files = f"{name}-{index + 1}"
-            shown += [made for output in outputs[index] if (made := _output(output, folder, files, address))]
+        files = f"{name}-{index + 1}"
+        with speaking(language):
+            if cell.exercise:
+                shown = [_field(cell.exercise)]
+            else:
+                made = [_output(output, folder, files, address) for output in outputs[index]]
+                shown = [f"```python\n{cell.text}\n```", *filter(None, made)]
         index += 1
         parts.append(textwrap.indent("\n\n".join(shown), " " * cell.indent) + "\n\n")
     return "".join(parts)

@@ -24,6 +24,7 @@ from viz.plots.chain import first_parameter
 from viz.recorded.evaluate import host
 from viz.recorded.layers import POOLS, products
 from viz.recorded.names import LOOP
+from viz.recorded.rows import users_of
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size
@@ -145,16 +146,12 @@ def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...]
     """The values to show between input and output: the index of each among ``nodes``, its shape for one picture, its
     description, and the largest absolute value that it can have, 0 if unbounded.
     """
-    read: dict[Any, list[Node]] = {}
+    users = users_of(nodes)
     operations = [(k, node) for k, node in enumerate(nodes) if node.op is not None]
-    for _, node in operations:
-        for vertex in node.inputs:
-            if isinstance(vertex, Node):
-                read.setdefault(vertex, []).append(node)
     found: list[tuple[int, tuple[int, ...], str, int]] = []
     for k, node in operations:
         shape = tuple(node.shape)
-        if node is last or len(shape) < 2 or not _is_layer(node, read.get(node, [])):
+        if node is last or len(shape) < 2 or not _is_layer(node, users.get(node, [])):
             continue
         shape = tuple(n for n in shape if n != 1)
         if 1 <= len(shape) <= 3:

@@ -244,7 +244,7 @@ class _Document:
         names = ["common", *([] if drawn else ["ladder"]), "page", *(["numbers", "live", "explore"] if live else [])]
         script = lean.script(lean.needed(assets(*(f"{name}.js" for name in names)), needed))
         if live is not None:
-            script += _unclosed(lean.script(live.see + live.probe))
+            script += re.sub(r"<(?=[/!])", r"\\x3c", lean.script(live.see + live.probe))  # no text closes the element
         sheets = [f"{name}.css" for name in names if name != "explore"]
         classes = {part.get("k", "") for step in self.steps for part in step.eq}.union(ROLES.values())
         sheet = lean.used(lean.style(assets(*sheets)), " ".join([main, *lean.texts(script), *classes])) + self.sheet
@@ -426,11 +426,6 @@ class _Document:
             f"{' ?' if card.doubted else ''}</td></tr>"
             for card in self.scene.cards
         )
-
-
-def _unclosed(script: str) -> str:
-    """A script in which no text can close the element around it."""
-    return re.sub(r"<(?=[/!])", r"\\x3c", script)
 
 
 def _tag(name: str) -> str:

@@ -303,14 +303,19 @@ class _Document:
             state.name: float(self.rate.data) for state in train.states if state.origin is self.rate
         }
         targets = self.targets
-        examples = {"x": self.points.astype(float).ravel().tolist(), "y": targets.y.astype(float).ravel().tolist()}
-        examples |= {"label": targets.classes.tolist(), "codes": targets.codes.tolist(), "classes": targets.names}
-        plane = {"low": self.low, "high": self.high, "columns": COLUMNS, "rows": ROWS}
-        network = {"sizes": self.sizes, "layers": self.layers, "outputs": self.sizes[-1]}
         return {
-            **examples,
-            **plane,
-            **network,
+            "x": self.points.astype(float).ravel().tolist(),
+            "y": targets.y.astype(float).ravel().tolist(),
+            "label": targets.classes.tolist(),
+            "codes": targets.codes.tolist(),
+            "classes": targets.names,
+            "low": self.low,
+            "high": self.high,
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "sizes": self.sizes,
+            "layers": self.layers,
+            "outputs": self.sizes[-1],
             "inputs": [value.name for value in see.inputs],
             "cut": self.cut,
             "levels": targets.levels,

@@ -132,7 +132,8 @@ class Verdict:
 
 
 def _verdict(check: NodeCheck) -> Verdict:
-    error = "" if check.error is None else _error(check.error)
+    size = check.error or 0.0
+    error = numbers.exponential(size, 0) if 0 < size < 1e-3 else numbers.short(size)
     note = words.matched(check.note)
     if check.verdict == "ok":
         how = say(", along random directions") if check.element is None else ""
@@ -147,10 +148,6 @@ def _verdict(check: NodeCheck) -> Verdict:
         return Verdict("wrong", words.joined(said, f"{note[:1].upper()}{note[1:]}"))
     sentence = "the rule takes a slope at {note}" if check.verdict == "kink" else "not checked: {note}"
     return Verdict(check.verdict, say(sentence, note=note))
-
-
-def _error(error: float) -> str:
-    return numbers.exponential(error, 0) if 0 < error < 1e-3 else numbers.short(error)
 
 
 # ---------------------------------------------------------------- the steps

@@ -15,7 +15,7 @@ from viz.drawing.render import clipped
 from viz.plots.figure import Plot
 from viz.plots.tiles import Tile, sheet
 from viz.recorded.evaluate import evaluate
-from viz.recorded.rows import Row, rows_of
+from viz.recorded.rows import rows_of
 from viz.recorded.validation import numbers_of
 
 ACROSS, DOWN = 8, 8  # the largest sheet of tiles
@@ -121,14 +121,10 @@ def plot_feature_maps(
         tiles = [Tile(one, kind=kind) for one in shown[: ACROSS * DOWN]]
         for i in range(0, len(tiles), ACROSS):
             drawn.append(tiles[i : i + ACROSS])
-            names.append(clipped(_named(row), 20) if i == 0 else "")
+            names.append("" if i else clipped(f"{row.path}  {row.label}" if row.path else row.label or row.letter, 20))
     hidden = f"; {len(rows) - LAYERS} more layers not drawn" if len(rows) > LAYERS else ""
     label = type(model).__name__
     said = [f"{row.label} {numbers.shape(row.place.shape[1:])}" for row in rows[:LAYERS] if row.nodes]
     line = f"{'all' if layer else 'the first'} channels, in order; each tile has its own scale{hidden}"
     alt = f"Feature maps of {label}: {', '.join(said)}"
     return sheet(drawn, title or f"Feature maps of {label}", line, alt, colours, names=names, side=0.7)
-
-
-def _named(row: Row) -> str:
-    return f"{row.path}  {row.label}" if row.path else row.label or row.letter

@@ -433,7 +433,7 @@ class _Drawing:
             ends = (before.x, before.y[b], column.x, column.y[a])
             tip = f"w[{i}, {j}] = {w!r}"
             self._line(self._neuron(place - 1, j), self._neuron(place, i), ends, w, self.largest, tip)
-        if not (self.small and _carries_numbers(len(column.shown), len(before.shown))):
+        if not self.small or len(drawn) > NUMBERED or drawn.size > NUMBERS:
             return
         written = numbers.scalar if drawn.size <= 4 else numbers.short
         said = {(a, b): written(w) for (a, b), w in np.ndenumerate(drawn)}
@@ -611,10 +611,6 @@ def _crosses(line: tuple[float, float, float, float], x: float, y: float, half: 
     x0, y0, x1, y1 = line
     ends = [y0 + (y1 - y0) * (at - x0) / (x1 - x0) for at in (x - half, x + half)]
     return min(ends) < y + high and max(ends) > y - high
-
-
-def _carries_numbers(into: int, out_of: int) -> bool:
-    return into <= NUMBERED and into * out_of <= NUMBERS
 
 
 def _fitting(words: str, size: int, room: float) -> int:

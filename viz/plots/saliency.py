@@ -22,7 +22,6 @@ import numpy as np
 import autograd as ag
 from autograd.common.messages import of_type
 from autograd.common.validation import as_path, check_function, number, refused, whole
-from autograd.engine.graph import Node
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.plots.chain import first_parameter
@@ -344,7 +343,7 @@ def _grad_cam(model: Any, layer: Any, scores: ag.Tensor, target: np.ndarray, arr
     """relu(Σ_k α_k A_k), with α_k the mean over space of ∂score/∂A_k, in the size of the input."""
     path = _path(model, layer)
     graph = ag.Graph(scores)
-    inside = [node for node in graph.nodes if node.op is not None and _is_within(node, path)]
+    inside = [node for node in graph.nodes if node.op is not None and path in dict(node.scope or ())]
     if not inside:
         raise DrawingError(f"the score does not depend on the layer {path!r}: give one that was called")
     again = graph.replay()
@@ -376,10 +375,6 @@ def _path(model: Any, layer: Any) -> str:
         if module is layer:
             return str(path)
     raise DrawingError(f"the {type(layer).__name__} given as layer= is not part of the model: give its path, or a part")
-
-
-def _is_within(node: Node, path: str) -> bool:
-    return any(own == path for own, _ in node.scope or ())
 
 
 def _stretched(array: np.ndarray, axis: int, n: int) -> np.ndarray:

@@ -78,7 +78,8 @@ class Decision:
         self.rest: list[tuple[Node, int]] = []
         place = output
         while place is not end:
-            flowing = 0 if place.op.name == "linear" else _flowing(place)
+            layers = (i for i, given in enumerate(place.inputs) if isinstance(given, Node))
+            flowing = 0 if place.op.name == "linear" else next(layers)
             self.rest.append((place, flowing))
             place = place.inputs[flowing]
         self.rest.reverse()
@@ -98,11 +99,6 @@ class Decision:
         for c in range(scores.shape[1]):
             ahead[:, c] = scores[:, c] - np.delete(scores, c, axis=1).max(1)
         return ahead
-
-
-def _flowing(node: Node) -> int:
-    """The index of the input of an elementwise operation that comes from the layer before."""
-    return next(i for i, place in enumerate(node.inputs) if isinstance(place, Node))
 
 
 MARKS = "os^DvPX*<>"  # one for each class; every second one is filled dark

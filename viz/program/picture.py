@@ -79,7 +79,8 @@ class _Drawing:
         self.card: dict[Value, str] = {}  # the card of each value
         self.first: dict[Any, Home] = {}  # the first states with each form of update
         self.beside: dict[Block, list[str]] = {}  # the inputs that stand on the left of a card
-        title = title if title is not None else f"{self.program.name}: {self._count()}"
+        count = numbers.counted(len(self.program.instructions), "instruction")
+        title = title if title is not None else f"{self.program.name}: {count}"
         self.picture = Picture(
             "program", title=title, reading=[self._marks()], theme=theme, alt=self._alt(title), nodesep=0.3, ranksep=0.3
         )
@@ -107,9 +108,6 @@ class _Drawing:
         return fresh(identifier(name), self.taken)
 
     # ------------------------------------------------------------ words
-
-    def _count(self) -> str:
-        return numbers.counted(len(self.program.instructions), "instruction")
 
     def _marks(self) -> list[str]:
         theme, caption = self.theme, style.CAPTION
@@ -322,19 +320,16 @@ class _Drawing:
                 drawn.add((tail, head))
                 if arg not in self.knobs:
                     self._edge(arg, tail, head, parts.get(tail, "input"), parts[head])
-        self._knob_edges([(tail, head) for tail, head in drawn if tail in {self.card[knob] for knob in self.knobs}])
+        knobs = {self.card[knob] for knob in self.knobs}
+        ends = sorted((tail, head) for tail, head in drawn if tail in knobs)
+        for tail, head in ends if len(ends) <= READERS else ():  # more would cover the picture
+            self.picture.edge(tail, head, constraint=False, cls="fwd", id=f"f_{tail}_{head}")
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
                 told = {"cls": "update", "id": f"u_{shelf.key}", "tooltip": plain(f"new value of {names}")}
                 look: dict[str, Any] = {"penwidth": style.PARAMETER_BORDER, "color": self.theme.knob}
                 self.picture.edge(shelf.key, shelf.updates, dir="back", **look, **told)
-
-    def _knob_edges(self, ends: Sequence[tuple[str, str]]) -> None:
-        """Draw the edges from knobs to the cards that read them; more than a few would cover the picture."""
-        if len(ends) <= READERS:
-            for tail, head in sorted(ends):
-                self.picture.edge(tail, head, constraint=False, cls="fwd", id=f"f_{tail}_{head}")
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""

@@ -316,24 +316,19 @@ def carries(body: Any) -> list[str]:
 _ORDERS = "²³⁴⁵⁶⁷⁸⁹"
 
 
-def derivative(of: str, by: str, called: Callable[[str], str] = str) -> str:
-    """The name of the derivative of one value with respect to another; for a derivative, that of the next order.
+def derivative(of: str, by: str, called: Callable[[str], str] = str, *, tex: bool = False) -> str:
+    r"""The name of the derivative of one value with respect to another; for a derivative, that of the next order.
 
     >>> derivative("L", "w"), derivative("∂y/∂x", "x"), derivative("∂²y/∂x²", "w"), derivative("∂y/∂x", "∂y/∂x")
     ('∂L/∂w', '∂²y/∂x²', '∂³y/∂x²∂w', '∂(∂y/∂x)/∂(∂y/∂x)')
-    """
-    order, of, factors = _differentiated(of, by)
-    below = "".join(f"∂{_bracketed(name, called)}{_order(n)}" for name, n in factors)
-    return f"∂{_order(order)}{_bracketed(of, called)}/{below}"
-
-
-def tex_derivative(of: str, by: str, called: Callable[[str], str]) -> str:
-    r"""`derivative` in LaTeX, for names that ``called`` writes.
-
-    >>> tex_derivative("∂y/∂x", "x", str)
+    >>> derivative("∂y/∂x", "x", tex=True)
     '\\frac{\\partial^{2} y}{\\partial x^{2}}'
     """
-    return _tex_fraction(*_differentiated(of, by), called)
+    order, of, factors = _differentiated(of, by)
+    if tex:
+        return _tex_fraction(order, of, factors, called)
+    below = "".join(f"∂{_bracketed(name, called)}{_order(n)}" for name, n in factors)
+    return f"∂{_order(order)}{_bracketed(of, called)}/{below}"
 
 
 def tex_named_derivative(name: str, called: Callable[[str], str]) -> str | None:

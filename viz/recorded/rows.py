@@ -165,7 +165,7 @@ def rows_of(
     links: list[Link] = []
     home: dict[int, Row] = {}  # by the id of a node, leaf or constant
     shown: set[int] = set()
-    users = _users(graph)
+    users = users_of(graph.nodes)
 
     def row(title: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
@@ -339,10 +339,10 @@ def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
     return uses
 
 
-def _users(graph: ag.Graph) -> dict[Node, list[Node]]:
+def users_of(nodes: Iterable[Any]) -> dict[Node, list[Node]]:
     """For each node, the nodes that use its value."""
     users: dict[Node, list[Node]] = {}
-    for node in graph.nodes:
+    for node in nodes:
         for place in node.inputs:
             if isinstance(place, Node):
                 users.setdefault(place, []).append(node)

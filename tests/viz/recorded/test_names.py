@@ -6,7 +6,7 @@ import pytest
 import autograd as ag
 import nn
 from viz import explain
-from viz.recorded.names import derivative, tex_derivative
+from viz.recorded.names import derivative
 from viz.recorded.scene import Scene
 
 
@@ -59,7 +59,7 @@ def test_a_constant_beside_an_input_is_no_second_input() -> None:
 )
 def test_a_derivative_of_a_derivative_is_of_the_next_order(of: str, by: str, text: str, tex: str) -> None:
     assert derivative(of, by) == text
-    assert tex_derivative(of, by, str) == tex
+    assert derivative(of, by, tex=True) == tex
 
 
 def test_a_second_derivative_is_named_after_its_values() -> None:

@@ -209,7 +209,7 @@ class Notation:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
             return part  # for instance a constant that was not broadcast, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
-        self.noted("fit", (part, shape), {}, value)
+        self.noted("(fit)", (part, shape), {}, value)
         if (counted := self._counted(part, value)) is not None:
             return counted
         if part.level < CALL and part.head != DERIVATIVE:
