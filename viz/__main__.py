@@ -61,7 +61,7 @@ def parser() -> Parser:
             "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
             "Without -o the derivation is printed. `python -m viz lesson` opens a lesson in ten chapters."
         ),
-        epilog=f"{EXAMPLES}\noperations:\n{textwrap.fill(', '.join(sorted(OPERATIONS)), 100, **_INDENT)}\n",
+        epilog=f"{EXAMPLES}\noperations:\n{textwrap.indent(textwrap.fill(', '.join(sorted(OPERATIONS)), 98), '  ')}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -106,9 +106,6 @@ def parser() -> Parser:
     )
     p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
     return p
-
-
-_INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
 
 
 def _given(words: Sequence[str]) -> dict[str, str]:

@@ -51,14 +51,6 @@ def backward_order(scene: Scene, on_the_way: set[Card]) -> list[Card]:
     return [card for card in reversed(scene.cards) if card in on_the_way]
 
 
-def path_counts(scene: Scene, on_the_way: set[Card]) -> dict[Card, int]:
-    """The number of paths from the end to each card."""
-    counts: dict[Card, int] = {}
-    for card in backward_order(scene, on_the_way):
-        counts[card] = sum(counts[use.head] for use in card.uses if use.passes and use.head in on_the_way) or 1
-    return counts
-
-
 def count_of_paths(count: int) -> str:
     """A number of paths, which may be astronomical."""
     return digits.count(count) if count < 10**12 else say("more than {n}", n=f"1e{len(str(count)) - 1}")
@@ -75,7 +67,10 @@ class Ways:
     def __init__(self, write: Writer, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._write, self._wrt, self._way, self._with_numbers = write, wrt, on_the_way, with_numbers
         self._scene = write.scene
-        self.counts = path_counts(write.scene, on_the_way)
+        self.counts: dict[Card, int] = {}  # the number of paths from the end to each card
+        for card in backward_order(write.scene, on_the_way):
+            uses = [use for use in card.uses if use.passes and use.head in on_the_way]
+            self.counts[card] = sum(self.counts[use.head] for use in uses) or 1
 
     def listed(self) -> tuple[Way, ...]:
         """The paths if they are few or all scalar, else the uses of ``wrt``: the largest, and the rest as one."""
@@ -119,7 +114,9 @@ class Ways:
 
         The largest path through a node contains the largest path to it, since all share the remaining factors.
         """
-        best: dict[Card, list[tuple[float, Any]]] = {self._write.end: [(self._seed(), None)]}
+        arriving = self._write.end.gradient
+        seed = 1.0 if arriving is None else float(arriving[()])
+        best: dict[Card, list[tuple[float, Any]]] = {self._write.end: [(seed, None)]}
         keep = PATHS if self.counts[self._wrt] <= PATHS else LARGEST
         for card in backward_order(self._scene, self._way):
             if card is self._write.end:
@@ -138,10 +135,6 @@ class Ways:
             rest = float(self._wrt.gradient[()]) - sum(float(way.contribution) for way in ways)
             ways.append(self._rest(np.asarray(rest), self.counts[self._wrt] - LARGEST))
         return tuple(ways)
-
-    def _seed(self) -> float:
-        arriving = self._write.end.gradient
-        return 1.0 if arriving is None else float(arriving[()])
 
     def _path(self, value: float, linked: Any) -> Way:
         write, path = self._write, []

@@ -126,7 +126,8 @@ class Exercise:
         if _agree(numbers, self.answer):
             return Verdict(True, say(WORDS["right"]) + self.right)
         if met := [reply for reply in self.replies() if _agree(numbers, reply[0])]:
-            return _wrong(min(met, key=lambda reply: _distance(numbers, reply[0]))[1])
+            distances = [sum(abs(a - v) for a, v in zip(numbers, value, strict=True)) for value, _ in met]
+            return _wrong(met[distances.index(min(distances))][1])
         pairs = list(zip(numbers, self.answer, strict=True))
         exact = tolerance(self.answer[0]) == 0
         if exact and all(abs(v) >= 100 and a in (float(f"{v:.1g}"), float(f"{v:.2g}")) for a, v in pairs):
@@ -166,10 +167,6 @@ def _agree(given: Numbers, value: Numbers) -> bool:
 
 def _negative(numbers: Numbers) -> Numbers:
     return tuple(-v for v in numbers)
-
-
-def _distance(given: Numbers, value: Numbers) -> float:
-    return sum(abs(a - v) for a, v in zip(given, value, strict=True))
 
 
 def _numbers(given: Any) -> Numbers:

@@ -10,7 +10,17 @@ import numpy as np
 import autograd as ag
 from viz.drawing import style
 from viz.drawing.words import language
-from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
+from viz.plots.figure import (
+    Plot,
+    axes_at,
+    colour_map,
+    heading,
+    name_end,
+    new_figure,
+    plain_axes,
+    plain_numbers,
+    settings,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,11 +100,10 @@ def surfaces(
 
 def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: str, theme: style.Theme) -> None:
     """The loss over both weights, with the path of the descent."""
-    from matplotlib.colors import ListedColormap
     from matplotlib.patheffects import withStroke
 
     w1, w2, values = grid
-    colours = ListedColormap(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
+    colours = colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
     axes.plot_surface(
         w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=theme.paper, linewidth=0.2, rasterized=True
     )
@@ -105,16 +114,10 @@ def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: 
     axes.plot(w1[low], w2[low], values[low] + lift, "x", markersize=7, markeredgewidth=1.8, color=theme.ink, zorder=4)
     # Words on the surface. A halo turns them into outlines, which can't be translated.
     halo = [withStroke(linewidth=3, foreground=theme.paper)] if language() == "en" else []
-    words: dict[str, Any] = {
-        "fontsize": style.CAPTION,
-        "color": theme.ink,
-        "ha": "center",
-        "path_effects": halo,
-        "zorder": 5,
-    }
-    axes.text(w1[low] + 2.0, w2[low] + 2.0, values[low], "lowest", va="top", **words)
+    words: dict[str, Any] = {"fontsize": style.CAPTION, "color": theme.ink, "ha": "center", "path_effects": halo}
+    axes.text(w1[low] + 2.0, w2[low] + 2.0, values[low], "lowest", va="top", zorder=5, **words)
     end = "start" if np.linalg.norm(path[-1, :2] - path[0, :2]) > 1 else f"start, and after {len(path) - 1} steps"
-    axes.text(*path[0, :2], path[0, 2] + 4 * lift, end, **words)
+    axes.text(*path[0, :2], path[0, 2] + 4 * lift, end, zorder=5, **words)
     for axis, label in ((axes.xaxis, "weight 1"), (axes.yaxis, "weight 2"), (axes.zaxis, "loss")):
         axis.set_label_text(label, fontsize=style.CAPTION, color=theme.muted)
         axis.set_pane_color(theme.panel)

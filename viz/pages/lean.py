@@ -206,18 +206,14 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
         given = dict(LOOKS.findall(found[0]))
         if not given or any(value.startswith("#") and value not in colours for value in given.values()):
             return found[0]  # a pixel of a thumbnail
-        rule = ";".join(f"{k}:{_value(k, given[k], colours)}" for k in sorted(given))
+        units = {"font-size": "px"}
+        values = {k: f"var(--{colours[v]})" if v in colours else v + units.get(k, "") for k, v in given.items()}
+        rule = ";".join(f"{k}:{values[k]}" for k in sorted(values))
         look = looks.setdefault(rule, f"s{len(looks)}")
         return f'<{found[1]} class="{look}"{LOOKS.sub("", found[2])}>'
 
     svg = re.sub(r"<(path|rect|polygon|polyline|ellipse|text)((?: [\w:-]+=\"[^\"]*\")+/?)>", named, svg)
     return svg, "".join(f".{look}{{{rule}}}" for rule, look in looks.items())
-
-
-def _value(attribute: str, value: str, colours: Mapping[str, str]) -> str:
-    if value in colours:
-        return f"var(--{colours[value]})"
-    return f"{value}px" if attribute == "font-size" else value
 
 
 def _rounded(found: re.Match[str]) -> str:

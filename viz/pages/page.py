@@ -310,20 +310,18 @@ class _Document:
             "show": show,
             "edges": [edge for edge in step.edges if edge in self.drawn],
         }
-        if (tag := _tag(step.tag)) != step.card.key:
-            said["tag"] = tag
-        if (mine := user_line(step.card)) is not None:
-            said["mine"] = self.lines.setdefault(mine, len(self.lines))
-        if step.link:
-            said |= {"link": step.link} | ({"terms": step.terms} if step.terms not in ([], PRODUCT_OF_TWO) else {})
-        if step.entry:
-            said["entry"] = step.entry
-        if step.verdict is not None:
-            said["check"] = [step.verdict.kind, step.verdict.words]
-            if self.live is not None and step.verdict.kind == "ok" and step.socket in self.live.checked:
-                said["check"].pop()  # the page checks it itself
-        if step.doubt:
-            said["doubt"] = step.doubt
+        tag, mine, verdict = _tag(step.tag), user_line(step.card), step.verdict
+        checks = self.live is not None and step.socket in self.live.checked  # the page checks it itself
+        more = {
+            "tag": tag if tag != step.card.key else None,
+            "mine": None if mine is None else self.lines.setdefault(mine, len(self.lines)),
+            "link": step.link,
+            "terms": step.terms if step.link and step.terms != PRODUCT_OF_TWO else None,
+            "entry": step.entry,
+            "check": verdict and [verdict.kind, verdict.words][: 1 if checks and verdict.kind == "ok" else 2],
+            "doubt": step.doubt,
+        }
+        said |= {name: value for name, value in more.items() if value not in (None, "", [])}
         if step.complete is not None and step.complete.gradient is not None:
             size = numbers.root_mean_square(step.complete.gradient)
             said["size"] = [step.complete.name, size if np.isfinite(size) else str(size)]

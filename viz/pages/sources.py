@@ -33,7 +33,7 @@ def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
     if isinstance(found, ast.Lambda):
         first, said = found.lineno, ast.get_source_segment("".join(linecache.getlines(file)), found) or ""
     elif found is not None:
-        body = _without_docstring(found)
+        body = found.body[1:] if found.body[1:] and ast.get_docstring(found, clean=False) is not None else found.body
         shown = _computing(body)
         first, every = shown[0].lineno, linecache.getlines(file)
         parts = [shown] if shown == body else [[statement] for statement in shown]
@@ -68,11 +68,6 @@ def _found(tree: ast.Module, code: Any, argument: str) -> Any:
             if (node.arg, node.value.lineno, names) == sought:
                 return node.value
     return None
-
-
-def _without_docstring(node: Any) -> list[Any]:
-    body = list(node.body)
-    return body[1:] if len(body) > 1 and ast.get_docstring(node, clean=False) is not None else body
 
 
 def _computing(body: list[Any]) -> list[Any]:

@@ -773,7 +773,10 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
         return (np.asarray(symbol.value), symbol.text) if np.ndim(symbol.value) else None
     if symbol.head == "negative":
         inner = _factors(symbol.inner[0])
-        return None if inner is None else (noted("negative", (inner[0],), {}, -inner[0]), _minus(inner[1]))
+        if inner is None:
+            return None
+        said = f"-{inner[1]}" if inner[1].replace("_", "").isalnum() else f"-({inner[1]})"
+        return noted("negative", (inner[0],), {}, -inner[0]), said
     if symbol.head in ("multiply", "divide") and len(symbol.inner) == 2:
         one, other = symbol.inner
         if _holds_g(one) == _holds_g(other) or (symbol.head == "divide" and _holds_g(other)):
@@ -816,10 +819,6 @@ def _place(
         if found is not None and np.allclose(slope.ravel()[found[at]], jacobian[i, j], rtol=1e-6, atol=0):
             return np.broadcast_to(found[:, None] if at is i else found, jacobian.shape)
     return None
-
-
-def _minus(said: str) -> str:
-    return f"-{said}" if said.replace("_", "").isalnum() else f"-({said})"
 
 
 LARGEST = "the largest entry, {at}: {said}"

@@ -136,7 +136,8 @@ def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str,
             end, after = place.inputs[0], []
         elif op.name not in KEEPS_ORDER:
             others = [p for p in place.inputs if not isinstance(p, Node) and p is not start and np.ndim(host(p)) > 0]
-            if others or sum(isinstance(p, Node) or p is start for p in place.inputs) > 1 or not _same_shape(place):
+            alike = any(tuple(getattr(p, "shape", ())) == tuple(place.shape) for p in place.inputs)
+            if others or sum(isinstance(p, Node) or p is start for p in place.inputs) > 1 or not alike:
                 where = f" in {place.scope[-1][0] or place.scope[-1][1]}" if place.scope else ""
                 raise DrawingError(
                     f"a network is drawn as a chain of linear layers with elementwise activations, and {op.name!r}"
@@ -147,10 +148,6 @@ def layers_between(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str,
     if not chain:
         raise DrawingError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
     return chain[::-1]
-
-
-def _same_shape(node: Node) -> bool:
-    return any(tuple(getattr(p, "shape", ())) == tuple(node.shape) for p in node.inputs)
 
 
 def _loss(

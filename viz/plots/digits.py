@@ -205,14 +205,8 @@ def plot_confusion(
                 ink = colours.ink if ground == colours.paper else style.text_on(ground, colours)
                 look = {"fontsize": style.CAPTION, "color": ink, "weight": "bold" if i == j else "normal"}
                 axes.text(j + 0.5, i + 0.5, f"{n}" if n or i == j else "", **middle, **look)
-            line: dict[str, Any] = {
-                "facecolor": "none",
-                "edgecolor": colours.ink,
-                "linewidth": 1.8,
-                "zorder": 3,
-                "clip_on": False,
-            }
-            axes.add_patch(Rectangle((i, i), 1, 1, **line))
+            box: dict[str, Any] = {"facecolor": "none", "edgecolor": colours.ink, "linewidth": 1.8}
+            axes.add_patch(Rectangle((i, i), 1, 1, zorder=3, clip_on=False, **box))
             found, claimed = counts[i].sum(), counts[:, i].sum()
             recall = percent(counts[i, i] / found) if found else "none"
             precision = percent(counts[i, i] / claimed) if claimed else "none"

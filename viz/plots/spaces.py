@@ -149,12 +149,8 @@ def mark_of(c: int, names: Sequence[str], theme: style.Theme, size: float) -> di
     k = len(names)
     own = are_marks(names)
     if own or k > FEW:
-        look = {
-            "marker": letter(names[c] if own else str(c)),
-            "markersize": size + 1.0,
-            "markerfacecolor": theme.ink,
-            "markeredgewidth": 0.0,
-        }
+        look = {"marker": letter(names[c] if own else str(c)), "markersize": size + 1.0}
+        look |= {"markerfacecolor": theme.ink, "markeredgewidth": 0.0}
     else:
         look = {"marker": MARKS[c], "markersize": size, "markerfacecolor": _fill(c, k, theme)}
         look |= {"markeredgecolor": theme.ink, "markeredgewidth": 0.7}
@@ -258,9 +254,8 @@ def _plane(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: D
     axes.set_xlim(*across)
     axes.set_ylim(*up)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(
-            MaxNLocator(4) if panel.limits is None else FixedLocator(np.linspace(*panel.limits, 3).tolist())
-        )
+        ends = None if panel.limits is None else np.linspace(*panel.limits, 3).tolist()
+        axis.set_major_locator(MaxNLocator(4) if ends is None else FixedLocator(ends))
     if decide is None:
         axes.set_facecolor(theme.panel)
     else:
@@ -282,13 +277,9 @@ def _regions(
     a, b = np.linspace(*across, FIELD), np.linspace(*up, FIELD)
     margins = decide.margins(np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)).reshape(FIELD, FIELD, k)
     answer = margins.argmax(-1)
-    grounds: dict[str, Any] = {
-        "cmap": colour_map([_ground(c, k, theme) for c in range(k)]),
-        "vmin": -0.5,
-        "vmax": k - 0.5,
-    }
+    grounds = colour_map([_ground(c, k, theme) for c in range(k)])
     place: dict[str, Any] = {"extent": (*across, *up), "origin": "lower", "aspect": "auto", "interpolation": "nearest"}
-    axes.imshow(answer, zorder=0, gid="regions", **grounds, **place)
+    axes.imshow(answer, zorder=0, gid="regions", cmap=grounds, vmin=-0.5, vmax=k - 0.5, **place)
     for c in range(1 if k == 2 else 0, k):
         if margins[..., c].min() < 0 < margins[..., c].max():
             axes.contour(a, b, margins[..., c], levels=[0.0], colors=[theme.ink], linewidths=1.4, zorder=3)

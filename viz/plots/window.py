@@ -179,8 +179,9 @@ class _View:
             sums.append(sum(products.values()))
             if c >= CHANNELS:
                 continue
-            product = np.array([products[tap] for tap in np.ndindex(*self.place.size)]).reshape(_flat(self.place.size))
-            weight = self.w[o, c].reshape(_flat(self.place.size))
+            size = _two(self.place.size, 1)
+            product = np.array([products[tap] for tap in np.ndindex(*self.place.size)]).reshape(size)
+            weight = self.w[o, c].reshape(size)
             label = f"{self.names['x']}[{n},{first + c}]"
             row: list[_Grid | str] = [_grid(self.x[n, first + c], framed, label, framed=framed), "×"]
             row += [_Grid(f"{self.names['weight']}[{o},{c}]", weight, kind="knob"), "="]
@@ -218,7 +219,7 @@ class _View:
             said += f", the largest in {len(strong)} of them" if self.name == "max_pool" else ""
             if self.g is not None:
                 back = _grid(self.g[n, c], places, f"∂L/∂{self.names['y']}[{n},{c}]", kind="gradient", **marks)
-                total = sum(float(self.g[n, c].reshape(_flat(self.g[n, c].shape))[place]) for place in counted)
+                total = sum(float(self.g[n, c].reshape(_two(self.g[n, c].shape, 1))[place]) for place in counted)
                 row += ["→", back]
                 said += f": {by} = {numbers.scalar(total)}"
             return [row], [said], said
@@ -234,7 +235,7 @@ class _View:
             if k >= CHANNELS:
                 continue
             weight = _Grid(
-                f"{self.names['weight']}[{o},{c % inside}]", self.w[o, c % inside].reshape(_flat(self.place.size)),
+                f"{self.names['weight']}[{o},{c % inside}]", self.w[o, c % inside].reshape(_two(self.place.size, 1)),
                 (0, 0), {_two(tap) for tap in taps.values()}, kind="knob",
             )  # fmt: skip
             parted: list[_Grid | str] = [start, "→"] if k == 0 else []
@@ -278,19 +279,14 @@ def _sum(parts: Sequence[str]) -> str:
     return " + ".join(parts).replace("+ -", "- ")
 
 
-def _two(index: Sequence[int]) -> tuple[int, int]:
-    """An index over one or two axes as an index over two."""
-    return (int(index[0]), int(index[1])) if len(index) == 2 else (0, int(index[0]))
-
-
-def _flat(shape: Sequence[int]) -> tuple[int, int]:
-    """A shape of one or two axes as a shape of two axes."""
-    return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (1, int(shape[0]))
+def _two(axes: Sequence[int], lead: int = 0) -> tuple[int, int]:
+    """An index over one or two axes as one over two; a shape, with 1 as its ``lead``."""
+    return (int(axes[0]), int(axes[1])) if len(axes) == 2 else (lead, int(axes[0]))
 
 
 def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **options: Any) -> _Grid:
     """The part of an array around these positions; NaN outside of the array."""
-    table = array.reshape(_flat(array.shape)).astype(float)
+    table = array.reshape(_two(array.shape, 1)).astype(float)
     spans = []
     for places, n in zip(zip(*around, strict=True), table.shape, strict=True):
         low, high, spare = min(places), max(places), AROUND if n > 1 else 0

@@ -116,8 +116,11 @@ class _Drawing:
         ]
         reading, alt = [marks, [self._caption(summary)]], f"{title}. {summary}."
         picture = Picture("passes", title=title, reading=reading, theme=theme, alt=alt)
-        rows = [row(*(self._head(label) for label in (self.labels[0], " ", self.labels[1]))), "<HR/>"]
-        rows += [self._gap(part) if isinstance(part, str) else self._row(part) for part in self._folded()]
+        heads = (text(label, style.NAME, theme.ink, bold=True) for label in (self.labels[0], " ", self.labels[1]))
+        rows = [row(*(cell(head, align="LEFT", cellpadding=3) for head in heads)), "<HR/>"]
+        for part in self._folded():
+            gap = cell(self._caption(f"... {part}"), colspan=3, align="LEFT", cellpadding=4)
+            rows.append(row(gap) if isinstance(part, str) else self._row(part))
         frame = {"border": 1, "color": theme.hair, "bgcolor": theme.paper, "style": "ROUNDED"}
         picture.node("lines", table(row(cell(table(*rows, color=theme.hair), cellpadding=5)), **frame), cls="module")
         return picture
@@ -162,12 +165,6 @@ class _Drawing:
 
     def _caption(self, words: object) -> str:
         return text(words, style.CAPTION, self.theme.muted)
-
-    def _head(self, words: str) -> str:
-        return cell(text(words, style.NAME, self.theme.ink, bold=True), align="LEFT", cellpadding=3)
-
-    def _gap(self, words: str) -> str:
-        return row(cell(self._caption(f"... {words}"), colspan=3, align="LEFT", cellpadding=4))
 
     def _row(self, pair: Pair) -> str:
         word = self._word(pair)

@@ -115,14 +115,12 @@ class Reading:
         """Knobs (numbers read at each call, such as the learning rate), and shared lines computed from knobs alone."""
         knobs = [value for value in self.program.values() if value.kind == "knob"]
         kinds: dict[Value, set[str]] = {}  # of a value and of all that it is computed from
-        for made in self.program.instructions:
-            kinds[made.out] = {made.out.kind}.union(*(kinds.get(arg, {arg.kind}) for arg in made.args))
+        for line in self.program.instructions:
+            kinds[line.out] = {line.out.kind}.union(*(kinds.get(arg, {arg.kind}) for arg in line.args))
         allowed = {"knob", "constant", "temporary"}
-        return knobs + [v for v in self.written if "knob" in kinds[v] <= allowed and self._is_shared(v)]
-
-    def _is_shared(self, value: Value) -> bool:
-        readers = self.readers.get(value, [])
-        return len(readers) > 1 or any(self.part[reader] != UPDATE for reader in readers)
+        made = [v for v in self.written if "knob" in kinds[v] <= allowed]
+        readers = {v: self.readers.get(v, []) for v in made}
+        return knobs + [v for v in made if len(readers[v]) > 1 or any(self.part[r] != UPDATE for r in readers[v])]
 
     def _homes(self) -> list[Home]:
         """States with their views and updates, and with the gradients that only these updates read."""

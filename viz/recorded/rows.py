@@ -296,24 +296,19 @@ def belongings(graph: ag.Graph) -> set[int]:
         given = (place for node in call for place in node.inputs)
         places = [place for place in given if isinstance(place, Node) or getattr(place, "size", 1) > 1]
         leaves = [place for place in places if isinstance(place, ag.Tensor) and not place.requires_grad]
-        is_norm = scope[-1][1].startswith("BatchNorm")
+        (path, label), is_norm = scope[-1], scope[-1][1].startswith("BatchNorm")
         buffers = [
             leaf for leaf in leaves
-            if (leaf.name and _within(leaf.name, scope[-1][0])) or (is_norm and leaf.ndim == 1)
+            if (leaf.name and leaf.name.rpartition(".")[0] == path != "") or (is_norm and leaf.ndim == 1)
         ]  # fmt: skip
         arrays = [place for place in places[1:] if not isinstance(place, Node | ag.Tensor)]
         found |= {id(place) for place in buffers + arrays}
         rest = [leaf for leaf in leaves if leaf.name in (None, "mask") and leaf is not places[0]]
-        if buffers or scope[-1][1].startswith("Drop"):
+        if buffers or label.startswith("Drop"):
             found |= {id(leaf) for leaf in rest}
         if any(node.op.name == "scan_packed" for node in call):
             found |= {id(leaf) for leaf in rest if type(leaf.data) is np.ndarray and not leaf.data.any()}
     return found
-
-
-def _within(name: str, path: str) -> bool:
-    """Whether this is the name of a buffer or parameter of the module at ``path``."""
-    return path != "" and name.rpartition(".")[0] == path
 
 
 def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
