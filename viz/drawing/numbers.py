@@ -241,11 +241,7 @@ def shape(axes: Sequence[int]) -> str:
 
 
 def count(n: int) -> str:
-    """A count with commas between thousands.
-
-    >>> count(128500)
-    '128,500'
-    """
+    """A count with commas between thousands, such as ``128,500``."""
     return f"{n:,}"
 
 
@@ -311,11 +307,7 @@ def summary(array: Any) -> str:
 
 
 def bracketed(number: str) -> str:
-    """A negative second factor in brackets.
-
-    >>> bracketed("-0.5379"), bracketed("2")
-    ('(-0.5379)', '2')
-    """
+    """A second factor, in brackets if it is negative."""
     return f"({number})" if number.startswith("-") else number
 
 

@@ -102,6 +102,10 @@ def _widths(bold: bool) -> dict[str, float]:
     return {chr(int(code)): int(width) / 1000 for code, width in found if int(code) < 127} | {"'": 0.191, "`": 0.333}
 
 
+def _width(said: str, bold: bool) -> float:
+    return sum(_widths(bold).get(character, 0.556) for character in said)
+
+
 def _text(given: dict[str, Any], dx: float, dy: float) -> Iterator[Any]:
     from matplotlib.font_manager import FontProperties
     from matplotlib.patches import PathPatch
@@ -115,8 +119,7 @@ def _text(given: dict[str, Any], dx: float, dy: float) -> Iterator[Any]:
         family=families(said)[0], style=given.get("font-style", "normal"), weight=given.get("font-weight", "normal")
     )
     outline = TextPath((0, 0), said.replace("$", r"\$"), size=size, prop=font)
-    widths = _widths(font.get_weight() == "bold")
-    drawn, laid_out = float(outline.get_extents().x1), size * sum(widths.get(c, 0.556) for c in said.rstrip())
+    drawn, laid_out = float(outline.get_extents().x1), _width(said.rstrip(), font.get_weight() == "bold") * size
     narrower = min(1.0, laid_out / drawn) if drawn > 0 else 1.0
     place = Affine2D().scale(narrower, -1).translate(float(given["x"]) + dx, float(given["y"]) + dy)
     yield PathPatch(outline.transformed(place), facecolor=given.get("fill", "black"), linewidth=0)

@@ -52,6 +52,9 @@ OTHER = (
 )
 
 
+LONG = "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
+
+
 class NotLive(Exception):
     """The reason why the numbers of a page stay as they were recorded."""
 
@@ -94,7 +97,9 @@ def live_of(scene: Scene, story: Story) -> Live:
             probe = ag.trace(made.probe)
             made.compare(see)
             see, probe = optimize(see, COMMON), optimize(probe, COMMON)
-            _count(see, scene)
+            if len(see.instructions) > LINES:
+                counts = {"n": len(scene.operations), "lines": len(see.instructions), "most": LINES}
+                raise NotLive(say(LONG, **{name: numbers.count(n) for name, n in counts.items()}))
             texts = [see.javascript("see", every=False, comments=False)]
             texts.append(probe.javascript("probe", every=False, comments=False, states=False))
         except TargetError as error:
@@ -179,15 +184,6 @@ def products(card: Card) -> int:
 
 def _many(n: int) -> str:
     return say("{n} million", n=f"{n / 1e6:.0f}") if n >= 1_000_000 else numbers.count(n)
-
-
-def _count(program: Program, scene: Scene) -> None:
-    counts = {"n": len(scene.operations), "lines": len(program.instructions)}
-    if counts["lines"] > LINES:
-        long = (
-            "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
-        )
-        raise NotLive(say(long, **{name: numbers.count(n) for name, n in (counts | {"most": LINES}).items()}))
 
 
 # ---------------------------------------------------------------- the trace

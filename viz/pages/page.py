@@ -310,7 +310,8 @@ class _Document:
             "show": show,
             "edges": [edge for edge in step.edges if edge in self.drawn],
         }
-        tag, mine, verdict = _tag(step.tag), user_line(step.card), step.verdict
+        mine, verdict, most = user_line(step.card), step.verdict, style.NAME_LENGTH_INSIDE
+        tag = clipped(step.tag if len(step.tag) <= most else step.tag.rpartition(".")[2], most)
         checks = self.live is not None and step.socket in self.live.checked  # the page checks it itself
         more = {
             "tag": tag if tag != step.card.key else None,
@@ -424,11 +425,6 @@ class _Document:
             f"{' ?' if card.doubted else ''}</td></tr>"
             for card in self.scene.cards
         )
-
-
-def _tag(name: str) -> str:
-    """A name for a button: the last part of a long path."""
-    return clipped(name if len(name) <= style.NAME_LENGTH_INSIDE else name.rpartition(".")[2], style.NAME_LENGTH_INSIDE)
 
 
 def _drawing(picture: Picture) -> tuple[str | None, str]:

@@ -334,11 +334,8 @@ class _Document:
         low, high = (numbers.short(float(code[0])) for code in self.targets.codes[[0, -1]])
         fields = {"title": text(title), "classes": classes, "low": low, "high": high}
         main = emitted.body("playground.html", fields, ["numbers" if self.targets.levels else "classes"])
-        styles = [
-            emitted.variables(),
-            emitted.ramps(),
-            assets("common.css", "numbers.css", "networks.css", "playground.css"),
-        ]
+        sheets = assets("common.css", "numbers.css", "networks.css", "playground.css")
+        styles = [emitted.variables(), emitted.ramps(), sheets]
         scripts = [*self.scripts, assets("common.js", "numbers.js", "networks.js", "playground.js")]
         return emitted.document(title, main, "\n".join(styles), data=self._data(), script="\n".join(scripts))
 

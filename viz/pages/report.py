@@ -21,6 +21,7 @@ import autograd as ag
 from autograd.common.validation import check_instance
 from viz.drawing import numbers, style, words
 from viz.drawing.errors import DrawingError
+from viz.drawing.marks import BLANK
 from viz.drawing.render import Picture, RenderError
 from viz.drawing.words import say
 from viz.pages.emitted import POLICY, TOKENS, assets, body, document, packed, ramps, text, variables
@@ -28,7 +29,6 @@ from viz.pages.pad import Pad, pad
 from viz.pages.page import Page
 from viz.plots.figure import Plot
 from viz.plots.history import histories
-from viz.plots.tiles import BLANK
 from viz.recorded.validation import numbers_of
 
 MISTAKES = 40  # shown

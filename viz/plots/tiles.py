@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from viz.drawing import numbers, style
+from viz.drawing.marks import BLANK
 from viz.plots.figure import Plot, axes_at, colour_map, framed_axes, heading, new_figure, settings, write
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
 VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
 FRAMED = 8  # the longest side of a tile whose entries have a line around each
-BLANK = "#fefefe"  # the colour of zero, and behind negative entries: white in both themes, like the ramps
 NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
 LETTER = 0.075  # inches: a letter of a caption, at most on average

@@ -32,16 +32,9 @@ def is_entrywise(x: Symbol) -> bool:
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 
 # Right operands that need no brackets at the same precedence: a + (b - c) = a + b - c.
-SIDES = {
-    "add": ("add", "subtract"),
-    "multiply": ("multiply", "divide"),
-    "matmul": ("matmul",),
-    "where": COMPARISONS,
-    "logical_and": COMPARISONS,
-    "logical_or": COMPARISONS,
-    "bitwise_and": COMPARISONS,
-    "bitwise_or": COMPARISONS,
-}
+SIDES = {"add": ("add", "subtract"), "multiply": ("multiply", "divide"), "matmul": ("matmul",)} | dict.fromkeys(
+    ("where", "logical_and", "logical_or", "bitwise_and", "bitwise_or"), COMPARISONS
+)
 UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
 INDICES = 6  # an array of up to so many indices is written out
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
