@@ -691,7 +691,7 @@ class Tracer:
                 name, whose = self.states[giver].name, "itself" if giver == key else "another state"
                 remedy = f"assign a copy, as in {name}.data.copy()"
                 self.given_away[giver] = f"{line} assigns the array of {name} to {whose}", remedy
-            elif before.memory._first_write is not None:
+            if before.memory._first_write is not None:
                 what = f"{line} assigns {self.states[key].name} another array after writing to its own"
                 self.given_away[key] = what, "either write in place or assign"
 

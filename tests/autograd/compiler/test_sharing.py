@@ -256,6 +256,23 @@ def test_an_array_that_is_written_to_and_then_replaced_is_refused_if_it_is_used_
     assert_array_equal(view, np.arange(4.0))
 
 
+def test_an_array_that_is_written_to_and_then_given_in_an_exchange_is_refused_if_it_is_used_outside():
+    """Seed 1400300758 of the search."""
+    w, s = ag.Tensor(np.arange(4.0), name="w"), ag.zeros(4)
+    view = w.data
+
+    @ag.compile
+    def step() -> None:
+        w.data[...] = w.data * 0.5 + 1
+        old = s.data
+        s.data = w.data * 1.0
+        w.data = old
+
+    with pytest.raises(TraceError, match=r"assigns w another array after writing to its own, .* used outside"):
+        step()
+    assert_array_equal(view, np.arange(4.0))
+
+
 class _Exported:
     """Another owner of an array's memory, as a library has that exports it."""
 
