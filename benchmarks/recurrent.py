@@ -47,7 +47,7 @@ def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
         return loss
 
     found: dict[str, Callable[[], Any]] = {"PyTorch": by_torch, "recorded": recorded, "compiled": ag.compile(recorded)}
-    found["C"] = ag.compile(recorded, target="auto")
+    found["C"] = ag.compile(recorded, target="c")
     by_torch()
     for name in ("recorded", "compiled", "C"):
         found[name]()
