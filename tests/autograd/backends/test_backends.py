@@ -287,6 +287,17 @@ def test_where_by_bits_chooses_as_numpy_does():
     assert space.where(last > 0, last, 0.0).strides == last.strides
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_large_column_times_a_row_has_the_bits_of_blas(dtype):
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=n).astype(dtype) for n in (300, 200))
+    x[:3], y[:2] = (0.0, -0.0, 1e-30), (-0.0, np.inf)
+    with np.errstate(invalid="ignore"):
+        found, expected = NUMPY.matmul(x[:, None], y[None]), x[:, None].dot(y[None])
+    assert_array_equal(found, expected)
+    assert_array_equal(np.signbit(found) & (found == found), np.signbit(expected) & (expected == expected))
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
 @pytest.mark.parametrize(
     ("size", "limit"), [(400_000, {}), (15_000_000, {}), (400_000, {"MALLOC_TRIM_THRESHOLD_": "131072"})]
