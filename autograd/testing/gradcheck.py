@@ -438,8 +438,10 @@ class TensorPoint(Point):
         for i, base in self.base.items():
             if i < self.count:
                 args[i] = self.like(moved.get(i, base), self.inputs[i]).requires_grad_()
-        with _substituted({x: self.like(moved[i], x) for i, x in self.captured.items() if i in moved}):
-            return [args[i] for i in self.checked], outputs_of(self.f, args[: self.count])
+        instead = {x: self.like(moved[i], x) for i, x in self.captured.items() if i in moved}
+        with _substituted(instead):  # a captured Tensor that is an output has its own value again afterwards
+            ys = [instead.get(y, y) for y in outputs_of(self.f, args[: self.count])]
+        return [args[i] for i in self.checked], ys
 
     def moved(self, i: int, values: Vector) -> Vector:
         """All outputs as one vector, with ``values`` in place of input ``i``."""

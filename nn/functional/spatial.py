@@ -375,10 +375,11 @@ PADDED = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's modes of padding, with NumPy's names for them."""
 
 
-def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Any:
+def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """``x`` padded as in PyTorch: ``pad`` has a pair (before, after) for the last axis, the one before it, and so on.
 
-    Negative numbers crop. ``mode``: ``"constant"`` (of ``value``), ``"reflect"``, ``"replicate"`` or ``"circular"``.
+    Negative numbers crop. ``mode``: ``"constant"`` (of ``value``, by default 0), ``"reflect"``, ``"replicate"`` or
+    ``"circular"``.
 
     >>> pad([1.0, 2.0, 3.0], (2, 1), "reflect")
     Tensor([3.0, 2.0, 1.0, 2.0, 3.0, 2.0])
@@ -391,7 +392,7 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
         raise ShapeError(f"pad {given!r} crops more than x {x.shape} has.")
     if mode == "constant":
         x, pairs = cropped(x, pairs)
-        return ag.pad(x, pad_width=pairs, constant_values=value)
+        return ag.pad(x, pad_width=pairs, constant_values=0 if value is None else value)
     choice(mode, "mode", ("constant", *PADDED))
     for axis, (a, b) in enumerate(pairs):
         n = x.shape[axis]

@@ -54,7 +54,8 @@ class _Conv(Module):
         shape = rows, columns // groups, *self.kernel_size
         self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
-        self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if bias else None
+        has_bias = choice(bias, "bias", (True, False))
+        self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if has_bias else None
         self.padding = spatial.pads_of(padding, self.kernel_size, self.stride, self.dilation)
         self.padding_mode = choice(padding_mode, "padding_mode", ("zeros", *spatial.PADDED))
 

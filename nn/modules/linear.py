@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import Tensor, asarray, reshape, zeros
-from autograd.common.validation import refused, whole
+from autograd.common.validation import choice, refused, whole
 from autograd.errors import ShapeError
 from nn import functional as F
 from nn import init as initialisers
@@ -43,7 +43,11 @@ class Linear(Module):
         self.out_features = whole(out_features, "out_features")
         self.weight = Parameter(zeros((self.out_features, self.in_features), dtype=dtype), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
-        self.bias = Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device) if bias else None
+        self.bias = (
+            Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device)
+            if choice(bias, "bias", (True, False))
+            else None
+        )
 
     def forward(self, x: Any) -> Tensor:
         """``(…, in_features)`` to ``(…, out_features)``."""

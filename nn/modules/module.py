@@ -12,7 +12,7 @@ from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
 from autograd.common.messages import of_type
-from autograd.common.validation import check_function, check_instance, raise_with_form
+from autograd.common.validation import check_function, check_instance, choice, raise_with_form
 from autograd.engine.modes import MODE, TRACER, WATCHED, Mode
 from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from autograd.interop.hints import MODULES, Hint
@@ -324,12 +324,16 @@ class Module:
 
     @training.setter
     def training(self, mode: bool) -> None:
+        mode = bool(choice(mode, "training", (True, False)))
         object.__setattr__(self, "_training", mode)
         if (tracer := TRACER.get()) is not None:
             tracer.setting(self, "_training", mode)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch this module and its submodules to training (with ``False``: evaluation) mode; return the module."""
+        """Switch this module and its submodules to training (with ``False``: evaluation) mode; return the module.
+
+        Raises `autograd.errors.DomainError` for anything but ``True`` and ``False``, such as ``"eval"``.
+        """
         for module in self.modules():
             module.training = mode
         return self
@@ -524,9 +528,10 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     """Call ``module`` with other Tensors in place of its parameters and buffers, as `torch.func.functional_call` does.
 
     ``parameters``: path → Tensor of the same shape; others stay. This makes a network a function of its weights, for
-    `autograd.hessian`, `autograd.hvp` or weights that were computed. A single tuple has all inputs, as there. The
-    module is restored afterwards; do not call one module from several threads at once. A shared parameter may be given
-    by any of its paths. Raises `nn.errors.StateError` for an unknown path, another shape, or two values for one
+    `autograd.hessian`, `autograd.hvp` or weights that were computed. A single tuple has all inputs, and a dict after
+    the first of ``args`` the keyword arguments, as there. The module is restored afterwards; do not call one module
+    from several threads at once. A shared parameter may be given by any of its paths. Raises `nn.errors.StateError` for
+    an unknown path, another shape, or two values for one
     parameter.
 
     >>> import autograd as ag, nn
@@ -539,7 +544,11 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     """
     check_instance(module, Module, "module", "a module of nn")
     check_instance(parameters, Mapping, "parameters", "a dict of names and arrays")  # type: ignore[type-abstract]
-    inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+    if len(args) == 2 and isinstance(args[1], Mapping):
+        kwargs = {**args[1], **kwargs}
+        inputs = args[0] if isinstance(args[0], tuple) else args[:1]
+    else:
+        inputs = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
     mine = dict(module._named_state())
     known = {id(value) for value in mine.values()}
     wrong: list[str] = []

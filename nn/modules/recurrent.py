@@ -54,7 +54,8 @@ class _Recurrent(Module):
     ) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.num_layers = whole(num_layers, "num_layers")
-        self.bias, self.batch_first = bool(bias), bool(batch_first)
+        self.bias = bool(choice(bias, "bias", (True, False)))
+        self.batch_first = bool(choice(batch_first, "batch_first", (True, False)))
         self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), bool(bidirectional)
         self.generator = generator(seed)
         gates = recurrence.GATES[self.kind]
@@ -205,7 +206,7 @@ class _Cell(Module):
         device: str | None = None,
     ) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
-        self.bias = bool(bias)
+        self.bias = bool(choice(bias, "bias", (True, False)))
         made = {"dtype": dtype, "device": device}
         gates = recurrence.GATES[self.kind]
         _weights(self, "", gates, self.input_size, self.hidden_size, self.bias, generator(seed), made)

@@ -529,6 +529,17 @@ class TestCaptured:
         assert gradcheck(looped(right), [X[0]])
         assert "with respect to captured" in message(looped(wrong), [X[0]])
 
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    @pytest.mark.parametrize("many", [False, True])
+    def test_a_captured_tensor_may_be_an_output(self, check, many):
+        w, options = Tensor([3.0, 4.0], requires_grad=True), {"max_elements": 0} if many else {}
+        assert check(lambda x: (x**3 * w, w), [1.0, 2.0], **options)
+        wrong = curve(lambda y: 1.5 * y) if check is gradcheck else curve(detached)
+        assert "is wrong" in message(lambda x: (w, wrong(x, w)), [1.0, 2.0], check=check, **options)
+        if check is gradcheck:
+            assert check(lambda: w, **options)
+        assert w.tolist() == [3.0, 4.0]
+
     def test_the_message_names_the_tensor(self):
         w, op = Tensor([3.0, 4.0], requires_grad=True), product(y=lambda g, x: 2 * g * x)
         assert "with respect to captured 'w' [1] is wrong" in message(lambda x: op(x, w), [1.0, 2.0])

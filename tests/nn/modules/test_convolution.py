@@ -66,6 +66,7 @@ W = np.random.default_rng(1).normal(size=(4, 3, 3, 2))
             lambda f, x: f.interpolate(x, (3, 9), mode="bilinear", align_corners=True),
         ),
         (lambda x: F.pad(x, (1, -2, 0, 3), value=2.0), lambda f, x: f.pad(x, (1, -2, 0, 3), value=2.0)),
+        (lambda x: F.pad(x, (1, 2), "constant", None), lambda f, x: f.pad(x, (1, 2), "constant", None)),
         (lambda x: F.pad(x, (1, 5, 2, 0), "reflect"), lambda f, x: f.pad(x, (1, 5, 2, 0), "reflect")),
         (lambda x: F.pad(x, (1, 9, 2, 0), "replicate"), lambda f, x: f.pad(x, (1, 9, 2, 0), "replicate")),
         (lambda x: F.pad(x, (1, 6, 2, 0), "circular"), lambda f, x: f.pad(x, (1, 6, 2, 0), "circular")),

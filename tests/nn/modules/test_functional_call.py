@@ -1,5 +1,7 @@
 """A module as a function of its parameters."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,16 @@ def test_unknown_names_and_other_shapes_are_told_at_once():
         "MLP((2, 3, 1), activation='tanh') can't be called with these parameters: 'gain' is unexpected; "
         "'layers.0.bias' is (3,) in the module, and was given as (1,)."
     )
+
+
+def test_a_dict_after_the_inputs_has_keyword_arguments_as_in_pytorch():
+    class Optional(nn.Module):
+        def forward(self, x, scale=None):
+            return x if scale is None else x * scale
+
+    call = functools.partial(nn.functional_call, Optional(), {})
+    x = ag.ones(2)
+    for inputs in (x, (x,)):
+        assert call(inputs, {}).tolist() == call(inputs).tolist() == [1.0, 1.0]
+        assert call(inputs, {"scale": 3}).tolist() == call(inputs, scale=3).tolist() == [3.0, 3.0]
+    assert call((x, 2)).tolist() == [2.0, 2.0]

@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DTypeError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.errors import StateError
 
 
@@ -234,6 +234,17 @@ def test_modes_reach_everything_below():
     assert not any(module.training for module in net.modules())
     net.train()
     assert all(module.training for module in net.modules())
+    with pytest.raises(DomainError, match="training = 'eval': choose True or False"):
+        net.train("eval")
+    assert all(module.training is True for module in net.modules())
+
+
+@pytest.mark.parametrize(
+    "make", [lambda b: nn.Linear(3, 4, b), lambda b: nn.GRU(3, 4, 1, b), lambda b: nn.Conv1d(3, 4, 1, bias=b)]
+)
+def test_a_bias_is_true_or_false(make):
+    with pytest.raises(DomainError, match="bias = 'cpu': choose True or False"):
+        make("cpu")
 
 
 def test_zero_grad_and_freezing():
