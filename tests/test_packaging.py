@@ -1,4 +1,4 @@
-"""What a registry shows and a user installs: metadata, links, versions, deprecated names."""
+"""What a registry shows and a user installs: metadata, links and versions."""
 
 import re
 import runpy
