@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,6 @@ import numpy as np
 
 import autograd as ag
 import nn
-from benchmarks.convolution import seconds
 
 BATCH, INPUT, HIDDEN = 32, 64, 128
 
@@ -62,6 +62,17 @@ def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
         for gradient, q in zip(scanned.gradients, theirs.parameters(), strict=True):
             np.testing.assert_allclose(gradient, q.grad.numpy(), rtol=5e-3, atol=5e-3)  # type: ignore[union-attr]
     return found
+
+
+def seconds(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Seconds of the processor that each takes, in turn."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            start = time.process_time()
+            run()
+            times[name].append(time.process_time() - start)
+    return {name: float(np.sort(t)[: max(1, rounds // 5)].mean()) for name, t in times.items()}
 
 
 if __name__ == "__main__":

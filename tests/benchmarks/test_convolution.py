@@ -1,28 +1,54 @@
-"""Convolutions beside PyTorch: each work runs, and all contestants are measured."""
+"""Convolutions, steps and networks beside PyTorch: each library's contestants are measured."""
 
-import numpy as np
+from __future__ import annotations
+
+import multiprocessing
+import threading
+
 import pytest
 
-import nn
+pytest.importorskip("torch")
+
 from benchmarks import convolution
 
+LAYERS = ("Conv2d", 1, 2, 3), ("ReLU",), ("Flatten",), ("Linear", 72, 10)
 
-def test_all_contestants_of_a_convolution_and_of_a_step_are_measured():
-    torch = pytest.importorskip("torch")
-    x, weight = np.ones((2, 3, 5, 5), np.float32), np.ones((4, 3, 3, 3), np.float32)
-    found = convolution.seconds(convolution.convolutions(torch, x, weight, {"padding": 1}), rounds=2)
-    assert list(found) == ["torch", "channels_last", "eager"]
-    layers = (("Conv2d", 1, 2, 3, 4), ("Flatten",), ("Linear", 32, 10))
-    found = convolution.seconds(convolution.steps(torch, layers), rounds=2)
-    assert list(found) == ["torch", "channels_last", "eager", "compiled", "C"]
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(convolution, "CONVOLUTIONS", {"small": ((2, 3, 5, 5), (4, 3, 3, 3), {"padding": 1})})
+    monkeypatch.setattr(convolution, "NETWORKS", {"step: small": LAYERS})
+    monkeypatch.setattr(convolution, "DIGITS", (20, 1, 8, 8))
+    monkeypatch.setattr(convolution, "IMAGE", (1, 3, 64, 64))
+
+
+def measured(work, rounds=2):
+    """The seconds of all contestants, which are served by threads instead of processes."""
+    pipes, threads = [], []
+    for make in (convolution.of_torch, convolution.of_glassgrad):
+        mine, theirs = multiprocessing.Pipe()
+        threads.append(threading.Thread(target=convolution.serve, args=(theirs, make)))
+        threads[-1].start()
+        pipes.append(mine)
+    try:
+        return convolution.seconds(pipes, work, rounds)
+    finally:
+        for pipe, thread in zip(pipes, threads, strict=True):
+            pipe.send(None)
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("work", "names"),
+    [
+        ("small", ["torch", "channels_last", "eager"]),
+        ("step: small", ["torch", "channels_last", "eager", "compiled", "C"]),
+        ("resnet18", ["torch", "eager"]),
+    ],
+)
+def test_all_contestants_are_measured(small, work, names):
+    if work == "resnet18":
+        pytest.importorskip("torchvision")
+    found = measured(work)
+    assert [*found] == names
     assert all(seconds > 0 for seconds in found.values())
-
-
-def test_published_networks_are_measured_beside_one_another():
-    torch = pytest.importorskip("torch")
-    theirs = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 6, 5))
-    ours = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))
-    found = convolution.seconds(convolution.published(torch, theirs, ours, side=8), rounds=2)
-    assert list(found) == ["torch", "eager"]
-    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(mine.grad.data, other.grad.numpy(), rtol=1e-4, atol=1e-4)
