@@ -71,10 +71,12 @@ def raise_with_form(error: TypeError, function: Callable[..., Any], name: str = 
     if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside `function`
         raise error
     signature = inspect.signature(function)
-    kept = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
+    parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    kept = parameters[1:] if function.__name__ == "__init__" else [p for p in parameters if p.name != "self"]
     form = str(signature.replace(parameters=kept, return_annotation=signature.empty))
     name = name or function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
-    raise TypeError(f"{error}: write {name}{form}{ending}.") from None
+    why = str(error).replace(f"{function.__qualname__}()", f"{name}()")  # a layer's constructor may be its base's
+    raise TypeError(f"{why}: write {name}{form}{ending}.") from None
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

@@ -56,7 +56,8 @@ class Parameter(Tensor):
         given = NUMPY.zeros(()) if SHAPES_ONLY.get() else data
         super().__init__(given, requires_grad, dtype=dtype, device=device, name=name)
         if given is not data:
-            self.data = NUMPY.broadcast_to(self.data, data.shape)
+            shape = NUMPY.shape(data)  # all of one number, which a constructor may change in place
+            self.data = NUMPY.lib.stride_tricks.as_strided(self.data, shape, (0,) * len(shape))
 
 
 def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
@@ -97,10 +98,7 @@ class Module:
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
     _given: SimpleNamespace | None = None  # the constructor's `call`, and attributes `after` it
-    _unknown = (
-        "was made with arguments that are not numbers, strings, booleans, None, or lists and dicts of these; define "
-        "arguments(self), a dict of what the constructor is to be called with"
-    )
+    _unknown = ""  # why nothing is known about the constructor's arguments
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
     forward: Callable[..., Any] = _unimplemented
@@ -393,17 +391,38 @@ class Module:
     def arguments(self) -> dict[str, Any] | None:
         """Constructor arguments by name, to rebuild the module; ``None`` if they are not plain values.
 
-        `nn.save` writes them, and the repr shows them. They are those of the call, without ``seed``, ``init``,
-        ``dtype`` and ``device``; an attribute of the same name that was changed since counts instead. Numbers, strings,
-        booleans, ``None``, and lists and dicts of these are plain. A class may define ``arguments`` itself.
+        `nn.save` writes them, and the repr shows them. They are those of the call, without ``device`` and, for layers
+        of ``nn``, ``seed``, ``init`` and ``dtype``; an attribute of the same name that was changed since counts
+        instead. Numbers, strings, booleans, ``None``, and lists, tuples and dicts of these are plain. A class may
+        define ``arguments`` itself.
         """
-        given = self._given
-        if given is None:
-            return {} if type(self).__init__ is object.__init__ else None
-        found = _by_name(type(self), *given.call)
-        now = {name: plain(vars(self).get(name)) for name in found if name in given.after}
-        found |= {name: value for name, value in now.items() if value != given.after[name]}
-        return None if NOT_PLAIN in found.values() else found
+        noted = self._noted()
+        return None if isinstance(noted, str) else noted
+
+    def _noted(self) -> dict[str, Any] | str:
+        """The constructor's arguments, or why they would not rebuild the module."""
+        given, init = self._given, type(self).__init__
+        if self._unknown:
+            return self._unknown
+        if given is None and init is not object.__init__:
+            return f"has a constructor that was put into the class later, as in a dataclass; {ADVICE}"
+        found = _by_name(type(self), *given.call) if given else {}
+        before = given.after if given else {}
+        for name, value in _attributes(self).items():
+            if (now := plain(value)) is not NOT_PLAIN:
+                if name in found and name in before and now != plain(before[name]):
+                    found[name] = now
+            elif value is not before.get(name, getattr(type(self), name, value)) and (name in found or _is_own(self)):
+                return f"was made with another {name} than it has now; {ADVICE}"
+        for name, value in found.items():
+            if value is NOT_PLAIN:
+                if name[0] == "*":
+                    return f"was made with values for {name}, which have no names; {ADVICE}"
+                return (
+                    f"was made with {name}, which is not a number, string, boolean, None, or a list, tuple or dict of "
+                    f"these; {ADVICE}"
+                )
+        return found
 
     def _described(self) -> str:
         """``Linear(256, 100)``: the class with its arguments, without those at their defaults."""
@@ -411,11 +430,12 @@ class Module:
         if given is None:
             return type(self).__name__
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        shown = {name: value if (as_json := plain(value)) is NOT_PLAIN else as_json for name, value in given.items()}
+        optional = {name for name, default in defaults.items() if default is not inspect.Parameter.empty}
+        shown = {n: value if (as_json := plain(value, tuple)) is NOT_PLAIN else as_json for n, value in given.items()}
         texts = [
-            repr(value) if defaults.get(name) is inspect.Parameter.empty else f"{name}={value!r}"
+            repr(value) if name in defaults and name not in optional else f"{name}={value!r}"
             for name, value in shown.items()
-            if name not in defaults or value != defaults[name]
+            if name not in defaults or not (value == defaults[name] or (name in MAKING and name in optional))
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -457,43 +477,63 @@ NOT_PLAIN = ...  # a singleton, also when copied
 """Stands for an argument that JSON can't hold."""
 
 
-def plain(value: Any) -> Any:
-    """``value`` as JSON holds it, lists as tuples; `NOT_PLAIN` if it can't."""
-    if type(value) in (int, float, bool, str, type(None)):
+ADVICE = "define arguments(self), a dict of what the constructor is to be called with"
+
+
+def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth: int = 32) -> Any:
+    """A copy of ``value`` if JSON can hold it, up to tuples; else `NOT_PLAIN`. ``sequence``: makes lists and tuples."""
+    kind = type(value)
+    if kind in (int, float, bool, str, type(None)):
         return value
-    if isinstance(value, list | tuple):
-        items = tuple(map(plain, value))
-        return NOT_PLAIN if NOT_PLAIN in items else items
-    if type(value) is dict:
-        entries = {key if type(key) is str else NOT_PLAIN: plain(item) for key, item in value.items()}
-        return NOT_PLAIN if NOT_PLAIN in (*entries, *entries.values()) else entries
+    if kind in (list, tuple, dict) and depth:
+        items: list[Any] = []
+        for item in value.values() if kind is dict else value:
+            items.append(plain(item, sequence, depth - 1))
+            if items[-1] is NOT_PLAIN:  # at once, as a list may hold itself more than once
+                return NOT_PLAIN
+        if kind is dict:
+            return dict(zip(value, items, strict=True)) if all(type(key) is str for key in value) else NOT_PLAIN
+        return (sequence or kind)(items)
     is_scalar = getattr(value, "shape", None) == () and not isinstance(value, Tensor)
-    return plain(value.item()) if is_scalar and hasattr(value, "item") else NOT_PLAIN
+    return plain(value.item(), depth=0) if is_scalar and hasattr(value, "item") and depth else NOT_PLAIN
+
+
+def _is_own(module: Module) -> bool:
+    """Whether the class of ``module`` is the user's."""
+    return not type(module).__module__.startswith("nn.")
+
+
+def _attributes(module: Module) -> dict[str, Any]:
+    """The attributes that a state and submodules do not hold."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not (name in vars(Module) or name in module._buffers or isinstance(value, Module | Parameter))
+    }
 
 
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
-    """The constructor ``init``, which notes its arguments in the module, unless a subclass's constructor called it."""
-    names: list[str] = []
+    """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **options: Any) -> None:
-        outermost = vars(self).get("_given", self) is not None
-        call = (tuple(map(plain, args)), {name: plain(value) for name, value in options.items()}) if outermost else None
-        object.__setattr__(self, "_given", None)
+        is_its = type(self).__init__ is __init__
+        call = (tuple(map(plain, args)), {name: plain(value) for name, value in options.items()}) if is_its else None
         try:
             init(self, *args, **options)
         except TypeError as error:
-            raise_with_form(error, init, type(self).__name__)
-        if call is not None:
-            names[:] = names or inspect.signature(init).parameters
-            after = {name: plain(vars(self)[name]) for name in names if name in vars(self)}
+            raise_with_form(error, init, type(self).__name__ if is_its else "")
+        if is_its:
+            copies = {name: (value, plain(value)) for name, value in _attributes(self).items()}
+            after = {name: value if copy is NOT_PLAIN else copy for name, (value, copy) in copies.items()}
             object.__setattr__(self, "_given", SimpleNamespace(call=call, after=after))
 
     return __init__
 
 
 def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a constructor's call by name, with defaults, without `MAKING`."""
+    """The arguments of a constructor's call by name, with defaults, without those of `MAKING` that change nothing."""
+    unused = MAKING if kind.__init__.__module__.startswith("nn.") else {"device"}  # type: ignore[misc]
     signature = inspect.signature(kind)
     bound = signature.bind(*args, **options)
     given = {*bound.arguments}
@@ -502,11 +542,11 @@ def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict
     for name, value in bound.arguments.items():
         parameter = signature.parameters[name]
         if parameter.kind is parameter.VAR_KEYWORD:
-            found |= {key: item for key, item in value.items() if key not in MAKING}
+            found |= {key: item for key, item in value.items() if key not in unused}
         elif parameter.kind is parameter.VAR_POSITIONAL:
-            found |= {name: NOT_PLAIN} if value else {}
+            found |= {f"*{name}": NOT_PLAIN} if value else {}
         elif name in given or plain(value) is not NOT_PLAIN:  # without a default such as a class
-            found |= {} if name in MAKING and parameter.default is not parameter.empty else {name: plain(value)}
+            found |= {} if name in unused and parameter.default is not parameter.empty else {name: plain(value)}
     return found
 
 

@@ -18,7 +18,7 @@ from autograd.errors import AutogradError, DomainError, DTypeError
 from nn.errors import FileError
 from nn.modules.module import Module
 from nn.saving import keras, npz, safetensors
-from nn.saving.architecture import LAYERS, attributes_of, build, check_attributes, describe, layers_of
+from nn.saving.architecture import INSTEAD, LAYERS, attributes_of, build, check_attributes, describe, layers_of
 from nn.saving.pytorch import weights
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
@@ -167,16 +167,12 @@ def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-INSTEAD = "build it in Python and call model.load_state_dict(nn.load(path))"
-"""What to do with a file whose module can't be built."""
-
-
 def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     """Rebuild the module that `save` wrote, with its weights, on the CPU.
 
     Works for every layer and model of ``nn``, and for your own ``classes``, which are called with the
     arguments that `Module.arguments` returned when the module was saved. Raises `nn.errors.FileError` as `load` does,
-    and for a file without such a module.
+    and for a file without such a module; `autograd.errors.DomainError` for two classes of one name.
 
     >>> import nn
     >>> nn.load_model("README.md")
@@ -187,6 +183,9 @@ def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, Module)):
             raise DTypeError(f"classes: load_model takes subclasses of nn.Module, and was given {of_type(cls)}.")
+    names = [cls.__name__ for cls in {*classes}]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DomainError(f"classes: load_model was given two classes named {twice!r}: rename one of them.")
     header, state = _read(path)
     architecture = header.get("architecture")
     if architecture is None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,7 +22,7 @@ from nn.modules import (
     pooling,
     recurrent,
 )
-from nn.modules.module import NOT_PLAIN, Module, _join, plain
+from nn.modules.module import NOT_PLAIN, Module, _attributes, _join, plain
 
 MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
 
@@ -46,22 +44,48 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 """How containers of modules are rebuilt."""
 
 
-def describe(module: Module) -> dict[str, Any]:
+INSTEAD = "build it in Python and call model.load_state_dict(nn.load(path))"
+"""What to do with a file whose module can't be built."""
+
+
+def describe(module: Module, named: dict[str, type] | None = None) -> dict[str, Any]:
     """Describe a module as JSON, from which `build` makes the same module. Raises `FileError`, with the reason, if that
-    is not possible.
+    is not possible. ``named``: the classes of other modules in the file.
     """
-    name = type(module).__name__
-    if type(module) in CONTAINERS:
-        return {"class": name, "children": {n: describe(child) for n, child in module.named_children()}}
+    cls, name = type(module), type(module).__name__
+    named = {**LAYERS} if named is None else named
+    if cls in CONTAINERS:
+        return {"class": name, "children": {n: describe(child, named) for n, child in module.named_children()}}
     arguments = module.arguments()
     if arguments is None:
-        raise FileError(f"{name} {module._unknown}")
-    if LAYERS.get(name, type(module)) is not type(module):
-        raise FileError(f"its class {name} has the name of a layer of nn")
-    try:
-        return {"class": name, "arguments": json.loads(json.dumps(arguments, default=operator.index))}
-    except (TypeError, ValueError) as error:
-        raise FileError(f"the arguments() of {name} are not JSON: {error}") from None
+        why = module._noted()
+        raise FileError(f"{name} {why if isinstance(why, str) else 'has arguments() that are None'}")
+    if named.setdefault(name, cls) is not cls:
+        raise FileError(f"its class {name} has the name of {'a layer of nn' if name in LAYERS else 'another class'}")
+    if (values := plain(arguments)) is NOT_PLAIN:
+        raise FileError(
+            f"the arguments() of {name} are not numbers, strings, booleans, None, or lists, tuples and dicts of these"
+        )
+    return {"class": name, "arguments": values if name in LAYERS else {k: _encoded(v) for k, v in values.items()}}
+
+
+def _encoded(value: Any) -> Any:
+    """A plain value for JSON, which has no tuples."""
+    if isinstance(value, dict):
+        return {"dict": {key: _encoded(item) for key, item in value.items()}}
+    if isinstance(value, list | tuple):
+        items = [*map(_encoded, value)]
+        return items if isinstance(value, list) else {"tuple": items}
+    return value
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [*map(_decoded, value)]
+    if isinstance(value, dict):
+        ((kind, items),) = value.items()
+        return tuple(map(_decoded, items)) if kind == "tuple" else {key: _decoded(items[key]) for key in items}
+    return value
 
 
 def layers_of(module: Module) -> str:
@@ -76,7 +100,7 @@ def layers_of(module: Module) -> str:
 def attributes_of(module: Module) -> dict[str, dict[str, Any]]:
     """The plain attributes of modules in ``module`` that are not layers of ``nn``, by path."""
     own = ((path, part) for path, part in module.named_modules() if LAYERS.get(type(part).__name__) is not type(part))
-    shown = {path: {name: plain(value) for name, value in vars(part).items() if name[0] != "_"} for path, part in own}
+    shown = {path: {name: plain(value) for name, value in _attributes(part).items()} for path, part in own}
     return {path: {k: v for k, v in found.items() if v is not NOT_PLAIN} for path, found in shown.items()}
 
 
@@ -86,10 +110,9 @@ def check_attributes(module: Module, saved: dict[str, dict[str, Any]]) -> None:
     for path, attributes in saved.items():
         for name, value in attributes.items():
             now = getattr(parts[path], name, value)
-            if repr(plain(value)) != repr(plain(now)):
-                raise FileError(
-                    f"its {_join(path, name)} is {value!r}, and that of a new {module._described()} is {now!r}"
-                )
+            if repr(plain(value, list)) != repr(plain(now, list)):
+                new = module._described()
+                raise FileError(f"its {_join(path, name)} is {value!r}, and that of a new {new} is {now!r}: {INSTEAD}")
 
 
 def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Module:
@@ -106,9 +129,11 @@ def _build(description: dict[str, Any], classes: dict[str, type[Module]]) -> Mod
         raise FileError(f"it names a layer {description['class']!r}, which nn lacks; give load_model your own class")
     if cls in CONTAINERS:
         return CONTAINERS[cls]({name: _build(child, classes) for name, child in description["children"].items()})
+    is_own = cls is not LAYERS.get(cls.__name__)
     try:
-        return cls(**description["arguments"])
+        arguments = description["arguments"]
+        return cls(**{name: _decoded(value) for name, value in arguments.items()} if is_own else arguments)
     except Exception as error:
-        if cls is LAYERS.get(cls.__name__):
+        if not is_own:
             raise
         raise FileError(f"{cls.__name__} can't be made of the arguments that it holds: {error}") from error

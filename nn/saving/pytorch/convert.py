@@ -53,9 +53,6 @@ class Part(Module):
 
     _unknown = "was made by nn.from_torch, which has to make it again"
 
-    def arguments(self) -> None:
-        """``None``: it was made from a graph."""
-
 
 class Converted(Part):
     """A module of PyTorch as a Module of ``nn``, made by `from_torch`.

@@ -423,3 +423,18 @@ def test_activations_leave_the_module_as_it_was_and_compute_the_same_compiled():
     replaced = nn.ReLU()
     replaced.forward = lambda x: x * 2
     assert nn.activations(replaced, x)[""].tolist() == replaced(x).tolist() == (x * 2).tolist()
+
+
+def test_a_wrong_call_of_a_base_constructor_shows_the_form_of_the_base():
+    class Base(nn.Module):
+        def __init__(this, n, m=3):
+            this.n = n
+
+    class Derived(Base):
+        def __init__(self, n):
+            super().__init__(n, bad=1)
+
+    with pytest.raises(TypeError, match=r"'bad': write Base\(n, m=3\)\.$"):
+        Derived(2)
+    with pytest.raises(TypeError, match=r"^MSELoss\(\) got .* 'bad': write MSELoss\("):
+        nn.MSELoss(bad=1)

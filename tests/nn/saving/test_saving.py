@@ -1,12 +1,14 @@
 """Files: what comes back, what is refused, and that a failure leaves nothing."""
 
 import copy
+import dataclasses
 import io
 import json
 import os
 import pickle
 import re
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -284,12 +286,12 @@ class Plain(nn.Module):
 def test_the_arguments_of_a_class_are_those_it_was_called_with(tmp_path):
     path = tmp_path / "net.npz"
     net = Plain(np.int64(4), p=0.25, sizes=[(1, 2), {"a": None}])
-    assert net.arguments() == {"width": 4, "act": "relu", "p": 0.25, "sizes": ((1, 2), {"a": None})}
+    assert net.arguments() == {"width": 4, "act": "relu", "p": 0.25, "sizes": [(1, 2), {"a": None}]}
     nn.save(net, path)
     back = nn.load_model(path, Plain)
     assert repr(back) == repr(net)
     assert back.p == back.drop.p == 0.25
-    assert back.sizes == [[1, 2], {"a": None}]
+    assert back.sizes == [(1, 2), {"a": None}]
     for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert twin.arguments() == net.arguments()
 
@@ -348,6 +350,131 @@ def test_an_attribute_that_the_constructor_would_set_otherwise_is_noticed(tmp_pa
         nn.save(net, path)
         with pytest.raises(FileError, match=rf"its 0\.{name} is 2\.0, and that of a new Sequential is [01]\.0"):
             nn.load_model(path, Scaled)
+
+
+class Activated(nn.Module):
+    """A class with an option that is not plain by default, and one in an attribute of another name."""
+
+    after = None
+
+    def __init__(self, act=nn.functional.relu, init=1.0, n=1):
+        self.act, self._n = act, n
+        self.gain = nn.Parameter(init)
+        self.table = np.full(2, init)
+
+    @property
+    def n(self):
+        return self._n
+
+
+class Mask(NamedTuple):
+    a: int
+
+
+def test_no_other_module_is_built_than_the_one_that_was_saved(tmp_path):
+    path = tmp_path / "net.npz"
+    nn.save(Activated(init=3.0, n=2), path)
+    back = nn.load_model(path, Activated)
+    assert (back.table.tolist(), back.n, back.act) == ([3.0, 3.0], 2, nn.functional.relu)
+    changes = {"act": nn.functional.tanh, "after": nn.functional.tanh, "table": np.ones(2), "_n": 5}
+    for name, value in changes.items():
+        net = Activated()
+        setattr(net, name, value)
+        nn.save(nn.Sequential(net), path)
+        why = "its 0._n is 5, and that" if name == "_n" else f"made with another {name} .* define arguments"
+        with pytest.raises(FileError, match=why):
+            nn.load_model(path, Activated)
+    for options in ({"act": nn.functional.tanh}, {"init": np.ones(2)}, {"n": Mask(1)}):
+        nn.save(Activated(**options), path)
+        with pytest.raises(FileError, match=f"with {next(iter(options))}, which is not a number"):
+            nn.load_model(path, Activated)
+
+
+class Kinds(nn.Module):
+    def __init__(self, *args, sizes=(), **more):
+        self.sizes, self.more = sizes, more
+
+
+@pytest.mark.parametrize("sizes", [(1, 2), [1, 2], ((1,), [2, (3,)]), {"tuple": (1,)}, {"dict": {"a": ()}}, ()])
+def test_tuples_lists_and_dicts_of_ones_own_class_come_back_as_they_were(sizes, tmp_path):
+    nn.save(nn.Sequential(Kinds(sizes=sizes, other=sizes)), tmp_path / "net.npz")
+    (back,) = nn.load_model(tmp_path / "net.npz", Kinds)
+    assert back.sizes == sizes
+    assert back.more == {"other": sizes}
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    one, other = (type("Same", (nn.Module,), {"__init__": lambda self: None}) for _ in range(2))
+    nn.save(one(), tmp_path / "net.npz")
+    assert type(nn.load_model(tmp_path / "net.npz", one, one)) is one
+    with pytest.raises(DomainError, match="two classes named 'Same': rename"):
+        nn.load_model(tmp_path / "net.npz", one, other)
+    nn.save(nn.Sequential(one(), other()), tmp_path / "net.npz")
+    with pytest.raises(FileError, match="its class Same has the name of another class"):
+        nn.load_model(tmp_path / "net.npz", one)
+
+
+class Drawn(nn.Module):
+    def __init__(self):
+        self.one, self.two, self.layer = nn.Parameter(1.0), nn.Parameter([1.0, 2.0]), nn.Linear(2, 3)
+        self.layer.weight.data *= 0.1
+        self.layer.bias.data[0] = 0
+        with ag.no_grad():
+            self.two[...] = 5.0
+
+
+def test_a_constructor_may_write_into_its_parameters(tmp_path):
+    net = Drawn()
+    nn.save(net, tmp_path / "net.npz")
+    back = nn.load_model(tmp_path / "net.npz", Drawn)
+    assert back.two.tolist() == [5.0, 5.0]
+    assert back.layer.weight.tolist() == net.layer.weight.tolist()
+
+
+def renewed(cls):
+    """A decorator that gives a class another constructor."""
+    made = cls.__init__
+    cls.__init__ = lambda self, width: made(self, width, 2)
+    return cls
+
+
+@renewed
+class Renewed(nn.Module):
+    def __init__(self, a, b):
+        self.a = a
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class Record(Scale):
+    n: int = 2
+
+    def __post_init__(self):
+        super().__init__(self.n * 2)
+
+    arguments = nn.Module.arguments
+
+
+def test_a_class_whose_arguments_are_not_known_says_why(tmp_path):
+    path, later = tmp_path / "net.npz", "has a constructor that was put into the class later"
+    replaced = Activated()
+    replaced.act = abs
+    for net, why in (
+        (Renewed(3), later),
+        (Record(3), later),
+        (Kinds(4, 5), r"was made with values for \*args, which have no names"),
+        (replaced, "was made with another act than it has now"),
+    ):
+        assert net.arguments() is None
+        assert repr(net).partition(":")[0] == type(net).__name__
+        nn.save(net, path)
+        with pytest.raises(FileError, match=f"{type(net).__name__} {why}.* define arguments"):
+            nn.load_model(path, type(net))
+
+
+def test_a_list_that_holds_itself_is_not_a_plain_argument():
+    loop = []
+    loop += [loop, loop]
+    assert Kinds(sizes=loop).arguments() is None
 
 
 def test_a_class_made_with_other_than_plain_arguments_says_so(tmp_path):
