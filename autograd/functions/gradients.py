@@ -45,7 +45,10 @@ def gradients(
     (np.float64(12.0), np.float64(12.0))
     """
     ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
-    seeds = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else seeds
+    if seeds is None:
+        seeds = [None] * len(ys)
+    elif isinstance(outputs, Tensor) and not _is_list_of_one(seeds, outputs):
+        seeds = [seeds]
     given = seed_list(seeds, len(ys))
     for x in xs:
         if not x.requires_grad:
@@ -68,6 +71,12 @@ def gradients(
         for x, g in ((x, found[v]) for x, v in zip(xs, vertices, strict=True))
     )
     return results[0] if isinstance(inputs, Tensor) else results
+
+
+def _is_list_of_one(seeds: Any, y: Tensor) -> bool:
+    """Whether ``seeds`` is the upstream gradient of ``y`` in a list, as PyTorch takes it."""
+    listed = isinstance(seeds, list | tuple) and len(seeds) == 1 and isinstance(seeds[0], Tensor)
+    return listed and seeds[0].shape == y.shape
 
 
 def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:

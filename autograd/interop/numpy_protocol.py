@@ -252,7 +252,10 @@ def _advice(name: str) -> str:
 
     if name in HINTS:
         return f"use {' and '.join(f'autograd.{one}' for one in HINTS[name].split(' and '))}"
-    known = [*vars(TENSORS), *(f"linalg.{one}" for one in linalg.__all__)]
+    known = [
+        *(one for one, found in vars(TENSORS).items() if not getattr(found, "foreign", False)),
+        *(f"linalg.{one}" for one in linalg.__all__),
+    ]
     near = [f"autograd.{one}" for one in difflib.get_close_matches(name, known, n=2, cutoff=0.75)]
     return f"there is {' and '.join(near)}" if near else "autograd has no function of that name; compose it of its own"
 

@@ -414,7 +414,8 @@ class TensorPoint(Point):
         if not backends.is_real(x.dtype):
             raise DTypeError(
                 f"{self.call(i)} is {describe(x)}: only real floating-point values can be moved by a small step; write "
-                "3.0 for 3, or set requires_grad only on the Tensors to check."
+                "3.0 for 3, set requires_grad only on the Tensors to check, or let the function capture this one, as "
+                "in gradcheck(lambda: f(indices))."
             )
         values = backends.to_numpy(x.data).astype(np.float64)
         self.check_input(i, values)

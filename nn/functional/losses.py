@@ -31,8 +31,8 @@ def cross_entropy(
 
     ``logits``: ``(…, classes)``. ``target``: integer labels ``(…)``, or probabilities ``(…, classes)``. ``weight``: a
     factor for each class, ``(classes,)``; the mean over labels is then weighted by that of each label. Labels equal to
-    ``ignore_index`` count as absent. ``label_smoothing`` mixes the target with equal probabilities of all classes
-    (Szegedy et al., 2016, section 7).
+    ``ignore_index`` count as absent; the mean is NaN if all are. ``label_smoothing`` mixes the target with equal
+    probabilities of all classes (Szegedy et al., 2016, section 7).
 
     Raises `autograd.errors.DomainError` for the result of a softmax in place of logits (softmax would be applied
     twice), for a ``label_smoothing`` outside 0 … 1, and for ``ignore_index`` with probabilities.
@@ -97,7 +97,7 @@ def nll_loss(
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index", -sys.maxsize)
 
     def losses(labels: Any) -> Tensor:
-        chosen = ag.where(one_hot(labels, log_prob.shape[-1], dtype="bool"), log_prob, 0)
+        chosen = ag.where(_one_hot("nll_loss", labels, log_prob.shape[-1], "bool"), log_prob, 0)
         return _weighted(-ag.sum(chosen, axis=-1), labels, weight)
 
     return _reduced(losses, target, weight, ignored, reduction)
@@ -137,7 +137,10 @@ def _reduced(losses: Callable[[Any], Tensor], labels: Any, weight: Any, ignored:
     if reduction == "sum":
         return ag.sum(found)
     shares = _weighted(ag.ones_like(found), counted, weight)
-    return ag.sum(found) / ag.sum(shares if kept is None else ag.where(kept, shares, 0))
+    if kept is None:
+        return ag.sum(found) / ag.sum(shares)
+    total = ag.sum(ag.where(kept, shares, 0))
+    return ag.sum(found) / ag.where(total == 0, math.nan, total)  # as 0 / 0, which warns
 
 
 @with_form
@@ -175,9 +178,9 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
     >>> huber_loss([1.0, 2.0], [1.5, 5.0], reduction="none")
     Tensor([0.125,   2.5])
     """
-    delta = number(delta, "delta", 0)
-    if not delta:
-        raise DomainError("delta = 0 is out of range: give a positive number.")
+    delta = number(delta, "delta")
+    if delta <= 0:
+        raise DomainError(f"delta = {delta:g} is out of range: give a positive number.")
 
     def losses(d: Tensor) -> Any:
         return ag.clip(d, -delta, delta) ** 2 * 0.5 + ag.relu(ag.abs(d) - delta) * delta
@@ -239,20 +242,26 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     Tensor([[0.0, 0.0, 1.0],
             [1.0, 0.0, 0.0]], dtype=float32)
     """
+    return _one_hot("one_hot", labels, classes, dtype)
+
+
+def _one_hot(name: str, labels: Any, classes: int, dtype: Any) -> Tensor:
+    """`one_hot`, called ``name`` in messages."""
     labels = asarray(labels)
     if is_inexact(labels.dtype):
-        raise DTypeError(f"one_hot takes integer labels; it was given {labels.dtype} {labels.shape}.")
+        raise DTypeError(f"{name} takes integer labels; it was given {labels.dtype} {labels.shape}.")
     if not is_host(labels.data):
         rows = ag.one_hot(labels, classes=classes, dtype=as_dtype(dtype))
         return ag.where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)
     classes = whole(classes, "classes")
     if labels.size:
-        namespace(labels.data).check_range(labels.data, classes, _refuse_labels, classes=classes)
+        namespace(labels.data).check_range(labels.data, classes, _refuse_labels, name=name, classes=classes)
     return ag.one_hot(labels, classes=classes, dtype=as_dtype(dtype))
 
 
-def _refuse_labels(low: int, high: int, classes: int) -> None:
-    raise DomainError(f"one_hot was given labels from {low} to {high}; {classes} classes are 0 to {classes - 1}.")
+def _refuse_labels(low: int, high: int, name: str, classes: int) -> None:
+    hint = f" Give ignore_index={low} to leave that label out." if low < 0 and name == "nll_loss" else ""
+    raise DomainError(f"{name} was given labels from {low} to {high}; {classes} classes are 0 to {classes - 1}.{hint}")
 
 
 def accuracy(logits: Any, labels: Any) -> float:

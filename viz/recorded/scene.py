@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -322,6 +323,7 @@ def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:
 
 def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np.ndarray] | None]:
     """The numbers, and the upstream gradients of the outputs where they were given."""
+    asked = gradients is not None and gradients is not False
     if gradients is None:
         gradients = computes_gradients(ys, gradients)
     if isinstance(gradients, bool):
@@ -331,15 +333,28 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np
                 f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need its upstream gradient:"
                 " reduce it to a scalar, or give a gradient of that shape as gradients="
             )
-        return evaluate(ys, gradients), None
-    one = hasattr(gradients, "dtype") or isinstance(gradients, str) or not isinstance(gradients, Iterable)
-    seeds = [numbers_of(seed, "gradients=") for seed in ([gradients] if one else gradients)]
-    if len(seeds) != len(ys) or any(tuple(np.shape(s)) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
-        raise DrawingError(
-            f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of shapes"
-            f" {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each output"
-        )
-    return evaluate(ys, True, seeds), seeds
+        seen, seeds = evaluate(ys, gradients), None
+    else:
+        one = hasattr(gradients, "dtype") or isinstance(gradients, str) or not isinstance(gradients, Iterable)
+        given = [gradients] if one else [*gradients]
+        if len(ys) == 1 and ys[0].ndim and not any(hasattr(seed, "dtype") for seed in given):
+            with suppress(ValueError):  # numbers in lists are one gradient
+                given = [given] if np.shape(given) == ys[0].shape else given
+        seeds = [numbers_of(seed, "gradients=") for seed in given]
+        if len(seeds) != len(ys) or any(np.shape(s) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
+            raise DrawingError(
+                f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of"
+                f" shapes {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each"
+                " output"
+            )
+        seen = evaluate(ys, True, seeds)
+    for place, y in zip(seen.graph.outputs, ys, strict=True):
+        if asked and (now := seen.values[place].shape) != tuple(y.shape):
+            raise DrawingError(
+                "gradients can't be drawn: leaves have changed since the graph was recorded, and an output of shape"
+                f" {numbers.shape(y.shape)} has shape {numbers.shape(now)} now; compute it again"
+            )
+    return seen, seeds
 
 
 def _mark(which: int, often: int, operands: int) -> str:

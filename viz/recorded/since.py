@@ -13,6 +13,7 @@ from viz.drawing.words import say
 from viz.recorded.evaluate import Evaluation
 from viz.recorded.names import Names
 
+ROUNDING = 1e-10  # of a root mean square, relative
 LISTED = 3  # changed values that are named; more are counted
 
 
@@ -37,9 +38,12 @@ def _then(name: str, own: np.ndarray, value: np.ndarray) -> str:
     """The value of an output then, beside the present one."""
     single = own.size == value.size == 1
     pair = [array.reshape(-1)[0] if single else numbers.root_mean_square(array) for array in (own, value)]
+    if not single and own.shape == value.shape and np.isclose(pair[0], pair[1], rtol=ROUNDING, equal_nan=True):
+        where = np.unravel_index(np.argmax(own != value), own.shape)
+        single, name, pair = True, f"{name}[{', '.join(map(str, where))}]", [own[where], value[where]]
     was, now = map(numbers.scalar, pair)
     if float(was) == float(now):
-        was, now = (f"{number:.12g}" for number in pair)
+        was, now = map(str, pair)  # all digits
     if single:
         return say("{name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)
     return say("the rms of {name} was {was} when it was recorded, and is {now} here", name=name, was=was, now=now)

@@ -131,7 +131,7 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     code = getattr(function, "__code__", None)
     if code is None:
         raise DeclarationError(
-            f"{role} is {function!r}: it must be a Python function with named arguments; write a lambda around it."
+            f"{role} is {function!r}: it must be a Python function with named arguments; write a def around it."
         )
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()

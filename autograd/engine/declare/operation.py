@@ -151,7 +151,7 @@ def op(
     Tensor(12.0)
     """
     if not isinstance(symbol, str):
-        raise DeclarationError(f"an operation's symbol is a string, as in @op('×'); it was given {shown(symbol)}.")
+        raise DeclarationError(f"write a symbol, as in @op('×'), not {shown(getattr(symbol, '__name__', symbol))}.")
 
     def declare(forward: Callable[..., Any]) -> Op:
         name = getattr(forward, "__name__", "")

@@ -121,7 +121,7 @@ class Point(ABC):
         if again.shape != self.y.shape or not np.array_equal(again, self.y, equal_nan=True):
             raise GradcheckError(
                 f"{self.f_name} gave two different answers to the same inputs, so differences of them tell nothing: "
-                "have it draw from a generator that it seeds itself."
+                "have it draw from a generator that it seeds itself, or call .eval() of a module with dropout."
             )
 
     def nothing_checked(self) -> GradcheckError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,13 @@ def test_missing_functions_name_their_replacement(call, advice) -> None:
         call(ag.Tensor(X, requires_grad=True))
     assert str(raised.value).startswith(advice)
     assert str(raised.value).endswith(".detach().numpy() for the values.")
+
+
+def test_an_operation_of_the_user_is_not_named_as_a_replacement(monkeypatch) -> None:
+    for foreign, advice in ((True, "autograd has no function"), (False, "there is autograd.unwraps")):
+        monkeypatch.setattr(TENSORS, "unwraps", SimpleNamespace(foreign=foreign), raising=False)
+        with pytest.raises(DTypeError, match=advice):
+            np.unwrap(ag.Tensor(X, requires_grad=True))
 
 
 def test_every_hint_names_existing_functions() -> None:

@@ -776,7 +776,7 @@ class TestRefusals:
         with pytest.raises(
             DTypeError,
             match=r"input 0 \('x'\) is \(2,\) int64: only real floating-point values can be moved by a "
-            r"small step; write 3\.0 for 3, or set requires_grad only on the Tensors to check",
+            r"small step; write 3\.0 for 3, set requires_grad only on the Tensors to check, or let the",
         ):
             gradcheck(lambda x: x * 2.0, [1, 2])
 

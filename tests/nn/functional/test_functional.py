@@ -87,6 +87,16 @@ def test_the_negative_log_likelihood_of_a_log_softmax_is_the_cross_entropy(optio
     assert nn.NLLLoss(**options, reduction=reduction)(F.log_softmax(LOGITS), LABELS).tolist() == found.tolist()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", [F.nll_loss, F.cross_entropy])
+def test_the_mean_of_ignored_labels_alone_is_nan_without_a_warning(loss):
+    logits = ag.Tensor(LOGITS, requires_grad=True)
+    found = loss(logits, np.full_like(LABELS, -1), ignore_index=-1)
+    found.backward()
+    assert np.isnan(found.item())
+    assert loss(logits, np.full_like(LABELS, -1), ignore_index=-1, reduction="sum").item() == 0
+
+
 @pytest.mark.parametrize(
     ("call", "form"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 import autograd as ag
 import nn
+from viz.drawing.errors import DrawingError
 from viz.formula.derivation import explain
 from viz.graph.picture import draw_graph
 from viz.recorded.scene import Scene
@@ -294,3 +295,23 @@ def test_the_expression_of_a_graph_keeps_brackets_and_axes_where_shapes_change()
 def test_a_unit_matrix_is_called_so():
     a = T(np.arange(4.0).reshape(2, 2), requires_grad=True, name="a")
     assert [card.name for card in Scene(ag.einsum("ii->", a)).cards][:2] == ["a", "I"]
+
+
+def test_gradients_of_outputs_whose_shape_has_changed_are_refused():
+    w, b = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(1.0, requires_grad=True, name="b")
+    y = (w * 3.0 + b) ** 2
+    w.data = np.ones(3)
+    assert not Scene(y).computed
+    for gradients in (True, 1.0):
+        with pytest.raises(DrawingError, match=r"an output of shape \(\) has shape \(3,\) now; compute it again"):
+            Scene(y, gradients=gradients)
+    with pytest.raises(DrawingError, match="compute it again"):
+        explain(y, wrt="b")
+
+
+def test_one_gradient_may_be_a_list_of_numbers():
+    x = ag.Tensor([[1.0, 2.0]], requires_grad=True, name="x")
+    for gradients in ([[1.0, 3.0]], ag.Tensor([[1.0, 3.0]]), [ag.Tensor([[1.0, 3.0]])]):
+        assert Scene(x * x, gradients=gradients).seen.gradients[x].tolist() == [[2.0, 12.0]]
+    with pytest.raises(DrawingError, match=r"shapes \(2,\), \(2,\) for outputs of shapes \(1, 2\)"):
+        Scene(x * x, gradients=[[1.0, 3.0], [1.0, 3.0]])

@@ -188,8 +188,17 @@ def test_an_output_of_several_numbers_is_shown_by_its_size_and_many_leaves_are_c
 
 
 def test_numbers_that_differ_late_have_more_digits():
-    w = ag.Tensor([1.0], requires_grad=True, name="w")
-    y = ag.sum(w)
-    w.data += 1e-7
+    for step, now in ((1e-7, "1.0000001"), (2**-52, "1.0000000000000002")):
+        w = ag.Tensor([1.0], requires_grad=True, name="w")
+        y = ag.sum(w)
+        w.data += step
+        seen = evaluate(y)
+        assert notice(seen, Names(seen.graph))[1] == f"L was 1.0 when it was recorded, and is {now} here"
+
+
+def test_entries_are_shown_where_the_size_is_the_same():
+    w = ag.Tensor([[1.0, 2.0, 3.0]], requires_grad=True, name="w")
+    y = w * w
+    w.data = np.array([[1.0, 3.0, 2.0]])
     seen = evaluate(y)
-    assert notice(seen, Names(seen.graph))[1] == "L was 1 when it was recorded, and is 1.0000001 here"
+    assert notice(seen, Names(seen.graph))[1] == "t1[0, 1] was 4 when it was recorded, and is 9 here"
