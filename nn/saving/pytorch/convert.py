@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 import warnings
@@ -114,11 +115,12 @@ class Converted(Part):
             x = asarray(given)
             if x.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, x.shape, strict=True)):
                 wanted = str(shape).replace("None", "any")
-                raise ShapeError(
-                    f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. An axis is fixed "
-                    "if the module fixes it, or if it had length 1 in the example given to from_torch: give an example "
-                    f"with lengths of 2 or more. {self._why_fixed}".rstrip()
+                why = (
+                    "An axis is fixed if the module fixes it, or if it had length 1 in the example given to "
+                    "from_torch: give an example with lengths of 2 or more."
                 )
+                why = self._why_fixed if self._why_fixed and x.shape[:1] != (1,) else why
+                raise ShapeError(f"{type(self).__name__} takes {name} of shape {wanted}; it was given {x.shape}. {why}")
             if str(x.dtype) != dtype:
                 kinds = {str(x.dtype)[:3], dtype[:3]}
                 if kinds == {"flo"} or dtype.startswith("float"):
@@ -187,7 +189,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_log():
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
         why = ""
         if inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch would fix the batch
@@ -195,18 +197,42 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
                 net = _converted(_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs)), module, seed)
                 if _agrees(torch, module, net, inputs):
                     return net
-                why = "with a batch of 2 its graph is another one"
+                why = "the graph is another one"
             except AutogradError as error:
-                why = str(error).rstrip(".")
+                why = f"the module can't be followed ({_first_line(error.__cause__ or error)})"
         net = _converted(_exported(torch, module, inputs), module, seed)
-    net._why_fixed = f"The example had a batch of 1, and one of 2 could not be followed ({why})." if why else ""
+    net._why_fixed = f"The batch is fixed: the example had a batch of 1, and with one of 2 {why}." if why else ""
     return net
 
 
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Without the tracebacks that PyTorch logs where it can't follow a module, which `ConversionError` reports."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
 def _agrees(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
-    """Whether both give the same for these inputs, in evaluation mode."""
-    with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
-        wanted, found = module(*inputs), net(*map(_numpy, inputs))
+    """Whether both give the same for these inputs and for others of their shapes, in evaluation mode."""
+    draw = torch.Generator().manual_seed(0)
+    others = (torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs)
+    return all(_agree(torch, module, net, given) for given in (inputs, tuple(others)))  # zeros hide a factor
+
+
+def _agree(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
+    try:
+        with torch.no_grad(), no_grad(), torch.random.fork_rng(devices=[]), _evaluating(module, net):
+            wanted, found = module(*inputs), net(*map(_numpy, inputs))
+    except Exception:  # of any class, as the module may be anyone's
+        return False
     theirs = [_numpy(x) for x in torch.utils._pytree.tree_leaves(wanted) if isinstance(x, torch.Tensor)]
     ours = [x.data for x in torch.utils._pytree.tree_leaves(found) if isinstance(x, Tensor)]
     return [x.shape for x in theirs] == [x.shape for x in ours] and all(
@@ -258,10 +284,9 @@ def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
                 table = {op: rule for op, rule in torch.export.default_decompositions().items() if _name(op) in unknown}
                 program = program.run_decompositions(table)
     except Exception as error:  # torch.export raises errors of many classes
-        first = str(error).strip().split("\n")[0]
         raise ConversionError(
-            f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {first}. The graph of the module "
-            "may not depend on values, and the examples must be the positional arguments of its forward."
+            f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {_first_line(error)}. The graph of "
+            "the module may not depend on values, and the examples must be the positional arguments of its forward."
         ) from error
     if unknown := _unknown(program):
         raise ConversionError(

@@ -1,5 +1,7 @@
 """Modules of PyTorch, converted: values, gradients, names, modes, and inputs that do not fit."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -159,13 +161,51 @@ class Rows(torch.nn.Module):
         return self.linear(x.reshape(1, 6))
 
 
-@pytest.mark.parametrize("module", [Branch(), Rows()])
-def test_a_module_for_a_batch_of_one_keeps_it_and_says_why(module):
+class Joined(torch.nn.Module):
+    """With a buffer for one sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("more", torch.ones(1, 2, 3))
+
+    def forward(self, x):
+        return torch.cat([x, self.more], 1)
+
+
+class Twice(torch.nn.Module):
+    """Two samples are another matter, and its graph takes no other batch."""
+
+    def forward(self, x):
+        return x.reshape(2, 6).sum(0) if x.shape[0] == 2 else x.reshape(6) * 2
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (Branch(), "the graph is another one"),
+        (Twice(), "the graph is another one"),
+        (Rows(), r"the module can't be followed \(.*\[1, 6\].*\)"),
+        (Joined(), r"the module can't be followed \(Sizes of tensors must match .*\)"),
+    ],
+)
+@pytest.mark.parametrize("example", [np.ones((1, 2, 3), "float32"), np.zeros((1, 2, 3), "float32")])
+def test_a_module_for_a_batch_of_one_keeps_it_and_says_why(module, why, example, capfd, caplog):
     x = normal(1, 2, 3)
-    net = nn.from_torch(module, x)
+    net = nn.from_torch(module, example)
+    assert not capfd.readouterr().err
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     np.testing.assert_allclose(net(x).data, module(torch.tensor(x)).detach().numpy(), atol=1e-6)
-    with pytest.raises(ShapeError, match=r"2 or more\. The example had a batch of 1, and one of 2 could not"):
+    with pytest.raises(ShapeError, match=rf"given \(2, 2, 3\)\. The batch .* of 1, and with one of 2 {why}\.$"):
         net(normal(2, 2, 3))
+
+
+def test_a_module_that_refuses_a_batch_of_one_is_not_converted_with_it():
+    class Statistics(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.batch_norm(x, None, None, training=True)
+
+    with pytest.raises(ConversionError, match=r"can't export Statistics: .*Expected more than 1 value per channel"):
+        nn.from_torch(Statistics(), normal(1, 4))
 
 
 def test_training_mode_drops_and_takes_the_statistics_of_the_batch():
