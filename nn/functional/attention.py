@@ -7,13 +7,14 @@ from typing import Any
 
 from autograd import Tensor, asarray, expand_dims, finfo, matmul, matrix_transpose, ones, softmax, take, tril, where
 from autograd.backends import is_host, is_inexact, namespace
-from autograd.common.validation import number
+from autograd.common.validation import number, with_form
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.functional.regularization import dropout
 
 # ------------------------------------------------------------------------------------------------------------ embedding
 
 
+@with_form
 def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     """Look up rows of ``weight``: ``weight[indices]``.
 

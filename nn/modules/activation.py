@@ -7,6 +7,7 @@ from typing import Any
 
 from autograd import Tensor, asarray
 from autograd.common.validation import choice, number
+from autograd.errors import DTypeError
 from nn import functional as F
 from nn.modules.module import Module
 
@@ -59,16 +60,32 @@ class ELU(Module):
 
 
 class Identity(Module):
-    """The input itself, for instance in place of a layer that is taken away."""
+    """The input itself, for instance in place of a layer that is taken away. Arguments are ignored, as in PyTorch."""
+
+    def __init__(self, *ignored: Any, **options: Any) -> None:
+        pass
+
+    def arguments(self) -> dict[str, Any]:
+        """None."""
+        return {}
 
     forward = staticmethod(asarray)
 
 
-class LeakyReLU(Module):
-    """``x`` where positive, else ``slope * x``."""
+def _either(name: str, value: Any, default: Any, other: Any) -> Any:
+    """An argument by its name here or in PyTorch. Raises `DTypeError` for both."""
+    if other is None:
+        return value
+    if value not in (default, other):
+        raise DTypeError(f"{name} = {value} and {other}, by PyTorch's name, were given: give only {name}.")
+    return other
 
-    def __init__(self, slope: float = 0.01) -> None:
-        self.slope = slope
+
+class LeakyReLU(Module):
+    """``x`` where positive, else ``slope * x``; ``negative_slope`` is PyTorch's name of ``slope``."""
+
+    def __init__(self, slope: float = 0.01, *, negative_slope: float | None = None) -> None:
+        self.slope = _either("slope", slope, 0.01, negative_slope)
 
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
@@ -76,10 +93,13 @@ class LeakyReLU(Module):
 
 
 class Softmax(Module):
-    """Probabilities along ``axis``: positive, with sum 1. Train on logits with `CrossEntropyLoss` instead."""
+    """Probabilities along ``axis``: positive, with sum 1. Train on logits with `CrossEntropyLoss` instead.
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+    ``dim`` is PyTorch's name of ``axis``.
+    """
+
+    def __init__(self, axis: int = -1, *, dim: int | None = None) -> None:
+        self.axis = _either("axis", axis, -1, dim)
 
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
@@ -89,8 +109,8 @@ class Softmax(Module):
 class LogSoftmax(Module):
     """The logarithm of `Softmax`, without overflow; for `NLLLoss`."""
 
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+    def __init__(self, axis: int = -1, *, dim: int | None = None) -> None:
+        self.axis = _either("axis", axis, -1, dim)
 
     def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""

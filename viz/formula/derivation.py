@@ -137,7 +137,7 @@ class Derivation(_Written):
         ways = Ways(self._write, wrt, on_the_way, with_numbers)
         self.paths: int = ways.counts[wrt]
         self.one_line: Traced | None = self._composed()
-        self._algebra = Algebra(self._worth, self._data(), lambda form: self._write.written(form, self._by_key).text)
+        self._algebra = Algebra(self._worth, self._data(), self._text_of)
         self.simplified: Traced | None = self._simplified()
         self.ways: tuple[Way, ...] = ways.listed() if self.paths > 1 else ()
         self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
@@ -149,6 +149,9 @@ class Derivation(_Written):
         found = self._wrt.gradient
         assert found is not None
         return found
+
+    def _text_of(self, form: Any) -> str:
+        return self._write.written(form, self._by_key).text
 
     # ------------------------------------------------------------ equations
 

@@ -540,6 +540,12 @@ class TestCaptured:
             assert check(lambda: w, **options)
         assert w.tolist() == [3.0, 4.0]
 
+    def test_the_running_means_of_a_module_stay(self):
+        layer = nn.BatchNorm1d(2, dtype="float64")
+        before = {name: x.tolist() for name, x in layer.named_buffers()}
+        assert gradcheck(layer, [[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]])
+        assert {name: x.tolist() for name, x in layer.named_buffers()} == before
+
     def test_the_message_names_the_tensor(self):
         w, op = Tensor([3.0, 4.0], requires_grad=True), product(y=lambda g, x: 2 * g * x)
         assert "with respect to captured 'w' [1] is wrong" in message(lambda x: op(x, w), [1.0, 2.0])

@@ -5,6 +5,7 @@ import pytest
 
 import autograd as ag
 import nn
+from autograd.errors import DTypeError
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 
@@ -19,10 +20,14 @@ X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
         (nn.Softplus(), lambda x: np.log1p(np.exp(x))),
         (nn.Softmax(), lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True)),
         (nn.Softmax(axis=0), lambda x: np.exp(x) / np.exp(x).sum(0)),
+        (nn.Softmax(dim=0), lambda x: np.exp(x) / np.exp(x).sum(0)),
+        (nn.LeakyReLU(negative_slope=0.1), lambda x: np.where(x > 0, x, 0.1 * x)),
+        (nn.LogSoftmax(dim=0), lambda x: x - np.log(np.exp(x).sum(0))),
         (nn.LogSoftmax(axis=0), lambda x: x - np.log(np.exp(x).sum(0))),
         (nn.SiLU(), lambda x: x / (1 + np.exp(-x))),
         (nn.ELU(0.5), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x))),
         (nn.Identity(), lambda x: x),
+        (nn.Identity(54, unused=[]), lambda x: x),
         (nn.Flatten(), lambda x: x.reshape(len(x), -1)),
     ],
 )
@@ -30,6 +35,15 @@ def test_activations_compute_their_formula(layer, formula):
     x = X.reshape(5, 3, 1)
     np.testing.assert_allclose(layer(x).data, formula(x), rtol=2e-6)
     assert not [*layer.parameters()]
+
+
+def test_names_of_pytorch_and_ignored_arguments_are_kept_or_refused(tmp_path):
+    net = nn.Sequential(nn.Identity(54), nn.LeakyReLU(negative_slope=0.5), nn.Softmax(dim=0))
+    nn.save(net, tmp_path / "net.npz")
+    assert repr(nn.load_model(tmp_path / "net.npz")) == repr(net)
+    assert nn.load_model(tmp_path / "net.npz")(X).tolist() == net(X).tolist()
+    with pytest.raises(DTypeError, match="axis = 1 and 0, by PyTorch's name, were given: give only axis"):
+        nn.Softmax(1, dim=0)
 
 
 def test_gelu_agrees_with_its_tanh_form_roughly():

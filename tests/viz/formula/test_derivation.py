@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
 import shutil
 import subprocess
@@ -1099,3 +1100,9 @@ def test_equal_addends_of_one_line_are_counted_and_a_matrix_times_a_vector_is_a_
     told = explain(ag.sum(ag.softmax(w @ v, axis=0) ** 2), wrt=v)
     assert " as (" not in told.text
     assert told.check.confirmed
+
+
+def test_a_derivation_can_be_pickled():
+    x = ag.Tensor(2.0, requires_grad=True, name="x")
+    derived = explain(x * x + x, wrt="x")
+    assert pickle.loads(pickle.dumps(derived)).text == derived.text
