@@ -112,6 +112,11 @@ def choice(value: Any, name: str, options: Collection[Any]) -> Any:
     return value
 
 
+def flag(value: Any, name: str) -> bool:
+    """``value``, if it is ``True`` or ``False``. Raises `DomainError` for anything else, such as a string."""
+    return bool(choice(value, name, (True, False)))
+
+
 def pair(value: Any, name: str) -> tuple[int, int]:
     """``value`` as (height, width). Raises `DTypeError` for anything but two integers, `DomainError` below 1."""
     if not isinstance(value, tuple | list) or len(value) != 2:

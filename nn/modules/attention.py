@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 from autograd import Tensor, asarray, expand_dims, logical_not, ones, permute_dims, reshape, squeeze, tril, where, zeros
-from autograd.common.validation import number, whole
+from autograd.common.validation import flag, number, whole
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn import functional as F
 from nn import init as initialisers
@@ -59,7 +59,8 @@ class MultiheadAttention(Module):
             raise DomainError(f"MultiheadAttention: num_heads = {num_heads} does not divide embed_dim = {embed_dim}.")
         self.kdim = self.embed_dim if kdim is None else whole(kdim, "kdim")
         self.vdim = self.embed_dim if vdim is None else whole(vdim, "vdim")
-        self.dropout, self.batch_first = number(dropout, "dropout", 0, 1), bool(batch_first)
+        self.dropout, self.batch_first = number(dropout, "dropout", 0, 1), flag(batch_first, "batch_first")
+        bias = flag(bias, "bias")
         self.generator = draw = initialisers.generator(seed)
 
         def weight(rows: int, columns: int) -> Parameter:
@@ -236,7 +237,7 @@ class TransformerEncoderLayer(Module):
         draw = initialisers.generator(seed)
         made: dict[str, Any] = {"dtype": dtype, "device": device}
         self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
-        self.norm_first = bool(norm_first)
+        self.norm_first = flag(norm_first, "norm_first")
         if self.d_model % self.nhead:
             raise DomainError(f"TransformerEncoderLayer: nhead = {nhead} does not divide d_model = {d_model}.")
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, seed=draw, **made)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from autograd import Tensor, zeros
-from autograd.common.validation import choice, whole
+from autograd.common.validation import choice, flag, whole
 from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
 from nn import init as initialisers
@@ -54,7 +54,7 @@ class _Conv(Module):
         shape = rows, columns // groups, *self.kernel_size
         self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
-        has_bias = choice(bias, "bias", (True, False))
+        has_bias = flag(bias, "bias")
         self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if has_bias else None
         self.padding = spatial.pads_of(padding, self.kernel_size, self.stride, self.dilation)
         self.padding_mode = choice(padding_mode, "padding_mode", ("zeros", *spatial.PADDED))

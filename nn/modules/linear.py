@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import Tensor, asarray, reshape, zeros
-from autograd.common.validation import choice, refused, whole
+from autograd.common.validation import flag, refused, whole
 from autograd.errors import ShapeError
 from nn import functional as F
 from nn import init as initialisers
@@ -44,9 +44,7 @@ class Linear(Module):
         self.weight = Parameter(zeros((self.out_features, self.in_features), dtype=dtype), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
         self.bias = (
-            Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device)
-            if choice(bias, "bias", (True, False))
-            else None
+            Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device) if flag(bias, "bias") else None
         )
 
     def forward(self, x: Any) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
 from autograd.common.messages import of_type
-from autograd.common.validation import check_function, check_instance, choice, raise_with_form
+from autograd.common.validation import check_function, check_instance, flag, raise_with_form
 from autograd.engine.modes import MODE, TRACER, WATCHED, Mode
 from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from autograd.interop.hints import MODULES, Hint
@@ -322,7 +322,7 @@ class Module:
 
     @training.setter
     def training(self, mode: bool) -> None:
-        mode = bool(choice(mode, "training", (True, False)))
+        mode = flag(mode, "training")
         object.__setattr__(self, "_training", mode)
         if (tracer := TRACER.get()) is not None:
             tracer.setting(self, "_training", mode)

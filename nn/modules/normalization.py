@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, ones, zeros
-from autograd.common.validation import number, whole
+from autograd.common.validation import flag, number, whole
 from autograd.errors import DomainError, ShapeError
 from nn import functional as F
 from nn.modules.module import Module, Parameter, as_floating
@@ -40,7 +40,7 @@ class LayerNorm(Module):
     ) -> None:
         self.normalized_shape = _lengths(normalized_shape)
         self.eps = number(eps, "eps", 0)
-        self.elementwise_affine = bool(elementwise_affine)
+        self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
         affine = self.elementwise_affine, self.elementwise_affine and bias
         self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, dtype, device)
 
@@ -72,7 +72,7 @@ class RMSNorm(Module):
     ) -> None:
         self.normalized_shape = _lengths(normalized_shape)
         self.eps = None if eps is None else number(eps, "eps", 0)
-        self.elementwise_affine = bool(elementwise_affine)
+        self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
         self.weight, _ = _weight_and_bias(self.normalized_shape, self.elementwise_affine, False, dtype, device)
 
     def forward(self, x: Any) -> Tensor:
@@ -106,7 +106,7 @@ class GroupNorm(Module):
         self.num_channels = whole(num_channels, "num_channels")
         if self.num_channels % self.num_groups:
             raise DomainError(f"GroupNorm: num_groups = {num_groups} does not divide num_channels = {num_channels}.")
-        self.eps, self.affine = number(eps, "eps", 0), bool(affine)
+        self.eps, self.affine = number(eps, "eps", 0), flag(affine, "affine")
         self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, dtype, device)
 
     def forward(self, x: Any) -> Tensor:
@@ -138,7 +138,7 @@ class _ChannelNorm(Module):
     ) -> None:
         self.num_features = whole(num_features, "num_features")
         self.eps, self.momentum = number(eps, "eps", 0), number(momentum, "momentum", 0, 1)
-        self.affine, self.track_running_stats = bool(affine), bool(track_running_stats)
+        self.affine, self.track_running_stats = flag(affine, "affine"), flag(track_running_stats, "track_running_stats")
         self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, dtype, device)
         if track_running_stats:
             self.register_buffer("running_mean", zeros(self.num_features, dtype=dtype, device=device))
@@ -247,7 +247,7 @@ def _weight_and_bias(
     """A weight of ones and a bias of zeros, or ``None``."""
     return (
         Parameter(ones(shape, dtype=dtype), dtype=dtype, device=device) if weight else None,
-        Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device) if bias else None,
+        Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device) if flag(bias, "bias") else None,
     )
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, permute_dims, squeeze, zeros
-from autograd.common.validation import choice, number, whole
+from autograd.common.validation import choice, flag, number, whole
 from autograd.errors import DomainError, ShapeError
 from nn.functional import recurrence
 from nn.functional.regularization import dropout as dropped
@@ -54,9 +54,9 @@ class _Recurrent(Module):
     ) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.num_layers = whole(num_layers, "num_layers")
-        self.bias = bool(choice(bias, "bias", (True, False)))
-        self.batch_first = bool(choice(batch_first, "batch_first", (True, False)))
-        self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), bool(bidirectional)
+        self.bias = flag(bias, "bias")
+        self.batch_first = flag(batch_first, "batch_first")
+        self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), flag(bidirectional, "bidirectional")
         self.generator = generator(seed)
         gates = recurrence.GATES[self.kind]
         for layer in range(self.num_layers):
@@ -206,7 +206,7 @@ class _Cell(Module):
         device: str | None = None,
     ) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
-        self.bias = bool(choice(bias, "bias", (True, False)))
+        self.bias = flag(bias, "bias")
         made = {"dtype": dtype, "device": device}
         gates = recurrence.GATES[self.kind]
         _weights(self, "", gates, self.input_size, self.hidden_size, self.bias, generator(seed), made)

@@ -240,7 +240,14 @@ def test_modes_reach_everything_below():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda b: nn.Linear(3, 4, b), lambda b: nn.GRU(3, 4, 1, b), lambda b: nn.Conv1d(3, 4, 1, bias=b)]
+    "make",
+    [
+        lambda b: nn.Linear(3, 4, b),
+        lambda b: nn.GRU(3, 4, 1, b),
+        lambda b: nn.Conv1d(3, 4, 1, bias=b),
+        lambda b: nn.MultiheadAttention(4, 2, bias=b),
+        lambda b: nn.LayerNorm(3, bias=b),
+    ],
 )
 def test_a_bias_is_true_or_false(make):
     with pytest.raises(DomainError, match="bias = 'cpu': choose True or False"):
@@ -315,8 +322,8 @@ def test_a_module_whose_arguments_do_not_tell_its_size_shows_its_own_parameters(
 
 
 def test_arguments_that_a_constructor_does_not_take_show_its_form():
-    with pytest.raises(TypeError, match=r"unexpected keyword argument 'dim': write Softmax\(axis=-1\)\."):
-        nn.Softmax(dim=1)
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'inplace': write ELU\(alpha=1\.0\)\."):
+        nn.ELU(inplace=True)
     with pytest.raises(TypeError, match=r"write Dropout\(p=0\.5, \*, seed=None\)\."):
         nn.Dropout(0.5, True)
 
