@@ -127,7 +127,7 @@ def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
         rows = x.transpose(order)
         if rows.flags.c_contiguous and len(axis) < x.ndim:  # such as channels-last images, over batch and space
             return _sum(rows.reshape(matrix), 0).reshape(shape)
-    if axis is not None and x.ndim == 2 and x.dtype.char in "fd":
+    if axis is not None and x.ndim == 2 and x.dtype.char in "fd" and x.size > 1:  # BLAS makes -0.0 of one -0.0
         if axis == 0 or axis == (0,):
             sums = _ones(x.shape[0], x.dtype).dot(x)
             return sums[None] if keepdims else sums

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,6 +134,18 @@ def test_moments_as_in_pytorch(correction: int) -> None:
         theirs(t, dim=0, correction=correction).sum().backward()
         found = ag.grad(lambda x, f=ours: ag.sum(f(x, axis=0, correction=correction)))(x)
         np.testing.assert_allclose(found.data, t.grad.numpy())
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 3), (3, 1), (2, 2), (1, 1, 1), (2, 1, 3), (1, 2, 3), (200, 3)])
+def test_a_sum_of_negative_zeros_has_the_sign_of_numpys(shape: tuple[int, ...], dtype: str, order: Any) -> None:
+    """Seed 1600002754 of the search: eager mode gave -0.0 for one number, the compiled program 0.0."""
+    zeros = np.full(shape, -0.0, dtype, order)
+    x = ag.asarray(zeros, copy=False)
+    axes = [axes for count in range(len(shape) + 1) for axes in itertools.combinations(range(len(shape)), count)]
+    for axis in [None, *axes, *range(len(shape))]:
+        np.testing.assert_array_equal(np.signbit(ag.sum(x, axis=axis).data), np.signbit(np.sum(zeros, axis=axis)))
 
 
 def test_logsumexp_never_overflows() -> None:
