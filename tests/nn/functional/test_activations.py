@@ -17,11 +17,11 @@ PHI = [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in X]
     ("function", "want", "slope"),
     [
         (activations.elu, np.where(X > 0, X, np.expm1(X)), 1),
-        (lambda x: activations.elu(x, 2.0, 3.0, 0.5), 3 * np.where(X > 0, X, 2 * np.expm1(X / 2)), 3),
+        (lambda x: activations.elu(x, 2.0, scale=3.0, input_scale=0.5), 3 * np.where(X > 0, X, 2 * np.expm1(X / 2)), 3),
         (activations.hardsigmoid, np.clip(X / 6 + 0.5, 0, 1), 1 / 6),
         (activations.mish, X * np.tanh(np.log1p(np.exp(X))), 0.6),
         (activations.silu, X / (1 + np.exp(-X)), 0.5),
-        (lambda x: activations.silu(x, 2.0), X / (1 + np.exp(-2 * X)), 0.5),
+        (lambda x: activations.silu(x, alpha=2.0), X / (1 + np.exp(-2 * X)), 0.5),
     ],
 )
 def test_values_and_the_derivative_at_0(function, want, slope):
