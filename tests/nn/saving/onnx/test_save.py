@@ -44,7 +44,8 @@ def test_in_float64_they_compute_the_same_to_1e_11(name, path):
     try:
         export.check_forward(make().eval().to("float64"), wide, path, 1e-11)
     except ort.capi.onnxruntime_pybind11_state.NotImplemented:  # in float64, by onnxruntime
-        assert {*export.nodes(path)} & {"AveragePool", "Conv", "ConvTranspose", "Gelu", "LeakyRelu", "Softplus"}
+        missing = {"AveragePool", "Conv", "ConvTranspose", "Gelu", "LeakyRelu", "Softplus"}
+        assert {*export.nodes(path)} & missing or name == "SiLU"  # which old ones make one node of
 
 
 def test_every_layer_is_tested():
