@@ -56,12 +56,17 @@ def _reduction(ufunc: Any) -> Callable[..., Any]:
     return reduce
 
 
+LARGE = 1 << 14
+"""From this number of elements on, an elementwise call is faster: a column times a row than BLAS' product, and `clip`
+than `numpy.maximum` with a number, whose loop has no vector instructions."""
+
+
 def _matmul(x: Any, y: Any) -> Any:
     """The matrix product. `dot` has less overhead for two matrices, and calls BLAS also for a column times a row."""
     if not x.ndim == 2 == y.ndim:
         return numpy.matmul(x, y)
     if x.shape[1] == 1 == y.shape[0] and x.size * y.size >= LARGE and x.dtype == y.dtype and x.dtype.char in "fd":
-        out = x * y  # as the gradient of a large weight for a single example: in half of BLAS' time
+        out = x * y  # as the gradient of a large weight for a single example
         out += 0.0  # makes -0.0 into 0.0, as a sum of products is
         return out
     return x.dot(y)
@@ -200,11 +205,6 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
             return x if condition else kind(y)
     out = numpy.where(condition, x, y)
     return out if out.ndim else out[()]
-
-
-LARGE = 1 << 14
-"""From this number of elements on, `clip` takes half of the time of `numpy.maximum` with a number, whose loop has no
-vector instructions."""
 
 
 def positive_part(x: Any, out: Any = None) -> Any:

@@ -113,7 +113,7 @@ def choice(value: Any, name: str, options: Collection[Any]) -> Any:
 
 
 def flag(value: Any, name: str) -> bool:
-    """``value``, if it is ``True`` or ``False``. Raises `DomainError` for anything else, such as a string."""
+    """``value``, as a boolean, if it is ``True`` or ``False``, or 1 or 0. Raises `DomainError` for anything else."""
     return bool(choice(value, name, (True, False)))
 
 

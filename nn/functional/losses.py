@@ -168,6 +168,14 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     return _of_difference("l1_loss", ag.abs, prediction, target, reduction)
 
 
+def positive(value: Any, name: str) -> float:
+    """``value`` as a float. Raises `DomainError` unless it is a positive, finite number."""
+    found = number(value, name)
+    if found <= 0:
+        raise DomainError(f"{name} = {found:g} is out of range: give a positive number.")
+    return found
+
+
 @with_form
 def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """``d² / 2`` of each difference d up to ``delta``, and ``delta · (|d| - delta / 2)`` beyond.
@@ -178,9 +186,7 @@ def huber_loss(prediction: Any, target: Any, *, reduction: str = "mean", delta: 
     >>> huber_loss([1.0, 2.0], [1.5, 5.0], reduction="none")
     Tensor([0.125,   2.5])
     """
-    delta = number(delta, "delta")
-    if delta <= 0:
-        raise DomainError(f"delta = {delta:g} is out of range: give a positive number.")
+    delta = positive(delta, "delta")
 
     def losses(d: Tensor) -> Any:
         return ag.clip(d, -delta, delta) ** 2 * 0.5 + ag.relu(ag.abs(d) - delta) * delta

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from autograd import Tensor
 from autograd.common.validation import choice, number
 from nn import functional as F
-from nn.functional.losses import REDUCTIONS, as_weight
+from nn.functional.losses import REDUCTIONS, as_weight, positive
 from nn.modules.module import Module
 
 
@@ -50,7 +50,7 @@ class HuberLoss(_Loss):
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
-        self.delta = number(delta, "delta", 0)
+        self.delta = positive(delta, "delta")
 
 
 class SmoothL1Loss(_Loss):
