@@ -8,11 +8,12 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest lint bench docs clean
+.PHONY: help demo test wheel lowest lint bench docs clean
 
 help:
 	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
 	@echo 'make test    run all tests'
+	@echo 'make wheel   run tests with the wheel, as a user installs it'
 	@echo 'make lowest  run tests with the lowest declared version of every dependency'
 	@echo 'make lint    check style and types'
 	@echo 'make docs    write the site into site/, to be opened from there'
@@ -20,11 +21,20 @@ help:
 	@echo 'make clean   remove everything that make made'
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m nn digits --out $(DEMO) --overwrite
+	$(BIN)/python -m glassgrad.nn digits --out $(DEMO) --overwrite
 
 # One process per core, with one thread each: more would only wait for each other.
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+# The tests of the sdist, with nothing beside them, against the wheel.
+wheel: $(VENV)/.test
+	rm -rf $(VENV)-wheel dist && $(PYTHON) -m venv $(VENV)-wheel
+	$(BIN)/python -m hatchling build
+	$(VENV)-wheel/$(notdir $(BIN))/python -m pip --disable-pip-version-check install --quiet "$$(ls dist/*.whl)[test]"
+	mkdir $(VENV)-wheel/tests && tar -xzf dist/*.tar.gz --strip-components=1 -C $(VENV)-wheel/tests
+	cd $(VENV)-wheel/tests && rm -r autograd nn viz glassgrad.py && OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	    ../$(notdir $(BIN))/python -m pytest -n auto tests $(ARGS)
 
 # Constraints make pip choose the lowest versions.
 lowest: $(VENV)/.created
@@ -36,7 +46,10 @@ lowest: $(VENV)/.created
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	mkdir -p $(VENV)/typed/glassgrad
+	for name in autograd nn viz; do ln -sfn "$(CURDIR)/$$name" $(VENV)/typed/glassgrad/$$name; done
+	ln -sfn '$(CURDIR)/glassgrad.py' $(VENV)/typed/glassgrad/__init__.py
+	cd $(VENV)/typed && '$(abspath $(BIN))/mypy' --config-file '$(CURDIR)/pyproject.toml'
 
 # The variable silences an advertisement.
 docs: $(VENV)/.docs

@@ -1,4 +1,5 @@
-"""Metadata for a registry: the README with absolute links, and the addresses of the project.
+"""Metadata for a registry: the README with absolute links, and the addresses of the project. The files of a wheel that
+change their names.
 
 `[tool.glassgrad] repository` in pyproject.toml is the one place that says where the repository is. While it is empty, a
 link to a file of the repository becomes its text, and pictures are left out, since a registry could not show them.
@@ -11,6 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)\n*")
@@ -77,3 +79,15 @@ class Metadata(MetadataHookInterface):
         text = readme((root / "README.md").read_text(encoding="utf-8"), repository, version[1])
         metadata["readme"] = {"content-type": "text/markdown", "text": text}
         metadata["urls"] = addresses(repository)
+
+
+class Files(BuildHookInterface):
+    """Adds the files of a wheel that lie elsewhere in the repository; an editable install finds them there."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Name them by their places in it."""
+        if version == "standard":
+            moved = {"glassgrad.py": "__init__.py", "docs/lesson": "viz/lesson/text"}  # below glassgrad/
+            build_data["force_include"].update(moved)

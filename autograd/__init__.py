@@ -3,7 +3,7 @@
 The package is itself an array namespace. Its functions take Tensors, arrays and numbers, and are recorded where a
 Tensor requires grad.
 
->>> import autograd as ag
+>>> from glassgrad import autograd as ag
 >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
 >>> ag.sum(ag.sigmoid(w) * 3.0).backward()
 >>> w.grad
@@ -15,20 +15,21 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from autograd import errors, linalg, random, trees
-from autograd.backends import NUMPY as _NUMPY
-from autograd.backends import devices
-from autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
-from autograd.engine.anomaly import detect_anomaly
-from autograd.engine.backward import backward_steps
-from autograd.engine.declare.operation import OPS, Op, op
-from autograd.engine.declare.profile import profile
-from autograd.engine.graph import Graph, Node
-from autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
-from autograd.engine.namespace import TAKEN as _TAKEN
-from autograd.engine.namespace import TENSORS as _TENSORS
-from autograd.engine.tensor import Tensor
-from autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
+from glassgrad import same as _same
+from glassgrad.autograd import errors, linalg, random, trees
+from glassgrad.autograd.backends import NUMPY as _NUMPY
+from glassgrad.autograd.backends import devices
+from glassgrad.autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
+from glassgrad.autograd.engine.anomaly import detect_anomaly
+from glassgrad.autograd.engine.backward import backward_steps
+from glassgrad.autograd.engine.declare.operation import OPS, Op, op
+from glassgrad.autograd.engine.declare.profile import profile
+from glassgrad.autograd.engine.graph import Graph, Node
+from glassgrad.autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
+from glassgrad.autograd.engine.namespace import TAKEN as _TAKEN
+from glassgrad.autograd.engine.namespace import TENSORS as _TENSORS
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
     conversion,
     creation,
     dtypes,
@@ -38,22 +39,21 @@ from autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Ten
     shaping,
     sorting,
 )
-from autograd.functions.gradients import gradients
-from autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from autograd.interop import hints as _hints
-from autograd.interop import protocols as _protocols
-from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_files
-from autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
-from autograd.ops.elementwise import pow
-from autograd.ops.loops import scan as _scan  # noqa: F401
+from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from glassgrad.autograd.interop import hints as _hints
+from glassgrad.autograd.interop import protocols as _protocols
+from glassgrad.autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
+from glassgrad.autograd.ops.elementwise import pow
+from glassgrad.autograd.ops.loops import scan as _scan  # noqa: F401
 
 __version__ = "0.1.0"
-_warn_of_foreign_files(__path__[0])
+_same(__name__)
 
 newaxis = None
 _protocols.install(Tensor, _sys.modules[__name__])
 
-_LINALG = "autograd.ops.factorizations", "autograd.ops.matrices"
+_LINALG = "glassgrad.autograd.ops.factorizations", "glassgrad.autograd.ops.matrices"
 _ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value, "__module__", "") not in _LINALG)
 globals().update(vars(_TENSORS))
 
@@ -71,9 +71,9 @@ _TAKEN.update(globals(), __all__, _COMPILER, ("compiler",), dir(_NUMPY))
 def __getattr__(name: str) -> _Any:
     """Users' operations, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
     if name == "testing":
-        return _import_module("autograd.testing")
+        return _import_module("glassgrad.autograd.testing")
     if name in _COMPILER:
-        found = globals()[name] = getattr(_import_module("autograd.compiler"), name)
+        found = globals()[name] = getattr(_import_module("glassgrad.autograd.compiler"), name)
         return found
     if name in OPS:
         return OPS[name]

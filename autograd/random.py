@@ -4,7 +4,8 @@ There is no global generator or seed. A draw advances the generator, and its num
 same when the graph is replayed, drawn or checked. A compiled function draws new numbers at each call, from the same
 generator.
 
->>> import autograd as ag, numpy
+>>> import numpy
+>>> from glassgrad import autograd as ag
 >>> rng = numpy.random.default_rng(0)
 >>> ag.random.uniform((2,), generator=rng), ag.random.uniform((2,), generator=rng)
 (Tensor([0.636962, 0.269787]), Tensor([0.0409735, 0.0165276]))
@@ -16,14 +17,14 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from autograd import backends
-from autograd.backends.errors import in_words
-from autograd.common.validation import number, refused, shape_first
-from autograd.engine.modes import TRACER
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.ops.elementwise import less
-from autograd.ops.indexing import argsort
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.common.validation import number, refused, shape_first
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.ops.elementwise import less
+from glassgrad.autograd.ops.indexing import argsort
 
 __all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
 
@@ -94,7 +95,8 @@ def uniform(
     its first use there, so they differ from those on the CPU. Raises `DomainError` for ``low`` above ``high`` and
     `DTypeError` for an invalid ``generator``.
 
-    >>> import autograd as ag, numpy
+    >>> import numpy
+    >>> from glassgrad import autograd as ag
     >>> ag.random.uniform((2, 2), generator=numpy.random.default_rng(0), low=-1.0)
     Tensor([[ 0.273923, -0.460427],
             [-0.918053, -0.966945]])
@@ -115,7 +117,8 @@ def normal(
     reparametrisation of D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014, section 2.4). Other
     parameters as in `uniform`. Raises `DomainError` for a ``std`` below 0.
 
-    >>> import autograd as ag, numpy
+    >>> import numpy
+    >>> from glassgrad import autograd as ag
     >>> std = ag.Tensor(2.0, requires_grad=True)
     >>> ag.random.normal((1000,), generator=numpy.random.default_rng(0), std=std).square().mean().backward()
     >>> std.grad
@@ -133,7 +136,8 @@ def exponential(
 ) -> Tensor:
     """Exponentially distributed numbers of mean ``scale``, a Tensor of ``shape``. Other parameters as in `normal`.
 
-    >>> import autograd as ag, numpy
+    >>> import numpy
+    >>> from glassgrad import autograd as ag
     >>> ag.random.exponential((2,), generator=numpy.random.default_rng(0), scale=10.0)
     Tensor([6.79932, 10.196])
     """
@@ -149,7 +153,8 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
     ``p``: a number from 0 to 1, or a Tensor of these that broadcasts to ``shape``; no gradient. ``dtype``: booleans by
     default. The probability is exact to 2⁻⁵³, in float32 to 2⁻²⁴. Raises `DomainError` for a number outside of 0 to 1.
 
-    >>> import autograd as ag, numpy
+    >>> import numpy
+    >>> from glassgrad import autograd as ag
     >>> ag.random.bernoulli(0.5, 4, generator=numpy.random.default_rng(0))
     Tensor([False, True, True, True])
     """
@@ -164,7 +169,8 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
 def permutation(count: int, *, generator: Any, device: str | None = None) -> Tensor:
     """The numbers from 0 to ``count - 1`` in random order, as int64. Computed as the order that sorts random keys.
 
-    >>> import autograd as ag, numpy
+    >>> import numpy
+    >>> from glassgrad import autograd as ag
     >>> ag.random.permutation(4, generator=numpy.random.default_rng(0))
     Tensor([3, 2, 1, 0])
     """

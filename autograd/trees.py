@@ -5,7 +5,7 @@ Containers are tuples, lists, dicts, sets, ``deque``, ``SimpleNamespace``, datac
 ordered dicts, ``defaultdict``), and classes added with `register`. They keep their type and attributes. ``None`` is a
 container without leaves.
 
->>> from autograd import trees
+>>> from glassgrad.autograd import trees
 >>> leaves, structure = trees.flatten({"w": [1.0, 2.0], "b": (3.0, None)})
 >>> leaves
 [1.0, 2.0, 3.0]
@@ -22,8 +22,8 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from autograd.engine.modes import WATCHED
-from autograd.errors import DeclarationError, ShapeError
+from glassgrad.autograd.engine.modes import WATCHED
+from glassgrad.autograd.errors import DeclarationError, ShapeError
 
 LEAF = None
 """The structure of a leaf. That of a container is ``(type, data, structures of its children)``."""
@@ -46,7 +46,7 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
     that makes the instance, or None. ``unflatten(data, children)`` makes an instance of these. Raises
     `DeclarationError` for a class that has been registered.
 
-    >>> from autograd import trees
+    >>> from glassgrad.autograd import trees
     >>> class Interval:
     ...     def __init__(self, low, high):
     ...         self.low, self.high = low, high
@@ -88,7 +88,7 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
 def flatten_up_to(structure: Structure, tree: Any) -> list[Any]:
     """The subtrees of ``tree`` at the leaves of ``structure``, in order. Raises `ShapeError` where containers differ.
 
-    >>> from autograd import trees
+    >>> from glassgrad.autograd import trees
     >>> trees.flatten_up_to(trees.flatten({"w": 1, "b": 2})[1], {"w": [1.0, 2.0], "b": 3.0})
     [[1.0, 2.0], 3.0]
     """
@@ -132,7 +132,7 @@ def count(structure: Structure) -> int:
 def paths(structure: Structure, prefix: str = "") -> list[str]:
     """For each leaf the expression that reads it: ``prefix``, followed by ``['w'][0]``, ``.bias`` or the like.
 
-    >>> from autograd import trees
+    >>> from glassgrad.autograd import trees
     >>> trees.paths(trees.flatten({"w": [1, 2], "b": 3})[1], "params")
     ["params['w'][0]", "params['w'][1]", "params['b']"]
     """

@@ -122,8 +122,8 @@ def of_torch(work: str) -> Contestants:
 
 def of_glassgrad(work: str) -> Contestants:
     """This package's contestants."""
-    import autograd as ag
-    import nn
+    from glassgrad import autograd as ag
+    from glassgrad import nn
 
     if work in PUBLISHED:
         return {"eager": network(getattr(nn.models, work)(), ag.Tensor(*arrays(IMAGE)))}

@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-import nn
-from autograd import backends
-from autograd.errors import DeviceError, TraceError
 from benchmarks.worker import Worker
 from benchmarks.works import TRAINED, Net
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import backends
+from glassgrad.autograd.errors import DeviceError, TraceError
 
 WIDE = Net("wide", (4096, 4096, 4096, 4096, 10), 4096)
 NETS = {**TRAINED, WIDE.key: WIDE}
@@ -72,7 +72,7 @@ def disagreements(device: str, examples: int = 10) -> dict[str, str]:
     """Every operation of the tests' table whose value or gradients on ``device`` are not the CPU's, and why."""
     from hypothesis import HealthCheck, given, settings
 
-    from autograd.testing.operations import TABLE
+    from glassgrad.autograd.testing.operations import TABLE
 
     def check(name: str) -> None:
         @settings(max_examples=examples, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))

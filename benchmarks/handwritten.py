@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-import nn
-from nn import functional as F
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn import functional as F
 
 Step = tuple[Callable[..., ag.Tensor], tuple[ag.Tensor, ...]]
 Make = Callable[[np.random.Generator], Step]

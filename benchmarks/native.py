@@ -30,13 +30,13 @@ from unittest import mock
 
 import numpy as np
 
-import autograd as ag
-from autograd.compiler.targets.c import executable
-from autograd.compiler.targets.c.build import compiler, library
 from benchmarks import convolution, recurrent
 from benchmarks.contestants import glassgrad
 from benchmarks.referee import machine, surroundings
 from benchmarks.works import HESSIAN, NETS, Net
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.targets.c import executable
+from glassgrad.autograd.compiler.targets.c.build import compiler, library
 
 MANY = 100
 """Steps of one call of a loop."""

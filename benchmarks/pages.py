@@ -23,9 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import autograd as ag
-import nn
-import viz
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
 
 RATE = 60  # changes a second
 BUDGET = 16.0  # milliseconds of a frame

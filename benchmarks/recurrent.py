@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 BATCH, INPUT, HIDDEN = 32, 64, 128
 

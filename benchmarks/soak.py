@@ -28,9 +28,9 @@ from statistics import median
 
 import numpy as np
 
-import autograd as ag
-import nn
-from autograd.engine.modes import MODE
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.engine.modes import MODE
 
 SAMPLES = 50
 GROWTH = 1 << 20  # bytes between the first and the last fifth that an allocator may take for itself
@@ -235,7 +235,8 @@ def graphs(count: int, seed: int = 0) -> tuple[Memory, Counter[str]]:
 # ----------------------------------------------------------------------------------------------------------- interrupts
 
 FIT = """
-import sys, numpy as np, nn
+import sys, numpy as np
+from glassgrad import nn
 rng = np.random.default_rng(0)
 data = rng.random((256, 16)), rng.integers(0, 4, 256)
 model = nn.MLP([16, 32, 4], seed=0)
@@ -271,13 +272,14 @@ def interrupted_fits(count: int, seed: int = 0) -> Counter[str]:
 
 
 def interrupted_runs(count: int, seed: int = 0) -> Counter[str]:
-    """Ctrl-C at random moments of ``python -m nn digits``, from its start to its last picture."""
+    """Ctrl-C at random moments of ``python -m glassgrad.nn digits``, from its start to its last picture."""
     rng, ends = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
         longest = 0.0
         for i in range(count + 1):
             out = Path(folder) / str(i)
-            words = ["-m", "nn", "digits", "--hidden", "8", "--epochs", "3", "--batch", "500", "--out", str(out)]
+            run = ["-m", "glassgrad.nn", "digits", "--hidden", "8", "--epochs", "3", "--batch", "500"]
+            words = [*run, "--out", str(out)]
             child, start = _child(words), time.monotonic()
             if i:  # the first one tells how long it takes
                 _interrupt(child, [rng.uniform(0, longest)])
@@ -335,7 +337,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
             assert memory.is_flat(), f"memory grows by {memory.growth()}: {memory.pages}, {memory.objects}"
     for name, count, interrupt in (
         ("nn.fit", options.interrupts, interrupted_fits),
-        ("python -m nn digits", -(-options.interrupts // 3), interrupted_runs),
+        ("python -m glassgrad.nn digits", -(-options.interrupts // 3), interrupted_runs),
     ):
         if count:
             yield f"Ctrl-C in {count} runs of {name}{_told(interrupt(count))}"

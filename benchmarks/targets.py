@@ -34,5 +34,5 @@ PEAK_RATIO_TO_NUMPY = {"glassgrad": 1.5, "glassgrad_compiled": 1.1}
 # Milliseconds that tracing and compiling D may take.
 COMPILE_MS = 100.0
 
-# Milliseconds that `import autograd` may take on top of `import numpy`.
+# Milliseconds that `from glassgrad import autograd` may take on top of `import numpy`.
 IMPORT_MS_ABOVE_NUMPY = 30.0

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-import autograd as ag
-import nn
-from nn.data import CharVocabulary, first_names, text_sequences
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn.data import CharVocabulary, first_names, text_sequences
 
 SECONDS, BATCH = 15, 64
 

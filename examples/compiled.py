@@ -8,8 +8,8 @@ followed, what each pass made of it, and the code that then runs at every call.
 
 import numpy as np
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 # XOR, with a net that has more layers than it needs: there is more to read.
 x = ag.Tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype="float32")

@@ -7,8 +7,8 @@ The loss is what the equation leaves over. It contains u″, so that its gradien
 
 import numpy as np
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 model = nn.MLP([1, 16, 16, 1], activation="tanh", seed=0, dtype="float64")
 optimizer = nn.optim.Adam(model.parameters(), lr=0.01)

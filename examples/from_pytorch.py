@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 
-import nn
-import viz
+from glassgrad import nn, viz
 
 digits = nn.data.digits()
 images, labels = digits.x_train[:2000].reshape(-1, 1, 16, 16), digits.y_train[:2000]

@@ -16,9 +16,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-import autograd as ag
-import nn
-from viz.drawing import style
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing import style
 
 F = nn.functional
 STEPS, BATCH, INPUTS, HIDDEN = 60, 64, 8, 32

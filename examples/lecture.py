@@ -8,8 +8,8 @@ With a folder the network, a squared error and all its gradients are drawn there
 import sys
 from pathlib import Path
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 model = nn.MLP([2, 2, 2, 2], activation="sigmoid", output="sigmoid", dtype="float64")
 model.load_state_dict({
@@ -33,7 +33,7 @@ print(f"squared error to {target.tolist()[0]}: {loss.item():.4f}, and the gradie
 print(model.layers[0].weight.grad)
 
 if len(sys.argv) > 1:
-    import viz
+    from glassgrad import viz
 
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)

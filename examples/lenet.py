@@ -3,14 +3,13 @@
     python examples/lenet.py [FOLDER]
 
 It needs matplotlib (pip install "glassgrad[plots]"). The whole job, with more digits and epochs and a report:
-python -m nn digits --model lenet.
+python -m glassgrad.nn digits --model lenet.
 """
 
 import sys
 from pathlib import Path
 
-import nn
-import viz
+from glassgrad import nn, viz
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-import autograd as ag
-import nn
-import viz
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
     python examples/own_operation.py
 """
 
-import autograd as ag
+from glassgrad import autograd as ag
 
 
 @ag.op("softsign", text="{x} / (1 + |{x}|)", tex=r"\frac{{{x}}}{{1 + |{x}|}}", level=2)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-import nn
-import viz
+from glassgrad import nn, viz
 
 
 def two_moons(n, noise, seed):

@@ -6,8 +6,8 @@
 import sys
 from pathlib import Path
 
-import autograd as ag
-import viz
+from glassgrad import autograd as ag
+from glassgrad import viz
 
 w = ag.Tensor(2.0, requires_grad=True, name="w")
 b = ag.Tensor(-1.0, requires_grad=True, name="b")

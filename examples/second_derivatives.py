@@ -3,7 +3,7 @@
     python examples/second_derivatives.py
 """
 
-import autograd as ag
+from glassgrad import autograd as ag
 
 # grad takes a function to its derivative, as often as you like: tanh'' = −2 tanh (1 − tanh²).
 x = ag.Tensor(0.5)

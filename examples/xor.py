@@ -6,9 +6,8 @@
 import sys
 from pathlib import Path
 
-import autograd as ag
-import nn
-import viz
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
 
 x = ag.Tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype="float32", name="x")
 y = ag.Tensor([[0], [1], [1], [0]], dtype="float32", name="y")

@@ -2,26 +2,12 @@
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-import autograd
-
-if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
-    import sys
-
-    sentence = (
-        "nn needs the autograd of glassgrad, and `import autograd` found another project's in "
-        f"{next(iter(getattr(autograd, '__path__', '?')))}: the two can't share an environment; install glassgrad in a "
-        "fresh one (python -m venv)."
-    )
-    if sys.argv[:1] == ["-m"]:  # `python -m nn` is starting: no traceback for its user
-        print(f"python -m nn: {sentence}", file=sys.stderr)
-        sys.exit(2)
-    raise ImportError(sentence)
-
-from autograd.interop.hints import NETWORKS as _NETWORKS
-from autograd.interop.hints import missing as _missing
-from nn import data, functional, init, models, optim, parallel, tuning
-from nn.models import MLP
-from nn.modules.activation import (
+from glassgrad import same as _same
+from glassgrad.autograd.interop.hints import NETWORKS as _NETWORKS
+from glassgrad.autograd.interop.hints import missing as _missing
+from glassgrad.nn import data, functional, init, models, optim, parallel, tuning
+from glassgrad.nn.models import MLP
+from glassgrad.nn.modules.activation import (
     ELU,
     GELU,
     Identity,
@@ -34,13 +20,13 @@ from nn.modules.activation import (
     Softplus,
     Tanh,
 )
-from nn.modules.attention import MultiheadAttention, TransformerEncoderLayer
-from nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
-from nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
-from nn.modules.embedding import Embedding, PositionalEncoding
-from nn.modules.linear import Flatten, Linear, Unflatten
-from nn.modules.losses import (
+from glassgrad.nn.modules.attention import MultiheadAttention, TransformerEncoderLayer
+from glassgrad.nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
+from glassgrad.nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from glassgrad.nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
+from glassgrad.nn.modules.embedding import Embedding, PositionalEncoding
+from glassgrad.nn.modules.linear import Flatten, Linear, Unflatten
+from glassgrad.nn.modules.losses import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     HuberLoss,
@@ -49,8 +35,8 @@ from nn.modules.losses import (
     NLLLoss,
     SmoothL1Loss,
 )
-from nn.modules.module import Module, Parameter, activations, functional_call
-from nn.modules.normalization import (
+from glassgrad.nn.modules.module import Module, Parameter, activations, functional_call
+from glassgrad.nn.modules.normalization import (
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
@@ -61,7 +47,7 @@ from nn.modules.normalization import (
     LayerNorm,
     RMSNorm,
 )
-from nn.modules.pooling import (
+from glassgrad.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
@@ -76,12 +62,14 @@ from nn.modules.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from nn.saving import load, load_metadata, load_model, save
-from nn.saving.onnx import load_onnx, save_onnx
-from nn.saving.pytorch import from_torch
-from nn.training import History, evaluate, fit
-from nn.tuning import search
+from glassgrad.nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from glassgrad.nn.saving import load, load_metadata, load_model, save
+from glassgrad.nn.saving.onnx import load_onnx, save_onnx
+from glassgrad.nn.saving.pytorch import from_torch
+from glassgrad.nn.training import History, evaluate, fit
+from glassgrad.nn.tuning import search
+
+_same(__name__)
 
 if not _TYPE_CHECKING:  # so that type checkers report missing names
     __getattr__ = _missing(__name__, _NETWORKS)

@@ -10,18 +10,18 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from autograd import __version__
-from autograd.errors import AutogradError
-from nn.commands.digits import train
-from nn.commands.images import FORMATS
-from nn.commands.networks import NETWORKS
-from nn.commands.predict import predict
-from nn.commands.search import find, int_range, kinds, seconds
-from nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
-from nn.commands.terminal import PROGRAM, Refused, reason
-from nn.data import DATASETS
-from nn.errors import ParallelError, printable
-from nn.parallel import Parallel, launched
+from glassgrad.autograd import __version__
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.nn.commands.digits import train
+from glassgrad.nn.commands.images import FORMATS
+from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.commands.predict import predict
+from glassgrad.nn.commands.search import find, int_range, kinds, seconds
+from glassgrad.nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
+from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
+from glassgrad.nn.data import DATASETS
+from glassgrad.nn.errors import ParallelError, printable
+from glassgrad.nn.parallel import Parallel, launched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

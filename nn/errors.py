@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.errors import AutogradError
+from glassgrad.autograd.errors import AutogradError
 
 
 class StateError(AutogradError, ValueError):

@@ -4,7 +4,7 @@
 there is no global generator. Draws are made on the CPU in float64 and then rounded, so a seed gives the same network in
 every dtype and on every device.
 
->>> import nn
+>>> from glassgrad import nn
 >>> layer = nn.Linear(4, 2, seed=0)
 >>> nn.init.kaiming_normal_(layer.weight, seed=1) is layer.weight
 True
@@ -17,12 +17,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from autograd import Tensor, asarray
-from autograd.backends import NUMPY
-from autograd.common.messages import shown
-from autograd.common.validation import choice, number, refused, with_form
-from autograd.errors import DomainError, ShapeError
-from autograd.interop.hints import INITS, missing
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.common.validation import choice, number, refused, with_form
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.interop.hints import INITS, missing
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]

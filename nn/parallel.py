@@ -3,7 +3,7 @@
 Every process, a *rank*, runs the same program and holds the whole model. It computes its shard, its part of the rows of
 every batch; gradients are averaged, and all ranks take the same step::
 
-    import nn
+    from glassgrad import nn
 
     with nn.parallel.Parallel() as parallel:  # mpirun -n 4 python this_file.py
         nn.fit(model, loss, optimizer, data, epochs=10, parallel=parallel)
@@ -52,14 +52,14 @@ from contextlib import AbstractContextManager, suppress
 from itertools import accumulate, pairwise
 from typing import Any, Self
 
-from autograd import Tensor, asarray
-from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
-from autograd.engine.modes import holding
-from autograd.errors import ShapeError, TraceError
-from nn.errors import ParallelError
-from nn.functional.sharding import SHARD, Shard
-from nn.modules.module import Module
-from nn.optim import Optimizer
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
+from glassgrad.autograd.engine.modes import holding
+from glassgrad.autograd.errors import ShapeError, TraceError
+from glassgrad.nn.errors import ParallelError
+from glassgrad.nn.functional.sharding import SHARD, Shard
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.optim import Optimizer
 
 KINDS = ("an error", "the start of a training", "a broadcast", "a batch", "a sum", "a layer", "the end")
 """The points at which ranks synchronise. Each begins with one small message of the same size, so that a rank that

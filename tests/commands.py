@@ -5,9 +5,9 @@ import shlex
 import tomllib
 from pathlib import Path
 
-from nn.__main__ import parser
-from viz.__main__ import main as viz_main
-from viz.lesson.command import parser as lesson_parser
+from glassgrad.nn.__main__ import parser
+from glassgrad.viz.__main__ import main as viz_main
+from glassgrad.viz.lesson.command import parser as lesson_parser
 
 ROOT = Path(__file__).parents[1]
 VENV = [
@@ -48,11 +48,11 @@ def assert_runs(command, folder):
         assert words[1] in targets()
     elif words[:2] == ["uv", "pip"] or words[:2] == ["pip", "install"]:
         assert_installs(words[words.index("install") + 1 :])
-    elif words[:4] == ["python", "-m", "viz", "lesson"]:
+    elif words[:4] == ["python", "-m", "glassgrad.viz", "lesson"]:
         assert lesson_parser().parse_args(words[4:])
-    elif words[:3] == ["python", "-m", "viz"]:
+    elif words[:3] == ["python", "-m", "glassgrad.viz"]:
         assert viz_main(words[3:]) == 0
-    elif words[:3] == ["python", "-m", "nn"]:
+    elif words[:3] == ["python", "-m", "glassgrad.nn"]:
         assert parser().parse_args(words[3:]).command == words[3]
     elif words[:2] == ["python", "-m"]:
         module = words[2].replace(".", "/")

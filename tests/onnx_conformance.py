@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-import autograd as ag
-import nn
-from autograd.errors import AutogradError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import AutogradError
 
 PAGE = Path(__file__).parents[1] / "docs/onnx.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-import nn
-from autograd.errors import AutogradError
+from glassgrad import nn
+from glassgrad.autograd.errors import AutogradError
 
 PAGE = Path(__file__).parents[1] / "docs/onnx.md"
 F = nn.functional

@@ -17,8 +17,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 from tests.nn.saving.onnx.test_networks import LIGHT, RAPIDOCR, SILERO, VOICE, noise, path_of, picture, written
 
 PAGE = Path(__file__).parents[1] / "docs/onnx.md"

@@ -12,8 +12,8 @@ import os
 import sys
 import tempfile
 
-from autograd.compiler.targets.c.build import compiler, run
-from autograd.errors import TargetError
+from glassgrad.autograd.compiler.targets.c.build import compiler, run
+from glassgrad.autograd.errors import TargetError
 
 FLAGS = (
     "-std=gnu11", "-O0", "-g", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w", "-fno-omit-frame-pointer",

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.backends.spaces import scipy_special
+from glassgrad.autograd.backends.spaces import scipy_special
 from tests.cupy14 import NAMES, signature
 
 SCALARS = (bool, int, float, complex)

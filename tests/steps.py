@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from autograd.testing import TrainingStep, Verdict, Vocabulary, compare, random_step
-from autograd.testing.steps.readings import smallest_fault
+from glassgrad.autograd.testing import TrainingStep, Verdict, Vocabulary, compare, random_step
+from glassgrad.autograd.testing.steps.readings import smallest_fault
 
 NETWORKS = Vocabulary(
-    imports=("import nn",),
+    imports=("from glassgrad import nn",),
     layers=(
         "nn.Linear({n}, {m}, seed={seed}, dtype={dtype!r})",
         "nn.Linear({n}, {m}, seed={seed}, dtype={dtype!r})",

@@ -10,11 +10,11 @@ import inspect
 import textwrap
 from pathlib import Path
 
-import autograd
-from autograd.engine.declare.operation import REQUIRED, Op
-from autograd.engine.namespace import TENSORS
-from autograd.functions import methods
-from autograd.interop import protocols
+from glassgrad import autograd
+from glassgrad.autograd.engine.declare.operation import REQUIRED, Op
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.functions import methods
+from glassgrad.autograd.interop import protocols
 
 PACKAGE = Path(autograd.__file__).parent
 
@@ -84,7 +84,7 @@ def public_imports():
     """The names that the package imports as they are, as import statements."""
     for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            typed = node.module == "autograd.functions.transforms"
+            typed = node.module == "glassgrad.autograd.functions.transforms"
             if not typed and alias.name in autograd.__all__ and alias.name not in (*vars(TENSORS), "pow"):
                 yield f"from {node.module} import {alias.name} as {alias.name}"
 
@@ -104,11 +104,11 @@ def package():
     return HEAD + "\n".join(
         [
             "from typing import Concatenate, Literal, ParamSpec, TypeVar, overload",
-            "from autograd.engine.declare.types import Array",
+            "from glassgrad.autograd.engine.declare.types import Array",
             *sorted(imports),
-            "from autograd import testing as testing",
-            "from autograd.compiler import Program as Program, compile as compile, loop as loop, scan as scan",
-            "from autograd.compiler import trace as trace",
+            "from glassgrad.autograd import testing as testing",
+            "from glassgrad.autograd.compiler import Program as Program, compile as compile, loop as loop",
+            "from glassgrad.autograd.compiler import scan as scan, trace as trace",
             "",
             "__all__: list[str]",
             "__version__: str",
@@ -147,8 +147,8 @@ def tensor_methods():
     lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
     imports = [
         "from collections.abc import Iterator",
-        "from autograd.engine.hooks import Hook",
-        "from autograd.engine.tensor import Tensor",
+        "from glassgrad.autograd.engine.hooks import Hook",
+        "from glassgrad.autograd.engine.tensor import Tensor",
     ]
     head = "\n".join([HEAD.rstrip(), *imports, "\nclass TensorMethods:\n"])
     return head + "".join(f"    {line}\n" for line in lines)
@@ -160,8 +160,8 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from autograd.common.shapes import Axis
-from autograd.engine.declare.types import ArrayLike
+from glassgrad.autograd.common.shapes import Axis
+from glassgrad.autograd.engine.declare.types import ArrayLike
 """
 TRANSFORMS = """\
 @overload

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-import viz
+from glassgrad import viz
 from tests.viz.program.test_picture import mlp
 
 PAGE = Path(__file__).parents[1] / "docs/compile.md"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import Tensor
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
 
 PAGE = Path(__file__).parents[1] / "docs/conventions.md"
 TEXT = PAGE.read_text(encoding="utf-8")

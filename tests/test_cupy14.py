@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autograd import OPS, backends
-from autograd.backends.cupy import differences
+from glassgrad.autograd import OPS, backends
+from glassgrad.autograd.backends.cupy import differences
 from tests import standin
 from tests.cupy14 import DIFFERENCES, NAMES, signature, survey
 

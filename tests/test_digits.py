@@ -8,8 +8,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from nn.data.embedded import unpack
-from nn.data.ink import to_ink
+from glassgrad.nn.data.embedded import unpack
+from glassgrad.nn.data.ink import to_ink
 from tests import digits
 from tests.digits import contact_sheet, main, npm_pack
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import autograd
-import nn
-import viz
+from glassgrad import autograd, nn, viz
 from tests.commands import assert_runs
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +29,8 @@ BEFORE = {
     "howto/elsewhere": (
         ("torch", "onnx", "matplotlib"),
         """
-import autograd as ag, nn, numpy as np, torch, viz
+import numpy as np, torch
+from glassgrad import autograd as ag, nn, viz
 images, labels = np.zeros((2, 1, 28, 28), dtype="float32"), [3, 4]
 state = nn.models.resnet18(seed=1).state_dict()
 torch.save({name: torch.tensor(t.numpy()) for name, t in state.items()}, "checkpoint.pt")
@@ -42,7 +41,8 @@ nn.save_onnx(small.eval(), "model.onnx", ag.ones((1, 3, 224, 224), dtype="float3
     "onnx": (
         ("onnx", "onnxruntime"),
         """
-import autograd as ag, nn, numpy as np
+import numpy as np
+from glassgrad import autograd as ag, nn
 x, labels = np.ones((4, 3), dtype="float32"), np.array([0, 1, 1, 0])
 nn.save_onnx(nn.MLP([3, 4, 2], seed=0), "network.onnx", x, dynamic_batch=True)
 optimizer = None
@@ -67,7 +67,8 @@ session, names = Session(), []
     "parallel": (
         (),
         """
-import contextlib, nn, numpy as np
+import contextlib, numpy as np
+from glassgrad import nn
 data, model, loss = (np.ones((4, 3)), np.array([0, 1, 1, 0])), nn.MLP([3, 2], seed=0), nn.functional.cross_entropy
 optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 class One(contextlib.nullcontext):
@@ -88,7 +89,7 @@ x = np.random.default_rng(0).normal(size=(200, 2)).astype("f4")
 y = (x.prod(axis=1, keepdims=True) > 0).astype("f4")
 """,
     ),
-    "CONTRIBUTING": ((), "from autograd import op"),
+    "CONTRIBUTING": ((), "from glassgrad.autograd import op"),
 }
 """For each page with plain blocks: the packages that these need, and the code before them."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import autograd
+from glassgrad import autograd
 
 ROOT = Path(__file__).parents[1]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -95,6 +95,6 @@ def test_the_wheel_contains_the_lessons_files(tmp_path):
         names = set(archive.namelist())
         text = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
     pages = {path.relative_to(ROOT / "docs/lesson").as_posix() for path in (ROOT / "docs/lesson").rglob("*.md")}
-    assert {f"viz/lesson/text/{page}" for page in pages} <= names
-    assert "viz/lesson/command.py" in names
+    assert {f"glassgrad/viz/lesson/text/{page}" for page in pages} <= names
+    assert "glassgrad/viz/lesson/command.py" in names
     assert [link for link in links(message_from_string(text).get_payload()) if link.startswith("docs/")] == []

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-import autograd.testing
-import nn
-import viz
 from docs.make import examples, gallery, navigation, outside, reference, speed
+from glassgrad import autograd, nn, viz
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import Tensor
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor
 
 
 def test_a_derivative():

@@ -24,8 +24,8 @@ Of a model:
 Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``lab_report``. Of `nn.search`:
 ``plot_search``, ``search_report``. Of a compiled function: ``draw_graph(step.programs[0])``.
 
->>> import autograd as ag
->>> import viz
+>>> from glassgrad import autograd as ag
+>>> from glassgrad import viz
 >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
 >>> loss = (w * 3.0 - 5.0) ** 2
 >>> loss.backward()
@@ -36,49 +36,44 @@ Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``l
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import autograd
-
-if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
-    raise ImportError(
-        "viz needs the autograd of glassgrad, and `import autograd` found another project's in "
-        f"{next(iter(getattr(autograd, '__path__', '?')))}: the two can't share an environment; run "
-        "`pip uninstall autograd`, then `pip install --force-reinstall glassgrad`."
-    )
+from glassgrad import same
 
 if TYPE_CHECKING:
-    from viz.difference import diff as diff
-    from viz.difference import snapshot as snapshot
-    from viz.drawing.errors import DrawingError as DrawingError
-    from viz.drawing.render import EngineWarning as EngineWarning
-    from viz.drawing.render import Picture as Picture
-    from viz.drawing.render import RenderError as RenderError
-    from viz.drawing.render import use_engine as use_engine
-    from viz.formula.derivation import Derivation as Derivation
-    from viz.formula.derivation import Derivations as Derivations
-    from viz.formula.derivation import explain as explain
-    from viz.graph.blocks import draw_model as draw_model
-    from viz.graph.check import check_graph as check_graph
-    from viz.graph.loop import draw_loop as draw_loop
-    from viz.graph.modules import draw_modules as draw_modules
-    from viz.graph.picture import draw_graph as draw_graph
-    from viz.graph.tape import draw_tape as draw_tape
-    from viz.pages.page import Page as Page
-    from viz.pages.page import step_through as step_through
-    from viz.pages.playground import playground as playground
-    from viz.pages.report import lab_report as lab_report
-    from viz.pages.search import search_report as search_report
-    from viz.plots.digits import plot_confusion as plot_confusion
-    from viz.plots.digits import plot_digits as plot_digits
-    from viz.plots.features import feature_space as feature_space
-    from viz.plots.history import plot_history as plot_history
-    from viz.plots.maps import plot_feature_maps as plot_feature_maps
-    from viz.plots.maps import plot_filters as plot_filters
-    from viz.plots.network import draw_network as draw_network
-    from viz.plots.saliency import adversarial as adversarial
-    from viz.plots.saliency import saliency as saliency
-    from viz.plots.search import plot_search as plot_search
-    from viz.plots.window import plot_window as plot_window
-    from viz.recorded.summary import summary as summary
+    from glassgrad.viz.difference import diff as diff
+    from glassgrad.viz.difference import snapshot as snapshot
+    from glassgrad.viz.drawing.errors import DrawingError as DrawingError
+    from glassgrad.viz.drawing.render import EngineWarning as EngineWarning
+    from glassgrad.viz.drawing.render import Picture as Picture
+    from glassgrad.viz.drawing.render import RenderError as RenderError
+    from glassgrad.viz.drawing.render import use_engine as use_engine
+    from glassgrad.viz.formula.derivation import Derivation as Derivation
+    from glassgrad.viz.formula.derivation import Derivations as Derivations
+    from glassgrad.viz.formula.derivation import explain as explain
+    from glassgrad.viz.graph.blocks import draw_model as draw_model
+    from glassgrad.viz.graph.check import check_graph as check_graph
+    from glassgrad.viz.graph.loop import draw_loop as draw_loop
+    from glassgrad.viz.graph.modules import draw_modules as draw_modules
+    from glassgrad.viz.graph.picture import draw_graph as draw_graph
+    from glassgrad.viz.graph.tape import draw_tape as draw_tape
+    from glassgrad.viz.pages.page import Page as Page
+    from glassgrad.viz.pages.page import step_through as step_through
+    from glassgrad.viz.pages.playground import playground as playground
+    from glassgrad.viz.pages.report import lab_report as lab_report
+    from glassgrad.viz.pages.search import search_report as search_report
+    from glassgrad.viz.plots.digits import plot_confusion as plot_confusion
+    from glassgrad.viz.plots.digits import plot_digits as plot_digits
+    from glassgrad.viz.plots.features import feature_space as feature_space
+    from glassgrad.viz.plots.history import plot_history as plot_history
+    from glassgrad.viz.plots.maps import plot_feature_maps as plot_feature_maps
+    from glassgrad.viz.plots.maps import plot_filters as plot_filters
+    from glassgrad.viz.plots.network import draw_network as draw_network
+    from glassgrad.viz.plots.saliency import adversarial as adversarial
+    from glassgrad.viz.plots.saliency import saliency as saliency
+    from glassgrad.viz.plots.search import plot_search as plot_search
+    from glassgrad.viz.plots.window import plot_window as plot_window
+    from glassgrad.viz.recorded.summary import summary as summary
+
+same(__name__)
 
 _HOMES = {
     name: home
@@ -117,7 +112,7 @@ def __getattr__(name: str) -> Any:
     # Drawing code is imported with the first picture, so that a program without pictures starts fast.
     if name not in _HOMES:
         raise AttributeError(f"viz has no {name!r}: help(viz) lists its pictures")
-    return getattr(import_module(f"viz.{_HOMES[name]}"), name)
+    return getattr(import_module(f"glassgrad.viz.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m viz "L = (w*x - y)**2" w=2 x=1 y=1 -o L.svg`` draws, derives or steps through."""
+"""The command line: ``python -m glassgrad.viz "L = (w*x - y)**2" w=2 x=1 y=1`` draws, derives or steps through."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-import autograd as ag
-from autograd.errors import AutogradError
-from viz.drawing.render import FORMATS as PICTURES
-from viz.drawing.render import clipped
-from viz.drawing.words import TABLES, speaking
-from viz.formula.derivation import DERIVED, Derivations, explain
-from viz.formula.expression import Expression, is_name, normal, read_value
-from viz.formula.reader import OPERATIONS
-from viz.formula.syntax import ExpressionError
-from viz.graph.picture import draw_graph
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing.render import FORMATS as PICTURES
+from glassgrad.viz.drawing.render import clipped
+from glassgrad.viz.drawing.words import TABLES, speaking
+from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
+from glassgrad.viz.formula.expression import Expression, is_name, normal, read_value
+from glassgrad.viz.formula.reader import OPERATIONS
+from glassgrad.viz.formula.syntax import ExpressionError
+from glassgrad.viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
@@ -31,12 +31,12 @@ TARGETS = ("y", "t", "target", "targets", "label", "labels")
 
 EXAMPLES = """\
 examples:
-  python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 -o L.svg
-  python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
-  python -m viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \\
+  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 -o L.svg
+  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
+  python -m glassgrad.viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \\
       "W=[[1, 2], [3, 4]]" "x=[[0.5, -1]]" "b=[0, 0.1]" "y=[[1, 0]]" --inputs x -o net.html
-  python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --live
-  python -m viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
+  python -m glassgrad.viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --live
+  python -m glassgrad.viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
 """
 
 
@@ -55,11 +55,12 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """The parser of the command line."""
     p = Parser(
-        prog="python -m viz",
-        usage="python -m viz EXPRESSION [NAME=VALUE ...] [options]\n       python -m viz lesson [options]",
+        prog="python -m glassgrad.viz",
+        usage="python -m glassgrad.viz EXPRESSION [NAME=VALUE ...] [options]\n"
+        "       python -m glassgrad.viz lesson [options]",
         description=(
             "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
-            "Without -o the derivation is printed. `python -m viz lesson` opens a lesson in ten chapters."
+            "Without -o the derivation is printed. `python -m glassgrad.viz lesson` opens a lesson in ten chapters."
         ),
         epilog=f"{EXAMPLES}\noperations:\n{textwrap.indent(textwrap.fill(', '.join(sorted(OPERATIONS)), 98), '  ')}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -198,7 +199,7 @@ class _Job:
         if suffix in DERIVATIONS:
             return self.derivations().save(path)
         if suffix in PAGES:
-            from viz.pages.page import step_through
+            from glassgrad.viz.pages.page import step_through
 
             if self.result.size != 1:
                 raise self._no_scalar()
@@ -254,7 +255,7 @@ def _run(options: argparse.Namespace) -> int:
         warnings.simplefilter("always")
         path = job.save(options.out)
     for warning in warned:
-        print(f"python -m viz: {warning.message}", file=sys.stderr)
+        print(f"python -m glassgrad.viz: {warning.message}", file=sys.stderr)
     print(f"written: {path}")
     return 0 if path == options.out else 2
 
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # An expression may begin with a minus: with a blank before it, it is not taken for an option.
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["lesson"]:
-        from viz.lesson.command import main as open_lesson
+        from glassgrad.viz.lesson.command import main as open_lesson
 
         return open_lesson(given[1:])
     words = [f" {word}" if _is_negative(word) else word for word in given]
@@ -287,9 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         said = f"{options.out} can't be written: {error.strerror or error}"
     except KeyboardInterrupt:
-        print("python -m viz: interrupted", file=sys.stderr)
+        print("python -m glassgrad.viz: interrupted", file=sys.stderr)
         return 130
-    print(f"python -m viz: {said}", file=sys.stderr)
+    print(f"python -m glassgrad.viz: {said}", file=sys.stderr)
     return 2
 
 

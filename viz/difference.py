@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import refused
-from autograd.compiler import Program
-from viz.drawing import numbers, style
-from viz.drawing.render import Picture, clipped, table, text
-from viz.drawing.render import row as row_
-from viz.drawing.style import Theme
-from viz.drawing.words import say
-from viz.graph.modules import ROWS, ROWS_KEPT
-from viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
-from viz.program.passes import draw_passes
-from viz.program.picture import programs
-from viz.recorded.evaluate import Evaluation, evaluate
-from viz.recorded.folding import check_depth
-from viz.recorded.names import Names, fresh
-from viz.recorded.rows import Link, Row, passed, rows_of, warn
-from viz.recorded.since import notice
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import refused
+from glassgrad.autograd.compiler import Program
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.render import Picture, clipped, table, text
+from glassgrad.viz.drawing.render import row as row_
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.graph.modules import ROWS, ROWS_KEPT
+from glassgrad.viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
+from glassgrad.viz.program.passes import draw_passes
+from glassgrad.viz.program.picture import programs
+from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.folding import check_depth
+from glassgrad.viz.recorded.names import Names, fresh
+from glassgrad.viz.recorded.rows import Link, Row, passed, rows_of, warn
+from glassgrad.viz.recorded.since import notice
+from glassgrad.viz.recorded.validation import recorded
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
 PARAMETERS = 3  # parameters of a row that are compared one by one

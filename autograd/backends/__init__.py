@@ -3,7 +3,7 @@
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
-from autograd.backends.arrays import (
+from glassgrad.autograd.backends.arrays import (
     array_text,
     asarray,
     check_mask,
@@ -17,8 +17,8 @@ from autograd.backends.arrays import (
     to_dlpack,
     to_numpy,
 )
-from autograd.backends.cupy import all_reduce
-from autograd.backends.dtypes import (
+from glassgrad.autograd.backends.cupy import all_reduce
+from glassgrad.autograd.backends.dtypes import (
     ANYWHERE,
     FLAT,
     PLAIN,
@@ -33,7 +33,7 @@ from autograd.backends.dtypes import (
     is_integral,
     is_real,
 )
-from autograd.backends.lookup import (
+from glassgrad.autograd.backends.lookup import (
     assign,
     device_of,
     devices,
@@ -43,8 +43,8 @@ from autograd.backends.lookup import (
     space_on,
     to_device,
 )
-from autograd.backends.numpy import NUMPY
-from autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, register
+from glassgrad.autograd.backends.numpy import NUMPY
+from glassgrad.autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, register
 
 __all__ = [
     "ANYWHERE", "AxisError", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
-from autograd.backends import cupy
-from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, as_dtype
-from autograd.backends.lookup import namespace, to_device
-from autograd.backends.numpy import NUMPY
-from autograd.backends.spaces import SPACES
-from autograd.common.references import other_references
-from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, SizeError
+from glassgrad.autograd.backends import cupy
+from glassgrad.autograd.backends.dtypes import FLAT, PYTHON_SCALARS, as_dtype
+from glassgrad.autograd.backends.lookup import namespace, to_device
+from glassgrad.autograd.backends.numpy import NUMPY
+from glassgrad.autograd.backends.spaces import SPACES
+from glassgrad.autograd.common.references import other_references
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, SizeError
 
 DLPACK_CPU = 1
 

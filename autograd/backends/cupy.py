@@ -8,8 +8,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from autograd.backends.spaces import PLACES, Namespace
-from autograd.errors import DeviceError
+from glassgrad.autograd.backends.spaces import PLACES, Namespace
+from glassgrad.autograd.errors import DeviceError
 
 EXTRAS = 'pip install "glassgrad[gpu]" for CUDA 13, or "glassgrad[gpu12]" for CUDA 12'
 

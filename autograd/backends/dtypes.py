@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import DTypeError
+from glassgrad.autograd.errors import DTypeError
 
 FLAT = frozenset(t for t in numpy.sctypeDict.values() if issubclass(t, numpy.number | numpy.bool_))
 """NumPy's scalar types: arrays of shape () whose type is their dtype. Its reductions and 0-d arithmetic give these."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
-from autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError
 
 OURS: Mapping[type, type[Exception]] = {
     AxisError: DomainError,

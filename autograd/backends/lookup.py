@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy
 
-from autograd.backends import cupy
-from autograd.backends.dtypes import ANYWHERE, PYTHON_SCALARS
-from autograd.backends.numpy import NUMPY
-from autograd.backends.spaces import PLACES, SPACES, Namespace
-from autograd.errors import DeviceError, DTypeError
+from glassgrad.autograd.backends import cupy
+from glassgrad.autograd.backends.dtypes import ANYWHERE, PYTHON_SCALARS
+from glassgrad.autograd.backends.numpy import NUMPY
+from glassgrad.autograd.backends.spaces import PLACES, SPACES, Namespace
+from glassgrad.autograd.errors import DeviceError, DTypeError
 
 
 def namespace(*arrays: Any) -> Namespace:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy
 
-from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, REALS, is_complex
-from autograd.backends.spaces import FORWARDS, SPACES, Namespace
-from autograd.common import shapes
+from glassgrad.autograd.backends.dtypes import FLAT, PYTHON_SCALARS, REALS, is_complex
+from glassgrad.autograd.backends.spaces import FORWARDS, SPACES, Namespace
+from glassgrad.autograd.common import shapes
 
 NUMPY = Namespace(numpy)
 NUMPY.in_place = True

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import DependencyError
+from glassgrad.autograd.errors import DependencyError
 
 FORWARDS: dict[str, Callable[..., Any]] = {}
 """Every registered operation's forward by its name. A namespace uses it where its backend has no such function."""

@@ -13,8 +13,8 @@ from os import PathLike
 from pathlib import Path
 from typing import IO
 
-from autograd.common.validation import as_path
-from autograd.errors import AutogradError, WriteError
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.autograd.errors import AutogradError, WriteError
 
 PRIVATE = 0o600
 STALE = 3600.0  # seconds after which a temporary file is not a write under way but one that was killed

@@ -8,7 +8,7 @@ from typing import Any
 def describe(x: Any) -> str:
     """``'w1' (3, 2) float64``: name, shape and dtype of a Tensor, an array or a constant.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> describe(ag.Tensor([1.0, 2.0], name="w"))
     "'w' (2,) float64"
     """

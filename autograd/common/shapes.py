@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None

@@ -11,8 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Never, TypeVar
 
-from autograd.common.messages import of_type, shown
-from autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.common.messages import of_type, shown
+from glassgrad.autograd.errors import DomainError, DTypeError
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])

@@ -14,18 +14,18 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import numpy
 
-from autograd import backends, trees
-from autograd.common.locks import fork_safe
-from autograd.common.messages import describe, of_type
-from autograd.compiler.executable import Executable
-from autograd.compiler.ir.program import Program
-from autograd.compiler.trace import Trace, is_array
-from autograd.compiler.tracing.guards import Content, Guard
-from autograd.compiler.tracing.numbers import KINDS
-from autograd.compiler.tracing.surroundings import place_of
-from autograd.engine.modes import MODE, TRACER
-from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, DTypeError, TraceError
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.locks import fork_safe
+from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.trace import Trace, is_array
+from glassgrad.autograd.compiler.tracing.guards import Content, Guard
+from glassgrad.autograd.compiler.tracing.numbers import KINDS
+from glassgrad.autograd.compiler.tracing.surroundings import place_of
+from glassgrad.autograd.engine.modes import MODE, TRACER
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -213,11 +213,11 @@ class Compiled(Generic[P, R]):
             return None
         kind = self.executable
         if trace.device != "cpu":
-            from autograd.compiler.targets.device import DeviceExecutable
+            from glassgrad.autograd.compiler.targets.device import DeviceExecutable
 
             kind = DeviceExecutable
         elif self.target != "numpy":
-            from autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable
+            from glassgrad.autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable
 
             kind = NativeExecutable if self.target == "c" else AutoExecutable
         if trace.changes:
@@ -325,7 +325,7 @@ class Compiled(Generic[P, R]):
 
         Raises `TraceError` before the first call, `TargetError` if an operation has no form in C.
         """
-        from autograd.compiler.targets.c.executable import NativeExecutable, text_of
+        from glassgrad.autograd.compiler.targets.c.executable import NativeExecutable, text_of
 
         latest = self._latest()
         return latest.source if isinstance(latest, NativeExecutable) else text_of(latest.trace)
@@ -456,7 +456,7 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     NumPy where that is impossible. Results differ by rounding. ``step.c_source`` is the text in C.
     ``@ag.compile(target="c")`` decorates. See docs/native.md.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> model, x, y = nn.MLP([2, 3, 1], seed=0), ag.ones((4, 2), dtype="float32"), ag.zeros((4, 1), dtype="float32")
     >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
     >>> @ag.compile

@@ -13,26 +13,26 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import byte_bounds
 
-from autograd import backends, trees
-from autograd.common.references import other_references
-from autograd.compiler.ir.primitives import compute
-from autograd.compiler.ir.program import Program, Value
-from autograd.compiler.orders import Orders, show
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.passes.packing import HOMES as _HOMES
-from autograd.compiler.passes.packing import note_home, shared_buffer
-from autograd.compiler.targets.calls import has_kernel
-from autograd.compiler.targets.emit import Emitter
-from autograd.compiler.targets.loops import with_steps
-from autograd.compiler.targets.plan import Plan, aligned
-from autograd.compiler.trace import ARRAY, Trace
-from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
-from autograd.compiler.tracing.watching import DATA, Consumed
-from autograd.engine.declare.operation import Op
-from autograd.engine.graph import Node, stamp
-from autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, base_of, owner, users_strides
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import GradientError, TraceError
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.references import other_references
+from glassgrad.autograd.compiler.ir.primitives import compute
+from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.orders import Orders, show
+from glassgrad.autograd.compiler.passes.optimize import optimize
+from glassgrad.autograd.compiler.passes.packing import HOMES as _HOMES
+from glassgrad.autograd.compiler.passes.packing import note_home, shared_buffer
+from glassgrad.autograd.compiler.targets.calls import has_kernel
+from glassgrad.autograd.compiler.targets.emit import Emitter
+from glassgrad.autograd.compiler.targets.loops import with_steps
+from glassgrad.autograd.compiler.targets.plan import Plan, aligned
+from glassgrad.autograd.compiler.trace import ARRAY, Trace
+from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard, Varies
+from glassgrad.autograd.compiler.tracing.watching import DATA, Consumed
+from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.graph import Node, stamp
+from glassgrad.autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, base_of, owner, users_strides
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import GradientError, TraceError
 
 _TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
 """The Tensors that share an array because their values are always equal, such as step counters; and that array."""

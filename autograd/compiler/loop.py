@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
-from autograd import backends, trees
-from autograd.common.messages import of_type
-from autograd.common.validation import whole
-from autograd.compiler.compiled import Compiled, compile
-from autograd.compiler.trace import is_array
-from autograd.engine.tensor import Tensor
-from autograd.errors import DTypeError, IndexingError, ShapeError
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.compiler.compiled import Compiled, compile
+from glassgrad.autograd.compiler.trace import is_array
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DTypeError, IndexingError, ShapeError
 
 SECONDS = 0.05
 """About how long one call may run: Ctrl-C and progress wait for its end."""
@@ -46,7 +46,8 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
         ShapeError: data of different lengths, rows that are not a table, a schedule of another length.
         IndexingError: a row that the data do not have. Errors of ``step`` are raised after the steps before.
 
-    >>> import numpy as np, autograd as ag
+    >>> import numpy as np
+    >>> from glassgrad import autograd as ag
     >>> w = ag.Tensor(0.0, dtype="float64")
     >>> @ag.compile
     ... def step(x):

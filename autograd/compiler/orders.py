@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy
 
-from autograd.backends.arrays import laid_out, strides_of, with_strides
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.trace import Trace
-from autograd.engine.memory import TURNED, users_strides
-from autograd.engine.tensor import Tensor
+from glassgrad.autograd.backends.arrays import laid_out, strides_of, with_strides
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.trace import Trace
+from glassgrad.autograd.engine.memory import TURNED, users_strides
+from glassgrad.autograd.engine.tensor import Tensor
 
 ROWS = frozenset((*ELEMENTWISE, *REDUCTIONS, "where", "astype", "getitem", "setitem", "add_at", "draw"))
 """Operations whose result, if it has one axis and is no view, has memory of its own without gaps."""

@@ -6,18 +6,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import backends, trees
-from autograd.common.messages import of_type, shown
-from autograd.common.validation import check_function
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.targets.loops import step_kernel, stepped
-from autograd.compiler.tracing.bodies import recorded
-from autograd.engine.namespace import TENSORS
-from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.ops.loops.body import Body, Typed
-from autograd.ops.loops.scan import KERNELS, looped
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.messages import of_type, shown
+from glassgrad.autograd.common.validation import check_function
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.targets.loops import step_kernel, stepped
+from glassgrad.autograd.compiler.tracing.bodies import recorded
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.ops.loops.body import Body, Typed
+from glassgrad.autograd.ops.loops.scan import KERNELS, looped
 
 Pair = tuple[Any, Any]
 
@@ -51,7 +51,7 @@ def scan(
     Raises `ShapeError` for xs of different lengths and for a carry that changes its shape or structure, `DTypeError`
     for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be traced.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> total, sums = ag.scan(lambda total, x: (total + x, total + x), ag.Tensor(0.0), ag.Tensor([1.0, 2.0, 3.0]))
     >>> total, sums
     (Tensor(6.0), Tensor([1.0, 3.0, 6.0]))

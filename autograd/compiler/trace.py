@@ -14,23 +14,23 @@ from typing import Any
 
 import numpy
 
-from autograd import backends, trees
-from autograd.common.messages import of_type
-from autograd.common.validation import check_function
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.program import Program, Value
-from autograd.compiler.ir.validator import VALIDATES
-from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from autograd.compiler.tracing.guards import Guard
-from autograd.compiler.tracing.lines import NOTHING
-from autograd.compiler.tracing.numbers import KINDS, Number
-from autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
-from autograd.compiler.tracing.traced import Traced
-from autograd.compiler.tracing.tracer import Tracer
-from autograd.compiler.tracing.watching import DATA, slot_value, watched
-from autograd.engine.modes import MODE, Mode, holding
-from autograd.engine.tensor import Tensor
-from autograd.errors import DTypeError, TraceError
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import check_function
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.ir.validator import VALIDATES
+from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
+from glassgrad.autograd.compiler.tracing.guards import Guard
+from glassgrad.autograd.compiler.tracing.lines import NOTHING
+from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
+from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.compiler.tracing.tracer import Tracer
+from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
+from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DTypeError, TraceError
 
 COMPARED = 1 << 16
 """Captured arrays of up to this many bytes, if operations of Tensors use them, are compared at each call."""
@@ -323,7 +323,7 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     Tensors among the arguments, also within containers, become inputs; Tensors that the function captures become
     states. Nothing is computed, and no Tensor changes. Raises `TraceError` where the function asks for a value.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> w = ag.Tensor([1.0, 2.0], name="w")
     >>> print(ag.trace(lambda x: (w * x).sum(), ag.ones(2)))
     _lambda(x (2,)):

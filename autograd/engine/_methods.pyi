@@ -3,11 +3,11 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from autograd.common.shapes import Axis
-from autograd.engine.declare.types import ArrayLike
+from glassgrad.autograd.common.shapes import Axis
+from glassgrad.autograd.engine.declare.types import ArrayLike
 from collections.abc import Iterator
-from autograd.engine.hooks import Hook
-from autograd.engine.tensor import Tensor
+from glassgrad.autograd.engine.hooks import Hook
+from glassgrad.autograd.engine.tensor import Tensor
 
 class TensorMethods:
     def __add__(self, other: ArrayLike) -> Tensor: ...

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autograd import backends
-from autograd.common.messages import describe
-from autograd.engine.graph import Node
-from autograd.engine.modes import MODE, Mode, holding
-from autograd.errors import AnomalyError, GradientError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.errors import AnomalyError, GradientError
 
 _BACKWARD = str(Path(__file__).with_name("backward.py"))
 _HERE = f"{Path(__file__).parents[1]}{os.sep}", "<operation"
@@ -30,7 +30,7 @@ def detect_anomaly() -> Iterator[None]:
     called the operation, and `GradientError` is raised for saved arrays that were written to since. It is slow: use it
     to find a fault, not for training. It acts on its own thread and `asyncio` task alone.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)
     >>> with ag.detect_anomaly():
     ...     ag.sqrt(x).backward()

@@ -6,19 +6,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autograd import backends
-from autograd.common.locks import fork_safe
-from autograd.common.messages import describe, of_type
-from autograd.common.shapes import broadcast_axes
-from autograd.engine.graph import Node, reachable, vertex_of, vertices_of
-from autograd.engine.hooks import after_hooks, retainers
-from autograd.engine.memory import LAST, WRITES
-from autograd.engine.modes import MODE, TRACER, enable_grad
-from autograd.engine.namespace import TENSORS
-from autograd.engine.saved import as_tensors, check_saved
-from autograd.engine.scattered import Scattered, dense
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.locks import fork_safe
+from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
+from glassgrad.autograd.engine.hooks import after_hooks, retainers
+from glassgrad.autograd.engine.memory import LAST, WRITES
+from glassgrad.autograd.engine.modes import MODE, TRACER, enable_grad
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.saved import as_tensors, check_saved
+from glassgrad.autograd.engine.scattered import Scattered, dense
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 
 
 def backward_steps(
@@ -41,7 +41,7 @@ def backward_steps(
 
     Every gradient of this package is computed here, so pictures and checks show the actual computation.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> y = x * x
     >>> [(v.name or v.op.name, float(g), [float(c) for c in parts]) for v, g, parts in backward_steps([y], [1.0])]

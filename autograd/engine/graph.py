@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
-from autograd.common.messages import of_type
-from autograd.common.shapes import Shape
-from autograd.engine.modes import MODE, Mode, holding
-from autograd.errors import DTypeError
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.errors import DTypeError
 
 
 class Node:
@@ -95,7 +95,7 @@ class Graph:
     ``nodes`` lists every recorded operation (`Node`) and every leaf Tensor in topological order, inputs first; a leaf
     has ``op`` None and ``inputs`` ``()``. ``outputs`` are the vertices of the given Tensors.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> graph = ag.Graph(x * x + x)
     >>> [node.op.name if node.op else node.name for node in graph.nodes]
@@ -120,7 +120,7 @@ class Graph:
         Returns a dict from each vertex to its newly recorded Tensor; a leaf is mapped to itself. Pictures and checks
         get their values here, so that training need not keep them.
 
-        >>> import autograd as ag
+        >>> from glassgrad import autograd as ag
         >>> x = ag.Tensor(3.0, requires_grad=True)
         >>> y = x * x
         >>> float(ag.Graph(y).replay()[y.node].data)

@@ -6,10 +6,10 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import backends
-from autograd.common.messages import describe
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DTypeError, GradientError, ShapeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 
 
 class Hook:

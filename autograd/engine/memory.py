@@ -14,8 +14,8 @@ from functools import partial
 from threading import RLock
 from typing import Any
 
-from autograd.backends.arrays import strides_of, with_strides
-from autograd.engine.graph import stamp
+from glassgrad.autograd.backends.arrays import strides_of, with_strides
+from glassgrad.autograd.engine.graph import stamp
 
 LAST = 0
 """The key of the latest write in `WRITES`. No object has this id."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
-from autograd.common.messages import shown
-from autograd.errors import DTypeError
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.errors import DTypeError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,7 +61,7 @@ def holding(variable: ContextVar[R], value: R) -> Iterator[None]:
 def scope(path: str, label: str) -> Iterator[None]:
     """A context manager that records operations as part of the module at ``path`` (``"layers.0"``) called ``label``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> with ag.scope("layers.0", "Linear"):
     ...     y = 2 * ag.Tensor(1.0, requires_grad=True)
     >>> y.node.scope
@@ -79,7 +79,7 @@ class no_grad:
 
     It acts on its own thread and `asyncio` task alone; one instance may be used by several at once.
 
-    >>> from autograd import Tensor, no_grad
+    >>> from glassgrad.autograd import Tensor, no_grad
     >>> x = Tensor(1.0, requires_grad=True)
     >>> with no_grad():
     ...     (2 * x).requires_grad
@@ -132,7 +132,7 @@ class enable_grad(no_grad):
 class set_grad_enabled:
     """Switch recording on or off, at once; as a context manager, until its end.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> with ag.set_grad_enabled(False):
     ...     ag.is_grad_enabled()
     False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.common.messages import describe
-from autograd.engine.graph import Node, reachable
-from autograd.engine.memory import owner, written_at
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import GradientError
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.graph import Node, reachable
+from glassgrad.autograd.engine.memory import owner, written_at
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import GradientError
 
 
 def check_saved(node: Node, mask: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.common.shapes import Shape
+from glassgrad.autograd.common.shapes import Shape
 
 
 class Scattered:

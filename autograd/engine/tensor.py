@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autograd import backends
-from autograd.common.messages import describe, shown
-from autograd.common.shapes import Shape
-from autograd.engine.graph import Node
-from autograd.engine.memory import TURNED, users_array, written
-from autograd.errors import DTypeError, GradientError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import describe, shown
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.autograd.engine.memory import TURNED, users_array, written
+from glassgrad.autograd.errors import DTypeError, GradientError
 
 if TYPE_CHECKING:
-    from autograd.engine._methods import TensorMethods
+    from glassgrad.autograd.engine._methods import TensorMethods
 else:
     TensorMethods = object
 
@@ -41,7 +41,7 @@ class Tensor(TensorMethods):
 
     Raises `DTypeError` for data without numbers, and for an integer Tensor that requires grad.
 
-    >>> from autograd import Tensor
+    >>> from glassgrad.autograd import Tensor
     >>> w = Tensor([[1.0, 2.0]], requires_grad=True, name="w")
     >>> loss = (w * w).sum()
     >>> loss.backward()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import backends
-from autograd.engine.namespace import array_function
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DTypeError
-from autograd.ops import shaping
+from glassgrad.autograd import backends
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.ops import shaping
 
 
 @array_function
@@ -18,7 +18,7 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
     ``copy=True`` always copies, a Tensor as a recorded operation. ``copy=False`` never does, and raises `DTypeError`
     where a copy is needed.
 
-    >>> from autograd import asarray
+    >>> from glassgrad.autograd import asarray
     >>> asarray([1, 2]).dtype
     dtype('int64')
     """
@@ -37,7 +37,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     """A Tensor of another library's array, by the DLPack protocol. It shares its memory, so that writes to one are seen
     in the other, unless it is moved to another ``device`` or ``copy`` is true.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.from_dlpack(ag.Tensor([1.0, 2.0]))
     Tensor([1.0, 2.0])
     """
@@ -51,7 +51,7 @@ def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) 
 
     Without ``copy`` it is ``x`` itself if it has that dtype already. ``device``: the device of the result.
 
-    >>> from autograd import Tensor, astype
+    >>> from glassgrad.autograd import Tensor, astype
     >>> astype(Tensor([1.5]), "int64")
     Tensor([1])
     """

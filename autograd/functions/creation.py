@@ -10,16 +10,16 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
-from autograd import backends
-from autograd.backends.errors import in_words
-from autograd.common.messages import describe, shown
-from autograd.common.validation import choice, shape_first
-from autograd.engine.namespace import array_function
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import AutogradError, DTypeError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.functions.dtypes import float64
-from autograd.ops.shaping import broadcast_to, reshape
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.common.messages import describe, shown
+from glassgrad.autograd.common.validation import choice, shape_first
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.dtypes import float64
+from glassgrad.autograd.ops.shaping import broadcast_to, reshape
 
 Sizes = int | Sequence[int]
 
@@ -60,7 +60,7 @@ def zeros(
 ) -> Tensor:
     """A Tensor of zeros.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.zeros((2, 2))
     Tensor([[0.0, 0.0],
             [0.0, 0.0]])
@@ -75,7 +75,7 @@ def ones(
 ) -> Tensor:
     """A Tensor of ones.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.ones(2, dtype="float32")
     Tensor([1.0, 1.0], dtype=float32)
     """
@@ -89,7 +89,7 @@ def empty(
 ) -> Tensor:
     """A Tensor with arbitrary values, to be written before it is read.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.empty((2, 3)).shape
     (2, 3)
     """
@@ -108,7 +108,7 @@ def full(
 ) -> Tensor:
     """A Tensor of one value, in the value's dtype unless ``dtype`` is given.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.full((3,), 7.0)
     Tensor([7.0, 7.0, 7.0])
     """
@@ -128,7 +128,7 @@ def arange(
 ) -> Tensor:
     """The numbers from ``start`` (0 if only one number is given) up to but excluding ``stop``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.arange(3), ag.arange(1.0, 2.0, 0.5)
     (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
     """
@@ -151,7 +151,7 @@ def linspace(
 ) -> Tensor:
     """``num`` numbers from ``start`` to ``stop``, evenly spaced.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linspace(0.0, 1.0, 3)
     Tensor([0.0, 0.5, 1.0])
     """
@@ -171,7 +171,7 @@ def eye(
 ) -> Tensor:
     """Ones on the ``k``-th diagonal, zeros elsewhere.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.eye(2)
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
@@ -183,7 +183,7 @@ def eye(
 def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
     """Zeros of the shape, dtype and device of ``x``, unless others are given.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.zeros_like(ag.Tensor([1.0, 2.0]))
     Tensor([0.0, 0.0])
     """
@@ -194,7 +194,7 @@ def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
 def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
     """Ones of the shape, dtype and device of ``x``, unless others are given.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.ones_like([1, 2])
     Tensor([1, 1])
     """
@@ -205,7 +205,7 @@ def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_
 def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
     """A Tensor with arbitrary values, of the shape, dtype and device of ``x``: to be written before it is read.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.empty_like(ag.Tensor([1.0, 2.0])).shape
     (2,)
     """
@@ -218,7 +218,7 @@ def full_like(
 ) -> Tensor:
     """One value in the shape, dtype and on the device of ``x``, unless others are given.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.full_like(ag.Tensor([1.0, 2.0]), 7)
     Tensor([7.0, 7.0])
     """
@@ -232,7 +232,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     With ``indexing="xy"`` the first two axes of the grid are swapped, as for pictures; with ``"ij"`` they are not.
     Gradients flow to ``arrays``. Raises `ShapeError` for an array of more axes.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.meshgrid(ag.Tensor([1.0, 2.0]), ag.Tensor([5.0]), indexing="ij")
     [Tensor([[1.0], [2.0]]), Tensor([[5.0], [5.0]])]
     """

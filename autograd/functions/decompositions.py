@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from autograd.common.messages import describe
-from autograd.common.validation import choice
-from autograd.engine.tensor import Tensor
-from autograd.errors import GradientError
-from autograd.functions.conversion import asarray
-from autograd.ops.factorizations import (
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import GradientError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.ops.factorizations import (
     eigenvectors,
     eigvalsh,
     halves,
@@ -20,7 +20,7 @@ from autograd.ops.factorizations import (
     singular_vectors,
     svdvals,
 )
-from autograd.ops.shaping import concat, pad
+from glassgrad.autograd.ops.shaping import concat, pad
 
 
 class SlogdetResult(NamedTuple):
@@ -35,7 +35,7 @@ def slogdet(x: Any, /) -> SlogdetResult:
 
     ``x``: (..., n, n); both results have shape (...).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.slogdet(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
     SlogdetResult(sign=Tensor(-1.0), logabsdet=Tensor(0.0))
     """
@@ -55,7 +55,7 @@ def eigh(x: Any, /) -> EighResult:
     Both are of the symmetric part of ``x``. The eigenvalues have derivatives at any ``x``; for the eigenvectors see
     `autograd.eigenvectors`: NaN flows from them where eigenvalues are equal.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> w, v = ag.linalg.eigh(ag.Tensor([[0.0, 2.0], [2.0, 0.0]]))
     >>> w, ag.round(v @ ag.matrix_transpose(v))
     (Tensor([-2.0, 2.0]), Tensor([[1.0, 0.0],
@@ -94,7 +94,7 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
     U and Vh are completed to square ones. Their derivatives: see `singular_vectors`. A completed factor has none, and
     raises `GradientError` where one is asked for.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> u, s, vh = ag.linalg.svd(ag.Tensor([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), full_matrices=False)
     >>> u.shape, s, vh.shape
     ((3, 2), Tensor([4.0, 3.0]), (2, 2))
@@ -123,7 +123,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     and (..., m, n). The derivative exists where the first k columns of ``x`` are independent, else it is NaN; a
     completed Q has none and raises `GradientError` where one is asked for.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> q, r = ag.linalg.qr(ag.Tensor([[0.0, 1.0], [2.0, 5.0]]))
     >>> ag.round(q @ r)
     Tensor([[0.0, 1.0],

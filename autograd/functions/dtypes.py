@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 from typing import Any, NamedTuple
 
-from autograd import backends
-from autograd.engine.namespace import TENSORS
-from autograd.errors import DomainError, DTypeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.errors import DomainError, DTypeError
 
 NAMES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64",
@@ -35,7 +35,7 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
     """The dtype of a result computed from arrays, Tensors, Python numbers and dtypes. Python numbers do not promote
     arrays of the same kind.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.result_type(ag.Tensor([1.0], dtype="float32"), 2.0), ag.result_type(ag.float32, ag.int64)
     (dtype('float32'), dtype('float64'))
     """
@@ -48,7 +48,7 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 def can_cast(from_: Any, to: Any, /) -> builtins.bool:
     """Whether every value of a dtype, or of an array's dtype, can be represented in the dtype ``to``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.can_cast(ag.float32, ag.float64), ag.can_cast(ag.Tensor([1.0]), ag.int64)
     (True, False)
     """
@@ -59,7 +59,7 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
     """Whether a dtype is of a kind: ``"bool"``, ``"signed integer"``, ``"unsigned integer"``, ``"integral"``, ``"real
     floating"``, ``"complex floating"``, ``"numeric"``, a dtype, or one of a tuple of these.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.isdtype(ag.float32, "real floating"), ag.isdtype(ag.float32, ("integral", ag.float64))
     (True, False)
     """
@@ -89,7 +89,7 @@ class FloatInfo(NamedTuple):
 def finfo(type: Any, /) -> FloatInfo:
     """The limits of a floating-point dtype, or of an array's: ``bits``, ``eps``, ``max``, ``min``, ``smallest_normal``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.finfo(ag.float32).bits, ag.finfo(ag.Tensor([1.0])).eps
     (32, 2.220446049250313e-16)
     """
@@ -104,7 +104,7 @@ def finfo(type: Any, /) -> FloatInfo:
 def iinfo(type: Any, /) -> Any:
     """The limits of an integer dtype, or of an array's: ``bits``, ``max``, ``min``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.iinfo(ag.int8).max
     127
     """

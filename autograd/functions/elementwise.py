@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.engine.namespace import array_function
-from autograd.engine.tensor import Tensor
-from autograd.functions.conversion import asarray
-from autograd.ops import special
-from autograd.ops.elementwise import (
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.ops import special
+from glassgrad.autograd.ops.elementwise import (
     abs,
     clip,
     isnan,
@@ -28,7 +28,7 @@ from autograd.ops.elementwise import (
 def i0(x: Any) -> Tensor:
     """Elementwise modified Bessel function of the first kind, of order 0. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.i0(ag.Tensor([1.0]))
     Tensor([1.26607])
     """
@@ -39,7 +39,7 @@ def i0(x: Any) -> Tensor:
 def digamma(x: Any) -> Tensor:
     """Elementwise derivative of `lgamma`. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.digamma(ag.Tensor([1.0]))
     Tensor([-0.577216])
     """
@@ -50,7 +50,7 @@ def digamma(x: Any) -> Tensor:
 def ndtr(x: Any) -> Tensor:
     """Elementwise distribution function of the standard normal distribution, exact in the lower tail. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.ndtr(ag.Tensor([0.0, -10.0]))
     Tensor([0.5, 7.61985e-24])
     """
@@ -62,7 +62,7 @@ def ndtr(x: Any) -> Tensor:
 def rsqrt(x: Any) -> Tensor:
     """Elementwise ``1 / sqrt(x)``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.rsqrt(ag.Tensor([4.0]))
     Tensor([0.5])
     """
@@ -73,7 +73,7 @@ def rsqrt(x: Any) -> Tensor:
 def fmod(x: Any, y: Any) -> Tensor:
     """Elementwise remainder with the sign of ``x``, as C's.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.fmod(ag.Tensor([5.0, -5.0]), 3.0)
     Tensor([2.0, -2.0])
     """
@@ -86,7 +86,7 @@ def fmax(x: Any, y: Any) -> Tensor:
     """Elementwise maximum that ignores NaN where the other value is a number. Equal values share the gradient, as in
     `maximum` (PyTorch gives it to ``x``).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.fmax(ag.Tensor([1.0, ag.nan]), 0.0)
     Tensor([1.0, 0.0])
     """
@@ -98,7 +98,7 @@ def fmin(x: Any, y: Any) -> Tensor:
     """Elementwise minimum that ignores NaN where the other value is a number. Equal values share the gradient, as in
     `minimum` (PyTorch gives it to ``x``).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.fmin(ag.Tensor([1.0, ag.nan]), 2.0)
     Tensor([1.0, 2.0])
     """
@@ -109,7 +109,7 @@ def fmin(x: Any, y: Any) -> Tensor:
 def deg2rad(x: Any) -> Tensor:
     """Elementwise degrees as radians.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.deg2rad(ag.Tensor([180.0]))
     Tensor([3.14159])
     """
@@ -121,7 +121,7 @@ def deg2rad(x: Any) -> Tensor:
 def rad2deg(x: Any) -> Tensor:
     """Elementwise radians as degrees.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.rad2deg(ag.Tensor([ag.pi]))
     Tensor([180.0])
     """
@@ -133,7 +133,7 @@ def rad2deg(x: Any) -> Tensor:
 def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise ``|x - y| <= atol + rtol * |y|``, true for equal infinities, and for two NaNs with ``equal_nan``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.isclose(ag.Tensor([1.0, ag.nan]), ag.Tensor([1.0 + 1e-9, ag.nan])).tolist()
     [True, False]
     """
@@ -149,7 +149,7 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
 def clamp(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """`clip` under PyTorch's name.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.clamp(ag.Tensor([-2.0, 5.0]), min=0.0, max=1.0)
     Tensor([0.0, 1.0])
     """
@@ -160,7 +160,7 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Tensor:
 def stop_gradient(x: Any) -> Tensor:
     """``x`` as a constant: ``x.detach()`` under JAX's name.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.grad(lambda x: x * ag.stop_gradient(x))(3.0)
     Tensor(3.0)
     """

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, overload
 
-from autograd import backends
-from autograd.common.messages import describe, of_type
-from autograd.engine.backward import backward_steps, seed_list, seed_of
-from autograd.engine.graph import Node, vertex_of
-from autograd.engine.modes import enable_grad
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DTypeError, GradientError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.engine.backward import backward_steps, seed_list, seed_of
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.engine.modes import enable_grad
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DTypeError, GradientError
 
 
 @overload
@@ -38,7 +38,7 @@ def gradients(
     results are recorded, so that they can be differentiated again, also within `no_grad`. The graph is always kept.
     Returns one Tensor for one input, a tuple for a sequence; zeros for an input that the outputs do not depend on.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor(2.0, requires_grad=True)
     >>> slope = ag.gradients(x**3, x, create_graph=True)
     >>> slope.data, ag.gradients(slope, x).data

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.common.messages import describe
-from autograd.engine.namespace import TENSORS
-from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.functions.creation import ones_like
-from autograd.ops.elementwise import abs, where
-from autograd.ops.factorizations import inv, svdvals, tolerance
-from autograd.ops.linalg import matmul
-from autograd.ops.matrices import vector_norm
-from autograd.ops.reductions import max, min, sum
-from autograd.ops.shaping import reshape, tril, triu
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.creation import ones_like
+from glassgrad.autograd.ops.elementwise import abs, where
+from glassgrad.autograd.ops.factorizations import inv, svdvals, tolerance
+from glassgrad.autograd.ops.linalg import matmul
+from glassgrad.autograd.ops.matrices import vector_norm
+from glassgrad.autograd.ops.reductions import max, min, sum
+from glassgrad.autograd.ops.shaping import reshape, tril, triu
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:
@@ -26,7 +26,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = 
     largest and the smallest of these, ``1`` and ``-1`` the largest and the smallest sum of absolute values in a column,
     ``inf`` and ``-inf`` in a row. Where several are the largest they share the gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor([[3.0, 0.0], [0.0, -4.0]])
     >>> [ag.linalg.matrix_norm(x, ord=ord).item() for ord in ("fro", "nuc", 2, -2, 1, -float("inf"))]
     [5.0, 7.0, 4.0, 3.0, 4.0, 3.0]
@@ -51,7 +51,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = 
 def matrix_power(x: Any, n: int, /) -> Tensor:
     """``x @ x @ …``, ``n`` times, of square matrices: by repeated squaring, and of the inverse where ``n`` is negative.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.matrix_power(ag.Tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
     Tensor([[1.0, 5.0],
             [0.0, 1.0]])
@@ -78,7 +78,7 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     """How many singular values of matrices ``(..., m, n)`` are larger than ``rtol`` times the largest: integers of
     shape ``(...)``. ``rtol`` is a number, or one for each matrix; by default max(m, n) * eps. No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.matrix_rank(ag.Tensor([[1.0, 2.0], [2.0, 4.0]]))
     Tensor(1)
     """

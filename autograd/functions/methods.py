@@ -6,17 +6,17 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from autograd import backends
-from autograd.common.shapes import Axis, normalize_axes
-from autograd.engine.backward import backward
-from autograd.engine.declare.arguments import frozen_copy
-from autograd.engine.declare.operation import Op
-from autograd.engine.hooks import Hook, register_hook, retain_grad
-from autograd.engine.modes import MODE
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
-from autograd.functions.conversion import astype
-from autograd.ops import elementwise, indexing, linalg, reductions, shaping
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import Axis, normalize_axes
+from glassgrad.autograd.engine.backward import backward
+from glassgrad.autograd.engine.declare.arguments import frozen_copy
+from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.hooks import Hook, register_hook, retain_grad
+from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.functions.conversion import astype
+from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
 
 BINARY = {
     "add": ("+", elementwise.add),
@@ -134,7 +134,7 @@ class Methods:
     def T(self: Any) -> Tensor:
         """The axes in reverse order, as in NumPy: of a matrix its transpose. `mT` transposes each matrix of a batch.
 
-        >>> import autograd as ag
+        >>> from glassgrad import autograd as ag
         >>> ag.ones((2, 3, 4)).T.shape, ag.ones((2, 3, 4)).mT.shape
         ((4, 3, 2), (2, 4, 3))
         """
@@ -169,7 +169,7 @@ class Methods:
         the order of registration. Returns a `Hook` with ``remove()``. Raises `GradientError` for a Tensor that does not
         require grad.
 
-        >>> from autograd import Tensor
+        >>> from glassgrad.autograd import Tensor
         >>> x = Tensor(3.0, requires_grad=True)
         >>> hook = x.register_hook(lambda g: 10 * g)
         >>> (x * x).backward()

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from autograd.common import shapes
-from autograd.common.messages import describe
-from autograd.engine.namespace import array_function
-from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.functions.creation import eye
-from autograd.ops.elementwise import multiply
-from autograd.ops.linalg import contract
-from autograd.ops.shaping import reshape
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.creation import eye
+from glassgrad.autograd.ops.elementwise import multiply
+from glassgrad.autograd.ops.linalg import contract
+from glassgrad.autograd.ops.shaping import reshape
 
 
 @array_function
 def outer(x: Any, y: Any) -> Tensor:
     """The product of every element of ``x`` (m elements) with every element of ``y`` (n elements), of shape (m, n).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.outer(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]))
     Tensor([[3.0, 4.0],
             [6.0, 8.0]])
@@ -60,7 +60,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     operands decides the work. Raises `DomainError` for an invalid label, and `ShapeError` for axes that do not fit
     their labels.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> ag.einsum("ij,j->i", x, [10.0, 1.0]), ag.einsum("ii", x), ag.einsum("...j->...", x)
     (Tensor([12.0, 34.0]), Tensor(5.0), Tensor([3.0, 7.0]))
@@ -139,7 +139,7 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
 
     The result has the other axes of ``x``, then those of ``y``. Raises `ShapeError` where a pair differs in length.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.tensordot(ag.ones((2, 3, 4)), ag.ones((4, 3, 5)), axes=((1, 2), (1, 0))).shape
     (2, 5)
     """

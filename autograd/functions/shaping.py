@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd.common import shapes
-from autograd.engine.namespace import array_function
-from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
 
 
 @array_function
 def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     """The arrays, each repeated to the shape that all of them broadcast to. Raises `ShapeError` where they don't.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.broadcast_arrays(ag.Tensor([1.0, 2.0]), 5.0)
     [Tensor([1.0, 2.0]), Tensor([5.0, 5.0])]
     """
@@ -30,7 +30,7 @@ def broadcast_arrays(*arrays: Any) -> list[Tensor]:
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """``x`` with the axes ``source`` moved to the positions ``destination``, the others in their order.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.moveaxis(ag.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
@@ -51,7 +51,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
     """The entries of ``x`` along ``axis``, each without that axis.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unstack(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
     """
@@ -66,7 +66,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tu
 
     Raises `ShapeError` where the axis can't be cut into equal parts.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.split(ag.Tensor([1.0, 2.0, 3.0, 4.0]), 2), ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])
     ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
     """
@@ -88,7 +88,7 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     """Differences of consecutive elements along ``axis``, taken ``n`` times. ``prepend`` and ``append`` are joined to
     ``x`` first.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.diff(ag.Tensor([1.0, 4.0, 9.0])), ag.diff(ag.Tensor([1.0, 4.0, 9.0]), n=2)
     (Tensor([3.0, 5.0]), Tensor([2.0]))
     """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from autograd.engine.namespace import array_function
-from autograd.engine.tensor import Tensor
-from autograd.functions.shaping import unstack
-from autograd.ops.indexing import argsort, take, take_along_axis
-from autograd.ops.searching import nonzero_indices, unique_parts
-from autograd.ops.shaping import reshape
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.functions.shaping import unstack
+from glassgrad.autograd.ops.indexing import argsort, take, take_along_axis
+from glassgrad.autograd.ops.searching import nonzero_indices, unique_parts
+from glassgrad.autograd.ops.shaping import reshape
 
 
 @array_function
@@ -17,7 +17,7 @@ def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = Tru
     """``x`` sorted along ``axis``; each gradient flows to the element's original position. Equal elements keep their
     order, ``stable`` or not.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sort(ag.Tensor([3.0, 1.0, 2.0]), descending=True)
     Tensor([3.0, 2.0, 1.0])
     """
@@ -29,7 +29,7 @@ def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = Tru
 def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     """The indices of the elements that are not 0, an array for each axis, as an index takes them. No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.nonzero(ag.Tensor([[0.0, 2.0], [3.0, 0.0]]))
     (Tensor([0, 1]), Tensor([1, 0]))
     """
@@ -63,7 +63,7 @@ class UniqueInverseResult(NamedTuple):
 def unique_values(x: Any, /) -> Tensor:
     """The unique elements of ``x``, ascending. The gradient of each goes to its first occurrence.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unique_values(ag.Tensor([5.0, 3.0, 5.0]))
     Tensor([3.0, 5.0])
     """
@@ -76,7 +76,7 @@ def unique_all(x: Any, /) -> UniqueAllResult:
     """`unique_values`, the index of the first occurrence of each in the flattened ``x``, the index of each element of
     ``x`` among them, and how often each occurs.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unique_all(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
     Tensor([1, 0, 1])
     """
@@ -88,7 +88,7 @@ def unique_all(x: Any, /) -> UniqueAllResult:
 def unique_counts(x: Any, /) -> UniqueCountsResult:
     """`unique_values`, and how often each occurs.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unique_counts(ag.Tensor([5.0, 3.0, 5.0]))
     UniqueCountsResult(values=Tensor([3.0, 5.0]), counts=Tensor([1, 2]))
     """
@@ -99,7 +99,7 @@ def unique_counts(x: Any, /) -> UniqueCountsResult:
 def unique_inverse(x: Any, /) -> UniqueInverseResult:
     """`unique_values`, and the index of each element of ``x`` among them.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unique_inverse(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
     Tensor([1, 0, 1])
     """

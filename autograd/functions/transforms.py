@@ -12,17 +12,17 @@ from functools import update_wrapper
 from itertools import islice
 from typing import Any, NamedTuple
 
-from autograd import backends, trees
-from autograd.common.messages import describe, shown
-from autograd.common.shapes import size
-from autograd.engine.graph import Node, reachable, vertex_of
-from autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
-from autograd.engine.tensor import Tensor, new, wrap
-from autograd.errors import DTypeError, GradientError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.functions.creation import eye, zeros
-from autograd.functions.gradients import gradients
-from autograd.ops.shaping import stack
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.messages import describe, shown
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.engine.graph import Node, reachable, vertex_of
+from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
+from glassgrad.autograd.engine.tensor import Tensor, new, wrap
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.creation import eye, zeros
+from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.ops.shaping import stack
 
 Function = Callable[..., Any]
 
@@ -260,7 +260,7 @@ def value_and_grad(
     is that pair. The gradient is recorded where an argument or a Tensor that ``f`` closes over is being recorded, so
     that calls nest to any order.
 
-    >>> from autograd import value_and_grad
+    >>> from glassgrad.autograd import value_and_grad
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
     (Tensor(18.0), (Tensor(12.0), Tensor(9.0)))
     """
@@ -282,7 +282,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
 
     Nested arguments as in `value_and_grad`. With ``has_aux`` it returns ``(gradient, aux)``.
 
-    >>> from autograd import grad
+    >>> from glassgrad.autograd import grad
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (Tensor(12.0), Tensor(12.0))
     >>> grad(lambda p: p["a"] * p["b"])({"a": 2.0, "b": 3.0})
@@ -303,7 +303,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     The cotangent has the structure of the value, and each result that of its argument. With ``has_aux`` ``f`` returns
     ``(value, aux)``, and ``aux`` is a third result.
 
-    >>> from autograd import vjp
+    >>> from glassgrad.autograd import vjp
     >>> y, pull = vjp(lambda x: x * x, [1.0, 2.0])
     >>> pull([1.0, 1.0])
     (Tensor([2.0, 4.0]),)
@@ -326,7 +326,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     ``aux`` is a third result. Computed by two reverse passes: ``v ↦ vᵀJ`` is linear, so its own transpose is ``J``
     (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
 
-    >>> from autograd import jvp
+    >>> from glassgrad.autograd import jvp
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
     (Tensor(12.0), Tensor(34.0))
     """
@@ -351,7 +351,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. One backward pass for each
     element of the value.
 
-    >>> from autograd import jacobian
+    >>> from glassgrad.autograd import jacobian
     >>> jacobian(lambda x: x * x)([1.0, 2.0])
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
@@ -388,7 +388,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
     For trees the result has the structure of the argument, with the same structure in place of each leaf. ``has_aux``:
     as in `jacobian`.
 
-    >>> from autograd import hessian
+    >>> from glassgrad.autograd import hessian
     >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
     Tensor([[ 6.0, 0.0],
             [ 0.0, 12.0]])
@@ -402,7 +402,7 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     ``primals`` are the arguments, ``tangents`` the vector: a tuple with an entry of the same structure for each.
     Returns such a tuple. With ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(products, aux)``.
 
-    >>> from autograd import hvp
+    >>> from glassgrad.autograd import hvp
     >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
     (Tensor([6.0, 12.0]),)
     """

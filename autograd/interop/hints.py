@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Never
 
-from autograd import linalg
-from autograd.engine.namespace import TENSORS
+from glassgrad.autograd import linalg
+from glassgrad.autograd.engine.namespace import TENSORS
 
 TENSOR = {
     "add_": "+= under autograd.no_grad()", "contiguous": "the Tensor itself: memory has no order here",
@@ -41,10 +41,12 @@ FUNCTIONS = {
     "gather": "take_along_axis", "inverse": "linalg.inv", "chunk": "split", "unbind": "unstack",
     "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
     "hstack": "concat(…, axis=1)", "FloatTensor": 'Tensor(…, dtype="float32")', "inference_mode": "no_grad",
-    "jit": "compile", "load": "nn.load", "save": "nn.save", "nn": "the package nn beside autograd: import nn",
+    "jit": "compile", "load": "nn.load", "save": "nn.save",
+    "nn": "the package nn beside autograd: from glassgrad import nn",
     **dict.fromkeys(("custom_vjp", "custom_jvp", "custom_gradient", "Function", "primitive", "defvjp"), OPERATION),
     "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "mse_loss": "squared_error",
-    "optim": "nn.optim: import nn", "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
+    "optim": "nn.optim: from glassgrad import nn",
+    "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
     **{name: f"nn.functional.{name}" for name in ("elu", "huber_loss", "l1_loss", "nll_loss", "silu")},
     **NETWORK_FUNCTIONS, "swish": "nn.functional.silu",
 }  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import backends
-from autograd.engine.namespace import array_function
-from autograd.functions import dtypes
+from glassgrad.autograd import backends
+from glassgrad.autograd.engine.namespace import array_function
+from glassgrad.autograd.functions import dtypes
 
 
 class Info:
@@ -41,7 +41,7 @@ class Info:
 def __array_namespace_info__() -> Info:
     """The capabilities, dtypes and devices of this namespace, for the array API.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.__array_namespace_info__().dtypes(kind="real floating")
     {'float32': dtype('float32'), 'float64': dtype('float64')}
     """

@@ -10,16 +10,16 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from autograd import linalg
-from autograd.common import shapes
-from autograd.engine.declare.operation import Op
-from autograd.engine.namespace import TENSORS
-from autograd.engine.tensor import Tensor
-from autograd.errors import DomainError, DTypeError
-from autograd.functions import products
-from autograd.functions import shaping as rearranging
-from autograd.functions.conversion import asarray
-from autograd.ops import matrices, shaping
+from glassgrad.autograd import linalg
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.functions import products
+from glassgrad.autograd.functions import shaping as rearranging
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.ops import matrices, shaping
 
 NAMES = {
     "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",

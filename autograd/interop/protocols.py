@@ -8,13 +8,13 @@ from inspect import getattr_static
 from types import FunctionType
 from typing import Any, TypeVar
 
-from autograd import backends
-from autograd.engine.modes import DIFFERENTIATED, MODE
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
-from autograd.functions.dtypes import API_VERSIONS
-from autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
-from autograd.interop.hints import Hint, tensor_hints
+from glassgrad.autograd import backends
+from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.functions.dtypes import API_VERSIONS
+from glassgrad.autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
+from glassgrad.autograd.interop.hints import Hint, tensor_hints
 
 R = TypeVar("R")
 
@@ -119,13 +119,13 @@ class Protocols:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
-        from autograd.interop.numpy_protocol import call
+        from glassgrad.autograd.interop.numpy_protocol import call
 
         return call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
-        from autograd.interop.numpy_protocol import call
+        from glassgrad.autograd.interop.numpy_protocol import call
 
         return call(func, "__call__", args, kwargs)
 

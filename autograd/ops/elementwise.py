@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.backends import PYTHON_REALS, is_complex
-from autograd.engine.declare.operation import op
-from autograd.errors import DTypeError
+from glassgrad.autograd.backends import PYTHON_REALS, is_complex
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DTypeError
 
 # ----------------------------------------------------------------------------------------------------------- arithmetic
 
@@ -16,7 +16,7 @@ from autograd.errors import DTypeError
 def add(xp, x, y):
     """Elementwise sum.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.add(ag.Tensor([1.0, 2.0]), 10.0)
     Tensor([11.0, 12.0])
     """
@@ -109,7 +109,7 @@ floor_divide.vjp(x=lambda xp, g: xp.zeros_like(g), y=lambda xp, g: xp.zeros_like
 def multiply_no_nan(xp, x, y):
     """``x * y``, and 0 where ``y`` is 0, even if ``x`` is infinite or NaN. As in TensorFlow.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.multiply_no_nan(ag.Tensor([float("inf"), 3.0]), ag.Tensor([0.0, 2.0]))
     Tensor([0.0, 6.0])
     """
@@ -126,7 +126,7 @@ multiply_no_nan.vjp(
 def xdivy(xp, x, y):
     """``x / y``, and 0 where ``x`` is 0, even if ``y`` is 0 or NaN. As in TensorFlow.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.xdivy(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 4.0]))
     Tensor([0.0, 0.5])
     """
@@ -150,7 +150,7 @@ def power(xp, x, y):
     ``x == 0``, to all orders (PyTorch: -inf where ``y < 0``, and NaN for second derivatives). Where ``y == 0`` the
     derivative with respect to ``x`` is 0, also at ``x == 0``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.grad(lambda x: x**2)(3.0)
     Tensor(6.0)
     """
@@ -439,7 +439,7 @@ def copysign(xp, x, y):
     """Elementwise ``|x|`` with the sign of ``y``, also of ``-0.0``. The derivative with respect to ``y`` is 0, and that
     with respect to ``x`` is taken as 0 at 0.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.copysign(ag.Tensor([3.0, 3.0]), [-1.0, 0.0])
     Tensor([-3.0, 3.0])
     """
@@ -492,7 +492,7 @@ trunc.vjp(x=lambda xp, g: xp.zeros_like(g))
 def nextafter(xp, x, y):
     """Elementwise the next representable number after ``x`` towards ``y``. The gradient flows to ``x`` alone.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.nextafter(ag.Tensor(1.0), 2.0).item()
     1.0000000000000002
     """
@@ -550,7 +550,7 @@ def clip(xp, x, min=None, max=None):
     As in PyTorch the gradient flows to ``x`` within the limits, ends included, and to the limit outside of them; it is
     0 where ``x`` or a limit is NaN.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
     Tensor([0.0, 0.5, 1.0])
     """
@@ -591,7 +591,7 @@ def where(xp, condition, x, y):
     So it guards a logarithm, a root, a quotient or a power that is not chosen, to any order; in PyTorch the gradient
     is NaN unless the argument is guarded as well. See docs/conventions.md.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.where(ag.Tensor([1.0, -1.0]) > 0, 5.0, 7.0)
     Tensor([5.0, 7.0])
     """
@@ -614,7 +614,7 @@ def sigmoid(xp, x):
     It is exactly 0, and so is its derivative, below about -20 in float32 and -38 in float64. For its logarithm write
     ``-softplus(-x)``, or use the losses that take logits.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sigmoid(ag.Tensor([0.0, 1000.0]))
     Tensor([0.5, 1.0])
     """
@@ -858,7 +858,7 @@ def isnan(xp, x):
 def real(xp, x):
     """Elementwise real part: ``x`` where it is real. Derivatives through complex numbers are not supported.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.real([1 + 2j])
     Tensor([1.0])
     """
@@ -872,7 +872,7 @@ real.vjp(x=lambda g: g)
 def imag(xp, x):
     """Elementwise imaginary part: 0 where ``x`` is real. Derivatives through complex numbers are not supported.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.imag([1 + 2j])
     Tensor([2.0])
     """
@@ -886,7 +886,7 @@ imag.vjp(x=lambda xp, g: xp.zeros_like(g))
 def conj(xp, x):
     """Elementwise complex conjugate: ``x`` where it is real.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.conj([1 + 2j]).item()
     (1-2j)
     """

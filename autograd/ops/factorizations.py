@@ -20,10 +20,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd import backends
-from autograd.common.shapes import Shape, broadcast_shapes
-from autograd.engine.declare.operation import op
-from autograd.ops.reductions import products_of_others
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.ops.reductions import products_of_others
 
 
 def _square(x: Any) -> Any:
@@ -72,7 +72,7 @@ def inv(xp, x):
 
     To solve equations use `solve`, which is faster and more accurate.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.inv(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]))
     Tensor([[ 0.5,  0.0],
             [ 0.0, 0.25]])
@@ -90,7 +90,7 @@ def solve(xp, x, y):
     A one-dimensional ``y`` is a single right-hand side; then each solution is one-dimensional, too. Raises
     `DomainError` for a singular ``x``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([1.0, 1.0]))
     Tensor([0.5, 0.25])
     """
@@ -135,7 +135,7 @@ def pinv(xp, x, *, rtol=None):
     default max(m, n) * eps. The derivative holds at constant rank (G. H. Golub and V. Pereyra, SIAM Journal on
     Numerical Analysis 10, 1973); it does not exist where a small change of ``x`` changes the rank.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.pinv(ag.Tensor([[3.0], [4.0]]))
     Tensor([[0.12, 0.16]])
     """
@@ -165,7 +165,7 @@ def det(xp, x):
     Its derivative is the matrix of `cofactors`, which exists for singular matrices, too. If the determinant overflows,
     use `slogdet`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.det(ag.Tensor([[1.0, 2.0], [3.0, 5.0]]))
     Tensor(-1.0)
     >>> ag.grad(ag.linalg.det)([[0.0, 2.0], [0.0, 5.0]])
@@ -187,7 +187,7 @@ def cofactors(xp, x):
     of all but two, by the same argument. Derivatives of det of third order go through the singular vectors, and are NaN
     where singular values are equal.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.round(ag.cofactors(ag.Tensor([[1.0, 2.0], [3.0, 5.0]])))
     Tensor([[ 5.0, -3.0],
             [-2.0,  1.0]])
@@ -220,7 +220,7 @@ def log_abs_det(xp, x):
 
     -inf for a singular matrix, which has no derivative: that raises `DomainError`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.log_abs_det(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
     Tensor(0.0)
     """
@@ -235,7 +235,7 @@ def sign_det(xp, x):
     """The determinant's sign, -1, 0 or 1, of shape ``(...)``: a result of `slogdet`. Piecewise constant: its gradient
     is zero.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sign_det(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
     Tensor(-1.0)
     """
@@ -256,7 +256,7 @@ def cholesky(xp, x, *, upper=False):
     the Cholesky decomposition", arXiv:1602.07527, 2016). Raises `DomainError` for a matrix that is not positive
     definite.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.cholesky(ag.Tensor([[4.0, 2.0], [2.0, 10.0]]))
     Tensor([[2.0, 0.0],
             [1.0, 3.0]])
@@ -283,7 +283,7 @@ def eigvalsh(xp, x):
 
     They are those of the symmetric part of ``x``, and the gradient is symmetric.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.eigvalsh(ag.Tensor([[0.0, 2.0], [2.0, 0.0]]))
     Tensor([-2.0, 2.0])
     """
@@ -308,7 +308,7 @@ def reciprocal_gaps(xp, x):
     """The matrices ``(..., n, n)`` with 1 / (x[j] - x[i]) at (i, j), from values ``(..., n)``; 0 on the
     diagonal, and NaN where two values are equal to rounding. Derivatives of eigenvectors contain it.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.reciprocal_gaps(ag.Tensor([1.0, 3.0]))
     Tensor([[ 0.0, 0.5],
             [-0.5, 0.0]])
@@ -334,7 +334,7 @@ def eigenvectors(xp, x):
     Each is unique up to its sign, which the backend chooses. The gradient is symmetric. It is NaN where eigenvalues
     are equal, because then there is no derivative.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> abs(ag.eigenvectors(ag.Tensor([[1.0, 0.0], [0.0, 2.0]])))
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
@@ -357,7 +357,7 @@ eigenvectors.vjp(x=_eigenvectors_by_x)
 def svdvals(xp, x):
     """The singular values of matrices ``(..., m, n)``, descending, of shape ``(..., min(m, n))``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.svdvals(ag.Tensor([[0.0, 3.0], [4.0, 0.0]]))
     Tensor([4.0, 3.0])
     """
@@ -387,7 +387,7 @@ def singular_vectors(xp, x):
     NaN where singular values are equal, and for vectors that belong to a singular value 0 of a matrix that is not
     square.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> abs(ag.singular_vectors(ag.Tensor([[0.0, 3.0], [4.0, 0.0]])))
     Tensor([[0.0, 1.0, 1.0, 0.0],
             [1.0, 0.0, 0.0, 1.0]])
@@ -421,7 +421,7 @@ def orthogonal_complement(xp, x):
     """Columns ``(..., m, m - k)`` that complete orthonormal columns ``(..., m, k)`` to a basis. No gradient: any
     rotation of them would do as well.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> abs(ag.orthogonal_complement(ag.Tensor([[0.0], [1.0]])))
     Tensor([[1.0],
             [0.0]])
@@ -441,7 +441,7 @@ def qr_factors(xp, x):
     decomposition matrix backpropagation algorithms", arXiv:2009.10071, 2020) exists where the first k columns are
     independent; where they are not, to rounding, it is NaN.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> abs(ag.qr_factors(ag.Tensor([[0.0, 1.0], [2.0, 5.0]])))
     Tensor([[0.0, 1.0, 2.0, 5.0],
             [1.0, 0.0, 0.0, 1.0]])

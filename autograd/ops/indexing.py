@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.backends import assign, is_complex, is_inexact
-from autograd.common import shapes
-from autograd.engine.declare.operation import op
-from autograd.engine.scattered import Scattered
-from autograd.errors import DomainError
+from glassgrad.autograd.backends import assign, is_complex, is_inexact
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.scattered import Scattered
+from glassgrad.autograd.errors import DomainError
 
 
 def _positions(xp: Any, shape: shapes.Shape) -> Any:
@@ -51,7 +51,7 @@ def _may_repeat(index: object) -> bool:
 def getitem(xp, x, *, index):
     """``x[index]``, with everything that NumPy's indexing takes.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> x[:, 0], x[x > 1.5], x[[0, 0, 1], 1]
     (Tensor([1.0, 3.0]), Tensor([2.0, 3.0, 4.0]), Tensor([2.0, 2.0, 4.0]))
@@ -76,7 +76,7 @@ getitem.sparse_vjp(x=_scattered)
 def scatter_add(xp, x, *, index, shape):
     """Zeros of ``shape`` with ``x`` added at ``index``, repeated elements included: the adjoint of `getitem`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.scatter_add(ag.Tensor([1.0, 2.0, 3.0]), index=[0, 2, 0], shape=(4,))
     Tensor([4.0, 0.0, 2.0, 0.0])
     """
@@ -96,7 +96,7 @@ def setitem(xp, x, value, *, index):
 
     If the index names an element twice, the last value stays, and it alone gets a gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.setitem(ag.Tensor([1.0, 2.0, 3.0]), 0.0, index=slice(1, None))
     Tensor([1.0, 0.0, 0.0])
     """
@@ -123,7 +123,7 @@ setitem.vjp(x=lambda xp, g, index: xp.setitem(g, 0.0, index=index), value=_value
 def last_written(xp, x, *, index):
     """``x[index]``, and 0 where a later entry of the index names the same element: the gradient of `setitem`'s value.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.last_written(ag.Tensor([1.0, 2.0]), index=[0, 1, 0])
     Tensor([0.0, 2.0, 1.0])
     """
@@ -155,7 +155,7 @@ def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
 def take(xp, x, indices, *, axis=None):
     """The entries ``indices`` (integers) of ``axis``, or of the flattened array, in the shape of ``indices``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.take(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), [1, 0, 1], axis=0)
     Tensor([[3.0, 4.0],
             [1.0, 2.0],
@@ -171,7 +171,7 @@ take.vjp(x=lambda xp, g, indices, x_shape, axis: xp.scatter_take(g, indices, axi
 def scatter_take(xp, x, indices, *, axis=None, shape):
     """Zeros of ``shape`` with the entries of ``x`` added at ``indices`` along ``axis``: the adjoint of `take`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.scatter_take(ag.Tensor([1.0, 2.0, 3.0]), [0, 2, 0], axis=0, shape=(4,))
     Tensor([4.0, 0.0, 2.0, 0.0])
     """
@@ -185,7 +185,7 @@ scatter_take.vjp(x=_taken)
 def take_along_axis(xp, x, indices, *, axis=-1):
     """The elements of ``x`` at ``indices`` along ``axis``; both have the same number of axes, as in NumPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.take_along_axis(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1)
     Tensor([[2.0],
             [3.0]])
@@ -200,7 +200,7 @@ take_along_axis.vjp(x=lambda xp, g, indices, axis, x_shape: xp.scatter_along_axi
 def scatter_along_axis(xp, x, indices, *, axis=-1, shape):
     """Zeros of ``shape`` with ``x`` added at ``indices`` along ``axis``: the adjoint of `take_along_axis`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.scatter_along_axis(ag.Tensor([[5.0], [7.0]]), [[1], [0]], axis=1, shape=(2, 2))
     Tensor([[0.0, 5.0],
             [7.0, 0.0]])
@@ -215,7 +215,7 @@ scatter_along_axis.vjp(x=lambda xp, g, indices, axis: xp.take_along_axis(g, indi
 def argsort(xp, x, *, axis=-1, descending=False, stable=True):
     """The indices that sort ``x`` along ``axis``; equal elements keep their order, ``stable`` or not. No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.argsort(ag.Tensor([3.0, 1.0, 2.0]))
     Tensor([1, 2, 0])
     """

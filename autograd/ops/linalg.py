@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd.backends import is_complex
-from autograd.common import shapes
-from autograd.engine.declare.operation import op
-from autograd.errors import DomainError
+from glassgrad.autograd.backends import is_complex
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DomainError
 
 
 def _rows(xp: Any, x: Any) -> Any:
@@ -23,7 +23,7 @@ def _rows(xp: Any, x: Any) -> Any:
 def matrix_transpose(xp, x):
     """The last two axes swapped: ``(..., m, n)`` becomes ``(..., n, m)``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.matrix_transpose(ag.Tensor([[1.0, 2.0]]))
     Tensor([[1.0],
             [2.0]])
@@ -43,7 +43,7 @@ def matmul(xp, x, y):
     As in NumPy a one-dimensional ``x`` is a row, a one-dimensional ``y`` a column, and that axis is dropped from the
     result.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.matmul(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
     Tensor([12.0, 34.0])
     """
@@ -96,7 +96,7 @@ def linear(xp, x, weight, bias=None):
     ``x``: (..., in), a batch of any leading shape. ``weight``: (out, in), a row for each neuron. ``bias``: (out,) or
     ``None``. The result is (..., out).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linear(ag.Tensor([1.0, -1.0]), ag.Tensor([[1.0, -2.0], [-1.0, 1.0]]), ag.Tensor([1.0, 0.0]))
     Tensor([4.0, -2.0])
     """
@@ -137,7 +137,7 @@ def vecdot(xp, x, y, *, axis=-1):
 
     Complex numbers in ``x`` are conjugated, and integers keep their dtype.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.vecdot(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
     Tensor([12.0, 34.0])
     """
@@ -199,7 +199,7 @@ def contract(xp, *arrays, subscripts):
     Stricter than `einsum`: the labels of an array are distinct, a label has one length, and the labels of the result
     are given. The arrays are multiplied from left to right, each time as one matrix product.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.contract(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]), subscripts="i,j->ij")
     Tensor([[3.0, 4.0],
             [6.0, 8.0]])

@@ -9,9 +9,9 @@ import builtins
 import math
 from typing import Any
 
-from autograd.common import shapes
-from autograd.engine.declare.operation import op
-from autograd.errors import DomainError
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DomainError
 
 # ------------------------------------------------------------------------------------------------------------ diagonals
 
@@ -27,7 +27,7 @@ def _places(m: int, n: int, offset: int) -> slice:
 def diagonal(xp, x, *, offset=0):
     """The elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(..., k)``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.diagonal(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]))
     Tensor([1.0, 4.0])
     """
@@ -50,7 +50,7 @@ diagonal.vjp(x=_diagonal_by_x)
 def matrix_trace(xp, x, *, offset=0):
     """The sum of the elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(...)``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.trace(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]))
     Tensor(5.0)
     """
@@ -72,7 +72,7 @@ matrix_trace.vjp(x=_trace_by_x)
 def cross(xp, x, y, *, axis=-1):
     """The cross products of the vectors of three elements along ``axis``; the other axes broadcast.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.cross(ag.Tensor([1.0, 0.0, 0.0]), ag.Tensor([0.0, 1.0, 0.0]))
     Tensor([0.0, 0.0, 1.0])
     """
@@ -107,7 +107,7 @@ def vector_norm(xp, x, *, axis=None, keepdims=False, ord=2):
     ``ord=0`` counts nonzero elements. Where the norm has a kink, at the zero vector and, for ``ord <= 1``, at zero
     elements, the derivative is taken as 0, as in PyTorch.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linalg.vector_norm(ag.Tensor([3.0, -4.0])), ag.grad(ag.linalg.vector_norm)([0.0, 0.0])
     (Tensor(5.0), Tensor([0.0, 0.0]))
     """

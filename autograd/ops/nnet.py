@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd import backends
-from autograd.common import shapes
-from autograd.common.validation import choice
-from autograd.engine.declare.operation import op
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -40,7 +40,7 @@ def _check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
 def softmax(xp, x, *, axis=-1):
     """``exp(x)`` divided by its sum along ``axis``: numbers between 0 and 1 that sum to 1. Never overflows.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.softmax(ag.Tensor([1000.0, 1000.0]))
     Tensor([0.5, 0.5])
     """
@@ -58,7 +58,7 @@ softmax.vjp(x=lambda xp, g, out, axis: out * (g - xp.sum(g * out, axis=axis, kee
 def log_softmax(xp, x, *, axis=-1):
     """The logarithm of `softmax`, accurate where the softmax is close to 0.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.log_softmax(ag.Tensor([0.0, -1000.0]))
     Tensor([0.0, -1000.0])
     """
@@ -75,7 +75,7 @@ log_softmax.vjp(x=lambda xp, g, out, axis: g - xp.exp(out) * xp.sum(g, axis=axis
 def one_hot(xp, labels, *, classes, dtype="float64"):
     """A row for each label: 1 at that class, else 0. Labels (...) become (..., ``classes``). No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.one_hot([0, 2], classes=3)
     Tensor([[1.0, 0.0, 0.0],
             [0.0, 0.0, 1.0]])
@@ -96,7 +96,7 @@ def sequence_mask(xp, lengths, *, length):
     ``lengths``: integers from 1 to ``length``, of any shape (...); the result is (``length``, ...). No gradient. Raises
     `DomainError` for other lengths (not checked on a GPU), `DTypeError` unless they are integers.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sequence_mask([2, 1], length=3).tolist()
     [[True, True], [True, False], [False, False]]
     """
@@ -165,7 +165,7 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     batch, and `DTypeError` for labels that are not integers. On a GPU the values of labels are not checked, because
     that would wait for the device at every call: there the loss of a label that is not a class is NaN.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> logits = ag.Tensor([[0.0, 0.0], [0.0, 100.0]])
     >>> ag.cross_entropy(logits, [1, 1]), ag.cross_entropy(logits, [[0.5, 0.5], [0.0, 1.0]], reduction="none")
     (Tensor(0.346574), Tensor([0.693147, 0.0]))
@@ -226,7 +226,7 @@ def binary_cross_entropy_with_logits(xp, logits, target, *, reduction="mean"):
     ``logits`` and ``target`` (numbers from 0 to 1) have one shape. ``reduction``: ``"mean"`` over all elements,
     ``"sum"``, or ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.binary_cross_entropy_with_logits(ag.Tensor([0.0, 100.0]), [1.0, 1.0], reduction="none")
     Tensor([0.693147, 0.0])
     """
@@ -257,7 +257,7 @@ def squared_error(xp, x, y, *, reduction="mean"):
     ``x`` and ``y`` have one shape, or one of them is a number. ``reduction``: ``"mean"`` over all elements, ``"sum"``,
     or ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.squared_error(ag.Tensor([1.0, 2.0]), ag.Tensor([1.0, 4.0]), reduction="sum")
     Tensor(4.0)
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.backends import is_complex
-from autograd.common import shapes
-from autograd.engine.declare.operation import op
-from autograd.errors import ShapeError
+from glassgrad.autograd.backends import is_complex
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import ShapeError
 
 
 def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:
@@ -29,7 +29,7 @@ def sum(xp, x, *, axis=None, keepdims=False):
     """The sum over ``axis``: a number, a tuple of them, or ``None`` for all. Integers and booleans are summed as int64.
     ``dtype``: the elements are cast to it first.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Tensor([4.0, 6.0])
     """
@@ -45,7 +45,7 @@ def all_reduce(xp, x, *, add):
 
     Its gradient is that of the sum of the losses of all processes, so the operation is its own adjoint.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.all_reduce(ag.Tensor([1.0, 2.0]), add=lambda mine: mine + mine)  # of two processes with the same array
     Tensor([2.0, 4.0])
     """
@@ -60,7 +60,7 @@ def mean(xp, x, *, axis=None, keepdims=False):
     """The mean over ``axis``: a number, a tuple of them, or ``None`` for all. The mean of no elements is NaN, as in
     PyTorch.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.mean(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True)
     Tensor([[1.5],
             [3.5]])
@@ -80,7 +80,7 @@ def mean_square(xp, x, *, axis=None, keepdims=False):
     """The mean of the squares over ``axis``: a number, a tuple of them, or ``None`` for all. That of no elements is
     NaN.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.mean_square(ag.Tensor([[3.0, 1.0], [1.0, 7.0]]), axis=0)
     Tensor([5.0, 25.0])
     """
@@ -115,7 +115,7 @@ def var(xp, x, *, axis=None, correction=0, keepdims=False):
     ``correction`` is 0 by default, as in NumPy and the array API (PyTorch: 1). The variance of ``correction`` elements
     or fewer is NaN.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.var(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
     Tensor(1.0)
     """
@@ -136,7 +136,7 @@ def std(xp, x, *, axis=None, correction=0, keepdims=False):
     Where all values are equal it has a kink, and all derivatives are taken as 0, as in PyTorch; likewise where the
     values are so close that their squared deviations underflow.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.std(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
     Tensor(1.0)
     """
@@ -168,7 +168,7 @@ def standardize(xp, x, *, axis=-1, eps=1e-5):
     ``axis``: a number, a tuple of them, or ``None`` for all. The common part of layer and batch normalisation: J. Ba,
     J. Kiros and G. Hinton, "Layer normalization", 2016; S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.standardize(ag.Tensor([[1.0, 3.0], [5.0, 5.0]]), eps=0.0001)
     Tensor([[-0.99995, 0.99995],
             [     0.0,     0.0]])
@@ -192,7 +192,7 @@ def logsumexp(xp, x, *, axis=None, keepdims=False):
     """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf, or there are none, it is -inf
     and its gradient is 0 (PyTorch: NaN).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.logsumexp(ag.Tensor([1000.0, 1000.0]))
     Tensor(1000.69)
     """
@@ -228,7 +228,7 @@ def _shared(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
 def max(xp, x, *, axis=None, keepdims=False):
     """The largest element over ``axis``. Equal largest elements share the gradient equally, as in PyTorch's ``amax``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.grad(ag.max)([3.0, 1.0, 3.0])
     Tensor([0.5, 0.0, 0.5])
     """
@@ -242,7 +242,7 @@ max.vjp(x=_shared)
 def min(xp, x, *, axis=None, keepdims=False):
     """The smallest element over ``axis``. Equal smallest elements share the gradient equally, as in PyTorch's ``amin``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.min(ag.Tensor([[3.0, 1.0], [2.0, 5.0]]), axis=1)
     Tensor([1.0, 2.0])
     """
@@ -258,7 +258,7 @@ def argmax(xp, x, *, axis=None, keepdims=False):
 
     No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.argmax(ag.Tensor([1.0, 3.0, 2.0]))
     Tensor(1)
     """
@@ -271,7 +271,7 @@ def argmin(xp, x, *, axis=None, keepdims=False):
 
     No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.argmin(ag.Tensor([[1.0, 3.0], [2.0, 0.0]]), axis=0)
     Tensor([0, 1])
     """
@@ -282,7 +282,7 @@ def argmin(xp, x, *, axis=None, keepdims=False):
 def all(xp, x, *, axis=None, keepdims=False):
     """Whether every element over ``axis`` is true (not zero). No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.all(ag.Tensor([1.0, 2.0]) > 0)
     Tensor(True)
     """
@@ -293,7 +293,7 @@ def all(xp, x, *, axis=None, keepdims=False):
 def any(xp, x, *, axis=None, keepdims=False):
     """Whether some element over ``axis`` is true (not zero). No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.any(ag.Tensor([1.0, 2.0]) > 3)
     Tensor(False)
     """
@@ -320,7 +320,7 @@ def _after_initial(g: Any, axis: int, include_initial: bool) -> Any:
 def cumulative_sum(xp, x, *, axis=None, include_initial=False):
     """The sums of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 0 comes before them.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.cumulative_sum(ag.Tensor([1.0, 2.0, 3.0]), include_initial=True)
     Tensor([0.0, 1.0, 3.0, 6.0])
     """
@@ -342,7 +342,7 @@ def cumulative_prod(xp, x, *, axis=None, include_initial=False):
 
     Its rule does not divide, so it is right for zeros, too, to any order.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.cumulative_prod(ag.Tensor([2.0, 3.0, 4.0]))
     Tensor([2.0, 6.0, 24.0])
     """
@@ -379,7 +379,7 @@ def linear_recurrence(xp, a, b, *, axis=-1):
     Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990).
     Its rules, and that of `cumulative_prod`, are recurrences from the end to the start.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.linear_recurrence(ag.Tensor([0.5, 0.5, 0.5]), ag.Tensor([1.0, 1.0, 1.0]))
     Tensor([1.0, 1.5, 1.75])
     """
@@ -417,7 +417,7 @@ def prod(xp, x, *, axis=None, keepdims=False):
     """The product over ``axis``. Its rule multiplies the other elements instead of dividing, so it is right for zeros,
     too.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.grad(ag.prod)([2.0, 0.0, 5.0])
     Tensor([0.0, 10.0, 0.0])
     """

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from autograd.common.validation import choice
-from autograd.engine.declare.operation import op
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.engine.declare.operation import op
 
 
 @op("nonzero", text="nonzero({x})")
 def nonzero_indices(xp, x):
     """The indices of the elements that are not 0, a row for each axis, in row-major order. No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.nonzero_indices(ag.Tensor([[0.0, 2.0], [3.0, 0.0]]))
     Tensor([[0, 1],
             [1, 0]])
@@ -24,7 +24,7 @@ def nonzero_indices(xp, x):
 def count_nonzero(xp, x, *, axis=None, keepdims=False):
     """How many elements over ``axis`` are not 0, as int64. No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.count_nonzero(ag.Tensor([[0.0, 2.0], [3.0, 1.0]]), axis=0)
     Tensor([1, 2])
     """
@@ -39,7 +39,7 @@ def searchsorted(xp, x, y, sorter=None, *, side="left"):
     ``side``: before (``"left"``) or after (``"right"``) equal elements of ``x``. ``sorter``: integers that sort ``x``
     where it is not sorted. No gradient.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.searchsorted(ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([2.0, 9.0]))
     Tensor([1, 3])
     """
@@ -57,7 +57,7 @@ def unique_parts(xp, x, *, part):
     ``part``: ``"indices"``, the first occurrence of each in the flattened ``x``; ``"inverse_indices"``, the index of
     each element of ``x`` among the unique ones; ``"counts"``, how often each occurs.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unique_parts(ag.Tensor([5.0, 3.0, 5.0]), part="counts")
     Tensor([1, 2])
     """

@@ -6,11 +6,11 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import backends
-from autograd.common import shapes
-from autograd.common.validation import choice
-from autograd.engine.declare.operation import op
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 
 def as_python(value: Any) -> Any:
@@ -35,7 +35,7 @@ def reshape(xp, x, *, shape, copy=None):
     ``copy``: ``True`` always copies, ``False`` never; ``None`` copies where memory can't be shared. Raises
     `DomainError` where a copy is needed and ``copy`` is ``False``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), shape=(2, -1))
     Tensor([[1.0, 2.0],
             [3.0, 4.0]])
@@ -50,7 +50,7 @@ reshape.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 def expand_dims(xp, x, *, axis=0):
     """``x`` with new axes of length 1 at ``axis``, a number or a tuple of them, counted in the result.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.expand_dims(ag.Tensor([1.0, 2.0]), axis=-1).shape
     (2, 1)
     """
@@ -64,7 +64,7 @@ expand_dims.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 def squeeze(xp, x, *, axis):
     """``x`` without the axes ``axis``, a number or a tuple of them, which must be of length 1.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.squeeze(ag.Tensor([[1.0], [2.0]]), axis=1)
     Tensor([1.0, 2.0])
     """
@@ -78,7 +78,7 @@ squeeze.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 def permute_dims(xp, x, *, axes):
     """``x`` with its axes in the order of ``axes``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.permute_dims(ag.zeros((2, 3, 4)), axes=(2, 0, 1)).shape
     (4, 2, 3)
     """
@@ -92,7 +92,7 @@ permute_dims.vjp(x=lambda xp, g, axes: xp.permute_dims(g, axes=shapes.inverse_pe
 def broadcast_to(xp, x, *, shape):
     """``x`` repeated to ``shape`` without a copy: new axes in front, axes of length 1 stretched.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.broadcast_to(ag.Tensor([1.0, 2.0]), shape=(2, 2))
     Tensor([[1.0, 2.0],
             [1.0, 2.0]])
@@ -110,7 +110,7 @@ broadcast_to.vjp(x=lambda g: g)
 def concat(xp, *arrays, axis=0):
     """Arrays, given as a list or one by one, joined along ``axis``; with ``axis=None`` they are flattened first.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.concat([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0])])
     Tensor([1.0, 2.0, 3.0])
     """
@@ -134,7 +134,7 @@ concat.vjp(arrays=_cut)
 def stack(xp, *arrays, axis=0):
     """Arrays of one shape, given as a list or one by one, joined along a new ``axis``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.stack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])], axis=1)
     Tensor([[1.0, 3.0],
             [2.0, 4.0]])
@@ -157,7 +157,7 @@ stack.vjp(arrays=_entries)
 def flip(xp, x, *, axis=None):
     """The elements in reverse order along ``axis``: a number, a tuple of them, or ``None`` for all.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.flip(ag.Tensor([1.0, 2.0, 3.0]))
     Tensor([3.0, 2.0, 1.0])
     """
@@ -177,7 +177,7 @@ def roll(xp, x, *, shift, axis=None):
 
     ``axis=None`` rolls the flattened array. ``shift`` and ``axis`` may be tuples.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), shift=1)
     Tensor([3.0, 1.0, 2.0])
     """
@@ -191,7 +191,7 @@ roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(as_python(shift)
 def repeat(xp, x, *, repeats, axis=None):
     """Each element ``repeats`` times (a number, or one for each) along ``axis``, or of the flattened array.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
     (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
     """
@@ -237,7 +237,7 @@ def _times(repetitions: Any) -> tuple[int, ...]:
 def tile(xp, x, *, repetitions):
     """Copies of ``x`` side by side: ``repetitions`` along each axis, counted from the last axis.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.tile(ag.Tensor([1.0, 2.0]), repetitions=(2, 2))
     Tensor([[1.0, 2.0, 1.0, 2.0],
             [1.0, 2.0, 1.0, 2.0]])
@@ -311,7 +311,7 @@ def pad(xp, x, *, pad_width, constant_values=0, mode="constant"):
 
     ``mode``: ``"constant"`` (of ``constant_values``), ``"reflect"``, ``"edge"`` or ``"wrap"``, as in NumPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.pad(ag.Tensor([1.0, 2.0]), pad_width=(1, 2)), ag.pad(ag.Tensor([1.0, 2.0]), pad_width=1, mode="edge")
     (Tensor([0.0, 1.0, 2.0, 0.0, 0.0]), Tensor([1.0, 1.0, 2.0, 2.0]))
     """
@@ -352,7 +352,7 @@ def _has_matrices(x: Any) -> Any:
 def tril(xp, x, *, k=0):
     """The last two axes' lower triangle, up to the ``k``-th diagonal; zeros above.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.tril(ag.ones((2, 2)))
     Tensor([[1.0, 0.0],
             [1.0, 1.0]])
@@ -367,7 +367,7 @@ tril.vjp(x=lambda xp, g, k: xp.tril(g, k=k))
 def triu(xp, x, *, k=0):
     """The last two axes' upper triangle, from the ``k``-th diagonal on; zeros below.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.triu(ag.ones((2, 2)), k=1)
     Tensor([[0.0, 1.0],
             [0.0, 0.0]])

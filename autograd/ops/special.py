@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.engine.declare.operation import op
-from autograd.errors import DomainError
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DomainError
 
 HALF = 0.5
 """Below this ``|πx|`` the derivative of `sinc` is taken from its series, because the closed form cancels there."""
@@ -19,7 +19,7 @@ HALF = 0.5
 def sinc(xp, x):
     """Elementwise ``sin(πx) / (πx)``, 1 at 0.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sinc(ag.Tensor([0.0, 0.5]))
     Tensor([1.0, 0.63662])
     """
@@ -46,7 +46,7 @@ sinc.vjp(x=_sinc_by_x)
 def exp2(xp, x):
     """Elementwise ``2**x``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.exp2(ag.Tensor([3.0, -1.0]))
     Tensor([8.0, 0.5])
     """
@@ -60,7 +60,7 @@ exp2.vjp(x=lambda g, out: g * (math.log(2) * out))
 def xlogy(xp, x, y):
     """Elementwise ``x * log(y)``. Where ``x`` is 0 and ``y`` is not positive it is 0, and so are its derivatives.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.xlogy(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 1.0]))
     Tensor([0.0, 0.0])
     """
@@ -86,7 +86,7 @@ xlogy.vjp(x=_xlogy_by_x, y=_xlogy_by_y)
 def erfc(xp, x):
     """Elementwise complementary error function, ``1 - erf(x)``, exact where that is tiny. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.erfc(ag.Tensor([0.0, 10.0]))
     Tensor([1.0, 2.08849e-45])
     """
@@ -100,7 +100,7 @@ erfc.vjp(x=lambda xp, g, x: g * (-2 / math.sqrt(math.pi)) * xp.exp(-x * x))
 def erfinv(xp, x):
     """Elementwise inverse of `erf`: infinite at -1 and 1, NaN outside. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.erfinv(ag.erf(ag.Tensor([0.5])))
     Tensor([0.5])
     """
@@ -114,7 +114,7 @@ erfinv.vjp(x=lambda xp, g, out: g * (math.sqrt(math.pi) / 2) * xp.exp(out * out)
 def lgamma(xp, x):
     """Elementwise logarithm of ``|Γ(x)|``. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.exp(ag.lgamma(ag.Tensor([5.0])))
     Tensor([24.0])
     """
@@ -138,7 +138,7 @@ def polygamma(xp, x, *, order):
 
     Raises `DomainError` for an order that is not a nonnegative integer.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.polygamma(ag.Tensor([1.0]), order=1)
     Tensor([1.64493])
     """
@@ -154,7 +154,7 @@ polygamma.vjp(x=lambda xp, g, x, order: g * xp.polygamma(x, order=order + 1))
 def bessel_i(xp, x, *, order=0):
     """Elementwise modified Bessel function of the first kind, of integer ``order`` of at least 0. Needs SciPy.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.bessel_i(ag.Tensor([0.0, 1.0]))
     Tensor([1.0, 1.26607])
     """
@@ -171,7 +171,7 @@ bessel_i.vjp(
 def heaviside(xp, x, y):
     """Elementwise step: 0 for ``x`` < 0, 1 for ``x`` > 0, ``y`` at 0, NaN at NaN. No gradient flows to ``x``.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.heaviside(ag.Tensor([-2.0, 0.0, 2.0]), 0.5)
     Tensor([0.0, 0.5, 1.0])
     """

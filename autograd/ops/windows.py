@@ -18,8 +18,8 @@ from functools import lru_cache, reduce
 from itertools import product, repeat
 from typing import Any
 
-from autograd.engine.declare.operation import op
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 TILE = 1 << 17
 """How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
@@ -360,7 +360,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     Raises `ShapeError` for shapes that do not fit and for a window larger than the padded input, `DomainError` for
     other parameters.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x = ag.Tensor([[[1.0, 2.0, 3.0, 4.0]]])
     >>> ag.conv(x, ag.Tensor([[[1.0, -1.0]]]), padding=1)
     Tensor([[[-1.0, -1.0, -1.0, -1.0, 4.0]]])
@@ -392,7 +392,7 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
     ``y``: (batch, out, *windows). ``weight``: (out, in / groups, *size). ``space``: the input's. The result is (batch,
     in, *space). The other parameters are those of `conv`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.conv_input(ag.Tensor([[[1.0, 2.0]]]), ag.Tensor([[[1.0, 10.0]]]), space=(4,), stride=2)
     Tensor([[[ 1.0, 10.0,  2.0, 20.0]]])
     """
@@ -470,7 +470,7 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     ``x``: (batch, in, *space). ``y``: (batch, out, *windows). ``size``: the weight's, along each spatial axis. The
     result is (out, in / groups, *size). The other parameters are those of `conv`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.conv_weight(ag.Tensor([[[1.0, 2.0, 3.0]]]), ag.Tensor([[[1.0, 10.0]]]), size=(2,))
     Tensor([[[21.0, 32.0]]])
     """
@@ -679,7 +679,7 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     likewise or a pair (before, after) for each axis. The gradient goes to the first maximum, or to the last NaN, as in
     PyTorch.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.max_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[3.0, 2.0]]])
     """
@@ -707,7 +707,7 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
     ``y``: (batch, channels, *windows). ``x``: (batch, channels, *space), and so is the result.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.max_unpool(ag.Tensor([[[5.0, 7.0]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[0.0, 5.0, 7.0, 0.0]]])
     """
@@ -741,7 +741,7 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
     ``y``, ``x``: (batch, channels, *space). The result is (batch, channels, *windows).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.at_max(ag.Tensor([[[0, 1, 2, 3]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2).tolist()
     [[[1, 2]]]
     """
@@ -774,7 +774,7 @@ at_max.vjp(y=lambda xp, g, x, **how: xp.max_unpool(g, x, **how), x=None)
 def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     """The sum over each window; the parameters are those of `max_pool`.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sum_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2, stride=1)
     Tensor([[[4.0, 5.0, 2.0]]])
     """
@@ -800,7 +800,7 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
 
     ``y``: (batch, channels, *windows). ``space``: the input's. The result is (batch, channels, *space).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.sum_unpool(ag.Tensor([[[5.0, 7.0]]]), space=(3,), size=2, stride=1)
     Tensor([[[ 5.0, 12.0,  7.0]]])
     """
@@ -829,7 +829,7 @@ sum_unpool.vjp(y=lambda xp, g, space, **how: xp.sum_pool(g, **how))
 def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     """All windows as columns: (batch, channels, *space) becomes (batch, channels · taps, windows), as in PyTorch.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.unfold(ag.Tensor([[[1.0, 2.0, 3.0]]]), size=2)
     Tensor([[[1.0, 2.0],
              [2.0, 3.0]]])
@@ -845,7 +845,7 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
 def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     """Columns added where `unfold` took them from: (batch, channels · taps, windows) becomes (batch, channels, *space).
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> ag.fold(ag.Tensor([[[1.0, 2.0], [2.0, 3.0]]]), space=(3,), size=2)
     Tensor([[[1.0, 4.0, 3.0]]])
     """

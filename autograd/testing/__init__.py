@@ -1,6 +1,6 @@
 """Tools to check derivatives, yours and this package's.
 
->>> import autograd as ag
+>>> from glassgrad import autograd as ag
 >>> ag.testing.gradcheck(lambda x: ag.sum(x * ag.sin(x)), [0.5, 1.0, 2.0])
 True
 
@@ -15,17 +15,17 @@ the functions: single operations, whole programs and training steps (with Hypoth
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from autograd.testing import properties
-from autograd.testing.check_grad import check_grad
-from autograd.testing.gradcheck import gradcheck, gradgradcheck
-from autograd.testing.inputs.declarations import array, axes, axis, booleans, declare, integers
-from autograd.testing.inputs.domains import Domain
-from autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
-from autograd.testing.programs import Program
-from autograd.testing.rules import assert_detects_wrong_gradient, assert_rule
-from autograd.testing.steps import TrainingStep
-from autograd.testing.steps.random_steps import Vocabulary, random_step
-from autograd.testing.steps.readings import Verdict, check_readings, compare
+from glassgrad.autograd.testing import properties
+from glassgrad.autograd.testing.check_grad import check_grad
+from glassgrad.autograd.testing.gradcheck import gradcheck, gradgradcheck
+from glassgrad.autograd.testing.inputs.declarations import array, axes, axis, booleans, declare, integers
+from glassgrad.autograd.testing.inputs.domains import Domain
+from glassgrad.autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
+from glassgrad.autograd.testing.programs import Program
+from glassgrad.autograd.testing.rules import assert_detects_wrong_gradient, assert_rule
+from glassgrad.autograd.testing.steps import TrainingStep
+from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
+from glassgrad.autograd.testing.steps.readings import Verdict, check_readings, compare
 
 __all__ = [
     "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array",
@@ -38,5 +38,5 @@ __all__ = [
 def __getattr__(name: str) -> _Any:
     """``strategies`` and ``operations``, imported at their first use, because they need Hypothesis."""
     if name in ("strategies", "operations"):
-        return _import_module(f"autograd.testing.{name}")
+        return _import_module(f"glassgrad.autograd.testing.{name}")
     raise AttributeError(f"autograd.testing has no {name!r}.")

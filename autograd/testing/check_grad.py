@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from autograd.common.messages import describe
-from autograd.common.validation import check_function
-from autograd.errors import DTypeError, GradcheckError, ShapeError
-from autograd.testing.gradcheck import arguments_of, called, checked_options
-from autograd.testing.inputs.declarations import Array, array
-from autograd.testing.inputs.domains import Domain
-from autograd.testing.oracles.complexstep import COARSE, H
-from autograd.testing.oracles.differences import Vector
-from autograd.testing.oracles.judgement import UNCHECKED
-from autograd.testing.oracles.points import COMPLEX, Point, check_shown, compare, unchecked
-from autograd.testing.programs import literal
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.validation import check_function
+from glassgrad.autograd.errors import DTypeError, GradcheckError, ShapeError
+from glassgrad.autograd.testing.gradcheck import arguments_of, called, checked_options
+from glassgrad.autograd.testing.inputs.declarations import Array, array
+from glassgrad.autograd.testing.inputs.domains import Domain
+from glassgrad.autograd.testing.oracles.complexstep import COARSE, H
+from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.oracles.judgement import UNCHECKED
+from glassgrad.autograd.testing.oracles.points import COMPLEX, Point, check_shown, compare, unchecked
+from glassgrad.autograd.testing.programs import literal
 
 
 def check_grad(
@@ -52,7 +52,7 @@ def check_grad(
     `ShapeError` for a derivative of another shape; `DomainError` for inputs or values that are not finite.
 
     >>> import numpy as np
-    >>> from autograd.testing import check_grad
+    >>> from glassgrad.autograd.testing import check_grad
     >>> check_grad(lambda x: np.sum(x**3), lambda x: 3 * x**2, [1.0, 2.0])
     True
     >>> check_grad(np.sin, np.cos, "n k")
@@ -97,9 +97,9 @@ def _check_drawn(
     f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
 ) -> None:
     """Compare ``df`` with finite differences at inputs drawn by Hypothesis."""
-    import autograd.testing.strategies  # noqa: F401  (its error says what to install)
+    from glassgrad.autograd.testing import strategies  # noqa: F401  (its error says what to install)
 
-    from autograd.testing.inputs.sampling import Corners, Source, count_of, drawn_arrays, search  # isort: skip
+    from glassgrad.autograd.testing.inputs.sampling import Corners, Source, count_of, drawn_arrays, search  # isort: skip
     from hypothesis import strategies as st  # isort: skip
 
     shown: set[int] = set()

@@ -18,20 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends, trees
-from autograd.common.messages import describe
-from autograd.common.shapes import Shape
-from autograd.common.validation import check_function, number, whole
-from autograd.engine.graph import Graph, Node, stamp
-from autograd.engine.tensor import Tensor
-from autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
-from autograd.functions.conversion import asarray
-from autograd.functions.gradients import gradients
-from autograd.functions.transforms import flattened
-from autograd.testing.oracles.complexstep import ComplexStep
-from autograd.testing.oracles.differences import Vector
-from autograd.testing.oracles.judgement import UNCHECKED, Judgement
-from autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, check_shown, compare
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.common.validation import check_function, number, whole
+from glassgrad.autograd.engine.graph import Graph, Node, stamp
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.functions.transforms import flattened
+from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
+from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, Judgement
+from glassgrad.autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, check_shown, compare
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 
@@ -79,8 +79,8 @@ def gradcheck(
     Raises `GradcheckError`, which says where, by how much and what the likely cause is; `DomainError` for inputs or
     values that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import gradcheck
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import gradcheck
     >>> gradcheck(lambda x, w: ag.tanh(x @ w), ag.Tensor([[0.1, 0.2]]), ag.Tensor([[1.0], [-3.0]]))
     True
     >>> gradcheck(lambda params, x: x * params["w"] + params["b"], {"w": 2.0, "b": 3.0}, [0.5, 1.0])
@@ -129,8 +129,8 @@ def gradgradcheck(
     So the second derivatives are checked. Arguments, tolerances and errors are those of `gradcheck`; the inputs beyond
     those of ``f`` are the upstream gradients, random numbers drawn from ``seed``.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import gradgradcheck
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import gradgradcheck
     >>> gradgradcheck(lambda x: x**3, [1.0, 2.0])
     True
     """

@@ -11,16 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends
-from autograd.common.validation import number, whole
-from autograd.engine.graph import Graph, Node
-from autograd.engine.modes import MODE, Mode, holding
-from autograd.engine.tensor import Tensor
-from autograd.errors import AutogradError, GradientError
-from autograd.functions.gradients import gradients
-from autograd.testing.oracles.differences import Differences, Vector
-from autograd.testing.oracles.judgement import KINK, OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, RuleError
-from autograd.testing.oracles.reports import factor
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.validation import number, whole
+from glassgrad.autograd.engine.graph import Graph, Node
+from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import AutogradError, GradientError
+from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.testing.oracles.differences import Differences, Vector
+from glassgrad.autograd.testing.oracles.judgement import (
+    KINK,
+    OK,
+    UNCHECKED,
+    WRONG,
+    Comparison,
+    Judge,
+    Judgement,
+    RuleError,
+)
+from glassgrad.autograd.testing.oracles.reports import factor
 
 SKIPPED = "skipped"
 LARGE = 1 << 14  # beyond this number of elements only two directions are compared
@@ -149,8 +158,8 @@ def check_nodes(
     Returns a `NodeReport`, a tuple of `NodeCheck`; nothing is raised for a wrong rule. Raises `GradientError` where
     nothing was recorded.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import check_nodes
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import check_nodes
     >>> @ag.op("x³")
     ... def cubed(xp, x):
     ...     return x * x * x

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from autograd.backends.spaces import scipy_special
-from autograd.engine.declare.operation import OPS, Op
-from autograd.errors import DeclarationError
-from autograd.testing.inputs import calls
-from autograd.testing.inputs.declarations import (
+from glassgrad.autograd.backends.spaces import scipy_special
+from glassgrad.autograd.engine.declare.operation import OPS, Op
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.testing.inputs import calls
+from glassgrad.autograd.testing.inputs.declarations import (
     DECLARED,
     Cases,
     Declaration,
@@ -34,8 +34,8 @@ from autograd.testing.inputs.declarations import (
     declaration,
     integers,
 )
-from autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
-from autograd.testing.inputs.sampling import Case, Strategy, cases, one_axis
+from glassgrad.autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
+from glassgrad.autograd.testing.inputs.sampling import Case, Strategy, cases, one_axis
 
 
 @dataclass(frozen=True)

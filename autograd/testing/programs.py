@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends
-from autograd.common.validation import check_instance
-from autograd.engine.declare.operation import Op
-from autograd.engine.tensor import Tensor
-from autograd.errors import DTypeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.validation import check_instance
+from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DTypeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,11 +57,11 @@ class Program:
 
     It may be called with Tensors in place of its own inputs. Its ``repr`` is Python that can be run.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import Program
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import Program
     >>> program = Program.of(ag.multiply, [1.0, 2.0], 3.0)
     >>> program
-    import autograd as ag
+    from glassgrad import autograd as ag
     <BLANKLINE>
     x0 = ag.Tensor([1.0, 2.0], requires_grad=True, name="x0")
     x1 = ag.Tensor(3.0, requires_grad=True, name="x1")
@@ -230,13 +230,13 @@ class Program:
             lines.append(f"{step.name} = ag.{step.op.name}({args}{params}){shape}")
         lines.append(f"outputs = ({', '.join(self.outputs)}{',' if len(self.outputs) == 1 else ''})")
         numpy = ["import numpy as np"] if any("np." in line for line in lines) else []
-        return "\n".join([*numpy, "import autograd as ag", *self._declarations(), "", *lines])
+        return "\n".join([*numpy, "from glassgrad import autograd as ag", *self._declarations(), "", *lines])
 
     def _declarations(self) -> list[str]:
         """The imports that declare the operations which are not this package's own."""
         places: dict[str, list[str]] = {}
         for step in self.steps:
-            if not step.op.__module__.startswith("autograd.") and step.op.__module__ != "__main__":
+            if not step.op.__module__.startswith("glassgrad.autograd.") and step.op.__module__ != "__main__":
                 places.setdefault(step.op.__module__, []).append(step.op.name)
         return [f"import {module}  # declares {', '.join(dict.fromkeys(ops))}" for module, ops in places.items()]
 

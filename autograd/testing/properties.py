@@ -15,18 +15,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import autograd
-from autograd import backends
-from autograd.engine.tensor import Tensor
-from autograd.errors import GradcheckError
-from autograd.functions.conversion import asarray
-from autograd.functions.gradients import gradients
-from autograd.functions.transforms import hvp, jvp
-from autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
-from autograd.testing.oracles.differences import Vector
-from autograd.testing.oracles.judgement import UNCHECKED, Judgement
-from autograd.testing.oracles.points import Function
-from autograd.testing.programs import Program
+from glassgrad import autograd
+from glassgrad.autograd import backends
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import GradcheckError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.functions.transforms import hvp, jvp
+from glassgrad.autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
+from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, Judgement
+from glassgrad.autograd.testing.oracles.points import Function
+from glassgrad.autograd.testing.programs import Program
 
 
 class Property(Protocol):
@@ -65,7 +65,7 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
     return checked
 
 
-PICTURE = 'import viz; viz.draw_graph(outputs).save("program.svg")'
+PICTURE = 'from glassgrad import viz; viz.draw_graph(outputs).save("program.svg")'
 """Code for the user to run. Drawing here would leave files behind, about a hundred while an example is simplified."""
 
 
@@ -378,8 +378,8 @@ def _rounding(*tensors: Tensor) -> float:
 def check(f: Function, *inputs: Any, seed: int = 0) -> list[str]:
     """Check all `PROPERTIES`; returns the names of those that apply. Raises `GradcheckError` for the first that fails.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import properties
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import properties
     >>> "hessian_is_symmetric" in properties.check(lambda x: ag.sin(x) * x, [0.5, 1.0])
     True
     """

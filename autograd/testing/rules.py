@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends
-from autograd.common.validation import check_instance
-from autograd.engine.declare.operation import Op
-from autograd.engine.tensor import Tensor
-from autograd.errors import DeclarationError, GradcheckError
-from autograd.testing import properties
-from autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of
-from autograd.testing.programs import Program, Ref
-from autograd.testing.properties import PROPERTIES
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.validation import check_instance
+from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DeclarationError, GradcheckError
+from glassgrad.autograd.testing import properties
+from glassgrad.autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of
+from glassgrad.autograd.testing.programs import Program, Ref
+from glassgrad.autograd.testing.properties import PROPERTIES
 
 
 def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any) -> None:
@@ -31,8 +31,8 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
     neither a rule nor ``None`` in its place; and for an "unchecked" one, whose derivative was within the tolerance, or
     at a kink, in every call. Raises `DeclarationError` for a parameter of which only the default would be tried.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import assert_rule
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import assert_rule
     >>> @ag.op("softsign")
     ... def softsign(xp, x):
     ...     return x / (1 + xp.abs(x))
@@ -59,9 +59,9 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
 def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
     """Test an operation with calls drawn by Hypothesis."""
-    from autograd.testing.strategies import calls_of, kinds_of  # its error says what to install
+    from glassgrad.autograd.testing.strategies import calls_of, kinds_of  # its error says what to install
 
-    from autograd.testing.inputs.sampling import count_of, search  # isort: skip
+    from glassgrad.autograd.testing.inputs.sampling import count_of, search  # isort: skip
     from hypothesis.errors import Unsatisfiable  # isort: skip
 
     declared = _declared(op, takes)
@@ -183,8 +183,8 @@ def assert_detects_wrong_gradient(
 
     Raises `GradcheckError` for a fault that is not found, with what to do.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import assert_detects_wrong_gradient
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import assert_detects_wrong_gradient
     >>> assert_detects_wrong_gradient(ag.multiply, [0.5, -2.0], 3.0)
     >>> assert_detects_wrong_gradient(ag.relu, [0.0])
     Traceback (most recent call last):

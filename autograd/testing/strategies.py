@@ -29,15 +29,15 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
         "autograd.testing.gradcheck works without it."
     ) from error
 
-from autograd.common.shapes import Shape, broadcast_shapes, size
-from autograd.common.validation import check_instance, whole
-from autograd.engine.declare.operation import OPS, Op
-from autograd.engine.modes import no_grad
-from autograd.engine.tensor import Tensor
-from autograd.errors import DeclarationError
-from autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
-from autograd.testing.inputs.declarations import Declaration, declaration_of, declare, operation
-from autograd.testing.inputs.domains import (
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, size
+from glassgrad.autograd.common.validation import check_instance, whole
+from glassgrad.autograd.engine.declare.operation import OPS, Op
+from glassgrad.autograd.engine.modes import no_grad
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
+from glassgrad.autograd.testing.inputs.declarations import Declaration, declaration_of, declare, operation
+from glassgrad.autograd.testing.inputs.domains import (
     COUNT,
     INSIDE,
     INTEGERS,
@@ -49,7 +49,7 @@ from autograd.testing.inputs.domains import (
     Domain,
     distinct,
 )
-from autograd.testing.inputs.sampling import (
+from glassgrad.autograd.testing.inputs.sampling import (
     KINDS,
     Corners,
     Source,
@@ -60,9 +60,9 @@ from autograd.testing.inputs.sampling import (
     filled,
     shapes,
 )
-from autograd.testing.programs import Program, Ref, Step, depending, names_used
-from autograd.testing.steps import TrainingStep
-from autograd.testing.steps.random_steps import Vocabulary, random_step
+from glassgrad.autograd.testing.programs import Program, Ref, Step, depending, names_used
+from glassgrad.autograd.testing.steps import TrainingStep
+from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "Domain", "broadcastable_shapes",
@@ -89,7 +89,7 @@ def tensors(
     Their elements are numbers of ``domain``, all different with ``unique``.
 
     >>> from hypothesis import find
-    >>> from autograd.testing.strategies import POSITIVE, tensors
+    >>> from glassgrad.autograd.testing.strategies import POSITIVE, tensors
     >>> find(tensors((2,), domain=POSITIVE), lambda x: True)
     Tensor([0.2297, 0.2297], requires_grad=True)
     """
@@ -109,11 +109,11 @@ def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Progra
     inputs where rules go wrong: ±0, ±1, up to ±1000 as far as the domain goes, ties, empty arrays, and one Tensor for
     two arguments. Raises `DeclarationError` for an operation that is not registered, or has no rule.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> from hypothesis import find
-    >>> from autograd.testing.strategies import operations
+    >>> from glassgrad.autograd.testing.strategies import operations
     >>> find(operations(ag.log), lambda call: call.inputs["x0"].shape == (2,))
-    import autograd as ag
+    from glassgrad import autograd as ag
     <BLANKLINE>
     x0 = ag.Tensor([0.2297, 0.2297], requires_grad=True, name="x0")
     v0 = ag.log(x0)  # (2,)
@@ -316,11 +316,11 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     well conditioned: no value and no slope is large, and no value is near a kink or a pole of the operation that takes
     it, as far as that is declared. A failing program is shrunk, and prints as Python.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> from hypothesis import find
-    >>> from autograd.testing.strategies import programs
+    >>> from glassgrad.autograd.testing.strategies import programs
     >>> find(programs(ag.sin, max_outputs=1), lambda program: len(program.steps) == 2)  # doctest: +ELLIPSIS
-    import autograd as ag
+    from glassgrad import autograd as ag
     <BLANKLINE>
     x0 = ag.Tensor(..., requires_grad=True, name="x0")
     v0 = ag.sin(x0)  # (...)
@@ -352,8 +352,8 @@ def steps(vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> st.S
     `random_step` draws the same without Hypothesis.
 
     >>> from hypothesis import Phase, given, settings
-    >>> from autograd.testing import check_readings
-    >>> from autograd.testing.strategies import steps
+    >>> from glassgrad.autograd.testing import check_readings
+    >>> from glassgrad.autograd.testing.strategies import steps
     >>> @settings(max_examples=3, phases=[Phase.generate], deadline=None, derandomize=True)
     ... @given(steps(max_values=3))
     ... def test_compiled_steps(step):

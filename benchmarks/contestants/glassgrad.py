@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import autograd as ag
-import nn
 from benchmarks.works import Array, Layers, Program
 from benchmarks.works import Chain as Work
 from benchmarks.works import Net as Training
-from nn import functional as F
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn import functional as F
 
 
 class Net:

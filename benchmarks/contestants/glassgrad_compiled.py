@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import autograd as ag
 from benchmarks.contestants import glassgrad as eager
+from glassgrad import autograd as ag
 
 
 class Net(eager.Net):

@@ -12,9 +12,9 @@ from typing import Any
 
 import griffe
 
-from autograd import Op, Tensor
 from docs.make.examples import example
 from docs.make.reference import members
+from glassgrad.autograd import Op, Tensor
 
 DOCS = Path(__file__).parents[1]
 DOCTEST = re.compile(r"^([ \t]*)>>> .*(?:\n(?![ \t]*$).*)*(?:\n[ \t]*\n\1>>> .*(?:\n(?![ \t]*$).*)*)*", re.MULTILINE)

@@ -30,9 +30,8 @@ def session(code: str) -> str:
     """
     import numpy as np
 
-    import autograd as ag
-    import nn
-    import viz
+    from glassgrad import autograd as ag
+    from glassgrad import nn, viz
 
     names: dict[str, Any] = {"ag": ag, "nn": nn, "np": np, "viz": viz, "__name__": "example"}
     shown = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.make.pages import Page
-from viz.lesson.expand import expanded
-from viz.lesson.run import run
-from viz.lesson.text import code
+from glassgrad.viz.lesson.expand import expanded
+from glassgrad.viz.lesson.run import run
+from glassgrad.viz.lesson.text import code
 
 PAGE = Page("gallery.md", "Gallery", "Pictures and live pages, each with the lines that made it.")
 

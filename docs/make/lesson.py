@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from docs.make.pages import Page
-from viz.lesson import outputs
-from viz.lesson.exercises import LANGUAGES
-from viz.lesson.expand import expanded
-from viz.lesson.text import folder, front, source, stems, title
+from glassgrad.viz.lesson import outputs
+from glassgrad.viz.lesson.exercises import LANGUAGES
+from glassgrad.viz.lesson.expand import expanded
+from glassgrad.viz.lesson.text import folder, front, source, stems, title
 
 HEADINGS = {"en": "English", "zh": "中文"}
 

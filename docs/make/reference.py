@@ -10,8 +10,8 @@ from functools import cache, partial
 from types import ModuleType
 from typing import Any, TypeVar
 
-import autograd
 from docs.make.pages import Page
+from glassgrad import autograd
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,21 @@ CHAPTERS = (
         "tensor",
         "Tensor",
         "The Tensor: an array that remembers how it was computed, with its attributes, operators and methods.",
-        "autograd",
+        "glassgrad.autograd",
         ("autograd.engine.tensor:Tensor",),
     ),
     Chapter(
         "derivatives",
         "Derivatives and the graph",
         "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, profile, Graph and Node.",
-        "autograd",
+        "glassgrad.autograd",
         (
-            *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
-            *("autograd.engine.modes", "autograd.engine.anomaly", "autograd.engine.graph"),
+            "glassgrad.autograd.functions.transforms",
+            "glassgrad.autograd.functions.gradients",
+            "glassgrad.autograd.engine.backward",
+            "glassgrad.autograd.engine.modes",
+            "glassgrad.autograd.engine.anomaly",
+            "glassgrad.autograd.engine.graph",
             "autograd.engine.declare.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
         ),
@@ -52,23 +56,29 @@ CHAPTERS = (
         "operation",
         "Declaring an operation",
         "op, Op and OPS: how an operation states its value and its derivative once.",
-        "autograd",
-        ("autograd.engine.declare.operation", ":OPS"),
+        "glassgrad.autograd",
+        ("glassgrad.autograd.engine.declare.operation", ":OPS"),
     ),
     Chapter(
         "elementwise",
         "Elementwise functions",
         "Arithmetic, powers, exponentials, trigonometry, activations, comparisons, special functions.",
-        "autograd",
-        ("autograd.ops.elementwise", "autograd.ops.special", "autograd.functions.elementwise"),
+        "glassgrad.autograd",
+        (
+            "glassgrad.autograd.ops.elementwise",
+            "glassgrad.autograd.ops.special",
+            "glassgrad.autograd.functions.elementwise",
+        ),
     ),
     Chapter(
         "reductions",
         "Reductions, sorting and searching",
         "sum, mean, max, cumulative_sum, sort, argmax, unique and the like, along axes.",
-        "autograd",
+        "glassgrad.autograd",
         (
-            *("autograd.ops.reductions", "autograd.ops.searching", "autograd.functions.sorting"),
+            "glassgrad.autograd.ops.reductions",
+            "glassgrad.autograd.ops.searching",
+            "glassgrad.autograd.functions.sorting",
             "autograd.ops.indexing:argsort",
         ),
     ),
@@ -76,109 +86,157 @@ CHAPTERS = (
         "arrays",
         "Creation, shapes and indices",
         "zeros, arange, asarray, reshape, concat, pad, take, broadcasting and indexing.",
-        "autograd",
+        "glassgrad.autograd",
         (
-            *(
-                "autograd.functions.creation",
-                "autograd.functions.conversion",
-                "autograd.engine.tensor",
-                "autograd.ops.shaping",
-            ),
-            *("autograd.functions.shaping", "autograd.ops.indexing", ":newaxis"),
+            "glassgrad.autograd.functions.creation",
+            "glassgrad.autograd.functions.conversion",
+            "glassgrad.autograd.engine.tensor",
+            "glassgrad.autograd.ops.shaping",
+            *("glassgrad.autograd.functions.shaping", "glassgrad.autograd.ops.indexing", ":newaxis"),
         ),
     ),
     Chapter(
         "products",
         "Products of matrices and tensors",
         "matmul, einsum, tensordot, vecdot, outer and the linear map of a layer.",
-        "autograd",
-        ("autograd.ops.linalg", "autograd.functions.products"),
+        "glassgrad.autograd",
+        ("glassgrad.autograd.ops.linalg", "glassgrad.autograd.functions.products"),
     ),
     Chapter(
         "networks",
         "Softmax, losses, convolution, pooling",
         "The operations behind layers: softmax, cross_entropy, conv, max_pool, unfold, one_hot, scan_packed.",
-        "autograd",
-        ("autograd.ops.nnet", "autograd.ops.windows", "autograd.ops.loops.scan"),
+        "glassgrad.autograd",
+        ("glassgrad.autograd.ops.nnet", "glassgrad.autograd.ops.windows", "glassgrad.autograd.ops.loops.scan"),
     ),
     Chapter(
         "dtypes",
         "Dtypes, devices, constants",
         "float32, float64, integers, finfo, result_type, devices, pi, e, inf, nan.",
-        "autograd",
+        "glassgrad.autograd",
         (
-            *("autograd.functions.dtypes", "autograd.backends.lookup"),
+            *("glassgrad.autograd.functions.dtypes", "glassgrad.autograd.backends.lookup"),
             *(f":{name}" for name in ("bool", "complex64", "complex128", "float32", "float64")),
             *(f":{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
             *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__", "__array_namespace_info__")),
         ),
     ),
-    Chapter("linalg", "autograd.linalg", "Determinants, inverses, factorizations and norms.", "autograd.linalg", ("",)),
-    Chapter("random", "autograd.random", "Random draws that a graph records.", "autograd.random", ("",)),
-    Chapter("trees", "autograd.trees", "Nested dicts, lists and dataclasses of Tensors.", "autograd.trees", ("",)),
+    Chapter(
+        "linalg",
+        "glassgrad.autograd.linalg",
+        "Determinants, inverses, factorizations and norms.",
+        "glassgrad.autograd.linalg",
+        ("",),
+    ),
+    Chapter(
+        "random", "glassgrad.autograd.random", "Random draws that a graph records.", "glassgrad.autograd.random", ("",)
+    ),
+    Chapter(
+        "trees",
+        "glassgrad.autograd.trees",
+        "Nested dicts, lists and dataclasses of Tensors.",
+        "glassgrad.autograd.trees",
+        ("",),
+    ),
     Chapter(
         "compile",
         "Compiling",
         "compile, loop, trace, Program and scan: a training step as a flat program that can be read.",
-        "autograd",
-        ("autograd.compiler",),
+        "glassgrad.autograd",
+        ("glassgrad.autograd.compiler",),
     ),
     Chapter(
         "compiler",
-        "autograd.compiler",
+        "glassgrad.autograd.compiler",
         "Compiled functions, and programs from JSON: read, checked, interpreted.",
-        "autograd.compiler",
+        "glassgrad.autograd.compiler",
         ("",),
     ),
     Chapter(
         "testing",
-        "autograd.testing",
+        "glassgrad.autograd.testing",
         "gradcheck, assert_rule, check_grad and the tools that find a wrong derivative.",
-        "autograd.testing",
+        "glassgrad.autograd.testing",
         ("",),
     ),
-    Chapter("errors", "autograd.errors", "Every exception, and the builtin that it is.", "autograd.errors", ("",)),
+    Chapter(
+        "errors",
+        "glassgrad.autograd.errors",
+        "Every exception, and the builtin that it is.",
+        "glassgrad.autograd.errors",
+        ("",),
+    ),
     Chapter(
         "modules",
         "Modules and containers",
         "Module, Parameter, Sequential, ModuleList, ModuleDict, Residual, MLP.",
-        "nn",
-        ("nn.modules.module", "nn.modules.containers", "nn.models.mlp"),
+        "glassgrad.nn",
+        ("glassgrad.nn.modules.module", "glassgrad.nn.modules.containers", "glassgrad.nn.models.mlp"),
     ),
     Chapter(
         "layers",
         "Layers and losses",
         "Linear, convolutions, pooling, normalization, recurrent, attention, dropout, activations, losses.",
-        "nn",
-        ("nn.modules",),
+        "glassgrad.nn",
+        ("glassgrad.nn.modules",),
     ),
-    Chapter("functional", "nn.functional", "Layers and losses as functions.", "nn.functional", ("",)),
-    Chapter("init", "nn.init", "Weight initialisers under PyTorch's names.", "nn.init", ("",)),
-    Chapter("optim", "nn.optim", "SGD, Adam, AdamW, RMSprop and gradient clipping.", "nn.optim", ("",)),
-    Chapter("schedules", "nn.optim.lr_scheduler", "Schedules of the learning rate.", "nn.optim.lr_scheduler", ("",)),
+    Chapter(
+        "functional", "glassgrad.nn.functional", "Layers and losses as functions.", "glassgrad.nn.functional", ("",)
+    ),
+    Chapter("init", "glassgrad.nn.init", "Weight initialisers under PyTorch's names.", "glassgrad.nn.init", ("",)),
+    Chapter(
+        "optim", "glassgrad.nn.optim", "SGD, Adam, AdamW, RMSprop and gradient clipping.", "glassgrad.nn.optim", ("",)
+    ),
+    Chapter(
+        "schedules",
+        "glassgrad.nn.optim.lr_scheduler",
+        "Schedules of the learning rate.",
+        "glassgrad.nn.optim.lr_scheduler",
+        ("",),
+    ),
     Chapter(
         "training",
         "Training",
         "fit, evaluate, History: training with validation and early stopping.",
-        "nn",
-        ("nn.training",),
+        "glassgrad.nn",
+        ("glassgrad.nn.training",),
     ),
-    Chapter("data", "nn.data", "Digits, text, minibatches and random changes of images.", "nn.data", ("",)),
-    Chapter("models", "nn.models", "LeNet-5, AlexNet, VGG, GoogLeNet, ResNet, Transformers.", "nn.models", ("",)),
+    Chapter(
+        "data",
+        "glassgrad.nn.data",
+        "Digits, text, minibatches and random changes of images.",
+        "glassgrad.nn.data",
+        ("",),
+    ),
+    Chapter(
+        "models",
+        "glassgrad.nn.models",
+        "LeNet-5, AlexNet, VGG, GoogLeNet, ResNet, Transformers.",
+        "glassgrad.nn.models",
+        ("",),
+    ),
     Chapter(
         "saving",
         "Files and other frameworks",
         "save, load, load_onnx, save_onnx, from_torch: networks in and out.",
-        "nn",
-        ("nn.saving", "nn.saving.onnx", "nn.saving.pytorch"),
+        "glassgrad.nn",
+        ("glassgrad.nn.saving", "glassgrad.nn.saving.onnx", "glassgrad.nn.saving.pytorch"),
     ),
-    Chapter("search", "nn.tuning", "Search for depth, widths and rates of a network.", "nn.tuning", ("",)),
-    Chapter("parallel", "nn.parallel", "Training by several processes over MPI.", "nn.parallel", ("",)),
     Chapter(
-        "viz",
-        "viz",
+        "search",
+        "glassgrad.nn.tuning",
+        "Search for depth, widths and rates of a network.",
+        "glassgrad.nn.tuning",
+        ("",),
+    ),
+    Chapter(
+        "parallel", "glassgrad.nn.parallel", "Training by several processes over MPI.", "glassgrad.nn.parallel", ("",)
+    ),
+    Chapter(
+        "glassgrad.viz",
+        "glassgrad.viz",
         "draw_graph, draw_network, draw_model, explain, step_through, saliency: what a graph shows.",
-        "viz",
+        "glassgrad.viz",
         ("",),
     ),
 )
@@ -201,7 +259,7 @@ def names(module: ModuleType) -> list[str]:
         ]
     if module is not autograd:
         return list(listed)
-    compiler = vars(importlib.import_module("autograd.compiler"))
+    compiler = vars(importlib.import_module("glassgrad.autograd.compiler"))
     return [*listed, *(name for name in compiler["__all__"] if getattr(autograd, name, None) is compiler[name])]
 
 

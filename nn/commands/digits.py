@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from autograd.backends import space_on
-from autograd.common.files import write_file
-from nn import optim
-from nn.commands.networks import NETWORKS
-from nn.commands.results import Run, name_of, save_weights, training_set, validation_size
-from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
-from nn.commands.terminal import PROGRAM, Refused, list_files, reason
-from nn.data import DATASETS, Batches, Dataset, hold_out, shift
-from nn.errors import ParallelError, TrainingError
-from nn.models import MLP
-from nn.modules.activation import Sigmoid
-from nn.modules.containers import Sequential
-from nn.modules.module import Module
-from nn.parallel import Parallel
-from nn.training import History, fit
+from glassgrad.autograd.backends import space_on
+from glassgrad.autograd.common.files import write_file
+from glassgrad.nn import optim
+from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.commands.results import Run, name_of, save_weights, training_set, validation_size
+from glassgrad.nn.commands.settings import LOSSES, OPTIMIZERS, Settings
+from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
+from glassgrad.nn.data import DATASETS, Batches, Dataset, hold_out, shift
+from glassgrad.nn.errors import ParallelError, TrainingError
+from glassgrad.nn.models import MLP
+from glassgrad.nn.modules.activation import Sigmoid
+from glassgrad.nn.modules.containers import Sequential
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.parallel import Parallel
+from glassgrad.nn.training import History, fit
 
 DEFAULT = Path("runs/digits")
 
@@ -66,7 +66,7 @@ def train(
             folder.release()
         raise
     if folder is not None:
-        from viz.drawing.words import speaking  # imported here, so that commands start fast
+        from glassgrad.viz.drawing.words import speaking  # imported here, so that commands start fast
 
         run = Run(model, settings, data, history, folder.path)
         print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")

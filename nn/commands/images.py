@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd.common.files import read_file
-from autograd.errors import AutogradError
-from nn.commands.terminal import Refused, reason
-from nn.data.ink import SIZE, to_ink
+from glassgrad.autograd.common.files import read_file
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.nn.commands.terminal import Refused, reason
+from glassgrad.nn.data.ink import SIZE, to_ink
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """Formats to open. Some others that Pillow knows run programs, such as Ghostscript for EPS."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from nn.init import generator
-from nn.models import MLP, LeNet5, RowRecurrent, RowTransformer
-from nn.modules.activation import ReLU
-from nn.modules.containers import Residual, Sequential
-from nn.modules.convolution import Conv2d
-from nn.modules.dropout import Dropout
-from nn.modules.linear import Flatten, Linear, Unflatten
-from nn.modules.module import Module
-from nn.modules.normalization import BatchNorm2d
-from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
+from glassgrad.nn.init import generator
+from glassgrad.nn.models import MLP, LeNet5, RowRecurrent, RowTransformer
+from glassgrad.nn.modules.activation import ReLU
+from glassgrad.nn.modules.containers import Residual, Sequential
+from glassgrad.nn.modules.convolution import Conv2d
+from glassgrad.nn.modules.dropout import Dropout
+from glassgrad.nn.modules.linear import Flatten, Linear, Unflatten
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.normalization import BatchNorm2d
+from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
 Shape = tuple[int, int]
 

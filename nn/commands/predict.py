@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.backends import to_numpy
-from autograd.common.messages import shown
-from autograd.errors import AutogradError
-from nn.commands.images import read_image
-from nn.commands.terminal import PROGRAM, Refused, reason
-from nn.data.ink import SIZE
-from nn.errors import printable
-from nn.modules.module import Module
-from nn.saving import load_metadata, load_model
+from glassgrad import autograd as ag
+from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.nn.commands.images import read_image
+from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
+from glassgrad.nn.data.ink import SIZE
+from glassgrad.nn.errors import printable
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.saving import load_metadata, load_model
 
 
 def predict(model: Path, images: Sequence[Path]) -> None:

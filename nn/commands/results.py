@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import autograd as ag
-from autograd.backends import to_numpy
-from autograd.common.files import write_file
-from nn.commands.networks import NETWORKS
-from nn.commands.settings import LOSSES, Settings
-from nn.commands.terminal import PROGRAM
-from nn.data import Dataset
-from nn.models import MLP
-from nn.modules.module import Module
-from nn.saving import save
-from nn.training import History
+from glassgrad import autograd as ag
+from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.common.files import write_file
+from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.commands.settings import LOSSES, Settings
+from glassgrad.nn.commands.terminal import PROGRAM
+from glassgrad.nn.data import Dataset
+from glassgrad.nn.models import MLP
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.saving import save
+from glassgrad.nn.training import History
 
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
@@ -111,7 +111,7 @@ class Run:
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
         """Draw the pictures; yield each path with a description."""
-        import viz
+        from glassgrad import viz
 
         data, shape, predictions, certainty = self.data, self.data.image_shape, self.predictions, self.certainty
         x, loss = self._loss(self.settings.batch)
@@ -147,7 +147,7 @@ class Run:
 
     def _explanations(self) -> dict[str, Any]:
         """Saliency maps and adversarial examples of the first held-out digits, by caption."""
-        import viz
+        from glassgrad import viz
 
         data, settings = self.data, self.settings
         x, labels = data.x_test[:SPECIMENS], data.y_test[:SPECIMENS]
@@ -169,7 +169,7 @@ class Run:
 
     def _drawn(self, picture: Any, name: str, words: str) -> Iterator[tuple[Path, str]]:
         """Save as SVG and PNG, or without a layout engine as .gv with a hint how to get one."""
-        import viz
+        from glassgrad import viz
 
         for suffix, told, failed in ((".svg", words, "not drawn:"), (".png", "the same", "the same, but")):
             path = self.folder / f"{name}{suffix}"
@@ -186,10 +186,10 @@ class Run:
 
     def _report(self, graph: Any, explained: dict[str, Any]) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
-        import viz
-        from viz.drawing.words import matched
-        from viz.pages.page import step_through
-        from viz.pages.report import Held, Specimen, lab_report
+        from glassgrad import viz
+        from glassgrad.viz.drawing.words import matched
+        from glassgrad.viz.pages.page import step_through
+        from glassgrad.viz.pages.report import Held, Specimen, lab_report
 
         data, settings, history = self.data, self.settings, self.history
         images = data.x_test.reshape(-1, *data.image_shape)

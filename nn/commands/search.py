@@ -14,23 +14,23 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
-from autograd.common.files import write_file
-from autograd.errors import AutogradError
-from nn import optim
-from nn.commands.terminal import PROGRAM, Refused, list_files, reason
-from nn.data import DATASETS, Dataset
-from nn.errors import printable
-from nn.init import generator
-from nn.models import MLP, RowRecurrent
-from nn.modules.activation import ReLU
-from nn.modules.containers import Sequential
-from nn.modules.convolution import Conv2d
-from nn.modules.linear import Flatten, Unflatten
-from nn.modules.module import Module
-from nn.modules.pooling import MaxPool2d
-from nn.parallel import launched
-from nn.saving import save
-from nn.tuning import SearchResult, Widths, search, suggest
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.nn import optim
+from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
+from glassgrad.nn.data import DATASETS, Dataset
+from glassgrad.nn.errors import printable
+from glassgrad.nn.init import generator
+from glassgrad.nn.models import MLP, RowRecurrent
+from glassgrad.nn.modules.activation import ReLU
+from glassgrad.nn.modules.containers import Sequential
+from glassgrad.nn.modules.convolution import Conv2d
+from glassgrad.nn.modules.linear import Flatten, Unflatten
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.pooling import MaxPool2d
+from glassgrad.nn.parallel import launched
+from glassgrad.nn.saving import save
+from glassgrad.nn.tuning import SearchResult, Widths, search, suggest
 
 DEFAULT = Path("runs/search")
 FINALISTS = SEEDS = 3
@@ -126,7 +126,7 @@ def find(options: Namespace) -> SearchResult:
 
 def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple[Path, str]]:
     """Write the result files; yield each path with a description."""
-    import viz
+    from glassgrad import viz
 
     if found.model is not None:
         path = folder / "model.npz"

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.files import read_file
-from nn import optim
-from nn.commands.networks import NETWORKS
-from nn.commands.terminal import Refused, reason
-from nn.data import DATASETS
-from nn.functional import cross_entropy, mse_loss, one_hot
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.files import read_file
+from glassgrad.nn import optim
+from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.commands.terminal import Refused, reason
+from glassgrad.nn.data import DATASETS
+from glassgrad.nn.functional import cross_entropy, mse_loss, one_hot
 
 LANGUAGES = ("en", "zh")  # the languages of `viz`, which would be slow to import for each command
 COPIES = 7  # arrays as large as the parameters: weights, gradients, two moments, the best weights, the initial draw

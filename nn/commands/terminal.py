@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from autograd.errors import WriteError
-from nn.errors import printable
+from glassgrad.autograd.errors import WriteError
+from glassgrad.nn.errors import printable
 
-PROGRAM = "glassgrad" if Path(sys.argv[0]).stem == "glassgrad" else "python -m nn"
+PROGRAM = "glassgrad" if Path(sys.argv[0]).stem == "glassgrad" else "python -m glassgrad.nn"
 """How the user started the command line."""
 
 

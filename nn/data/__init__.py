@@ -6,14 +6,14 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from autograd.interop.hints import DATA, missing
-from nn.data.augment import Batches, crop, flip, noise, shift
-from nn.data.dataset import Dataset, hold_out, minibatches
-from nn.data.download import cache_folder
-from nn.data.embedded import digits
-from nn.data.loaders import mnist, semeion, usps
-from nn.data.text import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
-from nn.errors import CacheError, DataError, DownloadError
+from glassgrad.autograd.interop.hints import DATA, missing
+from glassgrad.nn.data.augment import Batches, crop, flip, noise, shift
+from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
+from glassgrad.nn.data.download import cache_folder
+from glassgrad.nn.data.embedded import digits
+from glassgrad.nn.data.loaders import mnist, semeion, usps
+from glassgrad.nn.data.text import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
+from glassgrad.nn.errors import CacheError, DataError, DownloadError
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
 """The functions that load the data sets, by the names that ``--data`` takes."""

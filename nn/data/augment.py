@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograd.common.validation import check_function, number, pair, whole
-from autograd.errors import DomainError, ShapeError
-from nn.data.dataset import _same_length, minibatches
-from nn.init import generator
+from glassgrad.autograd.common.validation import check_function, number, pair, whole
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.data.dataset import _same_length, minibatches
+from glassgrad.nn.init import generator
 
 Augmentation = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """``augment(images, generator)`` returns a new array of as many images."""
@@ -37,7 +37,7 @@ class Batches:
         DomainError: a batch size below 1 or, with ``drop_last``, above n.
 
     >>> import numpy as np
-    >>> from nn.data import Batches, shift
+    >>> from glassgrad.nn.data import Batches, shift
     >>> batches = Batches(np.eye(4).reshape(4, 2, 2), np.arange(4), 3, seed=0, augment=[shift(1)])
     >>> [y.tolist() for x, y in batches], [y.tolist() for x, y in batches]
     ([[2, 0, 1], [3]], [[0, 2, 1], [3]])

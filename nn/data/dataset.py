@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograd.backends import check_mask
-from autograd.common.validation import check_instance, pair, whole
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.init import generator
+from glassgrad.autograd.backends import check_mask
+from glassgrad.autograd.common.validation import check_instance, pair, whole
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.init import generator
 
 Images = NDArray[Any]  # (n, d), a float dtype
 Labels = NDArray[np.int64]  # (n,)

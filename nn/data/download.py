@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
-from autograd.common.files import write_file
-from autograd.errors import DomainError
-from nn.errors import CacheError, DownloadError
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.errors import CacheError, DownloadError
 
 LIMIT = 64 * 2**20  # bytes, several times the largest file here
 TIMEOUT = 20.0  # seconds without a byte

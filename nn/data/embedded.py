@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from autograd.backends import as_dtype
-from nn.data.dataset import Dataset
-from nn.errors import DataError
+from glassgrad.autograd.backends import as_dtype
+from glassgrad.nn.data.dataset import Dataset
+from glassgrad.nn.errors import DataError
 
 PATH = Path(__file__).with_name("digits.npz")
 SHA256 = "24f245b7bd227ba34d4b91d30262546da29022880da3a14f33b29640d298ab30"

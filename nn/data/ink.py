@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 SIZE = 16
 THRESHOLD = 102  # of 255: darker pixels are ink

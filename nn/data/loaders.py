@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from autograd.backends import as_dtype
-from autograd.common.validation import as_path
-from autograd.errors import DomainError
-from nn.data.dataset import Dataset, hold_out
-from nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
-from nn.errors import DataError
+from glassgrad.autograd.backends import as_dtype
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.data.dataset import Dataset, hold_out
+from glassgrad.nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
+from glassgrad.nn.errors import DataError
 
 MNIST_HOMES = "https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"
 USPS_HOMES = tuple(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograd.common.messages import shown
-from autograd.common.validation import check_instance, pair, whole
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.common.validation import check_instance, pair, whole
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 Numbers = NDArray[np.int64]
 

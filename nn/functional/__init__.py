@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autograd import (
+from glassgrad.autograd import (
     gelu,
     leaky_relu,
     linear,
@@ -15,10 +15,10 @@ from autograd import (
     softplus,
     tanh,
 )
-from autograd.interop.hints import NETWORK_FUNCTIONS, missing
-from nn.functional.activations import elu, silu
-from nn.functional.attention import embedding, scaled_dot_product_attention
-from nn.functional.losses import (
+from glassgrad.autograd.interop.hints import NETWORK_FUNCTIONS, missing
+from glassgrad.nn.functional.activations import elu, silu
+from glassgrad.nn.functional.attention import embedding, scaled_dot_product_attention
+from glassgrad.nn.functional.losses import (
     accuracy,
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -29,10 +29,10 @@ from nn.functional.losses import (
     one_hot,
     smooth_l1_loss,
 )
-from nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
-from nn.functional.recurrence import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
-from nn.functional.regularization import dropout, dropout1d, dropout2d, dropout3d
-from nn.functional.spatial import (
+from glassgrad.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from glassgrad.nn.functional.recurrence import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
+from glassgrad.nn.functional.regularization import dropout, dropout1d, dropout2d, dropout3d
+from glassgrad.nn.functional.spatial import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import autograd as ag
-from autograd.common.validation import with_form
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import with_form
 
 
 @with_form

@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd import Tensor, asarray, expand_dims, finfo, matmul, matrix_transpose, ones, softmax, take, tril, where
-from autograd.backends import is_host, is_inexact, namespace
-from autograd.common.validation import number, with_form
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.functional.regularization import dropout
+from glassgrad.autograd import (
+    Tensor,
+    asarray,
+    expand_dims,
+    finfo,
+    matmul,
+    matrix_transpose,
+    ones,
+    softmax,
+    take,
+    tril,
+    where,
+)
+from glassgrad.autograd.backends import is_host, is_inexact, namespace
+from glassgrad.autograd.common.validation import number, with_form
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.functional.regularization import dropout
 
 # ------------------------------------------------------------------------------------------------------------ embedding
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import autograd as ag
-from autograd import Tensor, asarray
-from autograd.backends import as_dtype, is_host, is_inexact, namespace
-from autograd.common.validation import choice, number, refused, whole, with_form
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.ops.nnet import check_pair
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import as_dtype, is_host, is_inexact, namespace
+from glassgrad.autograd.common.validation import choice, number, refused, whole, with_form
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.ops.nnet import check_pair
 
 REDUCTIONS = "mean", "sum", "none"
 

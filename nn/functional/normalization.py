@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from autograd import Tensor, all_reduce, asarray, mean_square, no_grad, reshape, standardize
-from autograd.backends import epsilon
-from autograd.common.validation import whole
-from autograd.errors import DomainError, ShapeError
-from nn.functional.sharding import SHARD, Shard
+from glassgrad.autograd import Tensor, all_reduce, asarray, mean_square, no_grad, reshape, standardize
+from glassgrad.autograd.backends import epsilon
+from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.functional.sharding import SHARD, Shard
 
 
 def _last_axes(name: str, x: Any, normalized_shape: int | Sequence[int], **affine: Any) -> tuple[Tensor, Any]:
@@ -137,7 +137,7 @@ def batch_norm(
     2015. Raises `autograd.errors.ShapeError` for another number of channels, and in training for a single value per
     channel.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> mean, var = ag.zeros(1), ag.ones(1)
     >>> batch_norm([[1.0], [3.0]], mean, var, training=True, eps=0.0).tolist(), mean
     ([[-1.0], [1.0]], Tensor([0.2]))

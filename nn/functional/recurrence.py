@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import autograd as ag
-from autograd import Tensor, asarray
-from autograd.common.messages import of_type
-from autograd.common.validation import choice
-from autograd.compiler.scan import repeated
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.compiler.scan import repeated
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 Pair = tuple[Any, Any]
 List = list[Any]

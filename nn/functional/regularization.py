@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Tensor, asarray, random
-from autograd.common.validation import number, with_form
-from nn.functional.sharding import SHARD
-from nn.functional.spatial import family
+from glassgrad.autograd import Tensor, asarray, random
+from glassgrad.autograd.common.validation import number, with_form
+from glassgrad.nn.functional.sharding import SHARD
+from glassgrad.nn.functional.spatial import family
 
 
 @with_form

@@ -13,12 +13,24 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
-import autograd as ag
-from autograd import Tensor, asarray, at_max, conv, conv_input, expand_dims, max_pool, reshape, squeeze, sum_pool, take
-from autograd.backends import NUMPY
-from autograd.common.validation import choice, number
-from autograd.errors import DomainError, ShapeError
-from autograd.ops.windows import pads_per_axis, per_axis
+from glassgrad import autograd as ag
+from glassgrad.autograd import (
+    Tensor,
+    asarray,
+    at_max,
+    conv,
+    conv_input,
+    expand_dims,
+    max_pool,
+    reshape,
+    squeeze,
+    sum_pool,
+    take,
+)
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.validation import choice, number
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.ops.windows import pads_per_axis, per_axis
 
 Many = int | Sequence[int]
 """A number for all spatial axes, or one for each."""

@@ -1,12 +1,12 @@
 """Complete networks, from the multilayer perceptron to ResNet and Transformers, built from the layers of ``nn``."""
 
-from nn.models.classic import VGG, AlexNet, LeNet5, alexnet, lenet5, vgg11, vgg13, vgg16, vgg19
-from nn.models.inception import GoogLeNet, googlenet
-from nn.models.language import CharRNN, char_rnn
-from nn.models.mlp import MLP
-from nn.models.recurrent import RowRecurrent
-from nn.models.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
-from nn.models.transformer import CharTransformer, RowTransformer, char_transformer
+from glassgrad.nn.models.classic import VGG, AlexNet, LeNet5, alexnet, lenet5, vgg11, vgg13, vgg16, vgg19
+from glassgrad.nn.models.inception import GoogLeNet, googlenet
+from glassgrad.nn.models.language import CharRNN, char_rnn
+from glassgrad.nn.models.mlp import MLP
+from glassgrad.nn.models.recurrent import RowRecurrent
+from glassgrad.nn.models.resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
+from glassgrad.nn.models.transformer import CharTransformer, RowTransformer, char_transformer
 
 __all__ = [
     "MLP", "VGG", "AlexNet", "CharRNN", "CharTransformer", "GoogLeNet", "LeNet5", "ResNet", "RowRecurrent",

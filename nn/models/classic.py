@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograd import Tensor
-from autograd.common.validation import choice, whole
-from autograd.errors import DomainError
-from nn.init import generator
-from nn.models.vision import of_depth
-from nn.modules.activation import ReLU, activation_layer
-from nn.modules.containers import Sequential
-from nn.modules.convolution import Conv2d
-from nn.modules.dropout import Dropout
-from nn.modules.linear import Flatten, Linear
-from nn.modules.module import Module
-from nn.modules.normalization import BatchNorm2d
-from nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.validation import choice, whole
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.init import generator
+from glassgrad.nn.models.vision import of_depth
+from glassgrad.nn.modules.activation import ReLU, activation_layer
+from glassgrad.nn.modules.containers import Sequential
+from glassgrad.nn.modules.convolution import Conv2d
+from glassgrad.nn.modules.dropout import Dropout
+from glassgrad.nn.modules.linear import Flatten, Linear
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.normalization import BatchNorm2d
+from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 
 class LeNet5(Module):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from autograd import Tensor, concat
-from nn.init import generator
-from nn.models.vision import stem
-from nn.modules.activation import ReLU
-from nn.modules.containers import Sequential
-from nn.modules.convolution import Conv2d
-from nn.modules.dropout import Dropout
-from nn.modules.linear import Flatten, Linear
-from nn.modules.module import Module
-from nn.modules.normalization import BatchNorm2d
-from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
+from glassgrad.autograd import Tensor, concat
+from glassgrad.nn.init import generator
+from glassgrad.nn.models.vision import stem
+from glassgrad.nn.modules.activation import ReLU
+from glassgrad.nn.modules.containers import Sequential
+from glassgrad.nn.modules.convolution import Conv2d
+from glassgrad.nn.modules.dropout import Dropout
+from glassgrad.nn.modules.linear import Flatten, Linear
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.normalization import BatchNorm2d
+from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
 
 class Heads(NamedTuple):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Tensor, no_grad, softmax
-from autograd.backends import NUMPY, to_numpy
-from autograd.common.validation import choice, number, whole
-from autograd.errors import DomainError
-from nn.init import generator
-from nn.models.recurrent import KINDS
-from nn.modules.embedding import Embedding
-from nn.modules.linear import Linear
-from nn.modules.module import Module
+from glassgrad.autograd import Tensor, no_grad, softmax
+from glassgrad.autograd.backends import NUMPY, to_numpy
+from glassgrad.autograd.common.validation import choice, number, whole
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.init import generator
+from glassgrad.nn.models.recurrent import KINDS
+from glassgrad.nn.modules.embedding import Embedding
+from glassgrad.nn.modules.linear import Linear
+from glassgrad.nn.modules.module import Module
 
 
 class LanguageModel(Module):
@@ -32,7 +32,7 @@ class LanguageModel(Module):
         A text ends before the symbol 0, or after ``length`` symbols. ``temperature`` divides the logits: below 1 it
         makes likely symbols likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
 
-        >>> import nn
+        >>> from glassgrad import nn
         >>> nn.models.char_rnn(3, hidden=4, seed=0).sample(2, length=5, seed=0)
         [[1], []]
         """
@@ -70,7 +70,7 @@ class CharRNN(LanguageModel):
     the last position, to pass with the next piece of text. ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``, with
     ``num_layers`` layers of ``hidden`` units after an embedding of ``embedding_dim``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> model = nn.models.char_rnn(27, hidden=16, seed=0)
     >>> logits, (h, c) = model([[0, 5, 3]])
     >>> logits.shape, h.shape

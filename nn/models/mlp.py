@@ -7,16 +7,16 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, overload
 
-from autograd import Tensor
-from autograd.common.validation import choice, whole
-from autograd.errors import DTypeError, ShapeError
-from nn import init as initialisers
-from nn.modules.activation import activation_layer
-from nn.modules.containers import Sequential
-from nn.modules.dropout import Dropout
-from nn.modules.linear import Linear
-from nn.modules.module import Module
-from nn.modules.normalization import NORMS
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.validation import choice, whole
+from glassgrad.autograd.errors import DTypeError, ShapeError
+from glassgrad.nn import init as initialisers
+from glassgrad.nn.modules.activation import activation_layer
+from glassgrad.nn.modules.containers import Sequential
+from glassgrad.nn.modules.dropout import Dropout
+from glassgrad.nn.modules.linear import Linear
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.normalization import NORMS
 
 
 class MLP(Module):
@@ -40,7 +40,7 @@ class MLP(Module):
         autograd.errors.DomainError: unknown activation or normalisation, or a size below 1.
         autograd.errors.ShapeError: fewer than two sizes.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> model = nn.MLP([256, 100, 10], seed=0)
     >>> model
     MLP((256, 100, 10)): 26,710 parameters

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import asarray, reshape
-from autograd.common.validation import choice, pair, whole
-from autograd.errors import ShapeError
-from nn.init import generator
-from nn.modules.linear import Linear
-from nn.modules.module import Module
-from nn.modules.recurrent import GRU, LSTM, RNN
+from glassgrad.autograd import asarray, reshape
+from glassgrad.autograd.common.validation import choice, pair, whole
+from glassgrad.autograd.errors import ShapeError
+from glassgrad.nn.init import generator
+from glassgrad.nn.modules.linear import Linear
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.recurrent import GRU, LSTM, RNN
 
 KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 """Recurrent layers by the names that `RowRecurrent` takes."""
@@ -25,7 +25,7 @@ class RowRecurrent(Module):
     (batch, 1, height, width). Output: logits (batch, classes).
 
     >>> import numpy as np
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.models.RowRecurrent((4, 3), 2, "gru", hidden=8, seed=0)(np.ones((5, 12))).shape
     (5, 2)
     """

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd.backends import NUMPY
-from autograd.common.validation import pair, whole
-from nn.init import generator
-from nn.models.language import LanguageModel
-from nn.models.recurrent import rows_of
-from nn.modules.attention import TransformerEncoderLayer
-from nn.modules.containers import ModuleList
-from nn.modules.embedding import Embedding, PositionalEncoding
-from nn.modules.linear import Linear
-from nn.modules.module import Module
-from nn.modules.normalization import LayerNorm
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.validation import pair, whole
+from glassgrad.nn.init import generator
+from glassgrad.nn.models.language import LanguageModel
+from glassgrad.nn.models.recurrent import rows_of
+from glassgrad.nn.modules.attention import TransformerEncoderLayer
+from glassgrad.nn.modules.containers import ModuleList
+from glassgrad.nn.modules.embedding import Embedding, PositionalEncoding
+from glassgrad.nn.modules.linear import Linear
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.normalization import LayerNorm
 
 
 class _Transformer(Module):
@@ -55,7 +55,7 @@ class CharTransformer(LanguageModel, _Transformer):
     symbols). A position attends to itself and those before it. ``d_model``: features of each position, ``nhead`` heads,
     ``num_layers`` layers with ``dim_feedforward`` hidden neurons.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> model = nn.models.char_transformer(27, d_model=16, nhead=2, num_layers=1, seed=0)
     >>> model([[0, 5, 3]]).shape
     (1, 3, 27)
@@ -100,7 +100,7 @@ class RowTransformer(_Transformer):
     Output: logits (batch, classes), from the mean over the rows.
 
     >>> import numpy as np
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0)(np.ones((5, 12))).shape
     (5, 2)
     """

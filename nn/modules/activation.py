@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor, asarray
-from autograd.common.validation import choice, number
-from autograd.errors import DTypeError
-from nn import functional as F
-from nn.modules.module import Module
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.common.validation import choice, number
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.nn import functional as F
+from glassgrad.nn.modules.module import Module
 
 
 class Sigmoid(Module):

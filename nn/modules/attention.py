@@ -7,17 +7,29 @@ import operator
 from functools import reduce
 from typing import Any
 
-from autograd import Tensor, asarray, expand_dims, logical_not, ones, permute_dims, reshape, squeeze, tril, where, zeros
-from autograd.common.validation import flag, number, whole
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn import functional as F
-from nn import init as initialisers
-from nn.functional.attention import attention_weights
-from nn.modules.activation import activation_layer
-from nn.modules.dropout import Dropout
-from nn.modules.linear import Linear
-from nn.modules.module import Module, Parameter, as_floating
-from nn.modules.normalization import LayerNorm
+from glassgrad.autograd import (
+    Tensor,
+    asarray,
+    expand_dims,
+    logical_not,
+    ones,
+    permute_dims,
+    reshape,
+    squeeze,
+    tril,
+    where,
+    zeros,
+)
+from glassgrad.autograd.common.validation import flag, number, whole
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn import functional as F
+from glassgrad.nn import init as initialisers
+from glassgrad.nn.functional.attention import attention_weights
+from glassgrad.nn.modules.activation import activation_layer
+from glassgrad.nn.modules.dropout import Dropout
+from glassgrad.nn.modules.linear import Linear
+from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.modules.normalization import LayerNorm
 
 
 class MultiheadAttention(Module):
@@ -32,7 +44,7 @@ class MultiheadAttention(Module):
     Raises `autograd.errors.DomainError` if the heads do not divide ``embed_dim``.
 
     >>> import numpy as np
-    >>> import nn
+    >>> from glassgrad import nn
     >>> attention = nn.MultiheadAttention(8, 2, batch_first=True, seed=0)
     >>> x = np.ones((1, 5, 8), dtype="float32")
     >>> out, weights = attention(x, x, x, is_causal=True)
@@ -212,7 +224,7 @@ class TransformerEncoderLayer(Module):
     NeurIPS 2017; R. Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
 
     >>> import numpy as np
-    >>> import nn
+    >>> from glassgrad import nn
     >>> layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, seed=0)
     >>> layer(np.ones((1, 5, 8), dtype="float32")).shape
     (1, 5, 8)

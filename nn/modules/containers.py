@@ -6,9 +6,9 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
-from autograd import Tensor, asarray
-from autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
-from nn.modules.module import Module
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
+from glassgrad.nn.modules.module import Module
 
 
 class Sequential(Module):
@@ -18,7 +18,7 @@ class Sequential(Module):
     ``append`` and slices: ``model[:-1]``, the feature extractor, shares its parameters with ``model`` and keeps their
     names.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1))
     >>> model
     Sequential: 13 parameters
@@ -94,7 +94,7 @@ class Sequential(Module):
 class ModuleList(Sequential):
     """A list of modules whose parameters are found; the module that holds it calls them.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> heads = nn.ModuleList([nn.Linear(2, 3), nn.Linear(2, 1)])
     >>> [head(nn.Parameter([1.0, 2.0])).shape for head in heads]
     [(3,), (1,)]
@@ -111,7 +111,7 @@ class ModuleList(Sequential):
 class ModuleDict(Sequential):
     """A dict of modules whose parameters are found; the module that holds it calls them.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> branches = nn.ModuleDict({"mean": nn.Linear(2, 1), "variance": nn.Linear(2, 1)})
     >>> [*branches.keys()], branches["mean"].weight.name
     (['mean', 'variance'], 'mean.weight')
@@ -147,7 +147,7 @@ class Residual(Module):
 
     Through the sum, gradients bypass the body. K. He et al., "Deep residual learning for image recognition", 2016.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.Residual(nn.Linear(2, 2))([[1.0, 2.0]]).shape
     (1, 2)
     """

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from autograd import Tensor, zeros
-from autograd.common.validation import choice, flag, whole
-from autograd.errors import DomainError
-from autograd.ops.windows import per_axis
-from nn import init as initialisers
-from nn.functional import spatial
-from nn.modules.module import Module, Parameter, as_floating
+from glassgrad.autograd import Tensor, zeros
+from glassgrad.autograd.common.validation import choice, flag, whole
+from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.ops.windows import per_axis
+from glassgrad.nn import init as initialisers
+from glassgrad.nn.functional import spatial
+from glassgrad.nn.modules.module import Module, Parameter, as_floating
 
 Many = int | Sequence[int]
 
@@ -88,8 +88,8 @@ class Conv2d(_Conv):
 
     Raises `autograd.errors.DomainError` for sizes below 1 and for groups that do not divide the channels.
 
-    >>> import autograd as ag
-    >>> import nn
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad import nn
     >>> layer = nn.Conv2d(3, 8, 5, padding="same", seed=0)
     >>> layer, layer(ag.zeros((1, 3, 16, 16), dtype="float32")).shape
     (Conv2d(3, 8, 5, padding='same'), (1, 8, 16, 16))

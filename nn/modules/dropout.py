@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Tensor
-from autograd.common.validation import number
-from nn import functional as F
-from nn.init import generator
-from nn.modules.module import Module
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.validation import number
+from glassgrad.nn import functional as F
+from glassgrad.nn.init import generator
+from glassgrad.nn.modules.module import Module
 
 
 class Dropout(Module):
@@ -17,7 +17,7 @@ class Dropout(Module):
     ``seed``: an integer, a NumPy Generator that advances with each call, or ``None`` for fresh entropy; it is not saved
     with the module. Raises `autograd.errors.DomainError` for ``p`` outside [0, 1]. See `nn.functional.dropout`.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> layer = nn.Dropout(0.5, seed=0)
     >>> layer([1.0, 2.0, 3.0, 4.0]), layer.eval()([1.0, 2.0, 3.0, 4.0])
     (Tensor([0.0, 4.0, 6.0, 8.0]), Tensor([1.0, 2.0, 3.0, 4.0]))
@@ -43,7 +43,7 @@ class Dropout1d(Dropout):
 class Dropout2d(Dropout):
     """`Dropout` of whole channels of images, ``(batch, channels, height, width)``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.Dropout2d(0.5, seed=0)([[[[1.0, 2.0]], [[3.0, 4.0]]]]).tolist()
     [[[[0.0, 0.0]], [[6.0, 8.0]]]]
     """

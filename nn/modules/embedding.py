@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd import Tensor, asarray, zeros
-from autograd.backends import NUMPY
-from autograd.common.validation import whole
-from autograd.errors import DomainError, ShapeError
-from nn import functional as F
-from nn import init as initialisers
-from nn.functional.attention import checked_row
-from nn.modules.module import Module, Parameter, as_floating
+from glassgrad.autograd import Tensor, asarray, zeros
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn import functional as F
+from glassgrad.nn import init as initialisers
+from glassgrad.nn.functional.attention import checked_row
+from glassgrad.nn.modules.module import Module, Parameter, as_floating
 
 
 class Embedding(Module):
@@ -22,7 +22,7 @@ class Embedding(Module):
     ``padding_idx`` starts at 0 and gets no gradient. ``seed``: an integer, a NumPy Generator, or ``None`` for fresh
     entropy. See `nn.functional.embedding`.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> layer = nn.Embedding(10, 3, padding_idx=0, seed=0)
     >>> layer([[4, 1], [0, 0]]).shape, layer.weight[0].tolist()
     ((2, 2, 3), [0.0, 0.0, 0.0])
@@ -63,7 +63,7 @@ class PositionalEncoding(Module):
     is all you need", NeurIPS 2017, section 3.5. Raises `autograd.errors.ShapeError` for sequences longer than
     ``max_len``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.PositionalEncoding(2, max_len=3)([[0.0, 0.0], [0.0, 0.0]])
     Tensor([[     0.0,      1.0],
             [0.841471, 0.540302]])

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import Tensor, asarray, reshape, zeros
-from autograd.common.validation import flag, refused, whole
-from autograd.errors import ShapeError
-from nn import functional as F
-from nn import init as initialisers
-from nn.modules.module import Module, Parameter, as_floating
+from glassgrad.autograd import Tensor, asarray, reshape, zeros
+from glassgrad.autograd.common.validation import flag, refused, whole
+from glassgrad.autograd.errors import ShapeError
+from glassgrad.nn import functional as F
+from glassgrad.nn import init as initialisers
+from glassgrad.nn.modules.module import Module, Parameter, as_floating
 
 
 class Linear(Module):
@@ -22,7 +22,7 @@ class Linear(Module):
     ``None``. Input ``(…, in_features)``, output ``(…, out_features)``. ``seed``: an integer, a NumPy Generator, or
     ``None`` for fresh entropy. Raises `autograd.errors.DomainError` for sizes below 1.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> layer = nn.Linear(3, 2, seed=0)
     >>> layer.weight.shape, layer.bias
     ((2, 3), Tensor([0.0, 0.0], dtype=float32, name='bias', requires_grad=True))
@@ -66,7 +66,7 @@ class Flatten(Module):
 class Unflatten(Module):
     """Split axis ``dim`` into axes of ``unflattened_size``, for instance rows of pixels into images.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.Unflatten(1, (1, 2, 3))([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]).shape
     (1, 1, 2, 3)
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from autograd import Tensor
-from autograd.common.validation import choice, number
-from nn import functional as F
-from nn.functional.losses import REDUCTIONS, as_weight, positive
-from nn.modules.module import Module
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.validation import choice, number
+from glassgrad.nn import functional as F
+from glassgrad.nn.functional.losses import REDUCTIONS, as_weight, positive
+from glassgrad.nn.modules.module import Module
 
 
 class _Loss(Module):

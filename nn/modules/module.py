@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 
-from autograd import Tensor, asarray
-from autograd.backends import NUMPY, device_or_dtype, is_inexact
-from autograd.common.messages import of_type
-from autograd.common.validation import check_function, check_instance, flag, raise_with_form
-from autograd.engine.modes import MODE, TRACER, WATCHED, Mode
-from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
-from autograd.interop.hints import MODULES, Hint
-from nn.errors import StateError
-from nn.init import SHAPES_ONLY
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
+from glassgrad.autograd.engine.modes import MODE, TRACER, WATCHED, Mode
+from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
+from glassgrad.autograd.interop.hints import MODULES, Hint
+from glassgrad.nn.errors import StateError
+from glassgrad.nn.init import SHAPES_ONLY
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -37,7 +37,7 @@ class Parameter(Tensor):
     ``nn`` (`autograd.Tensor` keeps NumPy's float64). ``name``: by default its path in the module. Raises
     `autograd.errors.DTypeError` for an integer or boolean dtype.
 
-    >>> from nn import Parameter
+    >>> from glassgrad.nn import Parameter
     >>> Parameter([1.0, 2.0])
     Tensor([1.0, 2.0], dtype=float32, requires_grad=True)
     """
@@ -75,7 +75,7 @@ class Module:
     becomes part of a larger one. A shared parameter or module keeps its first name, and a name set by hand stays. A
     plain Tensor is not a parameter; assigning one that requires grad warns, except in ``forward``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> class Net(nn.Module):
     ...     def __init__(self):
     ...         self.hidden = nn.Linear(2, 3, seed=0)
@@ -268,7 +268,7 @@ class Module:
         unexpected paths are ignored; shapes must always agree. Raises `nn.errors.StateError`, which lists all
         problems, and then loads nothing.
 
-        >>> import nn
+        >>> from glassgrad import nn
         >>> nn.Linear(2, 3).load_state_dict({"weight": [[1.0, 2.0]], "gain": 1.0})
         Traceback (most recent call last):
             ...
@@ -500,7 +500,7 @@ def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth:
 
 def _is_own(module: Module) -> bool:
     """Whether the class of ``module`` is the user's."""
-    return not type(module).__module__.startswith("nn.")
+    return not type(module).__module__.startswith("glassgrad.nn.")
 
 
 def _attributes(module: Module) -> dict[str, Any]:
@@ -533,7 +533,7 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
 
 def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a constructor's call by name, with defaults, without those of `MAKING` that change nothing."""
-    unused = MAKING if kind.__init__.__module__.startswith("nn.") else {"device"}  # type: ignore[misc]
+    unused = MAKING if kind.__init__.__module__.startswith("glassgrad.nn.") else {"device"}  # type: ignore[misc]
     signature = inspect.signature(kind)
     bound = signature.bind(*args, **options)
     given = {*bound.arguments}
@@ -574,7 +574,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     an unknown path, another shape, or two values for one
     parameter.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> model = nn.Linear(2, 1, seed=0, dtype="float64")
     >>> def loss(parameters):
     ...     return ag.sum(nn.functional_call(model, parameters, ag.ones((1, 2))) ** 2)
@@ -631,7 +631,7 @@ def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:
     network that `nn.from_torch` made they are those of PyTorch's modules. Do not call one module from several threads
     at once. Raises as the call does.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> model = nn.MLP([2, 3, 1], "relu", seed=0)
     >>> outputs = nn.activations(model, ag.ones((4, 2), dtype="float32"))
     >>> {path: output.shape for path, output in outputs.items()}

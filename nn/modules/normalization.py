@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from autograd import Tensor, asarray, ones, zeros
-from autograd.common.validation import flag, number, whole
-from autograd.errors import DomainError, ShapeError
-from nn import functional as F
-from nn.modules.module import Module, Parameter, as_floating
+from glassgrad.autograd import Tensor, asarray, ones, zeros
+from glassgrad.autograd.common.validation import flag, number, whole
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn import functional as F
+from glassgrad.nn.modules.module import Module, Parameter, as_floating
 
 Spaces = tuple[tuple[str, ...], ...]
 """The names of the spatial axes of each shape of input that a layer takes."""
@@ -22,7 +22,7 @@ class LayerNorm(Module):
     ``(…, *normalized_shape)``. ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` if ``elementwise_affine`` or
     ``bias`` is false. ``eps`` is added to the variance. See `nn.functional.layer_norm`.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> layer = nn.LayerNorm(3)
     >>> layer.weight.tolist(), layer.bias.tolist()
     ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
@@ -56,7 +56,7 @@ class RMSNorm(Module):
     *normalized_shape)``. ``weight`` starts at 1; it is ``None`` without ``elementwise_affine``. ``eps`` is added to the
     mean square. See `nn.functional.rms_norm`.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.RMSNorm(2, eps=0.0)([[3.0, 4.0]])
     Tensor([[0.848528,  1.13137]], op=multiply)
     """
@@ -87,7 +87,7 @@ class GroupNorm(Module):
     ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without ``affine``. ``eps`` is added to the variance.
     See `nn.functional.group_norm`. Raises `autograd.errors.DomainError` for groups that do not divide the channels.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.GroupNorm(2, 4)([[1.0, 3.0, 10.0, 30.0]]).data.round(2).tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
     """
@@ -168,7 +168,7 @@ class BatchNorm1d(_ChannelNorm):
     batch. ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without ``affine``. ``eps`` is added to the
     variance. See `nn.functional.batch_norm`.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> [name for name, _ in nn.BatchNorm1d(3).named_buffers()]
     ['running_mean', 'running_var']
     """
@@ -199,7 +199,7 @@ class InstanceNorm1d(_ChannelNorm):
     ``running_mean`` and ``running_var`` as in `BatchNorm1d`, and evaluation uses them. ``weight`` and ``bias`` are
     ``None`` without ``affine``, as by default. ``eps`` is added to the variance. See `nn.functional.instance_norm`.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.InstanceNorm1d(2)([[[1.0, 3.0], [10.0, 30.0]]]).data.round(2).tolist()
     [[[-1.0, 1.0], [-1.0, 1.0]]]
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from autograd import Tensor
-from nn.functional import spatial
-from nn.modules.module import Module
+from glassgrad.autograd import Tensor
+from glassgrad.nn.functional import spatial
+from glassgrad.nn.modules.module import Module
 
 Many = int | Sequence[int]
 

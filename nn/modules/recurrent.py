@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from autograd import Tensor, asarray, permute_dims, squeeze, zeros
-from autograd.common.validation import choice, flag, number, whole
-from autograd.errors import DomainError, ShapeError
-from nn.functional import recurrence
-from nn.functional.regularization import dropout as dropped
-from nn.init import generator, uniform_
-from nn.modules.module import Module, Parameter, as_floating
+from glassgrad.autograd import Tensor, asarray, permute_dims, squeeze, zeros
+from glassgrad.autograd.common.validation import choice, flag, number, whole
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.functional import recurrence
+from glassgrad.nn.functional.regularization import dropout as dropped
+from glassgrad.nn.init import generator, uniform_
+from glassgrad.nn.modules.module import Module, Parameter, as_floating
 
 
 def _weights(
@@ -131,7 +131,7 @@ class RNN(_Recurrent):
 
     Raises `autograd.errors.DomainError` for sizes below 1.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> layer = nn.RNN(3, 5, num_layers=2, seed=0)
     >>> outputs, h = layer(ag.ones((7, 4, 3), dtype="float32"))
     >>> outputs.shape, h.shape
@@ -166,7 +166,7 @@ class LSTM(_Recurrent):
     The state is the pair (h, c). The weights are in the order of the gates i, f, g, o; all else is as in `RNN`. See
     `nn.functional.lstm_cell`.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> layer = nn.LSTM(3, 5, batch_first=True, bidirectional=True, seed=0)
     >>> outputs, (h, c) = layer(ag.ones((4, 7, 3), dtype="float32"), lengths=[7, 2, 5, 1])
     >>> outputs.shape, h.shape, c.shape
@@ -181,7 +181,7 @@ class GRU(_Recurrent):
 
     See `nn.functional.gru_cell`.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> outputs, h = nn.GRU(3, 5, seed=0)(ag.ones((7, 3), dtype="float32"))
     >>> outputs.shape, h.shape
     ((7, 5), (1, 5))
@@ -221,7 +221,7 @@ class _Cell(Module):
 class RNNCell(_Cell):
     """One step of an `RNN`: ``h = cell(x, h)``, with parameters ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.RNNCell(3, 5, seed=0)([1.0, 2.0, 3.0]).shape
     (5,)
     """
@@ -246,7 +246,7 @@ class RNNCell(_Cell):
 class LSTMCell(_Cell):
     """One step of an `LSTM`: ``h, c = cell(x, (h, c))``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> h, c = nn.LSTMCell(3, 5, seed=0)([[1.0, 2.0, 3.0]])
     >>> h.shape, c.shape
     ((1, 5), (1, 5))
@@ -258,7 +258,7 @@ class LSTMCell(_Cell):
 class GRUCell(_Cell):
     """One step of a `GRU`: ``h = cell(x, h)``.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.GRUCell(3, 5, seed=0)([[1.0, 2.0, 3.0]]).shape
     (1, 5)
     """

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from autograd.interop.hints import OPTIMIZERS, missing
-from nn.optim import lr_scheduler
-from nn.optim.algorithms import SGD, Adam, AdamW, RMSprop
-from nn.optim.clip import clip_grad_norm_
-from nn.optim.optimizer import Optimizer
+from glassgrad.autograd.interop.hints import OPTIMIZERS, missing
+from glassgrad.nn.optim import lr_scheduler
+from glassgrad.nn.optim.algorithms import SGD, Adam, AdamW, RMSprop
+from glassgrad.nn.optim.clip import clip_grad_norm_
+from glassgrad.nn.optim.optimizer import Optimizer
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "lr_scheduler"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from autograd import Tensor, zeros_like
-from autograd.errors import DomainError
-from nn.optim.optimizer import Optimizer
+from glassgrad.autograd import Tensor, zeros_like
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -19,7 +19,7 @@ class SGD(Optimizer):
     I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
     learning", ICML 2013, in PyTorch's form, where lr multiplies the velocity.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = nn.optim.SGD([w], lr=0.5)
     >>> (w * w).sum().backward()

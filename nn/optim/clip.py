@@ -7,10 +7,10 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from autograd import Tensor, minimum, no_grad
-from autograd.common.validation import check_instance, number
-from autograd.engine.modes import TRACER
-from nn.optim.optimizer import check_gradients
+from glassgrad.autograd import Tensor, minimum, no_grad
+from glassgrad.autograd.common.validation import check_instance, number
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.nn.optim.optimizer import check_gradients
 
 
 @no_grad()
@@ -21,7 +21,7 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     algorithm 1. Raises `autograd.errors.DomainError` for a negative ``max_norm``, `autograd.errors.ShapeError` for a
     ``.grad`` of another shape than its parameter.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> w = ag.Tensor([3.0, 4.0], requires_grad=True)
     >>> (w * w).sum().backward()
     >>> nn.optim.clip_grad_norm_([w], 1.0)

@@ -1,6 +1,6 @@
 """Learning-rate schedules, with PyTorch's names. Each is a formula of the epoch, so rounding does not accumulate.
 
->>> import autograd as ag, nn
+>>> from glassgrad import autograd as ag, nn
 >>> optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
 >>> schedule = nn.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
 >>> rates = []
@@ -18,12 +18,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from autograd.common.messages import shown
-from autograd.common.validation import check_function, check_instance, number, refused, whole, with_form
-from autograd.errors import DomainError
-from autograd.interop.hints import SCHEDULES, missing
-from nn.errors import StateError
-from nn.optim.optimizer import Optimizer
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole, with_form
+from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.interop.hints import SCHEDULES, missing
+from glassgrad.nn.errors import StateError
+from glassgrad.nn.optim.optimizer import Optimizer
 
 
 class LRScheduler:
@@ -163,7 +163,7 @@ class LinearLR(LRScheduler):
 class SequentialLR(LRScheduler):
     """Use several schedules in turn: at each epoch of ``milestones`` the next one starts, at its own epoch 0.
 
-    >>> import autograd as ag, nn
+    >>> from glassgrad import autograd as ag, nn
     >>> optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=0.8)
     >>> lr_scheduler = nn.optim.lr_scheduler
     >>> warmup = lr_scheduler.LinearLR(optimizer, start_factor=0.25, total_iters=3)

@@ -11,15 +11,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from autograd import Tensor
-from autograd.backends import is_host, namespace
-from autograd.common.messages import describe, of_type
-from autograd.common.validation import check_instance, number, with_form
-from autograd.engine.memory import all_written
-from autograd.engine.modes import OPTIONS, TRACER, holding
-from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from nn.errors import StateError
-from nn.modules.module import Module, check_set_to_none
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.backends import is_host, namespace
+from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.common.validation import check_instance, number, with_form
+from glassgrad.autograd.engine.memory import all_written
+from glassgrad.autograd.engine.modes import OPTIONS, TRACER, holding
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from glassgrad.nn.errors import StateError
+from glassgrad.nn.modules.module import Module, check_set_to_none
 
 
 class Optimizer:

@@ -9,17 +9,25 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import IO, Any, NamedTuple
 
-from autograd import Tensor
-from autograd.backends import is_inexact
-from autograd.common.files import open_file, write_file
-from autograd.common.messages import of_type
-from autograd.common.validation import as_path, check_instance
-from autograd.errors import AutogradError, DomainError, DTypeError
-from nn.errors import FileError
-from nn.modules.module import Module
-from nn.saving import keras, npz, safetensors
-from nn.saving.architecture import INSTEAD, LAYERS, attributes_of, build, check_attributes, describe, layers_of
-from nn.saving.pytorch import weights
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.backends import is_inexact
+from glassgrad.autograd.common.files import open_file, write_file
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import as_path, check_instance
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.saving import keras, npz, safetensors
+from glassgrad.nn.saving.architecture import (
+    INSTEAD,
+    LAYERS,
+    attributes_of,
+    build,
+    check_attributes,
+    describe,
+    layers_of,
+)
+from glassgrad.nn.saving.pytorch import weights
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
 
@@ -106,7 +114,8 @@ def save(
         autograd.errors.DTypeError: content or metadata of another type.
         autograd.errors.WriteError: the file can't be written; an existing one stays unchanged.
 
-    >>> import nn, tempfile, os
+    >>> import tempfile, os
+    >>> from glassgrad import nn
     >>> model = nn.MLP([4, 3], seed=0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     nn.save(model, os.path.join(folder, "model.npz"), metadata={"classes": ["a", "b", "c"]})
@@ -174,7 +183,7 @@ def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     arguments that `Module.arguments` returned when the module was saved. Raises `nn.errors.FileError` as `load` does,
     and for a file without such a module; `autograd.errors.DomainError` for two classes of one name.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.load_model("README.md")
     Traceback (most recent call last):
         ...

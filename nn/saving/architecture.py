@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autograd.engine.modes import holding
-from nn import models
-from nn.errors import FileError
-from nn.init import SHAPES_ONLY
-from nn.modules import (
+from glassgrad.autograd.engine.modes import holding
+from glassgrad.nn import models
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.init import SHAPES_ONLY
+from glassgrad.nn.modules import (
     activation,
     attention,
     containers,
@@ -22,7 +22,7 @@ from nn.modules import (
     pooling,
     recurrent,
 )
-from nn.modules.module import NOT_PLAIN, Module, _attributes, _join, plain
+from glassgrad.nn.modules.module import NOT_PLAIN, Module, _attributes, _join, plain
 
 MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
 

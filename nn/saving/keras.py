@@ -17,11 +17,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd import Tensor
-from nn.errors import FileError, StateError
-from nn.modules import convolution, embedding, linear, normalization, recurrent
-from nn.modules.module import Module
-from nn.saving.npz import INVALID, opened
+from glassgrad.autograd import Tensor
+from glassgrad.nn.errors import FileError, StateError
+from glassgrad.nn.modules import convolution, embedding, linear, normalization, recurrent
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.saving.npz import INVALID, opened
 
 if TYPE_CHECKING:
     import h5py

@@ -16,11 +16,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from autograd import Tensor, backends
-from autograd.backends import to_numpy
-from autograd.common.messages import of_type, shown
-from autograd.errors import AutogradError, DTypeError
-from nn.errors import FileError
+from glassgrad.autograd import Tensor, backends
+from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.common.messages import of_type, shown
+from glassgrad.autograd.errors import AutogradError, DTypeError
+from glassgrad.nn.errors import FileError
 
 FORMAT = 1
 COMPRESSION = 100  # a compressed archive holds at most this many times its own size

@@ -12,10 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from autograd import Tensor
-from nn.errors import FileError
-from nn.saving.npz import parse
-from nn.saving.pytorch.weights import as_array
+from glassgrad.autograd import Tensor
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.saving.npz import parse
+from glassgrad.nn.saving.pytorch.weights import as_array
 
 HEADER = "glassgrad"
 

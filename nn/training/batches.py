@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from autograd import Tensor, asarray, take
-from autograd.backends import NUMPY, is_inexact
-from autograd.common.messages import of_type
-from autograd.errors import DTypeError
-from nn.data import minibatches
-from nn.init import generator
-from nn.modules.module import Module
-from nn.parallel import Parallel
+from glassgrad.autograd import Tensor, asarray, take
+from glassgrad.autograd.backends import NUMPY, is_inexact
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.nn.data import minibatches
+from glassgrad.nn.init import generator
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.parallel import Parallel
 
 
 class Batches:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from autograd import Tensor, asarray, no_grad
-from autograd.backends import is_host, is_inexact
-from autograd.common.validation import check_function, check_instance
-from autograd.errors import DomainError, ShapeError
-from nn import functional as F
-from nn.models import MLP
-from nn.modules.activation import Softmax
-from nn.modules.containers import Sequential
-from nn.modules.losses import CrossEntropyLoss
-from nn.modules.module import Module
-from nn.parallel import Parallel
-from nn.training.batches import Batches, row_count
+from glassgrad.autograd import Tensor, asarray, no_grad
+from glassgrad.autograd.backends import is_host, is_inexact
+from glassgrad.autograd.common.validation import check_function, check_instance
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn import functional as F
+from glassgrad.nn.models import MLP
+from glassgrad.nn.modules.activation import Softmax
+from glassgrad.nn.modules.containers import Sequential
+from glassgrad.nn.modules.losses import CrossEntropyLoss
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.parallel import Parallel
+from glassgrad.nn.training.batches import Batches, row_count
 
 
 class Evaluation(NamedTuple):
@@ -137,7 +137,8 @@ def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch
 
     ``data`` as in `fit`. Accuracy is the fraction of samples whose largest output is that of their label.
 
-    >>> import numpy as np, nn
+    >>> import numpy as np
+    >>> from glassgrad import nn
     >>> model = nn.MLP([4, 3], seed=0)
     >>> result = nn.evaluate(model, nn.functional.cross_entropy, (np.eye(4), np.array([0, 1, 2, 0])))
     >>> 0 <= result.accuracy <= 1

@@ -9,10 +9,10 @@ from html import escape
 from os import PathLike
 from typing import Any
 
-from autograd.common.files import read_file, write_file
-from autograd.common.messages import shown
-from nn.errors import FileError
-from nn.training.evaluation import Evaluation
+from glassgrad.autograd.common.files import read_file, write_file
+from glassgrad.autograd.common.messages import shown
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.training.evaluation import Evaluation
 
 WIDTH, HEIGHT = 400, 120  # pixels, of the curves in a notebook
 

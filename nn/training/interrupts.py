@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import Any
 
-from nn.parallel import Parallel
+from glassgrad.nn.parallel import Parallel
 
 
 class Interrupts:

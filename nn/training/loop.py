@@ -7,22 +7,22 @@ from itertools import chain
 from time import perf_counter
 from typing import Any, TextIO
 
-from autograd import Tensor
-from autograd.backends import NUMPY
-from autograd.common.validation import check_function, check_instance, number, refused, whole
-from autograd.errors import DomainError
-from nn.errors import ParallelError, TrainingError
-from nn.init import generator
-from nn.modules.module import Module
-from nn.optim import Optimizer
-from nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from nn.parallel import Parallel
-from nn.training.batches import Batches
-from nn.training.evaluation import check_loss, evaluate_batches, modes_restored
-from nn.training.history import History
-from nn.training.interrupts import Interrupts
-from nn.training.report import Report
-from nn.training.step import Step
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.errors import ParallelError, TrainingError
+from glassgrad.nn.init import generator
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.optim import Optimizer
+from glassgrad.nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from glassgrad.nn.parallel import Parallel
+from glassgrad.nn.training.batches import Batches
+from glassgrad.nn.training.evaluation import check_loss, evaluate_batches, modes_restored
+from glassgrad.nn.training.history import History
+from glassgrad.nn.training.interrupts import Interrupts
+from glassgrad.nn.training.report import Report
+from glassgrad.nn.training.step import Step
 
 
 def fit(
@@ -86,7 +86,8 @@ def fit(
         autograd.errors.DomainError: a count below 1, ``patience`` without ``validation``, an optimizer of another
             model, or cross-entropy of a model that ends in softmax.
 
-    >>> import numpy as np, nn
+    >>> import numpy as np
+    >>> from glassgrad import nn
     >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     >>> model = nn.MLP([2, 8, 2], seed=0)
     >>> optimizer = nn.optim.Adam(model.parameters(), lr=0.1)

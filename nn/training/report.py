@@ -7,8 +7,8 @@ import sys
 from time import perf_counter
 from typing import TextIO
 
-from nn.training.evaluation import Tally
-from nn.training.history import History
+from glassgrad.nn.training.evaluation import Tally
+from glassgrad.nn.training.history import History
 
 
 class Report:

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-import autograd as ag
-from autograd import Tensor, asarray
-from autograd.compiler import Steps
-from autograd.errors import TargetError, TraceError
-from nn.errors import TrainingError
-from nn.modules.module import Module
-from nn.optim import Optimizer, clip_grad_norm_
-from nn.parallel import Parallel
-from nn.training.batches import Batches, row_count
-from nn.training.evaluation import Evaluation, Tally, loss_value
-from nn.training.interrupts import Interrupts
-from nn.training.report import Report
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.compiler import Steps
+from glassgrad.autograd.errors import TargetError, TraceError
+from glassgrad.nn.errors import TrainingError
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.optim import Optimizer, clip_grad_norm_
+from glassgrad.nn.parallel import Parallel
+from glassgrad.nn.training.batches import Batches, row_count
+from glassgrad.nn.training.evaluation import Evaluation, Tally, loss_value
+from glassgrad.nn.training.interrupts import Interrupts
+from glassgrad.nn.training.report import Report
 
 
 class Step:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autograd.common.messages import of_type
-from autograd.common.validation import whole
-from autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.errors import DomainError, DTypeError
 
 LOGARITHMIC = 10
 """Ranges whose end is at least this many times their start are sampled on a logarithmic scale."""

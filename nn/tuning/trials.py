@@ -24,19 +24,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograd.backends import NUMPY
-from autograd.common.files import open_file
-from autograd.common.messages import of_type
-from autograd.common.validation import check_function, number, whole
-from autograd.errors import DomainError, DTypeError
-from nn import functional as F
-from nn import optim
-from nn.data import hold_out
-from nn.errors import FileError, TrainingError
-from nn.modules.module import Module
-from nn.saving import load, save
-from nn.training import History, evaluate, fit
-from nn.tuning.spaces import check_space, chosen
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.files import open_file
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import check_function, number, whole
+from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.nn import functional as F
+from glassgrad.nn import optim
+from glassgrad.nn.data import hold_out
+from glassgrad.nn.errors import FileError, TrainingError
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.saving import load, save
+from glassgrad.nn.training import History, evaluate, fit
+from glassgrad.nn.tuning.spaces import check_space, chosen
 
 POLL = 0.2  # seconds between checks of the storage while other processes work, and between attempts to open it
 PATIENCE = 10.0  # seconds without an epoch of other processes' trials before giving them up, if no trial took longer
@@ -275,7 +275,8 @@ def search(
         autograd.errors.DTypeError: data or a space of an unsupported type.
         nn.errors.FileError: a storage that can't be used.
 
-    >>> import nn, numpy as np
+    >>> import numpy as np
+    >>> from glassgrad import nn
     >>> x = np.random.default_rng(0).normal(size=(300, 2)).astype("float32")
     >>> y = (x[:, 0] * x[:, 1] > 0).astype("int64")
     >>> def build(hidden, seed):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from autograd import errors
+from glassgrad.autograd import errors
 
 TREE = {
     "ShapeError": ValueError,

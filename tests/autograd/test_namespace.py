@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.errors import DeviceError, DomainError, GradientError
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DeviceError, DomainError, GradientError
 
 STANDARD = """
 __array_namespace_info__()
@@ -518,4 +518,4 @@ def test_namespace_info() -> None:
 
 def test_op_is_a_decorator_not_a_module() -> None:
     with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("autograd.op")
+        importlib.import_module("glassgrad.autograd.op")

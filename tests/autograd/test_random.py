@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import random
-from autograd.engine.modes import TRACER
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad.autograd import random
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 DRAWS = {
     "uniform": random.uniform,

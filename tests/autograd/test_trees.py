@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import nn
-from autograd import trees
-from autograd.errors import DeclarationError, ShapeError
+from glassgrad import nn
+from glassgrad.autograd import trees
+from glassgrad.autograd.errors import DeclarationError, ShapeError
 
 
 class Point(NamedTuple):

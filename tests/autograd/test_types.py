@@ -92,8 +92,9 @@ def test_a_users_program_has_types(tmp_path):
     assert not wrong
     for n, (expression, wanted) in enumerate(REVEALED.items(), len(lines) + 1):
         found = said[n].partition('Revealed type is "')[2].rpartition('"')[0]
-        for prefix in ("autograd.engine.tensor.", "autograd.compiler.compiled.", "autograd.compiler.ir.program.",
-                       "nn.modules.module.", "builtins."):  # fmt: skip
+        for prefix in ("glassgrad.autograd.engine.tensor.", "glassgrad.autograd.compiler.compiled.",
+                       "glassgrad.autograd.compiler.ir.program.",
+                       "glassgrad.nn.modules.module.", "builtins."):  # fmt: skip
             found = found.replace(prefix, "")
         assert found == wanted, expression
     for n, (expression, wanted) in enumerate(REFUSED.items(), len(lines) + len(REVEALED) + 1):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-import autograd as ag
-import nn
-from autograd import Tensor
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor
 
 rng = np.random.default_rng(0)
 x = Tensor(rng.normal(size=(64, 2)), dtype="float32")

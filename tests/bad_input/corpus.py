@@ -14,15 +14,11 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-import autograd.errors
-import nn
-import nn.errors
-import viz
-import viz.pages.report
-from autograd.engine.modes import MODE
-from autograd.errors import AutogradError
-from viz.drawing import render
+from glassgrad import autograd, nn, viz
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing import render
 
 Row = tuple[str, str, str]
 """A call, the name of an error or ``"="``, and a sentence or an expression."""

@@ -9,13 +9,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-import nn
-import nn.__main__
-import nn.commands.digits
-import viz.__main__
-from nn.data import Dataset
+from glassgrad import nn
+from glassgrad.nn import __main__ as nn_command
+from glassgrad.nn.commands import digits
+from glassgrad.nn.data import Dataset
+from glassgrad.viz import __main__ as viz_command
 
-COMMANDS: dict[str, ModuleType] = {"nn": nn.__main__, "viz": viz.__main__}
+COMMANDS: dict[str, ModuleType] = {"nn": nn_command, "viz": viz_command}
 
 
 def tiny() -> Dataset:
@@ -29,7 +29,7 @@ def tiny() -> Dataset:
 def folder(tmp_path, monkeypatch) -> Path:
     """The current folder, with files that are not what they should be."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(nn.commands.digits, "DATASETS", {**nn.data.DATASETS, "digits": tiny})
+    monkeypatch.setattr(digits, "DATASETS", {**nn.data.DATASETS, "digits": tiny})
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "text.png").write_text("hello")
@@ -95,7 +95,7 @@ nn search digits --layers 3:1                       ⇒ argument --layers: '3:1'
 nn predict                                          ⇒ the following arguments are required: MODEL, IMAGE
 nn predict nowhere.npz text.png                     ⇒ nowhere.npz cannot be read: no such file or directory
 nn predict text.npz text.png                        ⇒ text.npz can't be read as an archive of arrays
-nn predict other.npz text.png                       ⇒ other.npz does not come from `python -m nn digits`
+nn predict other.npz text.png                       ⇒ other.npz does not come from `python -m glassgrad.nn digits`
 nn predict dict.npz text.png                        ⇒ dict.npz holds 'a dict', which nn can't build
 nn predict digits.npz text.png                      ⇒ text.png is not a picture
 nn predict digits.npz nowhere.png                   ⇒ nowhere.png cannot be read: no such file or directory

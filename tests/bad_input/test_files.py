@@ -22,13 +22,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import nn
-from autograd.errors import AutogradError
-from nn.commands.images import read_image
-from nn.commands.settings import Settings
-from nn.commands.terminal import Refused
-from nn.data import DataError, loaders
-from nn.errors import FileError
+from glassgrad import nn
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.nn.commands.images import read_image
+from glassgrad.nn.commands.settings import Settings
+from glassgrad.nn.commands.terminal import Refused
+from glassgrad.nn.data import DataError, loaders
+from glassgrad.nn.errors import FileError
 
 # --------------------------------------------------------------------------------------------------------- the watchman
 

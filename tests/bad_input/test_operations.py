@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-import nn
-from autograd.errors import AutogradError
-from autograd.testing.operations import TABLE
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.autograd.testing.operations import TABLE
 from tests.bad_input.corpus import Explodes, Nameless, Sparse
 
 every_operation = pytest.mark.parametrize("name", sorted(TABLE))

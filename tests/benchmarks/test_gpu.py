@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from autograd import backends
-from autograd.compiler.targets import kernels
-from autograd.testing import operations as table
 from benchmarks import gpu
 from benchmarks.works import Net
+from glassgrad.autograd import backends
+from glassgrad.autograd.compiler.targets import kernels
+from glassgrad.autograd.testing import operations as table
 from tests import standin
 
 SMALL = Net("A", (2, 3, 1), 4)

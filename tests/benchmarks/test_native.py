@@ -6,9 +6,9 @@ import importlib.util
 
 import pytest
 
-from autograd.compiler.targets.c.build import library
 from benchmarks import native
 from benchmarks.works import NETS
+from glassgrad.autograd.compiler.targets.c.build import library
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 

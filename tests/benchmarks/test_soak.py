@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-import nn
 from benchmarks import soak
+from glassgrad import nn
 
 WAYS = ("forward", "backward")
 
@@ -26,7 +26,7 @@ def test_a_short_soak_is_flat_and_leaves_whole_checkpoints():
     forward, backward = (int(re.search(rf"([\d,]+) broken off {way}", broken)[1].replace(",", "")) for way in WAYS)
     assert min(forward, backward) > 100, "faults come in both directions"
     assert "Ctrl-C in 3 runs of nn.fit; 3 " in fits
-    assert "Ctrl-C in 1 runs of python -m nn digits; " in runs
+    assert "Ctrl-C in 1 runs of python -m glassgrad.nn digits; " in runs
 
 
 def test_a_growing_memory_is_noticed():

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-import autograd as ag
-import nn
-from nn.parallel import Parallel
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn.parallel import Parallel
 
 X = np.random.default_rng(5).standard_normal((100, 6))
 Y = np.random.default_rng(6).integers(0, 3, 100)

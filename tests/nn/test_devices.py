@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import backends
-from autograd.errors import DeviceError
-from nn.__main__ import main
-from nn.errors import TrainingError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import backends
+from glassgrad.autograd.errors import DeviceError
+from glassgrad.nn.__main__ import main
+from glassgrad.nn.errors import TrainingError
 from tests import standin
 
 F = nn.functional

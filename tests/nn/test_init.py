@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, ShapeError
 
 OUT, IN = 300, 500
 

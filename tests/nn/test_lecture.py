@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import nn
+from glassgrad import nn
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,12 +12,12 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-import nn
-from autograd.backends import all_reduce
-from autograd.errors import DeviceError
-from nn import parallel
-from nn.__main__ import main
-from nn.errors import ParallelError
+from glassgrad import nn
+from glassgrad.autograd.backends import all_reduce
+from glassgrad.autograd.errors import DeviceError
+from glassgrad.nn import parallel
+from glassgrad.nn.__main__ import main
+from glassgrad.nn.errors import ParallelError
 from tests.nn import ranks
 
 ROOT = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_ranks_that_were_given_other_things_are_refused(tmp_path):
 
 @mpi
 def test_digits_prints_and_writes_once(tmp_path):
-    command = ["-m", "nn", "digits", "--parallel", "--epochs", "1", "--hidden", "8", "--out", "run"]
+    command = ["-m", "glassgrad.nn", "digits", "--parallel", "--epochs", "1", "--hidden", "8", "--out", "run"]
     done = launch(2, *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -214,17 +214,19 @@ def test_digits_prints_and_writes_once(tmp_path):
 
 @mpi
 def test_digits_says_once_what_is_wrong_and_what_will_be_slow():
-    done = launch(3, "-m", "nn", "digits", "--parallel", "--epoch", without=["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
+    done = launch(
+        3, "-m", "glassgrad.nn", "digits", "--parallel", "--epoch", without=["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
+    )
     assert done.returncode == 2
     # The launcher may add words of its own.
     assert done.stderr.count("(each of 3 processes may use all cores; set OPENBLAS_NUM_THREADS=1 before mpirun") == 1
-    assert done.stderr.count("python -m nn digits: unknown arguments: --epoch") == 1
+    assert done.stderr.count("python -m glassgrad.nn digits: unknown arguments: --epoch") == 1
 
 
 KILLER = """
 import os, signal, sys
-from nn.training.evaluation import Tally
-from nn.__main__ import main
+from glassgrad.nn.training.evaluation import Tally
+from glassgrad.nn.__main__ import main
 rank, action = int(sys.argv[1]), sys.argv[2]
 add = Tally.add
 def fault(self, *given):
@@ -249,8 +251,8 @@ def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path)
     assert done.returncode != 0
     where = f"; the weights from before the training are in {Path('run/model.npz')}\n"
     said = {
-        "raise": "python -m nn digits: rank 1 of 2 failed: OSError: the disk is full",
-        "kill": "python -m nn digits: one of 2 ranks was lost, or the run was stopped from outside",
+        "raise": "python -m glassgrad.nn digits: rank 1 of 2 failed: OSError: the disk is full",
+        "kill": "python -m glassgrad.nn digits: one of 2 ranks was lost, or the run was stopped from outside",
     }
     assert done.stderr.count(said[action] + where) == 1, done.stderr
     assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
@@ -287,7 +289,9 @@ def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):
     with pytest.raises(ParallelError, match=r"needs mpi4py, which is not installed: pip install \"glassgrad\[mpi\]\""):
         parallel.Parallel()
     assert main(["digits", "--parallel"]) == 2
-    assert capsys.readouterr().err.startswith("python -m nn: training in parallel needs mpi4py, which is not installed")
+    assert capsys.readouterr().err.startswith(
+        "python -m glassgrad.nn: training in parallel needs mpi4py, which is not installed"
+    )
 
 
 def test_without_an_mpi_a_sentence_says_what_to_install(monkeypatch):

@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-import nn
+from glassgrad import nn
 
 torch = pytest.importorskip("torch")
 

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from viz.drawing.render import Picture, engines
+from glassgrad.viz.drawing.render import Picture, engines
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from html import unescape
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from viz.difference import diff, snapshot
-from viz.drawing import numbers, style
-from viz.recorded.evaluate import evaluate
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.difference import diff, snapshot
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.recorded.evaluate import evaluate
 
 
 def words(picture):

@@ -1,4 +1,4 @@
-"""What `import viz` offers, and where it is listed."""
+"""What `from glassgrad import viz` offers, and where it is listed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import viz
+from glassgrad import viz
 
 PICTURES = Path(__file__).parents[2] / "docs/pictures.md"
 OTHERS = {"use_engine", "Page", "Picture", "Derivation", "Derivations", "DrawingError", "EngineWarning", "RenderError"}

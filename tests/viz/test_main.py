@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import viz
-from viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main, parser
-from viz.drawing import render, style
+from glassgrad import viz
+from glassgrad.viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main, parser
+from glassgrad.viz.drawing import render, style
 
 ROOT = Path(__file__).parents[2]
 NEURON = ("L = (sigmoid(w*x + b) - y)**2", "w=2", "x=1", "b=-1", "y=1")
@@ -51,12 +51,12 @@ def refused(capsys, *words):
     assert status == 2
     assert out == ""
     sentence, *marked = err.rstrip("\n").split("\n")
-    assert sentence.startswith("python -m viz: ")
+    assert sentence.startswith("python -m glassgrad.viz: ")
     if marked:
         line, carets = marked
         assert line.startswith("    ")
         assert re.fullmatch(r" {4,}\^+", carets)
-    return sentence.removeprefix("python -m viz: ")
+    return sentence.removeprefix("python -m glassgrad.viz: ")
 
 
 def card(source, name):
@@ -116,7 +116,7 @@ def test_every_format_is_what_it_says(suffix, capsys):
             assert content.decode().count("∂L/∂L · 2·t3") == 3
 
 
-@pytest.mark.parametrize("example", re.findall(r"python -m viz ((?:.|\\\n)*?[^\\])\n", EXAMPLES))
+@pytest.mark.parametrize("example", re.findall(r"python -m glassgrad.viz ((?:.|\\\n)*?[^\\])\n", EXAMPLES))
 def test_examples_of_the_help_run(example, capsys):
     words = shlex.split(example.replace("\\\n", ""))
     assert said(capsys, *words)
@@ -148,7 +148,7 @@ def test_help_tells_every_option_format_and_operation(capsys):
 
 def test_module_is_run(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "viz", *NEURON, "-o", str(tmp_path / "L.svg")],
+        [sys.executable, "-m", "glassgrad.viz", *NEURON, "-o", str(tmp_path / "L.svg")],
         cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -157,7 +157,7 @@ def test_module_is_run(tmp_path):
 
 def test_terminal_without_greek_is_no_error(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "viz", *NEURON],
+        [sys.executable, "-m", "glassgrad.viz", *NEURON],
         cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False,
     )  # fmt: skip
     assert done.returncode == 0
@@ -311,7 +311,7 @@ def test_sentence(words, sentence, capsys):
 def test_place_is_marked(capsys):
     assert run("u = w*2\nL = W @ u + sigmod(w)", "w=1") == 2
     assert capsys.readouterr().err == (
-        "python -m viz: there is no operation sigmod: did you mean sigmoid?\n"
+        "python -m glassgrad.viz: there is no operation sigmod: did you mean sigmoid?\n"
         "    L = W @ u + sigmod(w)\n"
         "                ^^^^^^\n"
     )
@@ -338,7 +338,7 @@ def test_picture_without_engine_leaves_its_source_and_says_so(capsys, monkeypatc
     assert run(*NEURON, "-o", "L.svg") == 2
     out, err = capsys.readouterr()
     assert out == "written: L.gv\n"
-    assert err.startswith("python -m viz: no layout engine was found: install one with")
+    assert err.startswith("python -m glassgrad.viz: no layout engine was found: install one with")
     assert err.count("\n") == 1
     assert [file.name for file in Path().iterdir()] == ["L.gv"]
 
@@ -356,9 +356,9 @@ def test_interrupt_ends_quietly(capsys, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("viz.__main__.explain", interrupted)
+    monkeypatch.setattr("glassgrad.viz.__main__.explain", interrupted)
     assert run(*NEURON) == 130
-    assert capsys.readouterr().err == "python -m viz: interrupted\n"
+    assert capsys.readouterr().err == "python -m glassgrad.viz: interrupted\n"
 
 
 def test_options_are_not_abbreviated():

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.testing.operations import TABLE
-from viz.drawing import style
-from viz.graph.picture import draw_graph
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.viz.drawing import style
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.recorded.scene import Scene
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
 
@@ -73,4 +73,6 @@ def test_it_is_drawn_and_written(name, data):
 
 
 def test_every_operation_with_a_rule_has_a_row():
-    assert {name for name, op in ag.OPS.items() if op.rules and op.__module__.startswith("autograd")} == set(OPERATIONS)
+    assert {name for name, op in ag.OPS.items() if op.rules and op.__module__.startswith("glassgrad.autograd")} == set(
+        OPERATIONS
+    )

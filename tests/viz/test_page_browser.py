@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.pages.page import Page, step_through
 from tests.viz.pages.browser import CHROMIUM, browse, needs_chromium  # noqa: F401
-from viz.pages.page import Page, step_through
 
 pytestmark = needs_chromium
 

@@ -1,6 +1,6 @@
 """The error of everything that draws."""
 
-from autograd.errors import AutogradError
+from glassgrad.autograd.errors import AutogradError
 
 
 class DrawingError(AutogradError, ValueError):

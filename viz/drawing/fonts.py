@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from functools import cache
 
-from viz.drawing import style
+from glassgrad.viz.drawing import style
 
 FONTS = [style.FONT, "Arial", "Liberation Sans", "Arimo", "DejaVu Sans"]
 

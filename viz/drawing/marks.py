@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import numbers, style
-from viz.drawing.render import cell, row, table, text
-from viz.drawing.style import Theme
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.render import cell, row, table, text
+from glassgrad.viz.drawing.style import Theme
 
 BLANK = "#fefefe"  # of zero, and around a smaller square: white in both themes, like the ramps
 GAUGE = (-7, 0)  # decades: one cell each from 1e-7 to 1

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.engine.modes import holding
-from viz.drawing import style
+from glassgrad.autograd.engine.modes import holding
+from glassgrad.viz.drawing import style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from viz.drawing.fonts import families
+from glassgrad.viz.drawing.fonts import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,16 +22,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograd.common.files import write_file
-from autograd.common.validation import as_path, check_instance, refused
-from autograd.errors import AutogradError
-from viz.drawing import style, words
-from viz.drawing.errors import DrawingError
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.validation import as_path, check_instance, refused
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing import style, words
+from glassgrad.viz.drawing.errors import DrawingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from viz.drawing.style import Theme
+    from glassgrad.viz.drawing.style import Theme
 
 # ---------------------------------------------------------------- the parts of a label
 
@@ -415,7 +415,7 @@ class Picture:
 
     def _pdf(self) -> bytes:
         """The PDF where no engine writes one: matplotlib draws the SVG again."""
-        from viz.drawing.pdf import pdf_of
+        from glassgrad.viz.drawing.pdf import pdf_of
 
         try:
             return pdf_of(self.svg())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.errors import DrawingError
 
 # ---------------------------------------------------------------- colours
 

@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograd.engine.modes import holding
-from viz.drawing.errors import DrawingError
+from glassgrad.autograd.engine.modes import holding
+from glassgrad.viz.drawing.errors import DrawingError
 
 TABLES = {"en": "", "zh": "chinese.toml"}
 LOCALES = {"en": "en", "zh": "zh-Hans"}

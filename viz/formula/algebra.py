@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from viz.formula.forms import Form, Name, compute, run
-from viz.recorded.notation.namespace import is_out_of_range
+from glassgrad import autograd as ag
+from glassgrad.viz.formula.forms import Form, Name, compute, run
+from glassgrad.viz.recorded.notation.namespace import is_out_of_range
 
 SAME = ("astype", "positive", "to_device", "reshape", "squeeze", "expand_dims")  # the entries stay the same
 LINEAR = ("sum", "(fit)", "mean", "matrix_transpose", "permute_dims", "reshape", "getitem")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from viz.drawing import numbers as digits
-from viz.drawing.words import say
-from viz.recorded.scene import Card, Scene
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing import numbers as digits
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.scene import Card, Scene
 
 ENTRIES = 16  # up to so many, each entry is checked and numbers are shown by default
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import numbers as digits
-from viz.drawing.words import say
-from viz.formula.check import ENTRIES
-from viz.recorded.notation.latex import tex_number, tex_text, text_mode
+from glassgrad.viz.drawing import numbers as digits
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.check import ENTRIES
+from glassgrad.viz.recorded.notation.latex import tex_number, tex_text, text_mode
 
 FOLDED = 16  # lines of a section; in a longer one repeated blocks are folded
 REPEATS = 4  # a block repeated so often is folded; the first stays written

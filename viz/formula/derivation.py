@@ -18,29 +18,29 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.files import write_file
-from autograd.common.messages import describe
-from autograd.common.validation import as_path, check_instance
-from autograd.engine.graph import vertex_of
-from autograd.errors import GradientError
-from viz.drawing import numbers as digits
-from viz.drawing import words
-from viz.drawing.errors import DrawingError
-from viz.formula.algebra import Algebra, substituted
-from viz.formula.check import ENTRIES, Check, checked
-from viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
-from viz.formula.forms import Form, Name, compute, leaves_of, names_in, run
-from viz.formula.layout import Layout
-from viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
-from viz.formula.tracer import Traced
-from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, item, scalar_product
-from viz.recorded.names import PARAM
-from viz.recorded.notation.latex import fallback, tex_number, tex_text
-from viz.recorded.notation.namespace import Notation
-from viz.recorded.notation.symbols import UNKNOWN
-from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.validation import as_path, check_instance
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.errors import GradientError
+from glassgrad.viz.drawing import numbers as digits
+from glassgrad.viz.drawing import words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.formula.algebra import Algebra, substituted
+from glassgrad.viz.formula.check import ENTRIES, Check, checked
+from glassgrad.viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
+from glassgrad.viz.formula.forms import Form, Name, compute, leaves_of, names_in, run
+from glassgrad.viz.formula.layout import Layout
+from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
+from glassgrad.viz.formula.tracer import Traced
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, item, scalar_product
+from glassgrad.viz.recorded.names import PARAM
+from glassgrad.viz.recorded.notation.latex import fallback, tex_number, tex_text
+from glassgrad.viz.recorded.notation.namespace import Notation
+from glassgrad.viz.recorded.notation.symbols import UNKNOWN
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
+from glassgrad.viz.recorded.validation import recorded
 
 READABLE = 80  # characters of a formula in which values are replaced by their formulas
 SHORTER = 0.8  # fraction of the chain's length below which a simplified form is shown

@@ -1,6 +1,6 @@
 """Expressions as text: read without running them as Python, and computed by the registered operations.
 
->>> import autograd as ag
+>>> from glassgrad import autograd as ag
 >>> read = Expression("u = w*x + 1; L = u**2")
 >>> read.names
 ('w', 'x')
@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.shapes import size
-from autograd.errors import AutogradError
-from viz.formula.reader import Reader
-from viz.formula.syntax import (
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.formula.reader import Reader
+from glassgrad.viz.formula.syntax import (
     Call,
     Constant,
     ExpressionError,

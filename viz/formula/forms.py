@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-import autograd as ag
-from autograd.common.shapes import broadcast_axes
-from autograd.ops.elementwise import add
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.ops.elementwise import add
 
 
 @dataclass(frozen=True)

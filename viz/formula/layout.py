@@ -6,20 +6,30 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import autograd as ag
-from autograd.engine.graph import vertex_of
-from viz.drawing import numbers as digits
-from viz.drawing.words import say
-from viz.formula.columns import FOLDED, GAP, Row, Section, entries, nested_brackets, repeats, tex_entries, without_empty
-from viz.formula.forms import Form, Name
-from viz.formula.paths import Way, backward_order, count_of_paths
-from viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
-from viz.recorded.loops import Recurrence, inputs_of, recurrences
-from viz.recorded.names import PARAM, derivative
-from viz.recorded.notation import windows
-from viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
-from viz.recorded.notation.symbols import Symbol
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.viz.drawing import numbers as digits
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.columns import (
+    FOLDED,
+    GAP,
+    Row,
+    Section,
+    entries,
+    nested_brackets,
+    repeats,
+    tex_entries,
+    without_empty,
+)
+from glassgrad.viz.formula.forms import Form, Name
+from glassgrad.viz.formula.paths import Way, backward_order, count_of_paths
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
+from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
+from glassgrad.viz.recorded.names import PARAM, derivative
+from glassgrad.viz.recorded.notation import windows
+from glassgrad.viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
+from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.scene import Scene
 
 LOOPS = 2  # loops whose step is written
 INDEXED = 12  # formulas with indices that are written; the others are counted

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import numbers as digits
-from viz.drawing.words import say
-from viz.formula.writer import Writer, item, scalar_product
-from viz.recorded.notation.latex import tex_number
-from viz.recorded.notation.symbols import PRODUCT, SUM
-from viz.recorded.scene import Card, Scene, Socket
+from glassgrad.viz.drawing import numbers as digits
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.writer import Writer, item, scalar_product
+from glassgrad.viz.recorded.notation.latex import tex_number
+from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 LARGEST = 3  # paths or addends written if there are many
 

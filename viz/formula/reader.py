@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.engine.declare.operation import REQUIRED
-from autograd.interop.hints import FUNCTIONS
-from viz.formula.syntax import Call, Constant, ExpressionError, Name, Part, Span, Statement, joined, uses_in
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.declare.operation import REQUIRED
+from glassgrad.autograd.interop.hints import FUNCTIONS
+from glassgrad.viz.formula.syntax import Call, Constant, ExpressionError, Name, Part, Span, Statement, joined, uses_in
 
 LENGTH = 4_000  # characters of an expression
 
@@ -259,7 +259,7 @@ class Reader:
         if name not in OPERATIONS:
             known = FUNCTIONS.get(name, "").rpartition(".")[2]
             near = [known] if known in OPERATIONS else get_close_matches(name, OPERATIONS, 1)
-            hint = f"did you mean {near[0]}?" if near else "`python -m viz --help` lists all"
+            hint = f"did you mean {near[0]}?" if near else "`python -m glassgrad.viz --help` lists all"
             raise self.wrong(f"there is no operation {name}: {hint}", node.func)
         op = OPERATIONS[name]
         operands = [self.part(argument, depth) for argument in node.args]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import autograd as ag
-from viz.formula.columns import columns_of
-from viz.recorded.names import LOSSES
+from glassgrad import autograd as ag
+from glassgrad.viz.formula.columns import columns_of
+from glassgrad.viz.recorded.names import LOSSES
 
 SHOWN = 100  # characters of a line in a message
 

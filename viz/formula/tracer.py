@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd.common.shapes import broadcast_axes
-from viz.formula.forms import Form
-from viz.recorded.notation.latex import brackets
-from viz.recorded.notation.namespace import Notation
-from viz.recorded.notation.symbols import PRODUCT, UNKNOWN, Symbol
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.viz.formula.forms import Form
+from glassgrad.viz.recorded.notation.latex import brackets
+from glassgrad.viz.recorded.notation.namespace import Notation
+from glassgrad.viz.recorded.notation.symbols import PRODUCT, UNKNOWN, Symbol
 
 
 class Traced(Symbol):

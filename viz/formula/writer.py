@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from viz.drawing.render import clipped
-from viz.drawing.words import say
-from viz.formula.forms import Form, Name, run
-from viz.formula.tracer import Traced, Tracer, form_of
-from viz.recorded.names import LOOP, PARAM, derivative, fresh
-from viz.recorded.notation.latex import brackets, tex_of
-from viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
-from viz.recorded.scene import Card, Scene, Socket
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing.render import clipped
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.forms import Form, Name, run
+from glassgrad.viz.formula.tracer import Traced, Tracer, form_of
+from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
+from glassgrad.viz.recorded.notation.latex import brackets, tex_of
+from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 ONE_LINE = 240  # characters of the formula in one line

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
-import autograd as ag
-from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, clipped, frame, row, table, text
-from viz.drawing.style import Theme
-from viz.drawing.words import matched
-from viz.graph.row_cards import left_aligned, loop_edge
-from viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
-from viz.recorded.follow import follow
-from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
-from viz.recorded.loops import loops_in
-from viz.recorded.rows import Link, Row, names_of, rows_of
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.render import Picture, cell, clipped, frame, row, table, text
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.words import matched
+from glassgrad.viz.graph.row_cards import left_aligned, loop_edge
+from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
+from glassgrad.viz.recorded.follow import follow
+from glassgrad.viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
+from glassgrad.viz.recorded.loops import loops_in
+from glassgrad.viz.recorded.rows import Link, Row, names_of, rows_of
+from glassgrad.viz.recorded.validation import recorded
 
 CARDS = 72  # on a page, at most
 PAGE = 1.95  # largest ratio of height to width
@@ -52,7 +52,7 @@ def draw_model(
 
     Raises `DrawingError` for anything but a model and its inputs, and for a model that depends on values.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> picture = draw_model(nn.models.lenet5(seed=0), (1, 1, 28, 28))
     >>> picture.title
     'LeNet5: 61,706 parameters'

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import marks, numbers, style
-from viz.drawing.render import cell, clipped, row, table, text
-from viz.graph.parts import (
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing.render import cell, clipped, row, table, text
+from glassgrad.viz.graph.parts import (
     FILLERS,
     FORMULA,
     SLOPES,
@@ -27,9 +27,9 @@ from viz.graph.parts import (
     short,
     tag_of,
 )
-from viz.recorded.evaluate import total
-from viz.recorded.names import INPUT
-from viz.recorded.scene import Card, Socket
+from glassgrad.viz.recorded.evaluate import total
+from glassgrad.viz.recorded.names import INPUT
+from glassgrad.viz.recorded.scene import Card, Socket
 
 
 class Cards(CardParts):

@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import autograd as ag
-from autograd.common.validation import number, whole
-from autograd.errors import GradcheckError
-from autograd.testing import NodeCheck, NodeReport, check_nodes
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, text
-from viz.drawing.style import Theme
-from viz.graph.drawing import Drawing
-from viz.graph.modules import draw_modules
-from viz.recorded.scene import Card, Scene
-from viz.recorded.validation import named, recorded
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import number, whole
+from glassgrad.autograd.errors import GradcheckError
+from glassgrad.autograd.testing import NodeCheck, NodeReport, check_nodes
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, text
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.graph.drawing import Drawing
+from glassgrad.viz.graph.modules import draw_modules
+from glassgrad.viz.recorded.scene import Card, Scene
+from glassgrad.viz.recorded.validation import named, recorded
 
 
 class CheckPicture(Picture):

@@ -8,8 +8,8 @@ from collections.abc import Sequence, Set
 from itertools import groupby
 from typing import Any
 
-from viz.drawing import numbers, style
-from viz.drawing.render import (
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.render import (
     Picture,
     RenderError,
     cell,
@@ -22,16 +22,16 @@ from viz.drawing.render import (
     text,
     text_width,
 )
-from viz.drawing.style import Theme
-from viz.graph.cards import Cards
-from viz.graph.levels import levels
-from viz.graph.parts import addends
-from viz.graph.row_cards import left_aligned
-from viz.graph.selection import Selection
-from viz.recorded.layers import chain_title
-from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
-from viz.recorded.rows import belongings, opened
-from viz.recorded.scene import ADDENDS, Card, Scene, Socket
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.graph.cards import Cards
+from glassgrad.viz.graph.levels import levels
+from glassgrad.viz.graph.parts import addends
+from glassgrad.viz.graph.row_cards import left_aligned
+from glassgrad.viz.graph.selection import Selection
+from glassgrad.viz.recorded.layers import chain_title
+from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
+from glassgrad.viz.recorded.rows import belongings, opened
+from glassgrad.viz.recorded.scene import ADDENDS, Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
 # Widths in points

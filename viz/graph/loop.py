@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import autograd as ag
-from autograd.common.validation import whole
-from autograd.engine.graph import vertex_of
-from viz.drawing import marks, numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, row, table, text
-from viz.drawing.style import Theme
-from viz.graph.drawing import Drawing
-from viz.recorded.evaluate import evaluate
-from viz.recorded.loops import Recurrence, inputs_of, recurrences
-from viz.recorded.names import Names
-from viz.recorded.scene import Scene
-from viz.recorded.since import notice
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, cell, row, table, text
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.graph.drawing import Drawing
+from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
+from glassgrad.viz.recorded.names import Names
+from glassgrad.viz.recorded.scene import Scene
+from glassgrad.viz.recorded.since import notice
+from glassgrad.viz.recorded.validation import recorded
 
 
 def draw_loop(

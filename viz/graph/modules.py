@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import whole
-from viz.drawing import marks, numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, clipped, table, text, text_width
-from viz.drawing.render import row as row_
-from viz.drawing.style import Theme
-from viz.drawing.words import matched, say
-from viz.graph.row_cards import (
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import whole
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, cell, clipped, table, text, text_width
+from glassgrad.viz.drawing.render import row as row_
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.words import matched, say
+from glassgrad.viz.graph.row_cards import (
     Look,
     RowCards,
     column,
@@ -32,14 +32,14 @@ from viz.graph.row_cards import (
     loop_edge,
     row_edge,
 )
-from viz.recorded.evaluate import Evaluation, evaluate
-from viz.recorded.folding import Repeat, check_depth, readable
-from viz.recorded.layers import chain_title
-from viz.recorded.loops import Recurrence, loops_in, recurrences
-from viz.recorded.names import ACTIVATIONS, LOSSES, Names
-from viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
-from viz.recorded.since import notice
-from viz.recorded.validation import recorded
+from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
+from glassgrad.viz.recorded.layers import chain_title
+from glassgrad.viz.recorded.loops import Recurrence, loops_in, recurrences
+from glassgrad.viz.recorded.names import ACTIVATIONS, LOSSES, Names
+from glassgrad.viz.recorded.rows import Caution, Link, Parameter, Row, names_of, passed, percent, score, slopes, warn
+from glassgrad.viz.recorded.since import notice
+from glassgrad.viz.recorded.validation import recorded
 
 ROWS = 40  # of a table; a longer one shows only
 ROWS_KEPT = 15  # rows at either end

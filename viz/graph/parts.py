@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import marks, numbers, style
-from viz.drawing.render import cell, clipped, frame, row, table, text, text_width
-from viz.drawing.style import Theme
-from viz.drawing.words import say
-from viz.graph.row_cards import Look, look_of
-from viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
-from viz.recorded.notation.namespace import Notation
-from viz.recorded.scene import Card, Scene, Socket
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing.render import cell, clipped, frame, row, table, text, text_width
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.graph.row_cards import Look, look_of
+from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
+from glassgrad.viz.recorded.notation.namespace import Notation
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 CONST = "CONST"  # the tag of a constant whose name is its value

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import autograd as ag
-from autograd.common.validation import choice
-from autograd.compiler import Program
-from viz.drawing import style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture
-from viz.drawing.style import Theme
-from viz.graph.drawing import draw_scene
-from viz.graph.modules import ROWS, draw_modules
-from viz.graph.selection import heaviest_paths, surroundings
-from viz.program.picture import draw_program, programs
-from viz.recorded.folding import check_depth, readable
-from viz.recorded.scene import Scene, computes_gradients
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.compiler import Program
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.graph.drawing import draw_scene
+from glassgrad.viz.graph.modules import ROWS, draw_modules
+from glassgrad.viz.graph.selection import heaviest_paths, surroundings
+from glassgrad.viz.program.picture import draw_program, programs
+from glassgrad.viz.recorded.folding import check_depth, readable
+from glassgrad.viz.recorded.scene import Scene, computes_gradients
+from glassgrad.viz.recorded.validation import recorded
 
 ELSEWHERE = {"modules": "viz.draw_modules(y)", "blocks": "viz.draw_model(y)"}  # by views that other functions draw
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from viz.drawing import style
-from viz.drawing.render import Picture, cell, frame, row, table, text
-from viz.drawing.style import Theme
-from viz.recorded.rows import Caution, Row
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.render import Picture, cell, frame, row, table, text
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.recorded.rows import Caution, Row
 
 
 @dataclass(frozen=True)

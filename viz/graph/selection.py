@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from viz.drawing import numbers
-from viz.recorded.scene import Card, Scene
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.recorded.scene import Card, Scene
 
 MOST = 40  # operations on the heaviest paths
 NEAR = 12  # cards around a value

@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, clipped, frame, plain, row, table, text, text_width
-from viz.drawing.style import Theme
-from viz.graph.cards import Cards
-from viz.graph.drawing import TITLE
-from viz.graph.parts import FORMULA, addends, short, tag_of
-from viz.recorded.names import LOSS, PARAM, fresh
-from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, cell, clipped, frame, plain, row, table, text, text_width
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.graph.cards import Cards
+from glassgrad.viz.graph.drawing import TITLE
+from glassgrad.viz.graph.parts import FORMULA, addends, short, tag_of
+from glassgrad.viz.recorded.names import LOSS, PARAM, fresh
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
+from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
 BETWEEN, LINK, BELOW = 26, 40, 34  # points: between columns, for dotted lines, between levels

@@ -1,6 +1,6 @@
 """The lesson: ten chapters from one neuron to a residual network, with exercises that say what is wrong.
 
->>> from viz import lesson
+>>> from glassgrad.viz import lesson
 >>> lesson.check(2, 2, 12)
 Not right. Those are the weights. Each neuron has a bias, too.
 
@@ -8,10 +8,10 @@ The text is in docs/lesson (in a wheel: viz/lesson/text), in English and Chinese
 `notebook` a Jupyter notebook of one page.
 """
 
-from viz.drawing.words import speak
-from viz.lesson.exercises import CHAPTERS, Exercise, LessonError, Verdict, check, exercise, exercises
-from viz.lesson.notebooks import notebook
-from viz.lesson.pages import outputs, write
+from glassgrad.viz.drawing.words import speak
+from glassgrad.viz.lesson.exercises import CHAPTERS, Exercise, LessonError, Verdict, check, exercise, exercises
+from glassgrad.viz.lesson.notebooks import notebook
+from glassgrad.viz.lesson.pages import outputs, write
 
 __all__ = [
     "CHAPTERS",

@@ -1,4 +1,4 @@
-"""``python -m viz lesson``: writes the lesson as pages once, and opens it in the browser. No network is needed."""
+"""``python -m glassgrad.viz lesson``: writes the lesson as pages once, and opens it in the browser, offline."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from autograd import __version__
-from viz.lesson.exercises import LANGUAGES
-from viz.lesson.pages import write
-from viz.lesson.text import folder, stems
+from glassgrad.autograd import __version__
+from glassgrad.viz.lesson.exercises import LANGUAGES
+from glassgrad.viz.lesson.pages import write
+from glassgrad.viz.lesson.text import folder, stems
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the lesson's options."""
     p = argparse.ArgumentParser(
-        prog="python -m viz lesson",
+        prog="python -m glassgrad.viz lesson",
         description="Open the lesson, ten chapters from one neuron to a residual network, in the browser. It is written"
         " at the first call, which takes about a minute, and needs no network.",
     )
@@ -76,7 +76,10 @@ def main(arguments: Sequence[str]) -> int:
         elif not kept.is_dir():
             made(kept)
     except OSError as error:
-        print(f"python -m viz lesson: {error.filename} can't be written: {error.strerror or error}", file=sys.stderr)
+        print(
+            f"python -m glassgrad.viz lesson: {error.filename} can't be written: {error.strerror or error}",
+            file=sys.stderr,
+        )
         return 2
     page = (kept / options.language / f"{stems()[0]}.html").resolve()
     print(page)

@@ -13,9 +13,9 @@ from fractions import Fraction
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from autograd.errors import AutogradError
-from viz.drawing.words import TABLES, say
-from viz.recorded.evaluate import host
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing.words import TABLES, say
+from glassgrad.viz.recorded.evaluate import host
 
 Number: TypeAlias = int | float
 Numbers: TypeAlias = tuple[Number, ...]
@@ -204,7 +204,7 @@ def exercises(chapter: int) -> tuple[Exercise, ...]:
     """
     if not (isinstance(chapter, int) and 1 <= chapter <= len(CHAPTERS)):
         raise LessonError(f"the lesson has chapters 1 to {len(CHAPTERS)}, not {chapter!r}")
-    module = import_module(f"viz.lesson.answers.{CHAPTERS[chapter - 1]}")
+    module = import_module(f"glassgrad.viz.lesson.answers.{CHAPTERS[chapter - 1]}")
     made: tuple[Exercise, ...] = module.exercises()
     return made
 

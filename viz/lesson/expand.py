@@ -11,11 +11,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from viz.drawing.words import matched, say, speaking
-from viz.lesson.exercises import exercise
-from viz.lesson.notebooks import file_name, notebook
-from viz.lesson.run import Output
-from viz.lesson.text import cells, code, front, source
+from glassgrad.viz.drawing.words import matched, say, speaking
+from glassgrad.viz.lesson.exercises import exercise
+from glassgrad.viz.lesson.notebooks import file_name, notebook
+from glassgrad.viz.lesson.run import Output
+from glassgrad.viz.lesson.text import cells, code, front, source
 
 _SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')

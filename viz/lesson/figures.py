@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autograd as ag
-from viz.drawing import style
-from viz.drawing.words import language
-from viz.plots.figure import (
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.words import language
+from glassgrad.viz.plots.figure import (
     Plot,
     axes_at,
     colour_map,

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viz.lesson.run import Output
-from viz.lesson.text import Cell, cells, front, source
+from glassgrad.viz.lesson.run import Output
+from glassgrad.viz.lesson.text import Cell, cells, front, source
 
 _HEADING = re.compile(r"^(#+ .*?) \{#([\w-]+)\}$", re.MULTILINE)
 _ADMONITION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)
 _LINK = re.compile(r"(\]\()(?:\.\./(\w+)/)?([\w-]+)\.md\b")
-_IMPORT = "from viz import lesson\n"  # in the first cell of each page
+_IMPORT = "from glassgrad.viz import lesson\n"  # in the first cell of each page
 _SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n', re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The lesson as a folder of HTML pages that need no network; ``python -m viz lesson`` opens it.
+"""The lesson as a folder of HTML pages that need no network; ``python -m glassgrad.viz lesson`` opens it.
 
 The lesson uses a small part of the Markdown of the site, so no package for Markdown is needed.
 """
@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from autograd.common.validation import as_path
-from viz.drawing.words import LOCALES
-from viz.lesson.exercises import LANGUAGES
-from viz.lesson.expand import expanded
-from viz.lesson.run import Output, run
-from viz.lesson.text import code, front, source, stems, title
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.viz.drawing.words import LOCALES
+from glassgrad.viz.lesson.exercises import LANGUAGES
+from glassgrad.viz.lesson.expand import expanded
+from glassgrad.viz.lesson.run import Output, run
+from glassgrad.viz.lesson.text import code, front, source, stems, title
 
 _HERE = Path(__file__).parent
 _FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)

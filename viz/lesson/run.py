@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from typing import Any, TypeAlias
 
-from viz.drawing import words
+from glassgrad.viz.drawing import words
 
 Output: TypeAlias = dict[str, Any]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from viz.drawing.words import known_language
-from viz.lesson.exercises import CHAPTERS
+from glassgrad.viz.drawing.words import known_language
+from glassgrad.viz.lesson.exercises import CHAPTERS
 
 _HERE = Path(__file__).parent
 _CODE = re.compile(r"^( *)```python\n(.*?)^\1```\n?", re.MULTILINE | re.DOTALL)

@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.shapes import size
-from autograd.compiler.ir.names import unique
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import COMMON, optimize
-from autograd.compiler.targets.language import JAVASCRIPT
-from autograd.errors import AutogradError
-from viz.drawing import numbers, style, words
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import UNPRINTABLE
-from viz.drawing.style import Theme
-from viz.drawing.words import say
-from viz.pages import lean
-from viz.pages.live import LINES, PRODUCTS, RATE, STATES
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.names import unique
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
+from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing import numbers, style, words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import UNPRINTABLE
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages import lean
+from glassgrad.viz.pages.live import LINES, PRODUCTS, RATE, STATES
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

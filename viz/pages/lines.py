@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.shapes import broadcast_axes
-from viz.drawing import numbers
-from viz.drawing.words import say
-from viz.recorded.notation.symbols import Symbol
-from viz.recorded.scene import Card, Scene, Socket
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}
 SIGNS |= {"remainder": "%", "floor_divide": "//"}

@@ -16,22 +16,22 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.shapes import broadcast_axes
-from autograd.common.shapes import size as size_of
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import COMMON, optimize
-from autograd.compiler.targets.language import string
-from autograd.engine.graph import vertex_of
-from autograd.errors import AutogradError, TargetError
-from viz.drawing import numbers
-from viz.drawing.render import clipped
-from viz.drawing.words import say
-from viz.formula.forms import compute
-from viz.pages.steps import Story
-from viz.recorded.layers import products as multiply_adds
-from viz.recorded.notation.namespace import Origin
-from viz.recorded.scene import Card, Scene, Socket
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.common.shapes import size as size_of
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
+from glassgrad.autograd.compiler.targets.language import string
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.errors import AutogradError, TargetError
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.render import clipped
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.forms import compute
+from glassgrad.viz.pages.steps import Story
+from glassgrad.viz.recorded.layers import products as multiply_adds
+from glassgrad.viz.recorded.notation.namespace import Origin
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 PRODUCTS = 15_000_000
 """The most multiply-adds of one run: about 7 ms in a browser."""

@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import check_function
-from autograd.compiler.targets.language import JAVASCRIPT
-from autograd.engine.graph import Node, vertex_of
-from autograd.errors import AutogradError
-from viz.drawing.errors import DrawingError
-from viz.drawing.words import say
-from viz.pages.emitted import in_double, packed, too_large, traced, written
-from viz.plots.chain import first_parameter
-from viz.recorded.evaluate import host
-from viz.recorded.layers import POOLS, products
-from viz.recorded.names import LOOP
-from viz.recorded.rows import users_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_function
+from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages.emitted import in_double, packed, too_large, traced, written
+from glassgrad.viz.plots.chain import first_parameter
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.layers import POOLS, products
+from glassgrad.viz.recorded.names import LOOP
+from glassgrad.viz.recorded.rows import users_of
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
 BOUNDED = ("sigmoid", "tanh", "softmax")  # activations of at most 1 in size

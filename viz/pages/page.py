@@ -20,25 +20,25 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.files import write_file
-from autograd.common.validation import as_path, check_instance
-from autograd.engine.anomaly import record_lines
-from autograd.testing import NodeCheck
-from viz.drawing import numbers, style, words
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, RenderError, clipped
-from viz.drawing.words import say
-from viz.graph.check import mark_checks
-from viz.graph.drawing import TITLE, draw_scene
-from viz.pages import lean
-from viz.pages.emitted import TOKENS, assets, body, document, text, variables
-from viz.pages.lines import user_line
-from viz.pages.live import Live, NotLive, check_size, live_of
-from viz.pages.steps import PRODUCT_OF_TWO, TIGHT, Section, Step, Story
-from viz.recorded.names import LOSS, PARAM
-from viz.recorded.scene import Card, Scene
-from viz.recorded.validation import is_function, members, named
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.validation import as_path, check_instance
+from glassgrad.autograd.engine.anomaly import record_lines
+from glassgrad.autograd.testing import NodeCheck
+from glassgrad.viz.drawing import numbers, style, words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, RenderError, clipped
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.graph.check import mark_checks
+from glassgrad.viz.graph.drawing import TITLE, draw_scene
+from glassgrad.viz.pages import lean
+from glassgrad.viz.pages.emitted import TOKENS, assets, body, document, text, variables
+from glassgrad.viz.pages.lines import user_line
+from glassgrad.viz.pages.live import Live, NotLive, check_size, live_of
+from glassgrad.viz.pages.steps import PRODUCT_OF_TWO, TIGHT, Section, Step, Story
+from glassgrad.viz.recorded.names import LOSS, PARAM
+from glassgrad.viz.recorded.scene import Card, Scene
+from glassgrad.viz.recorded.validation import is_function, members, named
 
 HEIGHT = 720  # of the frame in a notebook, in pixels
 LEAST = 0.75  # smallest scale of a wide drawing, which is scrolled below it

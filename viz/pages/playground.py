@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import as_path, check_function, number, refused
-from autograd.compiler.targets.language import JAVASCRIPT
-from autograd.engine.graph import Node, vertex_of
-from autograd.errors import AutogradError
-from viz.drawing import numbers, words
-from viz.drawing.errors import DrawingError
-from viz.drawing.words import say
-from viz.pages import emitted
-from viz.pages.emitted import assets, in_double, text, traced
-from viz.pages.page import Page
-from viz.plots.chain import layers_between, linear_chain
-from viz.recorded.evaluate import host
-from viz.recorded.validation import class_names, numbers_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import as_path, check_function, number, refused
+from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing import numbers, words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages import emitted
+from glassgrad.viz.pages.emitted import assets, in_double, text, traced
+from glassgrad.viz.pages.page import Page
+from glassgrad.viz.plots.chain import layers_between, linear_chain
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 MARKS = 4  # classes whose marks can be distinguished at this size
 COLUMNS, ROWS = 49, 33  # of the grid over the plane on which every neuron is computed

@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import check_instance
-from viz.drawing import numbers, style, words
-from viz.drawing.errors import DrawingError
-from viz.drawing.marks import BLANK
-from viz.drawing.render import Picture, RenderError
-from viz.drawing.words import say
-from viz.pages.emitted import POLICY, TOKENS, assets, body, document, packed, ramps, text, variables
-from viz.pages.pad import Pad, pad
-from viz.pages.page import Page
-from viz.plots.figure import Plot
-from viz.plots.history import histories
-from viz.recorded.validation import numbers_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_instance
+from glassgrad.viz.drawing import numbers, style, words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.marks import BLANK
+from glassgrad.viz.drawing.render import Picture, RenderError
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages.emitted import POLICY, TOKENS, assets, body, document, packed, ramps, text, variables
+from glassgrad.viz.pages.pad import Pad, pad
+from glassgrad.viz.pages.page import Page
+from glassgrad.viz.plots.figure import Plot
+from glassgrad.viz.plots.history import histories
+from glassgrad.viz.recorded.validation import numbers_of
 
 MISTAKES = 40  # shown
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls

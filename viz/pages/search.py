@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from viz.pages.emitted import document
-from viz.pages.page import Page
-from viz.plots.search import plot_search
+from glassgrad.viz.pages.emitted import document
+from glassgrad.viz.pages.page import Page
+from glassgrad.viz.plots.search import plot_search
 
 STYLES = """body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1c2733; background: white }
 body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem }

@@ -9,7 +9,7 @@ import textwrap
 from functools import lru_cache
 from typing import Any
 
-import autograd as ag
+from glassgrad import autograd as ag
 
 CODE_LINES = 12
 

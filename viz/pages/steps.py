@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.testing import NodeCheck
-from viz.drawing import numbers, style, words
-from viz.drawing.words import say
-from viz.graph.parts import addends
-from viz.graph.tape import kept
-from viz.pages.lines import backward_line, forward_line
-from viz.pages.sources import source_of, walk_line
-from viz.recorded.names import LAYERS, OP, derivative
-from viz.recorded.notation import windows
-from viz.recorded.notation.symbols import PRODUCT, SUM, Symbol
-from viz.recorded.reasons import reason
-from viz.recorded.rows import TITLES
-from viz.recorded.scene import Card, Scene, Socket
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing import NodeCheck
+from glassgrad.viz.drawing import numbers, style, words
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.graph.parts import addends
+from glassgrad.viz.graph.tape import kept
+from glassgrad.viz.pages.lines import backward_line, forward_line
+from glassgrad.viz.pages.sources import source_of, walk_line
+from glassgrad.viz.recorded.names import LAYERS, OP, derivative
+from glassgrad.viz.recorded.notation import windows
+from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM, Symbol
+from glassgrad.viz.recorded.reasons import reason
+from glassgrad.viz.recorded.rows import TITLES
+from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import check_function
-from autograd.engine.graph import Node, vertex_of
-from viz.drawing import numbers
-from viz.drawing.errors import DrawingError
-from viz.recorded.evaluate import evaluate, host
-from viz.recorded.validation import numbers_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_function
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.recorded.evaluate import evaluate, host
+from glassgrad.viz.recorded.validation import numbers_of
 
 KEEPS_ORDER = ("reshape", "expand_dims", "squeeze", "flatten", "astype")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.plots.figure import (
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.plots.figure import (
     Plot,
     axes_at,
     cell_axes,
@@ -23,8 +23,8 @@ from viz.plots.figure import (
     settings,
     write,
 )
-from viz.recorded.evaluate import host
-from viz.recorded.validation import class_names, numbers_of
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 CELL = 0.72  # inches, one digit of the sheet
 

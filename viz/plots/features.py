@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.engine.graph import vertex_of
-from autograd.errors import AutogradError
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import clipped
-from viz.plots.chain import linear_chain
-from viz.plots.figure import Plot, class_numbers, heading, new_figure, settings, write
-from viz.plots.spaces import (
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import clipped
+from glassgrad.viz.plots.chain import linear_chain
+from glassgrad.viz.plots.figure import Plot, class_numbers, heading, new_figure, settings, write
+from glassgrad.viz.plots.spaces import (
     GAP,
     LETTER,
     LETTER_SMALL,
@@ -39,8 +39,8 @@ from viz.plots.spaces import (
     spans_of,
     widened,
 )
-from viz.recorded.evaluate import Evaluation, evaluate
-from viz.recorded.validation import class_names, numbers_of
+from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.common.files import write_file
-from autograd.common.validation import as_path
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.fonts import FONTS, families
-from viz.drawing.render import EngineWarning, one_line
-from viz.recorded.evaluate import host
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.fonts import FONTS, families
+from glassgrad.viz.drawing.render import EngineWarning, one_line
+from glassgrad.viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.common.validation import refused
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import clipped, one_line, text_width
-from viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
-from viz.recorded.validation import numbers_of
+from glassgrad.autograd.common.validation import refused
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import clipped, one_line, text_width
+from glassgrad.viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
+from glassgrad.viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

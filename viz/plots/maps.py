@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import check_instance, whole
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import clipped
-from viz.plots.figure import Plot
-from viz.plots.tiles import Tile, sheet
-from viz.recorded.evaluate import evaluate
-from viz.recorded.rows import rows_of
-from viz.recorded.validation import numbers_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import check_instance, whole
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import clipped
+from glassgrad.viz.plots.figure import Plot
+from glassgrad.viz.plots.tiles import Tile, sheet
+from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.rows import rows_of
+from glassgrad.viz.recorded.validation import numbers_of
 
 ACROSS, DOWN = 8, 8  # the largest sheet of tiles
 LAYERS = 12
@@ -33,7 +33,7 @@ def plot_filters(
 
     Raises `DrawingError` for other shapes.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> plot_filters(nn.Conv2d(1, 6, 5, seed=0))
     Plot('6 filters of 5 × 5')
     """
@@ -88,7 +88,7 @@ def plot_feature_maps(
 
     Raises `DrawingError` for an unknown layer, a model without space, and an example that is not in the batch.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> model = nn.Sequential(nn.Conv2d(1, 3, 3, seed=0), nn.ReLU())
     >>> plot_feature_maps(model, np.ones((1, 1, 8, 8), np.float32))
     Plot('Feature maps of Sequential: Conv2d (3, 6, 6), ReLU (3, 6, 6)')

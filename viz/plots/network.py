@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import refused
-from viz.drawing import marks, numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, frame, row, table, text, text_width
-from viz.drawing.style import Theme
-from viz.plots.chain import Layer, Pass, run_example
-from viz.recorded.validation import class_names, numbers_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import refused
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, cell, frame, row, table, text, text_width
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.plots.chain import Layer, Pass, run_example
+from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 EVERY = 8  # neurons: a layer up to this size is drawn whole,
 FIRST, LAST = 4, 2  # and so many of a larger one

@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.messages import of_type
-from autograd.common.validation import as_path, check_function, number, refused, whole
-from viz.drawing import marks, numbers, style
-from viz.drawing.errors import DrawingError
-from viz.plots.chain import first_parameter
-from viz.plots.figure import Plot, class_numbers
-from viz.plots.tiles import Tile, sheet
-from viz.recorded.evaluate import host
-from viz.recorded.validation import class_names, numbers_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import as_path, check_function, number, refused, whole
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.plots.chain import first_parameter
+from glassgrad.viz.plots.figure import Plot, class_numbers
+from glassgrad.viz.plots.tiles import Tile, sheet
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 SHOWN = 8  # examples of a picture
 

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.common.validation import refused
-from viz.drawing import style
-from viz.drawing.errors import DrawingError
-from viz.plots.figure import Plot, axes_at, heading, new_figure, panel_title, plain_axes, plain_numbers, settings
+from glassgrad.autograd.common.validation import refused
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.plots.figure import (
+    Plot,
+    axes_at,
+    heading,
+    new_figure,
+    panel_title,
+    plain_axes,
+    plain_numbers,
+    settings,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

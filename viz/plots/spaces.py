@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.engine.graph import Node
-from viz.drawing import style
-from viz.plots.chain import KEEPS_ORDER
-from viz.plots.figure import axes_at, colour_map, panel_title, plain_axes
-from viz.recorded.evaluate import Evaluation, host
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.viz.drawing import style
+from glassgrad.viz.plots.chain import KEEPS_ORDER
+from glassgrad.viz.plots.figure import axes_at, colour_map, panel_title, plain_axes
+from glassgrad.viz.recorded.evaluate import Evaluation, host
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

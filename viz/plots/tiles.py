@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viz.drawing import numbers, style
-from viz.drawing.marks import BLANK
-from viz.plots.figure import Plot, axes_at, colour_map, framed_axes, heading, new_figure, settings, write
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.marks import BLANK
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, framed_axes, heading, new_figure, settings, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autograd as ag
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.words import joined, noted
-from viz.plots.figure import Plot, cell_axes, heading, new_figure, settings, write
-from viz.recorded.evaluate import Evaluation, evaluate
-from viz.recorded.names import Names
-from viz.recorded.notation.windows import formula, geometry
-from viz.recorded.since import notice
-from viz.recorded.validation import recorded
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.words import joined, noted
+from glassgrad.viz.plots.figure import Plot, cell_axes, heading, new_figure, settings, write
+from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.names import Names
+from glassgrad.viz.recorded.notation.windows import formula, geometry
+from glassgrad.viz.recorded.since import notice
+from glassgrad.viz.recorded.validation import recorded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from autograd.compiler.ir.program import Program, Value
-from autograd.compiler.passes.optimize import steps
-from viz.drawing import numbers, style
-from viz.drawing.render import Picture, cell, row, table, text
-from viz.drawing.style import Theme
-from viz.program.picture import wrapped
-from viz.program.reading import BACKWARD, UPDATE, Reading
+from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.passes.optimize import steps
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.render import Picture, cell, row, table, text
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.program.picture import wrapped
+from glassgrad.viz.program.reading import BACKWARD, UPDATE, Reading
 
 WIDTH = 290  # points of a line
 ROWS, ENDS = 120, 50  # lines of a picture; a longer one shows the first and the last

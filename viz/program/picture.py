@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autograd.common import shapes
-from autograd.common.messages import of_type
-from autograd.compiler.ir.program import Program, Value
-from viz.drawing import numbers, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
-from viz.drawing.style import Theme
-from viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
-from viz.recorded.names import fresh
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
+from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
+from glassgrad.viz.recorded.names import fresh
 
 WIDTH, ROWS = 200, 3  # points of a line on a card, and its rows at most; the tooltip has the whole line
 SLACK = 30  # points by which a formula may be wider before it is broken

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
-from autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
+from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 

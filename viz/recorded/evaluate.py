@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.backends import to_numpy
-from autograd.common.shapes import broadcast_axes
-from autograd.engine.graph import Node, vertex_of
-from autograd.engine.memory import written_at
-from viz.drawing import numbers
+from glassgrad import autograd as ag
+from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.autograd.engine.memory import written_at
+from glassgrad.viz.drawing import numbers
 
 ROUNDING = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-10}  # relative
 

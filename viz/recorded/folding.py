@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import refused
-from viz.drawing import numbers
-from viz.drawing.errors import DrawingError
-from viz.recorded.evaluate import Evaluation, total
-from viz.recorded.names import fresh
-from viz.recorded.rows import Caution, Link, Row, rows_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import refused
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.recorded.evaluate import Evaluation, total
+from glassgrad.viz.recorded.names import fresh
+from glassgrad.viz.recorded.rows import Caution, Link, Row, rows_of
 
 BLOCKS = 3  # so many equal blocks in a row, or more, are folded
 FEWEST = 2  # the same if there is no room

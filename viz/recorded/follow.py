@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-import autograd as ag
-from autograd import trees
-from autograd.common.messages import of_type
-from autograd.common.validation import refused
-from autograd.engine.modes import TRACER, holding
-from autograd.errors import TraceError
-from viz.drawing.errors import DrawingError
+from glassgrad import autograd as ag
+from glassgrad.autograd import trees
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import refused
+from glassgrad.autograd.engine.modes import TRACER, holding
+from glassgrad.autograd.errors import TraceError
+from glassgrad.viz.drawing.errors import DrawingError
 
 Read = TypeVar("Read")
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import Any
 
-import autograd as ag
-from autograd.engine.graph import Node
-from viz.recorded.loops import loops_in
-from viz.recorded.names import LOOP, LOSSES
-from viz.recorded.rows import Row, calls, op_title
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.viz.recorded.loops import loops_in
+from glassgrad.viz.recorded.names import LOOP, LOSSES
+from glassgrad.viz.recorded.rows import Row, calls, op_title
 
 POOLS = ("max_pool", "sum_pool")
 ABBREVIATIONS = {"BatchNorm": "BN", "LayerNorm": "LN", "GroupNorm": "GN", "InstanceNorm": "IN"}

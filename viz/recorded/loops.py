@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.engine.graph import Node
-from viz.drawing import numbers
-from viz.recorded.evaluate import Evaluation, host
-from viz.recorded.names import LOOP, Names, carries
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.recorded.evaluate import Evaluation, host
+from glassgrad.viz.recorded.names import LOOP, Names, carries
 
 
 def loops_in(nodes: Iterable[Node]) -> list[Node]:

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd import backends
-from autograd.common.shapes import size as size_of
-from autograd.engine.graph import Node, vertex_of
-from viz.drawing import numbers
-from viz.drawing.render import clipped, identifier, one_line
-from viz.recorded.validation import members, named
+from glassgrad import autograd as ag
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import size as size_of
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.render import clipped, identifier, one_line
+from glassgrad.viz.recorded.validation import members, named
 
 TAKEN = (
     *("__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"),

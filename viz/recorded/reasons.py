@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import numbers
-from viz.drawing.words import say
-from viz.recorded.names import PARAM
-from viz.recorded.scene import Card, Socket
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.names import PARAM
+from glassgrad.viz.recorded.scene import Card, Socket
 
 PASSES = "{tail} is added as it is: when {it} grows by h, {out} grows by h, so the gradient passes unchanged."
 MOVED = "{head} has the entries of {tail} in another arrangement: each gradient goes back to where its entry came from."
@@ -207,9 +207,9 @@ def reason(socket: Socket, slope: str | None = None, told: Callable[[Card], str]
     ``slope``: the local derivative as it is written, where the operation works entry by entry. ``told``: how the number
     of another operand is written, with 4 digits by default.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> x, w = ag.Tensor(3.0, name="x"), ag.Tensor(2.0, requires_grad=True, name="w")
-    >>> from viz.recorded.scene import Scene
+    >>> from glassgrad.viz.recorded.scene import Scene
     >>> reason(Scene(w * x, gradients=True).cards[-1].sockets[0])
     'w is multiplied by x = 3: when it grows by h, L grows by 3·h, so the gradient is multiplied by 3.'
     """

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.engine.graph import Node
-from viz.drawing import numbers
-from viz.drawing.render import identifier
-from viz.recorded.evaluate import Evaluation, host, total
-from viz.recorded.names import LOSSES, Names, fresh
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.graph import Node
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.render import identifier
+from glassgrad.viz.recorded.evaluate import Evaluation, host, total
+from glassgrad.viz.recorded.names import LOSSES, Names, fresh
 
 GRID = (-8.0, 8.0, 1601)  # points at which the steepest slope of an activation is searched
 

@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.validation import refused
-from autograd.engine.graph import Node, vertex_of
-from viz.drawing import numbers
-from viz.drawing.errors import DrawingError
-from viz.drawing.words import say
-from viz.recorded.evaluate import Evaluation, evaluate
-from viz.recorded.names import PARAM, Constant, Names
-from viz.recorded.notation.namespace import Notation
-from viz.recorded.notation.symbols import Symbol
-from viz.recorded.rows import calls, models_of
-from viz.recorded.since import notice
-from viz.recorded.validation import numbers_of, recorded
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import refused
+from glassgrad.autograd.engine.graph import Node, vertex_of
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
+from glassgrad.viz.recorded.names import PARAM, Constant, Names
+from glassgrad.viz.recorded.notation.namespace import Notation
+from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.rows import calls, models_of
+from glassgrad.viz.recorded.since import notice
+from glassgrad.viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:
-    from autograd.testing import NodeCheck
+    from glassgrad.autograd.testing import NodeCheck
 
 ADDENDS = 3
 LISTED = 6  # names of values in a message

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from viz.drawing import numbers
-from viz.drawing.words import say
-from viz.recorded.evaluate import Evaluation
-from viz.recorded.names import Names
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.recorded.evaluate import Evaluation
+from glassgrad.viz.recorded.names import Names
 
 ROUNDING = 1e-10  # of a root mean square, relative
 LISTED = 3  # changed values that are named; more are counted

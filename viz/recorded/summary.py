@@ -9,15 +9,15 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import autograd as ag
-from autograd.common.files import write_file
-from autograd.common.validation import as_path
-from viz.drawing import numbers
-from viz.drawing.errors import DrawingError
-from viz.recorded.folding import Repeat, check_depth, readable
-from viz.recorded.follow import follow
-from viz.recorded.layers import described, products
-from viz.recorded.rows import Row
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
+from glassgrad.viz.recorded.follow import follow
+from glassgrad.viz.recorded.layers import described, products
+from glassgrad.viz.recorded.rows import Row
 
 ROWS = 40
 
@@ -103,7 +103,7 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
 
     Raises `DrawingError` for anything but a model and its inputs, and for a model that depends on values.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> print(summary(nn.MLP([4, 3, 2], seed=0), (8, 4)))
     MLP, input (8, 4)
     module    layer     output  parameters  multiply-adds

@@ -7,14 +7,14 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-import autograd as ag
-from autograd.common.messages import of_type
-from autograd.common.validation import check_instance, refused
-from autograd.compiler import Compiled
-from autograd.errors import AutogradError
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import one_line
-from viz.recorded.evaluate import host
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.validation import check_instance, refused
+from glassgrad.autograd.compiler import Compiled
+from glassgrad.autograd.errors import AutogradError
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import one_line
+from glassgrad.viz.recorded.evaluate import host
 
 
 def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:

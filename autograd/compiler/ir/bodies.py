@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograd.compiler.ir.primitives import Slot, compute
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.engine.declare.operation import OPS, Op
-from autograd.engine.modes import TRACER
-from autograd.errors import GradientError
-from autograd.ops.loops.body import RAISING, Body, Step
-from autograd.ops.loops.scan import Loop
+from glassgrad.autograd.compiler.ir.primitives import Slot, compute
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.engine.declare.operation import OPS, Op
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.errors import GradientError
+from glassgrad.autograd.ops.loops.body import RAISING, Body, Step
+from glassgrad.autograd.ops.loops.scan import Loop
 
 
 def body_of(program: Program, carries: int, xs: int) -> Body:

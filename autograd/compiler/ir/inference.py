@@ -14,9 +14,16 @@ from typing import Any
 
 import numpy
 
-from autograd.backends import NUMPY
-from autograd.common.shapes import Shape, broadcast_shapes, keepdims_shape, normalize_axes, normalize_axis, size
-from autograd.errors import TraceError
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.shapes import (
+    Shape,
+    broadcast_shapes,
+    keepdims_shape,
+    normalize_axes,
+    normalize_axis,
+    size,
+)
+from glassgrad.autograd.errors import TraceError
 
 Typed = tuple[Shape, Any]
 """The shape and dtype of a value."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.backends.errors import in_words
-from autograd.compiler.ir.primitives import compute
-from autograd.compiler.ir.program import Instruction, Program, Value, method
-from autograd.errors import DeclarationError, DTypeError, ShapeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.compiler.ir.primitives import compute
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, method
+from glassgrad.autograd.errors import DeclarationError, DTypeError, ShapeError
 
 
 @method("run")

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Container
 from typing import Any
 
-from autograd.backends import PLAIN
-from autograd.compiler.ir.primitives import PRIMITIVES
+from glassgrad.autograd.backends import PLAIN
+from glassgrad.autograd.compiler.ir.primitives import PRIMITIVES
 
 KEYWORDS = frozenset(keyword.kwlist)
 

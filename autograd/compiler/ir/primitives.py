@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.backends import NUMPY
-from autograd.common.shapes import Shape, broadcast_shapes, size
-from autograd.compiler.ir import inference
-from autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of
-from autograd.engine.declare.operation import OPS
-from autograd.errors import DeclarationError
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, size
+from glassgrad.autograd.compiler.ir import inference
+from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.errors import DeclarationError
 
 POWERS, BEFORE_DOT = 3, 9
 """How tightly arguments must bind (see `Primitive`): in powers and signs, and before a dot or a bracket."""

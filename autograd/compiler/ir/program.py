@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, TypeVar
 
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,7 +97,7 @@ class Program:
 
     Print it to read it; ``run`` computes it array by array: the reference for compiled code.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> print(ag.trace(lambda x, y: ag.tanh(x @ y), ag.ones((2, 3)), ag.ones((3, 1))))
     _lambda(x (2, 3), y (3, 1)):
         x_at_y (2, 1) = x @ y

@@ -17,18 +17,18 @@ from typing import Any, TypeVar
 
 import numpy
 
-from autograd.backends import PLAIN
-from autograd.common.messages import shown as text_of
-from autograd.common.shapes import size
-from autograd.compiler.ir.bodies import body_of, fits
-from autograd.compiler.ir.inference import sizes
-from autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
-from autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Stored, Value, method
-from autograd.compiler.ir.validator import validate
-from autograd.engine.declare.operation import OPS
-from autograd.errors import DeclarationError
-from autograd.ops.loops.body import Body
-from autograd.ops.loops.scan import Loop
+from glassgrad.autograd.backends import PLAIN
+from glassgrad.autograd.common.messages import shown as text_of
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.bodies import body_of, fits
+from glassgrad.autograd.compiler.ir.inference import sizes
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
+from glassgrad.autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Stored, Value, method
+from glassgrad.autograd.compiler.ir.validator import validate
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.ops.loops.body import Body
+from glassgrad.autograd.ops.loops.scan import Loop
 
 T = TypeVar("T")
 
@@ -149,7 +149,8 @@ def _refusal(module: Any, name: Any) -> Any:
     """The function of this package that raises for wrong labels, or ``None``; no module is loaded to find it."""
     if not (isinstance(module, str) and isinstance(name, str) and name.startswith("_refuse_")):
         return None
-    found = vars(sys.modules.get(module, sys)).get(name) if module.partition(".")[0] in ("autograd", "nn") else None
+    own = module.startswith(("glassgrad.autograd.", "glassgrad.nn."))
+    found = vars(sys.modules.get(module, sys)).get(name) if own else None
     return found if inspect.isfunction(found) and found.__module__ == module else None
 
 

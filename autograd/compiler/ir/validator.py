@@ -30,13 +30,13 @@ from typing import Any
 
 import numpy
 
-from autograd.backends import PLAIN
-from autograd.common.shapes import size
-from autograd.compiler.ir.inference import sizes
-from autograd.compiler.ir.names import PASS_MARK, RESERVED, is_identifier
-from autograd.compiler.ir.primitives import EFFECTS, infer
-from autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
-from autograd.errors import DeclarationError
+from glassgrad.autograd.backends import PLAIN
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.inference import sizes
+from glassgrad.autograd.compiler.ir.names import PASS_MARK, RESERVED, is_identifier
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, infer
+from glassgrad.autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
+from glassgrad.autograd.errors import DeclarationError
 
 VALIDATES: ContextVar[bool] = ContextVar(
     "autograd_validates", default=os.environ.get("GLASSGRAD_VALIDATE", "0") not in ("", "0")
@@ -51,8 +51,8 @@ LONGEST = 300
 def validated() -> Iterator[None]:
     """A context in which every program is validated after its trace and after each pass.
 
-    >>> import autograd as ag
-    >>> from autograd.compiler import validated
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.compiler import validated
     >>> with validated():
     ...     y = ag.compile(lambda x: ag.tanh(x + 1))(ag.ones(2))
     """

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.primitives import REDUCTIONS
-from autograd.compiler.ir.program import GRADIENT, Instruction, Value
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.ir.primitives import REDUCTIONS
+from glassgrad.autograd.compiler.ir.program import GRADIENT, Instruction, Value
 
 BETWEEN = {
     "add": "plus", "subtract": "minus", "multiply": "times", "divide": "over", "matmul": "at", "equal": "equals",

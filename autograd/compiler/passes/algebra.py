@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy
 
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.rewrite import Rewriter, without_unread
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
 
 FOLDED = 1 << 16
 """The largest number of elements of a constant that is computed by the pass."""

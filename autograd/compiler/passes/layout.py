@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.packing import HOMES, Match, can_share_buffer, packed
-from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
-from autograd.engine.memory import owner
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.packing import HOMES, Match, can_share_buffer, packed
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
+from glassgrad.autograd.engine.memory import owner
 
 # Costs in units of one multiplication of a matrix product, measured on one machine (AVX-512, one thread) and rounded.
 # They only decide which of two ways is faster, which is mostly the same on other machines.

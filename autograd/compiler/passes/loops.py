@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autograd.compiler.ir.program import Instruction, Program
-from autograd.compiler.passes.rewrite import Rewriter
-from autograd.ops.loops.scan import Loop
+from glassgrad.autograd.compiler.ir.program import Instruction, Program
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter
+from glassgrad.autograd.ops.loops.scan import Loop
 
 
 def _loop_of(instruction: Instruction) -> Loop | None:

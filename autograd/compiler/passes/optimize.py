@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy
 
-from autograd.common import shapes
-from autograd.compiler.ir.program import Program, Value, method
-from autograd.compiler.ir.validator import VALIDATES, validate_pass
-from autograd.compiler.passes.algebra import algebra, picked_flat
-from autograd.compiler.passes.layout import arrange
-from autograd.compiler.passes.loops import joined_loops
-from autograd.compiler.passes.packing import pack, same_counters
-from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, name_plainly
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.program import Program, Value, method
+from glassgrad.autograd.compiler.ir.validator import VALIDATES, validate_pass
+from glassgrad.autograd.compiler.passes.algebra import algebra, picked_flat
+from glassgrad.autograd.compiler.passes.layout import arrange
+from glassgrad.autograd.compiler.passes.loops import joined_loops
+from glassgrad.autograd.compiler.passes.packing import pack, same_counters
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, name_plainly
 
 # ----------------------------------------------------------------------------------------------------- sums as products
 

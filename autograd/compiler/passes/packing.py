@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, compute
-from autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
-from autograd.compiler.ir.words import derived, form_of_name
-from autograd.compiler.passes.rewrite import Rewriter, stem
-from autograd.engine.memory import owner
+from glassgrad.autograd import backends
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, compute
+from glassgrad.autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.words import derived, form_of_name
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
+from glassgrad.autograd.engine.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The memory in which programs keep states, by id."""

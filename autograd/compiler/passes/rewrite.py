@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.ir.names import PASS_MARK, unique
-from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, infer
-from autograd.compiler.ir.program import Instruction, Origin, Program, Value
+from glassgrad.autograd.compiler.ir.names import PASS_MARK, unique
+from glassgrad.autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, infer
+from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Program, Value
 
 
 def stem(name: str) -> str:

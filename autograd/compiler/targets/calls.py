@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy
 
-from autograd.backends.numpy import LARGE, positive_part, short_pieces
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import (
+from glassgrad.autograd.backends.numpy import LARGE, positive_part, short_pieces
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import (
     ELEMENTWISE,
     REDUCTIONS,
     Slot,
@@ -22,10 +22,10 @@ from autograd.compiler.ir.primitives import (
     piece_of,
     pieces_of,
 )
-from autograd.compiler.ir.program import Instruction, Value, algebra
-from autograd.compiler.passes.optimize import ADDENDS
-from autograd.compiler.targets.writer import Writer, piece_text
-from autograd.ops.loops.scan import Loop, scan_into
+from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
+from glassgrad.autograd.compiler.passes.optimize import ADDENDS
+from glassgrad.autograd.compiler.targets.writer import Writer, piece_text
+from glassgrad.autograd.ops.loops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
 

@@ -10,16 +10,16 @@ import weakref
 from functools import partial
 from typing import Any
 
-from autograd import backends
-from autograd.common import shapes
-from autograd.compiler.executable import Executable, check_apart
-from autograd.compiler.ir.primitives import is_view, piece_of, pieces_of
-from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
-from autograd.compiler.passes.optimize import GPU_PASSES, optimize
-from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
-from autograd.compiler.targets.plan import apart_from, by_definition, view_of
-from autograd.compiler.targets.writer import number_text
-from autograd.engine.memory import owner
+from glassgrad.autograd import backends
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.executable import Executable, check_apart
+from glassgrad.autograd.compiler.ir.primitives import is_view, piece_of, pieces_of
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
+from glassgrad.autograd.compiler.passes.optimize import GPU_PASSES, optimize
+from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
+from glassgrad.autograd.compiler.targets.plan import apart_from, by_definition, view_of
+from glassgrad.autograd.compiler.targets.writer import number_text
+from glassgrad.autograd.engine.memory import owner
 
 
 class Source:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy
 
-from autograd.common import shapes
-from autograd.compiler.ir.inference import function_of
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.primitives import is_view
-from autograd.compiler.ir.program import Instruction, Value, algebra
-from autograd.compiler.targets.calls import KERNELS, kernel_of
-from autograd.compiler.targets.plan import Plan, apart_from, by_definition
-from autograd.compiler.targets.writer import Writer, number_text
-from autograd.engine.memory import owner
-from autograd.errors import DeclarationError
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.inference import function_of
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.ir.primitives import is_view
+from glassgrad.autograd.compiler.ir.program import Instruction, Value, algebra
+from glassgrad.autograd.compiler.targets.calls import KERNELS, kernel_of
+from glassgrad.autograd.compiler.targets.plan import Plan, apart_from, by_definition
+from glassgrad.autograd.compiler.targets.writer import Writer, number_text
+from glassgrad.autograd.engine.memory import owner
+from glassgrad.autograd.errors import DeclarationError
 
 
 class Emitter(Writer):

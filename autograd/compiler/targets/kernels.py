@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.ir.inference import resolved
-from autograd.compiler.ir.names import identifier, unique
-from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
-from autograd.compiler.targets.language import C_TYPES, CPP, FUNCTIONS, OF_TWO
+from glassgrad.autograd.compiler.ir.inference import resolved
+from glassgrad.autograd.compiler.ir.names import identifier, unique
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
+from glassgrad.autograd.compiler.targets.language import C_TYPES, CPP, FUNCTIONS, OF_TWO
 
 EXPRESSIONS, REDUCE = CPP.expressions, CPP.reductions
 

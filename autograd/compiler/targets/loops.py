@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy
 
-from autograd.backends import SPACES
-from autograd.common.locks import fork_safe
-from autograd.compiler.ir.program import Program, Stored, Value, method
-from autograd.compiler.passes.optimize import COMMON, optimize
-from autograd.compiler.targets.calls import has_kernel, kernel_of
-from autograd.compiler.targets.emit import Emitter
-from autograd.compiler.targets.plan import Plan, aligned
-from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
-from autograd.compiler.tracing.traced import Traced
-from autograd.compiler.tracing.tracer import Tracer
-from autograd.engine.modes import TRACER, holding
-from autograd.ops.loops.body import Body
+from glassgrad.autograd.backends import SPACES
+from glassgrad.autograd.common.locks import fork_safe
+from glassgrad.autograd.compiler.ir.program import Program, Stored, Value, method
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
+from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
+from glassgrad.autograd.compiler.targets.emit import Emitter
+from glassgrad.autograd.compiler.targets.plan import Plan, aligned
+from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.compiler.tracing.tracer import Tracer
+from glassgrad.autograd.engine.modes import TRACER, holding
+from glassgrad.autograd.ops.loops.body import Body
 
 _numbers = itertools.count(1)
 

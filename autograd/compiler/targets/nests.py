@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 from numpy.lib.stride_tricks import as_strided
 
-from autograd.common.shapes import Shape
+from glassgrad.autograd.common.shapes import Shape
 
 LETTERS = ("i", "j", "k", "l", "m", "n", *(f"${depth}" for depth in range(6, 64)))
 """The variables of loops, the outermost first."""

@@ -18,14 +18,14 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
-from autograd.backends import NUMPY
-from autograd.backends.errors import in_words
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
-from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
-from autograd.engine.declare.operation import OPS
-from autograd.engine.memory import owner
-from autograd.errors import DeclarationError
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.memory import owner
+from glassgrad.autograd.errors import DeclarationError
 
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy
 
-from autograd.common import shapes
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view, pieces_of
-from autograd.compiler.ir.program import Instruction, Origin, Value
-from autograd.compiler.targets.plan import Plan
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view, pieces_of
+from glassgrad.autograd.compiler.ir.program import Instruction, Origin, Value
+from glassgrad.autograd.compiler.targets.plan import Plan
 
 FUNCTIONS = frozenset(
     (

@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from autograd import backends
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.primitives import compute, mapped
-from autograd.compiler.ir.program import Program, Value, method
-from autograd.compiler.tracing.lines import refusal
-from autograd.compiler.tracing.namespace import TRACE
-from autograd.compiler.tracing.numbers import Number
-from autograd.compiler.tracing.traced import Traced
-from autograd.compiler.tracing.tracer import Tracer
-from autograd.compiler.tracing.watching import watched
-from autograd.engine.modes import MODE, TRACER, Mode, holding
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import TraceError
-from autograd.ops.loops.body import Body, Step, Typed
+from glassgrad.autograd import backends
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.ir.primitives import compute, mapped
+from glassgrad.autograd.compiler.ir.program import Program, Value, method
+from glassgrad.autograd.compiler.tracing.lines import refusal
+from glassgrad.autograd.compiler.tracing.namespace import TRACE
+from glassgrad.autograd.compiler.tracing.numbers import Number
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.compiler.tracing.tracer import Tracer
+from glassgrad.autograd.compiler.tracing.watching import watched
+from glassgrad.autograd.engine.modes import MODE, TRACER, Mode, holding
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import TraceError
+from glassgrad.autograd.ops.loops.body import Body, Step, Typed
 
 
 class Recording(NamedTuple):

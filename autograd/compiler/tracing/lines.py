@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.ir.program import Origin, Value
-from autograd.engine.graph import Node, stamp
-from autograd.engine.modes import MODE, TRACER
-from autograd.engine.tensor import Tensor
-from autograd.errors import TraceError
+from glassgrad.autograd.compiler.ir.program import Origin, Value
+from glassgrad.autograd.engine.graph import Node, stamp
+from glassgrad.autograd.engine.modes import MODE, TRACER
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import TraceError
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from autograd.compiler.ir.names import value_name
-from autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Value
-from autograd.compiler.ir.words import BEFORE, BETWEEN, derived
-from autograd.compiler.tracing.lines import Lines
+from glassgrad.autograd.compiler.ir.names import value_name
+from glassgrad.autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Value
+from glassgrad.autograd.compiler.ir.words import BEFORE, BETWEEN, derived
+from glassgrad.autograd.compiler.tracing.lines import Lines
 
 PLAIN = frozenset(
     ("", *BETWEEN, *BEFORE, "positive", "power", "reshape", "permute_dims", "matrix_transpose", "getitem", "astype")

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
-from autograd.common import shapes
-from autograd.compiler.ir.inference import function_of
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
-from autograd.compiler.tracing.numbers import Number
-from autograd.compiler.tracing.traced import Traced, View
-from autograd.compiler.tracing.tracer import Tracer, kind_of
-from autograd.engine.declare.operation import OPS
-from autograd.engine.modes import TRACER
-from autograd.errors import TraceError
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.inference import function_of
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
+from glassgrad.autograd.compiler.tracing.numbers import Number
+from glassgrad.autograd.compiler.tracing.traced import Traced, View
+from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.errors import TraceError
 
 
 class _Elementwise:
@@ -76,7 +76,7 @@ def _reduction(name: str) -> Callable[..., Any]:
 class _Module:
     """Functions that differ from NumPy's; all others record a call of the NumPy function of that name."""
 
-    __name__ = "autograd.compiler.tracing.namespace"
+    __name__ = "glassgrad.autograd.compiler.tracing.namespace"
 
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = _traced(x)

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.compiler.tracing.traced import Traced
-from autograd.engine.modes import TRACER
-from autograd.engine.tensor import Tensor
+from glassgrad.autograd import backends
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.engine.tensor import Tensor
 
 KINDS = (float, int)
 """The types of numbers that a program may read at each call."""

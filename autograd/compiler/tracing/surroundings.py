@@ -41,7 +41,7 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.tracing.guards import (
+from glassgrad.autograd.compiler.tracing.guards import (
     MISSING,
     PLAIN,
     Attribute,
@@ -52,13 +52,13 @@ from autograd.compiler.tracing.guards import (
     Settings,
     Variable,
 )
-from autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
-from autograd.compiler.tracing.numbers import Number
-from autograd.compiler.tracing.traced import Traced
-from autograd.engine.memory import owner
-from autograd.engine.modes import OPTIONS, WATCHED
-from autograd.engine.tensor import Tensor
-from autograd.errors import TraceError
+from glassgrad.autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
+from glassgrad.autograd.compiler.tracing.numbers import Number
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.engine.memory import owner
+from glassgrad.autograd.engine.modes import OPTIONS, WATCHED
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import TraceError
 
 MOST = 20_000
 """The largest number of objects that are searched."""
@@ -76,7 +76,7 @@ _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "
 """Attributes through which all others can be read."""
 
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of classes: made by a class statement; immutable
-_UNREAD = ("autograd", "numpy", "cupy")
+_UNREAD = ("glassgrad.autograd.", "numpy.", "cupy.")
 """Packages whose objects are not watched as they are read, because the tracer records their reads in another way."""
 
 
@@ -202,8 +202,8 @@ class Surroundings:
     def _read_from(self, value: Any) -> None:
         """Watch attribute reads of an object, if its class can be modified."""
         kind = type(value)
-        package = getattr(kind, "__module__", "").partition(".")[0]
-        can = kind.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and package not in _UNREAD
+        unread = f"{getattr(kind, '__module__', '')}.".startswith(_UNREAD)
+        can = kind.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and not unread
         if can and not isinstance(value, tuple(WATCHED)):
             self.kinds[kind] = None
 
@@ -277,7 +277,7 @@ class Surroundings:
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
         if isinstance(thing, ModuleType) and not _is_users(file := _file_of(thing)):
-            if thing.__name__.partition(".")[0] not in _UNREAD:
+            if not f"{thing.__name__}.".startswith(_UNREAD):
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
             if _is_installed(file):

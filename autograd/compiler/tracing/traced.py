@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from autograd import backends
-from autograd.common import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, mapped
-from autograd.compiler.ir.program import Value
-from autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
-from autograd.engine.modes import TRACER
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import AutogradError, DTypeError, TraceError
-from autograd.interop.numpy_protocol import NAMES, call, called
+from glassgrad.autograd import backends
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, mapped
+from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
+from glassgrad.autograd.interop.numpy_protocol import NAMES, call, called
 
 DIVMOD: Any = numpy.divmod
 

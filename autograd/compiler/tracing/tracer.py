@@ -13,28 +13,28 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.backends import PYTHON_SCALARS
-from autograd.common import shapes
-from autograd.common.messages import of_type
-from autograd.common.references import other_references
-from autograd.common.shapes import Shape
-from autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
-from autograd.compiler.ir.names import value_name
-from autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
-from autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
-from autograd.compiler.tracing.names import name_values
-from autograd.compiler.tracing.numbers import KINDS, Number, Place
-from autograd.compiler.tracing.surroundings import Surroundings, place_of
-from autograd.compiler.tracing.traced import Traced, View
-from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
-from autograd.engine.hooks import Hook
-from autograd.engine.memory import owner
-from autograd.engine.modes import TRACER, WATCHED, holding
-from autograd.engine.tensor import Tensor, wrap
-from autograd.errors import DeviceError, TraceError
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends import PYTHON_SCALARS
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.references import other_references
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
+from glassgrad.autograd.compiler.ir.names import value_name
+from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
+from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
+from glassgrad.autograd.compiler.tracing.names import name_values
+from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number, Place
+from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
+from glassgrad.autograd.compiler.tracing.traced import Traced, View
+from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
+from glassgrad.autograd.engine.hooks import Hook
+from glassgrad.autograd.engine.memory import owner
+from glassgrad.autograd.engine.modes import TRACER, WATCHED, holding
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DeviceError, TraceError
 
 
 def _is_shared(value: Value) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from autograd.common.locks import fork_safe
-from autograd.compiler.tracing.guards import MISSING
-from autograd.compiler.tracing.lines import is_users, refusal
-from autograd.compiler.tracing.traced import Traced
-from autograd.engine.modes import OPTIONS, TRACER, WATCHED
-from autograd.engine.tensor import Tensor
-from autograd.errors import GradientError
+from glassgrad.autograd.common.locks import fork_safe
+from glassgrad.autograd.compiler.tracing.guards import MISSING
+from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.engine.modes import OPTIONS, TRACER, WATCHED
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import GradientError
 
 DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from autograd.backends import FORWARDS
-from autograd.common.locks import fork_safe
-from autograd.compiler.tracing.namespace import TRACE
-from autograd.engine.declare.operation import OPS
+from glassgrad.autograd.backends import FORWARDS
+from glassgrad.autograd.common.locks import fork_safe
+from glassgrad.autograd.compiler.tracing.namespace import TRACE
+from glassgrad.autograd.engine.declare.operation import OPS
 
 WHOLE: ContextVar[frozenset[str]] = ContextVar("autograd_whole", default=frozenset())
 """The operations that traces of this thread and task keep whole."""
@@ -25,7 +25,7 @@ _users: Counter[str] = Counter()
 def whole(names: Iterable[str]) -> Iterator[None]:
     """A context in which a trace records each of these operations as one instruction, without tracing its forward.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> with whole(["softmax"]):
     ...     print(ag.trace(ag.softmax, ag.ones(3)))
     softmax(x (3,)):

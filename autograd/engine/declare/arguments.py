@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd import backends
-from autograd.backends.errors import OURS, in_words
-from autograd.common.messages import describe, of_type, shown
-from autograd.engine.declare.declaration import REQUIRED, Declaration
-from autograd.engine.modes import TRACER
-from autograd.engine.tensor import Tensor
-from autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends.errors import OURS, in_words
+from glassgrad.autograd.common.messages import describe, of_type, shown
+from glassgrad.autograd.engine.declare.declaration import REQUIRED, Declaration
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
 
 __all__ = [
     "AXES", "check_rules", "checked_axis", "checked_gradients", "checked_result", "convert_argument", "convert_operand",

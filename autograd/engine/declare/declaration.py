@@ -7,8 +7,8 @@ from functools import wraps
 from string import Formatter
 from typing import Any
 
-from autograd.common.messages import shown
-from autograd.errors import DeclarationError
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.errors import DeclarationError
 
 REQUIRED = object()
 """The default of a parameter that has none."""
@@ -48,7 +48,8 @@ class Declaration:
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(defaults) :]
         self._check_defaults(defaults)
-        self.foreign = not (self.__module__ or "").startswith("autograd.")  # code that exec runs may have no module
+        module = self.__module__ or ""  # code that exec runs may have none
+        self.foreign = not module.startswith("glassgrad.autograd.")
         given = ", ".join(f"{{{a}}}" for a in self.args)
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = self._template("text", text or f"{bare}({given})")

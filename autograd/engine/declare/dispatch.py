@@ -5,7 +5,8 @@ names at every call doubles the cost of a small operation. An operation's functi
 generating all would take longer than importing NumPy. The text is in `linecache`, so that tracebacks and
 `inspect.getsource` show it:
 
->>> import autograd as ag, inspect
+>>> import inspect
+>>> from glassgrad import autograd as ag
 >>> print(inspect.getsource(ag.relu.pulls[1]))
 def pull(g, xp, node, saved):
     return (rule_x(xp, g, saved[0]),)
@@ -20,14 +21,14 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from autograd import backends
-from autograd.engine.declare import arguments
-from autograd.engine.declare.declaration import REQUIRED, Declaration
-from autograd.engine.graph import Node, stamp
-from autograd.engine.memory import TURNED
-from autograd.engine.modes import MODE
-from autograd.engine.namespace import TENSORS
-from autograd.engine.tensor import Tensor, new
+from glassgrad.autograd import backends
+from glassgrad.autograd.engine.declare import arguments
+from glassgrad.autograd.engine.declare.declaration import REQUIRED, Declaration
+from glassgrad.autograd.engine.graph import Node, stamp
+from glassgrad.autograd.engine.memory import TURNED
+from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import Tensor, new
 
 ALIASES = {"axis": "dim", "keepdims": "keepdim", "slope": "negative_slope"}
 """Parameters that may be given by PyTorch's names, too."""

@@ -22,15 +22,15 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from autograd import backends
-from autograd.common.messages import shown
-from autograd.engine.declare.declaration import REQUIRED, Declaration
-from autograd.engine.declare.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
-from autograd.engine.graph import stamp
-from autograd.engine.memory import LAST, WRITES
-from autograd.engine.namespace import TAKEN, TENSORS
-from autograd.engine.tensor import Tensor
-from autograd.errors import DeclarationError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.engine.declare.declaration import REQUIRED, Declaration
+from glassgrad.autograd.engine.declare.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
+from glassgrad.autograd.engine.graph import stamp
+from glassgrad.autograd.engine.memory import LAST, WRITES
+from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DeclarationError
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -139,7 +139,7 @@ def op(
     ``dtype=``, and casts its first argument to it first. Raises `DeclarationError` for a name that the package, or an
     operation of another module, has already.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)
     ... def cube(xp, x):
     ...     '''x to the third.'''

@@ -7,8 +7,8 @@ from threading import local
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from autograd.engine.declare.operation import OPS
-from autograd.errors import DomainError
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.errors import DomainError
 
 _NESTED = local()  # seconds of operations called by the present one
 
@@ -31,7 +31,7 @@ class profile:
     declared within the profile. All threads are measured. On a GPU only the launch is measured, because a call returns
     before it has computed. Raises `DomainError` within another profile.
 
-    >>> import autograd as ag
+    >>> from glassgrad import autograd as ag
     >>> w = ag.Tensor([[1.0, 2.0]], requires_grad=True)
     >>> with ag.profile() as times:
     ...     ag.sum(ag.tanh(w @ w.T) + w @ w.T).backward()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
-from autograd.engine.tensor import Tensor
+from glassgrad.autograd.engine.tensor import Tensor
 
 
 class Array(Protocol):

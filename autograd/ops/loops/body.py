@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from autograd import backends
-from autograd.common.shapes import Shape, size
-from autograd.engine.declare.operation import OPS, Op
-from autograd.engine.tensor import Tensor
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import Shape, size
+from glassgrad.autograd.engine.declare.operation import OPS, Op
+from glassgrad.autograd.engine.tensor import Tensor
 
 Typed = tuple[Shape, Any]
 """A shape and a dtype."""
 
 
-RAISING = ("autograd.ops.factorizations", "autograd.ops.matrices")
+RAISING = ("glassgrad.autograd.ops.factorizations", "glassgrad.autograd.ops.matrices")
 """The modules of the operations that raise an error for some matrices."""
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from autograd import backends
-from autograd.common.shapes import Shape, normalize_axes
-from autograd.engine.backward import backward_steps
-from autograd.engine.declare.operation import OPS
-from autograd.engine.graph import vertex_of
-from autograd.engine.tensor import Tensor
-from autograd.ops.loops.body import Body, Step, Typed, invariant, needed
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import Shape, normalize_axes
+from glassgrad.autograd.engine.backward import backward_steps
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.ops.loops.body import Body, Step, Typed, invariant, needed
 
 
 class AfterLoop(NamedTuple):

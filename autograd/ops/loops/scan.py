@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograd import backends
-from autograd.common.shapes import Shape, size
-from autograd.engine.declare.operation import op
-from autograd.engine.modes import MODE, TRACER
-from autograd.engine.tensor import Tensor
-from autograd.errors import AutogradError, DTypeError, ShapeError
-from autograd.ops.loops.body import Body
-from autograd.ops.loops.derivative import AfterLoop, Derivative, derivative_of
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import Shape, size
+from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.modes import MODE, TRACER
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.autograd.ops.loops.body import Body
+from glassgrad.autograd.ops.loops.derivative import AfterLoop, Derivative, derivative_of
 
 
 @dataclass

@@ -14,15 +14,15 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd.common.shapes import Shape
-from autograd.compiler.scan import body_of
-from autograd.functions.dtypes import float64
-from autograd.ops.elementwise import tanh
-from autograd.ops.loops.body import Body
-from autograd.ops.loops.scan import Loop
-from autograd.ops.windows import output_space
-from autograd.testing.inputs.domains import POSITIVE, Domain
-from autograd.testing.inputs.sampling import (
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.compiler.scan import body_of
+from glassgrad.autograd.functions.dtypes import float64
+from glassgrad.autograd.ops.elementwise import tanh
+from glassgrad.autograd.ops.loops.body import Body
+from glassgrad.autograd.ops.loops.scan import Loop
+from glassgrad.autograd.ops.windows import output_space
+from glassgrad.autograd.testing.inputs.domains import POSITIVE, Domain
+from glassgrad.autograd.testing.inputs.sampling import (
     Case,
     Source,
     Strategy,

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from inspect import isfunction
 from typing import Any
 
-from autograd import backends
-from autograd.common.messages import shown
-from autograd.common.shapes import Shape
-from autograd.common.validation import check_instance
-from autograd.engine.declare.operation import OPS, REQUIRED, Op
-from autograd.errors import DeclarationError
-from autograd.testing.inputs.domains import REAL, Domain
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.common.validation import check_instance
+from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED, Op
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.testing.inputs.domains import REAL, Domain
 
 Sizes = dict[str, int]
 
@@ -136,7 +136,7 @@ def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False, 
     near one of another ``distinct`` argument, so that a small step changes no maximum and no order. ``dtype``: that of
     the arrays, for an argument that can't be float64.
 
-    >>> from autograd.testing import array
+    >>> from glassgrad.autograd.testing import array
     >>> array("... k", distinct=True).shape
     '... k'
     """
@@ -153,7 +153,7 @@ def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any =
 
     ``dtype``: that of the arrays.
 
-    >>> from autograd.testing import integers
+    >>> from glassgrad.autograd.testing import integers
     >>> integers("n", below="v").kind
     'integer'
     """
@@ -196,8 +196,8 @@ def axis(of: str = "", *, none: bool = False) -> Axis:
     """A parameter that takes one axis of argument ``of`` (by default the first), counted from either end. ``none``:
     whether it also takes ``None``.
 
-    >>> from autograd.testing import array, assert_rule, axis
-    >>> import autograd as ag
+    >>> from glassgrad.autograd.testing import array, assert_rule, axis
+    >>> from glassgrad import autograd as ag
     >>> assert_rule(ag.softmax, x=array("... k"), axis=axis(), max_examples=5)
     """
     return Axis(of, False, none)
@@ -261,8 +261,8 @@ def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
 
     Raises `DeclarationError` for a name that is not an argument or parameter.
 
-    >>> import autograd as ag
-    >>> from autograd.testing import assert_rule, declare, integers
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.testing import assert_rule, declare, integers
     >>> @ag.op("rows")
     ... def rows(xp, table, index):
     ...     return xp.take(table, index, axis=0)
@@ -362,7 +362,7 @@ def declaration_of(op: Op) -> Declaration:
     package that has no row.
     """
     found = DECLARED.get(op.name)
-    if found is None and op.__module__.startswith("autograd.ops."):
+    if found is None and op.__module__.startswith("glassgrad.autograd.ops."):
         raise DeclarationError(
             f"{op.name} has no row: add one to TABLE in autograd/testing/operations.py, which says what it takes, and "
             "by which function its values are tested."

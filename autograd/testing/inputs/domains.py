@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.common.validation import number
+from glassgrad.autograd.common.validation import number
 
 COUNT = 64
 """How many evenly spaced numbers a domain offers: enough for two arrays of 27 elements that are all different."""
@@ -26,7 +26,7 @@ class Domain:
     the bounds outside of which the operation can't be tested; by default ``low`` and ``high``. A value computed by
     another operation may be an argument if the domain `holds` it; `special` numbers are tried if it `holds` them.
 
-    >>> from autograd.testing import Domain
+    >>> from glassgrad.autograd.testing import Domain
     >>> positive = Domain(0.2, 4.0, limits=(0.2, float("inf")))
     >>> positive.holds([0.3, 100.0]), positive.holds([0.1])
     (True, False)

@@ -18,12 +18,21 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd.common.shapes import Shape, broadcast_shapes
-from autograd.common.validation import whole
-from autograd.engine.declare.operation import OPS, REQUIRED, Op
-from autograd.errors import ShapeError
-from autograd.testing.inputs.declarations import DECLARED, Array, Axis, Choice, Declaration, Pattern, Sizes, declaration
-from autograd.testing.inputs.domains import REAL, Domain
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
+from glassgrad.autograd.common.validation import whole
+from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED, Op
+from glassgrad.autograd.errors import ShapeError
+from glassgrad.autograd.testing.inputs.declarations import (
+    DECLARED,
+    Array,
+    Axis,
+    Choice,
+    Declaration,
+    Pattern,
+    Sizes,
+    declaration,
+)
+from glassgrad.autograd.testing.inputs.domains import REAL, Domain
 
 Strategy = st.SearchStrategy[Any]
 
@@ -80,7 +89,7 @@ def broadcastable_shapes(
     """``count`` shapes that broadcast against each other.
 
     >>> from hypothesis import find
-    >>> from autograd.testing.strategies import broadcastable_shapes
+    >>> from glassgrad.autograd.testing.strategies import broadcastable_shapes
     >>> find(broadcastable_shapes(max_dims=1), lambda pair: len(pair[0]) < len(pair[1]))
     ((), (1,))
     """
@@ -340,10 +349,10 @@ def differentiable_operations() -> list[Op]:
     Casts and copies come last, because Hypothesis prefers what comes first.
     """
     found = [op for op in OPS.values() if op.rules and (op.name in DECLARED or _assumable(op))]
-    return sorted(found, key=lambda op: op.__module__.startswith("autograd.functions."))
+    return sorted(found, key=lambda op: op.__module__.startswith("glassgrad.autograd.functions."))
 
 
 def _assumable(op: Op) -> bool:
     """Whether an operation without a declaration can be called with default inputs."""
-    own = op.__module__.startswith("autograd.ops.")
+    own = op.__module__.startswith("glassgrad.autograd.ops.")
     return not own and all(op.params[p] is not REQUIRED for p in declaration(op, None, {}).fixed)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends
-from autograd.backends import NUMPY, Namespace
-from autograd.engine.graph import Graph, Node
-from autograd.engine.tensor import Tensor
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends import NUMPY, Namespace
+from glassgrad.autograd.engine.graph import Graph, Node
+from glassgrad.autograd.engine.tensor import Tensor
 
 H = 1e-20
 COARSE = 1e-3  # the relative error above which an operation is not analytic

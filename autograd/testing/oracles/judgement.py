@@ -21,7 +21,7 @@ from typing import Protocol
 
 import numpy as np
 
-from autograd.testing.oracles.differences import Differences, Slopes, Truths, Vector
+from glassgrad.autograd.testing.oracles.differences import Differences, Slopes, Truths, Vector
 
 OK, WRONG, KINK, UNCHECKED = "ok", "wrong", "kink", "unchecked"
 DIFFERENCES = "finite differences"

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd.common.shapes import Shape
-from autograd.errors import DomainError, GradcheckError
-from autograd.testing.oracles.differences import Differences, Vector
-from autograd.testing.oracles.judgement import (
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.errors import DomainError, GradcheckError
+from glassgrad.autograd.testing.oracles.differences import Differences, Vector
+from glassgrad.autograd.testing.oracles.judgement import (
     DIFFERENCES,
     UNCHECKED,
     WRONG,
@@ -22,7 +22,7 @@ from autograd.testing.oracles.judgement import (
     Judgement,
     Weights,
 )
-from autograd.testing.oracles.reports import Jacobians, factor
+from glassgrad.autograd.testing.oracles.reports import Jacobians, factor
 
 Function = Callable[..., Any]
 COMPLEX, TWICE = "complex step", "double backward"

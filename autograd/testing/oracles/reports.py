@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.testing.oracles.differences import Truths, Vector
-from autograd.testing.oracles.judgement import Comparison, Judge
+from glassgrad.autograd.testing.oracles.differences import Truths, Vector
+from glassgrad.autograd.testing.oracles.judgement import Comparison, Judge
 
 ROWS, COLUMNS = 5, 3
 """How much of a Jacobian is printed, around the entry that is most wrong."""

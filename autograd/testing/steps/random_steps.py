@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends
-from autograd.common.shapes import Shape
-from autograd.engine.tensor import Tensor
-from autograd.testing.steps.step import IMPORTS, TrainingStep
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.testing.steps.step import IMPORTS, TrainingStep
 
 LARGEST = 1e4
 """Bound of the numbers of a value, unless the step has extreme numbers."""
@@ -317,7 +317,7 @@ class Vocabulary:
     ``{layer}`` and ``optimizer``, such as the loading of a saved state.
 
     >>> from random import Random
-    >>> from autograd.testing.steps.random_steps import Vocabulary, random_step
+    >>> from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
     >>> step = random_step(Random(0), Vocabulary(functions=("ag.relu({a})",)))
     """
 
@@ -905,7 +905,7 @@ def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_val
     Layers, losses and optimizers are those of ``vocabulary``. See also `strategies.steps`.
 
     >>> from random import Random
-    >>> from autograd.testing import random_step
+    >>> from glassgrad.autograd.testing import random_step
     >>> "def step(x, labels, mask" in random_step(Random(0)).source
     True
     """

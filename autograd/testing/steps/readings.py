@@ -22,26 +22,26 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends, trees
-from autograd.backends.arrays import with_strides
-from autograd.common.shapes import size
-from autograd.compiler.compiled import Compiled
-from autograd.compiler.executable import Executable
-from autograd.compiler.ir.interpreter import present
-from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.optimize import PASSES
-from autograd.compiler.passes.optimize import steps as stages_of
-from autograd.compiler.targets.c.executable import PASSES as PASSES_OF_C
-from autograd.compiler.targets.c.executable import NativeExecutable, text_of
-from autograd.compiler.targets.calls import has_kernel
-from autograd.compiler.targets.plan import Plan
-from autograd.compiler.trace import Trace
-from autograd.compiler.tracing.watching import Consumed
-from autograd.engine.memory import users_strides
-from autograd.engine.tensor import Tensor
-from autograd.errors import AutogradError, ReadingError, TargetError
-from autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.backends.arrays import with_strides
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.compiled import Compiled
+from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.ir.interpreter import present
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.optimize import PASSES
+from glassgrad.autograd.compiler.passes.optimize import steps as stages_of
+from glassgrad.autograd.compiler.targets.c.executable import PASSES as PASSES_OF_C
+from glassgrad.autograd.compiler.targets.c.executable import NativeExecutable, text_of
+from glassgrad.autograd.compiler.targets.calls import has_kernel
+from glassgrad.autograd.compiler.targets.plan import Plan
+from glassgrad.autograd.compiler.trace import Trace
+from glassgrad.autograd.compiler.tracing.watching import Consumed
+from glassgrad.autograd.engine.memory import users_strides
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import AutogradError, ReadingError, TargetError
+from glassgrad.autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 Array = np.ndarray[Any, np.dtype[Any]]
 States = Mapping[Value, Any]
@@ -99,7 +99,7 @@ def check_readings(step: TrainingStep) -> Verdict:
     Raises `ReadingError` with the culprit and a step that is as small as possible and has the same culprit.
 
     >>> import random
-    >>> from autograd.testing import check_readings, random_step
+    >>> from glassgrad.autograd.testing import check_readings, random_step
     >>> check_readings(random_step(random.Random(1))).kind
     'same'
     """

@@ -14,7 +14,7 @@ RESULTS = "results"
 FUNCTIONS = ("step", "again")
 """Names of the functions that are compiled; the second, where there is one, is part of the setup."""
 
-IMPORTS = ("import numpy as np", "import autograd as ag")
+IMPORTS = ("import numpy as np", "from glassgrad import autograd as ag")
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,14 +26,14 @@ class TrainingStep:
     setup may define a second function, ``again``, which is compiled, too. Its ``repr`` is the script. The text is
     executed: use trusted text only.
 
-    >>> from autograd.testing.steps import TrainingStep
+    >>> from glassgrad.autograd.testing.steps import TrainingStep
     >>> TrainingStep(
     ...     setup=("w = ag.Tensor(2.0, requires_grad=True)",),
     ...     arguments="x",
     ...     body=("loss = w * x", "(g,) = ag.gradients(loss, [w])", "w.data = w.data - 0.1 * g.data", "return loss"),
     ...     calls=("results.append(step(3.0))",),
     ... )
-    import autograd as ag
+    from glassgrad import autograd as ag
     <BLANKLINE>
     w = ag.Tensor(2.0, requires_grad=True)
     <BLANKLINE>

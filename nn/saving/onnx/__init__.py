@@ -10,7 +10,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nn.saving.onnx.model import ONNXModel
+    from glassgrad.nn.saving.onnx.model import ONNXModel
 
 __all__ = ["load_onnx", "save_onnx"]
 
@@ -25,13 +25,13 @@ def load_onnx(path: str | PathLike[str]) -> ONNXModel:
     supported (all are listed), `autograd.errors.DependencyError` without the package ``onnx``, and `OSError` for a file
     that can't be read.
 
-    >>> import nn
+    >>> from glassgrad import nn
     >>> nn.load_onnx("README.md")
     Traceback (most recent call last):
         ...
     nn.errors.FileError: README.md is not an ONNX file, or is damaged.
     """
-    from nn.saving.onnx.model import load
+    from glassgrad.nn.saving.onnx.model import load
 
     return load(path)
 
@@ -60,7 +60,8 @@ def save_onnx(
     `autograd.errors.DomainError` for a name that ends in another suffix than ``.onnx`` or ``.pb``, and
     `autograd.errors.DependencyError` without the package ``onnx``.
 
-    >>> import nn, tempfile, os, autograd as ag
+    >>> import tempfile, os
+    >>> from glassgrad import nn, autograd as ag
     >>> model = nn.MLP([4, 3, 2], seed=0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     nn.save_onnx(model, os.path.join(folder, "model.onnx"), ag.ones((1, 4), dtype="float32"))
@@ -71,6 +72,6 @@ def save_onnx(
       layers.2.weight  (2, 3)   6
       layers.2.bias    (2,)     2
     """
-    from nn.saving.onnx.save import save
+    from glassgrad.nn.saving.onnx.save import save
 
     save(model, path, examples, input_names, output_names, dynamic_batch)

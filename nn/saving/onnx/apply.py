@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy
 
-from autograd import Tensor, asarray, no_grad
-from autograd.engine.modes import MODE, TRACER, Mode, holding
-from autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError
-from nn.saving.onnx.read import Graph, Step
-from nn.saving.onnx.table import concrete
+from glassgrad.autograd import Tensor, asarray, no_grad
+from glassgrad.autograd.engine.modes import MODE, TRACER, Mode, holding
+from glassgrad.autograd.errors import (
+    AutogradError,
+    DomainError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    SizeError,
+    TraceError,
+)
+from glassgrad.nn.saving.onnx.read import Graph, Step
+from glassgrad.nn.saving.onnx.table import concrete
 
 LONGEST = 600
 """How many characters of an error in a step are kept: it may quote long names of the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nn.saving.onnx.write import NotWritten, used_inside
+from glassgrad.nn.saving.onnx.write import NotWritten, used_inside
 
 SIZES = 61, 67
 """The two batch sizes: primes, so that no other length equals one of them."""

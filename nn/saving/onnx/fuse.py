@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nn.saving.onnx.write import used_inside
+from glassgrad.nn.saving.onnx.write import used_inside
 
 Names = dict[str, str]
 """A match of a pattern: the value for each of its names, and the result of each node by its operator."""

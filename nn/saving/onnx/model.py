@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy
 
-from autograd import Tensor
-from autograd import asarray as as_tensor
-from autograd.common.validation import check_instance
-from autograd.engine.modes import holding
-from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from nn.errors import FileError
-from nn.modules.module import Module, Parameter
-from nn.saving.onnx.apply import apply
-from nn.saving.onnx.prepare import prepare
-from nn.saving.onnx.read import Graph, Input, plain, read, shape_text
-from nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
+from glassgrad.autograd import Tensor
+from glassgrad.autograd import asarray as as_tensor
+from glassgrad.autograd.common.validation import check_instance
+from glassgrad.autograd.engine.modes import holding
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.modules.module import Module, Parameter
+from glassgrad.nn.saving.onnx.apply import apply
+from glassgrad.nn.saving.onnx.prepare import prepare
+from glassgrad.nn.saving.onnx.read import Graph, Input, plain, read, shape_text
+from glassgrad.nn.saving.onnx.table import ALLOWED, GROWTH, LIMIT
 
 LISTED = 30
 """How many parameters a repr lists."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import AutogradError, SizeError
-from nn.saving.onnx.apply import apply
-from nn.saving.onnx.read import Graph, Step
-from nn.saving.onnx.table import LIMIT
+from glassgrad.autograd.errors import AutogradError, SizeError
+from glassgrad.nn.saving.onnx.apply import apply
+from glassgrad.nn.saving.onnx.read import Graph, Step
+from glassgrad.nn.saving.onnx.table import LIMIT
 
 CONSTANTS = 8
 """A Constant of more floats than this is a weight: some exporters put weights there."""

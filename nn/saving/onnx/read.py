@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from autograd.common.files import open_file
-from autograd.common.validation import as_path
-from autograd.errors import DependencyError, DTypeError
-from nn.errors import FileError
-from nn.saving.onnx import operators  # noqa: F401  (fills the table)
-from nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
-from nn.saving.pytorch.weights import as_array
+from glassgrad.autograd.common.files import open_file
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.autograd.errors import DependencyError, DTypeError
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.saving.onnx import operators  # noqa: F401  (fills the table)
+from glassgrad.nn.saving.onnx.table import TABLE, Row, dtype_of, row_of
+from glassgrad.nn.saving.pytorch.weights import as_array
 
 OPSET = 28
 """The newest opset whose operators the table knows."""

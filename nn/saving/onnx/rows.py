@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy
 
-from autograd import Tensor
-from autograd.compiler.ir.primitives import Slot, fill
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.trace import trace
-from autograd.compiler.tracing.whole import WHOLE as KEPT
-from autograd.compiler.tracing.whole import whole
-from nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.compiler.ir.primitives import Slot, fill
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.trace import trace
+from glassgrad.autograd.compiler.tracing.whole import WHOLE as KEPT
+from glassgrad.autograd.compiler.tracing.whole import whole
+from glassgrad.nn.saving.onnx.write import NotWritten, Writer, value_info, without_dead
 
 Written = Callable[..., str]
 

@@ -9,21 +9,30 @@ from typing import Any
 
 import numpy
 
-from autograd import asarray, zeros
-from autograd.common.files import write_file
-from autograd.common.messages import shown
-from autograd.common.validation import as_path
-from autograd.compiler.ir.program import Value
-from autograd.compiler.trace import Trace
-from autograd.compiler.tracing.whole import whole
-from autograd.errors import AutogradError, DomainError, DTypeError
-from nn.errors import ConversionError
-from nn.modules.module import Module
-from nn.saving.onnx.batch import SIZES, for_any_batch
-from nn.saving.onnx.fuse import fused
-from nn.saving.onnx.read import LARGEST, onnx_package
-from nn.saving.onnx.rows import WHOLE, write
-from nn.saving.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, free, used_by, value_info, without_dead
+from glassgrad.autograd import asarray, zeros
+from glassgrad.autograd.common.files import write_file
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.compiler.trace import Trace
+from glassgrad.autograd.compiler.tracing.whole import whole
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
+from glassgrad.nn.errors import ConversionError
+from glassgrad.nn.modules.module import Module
+from glassgrad.nn.saving.onnx.batch import SIZES, for_any_batch
+from glassgrad.nn.saving.onnx.fuse import fused
+from glassgrad.nn.saving.onnx.read import LARGEST, onnx_package
+from glassgrad.nn.saving.onnx.rows import WHOLE, write
+from glassgrad.nn.saving.onnx.write import (
+    IR_VERSION,
+    OPSET,
+    NotWritten,
+    Writer,
+    free,
+    used_by,
+    value_info,
+    without_dead,
+)
 
 ENDINGS = (".onnx", ".pb", "")
 """The endings of files that the package ``onnx`` reads as this format."""

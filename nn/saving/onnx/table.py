@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy
 
-import autograd as ag
-from autograd import Tensor
-from autograd.engine.modes import TRACER
-from autograd.errors import DomainError, DTypeError, SizeError, TraceError
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.errors import DomainError, DTypeError, SizeError, TraceError
 
 LIMIT = 2**30
 """The most bytes of a value whose size the file chooses, such as the result of ConstantOfShape."""

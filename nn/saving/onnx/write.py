@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.ir.program import Value
-from autograd.errors import DeclarationError
-from nn.saving.onnx.read import onnx_package
+from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.nn.saving.onnx.read import onnx_package
 
 OPSET = 21
 IR_VERSION = 10

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autograd import Tensor, asarray, no_grad, scope
-from autograd.backends import NUMPY
-from autograd.common.messages import of_type
-from autograd.errors import AutogradError, DTypeError, ShapeError
-from nn.errors import ConversionError
-from nn.init import generator
-from nn.modules.module import Module, Parameter, _join
-from nn.saving.pytorch.operators import IGNORED, ROWS, STATEFUL, SYMBOLS
+from glassgrad.autograd import Tensor, asarray, no_grad, scope
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.nn.errors import ConversionError
+from glassgrad.nn.init import generator
+from glassgrad.nn.modules.module import Module, Parameter, _join
+from glassgrad.nn.saving.pytorch.operators import IGNORED, ROWS, STATEFUL, SYMBOLS
 
 if TYPE_CHECKING:
     import torch
@@ -181,7 +181,8 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     ``nn/saving/pytorch/operators.py``, all of which it names; `autograd.errors.DTypeError` for anything but a module of
     PyTorch.
 
-        >>> import torch, nn                                                                        # doctest: +SKIP
+        >>> import torch
+        >>> from glassgrad import nn                                                                # doctest: +SKIP
         >>> net = nn.from_torch(torchvision.models.resnet18(), torch.zeros(2, 3, 64, 64))           # doctest: +SKIP
         >>> viz.draw_graph(net(x).sum())                                                            # doctest: +SKIP
     """

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import autograd as ag
-from autograd import Tensor, asarray
-from autograd.errors import DomainError
-from nn import functional as F
-from nn.functional import recurrence, spatial
-from nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn import functional as F
+from glassgrad.nn.functional import recurrence, spatial
+from glassgrad.nn.functional.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments about devices and layout, which are ignored."""

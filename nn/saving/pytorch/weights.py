@@ -18,10 +18,10 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from autograd import Tensor
-from autograd.common.messages import of_type
-from nn.errors import FileError
-from nn.saving.npz import opened
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.messages import of_type
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.saving.npz import opened
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 """First bytes of a file of PyTorch before 1.6: a pickle of its magic number."""

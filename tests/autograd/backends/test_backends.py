@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import autograd as ag
-from autograd import Tensor, backends
-from autograd.backends import NUMPY
-from autograd.backends import numpy as numpy_backend
-from autograd.errors import DeviceError, DTypeError
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, backends
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.backends import numpy as numpy_backend
+from glassgrad.autograd.errors import DeviceError, DTypeError
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def test_memory_of_freed_arrays_is_kept_for_the_next_ones_unless_the_environment
     program = f"""
 import resource
 import numpy as np
-import autograd
+from glassgrad import autograd
 
 def step():
     return [np.ones({size}, "float32") for _ in range(6)]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd import Tensor, backends
-from autograd.errors import DeviceError, TraceError
-from autograd.testing.operations import TABLE
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, backends
+from glassgrad.autograd.errors import DeviceError, TraceError
+from glassgrad.autograd.testing.operations import TABLE
 from tests import standin
 from tests.autograd.ops.test_table import OPS, backward, tensors
 

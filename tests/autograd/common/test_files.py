@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from autograd.common.files import open_file, read_file, write_file
-from autograd.errors import WriteError
+from glassgrad.autograd.common.files import open_file, read_file, write_file
+from glassgrad.autograd.errors import WriteError
 
 
 def mode(path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autograd.common.references import other_references
+from glassgrad.autograd.common.references import other_references
 
 
 def test_references_besides_the_callers_variable_are_counted():

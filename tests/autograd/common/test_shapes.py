@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd.common import shapes
-from autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.errors import DomainError, ShapeError
 
 
 @given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=4, max_side=4, min_side=0))

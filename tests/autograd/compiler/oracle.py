@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.compiler import compiled
-from autograd.compiler.passes import optimize
-from autograd.compiler.trace import Trace
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler import compiled
+from glassgrad.autograd.compiler.passes import optimize
+from glassgrad.autograd.compiler.trace import Trace
 from tests.autograd.compiler.ir.printed import check_printed
 
 Function = Callable[..., Any]

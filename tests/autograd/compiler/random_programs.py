@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd import trees
-from autograd.common import shapes
-from autograd.compiler.executable import Executable
-from autograd.compiler.ir.primitives import Slot, compute, infer
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes import optimize
-from autograd.compiler.targets.device import DeviceExecutable
-from autograd.compiler.trace import ARRAY
-from autograd.engine.tensor import wrap
+from glassgrad.autograd import trees
+from glassgrad.autograd.common import shapes
+from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.ir.primitives import Slot, compute, infer
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes import optimize
+from glassgrad.autograd.compiler.targets.device import DeviceExecutable
+from glassgrad.autograd.compiler.trace import ARRAY
+from glassgrad.autograd.engine.tensor import wrap
 from tests import standin
 
 SIDES = (1, 2, 3, 4, 6)

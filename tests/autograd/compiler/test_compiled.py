@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, GradientError, IndexingError, ShapeError, TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, IndexingError, ShapeError, TraceError
 from tests.autograd.compiler.oracle import agree, check, flat, traces
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
@@ -1137,7 +1137,7 @@ def test_threads_that_call_one_function() -> None:
 
 FORKED = """
 import os, signal, threading
-import autograd as ag
+from glassgrad import autograd as ag
 
 f, x = ag.compile(lambda x: x * 2.0), ag.ones(3)
 f(x)

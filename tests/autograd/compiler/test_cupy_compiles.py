@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.passes.optimize import GPU_PASSES, optimize
-from autograd.compiler.targets.kernels import Kernel, fuse
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.passes.optimize import GPU_PASSES, optimize
+from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse
 
 cupy = pytest.importorskip("cupy")
 

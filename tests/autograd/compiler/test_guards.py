@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.tracing.guards import alike
-from autograd.errors import TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.tracing.guards import alike
+from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import traces
 
 X = ag.ones((2,), dtype="float32")

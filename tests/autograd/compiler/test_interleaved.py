@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-import nn
-from autograd.testing.strategies import programs
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import agree
 from tests.autograd.compiler.test_training import OPTIMIZERS, SCHEDULES, kept, step_of
 

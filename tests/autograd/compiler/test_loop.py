@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.targets.c.executable import NativeExecutable
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.targets.c.executable import NativeExecutable
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 RNG = np.random.default_rng(0)

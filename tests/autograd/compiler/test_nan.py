@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import autograd as ag
+from glassgrad import autograd as ag
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.autograd.compiler.targets.node import Case, faults, needs_node
 

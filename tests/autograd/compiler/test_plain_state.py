@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 BEGIN = """
 import argparse, array, collections, configparser, contextvars, copy, ctypes, dataclasses, enum, functools, gc
 import operator, os, queue, sys, threading, types, weakref
 import numpy as np
-import autograd as ag, nn
+from glassgrad import autograd as ag, nn
 
 class Plain:
     def __init__(self, **options): self.__dict__.update(options)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.scan import repeated
-from autograd.errors import AutogradError, DTypeError, ShapeError, TraceError
-from autograd.ops.loops import scan as scan_module
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.scan import repeated
+from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError, TraceError
+from glassgrad.autograd.ops.loops import scan as scan_module
 
 STEPS, BATCH, WIDTH, HIDDEN = 5, 3, 2, 4
 RNG = np.random.default_rng(0)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-import autograd as ag
-import nn
-from autograd.errors import TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 

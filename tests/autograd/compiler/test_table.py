@@ -9,17 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.compiler.tracing.traced import Traced
-from autograd.testing.inputs.sampling import Case
-from autograd.testing.operations import TABLE
-from autograd.testing.strategies import programs
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.testing.inputs.sampling import Case
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import check, orders
 
 BY_VALUES = ("nonzero_indices", "unique_parts")
 """Operations whose result has a shape that depends on values, which a program doesn't know."""
 
-OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.") and name not in BY_VALUES}
+OPS = {
+    name: op for name, op in ag.OPS.items() if op.__module__.startswith("glassgrad.autograd.") and name not in BY_VALUES
+}
 few = settings(max_examples=max(2, settings.default.max_examples // 5))  # type: ignore[union-attr]
 
 LAYOUTS = {

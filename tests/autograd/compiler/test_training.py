@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import TraceError
-from nn.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm_, lr_scheduler
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import TraceError
+from glassgrad.nn.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm_, lr_scheduler
 from tests.autograd.compiler.oracle import traces
 
 OPTIMIZERS: dict[str, Callable[[Any], nn.optim.Optimizer]] = {

@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import trees
-from autograd.errors import AutogradError, DTypeError, TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import trees
+from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
 from tests.autograd.compiler.oracle import agree
 
 Wrap = Callable[[Any], Any]

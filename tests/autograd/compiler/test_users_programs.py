@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import trees
-from autograd.errors import TraceError
+from glassgrad import autograd as ag
+from glassgrad.autograd import trees
+from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import agree
 
 BEFORE = """
 import collections, contextlib, copy, dataclasses, functools, itertools, math, types
 from typing import Any, NamedTuple
-import numpy as np, autograd as ag, nn
+import numpy as np
+from glassgrad import autograd as ag, nn
 
 rng = np.random.default_rng(3)
 OUT = []

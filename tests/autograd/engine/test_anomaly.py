@@ -5,11 +5,10 @@ import threading
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from autograd import Tensor
-from autograd.errors import AnomalyError, GradientError
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.errors import AnomalyError, GradientError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-import autograd as ag
-from autograd import Graph, Node, Tensor
-from autograd.engine.graph import reachable
+from glassgrad import autograd as ag
+from glassgrad.autograd import Graph, Node, Tensor
+from glassgrad.autograd.engine.graph import reachable
 
 
 def leaf(values, name=None):

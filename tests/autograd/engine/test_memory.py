@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-import autograd as ag
-import nn
-from autograd import Tensor
-from autograd.engine import backward, memory
-from autograd.errors import DTypeError, GradientError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.engine import backward, memory
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 
 
 def leaf(values, name=None):

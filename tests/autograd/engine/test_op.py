@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-import autograd as ag
-import nn
-from autograd import Tensor, backends
-from autograd.engine.declare.operation import REQUIRED, RESERVED
-from autograd.engine.namespace import TENSORS
-from autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor, backends
+from glassgrad.autograd.engine.declare.operation import REQUIRED, RESERVED
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
 
 
 def leaf(values, name=None):
@@ -116,7 +116,7 @@ class TestDeclaration:
     def test_a_name_of_this_package_is_taken(self):
         with pytest.raises(
             DeclarationError,
-            match=r"an operation 'exp' exists already, in autograd\.ops\.elementwise: choose "
+            match=r"an operation 'exp' exists already, in glassgrad\.autograd\.ops\.elementwise: choose "
             r"another name",
         ):
 
@@ -124,7 +124,7 @@ class TestDeclaration:
             def exp(xp, x):
                 return x
 
-        assert ag.OPS["exp"].__module__ == "autograd.ops.elementwise"
+        assert ag.OPS["exp"].__module__ == "glassgrad.autograd.ops.elementwise"
 
     @pytest.mark.parametrize("name", names_of_the_package())
     def test_a_name_that_rules_or_users_have_from_the_package_is_refused(self, name):
@@ -847,10 +847,13 @@ def test_a_forward_without_xp_is_refused():
 def test_submodules_are_not_functions_of_the_package():
     with pytest.raises(AttributeError, match="autograd has no function 'tensor': use Tensor"):
         ag.tensor([1.0])
-    import autograd.engine.declare.operation as module
-    import autograd.engine.tensor as other
+    import glassgrad.autograd.engine.declare.operation as module
+    import glassgrad.autograd.engine.tensor as other
 
-    assert (module.__name__, other.__name__) == ("autograd.engine.declare.operation", "autograd.engine.tensor")
+    assert (module.__name__, other.__name__) == (
+        "glassgrad.autograd.engine.declare.operation",
+        "glassgrad.autograd.engine.tensor",
+    )
 
 
 def test_the_error_of_transpose_with_two_axes_lists_its_arguments():

@@ -6,17 +6,17 @@ import threading
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import Tensor
-from autograd.engine.declare.operation import OPS
-from autograd.errors import DomainError
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.errors import DomainError
 
 
 @pytest.fixture
 def slow(monkeypatch):
     """An operation that takes 2 seconds forward and 4 backward by a clock of its own; nothing else takes time."""
     now = [0.0]
-    monkeypatch.setattr("autograd.engine.declare.profile.perf_counter", lambda: now[0])
+    monkeypatch.setattr("glassgrad.autograd.engine.declare.profile.perf_counter", lambda: now[0])
 
     @ag.op("slow")
     def slow(xp, x):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-import autograd as ag
-from autograd import Tensor
-from autograd.engine.scattered import Scattered
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.engine.scattered import Scattered
 
 READINGS = {
     "rows": lambda x: sum((i + 1.0) * row.sum() for i, row in enumerate(x)),

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import autograd as ag
-from autograd import Tensor
-from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 
 
 def leaf(values, name=None, dtype=None):

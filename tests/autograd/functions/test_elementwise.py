@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.testing import gradcheck, gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 POINTS = {
     "digamma": ([-1.3, 0.3, 4.0],),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import autograd as ag
-from autograd import Tensor
-from autograd.errors import DTypeError, GradientError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 
 A = np.array([[2.0, -1.0, 0.5], [-1.0, 3.0, 0.0], [0.5, 0.0, 1.0]])
 X = np.array([0.3, -1.2, 2.0])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import autograd as ag
-from autograd import trees
-from autograd.errors import DTypeError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad.autograd import trees
+from glassgrad.autograd.errors import DTypeError, ShapeError
 
 W, B, X = np.array([[0.3, -1.2], [2.0, 0.5]]), np.array([0.1, -0.4]), np.array([1.5, -0.7])
 PARAMS: dict[str, Any] = {"layers": [(W, B), (W.T, 2 * B)], "scale": np.array(1.5)}

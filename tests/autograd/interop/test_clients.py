@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.testing import gradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing import gradcheck
 
 RNG = np.random.default_rng(0)
 CUBE = RNG.normal(size=(2, 3, 4))
@@ -87,8 +87,8 @@ def test_array_api_extra_without_a_gradient() -> None:
 
 SCIPY = """
     import numpy as np
-    import autograd as ag
-    from autograd.testing import gradcheck
+    from glassgrad import autograd as ag
+    from glassgrad.autograd.testing import gradcheck
     import scipy.cluster.vq, scipy.integrate, scipy.optimize, scipy.special, scipy.stats
 
     x = np.random.default_rng(0).normal(size=(3, 4)) + 5.0

@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from autograd.interop.hints import (
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.autograd.interop.hints import (
     DATA,
     FUNCTIONS,
     INITS,

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.engine.namespace import TENSORS
-from autograd.errors import DomainError, DTypeError
-from autograd.interop import numpy_protocol as numpy_calls
-from autograd.testing import gradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.autograd.interop import numpy_protocol as numpy_calls
+from glassgrad.autograd.testing import gradcheck
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 3))

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.errors import DeviceError, DTypeError, ShapeError
-from autograd.testing import gradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
+from glassgrad.autograd.testing import gradcheck
 
 
 @pytest.mark.parametrize(

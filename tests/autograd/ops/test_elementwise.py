@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import OPS, Tensor
-from autograd.errors import DTypeError
-from autograd.testing import gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd import OPS, Tensor
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.testing import gradgradcheck
 
 
 @pytest.mark.parametrize("name", ["atan2", "hypot"])

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import linalg
-from autograd.errors import AnomalyError, DomainError, GradientError, ShapeError
-from autograd.testing import gradcheck, gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd import linalg
+from glassgrad.autograd.errors import AnomalyError, DomainError, GradientError, ShapeError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
 SHAPES = [(3, 3), (4, 2), (2, 4), (1, 3), (3, 1), (2, 3, 2)]

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import GradientError, IndexingError, ShapeError
-from autograd.testing import gradcheck, gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import GradientError, IndexingError, ShapeError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 X = np.random.default_rng(0).normal(size=(3, 4, 2))
 MASK = np.random.default_rng(1).random(size=(3, 4)) < 0.5

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import linalg
-from autograd.errors import DomainError, ShapeError
-from autograd.testing import gradcheck, gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd import linalg
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
 ORDERS = ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)

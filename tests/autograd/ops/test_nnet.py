@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.testing import gradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.testing import gradcheck
 
 RNG = np.random.default_rng(0)
 REDUCTIONS = ["mean", "sum", "none"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.errors import DomainError, ShapeError
-from autograd.testing import gradcheck, gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 
 @pytest.mark.parametrize("reduce", [ag.max, ag.min])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.errors import DomainError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, ShapeError
 
 X = np.array([[3.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-import viz
-from autograd import backends
-from autograd.testing import properties
-from autograd.testing.inputs.sampling import Case
-from autograd.testing.operations import TABLE
+from glassgrad import autograd as ag
+from glassgrad import viz
+from glassgrad.autograd import backends
+from glassgrad.autograd.testing import properties
+from glassgrad.autograd.testing.inputs.sampling import Case
+from glassgrad.autograd.testing.operations import TABLE
 
-OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.")}
+OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("glassgrad.autograd.")}
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if op.rules)
 
 every_operation = pytest.mark.parametrize("name", sorted(OPS))

@@ -6,13 +6,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.backends import NUMPY
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.ops import windows
-from autograd.testing import gradcheck, gradgradcheck
-from autograd.testing.operations import TABLE
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.ops import windows
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
+from glassgrad.autograd.testing.operations import TABLE
 
 
 def drawn(rng: np.random.Generator, low: int, high: int, count: int) -> tuple[int, ...]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.testing import array, axis, declare, integers
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing import array, axis, declare, integers
 
 Rule = Callable[..., Any]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from autograd.errors import DomainError, DTypeError, GradcheckError, ShapeError
-from autograd.testing import Domain, array, check_grad, integers
+from glassgrad.autograd.errors import DomainError, DTypeError, GradcheckError, ShapeError
+from glassgrad.autograd.testing import Domain, array, check_grad, integers
 
 
 def message(*args, **options):

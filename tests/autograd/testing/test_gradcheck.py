@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import Tensor
-from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
-from autograd.testing import assert_rule, gradcheck, gradgradcheck
-from autograd.testing.strategies import POSITIVE
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
+from glassgrad.autograd.testing import assert_rule, gradcheck, gradgradcheck
+from glassgrad.autograd.testing.strategies import POSITIVE
 
 
 def declared(forward, *, name="mine", **rules):

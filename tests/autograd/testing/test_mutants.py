@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-import autograd as ag
+from glassgrad import autograd as ag
 from tests.autograd.testing.own_operations import OWN, WRONG
 from tests.mutants import MUTANTS, OWN_END, RIGHT, TABLE, catchers, own_row, planted, row, verdict
 

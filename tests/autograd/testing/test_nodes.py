@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import autograd as ag
-import nn
-from autograd import Tensor
-from autograd.errors import GradientError
-from autograd.testing import NodeCheck, check_nodes
-from autograd.testing.operations import TABLE
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.errors import GradientError
+from glassgrad.autograd.testing import NodeCheck, check_nodes
+from glassgrad.autograd.testing.operations import TABLE
 
 
 def param(values, name=None):

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.testing.operations import TABLE
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing.operations import TABLE
 
-OURS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.")}
+OURS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("glassgrad.autograd.")}
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from autograd.testing import properties
+from glassgrad.autograd.testing import properties
 
 PAGE = Path(__file__).parents[3] / "docs/testing.md"
 

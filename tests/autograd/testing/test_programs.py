@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import autograd as ag
-import viz
-from autograd.testing import Program
-from autograd.testing.programs import Ref, Step, depending, literal, names_used
-from autograd.testing.strategies import operations, programs
+from glassgrad import autograd as ag
+from glassgrad import viz
+from glassgrad.autograd.testing import Program
+from glassgrad.autograd.testing.programs import Ref, Step, depending, literal, names_used
+from glassgrad.autograd.testing.strategies import operations, programs
 
 
 def ran(source):
@@ -60,7 +60,7 @@ def is_text(program):
 class TestText:
     def test_is_python(self):
         assert diamond().needed().source == (
-            "import autograd as ag\n"
+            "from glassgrad import autograd as ag\n"
             "\n"
             'x0 = ag.Tensor([0.5, 1.0], requires_grad=True, name="x0")\n'
             "v0 = ag.sin(x0)  # (2,)\n"
@@ -87,7 +87,7 @@ class TestText:
 
         mine.vjp(x=lambda g: g)
         source = Program.of(mine, [1.0]).source
-        assert f"import autograd as ag\nimport {__name__}  # declares mine\n\nx0 = " in source
+        assert f"from glassgrad import autograd as ag\nimport {__name__}  # declares mine\n\nx0 = " in source
         assert ran(source)[0].tolist() == [2.0]
 
     def test_its_picture_can_be_drawn(self, tmp_path):

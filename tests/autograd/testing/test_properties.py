@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.errors import GradcheckError
-from autograd.testing import Program, properties
-from autograd.testing.properties import PROPERTIES
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import GradcheckError
+from glassgrad.autograd.testing import Program, properties
+from glassgrad.autograd.testing.properties import PROPERTIES
 
 X = [0.5, -1.0, 2.0]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.errors import DeclarationError, GradcheckError
-from autograd.testing import Domain, array, assert_detects_wrong_gradient, assert_rule, strategies
-from autograd.testing.rules import planted
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DeclarationError, GradcheckError
+from glassgrad.autograd.testing import Domain, array, assert_detects_wrong_gradient, assert_rule, strategies
+from glassgrad.autograd.testing.rules import planted
 
 
 def softsign(rule=lambda xp, g, x: g / (1 + xp.abs(x)) ** 2):

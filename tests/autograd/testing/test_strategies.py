@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 
-import autograd as ag
-from autograd.common.shapes import broadcast_shapes
-from autograd.errors import AutogradError, DeclarationError, GradcheckError
-from autograd.testing import Domain, Program, properties, strategies
-from autograd.testing.strategies import (
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import broadcast_shapes
+from glassgrad.autograd.errors import AutogradError, DeclarationError, GradcheckError
+from glassgrad.autograd.testing import Domain, Program, properties, strategies
+from glassgrad.autograd.testing.strategies import (
     LARGEST,
     POSITIVE,
     broadcastable_shapes,
@@ -230,7 +230,7 @@ def test_hypothesis_is_needed_by_nothing_else():
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"
         "import math\nimport autograd as ag\n"
-        "from autograd.testing import assert_rule, check_grad, gradcheck, properties\n"
+        "from glassgrad.autograd.testing import assert_rule, check_grad, gradcheck, properties\n"
         "gradcheck(ag.sin, [1.0]), assert_rule(ag.sin, [1.0])\n"
         "try:\n    ag.testing.strategies\n"
         "except ModuleNotFoundError as error:\n    print(error)\n"

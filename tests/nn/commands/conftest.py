@@ -2,7 +2,7 @@
 
 import pytest
 
-from nn.data import digits
+from glassgrad.nn.data import digits
 from tests.nn.commands.helpers import SMALL, run
 
 

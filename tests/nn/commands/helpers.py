@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nn.__main__ import main
+from glassgrad.nn.__main__ import main
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +30,7 @@ def refused(capsys, *words):
     said = capsys.readouterr()
     assert status == 2
     assert said.err.count("\n") == 1
-    assert said.err.startswith("python -m nn")
+    assert said.err.startswith("python -m glassgrad.nn")
     assert said.out == ""
     return said.err.strip()
 

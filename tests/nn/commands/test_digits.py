@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import nn
-import viz
-from nn.commands import digits as job
-from nn.commands.digits import RunFolder
-from nn.commands.results import Run
-from nn.commands.settings import LANGUAGES, Settings
-from nn.commands.terminal import Refused
+from glassgrad import nn, viz
+from glassgrad.nn.commands import digits as job
+from glassgrad.nn.commands.digits import RunFolder
+from glassgrad.nn.commands.results import Run
+from glassgrad.nn.commands.settings import LANGUAGES, Settings
+from glassgrad.nn.commands.terminal import Refused
+from glassgrad.viz.drawing.words import TABLES
 from tests.nn.commands.helpers import LEFT, SMALL, refused, run
-from viz.drawing.words import TABLES
 
 
 def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys):
@@ -151,7 +150,7 @@ def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatc
 
 
 def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("viz.drawing.render.engines", list)
+    monkeypatch.setattr("glassgrad.viz.drawing.render.engines", list)
     assert run("digits", *SMALL, "--out", tmp_path) == 0
     said = capsys.readouterr().out
     assert "graph.gv        not drawn: no layout engine was found: install one with `pip install graphviz-pure`" in said
@@ -159,7 +158,9 @@ def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, m
 
 
 def test_a_failing_layout_engine_costs_only_its_pictures(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")])
+    monkeypatch.setattr(
+        "glassgrad.viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")]
+    )
     assert run("digits", *SMALL, "--out", tmp_path) == 0
     assert re.search(r"graph.gv +not drawn: the layout engine \S+ could not draw", capsys.readouterr().out)
     assert (tmp_path / "mistakes.png").is_file()
@@ -187,7 +188,7 @@ def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
 def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(job, "_fit", lambda *_: nn.History(interrupted=True))
     assert run("digits", "--out", tmp_path) == 130
-    assert capsys.readouterr().err == "python -m nn: interrupted\n"
+    assert capsys.readouterr().err == "python -m glassgrad.nn: interrupted\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nn.commands.images import read_image
-from nn.commands.terminal import Refused
-from nn.data.ink import to_ink
+from glassgrad.nn.commands.images import read_image
+from glassgrad.nn.commands.terminal import Refused
+from glassgrad.nn.data.ink import to_ink
 from tests.nn.commands.helpers import grey, refused
 
 DRAWN = {

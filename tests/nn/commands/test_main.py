@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import nn
-from nn.__main__ import parser
-from nn.commands.settings import Settings
+from glassgrad import nn
+from glassgrad.nn.__main__ import parser
+from glassgrad.nn.commands.settings import Settings
 from tests.nn.commands.helpers import ROOT, SMALL, grey, refused, run
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("digits --hiden 3", "digits: unknown arguments: --hiden 3 (see `python -m nn digits --help`)"),
+        ("digits --hiden 3", "digits: unknown arguments: --hiden 3 (see `python -m glassgrad.nn digits --help`)"),
         ("digits --lr x", "argument --lr: invalid float value: 'x'"),
         ("digits --lr 0", "lr is 0.0: give a learning rate above 0"),
         ("digits --lr nan", "lr is nan: give a learning rate above 0"),
@@ -62,7 +62,7 @@ def test_unwritable_output_is_reported_in_a_sentence(words, small, data, tmp_pat
     (tmp_path / "m.npz").write_bytes((small / "model.npz").read_bytes())
     Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "nn", *words]
+        command = [sys.executable, "-m", "glassgrad.nn", *words]
         environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).parents[1])}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
@@ -90,7 +90,9 @@ def test_help_names_every_option_and_its_default(capsys):
 
 @pytest.mark.parametrize("command", ["digits", "predict"])
 def test_examples_in_the_help_are_understood(command, capsys):
-    lines = [line.strip() for line in help_of(capsys, command).splitlines() if line.startswith("  python -m nn")]
+    lines = [
+        line.strip() for line in help_of(capsys, command).splitlines() if line.startswith("  python -m glassgrad.nn")
+    ]
     assert lines
     for line in lines:
         assert parser().parse_args(shlex.split(line)[3:]).command == command
@@ -98,30 +100,18 @@ def test_examples_in_the_help_are_understood(command, capsys):
 
 def test_the_program_runs(small, tmp_path):
     Image.new("L", (9, 9)).save(tmp_path / "blank.png")
-    words = [sys.executable, "-m", "nn", "predict", small / "model.npz", tmp_path / "blank.png"]
+    words = [sys.executable, "-m", "glassgrad.nn", "predict", small / "model.npz", tmp_path / "blank.png"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "shows no digit" in done.stderr
 
 
 def test_an_ascii_terminal_is_enough(small, tmp_path):
-    words = [sys.executable, "-m", "nn", "digits", *SMALL, "--out", str(tmp_path / "run")]
+    words = [sys.executable, "-m", "glassgrad.nn", "digits", *SMALL, "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "16?16" in done.stdout
-
-
-def test_a_foreign_autograd_is_refused_in_one_sentence(tmp_path):
-    (tmp_path / "autograd").mkdir()
-    (tmp_path / "autograd/__init__.py").write_text("def grad(f): return f\n")
-    (tmp_path / "nn").symlink_to(ROOT / "nn")
-    done = subprocess.run(
-        [sys.executable, "-m", "nn", "digits"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("python -m nn: nn needs the autograd of glassgrad")
 
 
 @pytest.mark.parametrize("words", [["nn", "digits", "--epochs", "1", "--out", "run"], ["viz", "L = w*w + w", "w=2"]])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import nn
-from nn.commands import digits as job
-from nn.commands.networks import NETWORKS
-from nn.commands.results import Run
-from nn.commands.settings import Settings
-from nn.data import Dataset
+from glassgrad import nn
+from glassgrad.nn.commands import digits as job
+from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.commands.results import Run
+from glassgrad.nn.commands.settings import Settings
+from glassgrad.nn.data import Dataset
 from tests.nn.commands.helpers import LEFT, grey, refused, run
 
 OTHERS = [name for name in NETWORKS if name != "mlp"]

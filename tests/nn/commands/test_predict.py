@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import nn
-from nn.__main__ import main
-from nn.commands.images import read_image
+from glassgrad import nn
+from glassgrad.nn.__main__ import main
+from glassgrad.nn.commands.images import read_image
 from tests.nn.commands.helpers import facts, grey, refused, run
 
 
@@ -74,7 +74,7 @@ def without_classes(small, tmp_path):
         (without_classes, "bad.npz has classes 5 instead of a list of names: train it again"),
         (damaged, "bad.npz can't be read as a file of nn.save"),
         (cut, "bad.npz can't be read as a file of nn.save"),
-        (other, "does not come from `python -m nn digits`, so the form of its inputs is not known"),
+        (other, "does not come from `python -m glassgrad.nn digits`, so the form of its inputs is not known"),
         (trained_on_mnist, "was trained on 'mnist', and pictures are prepared like the digits in the package"),
     ],
 )

@@ -1,4 +1,4 @@
-"""``python -m nn search``: what it prints, writes and refuses."""
+"""``python -m glassgrad.nn search``: what it prints, writes and refuses."""
 
 import csv
 import json
@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-import nn
-from nn.__main__ import main
-from nn.commands import search as command
-from nn.data import Dataset
+from glassgrad import nn
+from glassgrad.nn.__main__ import main
+from glassgrad.nn.commands import search as command
+from glassgrad.nn.data import Dataset
 
 pytest.importorskip("optuna")
 pytest.importorskip("matplotlib")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nn.__main__ import parser
-from nn.commands import settings
-from nn.commands.settings import Settings
-from nn.commands.terminal import Refused
+from glassgrad.nn.__main__ import parser
+from glassgrad.nn.commands import settings
+from glassgrad.nn.commands.settings import Settings
+from glassgrad.nn.commands.terminal import Refused
 from tests.nn.commands.helpers import refused
 
 

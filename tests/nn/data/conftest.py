@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-import nn.data.download
+from glassgrad import nn
 
 
 @dataclass

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.data import Batches, crop, flip, noise, shift
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.data import Batches, crop, flip, noise, shift
 
 X = np.random.default_rng(0).random((10, 1, 6, 5)).astype("float32")
 Y = np.arange(10)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.data import Dataset, hold_out, minibatches
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.data import Dataset, hold_out, minibatches
 
 
 def make(**changed):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import nn.data.download
-from autograd.errors import DomainError
-from nn.data import CacheError, DownloadError, cache_folder
-from nn.data.download import RemoteFile, fetch
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.data import CacheError, DownloadError, cache_folder
+from glassgrad.nn.data.download import RemoteFile, fetch
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -5,10 +5,9 @@ import time
 import numpy as np
 import pytest
 
-import nn.data
-import nn.data.embedded
-from autograd.errors import DTypeError
-from nn.data.embedded import PATH, pack, unpack
+from glassgrad import nn
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.nn.data.embedded import PATH, pack, unpack
 
 
 @pytest.fixture(scope="module")

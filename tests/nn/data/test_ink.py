@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.data.ink import to_ink
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.data.ink import to_ink
 
 pytest.importorskip("PIL")
 

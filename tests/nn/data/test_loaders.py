@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import nn.data.loaders
-from autograd.errors import DomainError
-from nn.data import DataError, DownloadError, mnist, semeion, usps
-from nn.data.download import RemoteFile
-from nn.data.loaders import REMOTE, parse_idx, parse_semeion, parse_usps
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.data import DataError, DownloadError, mnist, semeion, usps
+from glassgrad.nn.data.download import RemoteFile
+from glassgrad.nn.data.loaders import REMOTE, parse_idx, parse_semeion, parse_usps
 
 COPY = Path(__file__).parents[4] / "shared" / "data" / "semeion.data.gz"
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import DomainError
-from nn.data import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.data import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
 
 
 def test_texts_come_back():

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.testing import gradcheck
-from nn.functional import activations
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing import gradcheck
+from glassgrad.nn.functional import activations
 
 X = np.array([-4.0, -1.0, 0.0, 0.5, 4.0])
 PHI = [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in X]

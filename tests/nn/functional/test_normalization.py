@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, ShapeError
-from autograd.testing import gradcheck, gradgradcheck
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 from tests.nn.functional.test_attention import beside
 
 F = nn.functional

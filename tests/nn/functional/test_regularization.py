@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import DomainError, ShapeError
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, ShapeError
 
 F = nn.functional
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 
 @pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError
-from nn.init import SHAPES_ONLY
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.init import SHAPES_ONLY
 
 PARAMETERS = {
     "alexnet": 61_100_840,

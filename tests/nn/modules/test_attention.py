@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, ShapeError
 
 RNG = np.random.default_rng(0)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import DTypeError
+from glassgrad import nn
+from glassgrad.autograd.errors import DTypeError
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 

@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from nn.errors import StateError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn.errors import StateError
 
 X = np.random.default_rng(0).normal(size=(6, 2))
 NET = nn.MLP([2, 3, 1], "tanh", seed=0, dtype="float64")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 

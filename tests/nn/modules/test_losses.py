@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 

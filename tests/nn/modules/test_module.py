@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.errors import StateError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.errors import StateError
 
 
 class Encoder(nn.Module):

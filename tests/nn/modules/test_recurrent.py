@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import backends
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import backends
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from tests import standin
 
 CONFIGURATIONS = 12

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError
-from nn.errors import StateError
-from nn.optim import lr_scheduler as ours
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.errors import StateError
+from glassgrad.nn.optim import lr_scheduler as ours
 
 
 def sgd(lr=0.8):

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError, TraceError
-from nn.errors import StateError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError, TraceError
+from glassgrad.nn.errors import StateError
 
 VARIANTS = [
     ("SGD", {"lr": 0.1}),

@@ -8,9 +8,9 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-import nn
-from nn.errors import FileError, StateError
-from nn.saving.keras import KerasWeights
+from glassgrad import nn
+from glassgrad.nn.errors import FileError, StateError
+from glassgrad.nn.saving.keras import KerasWeights
 
 h5py = pytest.importorskip("h5py")
 DRAW = np.random.default_rng(0)

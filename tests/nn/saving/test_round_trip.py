@@ -6,8 +6,8 @@ Outputs are equal to 1e-12 in float64. In float32 both round, in another order: 
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
 
 torch = pytest.importorskip("torch")
 files = pytest.importorskip("safetensors.torch")

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-import nn
-from autograd import Tensor
-from nn.errors import FileError
+from glassgrad import nn
+from glassgrad.autograd import Tensor
+from glassgrad.nn.errors import FileError
 
 safetensors = pytest.importorskip("safetensors.numpy")
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, WriteError
-from nn import saving
-from nn.errors import FileError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, WriteError
+from glassgrad.nn import saving
+from glassgrad.nn.errors import FileError
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
@@ -689,7 +689,7 @@ def test_a_member_that_is_there_twice(tmp_path):
 def test_every_layer_of_nn_can_be_built():
     members = [*vars(nn).values(), *vars(nn.models).values()]
     layers = {cls for cls in members if isinstance(cls, type) and issubclass(cls, nn.Module)} - {nn.Module}
-    losses = {cls for cls in layers if cls.__module__ == "nn.modules.losses"}
+    losses = {cls for cls in layers if cls.__module__ == "glassgrad.nn.modules.losses"}
     assert layers - losses == set(saving.LAYERS.values())
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-import nn
+from glassgrad import nn
 
 RNG = np.random.default_rng(0)
 

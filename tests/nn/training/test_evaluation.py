@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import DomainError
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError
 from tests.nn.training.helpers import LOSS, RNG, X, Y, net, train
 
 

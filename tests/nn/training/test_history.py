@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-import nn
-from nn.errors import FileError
-from nn.training.history import History
+from glassgrad import nn
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.training.history import History
 from tests.nn.training.helpers import HELD, net, train
 
 

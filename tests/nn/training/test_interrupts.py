@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-import nn
+from glassgrad import nn
 from tests.nn.training.helpers import HELD, LOSS, X, Y, interrupting, net, train, weights
 
 

@@ -8,10 +8,10 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.errors import TrainingError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.errors import TrainingError
 from tests.nn.training.helpers import HELD, LOSS, RNG, X, Y, net, train, weights
 
 

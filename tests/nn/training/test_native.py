@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from nn.errors import TrainingError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn.errors import TrainingError
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from autograd.errors import DTypeError
+from glassgrad.autograd.errors import DTypeError
 from tests.nn.training.helpers import HELD, LOSS, interrupting, net, train
 
 
@@ -42,7 +42,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys):
 def test_a_live_line_on_a_terminal(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
-    monkeypatch.setattr("nn.training.report.perf_counter", lambda: next(times))
+    monkeypatch.setattr("glassgrad.nn.training.report.perf_counter", lambda: next(times))
     monkeypatch.setenv("COLUMNS", "70")
     train(net(), epochs=2, progress=terminal)
     live = [part for part in terminal.getvalue().split("\r") if "left" in part]
@@ -69,7 +69,7 @@ def test_a_stream_needs_only_write():
 def test_a_narrow_terminal_shows_what_fits(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
-    monkeypatch.setattr("nn.training.report.perf_counter", lambda: next(times))
+    monkeypatch.setattr("glassgrad.nn.training.report.perf_counter", lambda: next(times))
     monkeypatch.setenv("COLUMNS", "30")
     train(net(), epochs=1, progress=terminal, loss=interrupting(LOSS, 4))
     live = [part for part in terminal.getvalue().split("\r") if "loss" in part]
@@ -80,7 +80,7 @@ def test_a_narrow_terminal_shows_what_fits(monkeypatch):
 def test_an_interrupted_live_line_is_erased(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
-    monkeypatch.setattr("nn.training.report.perf_counter", lambda: next(times))
+    monkeypatch.setattr("glassgrad.nn.training.report.perf_counter", lambda: next(times))
     train(net(), epochs=2, progress=terminal, loss=interrupting(LOSS, 3))
     assert "left" in terminal.getvalue()
     assert screen(terminal.getvalue()) == ["Interrupted in the first epoch: the weights are the latest."]
@@ -92,6 +92,6 @@ def test_no_progress_is_silent(capsys):
 
 
 def test_durations():
-    from nn.training.report import duration
+    from glassgrad.nn.training.report import duration
 
     assert [duration(s) for s in (0.04, 59.94, 61, 3000, 7260)] == ["0.0 s", "59.9 s", "1 min", "50 min", "2 h 01 min"]

@@ -12,10 +12,10 @@ import warnings
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import DomainError, DTypeError
-from nn.errors import FileError
-from nn.tuning import Trial, Widths
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.tuning import Trial, Widths
 
 optuna = pytest.importorskip("optuna")
 DRAW = np.random.default_rng(0)
@@ -138,7 +138,7 @@ def test_several_processes_share_the_work(tmp_path):
 def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage):
     storage = storage.format(tmp_path)
     code = (
-        "import nn, numpy as np, sys, time\n"
+        "import numpy as np, sys, time; from glassgrad import nn\n"
         "def build(hidden, seed):\n"
         "    print('in the middle of a trial', flush=True); time.sleep(600)\n"
         "x = np.zeros((6, 2), 'float32'); y = np.zeros(6, 'int64')\n"

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-import nn
-from viz.drawing import marks, style
-from viz.drawing.style import LIGHT
+from glassgrad import nn
+from glassgrad.viz.drawing import marks, style
+from glassgrad.viz.drawing.style import LIGHT
 
 
 def grounds(label):

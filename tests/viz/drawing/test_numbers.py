@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.drawing import numbers
+from glassgrad.viz.drawing import numbers
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-import autograd as ag
-import nn
-from viz.drawing.pdf import _drawn, _patches, _width, pdf_of
-from viz.graph.picture import draw_graph
-from viz.plots.network import draw_network
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing.pdf import _drawn, _patches, _width, pdf_of
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.plots.network import draw_network
 
 
 @pytest.fixture(scope="module")

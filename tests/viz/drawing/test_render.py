@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from autograd.errors import WriteError
-from viz.drawing import render, style
-from viz.drawing.render import EngineWarning, Picture, RenderError, cell, row, table, text
+from glassgrad.autograd.errors import WriteError
+from glassgrad.viz.drawing import render, style
+from glassgrad.viz.drawing.render import EngineWarning, Picture, RenderError, cell, row, table, text
 
 NASTY = [
     "<w> & \"q\" 'a'",

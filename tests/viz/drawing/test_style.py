@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from viz.drawing import style
-from viz.drawing.style import DARK, LIGHT
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.style import DARK, LIGHT
 
 ON = {
     "paper": ("ink", "muted", "fwd", "grad", "knob", "bad", "ok", "warn"),

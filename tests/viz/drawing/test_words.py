@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz import lesson
+from glassgrad.viz.drawing import words
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.lesson import run
+from glassgrad.viz.lesson.exercises import ORDINALS, WORDS
+from glassgrad.viz.pages import emitted
+from glassgrad.viz.pages.steps import _doc
 from tests.viz.formula.test_derivation import written
 from tests.viz.pages.browser import browse, needs_chromium
-from viz import lesson
-from viz.drawing import words
-from viz.drawing.errors import DrawingError
-from viz.lesson import run
-from viz.lesson.exercises import ORDINALS, WORDS
-from viz.pages import emitted
-from viz.pages.steps import _doc
 
 ROOT = Path(viz.__file__).parent
 CHINESE = words.table("zh")

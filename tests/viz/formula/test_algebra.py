@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from viz import explain
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz import explain
 
 Y = np.array([0.0, 1.0, 0.0])
 

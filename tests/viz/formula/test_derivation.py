@@ -15,17 +15,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-import nn
-from autograd.engine.namespace import TAKEN, TENSORS
-from autograd.errors import GradientError
-from autograd.testing import strategies
-from autograd.testing.operations import TABLE
-from viz.formula.derivation import explain
-from viz.formula.forms import Form, run
-from viz.graph.picture import draw_graph
-from viz.pages.page import step_through
-from viz.recorded.notation.namespace import Notation
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
+from glassgrad.autograd.errors import GradientError
+from glassgrad.autograd.testing import strategies
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.viz.formula.derivation import explain
+from glassgrad.viz.formula.forms import Form, run
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.pages.page import step_through
+from glassgrad.viz.recorded.notation.namespace import Notation
 
 LINE = 240
 
@@ -273,7 +273,7 @@ def depends(y, t):
 
 
 def _compute(name, *args, **params):
-    from viz.formula.derivation import compute
+    from glassgrad.viz.formula.derivation import compute
 
     return compute(name, *args, **params)
 
@@ -483,7 +483,7 @@ def test_formulas_of_tensors_are_worth_the_gradient(drawn):
 
 def values_of(told):
     """The Tensors under each `Name`, from the engine."""
-    from viz.formula.derivation import Name
+    from glassgrad.viz.formula.derivation import Name
 
     known = {Name(card.key): ag.asarray(card.value) for card in told._scene.cards}
     for card in told._scene.cards:
@@ -930,7 +930,7 @@ def test_any_name_is_shown(name):
 
 
 def test_a_parameter_says_its_path():
-    import nn
+    from glassgrad import nn
 
     model = nn.MLP([2, 3, 2])
     loss = ag.cross_entropy(model(ag.Tensor(np.ones((4, 2)))), np.array([0, 1, 1, 0]))

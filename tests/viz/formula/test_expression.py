@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from viz.formula.expression import ENTRIES, Expression, read_value
-from viz.formula.reader import OPERATIONS
-from viz.formula.syntax import ExpressionError
+from glassgrad import autograd as ag
+from glassgrad.viz.formula.expression import ENTRIES, Expression, read_value
+from glassgrad.viz.formula.reader import OPERATIONS
+from glassgrad.viz.formula.syntax import ExpressionError
 
 T = ag.Tensor
 
@@ -185,7 +185,7 @@ def test_any_text_is_computed_or_refused_with_its_place(text):
     ("text", "said", "marked"),
     [
         ("L = (sigmod(w) - 1)**2", "there is no operation sigmod: did you mean sigmoid?", "sigmod"),
-        ("u = w\nL = q(u)", "there is no operation q: `python -m viz --help` lists all", "q"),
+        ("u = w\nL = q(u)", "there is no operation q: `python -m glassgrad.viz --help` lists all", "q"),
         ("L = w*W + c", "W and c have no values; did you mean w?", "W"),
         ("L = w*θθ + exp(θθ)", "θθ has no value: add one, as in θθ=0.5", "θθ"),
         ("L = sum(w, axes=1)", "sum(x, axis=None, keepdims=False) has no parameter axes", "axes=1"),
@@ -386,7 +386,7 @@ def test_computations_below_the_limit_are_allowed():
 
 
 def test_every_operation_but_the_inner_ones_may_be_called():
-    own = {name for name, op in ag.OPS.items() if op.forward.__module__.startswith("autograd.")}
+    own = {name for name, op in ag.OPS.items() if op.forward.__module__.startswith("glassgrad.autograd.")}
     assert own - set(OPERATIONS) == {
         "astype", "contract", "getitem", "last_written", "multiply_no_nan", "scatter_add", "scatter_along_axis",
         "scatter_take", "setitem", "to_device", "xdivy",

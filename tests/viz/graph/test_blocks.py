@@ -8,11 +8,11 @@ from html import unescape
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from nn.init import SHAPES_ONLY
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn.init import SHAPES_ONLY
+from glassgrad.viz.graph.blocks import draw_model
 from tests.viz.laid_out import LaidOut
-from viz.graph.blocks import draw_model
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import GradcheckError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import GradcheckError
+from glassgrad.viz.drawing import style
+from glassgrad.viz.graph.check import check_graph
+from glassgrad.viz.graph.picture import draw_graph
 from tests.viz.graph.test_picture import edge, edges, node, words
-from viz.drawing import style
-from viz.graph.check import check_graph
-from viz.graph.picture import draw_graph
 
 T = ag.Tensor
 

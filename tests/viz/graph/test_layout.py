@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing import style
+from glassgrad.viz.graph.drawing import Drawing
+from glassgrad.viz.graph.loop import draw_loop
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.recorded.scene import Scene
 from tests.viz.laid_out import LaidOut
-from viz.drawing import style
-from viz.graph.drawing import Drawing
-from viz.graph.loop import draw_loop
-from viz.graph.picture import draw_graph
-from viz.recorded.scene import Scene
 
 T = ag.Tensor
 PAGE = style.WIDTH - 2 * 72 * style.PAD  # points, without the margins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from viz.graph.levels import levels
+from glassgrad.viz.graph.levels import levels
 
 # Two chains of four that join, and a value that both read.
 JOINED = {"x": []} | {f"{c}{i}": [f"{c}{i - 1}" if i else "x"] for c in "ab" for i in range(4)} | {"end": ["a3", "b3"]}

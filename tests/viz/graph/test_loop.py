@@ -8,13 +8,12 @@ from html import unescape
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from viz.drawing import numbers, style
-from viz.graph.modules import draw_modules
-from viz.recorded.evaluate import evaluate
-from viz.recorded.loops import recurrences
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.graph.modules import draw_modules
+from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.loops import recurrences
 
 TIMES = 7
 

@@ -8,12 +8,12 @@ from html import unescape
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing import style
+from glassgrad.viz.graph.modules import draw_modules
+from glassgrad.viz.graph.picture import draw_graph
 from tests.viz.laid_out import LaidOut
-from viz.drawing import style
-from viz.graph.modules import draw_modules
-from viz.graph.picture import draw_graph
 
 
 def classifier(sizes, batch=20, activation="sigmoid", seed=0):

@@ -9,14 +9,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from autograd.engine.declare.operation import REQUIRED
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.autograd.engine.declare.operation import REQUIRED
+from glassgrad.viz.drawing import style
+from glassgrad.viz.graph.parts import room
+from glassgrad.viz.graph.picture import draw_graph
 from tests.viz.laid_out import LaidOut
-from viz.drawing import style
-from viz.graph.parts import room
-from viz.graph.picture import draw_graph
 
 T = ag.Tensor
 SVG = "{http://www.w3.org/2000/svg}"
@@ -621,21 +620,6 @@ def test_from_the_package():
         viz.draw_nothing  # noqa: B018
 
 
-def test_a_foreign_autograd_is_refused(tmp_path):
-    import subprocess
-    import sys
-    from pathlib import Path
-
-    (tmp_path / "autograd").mkdir()
-    (tmp_path / "autograd" / "__init__.py").write_text("grad = None\n")
-    root = Path(viz.__file__).parents[1]
-    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import viz"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
-    said = done.stderr.strip().splitlines()[-1]
-    assert said.startswith("ImportError: viz needs the autograd of glassgrad")
-    assert "pip uninstall autograd" in said
-
-
 # ---------------------------------------------------------------- geometry
 
 
@@ -736,7 +720,7 @@ class TestInputsOfFoldedModules:
 def test_a_badge_has_room_for_the_font_of_a_browser_without_helvetica(name):
     """The bold face of DejaVu Sans Condensed is wider than Helvetica's: words must not touch what follows them."""
     matplotlib = pytest.importorskip("matplotlib")
-    from viz.drawing.pdf import _width
+    from glassgrad.viz.drawing.pdf import _width
 
     font = matplotlib.ft2font.FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf")
     font.set_size(100, 72)

@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
+from glassgrad import autograd as ag
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.graph.selection import heaviest_paths
+from glassgrad.viz.recorded.scene import Scene
 from tests.viz.laid_out import LaidOut
-from viz.graph.picture import draw_graph
-from viz.graph.selection import heaviest_paths
-from viz.recorded.scene import Scene
 
 T = ag.Tensor
 

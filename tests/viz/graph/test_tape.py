@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing import style
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.graph.tape import draw_tape, kept
+from glassgrad.viz.recorded.scene import Scene
 from tests.viz.graph.test_picture import edge, edges, node, words
-from viz.drawing import style
-from viz.graph.picture import draw_graph
-from viz.graph.tape import draw_tape, kept
-from viz.recorded.scene import Scene
 
 T = ag.Tensor
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from viz.lesson import notebook
-from viz.lesson.exercises import LANGUAGES
-from viz.lesson.text import stems
+from glassgrad.viz.lesson import notebook
+from glassgrad.viz.lesson.exercises import LANGUAGES
+from glassgrad.viz.lesson.text import stems
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,12 @@
-"""``python -m viz lesson`` writes the pages once, whole or not at all, and opens them."""
+"""``python -m glassgrad.viz lesson`` writes the pages once, whole or not at all, and opens them."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from viz.__main__ import main
-from viz.lesson import command
+from glassgrad.viz.__main__ import main
+from glassgrad.viz.lesson import command
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import autograd as ag
-from viz import lesson
-from viz.drawing.errors import DrawingError
-from viz.drawing.words import speaking
-from viz.lesson.exercises import LANGUAGES, WORDS, _agree, tolerance
+from glassgrad import autograd as ag
+from glassgrad.viz import lesson
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.words import speaking
+from glassgrad.viz.lesson.exercises import LANGUAGES, WORDS, _agree, tolerance
 
 
 def every():

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from viz import lesson
-from viz.drawing import words
-from viz.lesson import run
-from viz.lesson.exercises import LANGUAGES, tolerance
-from viz.lesson.expand import _described
-from viz.lesson.pages import to_html, write
-from viz.lesson.text import cells, code, front, source, stem, stems
+from glassgrad.viz import lesson
+from glassgrad.viz.drawing import words
+from glassgrad.viz.lesson import run
+from glassgrad.viz.lesson.exercises import LANGUAGES, tolerance
+from glassgrad.viz.lesson.expand import _described
+from glassgrad.viz.lesson.pages import to_html, write
+from glassgrad.viz.lesson.text import cells, code, front, source, stem, stems
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import viz
-from viz.drawing import words
-from viz.pages import lean
+from glassgrad import viz
+from glassgrad.viz.drawing import words
+from glassgrad.viz.pages import lean
 
 ASSETS = sorted((Path(viz.__file__).parent / "pages/assets").rglob("*.js"))
 NODE = shutil.which("node")

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-import nn
-from autograd.testing import strategies
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.testing import strategies
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.numbers import scalar
+from glassgrad.viz.pages import live
+from glassgrad.viz.pages.page import step_through
+from glassgrad.viz.recorded.scene import Scene
 from tests.viz.pages.browser import browse, needs_chromium
-from viz.drawing.errors import DrawingError
-from viz.drawing.numbers import scalar
-from viz.pages import live
-from viz.pages.page import step_through
-from viz.recorded.scene import Scene
 
 TOOLS = """
 const $ = id => document.getElementById(id);

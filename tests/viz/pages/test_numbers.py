@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import viz
-from viz.drawing import numbers
+from glassgrad import viz
+from glassgrad.viz.drawing import numbers
 
 NODE = shutil.which("node")
 

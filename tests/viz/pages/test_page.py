@@ -4,13 +4,13 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.engine.anomaly import record_lines
-from autograd.errors import WriteError
-from viz.drawing import style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import use_engine
-from viz.pages.page import Page, step_through
+from glassgrad import autograd as ag
+from glassgrad.autograd.engine.anomaly import record_lines
+from glassgrad.autograd.errors import WriteError
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import use_engine
+from glassgrad.viz.pages.page import Page, step_through
 
 
 def scalar():

@@ -5,14 +5,13 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.pages import emitted
+from glassgrad.viz.pages.playground import _Document
 from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
-from viz.drawing import numbers
-from viz.drawing.errors import DrawingError
-from viz.pages import emitted
-from viz.pages.playground import _Document
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 BCE = nn.functional.binary_cross_entropy_with_logits

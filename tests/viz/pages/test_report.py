@@ -12,20 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from nn.commands.networks import NETWORKS
-from nn.data import digits
-from nn.data.ink import to_ink
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.nn.commands.networks import NETWORKS
+from glassgrad.nn.data import digits
+from glassgrad.nn.data.ink import to_ink
+from glassgrad.viz.drawing.words import speaking
+from glassgrad.viz.pages import emitted
+from glassgrad.viz.pages.emitted import in_double
+from glassgrad.viz.pages.pad import pad
+from glassgrad.viz.pages.page import step_through
+from glassgrad.viz.pages.report import Held, Specimen, lab_report
 from tests.viz.drawing.test_words import shown
 from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
-from viz.drawing.words import speaking
-from viz.pages import emitted
-from viz.pages.emitted import in_double
-from viz.pages.pad import pad
-from viz.pages.page import step_through
-from viz.pages.report import Held, Specimen, lab_report
 
 pytest.importorskip("matplotlib")
 
@@ -198,7 +197,7 @@ def test_what_is_not_given_is_left_out():
 
 def test_a_picture_that_cannot_be_drawn_is_a_sentence(parts, monkeypatch):
     model, held, _ = parts
-    monkeypatch.setattr("viz.drawing.render.engines", list)
+    monkeypatch.setattr("glassgrad.viz.drawing.render.engines", list)
     picture = viz.draw_network(model, held.images[0].reshape(256), 1)
     page = lab_report(
         title="t", history=HISTORY, held=held, model=None, neurons=[Specimen(held.images[0], "a", picture)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import viz
+from glassgrad import viz
 from tests.viz.plots.test_search import TRIALS, result
 
 pytest.importorskip("matplotlib")

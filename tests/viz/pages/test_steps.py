@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.testing import check_nodes
-from autograd.testing.operations import TABLE
-from viz.drawing import numbers
-from viz.pages.sources import source_of
-from viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad.autograd.testing import check_nodes
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.pages.sources import source_of
+from glassgrad.viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections
+from glassgrad.viz.recorded.scene import Scene
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
 
@@ -79,7 +79,7 @@ def test_upstream_times_local_is_the_contribution_of_every_operation(name, data)
 def test_the_code_of_every_rule_and_forward_is_found(name):
     op = ag.OPS[name]
     body, where = source_of(op.forward)
-    assert where.startswith("autograd.")
+    assert where.startswith("glassgrad.autograd.")
     assert '"""' not in body
     for argument, (rule, _) in op.rules.items():
         said, _ = source_of(rule, argument)

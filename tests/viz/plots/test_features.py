@@ -7,11 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from viz.plots.features import feature_space
-from viz.plots.spaces import MARKS, boundaries, crossing, letter
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.plots.features import feature_space
+from glassgrad.viz.plots.spaces import MARKS, boundaries, crossing, letter
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 

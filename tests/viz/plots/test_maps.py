@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from viz.drawing import style
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.drawing import style
 
 pytest.importorskip("matplotlib")
 

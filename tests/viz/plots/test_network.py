@@ -9,12 +9,12 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.render import text_width
+from glassgrad.viz.plots.network import draw_network
 from tests.viz.laid_out import LaidOut
-from viz.drawing import style
-from viz.drawing.render import text_width
-from viz.plots.network import draw_network
 
 WEIGHTS = ([[1, -2], [-1, 1]], [[2, -1], [-2, -1]], [[3, -1], [-1, 4]])
 BIASES = ([1, 0], [0, 0], [-2, 2])

@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-import nn
-from viz.drawing import fonts, style
-from viz.drawing.errors import DrawingError
-from viz.drawing.render import EngineWarning
-from viz.plots.digits import plot_confusion, plot_digits
-from viz.plots.history import plot_history
+from glassgrad import nn
+from glassgrad.viz.drawing import fonts, style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.render import EngineWarning
+from glassgrad.viz.plots.digits import plot_confusion, plot_digits
+from glassgrad.viz.plots.history import plot_history
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 

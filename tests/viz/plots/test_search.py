@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-import viz
-from autograd.errors import DTypeError
-from nn.tuning import Trial
-from viz.drawing.errors import DrawingError
-from viz.plots.search import _rank_correlation
+from glassgrad import viz
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.nn.tuning import Trial
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.plots.search import _rank_correlation
 
 
 def trial(number, accuracy, state="complete", layers=(8, 10), **choice):

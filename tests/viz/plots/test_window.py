@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-import autograd as ag
-import viz
+from glassgrad import autograd as ag
+from glassgrad import viz
 
 pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)

@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-import autograd as ag
-import viz
-from autograd.compiler.ir import interpreter
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import steps
+from glassgrad import autograd as ag
+from glassgrad import viz
+from glassgrad.autograd.compiler.ir import interpreter
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes.optimize import steps
+from glassgrad.viz.drawing import style
+from glassgrad.viz.program import passes
 from tests.viz.program.test_picture import PROGRAMS, mlp
-from viz.drawing import style
-from viz.program import passes
 
 
 def rows(picture: viz.Picture) -> list[tuple[str, str, str]]:

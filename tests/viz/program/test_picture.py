@@ -10,16 +10,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from autograd.compiler.ir import interpreter
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import steps
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.autograd.compiler.ir import interpreter
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes.optimize import steps
+from glassgrad.viz.drawing import style
+from glassgrad.viz.program.picture import wrapped
+from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Reading
 from tests.viz.graph.test_picture import edge, edges, node, words
-from viz.drawing import style
-from viz.program.picture import wrapped
-from viz.program.reading import BACKWARD, FORWARD, UPDATE, Reading
 
 
 def training(model: nn.Module, optimizer: Any, sizes: tuple[int, int], *, entropy: bool = False) -> Program:

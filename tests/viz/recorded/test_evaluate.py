@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-from viz.recorded.evaluate import evaluate, host
+from glassgrad import autograd as ag
+from glassgrad.viz.recorded.evaluate import evaluate, host
 
 
 def test_values_and_gradients_are_the_engines():

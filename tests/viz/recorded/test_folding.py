@@ -8,14 +8,14 @@ from html import unescape
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from viz.drawing import marks, numbers, style
-from viz.graph.modules import draw_modules
-from viz.graph.picture import draw_graph
-from viz.recorded.evaluate import evaluate
-from viz.recorded.folding import Repeat, folded
-from viz.recorded.rows import Caution, opened, rows_of, warn
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing import marks, numbers, style
+from glassgrad.viz.graph.modules import draw_modules
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.folding import Repeat, folded
+from glassgrad.viz.recorded.rows import Caution, opened, rows_of, warn
 
 
 class Block(nn.Module):

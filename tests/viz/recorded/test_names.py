@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from viz import explain
-from viz.recorded.names import derivative
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz import explain
+from glassgrad.viz.recorded.names import derivative
+from glassgrad.viz.recorded.scene import Scene
 
 
 def test_a_constant_without_a_name_is_written_as_its_number() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from viz.recorded.reasons import REASONS, reason
-from viz.recorded.scene import Scene, Socket
+from glassgrad import autograd as ag
+from glassgrad.viz.recorded.reasons import REASONS, reason
+from glassgrad.viz.recorded.scene import Scene, Socket
 
 A = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -0.75]])
 

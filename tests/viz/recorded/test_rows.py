@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from viz.recorded.evaluate import evaluate
-from viz.recorded.rows import rows_of, score, slopes, warn
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.recorded.evaluate import evaluate
+from glassgrad.viz.recorded.rows import rows_of, score, slopes, warn
+from glassgrad.viz.recorded.scene import Scene
 
 
 def parameter(array, name=None):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from viz.drawing.errors import DrawingError
-from viz.formula.derivation import explain
-from viz.graph.picture import draw_graph
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.formula.derivation import explain
+from glassgrad.viz.graph.picture import draw_graph
+from glassgrad.viz.recorded.scene import Scene
 
 T = ag.Tensor
 

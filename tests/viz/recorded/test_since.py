@@ -8,13 +8,12 @@ from html import unescape
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from viz.drawing import words
-from viz.recorded.evaluate import changed_leaves, evaluate
-from viz.recorded.names import Names
-from viz.recorded.since import notice
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.viz.drawing import words
+from glassgrad.viz.recorded.evaluate import changed_leaves, evaluate
+from glassgrad.viz.recorded.names import Names
+from glassgrad.viz.recorded.since import notice
 
 WRITTEN = "recomputed with the present values of W1, b1, written to after this graph was recorded"
 THEN = "L was 0.4320 when it was recorded, and is 0.008153 here"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import nn
-import viz
-from nn.init import SHAPES_ONLY
+from glassgrad import nn, viz
+from glassgrad.nn.init import SHAPES_ONLY
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import autograd as ag
-from viz.drawing.words import say
-from viz.lesson.answers import said
-from viz.lesson.answers.layers import LAYERS, output
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.answers import said
+from glassgrad.viz.lesson.answers.layers import LAYERS, output
+from glassgrad.viz.lesson.exercises import Exercise
 
 W, X, B, Y = 1.0, 3.0, -2.0, 1.0
 INPUT, TARGET = (1.0, -1.0), (1.0, 0.0)

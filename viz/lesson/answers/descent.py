@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import autograd as ag
-from viz.drawing.words import say
-from viz.lesson.answers import said
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.answers import said
+from glassgrad.viz.lesson.exercises import Exercise
 
 X, Y, START, RATE = 3.0, 5.0, 0.0, 0.05
 SECOND = (1.0, 1.0)

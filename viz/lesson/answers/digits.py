@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import autograd as ag
-import nn
-from viz.drawing.words import say
-from viz.lesson.answers import said
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.answers import said
+from glassgrad.viz.lesson.exercises import Exercise
 
 LOGITS = (2.0, 1.0, 0.0)
 SIZES = (256, 30, 10)

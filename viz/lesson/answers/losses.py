@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import autograd as ag
-from viz.drawing.words import say
-from viz.lesson.answers import said
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.answers import said
+from glassgrad.viz.lesson.exercises import Exercise
 
 Z, Y = -5.0, 1.0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import autograd as ag
-from viz.drawing.words import say
-from viz.lesson.answers.layers import LAYERS
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.answers.layers import LAYERS
+from glassgrad.viz.lesson.exercises import Exercise
 
 BATCH = ((1.0, -1.0), (2.0, 0.5), (0.0, 0.0))
 SIZES, EXAMPLES = (256, 30, 10), 100

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import autograd as ag
-import nn
-from viz.drawing.words import say
-from viz.lesson.answers import said
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.answers import said
+from glassgrad.viz.lesson.exercises import Exercise
 
 DEEPER, SHALLOW = (256, 30, 30, 10), (256, 30, 10)
 ACCURACY, IMAGES = 0.97, 1000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import autograd as ag
-from viz.drawing.words import say
-from viz.lesson.exercises import Exercise
+from glassgrad import autograd as ag
+from glassgrad.viz.drawing.words import say
+from glassgrad.viz.lesson.exercises import Exercise
 
 POINTS, LABELS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)), (0.0, 1.0, 1.0, 0.0)
 STEEP = 20.0

@@ -7,8 +7,8 @@ import unicodedata
 from fractions import Fraction
 from itertools import chain, zip_longest
 
-from viz.drawing.words import said
-from viz.recorded.names import tex_named_derivative
+from glassgrad.viz.drawing.words import said
+from glassgrad.viz.recorded.names import tex_named_derivative
 
 GREEK = {
     "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "θ": r"\theta",

@@ -4,7 +4,7 @@ A `Symbol` is a piece of a formula, as text and as LaTeX, with its value, so tha
 array. The notation comes from the operations alone (`op.text`, `op.tex`, `op.level`), and the derivatives from their
 rules: none is written here.
 
->>> import autograd as ag
+>>> from glassgrad import autograd as ag
 >>> say = Notation(scalar=True)
 >>> a = say.symbol("a", 0.7311)
 >>> say.pull(ag.OPS["sigmoid"], 0, [say.symbol("z", 1.0)], a, {}, say.number(1.0))
@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backends
-from autograd.common.shapes import broadcast_axes
-from autograd.engine.declare.operation import OPS, REQUIRED
-from viz.drawing import numbers, style
-from viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
-from viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol
-from viz.recorded.notation.templates import (
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED
+from glassgrad.viz.drawing import numbers, style
+from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
+from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol
+from glassgrad.viz.recorded.notation.templates import (
     SILENT,
     filled,
     has_factor,

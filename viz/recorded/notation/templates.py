@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from viz.drawing import numbers
-from viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_word
-from viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
+from glassgrad.viz.drawing import numbers
+from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_word
+from glassgrad.viz.recorded.notation.symbols import CALL, DERIVATIVE, FRACTION, POWER, PRODUCT, Symbol
 
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd.ops.windows import output_space, pads_per_axis, per_axis
-from viz.drawing import words
-from viz.recorded.notation.latex import tex_said
+from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
+from glassgrad.viz.drawing import words
+from glassgrad.viz.recorded.notation.latex import tex_said
 
 PLACES, TAPS, POINTS = "pqr", "ijk", "uvt"  # of the output, in the window, of the input: one letter for each axis
 WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_max", "sum_pool", "sum_unpool")

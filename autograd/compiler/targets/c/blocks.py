@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from autograd.compiler.targets.c.blas import Blas
-from autograd.compiler.targets.c.build import processor
-from autograd.compiler.targets.language import C
-from autograd.compiler.targets.nested.script import Script
-from autograd.compiler.targets.nests import View, added, times
+from glassgrad.autograd.compiler.targets.c.blas import Blas
+from glassgrad.autograd.compiler.targets.c.build import processor
+from glassgrad.autograd.compiler.targets.language import C
+from glassgrad.autograd.compiler.targets.nested.script import Script
+from glassgrad.autograd.compiler.targets.nests import View, added, times
 
 
 class Text(Script):

@@ -7,10 +7,10 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from autograd.compiler.targets.c.blocks import Text, heights, lanes, most_rows
-from autograd.compiler.targets.language import C
-from autograd.compiler.targets.nested.windows import Windows
-from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, counting, times
+from glassgrad.autograd.compiler.targets.c.blocks import Text, heights, lanes, most_rows
+from glassgrad.autograd.compiler.targets.language import C
+from glassgrad.autograd.compiler.targets.nested.windows import Windows
+from glassgrad.autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, counting, times
 
 LONG = 1024
 """Sums of more pixels than this are computed in parts, which rounds less."""

@@ -6,7 +6,7 @@ import ctypes
 import importlib
 from functools import cache
 
-from autograd.compiler.ir.program import Instruction, Program
+from glassgrad.autograd.compiler.ir.program import Instruction, Program
 
 SCALED = "scaled_draw"
 """A product of random numbers that C must not fuse with an addition, because a fused operation rounds differently."""

@@ -13,22 +13,22 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.executable import Executable
-from autograd.compiler.ir.interpreter import interpret
-from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.layout import arranged
-from autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
-from autograd.compiler.passes.packing import note_home
-from autograd.compiler.passes.rewrite import Rewriter, without_unread
-from autograd.compiler.targets.c.blas import numpys_blas
-from autograd.compiler.targets.c.build import compiled, library
-from autograd.compiler.targets.c.draws import address_of
-from autograd.compiler.targets.c.products import cost_of
-from autograd.compiler.targets.c.source import REFUSED, Source
-from autograd.compiler.targets.plan import aligned, schedule
-from autograd.compiler.trace import Trace
-from autograd.errors import TargetError
+from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.ir.interpreter import interpret
+from glassgrad.autograd.compiler.ir.names import identifier
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.layout import arranged
+from glassgrad.autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
+from glassgrad.autograd.compiler.passes.packing import note_home
+from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
+from glassgrad.autograd.compiler.targets.c.blas import numpys_blas
+from glassgrad.autograd.compiler.targets.c.build import compiled, library
+from glassgrad.autograd.compiler.targets.c.draws import address_of
+from glassgrad.autograd.compiler.targets.c.products import cost_of
+from glassgrad.autograd.compiler.targets.c.source import REFUSED, Source
+from glassgrad.autograd.compiler.targets.plan import aligned, schedule
+from glassgrad.autograd.compiler.trace import Trace
+from glassgrad.autograd.errors import TargetError
 
 LOG = logging.getLogger(__name__)
 

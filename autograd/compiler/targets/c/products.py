@@ -6,13 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograd.common.shapes import size
-from autograd.compiler.ir.primitives import REDUCTIONS
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
-from autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, lanes
-from autograd.compiler.targets.language import C
-from autograd.compiler.targets.nests import Axis, Nest, View, added, blocked, contiguous, counting, merged, times
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.primitives import REDUCTIONS
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.passes.layout import ENTRY_BY_ENTRY
+from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, lanes
+from glassgrad.autograd.compiler.targets.language import C
+from glassgrad.autograd.compiler.targets.nests import (
+    Axis,
+    Nest,
+    View,
+    added,
+    blocked,
+    contiguous,
+    counting,
+    merged,
+    times,
+)
 
 SHORT = 16
 """From this length on, a contiguous axis is better than a longer one."""

@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.common.shapes import size
-from autograd.compiler.ir.primitives import is_view
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.layout import ENTRY_BY_ENTRY
-from autograd.compiler.targets.c.blas import Blas
-from autograd.compiler.targets.c.blocks import Matrix, Text, registers
-from autograd.compiler.targets.c.convolutions import convolve, convolve_weight
-from autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
-from autograd.compiler.targets.c.products import contract, product
-from autograd.compiler.targets.c.updates import OP, with_products_in_place
-from autograd.compiler.targets.kernels import Kernel, alone, updated_in_place
-from autograd.compiler.targets.language import C, safe_c
-from autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
-from autograd.errors import TargetError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.primitives import is_view
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.layout import ENTRY_BY_ENTRY
+from glassgrad.autograd.compiler.targets.c.blas import Blas
+from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, registers
+from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
+from glassgrad.autograd.compiler.targets.c.draws import SCALED, address_of, with_scaled_apart
+from glassgrad.autograd.compiler.targets.c.products import contract, product
+from glassgrad.autograd.compiler.targets.c.updates import OP, with_products_in_place
+from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, updated_in_place
+from glassgrad.autograd.compiler.targets.language import C, safe_c
+from glassgrad.autograd.compiler.targets.nests import LETTERS, Head, Nest, View, blocked, contiguous, counting
+from glassgrad.autograd.errors import TargetError
 
 ALIGNED = 64
 """Arrays in memory begin at multiples of this many bytes: a cache line, or a vector."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from autograd.compiler.ir.program import Instruction, Program, Value, roots
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, roots
 
 OP = "subtract_product"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autograd.compiler.ir.program import Program, method
-from autograd.compiler.targets.javascript.script import PART, Script
+from glassgrad.autograd.compiler.ir.program import Program, method
+from glassgrad.autograd.compiler.targets.javascript.script import PART, Script
 
 
 @method("javascript")

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autograd.compiler.targets.nested.script import Script
-from autograd.compiler.targets.nests import Axis, View, added, merged, times
+from glassgrad.autograd.compiler.targets.nested.script import Script
+from glassgrad.autograd.compiler.targets.nests import Axis, View, added, merged, times
 
 Span = tuple[int, int, int]
 """The start and end along an axis, and the number of entries computed at once."""

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.common.shapes import size
-from autograd.compiler.ir.interpreter import present
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.optimize import COMMON, optimize
-from autograd.compiler.targets import nested
-from autograd.compiler.targets.javascript.contraction import contract
-from autograd.compiler.targets.javascript.functions import FUNCTIONS
-from autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
-from autograd.compiler.targets.language import JAVASCRIPT, string
-from autograd.compiler.targets.nests import View, added, times
-from autograd.errors import TargetError
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.interpreter import present
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
+from glassgrad.autograd.compiler.targets import nested
+from glassgrad.autograd.compiler.targets.javascript.contraction import contract
+from glassgrad.autograd.compiler.targets.javascript.functions import FUNCTIONS
+from glassgrad.autograd.compiler.targets.kernels import Kernel, fuse, inputs_of, updated_in_place
+from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, string
+from glassgrad.autograd.compiler.targets.nests import View, added, times
+from glassgrad.autograd.errors import TargetError
 
 PART = 12_000
 """The largest number of characters of a function: V8 does not optimize a function of more than 60 kB of bytecode, which

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy
 
-from autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis, size
-from autograd.compiler.ir.primitives import fill
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.targets.kernels import alone
-from autograd.compiler.targets.nested.script import Script, reading, reduced
-from autograd.compiler.targets.nests import Nest, View, added, times
+from glassgrad.autograd.common.shapes import broadcast_shapes, normalize_axes, normalize_axis, size
+from glassgrad.autograd.compiler.ir.primitives import fill
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.targets.kernels import alone
+from glassgrad.autograd.compiler.targets.nested.script import Script, reading, reduced
+from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
 
 
 @reading("reshape", "copy")

@@ -6,11 +6,11 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from autograd.common.shapes import size
-from autograd.compiler.ir.program import METHODS
-from autograd.compiler.passes.optimize import COMMON, optimize
-from autograd.compiler.targets.nested.script import Script, whole
-from autograd.compiler.targets.nests import View, added, times
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.ir.program import METHODS
+from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
+from glassgrad.autograd.compiler.targets.nested.script import Script, whole
+from glassgrad.autograd.compiler.targets.nests import View, added, times
 
 
 @whole("scan_packed")

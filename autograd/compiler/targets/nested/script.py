@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 
 import numpy
 
-from autograd.common.shapes import normalize_axes
-from autograd.compiler.ir.names import identifier, unique
-from autograd.compiler.ir.primitives import fill, is_view
-from autograd.compiler.ir.program import Instruction, Program, Value, algebra
-from autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse, knobs
-from autograd.compiler.targets.language import COMPARISONS, ArrayLanguage
-from autograd.compiler.targets.nests import Nest, View
-from autograd.errors import TargetError
+from glassgrad.autograd.common.shapes import normalize_axes
+from glassgrad.autograd.compiler.ir.names import identifier, unique
+from glassgrad.autograd.compiler.ir.primitives import fill, is_view
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra
+from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse, knobs
+from glassgrad.autograd.compiler.targets.language import COMPARISONS, ArrayLanguage
+from glassgrad.autograd.compiler.targets.nests import Nest, View
+from glassgrad.autograd.errors import TargetError
 
 Reading = Callable[..., None]
 """``write(script, out, *arrays, **params)``: the arrays are views, ``script.now`` is the instruction."""

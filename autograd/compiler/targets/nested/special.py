@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import factorial
 
-from autograd.compiler.targets.nested.script import Script, whole
-from autograd.compiler.targets.nests import Nest, View
+from glassgrad.autograd.compiler.targets.nested.script import Script, whole
+from glassgrad.autograd.compiler.targets.nests import Nest, View
 
 
 @whole("erfc", "erfinv", "lgamma", "polygamma", "bessel_i")

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.targets.nested.readings import flat
-from autograd.compiler.targets.nested.script import Script, reduced, whole
-from autograd.compiler.targets.nests import Nest, View, added, times
-from autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
+from glassgrad.autograd.compiler.targets.nested.readings import flat
+from glassgrad.autograd.compiler.targets.nested.script import Script, reduced, whole
+from glassgrad.autograd.compiler.targets.nests import Nest, View, added, times
+from glassgrad.autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
 
 class Windows:

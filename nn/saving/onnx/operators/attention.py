@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
-import autograd as ag
-from autograd.common.validation import choice
-from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.operators.indexing import gather, indices_in
-from nn.saving.onnx.operators.normalization import layer_normalization
-from nn.saving.onnx.operators.reductions import matmul
-from nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.saving.onnx.operators.indexing import gather, indices_in
+from glassgrad.nn.saving.onnx.operators.normalization import layer_normalization
+from glassgrad.nn.saving.onnx.operators.reductions import matmul
+from glassgrad.nn.saving.onnx.table import bounded, cast, dtype_of, operator, parts_of
 
 
 def _heads(x, count):

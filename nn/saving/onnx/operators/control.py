@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy
 
-import autograd as ag
-from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
-from nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
+from glassgrad.nn.saving.onnx.table import ALLOWED, STEPS, along, axis_in, ints, number, operator, parts_of
 
 operator("If", known="cond")(
     lambda cond, *, then_branch, else_branch: tuple((then_branch if number(cond) else else_branch)())

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy
 
-import autograd as ag
-from autograd import Tensor
-from autograd.common.validation import choice
-from autograd.errors import DomainError, DTypeError
-from nn.functional import activations
-from nn.saving.onnx.table import (
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.errors import DomainError, DTypeError
+from glassgrad.nn.functional import activations
+from glassgrad.nn.saving.onnx.table import (
     axis_in,
     bounded,
     broadcast,

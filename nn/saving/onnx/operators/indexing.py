@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy
 
-import autograd as ag
-from autograd.common.validation import choice
-from autograd.errors import IndexingError, ShapeError
-from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.errors import IndexingError, ShapeError
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, is_known, operator
 
 
 def indices_in(indices, n):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import autograd as ag
-from nn.functional import losses
-from nn.saving.onnx.table import number, operator
+from glassgrad import autograd as ag
+from glassgrad.nn.functional import losses
+from glassgrad.nn.saving.onnx.table import number, operator
 
 
 @operator("NegativeLogLikelihoodLoss")

@@ -6,10 +6,10 @@ import math
 
 import numpy
 
-import autograd as ag
-from autograd.common.validation import choice
-from autograd.errors import DomainError
-from nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.errors import DomainError
+from glassgrad.nn.saving.onnx.table import axis_in, cast, column, dtype_of, operator
 
 
 def _column(values, x):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy
 
-import autograd as ag
-from autograd.errors import ShapeError
-from nn.saving.onnx.operators.windows import conv
-from nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import ShapeError
+from glassgrad.nn.saving.onnx.operators.windows import conv
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, cast, column, concrete, dtype_of, is_float, operator
 
 
 def _along(values, x, axis, block_size):

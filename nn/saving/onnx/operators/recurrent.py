@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
-import autograd as ag
-from autograd.common.validation import choice
-from autograd.compiler.scan import repeated
-from autograd.errors import DomainError, ShapeError
-from nn.functional.recurrence import step_of
-from nn.saving.onnx.operators.elementwise import NAMED, applied, named
-from nn.saving.onnx.table import ints, like, operator, parts_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.compiler.scan import repeated
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.functional.recurrence import step_of
+from glassgrad.nn.saving.onnx.operators.elementwise import NAMED, applied, named
+from glassgrad.nn.saving.onnx.table import ints, like, operator, parts_of
 
 
 def _activations(names, default, directions, alphas, betas):

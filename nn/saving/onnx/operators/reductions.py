@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy
 
-import autograd as ag
-from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.operators.elementwise import activated
-from nn.saving.onnx.table import (
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.saving.onnx.operators.elementwise import activated
+from glassgrad.nn.saving.onnx.table import (
     along,
     axis_in,
     bounded,

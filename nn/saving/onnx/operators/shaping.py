@@ -6,10 +6,10 @@ import math
 
 import numpy
 
-import autograd as ag
-from autograd.errors import DomainError, ShapeError
-from nn.functional.spatial import cropped
-from nn.saving.onnx.table import axis_in, bounded, column, dtype_of, ints, number, operator, parts_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.functional.spatial import cropped
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, column, dtype_of, ints, number, operator, parts_of
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 

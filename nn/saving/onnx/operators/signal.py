@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy
 
-import autograd as ag
-from autograd.errors import DomainError, ShapeError
-from nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, times
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.saving.onnx.table import along, axis_in, bounded, dtype_of, number, operator, times
 
 
 def _transformed(x, axis, length, inverse, onesided):

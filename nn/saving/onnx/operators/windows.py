@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy
 
-import autograd as ag
-from autograd.common.validation import choice
-from autograd.errors import DomainError, ShapeError
-from nn.functional.activations import silu
-from nn.functional.spatial import mean_pool, plain, shortened, to_the_end
-from nn.saving.onnx.operators.elementwise import activated
-from nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.nn.functional.activations import silu
+from glassgrad.nn.functional.spatial import mean_pool, plain, shortened, to_the_end
+from glassgrad.nn.saving.onnx.operators.elementwise import activated
+from glassgrad.nn.saving.onnx.table import axis_in, bounded, cast, column, ints, is_float, operator, times
 
 # ------------------------------------------------------------------------------------------------------------ geometry
 

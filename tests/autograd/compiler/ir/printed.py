@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-from autograd.backends import NUMPY
-from autograd.compiler import Program
-from autograd.compiler.ir.primitives import PRIMITIVES
-from autograd.ops.loops.scan import Loop
+from glassgrad import autograd as ag
+from glassgrad.autograd.backends import NUMPY
+from glassgrad.autograd.compiler import Program
+from glassgrad.autograd.compiler.ir.primitives import PRIMITIVES
+from glassgrad.autograd.ops.loops.scan import Loop
 
 LINE = re.compile(r"    (?P<name>\S+) (?P<shape>\(.*?\)) (?P<sign>=|<-) (?P<text>.+)")
 

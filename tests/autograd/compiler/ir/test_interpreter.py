@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler import interpret
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.errors import DeclarationError, DomainError, DTypeError, IndexingError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler import interpret
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError, IndexingError, ShapeError
 
 F64 = np.dtype("float64")
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.compiler.ir.names import RESERVED, identifier, is_identifier, unique, value_name
-from autograd.compiler.ir.program import Value
-from autograd.compiler.targets.kernels import Kernel
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.ir.names import RESERVED, identifier, is_identifier, unique, value_name
+from glassgrad.autograd.compiler.ir.program import Value
+from glassgrad.autograd.compiler.targets.kernels import Kernel
 from tests.autograd.compiler.oracle import check
 
 F64 = np.dtype("float64")

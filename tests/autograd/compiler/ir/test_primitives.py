@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.compiler.ir import inference
-from autograd.compiler.ir.inference import FUNCTIONS
-from autograd.compiler.ir.primitives import (
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.ir import inference
+from glassgrad.autograd.compiler.ir.inference import FUNCTIONS
+from glassgrad.autograd.compiler.ir.primitives import (
     EFFECTS,
     ELEMENTWISE,
     PRIMITIVES,
@@ -24,8 +24,8 @@ from autograd.compiler.ir.primitives import (
     is_view,
     row_of,
 )
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.errors import DeclarationError, TraceError
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.errors import DeclarationError, TraceError
 
 DTYPES = ("bool", "uint8", "int8", "int64", "float16", "float32", "float64", "complex64", "complex128")
 KINDS = ("elementwise", "reduction", "view", "effect", "call")

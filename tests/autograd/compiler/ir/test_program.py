@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from tests.autograd.compiler.ir.printed import check_printed, evaluate
 
 

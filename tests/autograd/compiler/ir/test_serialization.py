@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import autograd as ag
-import nn
-from autograd.compiler import Program
-from autograd.compiler.ir import serialization
-from autograd.compiler.ir.primitives import Slot
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.errors import AutogradError, DeclarationError, DomainError
-from autograd.testing.strategies import programs
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler import Program
+from glassgrad.autograd.compiler.ir import serialization
+from glassgrad.autograd.compiler.ir.primitives import Slot
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.errors import AutogradError, DeclarationError, DomainError
+from glassgrad.autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import agree, orders
 
 F64 = np.dtype("float64")

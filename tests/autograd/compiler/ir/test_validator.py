@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler import Program, validate, validated
-from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.ir.validator import VALIDATES
-from autograd.compiler.passes import optimize
-from autograd.errors import DeclarationError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler import Program, validate, validated
+from glassgrad.autograd.compiler.ir.program import Instruction, Value
+from glassgrad.autograd.compiler.ir.validator import VALIDATES
+from glassgrad.autograd.compiler.passes import optimize
+from glassgrad.autograd.errors import DeclarationError
 
 F64 = np.dtype("float64")
 Pass = Callable[[Program], Program]
@@ -380,7 +380,7 @@ def test_the_switch_is_per_context_and_off_for_users() -> None:
     with validated():
         assert VALIDATES.get()
     assert VALIDATES.get() is before
-    code = "from autograd.compiler.ir.validator import VALIDATES; print(VALIDATES.get())"
+    code = "from glassgrad.autograd.compiler.ir.validator import VALIDATES; print(VALIDATES.get())"
     for setting, expected in (("", "False"), ("0", "False"), ("1", "True")):
         environment = {**os.environ, "GLASSGRAD_VALIDATE": setting}
         run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

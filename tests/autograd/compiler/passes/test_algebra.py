@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.passes import optimize
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.passes import optimize
 from tests.autograd.compiler.oracle import flat
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.layout import Orders, augment, cost_of
-from autograd.compiler.passes.optimize import optimize, steps
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes.layout import Orders, augment, cost_of
+from glassgrad.autograd.compiler.passes.optimize import optimize, steps
 from tests.autograd.compiler.targets.test_plan import program_of
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes import optimize
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes import optimize
 from tests.autograd.compiler.oracle import agree, check
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, mlp, step_of
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd.compiler.ir.program import Program, Value
-from autograd.testing.steps.readings import interpret
+from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.testing.steps.readings import interpret
 
 NODE = shutil.which("node")
 

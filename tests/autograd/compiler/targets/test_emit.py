@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.backends import numpy as numpy_backend
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.calls import has_kernel
-from autograd.compiler.targets.emit import Emitter
-from autograd.compiler.targets.plan import Plan
-from autograd.errors import DeclarationError
-from nn import functional as F
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.backends import numpy as numpy_backend
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes.optimize import optimize
+from glassgrad.autograd.compiler.targets.calls import has_kernel
+from glassgrad.autograd.compiler.targets.emit import Emitter
+from glassgrad.autograd.compiler.targets.plan import Plan
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.nn import functional as F
 
 
 def a_step(model: nn.Module, rule: str, loss_of: Callable[..., Any], *batch: Any) -> Program:

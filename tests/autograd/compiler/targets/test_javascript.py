@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-import autograd as ag
-import nn
-from autograd import trees
-from autograd.compiler.ir.primitives import Slot, infer
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.targets import language, nests
-from autograd.compiler.targets.javascript import PART
-from autograd.compiler.targets.javascript.script import Script
-from autograd.compiler.targets.language import JAVASCRIPT, safe_javascript
-from autograd.compiler.trace import Trace, is_array
-from autograd.errors import TargetError, TraceError
-from autograd.testing.inputs.sampling import Case as Call
-from autograd.testing.operations import TABLE
-from autograd.testing.steps import TrainingStep
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import trees
+from glassgrad.autograd.compiler.ir.primitives import Slot, infer
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.targets import language, nests
+from glassgrad.autograd.compiler.targets.javascript import PART
+from glassgrad.autograd.compiler.targets.javascript.script import Script
+from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, safe_javascript
+from glassgrad.autograd.compiler.trace import Trace, is_array
+from glassgrad.autograd.errors import TargetError, TraceError
+from glassgrad.autograd.testing.inputs.sampling import Case as Call
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.autograd.testing.steps import TrainingStep
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run

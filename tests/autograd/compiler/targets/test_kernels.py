@@ -7,11 +7,11 @@ import subprocess
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.ir.program import Instruction, Value, knob_arithmetic
-from autograd.compiler.passes.optimize import GPU_PASSES, optimize
-from autograd.compiler.targets.kernels import C_TYPES, EXPRESSIONS, Kernel, fusable, fuse, updated_in_place
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.ir.program import Instruction, Value, knob_arithmetic
+from glassgrad.autograd.compiler.passes.optimize import GPU_PASSES, optimize
+from glassgrad.autograd.compiler.targets.kernels import C_TYPES, EXPRESSIONS, Kernel, fusable, fuse, updated_in_place
 from tests.standin import WORDS_OF_C, computed
 
 F32, F64, I64, BOOL = map(np.dtype, ("float32", "float64", "int64", "bool"))

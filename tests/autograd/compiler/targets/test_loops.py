@@ -5,12 +5,12 @@ import threading
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.scan import repeated
-from autograd.errors import DomainError
-from autograd.ops.loops import scan as scan_module
-from autograd.ops.loops.derivative import derivative_of
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.scan import repeated
+from glassgrad.autograd.errors import DomainError
+from glassgrad.autograd.ops.loops import scan as scan_module
+from glassgrad.autograd.ops.loops.derivative import derivative_of
 
 RNG = np.random.default_rng(0)
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import backends
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.calls import has_kernel
-from autograd.compiler.targets.plan import Plan, Pool, schedule
-from autograd.engine.tensor import wrap
-from autograd.errors import DeclarationError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import backends
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.passes.optimize import optimize
+from glassgrad.autograd.compiler.targets.calls import has_kernel
+from glassgrad.autograd.compiler.targets.plan import Plan, Pool, schedule
+from glassgrad.autograd.engine.tensor import wrap
+from glassgrad.autograd.errors import DeclarationError
 from tests import standin
 from tests.autograd.compiler import random_programs
 
@@ -217,7 +217,7 @@ def test_the_validator_sees_a_buffer_that_is_given_back_too_early(monkeypatch: p
 def test_the_validator_sees_a_state_that_is_written_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     program = program_of("m = negative x; a = tanh p", "p", "p<-m", "a m")
     monkeypatch.setattr(Plan, "_may_write_home", lambda *_: True)
-    monkeypatch.setattr("autograd.compiler.targets.plan.schedule", lambda program, _: program.instructions)
+    monkeypatch.setattr("glassgrad.autograd.compiler.targets.plan.schedule", lambda program, _: program.instructions)
     with pytest.raises(DeclarationError, match="writes to the memory of p"):
         plan_of(program).validate()
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.compiler.tracing.traced import FUNCTIONS, METHODS
-from autograd.errors import TraceError
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.tracing.traced import FUNCTIONS, METHODS
+from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import agree
 
 DTYPES = ("float64", "float32", "float16", "int64", "int8", "uint8", "bool", "complex128")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-import autograd as ag
-import nn
-from autograd.compiler.ir.program import Origin, Program
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.ir.program import Origin, Program
 
 X, Y = ag.ones((5, 3), dtype="float32"), ag.zeros((5, 2), dtype="float32")
 FILE = "test_lines.py"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import traces
 
 FLOATS = (1.5, 2.5, 0.1, -3.0, 7.0)

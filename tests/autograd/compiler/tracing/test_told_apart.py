@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.tracing.test_arrays import agree
 
 W = ag.Tensor([1.0, 2.0, 3.0])

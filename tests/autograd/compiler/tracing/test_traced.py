@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import GradientError, TraceError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import GradientError, TraceError
 from tests.autograd.compiler.oracle import agree
 
 Take = Callable[[ag.Tensor], Any]

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-import autograd as ag
-from autograd.compiler.tracing.whole import whole
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.tracing.whole import whole
 
 X = ag.ones((2, 3))
 

@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from autograd.testing.inputs.domains import COUNT, INSIDE, INTEGERS, NONZERO, POSITIVE, REAL, STEPS, Domain, distinct
+from glassgrad.autograd.testing.inputs.domains import (
+    COUNT,
+    INSIDE,
+    INTEGERS,
+    NONZERO,
+    POSITIVE,
+    REAL,
+    STEPS,
+    Domain,
+    distinct,
+)
 
 ALL = pytest.mark.parametrize("domain", [REAL, POSITIVE, NONZERO, INSIDE, STEPS, INTEGERS, Domain(1.2, 4.0)])
 

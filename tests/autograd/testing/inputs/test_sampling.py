@@ -5,13 +5,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import autograd as ag
-from autograd.errors import DeclarationError
-from autograd.testing import array, axes, axis, booleans, declare, integers
-from autograd.testing.inputs.declarations import declaration_of
-from autograd.testing.inputs.domains import REAL
-from autograd.testing.inputs.sampling import Case, Source, cases, differentiable_operations, simplest_first
-from autograd.testing.strategies import calls_of, kinds_of
+from glassgrad import autograd as ag
+from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.testing import array, axes, axis, booleans, declare, integers
+from glassgrad.autograd.testing.inputs.declarations import declaration_of
+from glassgrad.autograd.testing.inputs.domains import REAL
+from glassgrad.autograd.testing.inputs.sampling import Case, Source, cases, differentiable_operations, simplest_first
+from glassgrad.autograd.testing.strategies import calls_of, kinds_of
 
 
 def drawn(op, count=60):

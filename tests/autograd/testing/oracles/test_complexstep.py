@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd import Tensor
-from autograd.testing.oracles.complexstep import ComplexStep
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
 
 
 def along(f, *inputs):

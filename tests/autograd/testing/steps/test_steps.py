@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-import autograd as ag
-from autograd.compiler.ir.program import Program
-from autograd.compiler.passes import optimize
-from autograd.compiler.targets import emit, kernels, plan
-from autograd.errors import ReadingError
-from autograd.testing import TrainingStep, Verdict, Vocabulary, check_readings, compare, random_step
-from autograd.testing.steps import readings
-from autograd.testing.steps.readings import Run, difference
-from autograd.testing.strategies import steps
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.ir.program import Program
+from glassgrad.autograd.compiler.passes import optimize
+from glassgrad.autograd.compiler.targets import emit, kernels, plan
+from glassgrad.autograd.errors import ReadingError
+from glassgrad.autograd.testing import TrainingStep, Verdict, Vocabulary, check_readings, compare, random_step
+from glassgrad.autograd.testing.steps import readings
+from glassgrad.autograd.testing.steps.readings import Run, difference
+from glassgrad.autograd.testing.strategies import steps
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.faults import seen_after
 from tests.steps import NETWORKS, search, step_of
@@ -202,7 +202,7 @@ def test_differences_that_rounding_decides_are_no_fault() -> None:
             "x",
             ("optimizer.zero_grad()", "(b(a(x)) ** 2).mean().backward()", "optimizer.step()"),
             ("results.append(step(ag.Tensor(rng.standard_normal((16, 5)), dtype='float32')))",),
-            ("import numpy as np", "import autograd as ag", "import nn"),
+            ("import numpy as np", "from glassgrad import autograd as ag", "from glassgrad import nn"),
         )
         for seed in range(12)
     ]
@@ -215,7 +215,7 @@ def test_differences_that_rounding_decides_are_no_fault() -> None:
         "x",
         ("ag.mean(ag.square(ag.mean(layer(x)))).backward()", "optimizer.step()"),
         ("kept = layer.bias.detach()", "results.append(step(x))"),
-        ("import numpy as np", "import autograd as ag", "import nn"),
+        ("import numpy as np", "from glassgrad import autograd as ag", "from glassgrad import nn"),
     )
     kinds = {compare(step).kind for step in (*steps, kept)}
     assert kinds <= {"same", "ill-conditioned"}, "by the BLAS, the two agree to the last bit or in no digit"
@@ -348,7 +348,7 @@ def test_the_sign_of_a_product_that_is_zero_is_rounding() -> None:
 
 
 NORMALIZED_AGAIN = TrainingStep(
-    setup=("import nn", "layer = nn.LayerNorm(33, dtype='float32')"),
+    setup=("from glassgrad import nn", "layer = nn.LayerNorm(33, dtype='float32')"),
     arguments="x",
     body=("return ag.cumulative_sum(layer(x).T, axis=0)",),
     calls=(

@@ -6,9 +6,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import nn
-from autograd.errors import AutogradError, DomainError, SizeError
-from nn.errors import FileError
+from glassgrad import nn
+from glassgrad.autograd.errors import AutogradError, DomainError, SizeError
+from glassgrad.nn.errors import FileError
 
 pytest.importorskip("onnx")
 from tests.nn.saving.onnx.files import FLOAT, INT64, helper, linear, onnx, saved, value
@@ -156,7 +156,7 @@ def test_products_that_explode_are_bounded(tmp_path):
 
 
 def test_large_inputs_may_have_large_results(tmp_path, monkeypatch):
-    monkeypatch.setattr("nn.saving.onnx.model.LIMIT", 2**10)
+    monkeypatch.setattr("glassgrad.nn.saving.onnx.model.LIMIT", 2**10)
     nodes = [helper.make_node("Tile", ["x", "n"], ["y"])]
     path = saved(tmp_path, nodes, [value("x", ["n"]), value("n", [1], INT64)], [value("y", ["m"])])
     assert nn.load_onnx(path)(np.ones(100, "float32"), np.int64([60])).shape == (6000,)
@@ -165,7 +165,7 @@ def test_large_inputs_may_have_large_results(tmp_path, monkeypatch):
 
 
 def test_constants_that_double_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("nn.saving.onnx.prepare.LIMIT", 2**24)
+    monkeypatch.setattr("glassgrad.nn.saving.onnx.prepare.LIMIT", 2**24)
     nodes = [helper.make_node("Concat", [f"c{i}", f"c{i}"], [f"c{i + 1}"], axis=0) for i in range(60)]
     nodes += [helper.make_node("Slice", ["c60", "zero", "two"], ["d"]), helper.make_node("Add", ["x", "d"], ["y"])]
     constants = {"c0": np.zeros(2**10, "int32"), "zero": np.int64([0]), "two": np.int64([2])}

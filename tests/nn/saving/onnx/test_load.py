@@ -3,11 +3,10 @@ import sys
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-import viz
-from autograd import backends
-from autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad import autograd as ag
+from glassgrad import nn, viz
+from glassgrad.autograd import backends
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 pytest.importorskip("onnx")
 from tests import onnx_export, standin

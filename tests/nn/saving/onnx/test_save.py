@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
-from autograd.testing.operations import TABLE
-from nn.errors import ConversionError
-from nn.saving.architecture import LAYERS
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, TraceError
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.nn.errors import ConversionError
+from glassgrad.nn.saving.architecture import LAYERS
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -49,7 +49,7 @@ def test_in_float64_they_compute_the_same_to_1e_11(name, path):
 
 
 def test_every_layer_is_tested():
-    layers = {name for name, cls in LAYERS.items() if cls.__module__.startswith("nn.modules")}
+    layers = {name for name, cls in LAYERS.items() if cls.__module__.startswith("glassgrad.nn.modules")}
     assert layers <= {*export.LAYERS, *export.CONTAINERS}
 
 

@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.errors import ConversionError, FileError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.nn.errors import ConversionError, FileError
 
 torch = pytest.importorskip("torch")
 DRAW = np.random.default_rng(0)

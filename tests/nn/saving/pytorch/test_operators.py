@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from nn.errors import ConversionError
-from nn.saving.pytorch.operators import ROWS, STATEFUL
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.nn.errors import ConversionError
+from glassgrad.nn.saving.pytorch.operators import ROWS, STATEFUL
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-import nn
-from nn.errors import FileError
-from nn.saving.pytorch import weights
+from glassgrad import nn
+from glassgrad.nn.errors import FileError
+from glassgrad.nn.saving.pytorch import weights
 
 
 class Call:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-from viz.formula.forms import compute
-from viz.recorded.evaluate import host
-from viz.recorded.notation.latex import tex_name
-from viz.recorded.notation.namespace import Notation
-from viz.recorded.notation.symbols import Symbol
-from viz.recorded.scene import Scene
+from glassgrad import autograd as ag
+from glassgrad.viz.formula.forms import compute
+from glassgrad.viz.recorded.evaluate import host
+from glassgrad.viz.recorded.notation.latex import tex_name
+from glassgrad.viz.recorded.notation.namespace import Notation
+from glassgrad.viz.recorded.notation.symbols import Symbol
+from glassgrad.viz.recorded.scene import Scene
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import autograd as ag
-from viz.recorded.notation.windows import formula, geometry
+from glassgrad import autograd as ag
+from glassgrad.viz.recorded.notation.windows import formula, geometry
 
 RNG = np.random.default_rng(0)
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.c.build import FLAGS, compiled, compiler
-from autograd.compiler.targets.c.executable import PASSES, Table, function_in_c, source_of
-from autograd.compiler.targets.c.source import END, Source
-from autograd.errors import TargetError
+from glassgrad.autograd.compiler.passes.optimize import optimize
+from glassgrad.autograd.compiler.targets.c.build import FLAGS, compiled, compiler
+from glassgrad.autograd.compiler.targets.c.executable import PASSES, Table, function_in_c, source_of
+from glassgrad.autograd.compiler.targets.c.source import END, Source
+from glassgrad.autograd.errors import TargetError
 from tests.autograd.compiler.targets.node import Case
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import autograd as ag
-from autograd.compiler.targets.c import build
-from autograd.errors import TargetError
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.targets.c import build
+from glassgrad.autograd.errors import TargetError
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 TEXT = '__attribute__((visibility("default"))) int answer(void) { return 42; }\n'

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.targets.c import blocks
-from autograd.compiler.targets.c.source import END
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.targets.c import blocks
+from glassgrad.autograd.compiler.targets.c.source import END
 from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.c.test_source import FAST, case_of
 from tests.autograd.compiler.targets.node import Case

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd.compiler.ir.validator import validated
-from autograd.compiler.targets.c import executable
-from autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable, source_of
-from autograd.compiler.trace import Trace
-from autograd.errors import DomainError, TargetError
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.compiler.ir.validator import validated
+from glassgrad.autograd.compiler.targets.c import executable
+from glassgrad.autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable, source_of
+from glassgrad.autograd.compiler.trace import Trace
+from glassgrad.autograd.errors import DomainError, TargetError
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 SINGLE = np.dtype("f4")
@@ -229,7 +229,7 @@ def test_another_order_of_bytes_is_refused_with_advice():
 @needs_compiler
 def test_draws_that_numpy_hides_are_refused(monkeypatch):
     generator = np.random.default_rng(0)
-    monkeypatch.setattr("autograd.compiler.targets.c.source.address_of", lambda name: 0)
+    monkeypatch.setattr("glassgrad.autograd.compiler.targets.c.source.address_of", lambda name: 0)
     step = ag.compile(lambda x: x + ag.random.normal((2,), generator=generator), target="c")
     with pytest.raises(TargetError, match="draws by standard_normal, and this NumPy hides its function"):
         step(ag.ones(2))

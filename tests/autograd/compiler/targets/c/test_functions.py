@@ -7,8 +7,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from autograd.compiler.targets.c.build import library
-from autograd.compiler.targets.c.source import functions
+from glassgrad.autograd.compiler.targets.c.build import library
+from glassgrad.autograd.compiler.targets.c.source import functions
 from tests.autograd.compiler.targets.c.native import needs_compiler
 
 NAMES = ("exp", "expm1", "log", "log1p", "tanh")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-from autograd.compiler.targets.c import blocks, executable
-from autograd.compiler.trace import Trace
+from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.targets.c import blocks, executable
+from glassgrad.autograd.compiler.trace import Trace
 from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.c.test_source import FAST, case_of
 from tests.autograd.compiler.targets.node import Case

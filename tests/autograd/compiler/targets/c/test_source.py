@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import autograd as ag
-import nn
-from autograd import trees
-from autograd.compiler.ir.primitives import infer
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.targets.c.executable import source_of
-from autograd.compiler.targets.c.source import Source
-from autograd.compiler.targets.language import C, safe_c
-from autograd.compiler.trace import Trace, is_array
-from autograd.errors import DomainError, TargetError, TraceError
-from autograd.testing.inputs.sampling import Case as Call
-from autograd.testing.operations import TABLE
-from autograd.testing.steps import TrainingStep
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd import trees
+from glassgrad.autograd.compiler.ir.primitives import infer
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.targets.c.executable import source_of
+from glassgrad.autograd.compiler.targets.c.source import Source
+from glassgrad.autograd.compiler.targets.language import C, safe_c
+from glassgrad.autograd.compiler.trace import Trace, is_array
+from glassgrad.autograd.errors import DomainError, TargetError, TraceError
+from glassgrad.autograd.testing.inputs.sampling import Case as Call
+from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.autograd.testing.steps import TrainingStep
 from tests import onnx_export as layers
 from tests.autograd.compiler.targets.c.native import DrawingCase, faults, needs_compiler, run, written
 from tests.autograd.compiler.targets.node import Case
