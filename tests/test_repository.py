@@ -1,7 +1,7 @@
 """What holds for the repository as a whole: which file imports what, and what a wheel contains."""
 
 import ast
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -146,11 +146,16 @@ def test_a_folder_of_autograd_has_at_most_a_dozen_names():
         assert len([name for name in names if name != "py.typed"]) <= 12, f"autograd/{folder}: {sorted(names)}"
 
 
-def test_what_runs_from_an_operation_to_its_gradient_is_1700_lines_at_most():
-    engine = ROOT / "autograd/engine"
-    read = [*engine.glob("*.py"), engine / "declare/operation.py", engine / "declare/dispatch.py"]
-    lines = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in read if p.name != "anomaly.py"}
-    assert sum(lines.values()) <= 1700, lines
+def test_size_counts_code_and_leaves_out_comments_docstrings_and_blank_lines(tmp_path):
+    spec = importlib.util.spec_from_file_location("size", ROOT / ".ci/size.py")
+    size = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(size)
+    lines = ['"""Module,', 'two lines."""', "", "# why", "X = 1  # a comment", '"""Of X."""', "def f():"]
+    lines += ['    """Of f."""  # noqa', '    return """a', 'text of two lines"""']
+    (tmp_path / "a.py").write_text("\n".join(lines) + "\n")
+    (tmp_path / "a.js").write_text("// why\n\nlet a = 1 // one\n/* two\n   lines */\na += 1\n")
+    assert size.size(tmp_path / "a.py") == (4, 10)
+    assert size.size(tmp_path / "a.js") == (2, 0)
 
 
 def edges():
