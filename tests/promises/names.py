@@ -89,12 +89,12 @@ def form(signature: inspect.Signature) -> str:
     return str(signature.replace(parameters=parameters, return_annotation=shown(signature.return_annotation)))
 
 
-def signature_of(value: Any, name: str) -> str:
-    """How a function is called. A method of Tensor that takes anything passes it to the operation of its name."""
-    signature = inspect.signature(value)
-    if str(signature) == "(*inputs, **params)" and name in ag.OPS:
-        signature = inspect.signature(ag.OPS[name])
-    return form(signature)
+def signature_of(value: Any) -> str:
+    """How a function is called. A method of Tensor that is an operation may show that only after its first call."""
+    op = ag.OPS.get(getattr(value, "__name__", ""))
+    if op is not None and getattr(value, "__module__", None) == op.__module__:
+        value = op
+    return form(inspect.signature(value))
 
 
 def constructed(cls: Any) -> str:
@@ -113,13 +113,13 @@ def constructed(cls: Any) -> str:
 # --------------------------------------------------------------------------------------------------------------- lines
 
 
-def described(path: str, name: str, value: Any, public: set[type]) -> Iterator[str]:
+def described(path: str, value: Any, public: set[type]) -> Iterator[str]:
     """The lines of a public name; of a class also those of its members."""
     if isinstance(value, type) and ours(value):
         yield f"{path}{constructed(value)} ({', '.join(bases(value, public))})".removesuffix(" ()")
         yield from members(path, value, public)
     elif callable(value):
-        yield f"{path}{signature_of(value, name)}"
+        yield f"{path}{signature_of(value)}"
     elif isinstance(value, bool | int | float | str):
         yield f"{path} = {value!r}"
     else:
@@ -147,7 +147,8 @@ def members(path: str, cls: type, public: set[type]) -> Iterator[str]:
     for name, value in found.items():
         function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
         if inspect.isfunction(function) or (callable(function) and not isinstance(function, type)):
-            yield f"{path}.{name}{signature_of(function, name)}"
+            operator = name.endswith("__") and name != "__call__"  # how those are called is Python's affair
+            yield f"{path}.{name}{'' if operator else signature_of(function)}"
         elif value is None or isinstance(value, bool | int | float | str):
             yield f"{path}.{name} = {value!r}"
         elif isinstance(value, property | cached_property | MemberDescriptorType):
@@ -176,18 +177,18 @@ def public_modules() -> dict[str, ModuleType]:
 def listed() -> list[str]:
     """A line for each public name, sorted."""
     modules = public_modules()
-    everything = [(f"{relative(path)}.{n}", n, getattr(m, n)) for path, m in modules.items() for n in names(m)]
+    everything = [(f"{relative(path)}.{n}", getattr(m, n)) for path, m in modules.items() for n in names(m)]
     everything.sort(key=lambda entry: (entry[0].count("."), entry[0]))
-    public = {value for *_, value in everything if isinstance(value, type)}
+    public = {value for _, value in everything if isinstance(value, type)}
     lines = {*map(relative, modules)}
     first: dict[int, str] = {}
-    for path, name, value in everything:
+    for path, value in everything:
         if inspect.ismodule(value):
             continue
         if callable(value) and first.setdefault(id(value), path) != path:
             lines.add(f"{path} = {first[id(value)]}")
         else:
-            lines.update(described(path, name, value, public))
+            lines.update(described(path, value, public))
     return sorted(lines)
 
 
