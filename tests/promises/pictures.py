@@ -1,4 +1,4 @@
-"""Forty pictures, drawn by the public functions alone, to lay new ones beside those that are kept.
+"""Forty-five pictures, drawn by the public functions alone, to lay new ones beside those that are kept.
 
 ``python -m tests.promises.pictures --out FOLDER`` draws them as SVG and PNG; names after it choose some. ``--beside``
 adds ``beside.html``, one offline page with the kept picture and the new one of each. Those kept in ``pictures/`` are of
@@ -606,7 +606,7 @@ def beside(names: list[str], out: Path) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.promises.pictures", description="Draw the forty pictures.")
+    parser = argparse.ArgumentParser(prog="python -m tests.promises.pictures", description="Draw the pictures.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="pictures to draw; all without one")
     parser.add_argument("--out", type=Path, required=True, help="the folder to draw into")
     parser.add_argument("--keep", action="store_true", help="compress SVG and PNG, as those that are kept")

@@ -1,4 +1,4 @@
-"""The public functions still draw the forty pictures; whether they are as good, eyes decide (`pictures.beside`)."""
+"""The public functions still draw all pictures; whether they are as good, eyes decide (`pictures.beside`)."""
 
 from __future__ import annotations
 
