@@ -12,10 +12,10 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.autograd.errors import AutogradError
-from tests.bad_input.corpus import Row, rows, run
+from tests.bad_input.corpus import CALLS, Row, rows, run
 
 HERE = Path(__file__).parent
-TABLES = {file.stem: rows(file) for file in sorted(HERE.glob("*.txt"))}
+TABLES = {name: rows(HERE / f"{name}.txt") for name in CALLS}
 ROWS = [row for table in TABLES.values() for row in table]
 
 
