@@ -22,6 +22,25 @@ from glassgrad import nn
 BATCH, INPUT, HIDDEN = 32, 64, 128
 
 
+def layer_and_input(kind: str, steps: int) -> tuple[Any, ag.Tensor]:
+    """A layer of this package, and numbers for it."""
+    x = np.random.default_rng(0).normal(size=(steps, BATCH, INPUT)).astype("float32")
+    return getattr(nn, kind)(INPUT, HIDDEN, seed=0), ag.Tensor(x)
+
+
+def step_of(layer: Any, x: ag.Tensor) -> Callable[[], ag.Tensor]:
+    """A function that sets the gradients of the layer."""
+
+    def recorded() -> ag.Tensor:
+        layer.zero_grad()
+        outputs, _ = layer(x)
+        loss = (outputs * outputs).sum()
+        loss.backward()
+        return loss
+
+    return recorded
+
+
 def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
     """Functions that set the gradients of a layer with the same weights, by PyTorch, recorded and compiled; those of an
     LSTM also by `jax.lax.scan`, where JAX is installed.
@@ -29,22 +48,15 @@ def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
     import torch
 
     torch.set_num_threads(1)
-    theirs, ours = getattr(torch.nn, kind)(INPUT, HIDDEN), getattr(nn, kind)(INPUT, HIDDEN, seed=0)
+    theirs, (ours, x) = getattr(torch.nn, kind)(INPUT, HIDDEN), layer_and_input(kind, steps)
     ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
-    array = np.random.default_rng(0).normal(size=(steps, BATCH, INPUT)).astype("float32")
-    x, tx = ag.Tensor(array), torch.tensor(array)
+    recorded, array = step_of(ours, x), x.numpy()
+    tx = torch.tensor(array)
 
     def by_torch() -> None:
         theirs.zero_grad()
         outputs, _ = theirs(tx)
         (outputs * outputs).sum().backward()
-
-    def recorded() -> ag.Tensor:
-        ours.zero_grad()
-        outputs, _ = ours(x)
-        loss = (outputs * outputs).sum()
-        loss.backward()
-        return loss
 
     found: dict[str, Callable[[], Any]] = {"PyTorch": by_torch, "recorded": recorded, "compiled": ag.compile(recorded)}
     found["C"] = ag.compile(recorded, target="c")

@@ -61,10 +61,10 @@ def surroundings(threads: int) -> dict[str, str]:
 class Process:
     """A contestant's process, alive until ``close``."""
 
-    def __init__(self, contestant: Contestant, threads: int) -> None:
+    def __init__(self, contestant: Contestant, threads: int, start: str = "", root: Path = ROOT) -> None:
         self.contestant = contestant
         self.process = subprocess.Popen(
-            [str(python_of(contestant)), "-P", "-c", START, str(ROOT), contestant.key, str(threads)],
+            [str(python_of(contestant)), "-P", "-c", start or START, str(root), contestant.key, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -74,8 +74,9 @@ class Process:
         )
         self.answers: queue.Queue[str | None] = queue.Queue()
         self.complaints: list[str] = []
-        for target in (self._listen, self._collect):
-            threading.Thread(target=target, daemon=True).start()
+        self.readers = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._collect)]
+        for reader in self.readers:
+            reader.start()
 
     def ask(self, order: str, timeout: float = 300, **arguments: Any) -> Any:
         """Raises Failure when the contestant raises, dies or does not answer."""
@@ -105,18 +106,22 @@ class Process:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        for reader in self.readers:
+            reader.join()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.answers.put(line)
         self.answers.put(None)
+        self.process.stdout.close()
 
     def _collect(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.complaints.append(line)
             del self.complaints[:-50]
+        self.process.stderr.close()
 
 
 def once(contestant: Contestant, threads: int, order: str, **arguments: Any) -> dict[str, Any]:

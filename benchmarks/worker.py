@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -211,8 +212,8 @@ def _status(field: str) -> int:
     raise LookupError(field)
 
 
-def serve(contestant: str) -> None:
-    """Answer orders ``[method of Worker, arguments]`` with ``{"result": …}`` or ``{"error": …}``."""
+def serve(contestant: str, kind: Callable[[str], Any] = Worker) -> None:
+    """Answer orders ``[method of a worker, arguments]`` with ``{"result": …}`` or ``{"error": …}``."""
     # What a library prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -220,7 +221,7 @@ def serve(contestant: str) -> None:
     for line in sys.stdin:
         order, arguments = json.loads(line)
         try:
-            worker = worker or Worker(contestant)
+            worker = worker or kind(contestant)
             answer = {"result": getattr(worker, order)(**arguments)}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
