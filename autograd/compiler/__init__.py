@@ -3,7 +3,6 @@
 from glassgrad.autograd.compiler.compiled import Compiled, compile
 from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.program import Program
-from glassgrad.autograd.compiler.ir.serialization import from_json
 from glassgrad.autograd.compiler.ir.validator import validate, validated
 from glassgrad.autograd.compiler.loop import Steps, loop
 from glassgrad.autograd.compiler.scan import scan
@@ -11,6 +10,5 @@ from glassgrad.autograd.compiler.targets import javascript  # noqa: F401  (which
 from glassgrad.autograd.compiler.trace import trace
 
 __all__ = [
-    "Compiled", "Program", "Steps", "compile", "from_json", "interpret", "loop", "scan", "trace", "validate",
-    "validated",
+    "Compiled", "Program", "Steps", "compile", "interpret", "loop", "scan", "trace", "validate", "validated",
 ]  # fmt: skip
