@@ -238,14 +238,6 @@ def test_an_unchecked_constant_index_is_within_bounds(place: int, fine: bool) ->
             program.validate()
 
 
-def test_on_a_gpu_columns_out_of_range_wrap_around() -> None:
-    traced = ag.trace(lambda x, i: x[ag.arange(4), i], ag.ones((4, 3)), np.array([0, 1, 2, 0]))
-    program = optimize.optimize(traced, optimize.GPU_PASSES)
-    program.validate()
-    x, i = np.arange(12.0).reshape(4, 3), np.array([0, -1, 2, 4])
-    np.testing.assert_array_equal(program.run(x, i)[0][0], x[np.arange(4), i % 3])
-
-
 # -------------------------------------------------------------------------------------------------------------- passes
 
 
@@ -371,8 +363,7 @@ def test_a_pass_that_breaks_a_program_is_named(fault: str, monkeypatch: pytest.M
 def test_correct_passes_are_accepted() -> None:
     program = step_program()
     with validated():
-        for passes in (optimize.PASSES, optimize.GPU_PASSES):
-            optimize.optimize(program, passes)
+        optimize.optimize(program)
 
 
 def test_the_switch_is_per_context_and_off_for_users() -> None:
