@@ -15,7 +15,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.compiler import Program, validate, validated
+from glassgrad.autograd.compiler import Program, validated
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
 from glassgrad.autograd.compiler.ir.validator import VALIDATES
 from glassgrad.autograd.compiler.passes import optimize
@@ -171,7 +171,7 @@ def test_each_fault_of_a_program_is_reported(fault: str) -> None:
     breaks, said = BROKEN[fault]
     breaks(program, x, y)
     with pytest.raises(DeclarationError, match=f"^double: .*{said}"):
-        validate(program)
+        program.validate()
 
 
 def test_a_piece_is_in_the_order_of_its_state() -> None:
