@@ -9,7 +9,6 @@ can contain it unnoticed. Where CuPy leaves open what happens, here happens the 
 from __future__ import annotations
 
 import operator
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,8 +77,6 @@ def module(devices: int = 2) -> Any:
         if hasattr(np, name):
             setattr(cupy, name, getattr(np, name))
     cupy.random = SimpleNamespace(default_rng=lambda seed: Generator(seed, array_type))
-    cupy.ElementwiseKernel = lambda *args, **kwargs: Elementwise(array_type, *args, **kwargs)
-    cupy.ReductionKernel = lambda *args, **kwargs: Reduction(array_type, *args, **kwargs)
     cupy.ndarray, cupy.counts, cupy.machine = array_type, machine.counts, machine
     cupy.cuda = _cuda(machine)
     return cupy
@@ -244,177 +241,6 @@ class Generator:
         if self.kind.machine.current != self.device:
             raise RuntimeError("This Generator state is allocated in a different device")
         return lambda *args, **kwargs: self.kind(np.asarray(getattr(self.bit_generator, name)(*args, **kwargs)))
-
-
-def parameters(text: str) -> list[tuple[str, str]]:
-    """``"float32 x, int64 y"`` as pairs of dtype and name."""
-    return [(part.split()[0], part.split()[1]) for part in text.split(",") if part.strip()]
-
-
-def in_python(expression: str) -> str:
-    """An expression of C++, as kernels have them, in NumPy's words: one choice ``a ? b : c``, signs, casts, calls."""
-    depth = 0
-    for i, sign in enumerate(expression):
-        depth += (sign in "(") - (sign in ")")
-        if sign == "?" and not depth:
-            for j in range(i + 1, len(expression)):
-                depth += (expression[j] in "(") - (expression[j] in ")")
-                if expression[j] == ":" and not depth:
-                    parts = expression[:i], expression[i + 1 : j], expression[j + 1 :]
-                    return f"where({', '.join(map(in_python, parts))})"
-    found, i = [], 0
-    while i < len(expression):  # what stands in brackets may be a choice itself
-        if expression[i] == "(":
-            end, depth = i, 0
-            while True:
-                depth += (expression[end] == "(") - (expression[end] == ")")
-                if not depth:
-                    break
-                end += 1
-            inside = expression[i + 1 : end]
-            cast = inside.strip() in CASTS
-            found.append(
-                f"{CASTS[inside.strip()]} ** " if cast else "(" + ", ".join(map(in_python, arguments(inside))) + ")"
-            )
-            i = end + 1
-        else:
-            found.append(expression[i])
-            i += 1
-    text = "".join(found).replace("&&", "&").replace("||", "|")
-    text = re.sub(r"!(?!=)", "~", text)
-    return re.sub(r"\b(\d[\d.]*(?:e[+-]?\d+)?)(?:f|LL)\b", r"\1", text)
-
-
-def arguments(text: str) -> list[str]:
-    """What commas divide, outside of brackets."""
-    parts, depth = [""], 0
-    for sign in text:
-        depth += (sign == "(") - (sign == ")")
-        if sign == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return parts
-
-
-class Cast:
-    """``Cast("float32") ** x``: a cast binds like a sign in C++, and tighter than products in Python."""
-
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
-
-    def __pow__(self, x: Any) -> Any:
-        return np.asarray(x).astype(self.dtype)
-
-
-CASTS = {"float": "to_float32", "double": "to_float64", "int": "to_int32", "long long": "to_int64", "bool": "to_bool"}
-
-WORDS_OF_C: dict[str, Any] = {
-    **{f"to_{dtype}": Cast(dtype) for dtype in ("float32", "float64", "int32", "int64", "bool")},
-    **{name: getattr(np, name) for name in NAMES["cupy"]["ufuncs"] if hasattr(np, name)},
-    "where": np.where, "fabs": np.abs, "pow": np.power, "INFINITY": np.inf, "NAN": np.nan, "true": np.True_,
-    "false": np.False_,
-}  # fmt: skip
-
-
-def computed(body: str, names: dict[str, Any]) -> Any:
-    """Run lines ``const float x = …;``; the value of ``return …;`` where there is one."""
-    kinds = {"float": "float32", "double": "float64", "int": "int32", "long long": "int64", "bool": "bool"}
-    for line in filter(None, map(str.strip, body.splitlines())):
-        if line.startswith("return "):
-            return eval(in_python(line[7:].rstrip(";")), WORDS_OF_C, names)
-        name, _, expression = line.rstrip(";").partition(" = ")
-        dtype = kinds.get(re.sub(r"^const | \w+$", "", name)) if name.startswith("const ") else None
-        value = eval(in_python(expression), WORDS_OF_C, names)
-        names[name.split()[-1]] = value if dtype is None else np.asarray(value).astype(dtype)
-    return None
-
-
-def check_ascii(name: str, *texts: str) -> None:
-    """Refuse what CuPy, and CUDA's compiler at run time, would."""
-    if not re.fullmatch("[a-zA-Z_][a-zA-Z_0-9]*", name):
-        raise ValueError(f'Invalid kernel name: "{name}"')
-    if not all(map(str.isascii, texts)):
-        raise RuntimeError(f"{name}: unrecognized token")
-
-
-class Elementwise:
-    """CuPy's ``ElementwiseKernel``, its body read line by line."""
-
-    def __init__(
-        self, kind: type[Array], in_params: str, out_params: str, operation: str, name: str, preamble: str = ""
-    ) -> None:
-        self.kind, self.operation, self.name = kind, operation, name
-        check_ascii(name, in_params, out_params, operation, preamble)
-        self.inputs, self.outputs = parameters(in_params), parameters(out_params)
-
-    def __call__(self, *args: Any) -> Any:
-        self.kind.machine.counts.kernels += 1
-        given, outs = args[: len(self.inputs)], args[len(self.inputs) :]
-        if outs and len(outs) != len(self.outputs):
-            raise TypeError(f"Wrong number of arguments for {self.name!r}: give all results or none")
-        if not any(isinstance(x, Array) for x in args):
-            raise ValueError("Loop size is undecided.")
-        names = _typed(self.inputs, given, self.kind, self.name)
-        shape = outs[0].shape if outs else np.broadcast_shapes(*(np.shape(x) for x in names.values()))
-        with np.errstate(all="ignore"):
-            computed(self.operation, names)
-        made = []
-        for i, (dtype, name) in enumerate(self.outputs):
-            value = np.broadcast_to(np.asarray(names[name]).astype(dtype), shape)
-            if outs:
-                if (outs[i].dtype, outs[i].shape) != (np.dtype(dtype), shape):
-                    raise TypeError(f"{name} of {self.name!r} is {dtype} {shape}")
-                outs[i].held[...] = value
-            made.append(outs[i] if outs else self.kind(value.copy()))
-        return made[0] if len(made) == 1 else tuple(made)
-
-
-class Reduction:
-    """CuPy's ``ReductionKernel``: one result."""
-
-    def __init__(
-        self, kind: type[Array], in_params: str, out_params: str, map_expr: str, reduce_expr: str, post_map_expr: str,
-        identity: str, name: str, preamble: str = "",
-    ) -> None:  # fmt: skip
-        self.kind, self.name, self.entry, self.post = kind, name, map_expr, post_map_expr.partition(" = ")[2]
-        check_ascii(name, in_params, out_params, map_expr, post_map_expr, preamble)
-        self.inputs, (self.output,) = parameters(in_params), parameters(out_params)
-        self.preamble = preamble
-        self.combine = {"a + b": np.add, "a * b": np.multiply}.get(reduce_expr) or (
-            np.maximum if ">" in reduce_expr else np.minimum
-        )
-        if not identity:
-            raise TypeError(f"{name!r} would begin at 0")
-
-    def __call__(self, *args: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        if not all(isinstance(a, Array) for a in args):
-            raise TypeError(f"{self.name!r} takes arrays")
-        self.kind.machine.counts.kernels += 1
-        names = _typed(self.inputs, args[: len(self.inputs)], self.kind, self.name)
-        with np.errstate(all="ignore"):
-            if "{" in self.preamble:
-                body = self.preamble[self.preamble.index("{") + 1 : self.preamble.rindex("}")]
-                value = computed(body, names)
-            else:
-                value = names[self.entry]
-            value = np.broadcast_to(value, np.broadcast_shapes(*(np.shape(x) for x in names.values())))
-            value = self.combine.reduce(value, axis=axis, keepdims=keepdims)
-            value = np.asarray(eval(in_python(self.post), WORDS_OF_C, {"a": value})).astype(self.output[0])
-        outs = args[len(self.inputs) :]
-        if not outs:
-            return self.kind(value)
-        outs[0].held[...] = value
-        return outs[0]
-
-
-def _typed(declared: list[tuple[str, str]], given: Any, kind: type[Array], called: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    for (dtype, name), x in zip(declared, given, strict=True):
-        if isinstance(x, Array) and x.dtype != dtype:
-            raise TypeError(f"{name} of {called!r} is {dtype}, and was given {x.dtype}")
-        names[name] = np.asarray(_given(x, kind.machine)).astype(dtype)
-    return names
 
 
 def _function(name: str, text: str, function: Callable[..., Any] | None, kind: type[Array]) -> Callable[..., Any]:

@@ -97,7 +97,7 @@ def weights(model):
 
 
 def trained(net, optimizer, loss, device, gpu=None, max_norm=None, compiled=False):
-    """The weights after four steps, of which the last three are watched on a GPU; and how many kernels these were."""
+    """The weights after four steps, of which the last three are watched on a GPU."""
     function, y = LOSSES[loss]
     model = NETS[net]().to(device)
     x, y = ag.Tensor(X, device=device), ag.Tensor(y, device=device)
@@ -110,7 +110,7 @@ def trained(net, optimizer, loss, device, gpu=None, max_norm=None, compiled=Fals
     if gpu is not None:
         assert (gpu.counts.transfers, gpu.counts.synchronisations) == (0, 0)
         assert gpu.counts.kernels > 20
-    return weights(model), gpu and gpu.counts.kernels
+    return weights(model)
 
 
 CASES = [
@@ -124,26 +124,17 @@ CASES = [
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize(("net", "optimizer", "loss", "max_norm"), CASES)
 def test_a_step_copies_nothing_and_waits_for_nothing(gpu, net, optimizer, loss, max_norm, compiled):
-    there, _ = trained(net, optimizer, loss, "cuda:1", gpu, max_norm, compiled)
+    there = trained(net, optimizer, loss, "cuda:1", gpu, max_norm, compiled)
     if net != "dropout":  # a GPU draws other numbers
-        for a, b in zip(there, trained(net, optimizer, loss, "cpu", None, max_norm)[0], strict=True):
+        for a, b in zip(there, trained(net, optimizer, loss, "cpu", None, max_norm), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_compiled_step_is_fewer_kernels(gpu, optimizer):
-    eager, compiled = (
-        trained("sigmoid", optimizer, "cross-entropy of labels", "cuda", gpu, None, each)[1] for each in (False, True)
-    )
-    assert 2 * compiled < eager
-
-
 class TestCompiled:
-    def test_the_source_shows_kernels_and_calls(self, gpu):
+    def test_the_source_is_the_program_that_runs(self, gpu):
         f = ag.compile(lambda x, w: ag.tanh(x @ w + 1.0).sum())
         f(ag.ones((2, 3), device="cuda"), ag.ones((3, 2), device="cuda"))
-        assert "ReductionKernel(" in f.source
-        assert " = x @ w  # (2, 2)" in f.source
+        assert "x_at_w_plus_one (2, 2) = x @ w + 1.0" in f.source
 
     def test_one_function_on_both(self, gpu):
         f = ag.compile(lambda x: ag.exp(x) * 2.0)
@@ -188,7 +179,6 @@ class TestCompiled:
         assert step(x.to("cpu")).device == "cpu"
 
     def test_batches_of_two_lengths_share_the_parameters(self, gpu):
-        """The second program does not move what the first has put into one buffer."""
         model = nn.MLP([2, 3, 1], seed=0).to("cuda")
         optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 
@@ -253,30 +243,7 @@ class TestCompiled:
         step()
         assert [t.tolist() for t in (a, b, c)] == [[1.0, 2.0], [3.0, 4.0], [[1.0, 2.0], [3.0, 4.0]]]
 
-    @staticmethod
-    def stepped(w, optimizer):
-        """A compiled step down the sum of ``w``, taken once."""
-
-        @ag.compile
-        def step(x):
-            optimizer.zero_grad()
-            (w * x).sum().backward()
-            optimizer.step()
-
-        step(ag.ones(2, dtype="float32", device="cuda"))
-        return step
-
-    def test_names_of_parameters_may_be_greek(self, gpu):
-        w = nn.Parameter([1.0, 2.0], name="σ", device="cuda")
-        optimizer = nn.optim.SGD([w], lr=0.5)
-
-        step = self.stepped(w, optimizer)
-        assert w.tolist() == [0.5, 1.5]
-        assert "update_sigma_kernel(lr_of['lr'], x, σ, σ)" in step.source
-
     def test_arithmetic_on_the_learning_rate(self, gpu):
-        """CuPy can't tell how large a kernel is that is given numbers only."""
-
         class Absolute(nn.optim.SGD):
             def update(self, group):
                 for p in group["params"]:
@@ -285,7 +252,13 @@ class TestCompiled:
         w = nn.Parameter([1.0, 2.0], device="cuda")
         optimizer = Absolute([w], lr=0.5)
 
-        self.stepped(w, optimizer)
+        @ag.compile
+        def step(x):
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            optimizer.step()
+
+        step(ag.ones(2, dtype="float32", device="cuda"))
         assert w.tolist() == [0.5, 1.5]
 
     def test_arrays_created_on_the_device_during_a_trace(self, gpu):
@@ -295,7 +268,15 @@ class TestCompiled:
         for _ in range(2):
             assert g(ag.Tensor([1.0, 2.0], device="cuda")).tolist() == [[6.0, 0.0], [0.0, 12.0]]
 
-    def test_operations_without_a_kernel_run_on_the_device(self, gpu):
+    def test_draws_are_those_of_eager_mode(self, gpu):
+        def noisy():
+            generator = np.random.default_rng(0)
+            return lambda x: x + ag.random.normal((2,), generator=generator, device="cuda")
+
+        eager, compiled, x = noisy(), ag.compile(noisy()), ag.ones(2, device="cuda")
+        assert [compiled(x).tolist() for _ in range(3)] == [eager(x).tolist() for _ in range(3)]
+
+    def test_sorts_and_factorizations_run_on_the_device(self, gpu):
         x = np.random.default_rng(0).normal(size=(4, 4))
 
         def function(x):

@@ -22,12 +22,12 @@ PASS_MARK = "'"
 """Separates a name from a number that a pass appended. Traced names and final names do not contain it."""
 
 
-def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = False, prefix: str = "_") -> str:
+def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = False) -> str:
     """``text`` as an identifier that is not ``reserved``: characters that are not allowed become ``_``.
 
     Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With
-    ``ascii``, for languages without other letters, these are spelled out. ``prefix`` is put before a text that begins
-    with a digit or is reserved.
+    ``ascii``, for languages without other letters, these are spelled out. ``_`` is put before a text that begins with a
+    digit or is reserved.
 
     >>> identifier("layers.0.weight"), identifier("x²"), identifier("lambda"), identifier("d_σ", ascii=True)
     ('layers_0_weight', 'x2', '_lambda', 'd_sigma')
@@ -39,7 +39,7 @@ def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = 
         letters = (c if f"x{c}".isidentifier() else "\0" for c in unicodedata.normalize("NFKC", text))
         text = re.sub("\0+", "_", "".join(letters))
     name = text.strip("_") or "value"
-    return name if name.isidentifier() and name not in reserved else f"{prefix}{name}"
+    return name if name.isidentifier() and name not in reserved else f"_{name}"
 
 
 def value_name(text: str) -> str:

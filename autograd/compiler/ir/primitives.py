@@ -231,8 +231,6 @@ def _check_range(xp: Any, x: Any, *, stop: int, refuse: Callable[..., None], opt
 
 
 def _operation(xp: Any, *arrays: Any, name: str, inputs: Any, options: Any, count: int) -> Any:
-    if name not in OPS:
-        raise DeclarationError(f"no operation is called {name!r}: declare it before the program is run.")
     return OPS[name].forward(xp, *fill(inputs, arrays), **fill(options, arrays[count:]))
 
 
@@ -268,25 +266,17 @@ class _Shapes:
         raise _Told(broadcast_shapes(*(getattr(x, "shape", ()) for x in arrays)), arrays[-1].dtype)
 
 
-def told_by(*values: Any, name: str, **params: Any) -> Typed | None:
-    """The shape and dtype that an operation reports before it computes; ``None`` if only computing shows it."""
+def _operation_result(*values: Any, name: str, **params: Any) -> Typed:
     try:
-        if name not in OPS or not OPS[name].foreign:
+        if not OPS[name].foreign:
             _operation(_Shapes(), *values, name=name, **params)
     except _Told as told:
         shape, dtype = told.args
         return shape, dtype
     except AttributeError:  # it computes before it reports
         pass
-    return None
-
-
-def _operation_result(*values: Any, **params: Any) -> Typed:
-    found = told_by(*values, **params)
-    if found is None:
-        result = _operation(NUMPY, *map(stand_in, values), **params)
-        found = result.shape, result.dtype
-    return found
+    result = _operation(NUMPY, *map(stand_in, values), name=name, **params)
+    return result.shape, result.dtype
 
 
 def stand_in(value: Any) -> Any:

@@ -48,7 +48,7 @@ class Value:
 
 
 class Stored:
-    """The array of a state, in place of a Tensor: in a loaded program, or in the program of a loop's step."""
+    """The array of a state in the program of a loop's step, in place of a Tensor."""
 
     __slots__ = ("_data", "__weakref__")
 
@@ -235,21 +235,6 @@ class Program:
         return METHODS["javascript"](  # type: ignore[no-any-return]
             self, name, every=every, comments=comments, states=states
         )
-
-    def to_json(self) -> str:
-        """The program as JSON, with its constants, present states and the states of NumPy's random generators.
-
-        Raises `DeclarationError` for a part that a file can't hold: a GPU's generator, or a user's own range check.
-        """
-        return METHODS["to_json"](self)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def from_json(text: str) -> Program:
-        """Read a program written by `to_json`. States and generators have the values that they had then.
-
-        Nothing in ``text`` is executed. Raises `DeclarationError` for a text that is not a valid program.
-        """
-        return METHODS["from_json"](text)  # type: ignore[no-any-return]
 
 
 METHODS: dict[str, Callable[..., Any]] = {}

@@ -198,8 +198,6 @@ def _bounds(value: Value, makers: Mapping[Value, Instruction], checked: Mapping[
             return found[0]
         if maker.op == "add":
             return found[0][0] + found[1][0], found[0][1] + found[1][1]
-        if maker.op == "remainder" and found[1][0] > 0:
-            return 0, found[1][1] - 1
     return -numpy.inf, numpy.inf
 
 

@@ -78,21 +78,6 @@ def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Va
     return writer.emit("take_sure", (flat, places), {"axis": 0}, name)
 
 
-def picked_flat(program: Program) -> Program:
-    """Pick one element of each row by its position in the flat array, which is one GPU kernel. Columns out of range
-    wrap around, as in eager mode on a GPU.
-    """
-    writer = Rewriter(program)
-    for instruction in writer:
-        if instruction.op != "getitem" or not picks_from_rows(instruction.args, instruction.params["index"]):
-            writer.keep(instruction)
-            continue
-        x, _, columns = map(writer.of, instruction.args)
-        column = writer.emit("remainder", (columns, writer.scalar(x.shape[1], numpy.int64)))
-        writer.now[instruction.out] = taken_from_rows(writer, x, column, instruction.out.name)
-    return writer.finish()
-
-
 def _picked_axis(args: Sequence[Value], index: Any) -> int | None:
     """The axis along which ``x[:, indices]`` takes elements, if the indices are constants within bounds."""
     x, places = args

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy
@@ -15,7 +14,7 @@ import numpy
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.ir.validator import VALIDATES, validate_pass
-from glassgrad.autograd.compiler.passes.algebra import algebra, picked_flat
+from glassgrad.autograd.compiler.passes.algebra import algebra
 from glassgrad.autograd.compiler.passes.layout import arrange
 from glassgrad.autograd.compiler.passes.loops import joined_loops
 from glassgrad.autograd.compiler.passes.packing import pack, same_counters
@@ -85,18 +84,6 @@ PASSES: list[tuple[str, Pass]] = [
     ("dead code again", dead_code),
 ]
 """The passes for NumPy's calls."""
-
-EVERY = 1 << 62
-"""A limit in bytes above any size: all states with the same update share one buffer."""
-
-GPU_PASSES: list[tuple[str, Pass]] = [
-    *COMMON,
-    ("elements by place", picked_flat),
-    *COUNTERS,
-    ("pack", partial(pack, small=EVERY)),
-    ("dead code again", dead_code),
-]
-"""The passes for CuPy: none turns sums into products or changes the memory order."""
 
 
 def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list[tuple[str, Program]]:

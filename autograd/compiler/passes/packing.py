@@ -151,12 +151,12 @@ def same_counters(program: Program) -> Program:
     return changed
 
 
-def pack(program: Program, small: int = SMALL) -> Program:
+def pack(program: Program) -> Program:
     """Pack small states with the same update into one buffer, and their gradients into another."""
     producers = program.producers()
     free = [
         s for s in program.updates
-        if s.shape and s.dtype.kind == "f" and s.nbytes <= small and s not in program.pinned
+        if s.shape and s.dtype.kind == "f" and s.nbytes <= SMALL and s not in program.pinned
     ]  # fmt: skip
     for first in free:
         group: list[tuple[Value, Match]] = []
@@ -175,7 +175,7 @@ def pack(program: Program, small: int = SMALL) -> Program:
         if len(group) > 1 and kept and any(state is first for state, _ in group):
             together = packed(program, [group])
             if together is not None:
-                return pack(together, small)
+                return pack(together)
     return program
 
 

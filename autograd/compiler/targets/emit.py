@@ -13,7 +13,6 @@ from glassgrad.autograd.compiler.targets.calls import KERNELS, kernel_of
 from glassgrad.autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from glassgrad.autograd.compiler.targets.writer import Writer, number_text
 from glassgrad.autograd.engine.memory import owner
-from glassgrad.autograd.errors import DeclarationError
 
 
 class Emitter(Writer):
@@ -115,8 +114,6 @@ class Emitter(Writer):
         unsigned = f"u{value.dtype.itemsize}"
         check = self.bind("check_range", function_of("check_range"))
         refuse = self.bind(f"{instruction.out.name}_refuse", params["refuse"])
-        if not all(key.isidentifier() for key in params["options"]):
-            raise DeclarationError(f"{instruction!r}: options need names, and have {list(params['options'])}.")
         options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
         call = f"{check}({x}, {params['stop']!r}, {refuse}{options})"
         if not value.shape or 0 in value.shape:

@@ -1,15 +1,13 @@
-"""Chains of elementwise instructions as one CUDA kernel each, for CuPy to compile.
+"""Chains of elementwise instructions, each of which a target writes as one nest of loops.
 
 A matrix product, a view or a sort is a step of its own. The elementwise instructions between two of them (bias and
 activation, the slope of an activation, the whole update of an optimizer) are one `Kernel`, and values that only a sum
-reads are computed within the sum. The body of a kernel is C++ that a reader can follow: one line for each instruction,
-in the names of the program.
+reads are computed within the sum.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -18,11 +16,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.compiler.ir.inference import resolved
-from glassgrad.autograd.compiler.ir.names import identifier, unique
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
-from glassgrad.autograd.compiler.targets.language import C_TYPES, CPP, FUNCTIONS, OF_TWO
-
-EXPRESSIONS, REDUCE = CPP.expressions, CPP.reductions
+from glassgrad.autograd.compiler.targets.language import ALIKE, FUNCTIONS, OF_TWO
 
 OF_FLOATS = frozenset(
     (
@@ -30,147 +25,26 @@ OF_FLOATS = frozenset(
         "reciprocal", "sign", "logaddexp", "remainder", "divide",
     )
 )  # fmt: skip
-REMAINDER = "({1} == 0) ? 0 : ((({0} % {1}) + {1}) % {1})"
-"""``remainder`` of integers, with the sign of the divisor."""
-
-_DTYPES = frozenset(map(numpy.dtype, C_TYPES))
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
+FUSED = OF_FLOATS | OF_TRUTHS | {*ALIKE, "astype"}
 
-LIMITS = """
-#ifndef INFINITY
-#define INFINITY __int_as_float(0x7f800000)
-#define NAN __int_as_float(0x7fffffff)
-#endif
-""".strip()
-"""Macros of C++'s <cmath> that CUDA's run-time compiler lacks."""
+_DTYPES = frozenset(map(numpy.dtype, ("bool", "int32", "int64", "float32", "float64")))
 
 
 @dataclass(eq=False)
 class Kernel:
-    """Several elementwise instructions as one call: ``out, … = name(*inputs)``.
+    """Several elementwise instructions as one nest of loops from ``inputs`` to ``outputs``.
 
     With ``reduction``, an instruction, the result of ``instructions`` is reduced, and the instructions ``behind`` are
     then applied to the only result.
     """
 
-    name: str
     inputs: list[Value]
     outputs: list[Value]
     instructions: list[Instruction]
     reduction: Instruction | None = None
     behind: Sequence[Instruction] = ()
-
-    def __post_init__(self) -> None:
-        taken: set[str] = set()
-        self.names: dict[Value, str] = {}
-        for value in [*self.inputs, *(i.out for i in (*self.instructions, *self.behind)), *self.outputs]:
-            if value in self.names:
-                continue
-            name = identifier(value.name, CPP.words, ascii=True, prefix="x_")
-            while {name, f"{name}_out"} & taken:
-                name += "_"
-            taken |= {name, f"{name}_out"}
-            self.names[value] = name
-
-    @property
-    def in_params(self) -> str:
-        """The inputs as CuPy's kernels declare them."""
-        return ", ".join(f"{value.dtype} {self.names[value]}" for value in self.inputs)
-
-    @property
-    def out_params(self) -> str:
-        """The results as CuPy's kernels declare them."""
-        return ", ".join(f"{value.dtype} {self._result(value)}" for value in self.outputs)
-
-    def _result(self, value: Value) -> str:
-        return f"{self.names[value]}_out"
-
-    def _term(self, value: Value, dtype: Any) -> str:
-        """An argument, cast where the instruction computes in another dtype."""
-        if value.kind == "constant" and not value.shape:
-            return CPP.literal(value.data.item(), dtype)
-        name = self.names[value]
-        return name if value.dtype == dtype else f"({C_TYPES[str(dtype)]}){name}"
-
-    @property
-    def lines(self) -> list[str]:
-        """A line of C++ for each instruction."""
-        lines = []
-        for instruction in self.instructions:
-            out = instruction.out
-            kind = C_TYPES[str(out.dtype)]
-            terms = [self._term(a, d) for a, d in zip(instruction.args, computed_in(instruction), strict=True)]
-            lines.append(f"const {kind} {self.names[out]} = {_expression(instruction, terms)};")
-        return lines
-
-    @property
-    def operation(self) -> str:
-        """The body of an elementwise kernel."""
-        results = [f"{self._result(value)} = {self.names[value]};" for value in self.outputs]
-        return "\n".join([*self.lines, *results])
-
-    @property
-    def preamble(self) -> str:
-        """The preamble of a kernel: definitions of infinity and NaN, and the function that a reduction calls."""
-        text = self.entry if self.reduction is not None and self.instructions else ""
-        limits = re.search("INFINITY|NAN", " ".join([text, *self.arguments]))
-        return "\n".join(part for part in (LIMITS if limits else "", text) if part)
-
-    @property
-    def entry(self) -> str:
-        """The function that a reduction calls for each entry."""
-        assert self.reduction is not None
-        arguments = ", ".join(f"const {C_TYPES[str(v.dtype)]} {self.names[v]}" for v in self.inputs)
-        value = self.reduction.args[0]
-        body = "\n".join(f"    {line}" for line in [*self.lines, f"return {self.names[value]};"])
-        return f"__device__ inline {C_TYPES[str(value.dtype)]} {self.name}_of({arguments}) {{\n{body}\n}}"
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The arguments of CuPy's ``ElementwiseKernel`` or ``ReductionKernel``."""
-        if self.reduction is None:
-            return self.in_params, self.out_params, self.operation, self.name
-        entry = f"{self.name}_of({', '.join(self.names[v] for v in self.inputs)})"
-        if not self.instructions:
-            entry = self.names[self.inputs[0]]
-        combine, start = REDUCE[self.reduction.op]
-        combine = combine.format(a="a", b="b")
-        result, value = "a", self.reduction.out
-        for instruction in self.behind:
-            pairs = zip(instruction.args, computed_in(instruction), strict=True)
-            terms = [f"({result})" if arg is value else self._term(arg, dtype) for arg, dtype in pairs]
-            value = instruction.out
-            result = _expression(instruction, terms)
-        last = f"{self._result(self.outputs[0])} = {result}"
-        return self.in_params, self.out_params, entry, combine, last, start, self.name
-
-    @property
-    def source(self) -> str:
-        """The kernel as Python source that makes it."""
-        maker = "ElementwiseKernel" if self.reduction is None else "ReductionKernel"
-        texts = [repr(text) for text in self.arguments]
-        if self.reduction is None:
-            texts[2] = _block(self.operation)
-        if self.preamble:
-            texts.append(f"preamble={_block(self.preamble)}")
-        return f"{self.name} = {maker}(\n    " + ",\n    ".join(texts) + ",\n)"
-
-    def make(self, cupy: Any) -> Any:
-        """The kernel itself; CuPy compiles it when it is first called."""
-        maker = cupy.ElementwiseKernel if self.reduction is None else cupy.ReductionKernel
-        return maker(*self.arguments, preamble=self.preamble)
-
-
-def _block(text: str) -> str:
-    lines = "\n".join(f"    {line}" for line in text.splitlines())
-    return f'"""\n{lines}\n    """'
-
-
-def _expression(instruction: Instruction, terms: Sequence[str]) -> str:
-    whole = instruction.op == "remainder" and instruction.out.dtype.kind == "i"
-    template = REMAINDER if whole else EXPRESSIONS[instruction.op]
-    return template.format(*terms, T=C_TYPES[str(instruction.out.dtype)], F="")
 
 
 def computed_in(instruction: Instruction) -> tuple[Any, ...]:
@@ -186,7 +60,7 @@ def computed_in(instruction: Instruction) -> tuple[Any, ...]:
 def fusable(instruction: Instruction) -> bool:
     """Whether a kernel can compute an instruction."""
     op, out = instruction.op, instruction.out
-    if op not in EXPRESSIONS or 0 in out.shape or any(v.dtype not in _DTYPES for v in (*instruction.args, out)):
+    if op not in FUSED or 0 in out.shape or any(v.dtype not in _DTYPES for v in (*instruction.args, out)):
         return False
     kinds = {dtype.kind for dtype in computed_in(instruction)}
     if op in OF_FLOATS:
@@ -196,7 +70,7 @@ def fusable(instruction: Instruction) -> bool:
 
 def alone(instruction: Instruction) -> Kernel:
     """The kernel of one instruction."""
-    return Kernel(instruction.out.name, inputs_of([instruction]), [instruction.out], [instruction])
+    return Kernel(inputs_of([instruction]), [instruction.out], [instruction])
 
 
 def knobs(program: Program) -> list[Kernel]:
@@ -246,8 +120,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
             members = dict.fromkeys(groups[key])
             made = [i.out for i in members]
             read = {v for v in made if v in kept or any(u not in members for u in uses[v])}
-            steps.append(Kernel("", inputs_of(groups[key]), [v for v in made if v in read], groups[key]))
-    _name(program, steps)
+            steps.append(Kernel(inputs_of(groups[key]), [v for v in made if v in read], groups[key]))
     return steps
 
 
@@ -258,21 +131,6 @@ def _by_reduction(program: Program, taken: dict[Instruction, Instruction]) -> di
         if instruction in taken:
             found.setdefault(taken[instruction], []).append(instruction)
     return found
-
-
-def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
-    """Name kernels after the states that they update or the values that they make."""
-    states = {value: state for state, value in program.updates.items()}
-    names: set[str] = set()
-    for step in steps:
-        if isinstance(step, Kernel):
-            updated = [states[v].name for v in step.outputs if v in states]
-            made = next((v.name for v in step.outputs if not re.fullmatch(r"(all_)?t\d+", v.name)), "")
-            does = "_".join(dict.fromkeys(i.op for i in step.instructions))
-            base = f"update_{updated[0]}" if updated else made or does[:40].strip("_")
-            name = unique(identifier(f"{base}_kernel", CPP.words, ascii=True, prefix="x_"), names)
-            names.add(name)
-            step.name = name
 
 
 def _levels(
@@ -315,13 +173,13 @@ def inputs_of(members: Sequence[Instruction]) -> list[Value]:
 
 def _reduction(reduction: Instruction, before: list[Instruction], behind: list[Instruction]) -> Kernel:
     inputs = inputs_of(before) if before else [reduction.args[0]]
-    return Kernel("", inputs, [behind[-1].out if behind else reduction.out], before, reduction, behind)
+    return Kernel(inputs, [behind[-1].out if behind else reduction.out], before, reduction, behind)
 
 
 def _is_reduced(reduction: Instruction) -> bool:
     """Whether a kernel can do a reduction."""
     return (
-        reduction.op in REDUCE
+        reduction.op in ("sum", "prod", "max", "min")
         and reduction.out.dtype == reduction.args[0].dtype
         and (str(reduction.out.dtype) in ("float32", "float64") and 0 not in reduction.args[0].shape)
     )
@@ -342,9 +200,8 @@ def _within_reductions(
             maker = makers.get(pending.pop())
             if maker is None or maker in inside or maker.out.shape != value.shape or not fusable(maker):
                 continue
-            numbers = any(a.kind == "knob" or (a.kind == "temporary" and a not in makers) for a in maker.args)
             alone = all(u is reduction or inside.get(u) is reduction for u in uses[maker.out])
-            if alone and not numbers and maker.out not in kept:  # CuPy's reductions take no numbers
+            if alone and maker.out not in kept:
                 inside[maker] = reduction
                 pending += maker.args
     return inside

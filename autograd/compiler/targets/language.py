@@ -1,6 +1,6 @@
-"""`Language`: how an instruction's expression, a number and a name are written in C++, C and JavaScript.
+"""`Language`: how an instruction's expression, a number and a name are written in C and JavaScript.
 
-Most of the expressions are the same text in all languages. A new row in `ALIKE` or `FUNCTIONS` serves all.
+Most of the expressions are the same text in both. A new row in `ALIKE` or `FUNCTIONS` serves both.
 """
 
 from __future__ import annotations
@@ -15,24 +15,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Language:
-    """One language.
+    """A language with arrays and loops, ``title`` in messages.
 
-    ``expressions``: templates by operation, over the arguments (``{0}``) and, in C++ and C, the result's type ``{T}``.
+    ``expressions``: templates by operation, over the arguments (``{0}``) and, in C, the result's type ``{T}``.
     ``reductions``: for each reduction a template that combines the result so far ``{a}`` with the next element ``{b}``,
     and the result of no elements. ``literal(number, dtype)`` writes a number. ``words``: names that no variable has.
     ``types``: the dtypes that the language has, with the type of an array's elements, or of the array.
-    """
-
-    expressions: dict[str, str]
-    reductions: Mapping[str, tuple[str, str]]
-    literal: Callable[[Any, Any], str]
-    words: frozenset[str]
-    types: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class ArrayLanguage(Language):
-    """A language with arrays and loops, ``title`` in messages.
 
     ``computed(op, terms, dtype, exponent)``: the expression of an elementwise operation for a result of ``dtype``, with
     the exponent of a power if it is known. ``rounded(text, dtype)``: the result of arithmetic as a number of ``dtype``;
@@ -41,6 +29,11 @@ class ArrayLanguage(Language):
     for a text that ``safe`` has made fit for it. ``ascii``: whether names are limited to ASCII.
     """
 
+    expressions: dict[str, str]
+    reductions: Mapping[str, tuple[str, str]]
+    literal: Callable[[Any, Any], str]
+    words: frozenset[str]
+    types: Mapping[str, str]
     title: str
     computed: Callable[[str, list[str], Any, Any], str]
     rounded: Callable[[str, Any], str]
@@ -58,10 +51,10 @@ FUNCTIONS = (
     "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "expm1", "floor", "log", "log10",
     "log1p", "log2", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
 )  # fmt: skip
-"""The functions of one number that <cmath> and ``Math`` have by the name that NumPy has."""
+"""The functions of one number that <math.h> and ``Math`` have by the name that NumPy has."""
 
 OF_TWO = ("atan2", "hypot")
-"""The functions of two numbers that <cmath> and ``Math`` have by the name that NumPy has."""
+"""The functions of two numbers that <math.h> and ``Math`` have by the name that NumPy has."""
 
 COMPARISONS = {
     "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
@@ -87,10 +80,6 @@ ALIKE = {
     "where": "{0} ? {1} : {2}",
     "copy": "{0}",
     "broadcast_to": "{0}",
-}
-"""The expressions that are the same in all languages."""
-
-_OF_ARRAYS = {
     "conj": "{0}",
     "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
     "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
@@ -99,75 +88,9 @@ _OF_ARRAYS = {
     "logical_xor": "({0} != 0) != ({1} != 0)",
     "bitwise_invert": "~{0}",
 }
-"""The expressions that are the same in C and JavaScript."""
+"""The expressions that are the same in both languages."""
 
 _SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
-_LARGER, _SMALLER = (ALIKE[op].format("{a}", "{b}") for op in ("maximum", "minimum"))
-
-# ----------------------------------------------------------------------------------------------------------------- C++
-
-C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
-
-
-def _c_literal(number: Any, dtype: Any) -> str:
-    kind = str(dtype)
-    if kind == "bool":
-        return "true" if number else "false"
-    if kind.startswith("int"):
-        text = f"{int(number)}{'LL' if kind == 'int64' else ''}"
-    elif math.isfinite(number):
-        text = f"{float(number)!r}{'f' if kind == 'float32' else ''}"
-    else:
-        text = f"({C_TYPES[kind]})" + ("NAN" if math.isnan(number) else "INFINITY" if number > 0 else "-INFINITY")
-    return f"({text})" if text.startswith("-") else text
-
-
-_C_EXPRESSIONS = {
-    **{name: f"{name}{{F}}({{0}})" for name in FUNCTIONS},
-    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "nextafter")},
-    **ALIKE,
-    "power": "pow{F}({0}, {1})",
-    "abs": "fabs{F}({0})",
-    "logical_and": "{0} && {1}",
-    "logical_or": "{0} || {1}",
-    "logical_not": "!{0}",
-    "astype": "({T}){0}",
-}
-"""The expressions that C++ and C share. ``{F}`` is the suffix ``f`` of C's functions of float, and empty in C++."""
-
-_CPP_EXPRESSIONS = {
-    **_C_EXPRESSIONS,
-    **{name: f"{name}({{0}})" for name in ("isfinite", "isinf", "isnan", "signbit")},
-    "logaddexp": (
-        "({0} == {1}) ? ({0} + log(({T})2)) : "
-        "(({0} > {1}) ? ({0} + log1p(exp({1} - {0}))) : ({1} + log1p(exp({0} - {1}))))"
-    ),
-    "remainder": (
-        "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})"
-    ),
-    "logical_xor": "{0} != {1}",
-}
-
-_C_WORDS = frozenset((
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
-    "char", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete",
-    "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for",
-    "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq",
-    "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast",
-    "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch",
-    "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union",
-    "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
-    "a", "b", "i", "n", "T", "INFINITY", "NAN", "fabs", "fmod", "pow",
-))  # fmt: skip
-
-CPP = Language(
-    _CPP_EXPRESSIONS,
-    {**_SUMS, "max": (_LARGER, "-INFINITY"), "min": (_SMALLER, "INFINITY")},
-    _c_literal,
-    _C_WORDS | {*_CPP_EXPRESSIONS},
-    C_TYPES,
-)
-"""C++ as CUDA's compiler takes it."""
 
 # ---------------------------------------------------------------------------------------------------------- JavaScript
 
@@ -262,12 +185,11 @@ def string(text: str) -> str:
     return json.dumps(safe_javascript(text))
 
 
-JAVASCRIPT = ArrayLanguage(
+JAVASCRIPT = Language(
     {
         **{name: f"Math.{name}({{0}})" for name in (*FUNCTIONS, "abs", "cbrt")},
         **{name: f"Math.{name}({{0}}, {{1}})" for name in OF_TWO},
         **ALIKE,
-        **_OF_ARRAYS,
         "power": "$power({0}, {1})",
         "exp2": "2 ** {0}",
         "deg2rad": "{0} * (Math.PI / 180)",
@@ -292,8 +214,8 @@ JAVASCRIPT = ArrayLanguage(
     },
     {
         **_SUMS,
-        "max": (_LARGER, "-Infinity"),
-        "min": (_SMALLER, "Infinity"),
+        "max": (ALIKE["maximum"].format("{a}", "{b}"), "-Infinity"),
+        "min": (ALIKE["minimum"].format("{a}", "{b}"), "Infinity"),
         "all": ("{a} && {b} != 0 ? 1 : 0", "1"),
         "any": ("{a} || {b} != 0 ? 1 : 0", "0"),
     },
@@ -340,6 +262,41 @@ def _literal(number: Any, dtype: Any) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
+_C_EXPRESSIONS = {
+    **{name: f"{name}{{F}}({{0}})" for name in (*FUNCTIONS, "cbrt", "exp2", "rint")},
+    **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "fmod", "nextafter")},
+    **ALIKE,
+    "power": "pow{F}({0}, {1})",
+    "abs": "fabs{F}({0})",
+    "logical_and": "{0} && {1}",
+    "logical_or": "{0} || {1}",
+    "logical_not": "!{0}",
+    "astype": "({T}){0}",
+    **{name: f"gg_{name}{{F}}({{0}})" for name in _OWN},
+    "maximum": "gg_maximum({0}, {1})",
+    "minimum": "gg_minimum({0}, {1})",
+    "deg2rad": "{0} * ({T})0.017453292519943295",
+    "rad2deg": "{0} * ({T})57.29577951308232",
+    **{name: f"gg_{name}{{F}}({{0}}, {{1}})" for name in ("logaddexp", "remainder", "floor_divide")},
+    "isfinite": "fabs({0}) < INFINITY",
+    "isinf": "fabs({0}) == INFINITY",
+    "signbit": "signbit((double){0}) != 0",
+    "bitwise_left_shift": "({T})gg_left({0}, {1}, 8 * sizeof({T}))",
+    "bitwise_right_shift": "({T})gg_right({0}, {1}, 8 * sizeof({T}))",
+}
+"""Templates; ``{F}`` is the suffix ``f`` of C's functions of float."""
+
+_C_WORDS = frozenset((
+    "alignas", "alignof", "asm", "auto", "bool", "break", "case", "char", "const", "constexpr", "continue", "default",
+    "do", "double", "else", "enum", "extern", "false", "float", "for", "goto", "if", "inline", "int", "long", "nullptr",
+    "register", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "struct", "switch",
+    "thread_local", "true", "typedef", "typeof", "union", "unsigned", "void", "volatile", "wchar_t", "while",
+    "a", "acc", "b", "div", "fabs", "fmod", "gamma", "i", "index", "int16_t", "int32_t", "int64_t", "int8_t", "j", "j0",
+    "j1", "jn", "k", "l", "labs", "linux", "m", "main", "memcpy", "memset", "n", "part", "pow", "scalb", "step",
+    "table", "uint16_t", "uint32_t", "uint8_t", "unix", "work", "y0", "y1", "yn", "INFINITY", "NAN", "T",
+    *_C_EXPRESSIONS, *(f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "fmod", "pow")),
+))  # fmt: skip
+
 _WHOLE_IN_C = {
     "abs": "{0} < 0 ? -{0} : {0}",
     "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
@@ -373,24 +330,8 @@ def safe_c(text: str) -> str:
     return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "\\ ")
 
 
-C = ArrayLanguage(
-    {
-        **_C_EXPRESSIONS,
-        **_OF_ARRAYS,
-        **{name: f"gg_{name}{{F}}({{0}})" for name in _OWN},
-        **{name: f"{name}{{F}}({{0}})" for name in ("cbrt", "exp2", "rint")},
-        "fmod": "fmod{F}({0}, {1})",
-        "maximum": "gg_maximum({0}, {1})",
-        "minimum": "gg_minimum({0}, {1})",
-        "deg2rad": "{0} * ({T})0.017453292519943295",
-        "rad2deg": "{0} * ({T})57.29577951308232",
-        **{name: f"gg_{name}{{F}}({{0}}, {{1}})" for name in ("logaddexp", "remainder", "floor_divide")},
-        "isfinite": "fabs({0}) < INFINITY",
-        "isinf": "fabs({0}) == INFINITY",
-        "signbit": "signbit((double){0}) != 0",
-        "bitwise_left_shift": "({T})gg_left({0}, {1}, 8 * sizeof({T}))",
-        "bitwise_right_shift": "({T})gg_right({0}, {1}, 8 * sizeof({T}))",
-    },
+C = Language(
+    _C_EXPRESSIONS,
     {
         **_SUMS,
         "max": ("gg_maximum({a}, {b})", "-INFINITY"),
@@ -399,12 +340,7 @@ C = ArrayLanguage(
         "any": ("{a} || ({b} != 0)", "false"),
     },
     _literal,
-    _C_WORDS | {
-        *_CPP_EXPRESSIONS, "acc", "bool", "div", "fmodf", "inline", "int16_t", "int32_t", "int64_t", "int8_t", "labs",
-        "main", "part", "restrict", "step", "table", "uint16_t", "uint32_t", "uint8_t", "work", "j", "k", "l", "m",
-        "j0", "j1", "jn", "y0", "y1", "yn", "gamma", "index", "memcpy", "memset", "remainder", "scalb", "linux", "unix",
-        *FUNCTIONS, *(f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "pow")),
-    },
+    _C_WORDS,
     _C_ARRAYS,
     title="C",
     computed=_c_computed,
@@ -415,5 +351,5 @@ C = ArrayLanguage(
     comment="/* {} */",
     safe=safe_c,
     ascii=True,
-)  # fmt: skip
+)
 """C with GCC's and Clang's extensions, and with the functions of ``c/functions.h``."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy
 from numpy.lib.array_utils import byte_bounds
-from numpy.lib.stride_tricks import as_strided
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.backends.errors import in_words
@@ -80,25 +79,20 @@ def _before_all(program: Program) -> dict[Instruction, None]:
 # ---------------------------------------------------------------------------------------------------------------- views
 
 
-def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
+def view_of(instruction: Instruction, array: Any) -> Any:
     """The view of ``array``, never a scalar; ``None`` if the strides do not allow a view."""
     op, params = instruction.op, instruction.params
     if op == "getitem":
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
         return array[index if ... in index else (*index, ...)]
     if op == "reshape":
-        here = array
-        if not isinstance(array, numpy.ndarray):  # the strides decide, in any array library
-            nothing = numpy.empty((), numpy.dtype(array.dtype))
-            here = as_strided(nothing, array.shape, array.strides, writeable=False)
         try:
-            here = here.reshape(params["shape"], copy=False)
+            return array.reshape(params["shape"], copy=False)
         except ValueError:
             return None
-        return here if isinstance(array, numpy.ndarray) else array.reshape(params["shape"])
     if op == "broadcast_to" and not array.shape and not params["shape"]:
         return array  # NumPy's `broadcast_to` would return a scalar
-    return compute(op, params, (array,), space)
+    return compute(op, params, (array,))
 
 
 # ------------------------------------------------------------------------------------------------- made at each call

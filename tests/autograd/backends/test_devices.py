@@ -100,7 +100,7 @@ UNTRACED = frozenset(("nonzero_indices", "unique_parts"))
 
 @pytest.mark.parametrize("name", sorted(set(OPS) - UNTRACED))
 def test_every_operation_runs_there_compiled(name, gpu):
-    """Value and gradients in one program of kernels and calls, against the CPU."""
+    """Value and gradients in one program, against the CPU."""
 
     @settings(max_examples=max(2, settings.default.max_examples // 8))
     @given(data=st.data())

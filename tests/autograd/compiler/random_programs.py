@@ -554,7 +554,7 @@ def check(seed: int, gpu: Any = None) -> int:
     for state, array in case.states.items():
         state.origin._data[...] = array
     program = case.program
-    for name, change in optimize.PASSES if gpu is None else optimize.GPU_PASSES:
+    for name, change in optimize.PASSES if gpu is None else optimize.COMMON:
         program = change(program)
         program.validate()
         restart()

@@ -332,9 +332,6 @@ class TestGiven:
         for name in ("</TD>", "l<r", '<b>&"\\N{x}', "W > \ufffd", "<i>: "):
             assert name in shown, name
 
-    def test_from_json(self, step: Program):
-        assert viz.draw_graph(Program.from_json(step.to_json())).title == "step: 41 instructions"
-
     @pytest.mark.parametrize(
         ("options", "name"),
         [

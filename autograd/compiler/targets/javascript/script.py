@@ -253,8 +253,8 @@ def cut(steps: Iterable[Kernel | Instruction]) -> list[Kernel | Instruction]:
         read = {a for i in (*second, *([step.reduction] if step.reduction else [])) for a in i.args}
         early = [i.out for i in first if i.out in {*step.outputs, *read}]
         late = [value for value in step.outputs if value not in early]
-        pending.append(Kernel(step.name, inputs_of(second), late, second, step.reduction, step.behind))
-        pending.append(Kernel(step.name, inputs_of(first), early, first))
+        pending.append(Kernel(inputs_of(second), late, second, step.reduction, step.behind))
+        pending.append(Kernel(inputs_of(first), early, first))
     return found
 
 

@@ -19,7 +19,7 @@ from glassgrad.autograd.compiler.ir.names import identifier, unique
 from glassgrad.autograd.compiler.ir.primitives import fill, is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, algebra
 from glassgrad.autograd.compiler.targets.kernels import Kernel, alone, computed_in, fuse, knobs
-from glassgrad.autograd.compiler.targets.language import COMPARISONS, ArrayLanguage
+from glassgrad.autograd.compiler.targets.language import COMPARISONS, Language
 from glassgrad.autograd.compiler.targets.nests import Nest, View
 from glassgrad.autograd.errors import TargetError
 
@@ -56,7 +56,7 @@ class Script:
     written.
     """
 
-    language: ClassVar[ArrayLanguage]
+    language: ClassVar[Language]
 
     def __init__(self, program: Program, name: str) -> None:
         self.given = program
@@ -234,7 +234,7 @@ class Script:
         elif op == "check_range":
             self._check_range(instruction)
         elif op in self.language.reductions:
-            self.kernel(Kernel(out.name, [args[0]], [out], [], instruction))
+            self.kernel(Kernel([args[0]], [out], [], instruction))
         elif op not in READINGS and op in self.language.expressions:
             self.kernel(alone(instruction))
         else:

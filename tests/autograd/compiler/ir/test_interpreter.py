@@ -9,7 +9,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.compiler import interpret
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError, IndexingError, ShapeError
 
@@ -106,7 +105,7 @@ def test_a_value_that_is_not_what_the_program_says_is_refused() -> None:
     with pytest.raises(
         DeclarationError, match=r"y = exp\(x\) was computed as \(2,\) float64, and the program says \(3,\)"
     ):
-        interpret(program, np.ones(2))
+        program.run(np.ones(2))
 
 
 def test_a_parameter_in_fortran_order_keeps_its_numbers() -> None:

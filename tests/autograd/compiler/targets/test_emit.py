@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +18,6 @@ from glassgrad.autograd.compiler.passes.optimize import optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel
 from glassgrad.autograd.compiler.targets.emit import Emitter
 from glassgrad.autograd.compiler.targets.plan import Plan
-from glassgrad.autograd.errors import DeclarationError
 from glassgrad.nn import functional as F
 
 
@@ -291,21 +289,8 @@ def test_arrays_are_joined_in_place() -> None:
     assert "_by(" not in compiled.source
 
 
-# ---------------------------------------------------------------------------------------- what a file or a user names
-
-
-def test_a_text_of_a_file_never_becomes_code() -> None:
-    """Names, lines and parameters come from files, too."""
+def test_a_users_line_never_becomes_code() -> None:
     program = ag.trace(lambda x: ag.tanh(x) + 1.0, ones(3))
-    text = program.to_json()
-    evil = "x\\n    raise SystemExit(1)\\n    # "
-    with pytest.raises(DeclarationError, match="no value can be called"):
-        Program.from_json(text.replace('"tanh_x"', f'"{evil}"'))
-    content = json.loads(text)
-    for instruction in content["instructions"]:
-        instruction["origin"][1] = evil
-    (function,) = ast.parse(Program.from_json(json.dumps(content)).source).body
-    assert not any(isinstance(node, ast.Raise) for node in ast.walk(function))
     for i in program.instructions:
         assert i.origin is not None
         i.origin = type(i.origin)("a.py:1\nraise SystemExit", "y = 1\rraise SystemExit", "", 0)

@@ -54,16 +54,10 @@ def test_a_line_is_given_with_the_name_of_its_file() -> None:
     lines = {i.origin.line for i in program.instructions if i.origin}
     assert {line.partition(":")[0] for line in lines} == {FILE}
     assert all(line.partition(":")[2].isdigit() for line in lines)
-    assert "/" not in program.to_json().replace("base64", "").partition('"values"')[0]
-    assert __file__.rpartition("/")[0] not in program.to_json()
 
 
-def test_passes_and_json_keep_the_line_and_the_names() -> None:
-    program = ag.trace(a_step(), X, Y)
-    read = Program.from_json(program.to_json())
-    assert [i.origin for i in read.instructions] == [i.origin for i in program.instructions]
-    assert str(read) == str(program)
-    better = program.optimized()
+def test_passes_keep_the_line_and_the_names() -> None:
+    better = ag.trace(a_step(), X, Y).optimized()
     assert all(i.origin is not None for i in better.instructions)
     assert origins(better)["h"] == "h = ag.tanh(x @ w)"
     assert {"h", "d_h", "loss"} <= set(names(better))
