@@ -44,16 +44,13 @@ lowest: $(VENV)/.created
 	    --constraint $(VENV)-lowest/constraints.txt --editable '.[test]'
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/$(notdir $(BIN))/python -m pytest -n auto $(ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(VENV)/typed
 	$(BIN)/ruff check .
-	mkdir -p $(VENV)/typed/glassgrad
-	for name in autograd nn viz; do ln -sfn "$(CURDIR)/$$name" $(VENV)/typed/glassgrad/$$name; done
-	ln -sfn '$(CURDIR)/glassgrad.py' $(VENV)/typed/glassgrad/__init__.py
 	cd $(VENV)/typed && '$(abspath $(BIN))/mypy' --config-file '$(CURDIR)/pyproject.toml'
 
 # The variable silences an advertisement.
-docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+docs: $(VENV)/.docs $(VENV)/typed
+	TYPED=$(VENV)/typed NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	$(BIN)/python -m docs.make.check site
 
 bench: $(VENV)/.demo
@@ -62,6 +59,12 @@ bench: $(VENV)/.demo
 clean:
 	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The package as links that lie as in a wheel, for tools that read the source and do not follow `__path__` of glassgrad.py.
+$(VENV)/typed: $(VENV)/.created
+	mkdir -p $@/glassgrad
+	for name in autograd nn viz; do ln -sfn '$(CURDIR)'/$$name $@/glassgrad/$$name; done
+	ln -sfn '$(CURDIR)/glassgrad.py' $@/glassgrad/__init__.py
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

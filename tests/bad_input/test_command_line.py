@@ -137,7 +137,7 @@ def test_bad_options_are_refused_in_one_sentence(words, says, folder, capsys):
     said = capsys.readouterr().err
     assert status == 2, said
     assert says.strip() in said
-    assert said.startswith(f"python -m {command}")
+    assert said.startswith(f"python -m glassgrad.{command}")
     assert "Traceback" not in said
     assert len(said.splitlines()) <= 4, "a sentence, and at most the place in an expression"
     assert files(folder) == before
