@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# HIPS autograd lives in an environment of its own, for it has our import name.
+# HIPS autograd lives in an environment of its own.
 import autograd.numpy as np
 from autograd.scipy.special import expit, logsumexp
 
