@@ -8,12 +8,13 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel lowest lint bench docs clean
+.PHONY: help demo test dist wheel beside release-dry-run lowest lint bench docs clean
 
 help:
 	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
 	@echo 'make test    run all tests'
-	@echo 'make wheel   run tests with the wheel, as a user installs it'
+	@echo 'make wheel   run a third of the tests with the wheel, as a user installs it'
+	@echo 'make beside  check that the wheel clashes with none of its neighbours'
 	@echo 'make lowest  run tests with the lowest declared version of every dependency'
 	@echo 'make lint    check style and types'
 	@echo 'make docs    write the site into site/, to be opened from there'
@@ -27,14 +28,27 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
-# The tests of the sdist, with nothing beside them, against the wheel.
-wheel: $(VENV)/.test
-	rm -rf $(VENV)-wheel dist && $(PYTHON) -m venv $(VENV)-wheel
-	$(BIN)/python -m hatchling build
+# An sdist, and the wheel that is built from it, each in an environment of its own.
+dist: $(VENV)/.release
+	rm -rf dist
+	$(BIN)/python -m build
+
+# Tests of the sdist, with nothing of the package beside them, against the wheel.
+WHEEL_TESTS ?= tests/test_readme.py tests/test_docs.py tests/test_examples.py tests/test_tiny.py tests/autograd/engine \
+    tests/autograd/ops tests/autograd/functions tests/autograd/testing tests/nn/modules tests/nn/saving tests/nn/commands tests/viz
+wheel: dist
+	rm -rf $(VENV)-wheel && $(PYTHON) -m venv $(VENV)-wheel
 	$(VENV)-wheel/$(notdir $(BIN))/python -m pip --disable-pip-version-check install --quiet "$$(ls dist/*.whl)[test]"
 	mkdir $(VENV)-wheel/tests && tar -xzf dist/*.tar.gz --strip-components=1 -C $(VENV)-wheel/tests
 	cd $(VENV)-wheel/tests && rm -r autograd nn viz glassgrad.py && OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	    ../$(notdir $(BIN))/python -m pytest -n auto tests $(ARGS)
+	    ../$(notdir $(BIN))/python -m pytest -n auto $(WHEEL_TESTS) $(ARGS)
+
+beside: dist
+	$(BIN)/python -m tests.beside dist/*.whl
+
+# A release without the upload: docs/publishing.md.
+release-dry-run: dist
+	$(BIN)/python .ci/release.py $(ARGS)
 
 # Constraints make pip choose the lowest versions.
 lowest: $(VENV)/.created
@@ -44,24 +58,27 @@ lowest: $(VENV)/.created
 	    --constraint $(VENV)-lowest/constraints.txt --editable '.[test]'
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/$(notdir $(BIN))/python -m pytest -n auto $(ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(VENV)/typed
 	$(BIN)/ruff check .
-	mkdir -p $(VENV)/typed/glassgrad
-	for name in autograd nn viz; do ln -sfn "$(CURDIR)/$$name" $(VENV)/typed/glassgrad/$$name; done
-	ln -sfn '$(CURDIR)/glassgrad.py' $(VENV)/typed/glassgrad/__init__.py
 	cd $(VENV)/typed && '$(abspath $(BIN))/mypy' --config-file '$(CURDIR)/pyproject.toml'
 
 # The variable silences an advertisement.
-docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+docs: $(VENV)/.docs $(VENV)/typed
+	TYPED=$(VENV)/typed NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	$(BIN)/python -m docs.make.check site
 
 bench: $(VENV)/.demo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-wheel .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The package as links that lie as in a wheel, for tools that read the source and do not follow `__path__` of glassgrad.py.
+$(VENV)/typed: $(VENV)/.created
+	mkdir -p $@/glassgrad
+	for name in autograd nn viz; do ln -sfn '$(CURDIR)'/$$name $@/glassgrad/$$name; done
+	ln -sfn '$(CURDIR)/glassgrad.py' $@/glassgrad/__init__.py
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -71,6 +88,6 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(VENV)/.created pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.docs $(VENV)/.release: $(VENV)/.%: $(VENV)/.created pyproject.toml
 	$(PIP) --editable '.[$*]'
 	@touch $@

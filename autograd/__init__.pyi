@@ -93,8 +93,8 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 from glassgrad.autograd import testing as testing
-from glassgrad.autograd.compiler import Program as Program, compile as compile, loop as loop, scan as scan
-from glassgrad.autograd.compiler import trace as trace
+from glassgrad.autograd.compiler import Program as Program, compile as compile, loop as loop
+from glassgrad.autograd.compiler import scan as scan, trace as trace
 
 __all__: list[str]
 __version__: str

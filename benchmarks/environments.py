@@ -1,7 +1,4 @@
-"""An environment of its own for every peer, under ``.bench/``, which git ignores.
-
-HIPS autograd has our import name: in one environment the two overwrite each other's files without a word.
-"""
+"""An environment of its own for every peer, under ``.bench/``, which git ignores."""
 
 from __future__ import annotations
 

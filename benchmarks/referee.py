@@ -24,7 +24,7 @@ BURST = 0.06  # seconds that a contestant runs in one round, or one step if that
 WARM_UP = 0.3  # seconds
 Say = Callable[[str], None]
 
-# The source tree is importable for glassgrad alone: HIPS autograd has its import name. A package that is already
+# The source tree is importable for glassgrad alone: `autograd` there is a short name of ours. A package that is already
 # imported finds its own modules without the path.
 START = """
 import os

@@ -99,7 +99,7 @@ def package():
         if isinstance(value, Op):
             functions.append(f"def {name}({parameters(value)}) -> Tensor: ...")
         else:
-            module = value.__module__ if inspect.isfunction(value) else "autograd.functions.dtypes"
+            module = value.__module__ if inspect.isfunction(value) else "glassgrad.autograd.functions.dtypes"
             imports.append(f"from {module} import {name} as {name}")
     return HEAD + "\n".join(
         [

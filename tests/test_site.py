@@ -9,7 +9,6 @@ import posixpath
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -96,7 +95,7 @@ def test_links_of_the_repository_lead_somewhere(name):
 def test_every_public_name_is_on_a_page_of_the_reference():
     members = reference.members()
     assert all(members.values())
-    shown = {id(getattr(sys.modules[c.module], name)) for c, names in members.items() for name in names}
+    shown = {id(getattr(c.module, name)) for c, names in members.items() for name in names}
     for module in (autograd, autograd.testing, nn, nn.functional, viz):
         values = {name: getattr(module, name) for name in module.__all__}
         assert [name for name, value in values.items() if id(value) not in shown and not inspect.ismodule(value)] == []
@@ -110,9 +109,7 @@ def documented(value):
 
 def test_every_public_name_has_an_example():
     members = reference.members()
-    values = {
-        f"{c.module}.{name}": getattr(sys.modules[c.module], name) for c, names in members.items() for name in names
-    }
+    values = {f"{c.inside}.{name}": getattr(c.module, name) for c, names in members.items() for name in names}
     lacking = {name for name, value in values.items() if not documented(value)}
     assert lacking - set(examples.codes()) == set()
     assert set(examples.codes()) - lacking == set(), "their docstrings have one"

@@ -1,9 +1,10 @@
 # mypy: ignore-errors
-# HIPS autograd lives in an environment of its own, for it has our import name.
-import glassgrad.autograd.numpy as np
+# HIPS autograd lives in an environment of its own.
+import autograd.numpy as np
+from autograd.scipy.special import expit, logsumexp
+
+from autograd import value_and_grad
 from benchmarks.works import LEARNING_RATE
-from glassgrad.autograd import value_and_grad
-from glassgrad.autograd.scipy.special import expit, logsumexp
 
 
 def predict(layers, x):

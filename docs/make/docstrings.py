@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 import textwrap
@@ -46,13 +45,13 @@ def rules(op: Op) -> str:
     return "Derivative, as declared:\n\n```python\n" + "\n\n".join(texts) + "\n```" if texts else ""
 
 
-def documentation(module: str, name: str, value: Any) -> str:
+def documentation(inside: str, name: str, value: Any) -> str:
     """What the reference says of a public name: its docstring, an example, and an operation's derivative."""
     text = inspect.cleandoc(value.__doc__ or "") if not isinstance(value, float | int | str) else ""
     if isinstance(value, type) and text == inspect.cleandoc(getattr(value.__base__, "__doc__", "") or "-"):
         text = ""
     parts = [fenced(text)]
-    if ">>>" not in text and (code := example(f"{module}.{name}")):
+    if ">>>" not in text and (code := example(f"{inside}.{name}")):
         parts.append(f"```pycon\n{code}\n```")
     if isinstance(value, Op) and (derivative := rules(value)):
         parts.append(derivative)
@@ -104,36 +103,37 @@ def resolved(member: Any) -> Any:
 class Documentation(griffe.Extension):
     """Give public names the documentation that Python itself finds, and make doctests fenced blocks."""
 
-    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
-        """Complete a package that was read."""
+    def on_package(self, *, pkg: griffe.Module, loader: griffe.GriffeLoader, **_: Any) -> None:
+        """Complete the package that was read."""
+        # griffe gives up on this stub because it reads it before the modules that the stub names.
+        path = DOCS.parent / "autograd/__init__.pyi"
+        places = {"modules_collection": loader.modules_collection, "lines_collection": loader.lines_collection}
+        stub = griffe.visit("autograd", path, path.read_text(encoding="utf-8"), parent=pkg, **places)
+        griffe.merge_stubs(pkg["autograd"], stub)
         for obj in walk(pkg, set()):
             if obj.docstring:
                 obj.docstring.value = fenced(inspect.cleandoc(obj.docstring.value))
         for page, names in members().items():
-            if page.module.partition(".")[0] == pkg.name:
-                module = importlib.import_module(page.module)
-                inside: Any = pkg if page.module == pkg.name else pkg[page.module.partition(".")[2]]
-                for name in names:
-                    complete(inside, page.module, name, getattr(module, name))
-        if pkg.name == "autograd":
-            tensor = pkg["engine.tensor.Tensor"]
-            for name, method in pkg["engine._methods.TensorMethods"].members.items():
-                if not name.startswith("_") and name not in tensor.members:
-                    text = fenced(inspect.getdoc(getattr(Tensor, name, None)) or "")
-                    method.docstring = griffe.Docstring(text, parent=method)
-                    tensor.set_member(name, method)
+            for name in names:
+                complete(pkg[page.inside], page.inside, name, getattr(page.module, name))
+        tensor = pkg["autograd.engine.tensor.Tensor"]
+        for name, method in pkg["autograd.engine._methods.TensorMethods"].members.items():
+            if not name.startswith("_") and name not in tensor.members:
+                text = fenced(inspect.getdoc(getattr(Tensor, name, None)) or "")
+                method.docstring = griffe.Docstring(text, parent=method)
+                tensor.set_member(name, method)
 
 
-def complete(inside: griffe.Module, module: str, name: str, value: Any) -> None:
+def complete(module: griffe.Module, inside: str, name: str, value: Any) -> None:
     """Make a public name a member of its module, with documentation."""
-    member = inside.members.get(name)
+    member = module.members.get(name)
     target = resolved(member)
     if target is None or (target.is_attribute and callable(value)):
-        target = made(name, value, inside)
-        inside.members.pop(name, None)
-        inside.set_member(name, target)
+        target = made(name, value, module)
+        module.members.pop(name, None)
+        module.set_member(name, target)
         target.docstring = None
-    text = documentation(module, name, value)
+    text = documentation(inside, name, value)
     if (
         isinstance(value, type)
         and target.is_class

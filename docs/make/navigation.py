@@ -84,6 +84,11 @@ PAGES: dict[str, tuple[Page, ...]] = {
     "How it works": (
         Page("engine.md", "The engine in an hour", "From ag.sin(x) to x.grad in the code's own lines."),
         Page("why.md", "Why it is made this way", "One source for each derivative, read in four ways."),
+        Page(
+            "publishing.md",
+            "Publish a release",
+            "What a release does, what the owner sets once, and the dry run that comes before it.",
+        ),
         Page("conventions.md", "Conventions", "Derivatives at kinks, memory shared with NumPy, threads, dtypes."),
         outside.CONTRIBUTING,
     ),

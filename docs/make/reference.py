@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
@@ -16,16 +15,27 @@ from glassgrad import autograd
 
 @dataclass(frozen=True)
 class Chapter:
-    """A page of the reference: the names of ``module`` that are defined in one of the modules ``places``.
+    """A page of the reference: the public names of the module ``inside`` that are defined in one of ``places``.
 
-    A place that ends in a name, such as ``autograd.engine.tensor:Tensor``, takes that name alone.
+    Both are written without ``glassgrad.``. A place that ends in a name, such as ``autograd.engine.tensor:Tensor``,
+    takes that name alone; the place "" takes all.
     """
 
     path: str
     title: str
     description: str
-    module: str
+    inside: str
     places: tuple[str, ...]
+
+    @property
+    def module(self) -> ModuleType:
+        """The module whose names are shown."""
+        return importlib.import_module(f"glassgrad.{self.inside}")
+
+    @property
+    def heading(self) -> str:
+        """The title; the full name where the page is that of one module."""
+        return self.module.__name__ if self.title == self.inside else self.title
 
 
 CHAPTERS = (
@@ -33,21 +43,17 @@ CHAPTERS = (
         "tensor",
         "Tensor",
         "The Tensor: an array that remembers how it was computed, with its attributes, operators and methods.",
-        "glassgrad.autograd",
+        "autograd",
         ("autograd.engine.tensor:Tensor",),
     ),
     Chapter(
         "derivatives",
         "Derivatives and the graph",
         "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, profile, Graph and Node.",
-        "glassgrad.autograd",
+        "autograd",
         (
-            "glassgrad.autograd.functions.transforms",
-            "glassgrad.autograd.functions.gradients",
-            "glassgrad.autograd.engine.backward",
-            "glassgrad.autograd.engine.modes",
-            "glassgrad.autograd.engine.anomaly",
-            "glassgrad.autograd.engine.graph",
+            *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
+            *("autograd.engine.modes", "autograd.engine.anomaly", "autograd.engine.graph"),
             "autograd.engine.declare.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
         ),
@@ -56,29 +62,23 @@ CHAPTERS = (
         "operation",
         "Declaring an operation",
         "op, Op and OPS: how an operation states its value and its derivative once.",
-        "glassgrad.autograd",
-        ("glassgrad.autograd.engine.declare.operation", ":OPS"),
+        "autograd",
+        ("autograd.engine.declare.operation", ":OPS"),
     ),
     Chapter(
         "elementwise",
         "Elementwise functions",
         "Arithmetic, powers, exponentials, trigonometry, activations, comparisons, special functions.",
-        "glassgrad.autograd",
-        (
-            "glassgrad.autograd.ops.elementwise",
-            "glassgrad.autograd.ops.special",
-            "glassgrad.autograd.functions.elementwise",
-        ),
+        "autograd",
+        ("autograd.ops.elementwise", "autograd.ops.special", "autograd.functions.elementwise"),
     ),
     Chapter(
         "reductions",
         "Reductions, sorting and searching",
         "sum, mean, max, cumulative_sum, sort, argmax, unique and the like, along axes.",
-        "glassgrad.autograd",
+        "autograd",
         (
-            "glassgrad.autograd.ops.reductions",
-            "glassgrad.autograd.ops.searching",
-            "glassgrad.autograd.functions.sorting",
+            *("autograd.ops.reductions", "autograd.ops.searching", "autograd.functions.sorting"),
             "autograd.ops.indexing:argsort",
         ),
     ),
@@ -86,157 +86,109 @@ CHAPTERS = (
         "arrays",
         "Creation, shapes and indices",
         "zeros, arange, asarray, reshape, concat, pad, take, broadcasting and indexing.",
-        "glassgrad.autograd",
+        "autograd",
         (
-            "glassgrad.autograd.functions.creation",
-            "glassgrad.autograd.functions.conversion",
-            "glassgrad.autograd.engine.tensor",
-            "glassgrad.autograd.ops.shaping",
-            *("glassgrad.autograd.functions.shaping", "glassgrad.autograd.ops.indexing", ":newaxis"),
+            *(
+                "autograd.functions.creation",
+                "autograd.functions.conversion",
+                "autograd.engine.tensor",
+                "autograd.ops.shaping",
+            ),
+            *("autograd.functions.shaping", "autograd.ops.indexing", ":newaxis"),
         ),
     ),
     Chapter(
         "products",
         "Products of matrices and tensors",
         "matmul, einsum, tensordot, vecdot, outer and the linear map of a layer.",
-        "glassgrad.autograd",
-        ("glassgrad.autograd.ops.linalg", "glassgrad.autograd.functions.products"),
+        "autograd",
+        ("autograd.ops.linalg", "autograd.functions.products"),
     ),
     Chapter(
         "networks",
         "Softmax, losses, convolution, pooling",
         "The operations behind layers: softmax, cross_entropy, conv, max_pool, unfold, one_hot, scan_packed.",
-        "glassgrad.autograd",
-        ("glassgrad.autograd.ops.nnet", "glassgrad.autograd.ops.windows", "glassgrad.autograd.ops.loops.scan"),
+        "autograd",
+        ("autograd.ops.nnet", "autograd.ops.windows", "autograd.ops.loops.scan"),
     ),
     Chapter(
         "dtypes",
         "Dtypes, devices, constants",
         "float32, float64, integers, finfo, result_type, devices, pi, e, inf, nan.",
-        "glassgrad.autograd",
+        "autograd",
         (
-            *("glassgrad.autograd.functions.dtypes", "glassgrad.autograd.backends.lookup"),
+            *("autograd.functions.dtypes", "autograd.backends.lookup"),
             *(f":{name}" for name in ("bool", "complex64", "complex128", "float32", "float64")),
             *(f":{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
             *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__", "__array_namespace_info__")),
         ),
     ),
-    Chapter(
-        "linalg",
-        "glassgrad.autograd.linalg",
-        "Determinants, inverses, factorizations and norms.",
-        "glassgrad.autograd.linalg",
-        ("",),
-    ),
-    Chapter(
-        "random", "glassgrad.autograd.random", "Random draws that a graph records.", "glassgrad.autograd.random", ("",)
-    ),
-    Chapter(
-        "trees",
-        "glassgrad.autograd.trees",
-        "Nested dicts, lists and dataclasses of Tensors.",
-        "glassgrad.autograd.trees",
-        ("",),
-    ),
+    Chapter("linalg", "autograd.linalg", "Determinants, inverses, factorizations and norms.", "autograd.linalg", ("",)),
+    Chapter("random", "autograd.random", "Random draws that a graph records.", "autograd.random", ("",)),
+    Chapter("trees", "autograd.trees", "Nested dicts, lists and dataclasses of Tensors.", "autograd.trees", ("",)),
     Chapter(
         "compile",
         "Compiling",
         "compile, loop, trace, Program and scan: a training step as a flat program that can be read.",
-        "glassgrad.autograd",
-        ("glassgrad.autograd.compiler",),
+        "autograd",
+        ("autograd.compiler",),
     ),
     Chapter(
         "compiler",
-        "glassgrad.autograd.compiler",
+        "autograd.compiler",
         "Compiled functions, and programs from JSON: read, checked, interpreted.",
-        "glassgrad.autograd.compiler",
+        "autograd.compiler",
         ("",),
     ),
     Chapter(
         "testing",
-        "glassgrad.autograd.testing",
+        "autograd.testing",
         "gradcheck, assert_rule, check_grad and the tools that find a wrong derivative.",
-        "glassgrad.autograd.testing",
+        "autograd.testing",
         ("",),
     ),
-    Chapter(
-        "errors",
-        "glassgrad.autograd.errors",
-        "Every exception, and the builtin that it is.",
-        "glassgrad.autograd.errors",
-        ("",),
-    ),
+    Chapter("errors", "autograd.errors", "Every exception, and the builtin that it is.", "autograd.errors", ("",)),
     Chapter(
         "modules",
         "Modules and containers",
         "Module, Parameter, Sequential, ModuleList, ModuleDict, Residual, MLP.",
-        "glassgrad.nn",
-        ("glassgrad.nn.modules.module", "glassgrad.nn.modules.containers", "glassgrad.nn.models.mlp"),
+        "nn",
+        ("nn.modules.module", "nn.modules.containers", "nn.models.mlp"),
     ),
     Chapter(
         "layers",
         "Layers and losses",
         "Linear, convolutions, pooling, normalization, recurrent, attention, dropout, activations, losses.",
-        "glassgrad.nn",
-        ("glassgrad.nn.modules",),
+        "nn",
+        ("nn.modules",),
     ),
-    Chapter(
-        "functional", "glassgrad.nn.functional", "Layers and losses as functions.", "glassgrad.nn.functional", ("",)
-    ),
-    Chapter("init", "glassgrad.nn.init", "Weight initialisers under PyTorch's names.", "glassgrad.nn.init", ("",)),
-    Chapter(
-        "optim", "glassgrad.nn.optim", "SGD, Adam, AdamW, RMSprop and gradient clipping.", "glassgrad.nn.optim", ("",)
-    ),
-    Chapter(
-        "schedules",
-        "glassgrad.nn.optim.lr_scheduler",
-        "Schedules of the learning rate.",
-        "glassgrad.nn.optim.lr_scheduler",
-        ("",),
-    ),
+    Chapter("functional", "nn.functional", "Layers and losses as functions.", "nn.functional", ("",)),
+    Chapter("init", "nn.init", "Weight initialisers under PyTorch's names.", "nn.init", ("",)),
+    Chapter("optim", "nn.optim", "SGD, Adam, AdamW, RMSprop and gradient clipping.", "nn.optim", ("",)),
+    Chapter("schedules", "nn.optim.lr_scheduler", "Schedules of the learning rate.", "nn.optim.lr_scheduler", ("",)),
     Chapter(
         "training",
         "Training",
         "fit, evaluate, History: training with validation and early stopping.",
-        "glassgrad.nn",
-        ("glassgrad.nn.training",),
+        "nn",
+        ("nn.training",),
     ),
-    Chapter(
-        "data",
-        "glassgrad.nn.data",
-        "Digits, text, minibatches and random changes of images.",
-        "glassgrad.nn.data",
-        ("",),
-    ),
-    Chapter(
-        "models",
-        "glassgrad.nn.models",
-        "LeNet-5, AlexNet, VGG, GoogLeNet, ResNet, Transformers.",
-        "glassgrad.nn.models",
-        ("",),
-    ),
+    Chapter("data", "nn.data", "Digits, text, minibatches and random changes of images.", "nn.data", ("",)),
+    Chapter("models", "nn.models", "LeNet-5, AlexNet, VGG, GoogLeNet, ResNet, Transformers.", "nn.models", ("",)),
     Chapter(
         "saving",
         "Files and other frameworks",
         "save, load, load_onnx, save_onnx, from_torch: networks in and out.",
-        "glassgrad.nn",
-        ("glassgrad.nn.saving", "glassgrad.nn.saving.onnx", "glassgrad.nn.saving.pytorch"),
+        "nn",
+        ("nn.saving", "nn.saving.onnx", "nn.saving.pytorch"),
     ),
+    Chapter("search", "nn.tuning", "Search for depth, widths and rates of a network.", "nn.tuning", ("",)),
+    Chapter("parallel", "nn.parallel", "Training by several processes over MPI.", "nn.parallel", ("",)),
     Chapter(
-        "search",
-        "glassgrad.nn.tuning",
-        "Search for depth, widths and rates of a network.",
-        "glassgrad.nn.tuning",
-        ("",),
-    ),
-    Chapter(
-        "parallel", "glassgrad.nn.parallel", "Training by several processes over MPI.", "glassgrad.nn.parallel", ("",)
-    ),
-    Chapter(
-        "glassgrad.viz",
-        "glassgrad.viz",
+        "viz",
+        "viz",
         "draw_graph, draw_network, draw_model, explain, step_through, saliency: what a graph shows.",
-        "glassgrad.viz",
+        "viz",
         ("",),
     ),
 )
@@ -264,9 +216,9 @@ def names(module: ModuleType) -> list[str]:
 
 
 def place(value: Any) -> str:
-    """The module that defines a value; '' for a constant."""
+    """The module that defines a value, without ``glassgrad.``; '' for a constant."""
     found = getattr(value, "__module__", None)
-    return found if isinstance(found, str) else ""
+    return found.removeprefix("glassgrad.") if isinstance(found, str) else ""
 
 
 def takes(page: Chapter, name: str, value: Any) -> bool:
@@ -282,17 +234,16 @@ def members() -> dict[Chapter, list[str]]:
     """The public names on each page."""
     found: dict[Chapter, list[str]] = {page: [] for page in CHAPTERS}
     elsewhere: list[tuple[Chapter, str, Any]] = []
-    for module_name in dict.fromkeys(page.module for page in CHAPTERS):
-        module = importlib.import_module(module_name)
+    for module in dict.fromkeys(page.module for page in CHAPTERS):
+        pages = [page for page in CHAPTERS if page.module is module]
         for name in names(module):
             value = getattr(module, name)
-            page = next((p for p in CHAPTERS if p.module == module_name and takes(p, name, value)), None)
+            page = next((page for page in pages if takes(page, name, value)), None)
             if page is not None:
                 found[page].append(name)
             elif not inspect.ismodule(value):
-                last = [chapter for chapter in CHAPTERS if chapter.module == module_name][-1]
-                elsewhere.append((last, name, value))
-    documented = {id(getattr(sys.modules[page.module], name)) for page, its in found.items() for name in its}
+                elsewhere.append((pages[-1], name, value))
+    documented = {id(getattr(page.module, name)) for page, its in found.items() for name in its}
     for last, name, value in elsewhere:  # what has no place yet stands on the last page of its module
         if id(value) not in documented:
             found[last].append(name)
@@ -302,18 +253,18 @@ def members() -> dict[Chapter, list[str]]:
 def markdown(chapter: Chapter) -> str:
     """The source of a page."""
     its_names = members()[chapter]
-    module = sys.modules[chapter.module]
+    module = chapter.module
     whole = chapter.places == ("",)
     summary = (inspect.getdoc(module) or "").split("\n\n")[0].replace("\n", " ") if whole else chapter.description
-    links = " · ".join(f"[`{name}`][{chapter.module}.{name}]" for name in sorted(its_names, key=str.lower))
+    links = " · ".join(f"[`{name}`][{module.__name__}.{name}]" for name in sorted(its_names, key=str.lower))
     return "\n".join(
         [
-            f"# {chapter.title}\n",
+            f"# {chapter.heading}\n",
             f"{summary}\n",
             f"{links}\n",
-            *(f"::: {chapter.module}.{name}\n" for name in its_names),
+            *(f"::: {module.__name__}.{name}\n" for name in its_names),
         ]
     )
 
 
-PAGES = tuple(Page(f"reference/{c.path}.md", c.title, c.description, partial(markdown, c)) for c in CHAPTERS)
+PAGES = tuple(Page(f"reference/{c.path}.md", c.heading, c.description, partial(markdown, c)) for c in CHAPTERS)

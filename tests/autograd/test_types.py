@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import glassgrad
 from tests.stubs import PACKAGE, STUBS
 
 PROGRAM = Path(__file__).with_name("typed_program.py")
@@ -73,9 +74,13 @@ def test_the_program_runs():
 
 
 def checked(path, text):
-    """Each line of mypy's report on a program."""
+    """Each line of mypy's report on a program beside glassgrad as it is installed: mypy does not follow `__path__`."""
     api = pytest.importorskip("mypy.api")
     path.write_text(text, encoding="utf-8")
+    (path.parent / "glassgrad").mkdir()
+    for name in glassgrad.__all__:
+        (path.parent / "glassgrad" / name).symlink_to(PACKAGE.parent / name)
+    (path.parent / "glassgrad/__init__.py").symlink_to(glassgrad.__file__)
     report, errors, _ = api.run(["--strict", "--config-file=", "--cache-dir", "/dev/null", str(path)])
     assert not errors
     return [line.split(":", 2)[1:] for line in report.splitlines() if line.startswith(str(path))]

@@ -21,6 +21,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import render
+from glassgrad.viz.pages.report import Held
 
 CALLS = ("autograd", "nn", "tensor", "viz")
 """The tables whose rows are calls. Those of `test_command_line` and `test_files` have rows of their own."""
@@ -96,7 +97,7 @@ class World:
         self.optimizer = nn.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
         self.schedule = nn.optim.lr_scheduler.StepLR(self.optimizer, 1)
         self.plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer)
-        self.held = viz.pages.report.Held(np.zeros((2, 3, 3)), [0, 1], [[1.0, 0.0]] * 2, ["a", "b"])
+        self.held = Held(np.zeros((2, 3, 3)), [0, 1], [[1.0, 0.0]] * 2, ["a", "b"])
         self.rng = np.random.default_rng(0)
         self.raw = np.array([1.0, 2.0])
         self.names = {
@@ -110,7 +111,7 @@ class World:
             "inf": inf,
             "nan": nan,
             "folder": folder,
-            "Held": viz.pages.report.Held,
+            "Held": Held,
             "masked": np.ma.masked_array([1.0, 2.0], [False, True]),
             "unmasked": np.ma.masked_array([1.0, 2.0]),
             "objects": np.array([1.0, 2.0], object),

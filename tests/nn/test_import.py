@@ -17,8 +17,8 @@ def test_everything_public_is_there_and_told():
 def test_no_public_name_hides_a_module():
     from glassgrad import nn
 
-    for module in pkgutil.walk_packages(nn.__path__, "nn."):
-        if module.name != "nn.__main__":
+    for module in pkgutil.walk_packages(nn.__path__, "glassgrad.nn."):
+        if module.name != "glassgrad.nn.__main__":
             package, name = module.name.rpartition(".")[::2]
             importlib.import_module(module.name)
             assert isinstance(getattr(importlib.import_module(package), name), ModuleType), module.name

@@ -188,7 +188,10 @@ class TestWhere:
         assert ag.devices() == ("cpu",)
 
     def test_importing_the_package_does_not_import_cupy(self):
-        code = "import sys, autograd, nn; nn.MLP([2, 1])(autograd.zeros((1, 2))); assert 'cupy' not in sys.modules"
+        code = (
+            "import sys; from glassgrad import autograd, nn\n"
+            "nn.MLP([2, 1])(autograd.zeros((1, 2))); assert 'cupy' not in sys.modules"
+        )
         subprocess.run([sys.executable, "-c", code], check=True)
 
     @pytest.mark.parametrize(("device", "name"), [("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")])

@@ -304,7 +304,8 @@ class TestEngines:
 
 
 def test_importing_viz_does_not_import_graphviz():
-    code = "import sys, viz; print(*(name in sys.modules for name in ('graphviz', 'matplotlib', 'viz.graph.picture')))"
+    code = "import sys; from glassgrad import viz; print(*(name in sys.modules for name in %s))"
+    code %= ("graphviz", "matplotlib", "glassgrad.viz.graph.picture")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]
 

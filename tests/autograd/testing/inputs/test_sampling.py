@@ -93,7 +93,7 @@ class TestAssumed:
 
     def test_an_operation_of_this_package_without_a_row_is_an_error(self):
         added = operation(lambda xp, x: x, name="added")
-        added.__module__ = "autograd.ops.elementwise"
+        added.__module__ = "glassgrad.autograd.ops.elementwise"
         with pytest.raises(DeclarationError, match=r"added has no row: add one to TABLE in autograd/testing/"):
             declaration_of(added)
 
