@@ -105,7 +105,7 @@ def missing(module: str, table: dict[str, str]) -> Callable[[str], Never]:
     """The ``__getattr__`` of a module, which raises `AttributeError` with the name here."""
 
     def __getattr__(name: str) -> Never:
-        raise AttributeError(f"{module} has no {name!r}{hint(name, table)}.")
+        raise AttributeError(f"{module.removeprefix('glassgrad.')} has no {name!r}{hint(name, table)}.")
 
     return __getattr__
 

@@ -21,7 +21,7 @@ from glassgrad import autograd as ag
 FILE = Path(__file__).with_name("names.txt")
 SINCE = "# Changed since 7ba52f13:"
 
-MODULES = (*dict.fromkeys(chapter.module for chapter in CHAPTERS), "nn.errors")
+MODULES = (*dict.fromkeys(f"glassgrad.{chapter.inside}" for chapter in CHAPTERS), "glassgrad.nn.errors")
 PACKAGES = ("autograd", "nn", "viz")
 
 UNLISTED = {

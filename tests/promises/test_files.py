@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from glassgrad import nn
+from glassgrad.nn.__main__ import main
 from glassgrad.nn.commands.settings import Settings
 from tests.promises import make_files as made
 
@@ -120,6 +121,6 @@ def test_a_history_and_settings_are_read(tmp_path):
 
 def test_a_network_of_the_command_line_names_the_digit(capsys):
     pytest.importorskip("PIL")
-    status = nn.__main__.main(["predict", str(made.FOLDER / "digits.npz"), str(made.FOLDER / "digit.png")])
+    status = main(["predict", str(made.FOLDER / "digits.npz"), str(made.FOLDER / "digit.png")])
     assert not status
     assert capsys.readouterr().out.splitlines()[1].split()[1] == str(FACTS["digits.npz"]["digit"])
