@@ -22,7 +22,7 @@ def project():
 
 def targets():
     """The targets of the Makefile."""
-    return re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    return re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def assert_installs(words):
