@@ -14,11 +14,13 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.backends.errors import in_words
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.validation import choice, shape_first
+from glassgrad.autograd.engine.modes import is_grad_enabled
 from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.autograd.errors import AutogradError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.dtypes import float64
+from glassgrad.autograd.ops.elementwise import where
 from glassgrad.autograd.ops.shaping import broadcast_to, reshape
 
 Sizes = int | Sequence[int]
@@ -51,6 +53,10 @@ def _made(
     array = array if array.ndim else array[()]
     t = wrap(array if like is None or device is None else backends.to_device(array, device))
     return t.requires_grad_() if requires_grad else t
+
+
+def _is_recorded(value: Any) -> builtins.bool:
+    return isinstance(value, Tensor) and value.requires_grad and is_grad_enabled()
 
 
 @array_function
@@ -106,12 +112,16 @@ def full(
     device: str | None = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """A Tensor of one value, in the value's dtype unless ``dtype`` is given.
+    """A Tensor of one value, in the value's dtype unless ``dtype`` is given. Gradients flow to the value.
 
     >>> from glassgrad import autograd as ag
     >>> ag.full((3,), 7.0)
     Tensor([7.0, 7.0, 7.0])
+    >>> ag.grad(lambda a: ag.full((3,), a).sum())(2.0)
+    Tensor(3.0)
     """
+    if _is_recorded(fill_value):
+        return broadcast_to(asarray(fill_value, dtype=dtype, device=device), shape=shape).clone()
     return _made("full", shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
@@ -134,6 +144,11 @@ def arange(
     """
     if start is None:
         raise DTypeError("arange was given start = None: give a number.")
+    if _is_recorded(start) or _is_recorded(stop) or _is_recorded(step):
+        raise GradientError(
+            "arange has no gradient, and one of its bounds is a Tensor that requires grad: write start + step * "
+            "arange(n), or give .detach()."
+        )
     first, last = (0, start) if stop is None else (start, stop)
     return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -149,12 +164,20 @@ def linspace(
     endpoint: builtins.bool = True,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """``num`` numbers from ``start`` to ``stop``, evenly spaced.
+    """``num`` numbers from ``start`` to ``stop``, evenly spaced. Gradients flow to both.
 
     >>> from glassgrad import autograd as ag
     >>> ag.linspace(0.0, 1.0, 3)
     Tensor([0.0, 0.5, 1.0])
+    >>> ag.grad(lambda stop: ag.linspace(0.0, stop, 3).sum())(2.0)
+    Tensor(1.5)
     """
+    if _is_recorded(start) or _is_recorded(stop):
+        a, b = (asarray(x, dtype=float64) if isinstance(x, Tensor) else x for x in (start, stop))
+        place = arange(num, dtype=float64, device=next(x.device for x in (a, b) if isinstance(x, Tensor)))
+        line = place * ((b - a) / ((num - 1 if endpoint else num) or 1)) + a
+        line = where(place == num - 1, b, line) if endpoint and num > 1 else line
+        return asarray(line, dtype=dtype, device=device)
     made = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
     return _made("linspace", start, stop, num, endpoint=endpoint, **made)
 
@@ -216,12 +239,15 @@ def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
 def full_like(
     x: Any, fill_value: float, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
-    """One value in the shape, dtype and on the device of ``x``, unless others are given.
+    """One value in the shape, dtype and on the device of ``x``, unless others are given. Gradients flow to the value.
 
     >>> from glassgrad import autograd as ag
     >>> ag.full_like(ag.Tensor([1.0, 2.0]), 7)
     Tensor([7.0, 7.0])
     """
+    if _is_recorded(fill_value):
+        like = asarray(x)
+        return full(like.shape, fill_value, dtype=dtype or like.dtype, device=device or like.device)
     return _made("full_like", fill_value, like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 

@@ -95,7 +95,8 @@ class Protocols:
         if self.requires_grad:
             raise GradientError(
                 f"{self._called()} requires grad, and what NumPy computes from it would not be recorded: "
-                "use .detach().numpy(), or the function of that name in autograd."
+                "make an array of Tensors with autograd.stack([a, b]), call the function of that name in autograd, or "
+                "use .detach().numpy() for the values alone."
             )
         return backends.to_numpy(self.data)
 

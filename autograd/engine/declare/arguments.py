@@ -14,8 +14,8 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DeclarationError, DTypeError, ShapeError
 
 __all__ = [
-    "AXES", "check_rules", "checked_axis", "checked_gradients", "checked_result", "convert_argument", "convert_operand",
-    "fail", "frozen_copy", "read_only", "split_list_call",
+    "AXES", "asked_for", "check_rules", "checked_axis", "checked_gradients", "checked_result", "convert_argument",
+    "convert_operand", "fail", "frozen_copy", "mask_of", "read_only", "split_list_call",
 ]  # fmt: skip
 
 AXES = frozenset({int, tuple, type(None)})
@@ -130,6 +130,19 @@ def check_rules(op: Declaration, out: Any, given: Mapping[str, Sequence[Any]]) -
                 f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
                 f"{op.name}.vjp({arg}=None) where it has no derivative."
             )
+
+
+def mask_of(inputs: Sequence[Any]) -> int:
+    """An integer whose bit ``i`` says whether the gradient of input ``i`` is asked for; in linear time."""
+    bits = ["1" if isinstance(x, Tensor) and x.requires_grad else "0" for x in reversed(inputs)]
+    return int("".join(bits) or "0", 2)
+
+
+def asked_for(parts: Sequence[Any], bits: str) -> tuple[Any, ...]:
+    """The contributions whose bit is ``"1"``, the lowest first, and ``None`` for the others."""
+    parts = tuple(parts)
+    bits = bits.ljust(len(parts), "0")
+    return tuple([part if bit == "1" else None for part, bit in zip(parts, bits, strict=False)])
 
 
 def read_only(value: Any) -> Any:

@@ -76,14 +76,14 @@ VARIADIC = """\
         if len({many}) == 1: {many} = {many}[0]
         else: {many}{targets} = split_list_call(op, {many}{keywords})
 {aliases}    values_, places_ = [], []
-    for i_, x_ in enumerate({many}):
+    for x_ in {many}:
         if isinstance(x_, Tensor):
             values_.append(x_.data if TURNED else x_._data)
             places_.append(x_.node or x_)
-            if x_.requires_grad: mask_ |= 1 << i_
         else:
             values_.append(convert_argument(x_, op))
             places_.append(values_[-1])
+    mask_ = mask_of({many})
     xp_ = namespace(*values_)
 """
 """Any number of arguments, given one by one or as a list."""
@@ -279,7 +279,7 @@ def pull_source(op: Declaration, mask: int, sparse: bool = False) -> str:
         calls.append(f"{kind}_{arg}({names})" if wanted else "None")
     result = f"({', '.join(calls)},)"
     if op.variadic:
-        result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"
+        result = f"asked_for({calls[0]}, '{f'{mask:b}'[::-1]}')"
     return PULL.format(contributions=f"checked_gradients(op, {result}, len(node.inputs))" if op.foreign else result)
 
 
@@ -305,7 +305,7 @@ SHARED: dict[str, Any] = {
 """The names that every written function may use."""
 
 RESERVED = frozenset(SHARED) | {
-    "Exception", "NotImplemented", "enumerate", "forward", "g", "isinstance", "len", "list", "op", "out", "tuple",
+    "Exception", "NotImplemented", "forward", "g", "isinstance", "len", "list", "op", "out", "tuple",
     "type", "xp",
 }  # fmt: skip
 """Names that no argument or parameter may have. Nor may one end in ``_``."""

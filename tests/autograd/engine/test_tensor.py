@@ -983,7 +983,7 @@ class TestNumPy:
         with pytest.raises(
             GradientError,
             match=r"Tensor \(2,\) float64 requires grad, and what NumPy computes from it would not "
-            r"be recorded: use \.detach\(\)\.numpy\(\), or the function of that name in autograd",
+            r"be recorded: make an array of Tensors with autograd\.stack.*, or use \.detach\(\)\.numpy\(\)",
         ):
             call(leaf([1.0, 2.0]))
 

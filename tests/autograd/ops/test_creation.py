@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
-from glassgrad.autograd.testing import gradcheck
+from glassgrad.autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.testing import gradcheck, gradgradcheck
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,58 @@ def test_meshgrid_refuses_matrices() -> None:
         ShapeError, match=r"the coordinates along each axis, one-dimensional; it was given shape \(2, 2\)"
     ):
         ag.meshgrid(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda xp, a, b: xp.full((2, 3), a),
+        lambda xp, a, b: xp.full(3, a, dtype="float32"),
+        lambda xp, a, b: xp.full_like(np.ones(3, dtype="float32"), b),
+        *(
+            lambda xp, a, b, num=num, endpoint=endpoint: xp.linspace(a, b, num, endpoint=endpoint)
+            for num in (0, 1, 2, 5)
+            for endpoint in (True, False)
+        ),
+        lambda xp, a, b: xp.linspace(a, 7.0, 4, dtype="float32"),
+        lambda xp, a, b: xp.linspace(-1, b, 4),
+    ],
+)
+def test_a_value_that_requires_grad_gets_its_gradient_and_gives_numpys_values(make: Callable[..., Any]) -> None:
+    a, b = (ag.Tensor(value, requires_grad=True) for value in (0.3, 2.1))
+    made, expected = make(ag, a, b), make(np, 0.3, 2.1)
+    assert made.requires_grad
+    assert made.dtype == expected.dtype
+    np.testing.assert_array_equal(made.data, expected)
+    if made.dtype == "float64" and made.size:
+        gradcheck(lambda a, b: make(ag, a, b) + 0 * a * b, a, b)
+        gradgradcheck(lambda a, b: make(ag, a, b) ** 2 + a * b, a, b)
+    with ag.no_grad():
+        np.testing.assert_array_equal(make(ag, a, b).data, expected)
+
+
+def test_numpys_functions_record_a_value_that_requires_grad() -> None:
+    like = ag.zeros(3)
+    np.testing.assert_allclose(ag.grad(lambda a: np.full_like(like, a).sum())(2.0).data, 3)
+    np.testing.assert_allclose(ag.grad(lambda a: np.linspace(0.0, a, 5).sum())(2.0).data, 2.5)
+
+
+def test_a_filled_tensor_can_be_written_to() -> None:
+    a = ag.Tensor(2.0, requires_grad=True)
+    filled = ag.full(3, a)
+    filled[1] = a * a
+    filled.sum().backward()
+    assert a.grad is not None
+    assert a.grad.item() == 2 + 2 * 2.0
+
+
+def test_arange_refuses_bounds_that_require_grad() -> None:
+    with pytest.raises(GradientError, match=r"arange has no gradient.*write start \+ step \* arange\(n\), or give"):
+        ag.arange(ag.Tensor(3.0, requires_grad=True))
+
+
+@pytest.mark.parametrize("make", [ag.asarray, ag.Tensor, np.array])
+def test_a_list_of_tensors_that_require_grad_is_refused_with_stack(make: Callable[..., Any]) -> None:
+    a = ag.Tensor(2.0, requires_grad=True)
+    with pytest.raises(GradientError, match=r"requires grad.*make an array of Tensors with autograd.stack\(\[a, b\]\)"):
+        make([a, a])

@@ -217,3 +217,12 @@ def test_logsumexp_has_a_softmax_for_its_slope_however_large_the_values():
 def test_overflowing_products_give_no_gradient_where_the_upstream_gradient_is_zero():
     x = ag.Tensor(np.full(60, 10.0, dtype="float32"))
     assert ag.grad(lambda x: ag.sum(ag.cumulative_prod(x)[:2]))(x).tolist() == [11.0, 10.0, *[0.0] * 58]
+
+
+@pytest.mark.parametrize("axis", [None, 0, (0, 1)])
+def test_the_mean_of_float16_does_not_overflow(axis: Any) -> None:
+    x = np.full((100, 2), 1000.0, dtype="float16")
+    for found in (ag.mean(x, axis=axis), ag.compile(lambda x: ag.mean(x, axis=axis))(ag.Tensor(x))):
+        assert found.dtype == "float16"
+        np.testing.assert_array_equal(found.data, x.mean(axis=axis))
+    assert ag.grad(ag.mean)(x).dtype == "float16"

@@ -165,3 +165,11 @@ def test_padding_an_empty_axis_by_its_elements_is_refused():
         ag.pad(np.ones((0, 2)), pad_width=1, mode="edge")
     with pytest.raises(DomainError, match="mode = 'mean': choose"):
         ag.pad(np.ones(2), pad_width=1, mode="mean")
+
+
+@pytest.mark.parametrize("join", [ag.concat, ag.stack])
+def test_fifteen_thousand_inputs_get_their_gradients(join: ag.Op) -> None:
+    inputs = [ag.Tensor([float(i)], requires_grad=i % 3 != 1) for i in range(15_000)]
+    (join(inputs, axis=0) ** 2).sum().backward()
+    assert all((x.grad is None) == (i % 3 == 1) for i, x in enumerate(inputs))
+    assert [x.grad.item() for x in inputs[::3] if x.grad is not None] == [2.0 * i for i in range(0, 15_000, 3)]
