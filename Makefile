@@ -46,6 +46,7 @@ lowest: $(VENV)/.created
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.stubs
 	mkdir -p $(VENV)/typed/glassgrad
 	for name in autograd nn viz; do ln -sfn "$(CURDIR)/$$name" $(VENV)/typed/glassgrad/$$name; done
 	ln -sfn '$(CURDIR)/glassgrad.py' $(VENV)/typed/glassgrad/__init__.py
@@ -53,6 +54,7 @@ lint: $(VENV)/.dev
 
 # The variable silences an advertisement.
 docs: $(VENV)/.docs
+	$(BIN)/python -m tests.stubs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	$(BIN)/python -m docs.make.check site
 
@@ -60,7 +62,8 @@ bench: $(VENV)/.demo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	    autograd/*.pyi autograd/engine/*.pyi
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stubs import STUBS
+
 ROOT = Path(__file__).parents[1]
 
 WALK = """
@@ -42,6 +44,7 @@ def test_a_wheel_installs_one_folder(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert {name.partition("/")[0].partition("-")[0] for name in names} == {"glassgrad"}
+        assert {f"glassgrad/autograd/{name}" for name in STUBS} <= {*names}
         for name in names:
             inside = name.partition("/")[2]
             if name.startswith("glassgrad/") and (ROOT / inside).is_file() and inside != "__init__.py":

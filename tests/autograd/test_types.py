@@ -1,11 +1,11 @@
-"""What type checkers see: stubs as tests/stubs.py writes them, and the types in a user's program."""
+"""What type checkers see: the types in a user's program, from stubs as tests/stubs.py writes them."""
 
 import runpy
 from pathlib import Path
 
 import pytest
 
-from tests.stubs import PACKAGE, STUBS
+from tests import stubs
 
 PROGRAM = Path(__file__).with_name("typed_program.py")
 
@@ -61,12 +61,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", STUBS)
-def test_the_stub_is_up_to_date(name):
-    written = (PACKAGE / name).read_text(encoding="utf-8")
-    assert written == STUBS[name](), f"autograd/{name} is out of date: run python -m tests.stubs"
-
-
 def test_the_program_runs():
     found = runpy.run_path(str(PROGRAM))
     assert found["losses"][-1] < found["losses"][0]
@@ -82,6 +76,10 @@ def checked(path, text):
 
 
 def test_a_users_program_has_types(tmp_path):
+    stubs.write()
+    root = stubs.PACKAGE.parent
+    if (root / "glassgrad.py").exists():  # mypy looks beside the program, and does not follow the repository's finder
+        (tmp_path / "glassgrad").symlink_to(root, target_is_directory=True)
     program = PROGRAM.read_text(encoding="utf-8")
     lines = program.splitlines()
     text = "\n".join([*lines, *(f"reveal_type({expression})" for expression in REVEALED), *REFUSED])
