@@ -60,10 +60,12 @@ lowest: $(VENV)/.created
 
 lint: $(VENV)/.dev $(VENV)/typed
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.stubs
 	cd $(VENV)/typed && '$(abspath $(BIN))/mypy' --config-file '$(CURDIR)/pyproject.toml'
 
 # The variable silences an advertisement.
 docs: $(VENV)/.docs $(VENV)/typed
+	$(BIN)/python -m tests.stubs
 	TYPED=$(VENV)/typed NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	$(BIN)/python -m docs.make.check site
 
@@ -71,7 +73,8 @@ bench: $(VENV)/.demo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-wheel .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-wheel .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	    autograd/*.pyi autograd/engine/*.pyi
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The package as links that lie as in a wheel, for tools that read the source and do not follow `__path__` of glassgrad.py.

@@ -1,5 +1,5 @@
 """Metadata for a registry: the README with absolute links, and the addresses of the project. The files of a wheel that
-change their names.
+are written by the build or change their names.
 
 `[tool.glassgrad] repository` in pyproject.toml is the one place that says where the repository is. While it is empty, a
 link to a file of the repository becomes its text, and pictures are left out, since a registry could not show them.
@@ -8,6 +8,8 @@ link to a file of the repository becomes its text, and pictures are left out, si
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -82,12 +84,14 @@ class Metadata(MetadataHookInterface):
 
 
 class Files(BuildHookInterface):
-    """Adds the files of a wheel that lie elsewhere in the repository; an editable install finds them there."""
+    """Writes the stubs, and adds the files of a wheel that lie elsewhere; an editable install finds them there."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Name them by their places in it."""
+        """Write the stubs, which git ignores, and name the others by their places in the wheel."""
+        subprocess.run([sys.executable, "-m", "tests.stubs"], cwd=self.root, check=True)
+        build_data["artifacts"].append("autograd/**/*.pyi")
         if version == "standard":
             moved = {"glassgrad.py": "__init__.py", "docs/lesson": "viz/lesson/text"}  # below glassgrad/
             build_data["force_include"].update(moved)

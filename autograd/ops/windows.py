@@ -378,7 +378,7 @@ def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1
     stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
     last = _channels_last(xp, out)
     if _is_larger(weight, out, groups):
-        _correlate_few(xp, out, _framed(xp, x, pads, 0), weight, stride, dilation, groups)
+        _correlate_few(xp, out, _framed(xp, x, pads), weight, stride, dilation, groups)
     else:
         _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
     if bias is not None:  # a line of the output at a time: its runs of channels may be short
@@ -568,9 +568,9 @@ def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> tuple[
     )  # fmt: skip
 
 
-def _framed(xp: Any, x: Any, pads: Pads, value: float) -> Any:
-    """``x`` (n, channels, *space) framed by ``value``."""
-    return _channels_first(xp, _padded(xp, _channels_last(xp, x), pads, value)) if any(map(any, pads)) else x
+def _framed(xp: Any, x: Any, pads: Pads) -> Any:
+    """``x`` (n, channels, *space) framed by zeros."""
+    return _channels_first(xp, _padded(xp, _channels_last(xp, x), pads)) if any(map(any, pads)) else x
 
 
 def _unframed(x: Any, pads: Pads, space: Space) -> Any:
@@ -787,7 +787,7 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
 @sum_pool.kernel(_order)
 def _sum_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("sum_pool", x, size, stride, padding, dilation)
-    framed = _framed(xp, x, pads, 0)
+    framed = _framed(xp, x, pads)
     first, *others = _taps(out.shape[2:], size, stride, dilation)
     out[...] = framed[first]
     for tap in others:
@@ -836,7 +836,7 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     """
     size, stride, pads, dilation, windows = _pooling("unfold", x, size, stride, padding, dilation)
     xp.opaque((x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)), x.dtype)
-    framed = _framed(xp, x, pads, 0)
+    framed = _framed(xp, x, pads)
     columns = xp.stack([framed[tap] for tap in _taps(windows, size, stride, dilation)], axis=2)
     return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)))
 

@@ -36,7 +36,7 @@ from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
-from glassgrad.autograd.testing.inputs.declarations import Declaration, declaration_of, declare, operation
+from glassgrad.autograd.testing.inputs.declarations import Declaration, declaration_of, operation
 from glassgrad.autograd.testing.inputs.domains import (
     COUNT,
     INSIDE,
@@ -65,8 +65,8 @@ from glassgrad.autograd.testing.steps import TrainingStep
 from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
 
 __all__ = [
-    "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "Domain", "broadcastable_shapes",
-    "declare", "operations", "programs", "shapes", "steps", "tensors",
+    "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "broadcastable_shapes", "operations",
+    "programs", "shapes", "steps", "tensors",
 ]  # fmt: skip
 
 LARGEST = 1e3  # bound of values and slopes, beyond which differences lose their digits

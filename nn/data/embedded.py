@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -73,20 +72,7 @@ def _read() -> bytes:
     return packed
 
 
-def pack(images: NDArray[Any], labels: NDArray[Any]) -> bytes:
-    """Pack images (n, 256) of ink (nonzero) or no ink and labels (n,) from 0 to 255 into an ``.npz`` file.
-
-    >>> import numpy as np
-    >>> images, labels = unpack(pack(np.eye(3, 256), np.arange(3)))
-    >>> images.shape, images.dtype, labels.tolist()
-    ((3, 256), dtype('uint8'), [0, 1, 2])
-    """
-    file = io.BytesIO()
-    np.savez_compressed(file, bits=np.packbits(images.astype(np.bool_), axis=1), labels=labels.astype(np.uint8))
-    return file.getvalue()
-
-
 def unpack(packed: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the images (n, 256), uint8 of 0 and 1, and the labels (n,), uint8, given to `pack`."""
+    """Return the images (n, 256), uint8 of 0 and 1, and the labels (n,), uint8."""
     with np.load(io.BytesIO(packed), allow_pickle=False) as file:
         return np.unpackbits(file["bits"], axis=1), file["labels"]

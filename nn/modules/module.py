@@ -215,10 +215,10 @@ class Module:
         """Iterate over the direct submodules, in the order of assignment."""
         return (child for _, child in self.named_children())
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Iterate over this module and all submodules with their paths, each once, parents before children."""
         seen: set[int] = set()
-        stack = [(prefix, self)]
+        stack: list[tuple[str, Module]] = [("", self)]
         while stack:
             path, module = stack.pop()
             if id(module) not in seen:

@@ -383,13 +383,13 @@ class Picture:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""
         return _described(self._draw("svg").decode(), self.title or "graph", self.alt)
 
-    def png(self, dpi: int = style.DPI) -> bytes:
+    def png(self) -> bytes:
         """The picture as PNG. Raises `RenderError`.
 
         The font of graphviz-pure lacks Chinese letters, among others. Then a system `dot` draws the picture; without
         one, these letters become boxes, with an `EngineWarning`.
         """
-        return self._draw("png", f"-Gdpi={dpi}")
+        return self._draw("png", f"-Gdpi={style.DPI}")
 
     def _draw(self, form: str, *flags: str) -> bytes:
         tried = [engine for engine in engines() if form in engine.formats()]

@@ -182,22 +182,6 @@ def _marked(text: str, lookup: Callable[[str], str], label: Callable[[str], str]
 MARK = re.compile(r"(?<![\w$.])say`")
 
 
-def phrases(text: str) -> list[str]:
-    """The sentences of a script: its templates marked with ``say``, with ``{}`` for each expression.
-
-    >>> phrases("a = say`${n} of ${say`all ${m}`}`;")
-    ['{} of {}', 'all {}']
-    """
-    found: list[str] = []
-
-    def noted(sentence: str) -> str:
-        found.append(sentence)
-        return sentence
-
-    _translated(text, noted)
-    return found
-
-
 def script(text: str) -> str:
     """A script whose templates marked with ``say`` are in the present language, without the mark.
 
@@ -207,15 +191,16 @@ def script(text: str) -> str:
     ...     script("a = say`${i} of ${n} right`;")
     'a = `${n} 个中 ${i} 个正确`;'
     """
-    return _translated(text, said)
+    return translated(text, said)
 
 
-def _translated(text: str, lookup: Callable[[str], str]) -> str:
+def translated(text: str, lookup: Callable[[str], str]) -> str:
+    """A script whose marked templates are what ``lookup`` gives for them, with ``{}`` for each expression."""
     out, at = [], 0
     while mark := MARK.search(text, at):
         parts, expressions, end = template_parts(text, mark.end())
         sentence = lookup("{}".join(parts))
-        inner = [f"${{{_translated(x, lookup)}}}" for x in expressions]
+        inner = [f"${{{translated(x, lookup)}}}" for x in expressions]
         out += [text[at : mark.start()], "`", sentence.format(*inner), "`"]
         at = end
     return "".join([*out, text[at:]])

@@ -27,6 +27,7 @@ from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 CELL = 0.72  # inches, one digit of the sheet
+COLUMNS = 10
 
 
 def _pictures(images: Any) -> np.ndarray:
@@ -51,7 +52,6 @@ def plot_digits(
     predictions: Any = None,
     probabilities: Any = None,
     *,
-    columns: int = 10,
     classes: Sequence[str] | None = None,
     title: str | None = None,
     theme: str | style.Theme = "light",
@@ -93,7 +93,7 @@ def plot_digits(
         return str(k) if classes is None else classes[k]
 
     wrong = np.zeros(n, dtype=bool) if said is None or true is None else said != true
-    columns = max(1, min(columns, n))
+    columns = min(COLUMNS, n)
     rows = -(-n // columns)
     kind = numbers.counted(n, "image")
     mistakes = int(wrong.sum())

@@ -77,10 +77,10 @@ class Domain:
         return away and bool(((x >= low) & (x <= high)).all())
 
 
-def distinct(values: Any, gap: float = Domain.gap) -> bool:
-    """Whether no two of ``values`` are within ``gap`` of each other: then a small step does not change their order."""
+def distinct(values: Any) -> bool:
+    """Whether no two of ``values`` are within ``Domain.gap`` of each other: a small step keeps their order."""
     x = np.sort(np.asarray(values, dtype=np.float64).reshape(-1))
-    return bool((np.diff(x) > gap).all())
+    return bool((np.diff(x) > Domain.gap).all())
 
 
 ANYWHERE = (-math.inf, math.inf)

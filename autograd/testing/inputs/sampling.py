@@ -84,7 +84,7 @@ WAYS: tuple[tuple[Shape, Shape], ...] = (
 
 
 def broadcastable_shapes(
-    count: int = 2, *, max_dims: int = 3, max_side: int = 3, min_side: int = 1
+    count: int = 2, *, max_dims: int = 3, min_side: int = 1
 ) -> st.SearchStrategy[tuple[Shape, ...]]:
     """``count`` shapes that broadcast against each other.
 
@@ -94,9 +94,9 @@ def broadcastable_shapes(
     ((), (1,))
     """
     drawn = hnp.mutually_broadcastable_shapes(
-        num_shapes=count, max_dims=max_dims, max_side=max_side, min_side=min(min_side, 1)
+        num_shapes=count, max_dims=max_dims, max_side=3, min_side=min(min_side, 1)
     ).map(lambda drawn: drawn.input_shapes)
-    return drawn | st.sampled_from(WAYS) if count == 2 and max_dims >= 2 and max_side >= 3 and min_side else drawn
+    return drawn | st.sampled_from(WAYS) if count == 2 and max_dims >= 2 and min_side else drawn
 
 
 def broadcasts(*given: Shape) -> bool:

@@ -114,7 +114,7 @@ def check_readings(step: TrainingStep) -> Verdict:
     )
 
 
-def smallest_fault(step: TrainingStep, verdict: Verdict, attempts: int = 1500, target: str = "numpy") -> TrainingStep:
+def smallest_fault(step: TrainingStep, verdict: Verdict, target: str = "numpy") -> TrainingStep:
     """The smallest step found with the kind of fault and the culprit of ``verdict``."""
 
     def fails(smaller: TrainingStep) -> bool:
@@ -124,7 +124,7 @@ def smallest_fault(step: TrainingStep, verdict: Verdict, attempts: int = 1500, t
             return False
         return (found.kind, found.culprit) == (verdict.kind, verdict.culprit)
 
-    return step.simplified(fails, attempts)
+    return step.simplified(fails)
 
 
 # ------------------------------------------------------------------------------------------------- a script that runs

@@ -79,9 +79,9 @@ class TrainingStep:
 
     # ------------------------------------------------------------ as a smaller step
 
-    def simplified(self, fails: Callable[[TrainingStep], bool], attempts: int = 2000) -> TrainingStep:
+    def simplified(self, fails: Callable[[TrainingStep], bool]) -> TrainingStep:
         """The smallest step found that ``fails`` as this one does. ``fails`` is also given steps that do not run."""
-        step = self
+        step, attempts = self, 1500
         while True:
             for smaller in step.simpler():
                 attempts -= 1

@@ -7,7 +7,7 @@ import pytest
 
 from glassgrad import nn
 from glassgrad.autograd.errors import DTypeError
-from glassgrad.nn.data.embedded import PATH, pack, unpack
+from glassgrad.nn.data.embedded import PATH
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +93,6 @@ def test_a_pickle_in_the_file_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(nn.data.embedded, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(ValueError, match="allow_pickle=False"):
         nn.data.digits()
-
-
-def test_pack_and_unpack_are_inverse():
-    generator = np.random.default_rng(0)
-    images, labels = generator.integers(0, 2, (7, 256)), generator.integers(0, 10, 7)
-    unpacked = unpack(pack(images, labels))
-    assert (unpacked[0] == images).all()
-    assert (unpacked[1] == labels).all()
 
 
 def test_datasets_names_every_loader():

@@ -37,10 +37,10 @@ def strings(tree):
 
 
 def of_scripts():
-    found = set()
+    found = []
     for path in ASSETS.rglob("*.js"):
-        found.update(words.phrases(path.read_text(encoding="utf-8")))
-    return found
+        words.translated(path.read_text(encoding="utf-8"), lambda sentence: found.append(sentence) or sentence)
+    return {*found}
 
 
 def of_templates():
