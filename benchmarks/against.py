@@ -6,7 +6,8 @@
 
 Each side runs in a process of its own, on one thread, with this tree's contestants, so that only the packages differ.
 Rounds are interleaved; a ratio is the median of the ratios within a round, by the processor's clock. The processes are
-started several times, for where arrays happen to lie counts. "first" is the time of the first call beyond a later one,
+started several times, for where arrays happen to lie counts, and what is above the limit is measured again: a busy
+machine gives outliers. "first" is the time of the first call beyond a later one,
 by the clock on the wall: tracing, and compiling with nothing kept from before. Values have to agree. The exit status is
 1 where they don't, or a step takes more than `--limit` times that of the commit.
 """
@@ -21,7 +22,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,8 @@ MODES: dict[str, tuple[str, ...]] = {
 }
 """The works, and how each is run."""
 
-DRAWN = ("T",)
-"""Works whose values may differ: their elements are dropped at random."""
+DRAWN = ("T", *convolution.NETWORKS)
+"""Works whose values may differ: elements are dropped, or weights drawn, without a seed."""
 
 # The commit's packages come first, and its short names count where it has no `glassgrad`.
 START = """
@@ -152,21 +153,20 @@ Found = dict[tuple[str, str], dict[str, Any]]
 """By work and mode: the pairs of seconds of steps and of first calls, then and now, and what the steps return."""
 
 
-def measure(roots: dict[str, Path], works: list[str], starts: int, rounds: int) -> Found:
-    """The figures of every work and mode."""
+def measure(roots: dict[str, Path], rows: Collection[tuple[str, str]], starts: int, rounds: int) -> Found:
+    """The figures of these works and modes."""
     found: Found = {}
-    for start in range(starts):
+    for start in range(starts if rows else 0):
         with tempfile.TemporaryDirectory() as folder:
             sides = {}
             for side, root in roots.items():
                 os.environ["GLASSGRAD_NATIVE"] = f"{folder}/{side}"  # so that each compiles
                 sides[side] = referee.Process(Contestant(side, side, ""), 1, START, root)
             try:
-                for work in works:
-                    for mode in MODES[work]:
-                        say(f"start {start + 1} of {starts}: {work}, {mode}")
-                        row = found.setdefault((work, mode), {"first": [], "seconds": [], "values": []})
-                        _race(sides, row, work, mode, rounds, start)
+                for work, mode in rows:
+                    say(f"start {start + 1} of {starts}: {work}, {mode}")
+                    row = found.setdefault((work, mode), {"first": [], "seconds": [], "values": []})
+                    _race(sides, row, work, mode, rounds, start)
             finally:
                 for process in sides.values():
                     process.close()
@@ -210,6 +210,11 @@ def ratio(pairs: list[list[float]]) -> tuple[float, float, float, float]:
     return float(np.median(then)), float(np.median(now)), float(middle), float(high - low)
 
 
+def slower(found: Found, limit: float) -> list[tuple[str, str]]:
+    """The works and modes that take more than ``limit`` times as long as then."""
+    return [key for key, row in found.items() if ratio(row["seconds"])[2] > limit]
+
+
 def agree(values: list[float | None]) -> bool:
     """Whether all starts of both sides computed the same, to rounding."""
     numbers = [value for value in values if value is not None]
@@ -241,7 +246,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     name, folder = checkout(given.commit)
     roots = {"then": folder, "now": ROOT}
-    found = measure(roots, given.works, given.starts, given.rounds)
+    rows = [(work, mode) for work in given.works for mode in MODES[work]]
+    found = measure(roots, rows, given.starts, given.rounds)
+    found |= measure(roots, slower(found, given.limit), given.starts, 2 * given.rounds)
     lines = [*table(found, import_seconds(roots, given.starts * given.rounds))]
     say("")
     about = referee.machine()
@@ -252,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.markdown:
         given.markdown.write_text(text, encoding="utf-8")
     wrong = [", ".join(key) for key, row in found.items() if key[0] not in DRAWN and not agree(row["values"])]
-    slow = [", ".join(key) for key, row in found.items() if ratio(row["seconds"])[2] > given.limit]
+    slow = [", ".join(key) for key in slower(found, given.limit)]
     for what, which in (("Values differ", wrong), (f"Slower than {given.limit} times", slow)):
         if which:
             print(f"{what}: {'; '.join(which)}.", file=sys.stderr)
