@@ -8,11 +8,12 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dist wheel beside release-dry-run lowest lint bench docs clean
+.PHONY: help demo test check dist wheel beside release-dry-run lowest lint bench docs clean
 
 help:
 	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
-	@echo 'make test    run all tests'
+	@echo 'make test    run the tests: minutes, the same ones every time'
+	@echo 'make check   run everything that searches or takes long: hours'
 	@echo 'make wheel   run a third of the tests with the wheel, as a user installs it'
 	@echo 'make beside  check that the wheel clashes with none of its neighbours'
 	@echo 'make lowest  run tests with the lowest declared version of every dependency'
@@ -26,7 +27,11 @@ demo: $(VENV)/.demo
 
 # One process per core, with one thread each: more would only wait for each other.
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not check' $(ARGS)
+
+# The steps are listed in tests/check.py.
+check: $(VENV)/.test
+	$(BIN)/python -m tests.check $(STEPS)
 
 # An sdist, and the wheel that is built from it, each in an environment of its own.
 dist: $(VENV)/.release

@@ -12,6 +12,7 @@ from glassgrad import nn
 
 model = nn.MLP([1, 16, 16, 1], activation="tanh", seed=0, dtype="float64")
 optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+schedule = nn.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3000)  # at a constant rate Adam never comes to rest
 times = np.linspace(0.0, 3.0, 40)[:, None]
 
 
@@ -35,6 +36,7 @@ def step():
 
 for i in range(1, 3001):
     loss = step()
+    schedule.step()
     if i % 1000 == 0:
         print(f"step {i}: loss {loss.item():.1e}")
 worst = ag.max(ag.abs(model(times) - ag.sin(times))).item()

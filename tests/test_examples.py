@@ -26,15 +26,6 @@ def output(name, path):
     return done.stdout
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_example_runs(path, tmp_path):
-    if "glassgrad[plots]" in path.read_text(encoding="utf-8"):
-        pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    if "import torch" in path.read_text(encoding="utf-8"):
-        pytest.importorskip("torch", reason="PyTorch is not installed")
-    assert output(path.name, tmp_path)
-
-
 def test_scalar(tmp_path):
     assert "L = 0.07233, ∂L/∂w = -0.1058, ∂L/∂b = -0.1058" in output("scalar.py", tmp_path)
     assert "-0.5379 × 0.1966 = -0.1058" in unescape((tmp_path / "scalar.svg").read_text(encoding="utf-8"))
@@ -44,7 +35,7 @@ def test_xor(tmp_path):
     said = output("xor.py", tmp_path)
     answers = [float(p) for p in re.findall(r"xor . = ([\d.]+)", said)]
     assert [round(p) for p in answers] == [0, 1, 1, 0]
-    assert max(abs(p - round(p)) for p in answers) < 0.1
+    assert max(abs(p - round(p)) for p in answers) < 0.1  # converged: 0.016
     assert (tmp_path / "xor.svg").is_file()
 
 
@@ -62,7 +53,7 @@ def test_second_derivatives(tmp_path):
 
 def test_equation(tmp_path):
     said = output("equation.py", tmp_path)
-    assert float(re.search(r"farthest from the sine: ([\d.]+)", said)[1]) < 0.01
+    assert float(re.search(r"farthest from the sine: ([\d.]+)", said)[1]) < 0.01  # converged: 0.0006, with every kernel
     assert "sin‴(0.5) = -0.877583, −cos(0.5) = -0.877583" in said
 
 
@@ -75,10 +66,11 @@ def test_from_pytorch(tmp_path):
     assert (tmp_path / "from_pytorch.svg").is_file()
 
 
+@pytest.mark.check
 def test_char_rnn(tmp_path):
     said = output("char_rnn.py", tmp_path)
     entropy, best = (float(re.search(pattern, said)[1]) for pattern in (r"is: ([\d.]+) nats", r"best: ([\d.]+) nats"))
-    assert best < entropy - 0.5
+    assert best < entropy - 0.5  # 2.1 of 2.85
     assert said.count(",") > 5
     assert (tmp_path / "char_rnn.npz").is_file()
 
@@ -104,18 +96,28 @@ def test_compiled(tmp_path):
     assert re.search(r"loss 1\.\d+ -> 0\.00\d+,", said)
 
 
+@pytest.mark.check
 def test_residual(tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     said = output("residual.py", tmp_path)
     first = [float(g) for g in re.findall(r"of layer 1 is ([\de.+-]+),", said)]
     right = [float(share) for share in re.findall(r"([\d.]+) % of the held-out", said)]
     assert first[0] < 1e-9 < 1e-3 < first[1]
-    assert right[0] < 20 < 75 < right[1]
+    assert right[0] < 20 < 75 < right[1]  # one network stays at chance, 10, and the other comes to 85
     assert (tmp_path / "residual.png").is_file()
 
 
+@pytest.mark.check
 def test_lenet(tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     said = output("lenet.py", tmp_path)
     assert float(re.search(r"([\d.]+) % of 2,000", said)[1]) > 93
     assert {path.name for path in tmp_path.iterdir()} == {"lenet.svg", "saliency.png"}
+
+
+OTHERS = sorted(path for path in EXAMPLES.glob("*.py") if f"test_{path.stem}" not in globals())
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_another_example_runs(path, tmp_path):
+    assert output(path.name, tmp_path)

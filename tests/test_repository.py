@@ -8,6 +8,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def module_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path, typed=False):
     """Every module that a source file imports when it is loaded, or (late) when a function is called: (name, late).
 
@@ -72,7 +79,7 @@ def imports(path, typed=False):
             for child in ast.iter_child_nodes(node):
                 yield from visit(child, late)
 
-    yield from visit(ast.parse((ROOT / path).read_text(encoding="utf-8")), False)
+    return list(visit(parsed(ROOT / path), False))
 
 
 def within(path, places):
@@ -154,6 +161,7 @@ def test_size_counts_code_and_leaves_out_comments_docstrings_and_blank_lines(tmp
     assert size.size(tmp_path / "a.js") == (2, 0)
 
 
+@cache
 def edges():
     """For each file the files that it imports and the names, function-level imports included."""
     modules = {module_of(path) for path in SOURCES}

@@ -80,6 +80,7 @@ def checked(path, text):
     return [line.split(":", 2)[1:] for line in report.splitlines() if line.startswith(str(path))]
 
 
+@pytest.mark.check
 def test_a_users_program_has_types(tmp_path):
     stubs.write()
     program = PROGRAM.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from tests.viz.pages.browser import needs_chromium
 pages = pytest.importorskip("benchmarks.pages")
 
 
+@pytest.mark.check
 @needs_chromium
 def test_every_frame_and_change_is_counted(tmp_path):
     found = pages.dragged(pages.network().save(tmp_path / "network.html"), 1.5)

@@ -15,6 +15,7 @@ from glassgrad import nn
 WAYS = ("forward", "backward")
 
 
+@pytest.mark.check
 def test_a_short_soak_is_flat_and_leaves_whole_checkpoints():
     words = ["--steps", "3000", "--graphs", "1500", "--interrupts", "3"]
     done = subprocess.run(

@@ -441,6 +441,7 @@ class TestFit:
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.check
 def test_the_command_line_trains_and_draws_there(gpu, tmp_path, capsys):
     out = tmp_path / "run"
     given = ["digits", "--device", "cuda", "--hidden", "5", "--epochs", "1", "--batch", "5000", "--out", str(out)]

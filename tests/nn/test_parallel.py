@@ -19,6 +19,7 @@ from glassgrad.nn import parallel
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import ParallelError
 from tests.nn import ranks
+from tests.sampling import sampled, waiting
 
 ROOT = Path(__file__).parents[2]
 MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -56,7 +57,7 @@ def texts(folder):
 
 
 @mpi
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", sampled([2, 4], 2))
 def test_a_run_is_that_of_one_process(count, tmp_path):
     done = launched(count, "same", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -86,6 +87,7 @@ def test_compiled_unless_a_layer_looks_at_the_others(tmp_path):
     assert said["layer 1"] == said["batch 1"] == ""
 
 
+@pytest.mark.check
 @mpi
 def test_results_repeat_and_agree_on_all_ranks_when_each_sees_its_own_share(tmp_path):
     done = launched(2, "repeats", tmp_path)
@@ -119,12 +121,12 @@ def test_gradients_are_weighted_by_rows(tmp_path):
             "ValueError: the disk is full.",
             "ParallelError: rank 1 of 3 failed: ValueError: the disk is full (2 epochs)",
         ),
-        (
+        waiting(
             "rank_0_raises",
             "ValueError: the disk is full.",
             "ParallelError: rank 0 of 3 failed: ValueError: the disk is full (2 epochs)",
         ),
-        ("last_raises", "OSError: no space left", "ParallelError: rank 0 of 3 failed: OSError: no space left"),
+        waiting("last_raises", "OSError: no space left", "ParallelError: rank 0 of 3 failed: OSError: no space left"),
     ],
 )
 def test_a_rank_that_raises_ends_all(program, own, others, tmp_path):
@@ -139,6 +141,7 @@ def test_a_rank_that_raises_ends_all(program, own, others, tmp_path):
         assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
 
 
+@pytest.mark.check
 @mpi
 def test_a_loss_that_is_no_number_on_one_rank_ends_all_alike(tmp_path):
     assert launched(3, "diverges", tmp_path).returncode == 3
@@ -154,6 +157,7 @@ def test_ctrl_c_on_one_rank_stops_all_at_the_same_place(tmp_path):
     assert set(texts(tmp_path).values()) == {"Interrupted after epoch 2: the weights are the latest."}
 
 
+@pytest.mark.check
 @mpi
 @pytest.mark.parametrize("program", ["killed", "rank_0_killed"])
 def test_after_a_rank_is_killed_the_exit_message_and_the_weights_remain(program, tmp_path):
@@ -165,6 +169,7 @@ def test_after_a_rank_is_killed_the_exit_message_and_the_weights_remain(program,
     assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
 
 
+@pytest.mark.check
 @mpi
 def test_a_rank_that_does_not_come_is_named(tmp_path):
     start = perf_counter()
@@ -176,6 +181,7 @@ def test_a_rank_that_does_not_come_is_named(tmp_path):
     assert texts(tmp_path) == {"0": expected, "2": expected}
 
 
+@pytest.mark.check
 @mpi
 def test_ranks_leave_together(tmp_path):
     done = launched(3, "waits", tmp_path)
@@ -195,6 +201,7 @@ def test_ranks_that_were_given_other_things_are_refused(tmp_path):
         assert said[f"batches {rank}"].startswith("rank 1 of 3 is at another point (a batch) than rank 0 (a sum)")
 
 
+@pytest.mark.check
 @mpi
 def test_digits_prints_and_writes_once(tmp_path):
     command = ["-m", "glassgrad.nn", "digits", "--parallel", "--epochs", "1", "--hidden", "8", "--out", "run"]
@@ -243,6 +250,7 @@ sys.exit(main(["digits", *words, *sys.argv[3:]]))
 """
 
 
+@pytest.mark.check
 @mpi
 @pytest.mark.parametrize("action", ["raise", "kill"])
 def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path):
@@ -258,6 +266,7 @@ def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path)
     assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
 
 
+@pytest.mark.check
 @mpi
 @pytest.mark.parametrize("action", ["raise", "diverge"])
 def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
@@ -276,6 +285,7 @@ def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
     }
 
 
+@pytest.mark.check
 @mpi
 def test_digits_removes_its_files_if_training_diverges(tmp_path):
     (tmp_path / "fault.py").write_text(KILLER)

@@ -16,6 +16,7 @@ from glassgrad.autograd.testing.operations import TABLE
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.recorded.scene import Scene
+from tests.sampling import sampled
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
 
@@ -38,7 +39,7 @@ def balanced(tex):
     )
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sampled(OPERATIONS, 3))
 @settings(
     max_examples=4,
     deadline=None,

@@ -8,7 +8,7 @@ from glassgrad import nn
 from glassgrad.viz.pages.page import Page, step_through
 from tests.viz.pages.browser import CHROMIUM, browse, needs_chromium  # noqa: F401
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.check]
 
 
 def mlp():

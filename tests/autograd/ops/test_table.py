@@ -15,6 +15,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.testing import properties
 from glassgrad.autograd.testing.inputs.sampling import Case
 from glassgrad.autograd.testing.operations import TABLE
+from tests.sampling import sampled
 
 OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("glassgrad.autograd.")}
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if op.rules)
@@ -216,8 +217,8 @@ def test_notation(name: str) -> None:
     mathtext.MathTextParser("path").parse(f"${op.tex.format(**words)}$")
 
 
-@every_derivative
-@settings(max_examples=3)
+@pytest.mark.parametrize("name", sampled(DIFFERENTIABLE, 4))
+@settings(max_examples=2)
 @given(data=st.data())
 def test_picture(name: str, data: st.DataObject) -> None:
     arrays, params = data.draw(TABLE[name].cases)

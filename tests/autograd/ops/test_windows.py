@@ -13,6 +13,7 @@ from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.ops import windows
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
 from glassgrad.autograd.testing.operations import TABLE
+from tests.sampling import waiting
 
 
 def drawn(rng: np.random.Generator, low: int, high: int, count: int) -> tuple[int, ...]:
@@ -99,11 +100,11 @@ def pooled(options, g, y, x):
     return ag.max_pool(x, **options), ag.max_unpool(g, x, **options), ag.at_max(y, x, **options)
 
 
-@pytest.mark.parametrize("piece", [1, windows.PIECE])
-def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers(piece, monkeypatch):
+@pytest.mark.parametrize(("piece", "count"), [(1, 8), (windows.PIECE, 8), waiting(1, 60), waiting(windows.PIECE, 60)])
+def test_the_place_of_a_maximum_is_that_of_the_table_at_peculiar_numbers(piece, count, monkeypatch):
     monkeypatch.setattr(windows, "PIECE", piece)
     monkeypatch.setattr(windows, "LINE", piece)
-    for options, arrays in peculiar_poolings(60):
+    for options, arrays in peculiar_poolings(count):
         g, y, x = arrays
         for name, given in (("max_unpool", (g, x)), ("at_max", (y, x))):
             rows = [a.astype("f8") for a in given]

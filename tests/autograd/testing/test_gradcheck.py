@@ -11,6 +11,7 @@ from glassgrad.autograd import Tensor
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
 from glassgrad.autograd.testing import assert_rule, gradcheck, gradgradcheck
 from glassgrad.autograd.testing.strategies import POSITIVE
+from tests.sampling import sampled
 
 
 def declared(forward, *, name="mine", **rules):
@@ -96,7 +97,7 @@ class TestPasses:
         assert check(lambda x: ag.sin(x) * x, x)
         assert check(lambda x: (ag.sin(x) * x).sum(), x)
 
-    @pytest.mark.parametrize("of", [snake, fast_sine, ripple, narrow])
+    @pytest.mark.parametrize("of", sampled([snake, fast_sine, ripple, narrow], 4))
     def test_many_periods_within_a_step(self, of):
         """The right rules pass; those of the same functions that are wrong by a part in a thousand, or more, do not."""
         rng = np.random.default_rng(0)
@@ -115,6 +116,7 @@ class TestPasses:
             assert_rule(mean, max_examples=30)
         assert_rule(snake(1.0), a=POSITIVE)
 
+    @pytest.mark.check
     def test_a_fast_oscillation_is_right_to_second_order(self):
         """At 1000 its phase is known to seven digits only."""
         fast = declared(lambda xp, x: xp.sin(1e6 * x) / 1e6, name="fast", x=lambda xp, g, x: g * xp.cos(1e6 * x))

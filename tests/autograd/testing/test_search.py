@@ -19,7 +19,7 @@ CANCELLING = Program.of(ag.divide, 0.3125, 0.3125)
 PROMOTED = Program.of(ag.clip, 0.0469, -1.0, [1.5])
 
 INTENSE = settings().max_examples >= 500
-COUNT = 20_000 if INTENSE else 200
+COUNT = 20_000 if INTENSE else 10 * settings().max_examples
 
 
 def test_every_property_holds_of_random_programs() -> None:

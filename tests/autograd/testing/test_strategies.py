@@ -62,7 +62,7 @@ class TestOperations:
     def test_all_operations_by_default(self):
         seen = set()
 
-        @settings(max_examples=600, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+        @settings(max_examples=300, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
         @given(operations())
         def look(call):
             seen.add(call.steps[0].op.name)
@@ -84,6 +84,7 @@ def drawn(count, *ops, **options):
 
 
 class TestPrograms:
+    @pytest.mark.check
     def test_have_all_that_is_asked_of_them(self):
         found = drawn(300)
         names = {step.op.name for program in found for step in program.steps}
@@ -151,6 +152,7 @@ WRONG = lambda xp, g, x: g / (1 + xp.abs(x))  # noqa: E731
 
 
 class TestOnesOwnOperation:
+    @pytest.mark.check
     def test_is_drawn_without_being_named(self):
         mine = softsign(RIGHT)
         once = settings(max_examples=3000, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
@@ -164,6 +166,7 @@ class TestOnesOwnOperation:
 
         test_softsign()
 
+    @pytest.mark.check
     def test_a_wrong_rule_among_many_operations_ends_as_a_few_lines(self):
         softsign(WRONG)
 

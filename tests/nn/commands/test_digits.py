@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from glassgrad.viz.drawing.words import TABLES
 from tests.nn.commands.helpers import LEFT, SMALL, refused, run
 
 
+@pytest.mark.check
 def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys):
     assert run("digits", "--out", tmp_path / "run") == 0
     said = capsys.readouterr().out
@@ -32,7 +34,7 @@ def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys)
     assert [row[0] for row in rows] == list("0123456789")
     assert sum(int(row[1]) for row in rows) == 10_000
     accuracy, wrong = re.search(r"test accuracy ([\d.]+) %, (\d+) of 10,000 wrong", said).groups()
-    assert float(accuracy) >= 97.0
+    assert float(accuracy) >= 97.0  # as the README says; 97.4, with every kernel of OpenBLAS
     assert int(wrong) == sum(int(row[3]) for row in rows) == round(10_000 - 100 * float(accuracy))
     most = max(rows, key=lambda row: int(row[3]))
     assert max(len(row[4]) for row in rows) == len(most[4]) == 20
@@ -40,16 +42,16 @@ def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys)
     assert all(name in said for name in LEFT)
 
 
-def test_pictures_have_their_content(small):
-    graph = (small / "graph.svg").read_text(encoding="utf-8")
+def test_pictures_have_their_content(drawn):
+    graph = (drawn / "graph.svg").read_text(encoding="utf-8")
     for words in ("Linear", "Sigmoid", "Cross-entropy", "batch of 100", "∂L/∂W1"):
         assert words in graph
-    neurons = (small / "neurons.svg").read_text(encoding="utf-8")
+    neurons = (drawn / "neurons.svg").read_text(encoding="utf-8")
     assert "TARGET" in neurons
     assert "class probability" in neurons
     for name in LEFT:
         if name.endswith(".png"):
-            with Image.open(small / name) as image:
+            with Image.open(drawn / name) as image:
                 assert min(image.size) > 300
                 assert len(np.unique(np.asarray(image.convert("L")))) > 10
 
@@ -60,14 +62,14 @@ def report_data(folder):
     return json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_report_has_the_network_of_the_run_and_two_digits_of_each_class(small, data):
-    given = report_data(small)
+def test_report_has_the_network_of_the_run_and_two_digits_of_each_class(drawn, data):
+    given = report_data(drawn)
     assert [layer["words"] for layer in given["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
     embedded = np.frombuffer(base64.b64decode(given["network"]["states"]["layers_0_weight"][2]), "<f4")
-    np.testing.assert_array_equal(embedded, nn.load_model(small / "model.npz").layers[0].weight.data.ravel())
+    np.testing.assert_array_equal(embedded, nn.load_model(drawn / "model.npz").layers[0].weight.data.ravel())
     labels = [sample["t"].split()[0] for sample in given["samples"][:20]]
     assert labels == [name for name in data.classes for _ in range(2)]
-    page = (small / "report.html").read_text(encoding="utf-8")
+    page = (drawn / "report.html").read_text(encoding="utf-8")
     assert page.count('<figure class="neurons"') == 20
     assert len(page) < 5e6
 
@@ -78,10 +80,11 @@ def test_history_and_weights_load(small, data):
     model = nn.load_model(small / "model.npz")
     assert model.sizes == (256, 20, 10)
     accuracy = nn.evaluate(model, nn.functional.cross_entropy, (data.x_test, data.y_test)).accuracy
-    assert accuracy > 0.85
+    assert accuracy > 0.85  # 0.916
 
 
-def test_settings_file_reproduces_the_run(small, tmp_path):
+def test_settings_file_reproduces_the_run(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     assert run("digits", "--settings", small / "settings.json", "--out", tmp_path / "again") == 0
     first, again = nn.load(small / "model.npz"), nn.load(tmp_path / "again/model.npz")
     for name, weights in first.items():
@@ -89,7 +92,8 @@ def test_settings_file_reproduces_the_run(small, tmp_path):
     assert (tmp_path / "again/settings.json").read_text() == (small / "settings.json").read_text()
 
 
-def test_another_seed_is_another_run(small, tmp_path):
+def test_another_seed_is_another_run(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     assert run("digits", *SMALL, "--seed", "1", "--out", tmp_path / "run") == 0
     first, other = nn.load(small / "model.npz"), nn.load(tmp_path / "run/model.npz")
     assert all((weights.numpy() != other[name].numpy()).any() for name, weights in first.items())
@@ -109,17 +113,20 @@ def test_another_seed_is_another_run(small, tmp_path):
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
+    """Chance is 10 %. In one epoch roundings do not grow to a hundredth of a percent; the bounds are 4 to 8 below."""
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     assert run("digits", *SMALL, "--out", tmp_path, *options) == 0
     assert float(re.search(r"test accuracy ([\d.]+) %", capsys.readouterr().out)[1]) >= least
 
 
+@pytest.mark.check
 def test_mean_squared_error_has_pictures_too(tmp_path):
     assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
     assert {path.name for path in tmp_path.iterdir()} == LEFT
     assert [layer["words"] for layer in report_data(tmp_path)["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
 
 
+@pytest.mark.check
 def test_pictures_and_report_are_in_the_language_that_is_asked_for(tmp_path):
     assert tuple(TABLES) == LANGUAGES
     assert run("digits", *SMALL, "--out", tmp_path, "--language", "zh") == 0
@@ -150,6 +157,8 @@ def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatc
 
 
 def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, monkeypatch):
+    pictures = Run.pictures  # of which the first few are enough
+    monkeypatch.setattr(Run, "pictures", lambda self: takewhile(lambda at: at[0].stem != "digits", pictures(self)))
     monkeypatch.setattr("glassgrad.viz.drawing.render.engines", list)
     assert run("digits", *SMALL, "--out", tmp_path) == 0
     said = capsys.readouterr().out
@@ -157,6 +166,7 @@ def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, m
     assert {path.name for path in tmp_path.iterdir()} >= {"graph.gv", "neurons.gv", "curves.png", "model.npz"}
 
 
+@pytest.mark.check
 def test_a_failing_layout_engine_costs_only_its_pictures(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         "glassgrad.viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")]

@@ -14,6 +14,7 @@ from glassgrad.nn.commands.results import Run
 from glassgrad.nn.commands.settings import Settings
 from glassgrad.nn.data import Dataset
 from tests.nn.commands.helpers import LEFT, grey, refused, run
+from tests.sampling import sampled
 
 OTHERS = [name for name in NETWORKS if name != "mlp"]
 
@@ -29,7 +30,7 @@ def few(data, monkeypatch):
     return shown
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", sampled(OTHERS, 4))
 def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     folder = tmp_path / "run"
@@ -39,7 +40,7 @@ def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, mon
     assert "16×16, moved by up to 1 pixel" in said
     assert f"{NETWORKS[name].words}, " in said
     accuracy = float(re.search(r"test accuracy ([\d.]+) %", said)[1])
-    assert accuracy > 30.0
+    assert accuracy > 20.0  # chance is 10 ± 2 % of 200 digits; after two short epochs the slowest, lstm, has 31
     model = nn.load_model(folder / "model.npz").eval()
     found = nn.evaluate(model, nn.functional.cross_entropy, (few.x_test, few.y_test)).accuracy
     assert found == pytest.approx(accuracy / 100, abs=1e-6)
@@ -49,6 +50,7 @@ def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, mon
     assert row[1] == str(int(model(few.x_test[:1]).data.argmax()))
 
 
+@pytest.mark.check
 def test_a_convolutional_network_leaves_all_pictures_but_the_neurons(few, tmp_path, capsys):
     assert run("digits", "--model", "cnn", "--epochs", "1", "--out", tmp_path) == 0
     assert {path.name for path in tmp_path.iterdir()} == LEFT - {"neurons.svg", "neurons.png"}

@@ -38,7 +38,7 @@ def test_a_transformer_learns_an_alternating_text():
             compile=compile,
         )  # fmt: skip
         losses.append(history.loss[-1])
-    assert losses[0] < 0.3
+    assert losses[0] < 0.3  # 0.19; of guessing among the four symbols: 1.4
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 

@@ -16,6 +16,7 @@ from glassgrad import nn
 from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.tuning import Trial, Widths
+from tests.sampling import sampled, waiting
 
 optuna = pytest.importorskip("optuna")
 DRAW = np.random.default_rng(0)
@@ -125,6 +126,7 @@ def test_a_storage_keeps_the_study(tmp_path):
     assert found(trials=3, storage=f"sqlite:///{tmp_path}/study.db", finalists=0).best is not None
 
 
+@pytest.mark.check
 def test_several_processes_share_the_work(tmp_path):
     seen = []
     result = found(trials=4, jobs=2, storage=tmp_path / "s.journal", finalists=0, callback=seen.append)
@@ -134,7 +136,7 @@ def test_several_processes_share_the_work(tmp_path):
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("storage", ["{}/s.journal", "sqlite:///{}/s.db"])
+@pytest.mark.parametrize("storage", sampled(["{}/s.journal", "sqlite:///{}/s.db"], 2))
 def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage):
     storage = storage.format(tmp_path)
     code = (
@@ -249,7 +251,7 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("step", "trained", "is_late"),
-    [(100, [2, 2], False), (240, [2, 2], False), (280, [2], True), (400, [2], True), (900, [1], True)],
+    [waiting(100, [2, 2], False), (240, [2, 2], False), (280, [2], True), waiting(400, [2], True), (900, [1], True)],
 )
 def test_the_finals_take_at_most_as_long_as_the_trials(monkeypatch, step, trained, is_late):
     clock = Clock(step)
@@ -322,8 +324,8 @@ def test_a_trial_that_diverges_does_not_end_the_search():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("storage", ["{}/s.journal", "sqlite:///{}/s.db"])
+@pytest.mark.parametrize("jobs", sampled([1, 2], 2))
+@pytest.mark.parametrize("storage", sampled(["{}/s.journal", "sqlite:///{}/s.db"], 2))
 def test_ctrl_c_keeps_the_study_and_the_best_model(tmp_path, storage, jobs):
     ends = []
 
@@ -394,6 +396,7 @@ def test_choices_are_numbers_that_json_keeps(tmp_path):
     assert json.loads(result.study.trials[0].user_attrs["choice"]).keys() == {"hidden", "lr"}
 
 
+@pytest.mark.check
 def test_a_search_leaves_no_connection_to_its_database_open(tmp_path):
     result = found(trials=1, storage=f"sqlite:///{tmp_path}/s.db", finalists=0)
     del result

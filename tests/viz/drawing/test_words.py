@@ -18,6 +18,7 @@ from glassgrad.viz.lesson import run
 from glassgrad.viz.lesson.exercises import ORDINALS, WORDS
 from glassgrad.viz.pages import emitted
 from glassgrad.viz.pages.steps import _doc
+from tests.sampling import sampled
 from tests.viz.formula.test_derivation import written
 from tests.viz.pages.browser import browse, needs_chromium
 
@@ -267,6 +268,7 @@ def windows():
     return ag.mean(ag.max(ag.relu(ag.conv(x, ag.Tensor(np.ones((1, 1, 2, 2)), True, name="w"))), axis=-1))
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize("made", [scalar, lambda: network(1), lambda: network(40, (2, 30, 3)), windows, long])
 def test_no_english_word_is_left_in_a_chinese_page(made, tmp_path):
@@ -275,6 +277,7 @@ def test_no_english_word_is_left_in_a_chinese_page(made, tmp_path):
     assert seen["left"] == []
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_recorded_page_says_why_in_chinese(tmp_path):
     x = ag.Tensor([[2.0, 1.0], [1.0, 3.0]], True, name="x")
@@ -283,6 +286,7 @@ def test_a_recorded_page_says_why_in_chinese(tmp_path):
     assert shown(page, tmp_path)["left"] == []
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_no_english_word_is_left_in_a_chinese_playground(outputs, tmp_path):
@@ -314,6 +318,7 @@ window.postMessage({theme: 'dark'}, '*'); await wait(); seen.itself = document.d
 """
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_page_in_a_frame_takes_the_theme_of_the_page_around_it_and_of_no_other(tmp_path):
     """The site tells its live pages so. Other messages and windows change nothing, nor what a page says to itself."""
@@ -391,7 +396,7 @@ CODE = [  # names of modules and operations as the program has them
 ]
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", sampled(PICTURES, 5))
 def test_no_english_word_is_left_in_a_chinese_picture(name):
     with words.speaking("zh"), np.errstate(all="ignore"):
         svg = PICTURES[name]().svg()

@@ -15,6 +15,7 @@ from glassgrad.autograd.engine.declare.operation import REQUIRED
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.parts import room
 from glassgrad.viz.graph.picture import draw_graph
+from tests.sampling import sampled
 from tests.viz.laid_out import LaidOut
 
 T = ag.Tensor
@@ -280,7 +281,9 @@ class TestUsesFarAway:
 
 
 class TestTensorCard:
-    @pytest.mark.parametrize("name", [name for name, op in ag.OPS.items() if op.args == ("x",) and op.rules])
+    @pytest.mark.parametrize(
+        "name", sampled([name for name, op in ag.OPS.items() if op.args == ("x",) and op.rules], 5)
+    )
     def test_a_number_among_arrays(self, name):
         op = ag.OPS[name]
         given = {p: v for p, v in op.params.items() if v is not REQUIRED}
@@ -530,9 +533,9 @@ class TestModules:
 
     def test_many_thousand_operations_take_no_time(self):
         y = parameter(1.0)
-        for _ in range(20_000):
+        for _ in range(5_000):
             y = ag.sin(y)
-        assert "19,998 ops not drawn" in words(draw_graph(y, gradients=True).source)
+        assert "4,998 ops not drawn" in words(draw_graph(y, gradients=True).source)
 
     def test_views(self, network):
         x = parameter(2.0)

@@ -66,12 +66,20 @@ def test_a_picture_is_described_by_its_title_in_the_language_of_the_page(shown, 
         assert _described(shown) == said
 
 
+def test_the_code_of_the_first_chapter_runs_without_an_error():
+    outputs = run.run(code(source(CHAPTERS[0], "en")))
+    assert outputs
+    assert [output for cell in outputs for output in cell if output["output_type"] == "error"] == []
+
+
+@pytest.mark.check
 @pytest.mark.parametrize("name", stems())
 def test_the_code_runs_without_an_error(executed, name):
     assert len(executed[name]) == len(code(source(name, "en")))
     assert [output for outputs in executed[name] for output in outputs if output["output_type"] == "error"] == []
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_no_picture_shows_the_source_of_a_formula(executed, name):
     pictures = [o["data"].get("image/svg+xml", "") for outputs in executed[name] for o in outputs if "data" in o]
@@ -79,12 +87,14 @@ def test_no_picture_shows_the_source_of_a_formula(executed, name):
     assert [word for word in words if "mathdefault" in word or "^{" in word] == []
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_shows_a_picture_or_a_live_page(executed, name):
     kinds = [kind for outputs in executed[name] for output in outputs for kind in output.get("data", ())]
     assert {"image/svg+xml", "image/png", "text/html"} & set(kinds)
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_number_of_the_text_is_given_or_computed_by_its_code(executed, name):
     """A number is one of the code, or one of the output as rounded in the text, or the answer of an exercise."""
@@ -103,6 +113,7 @@ def test_every_number_of_the_text_is_given_or_computed_by_its_code(executed, nam
             assert any(abs(abs(value) - abs(other)) <= near for other in computed), (language, word)
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_solution_computes_the_answer(executed, name):
     """Each exercise is followed by a solution whose output holds every number of the answer."""
@@ -157,6 +168,7 @@ def test_a_chapter_is_one_screen_of_text(name, language):
     assert 120 <= length <= {"en": 420, "zh": 670}[language]
 
 
+@pytest.mark.check
 def test_a_process_of_its_own_shows_the_same_as_a_kernel(executed):
     name = CHAPTERS[0]
     here = run.run(code(source(name, "en")))
@@ -175,6 +187,7 @@ def test_where_a_package_is_missing_the_page_says_so_and_goes_on():
         run.run(["z"])
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
     nbformat = pytest.importorskip("nbformat")
@@ -223,6 +236,7 @@ def test_every_link_of_the_offline_pages_leads_somewhere(folder):
         )
 
 
+@pytest.mark.check
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tmp_path):
     page = folder / "zh" / f"{CHAPTERS[0]}.html"
@@ -263,6 +277,7 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tm
     assert seen["asked"] == []
 
 
+@pytest.mark.check
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
 def test_live_pages_follow_the_colours_of_the_site(folder, tmp_path):
     """The site has its scheme as an attribute of the body, from which the switch changes it."""

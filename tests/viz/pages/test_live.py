@@ -115,6 +115,7 @@ def compare(seen, loss):
         assert numbers_of(seen["told"][cell]) == pytest.approx(numbers, rel=1e-12, abs=1e-14), cell
 
 
+@pytest.mark.check
 @needs_chromium
 class TestChanging:
     def test_a_number_near_a_pole_a_large_one_and_a_refused_index(self, tmp_path):
@@ -318,6 +319,7 @@ def moved(leaves):
     return f"{moves} leaves.forEach(k => start[k].fill(NaN)); refresh();"
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize(
     ("make", "language", "first", "then"),
@@ -343,6 +345,7 @@ def test_all_that_is_drawn_is_what_a_page_of_these_numbers_would_draw(make, lang
         assert here[part] == said, part
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize("make", [windows, indices])
 def test_networks_follow_and_no_rule_is_wrong(make, tmp_path):
@@ -377,6 +380,7 @@ def test_networks_follow_and_no_rule_is_wrong(make, tmp_path):
 ODD = ["a'\"b", "</script><!--", "&amp;", "😀", "שלום", "\u202eabc", "a\0b", "\x1b[0m", "\r\n", "", "⟦0⟧", "${x}`"]
 
 
+@pytest.mark.check
 @needs_chromium
 def test_random_graphs_with_any_names_follow_as_in_python(tmp_path):
     drawn = []
@@ -424,6 +428,7 @@ def test_random_graphs_with_any_names_follow_as_in_python(tmp_path):
     assert sum(follow(*drawn[int(folder.name)], folder) for folder in folders) > 2
 
 
+@pytest.mark.check
 @needs_chromium
 def test_a_slope_between_those_of_both_sides_is_a_kink_and_no_wrong_rule(tmp_path):
     x = ag.Tensor([0.0, 1.0, -1.0], True, name="x")
@@ -436,6 +441,7 @@ def test_a_slope_between_those_of_both_sides_is_a_kink_and_no_wrong_rule(tmp_pat
     assert seen["after"].startswith("ok")
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_numbers_that_are_not_finite_are_told_and_drawn_nowhere(value, tmp_path):
@@ -458,6 +464,7 @@ def test_numbers_that_are_not_finite_are_told_and_drawn_nowhere(value, tmp_path)
     assert seen["drawn"] == 0
 
 
+@pytest.mark.check
 @needs_chromium
 def test_an_infinite_gradient_is_told_as_such_and_numbers_near_the_largest_are_drawn_nowhere(tmp_path):
     a, b, c = (ag.Tensor(v, True, name=name) for v, name in ((1e308, "a"), (-1e308, "b"), (0.5, "c")))
@@ -479,6 +486,8 @@ def test_an_infinite_gradient_is_told_as_such_and_numbers_near_the_largest_are_d
     assert seen["drawn"] == 0
 
 
+@pytest.mark.check
+@needs_chromium
 def test_a_rule_that_is_wrong_by_a_thousandth_is_no_kink(tmp_path):
     @ag.op("x³")
     def cube(xp, x):
@@ -521,6 +530,7 @@ class TestRounding:
         assert (page.title, first["form"], first["line"]) == ("L = w / (-0)", "L = w / (-0)", "L = w / -0.0")
         assert "w is divided by -0" in last["words"]
 
+    @pytest.mark.check
     @needs_chromium
     def test_a_number_that_is_minus_zero_says_so_in_full(self, tmp_path):
         w = ag.Tensor(2.0, True, name="w")
@@ -532,6 +542,7 @@ class TestRounding:
 
 
 class TestChanges:
+    @pytest.mark.check
     @needs_chromium
     def test_only_what_differs_is_written(self, tmp_path):
         """A change writes into texts: no element is made, comes or goes, and other numbers are not written."""
@@ -625,6 +636,7 @@ seen.many = reached.length;
 """
 
 
+@pytest.mark.check
 @needs_chromium
 @pytest.mark.parametrize("make", [neuron, network])
 @pytest.mark.parametrize("width", [500, 1280])
@@ -634,6 +646,7 @@ def test_nothing_lies_over_what_the_keyboard_has_reached(make, width, tmp_path):
     assert seen["covered"] == []
 
 
+@pytest.mark.check
 @needs_chromium
 class TestWaysToAsk:
     def test_nudge_paths_and_predictions(self, tmp_path):

@@ -227,6 +227,7 @@ REST = """
 """
 
 
+@pytest.mark.check
 @needs_browser
 def test_the_page_trains_as_python_does_and_everything_can_be_moved(tmp_path):
     x, labels = moons()
@@ -302,6 +303,7 @@ def test_the_page_trains_as_python_does_and_everything_can_be_moved(tmp_path):
     assert seen["wide"] <= seen["width"]
 
 
+@pytest.mark.check
 @needs_browser
 def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     x, labels = moons(20)
@@ -335,6 +337,7 @@ def surface(n=30):
     return x, np.sin(2 * x[:, :1]) + x[:, 1:] ** 2
 
 
+@pytest.mark.check
 @needs_browser
 def test_a_network_that_fits_numbers_has_a_surface_with_level_lines(tmp_path):
     x, y = surface()
@@ -387,6 +390,7 @@ def test_what_is_neither_classes_nor_numbers_to_fit_is_refused_in_words(outputs,
         viz.playground(model(2, 3, outputs), entropy, surface()[0], y, classes=names and list(names))
 
 
+@pytest.mark.check
 @needs_browser
 def test_a_slope_that_is_lost_in_the_rounding_of_a_large_loss_is_not_called_wrong(tmp_path):
     x = np.random.default_rng(0).normal(size=(20, 2)) * 1e-5

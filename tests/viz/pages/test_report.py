@@ -337,6 +337,7 @@ def says(model, ink):
     return f"It says {p.argmax()}, {100 * p.max():.0f} %." if p.max() >= 0.0995 else None
 
 
+@pytest.mark.check
 @needs_browser
 def test_drawing_with_a_pointer_and_with_keys(parts, tmp_path):
     model, held, page = parts
@@ -377,6 +378,7 @@ def test_drawing_with_a_pointer_and_with_keys(parts, tmp_path):
     assert all(p.endswith(" %") for p in seen["p"])
 
 
+@pytest.mark.check
 @needs_browser
 def test_a_digit_is_made_another_one_by_the_gradient_of_its_pixels(parts, tmp_path):
     model, held, page = parts
@@ -417,6 +419,7 @@ def test_a_digit_is_made_another_one_by_the_gradient_of_its_pixels(parts, tmp_pa
     assert seen["blue"] > 0
 
 
+@pytest.mark.check
 @needs_browser
 def test_mistakes_and_chosen_digits_go_to_the_pad(parts, tmp_path):
     model, held, page = parts
@@ -443,6 +446,7 @@ def test_mistakes_and_chosen_digits_go_to_the_pad(parts, tmp_path):
     assert seen["label"].startswith("12 activations, mean 0.")
 
 
+@pytest.mark.check
 @needs_browser
 def test_theme_reaches_every_picture_and_the_page_inside(parts, tmp_path):
     script = """
@@ -467,6 +471,7 @@ def test_theme_reaches_every_picture_and_the_page_inside(parts, tmp_path):
     assert seen["wide"] <= 500, "nothing makes the page wider than its window"
 
 
+@pytest.mark.check
 @needs_browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_contrast_is_enough_for_every_word(parts, tmp_path, theme):
@@ -475,6 +480,7 @@ def test_contrast_is_enough_for_every_word(parts, tmp_path, theme):
     assert seen["count"] > 200
 
 
+@pytest.mark.check
 @needs_browser
 def test_every_colour_of_a_drawing_follows_the_theme(parts, tmp_path):
     """Lines are blends of the theme's own colours; a disc near zero is dark, and the words on it are light."""
@@ -502,6 +508,7 @@ def test_words_inside_the_frame_are_escaped_once(parts):
     assert html.escape(inside) in page.html
 
 
+@pytest.mark.check
 @needs_browser
 def test_no_english_word_is_left_in_a_chinese_report(tmp_path):
     with speaking("zh"):

@@ -18,6 +18,7 @@ from glassgrad.viz.drawing import numbers
 from glassgrad.viz.pages.sources import source_of
 from glassgrad.viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections
 from glassgrad.viz.recorded.scene import Scene
+from tests.sampling import sampled
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
 
@@ -39,7 +40,7 @@ def recorded(case, name):
     return ag.OPS[name](*arrays, **case.params)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sampled(OPERATIONS, 3))
 @settings(
     max_examples=4,
     deadline=None,

@@ -11,6 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.viz.plots.features import feature_space
 from glassgrad.viz.plots.spaces import MARKS, boundaries, crossing, letter
+from tests.sampling import waiting
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -305,8 +306,8 @@ class TestRefusals:
             feature_space(nn.MLP([2, 2, 2], seed=0), [0.0, 1.0], [0])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("sizes", [[2, 4, 3, 2, 2], [5, 3, 2]])
+@pytest.mark.parametrize("theme", ["light", waiting("dark")])
+@pytest.mark.parametrize("sizes", [waiting([2, 4, 3, 2, 2]), [5, 3, 2]])
 def test_saves_the_same_file_twice(theme, sizes, tmp_path):
     x = RNG.normal(size=(20, sizes[0]))
     one, two = (viz.feature_space(nn.MLP(sizes, seed=0), x, np.arange(20) % 2, theme=theme) for _ in range(2))

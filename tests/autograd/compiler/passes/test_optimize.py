@@ -249,12 +249,12 @@ def test_long_programs_compile_without_recursion() -> None:
 
 
 def test_states_with_a_long_history_compile_in_no_time() -> None:
-    """Thousands of calls deep, and with so many ways from the result to the state that nobody can go them all."""
+    """Hundreds of calls deep, and with so many ways from the result to the state that nobody can go them all."""
 
     def step(states: Any) -> None:
         for state in states:
             value = state
-            for _ in range(1500):
+            for _ in range(300):
                 value = value * 0.5 + value * 0.51
             state.data = value.data
 

@@ -32,6 +32,7 @@ from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node,
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
 from tests.autograd.ops.test_windows import peculiar_poolings, pooled
+from tests.sampling import waiting
 from tests.steps import step_of
 
 REFUSED = {
@@ -78,17 +79,18 @@ def cases_of(name: str, call: Call, dtype: str, every: bool) -> list[Case]:
 
 
 @needs_node
-def test_every_operation(tmp_path):
-    cases, refused = [], set()
-    for name in sorted(TABLE.keys() - set(BY_VALUES)):
+@pytest.mark.parametrize("every", [8, waiting(1)])
+def test_every_operation(every, tmp_path):
+    cases, refused, names = [], set(), sorted(TABLE.keys() - set(BY_VALUES))[::every]
+    for name in names:
         for number, call in enumerate(calls_of(name, 3)):
             try:
                 cases += cases_of(name, call, "float32" if number == 1 else "float64", every=number % 2 == 0)
             except TargetError:
                 refused.add(name)
     assert not faults(cases, tmp_path)
-    assert refused == REFUSED
-    assert len(TABLE.keys() - refused - set(BY_VALUES)) >= 135
+    assert refused == REFUSED & {*names}
+    assert len({*names} - refused) >= 135 // every
 
 
 def poolings() -> list[Case]:
@@ -190,6 +192,7 @@ def programs_of(step: TrainingStep, name: str, every: bool) -> list[Case]:
     return found
 
 
+@pytest.mark.check
 @needs_node
 def test_random_steps_with_state(tmp_path):
     cases, refused = [], []
@@ -558,6 +561,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
 """Faults: in which table or module, under which name, and the wrong row or function."""
 
 
+@pytest.mark.check
 @needs_node
 def test_planted_faults_are_found(tmp_path, monkeypatch):
     assert not faults(sample(), tmp_path)

@@ -23,6 +23,7 @@ from glassgrad.autograd.testing.steps.readings import Run, difference
 from glassgrad.autograd.testing.strategies import steps
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.faults import seen_after
+from tests.sampling import waiting
 from tests.steps import NETWORKS, search, step_of
 
 FEATURES = (
@@ -66,6 +67,7 @@ def test_the_same_seed_draws_the_same_step() -> None:
     assert step_of(3) == step_of(3) != step_of(4)
 
 
+@pytest.mark.check
 def test_steps_have_everything_that_a_compiler_may_get_wrong() -> None:
     text = "\n".join(step_of(seed).source for seed in range(600))
     assert [feature for feature in FEATURES if feature not in text] == []
@@ -126,9 +128,10 @@ def test_a_failing_step_is_minimized() -> None:
 KNOWN = {"trace"}
 
 
-def test_readings_agree() -> None:
+@pytest.mark.parametrize("count", [25, waiting(250)])
+def test_readings_agree(count: int) -> None:
     """The hunt: ``python -m tests.steps --count 100000`` is the long one."""
-    _, found = search(range(250))
+    _, found = search(range(count))
     assert [(seed, verdict) for seed, verdict in found if verdict.is_fault and verdict.culprit not in KNOWN] == []
 
 

@@ -22,6 +22,7 @@ def outcomes():
     return conformance.run_all()
 
 
+@pytest.mark.check
 def test_as_many_cases_pass_as_before(outcomes):
     nodes = [o for o in outcomes if not o.name.startswith(("test_operator_",)) and not _is_converted(o)]
     if len(nodes) < 1404:
@@ -34,12 +35,14 @@ def _is_converted(outcome):
     return outcome.name in {path.name for path in conformance.converted_cases()}
 
 
+@pytest.mark.check
 def test_all_networks_converted_from_pytorch_pass(outcomes):
     converted = [o for o in outcomes if _is_converted(o)]
     assert len(converted) >= 117
     assert not [o for o in converted if o.status != "passes"]
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("operator", COMPLETE)
 def test_operators_pass_all_their_cases(outcomes, operator):
     found = [o for o in outcomes if operator in o.operators and "bf16" not in o.name and "bfloat16" not in o.name]
@@ -47,6 +50,7 @@ def test_operators_pass_all_their_cases(outcomes, operator):
     assert not [o for o in found if o.status != "passes"]
 
 
+@pytest.mark.check
 def test_every_case_passes_or_is_refused_or_is_a_known_failure(outcomes):
     failing = {o.name for o in outcomes if o.status == "fails"}
     assert failing <= conformance.KNOWN.keys(), failing - conformance.KNOWN.keys()
@@ -55,6 +59,7 @@ def test_every_case_passes_or_is_refused_or_is_a_known_failure(outcomes):
             assert re.match(r"^the file |^the network's input |^\w+ \(node \d+\), given ", each.message), each
 
 
+@pytest.mark.check
 def test_the_page_has_the_present_table(outcomes):
     text = conformance.PAGE.read_text()
     if f"onnx {onnx.__version__}" not in text:

@@ -8,6 +8,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
+from tests.sampling import waiting
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -69,9 +70,9 @@ def written(height, width, lines=TEXT, paper=255, ink=0):
 @pytest.mark.parametrize(
     ("file", "input", "parameters"),
     [
-        ("light_bvlc_alexnet.onnx", "data_0", 60_965_224),
+        waiting("light_bvlc_alexnet.onnx", "data_0", 60_965_224),
         ("light_inception_v1.onnx", "data_0", 6_998_552),
-        ("light_resnet50.onnx", "gpu_0/data_0", 25_557_032),
+        waiting("light_resnet50.onnx", "gpu_0/data_0", 25_557_032),
     ],
 )
 def test_networks_of_the_package_onnx(file, input, parameters):
@@ -80,6 +81,7 @@ def test_networks_of_the_package_onnx(file, input, parameters):
     check_gradients(model, found)
 
 
+@pytest.mark.check
 def test_vgg19_of_the_package_onnx():
     with ag.no_grad():
         model, _ = beside_onnxruntime(LIGHT / "light_vgg19.onnx", {"data_0": picture(1, 3, 224, 224)})

@@ -57,6 +57,7 @@ def step_of(seed: int) -> Case:
     return case_of(text, step, x, count=2)
 
 
+@pytest.mark.check
 @needs_compiler
 @pytest.mark.parametrize("registers", [(32, 64), (16, 32), (32, 16)])
 def test_convolutions_are_right_for_every_kind_of_vector(monkeypatch, registers):

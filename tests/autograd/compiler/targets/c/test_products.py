@@ -15,6 +15,7 @@ from glassgrad.autograd.compiler.trace import Trace
 from tests.autograd.compiler.targets.c.native import faults, needs_compiler
 from tests.autograd.compiler.targets.c.test_source import FAST, case_of
 from tests.autograd.compiler.targets.node import Case
+from tests.sampling import sampled
 
 SIZES = [(1, 40, 7), (3, 2, 5), (21, 33, 1), (16, 2, 100), (40, 10, 70), (5, 20, 2500), (20, 1, 16), (1, 8, 60)]
 """Rows, columns, and the length of the sum."""
@@ -41,8 +42,8 @@ def products(dtype: str) -> Iterator[Case]:
 
 
 @needs_compiler
-@pytest.mark.parametrize("registers", [(32, 64), (16, 32), (32, 16)])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("registers", sampled([(32, 64), (16, 32), (32, 16)], 3))
+@pytest.mark.parametrize("dtype", sampled(["float32", "float64"], 2))
 def test_products_are_right_for_every_kind_of_vector(monkeypatch, registers, dtype):
     monkeypatch.setattr(blocks, "registers", lambda: registers)
     monkeypatch.setattr(executable, "numpys_blas", lambda: None)
@@ -93,6 +94,7 @@ def test_a_state_that_is_read_otherwise_is_not_written_too_early():
     assert in_place == {"plain", "factor", "exchanged"}
 
 
+@pytest.mark.check
 @needs_compiler
 def test_products_are_right_beside_blas():
     assert not faults([*products("float32")])

@@ -1,0 +1,129 @@
+"""What searches or takes long, one step after the other. All of them run, also after one that fails.
+
+``python -m tests.check`` runs the steps that `make check` names; ``python -m tests.check kernel threads`` runs these;
+``python -m tests.check --slice`` a few minutes of each kind, for `.ci/run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and what it is for."""
+
+    purpose: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self) -> bool:
+        return subprocess.run(self.command, env={**os.environ, **self.environment}, check=False).returncode == 0
+
+
+def other_kernel() -> str:
+    """A kernel of OpenBLAS that this processor has and that OpenBLAS would not choose on it."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", ())
+    return "Haswell" if any(name.startswith("AVX512") or name == "X86_V4" for name in found) else "Nehalem"
+
+
+PYTHON = [sys.executable, "-m"]
+PYTEST = [*PYTHON, "pytest", "-q", "-n"]
+CORES = os.cpu_count() or 1
+TODAY = int(time.time()) // 86_400 * 10_000
+"""Seeds of today: each day others are searched, and each can be repeated."""
+
+
+def threads(count: int) -> dict[str, str]:
+    return {"OMP_NUM_THREADS": str(count), "OPENBLAS_NUM_THREADS": str(count)}
+
+
+# A step is one line here.
+STEPS = {
+    "tests": Step(
+        "all tests, with new random examples", [*PYTEST, "auto"], {**threads(1), "HYPOTHESIS_PROFILE": "search"}
+    ),
+    "steps": Step(
+        "random training steps", [*PYTHON, "tests.steps", "--count", "5000", "--start", str(TODAY)], threads(1)
+    ),
+    "steps-c": Step(
+        "random training steps in C",
+        [*PYTHON, "tests.steps", "--count", "300", "--start", str(TODAY), "--target", "c"],
+        threads(1),
+    ),
+    "promises": Step("the frozen training steps", [*PYTHON, "tests.promises.steps"], threads(1)),
+    "promises-c": Step("frozen training steps in C", [*PYTHON, "tests.promises.steps", "--target", "c"], threads(1)),
+    "faults": Step("planted faults", [*PYTHON, "tests.promises.faults"], threads(1)),
+    "kernel": Step(
+        "all tests with another kernel of OpenBLAS",
+        [*PYTEST, "auto"],
+        {**threads(1), "OPENBLAS_CORETYPE": other_kernel()},
+    ),
+    "threads": Step("all tests with two threads", [*PYTEST, str(max(1, CORES // 2))], threads(2)),
+    "lowest": Step("all tests with the lowest version of every dependency", ["make", "lowest"]),
+    "wheel": Step("the wheel, as a user installs it", ["make", "wheel"]),
+    "beside": Step("the wheel beside packages that import another autograd", ["make", "beside"]),
+    "release": Step("a release without the upload", ["make", "release-dry-run"]),
+}
+
+SAMPLES = [
+    "tests/autograd/test_types.py::test_a_users_program_has_types",
+    "tests/viz/test_page_browser.py::test_keys_walk_through_the_steps_and_the_address_follows",
+    "tests/viz/pages/test_live.py::TestChanging::test_a_number_near_a_pole_a_large_one_and_a_refused_index",
+    "tests/viz/pages/test_live.py::TestWaysToAsk::test_nudge_paths_and_predictions",
+    "tests/viz/pages/test_playground.py::test_plain_descent_three_classes_and_a_narrow_dark_page",
+    "tests/viz/pages/test_report.py::test_drawing_with_a_pointer_and_with_keys",
+    "tests/viz/lesson/test_pages.py::test_a_wrong_answer_is_explained_and_the_language_keeps_the_place",
+]
+LOWEST = [
+    "tests/test_tiny.py",
+    *(f"tests/autograd/engine/test_{name}.py" for name in ("backward", "graph")),
+    "tests/autograd/functions/test_transforms.py",
+    *(f"tests/nn/{room}" for room in ("modules", "optim", "saving", "data", "training")),
+    "tests/viz/plots",
+]
+"""A part that shows whether the lowest versions are enough."""
+
+SLICE = {
+    "steps": Step("random training steps", [*PYTHON, "tests.steps", "--count", "300"], threads(1)),
+    "promises": Step("frozen training steps", [*PYTHON, "tests.promises.steps", "--count", "200"], threads(1)),
+    "samples": Step(
+        "some of the long tests, such as a page of each kind in Chromium", [*PYTEST, "auto", *SAMPLES], threads(1)
+    ),
+    "lowest": Step("the lowest versions", ["make", "lowest", f'ARGS=-m "not check" {" ".join(LOWEST)}']),
+}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the steps, and say which failed; 1 if one did."""
+    parser = argparse.ArgumentParser(prog="python -m tests.check", description=__doc__)
+    parser.add_argument("steps", nargs="*", help=f"which ({', '.join(STEPS)}); without, all of them")
+    parser.add_argument("--slice", action="store_true", help=f"short ones instead: {', '.join(SLICE)}")
+    chosen = parser.parse_args(args)
+    table = SLICE if chosen.slice else STEPS
+    names = chosen.steps or [*table]
+    if unknown := [name for name in names if name not in table]:
+        parser.error(f"there is no step {', '.join(unknown)}: choose from {', '.join(table)}")
+    told = []
+    for number, name in enumerate(names, 1):
+        print(f"\n=== {number} of {len(names)}: {name}, {table[name].purpose}", flush=True)
+        began = time.monotonic()
+        passed = table[name].run()
+        told.append(
+            (passed, f"{'passed' if passed else 'FAILED'} in {(time.monotonic() - began) / 60:5.1f} min: {name}")
+        )
+        print(told[-1][1], flush=True)
+    print("\n=== " + "\n    ".join(line for _, line in told))
+    return 0 if all(passed for passed, _ in told) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
