@@ -16,7 +16,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler import executable
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
-from glassgrad.autograd.compiler.passes import layout, optimize, packing, rewrite
+from glassgrad.autograd.compiler.passes import optimize, packing, rewrite
 from glassgrad.autograd.compiler.targets import emit
 from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.autograd.compiler.tracing import tracer
@@ -123,13 +123,6 @@ def too_early(old: Any) -> Any:
     return lambda self: {v: max(0, i - 1) for v, i in old(self).items()}
 
 
-def unflipped(instruction: Any) -> Any:
-    """A square piece of a buffer whose order of memory is forgotten."""
-    shape = instruction.params["shape"]
-    flips = len(shape) == 2 and shape[0] == shape[1]
-    return replace(instruction, params={**instruction.params, "flip": False}) if flips else instruction
-
-
 def folded(instruction: Any) -> Any:
     """A factor of 0.5 is taken for 2."""
     args = instruction.args
@@ -162,12 +155,6 @@ FAULTS: dict[str, tuple[Any, Any, Change]] = {
     "pass: x - y and y - x are one": (rewrite, "COMMUTE", lambda old: old | {"subtract"}),
     "pass: draws are computed once": (rewrite, "EFFECTS", lambda old: frozenset()),
     "pass: a factor is folded upside down": after("algebra", rewritten("multiply", folded)),
-    "pass: pieces of a buffer are read in another order": after("pack", rewritten("piece", unflipped)),
-    "pass: an array that was there lies in any order": (
-        layout.Orders,
-        "_pin_existing",
-        lambda old: lambda *_: None,
-    ),
     "pass: packed pieces lie in another order": (packing._Group, "piece", first_piece),
     "plan: nothing is read after its first use": (
         Plan,

@@ -189,26 +189,3 @@ def _number(value: Any) -> str:
         return repr(value)
     text = f"{value:.6g}"
     return text if any(c in text for c in ".einf") else f"{text}.0"
-
-
-def strides_of(array: Any) -> Any:
-    """The strides of an array; ``None`` if it is row-major, or broadcast."""
-    if array.flags.c_contiguous or any(n > 1 and not step for n, step in zip(array.shape, array.strides, strict=True)):
-        return None
-    return array.strides
-
-
-def laid_out(shape: Any, dtype: Any, strides: Any) -> Any:
-    """An array of zeros with these strides; ``None`` for row-major."""
-    if strides is None:
-        return numpy.zeros(shape, dtype)
-    far = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
-    memory = numpy.zeros(sum(map(abs, far)) + dtype.itemsize, "uint8")
-    return numpy.ndarray(shape, dtype, memory, -sum(min(step, 0) for step in far), strides)
-
-
-def with_strides(array: Any, strides: Any) -> Any:
-    """A copy of ``array`` with these strides; ``None`` for row-major."""
-    made = laid_out(array.shape, array.dtype, strides)
-    made[...] = array
-    return made

@@ -15,9 +15,8 @@ from numpy.lib.array_utils import byte_bounds
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.references import other_references
-from glassgrad.autograd.compiler.ir.primitives import compute
+from glassgrad.autograd.compiler.ir.primitives import piece_of
 from glassgrad.autograd.compiler.ir.program import Program, Value
-from glassgrad.autograd.compiler.orders import Orders, show
 from glassgrad.autograd.compiler.passes.optimize import optimize
 from glassgrad.autograd.compiler.passes.packing import HOMES as _HOMES
 from glassgrad.autograd.compiler.passes.packing import note_home, shared_buffer
@@ -30,7 +29,7 @@ from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from glassgrad.autograd.compiler.tracing.watching import DATA, Consumed
 from glassgrad.autograd.engine.declare.operation import Op
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LAST, LENT, TURNED, WRITES, all_written, base_of, owner, users_strides
+from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
 
@@ -166,31 +165,6 @@ def _is_shared(tensor: Tensor, known: int = 0) -> bool:
     return False
 
 
-def _move(tensor: Tensor, home: Any) -> None:
-    """Let a Tensor use ``home``, which has its values, as its array; its user sees the same order as before."""
-    strides = users_strides(tensor, tensor._data)
-    DATA.__set__(tensor, home)
-    show(tensor, strides)
-
-
-def _is_strided(tensor: Tensor) -> bool:
-    """Whether the user's array is neither row-major nor a column-major matrix."""
-    strides, size = users_strides(tensor, tensor._data), tensor.dtype.itemsize
-    return strides is not None and (tensor.ndim != 2 or strides != (size, size * tensor.shape[0]))
-
-
-def _has_own_array(tensor: Tensor) -> bool:
-    """Whether a Tensor has its own array. A copy that was lent is taken back if nothing refers to it."""
-    home = TURNED.get(id(tensor), (lambda: None,))[0]()
-    if home is None or LENT.get(id(tensor)) is not tensor._data:
-        return True  # the program of a lent copy, and its array, may be gone
-    if _is_shared(tensor):
-        return False
-    home[...] = tensor._data
-    DATA.__set__(tensor, home)
-    return True
-
-
 def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
     """The names of ``home`` and its views, with the offset and strides of each (``None``: the array itself). ``None``
     if a name stands for several views.
@@ -220,14 +194,12 @@ class Executable:
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
-        for state in self.program.states:
-            _has_own_array(state.origin)
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
         self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
         written = [s for s in self.program.updates if s not in self.rebound and s.shape]
-        self.stay = {s for s in written if _is_shared(s.origin) or _is_strided(s.origin)}
-        self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | self.stay)))
+        stay = {s for s in written if _is_shared(s.origin) or not s.origin._data.flags.c_contiguous}
+        self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | stay)))
         # Passes drop an update by the old value, but views of the old array must not follow the state from then on.
         if dropped := {s: s for s in trace.renewed if s not in self.optimized.updates}:
             self.optimized = self.optimized.changed(updates=self.optimized.updates | dropped)
@@ -235,7 +207,6 @@ class Executable:
             if not self.counts_holders or _is_shared(state.origin):
                 self._refuse_giving(state.origin)
         self.nodes = dead_ends(trace)
-        self.orders = Orders(trace)
         self.bind()
 
     def _refuse_giving(self, tensor: Tensor) -> None:
@@ -309,20 +280,11 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
-        if self.counts_holders:
-            self.run = self.orders.around(self.run, self._made_anew(), {tensor for tensor, *_ in self.places})
         late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
         if late:
             self.run = self._refusing_states(self.run, late)
         if self.trace.given or self.trace.restarts:
             self.run = _with(self.run, self.trace.given, self.trace.restarts)
-
-    def _made_anew(self) -> list[int]:
-        """The results, by number, that are made at each call, in any memory order; others are row-major copies."""
-        return [
-            i for i, value in enumerate(self.optimized.outputs)
-            if value.shape and value not in self.plan.arrays and self.program.outputs[i].kind != "constant"
-        ]  # fmt: skip
 
     def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
         """``run``, with an error if one of the inputs with the numbers ``late`` is in the memory of a state."""
@@ -353,17 +315,13 @@ class Executable:
             plain = plain and not _is_shared(tensor)
             array = tensor._data
             plain = plain and owner(array) is array  # so that views are counted as references to it
-        turned = state in self.optimized.flipped
-        if state not in self.stay:
-            plain = plain and array.flags.forc and turned != array.flags.c_contiguous
         if not plain or self._has_other_twins(state, array):
             if state in self.rebound:  # owned by no other array, so that references to its views are counted
-                home = numpy.empty(state.shape, state.dtype, "F" if turned else "C")
+                home = numpy.empty(state.shape, state.dtype)
             else:
-                home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
-                home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
+                home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
-            _move(tensor, array := home)
+            DATA.__set__(tensor, array := home)
             self.made.add(id(owner(home)))
         note_home(array)
         return array
@@ -377,17 +335,16 @@ class Executable:
         """The array that holds several packed states: the one that they share already, or a new one."""
         program = self.optimized
         members = program.packed[state]
-        flat = shared_buffer(state.dtype, state.nbytes, members, program.flipped)
+        flat = shared_buffer(state.dtype, state.nbytes, members)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)
             self.made.add(id(owner(flat)))
         memory = owner(flat)
         for member, start in members:
-            piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
-            view, tensor = compute("piece", piece, (flat,)), member.origin
+            view, tensor = piece_of(flat, start, member.shape), member.origin
             if owner(tensor._data) is not memory:
                 view[...] = tensor._data
-                _move(tensor, view)
+                DATA.__set__(tensor, view)
             self.places.append((tensor, tensor._data, True))
         note_home(flat)
         return flat
@@ -404,7 +361,7 @@ class Executable:
         scope = self.is_settled.__globals__
         if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
             scope[f"home_{i}"][...] = array
-            _move(self.places[i][0], scope[f"home_{i}"])
+            DATA.__set__(self.places[i][0], scope[f"home_{i}"])
             return True
         return self._part(i, array)
 
@@ -420,13 +377,13 @@ class Executable:
         others = [k for k, (t, array, _) in enumerate(self.places) if array is home and k != i and id(t) in merged]
         if not self._rehome(i, new):
             for k in (i, *others):
-                _move(self.places[k][0], new)
+                DATA.__set__(self.places[k][0], new)
             return False
         for k in (i, *others):
             tensor, updated = self.places[k][::2]  # not the array, whose references are counted
             self.places[k] = tensor, new, updated
             self.is_settled.__globals__[f"home_{k}"] = new
-            _move(tensor, new)
+            DATA.__set__(tensor, new)
             if tensor in _TWINS:
                 _TWINS[tensor] = new
         del home, new
@@ -443,9 +400,9 @@ class Executable:
             self._views[i] = _views_in(self._names, home)
         shares = any(owner(h) is owner(home) for s, h in self.homes.items() if s is not state)
         views = self._views[i]
-        if views is None or new.strides != home.strides or not new.flags.forc or shares:
+        if views is None or new.strides != home.strides or not new.flags.c_contiguous or shares:
             return False
-        raw = (new if new.flags.c_contiguous else new.T).reshape(-1).view(numpy.uint8)
+        raw = new.reshape(-1).view(numpy.uint8)
         for name, offset, shape, dtype, strides in views:
             self._names[name] = numpy.ndarray(shape, dtype, raw, offset, strides) if strides is not None else new
         self.homes[state] = new
@@ -569,9 +526,6 @@ class Executable:
         """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
         if not self.holds():
             return False
-        self.orders.settled = -1
-        if not all([_has_own_array(tensor) for tensor, *_ in self.places]):  # noqa: C419  (all take theirs back)
-            return False
         if any(tensor._data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
         anew = False
@@ -603,15 +557,10 @@ class Executable:
             # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
-            if updated and alone and id(owner(array)) not in _HOMES and not _is_shared(tensor, 1):
+            alike = array.strides == home.strides and id(owner(array)) not in _HOMES
+            if updated and alone and alike and not _is_shared(tensor, 1):
                 home[...] = array
-                _move(tensor, home)
-            elif (
-                updated
-                and self.bound[i] not in self.stay
-                and (_is_shared(tensor, 1) or (id(owner(array)) in _HOMES and array.strides != home.strides))
-            ):
-                return False  # another program updates it in that array
+                DATA.__set__(tensor, home)
             elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:

@@ -25,7 +25,6 @@ from glassgrad.autograd.compiler.tracing.guards import Guard
 from glassgrad.autograd.compiler.tracing.lines import NOTHING
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
-from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
 from glassgrad.autograd.engine.modes import MODE, Mode, holding
@@ -104,8 +103,7 @@ def _name_of(path: str) -> str:
 class Result:
     """The flattened result of a function: its arrays, and how a call rebuilds it.
 
-    ``found``: for each result the captured NumPy array that is returned itself, or ``None``. ``orders``: for each the
-    ``order`` in which NumPy's copy of it has the memory order of eager mode; see `autograd.compiler.orders`.
+    ``found``: for each result the captured NumPy array that is returned itself, or ``None``.
     """
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
@@ -128,7 +126,6 @@ class Result:
         self.is_scalar = [bool(t.shape) or getattr(t, "scalar", True) for t in arrays]  # else an array of shape ()
         given = [t.data if isinstance(t, Tensor) else t for t in arrays]
         self.values = [tracer.lift(array) for array in given]
-        self.orders = [tracer.order_of(array) if type(array) is Traced else "" for array in given]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
 
 
@@ -140,9 +137,8 @@ class Trace:
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
     those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
     array instead of being written in place, ``renewed`` the states among them whose array then shares no memory with
-    the old one, ``given_away`` the ids of those whose old array would change in eager mode; ``assigned``, ``returned``
-    and ``orders`` tell the memory order of arrays in eager mode (`autograd.compiler.orders`); ``restarts`` are
-    generators that restart at each call, with their initial states.
+    the old one, ``given_away`` the ids of those whose old array would change in eager mode; ``restarts`` are generators
+    that restart at each call, with their initial states.
     ``changes`` are variables, attributes and items that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
@@ -232,7 +228,6 @@ class Trace:
         self.given = [tensor for tensor, _ in tracer.given.values()]
         inputs += [value for _, value in tracer.given.values()]
         outputs = [*self.result.values, *(value for _, value in wanted)]
-        self.returned = [*self.result.orders, *(tracer.placed[value] for _, value in wanted)]
         self.program = Program(identifier(self.name), inputs, tracer.instructions, outputs, updates)
         if VALIDATES.get():
             self.program.validate()
@@ -253,7 +248,6 @@ class Trace:
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
         self.rebound, self.given_away = tracer.rebound, tracer.given_away
-        self.assigned, self.orders = tracer.assigned, tracer.orders
         self.restarts = tracer.restarts()
 
     def places_of(self, array: Any) -> list[Guard]:

@@ -14,7 +14,6 @@ from functools import partial
 from threading import RLock
 from typing import Any
 
-from glassgrad.autograd.backends.arrays import strides_of, with_strides
 from glassgrad.autograd.engine.graph import stamp
 
 LAST = 0
@@ -22,12 +21,6 @@ LAST = 0
 
 WRITES: dict[int, int] = {LAST: 0}
 """The time, on the graph's clock, of the last write to each memory, by the id of the array that owns the memory."""
-
-TURNED: dict[int, tuple[weakref.ref[Any], Any]] = {}
-"""By the ids of Tensors: arrays that a program keeps in an order of its own, and the strides that they have eagerly."""
-
-LENT: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""Copies of arrays in `TURNED` in eager mode's order, which are in their place until the next call of the program."""
 
 _references: dict[int, Any] = {}
 _lock = RLock()  # else a thread could overwrite a later time with an earlier one
@@ -43,22 +36,6 @@ def owner(array: Any) -> Any:
     """The object that owns the memory of ``array``: itself, unless it is a view."""
     while (base := base_of(array)) is not None:
         array = base
-    return array
-
-
-def users_strides(tensor: Any, array: Any) -> Any:
-    """The strides of ``array``, the array of ``tensor``, in eager mode; ``None`` if it would be row-major."""
-    kept, strides = TURNED.get(id(tensor), (None, None))
-    return strides if kept is not None and kept() is array else strides_of(array)
-
-
-def users_array(tensor: Any, array: Any) -> Any:
-    """The array that ``Tensor.data`` shows: in the order of eager mode, and a number if the shape is ()."""
-    if not array.shape:
-        return array[()]
-    strides = users_strides(tensor, array)
-    if strides != strides_of(array):
-        tensor._data = LENT[id(tensor)] = array = with_strides(array, strides)
     return array
 
 

@@ -11,7 +11,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.autograd.engine.memory import TURNED, users_array, written
+from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.errors import DTypeError, GradientError
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ class Tensor(TensorMethods):
         the leaf requires grad.
         """
         array = self._data
-        if type(array) is _NDARRAY and (not array.shape or id(self) in TURNED):
-            return users_array(self, array)
-        return array
+        return array[()] if type(array) is _NDARRAY and not array.shape else array
 
     @data.setter
     def data(self, value: Any) -> None:

@@ -136,7 +136,10 @@ class _Drawing:
         assert line is not None
         if None in pair and line.key in self.both:
             return "moved"
-        return self.passes.get((self._word(pair), line.key), "")
+        word = self._word(pair)
+        if word == "changed" and (word, line.key) not in self.passes:  # printed inline for a while
+            word = "gone"
+        return self.passes.get((word, line.key), "")
 
     def _summary(self) -> str:
         counts = Counter(map(self._word, self.pairs))

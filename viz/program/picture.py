@@ -288,7 +288,7 @@ class _Drawing:
         return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
 
     def _view(self, view: Value) -> str:
-        """A view of a state: which entries it shows, and whether transposed."""
+        """A view of a state: which entries it shows."""
         made = self.reading.producers[view]
         if made.op != "piece":
             return self._line(view, self.theme.ink, self.theme.muted, main=False)
@@ -296,7 +296,7 @@ class _Drawing:
         while inner is not None and inner.op == "piece":
             start, inner = start + inner.params["start"], self.reading.producers.get(inner.args[0])
         stop = start + shapes.size(view.shape)
-        where = f" entries {start} to {stop - 1}{', transposed' if made.params['flip'] else ''}"
+        where = f" entries {start} to {stop - 1}"
         return cell(
             text(clipped(view.name), style.CAPTION, self.theme.ink),
             text(f" {numbers.shape(view.shape)}{where}", style.CAPTION, self.theme.muted),

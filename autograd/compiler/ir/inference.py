@@ -171,29 +171,19 @@ def permute_dims(x: Any, *, axes: Any) -> Typed:
     return tuple([x.shape[a] for a in axes]), x.dtype
 
 
-def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
+def piece(x: Any, *, start: int, shape: Shape) -> Typed:
     """A piece of a flat array."""
     _check_integers(start)
-    _check_choice((False, True), flip)
-    if len(x.shape) != 1 or not 0 <= start <= start + size(sizes(shape)) <= x.shape[0] or (flip and len(shape) != 2):
+    if len(x.shape) != 1 or not 0 <= start <= start + size(sizes(shape)) <= x.shape[0]:
         raise ValueError(f"an array of shape {x.shape} has no piece of shape {shape} at {start}")
     return tuple(shape), x.dtype
 
 
-def pack(*parts: Any, flips: Sequence[bool]) -> Typed:
+def pack(*parts: Any) -> Typed:
     """A flat array of the common dtype."""
-    _check_choice((False, True), *flips)
-    if len(flips) != len(parts) or any(flip and len(x.shape) != 2 for x, flip in zip(parts, flips, strict=True)):
-        raise ValueError(f"flips = {flips} does not fit {len(parts)} arrays: only matrices can be flipped")
     if len({x.dtype for x in parts}) != 1:
         raise TypeError("arrays of several dtypes can't be packed")
     return (sum(size(x.shape) for x in parts),), parts[0].dtype
-
-
-def with_ones(x: Any) -> Typed:
-    """A matrix with one more column."""
-    rows, columns = x.shape
-    return (rows, columns + 1), x.dtype
 
 
 # ----------------------------------------------------------------------------------------------------------- indexing

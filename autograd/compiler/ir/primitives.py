@@ -175,26 +175,21 @@ def _function(name: str, rule: Callable[..., Any], known: Callable[[Any], Any] =
     return Primitive(compute, infer, notation=notation, results=results)
 
 
-def piece_of(x: Any, start: int, shape: Shape, flip: bool = False) -> Any:
-    """The part of a flat array from ``start`` on, reshaped; with ``flip`` it is stored transposed."""
-    part = x[start : start + size(shape)]
-    return part.reshape(shape[::-1]).T if flip else part.reshape(shape)
+def piece_of(x: Any, start: int, shape: Shape) -> Any:
+    """The part of a flat array from ``start`` on, reshaped."""
+    return x[start : start + size(shape)].reshape(shape)
 
 
 def pieces_of(packed: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The arguments of an instruction that packs them, each with the parameters of its piece of the result."""
     start = 0
-    for arg, flip in zip(packed.args, packed.params["flips"], strict=True):
-        yield arg, {"start": start, "shape": arg.shape, "flip": flip}
+    for arg in packed.args:
+        yield arg, {"start": start, "shape": arg.shape}
         start += size(arg.shape)
 
 
-def _pack(xp: Any, *parts: Any, flips: Sequence[bool]) -> Any:
-    return xp.concat([(x.T if flip else x).reshape((-1,)) for x, flip in zip(parts, flips, strict=True)])
-
-
-def _with_ones(xp: Any, x: Any) -> Any:
-    return xp.concat([x, xp.ones((x.shape[0], 1), dtype=x.dtype)], axis=1)
+def _pack(xp: Any, *parts: Any) -> Any:
+    return xp.concat([x.reshape((-1,)) for x in parts])
 
 
 def _setitem(xp: Any, x: Any, value: Any, *more: Any, index: Any) -> Any:
@@ -326,7 +321,6 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "piece": Primitive(lambda xp, x, **params: piece_of(x, **params), inference.piece, "view"),
     "pack": Primitive(_pack, inference.pack),
-    "with_ones": Primitive(_with_ones, inference.with_ones),
     "getitem": _indexing("getitem", lambda xp, x, *more, index: x[fill(index, (x, *more))]),
     "setitem": _indexing("setitem", _setitem),
     "add_at": _indexing("add_at", _add_at),

@@ -114,8 +114,6 @@ class Program:
     """For each packed state its members, and the start of each."""
     merged: dict[Value, Value] = field(default_factory=dict)
     """For each merged state the one that it always equals."""
-    flipped: frozenset[Value] = frozenset()
-    """The matrices that are kept transposed in memory."""
     pinned: frozenset[Value] = frozenset()
     """The states that must keep their present memory."""
 

@@ -209,9 +209,6 @@ def _check_ends(program: Program) -> None:
 
 def _check_homes(program: Program) -> None:
     present = set(program.values())
-    for value in program.flipped:
-        if len(value.shape) != 2:
-            raise DeclarationError(f"{value!r} is kept transposed and is not a matrix.")
     for whole, members in program.packed.items():
         end = 0
         for member, start in members:
@@ -223,12 +220,6 @@ def _check_homes(program: Program) -> None:
             end += size(member.shape)
         if whole.kind != "state" or whole.shape != (end,):
             raise DeclarationError(f"the packed state {whole!r} must have the {end} elements of its members.")
-        homes = {(start, member.shape): member in program.flipped for member, start in members}
-        for instruction in program.instructions:
-            if instruction.op == "piece" and instruction.args[0] is whole:
-                start, shape, flip = (instruction.params[name] for name in ("start", "shape", "flip"))
-                if len(shape) == 2 and flip != homes.get((start, shape), flip):
-                    raise DeclarationError(f"{described(instruction)} does not have the memory order of that state.")
     for gone, kept in program.merged.items():
         alike = (gone.kind, gone.shape, gone.dtype) == ("state", kept.shape, kept.dtype)
         if not alike or gone in present or kept not in present or kept not in program.updates:

@@ -15,7 +15,6 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
 from glassgrad.autograd.compiler.ir.validator import VALIDATES, validate_pass
 from glassgrad.autograd.compiler.passes.algebra import algebra
-from glassgrad.autograd.compiler.passes.layout import arrange
 from glassgrad.autograd.compiler.passes.loops import joined_loops
 from glassgrad.autograd.compiler.passes.packing import pack, same_counters
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, name_plainly
@@ -79,7 +78,6 @@ PASSES: list[tuple[str, Pass]] = [
     *COMMON,
     ("sums as products", sums_as_products),
     *COUNTERS,
-    ("orders in memory, biases as weights", arrange),
     ("pack", pack),
     ("dead code again", dead_code),
 ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, compute
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, piece_of
 from glassgrad.autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
 from glassgrad.autograd.compiler.ir.words import derived, form_of_name
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, stem
@@ -34,7 +34,7 @@ def note_home(array: Any) -> None:
         HOMES[id(memory)] = memory
 
 
-def shared_buffer(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
+def shared_buffer(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]]) -> Any:
     """The array in which an earlier program has packed these members in this order; ``None`` if there is none."""
     first = members[0][0].origin._data
     memory = owner(first)
@@ -46,14 +46,14 @@ def shared_buffer(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]],
         return None
     flat = raw.view(dtype)
     for member, start in members:
-        view = compute("piece", {"start": start, "shape": member.shape, "flip": member in flipped}, (flat,))
+        view = piece_of(flat, start, member.shape)
         array = member.origin._data
         if owner(array) is not memory or array.ctypes.data != view.ctypes.data or array.strides != view.strides:
             return None
     return flat
 
 
-def can_share_buffer(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
+def can_share_buffer(program: Program, states: Sequence[Value]) -> bool:
     """Whether states can be packed in this order without moving them out of another program's buffer: otherwise two
     programs would move them back and forth at each call.
     """
@@ -65,7 +65,7 @@ def can_share_buffer(program: Program, states: Sequence[Value], flipped: Iterabl
     if not any(id(owner(member.origin._data)) in HOMES for member, _ in members):
         return True
     dtype = members[0][0].dtype
-    return shared_buffer(dtype, start * dtype.itemsize, members, flipped) is not None
+    return shared_buffer(dtype, start * dtype.itemsize, members) is not None
 
 
 class Match:
@@ -166,12 +166,11 @@ def pack(program: Program) -> Program:
                 continue
             match = Match(program, producers)
             alike = match.alike(first, state, first.shape, state.shape) and not taken & match.computed
-            # The pieces of one state in all buffers must be flipped, or none.
-            if alike and len({role in program.flipped for role in match.states.values()}) == 1:
+            if alike:
                 group.append((state, match))
                 taken |= match.computed
         roles = group[0][1].states if group else ()
-        kept = all(can_share_buffer(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
+        kept = all(can_share_buffer(program, [m.states[r] for _, m in group]) for r in roles)
         if len(group) > 1 and kept and any(state is first for state, _ in group):
             together = packed(program, [group])
             if together is not None:
@@ -232,16 +231,16 @@ def _shared(lists: Sequence[Sequence[str]]) -> int:
 class _Together:
     """Stands for a Tensor: its array is the buffer of several states, created when first used."""
 
-    __slots__ = ("states", "flipped")
+    __slots__ = ("states",)
 
-    def __init__(self, states: Sequence[Value], flipped: frozenset[Value]) -> None:
-        self.states, self.flipped = states, flipped
+    def __init__(self, states: Sequence[Value]) -> None:
+        self.states = states
 
     data = property(lambda self: self._data)
 
     @property
     def _data(self) -> Any:
-        parts = [state.origin._data.T if state in self.flipped else state.origin._data for state in self.states]
+        parts = [state.origin._data for state in self.states]
         return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
 
 
@@ -259,11 +258,11 @@ class _Group:
 
     def pack_states(self, homes: dict[Value, list[tuple[Value, int]]], updates: dict[Value, Value]) -> None:
         """Create a flat state for each role, and replace every state by a piece of it."""
-        program, writer = self.program, self.writer
+        writer = self.writer
         for role in self.first.states:
             states = [match.states[role] for _, match in self.members]
             whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
-            whole.origin = _Together(states, program.flipped)
+            whole.origin = _Together(states)
             homes[whole], self.flat[role] = [], whole
             for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
                 homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
@@ -274,7 +273,7 @@ class _Group:
 
     def piece(self, role: Value, i: int, like: Value) -> Value:
         """The part of a flat value that belongs to the i-th member."""
-        params = {"start": self.starts[i], "shape": like.shape, "flip": self.members[i][0] in self.program.flipped}
+        params = {"start": self.starts[i], "shape": like.shape}
         return self.writer.emit("piece", (self.flat[role],), params, like.name)
 
     def whole_of(self, value: Value) -> Value:
@@ -285,18 +284,15 @@ class _Group:
 
     def _pack_leaf(self, leaf: Value) -> None:
         parts: list[Value] = []
-        flips: list[bool] = []
-        for state, match in self.members:
+        for _, match in self.members:
             part = self.writer.of(match.leaves[leaf])
             inner = self.writer.producers.get(part)
             if inner is not None and inner.op == "pack":  # packed already: its members are packed here
                 parts += inner.args
-                flips += inner.params["flips"]
             else:
                 parts.append(part)
-                flips.append(state in self.program.flipped)
         name = packed_name([part.name for part in parts])
-        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, name)
+        self.flat[leaf] = self.writer.emit("pack", parts, {}, name)
 
     def met(self, role: Value) -> None:
         """Count a member's instruction for ``role``; the last one is emitted for all members."""

@@ -88,15 +88,14 @@ def _joined(instruction: Instruction) -> int | None:
 
 def _elementwise(writer: Writer, instruction: Instruction) -> None:
     name, out = instruction.op, instruction.out
-    turned = writer.is_turned(out)
-    *args, target = [(writer.turned if turned else writer.of)(value) for value in (*instruction.args, out)]
+    *args, target = [writer.of(value) for value in (*instruction.args, out)]
     large = out.dtype.char in "fd" and shapes.size(out.shape) >= LARGE
     if name == "maximum" and large and _is_zero(instruction.args[1]):
         call = f"{writer.bind('positive_part', positive_part)}({args[0]}, {target})"
     else:
         last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
         call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
-    writer.line(call, out.shape[::-1] if turned else out.shape)
+    writer.line(call, out.shape)
 
 
 def _astype(writer: Writer, instruction: Instruction) -> None:
@@ -164,8 +163,6 @@ def _reduction(writer: Writer, instruction: Instruction) -> None:
     function = writer.bind(f"{ufunc}_reduce", getattr(numpy, ufunc).reduce)
     name, axis = writer.of(x), params["axis"]
     axis = axis[0] if axis is not None and len(axis) == 1 else axis
-    if writer.is_turned(x) and isinstance(axis, int) and not params["keepdims"]:
-        name, axis = writer.turned(x), 1 - axis
     kept_axes = ", True" if params["keepdims"] else ""
     writer.line(f"{function}({name}, {axis}, None, {writer.of(out)}{kept_axes})", out.shape)
 
@@ -254,14 +251,9 @@ def _ones(writer: Writer, count: int, dtype: Any) -> Any:
 
 
 def _dot(writer: Writer, instruction: Instruction) -> None:
-    out, (x, y) = instruction.out, instruction.args
-    if _in_pieces(writer, instruction):
-        return
-    if writer.is_turned(out):
-        first, second, target = writer.turned(y), writer.turned(x), writer.turned(out)
-    else:
-        first, second, target = writer.of(x), writer.of(y), writer.of(out)
-    writer.line(f"{first}.dot({second}, {target})", out.shape[::-1] if writer.is_turned(out) else out.shape)
+    if not _in_pieces(writer, instruction):
+        first, second, target = map(writer.of, (*instruction.args, instruction.out))
+        writer.line(f"{first}.dot({second}, {target})", instruction.out.shape)
 
 
 def _in_pieces(writer: Writer, instruction: Instruction) -> bool:
@@ -272,7 +264,7 @@ def _in_pieces(writer: Writer, instruction: Instruction) -> bool:
     (x, y), out, arrays = instruction.args, instruction.out, writer.plan.arrays
     piece = short_pieces(x.shape, y.shape) if out.dtype.char == "f" else 0
     rows_first = arrays[y].flags.c_contiguous if y in arrays else writer.transposed(y) is None
-    if not piece or not rows_first or not {x, out} <= arrays.keys() or writer.is_turned(out):
+    if not piece or not rows_first or not {x, out} <= arrays.keys():
         return False
     if not arrays[x].flags.c_contiguous or not arrays[out].flags.c_contiguous:
         return False
@@ -327,22 +319,10 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
             writer.line(f"{target}[...] = {writer.of(arg)}", arg.shape)
 
 
-def _with_ones(writer: Writer, instruction: Instruction) -> None:
-    """Copy a matrix beside the column of ones, unless it was computed there."""
-    (x,), name = instruction.args, writer.of(instruction.out)
-    part = writer.plan.arrays[instruction.out][:, :-1]
-    if x not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[x], part):
-        target = writer.seen(f"{name}_part", part, name, f"{name}[:, :-1]")
-        writer.line(f"{target}[...] = {writer.of(x)}", x.shape)
-
-
 def _take(writer: Writer, instruction: Instruction) -> None:
     (x, indices), out, axis = instruction.args, instruction.out, instruction.params["axis"]
     name, places, target = writer.of(x), writer.of(indices), writer.of(out)
-    turned = writer.is_turned(out)
-    if turned:
-        name, target, axis = writer.turned(x), writer.turned(out), 1 - axis
-    writer.line(f"{name}.take({places}, {axis}, {target}, 'clip')", out.shape[::-1] if turned else out.shape)
+    writer.line(f"{name}.take({places}, {axis}, {target}, 'clip')", out.shape)
 
 
 def _join(writer: Writer, instruction: Instruction) -> None:
@@ -419,5 +399,4 @@ KERNELS: dict[str, Kernel] = {
     "stack": _join,
     "take_sure": _take,
     "where": _where,
-    "with_ones": _with_ones,
 }

@@ -73,8 +73,7 @@ class Emitter(Writer):
         plan, homes = self.plan, [self.plan.homes[state] for state in self.program.updates]
         first = len(plan.order)
         for i, instruction in enumerate(plan.order):
-            array = plan.arrays.get(instruction.out)
-            if array is not None and any(numpy.may_share_memory(array, home) for home in homes):
+            if any(numpy.may_share_memory(array, home) for array in plan.written_by(instruction) for home in homes):
                 first = min(first, i)
         last = plan.last_reads() if homes else {}
         return [v for v in self.program.inputs if last.get(v, -1) > first or last.get(v) == len(plan.order)]
@@ -85,7 +84,7 @@ class Emitter(Writer):
         name = self.of(value)
         if value in self.plan.arrays or self.plan.roots.get(value, value).kind == "input":
             return f"{name}[()]" if not value.shape else f"{name}.copy()"
-        return name
+        return f"{self.bind('row_major', numpy.ascontiguousarray)}({name})" if len(value.shape) > 1 else name
 
     # ------------------------------------------------------------------------------------------------- instructions
 

@@ -81,10 +81,10 @@ def knobs(program: Program) -> list[Kernel]:
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and single instructions, in an order in which they can run.
 
-    Elementwise instructions of one shape and memory order are fused if no other instruction lies between: the level of
-    a value is the number of other instructions on the longest path to it, and a kernel takes all of one level, shape
-    and order, unless another order lies between. A value that can be recomputed from values in memory is computed where
-    it is needed; instructions for states alone come last. The `knob_arithmetic` is left out.
+    Elementwise instructions of one shape are fused if no other instruction lies between: the level of a value is the
+    number of other instructions on the longest path to it, and a kernel takes all of one level and shape. A value that
+    can be recomputed from values in memory is computed where it is needed; instructions for states alone come last. The
+    `knob_arithmetic` is left out.
     """
     known = knob_arithmetic(program.instructions)
     program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
@@ -96,17 +96,12 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     last = _only_kept(program, uses)
     groups: dict[Any, list[Instruction]] = {}
     place: dict[Instruction, Any] = {}
-    turns: dict[Value, int] = {}  # changes of memory order before a value; odd if column-major
     for instruction in program.instructions:
         if instruction in inside or instruction in after:
             continue
         key: Any = instruction
         if fusable(instruction):
-            level = math.inf if instruction in last else levels[instruction]
-            turned = instruction.out in program.flipped
-            before_it = [turns.get(arg, 0) for arg in instruction.args]
-            turns[instruction.out] = max([turned, *(n + (n % 2 != turned) for n in before_it)])
-            key = level, instruction.out.shape, turns[instruction.out]
+            key = math.inf if instruction in last else levels[instruction], instruction.out.shape
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
     place |= inside | after

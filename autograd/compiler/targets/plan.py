@@ -177,7 +177,6 @@ class Plan:
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()
         self.in_place = 0
-        self._transposes: dict[int, tuple[Any, Any]] = {}
         self._lay_out_constants()
         self._planned = self._find_planned()
         self._within = self._find_within()
@@ -192,8 +191,7 @@ class Plan:
     def _lay_out_constants(self) -> None:
         for value in self.program.values():
             if value.kind == "constant":
-                data = numpy.asarray(value.data)
-                self.arrays[value] = numpy.ascontiguousarray(data.T).T if value in self.program.flipped else data
+                self.arrays[value] = numpy.asarray(value.data)
             elif value.kind == "knob":
                 self.arrays[value] = numpy.zeros((), value.dtype)
 
@@ -212,12 +210,12 @@ class Plan:
         return found
 
     def _find_within(self) -> dict[Value, tuple[Value, int]]:
-        """The values computed directly into a packed buffer, with offsets; -1 for those beside a column of ones."""
+        """The values computed directly into a packed buffer, with their offsets."""
         found: dict[Value, tuple[Value, int]] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         makers = {i.out: i for i in self.order}
 
-        def may_lie_within(value: Value, turned: bool) -> bool:
+        def may_lie_within(value: Value) -> bool:
             maker = makers.get(value)
             return (
                 maker is not None
@@ -226,15 +224,12 @@ class Plan:
                 and value not in found
                 and value not in kept
                 and not is_view(maker)
-                and maker.op not in ("pack", "with_ones", "op")
-                and (turned == (value in self.program.flipped) or min(value.shape, default=1) < 2)
+                and maker.op not in ("pack", "op")
             )
 
         for instruction in self.order:
-            if instruction.op == "with_ones" and may_lie_within(instruction.args[0], True):
-                found[instruction.args[0]] = instruction.out, -1
             for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
-                if may_lie_within(arg, piece["flip"]):
+                if may_lie_within(arg):
                     found[arg] = instruction.out, piece["start"]
         return found
 
@@ -299,15 +294,11 @@ class Plan:
 
     def _memory_shape(self, value: Value) -> shapes.Shape:
         """The shape of a value's memory as a row-major array."""
-        if value in self.program.flipped:
-            return value.shape[::-1]
         return tuple(value.shape[a] for a in self.orders.get(value, range(len(value.shape))))
 
     def _shown(self, value: Value, memory: Any) -> Any:
         """The array of a value in this memory."""
         array = memory.reshape(self._memory_shape(value))
-        if value in self.program.flipped:
-            return array.T
         order = self.orders.get(value)
         return array if order is None else array.transpose(numpy.argsort(order))
 
@@ -343,8 +334,6 @@ class Plan:
                     arrays[out] = view_of(instruction, arrays[instruction.args[0]])
                 elif out in self._within:
                     arrays[out] = self._place_within(out, blocks)
-                elif instruction.op == "with_ones":
-                    arrays[out] = self._with_ones(out)
                 elif state is not None and self._may_write_home(instruction, state, i, last):
                     arrays[out] = self.homes[state]
                     written.add(state)
@@ -362,41 +351,20 @@ class Plan:
 
     def _take(self, out: Value, blocks: dict[Value, int]) -> Any:
         blocks[out], array = self.pool.take(self._memory_shape(out), out.dtype)
-        return self._transpose(array) if out in self.program.flipped else self._shown(out, array)
+        return self._shown(out, array)
 
     def _place_within(self, out: Value, blocks: dict[Value, int]) -> Any:
         whole, start = self._within[out]
-        if start < 0:
-            self.arrays[whole] = self._with_ones(whole)
-            return self.arrays[whole][:, :-1]
         if whole not in self.arrays:
             self.arrays[whole] = self._take(whole, blocks)
-        return piece_of(self.arrays[whole], start, out.shape, out in self.program.flipped)
-
-    def turned(self, value: Value) -> Any:
-        """The transpose of a value's array: always the same object, so that NumPy recognizes an operation in place."""
-        return self._transpose(self.arrays[value])
-
-    def _transpose(self, array: Any) -> Any:
-        if id(array) not in self._transposes:
-            other = array.T
-            self._transposes[id(array)], self._transposes[id(other)] = (array, other), (other, array)
-        return self._transposes[id(array)][1]
-
-    def _with_ones(self, out: Value) -> Any:
-        """A separate transposed buffer; its last column is set to 1 once."""
-        rows, columns = out.shape
-        block = aligned(shapes.size(out.shape) * out.dtype.itemsize).view(out.dtype).reshape(columns, rows)
-        block[-1] = 1
-        return block.T
+        return piece_of(self.arrays[whole], start, out.shape)
 
     def _may_write_home(self, instruction: Instruction, state: Value, i: int, last: dict[Value, int]) -> bool:
         """Whether nothing needs the old value of ``state`` any more, except the call that replaces it."""
         home, out = self.homes[state], instruction.out
         if last.get(state, -1) > i or not isinstance(home, numpy.ndarray):
             return False
-        turned = out in self.program.flipped
-        if out in self.orders or not (home.flags.f_contiguous if turned else home.flags.c_contiguous):
+        if out in self.orders or not home.flags.c_contiguous:
             return False  # views of the value were planned with its own memory order
         own = [arg for arg in instruction.args if self.roots.get(arg, arg) is state]
         return not own or (instruction.op in ELEMENTWISE and all(self.arrays[arg] is home for arg in own))
@@ -405,14 +373,13 @@ class Plan:
         self, instruction: Instruction, i: int, last: dict[Value, int], blocks: dict[Value, int]
     ) -> Value | None:
         """The argument whose memory the result may reuse."""
-        out, flipped = instruction.out, self.program.flipped
+        out = instruction.out
         if instruction.op not in (*ELEMENTWISE, *PARTIAL) or shapes.size(out.shape) <= 1:
             return None
         for arg in instruction.args[:1] if instruction.op in PARTIAL else instruction.args:
             if arg in blocks and last[arg] <= i and arg.shape == out.shape and arg.dtype == out.dtype:
                 others = [a for a in instruction.args if a is not arg and self.roots.get(a, a) is arg]
-                alike = (arg in flipped) == (out in flipped) and self.orders.get(arg) == self.orders.get(out)
-                if not others and alike:
+                if not others and self.orders.get(arg) == self.orders.get(out):
                     return arg
         return None
 
@@ -455,13 +422,10 @@ class Plan:
 
     def written_by(self, instruction: Instruction) -> Iterator[Any]:
         """The arrays that an instruction writes to."""
-        out, args = instruction.out, instruction.args
+        out = instruction.out
         if out not in self.arrays or out in self.numbers or (is_view(instruction) and out in self.roots):
             return
-        if instruction.op == "with_ones":
-            if self._within.get(args[0], (None, 0))[0] is not out:
-                yield self.arrays[out][:, :-1]
-        elif instruction.op == "pack":
+        if instruction.op == "pack":
             for arg, piece in pieces_of(instruction):
                 if self._within.get(arg) != (out, piece["start"]):
                     yield piece_of(self.arrays[out], **piece)

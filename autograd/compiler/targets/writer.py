@@ -45,8 +45,6 @@ def piece_text(whole: str, params: dict[str, Any]) -> str:
     """The expression for one piece of a flat buffer, reshaped."""
     start, shape = params["start"], tuple(params["shape"])
     part = f"{whole}[{start}:{start + shapes.size(shape)}]"
-    if params.get("flip"):
-        return f"{part}.reshape({shape[::-1]}).T"
     return part if len(shape) == 1 else f"{part}.reshape({shape})"
 
 
@@ -137,7 +135,7 @@ class Writer:
         """The name of a value's array."""
         if value not in self.names:
             if (source := self.transposed(value)) is not None:
-                self.names[value] = self.turned(source)
+                self.names[value] = self._transpose(source)
             elif (state := self.written.get(value)) is not None:
                 self.names[value] = self.of(state)
             else:
@@ -166,13 +164,11 @@ class Writer:
         """The buffer that a value is written into, and the expression for its place."""
         if not self._places:
             for instruction in self.plan.order:
-                if instruction.op == "with_ones":
-                    self._places.setdefault(instruction.args[0], (instruction, {}))
                 for arg, piece in pieces_of(instruction) if instruction.op == "pack" else ():
                     self._places.setdefault(arg, (instruction, piece))
         whole, params = self._places[value]
         base = self.of(whole.out)
-        return base, f"{base}[:, :-1]" if whole.op == "with_ones" else piece_text(base, params)
+        return base, piece_text(base, params)
 
     def view_text(self, instruction: Instruction, x: str) -> str:
         """The Python expression for a view."""
@@ -197,27 +193,15 @@ class Writer:
             return None
         return maker.args[0]
 
-    def is_turned(self, value: Value) -> bool:
-        """Whether a matrix is kept transposed."""
-        return value in self.program.flipped and value in self.plan.arrays
-
-    def turned(self, value: Value) -> str:
-        """The name of a value for a call on transposed matrices: a matrix transposed, a row as a column."""
+    def _transpose(self, value: Value) -> str:
+        """The name of the transpose of a matrix."""
         source = self.transposed(value)
         if source is not None:
             return self.of(source)
-        name = self.of(value)
-        if len(value.shape) == 2:
-            if value not in self.plan.arrays:
-                return f"{name}.T"
-            return self.seen(f"{name}_T", self.plan.turned(value), name, f"{name}.T")
-        if len(value.shape) == 1:
-            if value not in self.plan.arrays:
-                return f"{name}[:, None]"
-            array = self.plan.arrays[value]
-            column = self.once(array, "upright", lambda: array[:, None])
-            return self.seen(f"{name}_upright", column, name, f"{name}[:, None]")
-        return name
+        name, array = self.of(value), self.plan.arrays.get(value)
+        if array is None:
+            return f"{name}.T"
+        return self.seen(f"{name}_T", self.once(array, "T", lambda: array.T), name, f"{name}.T")
 
     def once(self, array: Any, key: str, make: Callable[[], Any]) -> Any:
         """The cached result of ``make`` for ``array``: NumPy recognizes in-place operations by identical arguments."""
@@ -272,10 +256,8 @@ class Writer:
         ):
             if lines:
                 found += [f"# {title}", *(f"#   {line}" for line in lines)]
-        ones = [self.names[i.out] for i in self.plan.order if i.op == "with_ones" and i.out in self.names]
         constants = {name: value for name, value in self.constants.items() if name in used}
         for title, told in (
-            ("Columns of ones", [f"{name}[:, -1]" for name in ones]),
             ("Constants", [f"{name} {value.shape} {value.dtype}" for name, value in constants.items()]),
             ("Numbers, as arrays", [name for name in self.numbers if name in used]),
         ):
@@ -287,8 +269,7 @@ class Writer:
         for whole, members in self.program.packed.items():
             if whole in self.names:
                 for member, start in members:
-                    flip = member in self.program.flipped
-                    text = piece_text(self.names[whole], {"start": start, "shape": member.shape, "flip": flip})
+                    text = piece_text(self.names[whole], {"start": start, "shape": member.shape})
                     found.append(f"{identifier(member.name)} = {text}")
         return found
 

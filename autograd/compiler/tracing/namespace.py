@@ -143,10 +143,7 @@ class _Module:
         """``y``, or ``harmless`` where ``x`` is 0. NumPy's namespace uses ``y`` itself, if there is no such element."""
         if type(y) in PYTHON_SCALARS:
             return y
-        chosen = self.where(x == 0, harmless, y)
-        if type(y) is Traced and y.shape == chosen.shape:
-            chosen.tracer.note_order(chosen.value, y.value)
-        return chosen
+        return self.where(x == 0, harmless, y)
 
     def concat(self, arrays: Any, axis: Any = 0) -> Any:
         return _now().call("concat", (tuple(arrays),), {"axis": axis})
@@ -157,9 +154,7 @@ class _Module:
     def full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         tracer = _now()
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        made = tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
-        tracer.note_order(made.value, made.value, "C")
-        return made
+        return tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
 
     def zeros(self, shape: Any, dtype: Any = None) -> Any:
         return self.full(shape, 0.0, numpy.dtype(dtype))
@@ -170,9 +165,7 @@ class _Module:
         return self.full(shape, 1.0, numpy.dtype(dtype))
 
     def full_like(self, x: Any, fill_value: Any, dtype: Any = None) -> Any:
-        made = self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
-        made.tracer.note_order(made.value, x.value if type(x) is Traced else x, "K")
-        return made
+        return self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
 
     def zeros_like(self, x: Any, dtype: Any = None) -> Any:
         return self.full_like(x, 0, dtype)

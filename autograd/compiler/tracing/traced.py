@@ -47,7 +47,7 @@ class Traced:
     """
 
     __slots__ = (
-        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "outside", "_value", "_version", "_first_write",
+        "tracer", "shape", "dtype", "weak", "scalar", "base", "path", "_value", "_version", "_first_write",
         "__weakref__",
     )  # fmt: skip
 
@@ -55,7 +55,6 @@ class Traced:
         self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype, self.scalar = value.shape, value.dtype, not value.shape
         self.base: Traced | None = None
-        self.outside = False  # whether its memory is there before the call
         self.path: tuple[View, ...] = ()
         self._version = 0  # how often the memory was written to
         self._first_write: int | None = None  # the number of instructions before the first write
@@ -91,11 +90,7 @@ class Traced:
         base = self.memory
         if base._first_write is None:
             base._first_write = len(self.tracer.instructions)
-        before, seen = base._value, self.value
-        base._value = self.tracer.written(before, self.path, value)
-        self.tracer.note_order(base._value, before, self.tracer.order_of(base))
-        if base is not self:
-            self.tracer.note_order(value, seen)
+        base._value = self.tracer.written(base._value, self.path, value)
         base._version += 1
         self._value, self._version = value, base._version
 
@@ -195,7 +190,6 @@ class Traced:
         """A copy, in memory of its own."""
         op = "astype" if self.dtype == bool else "positive"  # booleans have no sign
         made: Traced = self.tracer.emit(op, (self.value,), {"dtype": self.dtype} if self.dtype == bool else {})
-        self.tracer.note_order(made.value, self.value, order)
         made.scalar = self.scalar
         return made
 

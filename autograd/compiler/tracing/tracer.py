@@ -103,9 +103,6 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
-        self.assigned: dict[int, tuple[Value, str]] = {}  # the values that these are given, and the order of the copy
-        self.orders: dict[Value, tuple[Any, str]] = {}  # see `note_order`
-        self.placed: dict[Value, str] = {}  # gradients, and the order of the copy
         self.renewed: set[int] = set()  # those that have an array of their own from then on
         self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
@@ -124,9 +121,7 @@ class Tracer:
         """Add an input to the program and return its traced array."""
         value = Value("input", shape, dtype, self.unique(value_name(name)))
         self.inputs.append(value)
-        made = Traced(self, value)
-        made.outside = True
-        return made
+        return Traced(self, value)
 
     def constant(self, array: Any) -> Value:
         """Add a constant, an array or NumPy scalar, to the program and return its traced array."""
@@ -423,7 +418,6 @@ class Tracer:
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
-            self.current[key].outside = True
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
@@ -447,19 +441,7 @@ class Tracer:
         self.current[id(tensor)] = array
         self.former.setdefault(id(tensor), before)
         self.rebound[id(tensor)] = line_of_user()
-        self.assigned[id(tensor)] = array.value, self.order_of(array)
         return None
-
-    def order_of(self, array: Traced) -> str:
-        """``"K"`` if an array was made in memory of its own, though its value may be a view; else ``""``."""
-        return "" if array.outside or array.base is not None else "K"
-
-    def note_order(self, value: Value, like: Any, order: str = "") -> None:
-        """Note that in eager mode ``value`` has the memory order of ``like``, a value or an array, instead of the order
-        that its instruction gives it; or that of a copy of ``like`` in ``order``, as in NumPy.
-        """
-        if value is not like or order:
-            self.orders[value] = like, order
 
     def _name(self, made: Traced) -> None:
         """Name a result after its operation; the final names are chosen when the trace ends."""
@@ -515,8 +497,6 @@ class Tracer:
             if grad is before and (grad is not None or key not in self.graded):
                 continue
             value = None if grad is None else DATA.__get__(grad).value
-            if value is not None:
-                self.placed[value] = self.order_of(DATA.__get__(grad))
             if key in self.given and value is self.given[key][1]:
                 continue
             if value is not None and value.kind == "temporary" and key in self.states:
@@ -735,7 +715,7 @@ class Tracer:
         value = Value("state", array.shape, array.dtype, self.unique(name))
         value.origin = wrap(array, name=value.name)
         made = Traced(self, value)
-        made.scalar, made.outside = False, True
+        made.scalar = False
         self.arrays[id(made)] = made, array
         self.arguments[id(made)] = value.name
         return made

@@ -25,7 +25,6 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.engine.declare import arguments
 from glassgrad.autograd.engine.declare.declaration import REQUIRED, Declaration
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import TURNED
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new
@@ -64,7 +63,6 @@ def {name}({signature}):
 ARGUMENT = """\
     if isinstance({a}, Tensor):
         a_{a}, p_{a} = {a}.{slot}, {a}.node or {a}
-        if TURNED and id_({a}) in TURNED: a_{a} = {a}.data
         if {a}.requires_grad: mask_ += {bit}
     elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {own}
     {shortcut}else: a_{a} = p_{a} = {a} = {convert}({a}, op{others})
@@ -78,7 +76,7 @@ VARIADIC = """\
 {aliases}    values_, places_ = [], []
     for x_ in {many}:
         if isinstance(x_, Tensor):
-            values_.append(x_.data if TURNED else x_._data)
+            values_.append(x_._data)
             places_.append(x_.node or x_)
         else:
             values_.append(convert_argument(x_, op))
@@ -298,8 +296,8 @@ def _rule_argument(op: Declaration, name: str) -> str:
 
 SHARED: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "FLAT": backends.FLAT, "NONE": {}, "Node": Node, "PLAIN": backends.PLAIN,
-    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "TURNED": TURNED,
-    "Tensor": Tensor, "id_": id, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "stamp": stamp,
+    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS,
+    "Tensor": Tensor, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "stamp": stamp,
     "write": write, **{name: getattr(arguments, name) for name in arguments.__all__},
 }  # fmt: skip
 """The names that every written function may use."""

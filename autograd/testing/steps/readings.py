@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends.arrays import with_strides
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.interpreter import present
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute, piece_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import PASSES
 from glassgrad.autograd.compiler.passes.optimize import steps as stages_of
@@ -38,7 +37,6 @@ from glassgrad.autograd.compiler.targets.calls import has_kernel
 from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.watching import Consumed
-from glassgrad.autograd.engine.memory import users_strides
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, ReadingError, TargetError
 from glassgrad.autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
@@ -159,14 +157,12 @@ class Seen:
 
     ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``,
     except those that a compiled function has consumed. ``form``: the structure of the results, and for each whether it
-    requires grad, or its class. ``streams``: the states of the random generators. ``orders``: the strides of states and
-    results.
+    requires grad, or its class. ``streams``: the states of the random generators.
     """
 
     values: dict[Any, Array]
     form: Any
     streams: list[Any]
-    orders: dict[str, Any]
 
 
 class Run:
@@ -192,20 +188,17 @@ class Run:
         self.returned.append((lives, [np.array(array) for array in lives]))
         seen = self.look()
         seen.values |= enumerate(self.returned[-1][1])
-        seen.orders |= {f"result {n}": _along(live, live.strides) for n, live in enumerate(lives)}
         seen.form = form, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
         return seen
 
     def look(self) -> Seen:
         """The current state, without results."""
         self.tensors, self.generators = held(self.scope)  # names may have been reassigned
-        seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()], {})
+        seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
-            seen.orders[path] = _strides(tensor)
-            seen.values[path] = np.array(tensor._data)  # `.data` may replace the array
+            seen.values[path] = np.array(tensor._data)
             if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
                 seen.values[f"{path}.grad"] = np.array(tensor.grad._data)
-                seen.orders[f"{path}.grad"] = _strides(tensor.grad)
         return seen
 
     def rewind(self, streams: Sequence[Any]) -> None:
@@ -232,19 +225,6 @@ class Run:
             for lives, copies in self.returned
             for now, then in zip(lives, copies, strict=True)
         )
-
-
-def _strides(tensor: Tensor) -> Any:
-    """The strides that the user of a Tensor sees, along axes with more than one element."""
-    array = tensor._data
-    strides = users_strides(tensor, array) or np.empty(array.shape, array.dtype).strides
-    return _along(array, strides)
-
-
-def _along(array: Any, strides: Any) -> Any:
-    """The strides along axes with more than one element; none if the array is broadcast."""
-    found = [stride for n, stride in zip(array.shape, strides, strict=True) if n > 1]
-    return found if array.size and 0 not in found else []
 
 
 def _array(x: Any) -> Any:
@@ -295,9 +275,11 @@ def _terms(instruction: Instruction) -> float:
 def planned(program: Program, inputs: Sequence[Any], states: States, homes: States) -> Reading:
     """The results of a program in the order and memory of a `Plan`, each instruction computed by its definition.
 
-    The plan depends on the strides of the states, which are those of ``homes``.
+    The plan depends on the memory order of the states, which is that of ``homes``.
     """
-    homes = {s: with_strides(a, homes[s].strides) for s, a in states.items()}
+    homes = {s: np.array(homes[s]) for s in states}
+    for state, array in states.items():
+        homes[state][...] = array
     plan = Plan(program, homes, has_kernel)
     plan.validate()
     found: dict[Value, Any] = {
@@ -327,8 +309,7 @@ def _given(program: Program) -> dict[Value, Any]:
 def _pieces(program: Program, state: Value, flat: Any) -> Iterator[tuple[Tensor, Any]]:
     """The Tensors whose states a pass packed into one array, each with its part of it."""
     for member, start in program.packed[state]:
-        params = {"start": start, "shape": member.shape, "flip": member in program.flipped}
-        yield member.origin, compute("piece", params, (flat,))
+        yield member.origin, piece_of(flat, start, member.shape)
 
 
 def states_of(program: Program, array_of: Callable[[Tensor], Array]) -> dict[Value, Any]:
@@ -440,7 +421,7 @@ class _Watch:
         bound: Executable = kind(trace)
         if self.kind is Executable:
             with suppress(TargetError):  # also written in C, but not compiled
-                text_of(trace, bound.optimized.pinned)
+                text_of(trace)
         self.traced.append(_Traced(stages, bound))
         return bound
 
@@ -576,10 +557,6 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
             return verdict
     if found.form != eager.form:
         return Verdict("different", "trace", f"the form of the result is {found.form} instead of {eager.form}")
-    path = next((k for k, order in eager.orders.items() if order and found.orders.get(k, order) != order), None)
-    if path is not None:
-        what = f"the strides of {path} are {found.orders[path]} instead of {eager.orders[path]}"
-        return Verdict("different", "emitter or bindings", what)
     if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is in another state than in eager mode")
     if call.run.has_changed():

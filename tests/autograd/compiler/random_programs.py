@@ -19,7 +19,7 @@ import numpy as np
 from glassgrad.autograd import trees
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.primitives import Slot, compute, infer
+from glassgrad.autograd.compiler.ir.primitives import Slot, compute, infer, piece_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes import optimize
 from glassgrad.autograd.compiler.targets.device import DeviceExecutable
@@ -442,14 +442,12 @@ def runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]
         arrays = [np.array(states[x]) if isinstance(x, Value) else x for x in arguments]
         read = dict(states)
         for whole, members in program.packed.items():
-            parts = [states[m].T if m in program.flipped else states[m] for m, _ in members]
-            read[whole] = np.concatenate([part.reshape(-1) for part in parts])
+            read[whole] = np.concatenate([states[member].reshape(-1) for member, _ in members])
         outputs, new = program.run(*arrays, states=read)
         for state, value in new.items():
             for member, start in program.packed.get(state, [(state, 0)]):
                 if state in program.packed:
-                    params = {"start": start, "shape": member.shape, "flip": member in program.flipped}
-                    value = compute("piece", params, (np.asarray(new[state]),))
+                    value = piece_of(np.asarray(new[state]), start, member.shape)
                 states[member] = np.array(value)
         for gone, kept in program.merged.items():
             states[gone] = states[kept]
@@ -473,7 +471,7 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     )
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},
-        paths=[value.name for value in program.inputs], rebound={}, orders={}, returned=[""] * count, late=set(),
+        paths=[value.name for value in program.inputs], rebound={}, late=set(),
         renewed=[], **{name: [] for name in lists},
     )  # fmt: skip
     if device != "cpu":

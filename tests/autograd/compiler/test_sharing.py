@@ -197,7 +197,7 @@ def test_a_state_that_is_assigned_its_own_value_parts_from_views_where_it_does_i
             for view in views:
                 view[-1] = not view[-1].all()
                 found.append(view.copy())
-            found.append(w.data.copy("K"))
+            found.append(w.data.copy())
         return found
 
     for kept in False, True:
@@ -207,7 +207,6 @@ def test_a_state_that_is_assigned_its_own_value_parts_from_views_where_it_does_i
         else:
             for found, expected in zip(values(True, kept), values(False, kept), strict=True):
                 assert_array_equal(found, expected)
-                assert found.strides == expected.strides
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -228,16 +227,6 @@ def test_two_states_exchanged_between_calls_where_only_one_is_assigned(times):
         return found
 
     assert values(True) == values(False)
-
-
-def test_a_result_of_a_product_with_strong_zeros_has_the_memory_order_of_eager_mode():
-    def second(x: Any) -> Any:
-        return ag.hvp(lambda w: (w**3).sum(), [x], [x])[0]
-
-    x = ag.Tensor(np.arange(1.0, 7.0).reshape(3, 2).T)
-    found, expected = ag.compile(second)(x), second(x)
-    assert_array_equal(found.data, expected.data)
-    assert found.data.strides == expected.data.strides == x.data.strides
 
 
 def test_an_array_that_is_written_to_and_then_replaced_is_refused_if_it_is_used_outside():
@@ -344,28 +333,6 @@ def test_an_argument_that_another_state_is_given_is_refused_where_an_update_chan
     assert kept.tolist() == [2.0] * 3
     with pytest.raises(TraceError, match="in the memory of a state that it updates"):
         step(w.detach())
-
-
-def test_a_program_may_be_made_after_another_is_gone_that_had_lent_an_array():
-    def losses(compiled: bool) -> list[float]:
-        model, found = nn.MLP([3, 4, 2], seed=0).to("float64"), []
-        for _ in range(2):
-            optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
-
-            def step(x: Any, optimizer: nn.optim.SGD = optimizer) -> Any:
-                optimizer.zero_grad()
-                loss = (model(x) ** 2).sum()
-                loss.backward()
-                optimizer.step()
-                return loss
-
-            run = ag.compile(step) if compiled else step
-            found.append(float(run(ag.ones((4, 3)))))
-            assert all(parameter.data.flags.c_contiguous for parameter in model.parameters())  # lends a row-major copy
-            del run, step
-        return found
-
-    np.testing.assert_allclose(losses(True), losses(False), rtol=1e-12)
 
 
 @pytest.mark.parametrize("assigned", ["x.data", "x.data[::-1] * 0.1", "ag.flip(x).data * 0.1", "x.data.T"])

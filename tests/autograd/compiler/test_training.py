@@ -216,7 +216,7 @@ class Residual(nn.Module):
         return self.last(self.dropout(ag.sigmoid(self.second(h))) + h)  # type: ignore[no-any-return]
 
 
-def test_noise_is_drawn_row_by_row_in_any_order_of_memory() -> None:
+def test_noise_in_a_residual_network() -> None:
     compare(Residual, OPTIMIZERS["SGD"], 5)
 
 

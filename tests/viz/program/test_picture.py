@@ -99,12 +99,12 @@ class TestParts:
     def test_of_an_optimized_step(self, step: Program):
         program = step.optimized()
         found = parts(program)
-        assert found["layers_1_with_1"] == FORWARD
+        assert found["layers_1"] == FORWARD
         (new,) = program.updates.values()
         makers = program.producers()
         change = makers[new].args[1]
         rate, gradient = makers[change].args
-        assert found["d_layers_0_weight_with_bias"] == found[gradient.name] == BACKWARD
+        assert found["d_layers_0_weight"] == found[gradient.name] == BACKWARD
         assert found[new.name] == found[change.name] == UPDATE
         assert found["layers_2_weight"] == FORWARD  # a parameter seen otherwise is no gradient
         assert found[rate.name] == UPDATE  # of the learning rate alone
@@ -218,8 +218,8 @@ class TestCards:
     def test_views_of_packed_states_say_where_they_lie(self, step: Program):
         program = step.optimized()
         label = words(node(viz.draw_graph(program), program.states[0].name))
-        assert "layers_0_weight_with_bias (3, 5) entries 0 to 14, transposed" in label
-        assert "layers_2_weight_with_bias (2, 4) entries 15 to 22, transposed" in label
+        assert "layers_0_weight (3, 4) entries 0 to 11" in label
+        assert "layers_2_bias (2,) entries 21 to 22" in label
 
     def test_the_state_of_an_optimizer_is_no_parameter(self):
         label = words(node(viz.draw_graph(mlp(4, 3, 2, momentum=0.9)), "layers_0_weight"))

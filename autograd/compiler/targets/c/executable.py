@@ -17,25 +17,18 @@ from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes.layout import arranged
 from glassgrad.autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
 from glassgrad.autograd.compiler.passes.packing import note_home
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
 from glassgrad.autograd.compiler.targets.c.blas import numpys_blas
 from glassgrad.autograd.compiler.targets.c.build import compiled, library
 from glassgrad.autograd.compiler.targets.c.draws import address_of
-from glassgrad.autograd.compiler.targets.c.products import cost_of
 from glassgrad.autograd.compiler.targets.c.source import REFUSED, Source
 from glassgrad.autograd.compiler.targets.plan import aligned, schedule
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.errors import TargetError
 
 LOG = logging.getLogger(__name__)
-
-
-def _arranged(program: Program) -> Program:
-    """The program with its states in the memory order in which their products take least time in C."""
-    return arranged(program, cost_of, only_states=True)[1]
 
 
 def sums_in_place(program: Program) -> Program:
@@ -52,7 +45,7 @@ def sums_in_place(program: Program) -> Program:
     return without_unread(writer.finish())
 
 
-PASSES = [*COMMON, ("sums in place", sums_in_place), *COUNTERS, ("orders in memory", _arranged)]
+PASSES = [*COMMON, ("sums in place", sums_in_place), *COUNTERS]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6
@@ -243,7 +236,6 @@ class NativeExecutable(Executable):
             for lock in table.locks:
                 held.enter_context(lock)
             code = self._loop(table.address, count, returned, done.ctypes.data, rows, *data, *stacks, *knobs)
-        self.orders.repeat(int(done[0]))
         return stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:
@@ -255,10 +247,6 @@ class NativeExecutable(Executable):
             raise AssertionError(f"{program.name}: C found an index out of bounds, and NumPy does not")
 
         return refuse
-
-    def _made_anew(self) -> list[int]:
-        """None: all results are arrays by rows."""
-        return []
 
     def _rehome(self, i: int, array: Any) -> bool:
         """Use another array for the state at a place. Returns whether that is possible."""
@@ -313,11 +301,11 @@ class AutoExecutable(Executable):
 
     def compile(self) -> None:
         """Write and compile the program in a background thread. If that fails, a line is logged."""
-        trace, me, pinned = self.trace, weakref.ref(self), self.optimized.pinned
+        trace, me = self.trace, weakref.ref(self)
 
         def work() -> None:
             try:
-                compiled(text_of(trace, pinned))
+                compiled(text_of(trace))
             except TargetError as error:
                 LOG.info("%s stays with NumPy: %s", trace.program.name, error)
             except Exception:
@@ -342,12 +330,8 @@ class AutoExecutable(Executable):
             return None
 
 
-def text_of(trace: Trace, pinned: frozenset[Value] = frozenset()) -> str:
-    """The text in C of a trace, for the memory layout of states that its executable will have."""
-    program = _optimized(trace.program.changed(pinned=pinned))
+def text_of(trace: Trace) -> str:
+    """The text in C of a trace, for the present arrays of the states."""
+    program = _optimized(trace.program)
     homes = {state: numpy.asarray(state.origin._data) for state in program.states}
-    for state in program.updates:
-        if state in pinned and id(state.origin) not in trace.rebound:
-            continue  # it keeps its array
-        homes[state] = numpy.empty(state.shape, state.dtype, "F" if state in program.flipped else "C")
     return source_of(program, homes).text()

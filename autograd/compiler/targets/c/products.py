@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from glassgrad.autograd.common.shapes import size
-from glassgrad.autograd.compiler.ir.primitives import REDUCTIONS
-from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, lanes
 from glassgrad.autograd.compiler.targets.language import C
 from glassgrad.autograd.compiler.targets.nests import (
@@ -38,9 +34,6 @@ LARGE = 1 << 20
 
 SHARED = 1 << 22
 """From this number of multiplications on, BLAS divides a product among threads."""
-
-ACROSS = 2
-"""The cycles for an entry that is read or written across the rows."""
 
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
 """The constants of ``cblas_sgemm`` for memory orders and transposes."""
@@ -193,26 +186,6 @@ def _in_parts(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus
 def _advanced(start: str, step: int) -> str:
     """The index ``start``, advanced to the part of the sum that begins at ``$p``."""
     return added(start if start != "0" else "", times("$p", step))
-
-
-def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
-    """The cycles of a product of matrices, some of them stored transposed; for any other instruction on such a matrix,
-    the additional cycles.
-    """
-    op, args, out = instruction.op, instruction.args, instruction.out
-    if op != "matmul" or any(len(v.shape) != 2 or 0 in v.shape for v in args):
-        if op in ("permute_dims", *REDUCTIONS):
-            return 0
-        turned = op in ENTRY_BY_ENTRY and flipped(out)
-        return ACROSS * sum(size(v.shape) for v in (out, *args) if len(v.shape) == 2 and flipped(v) != turned)
-    a, b, z = (_matrix(v, flipped(v)) for v in (*args, out))
-    ways = (a, b, z), (b.turned, a.turned, z.turned)
-    return min(_of_blas(a, b, out.dtype), *(cycles(*way, out.dtype) for way in ways))
-
-
-def _matrix(value: Value, flipped: bool) -> Matrix:
-    rows, columns = value.shape
-    return Matrix("", "0", columns, rows, rows, 1).turned if flipped else Matrix("", "0", rows, columns, columns, 1)
 
 
 def _of_blas(a: Matrix, b: Matrix, dtype: Any) -> float:

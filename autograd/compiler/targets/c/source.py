@@ -19,7 +19,6 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.ir.primitives import is_view
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes.layout import ENTRY_BY_ENTRY
 from glassgrad.autograd.compiler.targets.c.blas import Blas
 from glassgrad.autograd.compiler.targets.c.blocks import Matrix, Text, registers
 from glassgrad.autograd.compiler.targets.c.convolutions import convolve, convolve_weight
@@ -84,8 +83,6 @@ class Source(Text):
         self.size = 0
         self.operations = 0
         """About how many multiplications the products take."""
-        made = [i.out for i in program.instructions if i.op in ENTRY_BY_ENTRY or i.op == "matmul"]  # in either order
-        self._turned = program.flipped.intersection(made)
         self._places: dict[str, int] = {}
         self._free: list[tuple[int, int]] = []
         self._busy: list[tuple[int, int, int]] = []  # used blocks: last step, start, size
@@ -101,8 +98,6 @@ class Source(Text):
             kind, name = self.type_of(value), self.name_of(value)
             self.types[name] = kind
             self.views[value] = View.of(name, value.shape)
-            if value in self._turned:
-                self.views[value] = View.of(name, value.shape[::-1]).permuted((1, 0))
             if value.kind == "temporary":
                 self._place(name, value.nbytes, self._last.get(value, self._number))
             else:

@@ -115,12 +115,11 @@ def program_of(*calls: Any) -> Program:
         (
             program_of(
                 ("reshape", (0,), {"shape": (6,)}, (6,)),
-                ("piece", (1,), {"start": 1, "shape": (2, 2), "flip": True}, (2, 2)),
+                ("piece", (1,), {"start": 1, "shape": (2, 2)}, (2, 2)),
             ),
-            "piece(y1, start=1, shape=(2, 2), flip=True)",
+            "piece(y1, start=1, shape=(2, 2))",
         ),
-        (program_of(("pack", (0, 0), {"flips": (True, False)}, (12,))), "pack(x, x, flips=(True, False))"),
-        (program_of(("with_ones", (0,), {}, (2, 4))), "with_ones(x)"),
+        (program_of(("pack", (0, 0), {}, (12,))), "pack(x, x)"),
         (program_of(("copy", (0,), {}, (2, 3))), "copy(x)"),
     ],
 )  # fmt: skip

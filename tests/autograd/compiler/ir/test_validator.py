@@ -149,7 +149,6 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     ),
     "an update of what is not a state": (updates(value("knob", "lr", (), origin=({}, "lr"))), "the state lr .* can't"),
     "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs must be different values"),
-    "no matrix transposed": (kept(flipped=frozenset((W,))), r"w \(2,\) float64 is kept transposed and is not a matrix"),
     "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r"; v \(2,\) float64 at 3 does not fit"),
     "a packed state twice": (kept(packed={BOTH: [(W, 0), (V, 0)]}), r"; v \(2,\) float64 at 0 does not fit"),
     "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "must have the 2 elements of its members"),
@@ -172,20 +171,6 @@ def test_each_fault_of_a_program_is_reported(fault: str) -> None:
     breaks(program, x, y)
     with pytest.raises(DeclarationError, match=f"^double: .*{said}"):
         program.validate()
-
-
-def test_a_piece_is_in_the_order_of_its_state() -> None:
-    def piece(flip: bool) -> Program:
-        w = value("state", "w", (2, 3), origin=ag.zeros((2, 3)))
-        whole, y = value("state", "packed_w", (6,)), value("temporary", "y", (2, 3))
-        take = Instruction("piece", (whole,), {"start": 0, "shape": (2, 3), "flip": flip}, y)
-        return Program("f", [], [take], [y], {}, packed={whole: [(w, 0)]}, flipped=frozenset((w,)))
-
-    piece(True).validate()
-    with pytest.raises(
-        DeclarationError, match=r"f: y = piece\(packed_w, .*\) does not have the memory order of that state"
-    ):
-        piece(False).validate()
 
 
 @pytest.mark.parametrize(
@@ -324,10 +309,6 @@ def as_one_counter(program: Program) -> Program:
     return program.changed(merged={second: first})
 
 
-def flipped_vector(program: Program) -> Program:
-    return program.changed(flipped=frozenset(s for s in program.updates if len(s.shape) == 1))
-
-
 WRONG: dict[str, tuple[Pass, str]] = {
     "a value that is read and not made": (without("matmul"), "reads .* before it is made"),
     "the order turned round": (reversed_order, "reads .* before it is made"),
@@ -347,7 +328,6 @@ WRONG: dict[str, tuple[Pass, str]] = {
     "arguments exchanged": (inputs_swapped, "it took .*, and now takes"),
     "two states in one place": (one_array_for_two, "the packed state whole .* must hold its members"),
     "a counter merged and left there": (as_one_counter, "is merged into .*, which can't replace it"),
-    "a vector transposed": (flipped_vector, "is kept transposed and is not a matrix"),
 }
 
 

@@ -119,10 +119,3 @@ def test_a_state_that_is_read_afterwards_is_not_written_early():
 def test_other_dtypes_are_not_fused(dtype):
     x, y, out = (Value(kind, (3,), np.dtype(dtype), name) for kind, name in zip(KINDS, "xyz", strict=True))
     assert not fusable(Instruction("add", (x, y), {}, out))
-
-
-def test_a_matrix_in_columns_between_two_in_rows_divides_their_kernel():
-    program = program_of(lambda x: ag.tanh(ag.exp(ag.sin(x))), np.ones((2, 3)))
-    (middle,) = (i.out for i in program.instructions if i.op == "exp")
-    steps = fuse(program.changed(flipped=frozenset({middle})))
-    assert [[i.op for i in step.instructions] for step in steps] == [["sin"], ["exp"], ["tanh"]]

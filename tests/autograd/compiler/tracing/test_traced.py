@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -189,44 +188,6 @@ def test_a_graph_older_than_an_update_is_refused_as_eagerly() -> None:
         optimizer = nn.optim.SGD([w], lr=0.1)
         with pytest.raises(GradientError, match=r"w.* was changed after"):
             call(lambda w=w, optimizer=optimizer: f(w, optimizer))
-
-
-COPIES: dict[str, Callable[[ag.Tensor], Any]] = {
-    "itself": lambda w: w,
-    "a product": lambda w: (w * 0.5).detach(),
-    "a copy of the array": lambda w: np.copy(w.data),
-    "a copy of the transpose": lambda w: np.copy(w.data.T),
-    "a deep copy": copy.deepcopy,
-}
-
-
-@pytest.mark.parametrize("made", COPIES)
-def test_an_order_of_memory_that_compiling_gave_is_not_trusted(made: str) -> None:
-    w = ag.Tensor(np.arange(4.0).reshape(2, 2), requires_grad=True, name="w")
-    optimizer = nn.optim.Adam([w], lr=0.05)
-
-    @ag.compile
-    def step() -> Any:
-        loss = ag.tanh(w.mT).sum()
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss
-
-    step()
-    assert not w._data.flags.c_contiguous
-    copied = COPIES[made](w)
-    state = copied if isinstance(copied, ag.Tensor) else ag.Tensor(copied)
-
-    @ag.compile
-    def flat() -> Any:
-        seen = ag.reshape(state.detach(), (-1,))
-        array = state.data
-        array *= 2.0
-        return seen
-
-    with pytest.raises(TraceError, match="depending on its memory order"):
-        flat()
 
 
 def test_a_reshape_that_splits_axes_is_a_view_in_any_order() -> None:

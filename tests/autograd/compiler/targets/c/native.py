@@ -56,7 +56,7 @@ def written(case: Case) -> Source:
     """The program of a case, optimized, as a text in C; the case gets the text."""
     program = optimize(case.program, PASSES)
     homes = {s: case.initial[s] if s in case.initial else s.origin.data for s in program.states}  # noqa: SIM401  (not all have one)
-    homes = {s: np.array(array, order="F" if s in program.flipped else "K") for s, array in homes.items()}
+    homes = {s: np.array(array) for s, array in homes.items()}
     source = source_of(program, homes)
     case.source = source.text()
     return source
