@@ -33,6 +33,7 @@ def test_without_a_gpu_one_sentence_and_status_2(monkeypatch, capsys):
     assert err.startswith("benchmarks.gpu: device 'cuda' needs CuPy, which is not installed: pip install ")
 
 
+@pytest.mark.check
 def test_operations_are_verified_and_the_wrong_one_is_named(cupy, monkeypatch, capsys):
     some = ("exp", "matmul", "take", "getitem", "concat", "qr_factors", "repeat")
     monkeypatch.setattr(table, "TABLE", {name: table.TABLE[name] for name in some})

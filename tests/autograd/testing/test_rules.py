@@ -86,6 +86,7 @@ class TestCorners:
         with pytest.raises(GradcheckError, match=where):
             assert_rule(softsign(rule), max_examples=30)
 
+    @pytest.mark.check
     def test_one_tensor_for_two_arguments(self):
         @ag.op("larger", broadcasts=True)
         def larger(xp, x, y):
@@ -130,7 +131,7 @@ class TestUnchecked:
 
         flat.vjp(x=lambda g: g, y=lambda g: 0.01 * g)
         with pytest.raises(GradcheckError, match=r"with respect to y\. In all calls that were drawn it was too small"):
-            assert_rule(flat, y=Domain(1.0, 2.0))
+            assert_rule(flat, max_examples=15, y=Domain(1.0, 2.0))
 
 
 class TestWhatItTakes:
@@ -157,6 +158,7 @@ class TestWhatItTakes:
 
 
 class TestCanFail:
+    @pytest.mark.check
     def test_on_operations_of_every_kind(self):
         for op in (softsign(), ag.multiply, ag.floor, ag.concat):
             assert_detects_wrong_gradient(op, max_examples=4)

@@ -62,7 +62,7 @@ class TestOperations:
     def test_all_operations_by_default(self):
         seen = set()
 
-        @settings(max_examples=300, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+        @settings(max_examples=600, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
         @given(operations())
         def look(call):
             seen.add(call.steps[0].op.name)

@@ -53,7 +53,7 @@ def test_the_same_command_resumes_the_study(tmp_path, capsys):
     assert capsys.readouterr().out.count("\ntrial ") == 3
 
 
-@pytest.mark.parametrize("kind", sampled(command.MODELS, 2))
+@pytest.mark.parametrize("kind", sampled(command.MODELS, 4))
 def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
     assert run(tmp_path, "--models", kind, "--trials", "1", "--width", "4") == 0
     assert f"{kind}, " in capsys.readouterr().out

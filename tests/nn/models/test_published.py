@@ -7,6 +7,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.init import SHAPES_ONLY
+from tests.sampling import waiting
 
 PARAMETERS = {
     "alexnet": 61_100_840,
@@ -80,7 +81,7 @@ def test_values_and_gradients_are_torchvisions(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("size", [16, waiting(32)])
 def test_small_images_of_one_channel_train(name, size):
     model = getattr(nn.models, name)(10, channels=1, small=True, seed=0)
     x = np.random.default_rng(0).normal(size=(2, 1, size, size)).astype("float32")

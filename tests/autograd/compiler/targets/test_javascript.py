@@ -151,6 +151,7 @@ def squared(outputs: Any) -> Any:
 LARGE = {"LeNet5", "ResNet"}
 
 
+@pytest.mark.check
 @needs_node
 def test_20_steps_of_every_optimizer_layer_and_loss(tmp_path):
     cases = []

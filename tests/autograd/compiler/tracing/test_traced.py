@@ -12,6 +12,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import GradientError, TraceError
 from tests.autograd.compiler.oracle import agree
+from tests.sampling import waiting
 
 Take = Callable[[ag.Tensor], Any]
 
@@ -97,7 +98,7 @@ JOINED = ("flat", "the transpose, flat", "half, flat", "twice")
 IN_PLACE = ("an optimizer's step", "in place", "a view")
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("order", ["C", waiting("F")])
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("taken", TAKEN)
 def test_values_read_before_an_update(taken: str, write: str, order: str) -> None:
