@@ -15,7 +15,6 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from glassgrad import same as _same
 from glassgrad.autograd import errors, linalg, random, trees
 from glassgrad.autograd.backends import NUMPY as _NUMPY
 from glassgrad.autograd.backends import devices
@@ -48,7 +47,6 @@ from glassgrad.autograd.ops.elementwise import pow
 from glassgrad.autograd.ops.loops import scan as _scan  # noqa: F401
 
 __version__ = "0.1.0"
-_same(__name__)
 
 newaxis = None
 _protocols.install(Tensor, _sys.modules[__name__])

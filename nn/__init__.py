@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from glassgrad import same as _same
 from glassgrad.autograd.interop.hints import NETWORKS as _NETWORKS
 from glassgrad.autograd.interop.hints import missing as _missing
 from glassgrad.nn import data, functional, init, models, optim, parallel, tuning
@@ -68,8 +67,6 @@ from glassgrad.nn.saving.onnx import load_onnx, save_onnx
 from glassgrad.nn.saving.pytorch import from_torch
 from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning import search
-
-_same(__name__)
 
 if not _TYPE_CHECKING:  # so that type checkers report missing names
     __getattr__ = _missing(__name__, _NETWORKS)

@@ -131,7 +131,7 @@ def test_examples_run(page):
 )
 def test_plain_blocks_run_or_are_lines_of_the_source(page, tmp_path, monkeypatch):
     if name(page) in QUOTED:
-        sources = (ROOT / "autograd").rglob("*.py")
+        sources = Path(autograd.__file__).parent.rglob("*.py")
         written = {line.strip() for path in sources for line in path.read_text(encoding="utf-8").splitlines()}
         quoted = [line.strip() for block in plain(page) for line in block.splitlines() if line.strip()]
         assert [line for line in quoted if line not in written] == []

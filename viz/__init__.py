@@ -36,7 +36,7 @@ Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``l
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from glassgrad import same
+import glassgrad  # noqa: F401  (in the repository it gives this package its full name)
 
 if TYPE_CHECKING:
     from glassgrad.viz.difference import diff as diff
@@ -73,7 +73,6 @@ if TYPE_CHECKING:
     from glassgrad.viz.plots.window import plot_window as plot_window
     from glassgrad.viz.recorded.summary import summary as summary
 
-same(__name__)
 
 _HOMES = {
     name: home

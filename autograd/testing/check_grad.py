@@ -62,7 +62,7 @@ def check_grad(
     >>> check_grad(lambda x: np.sum(x**3), lambda x: 2 * x**2, [1.0, 2.0])
     Traceback (most recent call last):
         ...
-    autograd.errors.GradcheckError: the derivative of output 0 with respect to input 0 ('x') [1] is wrong:
+    glassgrad.autograd.errors.GradcheckError: the derivative of output 0 with respect to input 0 ('x') [1] is wrong:
         at this input       2, in float64
         analytic (df)       8
         finite differences  12   (step ...)

@@ -95,7 +95,7 @@ def gradcheck(
     >>> gradcheck(squared, [3.0, 4.0])
     Traceback (most recent call last):
         ...
-    autograd.errors.GradcheckError: the derivative of output 0 [1] with respect to input 0 ('x') [1] is wrong:
+    glassgrad.autograd.errors.GradcheckError: the derivative of output 0 [1] with respect to input 0 ('x') [1] is wrong:
         at this input       4, in float64
         analytic (rules)    4
         finite differences  8   (step ...)

@@ -272,9 +272,9 @@ class Module:
         >>> nn.Linear(2, 3).load_state_dict({"weight": [[1.0, 2.0]], "gain": 1.0})
         Traceback (most recent call last):
             ...
-        nn.errors.StateError: Linear(2, 3) can't load this state: 'bias' is missing; 'gain' is unexpected; 'weight' is
-        (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or
-        pass strict=False to ignore missing and unexpected names.
+        glassgrad.nn.errors.StateError: Linear(2, 3) can't load this state: 'bias' is missing; 'gain' is unexpected;
+        'weight' is (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was
+        saved with, or pass strict=False to ignore missing and unexpected names.
         """
         if not isinstance(state, Mapping):
             raise StateError(

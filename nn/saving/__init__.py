@@ -187,7 +187,7 @@ def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     >>> nn.load_model("README.md")
     Traceback (most recent call last):
         ...
-    nn.errors.FileError: README.md can't be read as an archive of arrays: it is not a zip archive.
+    glassgrad.nn.errors.FileError: README.md can't be read as an archive of arrays: it is not a zip archive.
     """
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, Module)):

@@ -29,7 +29,7 @@ def load_onnx(path: str | PathLike[str]) -> ONNXModel:
     >>> nn.load_onnx("README.md")
     Traceback (most recent call last):
         ...
-    nn.errors.FileError: README.md is not an ONNX file, or is damaged.
+    glassgrad.nn.errors.FileError: README.md is not an ONNX file, or is damaged.
     """
     from glassgrad.nn.saving.onnx.model import load
 

@@ -181,7 +181,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     ``nn/saving/pytorch/operators.py``, all of which it names; `autograd.errors.DTypeError` for anything but a module of
     PyTorch.
 
-        >>> import torch
+        >>> import torch                                                                            # doctest: +SKIP
         >>> from glassgrad import nn                                                                # doctest: +SKIP
         >>> net = nn.from_torch(torchvision.models.resnet18(), torch.zeros(2, 3, 64, 64))           # doctest: +SKIP
         >>> viz.draw_graph(net(x).sum())                                                            # doctest: +SKIP

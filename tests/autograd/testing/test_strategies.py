@@ -183,7 +183,7 @@ class TestOnesOwnOperation:
         lines = [line for line in code.splitlines() if line.startswith(("x", "v"))]
         assert len(lines) == 2
         assert "v0 = ag.softsign(x0)" in lines[1]
-        assert code.endswith('outputs = (v0,)\nimport viz; viz.draw_graph(outputs).save("program.svg")')
+        assert code.endswith('outputs = (v0,)\nfrom glassgrad import viz; viz.draw_graph(outputs).save("program.svg")')
 
     def test_a_printed_program_can_be_run_and_drawn(self, tmp_path, monkeypatch):
         softsign(WRONG)
