@@ -224,7 +224,7 @@ def test_basic_indices_are_literal_and_no_product_is_with_zeros() -> None:
 def test_packed_states_are_listed_with_their_places() -> None:
     source, _, _ = emitted(mlp())
     shown = aliases(source)
-    assert shown["layers_0_weight"] == "parameters[0:6].reshape((2, 3)).T"
+    assert shown["layers_0_weight"] == "parameters[0:6].reshape((3, 2))"
     assert shown["layers_2_bias"] == "parameters[12:13]"
     assert shown["layers_2_bias_exp_avg"] == "all_exp_avg[12:13]"
 

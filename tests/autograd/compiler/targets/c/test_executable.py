@@ -61,7 +61,7 @@ def test_a_step_in_c_trains_as_one_in_numpy(dtype, tolerance):
 
 @needs_compiler
 @pytest.mark.parametrize("optimizer", [nn.optim.SGD, nn.optim.Adam])
-def test_weights_of_the_first_layer_lie_in_columns_where_its_product_is_faster_so(optimizer):
+def test_a_write_to_a_view_of_the_first_layers_weights_counts_at_the_next_call(optimizer):
     found = {}
     for target in ("numpy", "c"):
         model = nn.MLP([40, 30, 10], seed=0).to("float64")
@@ -79,11 +79,10 @@ def test_weights_of_the_first_layer_lie_in_columns_where_its_product_is_faster_s
         x, labels = ag.asarray(rng.standard_normal((10, 40))), ag.asarray(rng.integers(0, 3, 10))
         step(x, labels)
         first = model.layers[0].weight
-        first.data.reshape(-1)[:40] = 0.5  # a view of rows, though it lies in columns
+        first.data.reshape(-1)[:40] = 0.5
         losses = [step(x, labels).item() for _ in range(3)]
         found[target] = losses, [p.data.copy() for p in model.parameters()]
-        states = step._latest().homes.items()
-    assert {state.shape for state, home in states if not home.flags.c_contiguous} == {(30, 40)}
+        assert all(home.flags.c_contiguous for home in step._latest().homes.values())
     for one, other in zip(*found.values(), strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
