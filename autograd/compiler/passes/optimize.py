@@ -17,7 +17,13 @@ from glassgrad.autograd.compiler.ir.validator import VALIDATES, validate_pass
 from glassgrad.autograd.compiler.passes.algebra import algebra
 from glassgrad.autograd.compiler.passes.loops import joined_loops
 from glassgrad.autograd.compiler.passes.packing import pack, same_counters
-from glassgrad.autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, name_plainly
+from glassgrad.autograd.compiler.passes.rewrite import (
+    Rewriter,
+    common_subexpressions,
+    dead_code,
+    name_plainly,
+    without_unread,
+)
 
 # ----------------------------------------------------------------------------------------------------- sums as products
 
@@ -57,6 +63,32 @@ def sums_as_products(program: Program) -> Program:
     return writer.finish()
 
 
+# ------------------------------------------------------------------------------------------------- transposed products
+
+
+def transposed_products(program: Program) -> Program:
+    """Compute a product of matrices that is only read as its transpose as ``b.T @ a.T``: nothing reads across rows."""
+    writer = Rewriter(program)
+    read_otherwise = {*program.outputs, *program.updates.values()}
+    read_otherwise |= {arg for i in program.instructions if i.op != "permute_dims" for arg in i.args}
+
+    def transposed(x: Value) -> Value:
+        made = writer.producers.get(x)
+        if made is not None and made.op == "permute_dims" and len(x.shape) == 2 and made.params["axes"] == (1, 0):
+            return made.args[0]
+        return writer.emit("permute_dims", (x,), {"axes": (1, 0)}, f"{x.name}_T")
+
+    for instruction in writer:
+        made = writer.producers.get(instruction.args[0]) if instruction.op == "permute_dims" else None
+        fits = made is not None and made.op == "matmul" and all(len(arg.shape) == 2 for arg in made.args)
+        if made is None or not fits or instruction.params["axes"] != (1, 0) or made.out in read_otherwise:
+            writer.keep(instruction)
+        else:
+            args = [transposed(arg) for arg in made.args[::-1]]
+            writer.now[instruction.out] = writer.emit("matmul", args, {}, instruction.out.name)
+    return without_unread(writer.finish())
+
+
 # ------------------------------------------------------------------------------------------------------------ all of it
 
 Pass = Callable[[Program], Program]
@@ -77,6 +109,7 @@ COUNTERS: list[tuple[str, Pass]] = [
 PASSES: list[tuple[str, Pass]] = [
     *COMMON,
     ("sums as products", sums_as_products),
+    ("transposed products", transposed_products),
     *COUNTERS,
     ("pack", pack),
     ("dead code again", dead_code),

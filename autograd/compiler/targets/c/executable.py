@@ -17,7 +17,7 @@ from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
-from glassgrad.autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize
+from glassgrad.autograd.compiler.passes.optimize import COMMON, COUNTERS, optimize, transposed_products
 from glassgrad.autograd.compiler.passes.packing import note_home
 from glassgrad.autograd.compiler.passes.rewrite import Rewriter, without_unread
 from glassgrad.autograd.compiler.targets.c.blas import numpys_blas
@@ -45,7 +45,12 @@ def sums_in_place(program: Program) -> Program:
     return without_unread(writer.finish())
 
 
-PASSES = [*COMMON, ("sums in place", sums_in_place), *COUNTERS]
+PASSES = [
+    *COMMON,
+    ("sums in place", sums_in_place),
+    ("transposed products", transposed_products),
+    *COUNTERS,
+]
 """The passes without those that save NumPy calls: starting a loop is free in C."""
 
 LOCKED = 2e6

@@ -53,6 +53,7 @@ def test_counters_of_0_with_different_signs_are_two() -> None:
         pytest.param(lambda x: dropped(x * 2, ag.exp(x)), ["multiply"], id="dead code"),
         pytest.param(lambda x: ag.exp(x.T.T), ["exp"], id="double transpose"),
         pytest.param(lambda x: ag.exp(x.reshape(6).reshape((2, 3))), ["exp"], id="reshape of reshape"),
+        pytest.param(lambda x: ag.exp((x.T @ x).T), ["exp", "matmul", "permute_dims"], id="transposed product"),
         pytest.param(lambda x: ag.exp(x) * ag.exp(x), ["exp", "multiply"], id="common subexpressions"),
         pytest.param(
             lambda x: (x + ag.exp(x)) * (ag.exp(x) + x), ["add", "exp", "multiply"], id="sums either way round"
