@@ -81,7 +81,6 @@ SAMPLES = [
     "tests/viz/pages/test_live.py::TestWaysToAsk::test_nudge_paths_and_predictions",
     "tests/viz/pages/test_playground.py::test_plain_descent_three_classes_and_a_narrow_dark_page",
     "tests/viz/pages/test_report.py::test_drawing_with_a_pointer_and_with_keys",
-    "tests/viz/lesson/test_pages.py::test_a_wrong_answer_is_explained_and_the_language_keeps_the_place",
 ]
 LOWEST = [
     "tests/test_tiny.py",

@@ -137,7 +137,10 @@ class TestMessage:
             ("c", "d"),
         )
         message = said("matches_finite_differences", program)
-        assert "Recorded operations: squared.\n\nThe program, and how to see it:\n\nfrom glassgrad import autograd as ag\n" in message
+        assert (
+            "Recorded operations: squared.\n\nThe program, and how to see it:\n\nfrom glassgrad import autograd"
+            in message
+        )
         assert "sin" not in message.partition("how to see it")[2]
         assert "v0 = ag.squared(x0)  # (2,)\noutputs = (v0,)\n" in message
 

@@ -173,6 +173,7 @@ FORMULAS = [  # words of formulas, as in English
 ]
 
 
+@pytest.mark.check
 def test_no_english_word_is_left_in_a_chinese_derivation():
     for english, chinese in zip(written(), in_chinese(written), strict=True):
         left = set(re.findall(r"[A-Za-z_]{3,}", chinese.text)) - {*FORMULAS}

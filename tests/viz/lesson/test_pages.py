@@ -217,6 +217,7 @@ def folder(both, tmp_path_factory):
     return write(tmp_path_factory.mktemp("lesson"), both).parents[1]
 
 
+@pytest.mark.check
 def test_every_link_of_the_offline_pages_leads_somewhere(folder):
     pages = {path: path.read_text(encoding="utf-8") for path in folder.glob("??/*.html")}
     assert len(pages) == len(stems()) * len(LANGUAGES)
@@ -306,6 +307,7 @@ def test_live_pages_follow_the_colours_of_the_site(folder, tmp_path):
     ]
 
 
+@pytest.mark.check
 def test_the_chinese_lesson_has_chinese_pages_and_pictures(folder):
     for path in (folder / "files/zh").glob("*.html"):
         assert '<html lang="zh-Hans">' in path.read_text(encoding="utf-8")
