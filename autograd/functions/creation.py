@@ -173,8 +173,9 @@ def linspace(
     Tensor(1.5)
     """
     if _is_recorded(start) or _is_recorded(stop):
-        a, b = (asarray(x, dtype=float64) if isinstance(x, Tensor) else x for x in (start, stop))
-        place = arange(num, dtype=float64, device=next(x.device for x in (a, b) if isinstance(x, Tensor)))
+        bounds: list[Any] = [start, stop]
+        a, b = (asarray(x, dtype=float64) if isinstance(x, Tensor) else x for x in bounds)
+        place = arange(num, dtype=float64, device=next(x.device for x in bounds if isinstance(x, Tensor)))
         line = place * ((b - a) / ((num - 1 if endpoint else num) or 1)) + a
         line = where(place == num - 1, b, line) if endpoint and num > 1 else line
         return asarray(line, dtype=dtype, device=device)

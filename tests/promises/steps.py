@@ -80,7 +80,7 @@ def broken(seed: int, now: Verdict, target: str = "numpy") -> str:
         return ""
     sentence = f"seed {seed} was {before} and is {now.kind}: {now.what}"
     reasons = {reason for reason, pattern in exceptions() if re.search(pattern, sentence)}
-    excused = "rounding" in reasons if now.kind == "different" else reasons - {"rounding"}
+    excused = reasons & {"rounding", "6"} if now.kind == "different" else reasons - {"rounding"}
     return "" if excused else sentence
 
 
