@@ -58,7 +58,7 @@ all_reduce.vjp(x=lambda xp, g, add: xp.all_reduce(g, add=add))
 def _mean(xp: Any, x: Any, axis: shapes.Axis, keepdims: bool) -> Any:
     """The mean; of float16 as NumPy's, by a sum in float32, because 66 numbers of 1000 overflow in float16."""
     if x.dtype == "float16":
-        return xp.astype(_mean(xp, xp.astype(x, dtype="float32"), axis, keepdims), dtype=x.dtype)
+        return xp.astype(_mean(xp, xp.astype(x, "float32"), axis, keepdims), x.dtype)
     return xp.sum(x, axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
 
 

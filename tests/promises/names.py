@@ -27,9 +27,11 @@ PACKAGES = ("autograd", "nn", "viz")
 UNLISTED = {
     "__init__", "__new__", "__post_init__", "__repr__", "__str__", "__format__", "__setattr__", "__delattr__",
     "__getattr__", "__getattribute__", "__dir__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__",
-    "__copy__", "__deepcopy__", "__init_subclass__", "__class_getitem__", "__set_name__",
+    "__copy__", "__deepcopy__", "__init_subclass__", "__class_getitem__", "__set_name__", "edits", "moves",
 }  # fmt: skip
-"""Methods that users do not call, nor by an operator; a constructor's signature is that of its class."""
+"""Methods that users do not call, nor by an operator, and what a class counts; a constructor's signature is that of its
+class.
+"""
 
 
 def relative(text: str) -> str:
@@ -142,7 +144,7 @@ def members(path: str, cls: type, public: set[type]) -> Iterator[str]:
         if base is not cls and (base in public or not ours(base)):
             continue
         for name, value in vars(base).items():
-            if not name.startswith("_") or (is_operator(name, value) and name not in UNLISTED):
+            if name not in UNLISTED and (not name.startswith("_") or is_operator(name, value)):
                 found.setdefault(name, value)
     for name, value in found.items():
         function = value.__func__ if isinstance(value, staticmethod | classmethod) else value

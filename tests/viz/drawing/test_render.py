@@ -305,7 +305,7 @@ class TestEngines:
 
 def test_importing_viz_does_not_import_graphviz():
     code = "import sys; from glassgrad import viz; print(*(name in sys.modules for name in %s))"
-    code %= ("graphviz", "matplotlib", "glassgrad.viz.graph.picture")
+    code %= (("graphviz", "matplotlib", "glassgrad.viz.graph.picture"),)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]
 
