@@ -41,6 +41,7 @@ from typing import Any
 
 import numpy
 
+import glassgrad
 from glassgrad.autograd.compiler.tracing.guards import (
     MISSING,
     PLAIN,
@@ -63,7 +64,7 @@ from glassgrad.autograd.errors import TraceError
 MOST = 20_000
 """The largest number of objects that are searched."""
 
-OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/")
+OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad.__file__))
 FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, MappingProxyType)
 FIXED = (tuple, frozenset)

@@ -239,7 +239,12 @@ def numbers(setup: str, expression: str, change: str, wrap: Callable[[Any], Any]
     return [y.numpy() for y in (*before, function(x))]
 
 
-@pytest.mark.parametrize("row", rows(), ids=lambda row: row[1])
+def marked(row: tuple[str, str, str]) -> Any:
+    """A case; that which captures all modules, those of the tests included, waits for `make check`."""
+    return pytest.param(row, id=row[1], marks=[pytest.mark.check] * ("sys.modules[__name__]" in row[1]))
+
+
+@pytest.mark.parametrize("row", [*map(marked, rows())])
 def test_plain_state_that_changes_between_calls(row: tuple[str, str, str]) -> None:
     expected = numbers(*row, lambda function: function)
     np.testing.assert_array_equal(numbers(*row, ag.compile), expected)
