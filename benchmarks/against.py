@@ -59,7 +59,7 @@ sys.path[:0] = [root, os.getcwd()]
 if os.path.exists(os.path.join(root, "glassgrad.py")):
     from glassgrad import autograd, nn
 else:
-    from glassgrad import autograd, nn
+    import autograd, nn
     sys.modules["glassgrad"] = types.ModuleType("glassgrad")
     sys.modules["glassgrad"].__dict__.update(autograd=autograd, nn=nn)
     sys.modules.update({"glassgrad.autograd": autograd, "glassgrad.nn": nn})
@@ -193,7 +193,7 @@ def _race(sides: dict[str, referee.Process], row: dict[str, Any], work: str, mod
 def import_seconds(roots: dict[str, Path], rounds: int) -> list[list[float]]:
     """Seconds to import the packages in fresh interpreters, after one round that writes the bytecode."""
     script = "import sys, time; sys.path.insert(0, sys.argv[1]); import numpy; now = time.process_time; start = now(); "
-    script += "from glassgrad import autograd, nn; print(now() - start)"
+    script += "import autograd, nn; print(now() - start)"
     around = referee.surroundings(1)
     around.pop("PYTHONDONTWRITEBYTECODE", None)
 
