@@ -161,9 +161,7 @@ def hessian() -> dict[str, Run]:
 def beside_torch(key: str) -> dict[str, Run]:
     """A training step of a small CNN, PyTorch's with channels last, or the gradients of a recurrent layer."""
     if key in convolution.NETWORKS:
-        import torch
-
-        runs = convolution.steps(torch, convolution.NETWORKS[key])
+        runs = convolution.of_torch(key) | convolution.of_glassgrad(key)
     else:
         runs = recurrent.contestants(key, RECURRENT)
     names = {"C": "C", "compiled": "NumPy", "channels_last": "PyTorch", "PyTorch": "PyTorch", "scan": "scan"}

@@ -37,6 +37,8 @@ def other_kernel() -> str:
 
 PYTHON = [sys.executable, "-m"]
 PYTEST = [*PYTHON, "pytest", "-q", "-n"]
+SUITE = ["-m", "not check"]
+"""The tests of `make test`."""
 CORES = os.cpu_count() or 1
 TODAY = int(time.time()) // 86_400 * 10_000
 """Seeds of today: each day others are searched, and each can be repeated."""
@@ -63,12 +65,12 @@ STEPS = {
     "promises-c": Step("frozen training steps in C", [*PYTHON, "tests.promises.steps", "--target", "c"], threads(1)),
     "faults": Step("planted faults", [*PYTHON, "tests.promises.faults"], threads(1)),
     "kernel": Step(
-        "all tests with another kernel of OpenBLAS",
-        [*PYTEST, "auto"],
+        "the tests of make test with another kernel of OpenBLAS",
+        [*PYTEST, "auto", *SUITE],
         {**threads(1), "OPENBLAS_CORETYPE": other_kernel()},
     ),
-    "threads": Step("all tests with two threads", [*PYTEST, str(max(1, CORES // 2))], threads(2)),
-    "lowest": Step("all tests with the lowest version of every dependency", ["make", "lowest"]),
+    "threads": Step("the same with two threads", [*PYTEST, str(max(1, CORES // 2)), *SUITE], threads(2)),
+    "lowest": Step("the same with the lowest version of every dependency", ["make", "lowest", 'ARGS=-m "not check"']),
     "wheel": Step("the wheel, as a user installs it", ["make", "wheel"]),
     "beside": Step("the wheel beside packages that import another autograd", ["make", "beside"]),
     "release": Step("a release without the upload", ["make", "release-dry-run"]),

@@ -30,7 +30,7 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     assert [p.grad is not None for p in names["net"].parameters()] == [True] * 2
     assert names["curvature"].item() == pytest.approx(-0.726862, abs=1e-6)
     assert names["matrix"].shape == (2, 2)
-    assert names["history"].accuracy[-1] > 0.8
+    assert names["history"].accuracy[-1] > 0.8  # 0.89 after one epoch; of guessing among ten digits: 0.1
     with Image.open("net.png") as drawn, Image.open(ROOT / "docs/net.png") as shown:
         assert min(drawn.size) > 800
         # engines differ in a few pixels: the picture shown is still that of the lines below it

@@ -17,6 +17,7 @@ import signal
 import tempfile
 import time
 import uuid
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -474,7 +475,9 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
         trial.set_user_attr(SURPLUS, True)
         raise _SurplusError
     seed = job.seed + trial.number  # differs between processes, and between calls that continue a study
-    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of constant_liar, in old versions
+        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
     trial.set_user_attr("choice", json.dumps(choice, default=list))
     trial.set_user_attr("seed", seed)

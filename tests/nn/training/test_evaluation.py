@@ -49,6 +49,6 @@ def test_one_hot_targets_have_an_accuracy(dtype):
     labels = nn.evaluate(model, LOSS, (X, Y))
     assert nn.evaluate(model, nn.functional.mse_loss, (X, one_hot)).accuracy == labels.accuracy
     history = train(model, loss=nn.functional.mse_loss, data=(X, one_hot), epochs=30)
-    assert history.accuracy[-1] > 0.8
+    assert history.accuracy[-1] > 0.8  # 0.93; two classes, so guessing has half of them right
     soft = one_hot * 0.5 + 0.25
     assert nn.evaluate(model, LOSS, (X, soft.astype(float))).accuracy is None

@@ -19,8 +19,8 @@ def test_fit_learns_and_returns_a_history():
     model = net()
     history = train(model, epochs=40, validation=HELD)
     assert history.epochs == 40
-    assert history.loss[-1] < 0.3 * history.loss[0]
-    assert history.accuracy[-1] > 0.9
+    assert history.loss[-1] < 0.3 * history.loss[0]  # 0.07 of it
+    assert history.accuracy[-1] > 0.9  # 1.0; guessing has half of them right
     assert len(history.validation_loss) == len(history.validation_accuracy) == len(history.seconds) == 40
     assert all(s > 0 for s in history.seconds)
     assert history.lr == [0.05] * 40

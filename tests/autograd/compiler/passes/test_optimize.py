@@ -15,6 +15,7 @@ from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes import optimize
 from tests.autograd.compiler.oracle import agree, check
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, mlp, step_of
+from tests.sampling import waiting
 
 X = ag.Tensor(np.arange(1.0, 7.0).reshape(2, 3), requires_grad=True, name="x")
 
@@ -249,13 +250,14 @@ def test_long_programs_compile_without_recursion() -> None:
     agree(ag.compile(deep)(x), deep(x), "1500 layers")
 
 
-def test_states_with_a_long_history_compile_in_no_time() -> None:
+@pytest.mark.parametrize("count", [300, waiting(1500)])
+def test_states_with_a_long_history_compile_in_no_time(count: int) -> None:
     """Hundreds of calls deep, and with so many ways from the result to the state that nobody can go them all."""
 
     def step(states: Any) -> None:
         for state in states:
             value = state
-            for _ in range(300):
+            for _ in range(count):
                 value = value * 0.5 + value * 0.51
             state.data = value.data
 
