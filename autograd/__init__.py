@@ -21,12 +21,12 @@ from glassgrad.autograd.backends import devices
 from glassgrad.autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
 from glassgrad.autograd.engine.anomaly import detect_anomaly
 from glassgrad.autograd.engine.backward import backward_steps
-from glassgrad.autograd.engine.declare.operation import OPS, Op, op
-from glassgrad.autograd.engine.declare.profile import profile
 from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from glassgrad.autograd.engine.namespace import TAKEN as _TAKEN
 from glassgrad.autograd.engine.namespace import TENSORS as _TENSORS
+from glassgrad.autograd.engine.operation import OPS, Op, op
+from glassgrad.autograd.engine.profile import profile
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
     conversion,

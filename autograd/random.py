@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.common.validation import number, refused, shape_first
-from glassgrad.autograd.engine.modes import TRACER
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.ops.elementwise import less

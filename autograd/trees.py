@@ -22,7 +22,7 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from glassgrad.autograd.engine.modes import WATCHED
+from glassgrad.autograd.common.tracing import WATCHED
 from glassgrad.autograd.errors import DeclarationError, ShapeError
 
 LEAF = None

@@ -17,13 +17,14 @@ import numpy
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.compiler.tracing.guards import Content, Guard
 from glassgrad.autograd.compiler.tracing.numbers import KINDS
 from glassgrad.autograd.compiler.tracing.surroundings import place_of
-from glassgrad.autograd.engine.modes import MODE, TRACER
+from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
 
@@ -66,7 +67,7 @@ class Compiled(Generic[P, R]):
         if TRACER.get() is not None:
             return self.function(*args, **kwargs)
         mode = MODE.get()
-        if mode.anomaly:
+        if mode.observer:
             return self.function(*args, **kwargs)
         key: Any = mode.grad
         arrays = []
@@ -138,7 +139,7 @@ class Compiled(Generic[P, R]):
         for kind in kinds:
             key = key, *kind
         found = self._executables.get(key, [None])[0]
-        return found if hasattr(found, "can_loop") and TRACER.get() is None and not MODE.get().anomaly else None
+        return found if hasattr(found, "can_loop") and TRACER.get() is None and not MODE.get().observer else None
 
     @property
     def lock(self) -> Any:

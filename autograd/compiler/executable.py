@@ -27,9 +27,9 @@ from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from glassgrad.autograd.compiler.tracing.watching import DATA, Consumed
-from glassgrad.autograd.engine.declare.operation import Op
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
 

@@ -261,7 +261,7 @@ class Trace:
         stand_ins, inputs = list[Any](), list[Value]()
         known: dict[int, Any] = {id(leaf): leaf for leaf in arguments.arrays if id(leaf) in self.found}
         mode = MODE.get()
-        with holding(MODE, inside := Mode(mode.grad, mode.scope, None)):
+        with holding(MODE, inside := Mode(mode.grad, mode.scope, tracer.lines)):
             for leaf, name in zip(arguments.arrays, arguments.names, strict=True):
                 array = slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf
                 tracer.meet(array)

@@ -12,11 +12,11 @@ from typing import Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.engine.modes import MODE, Mode, Observer, holding
 from glassgrad.autograd.errors import AnomalyError, GradientError
 
 _BACKWARD = str(Path(__file__).with_name("backward.py"))
-_HERE = f"{Path(__file__).parents[1]}{os.sep}", "<operation"
+_HERE = f"{Path(__file__).parents[1]}{os.sep}", "<operations of", "<gradients of"
 _OURS = *_HERE, *(f"{Path(__file__).parents[2] / name}{os.sep}" for name in ("nn", "viz"))
 
 
@@ -39,9 +39,8 @@ def detect_anomaly() -> Iterator[None]:
     glassgrad.autograd.errors.AnomalyError: the gradient of sqrt with respect to x = () float64 is inf ...
     """
     mode = MODE.get()
-    checks = sys.modules[__name__]
     # NumPy's warnings are off: the error says more.
-    with holding(MODE, Mode(mode.grad, mode.scope, checks)), backends.ignore_warnings():
+    with holding(MODE, Mode(mode.grad, mode.scope, Checks())), backends.ignore_warnings():
         yield
 
 
@@ -51,7 +50,7 @@ def record_lines() -> Iterator[None]:
     checked.
     """
     mode = MODE.get()
-    with holding(MODE, Mode(mode.grad, mode.scope, _Lines)):
+    with holding(MODE, Mode(mode.grad, mode.scope, Lines())):
         yield
 
 
@@ -74,39 +73,66 @@ def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
     return values[index], index
 
 
-def check_forward(op: Any, result: Any, *_: Any) -> None:
-    """Record the line that called ``op``, and raise where ``result`` is not finite."""
-    node = result.node
-    origin, within = _noted(node, sys._getframe(1))
-    if found := first_bad(result.data):
-        rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
-        raise AnomalyError(
-            f"{rule}the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}"
-            f"{'' if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])}; "
-            f"called at {origin}."
-        )
+class Lines(Observer):
+    """Records the line that called each operation."""
+
+    def called(self, op: Any, result: Any, *_: Any) -> None:
+        """Record the line in the node."""
+        noted(result.node, sys._getframe(1))
 
 
-def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
+class Checks(Observer):
+    """Raises `AnomalyError` at the first value that is NaN or Inf."""
+
+    exact = True
+
+    def called(self, op: Any, result: Any, *_: Any) -> None:
+        """Record the line that called ``op``, and raise where ``result`` is not finite."""
+        node = result.node
+        origin, within = noted(node, sys._getframe(1))
+        if found := first_bad(result.data):
+            rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
+            there = "" if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])
+            raise AnomalyError(
+                f"{rule}the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}{there}; "
+                f"called at {origin}."
+            )
+
+    def arrived(self, vertex: Any, g: Any) -> None:
+        """Raise where an array that a node saved was written to, or where the gradient is not finite."""
+        origin = getattr(vertex, "origin", None)
+        if origin is not None and _marks(vertex) != getattr(origin, "marks", None):
+            raise GradientError(
+                f"an array that {vertex.op.name} {describe(vertex)} had saved was written to since, so this graph's "
+                f"gradients would be wrong; called at {origin}: write to a copy, or compute the forward again."
+            )
+        if found := first_bad(g):
+            what = f"{vertex.op.name} {describe(vertex)}" if vertex.op else f"Tensor {describe(vertex)}"
+            raise AnomalyError(
+                f"the upstream gradient of {what} is {found[0]} at {found[1]}{_line_of(vertex)}: its contributions "
+                f"were finite, so their sum overflowed, a hook returned it, or backward was given it.{_advice(vertex)}"
+            )
+
+    def pulled(self, node: Node, parts: Any) -> None:
+        """Raise where a rule's result is not finite."""
+        for i, part in enumerate(parts):
+            found = None if part is None else first_bad(part)
+            if found:
+                arg = node.op.args[0 if node.op.variadic else i]
+                raise AnomalyError(
+                    f"the gradient of {node.op.name} with respect to {arg} = {describe(node.inputs[i])} is {found[0]} "
+                    f"at {found[1]}{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here "
+                    f"has no finite derivative.{_advice(node)}"
+                )
+
+
+def noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
     """The result of `_called_from`, also stored in the node."""
     origin, within = _called_from(frame)
     if node is not None:
         node.origin = Origin(origin)
         node.origin.marks = _marks(node)
     return origin, within
-
-
-class _Lines:
-    """Takes the place of this module's checks within `record_lines`: records the lines, and checks nothing."""
-
-    @staticmethod
-    def check_forward(op: Any, result: Any, *_: Any) -> None:
-        _noted(result.node, sys._getframe(1))
-
-    @staticmethod
-    def check_upstream(*_: Any) -> None: ...
-
-    check_backward = check_total = check_upstream
 
 
 def _called_from(frame: Any) -> tuple[str, Node | None]:
@@ -137,39 +163,6 @@ def _marks(node: Node) -> tuple[int, ...]:
     found = (array for value in kept for array in (value if isinstance(value, tuple) else (value,)))
     arrays = (array for array in found if getattr(array, "shape", ()) and not hasattr(array, "node"))
     return tuple(hash(backends.to_numpy(array).tobytes()) for array in arrays)
-
-
-def check_upstream(node: Node, g: Any) -> None:
-    """Raise where an array that ``node`` saved was written to, or its upstream gradient is not finite."""
-    if node.origin is not None and _marks(node) != getattr(node.origin, "marks", None):
-        raise GradientError(
-            f"an array that {node.op.name} {describe(node)} had saved was written to since, so this graph's gradients "
-            f"would be wrong; called at {node.origin}: write to a copy, or compute the forward again."
-        )
-    check_total(node, g)
-
-
-def check_total(vertex: Any, g: Any) -> None:
-    """Raise where the upstream gradient of a node, or the gradient of a leaf, is not finite."""
-    if found := first_bad(g):
-        what = f"{vertex.op.name} {describe(vertex)}" if vertex.op else f"Tensor {describe(vertex)}"
-        raise AnomalyError(
-            f"the upstream gradient of {what} is {found[0]} at {found[1]}{_line_of(vertex)}: its contributions were "
-            f"finite, so their sum overflowed, a hook returned it, or backward was given it.{_advice(vertex)}"
-        )
-
-
-def check_backward(node: Node, parts: Any) -> None:
-    """Raise where a rule's result is not finite."""
-    for i, part in enumerate(parts):
-        found = None if part is None else first_bad(part)
-        if found:
-            arg = node.op.args[0 if node.op.variadic else i]
-            raise AnomalyError(
-                f"the gradient of {node.op.name} with respect to {arg} = {describe(node.inputs[i])} is {found[0]} at "
-                f"{found[1]}{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here has no "
-                f"finite derivative.{_advice(node)}"
-            )
 
 
 def _line_of(vertex: Any) -> str:

@@ -12,11 +12,10 @@ from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of, vertices_of
 from glassgrad.autograd.engine.hooks import after_hooks, retainers
-from glassgrad.autograd.engine.memory import LAST, WRITES
-from glassgrad.autograd.engine.modes import MODE, TRACER, enable_grad
+from glassgrad.autograd.engine.memory import LAST, WRITES, owner, written_at
+from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.saved import as_tensors, check_saved
-from glassgrad.autograd.engine.scattered import Scattered, dense
+from glassgrad.autograd.engine.scattered import dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 
@@ -70,45 +69,42 @@ def steps_from(
     order = reachable(totals)
     masks = None if wanted is None else _between(order, wanted)
     shared = set(map(id, totals.values()))  # arrays that others may hold
+    mode = MODE.get()
+    if create_graph and not mode.grad:
+        raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
+    observer = mode.observer
+    exact = observer is not None and observer.exact
+    sparse = sparse and not create_graph and not exact
+    oldest = order[-1].index if order else 0
+    doubtful = exact or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
     kind: Any = None
     xp: Any = None
-    mode = MODE.get()
-    if create_graph:
-        kind, xp = Tensor, TENSORS
-        if not mode.grad:
-            raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
-    anomaly = mode.anomaly
-    sparse = sparse and not create_graph and not anomaly
-    oldest = order[-1].index if order else 0
-    doubtful = anomaly or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
-    take, total_of, owns_memory = totals.pop, totals.get, backends.owns_memory
-    tracer = TRACER.get()
-    for node in order if tracer is None else tracer.lines.walked(order, totals):
+    take, total_of = totals.pop, totals.get
+    for node in order if observer is None else observer.walked(order, totals):
         g = take(node, None)
         if g is None:
             continue
         if node.hooks:
             g = after_hooks(node.hooks, dense(g))
             shared.add(id(g))
-            doubtful = anomaly or oldest < WRITES[LAST]
+            doubtful = exact or oldest < WRITES[LAST]
         if type(g) is not kind:
             g = dense(g)
-            kind, xp = (type(g) if type(g) in backends.SPACES else None), backends.namespace(g)
-        if masks is None:
-            mask = node.mask
-        elif not (mask := masks[node]):
+            kind = type(g) if create_graph or type(g) in backends.SPACES else None
+            xp = TENSORS if create_graph else backends.namespace(g)
+        mask = node.mask if masks is None else masks[node]
+        if not mask:
             yield node, g, ()
             continue
         op, saved, uneven = node.op, node.saved, node.uneven
         if doubtful or saved is None:
             check_saved(node, mask)
-            if anomaly:
-                anomaly.check_upstream(node, g)
+        if observer is not None:
+            observer.arrived(node, g)
         if create_graph:
             saved = as_tensors(node)
-        pull = (op.sparse_pulls if sparse else op.pulls)[mask]
         try:
-            parts = pull(g, xp, node, saved)
+            parts = (op.sparse_plans if sparse else op.plans)[mask].pull(g, xp, node, saved)
         except backends.LinAlgError as error:
             raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         except GradientError:
@@ -126,26 +122,25 @@ def steps_from(
                     part = unbroadcast(xp, part, like, node)
             total = total_of(vertex)
             totals[vertex] = part if total is None else total + part
-        if anomaly:
-            anomaly.check_backward(node, parts)
+        if observer is not None:
+            observer.pulled(node, parts)
         if not retain_graph:
             node.saved = None
         if at_nodes or node.hooks:
-            yield node, g, parts
+            yield node, g, tuple(parts)
     for leaf, total in totals.items():
         if type(leaf) is Node:
             continue
-        if type(total) is Scattered:
-            total = total.array()
+        total = dense(total)
         if not create_graph:  # each leaf's gradient gets an array of its own
             key = id(total)
-            if key in shared or not owns_memory(total):
+            if key in shared or not backends.owns_memory(total):
                 total = backends.copy_of(total)
             shared.add(key)
         if leaf.hooks:
             total = after_hooks(leaf.hooks, total)
-        if anomaly:
-            anomaly.check_total(leaf, total)
+        if observer is not None:
+            observer.arrived(leaf, total)
         yield leaf, total, ()
 
 
@@ -285,3 +280,74 @@ def seed_list(seeds: Any, count: int) -> list[Any]:
     if len(found) != count:
         raise ShapeError(f"{len(found)} seeds for {count} outputs: give one for each.")
     return found
+
+
+# ------------------------------------------------------------------------------------------------------- saved arrays
+
+
+def check_saved(node: Node, mask: int) -> None:
+    """Raise `GradientError` where the arrays that a node saved were released, or one that the rules of the inputs in
+    ``mask`` need was written to since, or the rules were declared again since.
+    """
+    op = node.op
+    if node.saved is None:
+        raise GradientError(
+            f"the arrays that {op.name} {describe(node)} had saved were released by an earlier backward: pass "
+            "retain_graph=True to that, or compute the forward again."
+        )
+    if node.index < op.redeclared:
+        raise GradientError(
+            f"the rules of {op.name} were declared again after {describe(node)} was computed: compute the forward "
+            "again."
+        )
+    wanted = {
+        name
+        for i, arg in enumerate(op.args)
+        if arg in op.rules and (op.variadic or mask >> i & 1)
+        for name in op.rules[arg][1]
+    }
+    kept = {**node.params, **dict(zip(op.saves, node.saved, strict=True))}
+    for value in (kept[name] for name in kept if name in wanted):
+        for array in value if isinstance(value, tuple) else (value,):
+            if hasattr(array, "shape") and written_at(array) > node.index:
+                raise stale_error(node, _leaf_of(node, array))
+
+
+def as_tensors(node: Node) -> tuple[Any, ...]:
+    """The saved arrays as Tensors of the graph, so that the rules' operations on them are recorded."""
+
+    def tied(value: Any, vertex: Any) -> Any:
+        if type(vertex) is Node:
+            return wrap(value, vertex)
+        if isinstance(vertex, Tensor):
+            if vertex._data is not value:  # the rules would compute with its present value
+                raise stale_error(node, vertex)
+            return vertex
+        return value
+
+    def of(name: str, value: Any) -> Any:
+        if value is None or name == "out":
+            return value if value is None else wrap(value, node)
+        if node.op.variadic:
+            return tuple(map(tied, value, node.inputs))
+        return tied(value, node.inputs[node.op.args.index(name)])
+
+    return tuple(map(of, node.op.saves, node.saved or ()))
+
+
+def stale_error(node: Node, what: Any) -> GradientError:
+    """The error for an array that was changed after ``node`` saved it."""
+    return GradientError(
+        f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} "
+        "had used it, so this graph's gradients would be wrong: compute the forward again, or give it a copy made with "
+        ".clone()."
+    )
+
+
+def _leaf_of(node: Node, array: Any) -> Any:
+    """The leaf that owns the memory of ``array``, if ``node`` depends on it; else the array itself."""
+    memory = owner(array)
+    for vertex in (vertex for behind in reachable([node]) for vertex in behind.inputs):
+        if isinstance(vertex, Tensor) and owner(vertex.data) is memory:
+            return vertex
+    return array

@@ -127,7 +127,7 @@ class Graph:
         9.0
         """
         values: dict[Any, Any] = {}
-        with holding(MODE, Mode(True, None, MODE.get().anomaly)):
+        with holding(MODE, Mode(True, None, MODE.get().observer)):
             for vertex in self.nodes:
                 if vertex.op is None:
                     values[vertex] = vertex

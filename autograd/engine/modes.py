@@ -1,9 +1,9 @@
-"""The recording mode, per thread and `asyncio` task: `no_grad` and related contexts, scopes, and the tracer."""
+"""The recording mode, per thread and `asyncio` task: `no_grad` and related contexts, scopes, and the observer."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
@@ -15,36 +15,51 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Observer:
+    """Sees what is computed, as long as it is in the mode: the base of `anomaly` and of the tracer. Does nothing."""
+
+    exact = False
+    """Whether it reads saved arrays and contributions: then the former are always checked, and the latter arrays."""
+
+    notices_changes = False
+    """Whether it notices by itself that an index or labels were changed after a call, so that no copies are needed."""
+
+    def called(self, op: Any, result: Any, arrays: tuple[Any, ...], params: dict[str, Any], mask: int) -> None:
+        """``op`` was called; ``mask`` says for which inputs it was recorded."""
+
+    def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterable[Any]:
+        """The nodes of a backward pass, each of which is yielded before its rules are called."""
+        return order
+
+    def arrived(self, vertex: Any, g: Any) -> None:
+        """The gradient of a node or a leaf is complete."""
+
+    def pulled(self, node: Any, parts: Sequence[Any]) -> None:
+        """The rules of a node were called."""
+
+
 class Mode:
-    """How operations are recorded: whether (``grad``), in which modules (``scope``), and the functions that check for
-    NaN and Inf (``anomaly``).
+    """How operations are recorded: whether (``grad``), in which modules (``scope``), and who sees it (``observer``).
 
     Immutable. ``before`` is the mode that `no_grad` restores at its end.
     """
 
-    __slots__ = ("grad", "scope", "anomaly", "before")
+    __slots__ = ("grad", "scope", "observer", "before")
 
     def __init__(
-        self, grad: bool, scope: tuple[tuple[str, str], ...] | None, anomaly: Any, before: Mode | None = None
+        self,
+        grad: bool,
+        scope: tuple[tuple[str, str], ...] | None,
+        observer: Observer | None,
+        before: Mode | None = None,
     ) -> None:
-        self.grad, self.scope, self.anomaly, self.before = grad, scope, anomaly, before
+        self.grad, self.scope, self.observer, self.before = grad, scope, observer, before
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, None))
 
-TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
-"""The tracer that is turning a function into a program; ``None`` outside of a trace."""
-
 DIFFERENTIATED: ContextVar[bool] = ContextVar("autograd_differentiated", default=False)
 """Whether a transform such as `grad` is calling the function that it differentiates."""
-
-WATCHED: list[type] = []
-"""Classes with options: attributes whose change makes a compiled function trace again. The class attribute ``edits``
-counts how often a Tensor or another watched object was replaced in an instance, or added to one whose attributes a
-trace has listed (``_listed``)."""
-
-OPTIONS: list[type] = []
-"""Classes of dicts whose items are options, such as an optimizer's groups: a trace records each item that is read."""
 
 
 @contextmanager
@@ -70,12 +85,12 @@ def scope(path: str, label: str) -> Iterator[None]:
     if not (isinstance(path, str) and isinstance(label, str)):
         raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
     mode = MODE.get()
-    with holding(MODE, Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly)):
+    with holding(MODE, Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.observer)):
         yield
 
 
 class no_grad:
-    """A context manager and decorator in which nothing is recorded. Decorates functions, coroutines and generators.
+    """A context manager and decorator in which nothing is recorded.
 
     It acts on its own thread and `asyncio` task alone; one instance may be used by several at once.
 
@@ -100,20 +115,21 @@ class no_grad:
 
     def __enter__(self) -> None:
         mode = MODE.get()
-        MODE.set(Mode(self.grad, mode.scope, mode.anomaly, mode))  # not kept in self, which several threads may share
+        MODE.set(Mode(self.grad, mode.scope, mode.observer, mode))  # not kept in self, which several threads may share
 
     def __exit__(self, *error: object) -> None:
         MODE.set(MODE.get().before or Mode(True, None, None))
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """``function``, run in this mode at every call; a generator at every step, but not between steps."""
+        """``function``, run in this mode. Raises `DTypeError` for a coroutine or a generator, which stops halfway."""
         import inspect
 
-        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-            return _resumed(type(self), function)  # type: ignore[no-any-return]
-        if inspect.isasyncgenfunction(function):
-            name = type(self).__name__
-            raise DTypeError(f"{name} can't decorate an asynchronous generator: enter it between yields.")
+        kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
+        if any(kind(function) for kind in kinds):
+            raise DTypeError(
+                f"{type(self).__name__} decorates functions, and {shown(function)} is a generator or a coroutine: "
+                "enter it within, by a with block between yields."
+            )
 
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -144,7 +160,7 @@ class set_grad_enabled:
         if not isinstance(mode, bool):
             raise DTypeError(f"set_grad_enabled takes True or False; it was given {shown(mode)}.")
         self._before = MODE.get()
-        MODE.set(Mode(mode, self._before.scope, self._before.anomaly, self._before.before))
+        MODE.set(Mode(mode, self._before.scope, self._before.observer, self._before.before))
 
     def __enter__(self) -> None:
         pass
@@ -156,34 +172,3 @@ class set_grad_enabled:
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now, in this thread and task."""
     return MODE.get().grad
-
-
-def _resumed(mode: type[no_grad], function: Any) -> Any:
-    """A coroutine or generator function that runs in ``mode`` whenever it is resumed."""
-    import inspect
-
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
-        with mode():
-            return await function(*args, **kwargs)
-
-    def stepped(*args: Any, **kwargs: Any) -> Any:
-        steps = function(*args, **kwargs)
-        resume = functools.partial(next, steps)
-        while True:
-            with mode():
-                try:
-                    item = resume()
-                except StopIteration as end:
-                    return end.value
-            try:
-                sent = yield item
-            except GeneratorExit:
-                with mode():
-                    steps.close()
-                raise
-            except BaseException as error:
-                resume = functools.partial(steps.throw, error)
-            else:
-                resume = functools.partial(steps.send, sent)
-
-    return functools.wraps(function)(awaited if inspect.iscoroutinefunction(function) else stepped)

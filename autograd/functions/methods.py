@@ -8,11 +8,11 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
+from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward
-from glassgrad.autograd.engine.declare.arguments import frozen_copy
-from glassgrad.autograd.engine.declare.operation import Op
 from glassgrad.autograd.engine.hooks import Hook, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import astype

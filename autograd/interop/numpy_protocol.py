@@ -12,8 +12,8 @@ from typing import Any
 
 from glassgrad.autograd import linalg
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.engine.declare.operation import Op
 from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.functions import products

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from glassgrad.autograd.backends import PYTHON_REALS, is_complex
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DTypeError
 
 # ----------------------------------------------------------------------------------------------------------- arithmetic

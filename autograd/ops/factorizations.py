@@ -22,7 +22,7 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.ops.reductions import products_of_others
 
 

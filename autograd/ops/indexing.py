@@ -9,7 +9,7 @@ from typing import Any
 
 from glassgrad.autograd.backends import assign, is_complex, is_inexact
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.engine.scattered import Scattered
 from glassgrad.autograd.errors import DomainError
 

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError
 
 # ------------------------------------------------------------------------------------------------------------ diagonals

@@ -8,7 +8,7 @@ from typing import Any
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.validation import choice
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")

@@ -7,7 +7,7 @@ from typing import Any
 
 from glassgrad.autograd.backends import is_complex
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import ShapeError
 
 

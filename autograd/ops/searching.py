@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glassgrad.autograd.common.validation import choice
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 
 
 @op("nonzero", text="nonzero({x})")

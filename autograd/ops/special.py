@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError
 
 HALF = 0.5

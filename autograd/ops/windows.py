@@ -18,7 +18,7 @@ from functools import lru_cache, reduce
 from itertools import product, repeat
 from typing import Any
 
-from glassgrad.autograd.engine.declare.operation import op
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 TILE = 1 << 17

@@ -20,7 +20,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from glassgrad.autograd.backends.spaces import scipy_special
-from glassgrad.autograd.engine.declare.operation import OPS, Op
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing.inputs import calls
 from glassgrad.autograd.testing.inputs.declarations import (

@@ -12,7 +12,7 @@ import numpy as np
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.validation import check_instance
-from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.validation import check_instance
-from glassgrad.autograd.engine.declare.operation import Op
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.testing import properties
@@ -229,17 +229,15 @@ def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[
         return changed
 
     sparse = op.sparse_rules.pop(arg, None)
-    op.rules[arg], op.names[f"rule_{arg}"] = (wrong, wants), wrong
-    op.pulls.clear()
-    op.sparse_pulls.clear()
+    op.rules[arg] = wrong, wants
+    op.forget()
     try:
         yield lambda: differed
     finally:
-        op.rules[arg], op.names[f"rule_{arg}"] = (right, wants), right
+        op.rules[arg] = right, wants
         if sparse is not None:
             op.sparse_rules[arg] = sparse
-        op.pulls.clear()
-        op.sparse_pulls.clear()
+        op.forget()
 
 
 def _values(x: Any) -> Any:

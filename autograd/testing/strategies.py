@@ -31,8 +31,8 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
 
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, size
 from glassgrad.autograd.common.validation import check_instance, whole
-from glassgrad.autograd.engine.declare.operation import OPS, Op
 from glassgrad.autograd.engine.modes import no_grad
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)

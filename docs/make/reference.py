@@ -54,7 +54,7 @@ CHAPTERS = (
         (
             *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
             *("autograd.engine.modes", "autograd.engine.anomaly", "autograd.engine.graph"),
-            "autograd.engine.declare.profile:profile",
+            "autograd.engine.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
         ),
     ),
@@ -63,7 +63,7 @@ CHAPTERS = (
         "Declaring an operation",
         "op, Op and OPS: how an operation states its value and its derivative once.",
         "autograd",
-        ("autograd.engine.declare.operation", ":OPS"),
+        ("autograd.engine.operation", ":OPS"),
     ),
     Chapter(
         "elementwise",

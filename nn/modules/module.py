@@ -12,8 +12,9 @@ from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
 from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.tracing import TRACER, WATCHED
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
-from glassgrad.autograd.engine.modes import MODE, TRACER, WATCHED, Mode
+from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from glassgrad.autograd.interop.hints import MODULES, Hint
 from glassgrad.nn.errors import StateError
@@ -129,7 +130,7 @@ class Module:
 
     def _scoped(self, mode: Mode) -> Mode:
         """``mode`` with this module as the innermost scope; cached for the next call."""
-        inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.anomaly)
+        inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.observer)
         object.__setattr__(self, "_mode", (mode, inside))
         return inside
 

@@ -8,8 +8,8 @@ from operator import add
 from typing import Any
 
 from glassgrad.autograd import Tensor, minimum, no_grad
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.common.validation import check_instance, number
-from glassgrad.autograd.engine.modes import TRACER
 from glassgrad.nn.optim.optimizer import check_gradients
 
 

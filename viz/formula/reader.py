@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.engine.declare.operation import REQUIRED
+from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.autograd.interop.hints import FUNCTIONS
 from glassgrad.viz.formula.syntax import Call, Constant, ExpressionError, Name, Part, Span, Statement, joined, uses_in
 

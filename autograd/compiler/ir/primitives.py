@@ -19,7 +19,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, size
 from glassgrad.autograd.compiler.ir import inference
 from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of
-from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import DeclarationError
 
 POWERS, BEFORE_DOT = 3, 9

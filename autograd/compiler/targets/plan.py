@@ -22,8 +22,8 @@ from glassgrad.autograd.backends.errors import in_words
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
-from glassgrad.autograd.engine.declare.operation import OPS
 from glassgrad.autograd.engine.memory import owner
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import DeclarationError
 
 ALIGNED = 64

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import compute, mapped
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
@@ -17,7 +18,7 @@ from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import watched
-from glassgrad.autograd.engine.modes import MODE, TRACER, Mode, holding
+from glassgrad.autograd.engine.modes import MODE, Mode, Observer, holding
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed
@@ -148,8 +149,10 @@ class BodyTracer(Tracer):
         return compute(maker.op, maker.params, [self.folded(arg) for arg in maker.args])
 
 
-class Recorder:
-    """Records every operation that is called. It uses the hook of `detect_anomaly`, so it costs nothing otherwise."""
+class Recorder(Observer):
+    """Records every operation that is called."""
+
+    exact = notices_changes = True
 
     def __init__(self, tracer: BodyTracer) -> None:
         self.tracer = tracer
@@ -197,7 +200,11 @@ class Recorder:
         self.constants[number] = value
         return number
 
-    def check_forward(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
+    def walked(self, order: list[Any], totals: dict[Any, Any]) -> Iterator[Any]:
+        """The nodes, with the lines that they come from."""
+        return self.tracer.lines.walked(order, totals)
+
+    def called(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
         """Record one operation."""
 
         def known(part: Any) -> Any:
@@ -213,11 +220,6 @@ class Recorder:
         array = result.data
         out = self._new(array, array.shape, array.dtype)
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
-
-    def check_upstream(self, *_: Any) -> None:
-        """Do nothing."""
-
-    check_backward = check_total = check_upstream
 
 
 def recorded(

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from glassgrad.autograd.common.tracing import OPTIONS
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.engine.modes import OPTIONS
 
 MISSING = object()
 """Stands for the value of a missing attribute or item."""

@@ -16,15 +16,16 @@ from typing import Any
 
 import numpy
 
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.ir.program import Origin, Value
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.modes import MODE, TRACER
+from glassgrad.autograd.engine.modes import MODE, Observer
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
-PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
+PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operations of", "<gradients of", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
 _CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # name nothing
@@ -148,13 +149,15 @@ def text_of(filename: str, number: int) -> tuple[str, str]:
     return f"{name}:{number}", text
 
 
-class Lines:
+class Lines(Observer):
     """The position of a trace in the user's code, and the names that the code gives to the recorded values.
 
     ``root`` is the code that calls the traced function; frames outside of it are ignored.
     ``gradients`` maps gradients to the values that they are the gradients of, ``local`` maps
     intermediate results of operations and optimizers to the names of their local variables.
     """
+
+    notices_changes = True
 
     def __init__(self, root: CodeType | None) -> None:
         self.root = root

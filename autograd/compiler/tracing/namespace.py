@@ -13,13 +13,13 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced, View
 from glassgrad.autograd.compiler.tracing.tracer import Tracer, kind_of
-from glassgrad.autograd.engine.declare.operation import OPS
-from glassgrad.autograd.engine.modes import TRACER
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.errors import TraceError
 
 

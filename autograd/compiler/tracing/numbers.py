@@ -16,8 +16,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.engine.modes import TRACER
 from glassgrad.autograd.engine.tensor import Tensor
 
 KINDS = (float, int)

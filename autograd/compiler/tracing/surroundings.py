@@ -42,6 +42,7 @@ from typing import Any
 import numpy
 
 import glassgrad
+from glassgrad.autograd.common.tracing import OPTIONS, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import (
     MISSING,
     PLAIN,
@@ -57,7 +58,6 @@ from glassgrad.autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAG
 from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.memory import owner
-from glassgrad.autograd.engine.modes import OPTIONS, WATCHED
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import TraceError
 

@@ -12,10 +12,10 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
-from glassgrad.autograd.engine.modes import TRACER
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
 from glassgrad.autograd.interop.numpy_protocol import NAMES, call, called

@@ -19,6 +19,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.common.tracing import TRACER, WATCHED
 from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
@@ -32,7 +33,7 @@ from glassgrad.autograd.compiler.tracing.traced import Traced, View
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
-from glassgrad.autograd.engine.modes import TRACER, WATCHED, holding
+from glassgrad.autograd.engine.modes import holding
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
 
@@ -446,9 +447,9 @@ class Tracer:
     def _name(self, made: Traced) -> None:
         """Name a result after its operation; the final names are chosen when the trace ends."""
         value = made.value
-        code = sys._getframe(3).f_code
-        if value.kind == "temporary" and value.name[1:].isdigit() and code.co_filename[:10] == "<operation":
-            value.name = self.unique(f"{code.co_name}_")
+        frame = sys._getframe(3)
+        if value.kind == "temporary" and value.name[1:].isdigit() and frame.f_code.co_filename[:14] == "<operations of":
+            value.name = self.unique(f"{frame.f_locals['op'].name}_")
 
     def name_values(self, updates: dict[Value, Value]) -> None:
         """Name all values, after the trace has ended."""

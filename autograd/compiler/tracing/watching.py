@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from glassgrad.autograd.common.locks import fork_safe
+from glassgrad.autograd.common.tracing import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.engine.modes import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradientError
 

@@ -12,13 +12,14 @@ from typing import Any
 from glassgrad.autograd.backends import FORWARDS
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.compiler.tracing.namespace import TRACE
-from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.operation import OPS
 
 WHOLE: ContextVar[frozenset[str]] = ContextVar("autograd_whole", default=frozenset())
 """The operations that traces of this thread and task keep whole."""
 
 _LOCK = fork_safe(threading.Lock())
 _users: Counter[str] = Counter()
+_RUN: dict[str, Callable[..., Any]] = {}  # the forwards of operations that some trace keeps whole
 
 
 @contextmanager
@@ -37,7 +38,8 @@ def whole(names: Iterable[str]) -> Iterator[None]:
         for name in kept:
             _users[name] += 1
             if _users[name] == 1:
-                OPS[name].names["forward"] = FORWARDS[name] = _opaque_in_traces(name, OPS[name].forward)
+                _RUN[name] = OPS[name].forward
+                OPS[name].forward = FORWARDS[name] = _opaque_in_traces(name, _RUN[name])
     token = WHOLE.set(kept)
     try:
         yield
@@ -47,7 +49,7 @@ def whole(names: Iterable[str]) -> Iterator[None]:
             for name in kept:
                 _users[name] -= 1
                 if not _users[name]:
-                    OPS[name].names["forward"] = FORWARDS[name] = OPS[name].forward
+                    OPS[name].forward = FORWARDS[name] = _RUN.pop(name)
 
 
 def _opaque_in_traces(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:

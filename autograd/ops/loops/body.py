@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, size
-from glassgrad.autograd.engine.declare.operation import OPS, Op
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor
 
 Typed = tuple[Shape, Any]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, normalize_axes
 from glassgrad.autograd.engine.backward import backward_steps
-from glassgrad.autograd.engine.declare.operation import OPS
 from glassgrad.autograd.engine.graph import vertex_of
+from glassgrad.autograd.engine.operation import OPS
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed, invariant, needed
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape, size
-from glassgrad.autograd.engine.declare.operation import op
-from glassgrad.autograd.engine.modes import MODE, TRACER
+from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
 from glassgrad.autograd.ops.loops.body import Body

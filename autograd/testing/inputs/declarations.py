@@ -16,7 +16,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.common.validation import check_instance
-from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED, Op
+from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing.inputs.domains import REAL, Domain
 

@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.common.validation import whole
-from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED, Op
+from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.testing.inputs.declarations import (
     DECLARED,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import Tensor, asarray, no_grad
-from glassgrad.autograd.engine.modes import MODE, TRACER, Mode, holding
+from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.engine.modes import MODE, Mode, holding
 from glassgrad.autograd.errors import (
     AutogradError,
     DomainError,
@@ -42,7 +43,7 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
     if row.counts_outputs:
         options["outputs"] = len(step.outputs)
     mode = MODE.get()
-    inside = Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.anomaly) if step.scope else mode
+    inside = Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.observer) if step.scope else mode
     try:
         last = len(row.inputs) - 1
         known = [row.inputs[min(i, last)] in row.known for i in range(len(args))]

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import dis
 import inspect
 import pickle
 from pathlib import Path
@@ -14,8 +13,8 @@ from numpy.testing import assert_array_equal
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd import Tensor, backends
-from glassgrad.autograd.engine.declare.operation import REQUIRED, RESERVED
 from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
 
 
@@ -159,7 +158,7 @@ class TestDeclaration:
         declare(5.0)
         assert twice(Tensor(1.0)).item() == 25.0
 
-    @pytest.mark.parametrize("name", ["mask", "t", "node", "mode", "values", "error", "places", "i"])
+    @pytest.mark.parametrize("name", ["mask", "t", "node", "type", "forward", "values", "op", "x0", "a0", "self"])
     def test_arguments_and_parameters_may_be_called_as_one_likes(self, name):
         names = {"ag": ag, "__name__": __name__}
         exec(
@@ -187,25 +186,7 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
             y(x).sum().backward()
             assert x.grad.tolist() == [slope]
 
-    def test_no_other_name_has_a_meaning_in_what_is_compiled(self):
-        @ag.op("∘", broadcasts=True)
-        def pair(xp, x, y=None, *, scale=1.0):
-            return x * y
-
-        @ag.op("∘∘")
-        def many(xp, *arrays, scale=1.0):
-            return arrays[0]
-
-        for made in (pair, many):
-            made.vjp(**{made.args[0]: lambda g, out: g})
-            assert repr(made)  # asks for the signature, so that it is written now
-            found = {(i.opname, i.argval) for i in dis.get_instructions(made.apply) if i.opname.startswith("LOAD_")}
-            looked_up = {n for kind, n in found if kind in ("LOAD_GLOBAL", "LOAD_DEREF")}
-            local = {n for kind, n in found if kind == "LOAD_FAST"}
-            assert {n for n in looked_up if not n.startswith("default_")} <= RESERVED
-            assert {n for n in local if not n.endswith("_") and n[:2] not in ("a_", "p_")} <= {*made.args, *made.params}
-
-    @pytest.mark.parametrize("name", ["out", "g", "type", "forward", "t_"])
+    @pytest.mark.parametrize("name", ["out", "g", "xp"])
     def test_a_name_with_a_meaning_is_refused(self, name):
         with pytest.raises(DeclarationError, match=f"called: no argument or parameter can be called {name}, "):
             exec(f'@ag.op("∘")\ndef called(xp, x, *, {name}): return x', {"ag": ag, "__name__": __name__})
@@ -847,11 +828,11 @@ def test_a_forward_without_xp_is_refused():
 def test_submodules_are_not_functions_of_the_package():
     with pytest.raises(AttributeError, match="autograd has no function 'tensor': use Tensor"):
         ag.tensor([1.0])
-    import glassgrad.autograd.engine.declare.operation as module
+    import glassgrad.autograd.engine.operation as module
     import glassgrad.autograd.engine.tensor as other
 
     assert (module.__name__, other.__name__) == (
-        "glassgrad.autograd.engine.declare.operation",
+        "glassgrad.autograd.engine.operation",
         "glassgrad.autograd.engine.tensor",
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
-from glassgrad.autograd.engine.declare.operation import REQUIRED
+from glassgrad.autograd.engine.operation import REQUIRED
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.parts import room
 from glassgrad.viz.graph.picture import draw_graph

@@ -25,7 +25,7 @@ import numpy as np
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import broadcast_axes
-from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED
+from glassgrad.autograd.engine.operation import OPS, REQUIRED
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
 from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.operation import OPS
 
 ATOM = 10  # a name or a number: never in brackets
 CALL = 9

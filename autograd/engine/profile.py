@@ -7,7 +7,7 @@ from threading import local
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from glassgrad.autograd.engine.declare.operation import OPS
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.errors import DomainError
 
 _NESTED = local()  # seconds of operations called by the present one
@@ -43,7 +43,7 @@ class profile:
 
     def __init__(self) -> None:
         self._taken: dict[str, list[Any]] = {}  # calls, seconds forward, seconds backward
-        self._timers: list[tuple[dict[str, Any], str, Any, Any]] = []
+        self._timers: list[tuple[Op, dict[str, Any], str, Any, Any]] = []
 
     @property
     def rows(self) -> list[Row]:
@@ -57,17 +57,24 @@ class profile:
         profile._taken_now = True
         for op in OPS.values():
             taken = self._taken.setdefault(op.name, [0, 0.0, 0.0])
-            for name, function in list(op.names.items()):
-                if name == "forward" or name.startswith(("rule_", "sparse_rule_")):
-                    timed = op.names[name] = self._timed(function, taken, 1 if name == "forward" else 2)
-                    self._timers.append((op.names, name, function, timed))
+            self._time(op, vars(op), "forward", self._timed(op.forward, taken, 1))
+            for rules in (op.rules, op.sparse_rules):
+                for arg, (rule, wants) in rules.items():
+                    self._time(op, rules, arg, (self._timed(rule, taken, 2), wants))
+            op.forget()
         return self
+
+    def _time(self, op: Op, among: dict[str, Any], name: str, timed: Any) -> None:
+        """Replace a forward or a rule until the end."""
+        self._timers.append((op, among, name, among[name], timed))
+        among[name] = timed
 
     def __exit__(self, *error: object) -> None:
         profile._taken_now = False
-        for names, name, function, timed in self._timers:
-            if names[name] is timed:  # else another rule was declared meanwhile
-                names[name] = function
+        for op, among, name, before, timed in self._timers:
+            if among.get(name) is timed:  # else another rule was declared meanwhile
+                among[name] = before
+            op.forget()
         self._timers.clear()
 
     def _timed(self, function: Callable[..., Any], taken: list[Any], column: int) -> Callable[..., Any]:

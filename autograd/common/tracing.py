@@ -1,0 +1,17 @@
+"""What the parts of a model tell a tracer, which turns a function into a program. The compiler reads it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
+"""The tracer that is turning a function into a program; ``None`` outside of a trace."""
+
+WATCHED: list[type] = []
+"""Classes with options: attributes whose change makes a compiled function trace again. The class attribute ``edits``
+counts how often a Tensor or another watched object was replaced in an instance, or added to one whose attributes a
+trace has listed (``_listed``)."""
+
+OPTIONS: list[type] = []
+"""Classes of dicts whose items are options, such as an optimizer's groups: a trace records each item that is read."""

@@ -1,0 +1,227 @@
+"""The arguments of a call: bound to their names, and converted to arrays; and what a user's own operation returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from glassgrad.autograd import backends
+from glassgrad.autograd.backends.errors import OURS, in_words
+from glassgrad.autograd.common.messages import describe, of_type, shown
+from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+
+if TYPE_CHECKING:
+    from inspect import Signature
+
+REQUIRED = object()
+"""The default of a parameter that has none."""
+
+ALIASES = {"dim": "axis", "keepdim": "keepdims", "negative_slope": "slope"}
+"""Parameters that may be given by PyTorch's names, too."""
+
+FIXED = frozenset({int, tuple, slice, float, bool, str, type(None)})
+"""The types of parameters that nobody can change after a call."""
+
+AXES = frozenset({int, tuple, type(None)})
+"""The types of an axis that are accepted as they are."""
+
+
+def bound(op: Any, given: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arrays and all parameters of a call. Raises `DTypeError` for one that is missing, unknown or given twice."""
+    arrays, rest, named = tuple([x for x in given if x is not REQUIRED]), (), dict(params)
+    for theirs, ours in () if op.foreign else ALIASES.items():
+        value = named.pop(theirs, None) if ours in op.params else None
+        if value is not None and named.setdefault(ours, value) is not value:
+            both = f"{ours} = {shown(named[ours])} and {theirs} = {shown(value)}"
+            raise DTypeError(f"{op.name} was given {both}: give only {ours}.")
+    if not op.variadic:
+        arrays, rest = arrays[: len(op.args)], arrays[len(op.args) :]
+        for arg in op.args[len(arrays) :]:
+            if arg not in named and arg not in op.optional:
+                refuse(op, given, params)
+            arrays += (named.pop(arg, None),)
+    elif arrays and isinstance(arrays[0], list | tuple):
+        arrays, rest = _of_list(op, arrays)
+    if op.casts and (dtype := named.pop("dtype", None)) is not None:
+        arrays = TENSORS.astype(arrays[0], dtype), *arrays[1:]
+    placed = dict(zip(op.params, rest, strict=False))
+    found = {**op.params, **placed, **named}
+    if len(rest) > len(op.params) or len(found) > len(op.params) or not placed.keys().isdisjoint(named):
+        refuse(op, given, params)
+    for name in op.required:
+        if found[name] is REQUIRED:
+            if name == "axis" and not op.foreign:
+                raise DTypeError(f"{op.name} needs axis: give the number of an axis.")
+            refuse(op, given, params)
+    if type(axis := found.get("axis")) not in AXES and not op.foreign:
+        found["axis"] = checked_axis(op, axis)
+    return arrays, found
+
+
+def _of_list(op: Any, given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The arrays and the parameters of a call whose first argument is a list of arrays, as in ``concat([x, y], 0)``:
+    parameters may then be given by position.
+    """
+    arrays, *rest = given
+    if not all(isinstance(value, int | str | None) for value in rest):
+        return given, ()  # several lists, each of which stands for an array
+    if len(rest) > len(op.params):
+        raise DTypeError(
+            f"{op.name} takes {len(op.params)} parameter(s) after its arrays ({', '.join(op.params) or 'none'}); it "
+            f"was given {len(rest)}: {', '.join(map(repr, rest))}."
+        )
+    return tuple(arrays), tuple(rest)
+
+
+def refuse(op: Any, given: Sequence[Any], params: dict[str, Any]) -> NoReturn:
+    """Raise `DTypeError` for a call that does not fit the operation's signature."""
+    signature = op.__signature__
+    try:
+        signature.bind(*[x for x in given if x is not REQUIRED], **params)
+    except TypeError as error:
+        raise DTypeError(f"{op.name}{signature} was called with other arguments: {error}.") from None
+    raise DTypeError(f"{op.name}{signature} was given an argument twice: by position and by name.")
+
+
+def signature_of(op: Any) -> Signature:
+    """The signature of an operation, with PyTorch's names of its parameters."""
+    from inspect import Parameter, Signature
+
+    named, placed, empty = Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
+    found = [Parameter(a, placed, default=None if a in op.optional else empty) for a in op.args]
+    if op.variadic:
+        found = [Parameter(op.args[0], Parameter.VAR_POSITIONAL)]
+    kind = named if op.variadic else placed
+    for p, default in op.params.items():
+        bare = default is REQUIRED
+        if bare and any(q.default is not empty for q in found):
+            kind = named  # Python allows no parameter without a default here
+        found.append(Parameter(p, kind, default=empty if bare else default))
+    if not op.foreign:
+        found += [Parameter(theirs, named, default=None) for theirs, ours in ALIASES.items() if ours in op.params]
+    if op.casts:
+        found.append(Parameter("dtype", named, default=None))
+    return Signature(found)
+
+
+def argument(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:
+    """An argument that is not a Tensor as an array. Raises `DTypeError`.
+
+    ``before``, ``behind``: the arguments before and after it. If the operation broadcasts, a Python number beside
+    arrays stays one, because an array of its dtype would promote them.
+    """
+    kind, scalars = type(x), backends.PYTHON_SCALARS
+    if x is None and op.optional and op.args[len(before)] in op.optional:
+        return None
+    if kind in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
+        # Python's complex treats NumPy's float64 as a float, and returns another Python complex.
+        alone = kind is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
+        return backends.asarray(x) if alone else x
+    if kind in backends.SPACES and (backends.SPACES[kind] is not backends.NUMPY or x.dtype in backends.PLAIN):
+        return x if not op.saves or getattr(x.dtype, "kind", "f") in "fc" else frozen_copy(x)
+    if x is None or isinstance(x, str | bytes | dict | set):
+        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({kind.__name__}).")
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
+        raise DTypeError(f"{op.name} was given {of_type(x)} of Tensors: make one Tensor of them with autograd.stack.")
+    try:
+        return backends.asarray(x)
+    except AutogradError as error:
+        raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
+
+
+def operand(op: Any, x: Any, before: Sequence[Any] = (), behind: Sequence[Any] = ()) -> Any:
+    """`argument` for an operator: ``NotImplemented`` for an unknown type, so that Python asks the other one.
+
+    ``==`` and ``!=`` never raise; Python then compares identities.
+    """
+    if isinstance(x, str | bytes):
+        return NotImplemented
+    try:
+        return argument(op, x, before, behind)
+    except DTypeError:
+        if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
+            raise
+        return NotImplemented
+
+
+def checked_axis(op: Any, axis: Any) -> Any:
+    """The axis; a list as a tuple. Raises `DTypeError` for what is none."""
+    if type(axis) is list:
+        return tuple(axis)
+    if not isinstance(axis, bool) and hasattr(axis, "__index__") and getattr(axis, "shape", ()) == ():
+        return axis
+    other = {"max": "; the larger of two values is maximum(x, y)", "min": "; the smaller of two is minimum(x, y)"}
+    kind, way = type(axis).__name__, other.get(op.name, "")
+    raise DTypeError(f"{op.name}: axis = {describe(axis)} is a {kind}: give the number of an axis{way}.")
+
+
+def frozen(params: dict[str, Any]) -> dict[str, Any]:
+    """``params`` with a `frozen_copy` of each that can be changed."""
+    return {p: v if type(v) in FIXED else frozen_copy(v) for p, v in params.items()}
+
+
+def frozen_copy(x: Any) -> Any:
+    """A copy of a list, or of an array of indices, labels or conditions, because its owner may change it before a rule
+    runs; any other value as it is.
+    """
+    if type(x) is list:
+        return list(x)
+    observer = MODE.get().observer
+    return x if observer is not None and observer.notices_changes else backends.copy_if_array(x)
+
+
+def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Raise a forward's error as one of this package, with the names and shapes of the arguments.
+
+    If a tracer could not follow the forward, return its stand-in for the whole operation.
+    """
+    inputs = tuple([x if op.variadic or isinstance(x, Tensor) else a for x, a in zip(given, arrays, strict=True)])
+    if (tracer := getattr(error, "tracer", None)) is not None:
+        return tracer.opaque(op, inputs, params)
+    if isinstance(error, AutogradError):
+        raise error
+    names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
+    told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
+    options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
+    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # a user's forward may have a bug
+    raise in_words(f"{op.name} can't take {told or 'no arrays'}{options}", error, kinds) from error
+
+
+# ---------------------------------------------------------------------------------------------- a user's own operations
+
+
+def read_only(value: Any) -> Any:
+    """Read-only views for a user's own forward or rule, because the arrays are used elsewhere, too."""
+    return tuple(map(read_only, value)) if isinstance(value, tuple) else backends.read_only(value)
+
+
+def checked_result(op: Any, out: Any) -> Any:
+    """The result of a user's own forward as an array. Raises `DTypeError` if there is none."""
+    if type(out) in backends.SPACES:
+        return out
+    if out is None or isinstance(out, list | tuple):
+        raise DTypeError(
+            f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
+        )
+    return backends.asarray(out)
+
+
+def checked_gradients(op: Any, parts: Sequence[Any], count: int) -> Sequence[Any]:
+    """``parts``, the results of a user's own rules. Raises `DTypeError` for one that is not an array, and `ShapeError`
+    unless there are ``count`` of them.
+    """
+    if len(parts) != count:
+        raise ShapeError(
+            f"{op.name}: the rule for {op.args[0]!r} returned {len(parts)} gradients for {count} arrays: it must "
+            "return one for each."
+        )
+    for i, part in enumerate(parts):
+        if part is not None and not hasattr(part, "shape"):
+            raise DTypeError(
+                f"{op.name}: the rule for {op.args[0 if op.variadic else i]!r} returned {part!r}: it must return an "
+                "array of that argument's shape, or None where no gradient flows."
+            )
+    return parts

@@ -1,1 +1,0 @@
-"""Declaring an operation, and the functions that are run when it is called."""

@@ -1,0 +1,538 @@
+"""Operations: how one is declared, how it is called, and how its rules are.
+
+An operation is one forward and one rule per argument, all written against a namespace ``xp``::
+
+    @op("×", text="{x} × {y}", tex=r"{x} \\odot {y}", level=2, broadcasts=True)
+    def multiply(xp, x, y):
+        '''Elementwise product.'''
+        return x * y
+
+    multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
+
+Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
+out), parameters keyword-only; a call may give these by position, too, after the arrays. A rule returns the gradient
+with respect to its argument from ``g``, the upstream gradient. **The rule's signature is its save-list**: it may name
+``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; values that no rule names
+are not kept alive. ``**rest`` are the parameters that it does not name.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import itemgetter
+from types import FunctionType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from glassgrad.autograd import backends
+from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.engine.arguments import (
+    AXES,
+    REQUIRED,
+    argument,
+    bound,
+    checked_gradients,
+    checked_result,
+    fail,
+    frozen,
+    operand,
+    read_only,
+    signature_of,
+)
+from glassgrad.autograd.engine.graph import Node, stamp
+from glassgrad.autograd.engine.memory import LAST, WRITES
+from glassgrad.autograd.engine.modes import MODE
+from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
+from glassgrad.autograd.engine.tensor import Tensor, new
+from glassgrad.autograd.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from inspect import Signature
+
+__all__ = ["OPS", "REQUIRED", "Op", "op"]
+
+OPS: dict[str, Op] = {}
+"""Every registered operation by its name."""
+
+RESERVED = frozenset({"g", "out", "xp"})
+"""What a rule may name besides arguments and parameters, so that none of these can have the name."""
+
+Rule = tuple[Callable[..., Any], tuple[str, ...]]
+"""A rule, and the names that it asks for."""
+
+
+# ---------------------------------------------------------------------------------------------------------- declaring
+
+
+class Op:
+    """An operation, made by `op`; call it with arrays or Tensors.
+
+    ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its rule and
+    the names that the rule asks for; ``saves`` are the names that the graph saves; ``symbol``, ``text``, ``tex`` and
+    ``level`` are as in `op`. ``apply`` is the operation as a plain function, ``operator`` the same for the operators of
+    `Tensor`, which returns ``NotImplemented`` for a type that it does not know. ``plans`` has a `Plan` for each mask.
+    """
+
+    __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op calls the function in its slot
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *inputs: Any, **params: Any) -> Tensor:
+            """Compute the result, and record it where a Tensor among the inputs requires grad."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        symbol: str,
+        text: str = "",
+        tex: str = "",
+        level: int = 9,
+        broadcasts: bool = False,
+        casts: bool = False,
+    ) -> None:
+        self.symbol, self.level, self.broadcasts, self.casts = symbol, level, broadcasts, casts
+        self.name = self.__name__ = forward.__name__
+        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
+        self.foreign = not (self.__module__ or "").startswith("glassgrad.autograd.")  # code that exec runs has none
+        positional, keywords, many = names_of(forward, f"the forward of {self.name}")
+        self.args, self.variadic = (*positional[1:], *many), bool(many)
+        self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
+        defaults = forward.__defaults__ or ()
+        self.optional = positional[len(positional) - len(defaults) :]
+        self._check(positional, many, dict(zip(self.optional, defaults, strict=True)))
+        self.required = tuple(p for p, default in self.params.items() if default is REQUIRED)
+        given = ", ".join(f"{{{a}}}" for a in self.args)
+        bare = symbol.replace("{", "{{").replace("}", "}}")
+        self.text = self._template("text", text or f"{bare}({given})")
+        self.tex = self._template("tex", tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})")
+        self.forward = guarded(self, forward) if self.foreign else forward
+        self.rules: dict[str, Rule] = {}
+        self.sparse_rules: dict[str, Rule] = {}
+        self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
+        self.saves: tuple[str, ...] = ()
+        self.plans, self.sparse_plans = Plans(self), Plans(self, sparse=True)
+        # Whether a gradient may have another shape or dtype than its input.
+        self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
+        self.into: Callable[..., None] | None = None  # the kernel
+        self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
+        self.redeclared = 0  # when rules were last declared again, on the graph's clock: older nodes saved other values
+        self.apply, self.operator = function_of(self, argument), function_of(self, operand)
+        self.__call__ = self.apply  # type: ignore[method-assign]
+
+    def vjp(self, **rules: Callable[..., Any] | None) -> None:
+        """Declare one rule per argument; None for an argument without a derivative, such as an index.
+
+        Raises `DeclarationError` where a rule asks for a name that does not exist.
+        """
+        for arg, rule in rules.items():
+            self.ruleless -= {arg}
+            if rule is None and arg in self.args:
+                self.rules.pop(arg, None)
+                self.ruleless |= {arg}
+            else:
+                self.rules[arg] = self._checked_rule(arg, rule)
+            self.sparse_rules.pop(arg, None)
+        wanted = {w for _, wants in self.rules.values() for w in wants}
+        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
+        if self.plans:
+            self.redeclared = WRITES[LAST] = stamp()
+        self.forget()
+
+    def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
+        """Declare rules that may return `Scattered` gradients, with the same values, for a backward pass that only sums
+        contributions.
+        """
+        self.sparse_rules |= {arg: self._checked_rule(arg, rule) for arg, rule in rules.items()}
+        self.forget()
+
+    def forget(self) -> None:
+        """Make the plans anew when they are next needed, because a rule has changed."""
+        self.plans.clear()
+        self.sparse_plans.clear()
+
+    def kernel(self, order: Callable[[int], tuple[int, ...]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Declare the function ``(xp, out, *arrays, **parameters)`` that writes the result into ``out``: a decorator.
+
+        A compiled program calls it with a reused array. Its values are those of the forward. ``order`` maps the
+        number of axes of the result to the order of these axes in memory.
+        """
+
+        def declare(function: Callable[..., None]) -> Callable[..., None]:
+            self.into, self.order = function, order
+            return function
+
+        return declare
+
+    def _check(self, positional: tuple[str, ...], many: tuple[str, ...], defaults: dict[str, Any]) -> None:
+        """Raise `DeclarationError` for a forward that can't be called, or whose arguments have names with a meaning."""
+        if positional[:1] != ("xp",):
+            raise DeclarationError(
+                f"{self.name}: the first argument of a forward is the namespace it computes with: write "
+                f"def {self.name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
+            )
+        if taken := sorted(RESERVED & {*self.args, *self.params}):
+            raise DeclarationError(
+                f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
+                "own here: choose another name."
+            )
+        if self.casts and (self.variadic or "dtype" in self.params):
+            raise DeclarationError(
+                f"{self.name}: casts=True adds dtype=, to which its first argument is cast: it must have one, and "
+                "no parameter of that name."
+            )
+        for name, default in defaults.items():
+            if default is not None:
+                raise DeclarationError(
+                    f"{self.name}: {name} = {default!r} is declared as an array, whose default can only be None: "
+                    f"write parameters after a star, (..., *, {name}={default!r})."
+                )
+
+    def _template(self, name: str, template: str) -> str:
+        """Return ``template``. Raises for a stray brace or an unknown field."""
+        known = {*self.args, *self.params}
+        try:
+            template.format_map(fields := dict.fromkeys(known, ""))
+        except ValueError as error:
+            raise DeclarationError(
+                f"{self.name}: {name} = {shown(template)} is not a valid template ({error}): fields are names in "
+                "braces, as in '{x}', and a brace itself is written twice, '{{'."
+            ) from None
+        except (KeyError, IndexError, AttributeError) as error:
+            raise DeclarationError(
+                f"{self.name}: {name} = {shown(template)} names {error}; it may name {', '.join(fields) or 'nothing'}."
+            ) from None
+        return template
+
+    def _checked_rule(self, arg: str, rule: Any) -> Rule:
+        """A rule, and the names that it asks for: with ``**rest``, all other parameters, too. Raises for a name that
+        does not exist.
+        """
+        if arg not in self.args:
+            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is not one of its arguments {self.args}.")
+        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
+        wants = names_of(rule, f"{self.name}: the rule for {arg!r}")[0]
+        if unknown := sorted(set(wants) - known):
+            raise DeclarationError(
+                f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
+                f"it may ask for {', '.join(sorted(known))}."
+            )
+        if not rule.__code__.co_flags & 0x08:
+            return rule, wants
+        rest = tuple(name for name in self.params if name not in wants)
+
+        @wraps(rule)  # the reference shows the rule's source
+        def spread(*given: Any) -> Any:
+            return rule(*given[: len(wants)], **dict(zip(rest, given[len(wants) :], strict=True)))
+
+        return spread, (*wants, *rest)
+
+    @property
+    def __signature__(self) -> Signature:
+        return signature_of(self)
+
+    def __reduce__(self) -> str:
+        return self.name  # pickled, copied and deep-copied by its name in its module, as functions are
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}{self.__signature__}>"
+
+
+def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` gives them,
+    too, but for some hundred functions it takes a tenth of NumPy's import time.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise DeclarationError(
+            f"{role} is {function!r}: it must be a Python function with named arguments; write a def around it."
+        )
+    named = code.co_argcount + code.co_kwonlyargcount
+    many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
+    return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
+
+
+def guarded(op: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's own forward with read-only arrays, which are used elsewhere, too, and with an array as its result."""
+
+    @wraps(forward)
+    def guarded(xp: Any, *arrays: Any, **params: Any) -> Any:
+        return checked_result(op, forward(xp, *map(read_only, arrays), **params))
+
+    return guarded
+
+
+def op(
+    symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False, casts: bool = False
+) -> Callable[[Callable[..., Any]], Op]:
+    """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
+
+    ``symbol``: its label in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
+    of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
+    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
+    ``dtype=``, and casts its first argument to it first. Raises `DeclarationError` for a name that the package, or an
+    operation of another module, has already.
+
+    >>> from glassgrad import autograd as ag
+    >>> @ag.op("cube", text="{x}³", level=3)
+    ... def cube(xp, x):
+    ...     '''x to the third.'''
+    ...     return x * x * x
+    >>> cube.vjp(x=lambda g, x: 3 * g * x * x)
+    >>> x = ag.Tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    Tensor(12.0)
+    """
+    if not isinstance(symbol, str):
+        raise DeclarationError(f"write a symbol, as in @op('×'), not {shown(getattr(symbol, '__name__', symbol))}.")
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        name = getattr(forward, "__name__", "")
+        if not name.isidentifier():
+            raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
+        if name in OPS and OPS[name].__module__ != forward.__module__:
+            module = OPS[name].__module__
+            raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
+        made = Op(forward, symbol, text, tex, level, broadcasts, casts)
+        if made.foreign and name in TAKEN:
+            raise DeclarationError(
+                f"{name!r} is a name of this package already, which its rules or its users rely on: choose another "
+                "name for the operation."
+            )
+        found = backends.register(name, forward, users=made.foreign)
+        if found is not forward:  # NumPy has a function of that name, too
+            made.forward = guarded(made, found)
+        OPS[name] = made
+        setattr(TENSORS, name, made)
+        return made
+
+    return declare
+
+
+# ---------------------------------------------------------------------------------------------------------- its rules
+
+
+class Plan:
+    """What is done for one mask of inputs.
+
+    ``mask``: those that have a rule; ``forgotten``: the arguments that a user's operation was declared with neither a
+    rule nor ``None`` for. ``keep`` picks the values to save out of ``(*arrays, out, None)``. ``pull`` calls the rules:
+    its source is written for the mask, such as ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because
+    gathering what each of them asks for takes longer than many a rule.
+    """
+
+    __slots__ = ("mask", "forgotten", "keep", "pull")
+
+    def __init__(self, op: Op, rules: dict[str, Rule], mask: int) -> None:
+        asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
+        wanted = [arg for arg in asked if arg in rules]
+        self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
+        self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
+        used = {name for arg in wanted for name in rules[arg][1]}
+        names = (*op.args, "out")
+        places = [names.index(name) if name in used else len(names) for name in op.saves]
+        self.keep = (
+            itemgetter(*places)
+            if len(places) > 1
+            else itemgetter(slice(*places, sum(places) + 1) if places else slice(0))
+        )
+        calls = [
+            f"rule_{a}({', '.join(where(op, name) for name in rules[a][1])})" if a in wanted else "None"
+            for a in op.args
+        ]
+        text = f"lambda g, xp, node, saved: ({', '.join(calls)},)"
+        file = f"<gradients of {op.name}, {self.mask:b}>"
+        linecache.cache[file] = len(text), None, [text], file  # for tracebacks
+        pull = eval(compile(text, file, "eval"), {f"rule_{arg}": rules[arg][0] for arg in wanted})
+        pull = of_users(op, pull) if op.foreign else pull
+        self.pull = masked(self.mask, pull) if op.variadic else pull
+
+
+def where(op: Op, name: str) -> str:
+    """The code for what a rule asks for by ``name``."""
+    if name in op.saves:
+        return f"saved[{op.saves.index(name)}]"
+    if name in op.params:
+        return f"node.params[{name!r}]"
+    if name in ("g", "xp"):
+        return name
+    if op.variadic:
+        return "tuple([getattr(p, 'shape', ()) for p in node.inputs])"
+    return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"
+
+
+def of_users(op: Op, pull: Callable[..., Any]) -> Callable[..., Any]:
+    """``pull`` for an operation of a user's, whose rules get read-only arrays and may return anything."""
+
+    def guarded(g: Any, xp: Any, node: Node, saved: tuple[Any, ...]) -> Sequence[Any]:
+        parts = pull(read_only(g), xp, node, read_only(saved))
+        checked_gradients(op, parts[0] if op.variadic else parts, len(node.inputs))
+        return parts  # type: ignore[no-any-return]
+
+    return guarded
+
+
+def masked(mask: int, pull: Callable[..., Any]) -> Callable[..., Any]:
+    """``pull`` for an operation of any number of arrays, whose one rule returns all contributions."""
+    bits = f"{mask:b}"[::-1]
+
+    def wanted(*given: Any) -> Sequence[Any]:
+        (parts,) = pull(*given)
+        return [part if bit == "1" else None for part, bit in zip(parts, bits.ljust(len(parts), "0"), strict=True)]
+
+    return wanted
+
+
+UNRECORDED: Any = SimpleNamespace(mask=0, forgotten=())
+"""The plan where nothing is recorded."""
+
+
+class Plans(dict[int, Plan]):
+    """The plans of an operation by their masks, each made when it is first needed."""
+
+    def __init__(self, op: Op, sparse: bool = False) -> None:
+        super().__init__()
+        self._op, self._sparse = op, sparse
+
+    def __missing__(self, mask: int) -> Plan:
+        rules = self._op.rules | self._op.sparse_rules if self._sparse else self._op.rules
+        plan = self[mask] = Plan(self._op, rules, mask)
+        return plan
+
+
+def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:
+    """Raise `DeclarationError` where arguments of a user's operation have no rule, though a gradient would flow."""
+    if backends.is_inexact(out.dtype):
+        arg = forgotten[0]
+        raise DeclarationError(
+            f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
+            f"{op.name}.vjp({arg}=None) where it has no derivative."
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------ calling
+
+CALL = """\
+def function_of(op, convert):
+    numbers = PYTHON_REALS if op.broadcasts else ()
+    plans, none, needed = op.plans, op.params, set(op.required)
+
+    def call({given}*rest, **params):
+        if not params and not needed and {complete}:
+            params = none
+        elif {complete} and none.keys() >= params.keys() >= needed and type(params.get("axis")) in AXES:
+            params = {{**none, **params}}
+        else:
+            {bound}, params = bound(op, ({xs}*rest,), params)
+        mask = 0
+{reading}
+        try:
+            out = op.forward(xp, {values}, **params) if params else op.forward(xp, {values})
+        except Exception as error:
+            out = fail(op, error, ({named},), ({values},), params)
+        t = new(Tensor)
+        t._data = out
+        t.grad = t.hooks = t._name = None
+        mode = mode_now()
+        plan = plans[mask] if mask and mode.grad else UNRECORDED
+        if plan.forgotten:
+            check_rules(op, out, plan.forgotten)
+        if plan.mask:
+            t.requires_grad = True
+            t.node = node = new(Node)
+            node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
+            node.params = frozen(params) if needed else params
+            node.saved = plan.keep(({saved}, out, None))
+            node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
+            node.uneven = {uneven}
+            node.name = node.hooks = node.origin = None
+        else:
+            t.requires_grad, t.node = False, None
+        if mode.observer is not None:
+            mode.observer.called(op, t, ({values},), params, plan.mask)
+        return t
+
+    return call
+"""
+"""How an operation is called: its arguments are read, the forward computes, and the result is recorded. The text is
+written out for each number of arrays, because a loop over them would add a fifth to the time of a small operation:
+``x0`` is an argument, ``a0`` its array and ``p0`` its place in the graph.
+"""
+
+READ = """\
+        if isinstance({x}, Tensor):
+            {a}, {p} = {x}._data, {x}.node or {x}
+            if {x}.requires_grad:
+                mask += {bit}
+        elif type({x}) in numbers{beside}:
+            {a} = {p} = {x}
+        else:
+            {a} = {p} = convert(op, {x}, ({before}), ({behind}))
+            if {a} is NotImplemented:
+                return NotImplemented
+"""
+
+READ_ANY = """\
+        values = [x._data if isinstance(x, Tensor) else convert(op, x) for x in rest]
+        inputs = [(x.node or x) if isinstance(x, Tensor) else a for x, a in zip(rest, values)]
+        mask, xp = mask_of(rest), namespace(*values)
+"""
+
+
+def written(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
+    """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
+    each = range(max(count, 0))
+    xs, values, inputs = ("".join(f"{letter}{i}, " for i in each) for letter in "xap")
+    reading = ""
+    for i in each:
+        reading += READ.format(
+            x=f"x{i}", a=f"a{i}", p=f"p{i}", bit=1 << i, before=values[: 4 * i], behind=xs[4 * (i + 1) :],
+            beside=f" and type(a{i - 1}) not in ANYWHERE" if 0 < i == count - 1 else "",
+        )  # fmt: skip
+    alike = "".join(f" and (type(a{i}) is kind or type(a{i}) in ANYWHERE)" for i in each[1:])
+    reading += f"        kind = type(a0)\n        xp = SPACES[kind] if kind in SPACES{alike} else namespace({values})\n"
+    holes = {
+        "given": "".join(f"x{i}=REQUIRED, " for i in each) + "/, ", "xs": xs, "named": xs[:-2], "bound": f"({xs})",
+        "complete": f"not rest and x{count - 1} is not REQUIRED", "reading": reading, "inputs": inputs[:-2],
+        "values": values[:-2], "saved": values[:-2], "uneven": "op.uneven",
+    }  # fmt: skip
+    if count == 2:  # numbers of one dtype
+        holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and op.broadcasts)"
+    if count < 0:
+        holes |= {
+            "given": "", "xs": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
+            "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
+        }  # fmt: skip
+    text, file, names = CALL.format(**holes), f"<operations of {count} arrays>", dict(NAMES)
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file  # for tracebacks
+    exec(compile(text, file, "exec"), names)
+    return names["function_of"]  # type: ignore[no-any-return]
+
+
+def mask_of(given: Sequence[Any]) -> int:
+    """An integer whose bit ``i`` says whether argument ``i`` requires grad; in linear time."""
+    bits = ["1" if isinstance(x, Tensor) and x.requires_grad else "0" for x in reversed(given)]
+    return int("".join(bits) or "0", 2)
+
+
+NAMES: dict[str, Any] = {
+    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "Node": Node, "REQUIRED": REQUIRED,
+    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
+    "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "mask_of": mask_of, "new": new,
+    "mode_now": MODE.get, "namespace": backends.namespace, "stamp": stamp,
+}  # fmt: skip
+
+
+def function_of(op: Op, convert: Callable[..., Any]) -> FunctionType:
+    """The operation as a plain function. ``convert`` is `argument` or `operand`."""
+    count = -1 if op.variadic else len(op.args)
+    if count not in WRITTEN:
+        WRITTEN[count] = written(count)
+    function: Any = WRITTEN[count](op, convert)
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__, function.__module__, function.__wrapped__ = op.__doc__, op.__module__, op
+    return function  # type: ignore[no-any-return]
+
+
+WRITTEN: dict[int, Callable[[Op, Callable[..., Any]], FunctionType]] = {}
