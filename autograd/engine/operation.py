@@ -45,6 +45,7 @@ from glassgrad.autograd.engine.memory import LAST, WRITES
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new
+from glassgrad.autograd.engine.writes import remember
 from glassgrad.autograd.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ class Op:
         level: int = 9,
         broadcasts: bool = False,
         casts: bool = False,
+        view: bool = False,
     ) -> None:
-        self.symbol, self.level, self.broadcasts, self.casts = symbol, level, broadcasts, casts
+        self.symbol, self.level, self.broadcasts, self.casts, self.view = symbol, level, broadcasts, casts, view
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.foreign = not (self.__module__ or "").startswith("glassgrad.autograd.")  # code that exec runs has none
@@ -263,15 +265,23 @@ def guarded(op: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def op(
-    symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False, casts: bool = False
+    symbol: str,
+    *,
+    text: str = "",
+    tex: str = "",
+    level: int = 9,
+    broadcasts: bool = False,
+    casts: bool = False,
+    view: bool = False,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
 
     ``symbol``: its label in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
     signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
-    ``dtype=``, and casts its first argument to it first. Raises `DeclarationError` for a name that the package, or an
-    operation of another module, has already.
+    ``dtype=``, and casts its first argument to it first. ``view``: its result may share the memory of its argument,
+    whose elements it picks or rearranges, so that a write to the one is a write to the other. Raises
+    `DeclarationError` for a name that the package, or an operation of another module, has already.
 
     >>> from glassgrad import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)
@@ -294,7 +304,7 @@ def op(
         if name in OPS and OPS[name].__module__ != forward.__module__:
             module = OPS[name].__module__
             raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
-        made = Op(forward, symbol, text, tex, level, broadcasts, casts)
+        made = Op(forward, symbol, text, tex, level, broadcasts, casts, view)
         if made.foreign and name in TAKEN:
             raise DeclarationError(
                 f"{name!r} is a name of this package already, which its rules or its users rely on: choose another "
@@ -416,7 +426,7 @@ def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:
 CALL = """\
 def function_of(op, convert):
     numbers = PYTHON_REALS if op.broadcasts else ()
-    plans, none, needed = op.plans, op.params, set(op.required)
+    plans, none, needed, view = op.plans, op.params, set(op.required), op.view
 
     def call({given}*rest, **params):
         if not params and not needed and {complete}:
@@ -449,6 +459,8 @@ def function_of(op, convert):
             node.name = node.hooks = node.origin = None
         else:
             t.requires_grad, t.node = False, None
+        if view:
+            remember(t, {first}, op, params)
         if mode.observer is not None:
             mode.observer.called(op, t, ({values},), params, plan.mask)
         return t
@@ -490,19 +502,21 @@ def written(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
             x=f"x{i}", a=f"a{i}", p=f"p{i}", bit=1 << i, before=values[: 4 * i], behind=xs[4 * (i + 1) :],
             beside=f" and type(a{i - 1}) not in ANYWHERE" if 0 < i == count - 1 else "",
         )  # fmt: skip
+    if count == 1:  # views have one argument
+        reading += "        if view and a0 is not x0:\n            a0 = x0.data  # a number has no views\n"
     alike = "".join(f" and (type(a{i}) is kind or type(a{i}) in ANYWHERE)" for i in each[1:])
     reading += f"        kind = type(a0)\n        xp = SPACES[kind] if kind in SPACES{alike} else namespace({values})\n"
     holes = {
         "given": "".join(f"x{i}=REQUIRED, " for i in each) + "/, ", "xs": xs, "named": xs[:-2], "bound": f"({xs})",
         "complete": f"not rest and x{count - 1} is not REQUIRED", "reading": reading, "inputs": inputs[:-2],
-        "values": values[:-2], "saved": values[:-2], "uneven": "op.uneven",
+        "values": values[:-2], "saved": values[:-2], "uneven": "op.uneven", "first": "x0, a0",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
         holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and op.broadcasts)"
     if count < 0:
         holes |= {
             "given": "", "xs": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
-            "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
+            "inputs": "*inputs", "values": "*values", "saved": "tuple(values)", "first": "rest[0], values[0]",
         }  # fmt: skip
     text, file, names = CALL.format(**holes), f"<operations of {count} arrays>", dict(NAMES)
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file  # for tracebacks
@@ -520,7 +534,7 @@ NAMES: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "Node": Node, "REQUIRED": REQUIRED,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
     "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "mask_of": mask_of, "new": new,
-    "mode_now": MODE.get, "namespace": backends.namespace, "stamp": stamp,
+    "mode_now": MODE.get, "namespace": backends.namespace, "remember": remember, "stamp": stamp,
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class Tensor(TensorMethods):
     Tensor([[2.0, 4.0]])
     """
 
-    __slots__ = ("_data", "node", "requires_grad", "grad", "hooks", "_name", "__weakref__")
+    __slots__ = ("_data", "node", "requires_grad", "grad", "hooks", "_name", "_view", "__weakref__")
 
     _data: Any
     node: Node | None
@@ -57,6 +57,7 @@ class Tensor(TensorMethods):
     grad: Tensor | None
     hooks: list[Any] | None
     _name: str | None
+    _view: Any  # set on views alone: see `writes`
 
     # A leaf of the graph is the Tensor itself, so it has the attributes of a Node.
     op = None
@@ -199,12 +200,6 @@ class Tensor(TensorMethods):
     def zero_grad(self) -> None:
         """Set ``.grad`` to None."""
         self.grad = None
-
-    def detach(self) -> Tensor:
-        """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
-        change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
-        """
-        return wrap(self.data, name=self.name)
 
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:

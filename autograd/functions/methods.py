@@ -14,7 +14,8 @@ from glassgrad.autograd.engine.hooks import Hook, register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.engine.writes import become, check_writable, is_written, operand, remember
+from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import astype
 from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
 
@@ -76,8 +77,8 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
     """
 
     def method(self: Tensor, other: Any) -> Tensor:
-        _check_writable(self, f"write w = w {sign} ... for a new Tensor, or change it")
-        result = operation.operator(_before_writing(self), other)
+        check_writable(self, f"write w = w {sign} ... for a new Tensor, or change it")
+        result = operation.operator(operand(self), other)
         if result is NotImplemented:
             return result  # type: ignore[no-any-return]
         if result.shape != self.shape:
@@ -90,41 +91,10 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
                 f"{self._called()} can't take a value of dtype {result.dtype} in place: write x = x {sign} ... for a "
                 "new Tensor."
             )
-        _become(self, result.to(self.dtype))
+        become(self, result.to(self.dtype))
         return self
 
     return method
-
-
-def _check_writable(tensor: Tensor, way: str) -> None:
-    """Raise `GradientError` for a leaf that requires grad while operations are recorded."""
-    if tensor.node is None and tensor.requires_grad and MODE.get().grad:
-        raise GradientError(
-            f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
-            f"are recorded; {way} under autograd.no_grad()."
-        )
-
-
-def _before_writing(tensor: Tensor) -> Tensor:
-    """The operand for an in-place update of ``tensor``. For a constant it is a new Tensor, because the updated one
-    would otherwise be its own input.
-    """
-    constant = tensor.node is None and not tensor.requires_grad
-    return wrap(tensor.data, name=tensor.name) if constant else tensor
-
-
-def _become(tensor: Tensor, value: Tensor) -> None:
-    """Give ``tensor`` the array and the node of ``value``; a leaf that requires grad stays one."""
-    if tensor.node is None and tensor.requires_grad:
-        tensor.data = value
-        return
-    name = tensor.name
-    keeps = tensor.node is not None and not all(isinstance(hook, Hook) for hook in tensor.node.hooks or ())
-    tensor.data, tensor.node, tensor.requires_grad, tensor._name = value.data, value.node, value.requires_grad, name
-    if tensor.node is not None:
-        tensor.node.name = name
-        if keeps:  # the gradient, now that of the new value
-            tensor.retain_grad()
 
 
 class Methods:
@@ -178,6 +148,14 @@ class Methods:
         Tensor(60.0)
         """
         return register_hook(self, hook)
+
+    def detach(self: Any) -> Tensor:
+        """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
+        change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
+        """
+        found = wrap(self.data, name=self.name)
+        remember(found, self, self._data)
+        return found
 
     def clone(self: Any) -> Tensor:
         """A copy, as a recorded operation."""
@@ -249,17 +227,22 @@ class Methods:
         return indexing.getitem(self, index=_plain(index, self.data))
 
     def __setitem__(self: Any, index: Any, value: Any) -> None:
-        """Update this Tensor's value; Tensors computed or detached from it before do not change.
+        """Update this Tensor's value, and that of the Tensor that it is a view of; others computed from it before do
+        not change.
 
-        Raises `GradientError` on a leaf that requires grad, except under ``no_grad``, where it sets the leaf's value.
+        Raises `GradientError` on a leaf that requires grad, except under ``no_grad``, where it sets the leaf's value,
+        and on a view of a Tensor that was written to since.
         """
-        _check_writable(self, "change it, or a copy made with .clone(),")
+        index = _plain(index, self.data)
+        if is_written(self, index, value):
+            return
+        check_writable(self, "change it, or a copy made with .clone(),")
         if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
             raise DTypeError(
                 f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be converted to "
                 f"{self.dtype}, through which no gradient flows; make it a Tensor of floats, or write value.detach()."
             )
-        _become(self, indexing.setitem(_before_writing(self), value, index=_plain(index, self.data)))
+        become(self, indexing.setitem(operand(self), value, index=index))
 
 
 def _unpacked(given: tuple[Any, ...]) -> Any:

@@ -47,7 +47,7 @@ def _may_repeat(index: object) -> bool:
     return False
 
 
-@op("[ ]", text="{x}[{index}]", tex="{x}_{{[{index}]}}")
+@op("[ ]", text="{x}[{index}]", tex="{x}_{{[{index}]}}", view=True)
 def getitem(xp, x, *, index):
     """``x[index]``, with everything that NumPy's indexing takes.
 

@@ -19,7 +19,7 @@ def _rows(xp: Any, x: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------ matrix products
 
 
-@op("ᵀ", text="{x}ᵀ", tex="{x}^{{T}}", level=3)
+@op("ᵀ", text="{x}ᵀ", tex="{x}^{{T}}", level=3, view=True)
 def matrix_transpose(xp, x):
     """The last two axes swapped: ``(..., m, n)`` becomes ``(..., n, m)``.
 

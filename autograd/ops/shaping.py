@@ -28,7 +28,7 @@ def _whole(value: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------ the shape
 
 
-@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=1)
+@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=1, view=True)
 def reshape(xp, x, *, shape, copy=None):
     """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, and is inferred.
 
@@ -46,7 +46,7 @@ def reshape(xp, x, *, shape, copy=None):
 reshape.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 
 
-@op("expand dims", text="{x}", tex="{x}")
+@op("expand dims", text="{x}", tex="{x}", view=True)
 def expand_dims(xp, x, *, axis=0):
     """``x`` with new axes of length 1 at ``axis``, a number or a tuple of them, counted in the result.
 
@@ -60,7 +60,7 @@ def expand_dims(xp, x, *, axis=0):
 expand_dims.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 
 
-@op("squeeze", text="{x}", tex="{x}")
+@op("squeeze", text="{x}", tex="{x}", view=True)
 def squeeze(xp, x, *, axis):
     """``x`` without the axes ``axis``, a number or a tuple of them, which must be of length 1.
 
@@ -74,7 +74,7 @@ def squeeze(xp, x, *, axis):
 squeeze.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 
 
-@op("permute", text="permute({x}, {axes})", tex=r"\operatorname{{permute}}({x})")
+@op("permute", text="permute({x}, {axes})", tex=r"\operatorname{{permute}}({x})", view=True)
 def permute_dims(xp, x, *, axes):
     """``x`` with its axes in the order of ``axes``.
 
@@ -153,7 +153,7 @@ stack.vjp(arrays=_entries)
 # ------------------------------------------------------------------------------------------------- order and repetition
 
 
-@op("flip", tex=r"\operatorname{{flip}}({x})")
+@op("flip", tex=r"\operatorname{{flip}}({x})", view=True)
 def flip(xp, x, *, axis=None):
     """The elements in reverse order along ``axis``: a number, a tuple of them, or ``None`` for all.
 

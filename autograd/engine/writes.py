@@ -1,0 +1,123 @@
+"""Writes in place, ``x[index] = value`` and ``x += y``: the Tensor gets another value and, if it is recorded, another
+node. A write to a view, such as ``x[0]`` or ``x.T``, is one to the Tensor that it is a view of.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.engine.hooks import Hook
+from glassgrad.autograd.engine.modes import MODE, no_grad
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import GradientError
+
+
+class View:
+    """What a Tensor is a view of: ``op`` with ``params``, or `Tensor.detach` if that is ``None``, was called on
+    ``source``, whose array was ``array``.
+    """
+
+    __slots__ = ("source", "array", "op", "params")
+
+    def __init__(self, source: Tensor, array: Any, op: Any, params: dict[str, Any]) -> None:
+        # A weak reference, for a cycle would keep graphs alive, unless nobody else may hold the source.
+        self.source = (lambda: source) if view_of(source) else weakref.ref(source)
+        self.array, self.op, self.params = array, op, params
+
+
+def view_of(tensor: Tensor) -> View | None:
+    """What ``tensor`` is a view of."""
+    return getattr(tensor, "_view", None)
+
+
+def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
+    """Note that ``op`` made ``tensor`` of ``source``, if the two share memory, as `reshape` does or does not."""
+    base = getattr(tensor._data, "base", None)
+    shared = tensor._data is array or (base is not None and (base is array or base is array.base))
+    if shared and isinstance(source, Tensor):
+        tensor._view = View(source, array, op, params or {})
+
+
+def check_writable(tensor: Tensor, way: str) -> None:
+    """Raise `GradientError` where a write can't be recorded: to a leaf that requires grad, while operations are
+    recorded, or through a view of one; and to a view of a Tensor that was written to since.
+    """
+    if tensor.node is None and tensor.requires_grad and MODE.get().grad:
+        raise GradientError(
+            f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
+            f"are recorded; {way} under autograd.no_grad()."
+        )
+    view = view_of(tensor)
+    source = view and view.source()
+    if view is None or source is None:
+        return
+    if source._data is not view.array:
+        raise GradientError(
+            f"{tensor._called()} is a view of Tensor {describe(source)}, which was written to since: take the view "
+            "again, or write to a copy made with .clone()."
+        )
+    if view.op is not None:
+        check_writable(source, "write to a copy of the view made with .clone(), or change it")
+    elif source.node is not None:
+        raise GradientError(
+            f"{tensor._called()} is detached from Tensor {describe(source)}, which was computed: a write to it would "
+            "leave its gradient as it was; write to a copy made with .clone()."
+        )
+
+
+def operand(tensor: Tensor) -> Tensor:
+    """``tensor`` as an argument of its own update. For a constant it is a new Tensor, because the updated one would
+    otherwise be its own input.
+    """
+    constant = tensor.node is None and not tensor.requires_grad
+    return wrap(tensor.data, name=tensor.name) if constant else tensor
+
+
+def become(tensor: Tensor, value: Tensor) -> None:
+    """Give ``tensor``, and the Tensor that it is a view of, the array and the node of ``value``; a leaf that requires
+    grad stays one.
+    """
+    if tensor.node is None and tensor.requires_grad:
+        tensor.data = value
+    else:
+        name = tensor.name
+        keeps = tensor.node is not None and not all(isinstance(hook, Hook) for hook in tensor.node.hooks or ())
+        tensor.data, tensor.node, tensor.requires_grad = value.data, value.node, value.requires_grad
+        tensor._name = name
+        if tensor.node is not None:
+            tensor.node.name = name
+            if keeps:  # the gradient, now that of the new value
+                tensor.retain_grad()
+    view = view_of(tensor)
+    source = view and view.source()
+    if view is None or source is None:
+        return
+    if view.op is None:
+        with no_grad():
+            become(source, value)
+    else:
+        become(source, _put_back(view, source, value))
+    view.array = source._data
+
+
+def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
+    """The new value of ``source``, of which ``value`` is to be the view."""
+    if view.op.name == "getitem":
+        return TENSORS.setitem(operand(source), value, **view.params)  # type: ignore[no-any-return]
+    # All others only rearrange the elements, and the adjoint of a permutation is its inverse.
+    rule, wants = view.op.rules["x"]
+    known = {"xp": TENSORS, "g": value, "x_shape": source.shape, **view.params}
+    return rule(*[known[name] for name in wants])  # type: ignore[no-any-return]
+
+
+def is_written(tensor: Tensor, index: Any, value: Any) -> bool:
+    """Whether ``value`` is the view of ``tensor`` at ``index``, to which a write was passed on already: Python runs
+    ``x[0] += 1`` as ``v = x[0]; v += 1; x[0] = v``.
+    """
+    view = view_of(value) if isinstance(value, Tensor) else None
+    if view is None or view.op is None or view.op.name != "getitem":
+        return False
+    return view.source() is tensor and view.array is tensor._data and view.params["index"] == index
