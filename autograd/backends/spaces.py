@@ -162,7 +162,8 @@ def register(name: str, forward: Callable[..., Any], users: bool) -> Callable[..
 
     FORWARDS[name] = found = with_own if own else forward
     (OWN.add if own else OWN.discard)(name)
-    for space in (*SPACES.values(), *PLACES.values()):  # drop what they have cached under that name
-        if own or isinstance(vars(space).get(name), partial):
+    for space in {*SPACES.values(), *PLACES.values()}:
+        if own or isinstance(vars(space).get(name), partial):  # of an earlier operation of that name
             vars(space).pop(name, None)
+        getattr(space, name)
     return found

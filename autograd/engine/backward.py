@@ -15,7 +15,7 @@ from glassgrad.autograd.engine.hooks import after_hooks, retainers
 from glassgrad.autograd.engine.memory import LAST, WRITES, owner, written_at
 from glassgrad.autograd.engine.modes import MODE, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.scattered import dense
+from glassgrad.autograd.engine.scattered import Scattered, dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 
@@ -89,9 +89,9 @@ def steps_from(
             shared.add(id(g))
             doubtful = exact or oldest < WRITES[LAST]
         if type(g) is not kind:
-            g = dense(g)
+            g = g.array() if type(g) is Scattered else g
+            xp = TENSORS if create_graph else backends.SPACES.get(type(g)) or backends.namespace(g)
             kind = type(g) if create_graph or type(g) in backends.SPACES else None
-            xp = TENSORS if create_graph else backends.namespace(g)
         mask = node.mask if masks is None else masks[node]
         if not mask:
             yield node, g, ()
@@ -131,10 +131,11 @@ def steps_from(
     for leaf, total in totals.items():
         if type(leaf) is Node:
             continue
-        total = dense(total)
+        if type(total) is Scattered:
+            total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
-            key = id(total)
-            if key in shared or not backends.owns_memory(total):
+            key, view = id(total), getattr(total, "base", total) is not None
+            if key in shared or (view and not backends.owns_memory(total)):
                 total = backends.copy_of(total)
             shared.add(key)
         if leaf.hooks:
@@ -231,7 +232,16 @@ _set_grad = vars(Tensor)["grad"].__set__
 
 
 def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
-    """Implements `Tensor.backward`."""
+    """Add the gradient of this Tensor to ``.grad`` of every leaf that requires grad.
+
+    ``gradient``: the upstream gradient, of this Tensor's shape; 1 by default for a one-element Tensor. The saved
+    arrays are released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
+    `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
+    backward through a released graph; then no ``.grad`` has changed.
+
+    With ``create_graph`` the leaf and the graph of its gradient refer to each other, a reference cycle, as in
+    PyTorch: set ``.grad`` to None afterwards, or use `autograd.gradients`, which leaves none.
+    """
     if create_graph and not MODE.get().grad:  # gradients that are to be differentiated are recorded
         with enable_grad():
             return backward(y, gradient, create_graph=True)

@@ -47,7 +47,20 @@ class Retained:
 
 
 def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
-    """Implements `Tensor.register_hook`."""
+    """Call ``hook(gradient)`` when this Tensor's gradient is complete.
+
+    The hook may return a new gradient, or write into the given one by ``gradient[...] = …``. Hooks are called in
+    the order of registration. Returns a `Hook` with ``remove()``. Raises `GradientError` for a Tensor that does not
+    require grad.
+
+    >>> from glassgrad.autograd import Tensor
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> hook = x.register_hook(lambda g: 10 * g)
+    >>> (x * x).backward()
+    >>> hook.remove()
+    >>> x.grad
+    Tensor(60.0)
+    """
     if not tensor.requires_grad:
         raise GradientError(f"{tensor._called()} does not require grad, so a hook on it would never be called.")
     if not callable(hook):
@@ -58,7 +71,7 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
 
 
 def retain_grad(tensor: Tensor) -> None:
-    """Implements `Tensor.retain_grad`."""
+    """Keep the gradient of this intermediate Tensor in ``.grad`` at the next backward, as leaves do."""
     if not tensor.requires_grad:
         raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
     if tensor.node is not None:

@@ -113,7 +113,7 @@ class Op:
         self.sparse_rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
-        self.plans, self.sparse_plans = Plans(self), Plans(self, sparse=True)
+        self.plans = self.sparse_plans = Plans(self)
         # Whether a gradient may have another shape or dtype than its input.
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
         self.into: Callable[..., None] | None = None  # the kernel
@@ -146,7 +146,7 @@ class Op:
         contributions.
         """
         self.sparse_rules |= {arg: self._checked_rule(arg, rule) for arg, rule in rules.items()}
-        self.forget()
+        self.sparse_plans = Plans(self, sparse=True)
 
     def forget(self) -> None:
         """Make the plans anew when they are next needed, because a rule has changed."""

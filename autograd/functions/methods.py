@@ -10,7 +10,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
 from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward
-from glassgrad.autograd.engine.hooks import Hook, register_hook, retain_grad
+from glassgrad.autograd.engine.hooks import register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -115,39 +115,7 @@ class Methods:
         """The last two axes swapped."""
         return linalg.matrix_transpose.apply(self)  # type: ignore[no-any-return]
 
-    def backward(self: Any, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
-        """Add the gradient of this Tensor to ``.grad`` of every leaf that requires grad.
-
-        ``gradient``: the upstream gradient, of this Tensor's shape; 1 by default for a one-element Tensor. The saved
-        arrays are released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
-        `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
-        backward through a released graph; then no ``.grad`` has changed.
-
-        With ``create_graph`` the leaf and the graph of its gradient refer to each other, a reference cycle, as in
-        PyTorch: set ``.grad`` to None afterwards, or use `autograd.gradients`, which leaves none.
-        """
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
-
-    def retain_grad(self: Any) -> None:
-        """Keep the gradient of this intermediate Tensor in ``.grad`` at the next backward, as leaves do."""
-        retain_grad(self)
-
-    def register_hook(self: Any, hook: Callable[[Tensor], Any]) -> Hook:
-        """Call ``hook(gradient)`` when this Tensor's gradient is complete.
-
-        The hook may return a new gradient, or write into the given one by ``gradient[...] = …``. Hooks are called in
-        the order of registration. Returns a `Hook` with ``remove()``. Raises `GradientError` for a Tensor that does not
-        require grad.
-
-        >>> from glassgrad.autograd import Tensor
-        >>> x = Tensor(3.0, requires_grad=True)
-        >>> hook = x.register_hook(lambda g: 10 * g)
-        >>> (x * x).backward()
-        >>> hook.remove()
-        >>> x.grad
-        Tensor(60.0)
-        """
-        return register_hook(self, hook)
+    backward, retain_grad, register_hook = backward, retain_grad, register_hook
 
     def detach(self: Any) -> Tensor:
         """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
