@@ -459,9 +459,7 @@ def function_of(op, convert):
             node.name = node.hooks = node.origin = None
         else:
             t.requires_grad, t.node = False, None
-        if view:
-            remember(t, {first}, op, params)
-        if mode.observer is not None:
+{viewed}        if mode.observer is not None:
             mode.observer.called(op, t, ({values},), params, plan.mask)
         return t
 
@@ -502,21 +500,22 @@ def written(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
             x=f"x{i}", a=f"a{i}", p=f"p{i}", bit=1 << i, before=values[: 4 * i], behind=xs[4 * (i + 1) :],
             beside=f" and type(a{i - 1}) not in ANYWHERE" if 0 < i == count - 1 else "",
         )  # fmt: skip
-    if count == 1:  # views have one argument
-        reading += "        if view and a0 is not x0:\n            a0 = x0.data  # a number has no views\n"
+    if count == 1:  # as views have
+        reading += "        if view and isinstance(x0, Tensor):\n            a0 = x0.data  # a number has no views\n"
     alike = "".join(f" and (type(a{i}) is kind or type(a{i}) in ANYWHERE)" for i in each[1:])
     reading += f"        kind = type(a0)\n        xp = SPACES[kind] if kind in SPACES{alike} else namespace({values})\n"
     holes = {
         "given": "".join(f"x{i}=REQUIRED, " for i in each) + "/, ", "xs": xs, "named": xs[:-2], "bound": f"({xs})",
         "complete": f"not rest and x{count - 1} is not REQUIRED", "reading": reading, "inputs": inputs[:-2],
-        "values": values[:-2], "saved": values[:-2], "uneven": "op.uneven", "first": "x0, a0",
+        "values": values[:-2], "saved": values[:-2], "uneven": "op.uneven",
+        "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
         holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and op.broadcasts)"
     if count < 0:
         holes |= {
             "given": "", "xs": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
-            "inputs": "*inputs", "values": "*values", "saved": "tuple(values)", "first": "rest[0], values[0]",
+            "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
         }  # fmt: skip
     text, file, names = CALL.format(**holes), f"<operations of {count} arrays>", dict(NAMES)
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file  # for tracebacks
