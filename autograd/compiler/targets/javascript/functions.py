@@ -101,7 +101,9 @@ function $erfc(x) {
     # DLMF 5.11.1 from 10 on, 5.5.1 below, 5.5.3 for negative numbers
     "gammaln": """
 function $gammaln(x) {
-  if (x <= 0 && x === Math.floor(x)) return Infinity;
+  const size = Math.abs(x);
+  if (size < 1e-300 || size === Infinity) return Math.abs(Math.log(size));
+  if (x < 0 && x === Math.floor(x)) return Infinity;
   if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - $gammaln(1 - x);
   let below = 1;
   for (; x < 10; x++) below *= x;
