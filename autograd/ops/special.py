@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.engine.declare.operation import op
-from glassgrad.autograd.errors import DomainError
 
 HALF = 0.5
 """Below this ``|πx|`` the derivative of `sinc` is taken from its series, because the closed form cancels there."""
@@ -127,24 +127,16 @@ def lgamma(xp, x):
 lgamma.vjp(x=lambda xp, g, x: g * xp.polygamma(x, order=0))
 
 
-def _order(name: str, order: Any) -> int:
-    """``order``. Raises `DomainError` unless it is a nonnegative integer."""
-    if type(order) is not int or order < 0:
-        raise DomainError(f"{name} takes a nonnegative integer as order; it was given {order!r}.")
-    return order
-
-
 @op("ψ", text="polygamma({x})", tex=r"\psi^{{({order})}}({x})")
 def polygamma(xp, x, *, order):
     """Elementwise derivative of `digamma` of the given ``order`` (0: `digamma` itself), for ``x`` > 0. Needs SciPy.
-
-    Raises `DomainError` for an order that is not a nonnegative integer.
 
     >>> from glassgrad import autograd as ag
     >>> ag.polygamma(ag.Tensor([1.0]), order=1)
     Tensor([1.64493])
     """
-    if _order("polygamma", order) == 0:
+    order = whole(order, "polygamma: order", least=0)
+    if not order:
         return xp.special("psi", x)
     return xp.special("zeta", order + 1.0, x) * ((-1.0) ** (order + 1) * math.factorial(order))
 
@@ -162,7 +154,8 @@ def bessel_i(xp, x, *, order=0):
     """
     xp.opaque(x.shape, x.dtype)
     near = xp.clip(x, -1e30, 1e30)  # beyond, and for "iv" at tiny numbers, SciPy gives NaN
-    if _order("bessel_i", order) < 2:
+    order = whole(order, "bessel_i: order", least=0)
+    if order < 2:
         return xp.special(f"i{order}", near)
     return xp.special("iv", float(order), xp.where(xp.abs(x) < 1e-300, 0.0, near))
 
