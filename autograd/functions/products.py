@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -144,13 +146,14 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     (2, 5)
     """
     x, y = asarray(x), asarray(y)
-    pairs: Any = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
+    pairs: Any = axes
+    with suppress(TypeError):
+        n = operator.index(pairs)
+        pairs = [*range(x.ndim - n, x.ndim)], [*range(n)]
     if not isinstance(pairs, list | tuple) or len(pairs) != 2:
         raise DTypeError(f"tensordot: axes = {axes!r}: give a number, or a pair: the axes of x and the axes of y.")
-    of_x, of_y = (
-        shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim)
-        for p, z in zip(pairs, (x, y), strict=True)
-    )
+    listed = (p.tolist() if hasattr(p, "tolist") else p for p in pairs)
+    of_x, of_y = (shapes.normalize_axes(p, z.ndim) for p, z in zip(listed, (x, y), strict=True))
     if [x.shape[i] for i in of_x] != [y.shape[j] for j in of_y]:
         raise ShapeError(
             f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: pair equal lengths."
