@@ -174,6 +174,8 @@ def apply_source(op: Declaration, operator: bool = False) -> str:
         if forgotten := [a for a in op.args if a not in op.rules and a not in op.ruleless]:
             given = ", ".join(f"{a!r}: {a if op.variadic else f'({a},)'}" for a in forgotten)
             checks += f"if mode_now().grad: check_rules(op, out_, {{{given}}})\n    "
+    if op.casts:  # sums of small integers are large ones
+        checks += "if dtype is not None and out_.dtype != dtype: out_ = xp_.astype(out_, dtype)\n    "
     if op.variadic:
         (many,) = op.args
         targets = "".join(f", {p}" for p in op.params)
