@@ -23,10 +23,6 @@ class Backend(NumpyBackend):
         """Whether it is a Tensor."""
         return isinstance(tensor, Tensor)
 
-    def from_numpy(self, x: Any) -> Any:
-        """A Tensor of an array."""
-        return Tensor(x)
-
     def to_numpy(self, x: Any) -> Any:
         """The values of a Tensor."""
         return x.numpy()

@@ -198,13 +198,11 @@ def repeat(xp, x, *, repeats, axis=None):
     x = xp.reshape(x, shape=(-1,)) if axis is None else x
     axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
     counts = as_python(repeats)
-    if isinstance(counts, int) and counts < 0:
+    if not isinstance(counts, int):
+        return xp.take(x, _repeated(xp, counts, x.shape[axis]), axis=axis)
+    if counts < 0:
         raise ValueError("it needs a number of at least 0")
-    return (
-        xp.repeat(x, counts, axis=axis)
-        if isinstance(counts, int)
-        else xp.take(x, _repeated(xp, counts, x.shape[axis]), axis=axis)
-    )
+    return xp.repeat(x, counts, axis=axis)
 
 
 def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:

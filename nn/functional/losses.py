@@ -114,9 +114,7 @@ def as_weight(weight: Any) -> Tensor:
 def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
     if weight is None:
         return None
-    if isinstance(weight, str):
-        raise refused(weight, "weight", f"one factor for each class, or write reduction={weight!r}")
-    weight = asarray(weight)
+    weight = as_weight(weight)
     if weight.shape != (classes,):
         raise ShapeError(f"weight has the shape {weight.shape}: give one factor for each class, ({classes},).")
     return ag.astype(weight, dtype)
