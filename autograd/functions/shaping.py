@@ -94,8 +94,7 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     """
     parts = [asarray(part) for part in (prepend, x, append) if part is not None]
     if not validation.whole(n, "diff: n", least=0):  # as in NumPy, without prepend and append
-        unchanged: Tensor = asarray(x)
-        return unchanged
+        return asarray(x)
     whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
     place = shapes.normalize_axis(axis, whole.ndim)
     for _ in range(n):
