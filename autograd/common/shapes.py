@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -30,7 +31,7 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
             if not ndim:
                 raise DomainError(f"axis {a} names a dimension of an array of shape (), which has none.")
             raise DomainError(f"axis {a} is out of range for {ndim} dimension(s): choose from {-ndim} to {ndim - 1}.")
-    axes = tuple(a % ndim for a in given)
+    axes = tuple(operator.index(a) % ndim for a in given)
     if len(set(axes)) != len(axes):
         raise DomainError(f"axis {given} names a dimension twice: give each one once.")
     return axes

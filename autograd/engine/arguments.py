@@ -45,8 +45,8 @@ def bound(op: Any, given: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[
             arrays += (named.pop(arg, None),)
     elif arrays and isinstance(arrays[0], list | tuple):
         arrays, rest = _of_list(op, arrays)
-    if op.casts and (dtype := named.pop("dtype", None)) is not None:
-        arrays = TENSORS.astype(arrays[0], dtype), *arrays[1:]
+    if op.casts:
+        named.pop("dtype", None)
     placed = dict(zip(op.params, rest, strict=False))
     found = {**op.params, **placed, **named}
     if len(rest) > len(op.params) or len(found) > len(op.params) or not placed.keys().isdisjoint(named):
@@ -59,6 +59,15 @@ def bound(op: Any, given: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[
     if type(axis := found.get("axis")) not in AXES and not op.foreign:
         found["axis"] = checked_axis(op, axis)
     return arrays, found
+
+
+def in_dtype(op: Any, given: Sequence[Any], *, dtype: Any, **params: Any) -> Any:
+    """The result of a call with ``dtype=``: the first array is cast to it, and so is the result, because sums of small
+    integers are large ones.
+    """
+    arrays, found = bound(op, given, params)
+    out = op(TENSORS.astype(arrays[0], dtype), *arrays[1:], **found)
+    return out if out.dtype == dtype else TENSORS.astype(out, dtype)
 
 
 def _of_list(op: Any, given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -36,6 +36,7 @@ from glassgrad.autograd.engine.arguments import (
     checked_result,
     fail,
     frozen,
+    in_dtype,
     operand,
     read_only,
     signature_of,
@@ -433,6 +434,8 @@ def function_of(op, convert):
             params = none
         elif {complete} and none.keys() >= params.keys() >= needed and type(params.get("axis")) in AXES:
             params = {{**none, **params}}
+        elif op.casts and params.get("dtype") is not None:
+            return in_dtype(op, ({xs}*rest,), **params)
         else:
             {bound}, params = bound(op, ({xs}*rest,), params)
         mask = 0
@@ -532,8 +535,9 @@ def mask_of(given: Sequence[Any]) -> int:
 NAMES: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "Node": Node, "REQUIRED": REQUIRED,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
-    "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "mask_of": mask_of, "new": new,
-    "mode_now": MODE.get, "namespace": backends.namespace, "remember": remember, "stamp": stamp,
+    "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "in_dtype": in_dtype,
+    "mask_of": mask_of, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "remember": remember,
+    "stamp": stamp,
 }  # fmt: skip
 
 

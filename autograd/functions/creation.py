@@ -20,6 +20,7 @@ from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import AutogradError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.dtypes import float64
+from glassgrad.autograd.functions.shaping import broadcast_arrays
 from glassgrad.autograd.ops.elementwise import where
 from glassgrad.autograd.ops.shaping import broadcast_to, reshape
 
@@ -269,14 +270,8 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
             f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}."
         )
     choice(indexing, "indexing", ("xy", "ij"))
-    places = list(range(len(tensors)))
-    if indexing == "xy" and len(places) > 1:
-        places[:2] = [1, 0]
-    shape = [0] * len(tensors)
-    for x, place in zip(tensors, places, strict=True):
-        shape[place] = x.size
-    grids = []
-    for x, place in zip(tensors, places, strict=True):
-        upright = reshape(x, shape=tuple(x.size if i == place else 1 for i in range(len(shape))))
-        grids.append(broadcast_to(upright, shape=tuple(shape)))
-    return grids
+    places = axes = [*range(len(tensors))]
+    if indexing == "xy":
+        places = [*axes[1::-1], *axes[2:]]
+    upright = (tuple(x.size if a == place else 1 for a in axes) for x, place in zip(tensors, places, strict=True))
+    return broadcast_arrays(*(reshape(x, shape=shape) for x, shape in zip(tensors, upright, strict=True)))

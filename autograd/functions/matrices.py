@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -63,14 +64,10 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
         raise ShapeError(f"matrix_power takes square matrices, and was given {describe(x)}.")
     if n == 0:  # the identity, whose gradient is 0
         return where(False, x, triu(tril(ones_like(x))))
-    square, n = (x, n) if n > 0 else (inv(x), -n)
-    power: Tensor | None = None
-    while n:
-        if n % 2:
-            power = square if power is None else matmul(power, square)
-        n //= 2
-        square = matmul(square, square) if n else square
-    assert power is not None
+    power = x = x if n > 0 else inv(x)
+    for digit in bin(builtins.abs(n))[3:]:
+        power = matmul(power, power)
+        power = matmul(power, x) if digit == "1" else power
     return power
 
 

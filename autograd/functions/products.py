@@ -15,7 +15,7 @@ from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.creation import eye
 from glassgrad.autograd.ops.elementwise import multiply
 from glassgrad.autograd.ops.linalg import contract
-from glassgrad.autograd.ops.shaping import reshape
+from glassgrad.autograd.ops.shaping import as_python, reshape
 
 
 @array_function
@@ -144,13 +144,12 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     (2, 5)
     """
     x, y = asarray(x), asarray(y)
-    pairs: Any = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
+    pairs = getattr(axes, "tolist", lambda: axes)()
+    if isinstance(pairs, int):
+        pairs = [*range(x.ndim - pairs, x.ndim)], [*range(pairs)]
     if not isinstance(pairs, list | tuple) or len(pairs) != 2:
         raise DTypeError(f"tensordot: axes = {axes!r}: give a number, or a pair: the axes of x and the axes of y.")
-    of_x, of_y = (
-        shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim)
-        for p, z in zip(pairs, (x, y), strict=True)
-    )
+    of_x, of_y = (shapes.normalize_axes(as_python(p), z.ndim) for p, z in zip(pairs, (x, y), strict=True))
     if [x.shape[i] for i in of_x] != [y.shape[j] for j in of_y]:
         raise ShapeError(
             f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: pair equal lengths."

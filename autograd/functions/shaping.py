@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common import shapes, validation
 from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
 
@@ -93,13 +93,8 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     (Tensor([3.0, 5.0]), Tensor([2.0]))
     """
     parts = [asarray(part) for part in (prepend, x, append) if part is not None]
-    if not hasattr(n, "__index__"):
-        raise DTypeError(f"diff takes differences n = {n!r} times: give a whole number.")
-    if n < 0:
-        raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
-    if n == 0:  # as in NumPy, without prepend and append
-        unchanged: Tensor = asarray(x)
-        return unchanged
+    if not validation.whole(n, "diff: n", least=0):  # as in NumPy, without prepend and append
+        return asarray(x)
     whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
     place = shapes.normalize_axis(axis, whole.ndim)
     for _ in range(n):

@@ -17,10 +17,10 @@ from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.engine.graph import Node, reachable, vertex_of
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
-from glassgrad.autograd.engine.tensor import Tensor, new, wrap
+from glassgrad.autograd.engine.tensor import Tensor, new
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.creation import eye, zeros
+from glassgrad.autograd.functions.creation import eye, zeros, zeros_like
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.ops.shaping import stack
 
@@ -241,13 +241,9 @@ def _gradients(
     """Gradients with respect to ``xs``; zeros where no result depends on anything recorded."""
     pairs = [(y, seed) for y, seed in zip(ys, seeds, strict=True) if y.requires_grad]
     if not pairs:
-        return [_zeros(x) for x in xs]
+        return [zeros_like(x) for x in xs]
     found: Sequence[Tensor] = gradients([y for y, _ in pairs], xs, [s for _, s in pairs], create_graph=create_graph)
     return found
-
-
-def _zeros(x: Tensor) -> Tensor:
-    return wrap(backends.namespace(x.data).zeros_like(x.data))
 
 
 def value_and_grad(
@@ -335,7 +331,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     call = _call(f, primals, range(len(primals)), {}, has_aux, tangents)
     vs = _directions(call.forms, call.xs, tangents)
     with enable_grad():
-        dummies = [_variable(_zeros(y).data) for y in call.ys]
+        dummies = [_variable(zeros_like(y).data) for y in call.ys]
         for dummy in dummies:
             dummy.spent = True
         pulled = _gradients(call.ys, call.xs, dummies, create_graph=True)

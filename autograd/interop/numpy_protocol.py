@@ -84,10 +84,8 @@ def _inner(a: Any, b: Any) -> Any:
 
 
 def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    order = list(range(a.ndim))
     i, j = (shapes.normalize_axis(axis, a.ndim) for axis in (axis1, axis2))
-    order[i], order[j] = j, i
-    return shaping.permute_dims(a, axes=tuple(order))
+    return a if i == j else rearranging.moveaxis(a, (i, j), (j, i))
 
 
 def _transpose(a: Any, axes: int | Sequence[int] | None = None) -> Any:

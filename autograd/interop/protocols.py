@@ -100,13 +100,16 @@ class Protocols:
             )
         return backends.to_numpy(self.data)
 
-    def __dlpack__(self: Any, **options: Any) -> Any:
+    def __dlpack__(
+        self: Any, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         """The values for another library, in the same memory. Raises `GradientError` if the Tensor requires grad."""
         if self.requires_grad:
             raise GradientError(
                 f"{self._called()} requires grad, and what another library computes from it would not be recorded: "
                 "give it .detach()."
             )
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return backends.to_dlpack(self.data, "__dlpack__", **options)
 
     def __dlpack_device__(self: Any) -> tuple[int, int]:

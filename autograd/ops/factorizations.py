@@ -124,11 +124,11 @@ def tolerance(xp: Any, shape: Shape, dtype: Any, rtol: Any) -> Any:
     """The default ``rtol``: singular values up to ``rtol`` times the largest count as 0."""
     if rtol is None:
         return max(shape[-2:]) * backends.epsilon(dtype)
-    return xp.expand_dims(rtol, axis=-1) if hasattr(rtol, "shape") else rtol
+    return xp.expand_dims(rtol, axis=-1)
 
 
 @op("⁺", text="{x}⁺", tex="{x}^{{+}}", level=3)
-def pinv(xp, x, *, rtol=None):
+def pinv(xp, x, rtol=None):
     """The pseudo-inverse (Moore and Penrose) of matrices ``(..., m, n)``, of shape ``(..., n, m)``.
 
     Singular values up to ``rtol`` times the largest count as 0: a number, or an array with one for each matrix; by
@@ -152,7 +152,7 @@ def _pinv_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     return -(pt @ g @ pt) + left - x @ (p @ left) + right - (right @ p) @ x
 
 
-pinv.vjp(x=_pinv_by_x)
+pinv.vjp(x=_pinv_by_x, rtol=None)
 
 
 # --------------------------------------------------------------------------------------------------------- determinants

@@ -112,14 +112,10 @@ def vector_norm(xp, x, *, axis=None, keepdims=False, ord=2):
     (Tensor(5.0), Tensor([0.0, 0.0]))
     """
     size = xp.abs(x)
-    if ord == math.inf:
-        return xp.max(size, axis=axis, keepdims=keepdims)
-    if ord == -math.inf:
-        return xp.min(size, axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return xp.sum(xp.astype(size != 0, size.dtype), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return xp.sum(size, axis=axis, keepdims=keepdims)
+    if ord in (math.inf, -math.inf):
+        return (xp.max if ord > 0 else xp.min)(size, axis=axis, keepdims=keepdims)
+    if ord in (0, 1):
+        return xp.sum(size if ord else xp.astype(size != 0, size.dtype), axis=axis, keepdims=keepdims)
     if ord == 2:
         return xp.sqrt(xp.sum(size * size, axis=axis, keepdims=keepdims))
     return xp.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)

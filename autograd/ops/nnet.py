@@ -27,7 +27,8 @@ def _share(g: Any, shape: shapes.Shape, reduction: str) -> Any:
     return g * (1 / shapes.size(shape)) if reduction == "mean" else g
 
 
-def _check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
+def check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
+    """Raise `ShapeError` for a batch without elements, and `DomainError` for an unknown ``reduction``."""
     choice(reduction, "reduction", REDUCTIONS)
     if 0 in shape:
         raise ShapeError(f"{name} was given an empty batch, of shape {shape}: a loss needs at least one example.")
@@ -45,7 +46,7 @@ def softmax(xp, x, *, axis=-1):
     Tensor([0.5, 0.5])
     """
     if 0 in x.shape:
-        return +x
+        return x - xp.sum(x, axis=axis, keepdims=True)  # no elements; the sum checks the axis
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     e /= xp.sum(e, axis=axis, keepdims=True)  # in place: this array is ours alone
     return e
@@ -63,7 +64,7 @@ def log_softmax(xp, x, *, axis=-1):
     Tensor([0.0, -1000.0])
     """
     if 0 in x.shape:
-        return +x
+        return x - xp.sum(x, axis=axis, keepdims=True)  # no elements; the sum checks the axis
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
@@ -170,7 +171,7 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     >>> ag.cross_entropy(logits, [1, 1]), ag.cross_entropy(logits, [[0.5, 0.5], [0.0, 1.0]], reduction="none")
     (Tensor(0.346574), Tensor([0.693147, 0.0]))
     """
-    _check_batch("cross_entropy", logits.shape, reduction)
+    check_batch("cross_entropy", logits.shape, reduction)
     _check_target(xp, logits, target)
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
@@ -212,7 +213,7 @@ def check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
     a, b = getattr(x, "shape", ()), getattr(y, "shape", ())
     if a != b and a and b:
         raise ShapeError(f"{name} compares element by element, and was given shapes {a} and {b}: reshape one of them.")
-    _check_batch(name, a or b, reduction)
+    check_batch(name, a or b, reduction)
 
 
 @op(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from glassgrad.autograd import backends
@@ -198,13 +199,11 @@ def repeat(xp, x, *, repeats, axis=None):
     x = xp.reshape(x, shape=(-1,)) if axis is None else x
     axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
     counts = as_python(repeats)
-    if isinstance(counts, int) and counts < 0:
+    if not isinstance(counts, int):
+        return xp.take(x, _repeated(xp, counts, x.shape[axis]), axis=axis)
+    if counts < 0:
         raise ValueError("it needs a number of at least 0")
-    return (
-        xp.repeat(x, counts, axis=axis)
-        if isinstance(counts, int)
-        else xp.take(x, _repeated(xp, counts, x.shape[axis]), axis=axis)
-    )
+    return xp.repeat(x, counts, axis=axis)
 
 
 def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
@@ -259,15 +258,12 @@ tile.vjp(x=_tiles_gathered)
 
 def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """A number before and one after for each axis, from what NumPy's ``pad`` takes: a number, a pair, or all pairs."""
-    pad_width = as_python(pad_width)
-    if isinstance(pad_width, int):
-        pairs = [(pad_width, pad_width)] * ndim
-    else:
-        given = [(p, p) if isinstance(p, int) else tuple(p) for p in pad_width]
-        if len(given) == 2 and all(isinstance(p, int) for p in pad_width):
-            given = [tuple(pad_width)]
-        pairs = given * ndim if len(given) == 1 else given
-    if len(pairs) != ndim or any(len(p) != 2 or p[0] < 0 or p[1] < 0 for p in pairs):
+    given = as_python(pad_width)
+    try:
+        pairs: list[tuple[int, int]] = backends.NUMPY.broadcast_to(given, (ndim, 2)).tolist()
+    except ValueError:
+        pairs = [(-1, -1)]
+    if builtins.min(chain(*pairs), default=0) < 0:
         raise DomainError(
             f"pad_width {pad_width!r} does not fit {ndim} axes: give a number, a pair (before, after), "
             "or a pair for each axis, none of them negative."

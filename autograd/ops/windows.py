@@ -60,7 +60,7 @@ Pads = tuple[tuple[int, int], ...]
 
 def _each(value: Any, axes: int) -> tuple[Any, ...]:
     """``value`` as a tuple; a single value is repeated for all ``axes``. Integers become Python's."""
-    values = tuple(value) if isinstance(value, Iterable) else (value,) * axes
+    values = tuple(value) if isinstance(value, Iterable) and getattr(value, "shape", True) else (value,) * axes
     return tuple(operator.index(v) if type(v) is not bool and hasattr(v, "__index__") else v for v in values)
 
 

@@ -42,6 +42,11 @@ PAGES: dict[str, tuple[Page, ...]] = {
             "Networks of PyTorch, ONNX and Keras, opened and drawn.",
         ),
         Page("howto/nan.md", "Find a NaN", "Which operation and which line made the first NaN, and what helps."),
+        Page(
+            "howto/nan_gradients.md",
+            "NaN gradients",
+            "Ten causes of NaN gradients, what happens here, and what to write instead.",
+        ),
         Page("howto/files.md", "Save and load", "Models, weights and checkpoints, and which formats are read."),
         Page(
             "compile.md",

@@ -12,7 +12,7 @@ from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import as_dtype, is_host, is_inexact, namespace
 from glassgrad.autograd.common.validation import choice, number, refused, whole, with_form
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
-from glassgrad.autograd.ops.nnet import check_pair
+from glassgrad.autograd.ops.nnet import check_batch, check_pair
 
 REDUCTIONS = "mean", "sum", "none"
 
@@ -93,6 +93,7 @@ def nll_loss(
             f"nll_loss takes log-probabilities (…, classes) and labels (…); it was given shapes {log_prob.shape} and "
             f"{target.shape}."
         )
+    check_batch("nll_loss", log_prob.shape, reduction)
     weight = _class_weights(weight, log_prob.shape[-1], log_prob.dtype)
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index", -sys.maxsize)
 
@@ -113,9 +114,7 @@ def as_weight(weight: Any) -> Tensor:
 def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
     if weight is None:
         return None
-    if isinstance(weight, str):
-        raise refused(weight, "weight", f"one factor for each class, or write reduction={weight!r}")
-    weight = asarray(weight)
+    weight = as_weight(weight)
     if weight.shape != (classes,):
         raise ShapeError(f"weight has the shape {weight.shape}: give one factor for each class, ({classes},).")
     return ag.astype(weight, dtype)

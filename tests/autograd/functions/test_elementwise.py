@@ -30,3 +30,21 @@ def test_values_are_those_of_numpy(name):
     if len(given) == 2 and name != "fmod":
         for pair in ([np.nan, 1.0], [1.0, np.nan], [np.nan, np.nan]):
             assert np.array_equal(getattr(ag, name)(*pair).data, getattr(np, name)(*pair), equal_nan=True)
+
+
+def test_special_functions_of_subnormal_and_infinite_numbers():
+    pytest.importorskip("scipy")
+    x = ag.Tensor([5e-324, -1e-310, 1e-310, 0.0, 1e308, np.inf, -np.inf])
+    assert np.allclose(ag.lgamma(x).data, [744.44007, 713.80138, 713.80138, np.inf, np.inf, np.inf, np.inf])
+    assert np.array_equal(ag.i0(x).data, [1, 1, 1, 1, np.inf, np.inf, np.inf])
+    first, second = (ag.OPS["bessel_i"](x, order=n).data for n in (1, 2))
+    assert np.array_equal(first, [5e-324, -5e-311, 5e-311, 0, np.inf, np.inf, -np.inf])
+    assert np.array_equal(second, [0, 0, 0, 0, np.inf, np.inf, np.inf])
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.array, ag.Tensor])
+def test_orders_axes_and_strides_are_any_kind_of_integer(kind):
+    pytest.importorskip("scipy")
+    assert ag.polygamma([2.0], order=kind(1)).item() == ag.polygamma([2.0], order=1).item()
+    assert [t.shape for t in ag.split(ag.ones((2, 4)), 2, axis=kind(1))] == [(2, 2), (2, 2)]
+    assert ag.conv(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)), stride=kind(2)).shape == (1, 1, 2, 2)

@@ -29,7 +29,7 @@ def agrees(f: Any, x: Any) -> None:
     assert gradcheck(f, x)
 
 
-@pytest.mark.parametrize(
+EINOPS = pytest.mark.parametrize(
     "call",
     [
         lambda e, x: e.rearrange(x, "a b c -> (a b) c"),
@@ -42,9 +42,32 @@ def agrees(f: Any, x: Any) -> None:
         lambda e, x: e.unpack(x, [(1,), (2,)], "a * c")[1],
     ],
 )
-def test_einops(call: Any) -> None:
+
+
+@EINOPS
+def test_einops_array_api(call: Any) -> None:
     einops = pytest.importorskip("einops.array_api")
     agrees(lambda x: call(einops, x), CUBE)
+
+
+@EINOPS
+def test_einops(call: Any) -> None:
+    einops = pytest.importorskip("einops")
+    import glassgrad.autograd.interop.einops  # noqa: F401
+
+    agrees(lambda x: call(einops, x), CUBE)
+    compiled = ag.compile(lambda x: call(einops, x))(ag.Tensor(CUBE))
+    np.testing.assert_array_equal(compiled.numpy(), call(einops, CUBE))
+
+
+def test_einsum_and_lists_of_einops() -> None:
+    einops = pytest.importorskip("einops")
+    import glassgrad.autograd.interop.einops  # noqa: F401
+
+    agrees(lambda x: einops.einsum(x, x, "a b c, a d c -> b d"), CUBE)
+    agrees(lambda x: einops.rearrange([x, x + 1.0], "n a b c -> a (n b) c"), CUBE)
+    assert isinstance(einops.asnumpy(ag.Tensor(CUBE)), np.ndarray)
+    assert einops.parse_shape(ag.Tensor(CUBE), "a _ c") == {"a": 2, "c": 4}
 
 
 def test_array_api_compat_knows_tensors() -> None:

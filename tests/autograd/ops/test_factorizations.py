@@ -269,6 +269,17 @@ def test_the_pseudo_inverse_at_a_constant_rank() -> None:
     assert gradcheck(lambda a, b: linalg.pinv(a @ b, rtol=1e-8), left, right)
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.array, ag.Tensor])
+def test_a_tolerance_may_be_any_kind_of_number(kind) -> None:
+    x, rtol = ag.Tensor(np.diag([1.0, 0.1]), requires_grad=True), kind(0.5)
+    found = linalg.pinv(x, rtol=rtol)
+    assert np.array_equal(found.data, [[1.0, 0.0], [0.0, 0.0]])
+    assert ag.gradients(found, [x], seeds=[ag.ones((2, 2))], create_graph=True)[0].shape == (2, 2)
+    assert linalg.matrix_rank(x, rtol=rtol).item() == 1
+    compiled = ag.compile(lambda x, rtol: linalg.pinv(x, rtol=rtol))
+    assert np.array_equal(compiled(x.detach(), rtol).data, found.data)
+
+
 # ------------------------------------------------------------------------------------------------------------- complex
 
 

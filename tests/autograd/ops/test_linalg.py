@@ -77,7 +77,10 @@ def test_einsum_multiplies_matrices_as_fast_as_matmul_does() -> None:
     np.testing.assert_array_equal(ag.einsum("ij,jk->ik", x, y).data, x @ y)
 
 
-@pytest.mark.parametrize("axes", [0, 1, 2, ((0,), (1,)), ((1, 0), (0, 1)), (1, 0), ([-1], [0])])
+OF_NUMPY = np.int64(1), np.array(2), (np.int64(-1), 0), (np.array([0, 1]), (-1, -2))
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2, ((0,), (1,)), ((1, 0), (0, 1)), (1, 0), ([-1], [0]), *OF_NUMPY])
 def test_tensordot_as_in_numpy(axes: Any) -> None:
     x, y = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 3))
     np.testing.assert_allclose(ag.tensordot(x, y, axes=axes).data, np.tensordot(x, y, axes=axes))
@@ -87,6 +90,8 @@ def test_tensordot_as_in_numpy(axes: Any) -> None:
 def test_tensordot_refuses_pairs_of_different_length() -> None:
     with pytest.raises(ShapeError, match=r"pairs axes \(1,\) of x \(2, 3\) with axes \(0,\) of y \(4, 2\)"):
         ag.tensordot(np.ones((2, 3)), np.ones((4, 2)), axes=1)
+    with pytest.raises(DomainError, match=r"axis \(0, -2\) names a dimension twice: give each one once"):
+        ag.tensordot(np.ones((2, 2)), np.ones((2, 2)), axes=((0, -2), (0, 1)))
 
 
 def test_outer_as_in_numpy() -> None:

@@ -226,3 +226,15 @@ def test_the_mean_of_float16_does_not_overflow(axis: Any) -> None:
         assert found.dtype == "float16"
         np.testing.assert_array_equal(found.data, x.mean(axis=axis))
     assert ag.grad(ag.mean)(x).dtype == "float16"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "bool", "float32"])
+@pytest.mark.parametrize("name", ["sum", "prod", "cumulative_sum", "cumulative_prod"])
+def test_the_dtype_of_a_total_is_the_one_asked_for(name, dtype):
+    x = ag.asarray(np.array([3, 5], dtype="uint8"))
+    whole = getattr(ag, name)(x)
+    assert whole.dtype == "uint64"  # as in NumPy
+    found = getattr(ag, name)(x, dtype=dtype)
+    assert found.dtype == dtype
+    assert np.array_equal(found.data, np.asarray(whole.data).astype(dtype))
+    assert ag.compile(lambda x: getattr(ag, name)(x, dtype=dtype))(x).dtype == dtype

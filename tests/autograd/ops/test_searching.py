@@ -53,5 +53,5 @@ def test_diff_with_prepend_and_append() -> None:
     assert y.tolist() == [1.0, 3.0, 5.0]
     np.testing.assert_array_equal(ag.diff(X, n=2).data, np.diff(X, n=2))
     np.testing.assert_array_equal(ag.diff(X, n=0).data, X)
-    with pytest.raises(DomainError, match="n must be 0 or more"):
+    with pytest.raises(DomainError, match="n = -1: give a number of at least 0"):
         ag.diff(x, n=-1)

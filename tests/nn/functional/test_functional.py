@@ -210,8 +210,9 @@ def test_the_losses_refuse_in_sentences():
         match=r"given predictions \(6, 4\) and integer labels \(6,\): give nn.functional.one_hot\(labels, 4\)",
     ):
         F.mse_loss(LOGITS, LABELS)
-    with pytest.raises(ShapeError, match=r"empty batch"):
-        F.cross_entropy(np.zeros((0, 4)), np.zeros(0, int))
+    for loss in (F.cross_entropy, F.nll_loss):
+        with pytest.raises(ShapeError, match=r"empty batch"):
+            loss(np.zeros((0, 4)), np.zeros(0, int))
 
 
 X = RNG.normal(size=(6, 4, 5)) * 2 + 1

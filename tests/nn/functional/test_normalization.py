@@ -53,6 +53,15 @@ def test_batch_norm_has_derivatives_to_second_order(space, affine):
     beside(torch, ours, partial(norm, torch.nn.functional.batch_norm), *given)
 
 
+def test_batch_norm_of_an_empty_batch_is_empty_and_nothing_to_train_on():
+    mean, var, x = ag.zeros(3), ag.ones(3), ag.zeros((0, 3, 2), requires_grad=True)
+    F.batch_norm(x, mean, var).sum().backward()
+    assert x.grad.shape == x.shape
+    with pytest.raises(ShapeError, match=r"batch_norm was given \(0, 3, 2\), fewer than two values per channel"):
+        F.batch_norm(x, mean, var, training=True)
+    assert mean.tolist() == [0.0, 0.0, 0.0]
+
+
 def test_batch_norm_refuses_a_single_weight():
     with pytest.raises(ShapeError, match=r"weight is \(1,\): give one number for each channel of x \(2, 3, 2\)"):
         F.batch_norm(np.ones((2, 3, 2)), None, None, np.ones(1), training=True)

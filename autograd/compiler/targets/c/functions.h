@@ -290,7 +290,8 @@ GG_CALL double $erfinv(double y) {
 
 /* DLMF 5.11.2 from 10 on, 5.5.2 below, 5.5.4 for negative numbers */
 GG_CALL double $psi(double x) {
-    if (x <= 0 && x == floor(x)) return NAN;
+    if (x == 0) return -1 / x;
+    if (x < 0 && x == floor(x)) return NAN;
     if (x < 0) return $psi(1 - x) - M_PI / tan(M_PI * x);
     double found = 0;
     for (; x < 10; x++) found -= 1 / x;
@@ -299,11 +300,11 @@ GG_CALL double $psi(double x) {
     return found + log(x) - 0.5 / x - r * (1. / 12 - r * (1. / 120 - r * (1. / 252 - r * (1. / 240 - r * rest))));
 }
 
-/* Hurwitz's zeta function for q > 0: DLMF 25.11.5 with the first ten terms apart, the Bernoulli numbers B2, B4, … */
+/* Hurwitz's zeta function: DLMF 25.11.5 with the first ten terms apart, the Bernoulli numbers B2, B4, … */
 GG_CALL double $zeta(double s, double q) {
-    if (!(q > 0)) return NAN;
+    if (q <= 0 && q == floor(q)) return INFINITY;
     double found = 0;
-    for (int n = 0; n < 10; n++, q++) found += pow(q, -s);
+    for (int n = 0; n < 10 || q < 10; n++, q++) found += pow(q, -s);
     found += pow(q, 1 - s) / (s - 1) + 0.5 * pow(q, -s);
     const double bernoulli[] = {1. / 6, -1. / 30, 1. / 42, -1. / 30, 5. / 66, -691. / 2730, 7. / 6, -3617. / 510};
     double factor = s * pow(q, -s - 1) / 2;

@@ -102,9 +102,9 @@ function $erfc(x) {
     "gammaln": """
 function $gammaln(x) {
   if (x <= 0 && x === Math.floor(x)) return Infinity;
+  if (Math.abs(x) < 1e-300 || x === Infinity) return Math.abs(Math.log(Math.abs(x)));
   if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - $gammaln(1 - x);
-  let below = 1;
-  for (; x < 10; x++) below *= x;
+  let below = 1; for (; x < 10; x++) below *= x;
   const r = 1 / (x * x);
   const rest = 1 / 12 + r * (-1 / 360 + r * (1 / 1260 + r * (-1 / 1680 + r * (1 / 1188 + r * (-691 / 360360
     + r * (1 / 156 - r * 3617 / 122400))))));

@@ -28,6 +28,7 @@ from glassgrad.autograd.testing.operations import TABLE
 from glassgrad.autograd.testing.steps import TrainingStep
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
+from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
@@ -296,6 +297,26 @@ def test_special_functions_have_their_documented_accuracy(tmp_path):
         size = np.maximum(np.abs(expected), 1.0 if name in ("lgamma", "polygamma") else 0.0)  # these have zeros
         miss = np.abs(case.results[0][0] - expected)[size > 0] / size[size > 0]
         assert miss.max() < ACCURACY[name], (case.name, miss.max(), x[size > 0][miss.argmax()])
+
+
+@pytest.mark.parametrize(
+    "target", [pytest.param("c", marks=needs_compiler), pytest.param("javascript", marks=needs_node)]
+)
+def test_special_functions_at_subnormal_and_infinite_numbers_are_those_of_eager(target, tmp_path):
+    pytest.importorskip("scipy.special")
+    x = np.array([2e-310, -1e-310, 0.0, -0.0, -0.5, -1.0, -12.25, 3.0, 1e308, np.inf, -np.inf, np.nan])
+    table = [("erfc", {}), ("erfinv", {}), ("lgamma", {})]
+    table += [(name, {"order": order}) for name in ("polygamma", "bessel_i") for order in range(3)]
+    for name, options in table:
+        run_it = partial(ag.OPS[name], **options)
+        if target == "c":
+            found = ag.compile(run_it, target="c")(ag.Tensor(x)).numpy()
+        else:
+            program = Trace(run_it, (ag.Tensor(x),), {}).program
+            case = Case(name, program, program.javascript(), [[x]])
+            run([case], tmp_path)
+            found = case.results[0][0]
+        np.testing.assert_allclose(found, run_it(ag.Tensor(x)).numpy(), rtol=1e-13, err_msg=f"{name} {options}")
 
 
 ACCURACY = {"erfc": 1e-13, "erfinv": 1e-14, "lgamma": 2e-14, "polygamma": 1e-14, "bessel_i": 1e-14}

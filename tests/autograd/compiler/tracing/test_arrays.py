@@ -146,7 +146,6 @@ def test_the_same_array_is_returned_where_numpy_returns_it() -> None:
     [
         lambda x: np.einsum("ii->i", x[:, :2] * 2.0),  # a view there, a copy here
         lambda x: np.linalg.norm(x.astype("int64"), ord=np.inf, axis=1),
-        lambda x: np.sum(x, dtype=bool),
         lambda x: x.reshape(-1, order="F"),
     ],
 )
