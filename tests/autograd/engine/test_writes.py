@@ -1,0 +1,165 @@
+"""Writes in place, through views, too: NumPy's values with the right gradients, or a sentence; none is lost."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import nn
+from glassgrad.autograd.errors import GradientError
+from tests.sampling import sampled
+
+
+def element_of_a_row(h):
+    h[0][1] = 5
+
+
+def row_of_the_transpose(h):
+    h.T[0] = 5
+
+
+def sum_into_a_row(h):
+    row = h[0]
+    row += 5
+
+
+def rows_of_a_loop(h):
+    for row in h:
+        row += 1
+
+
+def element_of_the_flat_array(h):
+    h.reshape(-1)[2] = 5
+
+
+def sum_into_an_element(h):
+    h[0] += 5
+
+
+def views_of_views(h):
+    h[0][1:][0] = 5
+    h.T[1:].T[0] = 3
+
+
+def several_writes_to_one_view(h):
+    row = h[0]
+    row += 1
+    row *= 3
+    row[0] = 9
+
+
+def copies(h):
+    h[[0, 1]][0] = 5
+    h.T.reshape(-1)[1] = 5
+    h[h > 5][...] = 1
+
+
+def new_axes_and_steps(h):
+    h[..., None][0] = 4
+    h[:, ::-1][1] += 2
+    h[0][h[0] < 1] = 5
+
+
+def flipped_and_permuted(h):
+    np.flip(h, axis=0)[0] = 1
+    np.transpose(h, (1, 0))[2] = 2
+    np.expand_dims(h, 0)[0, 0] += 3
+
+
+WRITES = [
+    element_of_a_row, row_of_the_transpose, sum_into_a_row, rows_of_a_loop, element_of_the_flat_array,
+    sum_into_an_element, views_of_views, several_writes_to_one_view, copies, new_axes_and_steps, flipped_and_permuted,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_write_gives_numpys_values(write):
+    expected = np.arange(6.0).reshape(2, 3)
+    constant = ag.Tensor(expected)
+    leaf = ag.Tensor(expected, requires_grad=True)
+    computed = leaf * 1.0
+    write(constant)
+    write(computed)
+    with ag.no_grad():
+        write(leaf)
+    write(expected)
+    for written in (constant, computed, leaf):
+        np.testing.assert_array_equal(written.data, expected)
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_its_gradient_is_that_of_finite_differences(write):
+    def f(x):
+        h = x * 2.0
+        write(h)
+        return (h**3).sum()
+
+    assert ag.testing.gradcheck(f, np.random.default_rng(0).normal(size=(2, 3)))
+
+
+@pytest.mark.parametrize("write", sampled(WRITES, 3))
+def test_a_compiled_function_writes_the_same(write):
+    def f(x):
+        h = x * 2.0
+        write(h)
+        return h
+
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(2, 3)) + 9)
+    if write is copies:
+        with pytest.raises(ag.errors.TraceError, match="mask"):
+            ag.compile(f)(x)
+    else:
+        np.testing.assert_array_equal(ag.compile(f)(x).data, f(x).data)
+
+
+def test_what_is_written_to_a_view_of_a_constant_gets_its_gradient():
+    h, a = ag.zeros((2, 2)), ag.Tensor(3.0, requires_grad=True)
+    h[0][1] = a
+    (h * h).sum().backward()
+    assert a.grad.item() == 6.0
+
+
+def test_a_detached_parameter_is_written_to():
+    layer = nn.Linear(2, 2, seed=0)
+    layer.weight.detach()[...] = 0
+    assert layer.weight.data.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert layer.weight.requires_grad
+
+
+def test_a_view_of_a_leaf_is_refused_while_operations_are_recorded():
+    w = ag.Tensor([[1.0, 2.0]], requires_grad=True, name="w")
+    for write in (element_of_a_row, sum_into_a_row):
+        with pytest.raises(GradientError, match=r"'w' \(1, 2\) float64 is a leaf that requires grad: .* \.clone\(\)"):
+            write(w)
+    assert w.data.tolist() == [[1.0, 2.0]]
+
+
+def test_a_stale_view_and_one_detached_from_what_was_computed_are_refused():
+    h = ag.zeros((2, 3))
+    first, second = h[0], h[1]
+    first += 1
+    with pytest.raises(GradientError, match=r"is a view of Tensor \(2, 3\) float64, which was written to since: take"):
+        second += 1
+    y = ag.Tensor([1.0], requires_grad=True) * 2
+    with pytest.raises(GradientError, match=r"is detached from Tensor \(1,\) float64, which was computed"):
+        y.detach()[0] = 1.0
+    assert (h.data.tolist(), y.data.tolist()) == ([[1.0] * 3, [0.0] * 3], [2.0])
+
+
+def test_a_loop_that_fills_its_own_rows_leaves_no_reference_cycle():
+    def run():
+        h, w = ag.ones((4, 1)), ag.Tensor(2.0, requires_grad=True)
+        for t in range(3):
+            h[t + 1] = h[t] * w
+        h[3].sum().backward()
+        assert w.grad.item() == 12.0
+
+    run()
+    gc.collect()
+    gc.disable()
+    try:
+        run()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
