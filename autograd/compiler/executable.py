@@ -528,6 +528,8 @@ class Executable:
             return False
         if any(tensor._data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
+        if any(s.origin._data is not kept.origin._data for s, kept in self.optimized.merged.items()):
+            return False  # counters that another program, or the user, has parted
         anew = False
         merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
         scope = self.is_settled.__globals__

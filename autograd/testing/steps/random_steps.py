@@ -233,19 +233,20 @@ BETWEEN = (
     "{p}.data = np.copy({same}.data)", "{p}.data = np.copy({across}.data.T)", "{p}.data[...] = {across}.data.T",
     "{p} = copy.deepcopy({p})\n{p}.zero_grad()", "{p} = copy.deepcopy({same})\n{p}.zero_grad()",
     "{p} = ag.Tensor(np.copy({same}.data), requires_grad=True, name={p!r})",
-    "flat = {p}.data.reshape(-1)\nflat[-1] = 0.5", "flat = {p}.detach().data.reshape(-1)\nflat *= 0.5",
-    "flat = {p}.data.ravel()\nflat += 0.25", "flat = {p}.data.reshape(-1)\nflat *= 2.0",
+    "flat = {p}.data.ravel('K')\nflat[-1] = 0.5", "flat = {p}.detach().data.ravel('K')\nflat *= 0.5",
+    "flat = {p}.data.ravel('K')\nflat += 0.25", "flat = {p}.data.ravel('K')\nflat *= 2.0",
     "view = {p}.data[0]\nview += 0.5", "{p}.zero_grad()\n({p} * {p}).sum().backward()",
     "{p}.register_hook(lambda g: g * 0.5)", "{p}.grad = ag.ones_like({p}).detach()",
     "{p}.data = {same}.data", "{p}.data = {across}.data.T",
     "both = {p}.data * 0.5\n{p}.data = both\n{same}.data = both", "{p}.data = np.asfortranarray({p}.data)",
-    "old = {p}.data\n{p}.data = old * 0.5\nold *= 0.5", "ag.reshape({p}, (-1,)).data[...] *= 0.5",
+    "old = {p}.data\n{p}.data = old * 0.5\nold *= 0.5", "{p}.T.data[...] *= 0.5",
     "{p}[None].data[...] *= 0.5",
-    "for each in {all}:\n    flat = each.data.reshape(-1)\n    flat *= 0.5",
-    "for each in {all}:\n    flat = each.detach().data.reshape(-1)\n    flat += 0.25",
+    "for each in {all}:\n    flat = each.data.ravel('K')\n    flat *= 0.5",
+    "for each in {all}:\n    flat = each.detach().data.ravel('K')\n    flat += 0.25",
 )  # fmt: skip
-"""Statements between two calls that change a parameter or its gradient, or replace it by a copy, which has the same
-memory order. The compiler refuses a parameter in the memory of another."""
+"""Statements between two calls that change a parameter or its gradient, or replace it by a copy. The compiler refuses a
+parameter in the memory of another. Arrays are flattened in the order of memory, which no program promises to keep.
+"""
 
 EAGER = (
     "{s} * 2.0", "{s} + {s}", "-{s}", "{s}.clone()", "ag.tanh({s})[..., ::-1]", "ag.where({s} > 0, {s}, 2.0)",
@@ -255,10 +256,10 @@ EAGER = (
 """Values that are computed from a state between two calls."""
 
 USES = (
-    "results.append(made)", "made.data.reshape(-1)[:1] = 0.5\nresults.append(made)",
+    "results.append(made)", "made.data.ravel('K')[:1] = 0.5\nresults.append(made)",
     "{s}.data = made.data\nmade = None", "{s}.data = made\nmade = None",
     "with ag.no_grad():\n    {s} *= 0.5", "with ag.no_grad():\n    {s}[0] = 0.5", "with ag.no_grad():\n    {s} += made",
-    "{s}.data.reshape(-1)[:1] = 0.5\nresults.append(made)",
+    "{s}.data.ravel('K')[:1] = 0.5\nresults.append(made)",
 )  # fmt: skip
 """What follows such a value."""
 

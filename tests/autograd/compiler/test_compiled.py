@@ -1271,3 +1271,27 @@ def test_a_number_that_a_program_updates_has_second_derivatives():
         step(ag.Tensor([1.0]))
     slope = ag.gradients(w**3, w, create_graph=True)  # the program keeps w as an array of shape ()
     assert ag.gradients(slope, w).item() == 6 * w.item() == 1.5
+
+
+def test_counters_that_part_while_one_parameter_is_frozen_count_apart() -> None:
+    """Two programs share the array of two step counts; a third, of the step with a frozen parameter, parts them."""
+
+    def counts(wrap: Callable[[Any], Any]) -> list[list[float]]:
+        layer = nn.LayerNorm(2, dtype="float64")
+        optimizer = nn.optim.AdamW(layer.parameters(), lr=0.1)
+        x = np.random.default_rng(0).normal(size=(2, 4, 2))
+
+        @wrap
+        def step(x: Any) -> None:
+            optimizer.zero_grad()
+            (layer(x) ** 2).mean().backward()
+            optimizer.step()
+
+        found = []
+        for frozen, count in ((False, 2), (False, 1), (True, 2), (False, 2), (False, 1)):
+            layer.weight.requires_grad_(not frozen)
+            step(ag.Tensor(x[:count]))
+            found.append([float(optimizer.state[p]["step"]) for p in layer.parameters()])
+        return found
+
+    assert counts(ag.compile) == counts(lambda f: f) == [[1, 1], [2, 2], [2, 3], [3, 4], [4, 5]]
