@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
+
+R = TypeVar("R")
 
 TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
 """The tracer that is turning a function into a program; ``None`` outside of a trace."""
@@ -15,3 +19,13 @@ trace has listed (``_listed``)."""
 
 OPTIONS: list[type] = []
 """Classes of dicts whose items are options, such as an optimizer's groups: a trace records each item that is read."""
+
+
+@contextmanager
+def holding(variable: ContextVar[R], value: R) -> Iterator[None]:
+    """A context manager in which ``variable`` has a value."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)

@@ -531,7 +531,6 @@ class Executable:
         if any(s.origin._data is not kept.origin._data for s, kept in self.optimized.merged.items()):
             return False  # counters that another program, or the user, has parted
         anew = False
-        merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
         scope = self.is_settled.__globals__
         for i in range(len(self.places)):
             tensor, home, updated = self.places[i]
@@ -546,7 +545,6 @@ class Executable:
                 array.shape != home.shape
                 or array.dtype != home.dtype
                 or type(array) not in backends.FLAT | {numpy.ndarray}
-                or id(tensor) in merged
                 or (tensor.node is not None and tensor.requires_grad)
             ):
                 return False

@@ -16,6 +16,7 @@ import numpy
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import of_type
+from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value
@@ -27,7 +28,7 @@ from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
-from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError, TraceError
 

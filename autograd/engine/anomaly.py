@@ -11,8 +11,9 @@ from typing import Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.engine.graph import Node
-from glassgrad.autograd.engine.modes import MODE, Mode, Observer, holding
+from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.errors import AnomalyError, GradientError
 
 _BACKWARD = str(Path(__file__).with_name("backward.py"))

@@ -15,7 +15,8 @@ from typing import Any
 
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import DTypeError
 
 

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from glassgrad.autograd.common.messages import shown
+from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.errors import DTypeError
 
 P = ParamSpec("P")
@@ -60,16 +61,6 @@ MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, No
 
 DIFFERENTIATED: ContextVar[bool] = ContextVar("autograd_differentiated", default=False)
 """Whether a transform such as `grad` is calling the function that it differentiates."""
-
-
-@contextmanager
-def holding(variable: ContextVar[R], value: R) -> Iterator[None]:
-    """A context manager in which ``variable`` has a value."""
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.engine.graph import Graph, Node
-from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, GradientError
 from glassgrad.autograd.functions.gradients import gradients

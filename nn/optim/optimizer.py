@@ -14,10 +14,9 @@ from typing import Any, Literal
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.backends import is_host, namespace
 from glassgrad.autograd.common.messages import describe, of_type
-from glassgrad.autograd.common.tracing import OPTIONS, TRACER
+from glassgrad.autograd.common.tracing import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.validation import check_instance, number, with_form
 from glassgrad.autograd.engine.memory import all_written
-from glassgrad.autograd.engine.modes import holding
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import StateError
 from glassgrad.nn.modules.module import Module, check_set_to_none

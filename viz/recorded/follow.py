@@ -10,9 +10,8 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd import trees
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.tracing import TRACER, holding
 from glassgrad.autograd.common.validation import refused
-from glassgrad.autograd.engine.modes import holding
 from glassgrad.autograd.errors import TraceError
 from glassgrad.viz.drawing.errors import DrawingError
 

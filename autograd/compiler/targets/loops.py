@@ -14,7 +14,7 @@ import numpy
 
 from glassgrad.autograd.backends import SPACES
 from glassgrad.autograd.common.locks import fork_safe
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.tracing import TRACER, holding
 from glassgrad.autograd.compiler.ir.program import Program, Stored, Value, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of
@@ -23,7 +23,6 @@ from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
-from glassgrad.autograd.engine.modes import holding
 from glassgrad.autograd.ops.loops.body import Body
 
 _numbers = itertools.count(1)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.tracing import TRACER, holding
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import compute, mapped
 from glassgrad.autograd.compiler.ir.program import Program, Value, method
@@ -18,7 +18,7 @@ from glassgrad.autograd.compiler.tracing.numbers import Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import watched
-from glassgrad.autograd.engine.modes import MODE, Mode, Observer, holding
+from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed

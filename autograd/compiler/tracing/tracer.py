@@ -19,7 +19,7 @@ from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.common.tracing import TRACER, WATCHED
+from glassgrad.autograd.common.tracing import TRACER, WATCHED, holding
 from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
@@ -33,7 +33,6 @@ from glassgrad.autograd.compiler.tracing.traced import Traced, View
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
-from glassgrad.autograd.engine.modes import holding
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
 

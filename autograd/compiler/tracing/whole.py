@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 from glassgrad.autograd.backends import FORWARDS
@@ -19,7 +20,6 @@ WHOLE: ContextVar[frozenset[str]] = ContextVar("autograd_whole", default=frozens
 
 _LOCK = fork_safe(threading.Lock())
 _users: Counter[str] = Counter()
-_RUN: dict[str, Callable[..., Any]] = {}  # the forwards of operations that some trace keeps whole
 
 
 @contextmanager
@@ -38,8 +38,7 @@ def whole(names: Iterable[str]) -> Iterator[None]:
         for name in kept:
             _users[name] += 1
             if _users[name] == 1:
-                _RUN[name] = OPS[name].forward
-                OPS[name].forward = FORWARDS[name] = _opaque_in_traces(name, _RUN[name])
+                OPS[name].forward = FORWARDS[name] = _opaque_in_traces(name, OPS[name].forward)
     token = WHOLE.set(kept)
     try:
         yield
@@ -49,12 +48,13 @@ def whole(names: Iterable[str]) -> Iterator[None]:
             for name in kept:
                 _users[name] -= 1
                 if not _users[name]:
-                    OPS[name].forward = FORWARDS[name] = _RUN.pop(name)
+                    OPS[name].forward = FORWARDS[name] = OPS[name].forward.__wrapped__
 
 
 def _opaque_in_traces(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
     """``forward``, recorded as one instruction in a trace that keeps its operation whole."""
 
+    @wraps(forward)
     def kept(xp: Any, *arrays: Any, **params: Any) -> Any:
         if xp is TRACE and name in WHOLE.get():
             xp.opaque((), None)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import Tensor, asarray, no_grad
-from glassgrad.autograd.common.tracing import TRACER
-from glassgrad.autograd.engine.modes import MODE, Mode, holding
+from glassgrad.autograd.common.tracing import TRACER, holding
+from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import (
     AutogradError,
     DomainError,
