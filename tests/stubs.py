@@ -104,7 +104,7 @@ def package():
     return HEAD + "\n".join(
         [
             "from typing import Concatenate, Literal, ParamSpec, TypeVar, overload",
-            "from glassgrad.autograd.engine.types import Array",
+            "from glassgrad.autograd.engine.arguments import Array",
             *sorted(imports),
             "from glassgrad.autograd import testing as testing",
             "from glassgrad.autograd.compiler import Program as Program, compile as compile, loop as loop",
@@ -161,7 +161,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from glassgrad.autograd.common.shapes import Axis
-from glassgrad.autograd.engine.types import ArrayLike
+from glassgrad.autograd.engine.arguments import ArrayLike
 """
 TRANSFORMS = """\
 @overload

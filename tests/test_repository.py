@@ -28,7 +28,7 @@ NUMPY = (
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
 ROOMS = (  # of autograd, from the ground up; `engine/` has a room within
-    *("errors", "common", "backends", "engine", "trees", "ops", "functions", "linalg", "random"),
+    *("errors", "common", "backends", "engine", "observers", "trees", "ops", "functions", "linalg", "random"),
     *("interop", "compiler", "", "testing"),
 )
 VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor

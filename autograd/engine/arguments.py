@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends.errors import OURS, in_words
@@ -15,6 +15,22 @@ from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
     from inspect import Signature
+
+
+class Array(Protocol):
+    """An array of NumPy, CuPy or another library of the array API."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """The kind of number."""
+
+
+ArrayLike: TypeAlias = Tensor | Array | complex | list[Any] | tuple[Any, ...]
+"""An argument of an operation: a Tensor, an array, a number (also int, float and bool), or nested lists of numbers."""
 
 REQUIRED = object()
 """The default of a parameter that has none."""

@@ -46,7 +46,7 @@ class Retained:
         self.tensor = weakref.ref(tensor)
 
 
-def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
+def register_hook(self: Any, hook: Callable[[Tensor], Any]) -> Hook:
     """Call ``hook(gradient)`` when this Tensor's gradient is complete.
 
     The hook may return a new gradient, or write into the given one by ``gradient[...] = …``. Hooks are called in
@@ -61,23 +61,23 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
     >>> x.grad
     Tensor(60.0)
     """
-    if not tensor.requires_grad:
-        raise GradientError(f"{tensor._called()} does not require grad, so a hook on it would never be called.")
+    if not self.requires_grad:
+        raise GradientError(f"{self._called()} does not require grad, so a hook on it would never be called.")
     if not callable(hook):
-        raise DTypeError(f"a hook is a function of the gradient; {tensor._called()} was given {hook!r}.")
-    vertex: Any = tensor.node or tensor
+        raise DTypeError(f"a hook is a function of the gradient; {self._called()} was given {hook!r}.")
+    vertex: Any = self.node or self
     vertex.hooks = vertex.hooks or []
-    return Hook(hook, vertex.hooks, of_leaf=tensor.node is None)
+    return Hook(hook, vertex.hooks, of_leaf=self.node is None)
 
 
-def retain_grad(tensor: Tensor) -> None:
+def retain_grad(self: Any) -> None:
     """Keep the gradient of this intermediate Tensor in ``.grad`` at the next backward, as leaves do."""
-    if not tensor.requires_grad:
-        raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
-    if tensor.node is not None:
-        hooks = tensor.node.hooks = tensor.node.hooks or []
-        if not any(isinstance(hook, Retained) and hook.tensor() is tensor for hook in hooks):
-            hooks.append(Retained(tensor))
+    if not self.requires_grad:
+        raise GradientError(f"Tensor {describe(self)} does not require grad, so there is no gradient to retain.")
+    if self.node is not None:
+        hooks = self.node.hooks = self.node.hooks or []
+        if not any(isinstance(hook, Retained) and hook.tensor() is self for hook in hooks):
+            hooks.append(Retained(self))
 
 
 def retainers(vertex: Any) -> list[Tensor]:

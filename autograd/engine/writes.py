@@ -41,9 +41,11 @@ def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: di
         tensor._view = View(source, array, op, params or {})
 
 
-def check_writable(tensor: Tensor, way: str) -> None:
-    """Raise `GradientError` where a write can't be recorded: to a leaf that requires grad, while operations are
-    recorded, or through a view of one; and to a view of a Tensor that was written to since.
+def prepare(tensor: Tensor, way: str) -> None:
+    """Bring a view up to date that is to be written to, for its source may have changed since it was taken.
+
+    Raises `GradientError` where a write can't be recorded: to a leaf that requires grad, while operations are recorded,
+    or through a view of one.
     """
     if tensor.node is None and tensor.requires_grad and MODE.get().grad:
         raise GradientError(
@@ -54,18 +56,17 @@ def check_writable(tensor: Tensor, way: str) -> None:
     source = view and view.source()
     if view is None or source is None:
         return
-    if source._data is not view.array:
-        raise GradientError(
-            f"{tensor._called()} is a view of Tensor {describe(source)}, which was written to since: take the view "
-            "again, or write to a copy made with .clone()."
-        )
     if view.op is not None:
-        check_writable(source, "write to a copy of the view made with .clone(), or change it")
+        prepare(source, "write to a copy of the view made with .clone(), or change it")
     elif source.node is not None:
         raise GradientError(
             f"{tensor._called()} is detached from Tensor {describe(source)}, which was computed: a write to it would "
             "leave its gradient as it was; write to a copy made with .clone()."
         )
+    if source._data is not view.array:
+        fresh, name = wrap(source.data) if view.op is None else view.op(source, **view.params), tensor.name
+        tensor._data, tensor.node, tensor.requires_grad = fresh._data, fresh.node, fresh.requires_grad
+        tensor.name, view.array = name, source._data
 
 
 def operand(tensor: Tensor) -> Tensor:

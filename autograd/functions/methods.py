@@ -14,7 +14,7 @@ from glassgrad.autograd.engine.hooks import register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.engine.writes import become, check_writable, is_written, operand, remember
+from glassgrad.autograd.engine.writes import become, is_written, operand, prepare, remember
 from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import astype
 from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
@@ -77,7 +77,7 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
     """
 
     def method(self: Tensor, other: Any) -> Tensor:
-        check_writable(self, f"write w = w {sign} ... for a new Tensor, or change it")
+        prepare(self, f"write w = w {sign} ... for a new Tensor, or change it")
         result = operation.operator(operand(self), other)
         if result is NotImplemented:
             return result  # type: ignore[no-any-return]
@@ -204,7 +204,7 @@ class Methods:
         index = _plain(index, self.data)
         if is_written(self, index, value):
             return
-        check_writable(self, "change it, or a copy made with .clone(),")
+        prepare(self, "change it, or a copy made with .clone(),")
         if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
             raise DTypeError(
                 f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be converted to "

@@ -67,9 +67,20 @@ def flipped_and_permuted(h):
     np.expand_dims(h, 0)[0, 0] += 3
 
 
+def views_from_before(h):
+    first, second, flat = h[0], h[1], h.reshape(-1)
+    first += 1
+    second *= 2
+    flat[1] = 7
+    first[1] += 1
+    h[0] = 3
+    first += 1
+
+
 WRITES = [
     element_of_a_row, row_of_the_transpose, sum_into_a_row, rows_of_a_loop, element_of_the_flat_array,
     sum_into_an_element, views_of_views, several_writes_to_one_view, copies, new_axes_and_steps, flipped_and_permuted,
+    views_from_before,
 ]  # fmt: skip
 
 
@@ -135,16 +146,11 @@ def test_a_view_of_a_leaf_is_refused_while_operations_are_recorded():
     assert w.data.tolist() == [[1.0, 2.0]]
 
 
-def test_a_stale_view_and_one_detached_from_what_was_computed_are_refused():
-    h = ag.zeros((2, 3))
-    first, second = h[0], h[1]
-    first += 1
-    with pytest.raises(GradientError, match=r"is a view of Tensor \(2, 3\) float64, which was written to since: take"):
-        second += 1
+def test_a_tensor_detached_from_what_was_computed_is_refused():
     y = ag.Tensor([1.0], requires_grad=True) * 2
     with pytest.raises(GradientError, match=r"is detached from Tensor \(1,\) float64, which was computed"):
         y.detach()[0] = 1.0
-    assert (h.data.tolist(), y.data.tolist()) == ([[1.0] * 3, [0.0] * 3], [2.0])
+    assert y.data.tolist() == [2.0]
 
 
 def test_a_loop_that_fills_its_own_rows_leaves_no_reference_cycle():

@@ -16,7 +16,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.errors import AnomalyError, GradientError
 
-_BACKWARD = str(Path(__file__).with_name("backward.py"))
+_BACKWARD = str(Path(__file__).parents[1] / "engine" / "backward.py")
 _HERE = f"{Path(__file__).parents[1]}{os.sep}", "<operations of", "<gradients of"
 _OURS = *_HERE, *(f"{Path(__file__).parents[2] / name}{os.sep}" for name in ("nn", "viz"))
 
