@@ -8,8 +8,7 @@ True
 a function of NumPy arrays, `check_nodes` each operation of a recorded graph,
 `assert_rule` one operation at many inputs, which are drawn as `declare` says, and `assert_detects_wrong_gradient` shows
 that it can fail on that operation. `properties` are what must hold of every function, one call each; `strategies` draw
-the functions: single operations, whole programs and training steps (with Hypothesis, which only these need).
-`check_readings` compares a training step, such as `random_step` draws, run eagerly and compiled.
+the functions: single operations and whole programs (with Hypothesis, which only these need).
 """
 
 from importlib import import_module as _import_module
@@ -23,14 +22,10 @@ from glassgrad.autograd.testing.inputs.domains import Domain
 from glassgrad.autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
 from glassgrad.autograd.testing.programs import Program
 from glassgrad.autograd.testing.rules import assert_detects_wrong_gradient, assert_rule
-from glassgrad.autograd.testing.steps import TrainingStep
-from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
-from glassgrad.autograd.testing.steps.readings import Verdict, check_readings, compare
 
 __all__ = [
-    "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array",
-    "assert_detects_wrong_gradient", "assert_rule", "axes", "axis", "booleans", "check_grad", "check_nodes",
-    "check_readings", "compare", "declare", "gradcheck", "gradgradcheck", "integers", "properties", "random_step",
+    "Domain", "NodeCheck", "NodeReport", "Program", "array", "assert_detects_wrong_gradient", "assert_rule", "axes",
+    "axis", "booleans", "check_grad", "check_nodes", "declare", "gradcheck", "gradgradcheck", "integers", "properties",
     "strategies",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: shapes, Tensors, operations, programs and training steps.
+"""Hypothesis strategies: shapes, Tensors, operations and programs.
 
 With these you test your own operation on unexpected examples, in three lines::
 
@@ -61,12 +61,10 @@ from glassgrad.autograd.testing.inputs.sampling import (
     shapes,
 )
 from glassgrad.autograd.testing.programs import Program, Ref, Step, depending, names_used
-from glassgrad.autograd.testing.steps import TrainingStep
-from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "broadcastable_shapes", "operations",
-    "programs", "shapes", "steps", "tensors",
+    "programs", "shapes", "tensors",
 ]  # fmt: skip
 
 LARGEST = 1e3  # bound of values and slopes, beyond which differences lose their digits
@@ -341,25 +339,3 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     ends.sort(key=lambda end: -len(alone[end].steps))
     outputs = [ends[0], *(end for end in ends[1:max_outputs] if draw(st.booleans()))]
     return Program(growing.inputs, tuple(growing.steps), tuple(outputs)).needed()
-
-
-def steps(vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> st.SearchStrategy[TrainingStep]:
-    """Training steps with states, updates in place and several calls, as `TrainingStep`; each runs eagerly.
-
-    ``vocabulary``: the layers, losses and optimizers that a step may use beside the operations of this package;
-    ``max_values``: how many values there may be before the loss. A step prints as Python. `check_readings` runs it
-    eagerly and compiled, and shrinks a failing step itself: leave out Hypothesis' phase ``shrink``.
-    `random_step` draws the same without Hypothesis.
-
-    >>> from hypothesis import Phase, given, settings
-    >>> from glassgrad.autograd.testing import check_readings
-    >>> from glassgrad.autograd.testing.strategies import steps
-    >>> @settings(max_examples=3, phases=[Phase.generate], deadline=None, derandomize=True)
-    ... @given(steps(max_values=3))
-    ... def test_compiled_steps(step):
-    ...     check_readings(step)
-    >>> test_compiled_steps()
-    """
-    whole(max_values, "max_values", 2)
-    source = st.randoms(use_true_random=True)
-    return source.map(lambda random: random_step(random, vocabulary, max_values=max_values))
