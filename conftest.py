@@ -10,7 +10,7 @@ os.environ.setdefault("GLASSGRAD_VALIDATE", "1")  # every program, after each pa
 
 from glassgrad.autograd import OPS, backends
 from glassgrad.autograd.testing.inputs.declarations import DECLARED
-from glassgrad.autograd.testing.operations import TABLE
+from tests.operations import TABLE
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from glassgrad.autograd.testing import Program, assert_rule
 from glassgrad.autograd.testing.properties import PROPERTIES
 from glassgrad.autograd.testing.strategies import operations
 from tests.autograd.testing.own_operations import OWN, WRONG, Own, Wrong
+from tests.operations import TABLE as OPERATIONS
 
 TABLE = Path(__file__).parents[1] / "docs/mutants.md"
 CONVENTIONS, KINKS = "conventions", "wrong at a kink"
@@ -253,6 +254,7 @@ def planted(mutant: Mutant) -> Iterator[None]:
 @functools.cache
 def calls(op: str, count: int) -> list[Program]:
     """Examples of an operation, the same at every run."""
+    assert op in OPERATIONS, "the table declares what it takes"
     found: list[Program] = []
 
     @settings(

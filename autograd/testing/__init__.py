@@ -31,7 +31,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """``strategies`` and ``operations``, imported at their first use, because they need Hypothesis."""
-    if name in ("strategies", "operations"):
-        return _import_module(f"glassgrad.autograd.testing.{name}")
+    """``strategies``, imported at its first use, because it needs Hypothesis."""
+    if name == "strategies":
+        return _import_module("glassgrad.autograd.testing.strategies")
     raise AttributeError(f"autograd.testing has no {name!r}.")

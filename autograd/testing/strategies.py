@@ -6,10 +6,9 @@ With these you test your own operation on unexpected examples, in three lines::
     def test_softsign(call):
         properties.check(call)
 
-and together with all others: `programs` draws from every registered operation, including your own. This package's
-operations have declared inputs; any other is assumed to take real numbers, in arrays that broadcast if it says so, else
-of one shape. `autograd.testing.declare` declares anything else. For a test of all properties of one operation there is
-`autograd.testing.assert_rule`.
+and together with others: `programs` draws from your own operations and a few of this package. An operation is assumed
+to take real numbers, in arrays that broadcast if it says so, else of one shape; `autograd.testing.declare` declares
+anything else. For a test of all properties of one operation there is `autograd.testing.assert_rule`.
 """
 
 from __future__ import annotations
@@ -35,8 +34,7 @@ from glassgrad.autograd.engine.declare.operation import OPS, Op
 from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
-from glassgrad.autograd.testing.inputs.declarations import Declaration, declaration_of, operation
+from glassgrad.autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of, operation
 from glassgrad.autograd.testing.inputs.domains import (
     COUNT,
     INSIDE,
@@ -71,6 +69,12 @@ LARGEST = 1e3  # bound of values and slopes, beyond which differences lose their
 MOST = COUNT  # the largest number of elements of a value, so that these can all differ
 NUDGE = 1e-5  # how far inputs are moved to see the slope
 
+COMPANIONS = {"add": {}, "multiply": {}, "sin": {}, "tanh": {}, "sum": {}, "matmul": {"x": "n k", "y": "k m"}}
+"""The operations of this package that are drawn beside a user's own, and what they take."""
+
+for _name, _takes in COMPANIONS.items():
+    DECLARED.setdefault(_name, declaration(OPS[_name], None, _takes))
+
 
 @st.composite
 def tensors(
@@ -103,7 +107,8 @@ def tensors(
 def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Program:
     """One operation with arrays and parameters that it takes, as a `Program` of one step.
 
-    ``ops``: the operations to draw from, or their names; all that have a derivative by default. ``corners``: at the
+    ``ops``: the operations to draw from, or their names; by default your own that have a derivative, all that are
+    declared, and a few of this package. ``corners``: at the
     inputs where rules go wrong: ±0, ±1, up to ±1000 as far as the domain goes, ties, empty arrays, and one Tensor for
     two arguments. Raises `DeclarationError` for an operation that is not registered, or has no rule.
 
@@ -309,10 +314,10 @@ class _Growing(Source):
 def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: int = 3) -> Program:
     """Programs of at most ``max_steps`` operations, in which values are reused, broadcast, indexed and reduced.
 
-    ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative,
-    including your own. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is
-    well conditioned: no value and no slope is large, and no value is near a kink or a pole of the operation that takes
-    it, as far as that is declared. A failing program is shrunk, and prints as Python.
+    ``ops``: the operations to draw from, or their names; by default your own that have a derivative, all that are
+    declared, and a few of this package. A program has up to ``max_outputs`` outputs, and at least one input that they
+    depend on. It is well conditioned: no value and no slope is large, and no value is near a kink or a pole of the
+    operation that takes it, as far as that is declared. A failing program is shrunk, and prints as Python.
 
     >>> from glassgrad import autograd as ag
     >>> from hypothesis import find

@@ -10,7 +10,7 @@ from glassgrad import nn
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.testing import NodeCheck, check_nodes
-from glassgrad.autograd.testing.operations import TABLE
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 

@@ -24,13 +24,13 @@ from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, safe_javasc
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import TargetError, TraceError
 from glassgrad.autograd.testing.inputs.sampling import Case as Call
-from glassgrad.autograd.testing.operations import TABLE
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
 from tests.autograd.ops.test_windows import peculiar_poolings, pooled
+from tests.operations import TABLE
 from tests.sampling import waiting
 from tests.steps.search import step_of
 from tests.steps.step import TrainingStep

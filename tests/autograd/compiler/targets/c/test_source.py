@@ -21,7 +21,6 @@ from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import DomainError, TargetError, TraceError
 from glassgrad.autograd.testing.inputs.sampling import Case as Call
-from glassgrad.autograd.testing.operations import TABLE
 from tests import onnx_export as layers
 from tests.autograd.compiler.targets.c.native import DrawingCase, faults, needs_compiler, run, written
 from tests.autograd.compiler.targets.node import Case
@@ -38,6 +37,7 @@ from tests.autograd.compiler.targets.test_javascript import (
 )
 from tests.autograd.compiler.test_table import BY_VALUES
 from tests.autograd.compiler.test_training import OPTIMIZERS
+from tests.operations import TABLE
 from tests.sampling import waiting
 from tests.steps.search import step_of
 from tests.steps.step import TrainingStep

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from glassgrad.autograd.backends.spaces import scipy_special
 from glassgrad.autograd.engine.declare.operation import OPS, Op
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing.inputs import calls
 from glassgrad.autograd.testing.inputs.declarations import (
     DECLARED,
     Cases,
@@ -36,6 +35,7 @@ from glassgrad.autograd.testing.inputs.declarations import (
 )
 from glassgrad.autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
 from glassgrad.autograd.testing.inputs.sampling import Case, Strategy, cases, one_axis
+from tests import calls
 
 
 @dataclass(frozen=True)
@@ -763,7 +763,7 @@ def _named(name: str, row: Row) -> Row:
     if name not in OPS:
         raise DeclarationError(f"TABLE has a row for {name!r}, which is not an operation: remove or rename the row.")
     op = OPS[name]
-    DECLARED.setdefault(name, _declared(op, row.takes))
+    DECLARED[name] = _declared(op, row.takes)
     usual = {1: UNARY_EDGES, 2: BINARY_EDGES}.get(len(op.args), ())
     return replace(row, name=name, edges=usual if row.edges is None else row.edges)
 

@@ -1,6 +1,6 @@
 """Random calls of operations whose arguments constrain each other by more than their shapes.
 
-Each function makes a call from a `Source`; a row of `autograd.testing.operations` names it.
+Each function makes a call from a `Source`; a row of `tests.operations` names it.
 """
 
 from __future__ import annotations
