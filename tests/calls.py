@@ -26,13 +26,27 @@ from glassgrad.autograd.testing.inputs.sampling import (
     Case,
     Source,
     Strategy,
-    axes_of,
-    boolean_arrays,
     broadcasts,
     filled,
-    integer_arrays,
     shapes,
+    some_axes,
 )
+
+
+def integer_arrays(shape: Shape, low: int, high: int) -> Strategy:
+    """Int64 arrays of a shape, with elements from ``low`` to ``high``."""
+    return hnp.arrays(np.int64, shape, elements=st.integers(low, high))
+
+
+def boolean_arrays(shape: Shape) -> Strategy:
+    """Boolean arrays of a shape."""
+    return hnp.arrays(np.bool_, shape, elements=st.booleans())
+
+
+def axes_of(ndim: int) -> Strategy:
+    """An axis, a tuple of some, or ``None`` for all."""
+    return st.none() | some_axes(ndim) if ndim else st.none()
+
 
 REDUCTIONS = st.sampled_from(("mean", "sum", "none"))
 

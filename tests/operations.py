@@ -34,7 +34,7 @@ from glassgrad.autograd.testing.inputs.declarations import (
     integers,
 )
 from glassgrad.autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
-from glassgrad.autograd.testing.inputs.sampling import Case, Strategy, cases, one_axis
+from glassgrad.autograd.testing.inputs.sampling import Case, Source, Strategy, case_of, one_axis
 from tests import calls
 
 
@@ -74,6 +74,11 @@ class Row:
         for part in str(self.torch).split("."):
             found = getattr(found, part)
         return found(*tensors, **params)
+
+
+def cases(declaration: Declaration) -> st.SearchStrategy[Case]:
+    """Calls of an operation, with new arrays."""
+    return st.composite(lambda draw: case_of(declaration, Source(draw)))()
 
 
 def _declared(op: Op, takes: Mapping[str, Any] | Cases) -> Declaration:
@@ -334,7 +339,7 @@ class _Twice:
         return x + x
 
     def __repr__(self) -> str:
-        return "ag.testing.operations.twice"
+        return "(lambda x: x + x)"
 
     def __reduce__(self) -> str:
         return "twice"  # copied and pickled by name

@@ -7,14 +7,13 @@ True
 `gradcheck` and `gradgradcheck` check a function at some inputs, `check_grad` a derivative that was written by hand for
 a function of NumPy arrays, `check_nodes` each operation of a recorded graph,
 `assert_rule` one operation at many inputs, which are drawn as `declare` says, and `assert_detects_wrong_gradient` shows
-that it can fail on that operation. `properties` are what must hold of every function, one call each; `strategies` draw
-the functions: single operations and whole programs (with Hypothesis, which only these need).
+that it can fail on that operation. `strategies` draw single operations and whole programs (with Hypothesis, which only
+these need).
 """
 
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from glassgrad.autograd.testing import properties
 from glassgrad.autograd.testing.check_grad import check_grad
 from glassgrad.autograd.testing.gradcheck import gradcheck, gradgradcheck
 from glassgrad.autograd.testing.inputs.declarations import array, axes, axis, booleans, declare, integers
@@ -25,8 +24,7 @@ from glassgrad.autograd.testing.rules import assert_detects_wrong_gradient, asse
 
 __all__ = [
     "Domain", "NodeCheck", "NodeReport", "Program", "array", "assert_detects_wrong_gradient", "assert_rule", "axes",
-    "axis", "booleans", "check_grad", "check_nodes", "declare", "gradcheck", "gradgradcheck", "integers", "properties",
-    "strategies",
+    "axis", "booleans", "check_grad", "check_nodes", "declare", "gradcheck", "gradgradcheck", "integers", "strategies",
 ]  # fmt: skip
 
 

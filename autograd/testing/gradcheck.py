@@ -9,10 +9,9 @@ they are linear in ``g``.
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -30,8 +29,9 @@ from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import flattened
 from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
 from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, Judgement
-from glassgrad.autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, check_shown, compare
+from glassgrad.autograd.testing.oracles.judgement import Judgement
+from glassgrad.autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, called, flat
+from glassgrad.autograd.testing.oracles.reports import check_shown, compare, nothing_checked
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 
@@ -68,16 +68,15 @@ def gradcheck(
 
     Two values agree if they differ by at most ``atol + rtol * |numeric|`` (for many compared as one, the root of the
     sum of squares) plus the error of the difference quotient. By default ``eps`` is 2⁻¹⁷ in float64 and ``rtol`` the
-    cube root of the machine epsilon (6e-6 in float64, 5e-3 in float32); ``atol`` is 0. For the other two oracles
-    ``rtol`` is the square root of the machine epsilon. A check that fails in float32 is repeated with copies of the
-    inputs in float64: if that passes, only float32's precision is at fault, and a warning says so.
+    cube root of the machine epsilon (6e-6); ``atol`` is 0. For the other two oracles ``rtol`` is the square root of the
+    machine epsilon. Inputs and captured Tensors in float32 are checked as copies in float64, if ``f`` takes these.
 
     At a kink, such as that of ``relu`` at 0, any slope between those at nearby points is accepted. An input is
     "unchecked", which is an error, if all its derivatives are below the tolerance or rounding, or all its elements are
     at kinks; and so is a captured Tensor that was computed before, because only ``f`` is called again.
 
-    Raises `GradcheckError`, which says where, by how much and what the likely cause is; `DomainError` for inputs or
-    values that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
+    Raises `GradcheckError`, which says where and by how much; `DomainError` for inputs or values that are NaN or
+    infinite; `DTypeError` for inputs or outputs that are not real floating point.
 
     >>> from glassgrad import autograd as ag
     >>> from glassgrad.autograd.testing import gradcheck
@@ -102,13 +101,7 @@ def gradcheck(
         complex step        8
         double backward     4
         difference          4, more than the tolerance ...
-    Jacobian, outputs down and input 0 ('x') across:
-             analytic                numeric                 difference
-             [0]        [1]          [0]        [1]          [0]        [1]
-        [0]  3          0            6          0            -3         0
-        [1]  0          4            0          8            0          -4
-    14 of 16 comparisons fail. What may be wrong:
-      - the rules give 1/2 times the difference: a rule has a factor too few or too many.
+    What may be wrong: the rules give 1/2 times the difference: a rule has a factor too few or too many.
     Recorded operations: squared.
     """
     return _checked(first_order, f, inputs, eps, atol, rtol, max_elements, seed)
@@ -150,8 +143,7 @@ def _checked(point_of: PointOf, f: Function, inputs: Sequence[Any], *options: An
 def judged(
     point_of: PointOf, f: Function, inputs: Sequence[Any], seed: int, finite: bool = True, **options: Any
 ) -> tuple[TensorPoint, dict[int, Judgement]]:
-    """The point, and the judgement of each input. A check that fails in a coarser dtype, or leaves a captured Tensor
-    unchecked, is repeated in float64.
+    """The point, in float64 if ``f`` takes that, and the judgement of each input.
 
     Raises `GradcheckError` for a derivative that is wrong; `DomainError` for outputs that are not finite, unless
     ``finite`` is False: then they are left out.
@@ -159,43 +151,16 @@ def judged(
     point = point_of(f, inputs, seed)
     if finite:
         point.check_finite()
-    captured = {x: _finer(x) for x in point.captured.values()}
-    if any(backends.to_numpy(x.data).dtype.itemsize < point.dtype.itemsize for x in captured):
-        with _substituted(captured):
-            fine = point_of(f, inputs, seed)
-            return fine, compare(fine, seed=seed, **options)
-    found, failed = dict[int, Judgement](), None
-    try:
-        found = compare(point, seed=seed, **options)
-    except GradcheckError as error:
-        if point.dtype.itemsize >= 8:
-            raise
-        failed = error
-    shown = failed is None and all(found[i].verdict != UNCHECKED for i in point.captured)
-    if shown or point.dtype.itemsize >= 8:
-        return point, found
-    with _substituted(captured):
-        try:
-            fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
-        except Exception:  # `f` may not take float64
-            fine = point
-        if fine.dtype.itemsize < 8:
-            if failed is not None:
-                raise failed
-            return point, found
-        try:
-            found = compare(fine, seed=seed, **options)
-        except GradcheckError as exact:
-            raise GradcheckError(
-                f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
-            ) from None
-    if failed is not None:
-        warnings.warn(
-            f"{point.dtype} has too few digits for differences: they disagree with {point.f_name} here, but agree with "
-            "copies of the inputs in float64. Give float64 inputs to gradcheck.",
-            stacklevel=5,
-        )
-    return fine, found
+    arrays = [backends.to_numpy(x.data).dtype.itemsize for x in point.captured.values()]
+    if min([point.dtype.itemsize, *arrays]) < 8:
+        with _substituted({x: _finer(x) for x in point.captured.values()}):
+            try:
+                fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
+            except Exception:  # `f` may not take float64
+                fine = point
+            if fine.dtype.itemsize >= 8:
+                return fine, compare(fine, seed=seed, **options)
+    return point, compare(point, seed=seed, **options)
 
 
 def checked_options(eps: Any, atol: Any, rtol: Any, max_elements: Any, seed: Any) -> dict[str, Any]:
@@ -233,7 +198,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
     ]
     count = point.count
     if point.y.size and not any(map(point.connected, point.checked)):
-        raise point.nothing_checked()
+        raise nothing_checked(point)
 
     def slopes(*args: Any) -> tuple[Tensor, ...]:
         xs, seeds = args[:count], args[count:]
@@ -270,18 +235,6 @@ def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
                 "return only such outputs."
             )
     return ys
-
-
-def called(f: Function) -> str:
-    """The name of a function, for a message."""
-    name = getattr(f, "__name__", "<lambda>")
-    return "f" if name == "<lambda>" else str(name)
-
-
-def flat(tensors: Sequence[Tensor]) -> Vector:
-    """The elements of Tensors as one float64 vector."""
-    parts = [backends.to_numpy(t.data).astype(np.float64).reshape(-1) for t in tensors]
-    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
@@ -349,6 +302,11 @@ def _substituted(values: Mapping[Tensor, Tensor]) -> Iterator[None]:
             x._data = array
 
 
+def values_of(tensors: Sequence[Tensor]) -> Vector:
+    """The elements of Tensors as one float64 vector."""
+    return flat([backends.to_numpy(t.data) for t in tensors])
+
+
 class TensorPoint(Point):
     """A function of Tensors at some inputs; the Tensors that it captures follow them, by position in ``captured``."""
 
@@ -378,9 +336,9 @@ class TensorPoint(Point):
             self._admit(i)
         start = stamp()
         self.xs, self.ys = self.run({})
-        self.y = flat(self.ys)
+        self.y = values_of(self.ys)
         self.outputs = [tuple(y.shape) for y in self.ys]
-        self.check_repeats(flat(self.run({})[1]))
+        self.check_repeats(values_of(self.run({})[1]))
         dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
         self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.graph = Graph(*self.ys)
@@ -421,9 +379,7 @@ class TensorPoint(Point):
                 "3.0 for 3, set requires_grad only on the Tensors to check, or let the function capture this one, as "
                 "in gradcheck(lambda: f(indices))."
             )
-        values = backends.to_numpy(x.data).astype(np.float64)
-        self.check_input(i, values)
-        self.base[i], self.shapes[i] = values.reshape(-1), values.shape
+        self.base[i], self.shapes[i] = values_of([x]), tuple(x.shape)
 
     def call(self, i: int) -> str:
         """The name of input ``i``, for a message."""
@@ -450,17 +406,13 @@ class TensorPoint(Point):
 
     def moved(self, i: int, values: Vector) -> Vector:
         """All outputs as one vector, with ``values`` in place of input ``i``."""
-        return flat(self.run({i: values})[1])
+        return values_of(self.run({i: values})[1])
 
     def rules(self, u: Vector) -> dict[int, Vector]:
         """The gradients by one backward pass."""
-        seeds, ys, start = [], [], 0
-        for y in self.ys:
-            part = u[start : start + y.size]
-            start += y.size
-            if y.requires_grad:
-                ys.append(y)
-                seeds.append(self.like(part, y))
+        parts = [part for _, part in self.parts(u)]
+        seeds = [self.like(part, y) for part, y in zip(parts, self.ys, strict=True) if y.requires_grad]
+        ys = [y for y in self.ys if y.requires_grad]
         if not ys:
             return {i: np.zeros(x.size) for i, x in self.base.items()}
         try:
@@ -476,7 +428,7 @@ class TensorPoint(Point):
                 f"going backward through {self.f_name} raised {type(error).__name__}: {error}. A rule fails, or "
                 f"returns a shape that its argument can't have been broadcast to. Recorded operations: {self.recorded}."
             ) from error
-        return {i: flat([g]) for i, g in zip(self.checked, found, strict=True)}
+        return {i: values_of([g]) for i, g in zip(self.checked, found, strict=True)}
 
     def connected(self, i: int) -> bool:
         """Whether a gradient flows from the outputs to input ``i``."""
@@ -488,18 +440,7 @@ class TensorPoint(Point):
 
     def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
         """``J v`` by the complex step or by double backward."""
-        return self.complex_step.along({i: v}) if oracle == COMPLEX else self._twice(i, v)
-
-    def causes(self, oracle: str, ratio: str) -> list[str]:
-        """Possible causes of an error too small for finite differences."""
-        if oracle == COMPLEX:
-            return [ratio or "the error is too small for differences: a constant or an approximation in a rule."]
-        lost = (
-            "differences agree with the gradient, but double backward, which differentiates the rules with respect to "
-            "g, does not: a rule does not compute with g itself (it takes g.data, or converts it to a number), or is "
-            "not linear in g."
-        )
-        return [lost]
+        return self.complex_step.along(i, v, partial(self.moved, i)) if oracle == COMPLEX else self._twice(i, v)
 
     @cached_property
     def complex_step(self) -> ComplexStep:
@@ -517,14 +458,7 @@ class TensorPoint(Point):
             along = iter(gradients(pulled, seeds, self.like(v, x)) if pulled.requires_grad else seeds)
         except Exception:
             return None
-        return flat([next(along) if y.requires_grad else y * 0.0 for y in self.ys])
-
-    @property
-    def unknown(self) -> str:  # type: ignore[override]
-        """The cause where none is known."""
-        if "," in self.recorded:
-            return "a rule of one of these operations does not fit its forward; check them one at a time."
-        return f"a rule of {self.recorded} does not fit its forward."
+        return values_of([next(along) if y.requires_grad else y * 0.0 for y in self.ys])
 
     @cached_property
     def recorded(self) -> str:  # type: ignore[override]

@@ -1,9 +1,9 @@
-"""`Program`: a short sequence of operations that can be run, printed, reordered and cast."""
+"""`Program`: a short sequence of operations that can be run, printed and cast."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -143,53 +143,6 @@ class Program:
             ),
             tuple(names[name] for name in self.outputs),
         )
-
-    def simpler(self) -> Iterator[Program]:
-        """Smaller programs: with one output, without the last step, or with an input in place of a step."""
-        if len(self.outputs) > 1:
-            for name in self.outputs:
-                yield replace(self, outputs=(name,)).needed()
-        else:
-            made = {step.name: step for step in self.steps}
-            for name in made[self.outputs[0]].needs if self.outputs[0] in made else ():
-                if name in made:
-                    yield replace(self, outputs=(name,)).needed()
-        for step in reversed(self.steps):
-            if step.name in self.outputs and len(self.outputs) == 1:
-                continue
-            value = self.values(*self.inputs.values())[step.name].data
-            rest = tuple(other for other in self.steps if other is not step)
-            outputs = tuple(name for name in self.outputs if name != step.name)
-            yield Program({**self.inputs, step.name: value}, rest, outputs).needed()
-
-    def halves(self) -> Iterator[Program]:
-        """The programs on the first and the second half of the inputs, if these are vectors of one length."""
-        sizes = {np.shape(x) for x in self.inputs.values()}
-        half = max(map(np.size, self.inputs.values())) // 2 if {len(shape) for shape in sizes} == {1} else 0
-        for part in (slice(half), slice(half, None)) if half and len(sizes) == 1 else ():
-            yield replace(self, inputs={name: x[part] for name, x in self.inputs.items()})
-
-    def simplified(self, fails: Callable[[Program], bool]) -> Program:
-        """The smallest part found for which ``fails`` is true, as it is for this program."""
-        for part in self.simpler():
-            if depending(part.inputs, part.steps).intersection(part.outputs) and fails(part):
-                return part.simplified(fails)
-        return self
-
-    def reordered(self, rng: np.random.Generator) -> Program:
-        """The program with its steps in another order that respects their dependencies."""
-        left, done, order = list(self.steps), set(self.inputs), []
-        while left:
-            ready = [step for step in left if done.issuperset(step.needs)]
-            step = ready[int(rng.integers(len(ready)))]
-            left.remove(step)
-            done.add(step.name)
-            order.append(step)
-        return replace(self, steps=tuple(order))
-
-    def renamed(self, prefix: str) -> Program:
-        """The program with ``prefix`` before every name."""
-        return self._called({name: prefix + name for name in (*self.inputs, *(step.name for step in self.steps))})
 
     def astype(self, dtype: Any) -> Program:
         """The program with inputs and real constants of another dtype."""

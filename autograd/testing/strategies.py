@@ -4,18 +4,19 @@ With these you test your own operation on unexpected examples, in three lines::
 
     @given(strategies.operations(softsign))
     def test_softsign(call):
-        properties.check(call)
+        gradcheck(call, *call.tensors())
 
 and together with others: `programs` draws from your own operations and a few of this package. An operation is assumed
 to take real numbers, in arrays that broadcast if it says so, else of one shape; `autograd.testing.declare` declares
-anything else. For a test of all properties of one operation there is `autograd.testing.assert_rule`.
+anything else. For a test of one operation in every respect there is `autograd.testing.assert_rule`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +35,14 @@ from glassgrad.autograd.engine.declare.operation import OPS, Op
 from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of, operation
+from glassgrad.autograd.testing.inputs.declarations import (
+    DECLARED,
+    Array,
+    Declaration,
+    declaration,
+    declaration_of,
+    operation,
+)
 from glassgrad.autograd.testing.inputs.domains import (
     COUNT,
     INSIDE,
@@ -55,6 +63,7 @@ from glassgrad.autograd.testing.inputs.sampling import (
     broadcasts,
     case_of,
     differentiable_operations,
+    drawn_arrays,
     filled,
     shapes,
 )
@@ -101,6 +110,14 @@ def tensors(
     sides = shape if isinstance(shape, tuple | list) else (shape,)
     shape = tuple(whole(n, "an axis of the shape", 0) for n in sides)
     return Tensor(draw(filled(shape, domain, unique)), requires_grad=requires_grad, dtype=dtype)
+
+
+@st.composite
+def arguments(draw: st.DrawFn, takes: Sequence[Any]) -> list[Any]:
+    """Lists of arguments: an array for each `Array` of ``takes``, a value of each strategy, and the rest as it is."""
+    source = Corners(draw, draw(st.sampled_from(("small", "wide")))) if draw(st.booleans()) else Source(draw)
+    found = iter(drawn_arrays(source, [t for t in takes if isinstance(t, Array)]))
+    return [next(found) if isinstance(t, Array) else draw(t) if hasattr(t, "example") else t for t in takes]
 
 
 @st.composite
@@ -182,12 +199,17 @@ def _chosen(ops: Sequence[Op | str]) -> list[Op]:
     return found or differentiable_operations()
 
 
-class _Value:
+class _Value(NamedTuple):
     """A value of a program under construction, at its inputs and at inputs nearby."""
 
-    def __init__(self, arg: Any, here: Any, nearby: Any) -> None:
-        self.arg, self.here, self.nearby = arg, here, nearby
-        self.shape: Shape = np.shape(here)
+    arg: Any
+    here: Any
+    nearby: Any
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the value."""
+        return np.shape(self.here)
 
 
 class _Growing(Source):
@@ -199,12 +221,12 @@ class _Growing(Source):
         self.steps: list[Step] = []
         self.values: list[_Value] = []  # the latest last
 
-    def _again(self) -> bool:
-        """Whether to reuse an existing value: six times out of seven, and never in the simplest example."""
-        return self.draw(st.integers(0, 6)) > 0
-
-    def _pick(self, found: Sequence[Any]) -> Any:
-        """The latest element or any other, with equal chances, so that programs get long."""
+    def _again(self, found: Sequence[Any]) -> Any:
+        """The latest that fits or any other, with equal chances, so that programs get long; ``None`` once in seven
+        times, and in the simplest example.
+        """
+        if not found or self.draw(st.integers(0, 6)) == 0:
+            return None
         return found[0] if len(found) == 1 or self.draw(st.booleans()) else self.draw(st.sampled_from(found))
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
@@ -214,100 +236,74 @@ class _Growing(Source):
 
     def known(self, fits: Callable[[Shape], object]) -> Shape | None:
         """The shape of an existing value for which ``fits`` is true; ``None`` to draw a new one."""
-        found = list(dict.fromkeys(value.shape for value in reversed(self.values) if fits(value.shape)))
-        return self._pick(found) if found and self._again() else None
+        shapes = [value.shape for value in reversed(self.values) if fits(value.shape)]
+        found: Shape | None = self._again(list(dict.fromkeys(shapes)))
+        return found
 
     def broadcastable(self, count: int) -> tuple[Shape, ...]:
-        """Shapes of existing values, as far as these broadcast."""
+        """The shape of an existing value, and shapes that broadcast to it."""
         first = self.known(lambda s: len(s) <= 3)
         if first is None:
             return super().broadcastable(count)
         found = [first]
         while len(found) < count:
-            other = self.known(lambda s: broadcasts(*found, s) and size(broadcast_shapes(*found, s)) <= MOST)
-            if other is None:
-                narrow = tuple(1 if self.draw(st.booleans()) else n for n in first)
-                other = narrow[self.draw(st.integers(0, len(narrow))) :]
-            found.append(other)
+            other = self.known(partial(_broadcasts, first))
+            narrow = tuple(1 if self.draw(st.booleans()) else n for n in first) if other is None else other
+            found.append(narrow[self.draw(st.integers(0, len(narrow))) :] if other is None else narrow)
         return tuple(self.draw(st.permutations(found)))
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """An existing value in the domain, one mapped into the domain, or a new input or constant."""
+        """An existing value in the domain, or a new input or constant."""
         of_shape = [value for value in reversed(self.values) if value.shape == shape]
-        fitting = [v for v in of_shape if domain.holds(v.here) and (not unique or distinct(v.here))]
-        bent = [v for v in of_shape if v not in fitting] if not (unique or domain.only) else []
-        if not (fitting or bent) or not self._again():
-            return self._new(shape, domain, unique)
-        value = self._pick(fitting or bent)
-        return value if fitting else self._within(value, domain) or self._new(shape, domain, unique)
+        known = self._again([v for v in of_shape if domain.holds(v.here) and (not unique or distinct(v.here))])
+        return self._new(shape, domain, unique) if known is None else known
 
     def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """Existing values whose elements all differ, or new ones."""
-        found = [self.array(shape, domain) for shape in shapes]
-        if distinct(np.concatenate([np.reshape(value.here, -1) for value in found])):
-            return found
+        """New values whose elements all differ."""
         return [self._new(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
 
     def _new(self, shape: Shape, domain: Domain, unique: bool = False) -> _Value:
         if unique and size(shape) > len(domain.numbers):
             reject()
-        here = self.draw(filled(shape, domain, unique))
-        here = here if shape else here[()]
-        if self.inputs and self.draw(st.sampled_from((False, False, False, True))):
-            return self._kept(_Value(here if shape else float(here), here, here))
-        return self._input(here)
+        here = self.draw(filled(shape, domain, unique))[()]
+        constant = self.inputs and self.draw(st.sampled_from((False, False, False, True)))
+        return self._kept(here if shape else float(here), here, here) if constant else self._input(here)
 
     def _input(self, here: Any) -> _Value:
         name = f"x{len(self.inputs)}"
         self.inputs[name] = here
-        nearby = here + NUDGE * np.cos(np.arange(here.size)).reshape(np.shape(here))
-        return self._kept(_Value(Ref(name), here, nearby))
+        return self._kept(Ref(name), here, here + NUDGE * np.cos(np.arange(here.size)).reshape(np.shape(here)))
 
-    def _kept(self, value: _Value) -> _Value:
-        self.values.append(value)
-        return value
+    def _kept(self, *parts: Any) -> _Value:
+        self.values.append(_Value(*parts))
+        return self.values[-1]
 
-    def _within(self, value: _Value, domain: Domain) -> _Value | None:
-        """``value`` mapped into the domain by a sine, which has no flat regions as clipping has."""
-        half, middle = 0.45 * (domain.high - domain.low), (domain.high + domain.low) / 2
-        before = len(self.steps)
-        for op, *others in (("sin",), ("multiply", round(half, 4)), ("add", round(middle, 4))):
-            following = self.step(OPS[op], (value, *(_Value(c, c, c) for c in others)), {})
-            if following is None:
-                break
-            value = following
-        if len(self.steps) == before + 3 and domain.holds(value.here):
-            return value
-        return None
-
-    def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> _Value | None:
-        """Append a call of an operation; ``None`` if its value is not finite, too large, or too steep."""
-        rules = [op.args[0 if op.variadic else i] in op.rules for i in range(len(arrays))]
-        given = [
-            x
-            if isinstance(x, _Value)
-            # An array that the declared cases have made, such as a matrix.
-            else self._input(x)
-            if rule and getattr(x, "dtype", None) == np.float64
-            else _Value(x, x, x)
-            for x, rule in zip(arrays, rules, strict=True)
-        ]
-        alone = all(type(v.arg) is float or not rule for v, rule in zip(given, rules, strict=True))
-        if alone or not op.broadcasts:  # the operation makes float64 arrays of Python numbers
-            given = [_Value(v.here, v.here, v.here) if type(v.arg) is float else v for v in given]
+    def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> None:
+        """Append a call of an operation, unless its value is not finite, too large, or too steep."""
+        given, ruled = [], []
+        for i, x in enumerate(arrays):
+            ruled.append(op.args[0 if op.variadic else i] in op.rules)
+            made = ruled[-1] and getattr(x, "dtype", None) == np.float64  # by declared cases, such as a matrix
+            given.append(x if isinstance(x, _Value) else self._input(x) if made else _Value(x, x, x))
+        numbers = [type(v.arg) is float for v in given]
+        if not op.broadcasts or all(number or not rule for number, rule in zip(numbers, ruled, strict=True)):
+            # The operation makes float64 arrays of Python numbers.
+            given = [v._replace(arg=v.here) if number else v for v, number in zip(given, numbers, strict=True)]
         try:
             with no_grad(), np.errstate(all="ignore"):
-                here = op(*(v.here for v in given), **params).data
-                nearby = op(*(v.nearby for v in given), **params).data
+                here, nearby = (op(*values, **params).data for values in zip(*(v[1:] for v in given), strict=True))
         except Exception:  # the declaration may not be complete
-            return None
+            return
         if here.dtype != np.float64 or not 0 < here.size <= MOST or here.shape != nearby.shape:
-            return None
-        if not (np.abs(here) <= LARGEST).all() or not (np.abs(nearby - here) <= LARGEST * NUDGE).all():
-            return None
-        name = f"v{len(self.steps)}"
-        self.steps.append(Step(name, op, tuple(v.arg for v in given), params))
-        return self._kept(_Value(Ref(name), here, nearby))
+            return
+        if (np.abs(here) <= LARGEST).all() and (np.abs(nearby - here) <= LARGEST * NUDGE).all():
+            name = f"v{len(self.steps)}"
+            self.steps.append(Step(name, op, tuple(v.arg for v in given), params))
+            self._kept(Ref(name), here, nearby)
+
+
+def _broadcasts(one: Shape, other: Shape) -> bool:
+    return broadcasts(one, other) and size(broadcast_shapes(one, other)) <= MOST
 
 
 @st.composite

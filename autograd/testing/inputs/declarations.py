@@ -6,7 +6,6 @@ columns. A name used in two arguments is the same length in both.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isfunction
@@ -20,90 +19,46 @@ from glassgrad.autograd.engine.declare.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing.inputs.domains import REAL, Domain
 
-Sizes = dict[str, int]
-
-
 # --------------------------------------------------------------------------------------------------------------- shapes
-
-
-_NAME = r"[A-Za-z_]\w*"
-_TERM = re.compile(rf"([+-]?)(\d*)\*?({_NAME})?")
-_SUM = re.compile(rf"((^|[+-])(\d+(\*{_NAME})?|{_NAME}))+")
-
-
-class Side(str):
-    """The length of one axis: ``"n"``, ``"3"``, ``"2*d"`` or ``"n+k-1"``. Raises `DeclarationError` for other text."""
-
-    __slots__ = ()
-
-    def __init__(self, text: str) -> None:
-        if not _SUM.fullmatch(text):
-            raise DeclarationError(
-                f"{text!r} is not a side of a shape: write a name, a number or a sum, as in '3', '2*d' or 'n+k-1', "
-                "with a space between the sides."
-            )
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the sizes in the sum."""
-        return re.findall(_NAME, self)
-
-    def length(self, sizes: Mapping[str, int]) -> int:
-        """The length for given sizes."""
-        terms = (term for term in _TERM.findall(self) if any(term))
-        return sum(int(f"{sign}{factor or 1}") * (sizes[name] if name else 1) for sign, factor, name in terms)
-
-    def solved(self, length: int, sizes: Sizes) -> Sizes | None:
-        """``sizes`` with the one that is missing, so that the axis has ``length`` elements; ``None`` if none fits."""
-        missing = [name for name in self.names if name not in sizes]
-        if not missing:
-            return sizes if self.length(sizes) == length else None
-        if len(missing) > 1:
-            return None
-        (name,) = missing
-        none, one = (self.length({**sizes, name: n}) for n in (0, 1))
-        rest, factor = length - none, one - none
-        return {**sizes, name: rest // factor} if rest > 0 and factor > 0 and rest % factor == 0 else None
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A parsed shape: the sides ``before`` and ``after`` the ``...``, which stands for any number of axes."""
+    """A parsed shape: the sides ``before`` and ``after`` the ``...``, which stands for any number of axes.
 
-    before: tuple[Side, ...]
-    after: tuple[Side, ...]
+    A side is the name of a size, or a number.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
     rest: bool
 
     @classmethod
     def parsed(cls, text: str) -> Pattern:
-        """The pattern of a text such as ``"n k"``, ``"... k"``, ``"2 n+1"``, or ``""`` for a number."""
+        """The pattern of a text such as ``"n k"``, ``"... k"``, ``"2 n"``, or ``""`` for a number."""
         before, found, after = text.partition("...")
-        return cls(tuple(map(Side, before.split())), tuple(map(Side, after.split())), bool(found))
+        pattern = cls(tuple(before.split()), tuple(after.split()), bool(found))
+        if wrong := [side for side in pattern.sides if not (side.isidentifier() or side.isdecimal())]:
+            raise DeclarationError(
+                f"{wrong[0]!r} is not a side of a shape: write names and numbers with spaces between, as in 'n 3'."
+            )
+        return pattern
 
     @property
-    def free(self) -> bool:
-        """Whether every shape matches."""
-        return self.rest and not self.before and not self.after
+    def sides(self) -> tuple[str, ...]:
+        """The sides that are not at the ``...``."""
+        return (*self.before, *self.after)
 
     @property
     def names(self) -> list[str]:
         """The names of sizes in the pattern."""
-        return [name for side in (*self.before, *self.after) for name in side.names]
+        return [side for side in self.sides if not side.isdecimal()]
 
-    def shape(self, sizes: Sizes, rest: Shape) -> Shape:
+    def shape(self, sizes: Mapping[str, int], rest: Shape) -> Shape:
         """The shape for given sizes, with ``rest`` in place of ``...``."""
-        before, after = (tuple(side.length(sizes) for side in part) for part in (self.before, self.after))
-        return (*before, *(rest if self.rest else ()), *after)
-
-    def solved(self, shape: Shape, sizes: Sizes) -> tuple[Sizes, Shape] | None:
-        """The sizes and the axes at ``...`` for which the pattern is ``shape``; ``None`` if it does not match."""
-        k, j = len(self.before), len(shape) - len(self.after)
-        if j < k or (j > k and not self.rest):
-            return None
-        found: Sizes | None = sizes
-        for side, length in zip((*self.before, *self.after), (*shape[:k], *shape[j:]), strict=True):
-            found = side.solved(length, found) if found is not None else None
-        return None if found is None else (found, shape[k:j])
+        lengths = [int(side) if side.isdecimal() else sizes[side] for side in self.sides]
+        k = len(self.before)
+        return (*lengths[:k], *(rest if self.rest else ()), *lengths[k:])
 
 
 # ------------------------------------------------------------------------------------------------------------ arguments
@@ -131,10 +86,10 @@ def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False, 
     """An argument that takes real numbers of ``domain``, for `declare`.
 
     ``shape`` names the sides: ``"n k"``. A name that stands in two arguments is the same length in both; ``"3"`` is
-    always 3 long, ``"2*d"`` even, ``"n+k-1"`` a sum; ``"..."`` stands for any number of axes, the same in each argument
-    (and broadcast where the operation says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor
-    near one of another ``distinct`` argument, so that a small step changes no maximum and no order. ``dtype``: that of
-    the arrays, for an argument that can't be float64.
+    always 3 long; ``"..."`` stands for any number of axes, the same in each argument (and broadcast where the operation
+    says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor near one of another ``distinct``
+    argument, so that a small step changes no maximum and no order. ``dtype``: that of the arrays, for an argument that
+    can't be float64.
 
     >>> from glassgrad.autograd.testing import array
     >>> array("... k", distinct=True).shape
@@ -162,7 +117,7 @@ def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any =
 
 def booleans(shape: str = "...") -> Array:
     """An argument that takes booleans."""
-    return Array(_shape(shape), kind="boolean")
+    return Array(_shape(shape), kind="boolean", dtype="bool")
 
 
 def _dtype(dtype: Any, kinds: str) -> str:

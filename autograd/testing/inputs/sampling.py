@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from inspect import isfunction, signature
 from typing import Any
 
@@ -29,7 +28,6 @@ from glassgrad.autograd.testing.inputs.declarations import (
     Choice,
     Declaration,
     Pattern,
-    Sizes,
     declaration,
 )
 from glassgrad.autograd.testing.inputs.domains import REAL, Domain
@@ -50,25 +48,11 @@ class Case:
 # --------------------------------------------------------------------------------------------------- shapes and arrays
 
 
-def simplest_first(numbers: list[float]) -> list[float]:
-    """``numbers`` from simple to complicated, the order in which Hypothesis shrinks: few digits, small, positive."""
-    return sorted(numbers, key=lambda x: (len(repr(abs(x))), abs(x), x < 0))
-
-
 def filled(shape: Shape, domain: Domain = REAL, unique: bool = False) -> Strategy:
     """Float64 arrays of a shape; ``unique``: no two elements are equal, so that small steps keep their order."""
-    elements = st.sampled_from(simplest_first(domain.numbers))
+    # From simple to complicated, the order in which Hypothesis shrinks: few digits, small, positive.
+    elements = st.sampled_from(sorted(domain.numbers, key=lambda x: (len(repr(abs(x))), abs(x), x < 0)))
     return hnp.arrays(np.float64, shape, elements=elements, fill=st.nothing(), unique=unique)
-
-
-def integer_arrays(shape: Shape, low: int, high: int) -> Strategy:
-    """Int64 arrays of a shape, with elements from ``low`` to ``high``."""
-    return hnp.arrays(np.int64, shape, elements=st.integers(low, high))
-
-
-def boolean_arrays(shape: Shape) -> Strategy:
-    """Boolean arrays of a shape."""
-    return hnp.arrays(np.bool_, shape, elements=st.booleans())
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 3, min_side: int = 1) -> st.SearchStrategy[Shape]:
@@ -118,11 +102,6 @@ def some_axes(ndim: int) -> Strategy:
     several = st.lists(st.integers(0, ndim - 1), min_size=1, unique=True)
     ends = st.lists(st.sampled_from((0, ndim)), min_size=ndim, max_size=ndim)
     return one_axis(ndim) | st.tuples(several, ends).map(lambda drawn: tuple(a - drawn[1][a] for a in drawn[0]))
-
-
-def axes_of(ndim: int) -> Strategy:
-    """An axis, a tuple of some, or ``None`` for all."""
-    return st.none() | some_axes(ndim) if ndim else st.none()
 
 
 def count_of(max_examples: int | None) -> int:
@@ -252,73 +231,48 @@ def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Arra
 
 def drawn_arrays(source: Source, takes: Sequence[Array], broadcasts: bool = False, min_dims: int = 0) -> list[Any]:
     """An array for each of ``takes``, with consistent shapes."""
-    sizes: Sizes = {}
-    return _arrays(source, takes, _shapes(source, takes, sizes, broadcasts, min_dims), sizes)
+    sizes: dict[str, int] = {}
+    drawn = _shapes(source, [array.pattern for array in takes], sizes, broadcasts, min_dims)
+    apart = [i for i, taken in enumerate(takes) if taken.distinct]
+    found: dict[int, Any] = {}
+    if len(apart) > 1:
+        arrays = source.apart([drawn[i] for i in apart], takes[apart[0]].domain)
+        found = dict(zip(apart, arrays, strict=True))
+    for i, (taken, shape) in enumerate(zip(takes, drawn, strict=True)):
+        x = found[i] if i in found else _array(source, taken, shape, sizes)
+        # A value of a program, which is float64, stays as it is.
+        found[i] = x.astype(taken.dtype, copy=False) if type(x) is np.ndarray else x
+    return [found[i] for i in range(len(takes))]
 
 
-def _shapes(source: Source, takes: Sequence[Array], sizes: Sizes, broadcasts: bool, min_dims: int) -> list[Shape]:
+def _shapes(
+    source: Source, patterns: Sequence[Pattern], sizes: dict[str, int], broadcasts: bool, min_dims: int
+) -> list[Shape]:
     """A shape for each argument; the sizes that they have in common go into ``sizes``."""
-    patterns = [array.pattern for array in takes]
     dotted = [pattern for pattern in patterns if pattern.rest]
-    free = all(pattern.free for pattern in dotted)
-    rest: Shape | None = None
-    rests: Iterator[Shape] = iter(())
+    free = not any(pattern.sides for pattern in dotted)
     if broadcasts and len(dotted) > 1:
-        rests = iter(
+        rests = (
             source.broadcastable(len(dotted)) if free else source.draw(broadcastable_shapes(len(dotted), max_dims=2))
         )
-    elif dotted and free:
-        rest = source.shape(min_dims=min_dims)
-    found = []
-    for pattern in patterns:
-        own = next(rests, rest) if pattern.rest else ()
-        if pattern.names:
-            solve = partial(_solved, pattern, dict(sizes), own)
-            known = source.known(solve)
-            if known is not None and (solved := solve(known)) is not None:
-                sizes |= solved[0]
-                own = solved[1]
-            sizes |= {name: source.side() for name in pattern.names if name not in sizes}
-        if own is None:
-            own = source.draw(shapes(max_dims=2))
-        rest = own if pattern.rest else rest
-        found.append(pattern.shape(sizes, own))
-    return found
+    else:
+        rests = ((source.shape(min_dims) if free else source.draw(shapes(max_dims=2))),) * len(dotted) if dotted else ()
+    for name in (name for pattern in patterns for name in pattern.names):
+        if name not in sizes:
+            sizes[name] = source.side()
+    left = iter(rests)
+    return [pattern.shape(sizes, next(left) if pattern.rest else ()) for pattern in patterns]
 
 
-def _solved(pattern: Pattern, sizes: Sizes, rest: Shape | None, shape: Shape) -> tuple[Sizes, Shape] | None:
-    """The sizes and the axes at ``...`` of an array of ``shape``; ``None`` if it does not match, given known sizes."""
-    found = pattern.solved(shape, sizes)
-    return found if found is not None and rest in (None, found[1]) and len(found[1]) <= 2 else None
-
-
-def _arrays(source: Source, takes: Sequence[Array], shapes: Sequence[Shape], sizes: Sizes) -> list[Any]:
-    distinct = [i for i, taken in enumerate(takes) if taken.distinct]
-    apart: dict[int, Any] = {}
-    if len(distinct) > 1:
-        arrays = source.apart([shapes[i] for i in distinct], takes[distinct[0]].domain)
-        apart = dict(zip(distinct, arrays, strict=True))
-    drawn = (
-        apart[i] if i in apart else _array(source, taken, shape, sizes)
-        for i, (taken, shape) in enumerate(zip(takes, shapes, strict=True))
-    )
-    return [_of_dtype(x, taken) for x, taken in zip(drawn, takes, strict=True)]
-
-
-def _of_dtype(x: Any, taken: Array) -> Any:
-    """A drawn array in the declared dtype; a value of a program, which is float64, unchanged."""
-    return x if taken.kind == "boolean" or type(x) is not np.ndarray else x.astype(taken.dtype, copy=False)
-
-
-def _array(source: Source, taken: Array, shape: Shape, sizes: Sizes) -> Any:
+def _array(source: Source, taken: Array, shape: Shape, sizes: dict[str, int]) -> Any:
     if taken.kind == "real":
         return source.array(shape, taken.domain, taken.distinct)
     if taken.kind == "boolean":
-        return source.draw(boolean_arrays(shape))
+        return source.draw(hnp.arrays(np.bool_, shape, elements=st.booleans()))
     below = sizes[taken.below] if isinstance(taken.below, str) else taken.below
     if below <= taken.low and 0 not in shape:
         reject()
-    return source.draw(integer_arrays(shape, taken.low, max(below - 1, taken.low)))
+    return source.draw(hnp.arrays(np.int64, shape, elements=st.integers(taken.low, max(below - 1, taken.low))))
 
 
 def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any:
@@ -336,11 +290,6 @@ def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any
     if isfunction(takes):
         return source.draw(takes(*(given[name] for name in signature(takes).parameters)))
     return takes
-
-
-def cases(declaration: Declaration) -> st.SearchStrategy[Case]:
-    """Strategy of calls of an operation, with new arrays."""
-    return st.composite(lambda draw: case_of(declaration, Source(draw)))()
 
 
 def differentiable_operations() -> list[Op]:

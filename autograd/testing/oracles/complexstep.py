@@ -8,7 +8,7 @@ that ``h`` may be as small as 1e-20: the result is exact to rounding (W. Squire 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,10 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.backends import NUMPY, Namespace
 from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.testing.oracles.differences import Vector
 
 H = 1e-20
+STEP = 2.0**-17
 COARSE = 1e-3  # the relative error above which an operation is not analytic
 STEPS = frozenset(("sign", "floor", "ceil", "round", "trunc"))
 
@@ -71,9 +73,9 @@ CONTINUED = Continued()
 class ComplexStep:
     """The recorded graph from ``xs`` to ``ys``, to be run on complex numbers.
 
-    ``along`` is ``None`` where the method does not apply: for arrays that are not NumPy's, or where an operation is not
-    analytic. This is tested for each operation, without its derivative rules: the imaginary part must match a finite
-    difference of real values.
+    ``along`` is ``None`` where the method does not apply: for arrays that are not NumPy's; where the graph is not the
+    whole function, because a value was detached; or where an operation is not analytic. This is tested for each
+    operation, without its derivative rules: the imaginary part must match a finite difference of real values.
     """
 
     def __init__(self, xs: Mapping[int, Tensor], ys: Sequence[Tensor]) -> None:
@@ -82,26 +84,38 @@ class ComplexStep:
         # An input that was changed in place has a node, and is no longer a leaf of the graph.
         self.applies = all(backends.namespace(x) is NUMPY for x in leaves) and not any(x.node for x in xs.values())
 
-    def along(self, tangents: Mapping[int, Any]) -> Any:
-        """The derivative of all outputs, as one vector, when the inputs move along ``tangents``."""
+    def along(self, i: int, v: Vector, moved: Callable[[Vector], Vector]) -> Vector | None:
+        """The derivative of all outputs, as one vector, when input ``i`` moves along ``v``; ``moved``: their values for
+        other values of this input.
+        """
+        found, ahead = self._run(i, v, 0.0), self._run(i, v, STEP)
+        if found is None or ahead is None:
+            return None
+        values = moved(backends.to_numpy(self.xs[i].data).reshape(-1) + STEP * v)
+        epsilon = max(float(np.finfo(backends.as_dtype(y.dtype)).eps) for y in self.graph.outputs)
+        rounding = 4 * epsilon * (1 + 1e3 * np.abs(values[np.isfinite(values)]).max(initial=0.0))
+        whole = np.allclose(np.real(ahead), values, rtol=1e3 * epsilon, atol=rounding, equal_nan=True)
+        return np.imag(found) / H if whole else None
+
+    def _run(self, i: int, v: Vector, by: float) -> Any:
+        """The outputs where input ``i`` is moved by ``by`` and a small imaginary number, times ``v``."""
+        values: dict[int, Any] = {}
         if not self.applies:
             return None
-        moved = {id(self.xs[i]): np.reshape(v, self.xs[i].shape) for i, v in tangents.items()}
-        values: dict[int, Any] = {}
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error")  # NumPy warns where it drops an imaginary part
                 for place in self.graph.nodes:
                     if place.op is None:
-                        values[id(place)] = _complex(place.data) + 1j * H * moved.get(id(place), 0.0)
+                        step = (by + 1j * H) * np.reshape(v, place.shape) if place is self.xs[i] else 0.0j
+                        values[id(place)] = _complex(place.data) + step
                     else:
                         values[id(place)] = self._forward(place, values)
         except Exception:  # a forward may raise anything for complex numbers
-            values = {}
-        if not values or any(value is None for value in values.values()):
-            self.applies = False
             return None
-        parts = [np.imag(values[id(place)]).reshape(-1) / H for place in self.graph.outputs]
+        if any(value is None for value in values.values()):
+            return None
+        parts = [np.reshape(values[id(place)], -1) for place in self.graph.outputs]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _forward(self, node: Node, values: Mapping[int, Any]) -> Any:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from glassgrad import autograd as ag
 from glassgrad import viz
 from glassgrad.autograd import backends
-from glassgrad.autograd.testing import properties
 from glassgrad.autograd.testing.inputs.sampling import Case
+from tests import properties
 from tests.operations import TABLE
 from tests.sampling import sampled
 
