@@ -14,23 +14,32 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.compiler.scan import body_of
+from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.functions.dtypes import float64
 from glassgrad.autograd.ops.elementwise import tanh
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.scan import Loop
 from glassgrad.autograd.ops.windows import output_space
-from glassgrad.autograd.testing.inputs.domains import POSITIVE, Domain
-from glassgrad.autograd.testing.inputs.sampling import (
+from glassgrad.autograd.testing.declarations import POSITIVE, Domain
+from glassgrad.autograd.testing.strategies import (
     Case,
     Source,
     Strategy,
-    broadcasts,
     filled,
     shapes,
     some_axes,
 )
+
+
+def broadcasts(*given: Shape) -> bool:
+    """Whether shapes broadcast against each other."""
+    try:
+        broadcast_shapes(*given)
+    except ShapeError:
+        return False
+    return True
 
 
 def integer_arrays(shape: Shape, low: int, high: int) -> Strategy:

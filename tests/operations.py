@@ -22,10 +22,16 @@ from hypothesis import strategies as st
 from glassgrad.autograd.backends.spaces import scipy_special
 from glassgrad.autograd.engine.declare.operation import OPS, Op
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing.inputs.declarations import (
+from glassgrad.autograd.testing.declarations import (
     DECLARED,
+    INSIDE,
+    INTEGERS,
+    NONZERO,
+    POSITIVE,
+    STEPS,
     Cases,
     Declaration,
+    Domain,
     array,
     axes,
     axis,
@@ -33,8 +39,7 @@ from glassgrad.autograd.testing.inputs.declarations import (
     declaration,
     integers,
 )
-from glassgrad.autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
-from glassgrad.autograd.testing.inputs.sampling import Case, Source, Strategy, case_of, one_axis
+from glassgrad.autograd.testing.strategies import Case, Source, Strategy, case_of, one_axis
 from tests import calls
 
 

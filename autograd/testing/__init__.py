@@ -15,9 +15,8 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from glassgrad.autograd.testing.check_grad import check_grad
+from glassgrad.autograd.testing.declarations import Domain, array, axes, axis, booleans, declare, integers
 from glassgrad.autograd.testing.gradcheck import gradcheck, gradgradcheck
-from glassgrad.autograd.testing.inputs.declarations import array, axes, axis, booleans, declare, integers
-from glassgrad.autograd.testing.inputs.domains import Domain
 from glassgrad.autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
 from glassgrad.autograd.testing.programs import Program
 from glassgrad.autograd.testing.rules import assert_detects_wrong_gradient, assert_rule

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,13 +10,11 @@ import numpy as np
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.errors import DTypeError, GradcheckError, ShapeError
+from glassgrad.autograd.testing.declarations import Array, Domain, array
 from glassgrad.autograd.testing.gradcheck import arguments_of, checked_options
-from glassgrad.autograd.testing.inputs.declarations import Array, array
-from glassgrad.autograd.testing.inputs.domains import Domain
-from glassgrad.autograd.testing.oracles.complexstep import COARSE, H
 from glassgrad.autograd.testing.oracles.differences import Vector
 from glassgrad.autograd.testing.oracles.judgement import UNCHECKED
-from glassgrad.autograd.testing.oracles.points import COMPLEX, Point, called, flat
+from glassgrad.autograd.testing.oracles.points import Point, called, flat
 from glassgrad.autograd.testing.oracles.reports import check_shown, compare, unchecked
 from glassgrad.autograd.testing.programs import literal
 
@@ -93,9 +90,7 @@ def _check_drawn(
     f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
 ) -> None:
     """Compare ``df`` with finite differences at inputs drawn by Hypothesis."""
-    from glassgrad.autograd.testing.strategies import arguments  # its error says what to install
-
-    from glassgrad.autograd.testing.inputs.sampling import count_of, search  # isort: skip
+    from glassgrad.autograd.testing.strategies import arguments, count_of, search  # its error says what to install
 
     shown: set[int] = set()
     last: dict[int, str] = {}
@@ -143,7 +138,6 @@ class ArrayPoint(Point):
         self.y = flat(outputs)
         self.check_repeats(flat(self._outputs(self.inputs)))
         self.dtype = max((y.dtype for y in outputs), key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
-        self.oracles = (COMPLEX,)
         self.jacobians: dict[int, Vector] = {} if vjp else self._jacobians()
 
     def _outputs(self, inputs: Sequence[Any], dtype: type = np.floating) -> list[Any]:
@@ -213,19 +207,7 @@ class ArrayPoint(Point):
                 )
         return found
 
-    def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
-        """``J v`` by the complex step; ``None`` if it disagrees with a coarse difference, because ``f`` is not
-        analytic.
-        """
-        step = 1e-5 / max(1.0, float(np.abs(v).max(initial=0.0)))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # NumPy warns where it drops an imaginary part
-                moved = self._outputs(self._with(i, self.base[i] + 1j * H * v), np.complexfloating)
-            told = np.concatenate([np.imag(y).reshape(-1) for y in moved]) / H
-            coarse = (self.moved(i, self.base[i] + step * v) - self.moved(i, self.base[i] - step * v)) / (2 * step)
-        except Exception:  # f may raise anything for complex numbers
-            return None
-        allowed = COARSE * max(np.abs(told).max(initial=0.0), np.abs(coarse).max(initial=0.0))
-        rounding = 1e-15 / step * np.abs(self.y).max(initial=0.0)
-        return told if (np.abs(told - coarse) <= allowed + rounding).all() else None
+    def run(self, i: int, values: Any) -> Any:
+        """The outputs with complex values of input ``i``."""
+        moved = self._outputs(self._with(i, values), np.complexfloating)
+        return np.concatenate([np.reshape(y, -1) for y in moved])

@@ -1,9 +1,7 @@
 """`gradcheck`: the gradients of a function, compared with finite differences of its values.
 
-Three oracles (`autograd.testing.oracles`) must agree with the rules where they apply. **Finite differences** apply
-always. **The complex step** applies where every recorded operation is analytic: it sees errors far below those of
-differences. **Double backward** applies where the rules run on Tensors: it runs the same rules, and sees only whether
-they are linear in ``g``.
+Two oracles (`autograd.testing.oracles`) must agree with the rules. **Finite differences** apply always. **The complex
+step** applies where the function is analytic: it sees errors far below those of differences.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -27,10 +25,10 @@ from glassgrad.autograd.errors import AutogradError, DTypeError, GradcheckError,
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import flattened
-from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
+from glassgrad.autograd.testing.oracles.complexstep import run
 from glassgrad.autograd.testing.oracles.differences import Vector
 from glassgrad.autograd.testing.oracles.judgement import Judgement
-from glassgrad.autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, called, flat
+from glassgrad.autograd.testing.oracles.points import Function, Point, called, flat
 from glassgrad.autograd.testing.oracles.reports import check_shown, compare, nothing_checked
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
@@ -62,13 +60,12 @@ def gradcheck(
     from 1000 to 1e-10 times as large are tried, until two of them agree. An input of more than ``max_elements``
     elements is moved along random directions instead (and so is each captured Tensor, if they have more than that in
     all), and outputs of more than that are compared only as random sums; a fault seen there is traced to an element by
-    halving. Then the derivative along a random direction is compared with that by the complex step, if every recorded
-    operation is analytic, and with that by double backward, as `autograd.jvp` computes it. ``seed`` draws the
-    directions.
+    halving. Then the derivative along a random direction is compared with that by the complex step, where every
+    recorded operation is analytic. ``seed`` draws the directions.
 
     Two values agree if they differ by at most ``atol + rtol * |numeric|`` (for many compared as one, the root of the
     sum of squares) plus the error of the difference quotient. By default ``eps`` is 2⁻¹⁷ in float64 and ``rtol`` the
-    cube root of the machine epsilon (6e-6); ``atol`` is 0. For the other two oracles ``rtol`` is the square root of the
+    cube root of the machine epsilon (6e-6); ``atol`` is 0. For the complex step ``rtol`` is the square root of the
     machine epsilon. Inputs and captured Tensors in float32 are checked as copies in float64, if ``f`` takes these.
 
     At a kink, such as that of ``relu`` at 0, any slope between those at nearby points is accepted. An input is
@@ -99,7 +96,6 @@ def gradcheck(
         analytic (rules)    4
         finite differences  8   (step ...)
         complex step        8
-        double backward     4
         difference          4, more than the tolerance ...
     What may be wrong: the rules give 1/2 times the difference: a rule has a factor too few or too many.
     Recorded operations: squared.
@@ -179,8 +175,7 @@ def _finer(x: Any) -> Any:
     if not hasattr(x, "dtype") or not backends.is_real(x.dtype):
         return x
     given = x if isinstance(x, Tensor) else asarray(x)
-    fine = Tensor(backends.namespace(given.data).astype(given.data, backends.as_dtype("float64")), name=given.name)
-    return fine.requires_grad_(given.requires_grad)
+    return Tensor(given.data, dtype="float64", requires_grad=given.requires_grad, name=given.name)
 
 
 def first_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
@@ -335,10 +330,10 @@ class TensorPoint(Point):
         for i in self.checked:
             self._admit(i)
         start = stamp()
-        self.xs, self.ys = self.run({})
+        self.xs, self.ys = self.called({})
         self.y = values_of(self.ys)
         self.outputs = [tuple(y.shape) for y in self.ys]
-        self.check_repeats(values_of(self.run({})[1]))
+        self.check_repeats(values_of(self.called({})[1]))
         dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
         self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.graph = Graph(*self.ys)
@@ -347,7 +342,6 @@ class TensorPoint(Point):
         captures = captured if captured is not None else names_of if module else {}
         self._capture(captures, {**names_of, **captures}, start)
         self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
-        self.oracles = (COMPLEX, TWICE)
 
     def _capture(self, known: Mapping[Tensor, str], names: Mapping[Tensor, str], start: int) -> None:
         """Add the ``known`` Tensors, and other leaves that the outputs depend on, to what is checked. Raises
@@ -393,7 +387,7 @@ class TensorPoint(Point):
         array = np.reshape(values, like.shape).astype(backends.to_numpy(like.data).dtype)
         return Tensor(backends.namespace(like.data).asarray(array), name=like.name if name is None else name)
 
-    def run(self, moved: dict[int, Vector]) -> tuple[list[Tensor], list[Tensor]]:
+    def called(self, moved: dict[int, Vector]) -> tuple[list[Tensor], list[Tensor]]:
         """The checked inputs, with the values in ``moved`` in place of some, and the outputs computed from them."""
         args = list(self.inputs)
         for i, base in self.base.items():
@@ -406,7 +400,7 @@ class TensorPoint(Point):
 
     def moved(self, i: int, values: Vector) -> Vector:
         """All outputs as one vector, with ``values`` in place of input ``i``."""
-        return values_of(self.run({i: values})[1])
+        return values_of(self.called({i: values})[1])
 
     def rules(self, u: Vector) -> dict[int, Vector]:
         """The gradients by one backward pass."""
@@ -438,27 +432,9 @@ class TensorPoint(Point):
                 flows.update(id(place) for i, place in enumerate(node.inputs) if node.mask >> i & 1)
         return id(self.xs[self.checked.index(i)]) in flows
 
-    def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
-        """``J v`` by the complex step or by double backward."""
-        return self.complex_step.along(i, v, partial(self.moved, i)) if oracle == COMPLEX else self._twice(i, v)
-
-    @cached_property
-    def complex_step(self) -> ComplexStep:
-        """The recorded graph, to be run on complex numbers."""
-        return ComplexStep(dict(zip(self.checked, self.xs, strict=True)), self.ys)
-
-    def _twice(self, i: int, v: Vector) -> Vector | None:
-        """The derivatives of all outputs along ``v``: those of the gradient, with respect to the upstream gradients.
-        ``None`` where rules do not run on Tensors.
-        """
-        x, ys = self.xs[self.checked.index(i)], [y for y in self.ys if y.requires_grad]
-        seeds = [self.like(np.zeros(y.size), y).requires_grad_() for y in ys]
-        try:
-            pulled = gradients(ys, [x], seeds, create_graph=True)[0]
-            along = iter(gradients(pulled, seeds, self.like(v, x)) if pulled.requires_grad else seeds)
-        except Exception:
-            return None
-        return values_of([next(along) if y.requires_grad else y * 0.0 for y in self.ys])
+    def run(self, i: int, values: Any) -> Any:
+        """The outputs with complex values of input ``i``, computed by the recorded graph."""
+        return run(self.graph, self.xs[self.checked.index(i)], values)
 
     @cached_property
     def recorded(self) -> str:  # type: ignore[override]

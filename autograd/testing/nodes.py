@@ -112,14 +112,13 @@ class NodeReport(tuple[NodeCheck, ...]):
         lines += [str(check) for check in self if check.verdict == OK and check.note]
         if agree := sum(check.verdict == OK for check in self):
             lines.append(f"ok      {agree}, relative errors up to {worst:.1g}")
-        reasons: dict[str, list[str]] = {}
+        skipped: dict[str, dict[str, None]] = {}
         for check in self:
             if check.verdict == SKIPPED:
-                reasons.setdefault(check.note, []).append(f"{check.node.op.name} with respect to {check.argument}")
-        for reason, those in reasons.items():
-            names = [f"{name} ({n} times)" if n > 1 else name for name, n in Counter(those).items()]
-            more = [f"and {len(names) - 8} others"] if len(names) > 8 else []
-            lines.append(f"skipped {', '.join([*names[:8], *more])}: {reason}")
+                skipped.setdefault(check.note, {})[f"{check.node.op.name} with respect to {check.argument}"] = None
+        for note, those in skipped.items():
+            more = f", and {len(those) - 8} others" if len(those) > 8 else ""
+            lines.append(f"skipped {', '.join(list(those)[:8])}{more}: {note}")
         if any(check.node.origin is None for check in self.wrong):
             lines.append("To know the line that made an operation, record the graph under autograd.detect_anomaly().")
         return "\n".join(lines)

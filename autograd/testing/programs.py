@@ -129,20 +129,14 @@ class Program:
         return Program(inputs, tuple(steps), self.outputs)._called(names)
 
     def _called(self, names: Mapping[str, str]) -> Program:
-        """The program with other names for its steps."""
-        return Program(
-            {names[name]: x for name, x in self.inputs.items()},
-            tuple(
-                Step(
-                    names[step.name],
-                    step.op,
-                    tuple(Ref(names[arg]) if isinstance(arg, Ref) else arg for arg in step.args),
-                    step.params,
-                )
-                for step in self.steps
-            ),
-            tuple(names[name] for name in self.outputs),
-        )
+        """The program with other names for its values."""
+        new = {name: names.get(name, name) for name in (*self.inputs, *(step.name for step in self.steps), *names)}
+        steps = []
+        for step in self.steps:
+            args = tuple(Ref(new[arg]) if isinstance(arg, Ref) else arg for arg in step.args)
+            steps.append(replace(step, name=new[step.name], args=args))
+        inputs = {new[name]: x for name, x in self.inputs.items()}
+        return Program(inputs, tuple(steps), tuple(new[name] for name in self.outputs))
 
     def astype(self, dtype: Any) -> Program:
         """The program with inputs and real constants of another dtype."""
@@ -159,9 +153,8 @@ class Program:
 
     def shared(self, one: str, other: str) -> Program:
         """The program with input ``one`` in place of ``other``, as in ``op(x, x)``."""
-        names = {name: name for name in (*self.inputs, *(step.name for step in self.steps))}
         inputs = {name: x for name, x in self.inputs.items() if name != other}
-        return replace(self._called({**names, other: one}), inputs=inputs)
+        return replace(self, inputs=inputs)._called({other: one})
 
     # ------------------------------------------------------------ as text
 
@@ -207,25 +200,18 @@ def _dtype(x: Any) -> str:
 
 def literal(value: Any, bare: bool = False) -> str:
     """Python text of a value; ``bare``: an array as nested lists."""
-    if isinstance(value, np.ndarray):
-        text = _numbers(value.tolist())
-        if bare and value.size:
+    if isinstance(value, np.ndarray | np.generic):
+        text, plain = _numbers(value.tolist()), value.dtype == np.float64 and value.size
+        if value.size and (bare or (plain and isinstance(value, np.generic))):
             return text
-        empty = "" if value.size else f".reshape({value.shape})"
-        return (
-            f"np.array({text}, dtype={str(value.dtype)!r}){empty}"
-            if value.dtype != np.float64 or not value.size
-            else (f"np.array({text})")
-        )
-    if isinstance(value, np.generic):
-        text = _numbers(value.item())
-        return text if bare or value.dtype == np.float64 else f"np.{value.dtype}({text})"
-    if isinstance(value, np.dtype):
-        return repr(str(value))
+        if isinstance(value, np.generic):
+            return f"np.{value.dtype}({text})"
+        shaped = "" if value.size else f".reshape({value.shape})"
+        return f"np.array({text}{'' if plain else f', dtype={str(value.dtype)!r}'}){shaped}"
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
-    if isinstance(value, slice):
-        return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
+    if isinstance(value, np.dtype):
+        return repr(str(value))
     return "..." if value is ... else _numbers(value) if isinstance(value, float) else repr(value)
 
 

@@ -15,8 +15,8 @@ from glassgrad.autograd.engine.declare.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
 from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order, values_of
-from glassgrad.autograd.testing.inputs.declarations import DECLARED, Declaration, declaration, declaration_of
 from glassgrad.autograd.testing.oracles.judgement import UNCHECKED
 from glassgrad.autograd.testing.oracles.points import flat
 from glassgrad.autograd.testing.programs import Program, Ref
@@ -61,9 +61,8 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
 def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
     """Test an operation with calls drawn by Hypothesis."""
-    from glassgrad.autograd.testing.strategies import calls_of, kinds_of  # its error says what to install
+    from glassgrad.autograd.testing.strategies import calls_of, count_of, kinds_of, search  # says what to install
 
-    from glassgrad.autograd.testing.inputs.sampling import count_of, search  # isort: skip
     from hypothesis.errors import Unsatisfiable  # isort: skip
 
     declared = _declared(op, takes)
@@ -301,18 +300,19 @@ def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[
             differed |= getattr(one, "requires_grad", False) != getattr(other, "requires_grad", False)
         return changed
 
+    def put(rule: Any) -> None:
+        op.rules[arg], op.names[f"rule_{arg}"] = (rule, wants), rule
+        op.pulls.clear()
+        op.sparse_pulls.clear()
+
     sparse = op.sparse_rules.pop(arg, None)
-    op.rules[arg], op.names[f"rule_{arg}"] = (wrong, wants), wrong
-    op.pulls.clear()
-    op.sparse_pulls.clear()
+    put(wrong)
     try:
         yield lambda: differed
     finally:
-        op.rules[arg], op.names[f"rule_{arg}"] = (right, wants), right
+        put(right)
         if sparse is not None:
             op.sparse_rules[arg] = sparse
-        op.pulls.clear()
-        op.sparse_pulls.clear()
 
 
 def _data(x: Any) -> Any:

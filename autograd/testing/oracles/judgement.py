@@ -25,9 +25,6 @@ OK, WRONG, UNCHECKED = "ok", "wrong", "unchecked"
 FEW = 16
 """How many kinks, and non-finite gradients, are examined one by one."""
 
-PERIOD = 16381
-"""The random numbers for a large function repeat after so many elements. A prime, so that no axis has that length."""
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -122,12 +119,10 @@ class Judgement:
     """The findings of a `Judge`; ``worst`` is the comparison with the largest error relative to the tolerance."""
 
     worst: Comparison | None = None
-    compared: int = 0
     wrong: int = 0
     shown: int = 0
     kinks: list[Comparison] = field(default_factory=list)
     lost: int = 0
-    moved: bool = False
     empty: bool = False
 
     @property
@@ -136,17 +131,14 @@ class Judgement:
         return WRONG if self.wrong else OK if self.shown or self.empty else UNCHECKED
 
     def add(self, found: Comparisons, shows: bool = True) -> None:
-        """Count comparisons, and keep the worst. ``shows=False``: rules were compared with rules."""
+        """Count comparisons, and keep the worst. ``shows=False``: zeros among them show nothing."""
         if len(found.rules):
-            self.compared += len(found.rules)
             self.wrong += int(np.count_nonzero(found.excess > 1))
             self.shown += int(np.count_nonzero(found.shown)) * shows
-            self.moved |= bool(found.numeric.any())
             self._keep(found.worst())
 
     def fail(self, found: Comparison) -> None:
         """Count a comparison that is wrong."""
-        self.compared += 1
         self.wrong += 1
         self._keep(found)
 
@@ -179,14 +171,14 @@ class Judge:
         self.differences = Differences(partial(point.moved, i), self.x, self.y, point.epsilon, eps)
         third, half = point.epsilon ** (1 / 3), point.epsilon ** (1 / 2)
         self.rtol, self.atol = third if rtol is None else rtol, 0.0 if atol is None else atol
-        self.exact = half if rtol is None else rtol, half / 10 if atol is None else atol
+        self.fine = half if rtol is None else rtol, half / 10 if atol is None else atol
         self.rng, self.brief = rng, brief
         n, m = self.x.size, self.y.size
         self.single = n <= max_elements and not brief
         self.lost: Truths = np.zeros(n, bool)
         self.kept: Vector | None = None
         # Besides the unit vectors two random ones: a rule that ignores g, or is not linear in it, may pass the former.
-        us = np.resize(rng.standard_normal(min(m, PERIOD)), (1, m)) if brief else rng.standard_normal((2, m))
+        us = rng.standard_normal((1 if brief else 2, m))
         us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
         us = _times(self.differences.seen, us)
         self.us = us[us.any(axis=1)]
@@ -214,7 +206,7 @@ class Judge:
         """
         n = self.x.size
         if self.brief:
-            vs = np.resize(self.rng.uniform(0.5, 1.5, PERIOD), (2, n)) if n > 1 else np.ones((1, 1))
+            vs = self.rng.uniform(0.5, 1.5, (2, n)) if n > 1 else np.ones((1, 1))
             return np.concatenate([[np.where(self.row(self.us[0]) < 0, -vs[0], vs[0])], vs[1:]])
         if n <= 1 and self.single:
             return np.eye(n)
@@ -266,13 +258,13 @@ class Judge:
         """``uᵀ J v`` by the rules and by differences along ``v``."""
         return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, steps=slopes.step)
 
-    def by_oracle(self, oracle: str, us: Vector, v: Vector, atol: float | None = None) -> Comparisons | None:
-        """``uᵀ J v`` by the rules and by an exact oracle; ``None`` where the oracle does not apply."""
-        (step, divisor), (rtol, usual) = self.differences.direction(v), self.exact
-        told = self.point.along(oracle, self.i, step) if v.any() else None
+    def by_complex_step(self, us: Vector, v: Vector, atol: float | None = None) -> Comparisons | None:
+        """``uᵀ J v`` by the rules and by the complex step; ``None`` where that does not apply."""
+        (step, divisor), (rtol, usual) = self.differences.direction(v), self.fine
+        told = self.point.exact(self.i, step) if v.any() else None
         if told is None or not np.isfinite(told[self.differences.seen]).all():
             return None
-        return self.compared(us, v, told / divisor, np.zeros_like(told), rtol, usual if atol is None else atol, oracle)
+        return self.compared(us, v, told / divisor, np.zeros_like(told), rtol, usual if atol is None else atol, COMPLEX)
 
     def _compare(self, found: Judgement, v: Vector) -> None:
         if self.brief:
@@ -289,7 +281,7 @@ class Judge:
         slopes, clear = self.differences.settled(v)
         compared = self._clear(v, slopes, clear)
         if (compared.excess > 1).any():
-            exact = self.by_oracle(COMPLEX, compared.us, v, self.atol)
+            exact = self.by_complex_step(compared.us, v, self.atol)
             if exact is not None and (exact.excess <= 1).all():
                 found.add(exact)
                 return

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.errors import DomainError, GradcheckError
+from glassgrad.autograd.testing.oracles.complexstep import along
 from glassgrad.autograd.testing.oracles.differences import Vector
 
 Function = Callable[..., Any]
-DIFFERENCES, COMPLEX, TWICE = "finite differences", "complex step", "double backward"
+DIFFERENCES, COMPLEX = "finite differences", "complex step"
 
 
 class Point(ABC):
@@ -34,7 +35,6 @@ class Point(ABC):
     dtype: np.dtype[Any]
     constant: bool = False
     captured: Mapping[int, Any] = {}
-    oracles: tuple[str, ...] = ()
     recorded: str = ""
     analytic: str = "rules"
     gives: str = "the rules give"
@@ -47,9 +47,13 @@ class Point(ABC):
     def rules(self, u: Vector) -> dict[int, Vector]:
         """``uᵀ J`` by the rules, for each checked input."""
 
-    def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
-        """``J v`` for input ``i`` by another oracle; ``None`` where it does not apply."""
-        return None
+    @abstractmethod
+    def run(self, i: int, values: Any) -> Any:
+        """``y`` with complex values of input ``i``; may raise anything."""
+
+    def exact(self, i: int, v: Vector) -> Vector | None:
+        """``J v`` for input ``i`` by the complex step; ``None`` where it does not apply."""
+        return along(partial(self.run, i), partial(self.moved, i), self.base[i], v, self.epsilon)
 
     def connected(self, i: int) -> bool:
         """Whether a gradient flows from the outputs to input ``i``."""

@@ -15,7 +15,7 @@ from glassgrad.autograd.testing.oracles.judgement import (
     Judgement,
     unit,
 )
-from glassgrad.autograd.testing.oracles.points import TWICE, Point
+from glassgrad.autograd.testing.oracles.points import Point
 
 
 def compare(
@@ -37,27 +37,22 @@ def compare(
     }
     point.disturb()
     found = {i: judge.judge() for i, judge in judges.items()}
+    wrong = any(f.wrong for f in found.values())
     inputs = [i for i in found if i not in point.captured] or [*found]
-    if not (point.constant or any(found[i].moved or point.connected(i) for i in inputs) or found_nothing(point)):
+    empty = point.outputs and not point.y.size
+    if not (point.constant or empty or wrong or any(map(point.connected, inputs))):
         raise nothing_checked(point)
     rng = np.random.default_rng(seed)
-    for oracle in point.oracles:
-        for i, judge in judges.items():
-            if not any(f.wrong for f in found.values()) and point.y.size and point.base[i].size:
-                v = rng.uniform(0.5, 1.5, point.base[i].size) * rng.choice([-1.0, 1.0], point.base[i].size)
-                told = judge.by_oracle(oracle, judge.us, np.where(judge.lost, 0.0, v))
-                if told is not None and not found[i].kinks:
-                    found[i].add(told, shows=oracle != TWICE)
-    if wrong := [i for i, f in found.items() if f.verdict == WRONG]:
-        worst = {i: c for i in wrong if (c := found[i].worst) is not None}
+    for i, judge in judges.items():
+        if not wrong and point.y.size and judge.x.size:
+            v = rng.uniform(0.5, 1.5, judge.x.size) * rng.choice([-1.0, 1.0], judge.x.size)
+            told = judge.by_complex_step(judge.us, np.where(judge.lost, 0.0, v))
+            if told is not None and not found[i].kinks:
+                found[i].add(told)
+    if worst := {i: f.worst for i, f in found.items() if f.verdict == WRONG and f.worst is not None}:
         i = max(worst, key=lambda i: worst[i].excess)
         raise GradcheckError(_report(judges[i], judges[i].traced(worst[i])))
     return found
-
-
-def found_nothing(point: Point) -> bool:
-    """Whether there are outputs, and all are empty."""
-    return bool(point.outputs) and not point.y.size
 
 
 def nothing_checked(point: Point) -> GradcheckError:
@@ -127,9 +122,9 @@ def _told(judge: Judge, c: Comparison) -> list[Comparison]:
     """The derivative that ``c`` compares, by each oracle; at a kink there is no single one."""
     if c.low is not None:
         return []
-    by_differences = judge.by_differences(c.u[None], c.v, judge.differences.settled(c.v)[0]).worst()
-    others = [judge.by_oracle(oracle, c.u[None], c.v) for oracle in judge.point.oracles]
-    found = [by_differences, *(other.worst() for other in others if other is not None)]
+    differences = judge.by_differences(c.u[None], c.v, judge.differences.settled(c.v)[0])
+    exact = judge.by_complex_step(c.u[None], c.v)
+    found = [differences.worst(), *([] if exact is None else [exact.worst()])]
     return [c if other.oracle == c.oracle else other for other in found]
 
 

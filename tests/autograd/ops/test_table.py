@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from glassgrad import autograd as ag
 from glassgrad import viz
 from glassgrad.autograd import backends
-from glassgrad.autograd.testing.inputs.sampling import Case
+from glassgrad.autograd.testing.strategies import Case
 from tests import properties
 from tests.operations import TABLE
 from tests.sampling import sampled

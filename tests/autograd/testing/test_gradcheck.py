@@ -240,7 +240,6 @@ class TestMessage:
             "    analytic (rules)    6\n"
             "    finite differences  2   (step)\n"
             "    complex step        2\n"
-            "    double backward     6\n"
             "    difference          4, more than the tolerance 1.2e-05\n"
             "What may be wrong: the rules give 3 times the difference: a rule has a factor too few or too many.\n"
             "Recorded operations: sum, product."

@@ -23,7 +23,7 @@ from glassgrad.autograd.compiler.targets.javascript.script import Script
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, safe_javascript
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import TargetError, TraceError
-from glassgrad.autograd.testing.inputs.sampling import Case as Call
+from glassgrad.autograd.testing.strategies import Case as Call
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run

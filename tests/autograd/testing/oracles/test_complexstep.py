@@ -7,7 +7,8 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
+from glassgrad.autograd.testing.oracles import complexstep
+from glassgrad.autograd.testing.oracles.complexstep import run
 
 
 def along(f, *inputs):
@@ -20,10 +21,14 @@ def along(f, *inputs):
 
     def moved(i, values):
         ys = outputs([Tensor(values.reshape(x.shape), requires_grad=True) if x is xs[i] else x for x in xs])
-        return np.concatenate([y.data.reshape(-1) for y in ys])
+        return np.concatenate([y.data.reshape(-1).astype(float) for y in ys])
 
-    step = ComplexStep(dict(enumerate(xs)), outputs(xs))
-    found = [step.along(i, np.ones(x.size), partial(moved, i)) for i, x in enumerate(xs)]
+    ys = outputs(xs)
+    graph, epsilon = ag.Graph(*ys), max(float(np.finfo(y.dtype).eps) for y in ys)
+    found = [
+        complexstep.along(partial(run, graph, x), partial(moved, i), x.data.reshape(-1), np.ones(x.size), epsilon)
+        for i, x in enumerate(xs)
+    ]
     return None if any(part is None for part in found) else np.sum(found, axis=0)
 
 
@@ -35,10 +40,7 @@ def along(f, *inputs):
         (ag.sign, lambda x: 0 * x, -0.7),
         (ag.floor, lambda x: 0 * x, 1.7),
         (ag.relu, lambda x: (x > 0) * 1.0, 0.7),
-        (lambda x: ag.hypot(x, 2.0), lambda x: x / np.hypot(x, 2.0), -0.7),
         (lambda x: ag.logaddexp(x, 800.0 - x), lambda x: -np.tanh(400.0 - x), 0.7),
-        (lambda x: ag.atan2(x, -2.0), lambda x: -2.0 / (x * x + 4.0), -0.7),
-        (lambda x: ag.remainder(x, 2.0), lambda x: 0 * x + 1.0, -0.7),
         (ag.gelu, None, 0.7),
         (lambda x: ag.clip(x, min=0.0, max=3.0), lambda x: 0 * x + 1.0, 0.7),
         (lambda x: x**-3.5, lambda x: -3.5 * x**-4.5, 0.7),
@@ -94,16 +96,13 @@ def test_no_answer_for_an_input_that_was_written_to():
         return y
 
     np.testing.assert_allclose(along(f, [1.0, 2.0]), [0.0, 1.0])
-    x = Tensor([1.0, 2.0], requires_grad=True)
-    y = x * x
-    x.node = y.node
-    assert ComplexStep({0: x}, (y,)).along(0, np.ones(2), None) is None
 
 
 def test_no_answer_outside_of_numpy():
     strict = pytest.importorskip("array_api_strict")
     x = ag.asarray(strict.asarray([1.0])).detach().requires_grad_()
-    assert ComplexStep({0: x}, (ag.sin(x),)).along(0, np.ones(1), None) is None
+    with pytest.raises(TypeError, match="only NumPy's functions"):
+        run(ag.Graph(ag.sin(x)), x, np.ones(1) + 0j)
 
 
 def test_rules_are_not_used():

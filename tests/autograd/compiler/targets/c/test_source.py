@@ -20,7 +20,7 @@ from glassgrad.autograd.compiler.targets.c.source import Source
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import DomainError, TargetError, TraceError
-from glassgrad.autograd.testing.inputs.sampling import Case as Call
+from glassgrad.autograd.testing.strategies import Case as Call
 from tests import onnx_export as layers
 from tests.autograd.compiler.targets.c.native import DrawingCase, faults, needs_compiler, run, written
 from tests.autograd.compiler.targets.node import Case

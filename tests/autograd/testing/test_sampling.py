@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DeclarationError
 from glassgrad.autograd.testing import Domain, array, axes, axis, booleans, declare, integers
-from glassgrad.autograd.testing.inputs.declarations import declaration_of
-from glassgrad.autograd.testing.inputs.domains import REAL
-from glassgrad.autograd.testing.inputs.sampling import Case, Source, differentiable_operations, filled
-from glassgrad.autograd.testing.strategies import calls_of, kinds_of
+from glassgrad.autograd.testing.declarations import REAL, declaration_of
+from glassgrad.autograd.testing.strategies import Case, Source, calls_of, differentiable_operations, filled, kinds_of
 from tests.operations import cases
 
 
