@@ -63,7 +63,7 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
     """Test an operation with calls drawn by Hypothesis."""
     from glassgrad.autograd.testing.strategies import calls_of, count_of, kinds_of, search  # says what to install
 
-    from hypothesis.errors import Unsatisfiable  # isort: skip
+    from hypothesis.errors import FlakyFailure, Unsatisfiable  # isort: skip
 
     declared = _declared(op, takes)
     if fixed := declared.fixed:
@@ -82,6 +82,10 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
                 lambda call: waiting.difference_update(_checked(call, seed, checks)),
                 max(1, count // SHARES[kind]),
             )
+        except FlakyFailure as error:
+            raise GradcheckError(
+                f"{op.name} keeps values of an earlier call: of two equal calls one fails.\n{error.exceptions[0]}"
+            ) from error
         except Unsatisfiable:
             if not kind:  # there may be no call of another kind
                 raise
