@@ -251,7 +251,7 @@ def axes(of: str = "", *, none: bool = True) -> Axis:
 # --------------------------------------------------------------------------------------------------------- declarations
 
 Cases = Callable[[Any], Any]
-"""A function from a `sampling.Source` to a `sampling.Case`, which need Hypothesis."""
+"""A function from a `Source` to a `Case` of `strategies`, which need Hypothesis."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ class Declaration:
     op: Op
     arrays: Mapping[str, Array] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
-    cases: Cases | None = None
+    cases: Any = None
 
     @property
     def takes_empty(self) -> bool:
@@ -327,7 +327,7 @@ def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
     if cases is not None:
         if takes:
             raise DeclarationError(f"declare({op.name}) was given cases and {', '.join(takes)}: give one or the other.")
-        return Declaration(op, cases=cases if callable(cases) else lambda source: source.case(cases))
+        return Declaration(op, cases=cases)
     arrays = {name: _argument(op, name, takes.get(name, REAL)) for name in op.args}
     params = {name: _parameter(op, name, takes[name]) for name in op.params if name in takes}
     if wrong := sorted(takes.keys() - op.args - op.params.keys()):

@@ -232,14 +232,19 @@ def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
     return ys
 
 
+def _signature(f: Function) -> inspect.Signature | None:
+    try:
+        return inspect.signature(f)
+    except (TypeError, ValueError):  # it has none
+        return None
+
+
 def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
     """Raise `DTypeError` if ``f`` can't be called with so many inputs."""
+    signature = _signature(f)
     try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):  # it has no signature
-        return
-    try:
-        signature.bind(*inputs)
+        if signature is not None:
+            signature.bind(*inputs)
     except TypeError as error:
         raise DTypeError(
             f"{name}{signature} can't be called with {len(inputs)} input(s), {error}: give them one by one, as in "
@@ -249,10 +254,8 @@ def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
 
 def arguments_of(f: Function) -> list[str]:
     """The names of the positional arguments of a function, as far as they are known."""
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    signature = _signature(f)
+    parameters = signature.parameters.values() if signature else ()
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 

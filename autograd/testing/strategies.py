@@ -169,11 +169,6 @@ class Source:
         """Arrays in which all elements differ, also across arrays."""
         return [self.array(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
 
-    def case(self, cases: Strategy) -> Case:
-        """A call drawn from a strategy of pairs (arrays, parameters)."""
-        arrays, params = self.draw(cases)
-        return Case(*arrays, **params)
-
 
 class Corners(Source):
     """Draws difficult inputs: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
@@ -220,15 +215,17 @@ class Corners(Source):
 
 def case_of(declaration: Declaration, source: Source) -> Case:
     """A random call of an operation that fits its declaration."""
-    if declaration.cases is not None:
+    if callable(declaration.cases):
         case: Case = declaration.cases(source)
         return case
+    if declaration.cases is not None:
+        arrays, params = source.draw(declaration.cases)
+        return Case(*arrays, **params)
     named = _arguments(declaration, source)
     takes = [taken for _, taken in named]
     needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
-    arrays = drawn_arrays(source, takes, declaration.op.broadcasts, int(needs_axis))
+    arrays, params = drawn_arrays(source, takes, declaration.op.broadcasts, int(needs_axis)), {}
     given = dict(reversed([(name, x) for (name, _), x in zip(named, arrays, strict=True)]))
-    params: dict[str, Any] = {}
     for name, values in declaration.params.items():
         params[name] = _parameter(source, values, declaration.op, given | params)
     return Case(*arrays, **params)
