@@ -29,7 +29,6 @@ from glassgrad.autograd.testing.declarations import (
     NONZERO,
     POSITIVE,
     STEPS,
-    Cases,
     Declaration,
     Domain,
     array,
@@ -41,6 +40,8 @@ from glassgrad.autograd.testing.declarations import (
 )
 from glassgrad.autograd.testing.strategies import Case, Source, Strategy, case_of, one_axis
 from tests import calls
+
+Cases = Callable[[Source], Case]
 
 
 @dataclass(frozen=True)

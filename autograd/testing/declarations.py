@@ -7,7 +7,7 @@ columns. A name used in two arguments is the same length in both.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import isfunction
@@ -250,15 +250,13 @@ def axes(of: str = "", *, none: bool = True) -> Axis:
 
 # --------------------------------------------------------------------------------------------------------- declarations
 
-Cases = Callable[[Any], Any]
-"""A function from a `Source` to a `Case` of `strategies`, which need Hypothesis."""
-
 
 @dataclass(frozen=True)
 class Declaration:
     """The inputs of an operation: an `Array` for each argument, and for each parameter a source of its values.
 
-    ``cases`` makes whole calls instead, where arguments constrain each other by more than their shapes.
+    ``cases`` makes whole calls instead, where arguments constrain each other by more than their shapes: a strategy of
+    pairs (arrays, parameters), or a function from a `strategies.Source` to a `strategies.Case`.
     """
 
     op: Op

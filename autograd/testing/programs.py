@@ -220,11 +220,6 @@ def _numbers(value: Any) -> str:
     return re.sub(r"-?\b(?:inf|nan)\b", r"float('\g<0>')", repr(value))
 
 
-def names_used(steps: Iterable[Step]) -> set[str]:
-    """The names of the values that steps read."""
-    return {name for step in steps for name in step.needs}
-
-
 def depending(inputs: Iterable[str], steps: Sequence[Step]) -> set[str]:
     """The names of the inputs and of all values that have a derivative with respect to them."""
     found = set(inputs)

@@ -57,7 +57,7 @@ from glassgrad.autograd.testing.declarations import (
     distinct,
     operation,
 )
-from glassgrad.autograd.testing.programs import Program, Ref, Step, depending, names_used
+from glassgrad.autograd.testing.programs import Program, Ref, Step, depending
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "broadcastable_shapes", "operations",
@@ -528,7 +528,8 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
         op = draw(st.sampled_from(chosen))
         case = case_of(declaration_of(op), growing)
         growing.step(op, case.arrays, case.params)
-    used, flowing = names_used(growing.steps), depending(growing.inputs, growing.steps)
+    flowing = depending(growing.inputs, growing.steps)
+    used = {name for step in growing.steps for name in step.needs}
     ends = [step.name for step in growing.steps if step.name in flowing and step.name not in used]
     if not ends:
         reject()

@@ -123,12 +123,11 @@ class Judgement:
     shown: int = 0
     kinks: list[Comparison] = field(default_factory=list)
     lost: int = 0
-    empty: bool = False
 
     @property
     def verdict(self) -> str:
-        """One of the three verdicts. Of an empty array there is nothing to show."""
-        return WRONG if self.wrong else OK if self.shown or self.empty else UNCHECKED
+        """One of the three verdicts."""
+        return WRONG if self.wrong else OK if self.shown else UNCHECKED
 
     def add(self, found: Comparisons, shows: bool = True) -> None:
         """Count comparisons, and keep the worst. ``shows=False``: zeros among them show nothing."""
@@ -188,7 +187,7 @@ class Judge:
         found = Judgement()
         if not (self.x.size and self.y.size):
             self.point.pulled(np.ones(self.y.size))  # an empty input, too, must not raise
-            found.empty = True
+            found.shown = 1  # more than this there is not to show
         elif len(self.us):
             self._leave_out_non_finite(found)
             left_out = self.lost | (self.differences.scale == 0)

@@ -39,8 +39,7 @@ def compare(
     found = {i: judge.judge() for i, judge in judges.items()}
     wrong = any(f.wrong for f in found.values())
     inputs = [i for i in found if i not in point.captured] or [*found]
-    empty = point.outputs and not point.y.size
-    if not (point.constant or empty or wrong or any(map(point.connected, inputs))):
+    if not (point.constant or (point.outputs and not point.y.size) or wrong or any(map(point.connected, inputs))):
         raise nothing_checked(point)
     rng = np.random.default_rng(seed)
     for i, judge in judges.items():
