@@ -9,8 +9,8 @@ import pytest
 os.environ.setdefault("GLASSGRAD_VALIDATE", "1")  # every program, after each pass; read when autograd is imported
 
 from glassgrad.autograd import OPS, backends
-from glassgrad.autograd.testing.inputs.declarations import DECLARED
-from glassgrad.autograd.testing.operations import TABLE
+from glassgrad.autograd.testing.declarations import DECLARED
+from tests.operations import TABLE
 
 
 @pytest.fixture(autouse=True)

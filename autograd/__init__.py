@@ -24,6 +24,8 @@ from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from glassgrad.autograd.engine.namespace import TAKEN as _TAKEN
 from glassgrad.autograd.engine.namespace import TENSORS as _TENSORS
+from glassgrad.autograd.engine.observers.anomaly import detect_anomaly
+from glassgrad.autograd.engine.observers.profile import profile
 from glassgrad.autograd.engine.operation import OPS, Op, op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions import (  # noqa: F401  (they add to TENSORS, and to Tensor)
@@ -40,8 +42,6 @@ from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from glassgrad.autograd.interop import hints as _hints
 from glassgrad.autograd.interop import protocols as _protocols
-from glassgrad.autograd.observers.anomaly import detect_anomaly
-from glassgrad.autograd.observers.profile import profile
 from glassgrad.autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
 from glassgrad.autograd.ops.elementwise import pow
 from glassgrad.autograd.ops.loops import scan as _scan  # noqa: F401

@@ -16,8 +16,7 @@ Each is also the builtin exception that a user would expect::
     ├── TraceError        (TypeError)            code that a trace can't follow, such as a branch on a value
     ├── TargetError       (NotImplementedError)  a program that can't be written in a target's language
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
-    ├── GradcheckError    (AssertionError)       gradients that disagree with finite differences
-    └── ReadingError      (AssertionError)       a compiled step whose results differ from the eager ones
+    └── GradcheckError    (AssertionError)       gradients that disagree with finite differences
 
 A message says what was given, what was expected and what to do.
 """
@@ -91,7 +90,3 @@ class AnomalyError(AutogradError, FloatingPointError):
 
 class GradcheckError(AutogradError, AssertionError):
     """Gradients that disagree with finite differences."""
-
-
-class ReadingError(AutogradError, AssertionError):
-    """A compiled training step whose results differ from the eager ones."""

@@ -2,7 +2,7 @@
 
 Everything is measured on one card in one call: the works A-E and a net 4096 wide at batch 4096, in full float32 and
 with TF32, by the device's own events, in interleaved rounds, of which the medians count. Calls of each operation are
-drawn by its row in `autograd.testing.operations`; its value and gradients, eager and compiled, are compared with the
+drawn by its row in `tests.operations`; its value and gradients, eager and compiled, are compared with the
 CPU's.
 Where there is no GPU it says so in one sentence, with the exit status 2.
 """
@@ -72,7 +72,7 @@ def disagreements(device: str, examples: int = 10) -> dict[str, str]:
     """Every operation of the tests' table whose value or gradients on ``device`` are not the CPU's, and why."""
     from hypothesis import HealthCheck, given, settings
 
-    from glassgrad.autograd.testing.operations import TABLE
+    from tests.operations import TABLE
 
     def check(name: str) -> None:
         @settings(max_examples=examples, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))

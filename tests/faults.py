@@ -22,8 +22,8 @@ from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.autograd.compiler.tracing import tracer
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings
 from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.testing import compare
-from tests.steps import step_of
+from tests.steps.readings import compare
+from tests.steps.search import step_of
 
 TRACE = sys.modules["glassgrad.autograd.compiler.trace"]
 TABLE = Path(__file__).parents[1] / "docs/faults.md"
@@ -219,7 +219,7 @@ ORDER = ("trace", "guards", "pass", "plan", "emitter", "bindings")
 HEADER = """# Faults of the compiler
 
 Planted one at a time by `tests/faults.py`: how many random training steps it takes until one shows it
-(`autograd.testing.compare`, [testing](testing.md)), and the reading that is named. Written by `python -m tests.faults`.
+(`tests.steps`, [testing](testing.md)), and the reading that is named. Written by `python -m tests.faults`.
 
 | fault | seen at step | named |
 |---|---|---|

@@ -21,9 +21,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.testing import Program, assert_rule
-from glassgrad.autograd.testing.properties import PROPERTIES
 from glassgrad.autograd.testing.strategies import operations
 from tests.autograd.testing.own_operations import OWN, WRONG, Own, Wrong
+from tests.operations import TABLE as OPERATIONS
+from tests.properties import PROPERTIES
 
 TABLE = Path(__file__).parents[1] / "docs/mutants.md"
 CONVENTIONS, KINKS = "conventions", "wrong at a kink"
@@ -253,6 +254,7 @@ def planted(mutant: Mutant) -> Iterator[None]:
 @functools.cache
 def calls(op: str, count: int) -> list[Program]:
     """Examples of an operation, the same at every run."""
+    assert op in OPERATIONS, "the table declares what it takes"
     found: list[Program] = []
 
     @settings(
@@ -361,7 +363,7 @@ Rules that are wrong on purpose, planted one at a time, and what finds them. Thi
 """
 
 TABLE_HEADER = f"""{OWN_END}
-Which property of `autograd.testing.properties` finds which, at 25 ordinary calls each that are drawn once. What is
+Which property of `tests.properties` finds which, at 25 ordinary calls each that are drawn once. What is
 wrong at a kink is found by the page of [conventions](conventions.md), which is a test.
 
 """

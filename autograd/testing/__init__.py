@@ -7,36 +7,28 @@ True
 `gradcheck` and `gradgradcheck` check a function at some inputs, `check_grad` a derivative that was written by hand for
 a function of NumPy arrays, `check_nodes` each operation of a recorded graph,
 `assert_rule` one operation at many inputs, which are drawn as `declare` says, and `assert_detects_wrong_gradient` shows
-that it can fail on that operation. `properties` are what must hold of every function, one call each; `strategies` draw
-the functions: single operations, whole programs and training steps (with Hypothesis, which only these need).
-`check_readings` compares a training step, such as `random_step` draws, run eagerly and compiled.
+that it can fail on that operation. `strategies` draw single operations and whole programs (with Hypothesis, which only
+these need).
 """
 
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from glassgrad.autograd.testing import properties
 from glassgrad.autograd.testing.check_grad import check_grad
+from glassgrad.autograd.testing.declarations import Domain, array, axes, axis, booleans, declare, integers
 from glassgrad.autograd.testing.gradcheck import gradcheck, gradgradcheck
-from glassgrad.autograd.testing.inputs.declarations import array, axes, axis, booleans, declare, integers
-from glassgrad.autograd.testing.inputs.domains import Domain
 from glassgrad.autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
 from glassgrad.autograd.testing.programs import Program
 from glassgrad.autograd.testing.rules import assert_detects_wrong_gradient, assert_rule
-from glassgrad.autograd.testing.steps import TrainingStep
-from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
-from glassgrad.autograd.testing.steps.readings import Verdict, check_readings, compare
 
 __all__ = [
-    "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array",
-    "assert_detects_wrong_gradient", "assert_rule", "axes", "axis", "booleans", "check_grad", "check_nodes",
-    "check_readings", "compare", "declare", "gradcheck", "gradgradcheck", "integers", "properties", "random_step",
-    "strategies",
+    "Domain", "NodeCheck", "NodeReport", "Program", "array", "assert_detects_wrong_gradient", "assert_rule", "axes",
+    "axis", "booleans", "check_grad", "check_nodes", "declare", "gradcheck", "gradgradcheck", "integers", "strategies",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
-    """``strategies`` and ``operations``, imported at their first use, because they need Hypothesis."""
-    if name in ("strategies", "operations"):
-        return _import_module(f"glassgrad.autograd.testing.{name}")
+    """``strategies``, imported at its first use, because it needs Hypothesis."""
+    if name == "strategies":
+        return _import_module("glassgrad.autograd.testing.strategies")
     raise AttributeError(f"autograd.testing has no {name!r}.")

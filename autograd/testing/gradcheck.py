@@ -1,15 +1,12 @@
 """`gradcheck`: the gradients of a function, compared with finite differences of its values.
 
-Three oracles (`autograd.testing.oracles`) must agree with the rules where they apply. **Finite differences** apply
-always. **The complex step** applies where every recorded operation is analytic: it sees errors far below those of
-differences. **Double backward** applies where the rules run on Tensors: it runs the same rules, and sees only whether
-they are linear in ``g``.
+Two oracles (`autograd.testing.oracles`) must agree with the rules. **Finite differences** apply always. **The complex
+step** applies where the function is analytic: it sees errors far below those of differences.
 """
 
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -28,10 +25,11 @@ from glassgrad.autograd.errors import AutogradError, DTypeError, GradcheckError,
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import flattened
-from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
+from glassgrad.autograd.testing.oracles.complexstep import run
 from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, Judgement
-from glassgrad.autograd.testing.oracles.points import COMPLEX, TWICE, Function, Point, check_shown, compare
+from glassgrad.autograd.testing.oracles.judgement import Judgement
+from glassgrad.autograd.testing.oracles.points import Function, Point, called, flat
+from glassgrad.autograd.testing.oracles.reports import check_shown, compare, nothing_checked
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 
@@ -62,22 +60,20 @@ def gradcheck(
     from 1000 to 1e-10 times as large are tried, until two of them agree. An input of more than ``max_elements``
     elements is moved along random directions instead (and so is each captured Tensor, if they have more than that in
     all), and outputs of more than that are compared only as random sums; a fault seen there is traced to an element by
-    halving. Then the derivative along a random direction is compared with that by the complex step, if every recorded
-    operation is analytic, and with that by double backward, as `autograd.jvp` computes it. ``seed`` draws the
-    directions.
+    halving. Then the derivative along a random direction is compared with that by the complex step, where every
+    recorded operation is analytic. ``seed`` draws the directions.
 
     Two values agree if they differ by at most ``atol + rtol * |numeric|`` (for many compared as one, the root of the
     sum of squares) plus the error of the difference quotient. By default ``eps`` is 2⁻¹⁷ in float64 and ``rtol`` the
-    cube root of the machine epsilon (6e-6 in float64, 5e-3 in float32); ``atol`` is 0. For the other two oracles
-    ``rtol`` is the square root of the machine epsilon. A check that fails in float32 is repeated with copies of the
-    inputs in float64: if that passes, only float32's precision is at fault, and a warning says so.
+    cube root of the machine epsilon (6e-6); ``atol`` is 0. For the complex step ``rtol`` is the square root of the
+    machine epsilon. Inputs and captured Tensors in float32 are checked as copies in float64, if ``f`` takes these.
 
     At a kink, such as that of ``relu`` at 0, any slope between those at nearby points is accepted. An input is
     "unchecked", which is an error, if all its derivatives are below the tolerance or rounding, or all its elements are
     at kinks; and so is a captured Tensor that was computed before, because only ``f`` is called again.
 
-    Raises `GradcheckError`, which says where, by how much and what the likely cause is; `DomainError` for inputs or
-    values that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
+    Raises `GradcheckError`, which says where and by how much; `DomainError` for inputs or values that are NaN or
+    infinite; `DTypeError` for inputs or outputs that are not real floating point.
 
     >>> from glassgrad import autograd as ag
     >>> from glassgrad.autograd.testing import gradcheck
@@ -100,15 +96,8 @@ def gradcheck(
         analytic (rules)    4
         finite differences  8   (step ...)
         complex step        8
-        double backward     4
         difference          4, more than the tolerance ...
-    Jacobian, outputs down and input 0 ('x') across:
-             analytic                numeric                 difference
-             [0]        [1]          [0]        [1]          [0]        [1]
-        [0]  3          0            6          0            -3         0
-        [1]  0          4            0          8            0          -4
-    14 of 16 comparisons fail. What may be wrong:
-      - the rules give 1/2 times the difference: a rule has a factor too few or too many.
+    What may be wrong: the rules give 1/2 times the difference: a rule has a factor too few or too many.
     Recorded operations: squared.
     """
     return _checked(first_order, f, inputs, eps, atol, rtol, max_elements, seed)
@@ -150,8 +139,7 @@ def _checked(point_of: PointOf, f: Function, inputs: Sequence[Any], *options: An
 def judged(
     point_of: PointOf, f: Function, inputs: Sequence[Any], seed: int, finite: bool = True, **options: Any
 ) -> tuple[TensorPoint, dict[int, Judgement]]:
-    """The point, and the judgement of each input. A check that fails in a coarser dtype, or leaves a captured Tensor
-    unchecked, is repeated in float64.
+    """The point, in float64 if ``f`` takes that, and the judgement of each input.
 
     Raises `GradcheckError` for a derivative that is wrong; `DomainError` for outputs that are not finite, unless
     ``finite`` is False: then they are left out.
@@ -159,43 +147,16 @@ def judged(
     point = point_of(f, inputs, seed)
     if finite:
         point.check_finite()
-    captured = {x: _finer(x) for x in point.captured.values()}
-    if any(backends.to_numpy(x.data).dtype.itemsize < point.dtype.itemsize for x in captured):
-        with _substituted(captured):
-            fine = point_of(f, inputs, seed)
-            return fine, compare(fine, seed=seed, **options)
-    found, failed = dict[int, Judgement](), None
-    try:
-        found = compare(point, seed=seed, **options)
-    except GradcheckError as error:
-        if point.dtype.itemsize >= 8:
-            raise
-        failed = error
-    shown = failed is None and all(found[i].verdict != UNCHECKED for i in point.captured)
-    if shown or point.dtype.itemsize >= 8:
-        return point, found
-    with _substituted(captured):
-        try:
-            fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
-        except Exception:  # `f` may not take float64
-            fine = point
-        if fine.dtype.itemsize < 8:
-            if failed is not None:
-                raise failed
-            return point, found
-        try:
-            found = compare(fine, seed=seed, **options)
-        except GradcheckError as exact:
-            raise GradcheckError(
-                f"{exact}\nThe inputs were given in {point.dtype}, and copied to float64 for this."
-            ) from None
-    if failed is not None:
-        warnings.warn(
-            f"{point.dtype} has too few digits for differences: they disagree with {point.f_name} here, but agree with "
-            "copies of the inputs in float64. Give float64 inputs to gradcheck.",
-            stacklevel=5,
-        )
-    return fine, found
+    arrays = [backends.to_numpy(x.data).dtype.itemsize for x in point.captured.values()]
+    if min([point.dtype.itemsize, *arrays]) < 8:
+        with _substituted({x: _finer(x) for x in point.captured.values()}):
+            try:
+                fine = point_of(f, [trees.map(_finer, x) for x in inputs], seed)
+            except Exception:  # `f` may not take float64
+                fine = point
+            if fine.dtype.itemsize >= 8:
+                return fine, compare(fine, seed=seed, **options)
+    return point, compare(point, seed=seed, **options)
 
 
 def checked_options(eps: Any, atol: Any, rtol: Any, max_elements: Any, seed: Any) -> dict[str, Any]:
@@ -214,8 +175,7 @@ def _finer(x: Any) -> Any:
     if not hasattr(x, "dtype") or not backends.is_real(x.dtype):
         return x
     given = x if isinstance(x, Tensor) else asarray(x)
-    fine = Tensor(backends.namespace(given.data).astype(given.data, backends.as_dtype("float64")), name=given.name)
-    return fine.requires_grad_(given.requires_grad)
+    return Tensor(given.data, dtype="float64", requires_grad=given.requires_grad, name=given.name)
 
 
 def first_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
@@ -233,7 +193,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
     ]
     count = point.count
     if point.y.size and not any(map(point.connected, point.checked)):
-        raise point.nothing_checked()
+        raise nothing_checked(point)
 
     def slopes(*args: Any) -> tuple[Tensor, ...]:
         xs, seeds = args[:count], args[count:]
@@ -272,26 +232,19 @@ def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
     return ys
 
 
-def called(f: Function) -> str:
-    """The name of a function, for a message."""
-    name = getattr(f, "__name__", "<lambda>")
-    return "f" if name == "<lambda>" else str(name)
-
-
-def flat(tensors: Sequence[Tensor]) -> Vector:
-    """The elements of Tensors as one float64 vector."""
-    parts = [backends.to_numpy(t.data).astype(np.float64).reshape(-1) for t in tensors]
-    return np.concatenate(parts) if parts else np.zeros(0)
+def _signature(f: Function) -> inspect.Signature | None:
+    try:
+        return inspect.signature(f)
+    except (TypeError, ValueError):  # it has none
+        return None
 
 
 def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
     """Raise `DTypeError` if ``f`` can't be called with so many inputs."""
+    signature = _signature(f)
     try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):  # it has no signature
-        return
-    try:
-        signature.bind(*inputs)
+        if signature is not None:
+            signature.bind(*inputs)
     except TypeError as error:
         raise DTypeError(
             f"{name}{signature} can't be called with {len(inputs)} input(s), {error}: give them one by one, as in "
@@ -301,10 +254,8 @@ def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
 
 def arguments_of(f: Function) -> list[str]:
     """The names of the positional arguments of a function, as far as they are known."""
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    signature = _signature(f)
+    parameters = signature.parameters.values() if signature else ()
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
@@ -349,6 +300,11 @@ def _substituted(values: Mapping[Tensor, Tensor]) -> Iterator[None]:
             x._data = array
 
 
+def values_of(tensors: Sequence[Tensor]) -> Vector:
+    """The elements of Tensors as one float64 vector."""
+    return flat([backends.to_numpy(t.data) for t in tensors])
+
+
 class TensorPoint(Point):
     """A function of Tensors at some inputs; the Tensors that it captures follow them, by position in ``captured``."""
 
@@ -377,10 +333,10 @@ class TensorPoint(Point):
         for i in self.checked:
             self._admit(i)
         start = stamp()
-        self.xs, self.ys = self.run({})
-        self.y = flat(self.ys)
+        self.xs, self.ys = self.called({})
+        self.y = values_of(self.ys)
         self.outputs = [tuple(y.shape) for y in self.ys]
-        self.check_repeats(flat(self.run({})[1]))
+        self.check_repeats(values_of(self.called({})[1]))
         dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
         self.dtype = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.graph = Graph(*self.ys)
@@ -389,7 +345,6 @@ class TensorPoint(Point):
         captures = captured if captured is not None else names_of if module else {}
         self._capture(captures, {**names_of, **captures}, start)
         self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
-        self.oracles = (COMPLEX, TWICE)
 
     def _capture(self, known: Mapping[Tensor, str], names: Mapping[Tensor, str], start: int) -> None:
         """Add the ``known`` Tensors, and other leaves that the outputs depend on, to what is checked. Raises
@@ -421,9 +376,7 @@ class TensorPoint(Point):
                 "3.0 for 3, set requires_grad only on the Tensors to check, or let the function capture this one, as "
                 "in gradcheck(lambda: f(indices))."
             )
-        values = backends.to_numpy(x.data).astype(np.float64)
-        self.check_input(i, values)
-        self.base[i], self.shapes[i] = values.reshape(-1), values.shape
+        self.base[i], self.shapes[i] = values_of([x]), tuple(x.shape)
 
     def call(self, i: int) -> str:
         """The name of input ``i``, for a message."""
@@ -437,7 +390,7 @@ class TensorPoint(Point):
         array = np.reshape(values, like.shape).astype(backends.to_numpy(like.data).dtype)
         return Tensor(backends.namespace(like.data).asarray(array), name=like.name if name is None else name)
 
-    def run(self, moved: dict[int, Vector]) -> tuple[list[Tensor], list[Tensor]]:
+    def called(self, moved: dict[int, Vector]) -> tuple[list[Tensor], list[Tensor]]:
         """The checked inputs, with the values in ``moved`` in place of some, and the outputs computed from them."""
         args = list(self.inputs)
         for i, base in self.base.items():
@@ -450,17 +403,13 @@ class TensorPoint(Point):
 
     def moved(self, i: int, values: Vector) -> Vector:
         """All outputs as one vector, with ``values`` in place of input ``i``."""
-        return flat(self.run({i: values})[1])
+        return values_of(self.called({i: values})[1])
 
     def rules(self, u: Vector) -> dict[int, Vector]:
         """The gradients by one backward pass."""
-        seeds, ys, start = [], [], 0
-        for y in self.ys:
-            part = u[start : start + y.size]
-            start += y.size
-            if y.requires_grad:
-                ys.append(y)
-                seeds.append(self.like(part, y))
+        parts = [part for _, part in self.parts(u)]
+        seeds = [self.like(part, y) for part, y in zip(parts, self.ys, strict=True) if y.requires_grad]
+        ys = [y for y in self.ys if y.requires_grad]
         if not ys:
             return {i: np.zeros(x.size) for i, x in self.base.items()}
         try:
@@ -476,7 +425,7 @@ class TensorPoint(Point):
                 f"going backward through {self.f_name} raised {type(error).__name__}: {error}. A rule fails, or "
                 f"returns a shape that its argument can't have been broadcast to. Recorded operations: {self.recorded}."
             ) from error
-        return {i: flat([g]) for i, g in zip(self.checked, found, strict=True)}
+        return {i: values_of([g]) for i, g in zip(self.checked, found, strict=True)}
 
     def connected(self, i: int) -> bool:
         """Whether a gradient flows from the outputs to input ``i``."""
@@ -486,45 +435,9 @@ class TensorPoint(Point):
                 flows.update(id(place) for i, place in enumerate(node.inputs) if node.mask >> i & 1)
         return id(self.xs[self.checked.index(i)]) in flows
 
-    def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
-        """``J v`` by the complex step or by double backward."""
-        return self.complex_step.along({i: v}) if oracle == COMPLEX else self._twice(i, v)
-
-    def causes(self, oracle: str, ratio: str) -> list[str]:
-        """Possible causes of an error too small for finite differences."""
-        if oracle == COMPLEX:
-            return [ratio or "the error is too small for differences: a constant or an approximation in a rule."]
-        lost = (
-            "differences agree with the gradient, but double backward, which differentiates the rules with respect to "
-            "g, does not: a rule does not compute with g itself (it takes g.data, or converts it to a number), or is "
-            "not linear in g."
-        )
-        return [lost]
-
-    @cached_property
-    def complex_step(self) -> ComplexStep:
-        """The recorded graph, to be run on complex numbers."""
-        return ComplexStep(dict(zip(self.checked, self.xs, strict=True)), self.ys)
-
-    def _twice(self, i: int, v: Vector) -> Vector | None:
-        """The derivatives of all outputs along ``v``: those of the gradient, with respect to the upstream gradients.
-        ``None`` where rules do not run on Tensors.
-        """
-        x, ys = self.xs[self.checked.index(i)], [y for y in self.ys if y.requires_grad]
-        seeds = [self.like(np.zeros(y.size), y).requires_grad_() for y in ys]
-        try:
-            pulled = gradients(ys, [x], seeds, create_graph=True)[0]
-            along = iter(gradients(pulled, seeds, self.like(v, x)) if pulled.requires_grad else seeds)
-        except Exception:
-            return None
-        return flat([next(along) if y.requires_grad else y * 0.0 for y in self.ys])
-
-    @property
-    def unknown(self) -> str:  # type: ignore[override]
-        """The cause where none is known."""
-        if "," in self.recorded:
-            return "a rule of one of these operations does not fit its forward; check them one at a time."
-        return f"a rule of {self.recorded} does not fit its forward."
+    def run(self, i: int, values: Any) -> Any:
+        """The outputs with complex values of input ``i``, computed by the recorded graph."""
+        return run(self.graph, self.xs[self.checked.index(i)], values)
 
     @cached_property
     def recorded(self) -> str:  # type: ignore[override]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,22 +15,13 @@ from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import AutogradError, GradientError
-from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.testing.oracles.differences import Differences, Vector
-from glassgrad.autograd.testing.oracles.judgement import (
-    KINK,
-    OK,
-    UNCHECKED,
-    WRONG,
-    Comparison,
-    Judge,
-    Judgement,
-    RuleError,
-)
-from glassgrad.autograd.testing.oracles.reports import factor
+from glassgrad.autograd.errors import AutogradError, GradcheckError, GradientError
+from glassgrad.autograd.testing.gradcheck import TensorPoint
+from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.oracles.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, unit
+from glassgrad.autograd.testing.oracles.reports import cause, factor, index_of
 
-SKIPPED = "skipped"
+KINK, SKIPPED = "kink", "skipped"
 LARGE = 1 << 14  # beyond this number of elements only two directions are compared
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
@@ -124,14 +113,13 @@ class NodeReport(tuple[NodeCheck, ...]):
         lines += [str(check) for check in self if check.verdict == OK and check.note]
         if agree := sum(check.verdict == OK for check in self):
             lines.append(f"ok      {agree}, relative errors up to {worst:.1g}")
-        reasons: dict[str, list[str]] = {}
+        skipped: dict[str, dict[str, None]] = {}
         for check in self:
             if check.verdict == SKIPPED:
-                reasons.setdefault(check.note, []).append(f"{check.node.op.name} with respect to {check.argument}")
-        for reason, those in reasons.items():
-            names = [f"{name} ({n} times)" if n > 1 else name for name, n in Counter(those).items()]
-            more = [f"and {len(names) - 8} others"] if len(names) > 8 else []
-            lines.append(f"skipped {', '.join([*names[:8], *more])}: {reason}")
+                skipped.setdefault(check.note, {})[f"{check.node.op.name} with respect to {check.argument}"] = None
+        for note, those in skipped.items():
+            more = f", and {len(those) - 8} others" if len(those) > 8 else ""
+            lines.append(f"skipped {', '.join(list(those)[:8])}{more}: {note}")
         if any(check.node.origin is None for check in self.wrong):
             lines.append("To know the line that made an operation, record the graph under autograd.detect_anomaly().")
         return "\n".join(lines)
@@ -197,19 +185,64 @@ def check_nodes(
 def _checked(
     node: Node, values: dict[Any, Any], limit: float, max_elements: int, rng: np.random.Generator
 ) -> Iterator[NodeCheck]:
-    op = node.op
+    op, failure = node.op, ""
     given = [_fine(values[place].data if hasattr(place, "requires_grad") else place) for place in node.inputs]
-    recorded = _Recorded(node, given)
+    asked = [i for i in range(len(given)) if node.mask >> i & 1]
+    moved = [i for i in asked if backends.is_real(given[i].dtype)]
     generator = rng.integers(2**63)  # each argument has the same weights of outputs: one reverse pass serves all
+
+    def verdict(point: TensorPoint, i: int) -> dict[str, Any]:
+        large = point.base[i].size + point.y.size > LARGE
+        rtol = limit if point.dtype.itemsize >= 8 else max(limit, point.epsilon ** (1 / 3))
+        random = np.random.default_rng(generator)
+        return _verdict(Judge(point, i, rtol=rtol, max_elements=max_elements, rng=random, brief=large))
+
+    try:
+        point = _point(node, given, moved)
+    except GradcheckError:
+        failure = "it gives two different answers to the same inputs"
+    except AutogradError as error:
+        failure = f"it can't be computed in float64: {error}"
     for i, place in enumerate(node.inputs):
         arg = op.args[0] if op.variadic else op.args[i]
         name = f"{arg}[{i}]" if op.variadic else arg
         if place is None:
             continue
-        if node.mask >> i & 1:
-            yield _Argument(recorded, i, name).check(limit, max_elements, np.random.default_rng(generator))
+        if i not in asked:
+            reason = _why_not(place, arg in op.rules)
+        elif i not in moved:
+            reason = f"values of dtype {given[i].dtype} are not moved by differences"
         else:
-            yield NodeCheck(node, i, name, SKIPPED, note=_why_not(place, arg in op.rules))
+            reason = failure or _missing(point.base[moved.index(i)], point.y)
+        if reason:
+            yield NodeCheck(node, i, name, SKIPPED, note=reason)
+            continue
+        try:
+            found = verdict(point, moved.index(i))
+        except AutogradError:  # perhaps another argument's rule
+            try:
+                found = verdict(_point(node, given, [i]), 0)
+            except AutogradError as error:
+                found = {"verdict": WRONG, "note": str(error)}
+        yield NodeCheck(node, i, name, **found)
+
+
+def _point(node: Node, given: Sequence[Any], moved: Sequence[int]) -> TensorPoint:
+    """One operation recorded at its inputs, as a function of some of its arguments."""
+
+    def applied(*xs: Tensor) -> Any:
+        args = dict(enumerate(given)) | dict(zip(moved, xs, strict=True))
+        return node.op.apply(*args.values(), **node.params)
+
+    applied.__name__ = node.op.name
+    return TensorPoint(applied, [Tensor(given[i], requires_grad=True) for i in moved])
+
+
+def _missing(x: Vector, y: Vector) -> str:
+    """The reason why nothing can be compared, or an empty string."""
+    if not x.size or not y.size:
+        return "it is empty"
+    return "" if np.isfinite(x).any() and np.isfinite(y).any() else "its values are not finite here"
 
 
 def _why_not(place: Any, has_rule: bool) -> str:
@@ -220,153 +253,39 @@ def _why_not(place: Any, has_rule: bool) -> str:
     return "no gradient is asked for"
 
 
-class _Recorded:
-    """One operation recorded at its inputs in float64, once for all of its arguments."""
-
-    def __init__(self, node: Node, given: Sequence[Any]) -> None:
-        self.node, self.given = node, given
-        self._pulled: dict[bytes, dict[int, Vector]] = {}
-
-    @cached_property
-    def leaves(self) -> dict[int, Tensor]:
-        """The real-valued arguments that receive a gradient, by their position."""
-        moved = {i: x for i, x in enumerate(self.given) if self.node.mask >> i & 1}
-        return {i: Tensor(x, requires_grad=True) for i, x in moved.items() if backends.is_real(x.dtype)}
-
-    @cached_property
-    def out(self) -> Tensor:
-        """The recorded result."""
-        return self.apply(self.leaves)
-
-    def apply(self, moved: Mapping[int, Any]) -> Tensor:
-        """The result with other values of some arguments."""
-        result: Tensor = self.node.op.apply(*[moved.get(i, x) for i, x in enumerate(self.given)], **self.node.params)
-        return result
-
-    @cached_property
-    def repeats(self) -> bool:
-        """Whether a second call gives the same result."""
-        return bool(np.array_equal(_flat(self.apply({}).data), _flat(self.out.data), equal_nan=True))
-
-    def vjp(self, i: int, u: Vector) -> Vector:
-        """The gradient of argument ``i`` for the upstream gradient ``u``, by the engine's own backward pass."""
-        key = u.tobytes()
-        if key not in self._pulled:
-            seed = Tensor(backends.namespace(self.out.data).asarray(u.reshape(self.out.shape)), dtype=self.out.dtype)
-            try:
-                found = gradients(self.out, tuple(self.leaves.values()), seed)
-            except Exception:  # perhaps another argument's rule failed
-                try:
-                    return _flat(gradients(self.out, self.leaves[i], seed).data)
-                except Exception as error:
-                    raise RuleError(f"its rule raised {type(error).__name__}: {error}") from error
-            self._pulled[key] = {j: _flat(g.data) for j, g in zip(self.leaves, found, strict=True)}
-        return self._pulled[key][i]
+def _verdict(judge: Judge) -> dict[str, Any]:
+    """What a `NodeCheck` says of one argument."""
+    found = judge.judge()
+    c = found.worst
+    if found.verdict == WRONG and c is not None:
+        c = judge.traced(c)
+        if c.rule == c.numeric:  # both are infinite
+            return {"verdict": SKIPPED, "note": "its derivative, times its value, is too large for a number"}
+        return _found(judge, WRONG, c, cause(c) or factor(c.rule, c.numeric))
+    if found.kinks:
+        return _kink(judge, found)
+    if c is None:
+        return {"verdict": SKIPPED, "note": f"its slopes {ROUGH}"}
+    if found.verdict == UNCHECKED:
+        note = "its derivatives are too small compared with its values to be told from 0"
+        return _found(judge, UNCHECKED, c, note)
+    return _found(judge, OK, c, f"{found.lost} of its slopes {ROUGH}" if found.lost else "")
 
 
-class _Argument:
-    """One recorded operation as a function of one argument, from vectors to vectors."""
-
-    def __init__(self, recorded: _Recorded, i: int, name: str) -> None:
-        self.recorded, self.node, self.i, self.name = recorded, recorded.node, i, name
-        moved = recorded.given[i]
-        self.shape, self.space, self.dtype = tuple(moved.shape), backends.namespace(moved), moved.dtype
-        self.x = _flat(moved) if backends.is_real(moved.dtype) else np.zeros(0)
-        self.y = np.zeros(0)
-
-    # ------------------------------------------------------------ what is compared
-
-    def f(self, x: Vector) -> Vector:
-        """The result as a vector."""
-        array = self.space.asarray(np.reshape(x, self.shape))
-        return _flat(self.recorded.apply({self.i: array if self.shape else array[()]}).data)
-
-    def vjp(self, u: Vector) -> Vector:
-        """The gradient by the rule for the upstream gradient ``u``."""
-        return self.recorded.vjp(self.i, u)
-
-    def _evaluate(self) -> str:
-        """Compute the result; returns the reason why nothing can be compared, or an empty string."""
-        if not backends.is_real(self.dtype):
-            return f"values of dtype {self.dtype} are not moved by differences"
-        try:
-            out = self.recorded.out
-        except AutogradError as error:
-            return f"it can't be computed in float64: {error}"
-        if not backends.is_real(out.dtype):
-            return f"results of dtype {out.dtype} are not compared"
-        self.out_shape = tuple(out.shape)
-        self.y = _flat(out.data)
-        self.out_dtype = backends.to_numpy(out.data).dtype
-        if not self.x.size or not self.y.size:
-            return "it is empty"
-        if not np.isfinite(self.x).any() or not np.isfinite(self.y).any():
-            return "its values are not finite here"
-        return ""
-
-    # ------------------------------------------------------------ the verdict
-
-    def check(self, limit: float, max_elements: int, rng: np.random.Generator) -> NodeCheck:
-        """The verdict on this argument."""
-        if reason := self._evaluate():
-            return self._result(SKIPPED, note=reason)
-        epsilon = float(np.finfo(self.out_dtype).eps)
-        rtol = limit if self.out_dtype.itemsize >= 8 else max(limit, epsilon ** (1 / 3))
-        differences = Differences(self.f, self.x, self.y, epsilon)
-        large = self.x.size + self.y.size > LARGE
-        judge = Judge(self, differences, rtol=rtol, max_elements=max_elements, rng=rng, brief=large)
-        try:
-            found = judge.judge()
-            if found.verdict != OK and not self.recorded.repeats:
-                return self._result(SKIPPED, note="it gives two different answers to the same inputs")
-            if found.verdict == WRONG and found.worst is not None:
-                c = judge.traced(found.worst)
-                if c.rule == c.numeric:  # both are infinite
-                    return self._result(SKIPPED, note="its derivative, times its value, is too large for a number")
-                return self._wrong(c)
-        except RuleError as error:
-            return self._result(WRONG, note=str(error))
-        if found.kinks:
-            return self._kink(judge, found)
-        if found.worst is None:
-            return self._result(SKIPPED, note=f"its slopes {ROUGH}")
-        if found.verdict == UNCHECKED:
-            return self._found(
-                UNCHECKED, found.worst, "its derivatives are too small compared with its values to be told from 0"
-            )
-        return self._found(OK, found.worst, f"{found.lost} of its slopes {ROUGH}" if found.lost else "")
-
-    def _result(self, verdict: str, **found: Any) -> NodeCheck:
-        return NodeCheck(self.node, self.i, self.name, verdict, **found)
-
-    def _found(self, verdict: str, c: Comparison, note: str) -> NodeCheck:
-        element, output = _index(c.v, self.shape), _index(c.u, self.out_shape)
-        numbers = {"error": c.error, "rule": c.rule, "numeric": c.numeric}
-        return self._result(verdict, element=element, output=output, note=note, **numbers)
-
-    def _wrong(self, c: Comparison) -> NodeCheck:
-        note = factor(np.array(c.rule), np.array(c.numeric))
-        if not math.isfinite(c.rule):
-            note = "the rule gives no finite number, although the derivative is finite."
-        elif c.low is not None:
-            note = f"at a kink the rule's slope is not between those nearby, {c.low:.6g} and {c.high:.6g}."
-        elif _index(c.u, self.out_shape) is None:
-            note = "the rule is not linear in g, as every derivative is: for single results it is right."
-        return self._found(WRONG, c, note)
-
-    def _kink(self, judge: Judge, found: Judgement) -> NodeCheck:
-        c = judge.kink(found.kinks[0])
-        slopes = judge.differences.along(c.v)
-        below, above = (float(side[int(np.argmax(np.abs(c.u)))]) for side in (slopes.lower, slopes.upper))
-        c = replace(c, numeric=(below + above) / 2)
-        single = found.shown and found.worst is not None
-        rest = f"; elsewhere the relative error is at most {found.worst.error:.1g}" if single and found.worst else ""
-        many = f"{len(found.kinks)} kinks; here " if len(found.kinks) > 1 else "a kink: "
-        return self._found(KINK, c, f"{many}the slope is {below:.6g} below and {above:.6g} above{rest}.")
+def _found(judge: Judge, verdict: str, c: Comparison, note: str) -> dict[str, Any]:
+    shapes = {"element": (c.v, judge.point.shapes[judge.i]), "output": (c.u, judge.point.outputs[0])}
+    places = {name: index_of(*part) if unit(part[0]) else None for name, part in shapes.items()}
+    return {"verdict": verdict, "error": c.error, "rule": c.rule, "numeric": c.numeric, "note": note, **places}
 
 
-def _flat(array: Any) -> Vector:
-    return backends.to_numpy(array).astype(np.float64, copy=False).reshape(-1)
+def _kink(judge: Judge, found: Judgement) -> dict[str, Any]:
+    c = judge.kink(found.kinks[0])
+    slopes = judge.differences.along(c.v)
+    below, above = (float(side[int(np.argmax(np.abs(c.u)))]) for side in (slopes.lower, slopes.upper))
+    c = replace(c, numeric=(below + above) / 2)
+    rest = f"; elsewhere the relative error is at most {found.worst.error:.1g}" if found.shown and found.worst else ""
+    many = f"{len(found.kinks)} kinks; here " if len(found.kinks) > 1 else "a kink: "
+    return _found(judge, KINK, c, f"{many}the slope is {below:.6g} below and {above:.6g} above{rest}.")
 
 
 def _fine(x: Any) -> Any:
@@ -374,13 +293,6 @@ def _fine(x: Any) -> Any:
     if type(x) in backends.SPACES and backends.is_real(x.dtype):
         return backends.namespace(x).astype(x, backends.namespace(x).float64)
     return x
-
-
-def _index(weights: Vector, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The index of the only element with weight 1; ``None`` for a weighted sum."""
-    if np.count_nonzero(weights) != 1 or (weights.max() != 1.0):
-        return None
-    return tuple(int(k) for k in np.unravel_index(int(np.argmax(weights)), shape))
 
 
 def _spot(index: tuple[int, ...] | None) -> str:

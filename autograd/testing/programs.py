@@ -1,9 +1,9 @@
-"""`Program`: a short sequence of operations that can be run, printed, reordered and cast."""
+"""`Program`: a short sequence of operations that can be run, printed and cast."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -129,67 +129,14 @@ class Program:
         return Program(inputs, tuple(steps), self.outputs)._called(names)
 
     def _called(self, names: Mapping[str, str]) -> Program:
-        """The program with other names for its steps."""
-        return Program(
-            {names[name]: x for name, x in self.inputs.items()},
-            tuple(
-                Step(
-                    names[step.name],
-                    step.op,
-                    tuple(Ref(names[arg]) if isinstance(arg, Ref) else arg for arg in step.args),
-                    step.params,
-                )
-                for step in self.steps
-            ),
-            tuple(names[name] for name in self.outputs),
-        )
-
-    def simpler(self) -> Iterator[Program]:
-        """Smaller programs: with one output, without the last step, or with an input in place of a step."""
-        if len(self.outputs) > 1:
-            for name in self.outputs:
-                yield replace(self, outputs=(name,)).needed()
-        else:
-            made = {step.name: step for step in self.steps}
-            for name in made[self.outputs[0]].needs if self.outputs[0] in made else ():
-                if name in made:
-                    yield replace(self, outputs=(name,)).needed()
-        for step in reversed(self.steps):
-            if step.name in self.outputs and len(self.outputs) == 1:
-                continue
-            value = self.values(*self.inputs.values())[step.name].data
-            rest = tuple(other for other in self.steps if other is not step)
-            outputs = tuple(name for name in self.outputs if name != step.name)
-            yield Program({**self.inputs, step.name: value}, rest, outputs).needed()
-
-    def halves(self) -> Iterator[Program]:
-        """The programs on the first and the second half of the inputs, if these are vectors of one length."""
-        sizes = {np.shape(x) for x in self.inputs.values()}
-        half = max(map(np.size, self.inputs.values())) // 2 if {len(shape) for shape in sizes} == {1} else 0
-        for part in (slice(half), slice(half, None)) if half and len(sizes) == 1 else ():
-            yield replace(self, inputs={name: x[part] for name, x in self.inputs.items()})
-
-    def simplified(self, fails: Callable[[Program], bool]) -> Program:
-        """The smallest part found for which ``fails`` is true, as it is for this program."""
-        for part in self.simpler():
-            if depending(part.inputs, part.steps).intersection(part.outputs) and fails(part):
-                return part.simplified(fails)
-        return self
-
-    def reordered(self, rng: np.random.Generator) -> Program:
-        """The program with its steps in another order that respects their dependencies."""
-        left, done, order = list(self.steps), set(self.inputs), []
-        while left:
-            ready = [step for step in left if done.issuperset(step.needs)]
-            step = ready[int(rng.integers(len(ready)))]
-            left.remove(step)
-            done.add(step.name)
-            order.append(step)
-        return replace(self, steps=tuple(order))
-
-    def renamed(self, prefix: str) -> Program:
-        """The program with ``prefix`` before every name."""
-        return self._called({name: prefix + name for name in (*self.inputs, *(step.name for step in self.steps))})
+        """The program with other names for its values."""
+        new = {name: names.get(name, name) for name in (*self.inputs, *(step.name for step in self.steps), *names)}
+        steps = []
+        for step in self.steps:
+            args = tuple(Ref(new[arg]) if isinstance(arg, Ref) else arg for arg in step.args)
+            steps.append(replace(step, name=new[step.name], args=args))
+        inputs = {new[name]: x for name, x in self.inputs.items()}
+        return Program(inputs, tuple(steps), tuple(new[name] for name in self.outputs))
 
     def astype(self, dtype: Any) -> Program:
         """The program with inputs and real constants of another dtype."""
@@ -206,9 +153,8 @@ class Program:
 
     def shared(self, one: str, other: str) -> Program:
         """The program with input ``one`` in place of ``other``, as in ``op(x, x)``."""
-        names = {name: name for name in (*self.inputs, *(step.name for step in self.steps))}
         inputs = {name: x for name, x in self.inputs.items() if name != other}
-        return replace(self._called({**names, other: one}), inputs=inputs)
+        return replace(self, inputs=inputs)._called({other: one})
 
     # ------------------------------------------------------------ as text
 
@@ -254,36 +200,24 @@ def _dtype(x: Any) -> str:
 
 def literal(value: Any, bare: bool = False) -> str:
     """Python text of a value; ``bare``: an array as nested lists."""
-    if isinstance(value, np.ndarray):
-        text = _numbers(value.tolist())
-        if bare and value.size:
+    if isinstance(value, np.ndarray | np.generic):
+        text, plain = _numbers(value.tolist()), value.dtype == np.float64 and value.size
+        if value.size and (bare or (plain and isinstance(value, np.generic))):
             return text
-        empty = "" if value.size else f".reshape({value.shape})"
-        return (
-            f"np.array({text}, dtype={str(value.dtype)!r}){empty}"
-            if value.dtype != np.float64 or not value.size
-            else (f"np.array({text})")
-        )
-    if isinstance(value, np.generic):
-        text = _numbers(value.item())
-        return text if bare or value.dtype == np.float64 else f"np.{value.dtype}({text})"
-    if isinstance(value, np.dtype):
-        return repr(str(value))
+        if isinstance(value, np.generic):
+            return f"np.{value.dtype}({text})"
+        shaped = "" if value.size else f".reshape({value.shape})"
+        return f"np.array({text}{'' if plain else f', dtype={str(value.dtype)!r}'}){shaped}"
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
-    if isinstance(value, slice):
-        return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
+    if isinstance(value, np.dtype):
+        return repr(str(value))
     return "..." if value is ... else _numbers(value) if isinstance(value, float) else repr(value)
 
 
 def _numbers(value: Any) -> str:
     """``repr`` of a number or a list of numbers, as Python code also for inf and nan."""
     return re.sub(r"-?\b(?:inf|nan)\b", r"float('\g<0>')", repr(value))
-
-
-def names_used(steps: Iterable[Step]) -> set[str]:
-    """The names of the values that steps read."""
-    return {name for step in steps for name in step.needs}
 
 
 def depending(inputs: Iterable[str], steps: Sequence[Step]) -> set[str]:

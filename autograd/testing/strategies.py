@@ -1,44 +1,44 @@
-"""Hypothesis strategies: shapes, Tensors, operations, programs and training steps.
+"""Hypothesis strategies: shapes, Tensors, operations and programs.
 
 With these you test your own operation on unexpected examples, in three lines::
 
     @given(strategies.operations(softsign))
     def test_softsign(call):
-        properties.check(call)
+        gradcheck(call, *call.tensors())
 
-and together with all others: `programs` draws from every registered operation, including your own. This package's
-operations have declared inputs; any other is assumed to take real numbers, in arrays that broadcast if it says so, else
-of one shape. `autograd.testing.declare` declares anything else. For a test of all properties of one operation there is
-`autograd.testing.assert_rule`.
+and together with others: `programs` draws from your own operations and a few of this package. An operation is assumed
+to take real numbers, in arrays that broadcast if it says so, else of one shape; `autograd.testing.declare` declares
+anything else. For a test of one operation in every respect there is `autograd.testing.assert_rule`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from inspect import isfunction, signature
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 try:
-    from hypothesis import reject
+    from hypothesis import HealthCheck, Phase, Verbosity, given, reject, settings
     from hypothesis import strategies as st
+    from hypothesis.extra import numpy as hnp
 except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it themselves)
     raise ModuleNotFoundError(
         "autograd.testing.strategies draws examples with Hypothesis, which is not installed: pip install hypothesis. "
         "autograd.testing.gradcheck works without it."
     ) from error
 
-from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, size
-from glassgrad.autograd.common.validation import check_instance, whole
+from glassgrad.autograd.common.shapes import Shape, size
+from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.engine.modes import no_grad
-from glassgrad.autograd.engine.operation import OPS, Op
-from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
-from glassgrad.autograd.testing.inputs.declarations import Declaration, declaration_of, operation
-from glassgrad.autograd.testing.inputs.domains import (
+from glassgrad.autograd.testing.declarations import (
     COUNT,
+    DECLARED,
     INSIDE,
     INTEGERS,
     NONZERO,
@@ -46,68 +46,306 @@ from glassgrad.autograd.testing.inputs.domains import (
     REAL,
     STEPS,
     UNIT,
+    Array,
+    Axis,
+    Choice,
+    Declaration,
     Domain,
+    Pattern,
+    declaration,
+    declaration_of,
     distinct,
+    operation,
 )
-from glassgrad.autograd.testing.inputs.sampling import (
-    KINDS,
-    Corners,
-    Source,
-    broadcastable_shapes,
-    broadcasts,
-    case_of,
-    differentiable_operations,
-    filled,
-    shapes,
-)
-from glassgrad.autograd.testing.programs import Program, Ref, Step, depending, names_used
-from glassgrad.autograd.testing.steps import TrainingStep
-from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
+from glassgrad.autograd.testing.programs import Program, Ref, Step, depending
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "broadcastable_shapes", "operations",
-    "programs", "shapes", "steps", "tensors",
+    "programs", "shapes",
 ]  # fmt: skip
 
-LARGEST = 1e3  # bound of values and slopes, beyond which differences lose their digits
+Strategy = st.SearchStrategy[Any]
+
+
+class Case:
+    """One call: ``op(*arrays, **params)``."""
+
+    def __init__(self, *arrays: Any, **params: Any) -> None:
+        self.arrays, self.params = arrays, params
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.arrays, self.params))
+
+
+# --------------------------------------------------------------------------------------------------- shapes and arrays
+
+
+def filled(shape: Shape, domain: Domain = REAL, unique: bool = False) -> Strategy:
+    """Float64 arrays of a shape; ``unique``: no two elements are equal, so that small steps keep their order."""
+    # From simple to complicated, the order in which Hypothesis shrinks: few digits, small, positive.
+    elements = st.sampled_from(sorted(domain.numbers, key=lambda x: (len(repr(abs(x))), abs(x), x < 0)))
+    return hnp.arrays(np.float64, shape, elements=elements, fill=st.nothing(), unique=unique)
+
+
+def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 3, min_side: int = 1) -> st.SearchStrategy[Shape]:
+    """Shapes of arrays."""
+    return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
+
+
+def broadcastable_shapes(
+    count: int = 2, *, max_dims: int = 3, min_side: int = 1
+) -> st.SearchStrategy[tuple[Shape, ...]]:
+    """``count`` shapes that broadcast against each other.
+
+    >>> from hypothesis import find
+    >>> from glassgrad.autograd.testing.strategies import broadcastable_shapes
+    >>> find(broadcastable_shapes(max_dims=1), lambda pair: len(pair[0]) < len(pair[1]))
+    ((), (1,))
+    """
+    drawn = hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=max_dims, max_side=3, min_side=min_side)
+    return drawn.map(lambda drawn: drawn.input_shapes)
+
+
+def one_axis(ndim: int) -> Strategy:
+    """An axis, counted from either end."""
+    return st.integers(-ndim, ndim - 1)
+
+
+def some_axes(ndim: int) -> Strategy:
+    """An axis, or a tuple of some, counted from either end."""
+    several = st.lists(st.integers(0, ndim - 1), min_size=1, unique=True)
+    ends = st.lists(st.sampled_from((0, ndim)), min_size=ndim, max_size=ndim)
+    return one_axis(ndim) | st.tuples(several, ends).map(lambda drawn: tuple(a - drawn[1][a] for a in drawn[0]))
+
+
+def count_of(max_examples: int | None) -> int:
+    """How many examples to draw: ``max_examples``, by default as many as the settings of Hypothesis say."""
+    return settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
+
+
+def search(values: Strategy, holds: Callable[[Any], None], count: int) -> None:
+    """Call ``holds`` with ``count`` values of a strategy. The error raised is that of the simplest one that fails."""
+    options = settings(
+        deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
+    )  # fmt: skip
+    options(given(values)(holds))()
+
+
+# -------------------------------------------------------------------------------------------------------------- sources
+
+KINDS = ("small", "wide", "same", "empty")
+"""Kinds of calls that reveal wrong rules: special numbers and ties in small arrays; all special numbers in a vector;
+one array for two arguments; empty arrays."""
+
+
+class Source:
+    """Draws the shapes, arrays and choices of a call, all new."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+
+    def side(self) -> int:
+        """The length of an axis."""
+        return self.draw(st.integers(1, 3))
+
+    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
+        """The shape of an array that any operation may take."""
+        return self.draw(shapes(min_dims, max_dims, min_side=min_side))
+
+    def broadcastable(self, count: int) -> tuple[Shape, ...]:
+        """Shapes that broadcast against each other."""
+        return self.draw(broadcastable_shapes(count))
+
+    def known(self, fits: Callable[[Shape], object]) -> Shape | None:
+        """The shape of an existing value for which ``fits`` is true; ``None`` here, where all values are new."""
+        return None
+
+    def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
+        """A float64 array; ``unique``: no two elements are near each other."""
+        return self.draw(filled(shape, domain, unique))
+
+    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
+        """Arrays in which all elements differ, also across arrays."""
+        return [self.array(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
+
+
+class Corners(Source):
+    """Draws difficult inputs: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
+
+    WIDE = 32
+
+    def __init__(self, draw: st.DrawFn, kind: str) -> None:
+        super().__init__(draw)
+        self.kind, self.least = kind, int(kind != "empty")
+        self.only_side = draw(st.integers(1, 3)) if kind == "same" else None
+
+    def side(self) -> int:
+        """The length of an axis: 0 in "empty" calls, one length for all axes in "same" calls."""
+        return self.only_side or self.draw(st.integers(self.least, 3))
+
+    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
+        """A shape: wide in "wide" calls, with empty axes in "empty" ones."""
+        if self.kind == "wide" and min_dims <= 1 <= max_dims:
+            return (self.WIDE,)
+        return super().shape(min_dims, max_dims, min(min_side, self.least))
+
+    def broadcastable(self, count: int) -> tuple[Shape, ...]:
+        """Shapes that broadcast: equal in "wide" and "same" calls, with empty axes in "empty" ones."""
+        if self.kind in ("wide", "same"):
+            return (self.shape(),) * count
+        return self.draw(broadcastable_shapes(count, min_side=self.least))
+
+    def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
+        """A float64 array of special and some ordinary numbers; in "wide" calls it contains all of these numbers."""
+        if unique:
+            return self.apart([shape], domain)[0]
+        numbers = [*domain.special, *domain.numbers[:: max(1, len(domain.numbers) // 10)]]
+        if self.kind == "wide" and shape == (self.WIDE,):
+            first = self.draw(st.integers(0, len(numbers) - 1))
+            return np.asarray(numbers)[(first + np.arange(self.WIDE)) % len(numbers)]
+        return self.draw(filled(shape, replace(domain, only=tuple(numbers))))
+
+    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
+        """Arrays in which all elements differ, some of them special numbers."""
+        count, numbers = len(shapes), domain.separate
+        shares = [replace(domain, only=tuple(numbers[i::count])) for i in range(count)]
+        return [self.draw(filled(shape, share, unique=True)) for shape, share in zip(shapes, shares, strict=True)]
+
+
+def case_of(declaration: Declaration, source: Source) -> Case:
+    """A random call of an operation that fits its declaration."""
+    if callable(declaration.cases):
+        case: Case = declaration.cases(source)
+        return case
+    if declaration.cases is not None:
+        arrays, params = source.draw(declaration.cases)
+        return Case(*arrays, **params)
+    named = _arguments(declaration, source)
+    takes = [taken for _, taken in named]
+    needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
+    arrays, params = drawn_arrays(source, takes, declaration.op.broadcasts, int(needs_axis)), {}
+    given = dict(reversed([(name, x) for (name, _), x in zip(named, arrays, strict=True)]))
+    for name, values in declaration.params.items():
+        params[name] = _parameter(source, values, declaration.op, given | params)
+    return Case(*arrays, **params)
+
+
+def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Array]]:
+    """The declared arguments that one call is given: one to three of ``*arrays``, or all but the last optional ones."""
+    op = declaration.op
+    if op.variadic:
+        return list(declaration.arrays.items()) * source.draw(st.sampled_from((2, 1, 3)))
+    most = len(op.args) - (source.draw(st.integers(0, len(op.optional))) if op.optional else 0)
+    return list(declaration.arrays.items())[:most]
+
+
+def drawn_arrays(source: Source, takes: Sequence[Array], broadcasts: bool = False, min_dims: int = 0) -> list[Any]:
+    """An array for each of ``takes``, with consistent shapes."""
+    sizes: dict[str, int] = {}
+    drawn = _shapes(source, [array.pattern for array in takes], sizes, broadcasts, min_dims)
+    apart = [i for i, taken in enumerate(takes) if taken.distinct]
+    found: dict[int, Any] = {}
+    if len(apart) > 1:
+        arrays = source.apart([drawn[i] for i in apart], takes[apart[0]].domain)
+        found = dict(zip(apart, arrays, strict=True))
+    for i, (taken, shape) in enumerate(zip(takes, drawn, strict=True)):
+        x = found[i] if i in found else _array(source, taken, shape, sizes)
+        # A value of a program, which is float64, stays as it is.
+        found[i] = x.astype(taken.dtype, copy=False) if type(x) is np.ndarray else x
+    return [found[i] for i in range(len(takes))]
+
+
+def _shapes(
+    source: Source, patterns: Sequence[Pattern], sizes: dict[str, int], broadcasts: bool, min_dims: int
+) -> list[Shape]:
+    """A shape for each argument; the sizes that they have in common go into ``sizes``."""
+    dotted = [pattern for pattern in patterns if pattern.rest]
+    free = not any(pattern.sides for pattern in dotted)
+    if broadcasts and len(dotted) > 1:
+        rests = (
+            source.broadcastable(len(dotted)) if free else source.draw(broadcastable_shapes(len(dotted), max_dims=2))
+        )
+    else:
+        rests = ((source.shape(min_dims) if free else source.draw(shapes(max_dims=2))),) * len(dotted) if dotted else ()
+    for name in (name for pattern in patterns for name in pattern.names):
+        if name not in sizes:
+            sizes[name] = source.side()
+    left = iter(rests)
+    return [pattern.shape(sizes, next(left) if pattern.rest else ()) for pattern in patterns]
+
+
+def _array(source: Source, taken: Array, shape: Shape, sizes: dict[str, int]) -> Any:
+    if taken.kind == "real":
+        return source.array(shape, taken.domain, taken.distinct)
+    if taken.kind == "boolean":
+        return source.draw(hnp.arrays(np.bool_, shape, elements=st.booleans()))
+    below = sizes[taken.below] if isinstance(taken.below, str) else taken.below
+    if below <= taken.low and 0 not in shape:
+        reject()
+    return source.draw(hnp.arrays(np.int64, shape, elements=st.integers(taken.low, max(below - 1, taken.low))))
+
+
+def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any:
+    """A value of a parameter; ``given`` are the arguments and the parameters before it."""
+    if isinstance(takes, st.SearchStrategy):
+        return source.draw(takes)
+    if isinstance(takes, Choice):
+        return source.draw(st.sampled_from(takes))
+    if isinstance(takes, Axis):
+        ndim = len(given[takes.of or op.args[0]].shape)
+        axes = some_axes(ndim) if takes.several else one_axis(ndim)
+        if not ndim:
+            return None if takes.none else reject()
+        return source.draw(axes | st.none() if takes.none else axes)
+    if isfunction(takes):
+        return source.draw(takes(*(given[name] for name in signature(takes).parameters)))
+    return takes
+
+
+def differentiable_operations() -> list[Op]:
+    """The registered operations that have a rule and whose inputs can be drawn.
+
+    Casts and copies come last, because Hypothesis prefers what comes first.
+    """
+    found = [op for op in OPS.values() if op.rules and (op.name in DECLARED or _assumable(op))]
+    return sorted(found, key=lambda op: op.__module__.startswith("glassgrad.autograd.functions."))
+
+
+def _assumable(op: Op) -> bool:
+    """Whether an operation without a declaration can be called with default inputs."""
+    own = op.__module__.startswith("glassgrad.autograd.ops.")
+    return not own and all(op.params[p] is not REQUIRED for p in declaration(op, None, {}).fixed)
+
+
+# ----------------------------------------------------------------------------------------------------------- strategies
+
+LARGEST = 1e3  # bound of values, beyond which differences lose their digits
 MOST = COUNT  # the largest number of elements of a value, so that these can all differ
-NUDGE = 1e-5  # how far inputs are moved to see the slope
+
+COMPANIONS = {"add": {}, "multiply": {}, "sin": {}, "tanh": {}, "sum": {}, "matmul": {"x": "n k", "y": "k m"}}
+"""The operations of this package that are drawn beside a user's own, and what they take."""
+
+for _name, _takes in COMPANIONS.items():
+    DECLARED.setdefault(_name, declaration(OPS[_name], None, _takes))
 
 
 @st.composite
-def tensors(
-    draw: st.DrawFn,
-    shape: Shape | st.SearchStrategy[Shape] | None = None,
-    *,
-    domain: Domain = REAL,
-    unique: bool = False,
-    requires_grad: bool = True,
-    dtype: str = "float64",
-) -> Tensor:
-    """Tensors of a ``shape`` (or shapes drawn from a strategy; by default up to three axes of up to three elements).
-
-    Their elements are numbers of ``domain``, all different with ``unique``.
-
-    >>> from hypothesis import find
-    >>> from glassgrad.autograd.testing.strategies import POSITIVE, tensors
-    >>> find(tensors((2,), domain=POSITIVE), lambda x: True)
-    Tensor([0.2297, 0.2297], requires_grad=True)
-    """
-    check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE")
-    if shape is None or isinstance(shape, st.SearchStrategy):
-        shape = draw(shapes() if shape is None else shape)
-    sides = shape if isinstance(shape, tuple | list) else (shape,)
-    shape = tuple(whole(n, "an axis of the shape", 0) for n in sides)
-    return Tensor(draw(filled(shape, domain, unique)), requires_grad=requires_grad, dtype=dtype)
+def arguments(draw: st.DrawFn, takes: Sequence[Any]) -> list[Any]:
+    """Lists of arguments: an array for each `Array` of ``takes``, a value of each strategy, and the rest as it is."""
+    source = Corners(draw, draw(st.sampled_from(("small", "wide")))) if draw(st.booleans()) else Source(draw)
+    found = iter(drawn_arrays(source, [t for t in takes if isinstance(t, Array)]))
+    return [next(found) if isinstance(t, Array) else draw(t) if hasattr(t, "example") else t for t in takes]
 
 
 @st.composite
 def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Program:
     """One operation with arrays and parameters that it takes, as a `Program` of one step.
 
-    ``ops``: the operations to draw from, or their names; all that have a derivative by default. ``corners``: at the
-    inputs where rules go wrong: ±0, ±1, up to ±1000 as far as the domain goes, ties, empty arrays, and one Tensor for
-    two arguments. Raises `DeclarationError` for an operation that is not registered, or has no rule.
+    ``ops``: the operations to draw from, or their names; by default your own that have a derivative, all that are
+    declared, and a few of this package. ``corners``: at the inputs where rules go wrong: ±0, ±1, up to ±1000 as far as
+    the domain goes, ties, empty arrays, and one Tensor for two arguments. Raises `DeclarationError` for an operation
+    that is not registered, or has no rule.
 
     >>> from glassgrad import autograd as ag
     >>> from hypothesis import find
@@ -125,10 +363,9 @@ def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Progra
 
 def kinds_of(declared: Declaration) -> list[str]:
     """The `KINDS` of difficult calls that an operation can take."""
-    without = {"empty"} if not declared.takes_empty else set()
     ruled = [name for name, taken in declared.arrays.items() if name in declared.op.rules and not taken.distinct]
-    without |= {"same"} if len(ruled) < 2 else set()
-    return [kind for kind in KINDS if kind not in without]
+    able = {"empty": declared.takes_empty, "same": len(ruled) >= 2 and not declared.op.variadic}
+    return [kind for kind in KINDS if able.get(kind, True)]
 
 
 @st.composite
@@ -136,40 +373,28 @@ def calls_of(draw: st.DrawFn, declared: Declaration, kind: str = "") -> Program:
     """Calls of a declared operation: ordinary ones, or those of one of the ``KINDS``."""
     case = case_of(declared, Corners(draw, kind) if kind else Source(draw))
     program = Program.of(declared.op, *case.arrays, **case.params)
-    pairs = _interchangeable(declared, program) if kind == "same" else []
-    if not program.inputs or (kind == "empty" and not _takes_empty(program)) or (kind == "same" and not pairs):
+    if not program.inputs or (kind == "empty" and not _takes_empty(program)):
         reject()
-    return program.shared(*pairs[0]) if pairs else program
+    if kind == "same":
+        pairs = [pair for pair in combinations(program.inputs, 2) if _interchangeable(declared, program, *pair)]
+        return program.shared(*pairs[0]) if pairs else reject()
+    return program
 
 
 def _takes_empty(program: Program) -> bool:
     """Whether an input is empty and the operation accepts that; the maximum of an empty array is an error."""
-    if all(np.size(x) for x in program.inputs.values()):
-        return False
     try:
         with no_grad(), np.errstate(all="ignore"):
-            program()
+            return not all(np.size(x) for x in program.inputs.values()) and bool(program())
     except Exception:
         return False
-    return True
 
 
-def _interchangeable(declared: Declaration, program: Program) -> list[tuple[str, str]]:
-    """Pairs of inputs of which the first may also be given in place of the second."""
-    if declared.cases is not None or declared.op.variadic:
-        return []
-    takes = {
-        str(arg): taken
-        for arg, taken in zip(program.steps[0].args, declared.arrays.values(), strict=False)
-        if isinstance(arg, Ref)
-    }
-    return [
-        (one, other)
-        for one, other in combinations(program.inputs, 2)
-        if np.shape(program.inputs[one]) == np.shape(program.inputs[other])
-        and not takes[other].distinct
-        and takes[other].domain.holds(program.inputs[one])
-    ]
+def _interchangeable(declared: Declaration, program: Program, one: str, other: str) -> bool:
+    """Whether the first of two inputs may also be given in place of the second."""
+    (taken,) = (declared.arrays[name] for arg, name in program.steps[0].named_args if arg == Ref(other))
+    x, y = program.inputs[one], program.inputs[other]
+    return np.shape(x) == np.shape(y) and not taken.distinct and taken.domain.holds(x)
 
 
 def _chosen(ops: Sequence[Op | str]) -> list[Op]:
@@ -179,12 +404,16 @@ def _chosen(ops: Sequence[Op | str]) -> list[Op]:
     return found or differentiable_operations()
 
 
-class _Value:
-    """A value of a program under construction, at its inputs and at inputs nearby."""
+class _Value(NamedTuple):
+    """A value of a program under construction: an argument of its steps, and the array."""
 
-    def __init__(self, arg: Any, here: Any, nearby: Any) -> None:
-        self.arg, self.here, self.nearby = arg, here, nearby
-        self.shape: Shape = np.shape(here)
+    arg: Any
+    here: Any
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the value, for which parameters may ask."""
+        return np.shape(self.here)
 
 
 class _Growing(Source):
@@ -196,12 +425,12 @@ class _Growing(Source):
         self.steps: list[Step] = []
         self.values: list[_Value] = []  # the latest last
 
-    def _again(self) -> bool:
-        """Whether to reuse an existing value: six times out of seven, and never in the simplest example."""
-        return self.draw(st.integers(0, 6)) > 0
-
-    def _pick(self, found: Sequence[Any]) -> Any:
-        """The latest element or any other, with equal chances, so that programs get long."""
+    def _again(self, found: Sequence[Any]) -> Any:
+        """The latest that fits or any other, with equal chances, so that programs get long; ``None`` once in seven
+        times, and in the simplest example.
+        """
+        if not found or self.draw(st.integers(0, 6)) == 0:
+            return None
         return found[0] if len(found) == 1 or self.draw(st.booleans()) else self.draw(st.sampled_from(found))
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
@@ -211,110 +440,76 @@ class _Growing(Source):
 
     def known(self, fits: Callable[[Shape], object]) -> Shape | None:
         """The shape of an existing value for which ``fits`` is true; ``None`` to draw a new one."""
-        found = list(dict.fromkeys(value.shape for value in reversed(self.values) if fits(value.shape)))
-        return self._pick(found) if found and self._again() else None
+        shapes = dict.fromkeys(value.shape for value in reversed(self.values))
+        found: Shape | None = self._again([shape for shape in shapes if fits(shape)])
+        return found
 
     def broadcastable(self, count: int) -> tuple[Shape, ...]:
-        """Shapes of existing values, as far as these broadcast."""
+        """The shape of an existing value, and shapes that broadcast to it."""
         first = self.known(lambda s: len(s) <= 3)
         if first is None:
             return super().broadcastable(count)
         found = [first]
-        while len(found) < count:
-            other = self.known(lambda s: broadcasts(*found, s) and size(broadcast_shapes(*found, s)) <= MOST)
-            if other is None:
-                narrow = tuple(1 if self.draw(st.booleans()) else n for n in first)
-                other = narrow[self.draw(st.integers(0, len(narrow))) :]
-            found.append(other)
+        for _ in range(count - 1):
+            narrow = tuple(1 if self.draw(st.booleans()) else n for n in first)
+            found.append(narrow[self.draw(st.integers(0, len(narrow))) :])
         return tuple(self.draw(st.permutations(found)))
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """An existing value in the domain, one mapped into the domain, or a new input or constant."""
-        of_shape = [value for value in reversed(self.values) if value.shape == shape]
-        fitting = [v for v in of_shape if domain.holds(v.here) and (not unique or distinct(v.here))]
-        bent = [v for v in of_shape if v not in fitting] if not (unique or domain.only) else []
-        if not (fitting or bent) or not self._again():
-            return self._new(shape, domain, unique)
-        value = self._pick(fitting or bent)
-        return value if fitting else self._within(value, domain) or self._new(shape, domain, unique)
+        """An existing value in the domain, or a new input or constant."""
+        fitting = [v for v in reversed(self.values) if v.shape == shape and domain.holds(v.here)]
+        known = self._again([v for v in fitting if not unique or distinct(v.here)])
+        return self._new(shape, domain, unique) if known is None else known
 
     def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """Existing values whose elements all differ, or new ones."""
-        found = [self.array(shape, domain) for shape in shapes]
-        if distinct(np.concatenate([np.reshape(value.here, -1) for value in found])):
-            return found
+        """New values whose elements all differ."""
         return [self._new(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
 
     def _new(self, shape: Shape, domain: Domain, unique: bool = False) -> _Value:
         if unique and size(shape) > len(domain.numbers):
             reject()
-        here = self.draw(filled(shape, domain, unique))
-        here = here if shape else here[()]
+        here = self.draw(filled(shape, domain, unique))[()]
         if self.inputs and self.draw(st.sampled_from((False, False, False, True))):
-            return self._kept(_Value(here if shape else float(here), here, here))
+            self.values.append(_Value(here if shape else float(here), here))
+            return self.values[-1]
         return self._input(here)
 
     def _input(self, here: Any) -> _Value:
         name = f"x{len(self.inputs)}"
         self.inputs[name] = here
-        nearby = here + NUDGE * np.cos(np.arange(here.size)).reshape(np.shape(here))
-        return self._kept(_Value(Ref(name), here, nearby))
+        self.values.append(_Value(Ref(name), here))
+        return self.values[-1]
 
-    def _kept(self, value: _Value) -> _Value:
-        self.values.append(value)
-        return value
-
-    def _within(self, value: _Value, domain: Domain) -> _Value | None:
-        """``value`` mapped into the domain by a sine, which has no flat regions as clipping has."""
-        half, middle = 0.45 * (domain.high - domain.low), (domain.high + domain.low) / 2
-        before = len(self.steps)
-        for op, *others in (("sin",), ("multiply", round(half, 4)), ("add", round(middle, 4))):
-            following = self.step(OPS[op], (value, *(_Value(c, c, c) for c in others)), {})
-            if following is None:
-                break
-            value = following
-        if len(self.steps) == before + 3 and domain.holds(value.here):
-            return value
-        return None
-
-    def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> _Value | None:
-        """Append a call of an operation; ``None`` if its value is not finite, too large, or too steep."""
-        rules = [op.args[0 if op.variadic else i] in op.rules for i in range(len(arrays))]
-        given = [
-            x
-            if isinstance(x, _Value)
-            # An array that the declared cases have made, such as a matrix.
-            else self._input(x)
-            if rule and getattr(x, "dtype", None) == np.float64
-            else _Value(x, x, x)
-            for x, rule in zip(arrays, rules, strict=True)
-        ]
-        alone = all(type(v.arg) is float or not rule for v, rule in zip(given, rules, strict=True))
-        if alone or not op.broadcasts:  # the operation makes float64 arrays of Python numbers
-            given = [_Value(v.here, v.here, v.here) if type(v.arg) is float else v for v in given]
+    def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> None:
+        """Append a call of an operation, unless its value is not finite or too large."""
+        given, ruled = [], []
+        for i, x in enumerate(arrays):
+            ruled.append(op.args[0 if op.variadic else i] in op.rules)
+            made = ruled[-1] and getattr(x, "dtype", None) == np.float64  # by declared cases, such as a matrix
+            given.append(x if isinstance(x, _Value) else self._input(x) if made else _Value(x, x))
+        numbers = [type(v.arg) is float for v in given]
+        if not op.broadcasts or all(number or not rule for number, rule in zip(numbers, ruled, strict=True)):
+            # The operation makes float64 arrays of Python numbers.
+            given = [v._replace(arg=v.here) if number else v for v, number in zip(given, numbers, strict=True)]
         try:
             with no_grad(), np.errstate(all="ignore"):
                 here = op(*(v.here for v in given), **params).data
-                nearby = op(*(v.nearby for v in given), **params).data
         except Exception:  # the declaration may not be complete
-            return None
-        if here.dtype != np.float64 or not 0 < here.size <= MOST or here.shape != nearby.shape:
-            return None
-        if not (np.abs(here) <= LARGEST).all() or not (np.abs(nearby - here) <= LARGEST * NUDGE).all():
-            return None
-        name = f"v{len(self.steps)}"
-        self.steps.append(Step(name, op, tuple(v.arg for v in given), params))
-        return self._kept(_Value(Ref(name), here, nearby))
+            return
+        if here.dtype == np.float64 and 0 < here.size <= MOST and (np.abs(here) <= LARGEST).all():
+            name = f"v{len(self.steps)}"
+            self.steps.append(Step(name, op, tuple(v.arg for v in given), params))
+            self.values.append(_Value(Ref(name), here))
 
 
 @st.composite
 def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: int = 3) -> Program:
     """Programs of at most ``max_steps`` operations, in which values are reused, broadcast, indexed and reduced.
 
-    ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative,
-    including your own. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is
-    well conditioned: no value and no slope is large, and no value is near a kink or a pole of the operation that takes
-    it, as far as that is declared. A failing program is shrunk, and prints as Python.
+    ``ops``: the operations to draw from, or their names; by default your own that have a derivative, all that are
+    declared, and a few of this package. A program has up to ``max_outputs`` outputs, and at least one input that they
+    depend on. No value is large, and each lies in the domain of the operation that takes it, as far as that is
+    declared. A failing program is shrunk, and prints as Python.
 
     >>> from glassgrad import autograd as ag
     >>> from hypothesis import find
@@ -333,7 +528,8 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
         op = draw(st.sampled_from(chosen))
         case = case_of(declaration_of(op), growing)
         growing.step(op, case.arrays, case.params)
-    used, flowing = names_used(growing.steps), depending(growing.inputs, growing.steps)
+    flowing = depending(growing.inputs, growing.steps)
+    used = {name for step in growing.steps for name in step.needs}
     ends = [step.name for step in growing.steps if step.name in flowing and step.name not in used]
     if not ends:
         reject()
@@ -341,25 +537,3 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     ends.sort(key=lambda end: -len(alone[end].steps))
     outputs = [ends[0], *(end for end in ends[1:max_outputs] if draw(st.booleans()))]
     return Program(growing.inputs, tuple(growing.steps), tuple(outputs)).needed()
-
-
-def steps(vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> st.SearchStrategy[TrainingStep]:
-    """Training steps with states, updates in place and several calls, as `TrainingStep`; each runs eagerly.
-
-    ``vocabulary``: the layers, losses and optimizers that a step may use beside the operations of this package;
-    ``max_values``: how many values there may be before the loss. A step prints as Python. `check_readings` runs it
-    eagerly and compiled, and shrinks a failing step itself: leave out Hypothesis' phase ``shrink``.
-    `random_step` draws the same without Hypothesis.
-
-    >>> from hypothesis import Phase, given, settings
-    >>> from glassgrad.autograd.testing import check_readings
-    >>> from glassgrad.autograd.testing.strategies import steps
-    >>> @settings(max_examples=3, phases=[Phase.generate], deadline=None, derandomize=True)
-    ... @given(steps(max_values=3))
-    ... def test_compiled_steps(step):
-    ...     check_readings(step)
-    >>> test_compiled_steps()
-    """
-    whole(max_values, "max_values", 2)
-    source = st.randoms(use_true_random=True)
-    return source.map(lambda random: random_step(random, vocabulary, max_values=max_values))

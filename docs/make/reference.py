@@ -53,8 +53,8 @@ CHAPTERS = (
         "autograd",
         (
             *("autograd.functions.transforms", "autograd.functions.gradients", "autograd.engine.backward"),
-            *("autograd.engine.modes", "autograd.observers.anomaly", "autograd.engine.graph"),
-            "autograd.observers.profile:profile",
+            *("autograd.engine.modes", "autograd.engine.observers.anomaly", "autograd.engine.graph"),
+            "autograd.engine.observers.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
         ),
     ),

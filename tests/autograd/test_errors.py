@@ -22,7 +22,6 @@ TREE = {
     "TargetError": NotImplementedError,
     "AnomalyError": FloatingPointError,
     "GradcheckError": AssertionError,
-    "ReadingError": AssertionError,
 }
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.autograd.testing.operations import TABLE
 from tests.bad_input.corpus import Explodes, Nameless, Sparse
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 every_operation = pytest.mark.parametrize("name", sampled(sorted(TABLE), 2))

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import gpu
 from benchmarks.works import Net
 from glassgrad.autograd import backends
-from glassgrad.autograd.testing import operations as table
+from tests import operations as table
 from tests import standin
 
 SMALL = Net("A", (2, 3, 1), 4)

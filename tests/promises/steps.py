@@ -6,7 +6,7 @@
     python -m tests.promises.steps --show 17           # the script of one
 
 The programs are text (`steps.jsonl.bz2`), so that no change of a generator or of a vocabulary draws others: those that
-`tests.steps.step_of(seed)` drew at commit 7ba52f13. Their verdicts then are in `verdicts.txt`. A step may become
+`tests.steps.search.step_of(seed)` drew at commit 7ba52f13. Their verdicts then are in `verdicts.txt`. A step may become
 *refused* by a point of the contract whose sentence is in `exceptions.txt`, and never *different*. Rounding may come to
 decide in one step of a hundred. The exit status is 1 where a promise is broken.
 """

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.testing.operations import TABLE
 from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.recorded.scene import Scene
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)

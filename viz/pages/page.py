@@ -23,7 +23,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.validation import as_path, check_instance
-from glassgrad.autograd.observers.anomaly import record_lines
+from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.autograd.testing import NodeCheck
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError

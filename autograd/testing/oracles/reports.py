@@ -1,129 +1,172 @@
-"""The report on a wrong derivative: both Jacobians, and the likely cause."""
+"""The verdict on each input of a point, and the report on a derivative that is wrong or unchecked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 
-from glassgrad.autograd.testing.oracles.differences import Truths, Vector
-from glassgrad.autograd.testing.oracles.judgement import Comparison, Judge
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.errors import GradcheckError
+from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.oracles.judgement import (
+    UNCHECKED,
+    WRONG,
+    Comparison,
+    Judge,
+    Judgement,
+    unit,
+)
+from glassgrad.autograd.testing.oracles.points import Point
 
-ROWS, COLUMNS = 5, 3
-"""How much of a Jacobian is printed, around the entry that is most wrong."""
 
-LARGEST = 400
-"""In a larger Jacobian only the printed entries are computed."""
-
-
-class Jacobians:
-    """The Jacobian by the rules and by differences: of some ``outputs`` with respect to some ``inputs``."""
-
-    def __init__(self, judge: Judge, c: Comparison) -> None:
-        self.judge = judge
-        j, i = int(np.argmax(np.abs(c.u))), int(np.argmax(np.abs(c.v)))
-        m, n = judge.function.y.size, judge.function.x.size
-        small = m * n <= LARGEST
-        self.outputs = np.arange(m) if small else _window(j, m, ROWS)
-        self.inputs = np.arange(n) if small else _window(i, n, COLUMNS)
-        self.worst = j, i
-        units = np.eye(m)[self.outputs]
-        self.analytic = np.stack([judge.row(u) for u in units])[:, self.inputs]
-        columns, clear = zip(*(judge.differences.settled(v) for v in np.eye(n)[self.inputs]), strict=True)
-        seen = np.stack(clear, axis=1) & judge.differences.seen[:, None]
-        self.numeric = np.where(seen, np.stack([slopes.middle for slopes in columns], axis=1), np.nan)[self.outputs]
-        doubt = np.stack([slopes.noise for slopes in columns], axis=1)[self.outputs]
-        self.difference = self.analytic - self.numeric
-        with np.errstate(all="ignore"):
-            allowed = judge.atol + 1e3 * judge.rtol * np.abs(self.numeric) + doubt + 1e-12
-            self.wrong: Truths = ~np.isnan(self.numeric) & ~(
-                np.abs(self.difference) <= np.maximum(allowed, c.tolerance)
-            )
-
-    def table(self, input: str, output_label: Callable[[int], str], input_label: Callable[[int], str]) -> str:
-        """Text of at most five rows and three columns around the worst entry; empty for a 1x1 Jacobian."""
-        rows = np.flatnonzero(np.isin(self.outputs, _window(self.worst[0], self.judge.function.y.size, ROWS)))
-        columns = np.flatnonzero(np.isin(self.inputs, _window(self.worst[1], self.judge.function.x.size, COLUMNS)))
-        if rows.size * columns.size < 2:
-            return ""
-        heads = [input_label(int(self.inputs[k])) for k in columns]
-        labels = [output_label(int(self.outputs[k])) for k in rows]
-        left, width = max(map(len, labels)), max(10, *map(len, heads)) + 1
-
-        def line(label: str, parts: Sequence[Sequence[str]]) -> str:
-            blocks = ["".join(f"{part:{width}}" for part in block) for block in parts]
-            return f"    {label:{left}}  {'  '.join(f'{block:{width * len(columns)}}' for block in blocks)}".rstrip()
-
-        matrices = (self.analytic, self.numeric, self.difference)
-        whole = self.judge.function.y.size * self.judge.function.x.size == rows.size * columns.size
-        return "\n".join(
-            [
-                f"Jacobian{'' if whole else ' in part'}, outputs down and {input} across:",
-                line("", [["analytic"], ["numeric"], ["difference"]]),
-                line("", [heads] * 3),
-                *(
-                    line(label, [[_number(a[k, e]) for e in columns] for a in matrices])
-                    for k, label in zip(rows, labels, strict=True)
-                ),
-            ]
+def compare(
+    point: Point, *, eps: float | None, atol: float | None, rtol: float | None, max_elements: int, seed: int
+) -> dict[int, Judgement]:
+    """The judgement of each checked input. Raises `GradcheckError` where a derivative is wrong."""
+    many = sum(point.base[i].size for i in point.captured) > max_elements
+    judges = {
+        i: Judge(
+            point,
+            i,
+            eps=eps,
+            rtol=rtol,
+            atol=atol,
+            max_elements=min(max_elements, max(1, x.size - 1)) if many and i in point.captured else max_elements,
+            rng=np.random.default_rng(seed),  # the same weights of the outputs for each input
         )
-
-    def causes(self) -> list[str]:
-        """Causes that the pattern of wrong entries suggests, the likeliest first."""
-        if not self.wrong.any():
-            return []
-        rules, numeric = self.analytic[self.wrong], self.numeric[self.wrong]
-        x, columns = np.abs(self.judge.function.x[self.inputs]), self.wrong.any(axis=0)
-        most = x[~columns].max(initial=0.0)
-        sizes = {self.judge.function.x.size, self.judge.function.y.size}
-        square = self.analytic.shape[0] == self.analytic.shape[1] > 1
-        if square and _close(self.analytic, self.numeric.T):
-            return ["the analytic Jacobian is the numeric one transposed."]
-        if square and not self.wrong.diagonal().any() and not rules.any():
-            return ["the analytic Jacobian has only its diagonal: each output depends on the other elements, too."]
-        if not columns.all() and not x[columns].any() and x[~columns].all():
-            return ["only elements that are exactly 0 are wrong: a guard against division by 0 loses the derivative."]
-        if not columns.all() and x[columns].min() > max(3.0, most):
-            return [f"only elements beyond ±{most:.4g} are wrong: an overflow, or a branch for large values."]
-        if not rules.any():
-            return ["the rules give exactly zero: a rule leaves out a way by which the values depend on this input."]
-        ratio = factor(rules, numeric, sizes)
-        return [ratio] if ratio else []
+        for i, x in point.base.items()
+    }
+    point.disturb()
+    found = {i: judge.judge() for i, judge in judges.items()}
+    wrong = any(f.wrong for f in found.values())
+    inputs = [i for i in found if i not in point.captured] or [*found]
+    if not (point.constant or (point.outputs and not point.y.size) or wrong or any(map(point.connected, inputs))):
+        raise nothing_checked(point)
+    rng = np.random.default_rng(seed)
+    for i, judge in judges.items():
+        if not wrong and point.y.size and judge.x.size:
+            v = rng.uniform(0.5, 1.5, judge.x.size) * rng.choice([-1.0, 1.0], judge.x.size)
+            told = judge.by_complex_step(judge.us, np.where(judge.lost, 0.0, v))
+            if told is not None and not found[i].kinks:
+                found[i].add(told)
+    if worst := {i: f.worst for i, f in found.items() if f.verdict == WRONG and f.worst is not None}:
+        i = max(worst, key=lambda i: worst[i].excess)
+        raise GradcheckError(_report(judges[i], judges[i].traced(worst[i])))
+    return found
 
 
-def factor(rules: Vector, numeric: Vector, sizes: set[int] | None = None) -> str:
-    """Explanation where all ``rules`` are the same simple multiple of ``numeric``; otherwise empty."""
+def nothing_checked(point: Point) -> GradcheckError:
+    """The error where no output depends on any input."""
+    return GradcheckError(
+        f"nothing was checked: no output of {point.f_name} depends on any input. It must compute from the Tensors "
+        "that it is given, not from others of the same values."
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- in words
+
+
+def unchecked(point: Point, i: int, found: Judgement) -> str:
+    """Why nothing was shown about an input, and what to do."""
+    what = f"unchecked: nothing was shown about the derivative with respect to {point.call(i)}"
+    if found.kinks:
+        return f"{what}: all its elements are at kinks, where any slope between both sides is right. Move them away."
+    if found.worst is None:
+        return f"{what}: {point.f_name} is not finite, or not differentiable, at all its elements. Choose others."
+    c = found.worst
+    return (
+        f"{what}: all derivatives are within the tolerance. The one that comes nearest is "
+        f"{max(abs(c.rule), abs(c.numeric)):.3g}, the tolerance {c.tolerance:.2g}: choose inputs at which the values "
+        "move more, or a smaller atol."
+    )
+
+
+def check_shown(point: Point, found: dict[int, Judgement]) -> None:
+    """Raise `GradcheckError` for an unchecked input; if outputs may be constant, only if all are unchecked."""
+    told = [unchecked(point, i, f) for i, f in found.items() if f.verdict == UNCHECKED]
+    if told and not (point.constant and len(told) < len(found)):
+        raise GradcheckError("\n".join(told))
+
+
+def _report(judge: Judge, c: Comparison) -> str:
+    point, i = judge.point, judge.i
+    single = np.count_nonzero(c.v) == 1
+    where = spot(c.v, point.shapes[i]) if single else ", all elements moved at once,"
+    here = f"{point.base[i][int(np.argmax(np.abs(c.v)))]:.6g}, " if single else ""
+    digits = 6 if f"{c.rule:.6g}" != f"{c.numeric:.6g}" else 15
+    lost = (
+        "nothing recorded leads from the outputs to it: .detach(), .data, NumPy or no_grad on the way, or an operation "
+        "that has no rule for this argument."
+    )
+    lines = [
+        f"the derivative of {_result(point, c.u)} with respect to {point.call(i)}{where} is wrong:",
+        _line("at this input", f"{here}in {point.dtype}"),
+        _line(f"analytic ({point.analytic})", f"{c.rule:.{digits}g}"),
+        *(
+            _line(o.oracle, f"{o.numeric:.{digits}g}{f'   (step {o.step:.2g})' * bool(o.step)}")
+            for o in _told(judge, c)
+        ),
+        _line("difference", f"{abs(c.rule - c.numeric):.6g}, more than the tolerance {c.tolerance:.2g}"),
+    ]
+    if why := cause(c) or lost * (not point.connected(i)) or factor(c.rule, c.numeric):
+        lines.append(f"What may be wrong: {why.replace('the rules give', point.gives)}")
+    lines += [f"Recorded operations: {point.recorded}."] if point.recorded else []
+    return "\n".join(lines)
+
+
+def _line(name: str, value: str) -> str:
+    return f"    {name:19} {value}"
+
+
+def _told(judge: Judge, c: Comparison) -> list[Comparison]:
+    """The derivative that ``c`` compares, by each oracle; at a kink there is no single one."""
+    if c.low is not None:
+        return []
+    differences = judge.by_differences(c.u[None], c.v, judge.differences.settled(c.v)[0])
+    exact = judge.by_complex_step(c.u[None], c.v)
+    found = [differences.worst(), *([] if exact is None else [exact.worst()])]
+    return [c if other.oracle == c.oracle else other for other in found]
+
+
+def _result(point: Point, u: Vector) -> str:
+    """A description of the output that ``u`` selects: one element, or a weighted sum of all."""
+    if not unit(u):
+        return "all outputs weighted with random numbers"
+    k, (shape, part) = next((k, part) for k, part in enumerate(point.parts(u)) if part[1].any())
+    return f"{point.results[k]}{spot(part, shape)}"
+
+
+def index_of(weights: Vector, shape: Shape) -> tuple[int, ...]:
+    """The index of the element with the largest weight."""
+    return tuple(int(n) for n in np.unravel_index(int(np.argmax(np.abs(weights))), shape))
+
+
+def spot(weights: Vector, shape: Shape) -> str:
+    """That index as text, for a name before it; empty for a number."""
+    return f" {list(index_of(weights, shape))}" if shape else ""
+
+
+def cause(c: Comparison) -> str:
+    """What the numbers of a comparison tell of the fault, if it is not a factor."""
+    if not np.isfinite(c.rule):
+        return "the rule gives no finite number, although the derivative is finite."
+    if c.low is not None:
+        return f"at a kink the rule's slope is not between those nearby, {c.low:.6g} and {c.high:.6g}."
+    if not unit(c.u):
+        return "the rule is not linear in g, as every derivative is: for single results it is right."
+    return ""
+
+
+def factor(rule: float, numeric: float) -> str:
+    """Explanation where ``rule`` is a simple multiple of ``numeric``; otherwise empty."""
     from fractions import Fraction  # slow to import, and used only here
 
-    rules, numeric = np.atleast_1d(rules), np.atleast_1d(numeric)
-    if not (np.isfinite(rules).all() and np.isfinite(numeric).all() and numeric.all()):
+    if not (np.isfinite(rule) and np.isfinite(numeric) and rule and numeric):
         return ""
-    ratios = rules / numeric
-    if not (ratios.all() and np.ptp(ratios) <= 1e-4 * np.abs(ratios[0])):
-        return ""
-    ratio = Fraction(float(np.median(ratios))).limit_denominator(max([12, *(sizes or ())]))
-    small = max(abs(ratio.numerator), ratio.denominator)
-    natural = 4 if rules.size == 1 else 12  # one ratio may be close to a simple fraction by chance
-    if ratio == 1 or not ratio or (small > natural and small not in (sizes or ())):
-        return ""
-    if abs(float(np.median(ratios)) / float(ratio) - 1) > 1e-4:
+    ratio = Fraction(rule / numeric).limit_denominator(12)
+    if not ratio or ratio == 1 or max(abs(ratio.numerator), ratio.denominator) > 4:
+        return ""  # one ratio may be close to another fraction by chance
+    if abs(rule / numeric / float(ratio) - 1) > 1e-4:
         return ""
     if ratio == -1:
         return "a rule has the wrong sign."
-    if sizes and small in sizes and small > 12 and min(abs(ratio.numerator), ratio.denominator) == 1:
-        return f"the rules give {ratio} times the difference, and {small} elements are involved: a mean for a sum?"
     return f"the rules give {ratio} times the difference: a rule has a factor too few or too many."
-
-
-def _close(one: Vector, other: Vector) -> bool:
-    return bool(np.allclose(one, other, rtol=1e-4, atol=1e-9, equal_nan=False)) and not np.allclose(one, one.T)
-
-
-def _window(k: int, size: int, length: int) -> Any:
-    start = max(0, min(k - length // 2, size - length))
-    return np.arange(start, min(start + length, size))
-
-
-def _number(x: float) -> str:
-    return "-" if np.isnan(x) else f"{x + 0.0:.4g}"

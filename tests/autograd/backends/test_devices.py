@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, backends
 from glassgrad.autograd.errors import DeviceError, TraceError
-from glassgrad.autograd.testing.operations import TABLE
 from tests import standin
 from tests.autograd.ops.test_table import OPS, backward, tensors
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 ASKED = {

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.tracing.traced import Traced
-from glassgrad.autograd.testing.inputs.sampling import Case
-from glassgrad.autograd.testing.operations import TABLE
-from glassgrad.autograd.testing.strategies import programs
+from glassgrad.autograd.testing.strategies import Case, programs
 from tests.autograd.compiler.oracle import check, orders
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 BY_VALUES = ("nonzero_indices", "unique_parts")

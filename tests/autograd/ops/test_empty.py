@@ -9,7 +9,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.autograd.testing.operations import TABLE
+from tests.operations import TABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the mean of nothing
 

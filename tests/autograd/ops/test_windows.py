@@ -12,7 +12,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.ops import windows
 from glassgrad.autograd.testing import gradcheck, gradgradcheck
-from glassgrad.autograd.testing.operations import TABLE
+from tests.operations import TABLE
 from tests.sampling import waiting
 
 

@@ -85,15 +85,11 @@ class TestMessage:
         said = message(softmax_loss, lambda x, y: 2 * softmax_loss_gradient(x, y), np.eye(3), np.array([0, 2, 1]))
         assert "the derivative of output 0 with respect to input 0 ('logits') [" in said
         assert "analytic (df)" in said
-        assert "  - df gives 2 times the difference: a rule has a factor too few or too many" in said
+        assert "What may be wrong: df gives 2 times the difference: a rule has a factor too few or too many" in said
 
     def test_a_small_error_by_the_complex_step(self):
         said = message(np.exp, lambda x: np.exp(x) * (1 + 3e-7), [1.0])
         assert "complex step        2.71828182845905" in said
-        assert "the error is too small for differences: a constant or an approximation in df." in said
-
-    def test_no_known_cause(self):
-        assert "df is not the derivative of f; compare" in message(np.exp, lambda x: np.exp(x) + 0.1234, [1.0])
 
     def test_nothing_shown(self):
         assert "unchecked" in message(lambda x: np.maximum(x, 0.0).sum(), np.sign, [0.0])

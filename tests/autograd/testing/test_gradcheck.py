@@ -1,4 +1,4 @@
-"""`gradcheck`: it passes what is right, catches what is wrong, and says where, by how much and perhaps why."""
+"""`gradcheck`: it passes what is right, catches what is wrong, and says where, and by how much."""
 
 import re
 
@@ -225,10 +225,6 @@ class TestTrees:
         with pytest.raises(GradcheckError, match=re.escape("input 1 (\"params['w'][0]\")")):
             gradcheck(lambda params: params["b"] + wrong(params["w"][0]), {"b": Tensor(1.0), "w": [Tensor(2.0)]})
 
-    def test_float32_is_checked_again_in_float64(self):
-        with pytest.warns(UserWarning, match="float32 has too few digits"):
-            assert gradcheck(lambda params: ag.sin(1000.0 * params["w"]), {"w": np.array([0.3], np.float32)})
-
     def test_a_list_of_numbers_is_an_array(self):
         assert gradcheck(lambda x: x @ x, [1.0, 2.0])
 
@@ -244,16 +240,8 @@ class TestMessage:
             "    analytic (rules)    6\n"
             "    finite differences  2   (step)\n"
             "    complex step        2\n"
-            "    double backward     6\n"
             "    difference          4, more than the tolerance 1.2e-05\n"
-            "Jacobian, outputs down and input 1 ('b') across:\n"
-            "              analytic     numeric      difference\n"
-            "              [0, 0]       [0, 0]       [0, 0]\n"
-            "    0 ()      0            0            0\n"
-            "    1 [0, 0]  3            1            2\n"
-            "    1 [0, 1]  6            2            4\n"
-            "4 of 25 comparisons fail. What may be wrong:\n"
-            "  - the rules give 3 times the difference: a rule has a factor too few or too many.\n"
+            "What may be wrong: the rules give 3 times the difference: a rule has a factor too few or too many.\n"
             "Recorded operations: sum, product."
         )
 
@@ -275,62 +263,22 @@ class TestMessage:
         )
 
     def test_a_turned_sign(self):
-        assert "\n  - a rule has the wrong sign." in message(squared(lambda g, x: -2 * g * x), [1.0])
+        assert "\nWhat may be wrong: a rule has the wrong sign." in message(squared(lambda g, x: -2 * g * x), [1.0])
 
     def test_a_factor(self):
         assert "the rules give 1/2 times the difference: a rule has a factor" in message(
             squared(lambda g, x: g * x), [1.0, 2.0]
         )
 
-    @pytest.mark.parametrize(
-        ("rule", "x", "cause"),
-        [
-            (lambda xp, g, x: xp.where(x == 0, 0.0, xp.cos(x)) * g, [0.0, 1.0], "only elements that are exactly 0 are"),
-            (
-                lambda xp, g, x: xp.where(x > 9, 0.0, xp.cos(x)) * g,
-                [2.0, 1.0, 10.0],
-                "only elements beyond ±2 are wrong",
-            ),
-            (lambda xp, g, x: 0.0 * g, [1.0, 2.0], "the rules give exactly zero"),
-            (lambda xp, g, x: 7.77 * g, [1.0, 2.0], "does not fit its forward"),
-        ],
-    )
-    def test_diagnoses_by_the_pattern_of_wrong_entries(self, rule, x, cause):
-        assert cause in message(declared(lambda xp, x: xp.sin(x), name="mine", x=rule), x)
-
-    def test_a_rule_that_treats_elements_one_by_one(self):
-        alone = declared(lambda xp, x: xp.softmax(x), name="alone", x=lambda xp, g, out: g * out * (1 - out))
-        assert "has only its diagonal: each output depends on the other elements" in message(alone, [1.0, 2.0, 0.5])
-
-    def test_a_transposed_jacobian(self):
-        times = declared(
-            lambda xp, x: xp.matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), x),
-            name="times",
-            x=lambda xp, g: xp.matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), g),
-        )
-        assert "the analytic Jacobian is the numeric one transposed" in message(times, [1.0, 2.0])
-
-    def test_a_mean_for_a_sum(self):
-        total = declared(lambda xp, x: xp.sum(x), name="total", x=lambda xp, g, x: xp.zeros_like(x) + g / x.size)
-        assert "the rules give 1/30 times the difference, and 30 elements are involved" in message(total, np.ones(30))
-
     def test_no_ratio_of_large_numbers(self):
         said = message(squared(lambda g, x: 2 * g * x * 0.123456789), [1.0, 2.0])
         assert "times the difference" not in said
-
-    def test_no_cause_that_is_known(self):
-        wrong = squared(lambda g, x: 2 * g * x + 0.1234)
-        said = message(wrong, [1.0])
-        assert "  - a rule of squared does not fit its forward.\nRecorded operations: squared." in said
-        said = message(lambda x: wrong(x) * 2.0, [1.0])
-        assert "a rule of one of these operations does not fit its forward; check them one at a time.\nRecorded" in said
 
     def test_a_kink_at_which_the_rule_gives_no_slope_of_either_side(self):
         steep = declared(lambda xp, x: xp.maximum(x, 0.0), name="steep", x=lambda xp, g, x: xp.where(x < 0, 0.0, 2 * g))
         said = message(steep, [-1.0, 0.0])
         assert "with respect to input 0 ('x') [1] is wrong" in said
-        assert re.search(r"slopes nearby       from -?[\de.-]+ to 1\n", said)
-        assert "there is a kink or a jump here, and the rules' slope is not between those at nearby points." in said
+        assert re.search(r"at a kink the rule's slope is not between those nearby, -?[\de.-]+ and 1\.\n", said)
 
     def test_a_tie_of_which_each_element_takes_all(self):
         greedy = declared(lambda xp, x: xp.max(x), name="greedy", x=lambda xp, g, x, out: g * (x == out))
@@ -341,7 +289,7 @@ class TestMessage:
         norm = declared(
             lambda xp, x: xp.sqrt(xp.sum(x * x)), name="norm", x=lambda xp, g, x, out: g * xp.divide(x, out)
         )
-        assert "the rules give no finite number" in message(norm, [0.0, 0.0])
+        assert "the rule gives no finite number" in message(norm, [0.0, 0.0])
         assert gradcheck(norm, [0.0, 1.0])
 
     DISTANCES = pytest.mark.parametrize("distance", [0.1, 0.2, 1 / 3, 0.45, 0.6, 0.9, -0.2, -1 / 3, -0.9])
@@ -349,10 +297,6 @@ class TestMessage:
     @DISTANCES
     def test_a_smaller_step_stays_clear_of_a_kink(self, distance):
         assert gradcheck(ag.relu, [distance * 6.06e-6])
-
-    def test_a_kink_within_a_step_that_was_chosen(self):
-        said = message(ag.abs, [1e-4], eps=1e-3)
-        assert "a kink or a jump is within the step: the slope is -0.8 below and 1 above; move the input away" in said
 
     @pytest.mark.parametrize("f", [ag.log, lambda x: 1.0 / x, ag.sqrt])
     def test_a_step_for_each_element(self, f):
@@ -383,25 +327,20 @@ class TestMessage:
         wrong = declared(lambda xp, x: x, name="identity", x=lambda g: 1.5 * g)
         assert "kink" not in message(lambda x: wrong(f(x)), [0.0, 0.3])
 
-    def test_a_failure_in_float32_is_checked_again_in_float64(self):
+    def test_float32_is_copied_to_float64(self):
         said = message(squared(lambda g, x: g * x), np.array([1.0], np.float32))
         assert "at this input       1, in float64\n" in said
-        assert said.endswith("The inputs were given in float32, and copied to float64 for this.")
-        assert "too few digits" not in said
-
-    def test_float32_is_no_false_failure(self):
-        with pytest.warns(UserWarning, match="float32 has too few digits for differences: they disagree with f "):
-            assert gradcheck(lambda x: ag.sin(1000.0 * x), np.array([0.3], np.float32))
+        assert gradcheck(lambda x: ag.sin(1000.0 * x), np.array([0.3], np.float32))
 
     def test_float32_on_the_way(self):
         said = message(lambda x: squared(lambda g, x: g * x)(x.astype("float32")), [1.0])
-        assert "float32 has too few digits for differences: give float64 inputs, and float64 parameters in f." in said
+        assert "at this input       1, in float32\n" in said
 
     def test_an_output_that_is_not_recorded(self):
         said = message(lambda x: x.detach() * 2.0, [1.0])
         assert (
-            "the values depend on this input, but nothing recorded leads from the outputs to it: .detach(), .data, "
-            "NumPy or no_grad on the way, or an operation that has no rule for this argument."
+            "nothing recorded leads from the outputs to it: .detach(), .data, NumPy or no_grad on the way, or an "
+            "operation that has no rule for this argument."
         ) in said
 
     def test_an_argument_without_a_rule(self):
@@ -411,15 +350,11 @@ class TestMessage:
         assert "an operation that has no rule for this argument" in said
 
     def test_a_way_that_a_rule_leaves_out(self):
-        said = message(lambda x: x.detach() * x * 0.0 + x.detach(), [1.0])
-        assert "the rules give exactly zero: a rule leaves out a way by which the values depend on this input." in said
+        assert "analytic (rules)    0\n" in message(lambda x: x.detach() * x * 0.0 + x.detach(), [1.0])
 
     def test_a_piecewise_constant_operation(self):
         straight_through = declared(lambda xp, x: xp.round(x), name="rounded", x=lambda g: g)
-        said = message(straight_through, [1.2])
-        assert (
-            "the values do not move at all: an operation is piecewise constant here, and its gradient is zero." in said
-        )
+        assert "finite differences  0 " in message(straight_through, [1.2])
 
     def test_broadcasting_that_is_not_undone(self):
         summed = declared(lambda xp, x: xp.sum(x), name="summed", x=lambda g: g)
@@ -441,19 +376,12 @@ class TestMessage:
     def test_a_rule_that_is_not_linear(self):
         said = message(squared(lambda g, x: 2 * g * g * x), [1.0, 2.0])
         assert "the derivative of all outputs weighted with random numbers with respect to input 0 ('x')" in said
-        assert "a rule is not linear in g, as every derivative is: each output by itself agrees." in said
+        assert "the rule is not linear in g, as every derivative is: for single results it is right." in said
         assert "not linear" in message(squared(lambda g, x: 2 * g * g * x), 2.0)
 
     def test_a_gradient_that_is_not_finite(self):
         said = message(squared(lambda g, x: g * (0.0 / (x - x))), [1.0])
-        assert (
-            "the rules give no finite number: a division by 0, or a branch of `where` that is not finite although "
-            in said
-        )
-
-    def test_the_edge_of_a_domain(self):
-        said = message(ag.log, [1e-9], eps=1e-6)
-        assert "log is not finite a step away from here: move the input from the edge of its domain." in said
+        assert "the rule gives no finite number, although the derivative is finite." in said
 
     def test_infinite_slopes_are_never_within_a_tolerance(self):
         doubled = declared(lambda xp, x: 2 * x, name="doubled", x=lambda g, x: g / (x - x))

@@ -10,7 +10,7 @@ from glassgrad import nn
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.testing import NodeCheck, check_nodes
-from glassgrad.autograd.testing.operations import TABLE
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 
@@ -198,13 +198,13 @@ class TestWrong:
     def test_a_rule_that_raises(self):
         check = only(squared(lambda xp, g, x: xp.reshape(g, shape=(7,)))(param([1.0, 2.0])))
         assert check.verdict == "wrong"
-        assert check.note.startswith("its rule raised ValueError: cannot reshape")
+        assert check.note.startswith("going backward through squared raised ValueError: cannot reshape")
 
     def test_a_rule_that_returns_a_wrong_shape(self):
         op = declared(lambda xp, x: xp.sum(x), x=lambda xp, g, x_shape: xp.broadcast_to(g, shape=(5,)))
         check = only(op(param([1.0, 2.0])))
         assert check.verdict == "wrong"
-        assert check.note.startswith("its rule raised ShapeError: a rule of ")
+        assert check.note.startswith("a rule of mine returned a gradient of shape (5,)")
 
     def test_a_rule_that_is_nan_where_the_derivative_is_a_number(self):
         op = squared(lambda xp, g, x: 2 * g * x * x / x)
@@ -381,8 +381,8 @@ class TestLarge:
         found = {check.argument: check.verdict for check in check_nodes(op(x, param(np.linspace(-1, 1, 40))))}
         assert found == {"x": "ok", "bias": "ok" if fault == "right" else "wrong"}
 
-    @pytest.mark.parametrize(("size", "most"), [(10, 10**6), (30_000, 5)])
-    def test_the_operation_is_run_once_and_twice_for_each_argument(self, size, most):
+    @pytest.mark.parametrize(("size", "most"), [(10, 10**6), (30_000, 6)])
+    def test_the_operation_is_run_twice_and_twice_for_each_argument(self, size, most):
         calls = []
 
         def forward(xp, x, y):

@@ -10,6 +10,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.testing import Domain, array, assert_detects_wrong_gradient, assert_rule, declare
 from glassgrad.autograd.testing.rules import planted
+from tests.autograd.testing.own_operations import OWN, WRONG
 from tests.sampling import waiting
 
 
@@ -114,6 +115,12 @@ class TestCorners:
 
         first.vjp(x=lambda xp, g, x_shape: xp.scatter_add(g, index=0, shape=x_shape))
         assert_rule(first, x="n")
+
+
+def test_a_rule_that_keeps_values_of_the_last_call():
+    (wrong,) = [wrong for wrong in WRONG if wrong.kind == "state"]
+    with pytest.raises(GradcheckError, match=r"^cube (keeps values of an earlier call|fails the check)"):
+        assert_rule(OWN[wrong.op].declared(wrong))
 
 
 class TestUnchecked:

@@ -8,8 +8,9 @@ from collections import Counter
 from hypothesis import HealthCheck, Phase, example, given, settings
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.testing import Program, properties
+from glassgrad.autograd.testing import Program
 from glassgrad.autograd.testing.strategies import programs
+from tests import properties
 
 # A name in the compiled source that a step had taken: the gradient called an array.
 STANDARDIZED = Program.of(ag.standardize, [0.0625, 0.0625], axis=0, eps=0.1)

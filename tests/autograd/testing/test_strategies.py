@@ -11,15 +11,13 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_shapes
 from glassgrad.autograd.errors import AutogradError, DeclarationError, GradcheckError
-from glassgrad.autograd.testing import Domain, Program, properties, strategies
+from glassgrad.autograd.testing import Domain, Program, assert_rule, gradcheck, strategies
 from glassgrad.autograd.testing.strategies import (
     LARGEST,
-    POSITIVE,
     broadcastable_shapes,
     operations,
     programs,
     shapes,
-    tensors,
 )
 
 
@@ -33,23 +31,6 @@ def test_shapes(shape):
 def test_broadcastable_shapes(three):
     assert len(three) == 3
     assert len(broadcast_shapes(*three)) <= 2
-
-
-class TestTensors:
-    @given(tensors(domain=POSITIVE, unique=True))
-    def test_elements_lie_in_the_domain(self, x):
-        assert x.requires_grad
-        assert x.dtype == ag.float64
-        assert (x.numpy() if not x.requires_grad else x.detach().numpy()).min(initial=1.0) > 0
-        assert len(set(x.detach().numpy().reshape(-1).tolist())) == x.size
-
-    @given(tensors((2, 3), dtype="float32", requires_grad=False))
-    def test_a_given_shape(self, x):
-        assert (x.shape, x.dtype, x.requires_grad) == ((2, 3), ag.float32, False)
-
-    @given(tensors(shapes(min_dims=2)))
-    def test_a_strategy_of_shapes(self, x):
-        assert x.ndim >= 2
 
 
 class TestOperations:
@@ -120,16 +101,8 @@ class TestPrograms:
 
     @given(programs("sin", ag.add, max_steps=3, max_outputs=1))
     def test_given_operations_only(self, program):
-        assert {step.op.name for step in program.steps} <= {"sin", "add", "multiply"}
+        assert {step.op.name for step in program.steps} <= {"sin", "add"}
         assert len(program.outputs) == 1
-
-    def test_values_are_brought_into_a_domain(self):
-        programs = [[step.op.name for step in program.steps] for program in drawn(80, "asin", "exp")]
-        bent = [names for names in programs if "sin" in names]
-        assert len(bent) > 5
-        for names in bent:
-            start = names.index("sin")
-            assert names[start : start + 4] == ["sin", "multiply", "add", "asin"]
 
 
 def broadcasting(program):
@@ -162,33 +135,26 @@ class TestOnesOwnOperation:
     def test_is_tested_in_three_lines(self):
         @given(operations(softsign(RIGHT)))
         def test_softsign(call):
-            properties.check(call)
+            assert gradcheck(call, *call.tensors())
 
         test_softsign()
 
     @pytest.mark.check
-    def test_a_wrong_rule_among_many_operations_ends_as_a_few_lines(self):
+    def test_a_wrong_rule_among_many_operations_is_found(self):
         softsign(WRONG)
 
         @settings(max_examples=2000, database=None, phases=[Phase.generate, Phase.shrink], derandomize=True)
         @given(programs(max_steps=4))
         def hunt(program):
-            properties.matches_finite_differences(program)
+            gradcheck(program, *program.tensors())
 
-        with pytest.raises(GradcheckError) as caught:
+        with pytest.raises(GradcheckError, match="the derivative of output 0") as caught:
             hunt()
-        said = str(caught.value)
-        assert " fails the check matches_finite_differences.\nthe derivative of output 0" in said
-        code = said.partition("The program, and how to see it:\n\n")[2]
-        lines = [line for line in code.splitlines() if line.startswith(("x", "v"))]
-        assert len(lines) == 2
-        assert "v0 = ag.softsign(x0)" in lines[1]
-        assert code.endswith('outputs = (v0,)\nfrom glassgrad import viz; viz.draw_graph(outputs).save("program.svg")')
+        assert "ag.softsign(" in "".join(caught.value.__notes__)
 
     def test_a_printed_program_can_be_run_and_drawn(self, tmp_path, monkeypatch):
-        softsign(WRONG)
         with pytest.raises(GradcheckError) as caught:
-            properties.matches_finite_differences(strategies.Program.of(ag.OPS["softsign"], [0.5]))
+            assert_rule(softsign(WRONG), [0.5])
         monkeypatch.chdir(tmp_path)
         scope = {}
         exec(str(caught.value).partition("how to see it:\n\n")[2], scope)
@@ -213,9 +179,6 @@ def test_operations_without_a_derivative_raise(strategy, op, text):
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: find(tensors((2,), domain="positive"), bool), "domain = 'positive' is a str: give a Domain, such as"),
-        (lambda: find(tensors((-2,)), bool), "an axis of the shape = -2: give a number of at least 0"),
-        (lambda: find(tensors(1.5), bool), "an axis of the shape = 1.5 is a float: give a whole number"),
         (lambda: find(programs(max_steps=0), bool), "max_steps = 0: give a number of at least 1"),
         (lambda: find(programs(max_outputs="a"), bool), "max_outputs = 'a' is a str: give a whole number"),
         (lambda: Domain("a", 1.0), "low = 'a' is a str: give a number"),
@@ -233,7 +196,7 @@ def test_hypothesis_is_needed_by_nothing_else():
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"
         "import math\nfrom glassgrad import autograd as ag\n"
-        "from glassgrad.autograd.testing import assert_rule, check_grad, gradcheck, properties\n"
+        "from glassgrad.autograd.testing import assert_rule, check_grad, gradcheck\n"
         "gradcheck(ag.sin, [1.0]), assert_rule(ag.sin, [1.0])\n"
         "try:\n    ag.testing.strategies\n"
         "except ModuleNotFoundError as error:\n    print(error)\n"

@@ -20,12 +20,12 @@ from glassgrad import nn
 from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.testing import strategies
-from glassgrad.autograd.testing.operations import TABLE
 from glassgrad.viz.formula.derivation import explain
 from glassgrad.viz.formula.forms import Form, run
 from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.pages.page import step_through
 from glassgrad.viz.recorded.notation.namespace import Notation
+from tests.operations import TABLE
 from tests.sampling import sampled, waiting
 
 LINE = 240

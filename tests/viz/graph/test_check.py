@@ -134,7 +134,9 @@ def test_a_rule_that_does_not_run():
     bad.vjp(x=lambda xp, g: xp.reshape(g, shape=(7,)))
     x = parameter(1.0)
     x.name = "x"
-    with pytest.raises(GradcheckError, match=r"run: bad\(x\) with respect to x, its rule raised ValueError: cannot"):
+    with pytest.raises(
+        GradcheckError, match=r"run: bad\(x\) with respect to x, going backward through bad raised ValueError"
+    ):
         check_graph(bad(x))
 
 

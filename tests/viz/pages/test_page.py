@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.autograd.errors import WriteError
-from glassgrad.autograd.observers.anomaly import record_lines
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import use_engine

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.testing import check_nodes
-from glassgrad.autograd.testing.operations import TABLE
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.pages.sources import source_of
 from glassgrad.viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections
 from glassgrad.viz.recorded.scene import Scene
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)

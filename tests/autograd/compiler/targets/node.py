@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from glassgrad.autograd.compiler.ir.program import Program, Value
-from glassgrad.autograd.testing.steps.readings import interpret
+from tests.steps.readings import interpret
 
 NODE = shutil.which("node")
 

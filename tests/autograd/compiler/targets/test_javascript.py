@@ -23,9 +23,7 @@ from glassgrad.autograd.compiler.targets.javascript.script import Script
 from glassgrad.autograd.compiler.targets.language import JAVASCRIPT, safe_javascript
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import TargetError, TraceError
-from glassgrad.autograd.testing.inputs.sampling import Case as Call
-from glassgrad.autograd.testing.operations import TABLE
-from glassgrad.autograd.testing.steps import TrainingStep
+from glassgrad.autograd.testing.strategies import Case as Call
 from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets.c.native import needs_compiler
@@ -33,8 +31,10 @@ from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node,
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
 from tests.autograd.ops.test_windows import peculiar_poolings, pooled
+from tests.operations import TABLE
 from tests.sampling import waiting
-from tests.steps import step_of
+from tests.steps.search import step_of
+from tests.steps.step import TrainingStep
 
 REFUSED = {
     "cholesky", "cofactors", "det", "eigenvectors", "eigvalsh", "inv", "log_abs_det", "orthogonal_complement", "pinv",

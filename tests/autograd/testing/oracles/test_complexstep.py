@@ -1,19 +1,35 @@
 """The complex step: exact where everything is analytic, silent where it is not."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.testing.oracles.complexstep import ComplexStep
+from glassgrad.autograd.testing.oracles import complexstep
+from glassgrad.autograd.testing.oracles.complexstep import run
 
 
 def along(f, *inputs):
     """``f``'s derivative when all elements of its inputs move alike."""
     xs = [Tensor(x, requires_grad=True) for x in inputs]
-    ys = f(*xs)
-    step = ComplexStep(dict(enumerate(xs)), ys if isinstance(ys, tuple) else (ys,))
-    return step.along({i: np.ones(x.size) for i, x in enumerate(xs)})
+
+    def outputs(xs):
+        ys = f(*xs)
+        return ys if isinstance(ys, tuple) else (ys,)
+
+    def moved(i, values):
+        ys = outputs([Tensor(values.reshape(x.shape), requires_grad=True) if x is xs[i] else x for x in xs])
+        return np.concatenate([y.data.reshape(-1).astype(float) for y in ys])
+
+    ys = outputs(xs)
+    graph, epsilon = ag.Graph(*ys), max(float(np.finfo(y.dtype).eps) for y in ys)
+    found = [
+        complexstep.along(partial(run, graph, x), partial(moved, i), x.data.reshape(-1), np.ones(x.size), epsilon)
+        for i, x in enumerate(xs)
+    ]
+    return None if any(part is None for part in found) else np.sum(found, axis=0)
 
 
 @pytest.mark.parametrize(
@@ -24,10 +40,7 @@ def along(f, *inputs):
         (ag.sign, lambda x: 0 * x, -0.7),
         (ag.floor, lambda x: 0 * x, 1.7),
         (ag.relu, lambda x: (x > 0) * 1.0, 0.7),
-        (lambda x: ag.hypot(x, 2.0), lambda x: x / np.hypot(x, 2.0), -0.7),
         (lambda x: ag.logaddexp(x, 800.0 - x), lambda x: -np.tanh(400.0 - x), 0.7),
-        (lambda x: ag.atan2(x, -2.0), lambda x: -2.0 / (x * x + 4.0), -0.7),
-        (lambda x: ag.remainder(x, 2.0), lambda x: 0 * x + 1.0, -0.7),
         (ag.gelu, None, 0.7),
         (lambda x: ag.clip(x, min=0.0, max=3.0), lambda x: 0 * x + 1.0, 0.7),
         (lambda x: x**-3.5, lambda x: -3.5 * x**-4.5, 0.7),
@@ -60,6 +73,11 @@ def test_no_answer_where_an_operation_is_not_analytic():
     assert along(lambda x: ag.sin(modulus(x)), [1.0]) is None
 
 
+def test_no_answer_where_a_value_is_detached():
+    assert along(lambda x: x * x.detach(), [1.0, 2.0]) is None
+    assert along(lambda x: 1e-9 * x * x.detach(), [1.0, 2.0]) is None
+
+
 def test_no_answer_where_a_forward_refuses_complex_numbers():
     @ag.op("strict")
     def strict(xp, x):
@@ -78,16 +96,13 @@ def test_no_answer_for_an_input_that_was_written_to():
         return y
 
     np.testing.assert_allclose(along(f, [1.0, 2.0]), [0.0, 1.0])
-    x = Tensor([1.0, 2.0], requires_grad=True)
-    y = x * x
-    x.node = y.node
-    assert ComplexStep({0: x}, (y,)).along({0: np.ones(2)}) is None
 
 
 def test_no_answer_outside_of_numpy():
     strict = pytest.importorskip("array_api_strict")
     x = ag.asarray(strict.asarray([1.0])).detach().requires_grad_()
-    assert ComplexStep({0: x}, (ag.sin(x),)).along({0: np.ones(1)}) is None
+    with pytest.raises(TypeError, match="only NumPy's functions"):
+        run(ag.Graph(ag.sin(x)), x, np.ones(1) + 0j)
 
 
 def test_rules_are_not_used():

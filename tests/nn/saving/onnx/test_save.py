@@ -5,9 +5,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError, TraceError
-from glassgrad.autograd.testing.operations import TABLE
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.saving.architecture import LAYERS
+from tests.operations import TABLE
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")

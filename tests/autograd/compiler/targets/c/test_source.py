@@ -20,9 +20,7 @@ from glassgrad.autograd.compiler.targets.c.source import Source
 from glassgrad.autograd.compiler.targets.language import C, safe_c
 from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.errors import DomainError, TargetError, TraceError
-from glassgrad.autograd.testing.inputs.sampling import Case as Call
-from glassgrad.autograd.testing.operations import TABLE
-from glassgrad.autograd.testing.steps import TrainingStep
+from glassgrad.autograd.testing.strategies import Case as Call
 from tests import onnx_export as layers
 from tests.autograd.compiler.targets.c.native import DrawingCase, faults, needs_compiler, run, written
 from tests.autograd.compiler.targets.node import Case
@@ -39,8 +37,10 @@ from tests.autograd.compiler.targets.test_javascript import (
 )
 from tests.autograd.compiler.test_table import BY_VALUES
 from tests.autograd.compiler.test_training import OPTIMIZERS
+from tests.operations import TABLE
 from tests.sampling import waiting
-from tests.steps import step_of
+from tests.steps.search import step_of
+from tests.steps.step import TrainingStep
 
 
 def cases_of(name: str, call: Call, dtype: str) -> list[Case]:

@@ -9,7 +9,8 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Protocol
 
@@ -22,11 +23,13 @@ from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import hvp, jvp
-from glassgrad.autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
+from glassgrad.autograd.testing import rules
+from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, outputs_of, second_order
+from glassgrad.autograd.testing.gradcheck import values_of as flat
 from glassgrad.autograd.testing.oracles.differences import Vector
 from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, Judgement
 from glassgrad.autograd.testing.oracles.points import Function
-from glassgrad.autograd.testing.programs import Program
+from glassgrad.autograd.testing.programs import Program, depending
 
 
 class Property(Protocol):
@@ -51,22 +54,18 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
         answer = _run(check, f, seed)
         if isinstance(answer, bool):
             return answer
-        smallest = f.simplified(lambda part: type(_run(check, part, seed)) is type(answer))
+        smallest = simplified(f, lambda part: type(_run(check, part, seed)) is type(answer))
         error = _run(check, smallest, seed)
         error = answer if isinstance(error, bool) else error
         what = "" if isinstance(error, GradcheckError) else f"{type(error).__name__}: "
         subject = smallest.steps[0].op.name if len(smallest.steps) == 1 else "the program"
         raise GradcheckError(
             f"{subject} fails the check {check.__name__}.\n{what}{error}\n\n"
-            f"The program, and how to see it:\n\n{smallest.source}\n{PICTURE}"
+            f"The program, and how to see it:\n\n{smallest.source}\n{rules.PICTURE}"
         ) from error
 
     PROPERTIES[check.__name__] = checked
     return checked
-
-
-PICTURE = 'from glassgrad import viz; viz.draw_graph(outputs).save("program.svg")'
-"""Code for the user to run. Drawing here would leave files behind, about a hundred while an example is simplified."""
 
 
 def _run(check: Callable[[Function, Sequence[Tensor], int], bool], program: Program, seed: int) -> bool | Exception:
@@ -155,6 +154,53 @@ def _agree(what: str, one: Vector, other: Vector, names: tuple[str, str], rtol: 
 def _finite(tensors: Sequence[Tensor], *vectors: Vector) -> bool:
     """Whether all values are finite."""
     return all(bool(np.isfinite(values).all()) for values in (flat(tensors), *vectors))
+
+
+# ------------------------------------------------------------------------------------------------------ other programs
+
+
+def simpler(program: Program) -> Iterator[Program]:
+    """Smaller programs: with one output, without the last step, or with an input in place of a step."""
+    if len(program.outputs) > 1:
+        for name in program.outputs:
+            yield replace(program, outputs=(name,)).needed()
+    else:
+        made = {step.name: step for step in program.steps}
+        for name in made[program.outputs[0]].needs if program.outputs[0] in made else ():
+            if name in made:
+                yield replace(program, outputs=(name,)).needed()
+    for step in reversed(program.steps):
+        if step.name in program.outputs and len(program.outputs) == 1:
+            continue
+        value = program.values(*program.inputs.values())[step.name].data
+        rest = tuple(other for other in program.steps if other is not step)
+        outputs = tuple(name for name in program.outputs if name != step.name)
+        yield Program({**program.inputs, step.name: value}, rest, outputs).needed()
+
+
+def simplified(program: Program, fails: Callable[[Program], bool]) -> Program:
+    """The smallest part found for which ``fails`` is true, as it is for this program."""
+    for part in simpler(program):
+        if depending(part.inputs, part.steps).intersection(part.outputs) and fails(part):
+            return simplified(part, fails)
+    return program
+
+
+def reordered(program: Program, rng: np.random.Generator) -> Program:
+    """The program with its steps in another order that respects their dependencies."""
+    left, done, order = list(program.steps), set(program.inputs), []
+    while left:
+        ready = [step for step in left if done.issuperset(step.needs)]
+        step = ready[int(rng.integers(len(ready)))]
+        left.remove(step)
+        done.add(step.name)
+        order.append(step)
+    return replace(program, steps=tuple(order))
+
+
+def renamed(program: Program, prefix: str) -> Program:
+    """The program with ``prefix`` before every name."""
+    return program._called({name: prefix + name for name in (*program.inputs, *(s.name for s in program.steps))})
 
 
 # ---------------------------------------------------------------------------------------------------------- properties
@@ -281,62 +327,12 @@ def compiled_matches_eager(f: Function, inputs: Sequence[Tensor], seed: int) -> 
 
 @_property
 def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
-    """Values and gradients in float32 have dtype float32, and equal those in float64 up to rounding.
-
-    At very large and very small inputs, where digits cancel, they only have to be finite where those in float64 are.
-    Elements that change in float64 as well, when the last float32 digit of the inputs changes, are left out.
-    """
-    if any(backends.is_real(x.dtype) and str(x.dtype).rpartition(".")[2] != "float64" for x in inputs):
+    """Values and gradients of a program in float32 have dtype float32, and equal those in float64 up to rounding."""
+    if not isinstance(f, Program):
         return False
-    coarse = f.astype("float32") if isinstance(f, Program) else f
-    given = [x.astype("float32").detach() if backends.is_real(x.dtype) else x for x in inputs]
-    exact = f.astype("float32").astype("float64") if isinstance(f, Program) else f
-    same = [x.astype("float64").detach() if backends.is_real(x.dtype) else x for x in given]
-    ys, zs = outputs_of(coarse, list(given)), outputs_of(exact, list(same))
-    for k, y in enumerate(ys):
-        if isinstance(f, Program) and _fine(f) and "float32" not in str(y.dtype):
-            raise GradcheckError(f"output {k} is {y.dtype} for inputs and constants of float32: a step promotes it.")
-    if not _finite([*ys, *zs]):
-        return False
-    sizes = np.abs(flat([x for x in inputs if backends.is_real(x.dtype)]))
-    ordinary = bool(((sizes == 0) | ((sizes > 1e-3) & (sizes < 10))).all())
-    near = [x * (1 + 2.0**-23) if backends.is_real(x.dtype) else x for x in same]
-    if ordinary:
-        steady = _near(flat(outputs_of(exact, list(near))), expected := flat(zs), 1e-4)
-        compared = flat(ys)[steady], expected[steady], ("in float32", "in float64"), 1e-3, 1e-3
-        _agree("float32 is far from float64", *compared)
-    seeds = _seeds(zs, np.random.default_rng(seed))
-    slopes = _pulled(coarse, given, [_like(y, s.data) for y, s in zip(ys, seeds, strict=True)])
-    if wrong := [g.dtype for g in slopes if "float32" not in str(g.dtype)]:
-        raise GradcheckError(f"the gradient with respect to a float32 input is {wrong[0]}.")
-    found, expected = flat(slopes), flat(_pulled(exact, same, seeds))
-    representable = np.abs(expected) < LARGEST  # NaN is not
-    lost = np.flatnonzero(~np.isfinite(found) & representable)
-    if lost.size:
-        raise GradcheckError(
-            f"the float32 gradient is not finite: element {lost[0]} of {found.size} is {found[lost[0]]} in float32 and "
-            f"{expected[lost[0]]:.10g} in float64, and the values are finite in both: something on the way overflows."
-        )
-    if not ordinary or not representable.all():
-        return False
-    steady = _near(flat(_pulled(exact, near, seeds)), expected, 1e-3)
-    compared = found[steady], expected[steady], ("in float32", "in float64"), 1e-2, 1e-2
-    return _agree("the float32 gradient is far from float64's", *compared)
-
-
-def _near(found: Any, expected: Any, tolerance: float) -> Any:
-    """A mask of the elements at which two arrays agree."""
-    with np.errstate(all="ignore"):
-        return np.abs(found - expected) <= tolerance * (1 + np.abs(expected))
-
-
-LARGEST = 1e37
-"""Gradients beyond this may overflow float32."""
-
-
-def _fine(program: Program) -> bool:
-    """Whether no step fixes a dtype, as a recorded loop does."""
-    return not any({"dtype", "loop"} & step.params.keys() for step in program.steps)
+    given = {name: x.data for name, x in zip(f.inputs, inputs, strict=True)}
+    rules.float32_matches_float64(replace(f, inputs=given), seed)
+    return True
 
 
 @_property
@@ -352,8 +348,8 @@ def gradient_is_invariant(f: Function, inputs: Sequence[Tensor], seed: int) -> b
         names = (f"after {how}", "before")
         _agree(f"{how} changes a gradient", flat(found), flat(expected), names, rtol, rtol)
 
-    renamed = [Tensor(x.data, requires_grad=x.requires_grad, name=f"renamed{i}") for i, x in enumerate(inputs)]
-    same("renaming", _pulled(f.renamed("other_") if isinstance(f, Program) else f, renamed, seeds), 0.0)
+    others = [Tensor(x.data, requires_grad=x.requires_grad, name=f"renamed{i}") for i, x in enumerate(inputs)]
+    same("renaming", _pulled(renamed(f, "other_") if isinstance(f, Program) else f, others, seeds), 0.0)
     order = [int(i) for i in rng.permutation(len(inputs))]
     swapped = [inputs[i] for i in order]
 
@@ -365,7 +361,7 @@ def gradient_is_invariant(f: Function, inputs: Sequence[Tensor], seed: int) -> b
     by_input = {i: next(found) for i in order if backends.is_real(inputs[i].dtype)}
     same("another order of inputs and outputs", [by_input[i] for i in sorted(by_input)])
     if isinstance(f, Program):
-        same("another order of steps", _pulled(f.reordered(rng), inputs, seeds))
+        same("another order of steps", _pulled(reordered(f, rng), inputs, seeds))
     return True
 
 
@@ -379,7 +375,7 @@ def check(f: Function, *inputs: Any, seed: int = 0) -> list[str]:
     """Check all `PROPERTIES`; returns the names of those that apply. Raises `GradcheckError` for the first that fails.
 
     >>> from glassgrad import autograd as ag
-    >>> from glassgrad.autograd.testing import properties
+    >>> from tests import properties
     >>> "hessian_is_symmetric" in properties.check(lambda x: ag.sin(x) * x, [0.5, 1.0])
     True
     """

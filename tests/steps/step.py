@@ -26,7 +26,7 @@ class TrainingStep:
     setup may define a second function, ``again``, which is compiled, too. Its ``repr`` is the script. The text is
     executed: use trusted text only.
 
-    >>> from glassgrad.autograd.testing.steps import TrainingStep
+    >>> from tests.steps.step import TrainingStep
     >>> TrainingStep(
     ...     setup=("w = ag.Tensor(2.0, requires_grad=True)",),
     ...     arguments="x",

@@ -6,104 +6,146 @@ columns. A name used in two arguments is the same length in both.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from inspect import isfunction
 from typing import Any
+
+import numpy as np
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.common.validation import check_instance
+from glassgrad.autograd.common.validation import check_instance, number
 from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing.inputs.domains import REAL, Domain
 
-Sizes = dict[str, int]
+# -------------------------------------------------------------------------------------------------------------- domains
+
+COUNT = 64
+"""How many evenly spaced numbers a domain offers: enough for two arrays of 27 elements that are all different."""
+
+SPECIAL = tuple(s * x for x in (0.0, 1.0, 100.0, 10.0, 1000.0, 1e-5, 5.0, 30.0, 2.0, 300.0) for s in (1.0, -1.0))
+"""Numbers at which rules often fail: ±0, near 0, ±1, ±2, and large ones, where exponentials over- and underflow."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The numbers from ``low`` to ``high`` that are at least ``gap`` away from each number in ``avoid``.
+
+    Arrays are drawn from 64 of them, evenly spaced (`numbers`), or from ``only``, where these are given. ``limits`` are
+    the bounds outside of which the operation can't be tested; by default ``low`` and ``high``. A value computed by
+    another operation may be an argument if the domain `holds` it; `special` numbers are tried if it `holds` them.
+
+    >>> from glassgrad.autograd.testing import Domain
+    >>> positive = Domain(0.2, 4.0, limits=(0.2, float("inf")))
+    >>> positive.holds([0.3, 100.0]), positive.holds([0.1])
+    (True, False)
+    >>> positive.special
+    [1.0, 100.0, 10.0, 1000.0, 5.0, 30.0, 2.0, 300.0]
+    """
+
+    low: float = -3.0
+    high: float = 3.0
+    avoid: tuple[float, ...] = ()
+    gap: float = 0.03
+    limits: tuple[float, float] | None = None
+    only: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        number(self.high, "high", low=number(self.low, "low"))
+
+    @cached_property
+    def numbers(self) -> list[float]:
+        """The numbers that arrays are drawn from, in ascending order."""
+        raster = [round(self.low + (i + 0.5) * (self.high - self.low) / COUNT, 4) for i in range(COUNT)]
+        return list(self.only) or [x for x in raster if all(abs(x - a) > self.gap for a in self.avoid)]
+
+    @cached_property
+    def special(self) -> list[float]:
+        """The numbers of `SPECIAL` in the domain."""
+        return [x for x in SPECIAL if self.holds(x)]
+
+    @cached_property
+    def separate(self) -> list[float]:
+        """`numbers`, and the `special` ones that are more than ``gap`` away from all of them and from each other."""
+        found = list(self.numbers)
+        for x in self.special:
+            found += [x] if all(abs(x - y) > self.gap for y in found) else []
+        return found
+
+    def share(self, i: int, count: int) -> Domain:
+        """The domain with every ``count``-th number, from the ``i``-th on. Two shares have no number in common."""
+        return replace(self, only=tuple(self.numbers[i::count])) if count > 1 else self
+
+    def holds(self, values: Any) -> bool:
+        """Whether all ``values`` lie in the domain."""
+        x = np.asarray(values, dtype=np.float64).reshape(-1)
+        if self.only:
+            return bool(np.isin(x, self.only).all())
+        low, high = (self.low, self.high) if self.limits is None else self.limits
+        away = all(bool((np.abs(x - a) > self.gap).all()) for a in self.avoid)
+        return away and bool(((x >= low) & (x <= high)).all())
+
+
+def distinct(values: Any) -> bool:
+    """Whether no two of ``values`` are within ``Domain.gap`` of each other: a small step keeps their order."""
+    x = np.sort(np.asarray(values, dtype=np.float64).reshape(-1))
+    return bool((np.diff(x) > Domain.gap).all())
+
+
+ANYWHERE = (-math.inf, math.inf)
+REAL = Domain(limits=ANYWHERE)
+POSITIVE = Domain(0.2, 4.0, limits=(0.2, math.inf))
+NONZERO = Domain(avoid=(0.0,), gap=0.2, limits=ANYWHERE)
+INSIDE = Domain(-0.9, 0.9)
+UNIT = Domain(0.02, 0.98)
+STEPS = Domain(-3.4, 3.4, avoid=tuple(i / 2 for i in range(-7, 8)))
+INTEGERS = Domain(only=tuple(float(i) for i in range(-4, 5)))
 
 
 # --------------------------------------------------------------------------------------------------------------- shapes
 
 
-_NAME = r"[A-Za-z_]\w*"
-_TERM = re.compile(rf"([+-]?)(\d*)\*?({_NAME})?")
-_SUM = re.compile(rf"((^|[+-])(\d+(\*{_NAME})?|{_NAME}))+")
-
-
-class Side(str):
-    """The length of one axis: ``"n"``, ``"3"``, ``"2*d"`` or ``"n+k-1"``. Raises `DeclarationError` for other text."""
-
-    __slots__ = ()
-
-    def __init__(self, text: str) -> None:
-        if not _SUM.fullmatch(text):
-            raise DeclarationError(
-                f"{text!r} is not a side of a shape: write a name, a number or a sum, as in '3', '2*d' or 'n+k-1', "
-                "with a space between the sides."
-            )
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the sizes in the sum."""
-        return re.findall(_NAME, self)
-
-    def length(self, sizes: Mapping[str, int]) -> int:
-        """The length for given sizes."""
-        terms = (term for term in _TERM.findall(self) if any(term))
-        return sum(int(f"{sign}{factor or 1}") * (sizes[name] if name else 1) for sign, factor, name in terms)
-
-    def solved(self, length: int, sizes: Sizes) -> Sizes | None:
-        """``sizes`` with the one that is missing, so that the axis has ``length`` elements; ``None`` if none fits."""
-        missing = [name for name in self.names if name not in sizes]
-        if not missing:
-            return sizes if self.length(sizes) == length else None
-        if len(missing) > 1:
-            return None
-        (name,) = missing
-        none, one = (self.length({**sizes, name: n}) for n in (0, 1))
-        rest, factor = length - none, one - none
-        return {**sizes, name: rest // factor} if rest > 0 and factor > 0 and rest % factor == 0 else None
-
-
 @dataclass(frozen=True)
 class Pattern:
-    """A parsed shape: the sides ``before`` and ``after`` the ``...``, which stands for any number of axes."""
+    """A parsed shape: the sides ``before`` and ``after`` the ``...``, which stands for any number of axes.
 
-    before: tuple[Side, ...]
-    after: tuple[Side, ...]
+    A side is the name of a size, or a number.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
     rest: bool
 
     @classmethod
     def parsed(cls, text: str) -> Pattern:
-        """The pattern of a text such as ``"n k"``, ``"... k"``, ``"2 n+1"``, or ``""`` for a number."""
+        """The pattern of a text such as ``"n k"``, ``"... k"``, ``"2 n"``, or ``""`` for a number."""
         before, found, after = text.partition("...")
-        return cls(tuple(map(Side, before.split())), tuple(map(Side, after.split())), bool(found))
+        pattern = cls(tuple(before.split()), tuple(after.split()), bool(found))
+        if wrong := [side for side in pattern.sides if not (side.isidentifier() or side.isdecimal())]:
+            raise DeclarationError(
+                f"{wrong[0]!r} is not a side of a shape: write names and numbers with spaces between, as in 'n 3'."
+            )
+        return pattern
 
     @property
-    def free(self) -> bool:
-        """Whether every shape matches."""
-        return self.rest and not self.before and not self.after
+    def sides(self) -> tuple[str, ...]:
+        """The sides that are not at the ``...``."""
+        return (*self.before, *self.after)
 
     @property
     def names(self) -> list[str]:
         """The names of sizes in the pattern."""
-        return [name for side in (*self.before, *self.after) for name in side.names]
+        return [side for side in self.sides if not side.isdecimal()]
 
-    def shape(self, sizes: Sizes, rest: Shape) -> Shape:
+    def shape(self, sizes: Mapping[str, int], rest: Shape) -> Shape:
         """The shape for given sizes, with ``rest`` in place of ``...``."""
-        before, after = (tuple(side.length(sizes) for side in part) for part in (self.before, self.after))
-        return (*before, *(rest if self.rest else ()), *after)
-
-    def solved(self, shape: Shape, sizes: Sizes) -> tuple[Sizes, Shape] | None:
-        """The sizes and the axes at ``...`` for which the pattern is ``shape``; ``None`` if it does not match."""
-        k, j = len(self.before), len(shape) - len(self.after)
-        if j < k or (j > k and not self.rest):
-            return None
-        found: Sizes | None = sizes
-        for side, length in zip((*self.before, *self.after), (*shape[:k], *shape[j:]), strict=True):
-            found = side.solved(length, found) if found is not None else None
-        return None if found is None else (found, shape[k:j])
+        lengths = [int(side) if side.isdecimal() else sizes[side] for side in self.sides]
+        k = len(self.before)
+        return (*lengths[:k], *(rest if self.rest else ()), *lengths[k:])
 
 
 # ------------------------------------------------------------------------------------------------------------ arguments
@@ -131,21 +173,17 @@ def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False, 
     """An argument that takes real numbers of ``domain``, for `declare`.
 
     ``shape`` names the sides: ``"n k"``. A name that stands in two arguments is the same length in both; ``"3"`` is
-    always 3 long, ``"2*d"`` even, ``"n+k-1"`` a sum; ``"..."`` stands for any number of axes, the same in each argument
-    (and broadcast where the operation says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor
-    near one of another ``distinct`` argument, so that a small step changes no maximum and no order. ``dtype``: that of
-    the arrays, for an argument that can't be float64.
+    always 3 long; ``"..."`` stands for any number of axes, the same in each argument (and broadcast where the operation
+    says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor near one of another ``distinct``
+    argument, so that a small step changes no maximum and no order. ``dtype``: that of the arrays, for an argument that
+    can't be float64.
 
     >>> from glassgrad.autograd.testing import array
     >>> array("... k", distinct=True).shape
     '... k'
     """
-    return Array(
-        _shape(shape),
-        check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE"),
-        distinct,
-        dtype=_dtype(dtype, "f"),
-    )
+    check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE")
+    return Array(_shape(shape), domain, distinct, dtype=_dtype(dtype, "f"))
 
 
 def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any = "int64") -> Array:
@@ -162,7 +200,7 @@ def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any =
 
 def booleans(shape: str = "...") -> Array:
     """An argument that takes booleans."""
-    return Array(_shape(shape), kind="boolean")
+    return Array(_shape(shape), kind="boolean", dtype="bool")
 
 
 def _dtype(dtype: Any, kinds: str) -> str:
@@ -212,23 +250,19 @@ def axes(of: str = "", *, none: bool = True) -> Axis:
 
 # --------------------------------------------------------------------------------------------------------- declarations
 
-Cases = Callable[[Any], Any]
-"""A function from a `sampling.Source` to a `sampling.Case`, which need Hypothesis."""
-
 
 @dataclass(frozen=True)
 class Declaration:
     """The inputs of an operation: an `Array` for each argument, and for each parameter a source of its values.
 
-    ``cases`` makes whole calls instead, where arguments constrain each other by more than their shapes. ``given`` names
-    what was declared; the rest is assumed.
+    ``cases`` makes whole calls instead, where arguments constrain each other by more than their shapes: a strategy of
+    pairs (arrays, parameters), or a function from a `strategies.Source` to a `strategies.Case`.
     """
 
     op: Op
     arrays: Mapping[str, Array] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
-    cases: Cases | None = None
-    given: frozenset[str] = frozenset()
+    cases: Any = None
 
     @property
     def takes_empty(self) -> bool:
@@ -291,7 +325,7 @@ def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
     if cases is not None:
         if takes:
             raise DeclarationError(f"declare({op.name}) was given cases and {', '.join(takes)}: give one or the other.")
-        return Declaration(op, cases=cases if callable(cases) else lambda source: source.case(cases))
+        return Declaration(op, cases=cases)
     arrays = {name: _argument(op, name, takes.get(name, REAL)) for name in op.args}
     params = {name: _parameter(op, name, takes[name]) for name in op.params if name in takes}
     if wrong := sorted(takes.keys() - op.args - op.params.keys()):
@@ -306,12 +340,8 @@ def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
                 f"declare({op.name}): {name} is below {taken.below!r}, which is not a side of an argument: the sides "
                 f"are {', '.join(sorted(sides)) or 'none'}."
             )
-    assumed = {
-        name: guess
-        for name, default in op.params.items()
-        if name not in params and (guess := _assumed(name, default)) is not None
-    }
-    return Declaration(op, arrays, assumed | params, given=frozenset(takes))
+    assumed = {name: _assumed(name, default) for name, default in op.params.items() if name not in params}
+    return Declaration(op, arrays, {name: guess for name, guess in assumed.items() if guess is not None} | params)
 
 
 def _argument(op: Op, name: str, takes: Any) -> Array:
@@ -358,15 +388,9 @@ def _assumed(name: str, default: Any) -> Any:
 def declaration_of(op: Op) -> Declaration:
     """The declaration of an operation; defaults where nothing was declared.
 
-    Raises `DeclarationError` for a parameter that has no default and was not declared, and for an operation of this
-    package that has no row.
+    Raises `DeclarationError` for a parameter that has no default and was not declared.
     """
     found = DECLARED.get(op.name)
-    if found is None and op.__module__.startswith("glassgrad.autograd.ops."):
-        raise DeclarationError(
-            f"{op.name} has no row: add one to TABLE in autograd/testing/operations.py, which says what it takes, and "
-            "by which function its values are tested."
-        )
     found = found if found is not None and found.op is op else declaration(op, None, {})
     missing = [p for p in found.fixed if op.params[p] is REQUIRED]
     if missing:

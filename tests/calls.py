@@ -1,6 +1,6 @@
 """Random calls of operations whose arguments constrain each other by more than their shapes.
 
-Each function makes a call from a `Source`; a row of `autograd.testing.operations` names it.
+Each function makes a call from a `Source`; a row of `tests.operations` names it.
 """
 
 from __future__ import annotations
@@ -14,25 +14,48 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.compiler.scan import body_of
+from glassgrad.autograd.errors import ShapeError
 from glassgrad.autograd.functions.dtypes import float64
 from glassgrad.autograd.ops.elementwise import tanh
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.scan import Loop
 from glassgrad.autograd.ops.windows import output_space
-from glassgrad.autograd.testing.inputs.domains import POSITIVE, Domain
-from glassgrad.autograd.testing.inputs.sampling import (
+from glassgrad.autograd.testing.declarations import POSITIVE, Domain
+from glassgrad.autograd.testing.strategies import (
     Case,
     Source,
     Strategy,
-    axes_of,
-    boolean_arrays,
-    broadcasts,
     filled,
-    integer_arrays,
     shapes,
+    some_axes,
 )
+
+
+def broadcasts(*given: Shape) -> bool:
+    """Whether shapes broadcast against each other."""
+    try:
+        broadcast_shapes(*given)
+    except ShapeError:
+        return False
+    return True
+
+
+def integer_arrays(shape: Shape, low: int, high: int) -> Strategy:
+    """Int64 arrays of a shape, with elements from ``low`` to ``high``."""
+    return hnp.arrays(np.int64, shape, elements=st.integers(low, high))
+
+
+def boolean_arrays(shape: Shape) -> Strategy:
+    """Boolean arrays of a shape."""
+    return hnp.arrays(np.bool_, shape, elements=st.booleans())
+
+
+def axes_of(ndim: int) -> Strategy:
+    """An axis, a tuple of some, or ``None`` for all."""
+    return st.none() | some_axes(ndim) if ndim else st.none()
+
 
 REDUCTIONS = st.sampled_from(("mean", "sum", "none"))
 

@@ -38,8 +38,8 @@ from glassgrad.autograd.compiler.targets.plan import Plan
 from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.errors import AutogradError, ReadingError, TargetError
-from glassgrad.autograd.testing.steps.step import FUNCTIONS, RESULTS, TrainingStep
+from glassgrad.autograd.errors import AutogradError, TargetError
+from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 Array = np.ndarray[Any, np.dtype[Any]]
 States = Mapping[Value, Any]
@@ -89,27 +89,6 @@ class Verdict:
     def is_fault(self) -> bool:
         """Whether the compiler is wrong."""
         return self.kind in ("different", "raised")
-
-
-def check_readings(step: TrainingStep) -> Verdict:
-    """The verdict of `compare`, unless it is a fault.
-
-    Raises `ReadingError` with the culprit and a step that is as small as possible and has the same culprit.
-
-    >>> import random
-    >>> from glassgrad.autograd.testing import check_readings, random_step
-    >>> check_readings(random_step(random.Random(1))).kind
-    'same'
-    """
-    verdict = compare(step)
-    if not verdict.is_fault:
-        return verdict
-    smallest = smallest_fault(step, verdict)
-    last = compare(smallest)
-    raise ReadingError(
-        f"the compiled step is {last.kind}. The culprit is the {last.culprit}: {last.what}.\n"
-        f"The step (compiled, it has step = ag.compile(step) after its definition):\n\n{smallest.source}\n"
-    )
 
 
 def smallest_fault(step: TrainingStep, verdict: Verdict, target: str = "numpy") -> TrainingStep:
@@ -605,4 +584,4 @@ def _place(error: Exception) -> str:
     return f"{last.filename.rpartition('/')[2]}, {last.name}" if not last.filename.startswith("<") else "emitter"
 
 
-__all__ = ["Verdict", "check_readings", "compare", "smallest_fault"]
+__all__ = ["Verdict", "compare", "smallest_fault"]

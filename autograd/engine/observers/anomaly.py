@@ -16,9 +16,9 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.errors import AnomalyError, GradientError
 
-_BACKWARD = str(Path(__file__).parents[1] / "engine" / "backward.py")
-_HERE = f"{Path(__file__).parents[1]}{os.sep}", "<operations of", "<gradients of"
-_OURS = *_HERE, *(f"{Path(__file__).parents[2] / name}{os.sep}" for name in ("nn", "viz"))
+_BACKWARD = str(Path(__file__).parents[1] / "backward.py")
+_HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operations of", "<gradients of"
+_OURS = *_HERE, *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("nn", "viz"))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.testing.operations import TABLE
+from tests.operations import TABLE
 from tests.sampling import sampled
 
 OURS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("glassgrad.autograd.")}

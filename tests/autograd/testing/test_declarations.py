@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from glassgrad.autograd.testing.inputs.domains import (
+from glassgrad.autograd.testing.declarations import (
     COUNT,
     INSIDE,
     INTEGERS,

@@ -1,20 +1,20 @@
 """Random training steps of nn's layers and optimizers, compared in all their readings.
 
-``python -m tests.steps --count 1000`` draws steps, compares each (`autograd.testing.compare`), and tells how many
+``python -m tests.steps --count 1000`` draws steps, compares each (`tests.steps.readings.compare`), and tells how many
 differ, with a small step for every culprit. The results are in docs/testing.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from glassgrad.autograd.testing import TrainingStep, Verdict, Vocabulary, compare, random_step
-from glassgrad.autograd.testing.steps.readings import smallest_fault
+from tests.steps.random_steps import Vocabulary, random_step
+from tests.steps.readings import Verdict, compare, smallest_fault
+from tests.steps.step import TrainingStep
 
 NETWORKS = Vocabulary(
     imports=("from glassgrad import nn",),
@@ -139,7 +139,3 @@ def main(args: Sequence[str] | None = None) -> int:
             smallest = smallest_fault(step_of(seed), verdict, target=chosen.target)
             print(f"\nseed {seed}, {verdict.kind}: {verdict.what}\n\n{smallest.source}")
     return bool(faults)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

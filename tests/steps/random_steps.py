@@ -18,7 +18,7 @@ import numpy as np
 from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.testing.steps.step import IMPORTS, TrainingStep
+from tests.steps.step import IMPORTS, TrainingStep
 
 LARGEST = 1e4
 """Bound of the numbers of a value, unless the step has extreme numbers."""
@@ -318,7 +318,7 @@ class Vocabulary:
     ``{layer}`` and ``optimizer``, such as the loading of a saved state.
 
     >>> from random import Random
-    >>> from glassgrad.autograd.testing.steps.random_steps import Vocabulary, random_step
+    >>> from tests.steps.random_steps import Vocabulary, random_step
     >>> step = random_step(Random(0), Vocabulary(functions=("ag.relu({a})",)))
     """
 
@@ -903,10 +903,10 @@ def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_val
     Python numbers that change between the calls, NumPy arrays among the arguments, and several calls with fresh inputs,
     some of other batch sizes. Between the calls copies replace parameters and layers; some steps have a second
     function, ``again``, that uses the same states.
-    Layers, losses and optimizers are those of ``vocabulary``. See also `strategies.steps`.
+    Layers, losses and optimizers are those of ``vocabulary``.
 
     >>> from random import Random
-    >>> from glassgrad.autograd.testing import random_step
+    >>> from tests.steps.random_steps import random_step
     >>> "def step(x, labels, mask" in random_step(Random(0)).source
     True
     """

@@ -10,21 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes import optimize
 from glassgrad.autograd.compiler.targets import emit, kernels, plan
-from glassgrad.autograd.errors import ReadingError
-from glassgrad.autograd.testing import TrainingStep, Verdict, Vocabulary, check_readings, compare, random_step
-from glassgrad.autograd.testing.steps import readings
-from glassgrad.autograd.testing.steps.readings import Run, difference
-from glassgrad.autograd.testing.strategies import steps
 from tests.autograd.compiler.targets.c.native import needs_compiler
 from tests.faults import seen_after
 from tests.sampling import waiting
-from tests.steps import NETWORKS, search, step_of
+from tests.steps import readings
+from tests.steps.random_steps import Vocabulary, random_step
+from tests.steps.readings import Run, Verdict, compare, difference, smallest_fault
+from tests.steps.search import search, step_of
+from tests.steps.step import TrainingStep
 
 FEATURES = (
     "optimizer.step()", "ag.gradients(", ".grad", "momentum=0.9", "Adam(", "RMSprop(", "clip_grad_norm_",
@@ -109,13 +107,6 @@ def test_a_vocabulary_is_used() -> None:
     assert any("ag.erf(" in random_step(Random(seed), words).source for seed in range(20))
 
 
-@settings(max_examples=10, phases=[Phase.generate], derandomize=True, suppress_health_check=list(HealthCheck))
-@given(steps(NETWORKS, max_values=5))
-def test_hypothesis_draws_steps(step: TrainingStep) -> None:
-    assert step.calls
-    assert any(re.match(r"results\.append\((step|again)\(", line) for line in step.calls)
-
-
 def test_a_failing_step_is_minimized() -> None:
     smallest = SCALED.simplified(lambda step: "tanh" in step.source)
     assert smallest.body == ("h = ag.tanh(w * x)",)
@@ -136,7 +127,7 @@ def test_readings_agree(count: int) -> None:
 
 
 def test_agreeing_steps_are_counted() -> None:
-    verdict = check_readings(SCALED)
+    verdict = compare(SCALED)
     assert (verdict.kind, verdict.programs) == ("same", 1)
 
 
@@ -156,11 +147,9 @@ def wrong_passes() -> Iterator[None]:
 
 @pytest.mark.usefixtures("wrong_passes")
 def test_a_wrong_pass_is_named_with_a_small_step() -> None:
-    with pytest.raises(
-        ReadingError, match=r"(?s)the compiled step is different. The culprit is the pass 'wrong'"
-    ) as said:
-        check_readings(SCALED)
-    script = str(said.value).partition("\n\n")[2]
+    verdict = compare(SCALED)
+    assert (verdict.kind, verdict.culprit) == ("different", "pass 'wrong'")
+    script = smallest_fault(SCALED, verdict).source
     assert "unused" not in script
     assert len(script.splitlines()) < len(SCALED.source.splitlines())
     exec(script, {})

@@ -16,7 +16,7 @@ from glassgrad.autograd.errors import DomainError
 def slow(monkeypatch):
     """An operation that takes 2 seconds forward and 4 backward by a clock of its own; nothing else takes time."""
     now = [0.0]
-    monkeypatch.setattr("glassgrad.autograd.observers.profile.perf_counter", lambda: now[0])
+    monkeypatch.setattr("glassgrad.autograd.engine.observers.profile.perf_counter", lambda: now[0])
 
     @ag.op("slow")
     def slow(xp, x):

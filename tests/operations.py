@@ -22,11 +22,15 @@ from hypothesis import strategies as st
 from glassgrad.autograd.backends.spaces import scipy_special
 from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing.inputs import calls
-from glassgrad.autograd.testing.inputs.declarations import (
+from glassgrad.autograd.testing.declarations import (
     DECLARED,
-    Cases,
+    INSIDE,
+    INTEGERS,
+    NONZERO,
+    POSITIVE,
+    STEPS,
     Declaration,
+    Domain,
     array,
     axes,
     axis,
@@ -34,8 +38,10 @@ from glassgrad.autograd.testing.inputs.declarations import (
     declaration,
     integers,
 )
-from glassgrad.autograd.testing.inputs.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
-from glassgrad.autograd.testing.inputs.sampling import Case, Strategy, cases, one_axis
+from glassgrad.autograd.testing.strategies import Case, Source, Strategy, case_of, one_axis
+from tests import calls
+
+Cases = Callable[[Source], Case]
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,11 @@ class Row:
         for part in str(self.torch).split("."):
             found = getattr(found, part)
         return found(*tensors, **params)
+
+
+def cases(declaration: Declaration) -> st.SearchStrategy[Case]:
+    """Calls of an operation, with new arrays."""
+    return st.composite(lambda draw: case_of(declaration, Source(draw)))()
 
 
 def _declared(op: Op, takes: Mapping[str, Any] | Cases) -> Declaration:
@@ -334,7 +345,7 @@ class _Twice:
         return x + x
 
     def __repr__(self) -> str:
-        return "ag.testing.operations.twice"
+        return "(lambda x: x + x)"
 
     def __reduce__(self) -> str:
         return "twice"  # copied and pickled by name
@@ -763,7 +774,7 @@ def _named(name: str, row: Row) -> Row:
     if name not in OPS:
         raise DeclarationError(f"TABLE has a row for {name!r}, which is not an operation: remove or rename the row.")
     op = OPS[name]
-    DECLARED.setdefault(name, _declared(op, row.takes))
+    DECLARED[name] = _declared(op, row.takes)
     usual = {1: UNARY_EDGES, 2: BINARY_EDGES}.get(len(op.args), ())
     return replace(row, name=name, edges=usual if row.edges is None else row.edges)
 
