@@ -341,6 +341,7 @@ def _optuna() -> Any:
     except ImportError:
         raise ImportError('nn.search needs Optuna: pip install "glassgrad[search]"') from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of constant_liar, in old versions
     return optuna
 
 
@@ -475,9 +476,7 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
         trial.set_user_attr(SURPLUS, True)
         raise _SurplusError
     seed = job.seed + trial.number  # differs between processes, and between calls that continue a study
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of constant_liar, in old versions
-        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
     trial.set_user_attr("choice", json.dumps(choice, default=list))
     trial.set_user_attr("seed", seed)

@@ -21,22 +21,12 @@ import random
 import re
 import sys
 import threading
+import types
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from types import (
-    BuiltinMethodType,
-    CodeType,
-    FunctionType,
-    MappingProxyType,
-    MemberDescriptorType,
-    MethodType,
-    MethodWrapperType,
-    ModuleType,
-    SimpleNamespace,
-)
 from typing import Any
 
 import numpy
@@ -66,7 +56,7 @@ MOST = 20_000
 
 OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad.__file__))
 FOREIGN = (*OURS, STDLIB, "<frozen")
-MUTABLE = (list, dict, set, deque, MappingProxyType)
+MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
 BY_NAME = frozenset(
     ("getattr", "hasattr", "setattr", "delattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "attrgetter")
@@ -141,13 +131,13 @@ class Surroundings:
         self._seen[id(value)] = value, name
         if value is decimal or getattr(value, "__module__", "") == "decimal":
             self._note(Settings(decimal.getcontext, None, MISSING, "the context of decimal"))
-        if kind is FunctionType:
+        if kind is types.FunctionType:
             self._follow(value)
-        elif kind is MethodType:
+        elif kind is types.MethodType:
             self._visit(value.__func__, name)
             self._visit(value.__self__, name)
-        elif kind in (BuiltinMethodType, MethodWrapperType):  # as d.get
-            if not isinstance(value.__self__, ModuleType):
+        elif kind in (types.BuiltinMethodType, types.MethodWrapperType):  # as d.get
+            if not isinstance(value.__self__, types.ModuleType):
                 self._visit(value.__self__, name.rpartition(".")[0] or name)
         elif isinstance(value, functools.partial):
             for i, part in enumerate((value.func, value.args, value.keywords)):
@@ -173,7 +163,7 @@ class Surroundings:
                 f"{name} is an iterator ({kind.__name__}), which the function would advance only while it is traced: "
                 "give the next item as an argument."
             )
-        elif isinstance(value, ModuleType):
+        elif isinstance(value, types.ModuleType):
             self._objects.append((value, name))
         elif isinstance(value, type):
             if _is_users_class(value):
@@ -181,12 +171,12 @@ class Surroundings:
                 self._visit(type(value), name)
                 if isinstance(value, enum.EnumType):
                     self._visit(tuple(value.__members__.values()), name)
-        elif isinstance(value, SimpleNamespace | threading.local):
+        elif isinstance(value, types.SimpleNamespace | threading.local):
             self._visit(vars(value), name)
         elif _is_users_class(kind) or isinstance(value, tuple(WATCHED)):
             self._objects.append((value, name))
             self._read_from(value)
-        elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), FunctionType):
+        elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), types.FunctionType):
             self._visit(wrapped, name)
         else:
             self._read_from(value)
@@ -208,7 +198,7 @@ class Surroundings:
         if can and not isinstance(value, tuple(WATCHED)):
             self.kinds[kind] = None
 
-    def _follow(self, function: FunctionType) -> None:
+    def _follow(self, function: types.FunctionType) -> None:
         """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
@@ -219,9 +209,9 @@ class Surroundings:
                 self._note_plain(variables, _names_in(code), variables.get("__name__", ""))
                 for name in _names_in(code):
                     value = variables.get(name)
-                    if type(value) is FunctionType:
+                    if type(value) is types.FunctionType:
                         self._visit(value, name)
-                    elif type(value) is ModuleType and _is_installed(getattr(value, "__file__", None) or ""):
+                    elif type(value) is types.ModuleType and _is_installed(getattr(value, "__file__", None) or ""):
                         self._note_plain(vars(value), _names_in(code), value.__name__)
             return
         for name, cell in zip(code.co_freevars, cells, strict=True):
@@ -277,18 +267,18 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
-        if isinstance(thing, ModuleType) and not _is_users(file := _file_of(thing)):
+        if isinstance(thing, types.ModuleType) and not _is_users(file := _file_of(thing)):
             if not f"{thing.__name__}.".startswith(_UNREAD):
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
             if _is_installed(file):
                 self._note_plain(vars(thing), [*self._names], name)
-                for key in [key for key in self._names if type(vars(thing).get(key)) is FunctionType]:
+                for key in [key for key in self._names if type(vars(thing).get(key)) is types.FunctionType]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
             return
         own = NOTHING if isinstance(thing, type) else attributes_of(thing)
         watched = isinstance(thing, tuple(WATCHED))
-        if own and not watched and not isinstance(thing, ModuleType):
+        if own and not watched and not isinstance(thing, types.ModuleType):
             self._attributes.append((own, tuple(own), name))
         for key in [*own] if watched else [*self._names]:
             if watched:
@@ -314,13 +304,17 @@ class Surroundings:
             return
         home = next((cls for cls in type(holder).__mro__ if key in vars(cls)), None)
         value = MISSING if home is None else vars(home)[key]
-        of_package = isinstance(value, FunctionType) and home is not None and not _is_users_class(home)
+        of_package = isinstance(value, types.FunctionType) and home is not None and not _is_users_class(home)
         if own is not NOTHING and not of_package:
             found.append(self._attribute(holder, own, key, name))
         if key not in own and home is not None:
             if hasattr(type(value), "__set__"):  # a slot, or a property, which reads others
-                found = [Guard(holder, key, MISSING, f"{name}.{key}")] if type(value) is MemberDescriptorType else []
-            elif _is_users_class(type(holder)) and (type(value) is FunctionType or not hasattr(type(value), "__get__")):
+                found = (
+                    [Guard(holder, key, MISSING, f"{name}.{key}")] if type(value) is types.MemberDescriptorType else []
+                )
+            elif _is_users_class(type(holder)) and (
+                type(value) is types.FunctionType or not hasattr(type(value), "__get__")
+            ):
                 found.append(Guard(type(holder), key, MISSING, f"{type(holder).__name__}.{key}"))
                 found += [] if self._weakly else [Guard(holder, "__class__", MISSING, f"the class of {name}")]
         for guard in found:
@@ -331,7 +325,7 @@ class Surroundings:
 
     def _attribute(self, thing: Any, own: Any, key: str, name: str) -> Guard:
         """A guard for an attribute. For objects reached from a bound method's ``self`` it holds a weak reference."""
-        if self._weakly and not isinstance(thing, ModuleType):
+        if self._weakly and not isinstance(thing, types.ModuleType):
             with suppress(TypeError):
                 return Attribute(weakref.ref(thing), key, MISSING, f"{name}.{key}")
         return Guard(own, key, MISSING, f"{name}.{key}")
@@ -343,14 +337,14 @@ class Surroundings:
                 continue
             if key in ("__init__", "__new__", "__post_init__") and not isinstance(thing, type):
                 continue
-            if isinstance(value, FunctionType | staticmethod | classmethod | property):
+            if isinstance(value, types.FunctionType | staticmethod | classmethod | property):
                 self._visit(value, f"{name}.{key}")
-                if isinstance(value, FunctionType) and not key.startswith("__") and _is_users_class(cls):
+                if isinstance(value, types.FunctionType) and not key.startswith("__") and _is_users_class(cls):
                     for each in (kind, cls):  # cls, because super() finds it there
                         self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
-            elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), FunctionType):
+            elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), types.FunctionType):
                 self._visit(wrapped, f"{name}.{key}")
-            elif type(value) is MemberDescriptorType:
+            elif type(value) is types.MemberDescriptorType:
                 if not isinstance(thing, type):
                     self._note(Guard(thing, key, MISSING, f"{name}.{key}"))
             elif key not in own and not key.startswith("__"):
@@ -404,22 +398,22 @@ INCIDENTAL = frozenset(
 """Names in classes that do not influence the results of methods."""
 
 
-def _codes_in(code: CodeType) -> Iterator[CodeType]:
+def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
     """``code``, and that of the functions nested in it."""
     yield code
     for part in code.co_consts:
-        if isinstance(part, CodeType):
+        if isinstance(part, types.CodeType):
             yield from _codes_in(part)
 
 
 @functools.lru_cache(maxsize=4096)
-def _names_in(code: CodeType) -> tuple[str, ...]:
+def _names_in(code: types.CodeType) -> tuple[str, ...]:
     """Names of globals and attributes in ``code``, including those in nested functions."""
     return tuple(dict.fromkeys(name for each in _codes_in(code) for name in each.co_names))
 
 
 @functools.lru_cache(maxsize=4096)
-def _questions_in(code: CodeType) -> tuple[bool, list[str]]:
+def _questions_in(code: types.CodeType) -> tuple[bool, list[str]]:
     """Whether ``code`` may compare the identity of variables, and its lines that call `type` of a variable."""
     steps = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
     identity = "id" in code.co_names
@@ -434,7 +428,7 @@ def _questions_in(code: CodeType) -> tuple[bool, list[str]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _texts_in(code: CodeType) -> frozenset[str]:
+def _texts_in(code: types.CodeType) -> frozenset[str]:
     """Identifiers in the string constants of ``code``, if it uses a function such as ``getattr``."""
     by_name = (each for each in _codes_in(code) if not BY_NAME.isdisjoint(each.co_names))
     texts = (part for each in by_name for part in each.co_consts if isinstance(part, str))
@@ -445,7 +439,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 
 @functools.lru_cache(maxsize=4096)
-def _imports_in(code: CodeType) -> tuple[str, ...]:
+def _imports_in(code: types.CodeType) -> tuple[str, ...]:
     """Names of the modules that ``code`` imports."""
     return tuple(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
 

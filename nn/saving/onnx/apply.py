@@ -8,25 +8,18 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd import Tensor, asarray, no_grad
+from glassgrad.autograd import Tensor, asarray, errors, no_grad
 from glassgrad.autograd.common.tracing import TRACER, holding
 from glassgrad.autograd.engine.modes import MODE, Mode
-from glassgrad.autograd.errors import (
-    AutogradError,
-    DomainError,
-    DTypeError,
-    IndexingError,
-    ShapeError,
-    SizeError,
-    TraceError,
-)
 from glassgrad.nn.saving.onnx.read import Graph, Step
 from glassgrad.nn.saving.onnx.table import concrete
 
 LONGEST = 600
 """How many characters of an error in a step are kept: it may quote long names of the file."""
 
-PLACED = (DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError)
+PLACED = (
+    errors.DomainError, errors.DTypeError, errors.IndexingError, errors.ShapeError, errors.SizeError, errors.TraceError,
+)  # fmt: skip
 """Errors that keep their class when the name of the step is added."""
 
 
@@ -56,12 +49,12 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]] | None = No
                 out = row.function(*args, **options)
             else:
                 out = _known(row.function, args, options)
-    except AutogradError as error:
+    except errors.AutogradError as error:
         if getattr(error, "placed", False):
             raise
         raise _placed(type(error), step, args, error) from error
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        raise _placed(DomainError, step, args, error) from error
+        raise _placed(errors.DomainError, step, args, error) from error
     return out if isinstance(out, tuple) else (out,)
 
 
@@ -87,10 +80,10 @@ def _has_tensor(value: Any) -> bool:
     return any(map(_has_tensor, value)) if isinstance(value, list) else isinstance(value, Tensor)
 
 
-def _placed(kind: type[AutogradError], step: Step, args: list[Any], error: Exception) -> AutogradError:
+def _placed(kind: type[errors.AutogradError], step: Step, args: list[Any], error: Exception) -> errors.AutogradError:
     """The error with the name of its step."""
     message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
-    placed: Any = (kind if kind in PLACED else DomainError)(message)
+    placed: Any = (kind if kind in PLACED else errors.DomainError)(message)
     placed.placed = True
     return placed  # type: ignore[no-any-return]
 
