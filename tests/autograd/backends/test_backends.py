@@ -200,18 +200,18 @@ class TestCuPyThatFindsNoGPU:
         return module
 
     def test_no_driver(self, cupy):
-        with pytest.raises(DeviceError, match=r"'cuda' is not available here: .*\(cudaErrorNoDevice: .*; use device"):
+        with pytest.raises(DeviceError, match=r"'cuda' is not available here \(cudaErrorNoDevice: .*\): use device"):
             Tensor([1.0], device="cuda")
 
     def test_no_device(self, cupy):
         cupy.cuda.runtime.getDeviceCount = lambda: 0
-        with pytest.raises(DeviceError, match=r"finds no GPU .* \(it counts 0\); use device 'cpu', or install"):
+        with pytest.raises(DeviceError, match=r"device 'cuda:0' is not available: choose 'cpu'\."):
             Tensor([1.0]).to("cuda:0")
 
     def test_a_device_too_many(self, cupy):
         cupy.cuda.runtime.getDeviceCount = lambda: 2
         with pytest.raises(
-            DeviceError, match=r"device 'cuda:7' is not available: CuPy finds 'cuda:0' to 'cuda:1'\."
+            DeviceError, match=r"device 'cuda:7' is not available: choose 'cpu' or 'cuda:0' or 'cuda:1'\."
         ):
             Tensor([1.0]).to("cuda:7")
         assert not any(space.module is cupy for space in backends.PLACES.values())
