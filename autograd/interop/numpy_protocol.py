@@ -29,13 +29,11 @@ KEYWORDS = {
 }  # fmt: skip
 """This package's name for each parameter that NumPy calls by another name."""
 
-VALUES = frozenset(
-    (
-        "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
-        "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
-        "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
-    )
-)  # fmt: skip
+VALUES = {
+    "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
+    "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
+    "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
+}  # fmt: skip
 """Functions without a derivative: NumPy computes them from the values of Tensors."""
 
 
@@ -50,9 +48,6 @@ def _atleast(name: str) -> Callable[..., Any]:
         return made[0] if len(made) == 1 else tuple(made)
 
     return atleast
-
-
-_atleast_1d, _atleast_2d = map(_atleast, ("atleast_1d", "atleast_2d"))
 
 
 def _diag(v: Any, k: int = 0) -> Any:
@@ -70,7 +65,7 @@ def _dot(a: Any, b: Any) -> Any:
 
 
 def _hstack(tup: Any) -> Any:
-    parts = [_atleast_1d(x) for x in tup]
+    parts = list(map(WAYS["atleast_1d"], tup))
     return shaping.concat(parts, axis=0 if parts[0].ndim == 1 else 1)
 
 
@@ -101,9 +96,7 @@ def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 WAYS: dict[str, Callable[..., Any]] = {
-    "atleast_1d": _atleast_1d,
-    "atleast_2d": _atleast_2d,
-    "atleast_3d": _atleast("atleast_3d"),
+    **{name: _atleast(name) for name in ("atleast_1d", "atleast_2d", "atleast_3d")},
     "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of a single array: its entries
     "diag": _diag,
     "diagonal": lambda a, offset=0, axis1=0, axis2=1: matrices.diagonal(_last_two(a, axis1, axis2), offset=offset),
@@ -121,7 +114,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "swapaxes": _swapaxes,
     "trace": lambda a, offset=0, axis1=0, axis2=1: matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset),
     "transpose": lambda a, axes=None: asarray(a).transpose(*(() if axes is None else NUMPY.atleast_1d(axes).tolist())),
-    "vstack": lambda tup: shaping.concat([_atleast_2d(x) for x in tup], axis=0),
+    "vstack": lambda tup: shaping.concat(list(map(WAYS["atleast_2d"], tup)), axis=0),
 }
 """Functions with NumPy's signature, for those whose arguments differ from the function of the same name here."""
 
