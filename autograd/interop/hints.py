@@ -102,11 +102,14 @@ def missing(module: str) -> Callable[[str], Never]:
     def names(home: str) -> list[str]:
         return [name for name, value in vars(sys.modules[home]).items() if callable(value) and name[0] != "_"]
 
-    def __getattr__(name: str) -> Never:
+    def known(name: str) -> str:
         homes = sorted((home for home in sys.modules if home.startswith(f"{package}nn")), key=len)
         there = next((f"{home.removeprefix(package)}.{name}" for home in homes if name in names(home)), "")
         near = "".join(get_close_matches(name, names(module), 1, cutoff=0.7))
-        said = hint(NETWORKS.get(name) or there) or (near and f": there is {near}")
+        return hint(NETWORKS.get(name) or there) or (near and f": there is {near}")
+
+    def __getattr__(name: str) -> Never:
+        said = "" if name[0] == "_" else known(name)  # Python itself asks for names with underscores
         raise AttributeError(f"{module.removeprefix(package)} has no {name!r}{said}.")
 
     return __getattr__
