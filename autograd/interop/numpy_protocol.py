@@ -7,11 +7,12 @@ refused, with what to use instead.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
-from glassgrad.autograd import linalg
+from glassgrad.autograd import linalg, trees
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.namespace import TENSORS
@@ -23,6 +24,8 @@ from glassgrad.autograd.functions import shaping as rearranging
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.interop.hints import NAMES, of_function
 from glassgrad.autograd.ops import matrices, shaping
+
+_signature = lru_cache(maxsize=512)(inspect.signature)
 
 KEYWORDS = {
     "a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape", "reps": "repetitions", "v": "y",
@@ -127,17 +130,17 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
 
     Raises `DTypeError` if there is none, or if the call can't be recorded.
     """
+    if kwargs.get("out") is not None:
+        if _are_recorded(args) or any(isinstance(x, Tensor) for x in trees.leaves(kwargs["out"])):
+            raise DTypeError(f"np.{called(function)}(..., out=) can't be recorded: assign the result instead.")
+        return getattr(function, method)(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
+    kwargs.pop("out", None)
     name = called(function)
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
-    if kwargs.get("out") is not None:
-        if list(_tensors(kwargs)) or any(t.requires_grad for t in _tensors(args)):
-            raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
-        return getattr(function, method)(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
-    kwargs.pop("out", None)
     ours = _found(name) if method == "__call__" else None
     if ours is None:
-        if name in VALUES or not any(t.requires_grad for t in _tensors((args, kwargs))):
+        if name in VALUES or not _are_recorded((args, kwargs)):
             return getattr(function, method)(*_values(args), **_values(kwargs))
         name = name if method == "__call__" else f"{name}.{method}"
         raise DTypeError(f"np.{name} can't record Tensors: {_advice(name)}, or .detach().numpy() for the values.")
@@ -145,7 +148,7 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         return ours(*args)  # a shortcut for operators between an array and a Tensor
     if name not in WAYS and not hasattr(function, "nin"):
         args, kwargs = _respelled(function, ours, args, kwargs)
-    signature = inspect.signature(ours)
+    signature = _signature(ours)
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -183,31 +186,23 @@ def _advice(name: str) -> str:
     return f"there is {found}" if near else "autograd has no function of that name; compose it of its own"
 
 
-def _tensors(given: Any) -> Iterator[Tensor]:
-    """The Tensors in nested lists, tuples and dicts."""
-    if isinstance(given, Tensor):
-        yield given
-    elif isinstance(given, list | tuple | dict):
-        for item in given.values() if isinstance(given, dict) else given:
-            yield from _tensors(item)
+def _are_recorded(given: Any) -> bool:
+    """Whether a Tensor in nested containers requires grad."""
+    return any(isinstance(x, Tensor) and x.requires_grad for x in trees.leaves(given))
 
 
 def _values(given: Any) -> Any:
-    """``given`` with its Tensors, also those in nested lists, tuples and dicts, as NumPy arrays."""
-    if isinstance(given, Tensor):
-        return given.detach().__array__()
-    if isinstance(given, dict):
-        return {name: _values(item) for name, item in given.items()}
-    return type(given)(map(_values, given)) if type(given) in (list, tuple) else given
+    """``given`` with its Tensors, also those in nested containers, as NumPy arrays."""
+    return trees.map(lambda x: x.detach().__array__() if isinstance(x, Tensor) else x, given)
 
 
 def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """NumPy's arguments adapted to this package's function: arrays by position, parameters by their names here."""
     try:
-        theirs = inspect.signature(function)
+        theirs = _signature(function)
     except ValueError:  # a function in C, such as np.where, has no signature before NumPy 2.4
         return list(args), kwargs
-    known = inspect.signature(ours).parameters
+    known = _signature(ours).parameters
     named = (p for p in list(known)[1:] if known[p].kind is not inspect.Parameter.POSITIONAL_ONLY)
     parameters = set(ours.params if isinstance(ours, Op) else named)
     positional: list[Any] = []
