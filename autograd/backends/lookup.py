@@ -29,10 +29,8 @@ def namespace(*arrays: Any) -> Namespace:
         if found is not None and space is not found:
             if found.absorbs:
                 continue
-            if space.absorbs:
-                found, first = space, array
-                continue
-            raise _mixed(first, array)
+            if not space.absorbs:
+                raise _mixed(first, array)
         first, found = array, space
     if found is None:
         return NUMPY
