@@ -75,4 +75,4 @@ def __getattr__(name: str) -> _Any:
         return found
     if name in OPS:
         return OPS[name]
-    raise AttributeError(f"autograd has no function {name!r}{_hints.hint(name, _hints.FUNCTIONS)}.")
+    raise AttributeError(f"autograd has no function {name!r}{_hints.hint(_hints.of_function(name))}.")

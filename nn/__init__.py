@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from glassgrad.autograd.interop.hints import NETWORKS as _NETWORKS
 from glassgrad.autograd.interop.hints import missing as _missing
 from glassgrad.nn import data, functional, init, models, optim, parallel, tuning
 from glassgrad.nn.models import MLP
@@ -69,7 +68,7 @@ from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning import search
 
 if not _TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = _missing(__name__, _NETWORKS)
+    __getattr__ = _missing(__name__)
 
 
 __all__ = [

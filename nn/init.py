@@ -22,7 +22,7 @@ from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import choice, number, refused, with_form
 from glassgrad.autograd.errors import DomainError, ShapeError
-from glassgrad.autograd.interop.hints import INITS, missing
+from glassgrad.autograd.interop.hints import missing
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]
@@ -202,4 +202,4 @@ def named(init: str | Callable[..., Any]) -> Callable[..., Any]:
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__, INITS)
+    __getattr__ = missing(__name__)

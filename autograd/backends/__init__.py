@@ -1,6 +1,5 @@
 """The array namespaces that are passed as ``xp``, and their devices. No other folder names ``cupy``."""
 
-from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 from glassgrad.autograd.backends.arrays import (
@@ -47,7 +46,7 @@ from glassgrad.autograd.backends.numpy import NUMPY
 from glassgrad.autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, register
 
 __all__ = [
-    "ANYWHERE", "AxisError", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
+    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
     "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "all_reduce", "array_text", "as_dtype", "asarray",
     "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",

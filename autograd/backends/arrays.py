@@ -27,37 +27,32 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     """
     kind = type(data)
     foreign = hasattr(data, "__array_namespace__") and not isinstance(data, numpy.generic)
-    known = kind in SPACES or foreign or cupy.is_cupy(kind)
-    space = namespace(data) if known else NUMPY
+    space = namespace(data) if kind in SPACES or foreign or cupy.is_cupy(kind) else NUMPY
     dtype = None if dtype is None else as_dtype(dtype)
-    if space is NUMPY:
-        check_mask(data)
-        if dtype is not None and dtype.kind != "c" and getattr(getattr(data, "dtype", None), "kind", "") == "c":
-            raise DTypeError(f"complex numbers can't be converted to {dtype}: take their .real and .imag.")
-        try:
-            array = own = numpy.array(data, dtype=dtype, copy=copy)
-            if dtype is not None and kind not in PYTHON_SCALARS:
-                own = numpy.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
-        except AutogradError:
-            raise
-        except Exception as error:  # methods of `data` may raise anything
-            raise _no_array(data, error) from None
-        if own.dtype.kind not in "fciub" and (own is array or not _is_integers(data)):
-            raise _no_numbers(data, own.dtype)
-        if not array.dtype.isnative:
-            array = array.astype(array.dtype.type)
-        return array if array.ndim else array[()]
-    return space.asarray(data, dtype=dtype, copy=copy)
+    if space is not NUMPY:
+        return space.asarray(data, dtype=dtype, copy=copy)
+    check_mask(data)
+    if dtype is not None and dtype.kind != "c" and getattr(getattr(data, "dtype", None), "kind", "") == "c":
+        raise DTypeError(f"complex numbers can't be converted to {dtype}: take their .real and .imag.")
+    try:
+        array = own = numpy.array(data, dtype=dtype, copy=copy)
+        if dtype is not None and kind not in PYTHON_SCALARS:
+            own = numpy.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
+    except AutogradError:
+        raise
+    except Exception as error:  # methods of `data` may raise anything
+        raise _no_array(data, error) from None
+    if own.dtype.kind not in "fciub" and (own is array or not _is_integers(data)):
+        raise _no_numbers(data, own.dtype)
+    array = array.astype(array.dtype.type, copy=False)  # in this machine's byte order
+    return array if array.ndim else array[()]
 
 
 def check_mask(data: Any) -> None:
     """Raise for a masked array with masked elements, whose values would count as data."""
-    module: Any = sys.modules.get("numpy.ma")  # not imported unless someone made a masked array
-    if module is None or type(data) is numpy.ndarray:
-        return
-    for part in (data, *(data if isinstance(data, list | tuple) else ())):
-        if isinstance(part, module.MaskedArray) and module.is_masked(part):
-            hidden = int(module.count_masked(part))
+    masked: Any = sys.modules.get("numpy.ma")  # not imported unless someone made a masked array
+    for part in (data, *(data if isinstance(data, list | tuple) else ())) if masked else ():
+        if isinstance(part, masked.MaskedArray) and (hidden := int(masked.count_masked(part))):
             raise DTypeError(
                 f"{hidden} of the {part.size} elements of a masked array are masked, and masks are not supported: "
                 "fill them with .filled(value), or drop them with .compressed()."
@@ -72,9 +67,8 @@ def _is_integers(data: Any) -> bool:
 def _no_numbers(data: Any, dtype: Any) -> Exception:
     """The error for data that NumPy converts to an array of something other than numbers."""
     kind = type(data).__name__
-    for way in ("toarray", "todense"):
-        if hasattr(data, way):
-            return DTypeError(f"{kind} is a sparse array, and only dense ones are supported: convert it with .{way}().")
+    if hasattr(data, "toarray"):
+        return DTypeError(f"{kind} is a sparse array, and only dense ones are supported: convert it with .toarray().")
     if _is_integers(data):
         return DomainError("an integer does not fit into 64 bits: write it as a float, or give dtype='float64'.")
     if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
@@ -83,13 +77,12 @@ def _no_numbers(data: Any, dtype: Any) -> Exception:
 
 
 def _no_array(data: Any, error: Exception) -> Exception:
-    if isinstance(error, MemoryError):
-        return SizeError(f"out of memory ({error}): give less data, or a smaller dtype.")
     if isinstance(error, OverflowError):
         return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
-    if isinstance(data, list | tuple) and "inhomogeneous" in str(error):
+    if "inhomogeneous" in str(error):
         return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
-    return DTypeError(f"{type(data).__name__} can't be made an array of numbers ({error}).")
+    kind = SizeError if isinstance(error, MemoryError) else DTypeError
+    return kind(f"{type(data).__name__} can't be made an array of numbers ({error}).")
 
 
 def device_or_dtype(target: Any) -> tuple[str | None, Any]:
@@ -175,13 +168,9 @@ def array_text(array: Any, prefix: str = "") -> str:
         return repr(array)  # an array of a trace, without values
     values = to_numpy(array)
     texts = [_number(v) for v in values.reshape(-1)[:10_000].tolist()]
-    width = max(map(len, texts), default=0)
-    formatter: Any = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v).rjust(width)}
-    if values.ndim < 2:
-        formatter = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v)}
-    return numpy.array2string(
-        values, separator=", ", prefix=prefix, formatter=formatter, threshold=200, max_line_width=120
-    )
+    width = max(map(len, texts), default=0) if values.ndim > 1 else 0
+    number: Any = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v).rjust(width)}
+    return numpy.array2string(values, 120, separator=", ", prefix=prefix, formatter=number, threshold=200)
 
 
 def _number(value: Any) -> str:

@@ -23,38 +23,18 @@ def load() -> tuple[Any, int]:
     """CuPy, and the number of GPUs that it finds. Raises `DeviceError`, which says how to get them."""
     try:
         import cupy
-    except ModuleNotFoundError as error:
-        if error.name != "cupy":
-            raise _not_importable(error) from None
-        raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
-    except Exception as error:  # installed but broken: its message may fill a page
-        raise _not_importable(error) from None
-    try:
-        count, said = cupy.cuda.runtime.getDeviceCount(), "it counts 0"
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        count, said = 0, str(error)
-    if not count:
-        raise DeviceError(
-            f"device 'cuda' is not available here: CuPy finds no GPU with a driver for its CUDA ({said}); use device "
-            f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
-        )
-    try:
+
+        count = cupy.cuda.runtime.getDeviceCount()
         cupy.cuda.nvrtc.getVersion()  # loads NVRTC, which compiles kernels: a driver alone lacks it
-    except Exception as error:
+    except Exception as error:  # of a CuPy that is installed but broken, which may fill a page
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
+        lines = (line.strip() for line in str(error).splitlines() if line.strip(" ="))
         raise DeviceError(
-            f"device 'cuda' needs CUDA's libraries, which CuPy does not find ({_said(error)}): {EXTRAS}."
+            f"device 'cuda' is not available here ({next(lines, type(error).__name__).rstrip('.')}): use device 'cpu', "
+            f"or install a driver, the CuPy of its CUDA and CUDA's libraries, {EXTRAS}."
         ) from None
     return cupy, count
-
-
-def _not_importable(error: Exception) -> DeviceError:
-    return DeviceError(f"device 'cuda' needs CuPy, which can't be imported ({_said(error)}): {EXTRAS}.")
-
-
-def _said(error: Exception) -> str:
-    """The first line of an error's text."""
-    said = (line.strip() for line in str(error).splitlines() if line.strip(" ="))
-    return next(said, type(error).__name__).rstrip(".")
 
 
 def space_of_gpu(number: int) -> Namespace:
@@ -64,8 +44,8 @@ def space_of_gpu(number: int) -> Namespace:
     if found is None:
         module, count = load()
         if number >= count:
-            there = "'cuda:0'" if count == 1 else f"'cuda:0' to 'cuda:{count - 1}'"
-            raise DeviceError(f"device 'cuda:{number}' is not available: CuPy finds {there}.")
+            there = " or ".join(["'cpu'", *(f"'cuda:{i}'" for i in range(count))])
+            raise DeviceError(f"device 'cuda:{number}' is not available: choose {there}.")
         found = Namespace(module, enter=module.cuda.Device(number).use, device=f"cuda:{number}")
         PLACES[module, number] = found
         vars(found).update(differences(module), in_place=True)

@@ -29,10 +29,8 @@ def namespace(*arrays: Any) -> Namespace:
         if found is not None and space is not found:
             if found.absorbs:
                 continue
-            if space.absorbs:
-                found, first = space, array
-                continue
-            raise _mixed(first, array)
+            if not space.absorbs:
+                raise _mixed(first, array)
         first, found = array, space
     if found is None:
         return NUMPY
@@ -116,21 +114,18 @@ def to_device(array: Any, device: str) -> Any:
 
     Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not available.
     """
-    if not isinstance(device, str):
-        raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
     here = device_of(array)
     if here == device or (device == "cuda" and here.startswith("cuda:")):
         return array
     if hasattr(array, "to_device") and not isinstance(array, numpy.ndarray | numpy.generic):
-        places = array.__array_namespace__().__array_namespace_info__().devices()
-        if device not in map(_called, places):
-            raise DeviceError(f"unknown device {device!r}: choose {' or '.join(map(repr, map(_called, places)))}.")
-        return array.to_device(next(place for place in places if _called(place) == device))
-    space = space_on(device)
-    if space is NUMPY:
-        found = sys.modules["cupy"].asnumpy(array)
-        return found if found.ndim else found[()]
-    return space.module.asarray(array)
+        places = {_called(place): place for place in array.__array_namespace__().__array_namespace_info__().devices()}
+        if device not in places:
+            raise DeviceError(f"unknown device {device!r}: choose {' or '.join(map(repr, places))}.")
+        return array.to_device(places[device])
+    if _number_of(device) is not None:
+        return space_on(device).module.asarray(array)
+    found = sys.modules["cupy"].asnumpy(array)
+    return found if found.ndim else found[()]
 
 
 def generator_on(device: str | None, generator: Any) -> Any:

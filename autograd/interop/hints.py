@@ -2,110 +2,115 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Never
 
 from glassgrad.autograd import linalg
 from glassgrad.autograd.engine.namespace import TENSORS
 
-TENSOR = {
-    "add_": "+= under autograd.no_grad()", "contiguous": "the Tensor itself: memory has no order here",
-    "copy_": "x[...] = value under autograd.no_grad()", "cuda": 'to("cuda")',
-    "double": 'to("float64")', "expand": "autograd.broadcast_to(x, shape=…)", "fill_": "x[...] = value",
-    "float": 'to("float32")', "half": 'to("float16")', "long": 'to("int64")', "masked_fill": "autograd.where",
-    "mm": "@", "mul_": "*= under autograd.no_grad()", "norm": "autograd.linalg.vector_norm(x)", "numel": "size",
-    "permute": "autograd.permute_dims(x, axes=…)", "pow": "**", "sub_": "-= under autograd.no_grad()", "t": "T",
-    "type": "to(dtype)", "unsqueeze": "autograd.expand_dims(x, axis=…)", "view": "reshape",
-    "zero_": "x[...] = 0, or grad = None", "cumsum": "autograd.cumulative_sum(x, axis=…)",
-    "cumprod": "autograd.cumulative_prod(x, axis=…)", "diag": "autograd.linalg.diagonal(x), or autograd.eye(n) * x",
-    "gather": "autograd.take_along_axis(x, indices, axis=…)", "inverse": "autograd.linalg.inv(x)",
-    "repeat": "autograd.tile(x, …) to repeat the array, as in PyTorch; autograd.repeat(x, …) to repeat each element",
-    "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)", "dim": "ndim",
-    "topk": "autograd.sort(x, descending=True)[..., :k], and autograd.argsort for the indices",
+NAMES = {
+    "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
+    "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "concatenate": "concat",
+    "conjugate": "conj", "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "fabs": "abs",
+    "float_power": "power", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "mod": "remainder",
+    "right_shift": "bitwise_right_shift", "rint": "round", "true_divide": "divide",
 }  # fmt: skip
-NETWORK_FUNCTIONS = {
-    "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
-    "softmin": "softmax, of -x", "swish": "silu",
+"""NumPy's functions that have another name here."""
+
+METHODS = {
+    "chunk": "split", "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "gather": "take_along_axis",
+    "diag": "linalg.diagonal(x), or eye(n) * x", "inverse": "linalg.inv", "mm": "matmul", "norm": "linalg.vector_norm",
+    "permute": "permute_dims", "swapaxes": "permute_dims", "unbind": "unstack", "unsqueeze": "expand_dims",
+    "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
 }  # fmt: skip
+"""Functions of PyTorch that are methods, too."""
+
 OPERATION = "@autograd.op('name') for its value, f(xp, x), and f.vjp(x=…) for its derivative"
 FUNCTIONS = {
-    "tensor": "Tensor", "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean",
-    "bmm": "matmul", "cat": "concat", "from_numpy": "asarray",
-    "ln": "log", "manual_seed": "numpy.random.default_rng(seed), given as generator=",
-    "mm": "matmul", "mul": "multiply", "norm": "linalg.vector_norm", "permute": "permute_dims",
-    "rand": "random.uniform(shape, generator=…)", "randn": "random.normal(shape, generator=…)",
-    "sgn": "sign", "sub": "subtract", "tg": "tan", "unsqueeze": "expand_dims", "view": "reshape",
-    "vmap": "operations on arrays with one more axis", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
-    "diag": "linalg.diagonal(x), or eye(n) * x", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
-    "fft": "numpy.fft of .detach().numpy(): derivatives through complex numbers are not supported",
-    "gather": "take_along_axis", "inverse": "linalg.inv", "chunk": "split", "unbind": "unstack",
-    "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
-    "hstack": "concat(…, axis=1)", "FloatTensor": 'Tensor(…, dtype="float32")', "inference_mode": "no_grad",
-    "jit": "compile", "load": "nn.load", "save": "nn.save",
-    "nn": "the package nn beside autograd: from glassgrad import nn",
-    **dict.fromkeys(("custom_vjp", "custom_jvp", "custom_gradient", "Function", "primitive", "defvjp"), OPERATION),
-    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "mse_loss": "squared_error",
-    "optim": "nn.optim: from glassgrad import nn",
-    "topk": "sort(x, descending=True)[..., :k], and argsort for the indices",
+    **NAMES, **METHODS, "array_split": "split",
     **{name: f"nn.functional.{name}" for name in ("elu", "huber_loss", "l1_loss", "nll_loss", "silu")},
-    **NETWORK_FUNCTIONS, "swish": "nn.functional.silu",
+    **{f"nan{name}": f"where and {name}" for name in ("max", "mean", "min", "std", "sum", "var")},
+    **dict.fromkeys(("array", "as_tensor", "from_numpy"), "asarray"), **dict.fromkeys(("Variable", "tensor"), "Tensor"),
+    **dict.fromkeys(("append", "block", "cat", "delete", "insert"), "concat"),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "conv"), **dict.fromkeys(("piecewise", "select"), "where"),
+    **dict.fromkeys(("custom_vjp", "custom_jvp", "custom_gradient", "Function", "primitive", "defvjp"), OPERATION),
+    **dict.fromkeys(("median", "percentile", "quantile"), "sort"), "add.at": "scatter_add", "add.reduce": "sum",
+    "average": "mean", "bincount": "scatter_add", "bmm": "matmul", "cbrt": "power", "column_stack": "stack",
+    "divmod": "floor_divide and remainder", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
+    "fft": "numpy.fft of .detach().numpy(): derivatives through complex numbers are not supported", "jit": "compile",
+    "gradient": "diff", "hstack": "concat(…, axis=1)", "inference_mode": "no_grad", "interp": "searchsorted and take",
+    "kron": "linalg.outer and reshape", "ln": "log", "load": "nn.load", "mse_loss": "squared_error",
+    "manual_seed": "numpy.random.default_rng(seed), given as generator=", "mul": "multiply",
+    "multiply.outer": "linalg.outer", "nan_to_num": "where and isnan", "optim": "nn.optim: from glassgrad import nn",
+    "nn": "the package nn beside autograd: from glassgrad import nn", "rand": "random.uniform(shape, generator=…)",
+    "randn": "random.normal(shape, generator=…)", "rot90": "permute_dims and flip", "save": "nn.save", "sgn": "sign",
+    "sub": "subtract", "tg": "tan", "unique": "unique_values", "vdot": "linalg.vecdot",
+    "vmap": "operations on arrays with one more axis", "vstack": "concat(…, axis=0)",
 }  # fmt: skip
-NETWORKS = {
-    "BCELoss": "BCEWithLogitsLoss, of the values before the sigmoid",
-    "DataLoader": "data.minibatches, or fit, which draws them",
-    "ParameterList": "one attribute for each parameter",
-    "Swish": "SiLU", "no_grad": "autograd.no_grad", "Softmin": "Softmax, of -x", "nll_loss": "functional.nll_loss",
-    "utils": "optim.clip_grad_norm_, or save and load",
-}  # fmt: skip
-OPTIMIZERS = {
-    "Adadelta": "RMSprop", "Adagrad": "RMSprop, which forgets old gradients", "Adamax": "Adam", "NAdam": "Adam",
-    "RAdam": "Adam, with a lr_scheduler.LinearLR to warm up", "Rprop": "RMSprop",
-    "clip_grad_norm": "clip_grad_norm_", "clip_grad_value_": "autograd.clip of each p.grad, or clip_grad_norm_",
-}  # fmt: skip
-SCHEDULES = {
-    "ConstantLR": "LinearLR(optimizer, start_factor=…, end_factor=…)", "MultiplicativeLR": "LambdaLR",
-    "CosineAnnealingWarmRestarts": "SequentialLR, of one CosineAnnealingLR for each start", "CyclicLR": "LambdaLR",
-    "OneCycleLR": "SequentialLR, of LinearLR and CosineAnnealingLR", "PolynomialLR": "LambdaLR",
-}  # fmt: skip
-INITS = {
-    **{f"{ours}_{kind}_": f"{theirs}_{kind}_" for ours, theirs in (("glorot", "xavier"), ("he", "kaiming"))
-       for kind in ("uniform", "normal")},
-    **{f"{name}_{kind}": f"{name}_{kind}_" for name in ("xavier", "kaiming") for kind in ("uniform", "normal")},
-    **{name: f"{name}_" for name in ("constant", "normal", "ones", "uniform", "zeros")},
-    "dirac_": "x[...] = values under autograd.no_grad()", "eye_": "x[...] = autograd.eye(n) under autograd.no_grad()",
-    "orthogonal_": "x[...] = numpy.linalg.qr(…)[0] under autograd.no_grad()", "trunc_normal_": "normal_",
-}  # fmt: skip
+"""For functions of NumPy and PyTorch that do not exist here: what to use instead."""
 
-DATA = {
-    "DataLoader": "minibatches(x, y, batch_size=…), or nn.fit, which draws them and takes PyTorch's DataLoader, too",
-    "TensorDataset": "the arrays themselves: minibatches(x, y)", "random_split": "hold_out",
+CASTS = {"cuda": 'to("cuda")', "double": 'to("float64")', "float": 'to("float32")', "half": 'to("float16")'}
+TENSOR = {
+    **dict.fromkeys(("add_", "div_", "mul_", "sub_"), "+=, -=, *= or /= under autograd.no_grad()"),
+    **dict.fromkeys(("copy_", "fill_", "zero_"), "x[...] = value under autograd.no_grad()"),
+    **CASTS, "contiguous": "the Tensor itself: memory has no order here", "dim": "ndim",
+    "expand": "autograd.broadcast_to(x, shape=…)", "long": 'to("int64")', "masked_fill": "autograd.where",
+    "numel": "size", "pow": "**", "t": "T", "type": "to(dtype)", "view": "reshape",
+    "repeat": "autograd.tile(x, …) to repeat the array, as in PyTorch; autograd.repeat(x, …) to repeat each element",
 }  # fmt: skip
 MODULES = {
-    "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")', "cuda": 'to("cuda")',
-    "double": 'to("float64")', "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "float": 'to("float32")',
-    "named_layers": "named_modules", "predict": "the model itself: model(x), under autograd.no_grad()",
+    **CASTS, "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")',
+    "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "save": "nn.save(model, path)",
+    "predict": "the model itself: model(x), under autograd.no_grad()", "summary": "its repr: print(model)",
     "register_forward_hook": "nn.activations(model, x), or viz.draw_modules(y): a row of numbers for each module",
-    "register_parameter": "an attribute: self.name = nn.Parameter(…)", "save": "nn.save(model, path)",
-    "summary": "its repr: print(model)", "weights": "parameters()",
+    "register_parameter": "an attribute: self.name = nn.Parameter(…)", "weights": "parameters()",
 }  # fmt: skip
+NETWORKS = {
+    **dict.fromkeys(("Adadelta", "Adagrad", "Rprop"), "nn.optim.RMSprop"),
+    **dict.fromkeys(("CyclicLR", "MultiplicativeLR", "PolynomialLR"), "nn.optim.lr_scheduler.LambdaLR"),
+    **{f"glorot_{kind}_": f"nn.init.xavier_{kind}_" for kind in ("uniform", "normal")},
+    **{f"he_{kind}_": f"nn.init.kaiming_{kind}_" for kind in ("uniform", "normal")},
+    "BCELoss": "nn.BCEWithLogitsLoss, of the values before the sigmoid", "Softmin": "nn.Softmax, of -x",
+    "DataLoader": "nn.data.minibatches(x, y, batch_size=…), or nn.fit, which takes PyTorch's DataLoader, too",
+    "OneCycleLR": "nn.optim.lr_scheduler.SequentialLR, of LinearLR and CosineAnnealingLR", "Swish": "nn.SiLU",
+    "ParameterList": "one attribute for each parameter", "no_grad": "autograd.no_grad", "swish": "nn.functional.silu",
+    "TensorDataset": "the arrays themselves: nn.data.minibatches(x, y)", "random_split": "nn.data.hold_out",
+    "binary_cross_entropy": "nn.functional.binary_cross_entropy_with_logits, of the values before the sigmoid",
+    "clip_grad_value_": "autograd.clip of each p.grad, or nn.optim.clip_grad_norm_",
+    "orthogonal_": "x[...] = numpy.linalg.qr(…)[0] under autograd.no_grad()", "trunc_normal_": "nn.init.normal_",
+    "utils": "nn.optim.clip_grad_norm_, or nn.save and nn.load",
+}  # fmt: skip
+"""For names of PyTorch and Keras in any module of ``nn``."""
 
 
-def hint(name: str, table: dict[str, str]) -> str:
-    """Return ``: use …`` for a name of another library, or of a function here; else an empty string."""
-    here = ""
-    if table is TENSOR and hasattr(TENSORS, name):
-        here = f"autograd.{name}(x)"
-    elif table in (TENSOR, FUNCTIONS) and name in linalg.__all__:
-        here = f"autograd.linalg.{name}(x)" if table is TENSOR else f"linalg.{name}"
-    known = table.get(name, here)
-    return f": use {known}" if known else ""
+def hint(use: str) -> str:
+    """``: use …``, or an empty string."""
+    return f": use {use}" if use else ""
 
 
-def missing(module: str, table: dict[str, str]) -> Callable[[str], Never]:
-    """The ``__getattr__`` of a module, which raises `AttributeError` with the name here."""
+def of_function(name: str) -> str:
+    """What to use for a function that does not exist in ``autograd``; an empty string if it is not known."""
+    return FUNCTIONS.get(name) or (f"linalg.{name}" if name in linalg.__all__ else "")
+
+
+def missing(module: str) -> Callable[[str], Never]:
+    """The ``__getattr__`` of a module of ``nn``, which raises `AttributeError` with the name in that package."""
+    package = module.partition("nn")[0]
+
+    def names(home: str) -> list[str]:
+        return [name for name, value in vars(sys.modules[home]).items() if callable(value) and name[0] != "_"]
+
+    def known(name: str) -> str:
+        homes = sorted((home for home in sys.modules if home.startswith(f"{package}nn")), key=len)
+        there = next((f"{home.removeprefix(package)}.{name}" for home in homes if name in names(home)), "")
+        near = "".join(get_close_matches(name, names(module), 1, cutoff=0.7))
+        return hint(NETWORKS.get(name) or there) or (near and f": there is {near}")
 
     def __getattr__(name: str) -> Never:
-        raise AttributeError(f"{module.removeprefix('glassgrad.')} has no {name!r}{hint(name, table)}.")
+        said = "" if name[0] == "_" else known(name)  # Python itself asks for names with underscores
+        raise AttributeError(f"{module.removeprefix(package)} has no {name!r}{said}.")
 
     return __getattr__
 
@@ -116,15 +121,17 @@ class Hint:
     Not a `__getattr__`, which would slow down every attribute of the class in CPython 3.11.
     """
 
-    __slots__ = ("name", "owner", "table")
+    __slots__ = ("name", "owner", "use")
 
-    def __init__(self, name: str, owner: str = "Tensor", table: dict[str, str] = TENSOR) -> None:
-        self.name, self.owner, self.table = name, owner, table
+    def __init__(self, name: str, use: str, owner: str = "Tensor") -> None:
+        self.name, self.use, self.owner = name, use, owner
 
     def __get__(self, instance: object, kind: type | None = None) -> Never:
-        raise AttributeError(f"a {self.owner} has no attribute {self.name!r}{hint(self.name, self.table)}.")
+        raise AttributeError(f"a {self.owner} has no attribute {self.name!r}{hint(self.use)}.")
 
 
 def tensor_hints() -> dict[str, Hint]:
     """The hints for `Tensor` by name."""
-    return {name: Hint(name) for name in (*TENSOR, *vars(TENSORS), *linalg.__all__)}
+    functions = {name: f"autograd.{of_function(name)}" for name in (*METHODS, *linalg.__all__)}
+    uses = functions | {name: f"autograd.{name}(x)" for name in vars(TENSORS)} | TENSOR
+    return {name: Hint(name, use) for name, use in uses.items()}

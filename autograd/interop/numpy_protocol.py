@@ -1,16 +1,19 @@
 """NumPy's functions called on Tensors, mapped to the functions of this package.
 
-Most have the same name, or another one in `NAMES`. `WAYS` adapts those with other arguments. All others are refused,
-with a hint from `HINTS`.
+Most have the same name, or another one in `hints.NAMES`. `WAYS` adapts those with other arguments. All others are
+refused, with what to use instead.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
-from glassgrad.autograd import linalg
+from glassgrad.autograd import linalg, trees
+from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op
@@ -19,112 +22,35 @@ from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.functions import products
 from glassgrad.autograd.functions import shaping as rearranging
 from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.interop.hints import NAMES, of_function
 from glassgrad.autograd.ops import matrices, shaping
 
-NAMES = {
-    "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
-    "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "concatenate": "concat",
-    "conjugate": "conj", "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "fabs": "abs",
-    "float_power": "power", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "mod": "remainder",
-    "right_shift": "bitwise_right_shift", "rint": "round", "true_divide": "divide",
-}  # fmt: skip
-"""NumPy's functions that have another name here."""
+_signature = lru_cache(maxsize=512)(inspect.signature)
 
 KEYWORDS = {
     "a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape", "reps": "repetitions", "v": "y",
 }  # fmt: skip
 """This package's name for each parameter that NumPy calls by another name."""
 
-HINTS = {
-    "add.accumulate": "cumulative_sum", "add.at": "scatter_add", "add.reduce": "sum", "append": "concat",
-    "array_split": "split", "average": "mean", "bincount": "scatter_add", "block": "concat",
-    "cbrt": "power", "choose": "where", "column_stack": "stack", "compress": "getitem", "convolve": "matmul",
-    "corrcoef": "linalg.vecdot", "cov": "linalg.matmul", "delete": "concat", "divmod": "floor_divide and remainder",
-    "dsplit": "split", "dstack": "stack", "ediff1d": "diff", "extract": "getitem", "fix": "trunc",
-    "fliplr": "flip", "flipud": "flip", "gradient": "diff", "histogram": "searchsorted", "hsplit": "split",
-    "insert": "concat", "interp": "searchsorted and take", "kron": "linalg.outer and reshape",
-    "ldexp": "multiply", "linalg.cond": "linalg.svdvals", "linalg.eig": "linalg.eigh", "linalg.eigvals":
-    "linalg.eigvalsh", "linalg.lstsq": "linalg.pinv", "linalg.multi_dot": "linalg.matmul", "linalg.tensorinv":
-    "linalg.inv", "linalg.tensorsolve": "linalg.solve", "logaddexp2": "logaddexp", "logical_and.reduce": "all",
-    "logical_or.reduce": "any", "maximum.reduce": "max", "median": "sort", "minimum.reduce": "min",
-    "multiply.accumulate": "cumulative_prod", "multiply.outer": "linalg.outer", "multiply.reduce": "prod",
-    "nan_to_num": "where and isnan", "nanmax": "where and max", "nanmean": "where and mean", "nanmin": "where and min",
-    "nanstd": "where and std", "nansum": "where and sum", "nanvar": "where and var", "partition": "sort",
-    "percentile": "sort", "piecewise": "where", "polyfit": "linalg.pinv", "polyval": "power and sum",
-    "ptp": "max and min", "put": "setitem", "putmask": "where", "quantile": "sort", "rot90": "permute_dims and flip",
-    "select": "where", "trapezoid": "sum", "unique": "unique_values", "vander": "power",
-    "vdot": "linalg.vecdot", "vsplit": "split",
+VALUES = {
+    "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
+    "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
+    "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
 }  # fmt: skip
-"""For functions of NumPy that do not exist here: the functions to use instead."""
-
-
-VALUES = frozenset(
-    (
-        "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
-        "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
-        "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
-    )
-)  # fmt: skip
 """Functions without a derivative: NumPy computes them from the values of Tensors."""
 
 
 # --------------------------------------------------------------------------------- functions with different arguments
 
 
-def _dot(a: Any, b: Any) -> Any:
-    a, b = asarray(a), asarray(b)
-    if not (a.ndim and b.ndim):
-        return a * b
-    return a @ b if b.ndim <= 2 else linalg.tensordot(a, b, axes=((-1,), (-2,)))
-
-
-def _inner(a: Any, b: Any) -> Any:
-    a, b = asarray(a), asarray(b)
-    return linalg.tensordot(a, b, axes=((-1,), (-1,))) if a.ndim and b.ndim else a * b
-
-
-def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    i, j = (shapes.normalize_axis(axis, a.ndim) for axis in (axis1, axis2))
-    return a if i == j else rearranging.moveaxis(a, (i, j), (j, i))
-
-
-def _transpose(a: Any, axes: int | Sequence[int] | None = None) -> Any:
-    return asarray(a).transpose(*(() if axes is None else tuple(axes) if isinstance(axes, Iterable) else (axes,)))
-
-
-def _ravel(a: Any, order: str = "C") -> Any:
-    if order not in "CKA":
-        raise DomainError(f"elements are taken in row-major order only: for order = {order!r} transpose first.")
-    return shaping.reshape(a, shape=(-1,))
-
-
-def _atleast(ndim: int, in_front: Callable[[int], int]) -> Callable[..., Any]:
+def _atleast(name: str) -> Callable[..., Any]:
     def atleast(*arys: Any) -> Any:
-        """Each array with at least ``ndim`` axes: missing ones, of length 1, are added in front and behind."""
-        made = []
-        for x in map(asarray, arys):
-            front = min(in_front(x.ndim), ndim - x.ndim) if x.ndim < ndim else 0
-            behind = max(ndim - x.ndim - front, 0)
-            made.append(shaping.reshape(x, shape=(*[1] * front, *x.shape, *[1] * behind)))
+        """Each array in the shape that NumPy gives it."""
+        function = getattr(NUMPY, name)
+        made = [shaping.reshape(x, shape=function(NUMPY.broadcast_to(0, x.shape)).shape) for x in map(asarray, arys)]
         return made[0] if len(made) == 1 else tuple(made)
 
     return atleast
-
-
-_atleast_1d, _atleast_2d, _atleast_3d = (
-    _atleast(1, lambda n: 1),
-    _atleast(2, lambda n: 2 - n),
-    _atleast(3, lambda n: n % 2),
-)
-
-
-def _hstack(tup: Sequence[Any]) -> Any:
-    parts = [_atleast_1d(x) for x in tup]
-    return shaping.concat(parts, axis=0 if parts[0].ndim == 1 else 1)
-
-
-def _last_two(a: Any, axis1: int, axis2: int) -> Any:
-    return rearranging.moveaxis(a, (axis1, axis2), (-2, -1))
 
 
 def _diag(v: Any, k: int = 0) -> Any:
@@ -134,9 +60,20 @@ def _diag(v: Any, k: int = 0) -> Any:
     return shaping.triu(shaping.tril(shaping.broadcast_to(wide, shape=wide.shape * 2), k=k), k=k)
 
 
-def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    a, b = (rearranging.moveaxis(asarray(z), own if axis is None else axis, -1) for z, own in ((a, axisa), (b, axisb)))
-    return rearranging.moveaxis(linalg.cross(a, b), -1, axisc if axis is None else axis)
+def _dot(a: Any, b: Any) -> Any:
+    a, b = asarray(a), asarray(b)
+    if not (a.ndim and b.ndim):
+        return a * b
+    return a @ b if b.ndim <= 2 else linalg.tensordot(a, b, axes=((-1,), (-2,)))
+
+
+def _hstack(tup: Any) -> Any:
+    parts = list(map(WAYS["atleast_1d"], tup))
+    return shaping.concat(parts, axis=0 if parts[0].ndim == 1 else 1)
+
+
+def _last_two(a: Any, axis1: int, axis2: int) -> Any:
+    return rearranging.moveaxis(a, (axis1, axis2), (-2, -1))
 
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -146,46 +83,41 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
     if len(axes) != 2:
         raise DomainError(f"norm: ord = {ord!r} takes vectors or matrices: name one axis or two, not {len(axes)}.")
-    norm = linalg.matrix_norm(_last_two(x, *axes), ord=ord)
-    return shaping.reshape(norm, shape=shapes.keepdims_shape(x.shape, axes)) if keepdims else norm
+    norm = linalg.matrix_norm(_last_two(x, *axes), ord=ord, keepdims=keepdims)
+    return rearranging.moveaxis(norm, (-2, -1), axes) if keepdims else norm
 
 
-def _of_symmetric_part(function: Callable[[Any], Any]) -> Callable[..., Any]:
-    def symmetric(a: Any, UPLO: str = "L") -> Any:
-        if UPLO not in "Ll":
-            raise DomainError("eigh takes the symmetric part of a matrix, not one of its triangles: leave UPLO out.")
-        return function(a)
+def _ravel(a: Any, order: str = "C") -> Any:
+    if order not in "CKA":
+        raise DomainError(f"elements are taken in row-major order only: for order = {order!r} transpose first.")
+    return shaping.reshape(a, shape=(-1,))
 
-    return symmetric
+
+def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    i, j = (shapes.normalize_axis(axis, a.ndim) for axis in (axis1, axis2))
+    return a if i == j else rearranging.moveaxis(a, (i, j), (j, i))
 
 
 WAYS: dict[str, Callable[..., Any]] = {
-    "atleast_1d": _atleast_1d,
-    "atleast_2d": _atleast_2d,
-    "atleast_3d": _atleast_3d,
+    **{name: _atleast(name) for name in ("atleast_1d", "atleast_2d", "atleast_3d")},
     "concatenate": lambda arrays, axis=0: shaping.concat(list(arrays), axis=axis),  # of a single array: its entries
-    "cross": _cross,
     "diag": _diag,
     "diagonal": lambda a, offset=0, axis1=0, axis2=1: matrices.diagonal(_last_two(a, axis1, axis2), offset=offset),
     "dot": _dot,
     "einsum": products.einsum,
     "hstack": _hstack,
-    "inner": _inner,
-    "linalg.eigh": _of_symmetric_part(linalg.eigh),
-    "linalg.eigvalsh": _of_symmetric_part(linalg.eigvalsh),
+    "inner": lambda a, b: _dot(a, y.mT if (y := asarray(b)).ndim > 1 else y),
     "linalg.norm": _norm,
-    "linalg.svd": lambda a, full_matrices=True, compute_uv=True, hermitian=False: (
+    "linalg.svd": lambda a, full_matrices=True, compute_uv=True: (
         linalg.svd(a, full_matrices=full_matrices) if compute_uv else linalg.svdvals(a)
     ),
     "ravel": _ravel,
     "squeeze": lambda a, axis=None: asarray(a).squeeze(axis),
     "stack": lambda arrays, axis=0: shaping.stack(list(arrays), axis=axis),
     "swapaxes": _swapaxes,
-    "trace": lambda a, offset=0, axis1=0, axis2=1, dtype=None: matrices.matrix_trace(
-        _last_two(a, axis1, axis2), offset=offset, dtype=dtype
-    ),
-    "transpose": _transpose,
-    "vstack": lambda tup: shaping.concat([_atleast_2d(x) for x in tup], axis=0),
+    "trace": lambda a, offset=0, axis1=0, axis2=1: matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset),
+    "transpose": lambda a, axes=None: asarray(a).transpose(*(() if axes is None else NUMPY.atleast_1d(axes).tolist())),
+    "vstack": lambda tup: shaping.concat(list(map(WAYS["atleast_2d"], tup)), axis=0),
 }
 """Functions with NumPy's signature, for those whose arguments differ from the function of the same name here."""
 
@@ -198,26 +130,25 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
 
     Raises `DTypeError` if there is none, or if the call can't be recorded.
     """
+    if kwargs.get("out") is not None:
+        if _are_recorded(args) or any(isinstance(x, Tensor) for x in trees.leaves(kwargs["out"])):
+            raise DTypeError(f"np.{called(function)}(..., out=) can't be recorded: assign the result instead.")
+        return getattr(function, method)(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
+    kwargs.pop("out", None)
     name = called(function)
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
-    if "out" in kwargs and not list(_tensors(kwargs)) and not any(t.requires_grad for t in _tensors(args)):
-        return getattr(function, method)(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
     ours = _found(name) if method == "__call__" else None
     if ours is None:
-        nothing = name in VALUES or not any(t.requires_grad for t in _tensors((args, kwargs)))
-        if nothing and "out" not in kwargs:
+        if name in VALUES or not _are_recorded((args, kwargs)):
             return getattr(function, method)(*_values(args), **_values(kwargs))
         name = name if method == "__call__" else f"{name}.{method}"
         raise DTypeError(f"np.{name} can't record Tensors: {_advice(name)}, or .detach().numpy() for the values.")
-    if kwargs.pop("out", None) is not None:
-        raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
-    if hasattr(function, "nin"):
-        if not kwargs:
-            return ours(*args)  # a shortcut for operators between an array and a Tensor
-    elif name not in WAYS:
+    if not kwargs and hasattr(function, "nin"):
+        return ours(*args)  # a shortcut for operators between an array and a Tensor
+    if name not in WAYS and not hasattr(function, "nin"):
         args, kwargs = _respelled(function, ours, args, kwargs)
-    signature = inspect.signature(ours)
+    signature = _signature(ours)
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -245,44 +176,33 @@ def _found(name: str) -> Any:
 
 
 def _advice(name: str) -> str:
-    """A hint for a message: the functions to use instead of NumPy's ``name``."""
-    import difflib
-
-    if name in HINTS:
-        return f"use {' and '.join(f'autograd.{one}' for one in HINTS[name].split(' and '))}"
-    known = [
-        *(one for one, found in vars(TENSORS).items() if not getattr(found, "foreign", False)),
-        *(f"linalg.{one}" for one in linalg.__all__),
-    ]
-    near = [f"autograd.{one}" for one in difflib.get_close_matches(name, known, n=2, cutoff=0.75)]
-    return f"there is {' and '.join(near)}" if near else "autograd has no function of that name; compose it of its own"
+    """What to use instead of NumPy's ``name``."""
+    last = name.removeprefix("linalg.")
+    if use := of_function(name) if last == name else linalg.ELSEWHERE.get(last):
+        return f"in autograd{'.linalg' if last != name else ''} use {use}"
+    ours = [one for one, found in vars(TENSORS).items() if not getattr(found, "foreign", False)]
+    near = get_close_matches(name, [*ours, *(f"linalg.{one}" for one in linalg.__all__)], n=2, cutoff=0.75)
+    found = " and ".join(f"autograd.{one}" for one in near)
+    return f"there is {found}" if near else "autograd has no function of that name; compose it of its own"
 
 
-def _tensors(given: Any) -> Iterator[Tensor]:
-    """The Tensors in nested lists, tuples and dicts."""
-    if isinstance(given, Tensor):
-        yield given
-    elif isinstance(given, list | tuple | dict):
-        for item in given.values() if isinstance(given, dict) else given:
-            yield from _tensors(item)
+def _are_recorded(given: Any) -> bool:
+    """Whether a Tensor in nested containers requires grad."""
+    return any(isinstance(x, Tensor) and x.requires_grad for x in trees.leaves(given))
 
 
 def _values(given: Any) -> Any:
-    """``given`` with its Tensors, also those in nested lists, tuples and dicts, as NumPy arrays."""
-    if isinstance(given, Tensor):
-        return given.detach().__array__()
-    if isinstance(given, dict):
-        return {name: _values(item) for name, item in given.items()}
-    return type(given)(map(_values, given)) if type(given) in (list, tuple) else given
+    """``given`` with its Tensors, also those in nested containers, as NumPy arrays."""
+    return trees.map(lambda x: x.detach().__array__() if isinstance(x, Tensor) else x, given)
 
 
 def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """NumPy's arguments adapted to this package's function: arrays by position, parameters by their names here."""
     try:
-        theirs = inspect.signature(function)
+        theirs = _signature(function)
     except ValueError:  # a function in C, such as np.where, has no signature before NumPy 2.4
         return list(args), kwargs
-    known = inspect.signature(ours).parameters
+    known = _signature(ours).parameters
     named = (p for p in list(known)[1:] if known[p].kind is not inspect.Parameter.POSITIONAL_ONLY)
     parameters = set(ours.params if isinstance(ours, Op) else named)
     positional: list[Any] = []

@@ -15,6 +15,7 @@ from glassgrad.autograd.errors import DeviceError, DomainError, DTypeError, Grad
 from glassgrad.autograd.functions.dtypes import API_VERSIONS
 from glassgrad.autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from glassgrad.autograd.interop.hints import Hint, tensor_hints
+from glassgrad.autograd.interop.numpy_protocol import call
 
 R = TypeVar("R")
 
@@ -92,25 +93,11 @@ class Protocols:
 
         Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
         """
-        if self.requires_grad:
-            raise GradientError(
-                f"{self._called()} requires grad, and what NumPy computes from it would not be recorded: "
-                "make an array of Tensors with autograd.stack([a, b]), call the function of that name in autograd, or "
-                "use .detach().numpy() for the values alone."
-            )
-        return backends.to_numpy(self.data)
+        return backends.to_numpy(_constant(self, "NumPy").data)
 
-    def __dlpack__(
-        self: Any, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
-    ) -> Any:
+    def __dlpack__(self: Any, **options: Any) -> Any:
         """The values for another library, in the same memory. Raises `GradientError` if the Tensor requires grad."""
-        if self.requires_grad:
-            raise GradientError(
-                f"{self._called()} requires grad, and what another library computes from it would not be recorded: "
-                "give it .detach()."
-            )
-        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-        return backends.to_dlpack(self.data, "__dlpack__", **options)
+        return backends.to_dlpack(_constant(self, "another library").data, "__dlpack__", **options)
 
     def __dlpack_device__(self: Any) -> tuple[int, int]:
         """DLPack's type and number of the device."""
@@ -123,18 +110,25 @@ class Protocols:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
-        from glassgrad.autograd.interop.numpy_protocol import call
-
         return call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
-        from glassgrad.autograd.interop.numpy_protocol import call
-
         return call(func, "__call__", args, kwargs)
 
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if not isinstance(getattr_static(type(self), name, None), Hint)]
+
+
+def _constant(x: Any, library: str) -> Any:
+    """``x`` itself. Raises `GradientError` if it requires grad."""
+    if x.requires_grad:
+        raise GradientError(
+            f"{x._called()} requires grad, and what {library} computes from it would not be recorded: make an array of "
+            "Tensors with autograd.stack([a, b]), call the function of that name in autograd, or use .detach() for the "
+            "values alone."
+        )
+    return x
 
 
 def _number(x: Tensor, kind: Callable[[Any], R], way: str = "") -> R:

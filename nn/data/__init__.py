@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from glassgrad.autograd.interop.hints import DATA, missing
+from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.data.augment import Batches, crop, flip, noise, shift
 from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
 from glassgrad.nn.data.download import cache_folder
@@ -26,4 +26,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__, DATA)
+    __getattr__ = missing(__name__)

@@ -15,7 +15,7 @@ from glassgrad.autograd import (
     softplus,
     tanh,
 )
-from glassgrad.autograd.interop.hints import NETWORK_FUNCTIONS, missing
+from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.functional.activations import elu, silu
 from glassgrad.nn.functional.attention import embedding, scaled_dot_product_attention
 from glassgrad.nn.functional.losses import (
@@ -71,4 +71,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__, NETWORK_FUNCTIONS)
+    __getattr__ = missing(__name__)

@@ -461,8 +461,8 @@ class Module:
 
 
 WATCHED.append(Module)
-for _name in MODULES:
-    setattr(Module, _name, Hint(_name, "Module", MODULES))
+for _name, _use in MODULES.items():
+    setattr(Module, _name, Hint(_name, _use, "Module"))
 
 
 def check_set_to_none(set_to_none: Any) -> None:

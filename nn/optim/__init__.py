@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from glassgrad.autograd.interop.hints import OPTIMIZERS, missing
+from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.optim import lr_scheduler
 from glassgrad.nn.optim.algorithms import SGD, Adam, AdamW, RMSprop
 from glassgrad.nn.optim.clip import clip_grad_norm_
@@ -11,4 +11,4 @@ from glassgrad.nn.optim.optimizer import Optimizer
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "lr_scheduler"]
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__, OPTIMIZERS)
+    __getattr__ = missing(__name__)

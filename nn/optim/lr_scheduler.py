@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import check_function, check_instance, number, refused, whole, with_form
 from glassgrad.autograd.errors import DomainError
-from glassgrad.autograd.interop.hints import SCHEDULES, missing
+from glassgrad.autograd.interop.hints import missing
 from glassgrad.nn.errors import StateError
 from glassgrad.nn.optim.optimizer import Optimizer
 
@@ -247,4 +247,4 @@ def _milestones(epochs: Sequence[int]) -> list[int]:
 
 
 if not TYPE_CHECKING:  # so that type checkers report missing names
-    __getattr__ = missing(__name__, SCHEDULES)
+    __getattr__ = missing(__name__)

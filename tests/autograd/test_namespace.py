@@ -407,7 +407,7 @@ def test_dlpack_of_pytorch() -> None:
 
 
 def test_dlpack_refuses() -> None:
-    with pytest.raises(GradientError, match=r"requires grad, and what another library computes .* give it \.detach"):
+    with pytest.raises(GradientError, match=r"requires grad, and what another library computes .* use \.detach"):
         np.from_dlpack(ag.Tensor([1.0], requires_grad=True))
     with pytest.raises(TypeError, match="list does not support the DLPack protocol: use asarray"):
         ag.from_dlpack([1.0])

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.backends.numpy import LARGE, positive_part, short_pieces
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import (
     ELEMENTWISE,
@@ -89,12 +88,8 @@ def _joined(instruction: Instruction) -> int | None:
 def _elementwise(writer: Writer, instruction: Instruction) -> None:
     name, out = instruction.op, instruction.out
     *args, target = [writer.of(value) for value in (*instruction.args, out)]
-    large = out.dtype.char in "fd" and shapes.size(out.shape) >= LARGE
-    if name == "maximum" and large and _is_zero(instruction.args[1]):
-        call = f"{writer.bind('positive_part', positive_part)}({args[0]}, {target})"
-    else:
-        last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
-        call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
+    last = f"out={target}" if name in ("maximum", "minimum") else target  # NumPy deprecates a third positional one
+    call = f"{writer.bind(name, getattr(numpy, name))}({', '.join([*args, last])})"
     writer.line(call, out.shape)
 
 
@@ -251,30 +246,8 @@ def _ones(writer: Writer, count: int, dtype: Any) -> Any:
 
 
 def _dot(writer: Writer, instruction: Instruction) -> None:
-    if not _in_pieces(writer, instruction):
-        first, second, target = map(writer.of, (*instruction.args, instruction.out))
-        writer.line(f"{first}.dot({second}, {target})", instruction.out.shape)
-
-
-def _in_pieces(writer: Writer, instruction: Instruction) -> bool:
-    """Write the product in short pieces of its rows, which BLAS multiplies without copies, if that is faster.
-
-    Returns whether it was written.
-    """
-    (x, y), out, arrays = instruction.args, instruction.out, writer.plan.arrays
-    piece = short_pieces(x.shape, y.shape) if out.dtype.char == "f" else 0
-    rows_first = arrays[y].flags.c_contiguous if y in arrays else writer.transposed(y) is None
-    if not piece or not rows_first or not {x, out} <= arrays.keys():
-        return False
-    if not arrays[x].flags.c_contiguous or not arrays[out].flags.c_contiguous:
-        return False
-    left, target = (
-        writer.seen(f"{name}_pieces", arrays[z].reshape(-1, piece, n), name, f"{name}.reshape(-1, {piece}, {n})")
-        for z in (x, out)
-        for name, n in [(writer.of(z), z.shape[1])]
-    )
-    writer.line(f"{writer.bind('matmul', numpy.matmul)}({left}, {writer.of(y)}, {target})", out.shape, "short pieces")
-    return True
+    first, second, target = map(writer.of, (*instruction.args, instruction.out))
+    writer.line(f"{first}.dot({second}, {target})", instruction.out.shape)
 
 
 def _matmul(writer: Writer, instruction: Instruction) -> None:

@@ -18,7 +18,8 @@ from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
-from glassgrad.autograd.interop.numpy_protocol import NAMES, call, called
+from glassgrad.autograd.interop.hints import NAMES
+from glassgrad.autograd.interop.numpy_protocol import call, called
 
 DIVMOD: Any = numpy.divmod
 

@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor, backends
 from glassgrad.autograd.backends import NUMPY
-from glassgrad.autograd.backends import numpy as numpy_backend
 from glassgrad.autograd.errors import DeviceError, DTypeError
 
 
@@ -201,17 +200,19 @@ class TestCuPyThatFindsNoGPU:
         return module
 
     def test_no_driver(self, cupy):
-        with pytest.raises(DeviceError, match=r"'cuda' is not available here: .*\(cudaErrorNoDevice: .*; use device"):
+        with pytest.raises(DeviceError, match=r"'cuda' is not available here \(cudaErrorNoDevice: .*\): use device"):
             Tensor([1.0], device="cuda")
 
     def test_no_device(self, cupy):
         cupy.cuda.runtime.getDeviceCount = lambda: 0
-        with pytest.raises(DeviceError, match=r"finds no GPU .* \(it counts 0\); use device 'cpu', or install"):
+        with pytest.raises(DeviceError, match=r"device 'cuda:0' is not available: choose 'cpu'\."):
             Tensor([1.0]).to("cuda:0")
 
     def test_a_device_too_many(self, cupy):
         cupy.cuda.runtime.getDeviceCount = lambda: 2
-        with pytest.raises(DeviceError, match=r"device 'cuda:7' is not available: CuPy finds 'cuda:0' to 'cuda:1'\."):
+        with pytest.raises(
+            DeviceError, match=r"device 'cuda:7' is not available: choose 'cpu' or 'cuda:0' or 'cuda:1'\."
+        ):
             Tensor([1.0]).to("cuda:7")
         assert not any(space.module is cupy for space in backends.PLACES.values())
 
@@ -256,21 +257,6 @@ def test_a_read_only_view_shares_the_memory():
     assert backends.read_only(np.float64(2.0)) == 2.0
 
 
-@pytest.mark.parametrize("name", ["multiply_no_nan", "xdivy"])
-def test_strong_products_are_those_of_the_operation(name):
-    generic, numbers = ag.OPS[name].forward, (0.0, -0.0, 2.0, -3.0, np.inf, np.nan)
-    some, others = np.array(numbers), np.array(numbers[::-1], np.float32)
-    values = (*map(np.float64, numbers), *map(np.float32, numbers), some, others, some[2:], others[:4], some[:, None])
-    with np.errstate(all="ignore"):
-        for x, y in itertools.product(values, (*values, 2, 0.5)):
-            if {np.shape(x), np.shape(y)} in ({(6,), (4,)},):
-                continue
-            found, wanted = getattr(NUMPY, name)(x, y), generic(NUMPY, x, y)
-            assert (type(found), found.dtype, found.shape) == (type(wanted), wanted.dtype, wanted.shape)
-            assert_array_equal(found, wanted)
-            assert_array_equal(np.signbit(found), np.signbit(wanted))
-
-
 def test_where_by_bits_chooses_as_numpy_does():
     rng = np.random.default_rng(0)
     special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.0])
@@ -285,17 +271,6 @@ def test_where_by_bits_chooses_as_numpy_does():
                 assert found.tobytes() == expected.tobytes()
     last = np.moveaxis(np.ones((5, 30, 40)), 0, 2)
     assert space.where(last > 0, last, 0.0).strides == last.strides
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_large_column_times_a_row_has_the_bits_of_blas(dtype):
-    rng = np.random.default_rng(0)
-    x, y = (rng.normal(size=n).astype(dtype) for n in (300, 200))
-    x[:3], y[:2] = (0.0, -0.0, 1e-30), (-0.0, np.inf)
-    with np.errstate(invalid="ignore"):
-        found, expected = NUMPY.matmul(x[:, None], y[None]), x[:, None].dot(y[None])
-    assert_array_equal(found, expected)
-    assert_array_equal(np.signbit(found) & (found == found), np.signbit(expected) & (expected == expected))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
@@ -321,22 +296,3 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     environment = kept | limit
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert (int(done.stdout) < 2000) == (not limit), "pages are given back to the system and asked for again, or not"
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("least", [(8, 16), (100, 100)])
-@pytest.mark.parametrize("length", [99, 100, 3200, 3203])
-def test_products_in_pieces_are_those_of_numpy(length, least, dtype, monkeypatch):
-    monkeypatch.setattr(numpy_backend, "ROWS", least[0])
-    monkeypatch.setattr(numpy_backend, "COLUMNS", least[1])
-    rng = np.random.default_rng(length)
-    x, y = (rng.integers(-9, 9, size=(length, n)).astype(dtype) for n in (60, 24))
-    weight = rng.integers(-9, 9, size=(60, 24)).astype(dtype)
-    wide, tall = x[:40].T, rng.integers(-9, 9, size=(40, 5 * length)).astype(dtype)
-    for a, b in (
-        (x, weight), (x.copy("F"), weight), (y.T, x), (y.T, x.copy("F")), (y[::2].T, x[::2]), (wide, tall),
-        (wide.copy(), tall), (tall.T, x[:40]), (y, y.T),
-    ):  # fmt: skip
-        out = np.full((a.shape[0], b.shape[1]), np.nan, dtype)
-        NUMPY.matmul_into(a, b, out.reshape(out.shape[0], 1, -1))
-        assert_array_equal(out, a @ b)

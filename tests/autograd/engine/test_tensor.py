@@ -942,7 +942,7 @@ class TestNumPy:
         with pytest.raises(
             GradientError,
             match=r"Tensor \(2,\) float64 requires grad, and what NumPy computes from it would not "
-            r"be recorded: make an array of Tensors with autograd\.stack.*, or use \.detach\(\)\.numpy\(\)",
+            r"be recorded: make an array of Tensors with autograd\.stack.*, or use \.detach\(\)",
         ):
             call(leaf([1.0, 2.0]))
 
@@ -950,7 +950,7 @@ class TestNumPy:
         x = leaf([1.0, 2.0])
         with pytest.raises(
             DTypeError,
-            match=r"np\.median can't record Tensors: use autograd\.sort, or \.detach\(\)\.numpy\(\) for the values",
+            match=r"np\.median can't record Tensors: in autograd use sort, or \.detach\(\)\.numpy\(\) for the values",
         ):
             np.median(x)
         with pytest.raises(DTypeError, match=r"np\.add\.reduce can't record Tensors"):
@@ -975,7 +975,7 @@ class TestNumPy:
         assert np.array_equal([1.0, 2.0], t)
         assert np.linalg.norm(x=t, ord=1) == 3.0
         assert_array_equal(np.column_stack([t, [3.0, 4.0]]), [[1.0, 3.0], [2.0, 4.0]])
-        with pytest.raises(DTypeError, match=r"np\.column_stack can't record Tensors: use autograd\.stack"):
+        with pytest.raises(DTypeError, match=r"np\.column_stack can't record Tensors: in autograd use stack"):
             np.column_stack([t, leaf([3.0, 4.0])])
 
     def test_numpy_functions_that_write_values_do_not_record(self):

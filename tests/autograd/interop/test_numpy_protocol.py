@@ -101,12 +101,18 @@ def test_a_call_records_what_numpy_computes(call: str) -> None:
 @pytest.mark.parametrize(
     ("call", "advice"),
     [
-        (np.median, "np.median can't record Tensors: use autograd.sort, or"),
-        (lambda x: np.kron(x, x), "np.kron can't record Tensors: use autograd.linalg.outer and autograd.reshape, or"),
-        (np.linalg.cond, "np.linalg.cond can't record Tensors: use autograd.linalg.svdvals, or"),
-        (lambda x: np.linalg.lstsq(x, x), "np.linalg.lstsq can't record Tensors: use autograd.linalg.pinv, or"),
-        (np.add.reduce, "np.add.reduce can't record Tensors: use autograd.sum, or"),
-        (lambda x: np.multiply.outer(x, x), "np.multiply.outer can't record Tensors: use autograd.linalg.outer, or"),
+        (np.median, "np.median can't record Tensors: in autograd use sort, or"),
+        (lambda x: np.kron(x, x), "np.kron can't record Tensors: in autograd use linalg.outer and reshape, or"),
+        (
+            np.linalg.cond,
+            "np.linalg.cond can't record Tensors: in autograd.linalg use svdvals: the first divided by the last, or",
+        ),
+        (
+            lambda x: np.linalg.lstsq(x, x),
+            "np.linalg.lstsq can't record Tensors: in autograd.linalg use pinv(a) @ b, or",
+        ),
+        (np.add.reduce, "np.add.reduce can't record Tensors: in autograd use sum, or"),
+        (lambda x: np.multiply.outer(x, x), "np.multiply.outer can't record Tensors: in autograd use linalg.outer, or"),
         (np.unwrap, "np.unwrap can't record Tensors: autograd has no function of that name; compose it"),
         (lambda x: np.logspace(x, x), "np.logspace can't record Tensors: there is autograd.linspace, or"),
     ],
@@ -125,22 +131,12 @@ def test_an_operation_of_the_user_is_not_named_as_a_replacement(monkeypatch) -> 
             np.unwrap(ag.Tensor(X, requires_grad=True))
 
 
-def test_every_hint_names_existing_functions() -> None:
-    for hint in numpy_calls.HINTS.values():
-        for name in hint.split(" and "):
-            found = ag
-            for part in name.split("."):
-                found = getattr(found, part)
-            assert callable(found)
-
-
 def test_every_name_is_one_of_numpys() -> None:
-    for name in (*numpy_calls.NAMES, *numpy_calls.HINTS, *numpy_calls.WAYS, *numpy_calls.VALUES):
+    for name in (*numpy_calls.NAMES, *numpy_calls.WAYS, *numpy_calls.VALUES):
         found = np
         for part in name.split("."):
             found = getattr(found, part)
         assert callable(found)
-        assert numpy_calls._found(name) is None or name not in numpy_calls.HINTS
 
 
 @pytest.mark.parametrize("name", ["nan_to_num", "spacing", "convolve"])
@@ -173,7 +169,11 @@ def test_numpys_function_is_not_the_users_operation_of_its_name(name):
         ),
         (lambda x: np.linalg.norm(x, bad=1), TypeError, "bad"),
         (lambda x: np.linalg.norm(CUBE * x, 3), DomainError, "norm: ord = 3 takes vectors or matrices: name one"),
-        (lambda x: np.linalg.eigh(x, "U"), DomainError, "eigh takes the symmetric part of a matrix"),
+        (
+            lambda x: np.linalg.eigh(x, "U"),
+            DTypeError,
+            r"np\.linalg\.eigh can't be recorded as it is called .*: autograd has eigh\(x",
+        ),
         (lambda x: np.ravel(x, "F"), DomainError, "elements are taken in row-major order only"),
         (lambda x: np.vstack([x, x], dtype="float32"), DTypeError, r"np\.vstack can't be recorded as it is called"),
         (lambda x: np.concatenate([x], dtype="float32"), DTypeError, r"np\.concatenate can't be recorded as it is ca"),
@@ -198,5 +198,5 @@ def test_functions_without_a_derivative_return_numpys_result() -> None:
 def test_namespaces_are_not_confused() -> None:
     """`autograd.trace` traces a program; NumPy's is of a matrix."""
     assert np.trace(ag.Tensor(X, requires_grad=True)).node.op.name == "matrix_trace"
-    with pytest.raises(DTypeError, match=r"np\.gradient can't record Tensors: use autograd\.diff"):
+    with pytest.raises(DTypeError, match=r"np\.gradient can't record Tensors: in autograd use diff"):
         np.gradient(ag.Tensor(V, requires_grad=True))

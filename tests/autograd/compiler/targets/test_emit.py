@@ -12,7 +12,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.backends import numpy as numpy_backend
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes.optimize import optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel
@@ -295,19 +294,6 @@ def test_a_users_line_never_becomes_code() -> None:
         assert i.origin is not None
         i.origin = type(i.origin)("a.py:1\nraise SystemExit", "y = 1\rraise SystemExit", "", 0)
     assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(program.source)))
-
-
-@pytest.mark.parametrize(("rows", "short"), [(40, True), (41, False)])
-def test_a_product_in_short_pieces_has_the_value_of_the_whole(
-    rows: int, short: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(numpy_backend, "ROWS", 8)
-    rng = np.random.default_rng(rows)
-    x, w, v = (rng.integers(-9, 9, size=shape).astype("f4") for shape in ((rows, 96), (96, 512), (512, 96)))
-    program = ag.compile(lambda *given: ((given[0] * 2) @ given[1], (given[0] * 2) @ given[2].T), target="numpy")
-    for found, expected in zip(program(*map(ag.Tensor, (x, w, v))), (2 * x @ w, 2 * x @ v.T), strict=True):
-        np.testing.assert_array_equal(found.data, expected)
-    assert ("# (40, 512) short pieces" in program.source) == short
 
 
 def test_slices_of_one_array_along_two_axes_have_names_of_their_own():
