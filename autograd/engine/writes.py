@@ -9,7 +9,7 @@ from typing import Any
 
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.hooks import Hook
-from glassgrad.autograd.engine.modes import MODE, no_grad
+from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError
@@ -58,11 +58,6 @@ def prepare(tensor: Tensor, way: str) -> None:
         return
     if view.op is not None:
         prepare(source, "write to a copy of the view made with .clone(), or change it")
-    elif source.node is not None:
-        raise GradientError(
-            f"{tensor._called()} is detached from Tensor {describe(source)}, which was computed: a write to it would "
-            "leave its gradient as it was; write to a copy made with .clone()."
-        )
     if source._data is not view.array:
         fresh, name = wrap(source.data) if view.op is None else view.op(source, **view.params), tensor.name
         tensor._data, tensor.node, tensor.requires_grad = fresh._data, fresh.node, fresh.requires_grad
@@ -79,8 +74,19 @@ def operand(tensor: Tensor) -> Tensor:
 
 def become(tensor: Tensor, value: Tensor) -> None:
     """Give ``tensor``, and the Tensor that it is a view of, the array and the node of ``value``; a leaf that requires
-    grad stays one.
+    grad stays one, and what was detached gives its source values alone. Raises `GradientError` if these are recorded.
     """
+    view = view_of(tensor)
+    source = view and view.source()
+    if source is not None and view.op is not None:
+        become(source, _put_back(view, source, value))
+    elif source is not None:
+        if value.requires_grad:
+            raise GradientError(
+                f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
+                "without its gradient: write value.detach(), or to a copy made with .clone()."
+            )
+        source.data = value
     if tensor.node is None and tensor.requires_grad:
         tensor.data = value
     else:
@@ -92,16 +98,8 @@ def become(tensor: Tensor, value: Tensor) -> None:
             tensor.node.name = name
             if keeps:  # the gradient, now that of the new value
                 tensor.retain_grad()
-    view = view_of(tensor)
-    source = view and view.source()
-    if view is None or source is None:
-        return
-    if view.op is None:
-        with no_grad():
-            become(source, value)
-    else:
-        become(source, _put_back(view, source, value))
-    view.array = source._data
+    if source is not None:
+        view.array = source._data
 
 
 def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
