@@ -21,7 +21,6 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Sequence
 from functools import wraps
-from operator import itemgetter
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -328,9 +327,9 @@ class Plan:
     """What is done for one mask of inputs.
 
     ``mask``: those that have a rule; ``forgotten``: the arguments that a user's operation was declared with neither a
-    rule nor ``None`` for. ``keep`` picks the values to save out of ``(*arrays, out, None)``. ``pull`` calls the rules:
-    its source is written for the mask, such as ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because
-    gathering what each of them asks for takes longer than many a rule.
+    rule nor ``None`` for. ``keep`` picks the values to save out of ``(*arrays, out)``, and ``pull`` calls the rules.
+    Both are written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because gathering
+    what each rule asks for takes longer than many a rule.
     """
 
     __slots__ = ("mask", "forgotten", "keep", "pull")
@@ -340,24 +339,24 @@ class Plan:
         wanted = [arg for arg in asked if arg in rules]
         self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
-        used = {name for arg in wanted for name in rules[arg][1]}
-        names = (*op.args, "out")
-        places = [names.index(name) if name in used else len(names) for name in op.saves]
-        self.keep = (
-            itemgetter(*places)
-            if len(places) > 1
-            else itemgetter(slice(*places, sum(places) + 1) if places else slice(0))
-        )
-        calls = [
-            f"rule_{a}({', '.join(where(op, name) for name in rules[a][1])})" if a in wanted else "None"
-            for a in op.args
-        ]
-        text = f"lambda g, xp, node, saved: ({', '.join(calls)},)"
-        file = f"<gradients of {op.name}, {self.mask:b}>"
-        linecache.cache[file] = len(text), None, [text], file  # for tracebacks
-        pull = eval(compile(text, file, "eval"), {f"rule_{arg}": rules[arg][0] for arg in wanted})
+        used, names = {name for arg in wanted for name in rules[arg][1]}, (*op.args, "out")
+        kept = [f"values[{names.index(name)}]" if name in used else "None" for name in op.saves]
+        calls = ["None"] * len(op.args)
+        for arg in wanted:
+            calls[op.args.index(arg)] = f"rule_{arg}({', '.join(where(op, name) for name in rules[arg][1])})"
+        functions = {f"rule_{arg}": rules[arg][0] for arg in wanted}
+        title = f"gradients of {op.name}, {self.mask:b}"
+        self.keep = written(f"lambda values: ({''.join(f'{value}, ' for value in kept)})", f"<what {title} need>", {})
+        pull = written(f"lambda g, xp, node, saved: ({', '.join(calls)},)", f"<{title}>", functions)
         pull = of_users(op, pull) if op.foreign else pull
         self.pull = masked(self.mask, pull) if op.variadic else pull
+
+
+def written(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
+    """The value of an expression, or the function that the text defines, with its globals; tracebacks show the text."""
+    linecache.cache[title] = len(text), None, text.splitlines(keepends=True), title
+    exec(compile(text if define else f"found = {text}", title, "exec"), names)
+    return names[define or "found"]
 
 
 def where(op: Op, name: str) -> str:
@@ -456,7 +455,7 @@ def function_of(op, convert):
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
             node.params = frozen(params) if needed else params
-            node.saved = plan.keep(({saved}, out, None))
+            node.saved = plan.keep(({saved}, out))
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
             node.uneven = {uneven}
             node.name = node.hooks = node.origin = None
@@ -493,7 +492,7 @@ READ_ANY = """\
 """
 
 
-def written(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
+def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
     each = range(max(count, 0))
     xs, values, inputs = ("".join(f"{letter}{i}, " for i in each) for letter in "xap")
@@ -520,10 +519,8 @@ def written(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
             "given": "", "xs": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
             "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
         }  # fmt: skip
-    text, file, names = CALL.format(**holes), f"<operations of {count} arrays>", dict(NAMES)
-    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file  # for tracebacks
-    exec(compile(text, file, "exec"), names)
-    return names["function_of"]  # type: ignore[no-any-return]
+    title = f"<operations of {count} arrays>"
+    return written(CALL.format(**holes), title, dict(NAMES), "function_of")  # type: ignore[no-any-return]
 
 
 def mask_of(given: Sequence[Any]) -> int:
@@ -544,12 +541,12 @@ NAMES: dict[str, Any] = {
 def function_of(op: Op, convert: Callable[..., Any]) -> FunctionType:
     """The operation as a plain function. ``convert`` is `argument` or `operand`."""
     count = -1 if op.variadic else len(op.args)
-    if count not in WRITTEN:
-        WRITTEN[count] = written(count)
-    function: Any = WRITTEN[count](op, convert)
+    if count not in CALLERS:
+        CALLERS[count] = caller(count)
+    function: Any = CALLERS[count](op, convert)
     function.__name__ = function.__qualname__ = op.name
     function.__doc__, function.__module__, function.__wrapped__ = op.__doc__, op.__module__, op
     return function  # type: ignore[no-any-return]
 
 
-WRITTEN: dict[int, Callable[[Op, Callable[..., Any]], FunctionType]] = {}
+CALLERS: dict[int, Callable[[Op, Callable[..., Any]], FunctionType]] = {}

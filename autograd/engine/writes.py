@@ -5,6 +5,7 @@ node. A write to a view, such as ``x[0]`` or ``x.T``, is one to the Tensor that 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from glassgrad.autograd.common.messages import describe
@@ -24,13 +25,14 @@ class View:
 
     def __init__(self, source: Tensor, array: Any, op: Any, params: dict[str, Any]) -> None:
         # A weak reference, for a cycle would keep graphs alive, unless nobody else may hold the source.
-        self.source = (lambda: source) if view_of(source) else weakref.ref(source)
+        self.source: Callable[[], Any] = (lambda: source) if view_of(source) else weakref.ref(source)
         self.array, self.op, self.params = array, op, params
 
 
 def view_of(tensor: Tensor) -> View | None:
-    """What ``tensor`` is a view of."""
-    return getattr(tensor, "_view", None)
+    """What ``tensor`` is a view of; ``None`` also if that is gone."""
+    view: View | None = getattr(tensor, "_view", None)
+    return None if view is None or view.source() is None else view
 
 
 def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
@@ -53,9 +55,9 @@ def prepare(tensor: Tensor, way: str) -> None:
             f"are recorded; {way} under autograd.no_grad()."
         )
     view = view_of(tensor)
-    source = view and view.source()
-    if view is None or source is None:
+    if view is None:
         return
+    source = view.source()
     if view.op is not None:
         prepare(source, "write to a copy of the view made with .clone(), or change it")
     if source._data is not view.array:
@@ -77,10 +79,10 @@ def become(tensor: Tensor, value: Tensor) -> None:
     grad stays one, and what was detached gives its source values alone. Raises `GradientError` if these are recorded.
     """
     view = view_of(tensor)
-    source = view and view.source()
-    if source is not None and view.op is not None:
+    source: Any = view and view.source()
+    if view is not None and view.op is not None:
         become(source, _put_back(view, source, value))
-    elif source is not None:
+    elif view is not None:
         if value.requires_grad:
             raise GradientError(
                 f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
@@ -98,7 +100,7 @@ def become(tensor: Tensor, value: Tensor) -> None:
             tensor.node.name = name
             if keeps:  # the gradient, now that of the new value
                 tensor.retain_grad()
-    if source is not None:
+    if view is not None:
         view.array = source._data
 
 

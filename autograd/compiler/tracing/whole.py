@@ -48,7 +48,7 @@ def whole(names: Iterable[str]) -> Iterator[None]:
             for name in kept:
                 _users[name] -= 1
                 if not _users[name]:
-                    OPS[name].forward = FORWARDS[name] = OPS[name].forward.__wrapped__
+                    OPS[name].forward = FORWARDS[name] = vars(OPS[name].forward)["__wrapped__"]
 
 
 def _opaque_in_traces(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
