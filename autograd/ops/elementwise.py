@@ -116,10 +116,7 @@ def multiply_no_nan(xp, x, y):
     return y * x if type(x) in PYTHON_REALS else y * xp.where(y == 0, 0.0, x)
 
 
-multiply_no_nan.vjp(
-    x=lambda xp, g, y: xp.multiply_no_nan(g, y),
-    y=lambda xp, g, x: xp.multiply_no_nan(x, g),
-)
+multiply_no_nan.vjp(x=lambda xp, g, y: xp.multiply_no_nan(g, y), y=lambda xp, g, x: xp.multiply_no_nan(x, g))
 
 
 @op("÷", text="{x} / {y}", tex=r"\frac{{{x}}}{{{y}}}", level=2, broadcasts=True)
@@ -133,10 +130,7 @@ def xdivy(xp, x, y):
     return x / y if type(y) in PYTHON_REALS else x / xp.where(x == 0, 1.0, y)
 
 
-xdivy.vjp(
-    x=lambda xp, g, y: xp.xdivy(g, y),
-    y=lambda xp, g, x, y: -xp.xdivy(xp.xdivy(xp.multiply_no_nan(g, x), y), y),
-)
+xdivy.vjp(x=lambda xp, g, y: xp.xdivy(g, y), y=lambda xp, g, x, y: -xp.xdivy(xp.xdivy(xp.multiply_no_nan(g, x), y), y))
 
 
 # ----------------------------------------------------------------------------------------------------- powers and roots
@@ -446,10 +440,7 @@ def copysign(xp, x, y):
     return xp.copysign(x, y)
 
 
-copysign.vjp(
-    x=lambda xp, g, x, y: xp.sign(x) * xp.where(xp.signbit(y), -g, g),
-    y=lambda xp, g: xp.zeros_like(g),
-)
+copysign.vjp(x=lambda xp, g, x, y: xp.sign(x) * xp.where(xp.signbit(y), -g, g), y=lambda xp, g: xp.zeros_like(g))
 
 
 @op("⌊x⌋", text="⌊{x}⌋", tex=r"\left\lfloor {x} \right\rfloor")
@@ -514,10 +505,7 @@ def maximum(xp, x, y):
     return xp.maximum(x, y)
 
 
-maximum.vjp(
-    x=lambda xp, g, x, y: _share(xp, g, x < y, x == y),
-    y=lambda xp, g, x, y: _share(xp, g, y < x, x == y),
-)
+maximum.vjp(x=lambda xp, g, x, y: _share(xp, g, x < y, x == y), y=lambda xp, g, x, y: _share(xp, g, y < x, x == y))
 
 
 @op("min", text="min({x}, {y})", tex=r"\min({x}, {y})", broadcasts=True)
@@ -527,10 +515,7 @@ def minimum(xp, x, y):
     return xp.minimum(x, y)
 
 
-minimum.vjp(
-    x=lambda xp, g, x, y: _share(xp, g, x > y, x == y),
-    y=lambda xp, g, x, y: _share(xp, g, y > x, x == y),
-)
+minimum.vjp(x=lambda xp, g, x, y: _share(xp, g, x > y, x == y), y=lambda xp, g, x, y: _share(xp, g, y > x, x == y))
 
 
 def _plain(**parameters: Any) -> None:
@@ -734,58 +719,40 @@ erf.vjp(x=lambda xp, g, x: g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x))
 # --------------------------------------------------------------------------------------------- comparisons, no gradient
 
 
-@op("=", text="{x} = {y}", tex="{x} = {y}", level=1, broadcasts=True)
-def equal(xp, x, y):
-    """Elementwise ``x == y``, as booleans. No gradient."""
-    return x == y
+def _constant(symbol: str, name: str, doc: str, sign: str) -> Any:
+    """The operation ``xp.name(x, y)``, drawn as a ``sign`` (in TeX) between two values, which has no gradient."""
+
+    def forward(xp, x, y):
+        return getattr(xp, name)(x, y)
+
+    forward.__name__, forward.__doc__ = name, f"{doc} No gradient."
+    return op(symbol, text=f"{{x}} {symbol} {{y}}", tex=f"{{x}} {sign} {{y}}", level=1, broadcasts=True)(forward)
 
 
-@op("≠", text="{x} ≠ {y}", tex=r"{x} \neq {y}", level=1, broadcasts=True)
-def not_equal(xp, x, y):
-    """Elementwise ``x != y``, as booleans. No gradient."""
-    return x != y
-
-
-@op("<", text="{x} < {y}", tex="{x} < {y}", level=1, broadcasts=True)
-def less(xp, x, y):
-    """Elementwise ``x < y``, as booleans. No gradient."""
-    return x < y
-
-
-@op("≤", text="{x} ≤ {y}", tex=r"{x} \leq {y}", level=1, broadcasts=True)
-def less_equal(xp, x, y):
-    """Elementwise ``x <= y``, as booleans. No gradient."""
-    return x <= y
-
-
-@op(">", text="{x} > {y}", tex="{x} > {y}", level=1, broadcasts=True)
-def greater(xp, x, y):
-    """Elementwise ``x > y``, as booleans. No gradient."""
-    return x > y
-
-
-@op("≥", text="{x} ≥ {y}", tex=r"{x} \geq {y}", level=1, broadcasts=True)
-def greater_equal(xp, x, y):
-    """Elementwise ``x >= y``, as booleans. No gradient."""
-    return x >= y
-
-
-@op("and", text="{x} and {y}", tex=r"{x} \wedge {y}", level=1, broadcasts=True)
-def logical_and(xp, x, y):
-    """Elementwise ``x and y`` of booleans. No gradient."""
-    return xp.logical_and(x, y)
-
-
-@op("or", text="{x} or {y}", tex=r"{x} \vee {y}", level=1, broadcasts=True)
-def logical_or(xp, x, y):
-    """Elementwise ``x or y`` of booleans. No gradient."""
-    return xp.logical_or(x, y)
-
-
-@op("xor", text="{x} xor {y}", tex=r"{x} \oplus {y}", level=1, broadcasts=True)
-def logical_xor(xp, x, y):
-    """Elementwise exclusive or of booleans. No gradient."""
-    return xp.logical_xor(x, y)
+equal = _constant("=", "equal", "Elementwise ``x == y``, as booleans.", "=")
+not_equal = _constant("≠", "not_equal", "Elementwise ``x != y``, as booleans.", r"\neq")
+less = _constant("<", "less", "Elementwise ``x < y``, as booleans.", "<")
+less_equal = _constant("≤", "less_equal", "Elementwise ``x <= y``, as booleans.", r"\leq")
+greater = _constant(">", "greater", "Elementwise ``x > y``, as booleans.", ">")
+greater_equal = _constant("≥", "greater_equal", "Elementwise ``x >= y``, as booleans.", r"\geq")
+logical_and = _constant("and", "logical_and", "Elementwise ``x and y`` of booleans.", r"\wedge")
+logical_or = _constant("or", "logical_or", "Elementwise ``x or y`` of booleans.", r"\vee")
+logical_xor = _constant("xor", "logical_xor", "Elementwise exclusive or of booleans.", r"\oplus")
+bitwise_and = _constant(
+    "&", "bitwise_and", "``x & y``: elementwise *and* of booleans, or of the bits of integers.", r"\wedge"
+)
+bitwise_or = _constant(
+    "|", "bitwise_or", "``x | y``: elementwise *or* of booleans, or of the bits of integers.", r"\vee"
+)
+bitwise_xor = _constant(
+    "^", "bitwise_xor", "``x ^ y``: elementwise exclusive or of booleans, or of the bits of integers.", r"\oplus"
+)
+bitwise_left_shift = _constant(
+    "<<", "bitwise_left_shift", "``x << y``: the bits of integers shifted left by ``y``.", r"\ll"
+)
+bitwise_right_shift = _constant(
+    ">>", "bitwise_right_shift", "``x >> y``: the bits of integers shifted right by ``y``, keeping the sign.", r"\gg"
+)
 
 
 @op("not", text="not {x}", tex=r"\neg {x}", level=3)
@@ -794,40 +761,10 @@ def logical_not(xp, x):
     return xp.logical_not(x)
 
 
-@op("&", text="{x} & {y}", tex=r"{x} \wedge {y}", level=1, broadcasts=True)
-def bitwise_and(xp, x, y):
-    """``x & y``: elementwise *and* of booleans, or of the bits of integers. No gradient."""
-    return xp.bitwise_and(x, y)
-
-
-@op("|", text="{x} | {y}", tex=r"{x} \vee {y}", level=1, broadcasts=True)
-def bitwise_or(xp, x, y):
-    """``x | y``: elementwise *or* of booleans, or of the bits of integers. No gradient."""
-    return xp.bitwise_or(x, y)
-
-
-@op("^", text="{x} ^ {y}", tex=r"{x} \oplus {y}", level=1, broadcasts=True)
-def bitwise_xor(xp, x, y):
-    """``x ^ y``: elementwise exclusive or of booleans, or of the bits of integers. No gradient."""
-    return xp.bitwise_xor(x, y)
-
-
 @op("~", text="~{x}", tex=r"\neg {x}", level=3)
 def bitwise_invert(xp, x):
     """``~x``: elementwise negation of booleans, or of the bits of integers. No gradient."""
     return xp.bitwise_invert(x)
-
-
-@op("<<", text="{x} << {y}", tex=r"{x} \ll {y}", level=1, broadcasts=True)
-def bitwise_left_shift(xp, x, y):
-    """``x << y``: the bits of integers shifted left by ``y``. No gradient."""
-    return xp.bitwise_left_shift(x, y)
-
-
-@op(">>", text="{x} >> {y}", tex=r"{x} \gg {y}", level=1, broadcasts=True)
-def bitwise_right_shift(xp, x, y):
-    """``x >> y``: the bits of integers shifted right by ``y``, keeping the sign. No gradient."""
-    return xp.bitwise_right_shift(x, y)
 
 
 @op("signbit")

@@ -94,9 +94,7 @@ def mean_square(xp, x, *, axis=None, keepdims=False):
     return xp.sum(_squares(xp, x), axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
 
 
-mean_square.vjp(
-    x=lambda xp, g, x, x_shape, axis: x * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis),
-)
+mean_square.vjp(x=lambda xp, g, x, x_shape, axis: x * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis))
 
 
 def _weight(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
