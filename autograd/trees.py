@@ -30,12 +30,16 @@ LEAF = None
 Structure = Any
 
 
+def _numbered(data: Any, count: int) -> list[str]:
+    return [f"[{i}]" for i in range(count)]
+
+
 class Container(NamedTuple):
     """How instances of a class are flattened and rebuilt."""
 
     flatten: Callable[[Any], tuple[Iterable[Any], Any]]
     unflatten: Callable[[Any, list[Any]], Any]
-    names: Callable[[Any, int], list[str]] = lambda data, count: [f"[{i}]" for i in range(count)]
+    names: Callable[[Any, int], list[str]] = _numbered
     """For each of ``count`` children the end of an expression that reads it: ``[0]``, ``['w']`` or ``.bias``."""
 
 
@@ -176,13 +180,15 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     return (_KINDS.get(kind) or container_of(kind)).unflatten(data, made)
 
 
-@lru_cache(maxsize=1024)
-def container_of(kind: Any) -> Any:
+def _container_of(kind: Any) -> Any:
     """How instances of ``kind`` are flattened; ``None`` if they are leaves."""
     base = next((cls for cls in kind.__mro__ if cls in _BASES), None)
     if kind in _KINDS or (base is None and not dataclasses.is_dataclass(kind)):
         return _KINDS.get(kind)
     return None if issubclass(kind, tuple(WATCHED)) else _instances_of(kind, base)
+
+
+container_of: Any = lru_cache(maxsize=1024)(_container_of)
 
 
 def _keys(x: dict[Any, Any]) -> Any:

@@ -16,6 +16,7 @@ from glassgrad.autograd.ops.elementwise import (
     less_equal,
     maximum,
     minimum,
+    multiply,
     negative,
     reciprocal,
     remainder,
@@ -54,8 +55,7 @@ def ndtr(x: Any) -> Tensor:
     >>> ag.ndtr(ag.Tensor([0.0, -10.0]))
     Tensor([0.5, 7.61985e-24])
     """
-    half: Tensor = 0.5 * special.erfc(asarray(x) * -math.sqrt(0.5))
-    return half
+    return multiply(0.5, special.erfc(multiply(x, -math.sqrt(0.5))))
 
 
 @array_function
@@ -113,8 +113,7 @@ def deg2rad(x: Any) -> Tensor:
     >>> ag.deg2rad(ag.Tensor([180.0]))
     Tensor([3.14159])
     """
-    radians: Tensor = asarray(x) * (math.pi / 180)
-    return radians
+    return multiply(x, math.pi / 180)
 
 
 @array_function
@@ -125,8 +124,7 @@ def rad2deg(x: Any) -> Tensor:
     >>> ag.rad2deg(ag.Tensor([ag.pi]))
     Tensor([180.0])
     """
-    degrees: Tensor = asarray(x) * (180 / math.pi)
-    return degrees
+    return multiply(x, 180 / math.pi)
 
 
 @array_function
@@ -141,8 +139,7 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     same = x == y
     bound = where(same, 0.0, y)
     close = same | (less_equal(abs(where(same, 0.0, x) - bound), atol + rtol * abs(bound)) & (abs(bound) < math.inf))
-    both: Tensor = close | (isnan(x) & isnan(y)) if equal_nan else close
-    return both
+    return close | (isnan(x) & isnan(y)) if equal_nan else close  # type: ignore[no-any-return]
 
 
 @array_function

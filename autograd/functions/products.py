@@ -27,8 +27,7 @@ def outer(x: Any, y: Any) -> Tensor:
     Tensor([[3.0, 4.0],
             [6.0, 8.0]])
     """
-    product: Tensor = multiply(reshape(x, shape=(-1, 1)), reshape(y, shape=(1, -1)))
-    return product
+    return multiply(reshape(x, shape=(-1, 1)), reshape(y, shape=(1, -1)))
 
 
 _LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -108,10 +107,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
             (labels, reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x),
             *identities,
         ]
-    contraction: Tensor = contract.apply(
-        *(x for _, x in factors), subscripts=f"{','.join(labels for labels, _ in factors)}->{result}"
-    )
-    return contraction
+    given = ",".join(labels for labels, _ in factors)
+    return contract(*(x for _, x in factors), subscripts=f"{given}->{result}")
 
 
 def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: str) -> dict[str, int]:
@@ -158,5 +155,4 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     paired = dict(zip(of_y, of_x, strict=True))
     ys = "".join(xs[paired[j]] if j in paired else _ALL_LABELS[x.ndim + j] for j in range(y.ndim))
     result = "".join(label for label in xs + ys if (xs + ys).count(label) == 1)
-    contraction: Tensor = contract.apply(x, y, subscripts=f"{xs},{ys}->{result}")
-    return contraction
+    return contract(x, y, subscripts=f"{xs},{ys}->{result}")

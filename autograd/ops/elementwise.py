@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from glassgrad.autograd.backends import PYTHON_REALS, is_complex
-from glassgrad.autograd.engine.operation import op
+from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.errors import DTypeError
 
 # ----------------------------------------------------------------------------------------------------------- arithmetic
@@ -719,7 +719,7 @@ erf.vjp(x=lambda xp, g, x: g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x))
 # --------------------------------------------------------------------------------------------- comparisons, no gradient
 
 
-def _constant(symbol: str, name: str, doc: str, sign: str) -> Any:
+def _constant(symbol: str, name: str, doc: str, sign: str) -> Op:
     """The operation ``xp.name(x, y)``, drawn as a ``sign`` (in TeX) between two values, which has no gradient."""
 
     def forward(xp, x, y):
