@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from glassgrad.autograd.backends import PYTHON_REALS, is_complex
@@ -654,61 +656,44 @@ gelu.vjp(
 )
 
 
-def _polynomial(x: Any, *coefficients: float) -> Any:
-    """Horner's scheme, highest power first."""
-    first, *rest = coefficients
-    value = 0.0 * x + first
-    for c in rest:
-        value = value * x + c
-    return value
+def _ratio(scale: Any, x: Any, numerator: Sequence[float], denominator: Sequence[float]) -> Any:
+    """``scale`` times the quotient of two polynomials of ``x``, by Horner's scheme, highest power first."""
+    above, below = (reduce(lambda value, c: value * x + c, p[1:], 0.0 * x + p[0]) for p in (numerator, denominator))
+    return scale * above / below
+
+
+# W. J. Cody's rational approximations (Mathematics of Computation 23, 1969, 631-637), on |x| <= 0.46875, up to 4, and
+# beyond.
+NEAR = (
+    (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+)
+MIDDLE = (
+    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1, 2.98635138197400131e2,
+     8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3),
+    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+     3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
+)  # fmt: skip
+FAR = (
+    (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+     1.60837851487422766e-2, 6.58749161529837803e-4),
+    (1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
+     2.33520497626869185e-3),
+)  # fmt: skip
 
 
 @op("erf", tex=r"\operatorname{{erf}}({x})")
 def erf(xp, x):
-    """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation
-    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. It takes real numbers;
-    complex ones close to the real axis (as in a complex step) only to first order.
+    """Elementwise error function, to double precision. It takes real numbers; complex ones close to the real axis (as
+    in a complex step) only to first order.
     """
     a = xp.abs(x)
     small = a <= 0.46875
-    s = xp.where(small, x, 0.0) ** 2
-    middle = xp.clip(a, 0.46875, 4.0)
-    large = xp.clip(a, 4.0, 6.0)
-    inner = (
-        x
-        * _polynomial(
-            s, 1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
-            3.20937758913846947e3,
-        )
-        / _polynomial(
-            s, 1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3
-        )
-    )  # fmt: skip
-    complement = (
-        xp.exp(-middle * middle)
-        * _polynomial(
-            middle, 2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
-            2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
-            1.23033935479799725e3,
-        )
-        / _polynomial(
-            middle, 1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
-            3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3,
-        )
-    )  # fmt: skip
+    middle, large = xp.clip(a, 0.46875, 4.0), xp.clip(a, 4.0, 6.0)
+    inner = _ratio(x, xp.where(small, x, 0.0) ** 2, *NEAR)
+    complement = _ratio(xp.exp(-middle * middle), middle, *MIDDLE)
     z = 1.0 / (large * large)
-    tail = (
-        z
-        * _polynomial(
-            z, 1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
-            1.60837851487422766e-2, 6.58749161529837803e-4,
-        )
-        / _polynomial(
-            z, 1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
-            2.33520497626869185e-3,
-        )
-    )  # fmt: skip
-    far = xp.exp(-large * large) * (1 / math.sqrt(math.pi) - tail) / large
+    far = xp.exp(-large * large) * (1 / math.sqrt(math.pi) - _ratio(z, z, *FAR)) / large
     outer = xp.sign(x) * (1 - xp.where(a <= 4.0, complement, far))
     return xp.where(small, inner, xp.where(a < 6.0, outer, xp.sign(x)))
 
