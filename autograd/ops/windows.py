@@ -27,9 +27,6 @@ TILE = 1 << 17
 PIECE = 1 << 20
 """How many elements are compared at a time in pooling."""
 
-FEW = 4
-"""Up to this number of taps max pooling compares all with the maximum; above, it pools one axis after another."""
-
 EACH = 2
 """For the size of a tile in the gradient of a weight, one element of the upstream gradient counts as this many elements
 of windows: with many output channels the tiles have fewer rows."""
@@ -529,21 +526,6 @@ def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
         raise ShapeError(f"{name} takes y of shape {tuple(shape)}, an element for each {places}; it has {y.shape}.")
 
 
-def _stages(*geometry: Any) -> list[tuple[Any, ...]]:
-    """Max pooling as poolings along one axis each; a pooling of few taps stays as it is. The last axis comes first, so
-    that the first of equal maxima is found.
-    """
-    if math.prod(geometry[0]) <= FEW:
-        return [geometry]
-    return [
-        tuple(
-            tuple(v if a == axis else none for a, v in enumerate(values))
-            for values, none in zip(geometry, (1, 1, (0, 0), 1), strict=True)
-        )
-        for axis in reversed(range(len(geometry[0])))
-    ]
-
-
 def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> tuple[list[Any], list[Any], Any]:
     """The parts of max pooling of ``x``, channels-last: for each tap the index into the padded ``x`` and the elements
     there, one per window; and the maxima.
@@ -557,10 +539,13 @@ def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Spa
     return taps, parts, reduce(xp.maximum, parts)
 
 
-def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high: Any) -> Iterator[tuple[Any, Any]]:
-    """For each tap of a `_pool`: its index, and the mask of windows whose first maximum or last NaN is at this tap. The
-    padding is never chosen.
+def _places(
+    xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space
+) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """For each tap of max pooling of ``x``: its index into the padded ``x``, and the mask of windows whose first
+    maximum or last NaN is at this tap. The padding is never chosen.
     """
+    taps, parts, high = _pool(xp, x, size, stride, pads, dilation)
     free, inside, late = high == high, None, []
     if any(map(any, pads)) and xp.may_hold(high == _lowest(xp, x.dtype)):
         inside = _padded(xp, xp.ones((1, *x.shape[1:-1], 1), dtype=xp.bool), pads, False)
@@ -603,13 +588,10 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
 
 @max_pool.kernel(_order)
 def _max_pool_into(xp, out, x, *how, **named):
-    size, stride, pads, dilation, _ = _pooling("max_pool", x.shape, *how, **named)
+    *geometry, _ = _pooling("max_pool", x.shape, *how, **named)
     x, last = _channels_last(xp, x), _channels_last(xp, out)
     for some in _images(x):
-        high = x[some]
-        for stage in reversed(_stages(size, stride, pads, dilation)):  # later stages have fewer elements
-            _, _, high = _pool(xp, high, *stage)
-        last[some] = high
+        *_, last[some] = _pool(xp, x[some], *geometry)
     return out
 
 
@@ -631,20 +613,13 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 
 @max_unpool.kernel(_order)
 def _max_unpool_into(xp, out, y, x, *how, **named):
-    size, stride, pads, dilation, _ = _pooling("max_unpool", x.shape, *how, **named)
+    size, stride, pads, dilation, windows = _pooling("max_unpool", x.shape, *how, **named)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        _unpool_stages(xp, last[some], xp.contiguous(y[some]), x[some], *_stages(size, stride, pads, dilation))
+        sent, places = xp.contiguous(y[some]), _places(xp, x[some], size, stride, pads, dilation)
+        shares = (xp.masked(sent, here) for _, here in places)
+        _spread(xp, last[some], shares, windows, size, stride, pads, dilation)
     return out
-
-
-def _unpool_stages(xp: Any, out: Any, y: Any, x: Any, stage: tuple[Any, ...], *later: tuple[Any, ...]) -> None:
-    """`max_unpool`, channels-last: the stages in reverse."""
-    pooled = _pool(xp, x, *stage)
-    if later:
-        sent, y = y, xp.empty(pooled[-1].shape, dtype=out.dtype)
-        _unpool_stages(xp, y, sent, pooled[-1], *later)
-    _spread(xp, out, (xp.masked(y, here) for _, here in _places(xp, x, stage[2], *pooled)), y.shape[1:-1], *stage)
 
 
 @op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
@@ -667,12 +642,9 @@ def _at_max_into(xp, out, y, x, *how, **named):
     size, stride, pads, dilation, _ = _pooling("at_max", x.shape, *how, **named)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        part, found = x[some], y[some]
-        for stage in _stages(size, stride, pads, dilation):
-            framed, pooled = _padded(xp, found, stage[2]), _pool(xp, part, *stage)
-            found = sum(xp.masked(framed[tap], here) for tap, here in _places(xp, part, stage[2], *pooled))
-            part = pooled[-1]
-        last[some] = found
+        found = _padded(xp, y[some], pads)
+        places = _places(xp, x[some], size, stride, pads, dilation)
+        last[some] = sum(xp.masked(found[tap], here) for tap, here in places)
     return out
 
 
