@@ -7,7 +7,6 @@ derivatives have the same structure. A list or tuple of numbers alone is an arra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import update_wrapper
 from itertools import chain
 from typing import Any, NamedTuple
@@ -66,7 +65,7 @@ def _call(
             forms.append(form)
             xs += made
         with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *xs)):
-            result, aux = _result(f, given, kwargs, bool(tangents)), tuple[Any, ...]()
+            result, aux = _result(f, given, kwargs), tuple[Any, ...]()
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
@@ -97,22 +96,17 @@ def _alone(*found: Any) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any], of_primals: bool) -> Any:
-    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments, which may be primals."""
+def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments."""
     try:
         return f(*args, **kwargs)
-    except TypeError:
-        import inspect
-
-        with suppress(ValueError):  # a function without a signature
-            try:
-                inspect.signature(f).bind(*args, **kwargs)
-            except TypeError as error:
-                hint = "The primals of jvp and hvp are a tuple with one entry for each argument: (x,) for one array x."
-                raise DTypeError(
-                    f"{_name(f)} was called with {len(args)} argument(s): {error}.{f' {hint}' * of_primals}"
-                ) from None
-        raise
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of f
+            raise
+        raise DTypeError(
+            f"{_name(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments; to "
+            "jvp and hvp in a tuple, (x,) for one array x."
+        ) from None
 
 
 def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tensor:
