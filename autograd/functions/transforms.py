@@ -40,10 +40,6 @@ class _Call(NamedTuple):
     nested: bool
     """Whether derivatives of the derivatives may be asked for."""
 
-    def like_results(self, values: Iterable[Any]) -> Any:
-        """``values``, one for each of ``ys``, in the structure of the value."""
-        return trees.unflatten(self.results_form, values)
-
     def like_arguments(self, values: Iterable[Any]) -> Any:
         """``values``, one for each of ``xs``, in the structures of the arguments."""
         return trees.unflatten(self.arguments_form, values)
@@ -285,7 +281,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
         along = _gradients([p for p, _ in carried], dummies, [v for _, v in carried], create_graph=call.nested)
     for dummy in dummies:
         dummy.requires_grad = False
-    return call.value, call.like_results(along), *call.aux
+    return call.value, trees.unflatten(call.results_form, along), *call.aux
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -307,7 +303,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         call = _call(f, args, numbers, kwargs, has_aux)
         with enable_grad():
             found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
-        blocks = call.like_results([b[0] if isinstance(argnums, int) else b for b in found])
+        blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])
         return _alone(blocks, *call.aux)
 
     return jacobian_of
