@@ -129,12 +129,8 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     if inside.shape[1:-1] == wide:
         return xp.contiguous(inside)
-    out = xp.empty((x.shape[0], *wide, x.shape[-1]), dtype=x.dtype)
-    middle = [slice(max(a, 0), length - max(b, 0)) for length, (a, b) in zip(wide, pads, strict=True)]
-    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # fill only the frame
-        for edge in (slice(0, part.start), slice(part.stop, length)):
-            out[(*(slice(None),) * axis, edge, ...)] = value
-    out[(slice(None), *middle, ...)] = inside
+    out = xp.full((x.shape[0], *wide, x.shape[-1]), value, dtype=x.dtype)
+    out[:, *(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(wide, pads, strict=True)), :] = inside
     return out
 
 
