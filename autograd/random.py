@@ -13,16 +13,15 @@ generator.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends.errors import in_words
 from glassgrad.autograd.common.tracing import TRACER
-from glassgrad.autograd.common.validation import number, refused, shape_first
+from glassgrad.autograd.common.validation import number, refused, shape_first, whole
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.ops.elementwise import less
 from glassgrad.autograd.ops.indexing import argsort
 
@@ -59,13 +58,8 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
 
 
 def _sizes(shape: Sizes) -> tuple[int, ...]:
-    try:
-        sizes = tuple(operator.index(n) for n in (shape if isinstance(shape, Sequence) else (shape,)))
-    except TypeError:
-        raise DTypeError(f"shape = {shape!r} is not a shape: give whole numbers, like 3 or (2, 3).") from None
-    if any(n < 0 for n in sizes):
-        raise ShapeError(f"shape = {sizes} has a negative length: give numbers of at least 0.")
-    return sizes
+    given = shape if isinstance(shape, Sequence) else (shape,)
+    return tuple(whole(length, "a length in shape", least=0) for length in given)
 
 
 def _check(**values: Any) -> None:

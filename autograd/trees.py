@@ -1,9 +1,8 @@
 """Nested containers: take the leaves out of tuples, lists, dicts, dataclasses and the like, and put others in.
 
 A tree is a container or a leaf; a leaf is anything that is not a container, such as a Tensor, an array or a number.
-Containers are tuples, lists, dicts, sets, ``deque``, ``SimpleNamespace``, dataclasses, their subclasses (named tuples,
-ordered dicts, ``defaultdict``), and classes added with `register`. They keep their type and attributes. ``None`` is a
-container without leaves.
+Containers are tuples, lists, dicts, sets, dataclasses, their subclasses (named tuples, ordered dicts, ``defaultdict``),
+and classes added with `register`. They keep their type and attributes. ``None`` is a container without leaves.
 
 >>> from glassgrad.autograd import trees
 >>> leaves, structure = trees.flatten({"w": [1.0, 2.0], "b": (3.0, None)})
@@ -16,10 +15,10 @@ container without leaves.
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from types import SimpleNamespace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from glassgrad.autograd.common.tracing import WATCHED
@@ -31,12 +30,17 @@ LEAF = None
 Structure = Any
 
 
+def _numbered(data: Any, count: int) -> list[str]:
+    return [f"[{i}]" for i in range(count)]
+
+
 class Container(NamedTuple):
     """How instances of a class are flattened and rebuilt."""
 
     flatten: Callable[[Any], tuple[Iterable[Any], Any]]
     unflatten: Callable[[Any, list[Any]], Any]
-    path: Callable[[Any, int], str] = lambda data, i: f"[{i}]"
+    names: Callable[[Any, int], list[str]] = _numbered
+    """For each of ``count`` children the end of an expression that reads it: ``[0]``, ``['w']`` or ``.bias``."""
 
 
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, list[Any]], Any]) -> None:
@@ -95,8 +99,8 @@ def flatten_up_to(structure: Structure, tree: Any) -> list[Any]:
     if structure is LEAF:
         return [tree]
     kind, data, parts = structure
-    if kind is dict and isinstance(tree, dict) and tree.keys() == set(_names(data)):
-        tree = {key: tree[key] for key in _names(data)}  # the order of the keys makes no difference
+    if kind is dict and isinstance(tree, dict) and tree.keys() == set(data[0]):
+        tree = {key: tree[key] for key in data[0]}  # the order of the keys makes no difference
     children, theirs = container_of(kind).flatten(tree) if type(tree) is kind else ((), None)
     children = list(children)
     if type(tree) is not kind or theirs != data or len(children) != len(parts):
@@ -106,16 +110,11 @@ def flatten_up_to(structure: Structure, tree: Any) -> list[Any]:
 
 
 def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """``tree`` with each leaf replaced by ``function(leaf)``, or by ``function(leaf, other, …)`` with the leaves of
-    trees of the same structure. Raises `ShapeError` where a structure differs.
+    """``tree`` with each leaf replaced by ``function(leaf)``, or by ``function(leaf, other, …)`` with what is in its
+    place in ``others``. Raises `ShapeError` where a structure differs.
     """
     leaves, structure = flatten(tree)
-    columns = [leaves]
-    for other in others:
-        more, theirs = flatten(other)
-        if theirs != structure:
-            raise ShapeError(f"the trees have different structures: {describe(structure)} and {describe(theirs)}.")
-        columns.append(more)
+    columns = [leaves, *(flatten_up_to(structure, other) for other in others)]
     return _unflatten(structure, iter([function(*row) for row in zip(*columns, strict=True)]))
 
 
@@ -139,8 +138,8 @@ def paths(structure: Structure, prefix: str = "") -> list[str]:
     if structure is LEAF:
         return [prefix]
     kind, data, children = structure
-    path = container_of(kind).path
-    return [p for i, child in enumerate(children) for p in paths(child, prefix + path(data, i))]
+    names = container_of(kind).names(data, len(children))
+    return list(chain(*(paths(child, prefix + name) for name, child in zip(names, children, strict=True))))
 
 
 def describe(structure: Structure) -> str:
@@ -150,9 +149,9 @@ def describe(structure: Structure) -> str:
     kind, data, children = structure
     if kind is type(None):
         return "None"
-    path = container_of(kind).path
-    parts = [(path(data, i).strip("[].'"), describe(child)) for i, child in enumerate(children)]
-    return f"{kind.__name__}({', '.join(part if name.isdigit() else f'{name}={part}' for name, part in parts)})"
+    names = [name.strip("[].'") for name in container_of(kind).names(data, len(children))]
+    parts = [("" if n.isdigit() else f"{n}=") + describe(child) for n, child in zip(names, children, strict=True)]
+    return f"{kind.__name__}({', '.join(parts)})"
 
 
 def is_container(value: Any) -> bool:
@@ -183,130 +182,68 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
 
 def _container_of(kind: Any) -> Any:
     """How instances of ``kind`` are flattened; ``None`` if they are leaves."""
-    found = _KINDS.get(kind)
-    if found is not None:
-        return found
-    if hasattr(kind, "__dataclass_fields__"):
-        return None if issubclass(kind, tuple(WATCHED)) else _attributes_of(kind)
     base = next((cls for cls in kind.__mro__ if cls in _BASES), None)
-    return None if base is None else _subclass_of(base, kind)
+    if kind in _KINDS or (base is None and not dataclasses.is_dataclass(kind)):
+        return _KINDS.get(kind)
+    return None if issubclass(kind, tuple(WATCHED)) else _instances_of(kind, base)
 
 
 container_of: Any = lru_cache(maxsize=1024)(_container_of)
 
 
-def _keys(keys: Iterable[Any]) -> Any:
-    """The keys of a dict; with their types unless all are strings, because 1, 1.0 and True compare equal."""
-    found = tuple(keys)
-    kinds = tuple([type(key) for key in found])
-    return found if all([kind is str for kind in kinds]) else (_Typed(found, kinds))  # noqa: C419  (faster)
-
-
-class _Typed(NamedTuple):
-    keys: tuple[Any, ...]
-    kinds: tuple[type, ...]
-
-
-def _names(data: Any) -> tuple[Any, ...]:
-    found: tuple[Any, ...] = data.keys if type(data) is _Typed else data
-    return found
-
-
-def _item(data: Any, i: int) -> str:
-    return f"[{_names(data)[i]!r}]"
-
-
-def _attribute(names: tuple[str, ...], i: int) -> str:
-    return f".{names[i]}"
-
-
-def _pairs(data: Any, values: list[Any]) -> Iterable[tuple[Any, Any]]:
-    return zip(_names(data), values, strict=True)
+def _keys(x: dict[Any, Any]) -> Any:
+    """The keys of a dict, and their types, because 1, 1.0 and True compare equal."""
+    return tuple(x), tuple([type(key) for key in x])
 
 
 _KINDS: dict[type, Container] = {
     type(None): Container(lambda x: ((), None), lambda data, parts: None),
     tuple: Container(lambda x: (x, None), lambda data, parts: tuple(parts)),
     list: Container(lambda x: (x, None), lambda data, parts: parts),
-    dict: Container(lambda x: (x.values(), _keys(x)), lambda data, parts: dict(_pairs(data, parts)), _item),
-    OrderedDict: Container(
-        lambda x: (x.values(), _keys(x)), lambda data, parts: OrderedDict(_pairs(data, parts)), _item
-    ),
-    defaultdict: Container(
-        lambda x: (x.values(), (_keys(x), x.default_factory)),
-        lambda data, parts: defaultdict(data[1], _pairs(data[0], parts)),
-        lambda data, i: _item(data[0], i),
-    ),
-    deque: Container(lambda x: (x, x.maxlen), lambda data, parts: deque(parts, data)),
-    set: Container(lambda x: (x, None), lambda data, parts: set(parts)),
-    frozenset: Container(lambda x: (x, None), lambda data, parts: frozenset(parts)),
-    SimpleNamespace: Container(
-        lambda x: (vars(x).values(), tuple(vars(x))),
-        lambda data, parts: SimpleNamespace(**dict(_pairs(data, parts))),
-        _attribute,
+    dict: Container(
+        lambda x: (x.values(), _keys(x)),
+        lambda data, parts: dict(zip(data[0], parts, strict=True)),
+        lambda data, count: [f"[{key!r}]" for key in data[0]],
     ),
 }
-_BASES: dict[type, Callable[..., Any]] = {
-    OrderedDict: OrderedDict.__init__,
-    defaultdict: lambda made, items: defaultdict.__init__(made, items.default_factory, items),
-    dict: dict.__init__,
-    list: list.__init__,
-    deque: lambda made, items: deque.__init__(made, items, items.maxlen),
-    set: set.__init__,
-    tuple: lambda made, items: None,
-    frozenset: lambda made, items: None,
-}
-"""The classes whose subclasses are containers, too, each with a function that puts items into an instance without
-calling the subclass's methods."""
+_BASES = (OrderedDict, dict, list, tuple, set, frozenset)
+"""The classes whose subclasses are containers, too."""
 
 
-def _own_attributes(x: Any) -> dict[str, Any]:
-    return getattr(x, "__dict__", {})
-
-
-def _with_attributes(made: Any, names: tuple[str, ...], values: list[Any]) -> Any:
-    for name, value in zip(names, values, strict=True):
-        object.__setattr__(made, name, value)  # the class may be frozen, and raise
-    return made
-
-
-def _attributes_of(kind: Any) -> Container:
-    """How a dataclass is flattened: its fields and any other attributes. It is rebuilt without ``__init__``."""
+def _instances_of(kind: Any, base: Any) -> Container:
+    """How a dataclass or a subclass of ``base`` is flattened: its items, followed by its attributes. It is rebuilt
+    without its own ``__init__``.
+    """
+    keyed = base in (dict, OrderedDict)
+    fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+    new: Any = (base or object).__new__
 
     def flatten(x: Any) -> Any:
-        fields = [field.name for field in dataclasses.fields(x) if hasattr(x, field.name)]
-        names = tuple(dict.fromkeys([*fields, *_own_attributes(x)]))
-        return [getattr(x, name) for name in names], names
-
-    return Container(flatten, lambda names, parts: _with_attributes(object.__new__(kind), names, parts), _attribute)
-
-
-def _subclass_of(base: type, kind: Any) -> Container:
-    """How a subclass of ``base`` is flattened: its items, followed by its attributes."""
-    plain = _KINDS[base]
-
-    def flatten(x: Any) -> Any:
-        items, data = plain.flatten(x)
-        own = _own_attributes(x)
-        items = list(items)
-        return [*items, *own.values()], (data, len(items), tuple(own))
+        names = tuple(name for name in dict.fromkeys([*fields, *getattr(x, "__dict__", ())]) if hasattr(x, name))
+        items = x.values() if keyed else () if base is None else x
+        keys = (*_keys(x), getattr(x, "default_factory", None)) if keyed else None
+        return [*items, *(getattr(x, name) for name in names)], (keys, names)
 
     def unflatten(data: Any, parts: list[Any]) -> Any:
-        inner, length, names = data
-        items = plain.unflatten(inner, parts[:length])
-        new: Any = base.__new__
+        keys, names = data
+        count = len(parts) - len(names)
+        items = zip(keys[0], parts, strict=False) if keyed else parts[:count]
         made = new(kind, items) if base in (tuple, frozenset) else new(kind)
-        _BASES[base](made, items)
-        return _with_attributes(made, names, parts[length:])
+        if keyed or base in (list, set):
+            base.__init__(made, items)
+        for name, value in zip(names, parts[count:], strict=True):
+            object.__setattr__(made, name, value)  # the class may be frozen, and raise
+        if keyed and keys[2] is not None:
+            made.default_factory = keys[2]
+        return made
 
-    def path(data: Any, i: int) -> str:
-        inner, length, names = data
-        if i >= length:
-            return f".{names[i - length]}"
-        fields = getattr(kind, "_fields", ())
-        return f".{fields[i]}" if i < len(fields) else plain.path(inner, i)
+    def names_of(data: Any, count: int) -> list[str]:
+        keys, names = data
+        items = keys[0] if keyed else range(count - len(names))
+        attributes = [f".{name}" for name in (*getattr(kind, "_fields", ()), *names)]
+        return attributes if hasattr(kind, "_fields") else [*(f"[{item!r}]" for item in items), *attributes]
 
-    return Container(flatten, unflatten, path)
+    return Container(flatten, unflatten, names_of)
 
 
 __all__ = [

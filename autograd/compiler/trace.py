@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
-from glassgrad.autograd.engine.modes import MODE, Mode
+from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DTypeError, TraceError
 
@@ -293,7 +293,7 @@ def _is_differentiated(tensor: Tensor) -> bool:
     """Whether a captured Tensor is part of a graph: computed from others, or the variable of a transform such as
     `autograd.grad`.
     """
-    variable = hasattr(type(tensor), "spent") and not tensor.spent  # type: ignore[attr-defined]
+    variable = any(tensor is x for x in DIFFERENTIATED.get())
     return variable or (tensor.node is not None and tensor.requires_grad)
 
 

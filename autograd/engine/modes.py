@@ -59,8 +59,8 @@ class Mode:
 
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, None))
 
-DIFFERENTIATED: ContextVar[bool] = ContextVar("autograd_differentiated", default=False)
-"""Whether a transform such as `grad` is calling the function that it differentiates."""
+DIFFERENTIATED: ContextVar[tuple[Any, ...]] = ContextVar("autograd_differentiated", default=())
+"""The Tensors with respect to which transforms such as `grad` differentiate the functions that they are calling."""
 
 
 @contextmanager

@@ -6,7 +6,6 @@ made there, not copied) and ``requires_grad``.
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,16 +24,11 @@ from glassgrad.autograd.ops.elementwise import where
 from glassgrad.autograd.ops.shaping import broadcast_to, reshape
 
 Sizes = int | Sequence[int]
+Device = str | None
 
 
 def _made(
-    name: str,
-    *args: Any,
-    dtype: Any,
-    device: str | None,
-    requires_grad: builtins.bool,
-    like: Any = None,
-    **options: Any,
+    name: str, *args: Any, dtype: Any, device: Device, requires_grad: bool, like: Any = None, **options: Any
 ) -> Tensor:
     """A Tensor made by the backend's function of that name on ``device``, or on the device of ``like``."""
     args = tuple(x.item() if isinstance(x, Tensor) else x for x in args)  # a bound or a value: not recorded
@@ -56,15 +50,13 @@ def _made(
     return t.requires_grad_() if requires_grad else t
 
 
-def _is_recorded(value: Any) -> builtins.bool:
+def _is_recorded(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad and is_grad_enabled()
 
 
 @array_function
 @shape_first
-def zeros(
-    shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
-) -> Tensor:
+def zeros(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros.
 
     >>> from glassgrad import autograd as ag
@@ -77,9 +69,7 @@ def zeros(
 
 @array_function
 @shape_first
-def ones(
-    shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
-) -> Tensor:
+def ones(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones.
 
     >>> from glassgrad import autograd as ag
@@ -91,9 +81,7 @@ def ones(
 
 @array_function
 @shape_first
-def empty(
-    shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
-) -> Tensor:
+def empty(shape: Sizes, *, dtype: Any = float64, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with arbitrary values, to be written before it is read.
 
     >>> from glassgrad import autograd as ag
@@ -106,12 +94,7 @@ def empty(
 @array_function
 @shape_first
 def full(
-    shape: Sizes,
-    fill_value: float,
-    *,
-    dtype: Any = None,
-    device: str | None = None,
-    requires_grad: builtins.bool = False,
+    shape: Sizes, fill_value: float, *, dtype: Any = None, device: Device = None, requires_grad: bool = False
 ) -> Tensor:
     """A Tensor of one value, in the value's dtype unless ``dtype`` is given. Gradients flow to the value.
 
@@ -134,8 +117,8 @@ def arange(
     step: float = 1,
     *,
     dtype: Any = None,
-    device: str | None = None,
-    requires_grad: builtins.bool = False,
+    device: Device = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """The numbers from ``start`` (0 if only one number is given) up to but excluding ``stop``.
 
@@ -161,9 +144,9 @@ def linspace(
     num: int,
     *,
     dtype: Any = None,
-    device: str | None = None,
-    endpoint: builtins.bool = True,
-    requires_grad: builtins.bool = False,
+    device: Device = None,
+    endpoint: bool = True,
+    requires_grad: bool = False,
 ) -> Tensor:
     """``num`` numbers from ``start`` to ``stop``, evenly spaced. Gradients flow to both.
 
@@ -191,8 +174,8 @@ def eye(
     *,
     k: int = 0,
     dtype: Any = float64,
-    device: str | None = None,
-    requires_grad: builtins.bool = False,
+    device: Device = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the ``k``-th diagonal, zeros elsewhere.
 
@@ -205,7 +188,7 @@ def eye(
 
 
 @array_function
-def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+def zeros_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape, dtype and device of ``x``, unless others are given.
 
     >>> from glassgrad import autograd as ag
@@ -216,7 +199,7 @@ def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
 
 
 @array_function
-def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+def ones_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape, dtype and device of ``x``, unless others are given.
 
     >>> from glassgrad import autograd as ag
@@ -227,7 +210,7 @@ def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_
 
 
 @array_function
-def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+def empty_like(x: Any, *, dtype: Any = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with arbitrary values, of the shape, dtype and device of ``x``: to be written before it is read.
 
     >>> from glassgrad import autograd as ag
@@ -239,7 +222,7 @@ def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
 
 @array_function
 def full_like(
-    x: Any, fill_value: float, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False
+    x: Any, fill_value: float, *, dtype: Any = None, device: Device = None, requires_grad: bool = False
 ) -> Tensor:
     """One value in the shape, dtype and on the device of ``x``, unless others are given. Gradients flow to the value.
 

@@ -9,17 +9,7 @@ from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradientError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.ops.factorizations import (
-    eigenvectors,
-    eigvalsh,
-    halves,
-    log_abs_det,
-    orthogonal_complement,
-    qr_factors,
-    sign_det,
-    singular_vectors,
-    svdvals,
-)
+from glassgrad.autograd.ops import factorizations
 from glassgrad.autograd.ops.shaping import concat, pad
 
 
@@ -39,7 +29,7 @@ def slogdet(x: Any, /) -> SlogdetResult:
     >>> ag.linalg.slogdet(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
     SlogdetResult(sign=Tensor(-1.0), logabsdet=Tensor(0.0))
     """
-    return SlogdetResult(sign_det(x), log_abs_det(x))
+    return SlogdetResult(factorizations.sign_det(x), factorizations.log_abs_det(x))
 
 
 class EighResult(NamedTuple):
@@ -61,12 +51,12 @@ def eigh(x: Any, /) -> EighResult:
     (Tensor([-2.0, 2.0]), Tensor([[1.0, 0.0],
             [0.0, 1.0]]))
     """
-    return EighResult(eigvalsh(x), eigenvectors(x))
+    return EighResult(factorizations.eigvalsh(x), factorizations.eigenvectors(x))
 
 
 def _completed(columns: Tensor, way: str) -> Tensor:
     """Orthonormal columns, completed to a basis. Raises where a gradient flows to them."""
-    whole: Tensor = concat([columns, orthogonal_complement(columns.detach())], axis=-1)
+    whole: Tensor = concat([columns, factorizations.orthogonal_complement(columns.detach())], axis=-1)
 
     def refuse(gradient: Any) -> None:
         raise GradientError(
@@ -100,13 +90,13 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
     ((3, 2), Tensor([4.0, 3.0]), (2, 2))
     """
     x = asarray(x)
-    ut, vh = halves(x, singular_vectors(x))
+    ut, vh = factorizations.halves(x, factorizations.singular_vectors(x))
     u, (m, n) = ut.mT, x.shape[-2:]
     if full_matrices and m > n:
         u = _completed(u, "full_matrices=False")
     if full_matrices and m < n:
         vh = _completed(vh.mT, "full_matrices=False").mT
-    return SVDResult(u, svdvals(x), vh)
+    return SVDResult(u, factorizations.svdvals(x), vh)
 
 
 class QRResult(NamedTuple):
@@ -131,7 +121,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     """
     choice(mode, "mode", ("reduced", "complete"))
     x = asarray(x)
-    qt, r = halves(x, qr_factors(x))
+    qt, r = factorizations.halves(x, factorizations.qr_factors(x))
     q, (m, n) = qt.mT, x.shape[-2:]
     if mode == "complete" and m > n:
         q = _completed(q, "mode='reduced'")

@@ -8,20 +8,8 @@ from typing import Any
 from glassgrad.autograd.engine.namespace import array_function
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.ops import elementwise as ops
 from glassgrad.autograd.ops import special
-from glassgrad.autograd.ops.elementwise import (
-    abs,
-    clip,
-    isnan,
-    less_equal,
-    maximum,
-    minimum,
-    negative,
-    reciprocal,
-    remainder,
-    sqrt,
-    where,
-)
 
 
 @array_function
@@ -54,8 +42,7 @@ def ndtr(x: Any) -> Tensor:
     >>> ag.ndtr(ag.Tensor([0.0, -10.0]))
     Tensor([0.5, 7.61985e-24])
     """
-    half: Tensor = 0.5 * special.erfc(asarray(x) * -math.sqrt(0.5))
-    return half
+    return ops.multiply(0.5, special.erfc(ops.multiply(x, -math.sqrt(0.5))))
 
 
 @array_function
@@ -66,7 +53,7 @@ def rsqrt(x: Any) -> Tensor:
     >>> ag.rsqrt(ag.Tensor([4.0]))
     Tensor([0.5])
     """
-    return reciprocal(sqrt(x))
+    return ops.reciprocal(ops.sqrt(x))
 
 
 @array_function
@@ -77,8 +64,8 @@ def fmod(x: Any, y: Any) -> Tensor:
     >>> ag.fmod(ag.Tensor([5.0, -5.0]), 3.0)
     Tensor([2.0, -2.0])
     """
-    x, size = asarray(x), abs(y)
-    return where(x < 0, negative(remainder(negative(x), size)), remainder(x, size))
+    x, size = asarray(x), ops.abs(y)
+    return ops.where(x < 0, ops.negative(ops.remainder(ops.negative(x), size)), ops.remainder(x, size))
 
 
 @array_function
@@ -90,7 +77,7 @@ def fmax(x: Any, y: Any) -> Tensor:
     >>> ag.fmax(ag.Tensor([1.0, ag.nan]), 0.0)
     Tensor([1.0, 0.0])
     """
-    return maximum(where(isnan(x), y, x), where(isnan(y), x, y))
+    return ops.maximum(ops.where(ops.isnan(x), y, x), ops.where(ops.isnan(y), x, y))
 
 
 @array_function
@@ -102,7 +89,7 @@ def fmin(x: Any, y: Any) -> Tensor:
     >>> ag.fmin(ag.Tensor([1.0, ag.nan]), 2.0)
     Tensor([1.0, 2.0])
     """
-    return minimum(where(isnan(x), y, x), where(isnan(y), x, y))
+    return ops.minimum(ops.where(ops.isnan(x), y, x), ops.where(ops.isnan(y), x, y))
 
 
 @array_function
@@ -113,8 +100,7 @@ def deg2rad(x: Any) -> Tensor:
     >>> ag.deg2rad(ag.Tensor([180.0]))
     Tensor([3.14159])
     """
-    radians: Tensor = asarray(x) * (math.pi / 180)
-    return radians
+    return ops.multiply(x, math.pi / 180)
 
 
 @array_function
@@ -125,8 +111,7 @@ def rad2deg(x: Any) -> Tensor:
     >>> ag.rad2deg(ag.Tensor([ag.pi]))
     Tensor([180.0])
     """
-    degrees: Tensor = asarray(x) * (180 / math.pi)
-    return degrees
+    return ops.multiply(x, 180 / math.pi)
 
 
 @array_function
@@ -139,10 +124,9 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     """
     x, y = asarray(x).detach(), asarray(y).detach()
     same = x == y
-    bound = where(same, 0.0, y)
-    close = same | (less_equal(abs(where(same, 0.0, x) - bound), atol + rtol * abs(bound)) & (abs(bound) < math.inf))
-    both: Tensor = close | (isnan(x) & isnan(y)) if equal_nan else close
-    return both
+    x, y = ops.where(same, 0.0, x), ops.where(same, 0.0, y)  # equal infinities have no difference
+    close = same | (ops.less_equal(ops.abs(x - y), atol + rtol * ops.abs(y)) & (ops.abs(y) < math.inf))
+    return close | (ops.isnan(x) & ops.isnan(y)) if equal_nan else close  # type: ignore[no-any-return]
 
 
 @array_function
@@ -153,7 +137,7 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Tensor:
     >>> ag.clamp(ag.Tensor([-2.0, 5.0]), min=0.0, max=1.0)
     Tensor([0.0, 1.0])
     """
-    return clip(x, min=min, max=max)
+    return ops.clip(x, min=min, max=max)
 
 
 @array_function

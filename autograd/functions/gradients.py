@@ -13,6 +13,7 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.functions.creation import zeros_like
 
 
 @overload
@@ -53,11 +54,18 @@ def gradients(
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
-    vertices = [vertex_of(x) for x in xs]
-    found: dict[Any, Any] = dict.fromkeys(vertices)
-    taken = {id(g) for g in given}
+    found = gradients_at(ys, xs, given, create_graph)
+    return found[0] if isinstance(inputs, Tensor) else found
+
+
+def gradients_at(
+    ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
+) -> tuple[Tensor, ...]:
+    """`gradients` of Tensors that were checked."""
+    found: dict[Any, Any] = dict.fromkeys(map(vertex_of, xs))
+    taken = set(map(id, seeds))
     with enable_grad() if create_graph else nullcontext():
-        start = [seed_of(y, g, create_graph) for y, g in zip(ys, given, strict=True)]
+        start = [seed_of(y, seed, create_graph) for y, seed in zip(ys, seeds, strict=True)]
         for vertex, g, _ in backward_steps(ys, start, create_graph=create_graph, inputs=xs, sparse=True):
             if vertex in found and create_graph:
                 found[vertex] = g.clone() if id(g) in taken else g  # writing into one must not change another
@@ -66,11 +74,8 @@ def gradients(
                     _name_gradient(found[vertex], ys[0], vertex)
             elif vertex in found:
                 found[vertex] = wrap(backends.copy_of(g) if type(vertex) is Node else g)
-    results = tuple(
-        wrap(backends.namespace(x.data).zeros_like(x.data)) if g is None else g
-        for x, g in ((x, found[v]) for x, v in zip(xs, vertices, strict=True))
-    )
-    return results[0] if isinstance(inputs, Tensor) else results
+    made = [found[vertex_of(x)] for x in xs]
+    return tuple(zeros_like(x) if g is None else g for x, g in zip(xs, made, strict=True))
 
 
 def _is_list_of_one(seeds: Any, y: Tensor) -> bool:

@@ -82,5 +82,4 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     x = asarray(x).detach()
     values = svdvals(x)
     cut = tolerance(TENSORS, x.shape, values.dtype, rtol)
-    rank: Tensor = sum(values > cut * values[..., :1], axis=-1)
-    return rank
+    return sum(values > cut * values[..., :1], axis=-1)

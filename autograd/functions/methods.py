@@ -81,16 +81,11 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
         result = operation.operator(operand(self), other)
         if result is NotImplemented:
             return result  # type: ignore[no-any-return]
-        if result.shape != self.shape:
-            raise ShapeError(
-                f"{self._called()} can't take a value of shape {result.shape} in place: write x = x {sign} ... for a "
-                "new Tensor."
-            )
-        if not backends.can_cast(result.dtype, self.dtype):
-            raise DTypeError(
-                f"{self._called()} can't take a value of dtype {result.dtype} in place: write x = x {sign} ... for a "
-                "new Tensor."
-            )
+        fits = result.shape == self.shape
+        if not (fits and backends.can_cast(result.dtype, self.dtype)):
+            error, given = (DTypeError, f"dtype {result.dtype}") if fits else (ShapeError, f"shape {result.shape}")
+            way = f"write x = x {sign} ... for a new Tensor"
+            raise error(f"{self._called()} can't take a value of {given} in place: {way}.")
         become(self, result.to(self.dtype))
         return self
 

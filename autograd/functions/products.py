@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from glassgrad.autograd.common import shapes
@@ -27,8 +27,7 @@ def outer(x: Any, y: Any) -> Tensor:
     Tensor([[3.0, 4.0],
             [6.0, 8.0]])
     """
-    product: Tensor = multiply(reshape(x, shape=(-1, 1)), reshape(y, shape=(1, -1)))
-    return product
+    return multiply(reshape(x, shape=(-1, 1)), reshape(y, shape=(1, -1)))
 
 
 _LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -76,24 +75,18 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
         raise ShapeError(
             f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each."
         )
-    free = [c for c in _ALL_LABELS if c not in subscripts]
-    depth = max(
-        (x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t), default=0
-    )
-    dots = "".join(free[: max(depth, 0)])
+    free = (c for c in _ALL_LABELS if c not in subscripts)
+    depths = (x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t)
+    dots = "".join(islice(free, max([0, *depths])))
     terms = [_spelled_out(t, x.ndim, dots, subscripts) for t, x in zip(written, tensors, strict=True)]
     everything = "".join(terms)
-    if arrow:
-        result = wanted.replace("...", dots)
-        if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
-            raise DomainError(
-                f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it."
-            )
-    else:
-        letters = sorted(c for c in set(everything) if everything.count(c) == 1 and c not in dots)
-        result = dots + "".join(letters)
+    once = sorted(c for c in everything if everything.count(c) == 1 and c not in dots)
+    result = wanted.replace("...", dots) if arrow else dots + "".join(once)
+    if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
+        raise DomainError(
+            f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it."
+        )
     sizes = _label_sizes(terms, tensors, subscripts)
-    fresh = iter(free[len(dots) :])
     factors: list[tuple[str, Tensor]] = []
     for term, x in zip(terms, tensors, strict=True):
         # Axes of length 1 that are broadcast are dropped. The second axis of a diagonal gets a label of its own, and an
@@ -101,17 +94,13 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
         axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
         labels, identities = "", []
         for label in (term[a] for a in axes):
-            labels += next(fresh) if label in labels else label
+            labels += next(free) if label in labels else label
             if labels[-1] != label:
-                identities.append((label + labels[-1], _identity(x, sizes[label])))
-        factors += [
-            (labels, reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x),
-            *identities,
-        ]
-    contraction: Tensor = contract.apply(
-        *(x for _, x in factors), subscripts=f"{','.join(labels for labels, _ in factors)}->{result}"
-    )
-    return contraction
+                identities.append((label + labels[-1], eye(sizes[label], dtype=x.dtype, device=x.device)))
+        x = reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x
+        factors += [(labels, x), *identities]
+    given = ",".join(labels for labels, _ in factors)
+    return contract(*(x for _, x in factors), subscripts=f"{given}->{result}")
 
 
 def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: str) -> dict[str, int]:
@@ -126,10 +115,6 @@ def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: st
                 f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another ({given})."
             )
     return sizes
-
-
-def _identity(like: Tensor, n: int) -> Tensor:
-    return eye(n, dtype=like.dtype, device=like.device)
 
 
 @array_function
@@ -158,5 +143,4 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     paired = dict(zip(of_y, of_x, strict=True))
     ys = "".join(xs[paired[j]] if j in paired else _ALL_LABELS[x.ndim + j] for j in range(y.ndim))
     result = "".join(label for label in xs + ys if (xs + ys).count(label) == 1)
-    contraction: Tensor = contract.apply(x, y, subscripts=f"{xs},{ys}->{result}")
-    return contraction
+    return contract(x, y, subscripts=f"{xs},{ys}->{result}")

@@ -43,8 +43,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
         )
     rest = iter([i for i in range(ndim) if i not in start])
     places = dict(zip(end, start, strict=True))
-    moved: Tensor = permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
-    return moved
+    return permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
 
 
 @array_function

@@ -21,8 +21,7 @@ def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = Tru
     >>> ag.sort(ag.Tensor([3.0, 1.0, 2.0]), descending=True)
     Tensor([3.0, 2.0, 1.0])
     """
-    ordered: Tensor = take_along_axis(x, argsort(x, axis=axis, descending=descending), axis=axis)
-    return ordered
+    return take_along_axis(x, argsort(x, axis=axis, descending=descending), axis=axis)
 
 
 @array_function
@@ -67,8 +66,7 @@ def unique_values(x: Any, /) -> Tensor:
     >>> ag.unique_values(ag.Tensor([5.0, 3.0, 5.0]))
     Tensor([3.0, 5.0])
     """
-    values: Tensor = take(reshape(x, shape=(-1,)), unique_parts(x, part="indices"), axis=0)
-    return values
+    return take(reshape(x, shape=(-1,)), unique_parts(x, part="indices"), axis=0)
 
 
 @array_function

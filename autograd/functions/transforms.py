@@ -7,76 +7,42 @@ derivatives have the same structure. A list or tuple of numbers alone is an arra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import update_wrapper
-from itertools import islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import size
-from glassgrad.autograd.engine.graph import Node, reachable, vertex_of
-from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
-from glassgrad.autograd.engine.tensor import Tensor, new
+from glassgrad.autograd.engine.graph import reachable, vertex_of
+from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad, holding
+from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.creation import eye, zeros, zeros_like
-from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.functions.gradients import gradients_at
 from glassgrad.autograd.ops.shaping import stack
 
 Function = Callable[..., Any]
 
 
-class _Variable(Tensor):
-    """A Tensor that a transform differentiates with respect to. ``spent``: the transform has returned."""
-
-    __slots__ = ("spent",)
-
-    spent: bool
-
-
-def _variable(array: Any, name: str | None = None) -> _Variable:
-    made = new(_Variable)
-    made._data, made.node, made.grad, made.hooks, made._name = array, None, None, None, name
-    made.requires_grad, made.spent = False, False
-    made.requires_grad_()
-    return made
-
-
 class _Call(NamedTuple):
     """A recorded call of a function: its results, and the Tensors that it is differentiated with respect to."""
 
+    value: Any
+    """What the function returned, constant unless ``nested``."""
+    aux: tuple[Any, ...]
+    """Its second result, alone, with ``has_aux``; likewise constant."""
     ys: list[Tensor]
-    results_form: trees.Structure
-    aux: Any
     xs: list[Tensor]
-    forms: list[trees.Structure]
-    """The structures of the arguments that ``xs`` are the leaves of."""
+    results_form: trees.Structure
+    arguments_form: trees.Structure
     nested: bool
     """Whether derivatives of the derivatives may be asked for."""
 
-    def like_results(self, values: Iterable[Any]) -> Any:
-        """``values``, one for each result, in the structure of the results."""
-        return trees.unflatten(self.results_form, values)
-
-    def like_arguments(self, values: Iterable[Any]) -> tuple[Any, ...]:
+    def like_arguments(self, values: Iterable[Any]) -> Any:
         """``values``, one for each of ``xs``, in the structures of the arguments."""
-        left = iter(values)
-        return tuple(
-            [
-                next(left) if form is trees.LEAF else trees.unflatten(form, islice(left, trees.count(form)))
-                for form in self.forms
-            ]
-        )
-
-    def returned(self, *derivatives: Any) -> Any:
-        """The tuple of the results and ``derivatives``. The results are constants, unless calls are nested."""
-        return self.like_results(self.ys if self.nested else [y.detach() for y in self.ys]), *derivatives
-
-    def with_aux(self, has_aux: bool, *found: Any) -> Any:
-        """``found``, followed by ``aux`` if there is one; a single value alone, not as a tuple."""
-        found = (*found, self.aux if self.nested else _detached(self.aux)) if has_aux else found
-        return found if len(found) > 1 else found[0]
+        return trees.unflatten(self.arguments_form, values)
 
 
 def _call(
@@ -84,7 +50,7 @@ def _call(
 ) -> _Call:
     """Call ``f``, and record what it computes from the arguments of these numbers."""
     recorded = MODE.get().grad
-    given, forms, xs = list(args), [], []
+    given, forms, xs = list(args), [], list[Tensor]()
     with enable_grad():
         for i in numbers:
             if not -len(args) <= i < len(args):
@@ -94,44 +60,49 @@ def _call(
             given[i] = trees.unflatten(form, made)
             forms.append(form)
             xs += made
-        outer = DIFFERENTIATED.set(True)
-        try:
-            result, aux = _result(f, given, kwargs, bool(tangents)), None
-            if has_aux:
-                if not (isinstance(result, tuple) and len(result) == 2):
-                    raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
-                result, aux = result
-            ys, results_form = trees.flatten(result)
-            for y in ys or [result]:
-                if not isinstance(y, Tensor):
-                    raise DTypeError(
-                        f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments."
-                    )
-            nested = recorded and (_depends_on_more(ys, xs) or any(_requires_grad(v) for v in trees.leaves(tangents)))
-        finally:
-            DIFFERENTIATED.reset(outer)
-            for x in xs:
-                if isinstance(x, _Variable):
-                    x.spent = True
-    return _Call(ys, results_form, aux, xs, forms, nested)
+        with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *xs)):
+            result, aux = _result(f, given, kwargs), tuple[Any, ...]()
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
+            result, aux = result[0], result[1:]
+        ys, results_form = trees.flatten(result)
+        for y in ys or [result]:
+            if not isinstance(y, Tensor):
+                raise DTypeError(f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments.")
+        ys = [y.clone() if y.requires_grad and y.node is None else y for y in ys]
+    for x in xs:
+        x.requires_grad = x.node is not None  # nothing outside of this call depends on a leaf made for it
+    nested = recorded and (_is_recorded(ys) or any(map(_requires_grad, trees.leaves(tangents))))
+    if not nested:
+        result, aux = trees.map(lambda y: y.detach() if isinstance(y, Tensor) else y, (result, aux))
+    return _Call(result, aux, ys, xs, results_form, (tuple, None, tuple(forms)), nested)
 
 
-def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any], of_primals: bool) -> Any:
-    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments, which may be primals."""
+def _is_recorded(ys: Iterable[Tensor]) -> bool:
+    """Whether ``ys`` depend on a leaf that requires grad: in an argument's own history, or one that the function closes
+    over, as in a nested call.
+    """
+    ends = [vertex_of(y) for y in ys]
+    return any(map(_requires_grad, chain(ends, *(node.inputs for node in reachable(ends)))))
+
+
+def _alone(*found: Any) -> Any:
+    """The tuple of several values; a single one as it is."""
+    return found if len(found) > 1 else found[0]
+
+
+def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments."""
     try:
         return f(*args, **kwargs)
-    except TypeError:
-        import inspect
-
-        with suppress(ValueError):  # a function without a signature
-            try:
-                inspect.signature(f).bind(*args, **kwargs)
-            except TypeError as error:
-                hint = "The primals of jvp and hvp are a tuple with one entry for each argument: (x,) for one array x."
-                raise DTypeError(
-                    f"{_name(f)} was called with {len(args)} argument(s): {error}.{f' {hint}' * of_primals}"
-                ) from None
-        raise
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of f
+            raise
+        raise DTypeError(
+            f"{_name(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments; to "
+            "jvp and hvp in a tuple, (x,) for one array x."
+        ) from None
 
 
 def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tensor:
@@ -141,7 +112,7 @@ def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tens
         name = trees.paths(form, f"argument {number}")[place]
         raise DTypeError(f"{name} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
     # An argument that is being recorded keeps its history, so that transforms nest.
-    return x.clone() if x.requires_grad else _variable(x.data, x.name)
+    return x.clone() if x.requires_grad else wrap(x.data, name=x.name).requires_grad_()
 
 
 def flattened(x: Any) -> tuple[list[Any], trees.Structure]:
@@ -158,15 +129,6 @@ def _is_tree(x: Any) -> bool:
 
 def _requires_grad(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
-
-
-def _detached(aux: Any) -> Any:
-    """``aux`` with its Tensors detached, also in lists, tuples and dicts."""
-    if isinstance(aux, Tensor):
-        return aux.detach()
-    if type(aux) in (list, tuple):
-        return type(aux)(map(_detached, aux))
-    return {key: _detached(value) for key, value in aux.items()} if type(aux) is dict else aux
 
 
 def _argument_numbers(argnums: Any) -> list[int]:
@@ -194,9 +156,9 @@ def _check_pairs(primals: Any, tangents: Any) -> None:
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
 
 
-def _directions(forms: Sequence[trees.Structure], xs: Sequence[Any], tangents: Sequence[Any]) -> list[Tensor]:
+def _directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Tensor]:
     """The leaves of ``tangents``, one for each of ``xs``."""
-    found = [asarray(v) for form, t in zip(forms, tangents, strict=True) for v in trees.flatten_up_to(form, t)]
+    found = [asarray(v) for v in trees.flatten_up_to(form, tuple(tangents))]
     for i, (x, v) in enumerate(zip(xs, found, strict=True)):
         if x.shape != v.shape:
             raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
@@ -221,29 +183,12 @@ def _scalar(call: _Call, f: Function) -> Tensor:
     return y
 
 
-def _depends_on_more(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> bool:
-    """Whether ``ys`` depend on a recorded Tensor besides ``xs``: on an argument's own history, or on a Tensor that the
-    function closes over, as in a nested call. Then the derivatives of ``ys`` depend on it, too.
-    """
-    known = {id(vertex_of(x)) for x in xs}
-    ends = [vertex_of(y) for y in ys]
-    vertices = {id(p): p for node in reachable(ends) for p in node.inputs} | {id(p): p for p in ends}
-    return any(
-        type(p) is not Node and _requires_grad(p) and not (isinstance(p, _Variable) and p.spent)
-        for key, p in vertices.items()
-        if key not in known
-    )
-
-
 def _gradients(
     ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
 ) -> Sequence[Tensor]:
     """Gradients with respect to ``xs``; zeros where no result depends on anything recorded."""
     pairs = [(y, seed) for y, seed in zip(ys, seeds, strict=True) if y.requires_grad]
-    if not pairs:
-        return [zeros_like(x) for x in xs]
-    found: Sequence[Tensor] = gradients([y for y, _ in pairs], xs, [s for _, s in pairs], create_graph=create_graph)
-    return found
+    return gradients_at([y for y, _ in pairs], xs, [seed for _, seed in pairs], create_graph)
 
 
 def value_and_grad(
@@ -267,8 +212,7 @@ def value_and_grad(
         call = _call(f, args, numbers, kwargs, has_aux)
         y = _scalar(call, f)
         slopes = call.like_arguments(_gradients([y], call.xs, [None], call.nested))
-        (value,) = call.returned()
-        return call.with_aux(has_aux, value), slopes[0] if isinstance(argnums, int) else slopes
+        return _alone(call.value, *call.aux), slopes[0] if isinstance(argnums, int) else slopes
 
     return value_and_grad_of
 
@@ -307,12 +251,12 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     _check(f, "vjp")
     call = _call(f, primals, range(len(primals)), {}, has_aux)
 
-    def pull(cotangent: Any) -> tuple[Any, ...]:
+    def pull(cotangent: Any) -> Any:
         seeds = trees.flatten_up_to(call.results_form, cotangent)
         wanted = call.nested or any(map(_requires_grad, seeds))
         return call.like_arguments(_gradients(call.ys, call.xs, seeds, wanted and MODE.get().grad))
 
-    return call.with_aux(has_aux, *call.returned(pull))
+    return call.value, pull, *call.aux
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
@@ -329,15 +273,15 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     _check(f, "jvp")
     _check_pairs(primals, tangents)
     call = _call(f, primals, range(len(primals)), {}, has_aux, tangents)
-    vs = _directions(call.forms, call.xs, tangents)
+    vs = _directions(call.arguments_form, call.xs, tangents)
     with enable_grad():
-        dummies = [_variable(zeros_like(y).data) for y in call.ys]
-        for dummy in dummies:
-            dummy.spent = True
+        dummies = [zeros_like(y, requires_grad=True) for y in call.ys]
         pulled = _gradients(call.ys, call.xs, dummies, create_graph=True)
         carried = [(p, v) for p, v in zip(pulled, vs, strict=True) if p.requires_grad]
         along = _gradients([p for p, _ in carried], dummies, [v for _, v in carried], create_graph=call.nested)
-    return call.with_aux(has_aux, *call.returned(call.like_results(along)))  # type: ignore[no-any-return]
+    for dummy in dummies:
+        dummy.requires_grad = False
+    return call.value, trees.unflatten(call.results_form, along), *call.aux
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -359,8 +303,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         call = _call(f, args, numbers, kwargs, has_aux)
         with enable_grad():
             found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
-        blocks = call.like_results([b[0] if isinstance(argnums, int) else b for b in found])
-        return call.with_aux(has_aux, blocks)
+        blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])
+        return _alone(blocks, *call.aux)
 
     return jacobian_of
 
@@ -406,5 +350,5 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     everything = tuple(range(len(primals)))
     slope = update_wrapper(grad(f, everything, has_aux), f)  # errors name f and its arguments
     call = _call(slope, primals, everything, {}, has_aux, tangents)
-    vs = _directions([call.results_form], call.ys, [tuple(tangents)])  # v Hᵀ = v H, because H is symmetric
-    return call.with_aux(has_aux, call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)))
+    vs = _directions(call.results_form, call.ys, tangents)  # v Hᵀ = v H, because H is symmetric
+    return _alone(call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)), *call.aux)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from glassgrad.autograd.backends import PYTHON_REALS, is_complex
-from glassgrad.autograd.engine.operation import op
+from glassgrad.autograd.engine.operation import Op, op
 from glassgrad.autograd.errors import DTypeError
 
 # ----------------------------------------------------------------------------------------------------------- arithmetic
@@ -116,10 +118,7 @@ def multiply_no_nan(xp, x, y):
     return y * x if type(x) in PYTHON_REALS else y * xp.where(y == 0, 0.0, x)
 
 
-multiply_no_nan.vjp(
-    x=lambda xp, g, y: xp.multiply_no_nan(g, y),
-    y=lambda xp, g, x: xp.multiply_no_nan(x, g),
-)
+multiply_no_nan.vjp(x=lambda xp, g, y: xp.multiply_no_nan(g, y), y=lambda xp, g, x: xp.multiply_no_nan(x, g))
 
 
 @op("÷", text="{x} / {y}", tex=r"\frac{{{x}}}{{{y}}}", level=2, broadcasts=True)
@@ -133,10 +132,7 @@ def xdivy(xp, x, y):
     return x / y if type(y) in PYTHON_REALS else x / xp.where(x == 0, 1.0, y)
 
 
-xdivy.vjp(
-    x=lambda xp, g, y: xp.xdivy(g, y),
-    y=lambda xp, g, x, y: -xp.xdivy(xp.xdivy(xp.multiply_no_nan(g, x), y), y),
-)
+xdivy.vjp(x=lambda xp, g, y: xp.xdivy(g, y), y=lambda xp, g, x, y: -xp.xdivy(xp.xdivy(xp.multiply_no_nan(g, x), y), y))
 
 
 # ----------------------------------------------------------------------------------------------------- powers and roots
@@ -446,10 +442,7 @@ def copysign(xp, x, y):
     return xp.copysign(x, y)
 
 
-copysign.vjp(
-    x=lambda xp, g, x, y: xp.sign(x) * xp.where(xp.signbit(y), -g, g),
-    y=lambda xp, g: xp.zeros_like(g),
-)
+copysign.vjp(x=lambda xp, g, x, y: xp.sign(x) * xp.where(xp.signbit(y), -g, g), y=lambda xp, g: xp.zeros_like(g))
 
 
 @op("⌊x⌋", text="⌊{x}⌋", tex=r"\left\lfloor {x} \right\rfloor")
@@ -514,10 +507,7 @@ def maximum(xp, x, y):
     return xp.maximum(x, y)
 
 
-maximum.vjp(
-    x=lambda xp, g, x, y: _share(xp, g, x < y, x == y),
-    y=lambda xp, g, x, y: _share(xp, g, y < x, x == y),
-)
+maximum.vjp(x=lambda xp, g, x, y: _share(xp, g, x < y, x == y), y=lambda xp, g, x, y: _share(xp, g, y < x, x == y))
 
 
 @op("min", text="min({x}, {y})", tex=r"\min({x}, {y})", broadcasts=True)
@@ -527,10 +517,7 @@ def minimum(xp, x, y):
     return xp.minimum(x, y)
 
 
-minimum.vjp(
-    x=lambda xp, g, x, y: _share(xp, g, x > y, x == y),
-    y=lambda xp, g, x, y: _share(xp, g, y > x, x == y),
-)
+minimum.vjp(x=lambda xp, g, x, y: _share(xp, g, x > y, x == y), y=lambda xp, g, x, y: _share(xp, g, y > x, x == y))
 
 
 def _plain(**parameters: Any) -> None:
@@ -669,61 +656,44 @@ gelu.vjp(
 )
 
 
-def _polynomial(x: Any, *coefficients: float) -> Any:
-    """Horner's scheme, highest power first."""
-    first, *rest = coefficients
-    value = 0.0 * x + first
-    for c in rest:
-        value = value * x + c
-    return value
+def _ratio(scale: Any, x: Any, numerator: Sequence[float], denominator: Sequence[float]) -> Any:
+    """``scale`` times the quotient of two polynomials of ``x``, by Horner's scheme, highest power first."""
+    above, below = (reduce(lambda value, c: value * x + c, p[1:], 0.0 * x + p[0]) for p in (numerator, denominator))
+    return scale * above / below
+
+
+# W. J. Cody's rational approximations (Mathematics of Computation 23, 1969, 631-637), on |x| <= 0.46875, up to 4, and
+# beyond.
+NEAR = (
+    (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+)
+MIDDLE = (
+    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1, 2.98635138197400131e2,
+     8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3),
+    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+     3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
+)  # fmt: skip
+FAR = (
+    (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+     1.60837851487422766e-2, 6.58749161529837803e-4),
+    (1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
+     2.33520497626869185e-3),
+)  # fmt: skip
 
 
 @op("erf", tex=r"\operatorname{{erf}}({x})")
 def erf(xp, x):
-    """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation
-    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. It takes real numbers;
-    complex ones close to the real axis (as in a complex step) only to first order.
+    """Elementwise error function, to double precision. It takes real numbers; complex ones close to the real axis (as
+    in a complex step) only to first order.
     """
     a = xp.abs(x)
     small = a <= 0.46875
-    s = xp.where(small, x, 0.0) ** 2
-    middle = xp.clip(a, 0.46875, 4.0)
-    large = xp.clip(a, 4.0, 6.0)
-    inner = (
-        x
-        * _polynomial(
-            s, 1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
-            3.20937758913846947e3,
-        )
-        / _polynomial(
-            s, 1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3
-        )
-    )  # fmt: skip
-    complement = (
-        xp.exp(-middle * middle)
-        * _polynomial(
-            middle, 2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
-            2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
-            1.23033935479799725e3,
-        )
-        / _polynomial(
-            middle, 1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
-            3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3,
-        )
-    )  # fmt: skip
+    middle, large = xp.clip(a, 0.46875, 4.0), xp.clip(a, 4.0, 6.0)
+    inner = _ratio(x, xp.where(small, x, 0.0) ** 2, *NEAR)
+    complement = _ratio(xp.exp(-middle * middle), middle, *MIDDLE)
     z = 1.0 / (large * large)
-    tail = (
-        z
-        * _polynomial(
-            z, 1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
-            1.60837851487422766e-2, 6.58749161529837803e-4,
-        )
-        / _polynomial(
-            z, 1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
-            2.33520497626869185e-3,
-        )
-    )  # fmt: skip
-    far = xp.exp(-large * large) * (1 / math.sqrt(math.pi) - tail) / large
+    far = xp.exp(-large * large) * (1 / math.sqrt(math.pi) - _ratio(z, z, *FAR)) / large
     outer = xp.sign(x) * (1 - xp.where(a <= 4.0, complement, far))
     return xp.where(small, inner, xp.where(a < 6.0, outer, xp.sign(x)))
 
@@ -734,58 +704,40 @@ erf.vjp(x=lambda xp, g, x: g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x))
 # --------------------------------------------------------------------------------------------- comparisons, no gradient
 
 
-@op("=", text="{x} = {y}", tex="{x} = {y}", level=1, broadcasts=True)
-def equal(xp, x, y):
-    """Elementwise ``x == y``, as booleans. No gradient."""
-    return x == y
+def _constant(symbol: str, name: str, doc: str, sign: str) -> Op:
+    """The operation ``xp.name(x, y)``, drawn as a ``sign`` (in TeX) between two values, which has no gradient."""
+
+    def forward(xp, x, y):
+        return getattr(xp, name)(x, y)
+
+    forward.__name__, forward.__doc__ = name, f"{doc} No gradient."
+    return op(symbol, text=f"{{x}} {symbol} {{y}}", tex=f"{{x}} {sign} {{y}}", level=1, broadcasts=True)(forward)
 
 
-@op("≠", text="{x} ≠ {y}", tex=r"{x} \neq {y}", level=1, broadcasts=True)
-def not_equal(xp, x, y):
-    """Elementwise ``x != y``, as booleans. No gradient."""
-    return x != y
-
-
-@op("<", text="{x} < {y}", tex="{x} < {y}", level=1, broadcasts=True)
-def less(xp, x, y):
-    """Elementwise ``x < y``, as booleans. No gradient."""
-    return x < y
-
-
-@op("≤", text="{x} ≤ {y}", tex=r"{x} \leq {y}", level=1, broadcasts=True)
-def less_equal(xp, x, y):
-    """Elementwise ``x <= y``, as booleans. No gradient."""
-    return x <= y
-
-
-@op(">", text="{x} > {y}", tex="{x} > {y}", level=1, broadcasts=True)
-def greater(xp, x, y):
-    """Elementwise ``x > y``, as booleans. No gradient."""
-    return x > y
-
-
-@op("≥", text="{x} ≥ {y}", tex=r"{x} \geq {y}", level=1, broadcasts=True)
-def greater_equal(xp, x, y):
-    """Elementwise ``x >= y``, as booleans. No gradient."""
-    return x >= y
-
-
-@op("and", text="{x} and {y}", tex=r"{x} \wedge {y}", level=1, broadcasts=True)
-def logical_and(xp, x, y):
-    """Elementwise ``x and y`` of booleans. No gradient."""
-    return xp.logical_and(x, y)
-
-
-@op("or", text="{x} or {y}", tex=r"{x} \vee {y}", level=1, broadcasts=True)
-def logical_or(xp, x, y):
-    """Elementwise ``x or y`` of booleans. No gradient."""
-    return xp.logical_or(x, y)
-
-
-@op("xor", text="{x} xor {y}", tex=r"{x} \oplus {y}", level=1, broadcasts=True)
-def logical_xor(xp, x, y):
-    """Elementwise exclusive or of booleans. No gradient."""
-    return xp.logical_xor(x, y)
+equal = _constant("=", "equal", "Elementwise ``x == y``, as booleans.", "=")
+not_equal = _constant("≠", "not_equal", "Elementwise ``x != y``, as booleans.", r"\neq")
+less = _constant("<", "less", "Elementwise ``x < y``, as booleans.", "<")
+less_equal = _constant("≤", "less_equal", "Elementwise ``x <= y``, as booleans.", r"\leq")
+greater = _constant(">", "greater", "Elementwise ``x > y``, as booleans.", ">")
+greater_equal = _constant("≥", "greater_equal", "Elementwise ``x >= y``, as booleans.", r"\geq")
+logical_and = _constant("and", "logical_and", "Elementwise ``x and y`` of booleans.", r"\wedge")
+logical_or = _constant("or", "logical_or", "Elementwise ``x or y`` of booleans.", r"\vee")
+logical_xor = _constant("xor", "logical_xor", "Elementwise exclusive or of booleans.", r"\oplus")
+bitwise_and = _constant(
+    "&", "bitwise_and", "``x & y``: elementwise *and* of booleans, or of the bits of integers.", r"\wedge"
+)
+bitwise_or = _constant(
+    "|", "bitwise_or", "``x | y``: elementwise *or* of booleans, or of the bits of integers.", r"\vee"
+)
+bitwise_xor = _constant(
+    "^", "bitwise_xor", "``x ^ y``: elementwise exclusive or of booleans, or of the bits of integers.", r"\oplus"
+)
+bitwise_left_shift = _constant(
+    "<<", "bitwise_left_shift", "``x << y``: the bits of integers shifted left by ``y``.", r"\ll"
+)
+bitwise_right_shift = _constant(
+    ">>", "bitwise_right_shift", "``x >> y``: the bits of integers shifted right by ``y``, keeping the sign.", r"\gg"
+)
 
 
 @op("not", text="not {x}", tex=r"\neg {x}", level=3)
@@ -794,40 +746,10 @@ def logical_not(xp, x):
     return xp.logical_not(x)
 
 
-@op("&", text="{x} & {y}", tex=r"{x} \wedge {y}", level=1, broadcasts=True)
-def bitwise_and(xp, x, y):
-    """``x & y``: elementwise *and* of booleans, or of the bits of integers. No gradient."""
-    return xp.bitwise_and(x, y)
-
-
-@op("|", text="{x} | {y}", tex=r"{x} \vee {y}", level=1, broadcasts=True)
-def bitwise_or(xp, x, y):
-    """``x | y``: elementwise *or* of booleans, or of the bits of integers. No gradient."""
-    return xp.bitwise_or(x, y)
-
-
-@op("^", text="{x} ^ {y}", tex=r"{x} \oplus {y}", level=1, broadcasts=True)
-def bitwise_xor(xp, x, y):
-    """``x ^ y``: elementwise exclusive or of booleans, or of the bits of integers. No gradient."""
-    return xp.bitwise_xor(x, y)
-
-
 @op("~", text="~{x}", tex=r"\neg {x}", level=3)
 def bitwise_invert(xp, x):
     """``~x``: elementwise negation of booleans, or of the bits of integers. No gradient."""
     return xp.bitwise_invert(x)
-
-
-@op("<<", text="{x} << {y}", tex=r"{x} \ll {y}", level=1, broadcasts=True)
-def bitwise_left_shift(xp, x, y):
-    """``x << y``: the bits of integers shifted left by ``y``. No gradient."""
-    return xp.bitwise_left_shift(x, y)
-
-
-@op(">>", text="{x} >> {y}", tex=r"{x} \gg {y}", level=1, broadcasts=True)
-def bitwise_right_shift(xp, x, y):
-    """``x >> y``: the bits of integers shifted right by ``y``, keeping the sign. No gradient."""
-    return xp.bitwise_right_shift(x, y)
 
 
 @op("signbit")

@@ -89,10 +89,7 @@ def cross(xp, x, y, *, axis=-1):
     return forward - xp.roll(x, -2, axis=axis) * xp.roll(y, -1, axis=axis)
 
 
-cross.vjp(
-    x=lambda xp, g, y, axis: xp.cross(y, g, axis=axis),
-    y=lambda xp, g, x, axis: xp.cross(g, x, axis=axis),
-)
+cross.vjp(x=lambda xp, g, y, axis: xp.cross(y, g, axis=axis), y=lambda xp, g, x, axis: xp.cross(g, x, axis=axis))
 
 
 # ---------------------------------------------------------------------------------------------------------------- norms

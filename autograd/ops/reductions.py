@@ -55,13 +55,6 @@ def all_reduce(xp, x, *, add):
 all_reduce.vjp(x=lambda xp, g, add: xp.all_reduce(g, add=add))
 
 
-def _mean(xp: Any, x: Any, axis: shapes.Axis, keepdims: bool) -> Any:
-    """The mean; of float16 as NumPy's, by a sum in float32, because 66 numbers of 1000 overflow in float16."""
-    if x.dtype == "float16":
-        return xp.astype(_mean(xp, xp.astype(x, "float32"), axis, keepdims), x.dtype)
-    return xp.sum(x, axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
-
-
 @op("mean", tex=r"\operatorname{{mean}}({x})")
 def mean(xp, x, *, axis=None, keepdims=False):
     """The mean over ``axis``: a number, a tuple of them, or ``None`` for all. The mean of no elements is NaN, as in
@@ -72,7 +65,9 @@ def mean(xp, x, *, axis=None, keepdims=False):
     Tensor([[1.5],
             [3.5]])
     """
-    return _mean(xp, x, axis, keepdims)
+    if x.dtype == "float16":  # summed in float32, as in NumPy, because 66 numbers of 1000 overflow in float16
+        return xp.astype(mean.forward(xp, xp.astype(x, "float32"), axis=axis, keepdims=keepdims), x.dtype)
+    return xp.sum(x, axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
 
 
 mean.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g / shapes.size(x_shape, axis), x_shape, axis))
@@ -94,9 +89,7 @@ def mean_square(xp, x, *, axis=None, keepdims=False):
     return xp.sum(_squares(xp, x), axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
 
 
-mean_square.vjp(
-    x=lambda xp, g, x, x_shape, axis: x * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis),
-)
+mean_square.vjp(x=lambda xp, g, x, x_shape, axis: x * _kept(xp, g * 2 / shapes.size(x_shape, axis), x_shape, axis))
 
 
 def _weight(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:

@@ -27,9 +27,6 @@ TILE = 1 << 17
 PIECE = 1 << 20
 """How many elements are compared at a time in pooling."""
 
-FEW = 4
-"""Up to this number of taps max pooling compares all with the maximum; above, it pools one axis after another."""
-
 EACH = 2
 """For the size of a tile in the gradient of a weight, one element of the upstream gradient counts as this many elements
 of windows: with many output channels the tiles have fewer rows."""
@@ -37,11 +34,8 @@ of windows: with many output channels the tiles have fewer rows."""
 BLOCK = 1 << 22
 """How many elements of the gradient of a weight, or of products to be added, are computed at a time."""
 
-MANY = 128
-"""From this number of channels on, the sum of one product for each tap is faster than one product of copied windows."""
-
 ROWS = 384
-"""The least number of rows of such a product, because BLAS packs the other matrix again for each product."""
+"""The least number of rows of a product, because BLAS packs the other matrix again for each product."""
 
 WASTE = 8
 """How many times as many windows a transposed convolution copies as it would add products at least to be slower."""
@@ -50,7 +44,7 @@ SHORT = 13
 """Windows with fewer contiguous elements than this are copied element by element, each for a row of windows at once."""
 
 LINE = 16
-"""How many columns of a weight are transposed at a time: the elements in a cache line."""
+"""At least how many channels are compared at a time: the elements in a cache line."""
 
 Space = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -135,12 +129,8 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     if inside.shape[1:-1] == wide:
         return xp.contiguous(inside)
-    out = xp.empty((x.shape[0], *wide, x.shape[-1]), dtype=x.dtype)
-    middle = [slice(max(a, 0), length - max(b, 0)) for length, (a, b) in zip(wide, pads, strict=True)]
-    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # fill only the frame
-        for edge in (slice(0, part.start), slice(part.stop, length)):
-            out[(*(slice(None),) * axis, edge, ...)] = value
-    out[(slice(None), *middle, ...)] = inside
+    out = xp.full((x.shape[0], *wide, x.shape[-1]), value, dtype=x.dtype)
+    out[:, *(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(wide, pads, strict=True)), :] = inside
     return out
 
 
@@ -161,85 +151,42 @@ def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
 def _columns(
     xp: Any, x: Any, size: Space, stride: Space, dilation: Space, space: Space, groups: int, outputs: int = 0
 ) -> Iterator[tuple[Any, Any]]:
-    """Tiles of the output, each with its windows of ``x`` (channels-last, padded) as a matrix (rows, taps · channels).
-
-    With several groups there is one matrix for each. ``outputs``: the least number of elements to count for a row.
+    """Tiles of the output, each with its windows of ``x`` (channels-last, padded) as a matrix (rows, taps · channels)
+    for each group. ``outputs``: the least number of elements to count for a row.
     """
     windows = xp.sliding_windows(x, size, stride, dilation, space)
     axes, channels, taps = len(size), x.shape[-1], math.prod(size)
-    width = taps * channels
-    few = groups == 1 < taps and size[-1] * channels < SHORT
-    if few:
+    short = groups == 1 < taps and size[-1] * channels < SHORT
+    if short:
         windows = xp.permute_dims(windows, axes=(*range(axes + 1, 2 * axes + 2), *range(axes + 1)))
     elif groups == 1 == dilation[-1]:  # in NumPy a view
         windows = xp.reshape(windows, (*windows.shape[:-2], size[-1] * channels))
-    for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * max(width, outputs)):
-        if few:
-            part = xp.contiguous(windows[(slice(None),) * (axes + 1) + tile])
-            yield tile, xp.permute_dims(xp.reshape(part, (width, math.prod(part.shape[axes + 1 :]))), axes=(1, 0))
+    for tile in _tiles(x.shape[0], space, math.prod(space[1:]) * max(taps * channels, outputs)):
+        part = windows[(slice(None),) * (axes + 1) + tile] if short else windows[tile]
+        if short:
+            yield tile, xp.reshape(xp.contiguous(part), (1, taps * channels, math.prod(part.shape[axes + 1 :]))).mT
             continue
-        part = windows[tile]
         rows = math.prod(part.shape[: axes + 1])
-        if groups == 1:
-            yield tile, xp.reshape(xp.contiguous(part), (rows, width))
-        else:
-            part = xp.permute_dims(xp.reshape(part, (rows, taps, groups, channels // groups)), axes=(2, 0, 1, 3))
-            yield tile, xp.reshape(part, (groups, rows, width // groups))
+        part = xp.permute_dims(xp.reshape(part, (rows, taps, groups, channels // groups)), axes=(2, 0, 1, 3))
+        yield tile, xp.reshape(part, (groups, rows, taps * channels // groups))
 
 
-def _as_columns(xp: Any, weight: Any, groups: int, swapped: bool) -> Any:
-    """A weight ``(out, in / groups, *size)`` as the matrix by which `_columns` are multiplied, ``(groups, taps · in,
-    out)``.
-
-    ``swapped``: whether its first two axes are swapped, as for a transposed convolution: then its memory is nearly in
-    this order already.
-    """
-    out, channels, *size = weight.shape
-    w = xp.reshape(weight, (groups, out // groups, channels, *size))
-    w = xp.permute_dims(w, axes=(0, *range(3, 3 + len(size)), 2, 1))
-    columns = xp.empty(w.shape, dtype=w.dtype)
-    count = w.shape[-1]
-    step = count if swapped else LINE
-    for i in range(0, count, step):
-        part = slice(i, min(i + step, count))
-        columns[..., part] = w[..., part]
-    return xp.reshape(columns, (groups, math.prod(size) * channels, out // groups))
-
-
-def _correlate(
-    xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int, swapped: bool = False
-) -> None:
+def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
     """The convolution of ``x``, channels-last and padded, with ``weight``, written into ``out`` (n, *space, out) a tile
     at a time.
     """
-    c, size = x.shape[-1], weight.shape[2:]
-    if groups == c == weight.shape[0] > 1:
+    outside, inside, *size = weight.shape
+    if groups == x.shape[-1] == outside > 1:
         _correlate_each(xp, out, x, weight, stride, dilation)
         return
-    w = _as_columns(xp, weight, groups, swapped)
-    if groups == 1 and c >= MANY and w.shape[1] > c and (step := xp.line_columns(out.shape[-2], c, w.shape[2])):
-        _correlate_lines(xp, out, xp.sliding_windows(x, size, stride, dilation, out.shape[1:-1]), w, step)
-        return
-    for tile, columns in _columns(xp, x, size, stride, dilation, out.shape[1:-1], groups):
+    w = xp.reshape(weight, (groups, outside // groups, inside, math.prod(size)))
+    w = xp.contiguous(xp.permute_dims(w, axes=(0, 3, 2, 1)))  # where `inside` is 1, reshape alone makes a view
+    w = xp.reshape(w, (groups, math.prod(size) * inside, outside // groups))
+    for tile, columns in _columns(xp, x, tuple(size), stride, dilation, out.shape[1:-1], groups):
         if groups == 1:
-            xp.matmul_into(columns, w[0, ...], out[tile])
+            xp.matmul_into(columns[0, ...], w[0, ...], out[tile])
         else:
             out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
-
-
-def _correlate_lines(xp: Any, out: Any, windows: Any, w: Any, step: int) -> None:
-    """`_correlate` of many channels: lines of ``windows`` times ``step`` columns of ``w`` at a time. A product for each
-    tap needs no copy of the windows.
-    """
-    axes, channels = len(out.shape) - 2, windows.shape[-1]
-    w = xp.reshape(w, (-1, *(1,) * axes, channels, w.shape[2] // step, step))
-    w = xp.permute_dims(w, axes=(0, axes + 2, *range(1, axes + 2), axes + 3))
-    for tile in _tiles(out.shape[0], out.shape[1:-1], 2 * math.prod(out.shape[2:])):
-        part = windows[tile]
-        taps = product(*map(range, part.shape[axes + 1 : -1]))
-        products = (xp.matmul(part[(..., *tap, slice(None))], w[i, ...]) for i, tap in enumerate(taps))
-        found = reduce(operator.iadd, products)
-        out[tile] = xp.reshape(xp.permute_dims(found, axes=(*range(1, axes + 2), 0, axes + 2)), out[tile].shape)
 
 
 def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space) -> None:
@@ -250,7 +197,7 @@ def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilat
         part, seen = out[tile], windows[tile]
         part[...] = 0
         for tap in product(*map(range, size)):
-            part += seen[(..., *tap, slice(None))] * weight[(slice(None), 0, *tap)]
+            part += seen[..., *tap, :] * weight[:, 0, *tap]
 
 
 def _is_larger(weight: Any, y: Any, groups: int) -> bool:
@@ -267,7 +214,7 @@ def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilati
     x, rows = xp.permute_dims(x, axes=swapped), xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
     if math.prod(weight.shape[2:]) > 1:
         x = xp.contiguous(x)
-    windows = xp.stack([x[tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
+    windows = xp.stack([x[..., *tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
     found = xp.matmul(rows, xp.reshape(windows, (groups, rows.shape[2], -1)))
     out[...] = xp.permute_dims(xp.reshape(found, (out.shape[1], out.shape[0], *out.shape[2:])), axes=swapped)
 
@@ -275,45 +222,18 @@ def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilati
 def _spread_few(
     xp: Any, out: Any, y: Any, weight: Any, stride: Space, pads: Pads, dilation: Space, groups: int
 ) -> None:
-    """The transposed convolution of ``y`` with ``weight``, written into ``out``, channels-last: the product of each
+    """The transposed convolution of ``y`` with ``weight``, written into ``out``, all channels-last: the product of each
     element and the weight is added to its window, of a few images at a time.
     """
-    channels, space, size = weight.shape[0] // groups, y.shape[2:], weight.shape[2:]
+    channels, space, size = weight.shape[0] // groups, y.shape[1:-1], weight.shape[2:]
     w = xp.reshape(weight, (groups, channels, -1))
     images = max(1, BLOCK // max(1, math.prod(space) * groups * w.shape[2]))
     for i in range(0, y.shape[0], images):
-        few = slice(i, min(i + images, y.shape[0]))
-        some = _channels_last(xp, y)[few, ...]
-        if _has_long_runs(some, out, size):
-            _spread_by_images(xp, out[few, ...], some, w, size, stride, pads, dilation)
-            continue
+        some = y[i : i + images, ...]
         parts = xp.matmul(xp.permute_dims(xp.reshape(some, (-1, groups, channels)), axes=(1, 0, 2)), w)
         parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (some.shape[0], *space, out.shape[-1], -1))
         shares = (parts[..., tap] for tap in range(parts.shape[-1]))
-        _spread(xp, out[few, ...], shares, space, size, stride, pads, dilation)
-
-
-def _has_long_runs(y: Any, out: Any, size: Space) -> bool:
-    """Whether adding products for all images at once is faster: there are more images than channels, and the products
-    of one tap would be further apart than cache lines.
-    """
-    return bool(y.shape[0] > out.shape[-1] and math.prod(size) > LINE)
-
-
-def _spread_by_images(
-    xp: Any, out: Any, y: Any, w: Any, size: Space, stride: Space, pads: Pads, dilation: Space
-) -> None:
-    """`_spread_few` with the images as the last axis in memory; ``y``: channels-last."""
-    turned = len(y.shape) - 1, *range(1, len(y.shape) - 1), 0
-    groups, channels, _ = w.shape
-    columns = xp.reshape(xp.permute_dims(y, axes=turned), (groups, channels, -1))
-    parts = xp.matmul(xp.matrix_transpose(w), columns)
-    parts = xp.reshape(parts, (out.shape[-1], -1, *y.shape[1:-1], y.shape[0]))
-    wide = (n + a + b for n, (a, b) in zip(out.shape[1:-1], pads, strict=True))
-    framed = xp.permute_dims(xp.empty((out.shape[-1], *wide, y.shape[0]), dtype=out.dtype), axes=turned)
-    shares = (xp.permute_dims(parts[:, tap, ...], axes=turned) for tap in range(parts.shape[1]))
-    _spread(xp, framed, shares, y.shape[1:-1], size, stride, ((0, 0),) * len(size), dilation)
-    _channels_first(xp, out)[...] = _unframed(_channels_first(xp, framed), pads, out.shape[1:-1])
+        _spread(xp, out[i : i + images, ...], shares, space, size, stride, pads, dilation)
 
 
 def _check_groups(name: str, groups: Any, channels: int, which: str) -> None:
@@ -369,8 +289,7 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     stride, pads, dilation = _geometry(len(weight.shape) - 2, stride, padding, dilation)
     space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
     out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
-    _conv_into(xp, out, x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return out
+    return _conv_into(xp, out, x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 @conv.kernel(_order)
@@ -383,6 +302,7 @@ def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1
         _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
     if bias is not None:  # a line of the output at a time: its runs of channels may be short
         last += xp.contiguous(xp.broadcast_to(bias, last.shape[-2:]))
+    return out
 
 
 @op("∗ᵀ", text="{y} ∗ᵀ {weight}", tex=r"{y} \ast^{{T}} {weight}", level=2)
@@ -403,8 +323,8 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
         )
     _check_groups("conv_input", groups, y.shape[1], "output")
     out = _result(xp, (y.shape[0], groups * weight.shape[1], *space), y, weight)
-    _conv_input_into(xp, out, y, weight, space=space, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return out
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return _conv_input_into(xp, out, y, weight, space=space, **how)
 
 
 @conv_input.kernel(_order)
@@ -416,11 +336,10 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
     fits = all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry)
     columns, parts = out_channels * math.prod(space), groups * channels * math.prod(y.shape[2:])
-    waste = WASTE / 2 if _has_long_runs(g, last, tuple(size)) else WASTE
-    few = 0 < waste * parts * math.prod(stride) <= columns and parts * math.prod(size) <= BLOCK
+    few = 0 < WASTE * parts * math.prod(stride) <= columns and parts * math.prod(size) <= BLOCK
     if fits and (few or _is_larger(weight, y, groups)):
-        _spread_few(xp, last, y, weight, stride, pads, dilation, groups)
-        return
+        _spread_few(xp, last, g, weight, stride, pads, dilation, groups)
+        return out
     swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
     swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
     swapped = xp.reshape(swapped, (groups * channels, out_channels // groups, *size))
@@ -429,12 +348,13 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
         last[...] = 0
     for phase in phases:
         positions, taps, around, steps, counts = zip(*phase, strict=True)
-        part = swapped[(slice(None), slice(None), *taps)]
+        part = swapped[:, :, *taps]
         whole = max(stride) == 1
         target = last if whole else xp.empty((y.shape[0], *counts, groups * channels), dtype=out.dtype)
-        _correlate(xp, target, _padded(xp, g, around), part, (1,) * axes, steps, groups, swapped=True)
+        _correlate(xp, target, _padded(xp, g, around), part, (1,) * axes, steps, groups)
         if not whole:
-            last[(slice(None), *positions, ...)] = target
+            last[:, *positions, ...] = target
+    return out
 
 
 def _phases(
@@ -482,8 +402,8 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     _check_groups("conv_weight", groups, x.shape[1], "input")
     _check_groups("conv_weight", groups, y.shape[1], "output")
     out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
-    _conv_weight_into(xp, out, x, y, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return out
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return _conv_weight_into(xp, out, x, y, size=size, **how)
 
 
 @conv_weight.kernel(_order)
@@ -499,9 +419,9 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
         last[...] = 0
         for tile in _tiles(n, space, 4 * math.prod(space[1:]) * channels):
             for tap in product(*map(range, size)):
-                products = windows[tile][(..., *tap, slice(None))] * g[tile]
-                last[(slice(None), *tap, 0)] += xp.sum(xp.reshape(products, (-1, channels)), axis=0)
-        return
+                products = windows[tile][..., *tap, :] * g[tile]
+                last[:, *tap, 0] += xp.sum(xp.reshape(products, (-1, channels)), axis=0)
+        return out
     if 0 in (n, *space):
         last[...] = 0
     step = outside if groups > 1 else max(1, BLOCK // (taps * inside))
@@ -513,11 +433,12 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
             part = last[some, ...] if groups == 1 else last
             found = xp.empty(part.shape, dtype=out.dtype) if i else part
             if groups == 1:
-                xp.matmul_into(rows[0, some, :], columns, found)
+                xp.matmul_into(rows[0, some, :], columns[0, ...], found)
             else:
                 found[...] = xp.reshape(xp.matmul(rows, columns), part.shape)
             if i:
                 part += found
+    return out
 
 
 def _conv_by_bias(xp: Any, g: Any) -> Any:
@@ -544,28 +465,25 @@ conv_weight.vjp(
 
 
 def _pooling(
-    name: str, x: Any, size: Any, stride: Any, padding: Any, dilation: Any
+    name: str, shape: Sequence[int], size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
 ) -> tuple[Space, Space, Pads, Space, Space]:
-    """The parameters of a pooling of ``x`` as tuples, and how many windows fit."""
-    axes = len(x.shape) - 2
+    """The parameters of a pooling of ``shape`` as tuples, and how many windows fit."""
+    axes = len(shape) - 2
     if axes < 1:
-        raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {x.shape}.")
+        raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {shape}.")
     size = per_axis(size, axes, "size")
     stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
-    return size, stride, pads, dilation, output_space(name, x.shape[2:], size, stride, pads, dilation)
+    return size, stride, pads, dilation, output_space(name, tuple(shape[2:]), size, stride, pads, dilation)
 
 
 @lru_cache(maxsize=64)
-def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> tuple[tuple[Any, ...], ...]:
-    """For each tap, the index into ``(n, channels, *padded space)`` of the elements of all windows at that tap."""
+def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> tuple[tuple[slice, ...], ...]:
+    """For each tap, the index into the padded space of the elements of all windows at that tap."""
     geometry = tuple(zip(stride, dilation, windows, strict=True))
     return tuple(
-        (
-            slice(None), slice(None),
-            *(slice(k * d, k * d + s * (m - 1) + 1, s) for k, (s, d, m) in zip(taps, geometry, strict=True)),
-        )
+        tuple(slice(k * d, k * d + s * (m - 1) + 1, s) for k, (s, d, m) in zip(taps, geometry, strict=True))
         for taps in product(*map(range, size))
-    )  # fmt: skip
+    )
 
 
 def _framed(xp: Any, x: Any, pads: Pads) -> Any:
@@ -573,35 +491,24 @@ def _framed(xp: Any, x: Any, pads: Pads) -> Any:
     return _channels_first(xp, _padded(xp, _channels_last(xp, x), pads)) if any(map(any, pads)) else x
 
 
-def _unframed(x: Any, pads: Pads, space: Space) -> Any:
-    return x[(slice(None), slice(None), *(slice(a, a + n) for (a, _), n in zip(pads, space, strict=True)))]
-
-
-def _widened(xp: Any, x: Any, pads: Pads) -> Any:
-    """An array like ``x`` (n, channels, *space) with room for the padding, channels-last in memory."""
-    n, channels, *space = x.shape
-    wide = (length + a + b for length, (a, b) in zip(space, pads, strict=True))
-    return _channels_first(xp, xp.empty((n, *wide, channels), dtype=x.dtype))
-
-
 def _spread(
     xp: Any, out: Any, shares: Iterable[Any], windows: Space, size: Space, stride: Space, pads: Pads, dilation: Space
 ) -> None:
     """Write into ``out``, channels-last, for each element the sum of its shares in all windows."""
-    first = _channels_first(xp, out)
-    framed = _widened(xp, first, pads) if any(map(any, pads)) else first
-    every = math.prod(framed.shape[2:]) == math.prod(windows) * math.prod(size)
+    n, *space, channels = out.shape
+    wide = tuple(length + a + b for length, (a, b) in zip(space, pads, strict=True))
+    framed = xp.empty((n, *wide, channels), dtype=out.dtype) if any(map(any, pads)) else out
+    every = math.prod(wide) == math.prod(windows) * math.prod(size)
     once = every and all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
     if not once:
         framed[...] = 0
-    last = _channels_last(xp, framed)
-    for (_, _, *index), share in zip(_taps(windows, size, stride, dilation), shares, strict=False):
+    for tap, share in zip(_taps(windows, size, stride, dilation), shares, strict=False):
         if once:
-            xp.copy_into(share, last[:, *index, :])
+            xp.copy_into(share, framed[:, *tap, :])
         else:
-            last[:, *index, :] += share
-    if framed is not first:
-        first[...] = _unframed(framed, pads, first.shape[2:])
+            framed[:, *tap, :] += share
+    if framed is not out:
+        out[...] = framed[:, *(slice(a, a + length) for length, (a, _) in zip(space, pads, strict=True)), :]
 
 
 def _lowest(xp: Any, dtype: Any) -> Any:
@@ -615,38 +522,26 @@ def _check_places(name: str, y: Any, shape: Sequence[int], places: str) -> None:
         raise ShapeError(f"{name} takes y of shape {tuple(shape)}, an element for each {places}; it has {y.shape}.")
 
 
-def _stages(*geometry: Any) -> list[tuple[Any, ...]]:
-    """Max pooling as poolings along one axis each; a pooling of few taps stays as it is. The last axis comes first, so
-    that the first of equal maxima is found.
-    """
-    if math.prod(geometry[0]) <= FEW:
-        return [geometry]
-    return [
-        tuple(
-            tuple(v if a == axis else none for a, v in enumerate(values))
-            for values, none in zip(geometry, (1, 1, (0, 0), 1), strict=True)
-        )
-        for axis in reversed(range(len(geometry[0])))
-    ]
-
-
 def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> tuple[list[Any], list[Any], Any]:
     """The parts of max pooling of ``x``, channels-last: for each tap the index into the padded ``x`` and the elements
     there, one per window; and the maxima.
     """
     windows = output_space("max_pool", x.shape[1:-1], size, stride, pads, dilation)
     framed = _padded(xp, x, pads, _lowest(xp, x.dtype))
-    taps = [(slice(None), *index, ...) for _, _, *index in _taps(windows, size, stride, dilation)]
+    taps = [(slice(None), *tap, ...) for tap in _taps(windows, size, stride, dilation)]
     parts = [framed[tap] for tap in taps]
     if stride[-1] > 1:  # not contiguous: copies are compared faster
         parts = [xp.contiguous(part) for part in parts]
     return taps, parts, reduce(xp.maximum, parts)
 
 
-def _places(xp: Any, x: Any, pads: Pads, taps: list[Any], parts: list[Any], high: Any) -> Iterator[tuple[Any, Any]]:
-    """For each tap of a `_pool`: its index, and the mask of windows whose first maximum or last NaN is at this tap. The
-    padding is never chosen.
+def _places(
+    xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space
+) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """For each tap of max pooling of ``x``: its index into the padded ``x``, and the mask of windows whose first
+    maximum or last NaN is at this tap. The padding is never chosen.
     """
+    taps, parts, high = _pool(xp, x, size, stride, pads, dilation)
     free, inside, late = high == high, None, []
     if any(map(any, pads)) and xp.may_hold(high == _lowest(xp, x.dtype)):
         inside = _padded(xp, xp.ones((1, *x.shape[1:-1], 1), dtype=xp.bool), pads, False)
@@ -683,21 +578,17 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[3.0, 2.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("max_pool", x, size, stride, padding, dilation)
-    out = _result(xp, (*x.shape[:2], *windows), x)
-    _max_pool_into(xp, out, x, size=size, stride=stride, padding=pads, dilation=dilation)
-    return out
+    *how, windows = _pooling("max_pool", x.shape, size, stride, padding, dilation)
+    return _max_pool_into(xp, _result(xp, (*x.shape[:2], *windows), x), x, *how)
 
 
 @max_pool.kernel(_order)
-def _max_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, _ = _pooling("max_pool", x, size, stride, padding, dilation)
+def _max_pool_into(xp, out, x, *how, **named):
+    *geometry, _ = _pooling("max_pool", x.shape, *how, **named)
     x, last = _channels_last(xp, x), _channels_last(xp, out)
     for some in _images(x):
-        high = x[some]
-        for stage in reversed(_stages(size, stride, pads, dilation)):  # later stages have fewer elements
-            _, _, high = _pool(xp, high, *stage)
-        last[some] = high
+        *_, last[some] = _pool(xp, x[some], *geometry)
+    return out
 
 
 @op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
@@ -711,28 +602,20 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_unpool(ag.Tensor([[[5.0, 7.0]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[0.0, 5.0, 7.0, 0.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("max_unpool", x, size, stride, padding, dilation)
+    *how, windows = _pooling("max_unpool", x.shape, size, stride, padding, dilation)
     _check_places("max_unpool", y, (*x.shape[:2], *windows), "window of x")
-    out = _result(xp, x.shape, y)
-    _max_unpool_into(xp, out, y, x, size=size, stride=stride, padding=pads, dilation=dilation)
-    return out
+    return _max_unpool_into(xp, _result(xp, x.shape, y), y, x, *how)
 
 
 @max_unpool.kernel(_order)
-def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
+def _max_unpool_into(xp, out, y, x, *how, **named):
+    size, stride, pads, dilation, windows = _pooling("max_unpool", x.shape, *how, **named)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        _unpool_stages(xp, last[some], xp.contiguous(y[some]), x[some], *_stages(size, stride, pads, dilation))
-
-
-def _unpool_stages(xp: Any, out: Any, y: Any, x: Any, stage: tuple[Any, ...], *later: tuple[Any, ...]) -> None:
-    """`max_unpool`, channels-last: the stages in reverse."""
-    pooled = _pool(xp, x, *stage)
-    if later:
-        sent, y = y, xp.empty(pooled[-1].shape, dtype=out.dtype)
-        _unpool_stages(xp, y, sent, pooled[-1], *later)
-    _spread(xp, out, (xp.masked(y, here) for _, here in _places(xp, x, stage[2], *pooled)), y.shape[1:-1], *stage)
+        sent, places = xp.contiguous(y[some]), _places(xp, x[some], size, stride, pads, dilation)
+        shares = (xp.masked(sent, here) for _, here in places)
+        _spread(xp, last[some], shares, windows, size, stride, pads, dilation)
+    return out
 
 
 @op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
@@ -745,24 +628,20 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.at_max(ag.Tensor([[[0, 1, 2, 3]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2).tolist()
     [[[1, 2]]]
     """
-    size, stride, pads, dilation, windows = _pooling("at_max", x, size, stride, padding, dilation)
+    *how, windows = _pooling("at_max", x.shape, size, stride, padding, dilation)
     _check_places("at_max", y, x.shape, "element of x")
-    out = _result(xp, (*x.shape[:2], *windows), y)
-    _at_max_into(xp, out, y, x, size=size, stride=stride, padding=pads, dilation=dilation)
-    return out
+    return _at_max_into(xp, _result(xp, (*x.shape[:2], *windows), y), y, x, *how)
 
 
 @at_max.kernel(_order)
-def _at_max_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, _ = _pooling("at_max", x, size, stride, padding, dilation)
+def _at_max_into(xp, out, y, x, *how, **named):
+    size, stride, pads, dilation, _ = _pooling("at_max", x.shape, *how, **named)
     x, y, last = (_channels_last(xp, z) for z in (x, y, out))
     for some in _images(x):
-        part, found = x[some], y[some]
-        for stage in _stages(size, stride, pads, dilation):
-            framed, pooled = _padded(xp, found, stage[2]), _pool(xp, part, *stage)
-            found = sum(xp.masked(framed[tap], here) for tap, here in _places(xp, part, stage[2], *pooled))
-            part = pooled[-1]
-        last[some] = found
+        found = _padded(xp, y[some], pads)
+        places = _places(xp, x[some], size, stride, pads, dilation)
+        last[some] = sum(xp.masked(found[tap], here) for tap, here in places)
+    return out
 
 
 max_pool.vjp(x=lambda xp, g, x, **how: xp.max_unpool(g, x, **how))
@@ -778,20 +657,19 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2, stride=1)
     Tensor([[[4.0, 5.0, 2.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("sum_pool", x, size, stride, padding, dilation)
-    out = _result(xp, (*x.shape[:2], *windows), x)
-    _sum_pool_into(xp, out, x, size=size, stride=stride, padding=pads, dilation=dilation)
-    return out
+    *how, windows = _pooling("sum_pool", x.shape, size, stride, padding, dilation)
+    return _sum_pool_into(xp, _result(xp, (*x.shape[:2], *windows), x), x, *how)
 
 
 @sum_pool.kernel(_order)
-def _sum_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
-    size, stride, pads, dilation, _ = _pooling("sum_pool", x, size, stride, padding, dilation)
+def _sum_pool_into(xp, out, x, *how, **named):
+    size, stride, pads, dilation, _ = _pooling("sum_pool", x.shape, *how, **named)
     framed = _framed(xp, x, pads)
     first, *others = _taps(out.shape[2:], size, stride, dilation)
-    out[...] = framed[first]
+    out[...] = framed[..., *first]
     for tap in others:
-        out += framed[tap]
+        out += framed[..., *tap]
+    return out
 
 
 @op("Σ unpool", text="sum_unpool({y})", tex=r"\operatorname{{spread}}({y})")
@@ -805,17 +683,15 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
     Tensor([[[ 5.0, 12.0,  7.0]]])
     """
     out = _result(xp, (*y.shape[:2], *space), y)
-    _sum_unpool_into(xp, out, y, space=space, size=size, stride=stride, padding=padding, dilation=dilation)
-    return out
+    return _sum_unpool_into(xp, out, y, space=space, size=size, stride=stride, padding=padding, dilation=dilation)
 
 
 @sum_unpool.kernel(_order)
-def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilation=1):
-    axes = len(space)
-    size = per_axis(size, axes, "size")
-    stride, pads, dilation = _geometry(axes, size if stride is None else stride, padding, dilation)
+def _sum_unpool_into(xp, out, y, *, space, **how):
+    size, stride, pads, dilation, _ = _pooling("sum_unpool", (0, 0, *space), **how)
     y = xp.contiguous(_channels_last(xp, y))
     _spread(xp, _channels_last(xp, out), repeat(y), y.shape[1:-1], size, stride, pads, dilation)
+    return out
 
 
 sum_pool.vjp(x=lambda xp, g, x_shape, **how: xp.sum_unpool(g, space=x_shape[2:], **how))
@@ -834,10 +710,10 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     Tensor([[[1.0, 2.0],
              [2.0, 3.0]]])
     """
-    size, stride, pads, dilation, windows = _pooling("unfold", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, windows = _pooling("unfold", x.shape, size, stride, padding, dilation)
     xp.opaque((x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)), x.dtype)
     framed = _framed(xp, x, pads)
-    columns = xp.stack([framed[tap] for tap in _taps(windows, size, stride, dilation)], axis=2)
+    columns = xp.stack([framed[..., *tap] for tap in _taps(windows, size, stride, dilation)], axis=2)
     return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)))
 
 
@@ -849,10 +725,7 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     >>> ag.fold(ag.Tensor([[[1.0, 2.0], [2.0, 3.0]]]), space=(3,), size=2)
     Tensor([[[1.0, 4.0, 3.0]]])
     """
-    axes = len(space)
-    size = per_axis(size, axes, "size")
-    stride, pads, dilation = _geometry(axes, stride, padding, dilation)
-    windows = output_space("fold", space, size, stride, pads, dilation)
+    size, stride, pads, dilation, windows = _pooling("fold", (0, 0, *space), size, stride, padding, dilation)
     taps = math.prod(size)
     if len(y.shape) != 3 or y.shape[1] % taps or y.shape[2] != math.prod(windows):
         raise ShapeError(

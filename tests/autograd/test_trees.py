@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, OrderedDict, defaultdict, deque
-from types import SimpleNamespace
+from collections import Counter, OrderedDict, defaultdict
 from typing import Any, NamedTuple
 
 import pytest
@@ -55,10 +54,6 @@ class Stack(list[Any]):
     pass
 
 
-class Ring(deque[Any]):
-    pass
-
-
 class Ordered(OrderedDict[str, Any]):
     pass
 
@@ -80,16 +75,14 @@ TREES: dict[str, Any] = {
     "a named tuple": Point([1], Point(2)),
     "ordered": OrderedDict(b=1, a=2),
     "default": defaultdict(list, a=[1]),
-    "a deque": deque([1, 2], maxlen=2),
     "sets": [{1, 2}, frozenset({3})],
-    "a namespace": SimpleNamespace(a=1, b=[2]),
     "a frozen dataclass": Frozen(0.1),
     "a dataclass of slots": Slotted(Frozen(1), [2, 3]),
     "a dataclass with more attributes": Derived(5),
     "a subclass of dict": filled(Bag("label")),
     "a subclass of list": Stack([1, [2]]),
     "a counter": Counter("abca"),
-    "subclasses": [Ring([1, 2], maxlen=2), Ordered(b=1, a=2), Grouped(list, a=[1])],
+    "subclasses": [Ordered(b=1, a=2), Grouped(list, a=[1])],
 }
 
 
@@ -123,7 +116,7 @@ def test_paths_are_expressions() -> None:
 
 def test_map_takes_trees_of_one_structure() -> None:
     assert trees.map(lambda x, y: x + y, Point(1, [2]), Point(10, [20])) == Point(11, [22])
-    with pytest.raises(ShapeError, match=r"different structures: Point\(x=\*, y=list\(\*\)\) and Point\(x=\*, y=\*\)"):
+    with pytest.raises(ShapeError, match=r"a tree of the structure list\(\*\) is needed; int was given"):
         trees.map(lambda x, y: x + y, Point(1, [2]), Point(10, 20))
 
 

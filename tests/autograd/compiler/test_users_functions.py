@@ -778,7 +778,7 @@ def ordered_and_default_dicts(wrap: Wrap) -> Any:
         counts: Any = collections.defaultdict(float)
         for key, value in d.items():
             counts[key[0]] = counts[key[0]] + value
-        return collections.OrderedDict(reversed(d.items())), counts, collections.deque([d["a1"]], maxlen=3)
+        return collections.OrderedDict(reversed(d.items())), counts
 
     return [f(collections.OrderedDict(a1=x, b=x * 2, a2=x * 3)) for x in xs()]
 
