@@ -92,16 +92,6 @@ class Namespace:
         """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
         out[...] = self.reshape(self.matmul(x, y), out.shape)
 
-    def line_columns(self, line: int, inner: int, columns: int) -> int:
-        """How many columns of a matrix (inner, columns) to multiply at a time by each of many matrices (line, inner); 0
-        where one large product is faster.
-        """
-        return 0
-
-    def copy_into(self, x: Any, out: Any) -> None:
-        """Write ``x`` into ``out``, of its shape and dtype."""
-        out[...] = x
-
     def add_to_part(self, x: Any, index: Any, values: Any) -> None:
         """Add ``values`` to ``x[index]`` in place; the index names no element twice."""
         x[index] += values

@@ -504,7 +504,7 @@ def _spread(
         framed[...] = 0
     for tap, share in zip(_taps(windows, size, stride, dilation), shares, strict=False):
         if once:
-            xp.copy_into(share, framed[:, *tap, :])
+            framed[:, *tap, :] = share
         else:
             framed[:, *tap, :] += share
     if framed is not out:
