@@ -94,8 +94,8 @@ LOWEST = [
 """A part that shows whether the lowest versions are enough."""
 
 SLICE = {
-    "steps": Step("random training steps", [*PYTHON, "tests.steps", "--count", "300"], threads(1)),
-    "promises": Step("frozen training steps", [*PYTHON, "tests.promises.steps", "--count", "200"], threads(1)),
+    "steps": Step("random training steps", [*PYTHON, "tests.steps", "--count", "150"], threads(1)),
+    "promises": Step("frozen training steps", [*PYTHON, "tests.promises.steps", "--count", "100"], threads(1)),
     "samples": Step(
         "some of the long tests, such as a page of each kind in Chromium", [*PYTEST, "auto", *SAMPLES], threads(1)
     ),
