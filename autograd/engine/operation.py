@@ -173,6 +173,8 @@ class Op:
                 f"{self.name}: the first argument of a forward is the namespace it computes with: write "
                 f"def {self.name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
             )
+        if not (positional[1:] or many):
+            raise DeclarationError(f"{self.name}: an operation takes an array: write def {self.name}(xp, x).")
         if taken := sorted(RESERVED & {*self.args, *self.params}):
             raise DeclarationError(
                 f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
@@ -436,7 +438,7 @@ def function_of(op, convert):
         elif op.casts and params.get("dtype") is not None:
             return in_dtype(op, ({xs}*rest,), **params)
         else:
-            {bound}, params = bound(op, ({xs}*rest,), params)
+            ({bound}), params = bound(op, ({xs}*rest,), params)
         mask = 0
 {reading}
         try:
@@ -494,29 +496,29 @@ READ_ANY = """\
 
 def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
-    each = range(max(count, 0))
-    xs, values, inputs = ("".join(f"{letter}{i}, " for i in each) for letter in "xap")
+    xs, arrays, places = ([f"{letter}{i}" for i in range(count)] for letter in "xap")
     reading = ""
-    for i in each:
-        reading += READ.format(
-            x=f"x{i}", a=f"a{i}", p=f"p{i}", bit=1 << i, before=values[: 4 * i], behind=xs[4 * (i + 1) :],
-            beside=f" and type(a{i - 1}) not in ANYWHERE" if 0 < i == count - 1 else "",
-        )  # fmt: skip
+    for i, (x, a, p) in enumerate(zip(xs, arrays, places, strict=True)):
+        beside = f" and type({arrays[i - 1]}) not in ANYWHERE" if 0 < i == count - 1 else ""
+        before, behind = ("".join(f"{name}, " for name in names) for names in (arrays[:i], xs[i + 1 :]))
+        reading += READ.format(x=x, a=a, p=p, bit=1 << i, beside=beside, before=before, behind=behind)
     if count == 1:  # as views have
         reading += "        if view and isinstance(x0, Tensor):\n            a0 = x0.data  # a number has no views\n"
-    alike = "".join(f" and (type(a{i}) is kind or type(a{i}) in ANYWHERE)" for i in each[1:])
-    reading += f"        kind = type(a0)\n        xp = SPACES[kind] if kind in SPACES{alike} else namespace({values})\n"
+    alike = "".join(f" and (type({a}) is kind or type({a}) in ANYWHERE)" for a in arrays[1:])
+    reading += "        kind = type(a0)\n"
+    reading += f"        xp = SPACES[kind] if kind in SPACES{alike} else namespace({', '.join(arrays)})\n"
+    listed = ", ".join(arrays)
     holes = {
-        "given": "".join(f"x{i}=REQUIRED, " for i in each) + "/, ", "xs": xs, "named": xs[:-2], "bound": f"({xs})",
-        "complete": f"not rest and x{count - 1} is not REQUIRED", "reading": reading, "inputs": inputs[:-2],
-        "values": values[:-2], "saved": values[:-2], "uneven": "op.uneven",
+        "given": "".join(f"{x}=REQUIRED, " for x in xs) + "/, ", "xs": "".join(f"{x}, " for x in xs),
+        "named": ", ".join(xs), "bound": f"{', '.join(xs)},", "complete": f"not rest and x{count - 1} is not REQUIRED",
+        "reading": reading, "inputs": ", ".join(places), "values": listed, "saved": listed, "uneven": "op.uneven",
         "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
         holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and op.broadcasts)"
     if count < 0:
         holes |= {
-            "given": "", "xs": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
+            "given": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
             "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
         }  # fmt: skip
     title = f"<operations of {count} arrays>"

@@ -202,6 +202,23 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
             def scaled(xp, x, k=2.0):
                 return x * k
 
+    def test_an_operation_without_an_array_is_refused(self):
+        with pytest.raises(DeclarationError, match=r"nothing: an operation takes an array: write def nothing\(xp, x\)"):
+
+            @ag.op("∘")
+            def nothing(xp, *, n):
+                return xp.zeros(n)
+
+    def test_an_operation_of_twelve_arrays(self):
+        @ag.op("Σ", broadcasts=True)
+        def total(xp, a, b, c, d, e, f, h, i, j, k, l, m):  # noqa: E741
+            return a + b + c + d + e + f + h + i + j + k + l * m
+
+        total.vjp(a=lambda g: g, l=lambda g, m: g * m, m=lambda g, l: g * l)  # noqa: E741
+        x, y, z = leaf([1.0, 2.0]), leaf(3.0), leaf([[4.0], [5.0]])
+        total(x, *range(9), y + 0.0, 1.0 * z).sum().backward()
+        assert (x.grad.tolist(), y.grad.item(), z.grad.tolist()) == ([2.0, 2.0], 18.0, [[6.0], [6.0]])
+
     def test_a_rule_that_is_no_python_function_is_refused(self):
         @ag.op("∘")
         def sine(xp, x):
