@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.engine.graph import reachable, vertex_of
-from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad, holding
+from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
