@@ -108,7 +108,12 @@ def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
     """The new value of ``source``, of which ``value`` is to be the view."""
     if view.op.name == "getitem":
         return TENSORS.setitem(operand(source), value, **view.params)  # type: ignore[no-any-return]
-    # All others only rearrange the elements, and the adjoint of a permutation is its inverse.
+    if view.op.foreign:  # it may leave elements out: what it does to their numbers shows where each comes from
+        numbers = TENSORS.arange(source.size, device=source.device)
+        places = view.op(TENSORS.reshape(numbers, shape=source.shape), **view.params)
+        flat = TENSORS.setitem(TENSORS.reshape(operand(source), shape=(-1,)), value, index=places.data)
+        return TENSORS.reshape(flat, shape=source.shape)  # type: ignore[no-any-return]
+    # Ours only rearrange the elements, and the adjoint of a permutation is its inverse.
     rule, wants = view.op.rules["x"]
     known = {"xp": TENSORS, "g": value, "x_shape": source.shape, **view.params}
     return rule(*[known[name] for name in wants])  # type: ignore[no-any-return]
@@ -121,4 +126,10 @@ def is_written(tensor: Tensor, index: Any, value: Any) -> bool:
     view = view_of(value) if isinstance(value, Tensor) else None
     if view is None or view.op is None or view.op.name != "getitem":
         return False
-    return view.source() is tensor and view.array is tensor._data and view.params["index"] == index
+    current = view.source() is tensor and view.array is tensor._data
+    return current and _types(index) == _types(taken := view.params["index"]) and bool(taken == index)
+
+
+def _types(index: Any) -> list[type]:
+    """The types of the parts of an index: True equals 1, and names other elements."""
+    return [type(part) for part in (index if isinstance(index, tuple) else (index,))]

@@ -173,3 +173,41 @@ def test_a_loop_that_fills_its_own_rows_leaves_no_reference_cycle():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("index", [True, np.array([0, 1]), (np.array([0, 1]), slice(None))], ids=repr)
+def test_a_view_written_to_other_elements_than_its_own_is_written(index):
+    array = np.array([[1.0, 2.0], [3.0, 4.0]])
+    x = ag.Tensor(array)
+    x[index] = x[1]
+    array[index] = array[1]
+    np.testing.assert_array_equal(x.data, array)
+
+
+@pytest.mark.parametrize("rule", [None, lambda g: g], ids=["no rule", "a wrong rule"])
+def test_a_write_through_a_users_view_changes_the_picked_elements_alone(rule):
+    @ag.op("every other", view=True)
+    def every_other(xp, a):
+        return a[::-2]
+
+    every_other.vjp(a=rule)
+    x = ag.Tensor([1.0, 2.0, 3.0])
+    every_other(x)[0] = 10.0
+    np.testing.assert_array_equal(x.data, [1.0, 2.0, 10.0])
+
+
+def test_a_write_through_a_users_view_has_its_gradient():
+    @ag.op("rest", view=True)
+    def rest(xp, x):
+        return x[1:]
+
+    rest.vjp(x=lambda xp, g, x_shape: xp.scatter_add(g, index=slice(1, None), shape=x_shape))
+
+    def f(x):
+        y = x * 1
+        part = rest(y)
+        part *= x[0]
+        return (y * y).sum()
+
+    np.testing.assert_allclose(ag.grad(f)([2.0, 3.0, 4.0]).data, [104.0, 24.0, 32.0])
+    np.testing.assert_allclose(ag.grad(ag.compile(f))([2.0, 3.0, 4.0]).data, [104.0, 24.0, 32.0])
