@@ -122,26 +122,27 @@ class Op:
         self.apply, self.operator = function_of(self, argument), function_of(self, operand)
         self.__call__ = self.apply  # type: ignore[method-assign]
 
-    def vjp(self, **rules: Callable[..., Any] | None) -> None:
+    def vjp(self, /, **rules: Callable[..., Any] | None) -> None:
         """Declare one rule per argument; None for an argument without a derivative, such as an index.
 
-        Raises `DeclarationError` where a rule asks for a name that does not exist.
+        Raises `DeclarationError` where a rule asks for a name that does not exist; then no rule has changed.
         """
-        for arg, rule in rules.items():
-            self.ruleless -= {arg}
-            if rule is None and arg in self.args:
-                self.rules.pop(arg, None)
-                self.ruleless |= {arg}
-            else:
-                self.rules[arg] = self._checked_rule(arg, rule)
+        again = bool(self.rules)
+        none = {arg for arg, rule in rules.items() if rule is None and arg in self.args}
+        found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
+        self.rules |= found
+        for arg in rules:
             self.sparse_rules.pop(arg, None)
+        for arg in none:
+            self.rules.pop(arg, None)
+        self.ruleless = self.ruleless - rules.keys() | none
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
-        if self.plans:
+        if again:
             self.redeclared = WRITES[LAST] = stamp()
         self.forget()
 
-    def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
+    def sparse_vjp(self, /, **rules: Callable[..., Any]) -> None:
         """Declare rules that may return `Scattered` gradients, with the same values, for a backward pass that only sums
         contributions.
         """
@@ -183,6 +184,8 @@ class Op:
                 f"{self.name}: casts=True adds dtype=, to which its first argument is cast: it must have one, and "
                 "no parameter of that name."
             )
+        if self.view and (self.variadic or len(self.args) != 1):
+            raise DeclarationError(f"{self.name}: view=True is for an operation of one array, of which it is a view.")
         for name, default in defaults.items():
             if default is not None:
                 raise DeclarationError(
@@ -213,7 +216,12 @@ class Op:
         if arg not in self.args:
             raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is not one of its arguments {self.args}.")
         known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
-        wants = names_of(rule, f"{self.name}: the rule for {arg!r}")[0]
+        wants, keywords, many = names_of(rule, f"{self.name}: the rule for {arg!r}")
+        if keywords or many:
+            raise DeclarationError(
+                f"{self.name}: the rule for {arg!r} names {', '.join((*many, *keywords))} with or after a star, and is "
+                "called by position: leave the star out."
+            )
         if unknown := sorted(set(wants) - known):
             raise DeclarationError(
                 f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
@@ -427,6 +435,7 @@ CALL = """\
 def function_of(op, convert):
     numbers = PYTHON_REALS if op.broadcasts else ()
     plans, none, needed, view = op.plans, op.params, set(op.required), op.view
+    freezes, even = bool(needed) or op.foreign, op.broadcasts and not op.foreign
 
     def call({given}*rest, **params):
         if not params and not needed and {complete}:
@@ -454,7 +463,7 @@ def function_of(op, convert):
             t.requires_grad = True
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
-            node.params = frozen(params) if needed else params
+            node.params = frozen(params) if freezes else params
             node.saved = plan.keep(({saved}, out))
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
             node.uneven = {uneven}
@@ -495,11 +504,13 @@ READ_ANY = """\
 def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
     each = range(max(count, 0))
-    xs, values, inputs = ("".join(f"{letter}{i}, " for i in each) for letter in "xap")
+    listed = lambda letter, places: "".join(f"{letter}{i}, " for i in places)  # noqa: E731
+    xs, values, inputs = (listed(letter, each) for letter in "xap")
     reading = ""
     for i in each:
         reading += READ.format(
-            x=f"x{i}", a=f"a{i}", p=f"p{i}", bit=1 << i, before=values[: 4 * i], behind=xs[4 * (i + 1) :],
+            x=f"x{i}", a=f"a{i}", p=f"p{i}", bit=1 << i,
+            before=listed("a", each[:i]), behind=listed("x", each[i + 1 :]),
             beside=f" and type(a{i - 1}) not in ANYWHERE" if 0 < i == count - 1 else "",
         )  # fmt: skip
     if count == 1:  # as views have
@@ -513,7 +524,7 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
         "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
-        holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and op.broadcasts)"
+        holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and even)"
     if count < 0:
         holes |= {
             "given": "", "xs": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
