@@ -435,7 +435,7 @@ CALL = """\
 def function_of(op, convert):
     numbers = PYTHON_REALS if op.broadcasts else ()
     plans, none, needed, view = op.plans, op.params, set(op.required), op.view
-    freezes, even = bool(needed) or op.foreign, op.broadcasts and not op.foreign
+    even = op.broadcasts and not op.foreign
 
     def call({given}*rest, **params):
         if not params and not needed and {complete}:
@@ -463,7 +463,7 @@ def function_of(op, convert):
             t.requires_grad = True
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
-            node.params = frozen(params) if freezes else params
+            node.params = params if params is none else frozen(params)
             node.saved = plan.keep(({saved}, out))
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
             node.uneven = {uneven}

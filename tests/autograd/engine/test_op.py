@@ -899,6 +899,11 @@ def test_a_parameter_that_may_be_left_out_is_kept_as_it_was_at_the_call():
     by[:] = 100.0
     y.sum().backward()
     assert_array_equal(x.grad.data, [3.0, 4.0])
+    stride, image = [1, 1], leaf(np.ones((1, 1, 3, 3)))
+    y = ag.conv(image, np.ones((1, 1, 2, 2)), stride=stride)
+    stride[:] = 2, 2
+    y.sum().backward()
+    assert_array_equal(image.grad.data[0, 0], [[1, 2, 1], [2, 4, 2], [1, 2, 1]])
 
 
 def test_a_rule_with_names_behind_a_star_is_refused():
