@@ -136,11 +136,7 @@ class Op:
         for arg in none:
             self.rules.pop(arg, None)
         self.ruleless = self.ruleless - rules.keys() | none
-        wanted = {w for _, wants in self.rules.values() for w in wants}
-        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
-        if again:
-            self.redeclared = WRITES[LAST] = stamp()
-        self.forget()
+        self._redeclare(again)
 
     def sparse_vjp(self, /, **rules: Callable[..., Any]) -> None:
         """Declare rules that may return `Scattered` gradients, with the same values, for a backward pass that only sums
@@ -148,6 +144,16 @@ class Op:
         """
         self.sparse_rules |= {arg: self._checked_rule(arg, rule) for arg, rule in rules.items()}
         self.sparse_plans = Plans(self, sparse=True)
+        self._redeclare(bool(self.rules))
+
+    def _redeclare(self, again: bool) -> None:
+        """Work out what the graph saves for the rules; if ``again``, graphs recorded before are refused from now on."""
+        rules = (*self.rules.values(), *self.sparse_rules.values())
+        wanted = {w for _, wants in rules for w in wants}
+        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
+        if again:
+            self.redeclared = WRITES[LAST] = stamp()
+        self.forget()
 
     def forget(self) -> None:
         """Make the plans anew when they are next needed, because a rule has changed."""
@@ -347,7 +353,8 @@ class Plan:
         wanted = [arg for arg in asked if arg in rules]
         self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
-        used, names = {name for arg in wanted for name in rules[arg][1]}, (*op.args, "out")
+        declared = [among[arg] for among in (op.rules, op.sparse_rules) for arg in wanted if arg in among]
+        used, names = {name for _, wants in declared for name in wants}, (*op.args, "out")
         kept = [f"values[{names.index(name)}]" if name in used else "None" for name in op.saves]
         calls = ["None"] * len(op.args)
         for arg in wanted:
