@@ -43,13 +43,13 @@ def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: di
         tensor._view = View(source, array, op, params or {})
 
 
-def prepare(tensor: Tensor, way: str) -> None:
+def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:
     """Bring a view up to date that is to be written to, for its source may have changed since it was taken.
 
     Raises `GradientError` where a write can't be recorded: to a leaf that requires grad, while operations are recorded,
-    or through a view of one.
+    or through a view of one that is not detached.
     """
-    if tensor.node is None and tensor.requires_grad and MODE.get().grad:
+    if recorded and tensor.node is None and tensor.requires_grad and MODE.get().grad:
         raise GradientError(
             f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
             f"are recorded; {way} under autograd.no_grad()."
@@ -58,8 +58,7 @@ def prepare(tensor: Tensor, way: str) -> None:
     if view is None:
         return
     source = view.source()
-    if view.op is not None:
-        prepare(source, "write to a copy of the view made with .clone(), or change it")
+    prepare(source, "write to a copy of the view made with .clone(), or change it", recorded and view.op is not None)
     if source._data is not view.array:
         fresh, name = wrap(source.data) if view.op is None else view.op(source, **view.params), tensor.name
         tensor._data, tensor.node, tensor.requires_grad = fresh._data, fresh.node, fresh.requires_grad
@@ -88,7 +87,7 @@ def become(tensor: Tensor, value: Tensor) -> None:
                 f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
                 "without its gradient: write value.detach(), or to a copy made with .clone()."
             )
-        source.data = value
+        _give(source, wrap(value.data))
     if tensor.node is None and tensor.requires_grad:
         tensor.data = value
     else:
@@ -100,6 +99,17 @@ def become(tensor: Tensor, value: Tensor) -> None:
             tensor.node.name = name
             if keeps:  # the gradient, now that of the new value
                 tensor.retain_grad()
+    if view is not None:
+        view.array = source._data
+
+
+def _give(tensor: Tensor, value: Tensor) -> None:
+    """Give ``tensor``, and the Tensor that it is a view of, the array of ``value`` alone: their nodes stay."""
+    view = view_of(tensor)
+    source: Any = view and view.source()
+    if view is not None:
+        _give(source, value if view.op is None else _put_back(view, wrap(source.data), value))
+    tensor.data = value
     if view is not None:
         view.array = source._data
 

@@ -211,3 +211,27 @@ def test_a_write_through_a_users_view_has_its_gradient():
 
     np.testing.assert_allclose(ag.grad(f)([2.0, 3.0, 4.0]).data, [104.0, 24.0, 32.0])
     np.testing.assert_allclose(ag.grad(ag.compile(f))([2.0, 3.0, 4.0]).data, [104.0, 24.0, 32.0])
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize(
+    "part", [lambda x: x.detach().detach(), lambda x: x[0].detach(), lambda x: x.T.detach()[0], lambda x: x.detach()[0]]
+)
+def test_what_is_detached_from_a_view_is_one_too(part, requires_grad):
+    array = np.array([[1.0, 2.0], [3.0, 4.0]])
+    x = ag.Tensor(array, requires_grad=requires_grad)
+    first, again = part(x), part(x)
+    first += 5.0
+    again *= 2.0  # brought up to date first
+    written = np.isin(array, part(ag.Tensor(array)).data)
+    np.testing.assert_array_equal(x.data, np.where(written, 2 * (array + 5), array))
+    assert x.requires_grad is requires_grad
+
+
+def test_what_is_detached_from_a_computed_view_leaves_the_graph():
+    p = ag.Tensor([1.0, 2.0], requires_grad=True)
+    y = p * 3
+    y[:1].detach()[0] = 10.0
+    np.testing.assert_array_equal(y.data, [10.0, 6.0])
+    y.sum().backward()
+    np.testing.assert_array_equal(p.grad.data, [3.0, 3.0])
