@@ -77,7 +77,7 @@ def bound(op: Any, given: Sequence[Any], params: dict[str, Any]) -> tuple[tuple[
     return arrays, found
 
 
-def in_dtype(op: Any, given: Sequence[Any], *, dtype: Any, **params: Any) -> Any:
+def in_dtype(op: Any, given: Sequence[Any], /, *, dtype: Any, **params: Any) -> Any:
     """The result of a call with ``dtype=``: the first array is cast to it, and so is the result, because sums of small
     integers are large ones.
     """

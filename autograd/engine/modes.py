@@ -20,7 +20,7 @@ class Observer:
     """Sees what is computed, as long as it is in the mode: the base of `anomaly` and of the tracer. Does nothing."""
 
     exact = False
-    """Whether it reads saved arrays and contributions: then the former are always checked, and the latter arrays."""
+    """Whether saved arrays are always checked for it, and contributions are arrays, never `Scattered`."""
 
     notices_changes = False
     """Whether it notices by itself that an index or labels were changed after a call, so that no copies are needed."""

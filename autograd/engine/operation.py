@@ -122,31 +122,38 @@ class Op:
         self.apply, self.operator = function_of(self, argument), function_of(self, operand)
         self.__call__ = self.apply  # type: ignore[method-assign]
 
-    def vjp(self, **rules: Callable[..., Any] | None) -> None:
+    def vjp(self, /, **rules: Callable[..., Any] | None) -> None:
         """Declare one rule per argument; None for an argument without a derivative, such as an index.
 
-        Raises `DeclarationError` where a rule asks for a name that does not exist.
+        Raises `DeclarationError` where a rule asks for a name that does not exist; then no rule has changed.
         """
-        for arg, rule in rules.items():
-            self.ruleless -= {arg}
-            if rule is None and arg in self.args:
-                self.rules.pop(arg, None)
-                self.ruleless |= {arg}
-            else:
-                self.rules[arg] = self._checked_rule(arg, rule)
+        again = bool(self.rules)
+        none = {arg for arg, rule in rules.items() if rule is None and arg in self.args}
+        found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
+        self.rules |= found
+        for arg in rules:
             self.sparse_rules.pop(arg, None)
-        wanted = {w for _, wants in self.rules.values() for w in wants}
-        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
-        if self.plans:
-            self.redeclared = WRITES[LAST] = stamp()
-        self.forget()
+        for arg in none:
+            self.rules.pop(arg, None)
+        self.ruleless = self.ruleless - rules.keys() | none
+        self._redeclare(again)
 
-    def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
+    def sparse_vjp(self, /, **rules: Callable[..., Any]) -> None:
         """Declare rules that may return `Scattered` gradients, with the same values, for a backward pass that only sums
         contributions.
         """
         self.sparse_rules |= {arg: self._checked_rule(arg, rule) for arg, rule in rules.items()}
         self.sparse_plans = Plans(self, sparse=True)
+        self._redeclare(bool(self.rules))
+
+    def _redeclare(self, again: bool) -> None:
+        """Work out what the graph saves for the rules; if ``again``, graphs recorded before are refused from now on."""
+        rules = (*self.rules.values(), *self.sparse_rules.values())
+        wanted = {w for _, wants in rules for w in wants}
+        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
+        if again:
+            self.redeclared = WRITES[LAST] = stamp()
+        self.forget()
 
     def forget(self) -> None:
         """Make the plans anew when they are next needed, because a rule has changed."""
@@ -185,6 +192,8 @@ class Op:
                 f"{self.name}: casts=True adds dtype=, to which its first argument is cast: it must have one, and "
                 "no parameter of that name."
             )
+        if self.view and (self.variadic or len(self.args) != 1):
+            raise DeclarationError(f"{self.name}: view=True is for an operation of one array, of which it is a view.")
         for name, default in defaults.items():
             if default is not None:
                 raise DeclarationError(
@@ -215,7 +224,12 @@ class Op:
         if arg not in self.args:
             raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is not one of its arguments {self.args}.")
         known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
-        wants = names_of(rule, f"{self.name}: the rule for {arg!r}")[0]
+        wants, keywords, many = names_of(rule, f"{self.name}: the rule for {arg!r}")
+        if keywords or many:
+            raise DeclarationError(
+                f"{self.name}: the rule for {arg!r} names {', '.join((*many, *keywords))} with or after a star, and is "
+                "called by position: leave the star out."
+            )
         if unknown := sorted(set(wants) - known):
             raise DeclarationError(
                 f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
@@ -328,10 +342,10 @@ def op(
 class Plan:
     """What is done for one mask of inputs.
 
-    ``mask``: those that have a rule; ``forgotten``: the arguments that a user's operation was declared with neither a
-    rule nor ``None`` for. ``keep`` picks the values to save out of ``(*arrays, out)``, and ``pull`` calls the rules.
-    Both are written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]), None)``, because gathering
-    what each rule asks for takes longer than many a rule.
+    ``mask``: which of the inputs asked for have a rule, as bits; ``forgotten``: the arguments that a user's operation
+    was declared with neither a rule nor ``None`` for. ``keep`` picks the values to save out of ``(*arrays, out)``, and
+    ``pull`` calls the rules. Both are written for the mask, as in ``lambda g, xp, node, saved: (rule_x(g, saved[1]),
+    None)``, because gathering what each rule asks for takes longer than many a rule.
     """
 
     __slots__ = ("mask", "forgotten", "keep", "pull")
@@ -341,27 +355,28 @@ class Plan:
         wanted = [arg for arg in asked if arg in rules]
         self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
-        used, names = {name for arg in wanted for name in rules[arg][1]}, (*op.args, "out")
+        declared = [among[arg] for among in (op.rules, op.sparse_rules) for arg in wanted if arg in among]
+        used, names = {name for _, wants in declared for name in wants}, (*op.args, "out")
         kept = [f"values[{names.index(name)}]" if name in used else "None" for name in op.saves]
         calls = ["None"] * len(op.args)
         for arg in wanted:
-            calls[op.args.index(arg)] = f"rule_{arg}({', '.join(where(op, name) for name in rules[arg][1])})"
+            calls[op.args.index(arg)] = f"rule_{arg}({', '.join(code_for(op, name) for name in rules[arg][1])})"
         functions = {f"rule_{arg}": rules[arg][0] for arg in wanted}
         title = f"gradients of {op.name}, {self.mask:b}"
-        self.keep = written(f"lambda values: ({''.join(f'{value}, ' for value in kept)})", f"<what {title} need>", {})
-        pull = written(f"lambda g, xp, node, saved: ({', '.join(calls)},)", f"<{title}>", functions)
-        pull = of_users(op, pull) if op.foreign else pull
-        self.pull = masked(self.mask, pull) if op.variadic else pull
+        self.keep = defined(f"lambda values: ({''.join(f'{value}, ' for value in kept)})", f"<what {title} need>", {})
+        pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", f"<{title}>", functions)
+        pull = guarded_pull(op, pull) if op.foreign else pull
+        self.pull = only_wanted(self.mask, pull) if op.variadic else pull
 
 
-def written(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
+def defined(text: str, title: str, names: dict[str, Any], define: str = "") -> Any:
     """The value of an expression, or the function that the text defines, with its globals; tracebacks show the text."""
     linecache.cache[title] = len(text), None, text.splitlines(keepends=True), title
     exec(compile(text if define else f"found = {text}", title, "exec"), names)
     return names[define or "found"]
 
 
-def where(op: Op, name: str) -> str:
+def code_for(op: Op, name: str) -> str:
     """The code for what a rule asks for by ``name``."""
     if name in op.saves:
         return f"saved[{op.saves.index(name)}]"
@@ -374,7 +389,7 @@ def where(op: Op, name: str) -> str:
     return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"
 
 
-def of_users(op: Op, pull: Callable[..., Any]) -> Callable[..., Any]:
+def guarded_pull(op: Op, pull: Callable[..., Any]) -> Callable[..., Any]:
     """``pull`` for an operation of a user's, whose rules get read-only arrays and may return anything."""
 
     def guarded(g: Any, xp: Any, node: Node, saved: tuple[Any, ...]) -> Sequence[Any]:
@@ -385,7 +400,7 @@ def of_users(op: Op, pull: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def masked(mask: int, pull: Callable[..., Any]) -> Callable[..., Any]:
+def only_wanted(mask: int, pull: Callable[..., Any]) -> Callable[..., Any]:
     """``pull`` for an operation of any number of arrays, whose one rule returns all contributions."""
     bits = f"{mask:b}"[::-1]
 
@@ -429,6 +444,7 @@ CALL = """\
 def function_of(op, convert):
     numbers = PYTHON_REALS if op.broadcasts else ()
     plans, none, needed, view = op.plans, op.params, set(op.required), op.view
+    even = op.broadcasts and not op.foreign
 
     def call({given}*rest, **params):
         if not params and not needed and {complete}:
@@ -456,7 +472,7 @@ def function_of(op, convert):
             t.requires_grad = True
             t.node = node = new(Node)
             node.op, node.inputs, node.mask = op, ({inputs},), plan.mask
-            node.params = frozen(params) if needed else params
+            node.params = params if params is none else frozen(params)
             node.saved = plan.keep(({saved}, out))
             node.shape, node.dtype, node.index, node.scope = out.shape, out.dtype, stamp(), mode.scope
             node.uneven = {uneven}
@@ -470,8 +486,9 @@ def function_of(op, convert):
     return call
 """
 """How an operation is called: its arguments are read, the forward computes, and the result is recorded. The text is
-written out for each number of arrays, because a loop over them would add a fifth to the time of a small operation:
-``x0`` is an argument, ``a0`` its array and ``p0`` its place in the graph.
+written out for each number of arrays, because a loop over them would add a fifth to the time of a small operation.
+``x0`` is an argument, ``a0`` its array and ``p0`` its vertex: a node, a leaf, or the constant itself; in braces stands
+what differs.
 """
 
 READ = """\
@@ -515,14 +532,14 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
         "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
-        holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and op.broadcasts)"
+        holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and even)"
     if count < 0:
         holes |= {
             "given": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,
             "inputs": "*inputs", "values": "*values", "saved": "tuple(values)",
         }  # fmt: skip
     title = f"<operations of {count} arrays>"
-    return written(CALL.format(**holes), title, dict(NAMES), "function_of")  # type: ignore[no-any-return]
+    return defined(CALL.format(**holes), title, dict(NAMES), "function_of")  # type: ignore[no-any-return]
 
 
 def mask_of(given: Sequence[Any]) -> int:

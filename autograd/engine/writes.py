@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.engine.hooks import Hook
+from glassgrad.autograd.engine.hooks import Retained
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -24,7 +24,8 @@ class View:
     __slots__ = ("source", "array", "op", "params")
 
     def __init__(self, source: Tensor, array: Any, op: Any, params: dict[str, Any]) -> None:
-        # A weak reference, for a cycle would keep graphs alive, unless nobody else may hold the source.
+        # Weak, because the graph of a source that is written to refers back to its view. Strong if the source is a view
+        # itself, because nothing else may hold it, as x[0] in x[0][1] = 5.
         self.source: Callable[[], Any] = (lambda: source) if view_of(source) else weakref.ref(source)
         self.array, self.op, self.params = array, op, params
 
@@ -39,17 +40,19 @@ def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: di
     """Note that ``op`` made ``tensor`` of ``source``, if the two share memory, as `reshape` does or does not."""
     base = getattr(tensor._data, "base", None)
     shared = tensor._data is array or (base is not None and (base is array or base is array.base))
+    if op is None and isinstance(source, Tensor) and (view := view_of(source)) and view.op is None:
+        source, array = view.source(), view.array  # detached again: no chain
     if shared and isinstance(source, Tensor):
         tensor._view = View(source, array, op, params or {})
 
 
-def prepare(tensor: Tensor, way: str) -> None:
+def prepare(tensor: Tensor, way: str, recorded: bool = True) -> None:
     """Bring a view up to date that is to be written to, for its source may have changed since it was taken.
 
     Raises `GradientError` where a write can't be recorded: to a leaf that requires grad, while operations are recorded,
-    or through a view of one.
+    or through a view of one that is not detached.
     """
-    if tensor.node is None and tensor.requires_grad and MODE.get().grad:
+    if recorded and tensor.node is None and tensor.requires_grad and MODE.get().grad:
         raise GradientError(
             f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
             f"are recorded; {way} under autograd.no_grad()."
@@ -58,15 +61,14 @@ def prepare(tensor: Tensor, way: str) -> None:
     if view is None:
         return
     source = view.source()
-    if view.op is not None:
-        prepare(source, "write to a copy of the view made with .clone(), or change it")
+    prepare(source, "write to a copy of the view made with .clone(), or change it", recorded and view.op is not None)
     if source._data is not view.array:
         fresh, name = wrap(source.data) if view.op is None else view.op(source, **view.params), tensor.name
         tensor._data, tensor.node, tensor.requires_grad = fresh._data, fresh.node, fresh.requires_grad
         tensor.name, view.array = name, source._data
 
 
-def operand(tensor: Tensor) -> Tensor:
+def old_value(tensor: Tensor) -> Tensor:
     """``tensor`` as an argument of its own update. For a constant it is a new Tensor, because the updated one would
     otherwise be its own input.
     """
@@ -75,8 +77,9 @@ def operand(tensor: Tensor) -> Tensor:
 
 
 def become(tensor: Tensor, value: Tensor) -> None:
-    """Give ``tensor``, and the Tensor that it is a view of, the array and the node of ``value``; a leaf that requires
-    grad stays one, and what was detached gives its source values alone. Raises `GradientError` if these are recorded.
+    """Give ``tensor``, and the Tensor that it is a view of, the array and the node of ``value``; the array alone to a
+    leaf that requires grad, to what the Tensor is detached from, and under ``no_grad``. Raises `GradientError` where
+    a recorded value would go to what the Tensor is detached from.
     """
     view = view_of(tensor)
     source: Any = view and view.source()
@@ -88,12 +91,12 @@ def become(tensor: Tensor, value: Tensor) -> None:
                 f"{tensor._called()} is detached from Tensor {describe(source)}, which would get the recorded value "
                 "without its gradient: write value.detach(), or to a copy made with .clone()."
             )
-        source.data = value
-    if tensor.node is None and tensor.requires_grad:
+        _give(source, wrap(value.data))
+    if tensor.requires_grad and (tensor.node is None or not MODE.get().grad):
         tensor.data = value
     else:
         name = tensor.name
-        keeps = tensor.node is not None and not all(isinstance(hook, Hook) for hook in tensor.node.hooks or ())
+        keeps = tensor.node is not None and any(isinstance(hook, Retained) for hook in tensor.node.hooks or ())
         tensor.data, tensor.node, tensor.requires_grad = value.data, value.node, value.requires_grad
         tensor._name = name
         if tensor.node is not None:
@@ -104,11 +107,27 @@ def become(tensor: Tensor, value: Tensor) -> None:
         view.array = source._data
 
 
+def _give(tensor: Tensor, value: Tensor) -> None:
+    """Give ``tensor``, and the Tensor that it is a view of, the array of ``value`` alone: their nodes stay."""
+    view = view_of(tensor)
+    source: Any = view and view.source()
+    if view is not None:
+        _give(source, value if view.op is None else _put_back(view, wrap(source.data), value))
+    tensor.data = value
+    if view is not None:
+        view.array = source._data
+
+
 def _put_back(view: View, source: Tensor, value: Tensor) -> Tensor:
     """The new value of ``source``, of which ``value`` is to be the view."""
     if view.op.name == "getitem":
-        return TENSORS.setitem(operand(source), value, **view.params)  # type: ignore[no-any-return]
-    # All others only rearrange the elements, and the adjoint of a permutation is its inverse.
+        return TENSORS.setitem(old_value(source), value, **view.params)  # type: ignore[no-any-return]
+    if view.op.foreign:  # it may leave elements out: what it does to their numbers shows where each comes from
+        numbers = TENSORS.arange(source.size, device=source.device)
+        places = view.op(TENSORS.reshape(numbers, shape=source.shape), **view.params)
+        flat = TENSORS.setitem(TENSORS.reshape(old_value(source), shape=(-1,)), value, index=places.data)
+        return TENSORS.reshape(flat, shape=source.shape)  # type: ignore[no-any-return]
+    # Ours only rearrange the elements, and the adjoint of a permutation is its inverse.
     rule, wants = view.op.rules["x"]
     known = {"xp": TENSORS, "g": value, "x_shape": source.shape, **view.params}
     return rule(*[known[name] for name in wants])  # type: ignore[no-any-return]
@@ -121,4 +140,10 @@ def is_written(tensor: Tensor, index: Any, value: Any) -> bool:
     view = view_of(value) if isinstance(value, Tensor) else None
     if view is None or view.op is None or view.op.name != "getitem":
         return False
-    return view.source() is tensor and view.array is tensor._data and view.params["index"] == index
+    current = view.source() is tensor and view.array is tensor._data
+    return current and _types(index) == _types(taken := view.params["index"]) and bool(taken == index)
+
+
+def _types(index: Any) -> list[type]:
+    """The types of the parts of an index: True equals 1, and names other elements."""
+    return [type(part) for part in (index if isinstance(index, tuple) else (index,))]

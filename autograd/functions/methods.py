@@ -14,7 +14,7 @@ from glassgrad.autograd.engine.hooks import register_hook, retain_grad
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.engine.writes import become, is_written, operand, prepare, remember
+from glassgrad.autograd.engine.writes import become, is_written, old_value, prepare, remember
 from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import astype
 from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
@@ -78,7 +78,7 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
 
     def method(self: Tensor, other: Any) -> Tensor:
         prepare(self, f"write w = w {sign} ... for a new Tensor, or change it")
-        result = operation.operator(operand(self), other)
+        result = operation.operator(old_value(self), other)
         if result is NotImplemented:
             return result  # type: ignore[no-any-return]
         fits = result.shape == self.shape
@@ -205,7 +205,7 @@ class Methods:
                 f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be converted to "
                 f"{self.dtype}, through which no gradient flows; make it a Tensor of floats, or write value.detach()."
             )
-        become(self, indexing.setitem(operand(self), value, index=index))
+        become(self, indexing.setitem(old_value(self), value, index=index))
 
 
 def _unpacked(given: tuple[Any, ...]) -> Any:

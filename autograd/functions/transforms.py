@@ -36,6 +36,7 @@ class _Call(NamedTuple):
     """Its second result, alone, with ``has_aux``; likewise constant."""
     ys: list[Tensor]
     xs: list[Tensor]
+    """The arguments as they were given: ``f`` may write to its own Tensors."""
     results_form: trees.Structure
     arguments_form: trees.Structure
     nested: bool
@@ -51,7 +52,7 @@ def _call(
 ) -> _Call:
     """Call ``f``, and record what it computes from the arguments of these numbers."""
     recorded = MODE.get().grad
-    given, forms, xs = list(args), [], list[Tensor]()
+    given, forms, variables, xs = list(args), [], list[Tensor](), list[Tensor]()
     with enable_grad():
         for i in numbers:
             if not -len(args) <= i < len(args):
@@ -60,8 +61,9 @@ def _call(
             made = [_recorded(leaf, form, i, place) for place, leaf in enumerate(leaves)]
             given[i] = trees.unflatten(form, made)
             forms.append(form)
-            xs += made
-        with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *xs)):
+            xs += [x if x.node is None else wrap(x.data, x.node) for x in made]
+            variables += made
+        with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *variables)):
             result, aux = _result(f, given, kwargs), tuple[Any, ...]()
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):

@@ -15,7 +15,15 @@ from glassgrad import nn
 from glassgrad.autograd import Tensor, backends
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import REQUIRED
-from glassgrad.autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
+from glassgrad.autograd.errors import (
+    DeclarationError,
+    DeviceError,
+    DomainError,
+    DTypeError,
+    GradientError,
+    IndexingError,
+    ShapeError,
+)
 
 
 def leaf(values, name=None):
@@ -883,3 +891,116 @@ def test_a_compiled_program_has_the_kernel_write_the_result():
         assert written[0] == written[1]
     finally:
         ag.OPS.pop("doubled_by_kernel")
+
+
+def test_an_operation_may_have_more_arrays_than_there_are_digits():
+    names = [f"x{i}" for i in range(16)]
+    found: dict = {"__name__": __name__}
+    exec(f"def sixteen(xp, {', '.join(names)}):\n    return {' + '.join(names)}", found)
+    sixteen = ag.op("Σ")(found["sixteen"])
+    sixteen.vjp(**dict.fromkeys(names, lambda g: g))
+    last = leaf([1.0, 2.0])
+    sixteen(*range(15), last).sum().backward()
+    assert_array_equal(sixteen(*range(15), last).data, [106.0, 107.0])
+    assert_array_equal(last.grad.data, [1.0, 1.0])
+
+
+def test_a_parameter_that_may_be_left_out_is_kept_as_it_was_at_the_call():
+    @ag.op("weighted")
+    def weighted(xp, x, *, by=None):
+        return x * by
+
+    weighted.vjp(x=lambda g, by: g * by)
+    x, by = leaf([1.0, 2.0]), np.array([3.0, 4.0])
+    y = weighted(x, by=by)
+    by[:] = 100.0
+    y.sum().backward()
+    assert_array_equal(x.grad.data, [3.0, 4.0])
+    stride, image = [1, 1], leaf(np.ones((1, 1, 3, 3)))
+    y = ag.conv(image, np.ones((1, 1, 2, 2)), stride=stride)
+    stride[:] = 2, 2
+    y.sum().backward()
+    assert_array_equal(image.grad.data[0, 0], [[1, 2, 1], [2, 4, 2], [1, 2, 1]])
+
+
+def test_a_rule_with_names_behind_a_star_is_refused():
+    @ag.op("scaled")
+    def scaled(xp, x, *, k=1.0):
+        return x * k
+
+    with pytest.raises(DeclarationError, match="star"):
+        scaled.vjp(x=lambda g, *, k=1.0: g * k)
+    with pytest.raises(DeclarationError, match="star"):
+        scaled.vjp(x=lambda g, *k: g)
+
+
+def test_rules_of_which_one_is_refused_change_nothing():
+    @ag.op("squared plus")
+    def squared_plus(xp, x, y):
+        return x * x + y
+
+    squared_plus.vjp(x=lambda g: 2 * g, y=None)
+    with pytest.raises(DeclarationError, match="nowhere"):
+        squared_plus.vjp(x=lambda g, x: 2 * g * x, y=lambda nowhere: nowhere)
+    x = leaf([5.0, 7.0])
+    squared_plus(x, 1.0).sum().backward()
+    assert_array_equal(x.grad.data, [2.0, 2.0])
+    assert squared_plus.ruleless == {"y"}
+
+
+def test_a_graph_recorded_before_a_profile_and_a_redeclaration_is_refused():
+    @ag.op("times k")
+    def times_k(xp, x, *, k=2.0):
+        return x * k
+
+    times_k.vjp(x=lambda g, k: g * k)
+    y = times_k(leaf(3.0))
+    with ag.profile():
+        pass
+    times_k.vjp(x=lambda g, x, out: g * out / x)
+    with pytest.raises(GradientError, match="declared again"):
+        y.backward()
+
+
+def test_gradients_of_numbers_by_a_users_rule_are_summed_and_cast():
+    @ag.op("product", broadcasts=True)
+    def product(xp, x, y):
+        return x * y
+
+    product.vjp(x=lambda xp, g, y: g * y * xp.ones(3), y=lambda xp, g, x: xp.astype(g * x, "complex128"))
+    x, y = leaf(2.0), leaf(3.0)
+    assert ag.gradients(product(x, 3.0), x).item() == 9.0
+    with pytest.raises(GradientError, match="complex"):
+        product(x, y).backward()
+
+
+def test_arguments_and_parameters_may_have_the_names_of_ours():
+    @ag.op("twice", casts=True)
+    def twice(xp, self, *, op=1.0, given=2.0):
+        return self * op * given
+
+    twice.vjp(self=lambda g, op, given: g * op * given)
+    x = leaf(1.0)
+    twice(x, op=3.0, given=5.0, dtype="float32").backward()
+    assert x.grad.item() == 15.0
+
+
+def test_a_view_of_two_arrays_is_refused():
+    with pytest.raises(DeclarationError, match="one array"):
+
+        @ag.op("either", view=True)
+        def either(xp, x, y):
+            return x[::-1]
+
+
+def test_a_sparse_rule_gets_what_it_asks_for():
+    @ag.op("square")
+    def squares(xp, x):
+        return x * x
+
+    squares.vjp(x=lambda g, out: 2 * g * out**0.5)
+    squares.sparse_vjp(x=lambda g, x: 2 * g * x)
+    x = leaf([1.0, 3.0])
+    squares(x).sum().backward()
+    assert_array_equal(x.grad.data, [2.0, 6.0])
+    assert_array_equal(ag.hessian(lambda x: squares(x).sum())([1.0, 3.0]).data, [[2.0, 0.0], [0.0, 2.0]])

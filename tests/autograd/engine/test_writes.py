@@ -173,3 +173,84 @@ def test_a_loop_that_fills_its_own_rows_leaves_no_reference_cycle():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("index", [True, np.array([0, 1]), (np.array([0, 1]), slice(None))], ids=repr)
+def test_a_view_written_to_other_elements_than_its_own_is_written(index):
+    array = np.array([[1.0, 2.0], [3.0, 4.0]])
+    x = ag.Tensor(array)
+    x[index] = x[1]
+    array[index] = array[1]
+    np.testing.assert_array_equal(x.data, array)
+
+
+@pytest.mark.parametrize("rule", [None, lambda g: g], ids=["no rule", "a wrong rule"])
+def test_a_write_through_a_users_view_changes_the_picked_elements_alone(rule):
+    @ag.op("every other", view=True)
+    def every_other(xp, a):
+        return a[::-2]
+
+    every_other.vjp(a=rule)
+    x = ag.Tensor([1.0, 2.0, 3.0])
+    every_other(x)[0] = 10.0
+    np.testing.assert_array_equal(x.data, [1.0, 2.0, 10.0])
+
+
+def test_a_write_through_a_users_view_has_its_gradient():
+    @ag.op("rest", view=True)
+    def rest(xp, x):
+        return x[1:]
+
+    rest.vjp(x=lambda xp, g, x_shape: xp.scatter_add(g, index=slice(1, None), shape=x_shape))
+
+    def f(x):
+        y = x * 1
+        part = rest(y)
+        part *= x[0]
+        return (y * y).sum()
+
+    np.testing.assert_allclose(ag.grad(f)([2.0, 3.0, 4.0]).data, [104.0, 24.0, 32.0])
+    np.testing.assert_allclose(ag.grad(ag.compile(f))([2.0, 3.0, 4.0]).data, [104.0, 24.0, 32.0])
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize(
+    "part", [lambda x: x.detach().detach(), lambda x: x[0].detach(), lambda x: x.T.detach()[0], lambda x: x.detach()[0]]
+)
+def test_what_is_detached_from_a_view_is_one_too(part, requires_grad):
+    array = np.array([[1.0, 2.0], [3.0, 4.0]])
+    x = ag.Tensor(array, requires_grad=requires_grad)
+    first, again = part(x), part(x)
+    first += 5.0
+    again *= 2.0  # brought up to date first
+    written = np.isin(array, part(ag.Tensor(array)).data)
+    np.testing.assert_array_equal(x.data, np.where(written, 2 * (array + 5), array))
+    assert x.requires_grad is requires_grad
+
+
+def test_what_is_detached_from_a_computed_view_leaves_the_graph():
+    p = ag.Tensor([1.0, 2.0], requires_grad=True)
+    y = p * 3
+    y[:1].detach()[0] = 10.0
+    np.testing.assert_array_equal(y.data, [10.0, 6.0])
+    y.sum().backward()
+    np.testing.assert_array_equal(p.grad.data, [3.0, 3.0])
+
+
+def test_under_no_grad_what_was_computed_keeps_its_node():
+    p = ag.Tensor([1.0, 2.0], requires_grad=True)
+    y = p * 1.0
+    z = y * 3.0
+    with ag.no_grad():
+        y[0] = 0.0
+    (y * y + z).sum().backward()
+    assert p.grad.tolist() == [3.0, 7.0]  # as in PyTorch
+
+
+def test_a_tensor_that_is_detached_again_and_again_is_no_chain():
+    root = ag.zeros(3)
+    view = root[:]
+    for _ in range(3000):
+        view = view.detach()
+    view += 1.0
+    assert root.tolist() == [1.0] * 3

@@ -474,3 +474,12 @@ def test_a_constant_can_be_taken_of_the_variable_in_words():
         return scale * x * x.item() * math.sin(2.0) * float(ag.Tensor(1.0))
 
     assert ag.grad(f)(3.0).item() == pytest.approx(9 * math.sin(2.0))
+
+
+def test_a_function_that_writes_to_a_recorded_argument_is_differentiated_at_what_it_was_given():
+    def f(x):
+        x[0] = 3 * x[0]
+        return (x**2).sum()
+
+    assert_allclose(ag.grad(f)(Tensor([1.0, 2.0], requires_grad=True)).data, [18.0, 4.0])
+    assert_allclose(ag.grad(lambda x: ag.grad(f)(x).sum())([1.0, 2.0]).data, [18.0, 2.0])
