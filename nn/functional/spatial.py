@@ -45,10 +45,11 @@ def family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...]
         space = ", ".join(("depth", "height", "width")[3 - axes :] if axes > 1 else ("length",))
         name = f"{function.__name__.lstrip('_')}{axes}d"
 
-        def of_axes(x: Any, *args: Any, **options: Any) -> Tensor:
+        def of_axes(x: Any, *args: Any, **options: Any) -> Any:
             x = asarray(x)
             if x.ndim == axes + 1:  # one sample without a batch, as in PyTorch
-                return squeeze(function(axes, expand_dims(x, axis=0), *args, **options), axis=0)
+                out: Any = function(axes, expand_dims(x, axis=0), *args, **options)
+                return tuple(squeeze(y, axis=0) for y in out) if isinstance(out, tuple) else squeeze(out, axis=0)
             if x.ndim != axes + 2:
                 raise ShapeError(
                     f"{name} takes x (batch, channels, {space}), or one sample (channels, {space}); it was given shape "

@@ -105,6 +105,13 @@ def test_max_pooling_gives_pytorchs_indices():
     np.testing.assert_array_equal(indices.data, places.numpy())
 
 
+def test_max_pooling_of_one_sample_without_a_batch_gives_its_indices():
+    values, indices = F.max_pool2d(X, 3, 2, 1, return_indices=True)
+    value, index = F.max_pool2d(X[0], 3, 2, 1, return_indices=True)
+    np.testing.assert_array_equal(value.data, values.data[0])
+    np.testing.assert_array_equal(index.data, indices.data[0])
+
+
 def test_same_padding_keeps_the_size_and_one_sample_needs_no_batch():
     layer = nn.Conv1d(4, 2, 4, padding="same", dilation=3, seed=0, dtype="float64")
     x = X[:, :, :, 0]
