@@ -39,7 +39,8 @@ def view_of(tensor: Tensor) -> View | None:
 def remember(tensor: Tensor, source: Any, array: Any, op: Any = None, params: dict[str, Any] | None = None) -> None:
     """Note that ``op`` made ``tensor`` of ``source``, if the two share memory, as `reshape` does or does not."""
     base = getattr(tensor._data, "base", None)
-    shared = tensor._data is array or (base is not None and (base is array or base is array.base))
+    same = tensor._data is array and array.shape  # a number has no views
+    shared = same or (base is not None and (base is array or base is array.base))
     if op is None and isinstance(source, Tensor) and (view := view_of(source)) and view.op is None:
         source, array = view.source(), view.array  # detached again: no chain
     if shared and isinstance(source, Tensor):

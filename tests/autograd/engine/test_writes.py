@@ -254,3 +254,10 @@ def test_a_tensor_that_is_detached_again_and_again_is_no_chain():
         view = view.detach()
     view += 1.0
     assert root.tolist() == [1.0] * 3
+
+
+def test_a_number_has_no_views():
+    x = ag.zeros(())
+    detached = x.detach()
+    detached += 1.0
+    assert (x.item(), detached.item()) == (0.0, 1.0)
