@@ -118,7 +118,9 @@ def test_an_ascii_terminal_is_enough(tmp_path):
     assert "16?16" in done.stdout
 
 
-@pytest.mark.parametrize("words", [["nn", "digits", "--epochs", "1", "--out", "run"], ["viz", "L = w*w + w", "w=2"]])
+@pytest.mark.parametrize(
+    "words", [["glassgrad.nn", "digits", "--epochs", "1", "--out", "run"], ["glassgrad.viz", "L = w*w + w", "w=2"]]
+)
 def test_a_closed_pipe_causes_no_traceback(words, tmp_path):
     read, write = os.pipe()
     os.close(read)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
-from glassgrad import nn
+from glassgrad import nn, viz
 from glassgrad.autograd.testing import strategies
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.numbers import scalar
@@ -619,7 +619,9 @@ def test_the_page_of_a_neuron_is_small(language):
 
 def test_no_script_is_made_from_text():
     assert not re.search(r"\beval\(|new Function", step_through(neuron()).html)
-    assert not re.search(r"\beval\(|new Function", Path("viz/pages/assets/steps/live.js").read_text(encoding="utf-8"))
+    assert not re.search(
+        r"\beval\(|new Function", (Path(viz.__file__).parent / "pages/assets/steps/live.js").read_text("utf-8")
+    )
 
 
 COVERED = """
