@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends.errors import in_words
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.validation import number, refused, shape_first, whole
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError

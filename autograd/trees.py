@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from glassgrad.autograd.common.tracing import WATCHED
+from glassgrad.autograd.common.contexts import WATCHED
 from glassgrad.autograd.errors import DeclarationError, ShapeError
 
 LEAF = None

@@ -54,7 +54,7 @@ from typing import Any, Self
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
-from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import ShapeError, TraceError
 from glassgrad.nn.errors import ParallelError
 from glassgrad.nn.functional.sharding import SHARD, Shard

@@ -50,7 +50,7 @@ def _astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     return numpy.asarray(x).astype(dtype, copy=copy)[()]
 
 
-_none = partial(shapes.normalize_axes, ndim=0)  # NumPy accepts axis 0 of a scalar, but the gradient rules do not
+_no_axis = partial(shapes.normalize_axes, ndim=0)  # NumPy accepts axis 0 of a scalar, but the gradient rules do not
 
 SHORT = range(2, 33)
 """Lengths of rows for which NumPy spends longer on starting a row than on reducing it."""
@@ -61,7 +61,7 @@ def _reduction(ufunc: Any) -> Callable[..., Any]:
         if (axis == -1 or axis == 1) and x.ndim == 2 and x.shape[1] in SHORT and x.shape[0] > 16:
             found = ufunc.reduce(x.T.copy(), 0, dtype)  # many elements per inner loop
             return found[:, None] if keepdims else found
-        return ufunc.reduce(x, axis if x.ndim else _none(axis), dtype, None, keepdims)
+        return ufunc.reduce(x, axis if x.ndim else _no_axis(axis), dtype, None, keepdims)
 
     return reduce
 
@@ -78,7 +78,7 @@ def _ones(count: int, dtype: Any) -> Any:
 
 def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum. BLAS sums the columns of a matrix as a product with ones, up to five times as fast."""
-    if axis is not None and x.ndim > 1 and x.dtype.char in "fd" and x.size > 1:  # BLAS makes -0.0 of one -0.0
+    if axis is not None and x.ndim > 1 and x.dtype.char in "fd" and x.size > 1:  # BLAS sums one -0.0 to -0.0
         if x.ndim == 2 and (axis == 0 or axis == (0,)):
             sums = _ones(x.shape[0], x.dtype).dot(x)
             return sums[None] if keepdims else sums

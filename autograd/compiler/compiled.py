@@ -15,9 +15,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 import numpy
 
 from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
-from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array

@@ -15,8 +15,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Program, Value

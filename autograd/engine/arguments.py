@@ -91,7 +91,7 @@ def _of_list(op: Any, given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[An
     parameters may then be given by position.
     """
     arrays, *rest = given
-    if not all(isinstance(value, int | str | None) for value in rest):
+    if any(isinstance(value, list | tuple) or hasattr(value, "shape") for value in rest):
         return given, ()  # several lists, each of which stands for an array
     if len(rest) > len(op.params):
         raise DTypeError(

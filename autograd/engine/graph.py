@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import DTypeError
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.errors import DTypeError
 
 P = ParamSpec("P")

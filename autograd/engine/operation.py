@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -362,9 +362,9 @@ class Plan:
         for arg in wanted:
             calls[op.args.index(arg)] = f"rule_{arg}({', '.join(code_for(op, name) for name in rules[arg][1])})"
         functions = {f"rule_{arg}": rules[arg][0] for arg in wanted}
-        title = f"gradients of {op.name}, {self.mask:b}"
-        self.keep = defined(f"lambda values: ({''.join(f'{value}, ' for value in kept)})", f"<what {title} need>", {})
-        pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", f"<{title}>", functions)
+        title = f"<operation {op.name}, {{}} {self.mask:b}>"
+        self.keep = defined(f"lambda values: ({''.join(f'{value}, ' for value in kept)})", title.format("kept for"), {})
+        pull = defined(f"lambda g, xp, node, saved: ({', '.join(calls)},)", title.format("gradients"), functions)
         pull = guarded_pull(op, pull) if op.foreign else pull
         self.pull = only_wanted(self.mask, pull) if op.variadic else pull
 
@@ -442,7 +442,7 @@ def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:
 
 CALL = """\
 def function_of(op, convert):
-    numbers = PYTHON_REALS if op.broadcasts else ()
+    number_types = PYTHON_REALS if op.broadcasts else ()
     plans, none, needed, view = op.plans, op.params, set(op.required), op.view
     even = op.broadcasts and not op.foreign
 
@@ -496,7 +496,7 @@ READ = """\
             {a}, {p} = {x}._data, {x}.node or {x}
             if {x}.requires_grad:
                 mask += {bit}
-        elif type({x}) in numbers{beside}:
+        elif type({x}) in number_types{beside}:
             {a} = {p} = {x}
         else:
             {a} = {p} = convert(op, {x}, ({before}), ({behind}))
@@ -511,6 +511,7 @@ READ_ANY = """\
 """
 
 
+@cache
 def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
     """The function that makes the plain function of an operation of ``count`` arrays, -1 for any number of them."""
     xs, arrays, places = ([f"{letter}{i}" for i in range(count)] for letter in "xap")
@@ -559,13 +560,7 @@ NAMES: dict[str, Any] = {
 
 def function_of(op: Op, convert: Callable[..., Any]) -> FunctionType:
     """The operation as a plain function. ``convert`` is `argument` or `operand`."""
-    count = -1 if op.variadic else len(op.args)
-    if count not in CALLERS:
-        CALLERS[count] = caller(count)
-    function: Any = CALLERS[count](op, convert)
+    function: Any = caller(-1 if op.variadic else len(op.args))(op, convert)
     function.__name__ = function.__qualname__ = op.name
     function.__doc__, function.__module__, function.__wrapped__ = op.__doc__, op.__module__, op
     return function  # type: ignore[no-any-return]
-
-
-CALLERS: dict[int, Callable[[Op, Callable[..., Any]], FunctionType]] = {}

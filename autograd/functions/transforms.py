@@ -12,9 +12,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import size
-from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.engine.graph import reachable, vertex_of
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -90,7 +90,7 @@ def _is_recorded(ys: Iterable[Tensor]) -> bool:
     return any(map(_requires_grad, chain(ends, *(node.inputs for node in reachable(ends)))))
 
 
-def _alone(*found: Any) -> Any:
+def _one_or_tuple(*found: Any) -> Any:
     """The tuple of several values; a single one as it is."""
     return found if len(found) > 1 else found[0]
 
@@ -215,7 +215,7 @@ def value_and_grad(
         call = _call(f, args, numbers, kwargs, has_aux)
         y = _scalar(call, f)
         slopes = call.like_arguments(_gradients([y], call.xs, [None], call.nested))
-        return _alone(call.value, *call.aux), slopes[0] if isinstance(argnums, int) else slopes
+        return _one_or_tuple(call.value, *call.aux), slopes[0] if isinstance(argnums, int) else slopes
 
     return value_and_grad_of
 
@@ -307,7 +307,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         with enable_grad():
             found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
         blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])
-        return _alone(blocks, *call.aux)
+        return _one_or_tuple(blocks, *call.aux)
 
     return jacobian_of
 
@@ -353,5 +353,5 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     everything = tuple(range(len(primals)))
     slope = update_wrapper(grad(f, everything, has_aux), f)  # errors name f and its arguments
     call = _call(slope, primals, everything, {}, has_aux, tangents)
-    vs = _directions(call.results_form, call.ys, tangents)  # v Hᵀ = v H, because H is symmetric
-    return _alone(call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)), *call.aux)
+    vs = _directions(call.results_form, call.ys, tangents)  # H is symmetric: v Hᵀ, one reverse pass, is H v
+    return _one_or_tuple(call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)), *call.aux)

@@ -23,7 +23,7 @@ def _places(m: int, n: int, offset: int) -> slice:
     return slice(start, start + (count - 1) * (n + 1) + 1, n + 1) if count > 0 else slice(0, 0)
 
 
-@op("diag", text="diagonal({x})", tex=r"\operatorname{{diag}}({x})")
+@op("diag", text="diagonal({x})", tex=r"\operatorname{{diag}}({x})", view=True)
 def diagonal(xp, x, *, offset=0):
     """The elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(..., k)``.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.validation import number, whole
 from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import MODE, Mode

@@ -11,8 +11,8 @@ from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
+from glassgrad.autograd.common.contexts import TRACER, WATCHED
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.tracing import TRACER, WATCHED
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError

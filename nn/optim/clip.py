@@ -8,7 +8,7 @@ from operator import add
 from typing import Any
 
 from glassgrad.autograd import Tensor, minimum, no_grad
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.validation import check_instance, number
 from glassgrad.nn.optim.optimizer import check_gradients
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.backends import is_host, namespace
+from glassgrad.autograd.common.contexts import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.messages import describe, of_type
-from glassgrad.autograd.common.tracing import OPTIONS, TRACER, holding
 from glassgrad.autograd.common.validation import check_instance, number, with_form
 from glassgrad.autograd.engine.memory import all_written
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError

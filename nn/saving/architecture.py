@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.nn import models
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.init import SHAPES_ONLY

@@ -7,7 +7,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import random
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.errors import DomainError, DTypeError
 
 DRAWS = {

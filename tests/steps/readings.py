@@ -4,10 +4,11 @@
 results, states, random streams, and earlier results. Every traced program is also interpreted, instruction by
 instruction, after the trace and after each pass. The first form that differs from the eager one is the culprit.
 
-Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, plus `SPREADS` times the
-change of the traced program's result when each of its instructions is perturbed by `NOISE` units in the last place
-(Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). A change of half of the digits means that rounding decides:
-at a kink, or where a gradient that is zero up to rounding is normalized. Such a step is "ill-conditioned".
+Two arrays may differ by rounding, as `tests.promises.judge` says: by `ULPS` units in the last place of the largest
+element, plus `SPREADS` times the change of the traced program's result when each of its instructions is perturbed by
+`NOISE` units in the last place (Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). A change of half of the
+digits means that rounding decides: at a kink, or where a gradient that is zero up to rounding is normalized. Such a
+step is "ill-conditioned".
 """
 
 from __future__ import annotations
@@ -39,26 +40,11 @@ from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
+from tests.promises.judge import DRAWS, NOISE, Array, difference, distance, magnitude
 from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
-Array = np.ndarray[Any, np.dtype[Any]]
 States = Mapping[Value, Any]
 Reading = tuple[list[Array], dict[Value, Array]]
-
-ULPS = 64
-"""Allowed difference, in units in the last place of the largest element of the array."""
-
-NOISE = 2.0
-"""Relative perturbation of the result of each rounding instruction, in units in the last place."""
-
-SPREADS = 8
-"""Allowed difference, as a multiple of the largest effect of that noise."""
-
-LOST = 1000
-"""`SPREADS` for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
-
-DRAWS = 12
-"""Number of random draws of the noise."""
 
 EXACT = VIEWS | frozenset(
     (
@@ -317,45 +303,6 @@ def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Ar
     }
 
 
-# ---------------------------------------------------------------------------------------------------------- agreement
-
-
-def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
-    """A description of the difference between ``found`` and ``eager`` beyond rounding; empty if there is none.
-
-    Elements that are not finite in ``eager`` are not compared.
-    """
-    if found.shape != eager.shape or found.dtype != eager.dtype:
-        return f"it is {found.shape} {found.dtype} instead of {eager.shape} {eager.dtype}"
-    if np.array_equal(found, eager):
-        return ""
-    if eager.dtype.kind != "f":
-        at = tuple(np.argwhere(found != eager)[0].tolist())
-        return f"element {list(at)} of {eager.shape} is {found[at]} instead of {eager[at]}"
-    info = np.finfo(eager.dtype)
-    largest = _largest(eager)
-    multiple = LOST if spread > largest / 2 else SPREADS
-    allowed = ULPS * float(info.eps) * largest + multiple * spread + float(info.tiny)
-    wrong = ~(_distance(found, eager) <= allowed) & np.isfinite(eager)
-    if not wrong.any():
-        return ""
-    at = tuple(np.argwhere(wrong)[0].tolist())
-    said = f"element {list(at)} of {eager.shape} is {found[at]:.9g} instead of {eager[at]:.9g}"
-    return f"{said}; allowed difference {allowed:.2g}"
-
-
-def _largest(array: Array) -> float:
-    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
-
-
-def _distance(one: Array, other: Array) -> Array:
-    """The elementwise distance of two arrays; 0 for equal elements and for two NaN."""
-    with np.errstate(all="ignore"):
-        far = np.abs(one.astype("float64") - other.astype("float64"))
-        equal = (one == other) | (np.isnan(one) & np.isnan(other))
-        return np.where(equal, 0.0, np.where(np.isnan(far), np.inf, far))
-
-
 # --------------------------------------------------------------------------------------------------------- comparison
 
 
@@ -488,7 +435,7 @@ class _Call:
         for seed in range(DRAWS):
             for key, moved in self.read(program, noise=np.random.default_rng(seed)).items():
                 if moved.dtype.kind == "f":
-                    found[key] = max(found.get(key, 0.0), float(_distance(moved, base[key]).max(initial=0.0)))
+                    found[key] = max(found.get(key, 0.0), float(distance(moved, base[key]).max(initial=0.0)))
         tensors = self.run.tensors  # views that are kept outside change with the states whose memory they share
         for path in tensors.keys() - found.keys():
             near = [k for k in found if k in tensors and np.may_share_memory(tensors[k]._data, tensors[path]._data)]
@@ -566,7 +513,7 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
 
 def _rough(array: Array) -> float:
     """The largest effect of rounding that does not suggest a kink: half of the digits."""
-    return float(np.sqrt(np.finfo(array.dtype).eps)) * _largest(array)
+    return float(np.sqrt(np.finfo(array.dtype).eps)) * magnitude(array)
 
 
 def _is_same(one: Program, other: Program) -> bool:

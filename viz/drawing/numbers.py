@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.viz.drawing import style
 
 if TYPE_CHECKING:

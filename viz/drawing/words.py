@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.viz.drawing.errors import DrawingError
 
 TABLES = {"en": "", "zh": "chinese.toml"}

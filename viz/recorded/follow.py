@@ -9,8 +9,8 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import trees
+from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.common.tracing import TRACER, holding
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.errors import TraceError
 from glassgrad.viz.drawing.errors import DrawingError

@@ -13,8 +13,8 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd.backends import SPACES
+from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.locks import fork_safe
-from glassgrad.autograd.common.tracing import TRACER, holding
 from glassgrad.autograd.compiler.ir.program import Program, Stored, Value, method
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.compiler.targets.calls import has_kernel, kernel_of

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.tracing import TRACER, holding
+from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import compute, mapped
 from glassgrad.autograd.compiler.ir.program import Program, Value, method

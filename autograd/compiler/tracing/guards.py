@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from glassgrad.autograd.common.tracing import OPTIONS
+from glassgrad.autograd.common.contexts import OPTIONS
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
 

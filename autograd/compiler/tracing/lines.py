@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.program import Origin, Value
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.modes import MODE, Observer
@@ -25,15 +25,7 @@ from glassgrad.autograd.errors import TraceError
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
-PACKAGES = (
-    _PACKAGE,
-    _NN,
-    numpy.__file__.rpartition("__init__")[0],
-    "<operations of",
-    "<gradients of",
-    "<what gradients",
-    "<frozen",
-)
+PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
 _CALLERS = tuple(f"{_PACKAGE}functions/{name}" for name in ("gradients", "methods", "transforms"))  # name nothing

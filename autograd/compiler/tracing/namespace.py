@@ -13,7 +13,7 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.inference import function_of
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, infer
 from glassgrad.autograd.compiler.tracing.numbers import Number

@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.tensor import Tensor
 

@@ -32,7 +32,7 @@ from typing import Any
 import numpy
 
 import glassgrad
-from glassgrad.autograd.common.tracing import OPTIONS, WATCHED
+from glassgrad.autograd.common.contexts import OPTIONS, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import (
     MISSING,
     PLAIN,

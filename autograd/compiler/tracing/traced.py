@@ -12,7 +12,7 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.common import shapes
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, mapped
 from glassgrad.autograd.compiler.ir.program import Value
 from glassgrad.autograd.compiler.tracing.lines import is_shown, is_users, line_of_user, refusal

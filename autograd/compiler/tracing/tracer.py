@@ -16,10 +16,10 @@ import numpy
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import PYTHON_SCALARS
 from glassgrad.autograd.common import shapes
+from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.common.tracing import TRACER, WATCHED, holding
 from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of

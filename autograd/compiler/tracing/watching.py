@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.common.locks import fork_safe
-from glassgrad.autograd.common.tracing import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
 from glassgrad.autograd.compiler.tracing.traced import Traced

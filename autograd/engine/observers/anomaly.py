@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe
-from glassgrad.autograd.common.tracing import holding
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.errors import AnomalyError, GradientError
 
 _BACKWARD = str(Path(__file__).parents[1] / "backward.py")
-_HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operations of", "<gradients of"
+_HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operation"
 _OURS = *_HERE, *(f"{Path(__file__).parents[3] / name}{os.sep}" for name in ("nn", "viz"))
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.shapes import Shape, size
-from glassgrad.autograd.common.tracing import TRACER
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.operation import op
 from glassgrad.autograd.engine.tensor import Tensor

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import Tensor, asarray, errors, no_grad
-from glassgrad.autograd.common.tracing import TRACER, holding
+from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.nn.saving.onnx.read import Graph, Step
 from glassgrad.nn.saving.onnx.table import concrete

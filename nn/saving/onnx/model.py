@@ -11,7 +11,7 @@ import numpy
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd import asarray as as_tensor
-from glassgrad.autograd.common.tracing import holding
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.validation import check_instance
 from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import FileError

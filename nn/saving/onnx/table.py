@@ -20,7 +20,7 @@ import numpy
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.common.tracing import TRACER
+from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.errors import DomainError, DTypeError, SizeError, TraceError
 
 LIMIT = 2**30

@@ -408,7 +408,12 @@ class TestApplying:
             ag.sum(x, 0, True, None)
 
     def test_parameters_by_position_behind_a_list_of_arrays(self):
+        @ag.op("Σ")
+        def weighted(xp, *arrays, weight):
+            return sum(arrays) * weight
+
         x, y = leaf([[1.0, 5.0]]), leaf([[3.0, 4.0]])
+        assert weighted([x.detach(), y.detach()], 0.5).tolist() == [[2.0, 4.5]]
         assert ag.concat([x, y], 1).tolist() == ag.concat([x, y], axis=1).tolist() == [[1.0, 5.0, 3.0, 4.0]]
         assert ag.concat((x, y), None).shape == (4,)
         assert ag.concat([1.0], [2.0, 3.0]).tolist() == [1.0, 2.0, 3.0]

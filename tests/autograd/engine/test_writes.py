@@ -256,6 +256,14 @@ def test_a_tensor_that_is_detached_again_and_again_is_no_chain():
     assert root.tolist() == [1.0] * 3
 
 
+def test_a_diagonal_is_written_to():
+    a = ag.Tensor([1.0, 2.0], requires_grad=True)
+    h = ag.zeros((2, 3))
+    ag.linalg.diagonal(h)[...] = a  # NumPy's is read-only, PyTorch's is written to
+    assert h.data.tolist() == [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
+    assert ag.gradients((h * h).sum(), a).tolist() == [2.0, 4.0]
+
+
 def test_a_number_has_no_views():
     x = ag.zeros(())
     detached = x.detach()

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import HealthCheck, Phase, assume, find, given, settings
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_shapes
@@ -146,7 +146,11 @@ class TestOnesOwnOperation:
         @settings(max_examples=2000, database=None, phases=[Phase.generate, Phase.shrink], derandomize=True)
         @given(programs(max_steps=4))
         def hunt(program):
-            gradcheck(program, *program.tensors())
+            try:
+                gradcheck(program, *program.tensors())
+            except GradcheckError as error:
+                assume(not str(error).startswith("unchecked"))  # as of a sum that is always 0
+                raise
 
         with pytest.raises(GradcheckError, match="the derivative of output 0") as caught:
             hunt()

@@ -1,4 +1,4 @@
-"""What the parts of a model tell a tracer, which turns a function into a program. The compiler reads it."""
+"""What holds for a while: the value of a context variable, and the tracer, with the classes that it watches."""
 
 from __future__ import annotations
 
