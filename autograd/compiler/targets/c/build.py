@@ -22,7 +22,7 @@ from typing import Any
 from glassgrad.autograd.errors import TargetError
 
 FLAGS = (
-    "-std=gnu11", "-O2", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
+    "-std=gnu11", "-O2", "-march=native", "-ffp-contract=on", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-fopenmp-simd", "-fvisibility=hidden", "-shared", "-fPIC", "-Werror=incompatible-pointer-types",
 )  # fmt: skip
 """No ``-ffast-math``, which loses NaN and reorders sums. ``-fwrapv``: integers wrap around, as NumPy's do."""

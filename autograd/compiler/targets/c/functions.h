@@ -7,6 +7,18 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Products are fused with sums within an operation, never across: sqrt(a * a - b * b) of equal numbers is 0. */
+#if defined __FMA__ || defined __ARM_FEATURE_FMA
+#define GG_FMA(x, y, z) _Generic((x), float: __builtin_fmaf, default: __builtin_fma)(x, y, z)
+#else
+#define GG_FMA(x, y, z) ((x) * (y) + (z))
+#endif
+#ifdef __clang__
+#define GG_FUSED
+#else
+#define GG_FUSED __attribute__((optimize("fp-contract=fast")))
+#endif
+
 #define GG static inline __attribute__((always_inline, unused))
 #define GG_CALL static __attribute__((unused))
 
@@ -54,14 +66,14 @@ GG double gg_power2(int64_t n) { return gg_number((int64_t)((uint64_t)(n + 1023)
 
 /* x = n ln 2 + r with |r| <= ln 2 / 2. Adding 3 * 2^22 (3 * 2^51) rounds to a whole number, which is in the low bits. */
 GG float gg_reducef(float x, int32_t *n) {
-    const float shifted = x * 0x1.715476p+0f + 0x1.8p+23f, whole = shifted - 0x1.8p+23f;
+    const float shifted = GG_FMA(x, 0x1.715476p+0f, 0x1.8p+23f), whole = shifted - 0x1.8p+23f;
     *n = gg_bitsf(shifted) - 0x4b400000;
-    return (x - whole * 0x1.62e4p-1f) - whole * 0x1.7f7d1cp-20f;
+    return GG_FMA(whole, -0x1.7f7d1cp-20f, GG_FMA(whole, -0x1.62e4p-1f, x));
 }
 GG double gg_reduce(double x, int64_t *n) {
-    const double shifted = x * 0x1.71547652b82fep+0 + 0x1.8p+52, whole = shifted - 0x1.8p+52;
+    const double shifted = GG_FMA(x, 0x1.71547652b82fep+0, 0x1.8p+52), whole = shifted - 0x1.8p+52;
     *n = gg_bits(shifted) - 0x4338000000000000;
-    return (x - whole * 0x1.62e42feep-1) - whole * 0x1.a39ef35793c76p-33;
+    return GG_FMA(whole, -0x1.a39ef35793c76p-33, GG_FMA(whole, -0x1.62e42feep-1, x));
 }
 
 /* NaN goes through, as in NumPy. Bits are masked, as conditions in a row would be branches. */
@@ -83,25 +95,25 @@ GG_EXTREME(gg_smaller, <)
 /* exp(r) - 1 for |r| <= ln 2 / 2: r + r^2 P(r), P by Chebyshev interpolation */
 GG float gg_small_expm1f(float r) {
     float p = 0.0013926250831497611f;
-    p = p * r + 0.008363232883682618f;
-    p = p * r + 0.04166655421298415f;
-    p = p * r + 0.16666576666119928f;
-    p = p * r + 0.5f;
-    return p * (r * r) + r;
+    p = GG_FMA(p, r, 0.008363232883682618f);
+    p = GG_FMA(p, r, 0.04166655421298415f);
+    p = GG_FMA(p, r, 0.16666576666119928f);
+    p = GG_FMA(p, r, 0.5f);
+    return GG_FMA(p, r * r, r);
 }
 GG double gg_small_expm1(double r) {
     double p = 2.09147553258932e-09;
-    p = p * r + 2.5105312729622103e-08;
-    p = p * r + 2.755727347871858e-07;
-    p = p * r + 2.755725517000089e-06;
-    p = p * r + 2.480158732567746e-05;
-    p = p * r + 0.0001984126987500228;
-    p = p * r + 0.0013888888888883711;
-    p = p * r + 0.008333333333326084;
-    p = p * r + 0.04166666666666667;
-    p = p * r + 0.1666666666666667;
-    p = p * r + 0.5;
-    return p * (r * r) + r;
+    p = GG_FMA(p, r, 2.5105312729622103e-08);
+    p = GG_FMA(p, r, 2.755727347871858e-07);
+    p = GG_FMA(p, r, 2.755725517000089e-06);
+    p = GG_FMA(p, r, 2.480158732567746e-05);
+    p = GG_FMA(p, r, 0.0001984126987500228);
+    p = GG_FMA(p, r, 0.0013888888888883711);
+    p = GG_FMA(p, r, 0.008333333333326084);
+    p = GG_FMA(p, r, 0.04166666666666667);
+    p = GG_FMA(p, r, 0.1666666666666667);
+    p = GG_FMA(p, r, 0.5);
+    return GG_FMA(p, r * r, r);
 }
 
 /* 2^n is multiplied in two factors, so that results end in denormal numbers and in infinity. */
@@ -171,9 +183,9 @@ GG float gg_logf(float x) {
     const float f = gg_numberf((int32_t)((uint32_t)bits - ((uint32_t)n << 23))) - 1.0f;
     const float k = (float)n - (tiny ? 23.0f : 0.0f), s = f / (2.0f + f), z = s * s, half = 0.5f * f * f;
     float r = 0.23332763018723873f;
-    r = r * z + 0.28550736360765605f;
-    r = r * z + 0.40000122584977943f;
-    r = r * z + 0.6666666655358505f;
+    r = GG_FMA(r, z, 0.28550736360765605f);
+    r = GG_FMA(r, z, 0.40000122584977943f);
+    r = GG_FMA(r, z, 0.6666666655358505f);
     r = k * 0x1.62e4p-1f - ((half - (s * (half + r * z) + k * 0x1.7f7d1cp-20f)) - f);
     r = x == INFINITY ? x : r;
     r = x == 0.0f ? -INFINITY : r;
@@ -186,13 +198,13 @@ GG double gg_log(double x) {
     const double f = gg_number((int64_t)((uint64_t)bits - ((uint64_t)n << 52))) - 1.0;
     const double k = (double)n - (tiny ? 52.0 : 0.0), s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
     double r = 0.1308944522335484;
-    r = r * z + 0.1326850330531098;
-    r = r * z + 0.15386249788476108;
-    r = r * z + 0.18181795454521343;
-    r = r * z + 0.22222222393452676;
-    r = r * z + 0.28571428570795937;
-    r = r * z + 0.4000000000000089;
-    r = r * z + 0.6666666666666666;
+    r = GG_FMA(r, z, 0.1326850330531098);
+    r = GG_FMA(r, z, 0.15386249788476108);
+    r = GG_FMA(r, z, 0.18181795454521343);
+    r = GG_FMA(r, z, 0.22222222393452676);
+    r = GG_FMA(r, z, 0.28571428570795937);
+    r = GG_FMA(r, z, 0.4000000000000089);
+    r = GG_FMA(r, z, 0.6666666666666666);
     r = k * 0x1.62e42feep-1 - ((half - (s * (half + r * z) + k * 0x1.a39ef35793c76p-33)) - f);
     r = x == INFINITY ? x : r;
     r = x == 0.0 ? -INFINITY : r;

@@ -39,6 +39,8 @@ LONG = 1024
 ROWS = 128
 """The number of rows in each part of the sum of long columns."""
 
+APART = "__attribute__((noinline))"
+
 MANY = 128
 """Instructions from which on loops are not inlined: a call takes 1 ns, and a tenth of the compile time is saved."""
 
@@ -88,7 +90,7 @@ class Source(Text):
         self._busy: list[tuple[int, int, int]] = []  # used blocks: last step, start, size
         self._number = 0
         self._swapped = False
-        self._inlined = len(program.instructions) < MANY
+        self._keyword = "" if len(program.instructions) < MANY else APART
 
     # ---------------------------------------------------------------------------------------------------------- memory
 
@@ -407,9 +409,9 @@ class Source(Text):
     def instruction(self, instruction: Instruction) -> None:
         """Write an instruction that is not a kernel."""
         if instruction.op == SCALED:
-            inlined, self._inlined = self._inlined, False
+            keyword, self._keyword = self._keyword, APART
             self.kernel(alone(instruction.params["product"]))
-            self._inlined = inlined
+            self._keyword = keyword
             return
         if instruction.op != OP:
             super().instruction(instruction)
@@ -555,19 +557,18 @@ class Source(Text):
         kinds = [f"{'' if name in outputs else 'const '}{self.types[name]}" for name in data]
         parameters = [f"{kind} *restrict {name}" for kind, name in zip(kinds, data, strict=True)]
         parameters += [f"long {time}" for time in self.times]
-        name = self.function(name, ", ".join(parameters), lines, inlined=self._inlined)
+        name = self.function(name, ", ".join(parameters), lines, keyword=self._keyword)
         self.lines.append(f"{name}({', '.join([*data, *self.times])});")
 
-    def function(self, name: str, parameters: str, lines: Sequence[str], *, inlined: bool = True) -> str:
+    def function(self, name: str, parameters: str, lines: Sequence[str], *, keyword: str = "GG_FUSED") -> str:
         """The name of a function of these lines: one for all that differ in nothing but names."""
         text = "\n".join(f"    {line}" for line in lines)
         own = dict.fromkeys(re.findall(r"([\w$]+)(?:,|$)", parameters) + re.findall(r"\w+\$", text))
         order = {declared: f"v{n}" for n, declared in enumerate(own)}
-        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{inlined};{parameters};{text}")
+        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{keyword};{parameters};{text}")
         if key not in self.functions:
             self.functions[key] = name = self.fresh(name)
-            keyword = "static" if inlined else "static __attribute__((noinline))"
-            self.texts.append(f"{keyword} void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
+            self.texts.append(f"static {keyword} void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
         return self.functions[key]
 
     def _title(self) -> str:
