@@ -39,6 +39,28 @@ VARIANTS = 8
 """The largest number of programs for one structure of arguments, such as one in training and one in evaluation."""
 
 
+PLAIN_KINDS = frozenset((type(None), bool, int, float, complex, str, bytes, type))
+"""Types of arguments that are compared by value."""
+
+
+class Itself:
+    """An argument that equals nothing but itself: what its own ``==`` leaves out may be read by the function."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Itself and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+    def __repr__(self) -> str:
+        return repr(self.thing)
+
+
 class Compiled(Generic[P, R]):
     """A function that runs as a program; `compile` makes it.
 
@@ -94,6 +116,8 @@ class Compiled(Generic[P, R]):
                     numbers.append((plain - 1, leaf))
                     key = key, kind
                 else:  # type and text tell apart 1, 1.0, True and an IntEnum, and 0.0 and -0.0, which are equal
+                    if kind not in PLAIN_KINDS and kind.__eq__ is not object.__eq__:
+                        leaf = Itself(leaf)
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
         if self._found_ids is not None:
             key = self._linked(key, leaves)

@@ -533,7 +533,7 @@ def caller(count: int) -> Callable[[Op, Callable[..., Any]], FunctionType]:
         "viewed": "        if view:\n            remember(t, x0, a0, op, params)\n" if count == 1 else "",
     }  # fmt: skip
     if count == 2:  # numbers of one dtype
-        holes["uneven"] = "not (type(a1) is kind and type(out) in FLAT and even)"
+        holes["uneven"] = "not (type(a1) is kind and kind in FLAT and even)"
     if count < 0:
         holes |= {
             "given": "", "named": "*rest", "bound": "rest", "complete": "False", "reading": READ_ANY,

@@ -148,7 +148,8 @@ last_written.vjp(
 def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
     if is_inexact(indices.dtype):  # NumPy would round a 0-d index down
         raise TypeError("indices must be integers")
-    return xp.take(xp.reshape(g, shape=(-1,)), indices, axis=0) if axis is None else xp.take(g, indices, axis=axis)
+    flat = axis is None or (not g.shape and axis in (0, -1))  # a number counts as an array of one entry, as in NumPy
+    return xp.take(xp.reshape(g, shape=(-1,)), indices, axis=0) if flat else xp.take(g, indices, axis=axis)
 
 
 @op("take", tex=r"\operatorname{{take}}({x}, {indices})")

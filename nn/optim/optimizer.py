@@ -33,7 +33,7 @@ class Optimizer:
     Raises `autograd.errors.DomainError` for options out of range, no parameters, or one given twice.
     """
 
-    edits = 0  # counts replaced state Tensors, so that compiled programs notice
+    structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
 
     def __init_subclass__(cls) -> None:
         cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
@@ -164,7 +164,6 @@ class Optimizer:
         for name, value in options.items():
             if name not in ("params", "lr", "initial_lr"):
                 tracer.guard(group, name, value)
-        tracer.guard(self, "edits", self.edits)
         return {**options, "lr": tracer.knob(group, "lr", "lr")}
 
     def zero_grad(self, set_to_none: Literal[True] = True) -> None:
@@ -200,7 +199,6 @@ class Optimizer:
             dict.update(group, new)
         for p, then in accumulated:
             now = self.state[p]
-            self.edits += {*now} != {*then}
             for name in [*now]:
                 if name not in then:
                     del now[name]

@@ -279,11 +279,41 @@ PLACES = (
     ("{n} = types.SimpleNamespace(scale={c})", "{n}.scale", "{n}.scale = {c}"),
     ("{n} = type('Options', (), {{}})()\n{n}.scale = {c}", "{n}.scale", "{n}.scale = {c}"),
     ("{n} = type('Options', (), {{'scale': {c}}})", "{n}.scale", "{n}.scale = {c}"),
+    (
+        "{n} = type('Options', (), {{'scale': staticmethod(lambda: {c})}})",
+        "{n}.scale()",
+        "{n}.scale = staticmethod(lambda: {c})",
+    ),
+    (
+        "{n} = type('Options', (), {{'scale': classmethod(lambda cls: {c})}})()",
+        "{n}.scale()",
+        "type({n}).scale = classmethod(lambda cls: {c})",
+    ),
+    (
+        "{n} = type('Options', (), {{'scale': property(lambda self: {c})}})()",
+        "{n}.scale",
+        "type({n}).scale = property(lambda self: {c})",
+    ),
+    (
+        "{n} = type('Options', (), {{'__call__': lambda self: {c}}})()",
+        "{n}()",
+        "type({n}).__call__ = lambda self: {c}",
+    ),
+    ("{n} = {{'a': {c}}}\n{n}_values = {n}.values()", "sum({n}_values)", "{n}['a'] = {c}"),
     ("{n} = lambda scale={c}: scale", "{n}()", "{n}.__defaults__ = ({c},)"),
     ("{n} = np.array([{c}, 1.0])", "float({n}[0])", "{n}[0] = {c}"),
 )
 """For each place that may hold a Python number: a statement that makes it, an expression that reads it, and a statement
 that changes it."""
+
+REGROUPED = (
+    "{group}['params'].pop()", "{group}['params'].reverse()", "{group}['params'][:] = {group}['params'][:1]",
+    "{group}['params'] = {group}['params'][1:]", "optimizer.param_groups = [{{**{group}, 'lr': 0.5}}]",
+    "optimizer.param_groups[0] = dict({group}, params={group}['params'][-1:])",
+    "for p in {group}['params']:\n    optimizer.state[p] = {{k: v * 0.5 for k, v in optimizer.state[p].items()}}",
+    "for p in {group}['params']:\n    for k, v in optimizer.state[p].items():\n        optimizer.state[p][k] = v.clone() * 2",
+)  # fmt: skip
+"""Statements between two calls that change which parameters an optimizer updates, or replace what it keeps for them."""
 
 ALIKE = {"0.0": "-0.0", "-0.0": "0.0", "1": "1.0", "1.0": "1"}
 """Numbers that are equal, of another sign or class."""
@@ -852,7 +882,7 @@ class _Growing:
             return [*calls, written.format(n=r.choice(self.held), c=r.choice(STEADY))]
         kinds = {
             "nothing": 40, "parameter": 30, "keep": 20, "eager": 25, "load": 8, "copy": 5, "mode": 10, "rate": 10,
-            "result": 10,
+            "result": 10, "groups": 10,
         }  # fmt: skip
         kind = r.choices([*kinds], [*kinds.values()])[0]
         for _ in range(4 if kind == "parameter" else 0):
@@ -879,6 +909,9 @@ class _Growing:
             layer = r.choice(self.layers)
             there, back = (text.format(layer=layer) for text in r.choice(vocabulary.modes))
             return [*calls, there, self.call(self.batch), back]
+        if kind == "groups" and "optimizer" in self.scope:
+            changed = r.choice(REGROUPED).format(group="optimizer.param_groups[0]")
+            return [*calls, f"optimizer.zero_grad()\n{changed}"]  # a compiled step keeps no gradient that it uses
         if kind == "rate" and "optimizer" in self.scope:
             if not vocabulary.schedules or "schedule" in self.scope or r.random() < 0.5:
                 return [*calls, "optimizer.param_groups[0]['lr'] *= 0.5"]

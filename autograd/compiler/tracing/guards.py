@@ -8,6 +8,7 @@ ambiguous.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from keyword import iskeyword
 from operator import is_
 from types import MappingProxyType
@@ -18,6 +19,7 @@ import numpy
 from glassgrad.autograd.common.contexts import OPTIONS
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
 from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.engine.tensor import Tensor
 
 MISSING = object()
 """Stands for the value of a missing attribute or item."""
@@ -144,6 +146,18 @@ class Attribute(Guard):
         Guard(vars(self.holder()), self.key, value, self.name).restore()
 
 
+class Member(Guard):
+    """A member of a class, as it stands there or in a base: reading it through the class makes another object each time."""
+
+    def now(self) -> Any:
+        """The member that is there now."""
+        return member(self.holder, self.key)
+
+    def source(self, number: int) -> str:
+        """An expression that is true while it is the same member."""
+        return f"member(holder_{number}, {self.key!r}) is value_{number}"
+
+
 class Variable(Guard):
     """A variable of an enclosing function: the content of its cell."""
 
@@ -247,6 +261,21 @@ class Items(Guard):
             self.holder.extend(self.value)
 
 
+class Parts(Items):
+    """The items of a list or dict of an optimizer, of which only the values count: quick to compare, as they are at each
+    step.
+    """
+
+    def source(self, number: int) -> str:
+        """An expression that is true while the items are the same objects."""
+        holder, value, count = f"holder_{number}", f"value_{number}", len(self.holder)
+        if isinstance(self.holder, list):
+            same = [f"{holder}[{i}] is {value}[{i}]" for i in range(count)]
+        else:
+            same = [f"{holder}[{value}[{i}]] is {value}[{count + i}]" for i in range(count)]
+        return " and ".join([f"len({holder}) == {count}", *same])
+
+
 class Entry(Guard):
     """An entry of a list, by its index."""
 
@@ -312,8 +341,27 @@ def alike(x: Any, y: Any) -> bool:
     return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
 
 
-SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of}
+def member(cls: type, name: str) -> Any:
+    """The member of a class as it stands in the class or in a base."""
+    return next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), MISSING)
+
+
+SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_of, "member": member}
 """The names in expressions of guards besides their holders and values."""
+
+
+def within(value: Any, name: str) -> Iterator[Guard]:
+    """Guards for what an attribute of an optimizer contains, down to the Tensors. Options have guards of their own, from
+    when they are read; of a group only the parameters count here.
+    """
+    if type(value) in OPTIONS:
+        params = dict.get(value, "params")
+        yield Guard(value, "params", params, f"{name}['params']")
+        yield from within(params, f"{name}['params']")
+    elif isinstance(value, list | dict):
+        yield Parts.of(value, name)
+        for key, item in [*value.items()] if isinstance(value, dict) else enumerate(value):
+            yield from within(item, f"{name}[{key.name if isinstance(key, Tensor) else key!r}]")
 
 
 def of_option(holder: Any, name: str) -> list[Guard]:

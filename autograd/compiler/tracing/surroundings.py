@@ -41,6 +41,7 @@ from glassgrad.autograd.compiler.tracing.guards import (
     ContextValue,
     Guard,
     Items,
+    Member,
     Settings,
     Variable,
 )
@@ -58,6 +59,10 @@ OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad
 FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
+VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
+"""Methods that are replaced during a trace."""
+MEMBERS = (types.FunctionType, staticmethod, classmethod, property, functools.partialmethod)
 BY_NAME = frozenset(
     ("getattr", "hasattr", "setattr", "delattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "attrgetter")
 )
@@ -144,6 +149,10 @@ class Surroundings:
                 self._visit(part, f"argument {i} of {name}")
         elif isinstance(value, staticmethod | classmethod):
             self._visit(value.__func__, name)
+        elif isinstance(value, functools.partialmethod):
+            self._visit(functools.partial(value.func, *value.args, **value.keywords), name)
+        elif isinstance(value, VIEWS):
+            self._visit(value.mapping, name)
         elif isinstance(value, weakref.ref):  # the object of a method, which a program must not keep alive
             self._weakly = True
             self._visit(value(), name)
@@ -337,11 +346,12 @@ class Surroundings:
                 continue
             if key in ("__init__", "__new__", "__post_init__") and not isinstance(thing, type):
                 continue
-            if isinstance(value, types.FunctionType | staticmethod | classmethod | property):
+            if isinstance(value, MEMBERS):
                 self._visit(value, f"{name}.{key}")
-                if isinstance(value, types.FunctionType) and not key.startswith("__") and _is_users_class(cls):
+                if _is_users_class(cls) and key not in REPORTED:
                     for each in (kind, cls):  # cls, because super() finds it there
-                        self._note(Guard(each, key, MISSING, f"{each.__name__}.{key}"))
+                        guard = Member if isinstance(value, classmethod | functools.partialmethod) else Guard
+                        self._note(guard(each, key, MISSING, f"{each.__name__}.{key}"))
             elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), types.FunctionType):
                 self._visit(wrapped, f"{name}.{key}")
             elif type(value) is types.MemberDescriptorType:

@@ -24,7 +24,7 @@ from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, res
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Items, Varies, of_option
+from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option, within
 from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number, Place
@@ -560,11 +560,15 @@ class Tracer:
         """Add guards for an attribute that is read from an object of any other class."""
         if key in self.attributes or key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
-        if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # optimizers read theirs
+        structure = getattr(type(holder), "structure", None)  # an optimizer reads its other attributes itself
+        if structure is None or is_users(sys._getframe(3)):
             self.seen_reads.add(key)
             self._found(holder, name, self.surroundings.read)
-        elif isinstance(groups := attributes_of(holder).get(name), list):
-            self.surroundings.guards.setdefault((Items, id(groups), None), Items.of(groups, name))
+        elif name in structure:
+            self.seen_reads.add(key)
+            own, place = attributes_of(holder), f"{type(holder).__name__}.{name}"
+            for guard in (Guard(own, name, own[name], place), *within(own[name], place)):
+                self.surroundings.guards.setdefault(place_of(guard), guard)
 
     def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
         """Search an object that the function reached, with tracing switched off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from glassgrad import nn
 from glassgrad.autograd.compiler.tracing.guards import alike
 from glassgrad.autograd.errors import TraceError
 from tests.autograd.compiler.oracle import traces
+from tests.autograd.compiler.targets.c.native import needs_compiler
 
 X = ag.ones((2,), dtype="float32")
 
@@ -295,6 +297,129 @@ def test_replaced_optimizer_state_is_used() -> None:
         return w.tolist()  # type: ignore[no-any-return]
 
     assert trained(compiled=True) == pytest.approx(trained(compiled=False), rel=1e-12)
+
+
+def _take_the_first(optimizer: Any) -> None:
+    group = optimizer.param_groups[0]
+    group["params"][:] = group["params"][:1]
+
+
+REGROUPED: dict[str, Callable[[Any], Any]] = {
+    "a parameter removed": lambda o: o.param_groups[0]["params"].pop(0),
+    "parameters replaced in place": _take_the_first,
+    "another list of parameters": lambda o: o.param_groups[0].update(params=o.param_groups[0]["params"][1:]),
+    "another group": lambda o: o.param_groups.__setitem__(0, {**o.param_groups[0], "lr": 0.5}),
+    "other groups": lambda o: setattr(o, "param_groups", [{**o.param_groups[0], "params": [next(iter(o.state))]}]),
+    "another state Tensor": lambda o: [s.update(momentum_buffer=s["momentum_buffer"] * 2) for s in o.state.values()],
+    "another state of a parameter": lambda o: o.state.update({p: {k: v * 2 for k, v in s.items()} for p, s in o.state.items()}),
+    "another state": lambda o: setattr(o, "state", {p: {k: v * 2 for k, v in s.items()} for p, s in o.state.items()}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
+@pytest.mark.parametrize("change", REGROUPED.values(), ids=[*REGROUPED])
+def test_an_optimizers_groups_and_state_may_be_replaced(change: Callable[[Any], Any], target: str) -> None:
+    def trained(compiled: bool) -> list[Any]:
+        parameters = [ag.Tensor([1.0, 2.0], requires_grad=True), ag.Tensor([3.0, 4.0], requires_grad=True)]
+        optimizer = nn.optim.SGD(parameters, lr=0.1, momentum=0.9)
+
+        def step(x: ag.Tensor) -> None:
+            optimizer.zero_grad()
+            ag.sum((parameters[0] * parameters[1] - x) ** 2).backward()
+            optimizer.step()
+
+        take = ag.compile(step, target=target) if compiled else step
+        for i in range(5):
+            if i == 2:
+                optimizer.zero_grad()
+                change(optimizer)
+            take(ag.Tensor([0.3, 5.0]))
+        return [p.tolist() for p in parameters]
+
+    np.testing.assert_allclose(trained(compiled=True), trained(compiled=False), rtol=1e-12)
+
+
+class Members:
+    @staticmethod
+    def static() -> float:
+        return 2.0
+
+    @classmethod
+    def of_class(cls) -> float:
+        return 2.0
+
+    @property
+    def read(self) -> float:
+        return 2.0
+
+    def __call__(self) -> float:
+        return 2.0
+
+    def scaled(self, by: float) -> float:
+        return 2.0 * by
+
+    part = functools.partialmethod(scaled, 2.0)
+
+
+class Heirs(Members):
+    pass
+
+
+THREE: dict[str, tuple[Callable[[Any], float], str, Any]] = {
+    "a static method": (lambda it: it.static(), "static", staticmethod(lambda: 3.0)),
+    "a method of the class": (lambda it: it.of_class(), "of_class", classmethod(lambda cls: 3.0)),
+    "a property": (lambda it: it.read, "read", property(lambda self: 3.0)),
+    "what a call of the object does": (lambda it: it(), "__call__", lambda self: 3.0),
+    "a partial method": (lambda it: it.part(), "part", functools.partialmethod(Members.scaled, 1.5)),
+}
+
+
+@pytest.mark.parametrize("place", [Members, Heirs])
+@pytest.mark.parametrize(("use", "name", "other"), THREE.values(), ids=[*THREE])
+def test_a_member_of_a_class_may_be_replaced(
+    monkeypatch: pytest.MonkeyPatch, use: Callable[[Any], float], name: str, other: Any, place: type
+) -> None:
+    it = Heirs()
+    compiled = ag.compile(lambda x: x * use(it))
+    compiled(X)
+    monkeypatch.setattr(place, name, other, raising=False)
+    for _ in range(2):
+        np.testing.assert_array_equal(compiled(X).data, (X * use(it)).data)
+    assert use(it) == 3.0
+
+
+class Config:
+    """Equal to others of its name, whatever its factor."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_an_argument_of_ones_own_class_is_not_compared_by_its_own_equality() -> None:
+    compiled = ag.compile(lambda x, config: x * config.factor)
+    configs = [Config(2.0), Config(3.0)]
+    for config in (*configs, *configs):
+        np.testing.assert_array_equal(compiled(X, config).data, X.data * config.factor)
+    configs[0].factor = 4.0
+    np.testing.assert_array_equal(compiled(X, configs[0]).data, X.data * 4)
+    assert len(compiled.programs) == 2
+
+
+def test_a_captured_view_of_a_dict() -> None:
+    factors = {"a": 2.0}
+    values, items, keys = factors.values(), factors.items(), factors.keys()
+    for view in (lambda: sum(values), lambda: sum(v for _, v in items), lambda: float(len(keys))):
+        compiled = ag.compile(lambda x, view=view: x * view())
+        compiled(X)
+        factors["a"] += 1.0
+        factors[f"key {len(factors)}"] = 0.0
+        np.testing.assert_array_equal(compiled(X).data, X.data * view())
 
 
 def test_an_array_that_only_the_program_reads_may_change() -> None:

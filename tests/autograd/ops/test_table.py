@@ -111,6 +111,18 @@ def test_float32_is_kept(name: str, data: st.DataObject) -> None:
             assert g is None or (g.dtype == ag.float32 and g.shape == x.shape)
 
 
+@pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if len(OPS[name].args) > 1 or OPS[name].variadic])
+@given(data=st.data())
+def test_each_gradient_has_the_dtype_of_its_leaf(name: str, data: st.DataObject) -> None:
+    arrays, params = data.draw(TABLE[name].cases)
+    narrow = data.draw(st.integers(0, len(arrays) - 1))
+    inputs = tensors(name, tuple(float32(x) if i == narrow else x for i, x in enumerate(arrays)))
+    y = OPS[name](*inputs, **params)
+    if y.requires_grad:
+        for x, g in zip(inputs, backward(y, inputs), strict=True):
+            assert g is None or (g.dtype, g.shape) == (x.dtype, x.shape)
+
+
 @every_operation
 @given(data=st.data())
 def test_inputs_are_only_read(name: str, data: st.DataObject) -> None:

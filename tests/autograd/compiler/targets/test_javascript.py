@@ -94,6 +94,14 @@ def test_every_operation(every, tmp_path):
     assert len({*names} - refused) >= 135 // every
 
 
+@needs_node
+def test_the_sign_of_a_zero(tmp_path):
+    program = Trace(lambda x: 1 / ag.sign(x), (ag.Tensor([-0.0, 0.0]),), {}).program
+    case = Case("sign", program, program.javascript(every=False, comments=False), [[np.array([-0.0, 0.0])]], 0.0)
+    with np.errstate(divide="ignore"):
+        assert not faults([case], tmp_path)
+
+
 def poolings() -> list[Case]:
     """Poolings of NaN, infinities and equal elements, as programs."""
     found = []

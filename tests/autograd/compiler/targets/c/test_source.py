@@ -234,6 +234,20 @@ def test_every_expression_at_peculiar_numbers(every):
 
 
 @needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_product_is_not_fused_with_a_sum_of_another_operation(dtype):
+    x = np.random.default_rng(0).standard_normal(1000).astype(dtype)
+    difference = ag.compile(lambda a, b: ag.sqrt(a * a - b * b), target="c")
+    assert not difference(ag.Tensor(x), ag.Tensor(x.copy())).data.any()
+
+
+@needs_compiler
+def test_the_sign_of_a_zero():
+    zeros = ag.compile(ag.sign, target="c")(ag.Tensor([-0.0, 0.0])).data
+    assert not np.signbit(zeros).any()
+
+
+@needs_compiler
 def test_long_sums_of_columns_of_float32_keep_their_digits():
     x = np.full((300_000, 3), 0.1, "f4")
 
