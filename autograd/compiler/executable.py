@@ -7,7 +7,7 @@ import itertools
 import linecache
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy
@@ -16,7 +16,7 @@ from numpy.lib.array_utils import byte_bounds
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.compiler.ir.primitives import piece_of
-from glassgrad.autograd.compiler.ir.program import Program, Value
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
 from glassgrad.autograd.compiler.passes.optimize import optimize
 from glassgrad.autograd.compiler.passes.packing import HOMES as _HOMES
 from glassgrad.autograd.compiler.passes.packing import note_home, shared_buffer
@@ -28,7 +28,7 @@ from glassgrad.autograd.compiler.trace import ARRAY, Trace
 from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from glassgrad.autograd.compiler.tracing.watching import DATA, Consumed
 from glassgrad.autograd.engine.graph import Node, stamp
-from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner
+from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner, written
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import GradientError, TraceError
@@ -101,15 +101,37 @@ def check_apart(program: Program) -> None:
         reaching.append((end, array, state))
 
 
+def with_replaced_passed(trace: Trace) -> Program:
+    """The program with those states as further inputs that get another array at each call, and with their new values as
+    further outputs. So it keeps no array that the Tensor no longer has.
+    """
+    program = trace.program
+    passed = {s: Value("input", s.shape, s.dtype, s.name, origin=s.origin) for s in trace.replaced}
+    new = [program.updates[state] for state in passed if state not in trace.moved]
+
+    def of(values: Iterable[Value]) -> list[Value]:
+        return [passed.get(value, value) for value in values]
+
+    return program.changed(
+        inputs=[*program.inputs, *passed.values()],
+        instructions=[Instruction(i.op, tuple(of(i.args)), i.params, i.out, i.origin) for i in program.instructions],
+        outputs=of((*program.outputs, *new, *trace.left.values())),
+        updates={s: passed.get(value, value) for s, value in program.updates.items() if s not in passed},
+    )
+
+
 def _with(
-    run: Callable[..., list[Any]], tensors: list[Tensor], restarts: list[tuple[Any, Any]]
+    run: Callable[..., list[Any]], graded: list[Tensor], passed: list[Tensor], restarts: list[tuple[Any, Any]]
 ) -> Callable[..., list[Any]]:
-    """``run`` with the gradients of ``tensors`` as further arguments, and with generators reset to their seed."""
+    """``run`` with the gradients of ``graded`` and the arrays of ``passed`` as further arguments, and with generators
+    reset to their seed.
+    """
 
     def run_with(*arrays: Any) -> list[Any]:
         for generator, state in restarts:
             generator.bit_generator.state = state
-        return run(*arrays, *[tensor.grad._data for tensor in tensors])  # type: ignore[union-attr]
+        grads = [tensor.grad._data for tensor in graded]  # type: ignore[union-attr]
+        return run(*arrays, *grads, *[tensor._data for tensor in passed])
 
     return run_with
 
@@ -189,36 +211,17 @@ class Executable:
     """
 
     optimize = staticmethod(optimize)
-    counts_holders = True
-    """Whether arrays of rebound states are overwritten while nothing else references them."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
         check_apart(self.program)
         self.updated = frozenset(id(s.origin) for s in self.program.updates if s.kind == "state")
-        self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
-        written = [s for s in self.program.updates if s not in self.rebound and s.shape]
+        program = with_replaced_passed(trace)
+        written = [s for s in program.updates if s.shape]
         stay = {s for s in written if _is_shared(s.origin) or not s.origin._data.flags.c_contiguous}
-        self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | stay)))
-        # Passes drop an update by the old value, but views of the old array must not follow the state from then on.
-        if dropped := {s: s for s in trace.renewed if s not in self.optimized.updates}:
-            self.optimized = self.optimized.changed(updates=self.optimized.updates | dropped)
-        for state in self.rebound & self.optimized.updates.keys():
-            if not self.counts_holders or _is_shared(state.origin):
-                self._refuse_giving(state.origin)
+        self.optimized = self.optimize(program.changed(pinned=frozenset(stay)))
         self.nodes = dead_ends(trace)
         self.bind()
-
-    def _refuse_giving(self, tensor: Tensor) -> None:
-        """Raise if the array of ``tensor``, which is used outside, is assigned to another state, or written to
-        before it is replaced: in eager mode it would change outside.
-        """
-        if id(tensor) in self.trace.given_away:
-            what, remedy = self.trace.given_away[id(tensor)]
-            raise TraceError(
-                f"{what}, and that array is also used outside of the compiled {self.program.name}, which would not "
-                f"change it there: {remedy}."
-            )
 
     def bind(self) -> None:
         """Plan memory and generate the code for the present arrays of the states."""
@@ -256,8 +259,6 @@ class Executable:
 
     def _note_holders(self) -> None:
         """Record who refers to the arrays of states, now that the code does."""
-        for i in self.counted:
-            self._count_holders(i)
         self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
 
     def _merge(self) -> None:
@@ -283,8 +284,9 @@ class Executable:
         late = [i for i, value in enumerate(self.program.inputs) if value in self.trace.late]
         if late:
             self.run = self._refusing_states(self.run, late)
-        if self.trace.given or self.trace.restarts:
-            self.run = _with(self.run, self.trace.given, self.trace.restarts)
+        passed = [state.origin for state in self.trace.replaced]
+        if self.trace.given or passed or self.trace.restarts:
+            self.run = _with(self.run, self.trace.given, passed, self.trace.restarts)
 
     def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
         """``run``, with an error if one of the inputs with the numbers ``late`` is in the memory of a state."""
@@ -310,16 +312,8 @@ class Executable:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable
         plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # unpickled counters may share one
-        if state in self.rebound:
-            del array
-            plain = plain and not _is_shared(tensor)
-            array = tensor._data
-            plain = plain and owner(array) is array  # so that views are counted as references to it
         if not plain or self._has_other_twins(state, array):
-            if state in self.rebound:  # owned by no other array, so that references to its views are counted
-                home = numpy.empty(state.shape, state.dtype)
-            else:
-                home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
+            home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
             DATA.__set__(tensor, array := home)
             self.made.add(id(owner(home)))
@@ -348,47 +342,6 @@ class Executable:
             self.places.append((tensor, tensor._data, True))
         note_home(flat)
         return flat
-
-    def _count_holders(self, i: int) -> None:
-        """Remember the reference counts of the array at a place, to notice later references from elsewhere."""
-        scope = self.is_settled.__globals__
-        scope[f"count_{i}"] = sys.getrefcount(scope[f"home_{i}"])
-
-    def _take(self, i: int, array: Any) -> bool:
-        """Copy the values of ``array``, which was assigned to the state at a place and may be referenced elsewhere.
-        Returns whether the program is still valid.
-        """
-        scope = self.is_settled.__globals__
-        if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
-            scope[f"home_{i}"][...] = array
-            DATA.__set__(self.places[i][0], scope[f"home_{i}"])
-            return True
-        return self._part(i, array)
-
-    def _part(self, i: int, array: Any = None) -> bool:
-        """Give the state at a place a copy of its array, because the array is referenced elsewhere and would not change
-        in eager mode. Returns whether the program is still valid; else it has to be bound again.
-        """
-        home = self.places[i][1]
-        new = numpy.copy(home, order="A")
-        if array is not None:
-            new[...] = array
-        merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
-        others = [k for k, (t, array, _) in enumerate(self.places) if array is home and k != i and id(t) in merged]
-        if not self._rehome(i, new):
-            for k in (i, *others):
-                DATA.__set__(self.places[k][0], new)
-            return False
-        for k in (i, *others):
-            tensor, updated = self.places[k][::2]  # not the array, whose references are counted
-            self.places[k] = tensor, new, updated
-            self.is_settled.__globals__[f"home_{k}"] = new
-            DATA.__set__(tensor, new)
-            if tensor in _TWINS:
-                _TWINS[tensor] = new
-        del home, new
-        self._count_holders(i)
-        return True
 
     def _rehome(self, i: int, array: Any) -> bool:
         """Use another array, and its views, for the state at a place. Returns whether that is possible."""
@@ -419,15 +372,9 @@ class Executable:
         trace = self.trace
         scope |= SCOPE
         terms = []
-        self.counted: list[int] = []  # the places whose arrays nothing else may reference
-        rebound = {id(state.origin) for state in self.program.updates if id(state.origin) in trace.rebound}
-        for i, (tensor, array, updated) in enumerate(self.places):
+        for i, (tensor, array, _) in enumerate(self.places):
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
             terms.append(f"tensor_{i}._data is home_{i}")  # the slot, which costs less than the property
-            counts = self.counts_holders and updated and id(tensor) in rebound
-            if counts and not any(self.places[k][1] is array for k in self.counted):
-                self.counted.append(i)
-                terms.append(f"holders(home_{i}) <= count_{i}")
         for i, guard in enumerate(trace.guards):
             scope[f"holder_{i}"], scope[f"value_{i}"] = guard.holder, guard.value
             terms.append(guard.source(i))
@@ -437,13 +384,13 @@ class Executable:
         for i, tensor in enumerate(trace.given):
             scope[f"given_{i}"], scope[f"kind_{i}"] = tensor, _kind(tensor.grad)
             terms.append(f"kind(given_{i}.grad) == kind_{i}")
-        # The arrays of rebound states need no mark: they are written to only while nothing else refers to them.
-        written = [s for s in self.optimized.updates if not self.counts_holders or id(s.origin) not in rebound]
-        memories = {id(m): m for m in (owner(self.homes[state]) for state in written)}
+        for i, state in enumerate(trace.replaced):
+            scope[f"replaced_{i}"], scope[f"like_{i}"] = state.origin, _kind(state.origin)
+            terms.append(f"kind(replaced_{i}) == like_{i}")
+        memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())
         self.used = scope["used"] = [0]
         scope.update(
-            holders=sys.getrefcount,
             WRITES=WRITES,
             stamp=stamp,
             memories=tuple(memories.values()),
@@ -465,6 +412,17 @@ class Executable:
     def _left(self, scope: dict[str, Any]) -> str:
         """The source that sets attributes and gradients after a call."""
         trace, lines = self.trace, ""
+        scope["written"], number = written, itertools.count(len(self.program.outputs))
+        for i, state in enumerate(trace.replaced):
+            scope[f"replaced_{i}"] = state.origin
+        new = {state: f"outputs[{next(number)}]" for state in trace.replaced if state not in trace.moved}
+        for i, state in enumerate(trace.left):
+            scope[f"left_{i}"] = state.origin
+            lines += f"    left_{i}._data[...] = outputs[{next(number)}]\n    written(left_{i}._data)\n"
+        for i, (state, giver) in enumerate(trace.moved.items()):
+            new[state], scope[f"giver_{i}"] = f"old_{i}", giver.origin
+            lines += f"    old_{i} = giver_{i}._data\n"
+        lines += "".join(f"    replaced_{i}._data = {new[state]}\n" for i, state in enumerate(trace.replaced))
         first = len(trace.result.values)
         for i, tensor in enumerate(trace.cleared):
             scope[f"cleared_{i}"] = tensor
@@ -518,8 +476,11 @@ class Executable:
         for tensor in (*self.trace.ungraded, *self.trace.given):
             if isinstance(tensor.grad, Consumed):
                 raise tensor.grad.refusal()
-        return all(t.grad is None for t in self.trace.ungraded) and all(
-            _kind(t.grad) == self.is_settled.__globals__[f"kind_{i}"] for i, t in enumerate(self.trace.given)
+        known = self.is_settled.__globals__
+        return (
+            all(t.grad is None for t in self.trace.ungraded)
+            and all(_kind(t.grad) == known[f"kind_{i}"] for i, t in enumerate(self.trace.given))
+            and all(_kind(s.origin) == known[f"like_{i}"] for i, s in enumerate(self.trace.replaced))
         )
 
     def resettle(self) -> bool:
@@ -531,15 +492,10 @@ class Executable:
         if any(s.origin._data is not kept.origin._data for s, kept in self.optimized.merged.items()):
             return False  # counters that another program, or the user, has parted
         anew = False
-        scope = self.is_settled.__globals__
         for i in range(len(self.places)):
             tensor, home, updated = self.places[i]
             array = tensor._data
             if array is home:
-                del array, home
-                if i in self.counted and sys.getrefcount(scope[f"home_{i}"]) > scope[f"count_{i}"]:
-                    self._refuse_giving(tensor)
-                    anew |= not self._part(i)
                 continue
             if (
                 array.shape != home.shape
@@ -548,12 +504,6 @@ class Executable:
                 or (tensor.node is not None and tensor.requires_grad)
             ):
                 return False
-            if i in self.counted:
-                del home
-                if _is_shared(tensor, 1):
-                    self._refuse_giving(tensor)
-                anew |= not self._take(i, array)
-                continue
             # The Tensor no longer refers to its home. If nothing else does, the new values can be copied into it.
             held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])

@@ -136,10 +136,10 @@ class Trace:
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
-    those whose gradient is used only within the program. ``rebound`` are the ids of Tensors that are assigned another
-    array instead of being written in place, ``renewed`` the states among them whose array then shares no memory with
-    the old one, ``given_away`` the ids of those whose old array would change in eager mode; ``restarts`` are generators
-    that restart at each call, with their initial states.
+    those whose gradient is used only within the program. ``replaced`` are states that are assigned another array instead
+    of being written in place, ``moved`` those of them that take the old array of another, and ``left`` has what is left
+    in old arrays that were written to before. ``restarts`` are generators that restart at each call, with their initial
+    states.
     ``changes`` are variables, attributes and items that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
@@ -197,6 +197,11 @@ class Trace:
                     arguments.numbers.clear()
                     grads = tracer.take_gradients()
                     latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
+                    left = {
+                        tracer.states[key]: before.value
+                        for key, before in tracer.former.items()
+                        if before.memory._first_write is not None
+                    }
                     tracer.name_values(latest)
                     tracer.lines.close()
                     for known in (tracer.current, tracer.former):
@@ -218,8 +223,12 @@ class Trace:
             for guard in (*surroundings.changes(), *tracer.changes()):
                 guard.restore()
             raise
-        self.renewed = [state for state in latest if id(state.origin) in tracer.renewed and state.shape]
-        updates = {state: value for state, value in latest.items() if value is not state or state in self.renewed}
+        updates = {s: v for s, v in latest.items() if v is not s or (s.shape and id(s.origin) in tracer.rebound)}
+        self.replaced = [s for s in updates if s.shape and id(s.origin) in tracer.rebound]
+        self.moved = {
+            s: tracer.states[tracer.moved[id(s.origin)]] for s in self.replaced if id(s.origin) in tracer.moved
+        }
+        self.left = {s: value for s, value in left.items() if s in self.replaced}
         used = {id(state.origin) for state in updates} - tracer.unread  # their gradients, in updates
         wanted = [(t, value) for t, value in grads if value is not None and id(t) not in used]
         self.delivered = [t for t, _ in wanted]
@@ -248,7 +257,6 @@ class Trace:
         ]
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
-        self.rebound, self.given_away = tracer.rebound, tracer.given_away
         self.restarts = tracer.restarts()
 
     def places_of(self, array: Any) -> list[Guard]:

@@ -369,12 +369,15 @@ class _Call:
     def _run(self, program: Program, how: Callable[..., Reading], **options: Any) -> Reading:
         """The outputs and updates of a program at this call."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
-        gradients = [self.before.values[f"{paths[id(v.origin)]}.grad"] for v in program.inputs if v.origin is not None]
+        assert self.traced is not None
+        graded = {v for v in self.traced.stages[0][1].inputs if v.origin is not None}
+        places = [(v, paths[id(v.origin)]) for v in program.inputs if v.origin is not None]
+        more = [self.before.values[f"{path}.grad" if v in graded else path] for v, path in places]
         now = self.run.look().streams
         self.run.rewind(self.before.streams)
         try:
             states = states_of(program, lambda t: self.before.values[paths[id(t)]] if id(t) in paths else t._data)
-            return how(program, [*self.given, *gradients], states, **options)
+            return how(program, [*self.given, *more], states, **options)
         finally:
             self.run.rewind(now)
 
@@ -391,10 +394,12 @@ class _Call:
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
         outputs, updates = self._run(program, how, **options)
         assert self.traced is not None
-        left = [f"{paths[id(tensor)]}.grad" for tensor in self.traced.executable.trace.delivered]
-        names = [*range(len(outputs) - len(left)), *left]
+        trace = self.traced.executable.trace
+        left = [f"{paths[id(tensor)]}.grad" for tensor in trace.delivered]
+        names = [*range(len(trace.program.outputs) - len(left)), *left]
+        names += [paths[id(state.origin)] for state in trace.replaced if state not in trace.moved]
         changed = {paths[key]: array for key, array in tensors_of(program, updates).items()}
-        return {**dict(zip(names, outputs, strict=True)), **changed}
+        return {**dict(zip(names, outputs, strict=False)), **changed}  # behind them is what old arrays are left with
 
     def wrong(self, found: Mapping[Any, Array], spreads: Mapping[Any, float] | None = None) -> dict[Any, str]:
         """Descriptions of the differences between ``found`` and the eager arrays."""

@@ -19,7 +19,6 @@ class DeviceExecutable(Executable):
     """One program on a GPU, bound to the arrays of its states there."""
 
     optimize = staticmethod(partial(optimize, passes=COMMON))
-    counts_holders = False
 
     def bind(self) -> None:
         """Take the arrays that the states have now."""

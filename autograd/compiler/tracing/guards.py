@@ -147,7 +147,7 @@ class Attribute(Guard):
 
 
 class Member(Guard):
-    """A member of a class, as it stands there or in a base: reading it through the class makes another object each time."""
+    """A member of a class, as it stands in the class or in a base: to read it from there makes a new object each time."""
 
     def now(self) -> Any:
         """The member that is there now."""
@@ -262,9 +262,7 @@ class Items(Guard):
 
 
 class Parts(Items):
-    """The items of a list or dict of an optimizer, of which only the values count: quick to compare, as they are at each
-    step.
-    """
+    """The items of a list or dict of an optimizer, of which only the values count. They are quick to compare."""
 
     def source(self, number: int) -> str:
         """An expression that is true while the items are the same objects."""
@@ -351,8 +349,8 @@ SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "content_of": content_o
 
 
 def within(value: Any, name: str) -> Iterator[Guard]:
-    """Guards for what an attribute of an optimizer contains, down to the Tensors. Options have guards of their own, from
-    when they are read; of a group only the parameters count here.
+    """Guards for what an attribute of an optimizer contains, down to the Tensors. Of a group only the parameters count:
+    an option has a guard of its own once it is read.
     """
     if type(value) in OPTIONS:
         params = dict.get(value, "params")

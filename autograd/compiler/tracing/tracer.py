@@ -103,8 +103,7 @@ class Tracer:
         self.arguments: dict[int, str] = {}
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.former: dict[int, Traced] = {}  # the arrays that these states had before
-        self.renewed: set[int] = set()  # those that have an array of their own from then on
-        self.given_away: dict[int, tuple[str, str]] = {}  # states whose old array would change: why, and the remedy
+        self.moved: dict[int, int] = {}  # those that take the old array of another, and that other
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # each with its first state, and the number of draws
         self.fixed: set[int] = set()  # the ids of constants on whose numbers shapes depend
         self.errors = numpy.geterr()
@@ -653,31 +652,27 @@ class Tracer:
         return live
 
     def check_apart(self) -> None:
-        """Raise if two states were assigned the same array: in eager mode they would share memory from then on. Note
-        the states whose array was given to another.
+        """Raise if a state was assigned the array of another, or a view of an old one: in eager mode they would share
+        memory from then on. Note the states that take the old array of another, which has a new one itself.
         """
+        former = {id(traced): key for key, traced in self.former.items()}
+        self.rebound = {key: line for key, line in self.rebound.items() if former.get(id(self.current[key])) != key}
         memories = {id(traced.memory): key for key, traced in self.current.items() if key not in self.rebound}
-        former = {id(traced.memory): key for key, traced in self.former.items()}
         for key, line in self.rebound.items():
-            other = memories.setdefault(id(self.current[key].memory), key)
-            if other != key and self.states[key].shape:  # a number has no memory
-                name, of = self.states[key].name, self.states[other].name
-                raise TraceError(
-                    f"{line} gives {name} the array of {of} while the function is traced: in eager mode they share "
-                    f"memory from then on, but a program keeps them apart. Copy the values, as in {name}[...] = {of} "
-                    "within no_grad()."
-                )
-            array, before = self.current[key], self.former[key]
-            giver = former.get(id(array.memory))
-            if giver != key or any(step.assumed for step in array.path):
-                self.renewed.add(key)
-            if giver is not None and array is not before and self.states[key].shape:
-                name, whose = self.states[giver].name, "itself" if giver == key else "another state"
-                remedy = f"assign a copy, as in {name}.data.copy()"
-                self.given_away[giver] = f"{line} assigns the array of {name} to {whose}", remedy
-            if before.memory._first_write is not None:
-                what = f"{line} assigns {self.states[key].name} another array after writing to its own"
-                self.given_away[key] = what, "either write in place or assign"
+            array, name = self.current[key], self.states[key].name
+            if not array.shape:  # a number has no memory
+                continue
+            other = memories.setdefault(id(array.memory), key)
+            whole = former.get(id(array))
+            if other == key and (whole is not None or id(array.memory) not in former):
+                if whole is not None:
+                    self.moved[key] = whole
+                continue
+            of = self.states[former[id(array.memory)] if other == key else other].name
+            raise TraceError(
+                f"{line} gives {name} the array of {of} while the function is traced: in eager mode they share memory "
+                f"from then on, but a program keeps them apart. Copy the values, as in {name}.data = {of}.data.copy()."
+            )
 
     def read_late(self, outputs: Sequence[Value]) -> set[Value]:
         """The inputs that are read, returned or kept as a state after the first write to the memory of a state."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.executable import Executable, with_replaced_passed
 from glassgrad.autograd.compiler.ir.interpreter import interpret
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
@@ -206,7 +206,13 @@ class NativeExecutable(Executable):
         """Whether one call can run many steps: all inputs are batches, and scheduled numbers are read at each."""
         knobs = {(id(value.origin[0]), value.origin[1]) for value in self._table.knobs}
         batches = all(value.shape for value in self.optimized.inputs)
-        return batches and not self.trace.given and not self.trace.restarts and scheduled <= knobs
+        return (
+            batches
+            and not self.trace.given
+            and not self.trace.replaced
+            and not self.trace.restarts
+            and scheduled <= knobs
+        )
 
     def loop(
         self, data: Sequence[Any], rows: Any, values: Mapping[tuple[int, Any], Any], done: Any
@@ -337,6 +343,6 @@ class AutoExecutable(Executable):
 
 def text_of(trace: Trace) -> str:
     """The text in C of a trace, for the present arrays of the states."""
-    program = _optimized(trace.program)
+    program = _optimized(with_replaced_passed(trace))
     homes = {state: numpy.asarray(state.origin._data) for state in program.states}
     return source_of(program, homes).text()
