@@ -80,6 +80,10 @@ class TraceError(AutogradError, TypeError):
         super().__init__(message)
 
 
+class CheckError(AutogradError, AssertionError):
+    """Raised by `compile` with ``check=True`` where the program and the function differ."""
+
+
 class TargetError(AutogradError, NotImplementedError):
     """A program that can't be written in the language of a target, such as JavaScript."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import os
 import threading
 import types
 import warnings
@@ -18,6 +19,7 @@ from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.compiler.check import checked
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
@@ -71,8 +73,9 @@ class Compiled(Generic[P, R]):
     executable: type[Executable] = Executable
     """The class that binds and runs a program on the CPU; tests replace it by one that records more."""
 
-    def __init__(self, function: Callable[P, R], target: str = "numpy") -> None:
+    def __init__(self, function: Callable[P, R], target: str = "numpy", check: bool = False) -> None:
         self.function, self.target = function, target
+        self.check = check or os.environ.get("GLASSGRAD_CHECK", "0") not in ("", "0")
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
         self._free: set[int] = set()  # the numbers among the arguments that are read at each call
@@ -145,6 +148,9 @@ class Compiled(Generic[P, R]):
                 )
             if numbers:
                 executable.trace.numbers.update(numbers)
+            if self.check:
+                run = functools.partial(_finished, executable, arrays)
+                return checked(executable, self._called(), self.function, args, kwargs, run)  # type: ignore[no-any-return]
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
     def _linked(self, key: Any, leaves: Any) -> Any:
@@ -163,7 +169,8 @@ class Compiled(Generic[P, R]):
         for kind in kinds:
             key = key, *kind
         found = self._executables.get(key, [None])[0]
-        return found if hasattr(found, "can_loop") and TRACER.get() is None and not MODE.get().observer else None
+        can = hasattr(found, "can_loop") and not self.check
+        return found if can and TRACER.get() is None and not MODE.get().observer else None
 
     @property
     def lock(self) -> Any:
@@ -376,16 +383,16 @@ class Compiled(Generic[P, R]):
                 reference = weakref.ref(instance, gone)
             except TypeError:  # an object with slots only
                 return functools.partial(self, instance)
-            method = Compiled(_weak_method(self.function, reference), self.target)
+            method = Compiled(_weak_method(self.function, reference), self.target, self.check)
             found = self._of_objects[id(instance)] = reference, method
         return Method(found[1], instance)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.function, self.target)
+        return Compiled, (self.function, self.target, self.check)
 
     def __deepcopy__(self, memo: Any) -> Compiled[P, R]:
         # The copy of a module needs a copy of its compiled functions.
-        return Compiled(copy.deepcopy(self.function, memo), self.target)
+        return Compiled(copy.deepcopy(self.function, memo), self.target, self.check)
 
     def __repr__(self) -> str:
         count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)
@@ -436,6 +443,10 @@ def _weak_method(function: Callable[..., Any], reference: weakref.ref[Any]) -> C
     return method
 
 
+def _finished(executable: Executable, arrays: Sequence[Any]) -> Any:
+    return executable.finish(executable.run(*arrays))
+
+
 def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
     if key in found and found[key][0] is reference:
         del found[key]
@@ -448,14 +459,14 @@ _NOTHING = object()
 
 
 @overload
-def compile(function: Callable[P, R], *, target: str = "numpy") -> Compiled[P, R]: ...
+def compile(function: Callable[P, R], *, target: str = "numpy", check: bool = False) -> Compiled[P, R]: ...
 
 
 @overload
-def compile(*, target: str = "numpy") -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+def compile(*, target: str = "numpy", check: bool = False) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 
 
-def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
+def compile(function: Any = _NOTHING, *, target: str = "numpy", check: bool = False) -> Any:
     """Compile ``function``: trace it at the first call, then run it as a flat program on preallocated buffers.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
@@ -481,6 +492,9 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     NumPy where that is impossible. Results differ by rounding. ``step.c_source`` is the text in C.
     ``@ag.compile(target="c")`` decorates. See docs/native.md.
 
+    ``check=True``, or ``GLASSGRAD_CHECK=1`` in the environment: each call runs the function, too, from the same states,
+    and raises `CheckError` where results, states, gradients or random streams differ by more than rounding.
+
     >>> from glassgrad import autograd as ag, nn
     >>> model, x, y = nn.MLP([2, 3, 1], seed=0), ag.ones((4, 2), dtype="float32"), ag.zeros((4, 1), dtype="float32")
     >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
@@ -498,9 +512,10 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     if target not in TARGETS:
         raise DomainError(f"compile has no target {target!r}: give one of {', '.join(map(repr, TARGETS))}.")
     if function is _NOTHING:
-        return functools.partial(compile, target=target)
+        return functools.partial(compile, target=target, check=check)
     if not callable(function):
         raise DTypeError(f"compile takes a function; it was given {of_type(function)}.")
     if isinstance(function, Compiled):
-        return function if function.target == target else Compiled(function.function, target)
-    return Compiled(function, target)
+        alike = (function.target, function.check) == (target, check)
+        return function if alike else Compiled(function.function, target, check)
+    return Compiled(function, target, check)

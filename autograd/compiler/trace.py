@@ -136,9 +136,9 @@ class Trace:
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     sets. ``given`` are Tensors whose gradient from before the call is an input, after the arguments; ``delivered``
     those that get a gradient, an output after the results; ``cleared`` those without one after the call; ``consumed``
-    those whose gradient is used only within the program. ``replaced`` are states that are assigned another array instead
-    of being written in place, ``moved`` those of them that take the old array of another, and ``left`` has what is left
-    in old arrays that were written to before. ``restarts`` are generators that restart at each call, with their initial
+    those whose gradient is used only within the program. ``replaced`` are states that get another array instead of
+    being written in place, ``moved`` those of them that take the old array of another, and ``left`` has what is left in
+    old arrays that were written to before. ``restarts`` are generators that restart at each call, with their initial
     states.
     ``changes`` are variables, attributes and items that the function changed.
 

@@ -42,6 +42,7 @@ def fit(
     progress: bool | TextIO = True,
     parallel: Parallel | None = None,
     compile: bool | str = False,
+    check: bool = False,
 ) -> History:
     """Train ``model`` in place; return the `History`.
 
@@ -77,12 +78,14 @@ def fit(
             (`BatchNorm1d`, `Dropout`). ``"auto"`` or ``"c"`` runs steps as C where there is a C compiler (see
             `autograd.compile`); if the data are arrays, many steps in one call of up to a twentieth of a second, during
             which the live line and Ctrl-C wait.
+        check: compute each compiled step without compiling, too, and compare (see `autograd.compile`).
 
     Raises:
         nn.errors.TrainingError: loss or weights are not finite. The model has the kept weights, the error the
             ``history`` so far.
         nn.errors.ParallelError: another process of ``parallel`` failed or was lost; it has the ``history`` so far.
         autograd.errors.ShapeError: x and y do not fit each other, or the loss is not a scalar.
+        autograd.errors.CheckError: with ``check``, a compiled step differs; it has changed nothing.
         autograd.errors.DomainError: a count below 1, ``patience`` without ``validation``, an optimizer of another
             model, or cross-entropy of a model that ends in softmax.
 
@@ -126,8 +129,8 @@ def fit(
     report = Report(progress if first else False, epochs, len(batches))
     interrupts, history, kept = Interrupts(parallel), History(), _Snapshot(model, optimizer)
     step = Step(
-        model, loss, optimizer, max_norm=max_norm, parallel=parallel, compile=compile, interrupts=interrupts,
-        report=report,
+        model, loss, optimizer, max_norm=max_norm, parallel=parallel, compile=compile, check=check,
+        interrupts=interrupts, report=report,
     )  # fmt: skip
     damaged = False
     with interrupts, modes_restored(model):

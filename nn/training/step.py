@@ -36,13 +36,15 @@ class Step:
         max_norm: float | None,
         parallel: Parallel | None,
         compile: bool | str,
+        check: bool,
         interrupts: Interrupts,
         report: Report,
     ) -> None:
         self.model, self.loss, self.optimizer, self.max_norm = model, loss, optimizer, max_norm
         self.parallel, self.interrupts, self.report = parallel, interrupts, report
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.program = ag.compile(self._traced, target="numpy" if compile is True else compile) if compile else None
+        target = "numpy" if compile is True else compile
+        self.program = ag.compile(self._traced, target=target, check=check) if target else None
 
     def epoch(self, batches: Batches, seed: Any) -> Evaluation:
         """Take a step with each batch. Raises `TrainingError` if the loss or a weight is not finite at the end."""
@@ -163,7 +165,7 @@ class Step:
                 output, loss, gradients = self.program(x, y)
         except TargetError as error:
             self.interrupts.release()
-            self.program = ag.compile(self._traced)
+            self.program = ag.compile(self._traced, check=self.program.check)
             self.report.line(f"Compiled for NumPy: {error}")
             return self._run_program(x, y)
         except TraceError as error:

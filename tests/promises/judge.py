@@ -1,12 +1,8 @@
 """Whether a compiled step does what the function does: both run line by line, and all that a user can see is compared.
 
-`judge` uses public names only, so that it outlives every rewriting of the compiler. Compared are results, states,
-gradients, random streams and earlier results; not compared is the order of memory.
-
-Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, plus `SPREADS` times the
-change of the eager result when everything that the line reads is moved by `NOISE` units in the last place. Equal
-numbers are moved alike, so that ties stay ties. A change of half of the digits means that rounding decides: the step is
-"ill-conditioned".
+`judge` uses public names only, so that it outlives every rewriting of the compiler; what counts as rounding is said in
+`autograd.compiler.check`. Compared are results, states, gradients, random streams and earlier results; not compared is
+the order of memory. Where rounding decides, the step is "ill-conditioned".
 """
 
 from __future__ import annotations
@@ -21,14 +17,10 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.compiler.check import DRAWS, Array, difference, distance, half_of_the_digits, nudged
 from glassgrad.autograd.errors import AutogradError
 
 HEADER = "import copy\nimport types\nimport numpy as np\nfrom glassgrad import autograd as ag, nn\nresults = []"
-ULPS, NOISE, SPREADS, DRAWS = 64, 2.0, 8, 12
-LOST = 1000
-"""`SPREADS` for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -170,9 +162,7 @@ def nudge(things: Iterator[Any] | Sequence[Any], draw: int) -> None:
     """Move floating-point Tensors and arrays in place by `NOISE` units in the last place, equal numbers alike."""
     for thing in things:
         if isinstance(thing, ag.Tensor | np.ndarray) and np.dtype(thing.dtype).kind == "f":
-            array = values_of(thing)
-            noise = np.sin(np.abs(array.astype("float64")).view("int64") % 1_000_003 * (draw + 1.0))
-            write(thing, (array * (1 + NOISE * np.finfo(array.dtype).eps * noise)).astype(array.dtype))
+            write(thing, nudged(values_of(thing), draw))
 
 
 class Nudging:
@@ -219,38 +209,6 @@ def overflows(step: Step, i: int) -> bool:
     except FloatingPointError:
         return True
     return False
-
-
-def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
-    """Where two arrays differ by more than rounding; empty where they don't. Infinities and NaN are not compared."""
-    if found.shape != eager.shape or found.dtype != eager.dtype:
-        return f"it is {found.shape} {found.dtype} instead of {eager.shape} {eager.dtype}"
-    if np.array_equal(found, eager):
-        return ""
-    wrong, allowed = found != eager, 0.0
-    if eager.dtype.kind == "f":
-        info = np.finfo(eager.dtype)
-        largest = magnitude(eager)
-        multiple = LOST if spread > largest / 2 else SPREADS
-        allowed = ULPS * float(info.eps) * largest + multiple * spread + float(info.tiny)
-        wrong = ~(distance(found, eager) <= allowed) & np.isfinite(eager)
-    if not wrong.any():
-        return ""
-    at = tuple(np.argwhere(wrong)[0].tolist())
-    return f"element {list(at)} of {eager.shape} is {found[at]:.9g} instead of {eager[at]:.9g}, allowed {allowed:.2g}"
-
-
-def magnitude(array: Array) -> float:
-    """The largest finite absolute value."""
-    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
-
-
-def distance(one: Array, other: Array) -> Array:
-    """The elementwise distance of two arrays; 0 for equal elements and for two NaN."""
-    with np.errstate(all="ignore"):
-        far = np.abs(one.astype("float64") - other.astype("float64"))
-        equal = (one == other) | (np.isnan(one) & np.isnan(other))
-        return np.where(equal, 0.0, np.where(np.isnan(far), np.inf, far))
 
 
 # -------------------------------------------------------------------------------------------------------------- verdict
@@ -309,8 +267,3 @@ def differences(found: Seen, eager: Seen, spread: Mapping[Any, float]) -> dict[A
         elif text := difference(array, eager.values[key], spread.get(key, 0.0)):
             wrong[key] = f"{what}: {text}"
     return wrong
-
-
-def half_of_the_digits(array: Array) -> float:
-    """The largest effect of rounding that does not suggest a kink."""
-    return float(np.sqrt(np.finfo(array.dtype).eps)) * magnitude(array) if array.dtype.kind == "f" else np.inf

@@ -311,7 +311,7 @@ REGROUPED = (
     "{group}['params'] = {group}['params'][1:]", "optimizer.param_groups = [{{**{group}, 'lr': 0.5}}]",
     "optimizer.param_groups[0] = dict({group}, params={group}['params'][-1:])",
     "for p in {group}['params']:\n    optimizer.state[p] = {{k: v * 0.5 for k, v in optimizer.state[p].items()}}",
-    "for p in {group}['params']:\n    for k, v in optimizer.state[p].items():\n        optimizer.state[p][k] = v.clone() * 2",
+    "for p in {group}['params']:\n    for k, v in optimizer.state[p].items():\n        optimizer.state[p][k] = v * 2",
 )  # fmt: skip
 """Statements between two calls that change which parameters an optimizer updates, or replace what it keeps for them."""
 

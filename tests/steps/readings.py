@@ -4,7 +4,7 @@
 results, states, random streams, and earlier results. Every traced program is also interpreted, instruction by
 instruction, after the trace and after each pass. The first form that differs from the eager one is the culprit.
 
-Two arrays may differ by rounding, as `tests.promises.judge` says: by `ULPS` units in the last place of the largest
+Two arrays may differ by rounding, as `autograd.compiler.check` says: by `ULPS` units in the last place of the largest
 element, plus `SPREADS` times the change of the traced program's result when each of its instructions is perturbed by
 `NOISE` units in the last place (Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). A change of half of the
 digits means that rounding decides: at a kink, or where a gradient that is zero up to rounding is normalized. Such a
@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.compiler.check import DRAWS, NOISE, Array, difference, distance, half_of_the_digits, held
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.interpreter import present
@@ -40,7 +40,6 @@ from glassgrad.autograd.compiler.trace import Trace
 from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, TargetError
-from tests.promises.judge import DRAWS, NOISE, Array, difference, distance, magnitude
 from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 States = Mapping[Value, Any]
@@ -93,29 +92,6 @@ def smallest_fault(step: TrainingStep, verdict: Verdict, target: str = "numpy") 
 # ------------------------------------------------------------------------------------------------- a script that runs
 
 
-def held(scope: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The Tensors and random generators reachable from ``scope``, each once, by its path."""
-    tensors: dict[str, Tensor] = {}
-    generators: dict[str, Any] = {}
-    seen: set[int] = set()
-    pending: list[tuple[str, Any]] = [(k, v) for k, v in scope.items() if not k.startswith("__") and k != RESULTS]
-    for path, thing in pending:
-        if isinstance(thing, ModuleType | type | str | int | float | np.ndarray) or id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, Tensor):
-            tensors[path] = thing
-        elif hasattr(thing, "bit_generator"):
-            generators[path] = thing
-        elif isinstance(thing, Mapping):
-            pending += [(f"{path}[{i}]", value) for i, value in enumerate(thing.values())]
-        elif isinstance(thing, list | tuple):
-            pending += [(f"{path}[{i}]", value) for i, value in enumerate(thing)]
-        elif hasattr(thing, "__dict__") and not hasattr(thing, "__get__"):
-            pending += [(f"{path}.{name}", value) for name, value in vars(thing).items()]
-    return tensors, generators
-
-
 @dataclass
 class Seen:
     """The observable state after a line.
@@ -139,8 +115,12 @@ class Run:
         with np.errstate(all="ignore"):
             exec(start, self.scope)
         self.scope |= {name: wrap(self.scope[name]) for name in FUNCTIONS if name in self.scope}
-        self.tensors, self.generators = held(self.scope)
+        self.tensors, self.generators = self.held()
         self.returned: list[tuple[list[Any], list[Array]]] = []
+
+    def held(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The Tensors and random generators that the script's names lead to."""
+        return held({k: v for k, v in self.scope.items() if not k.startswith("__") and k != RESULTS})
 
     def line(self, i: int) -> Seen:
         """Run line ``i`` and return the state after it, with the line's results."""
@@ -158,7 +138,7 @@ class Run:
 
     def look(self) -> Seen:
         """The current state, without results."""
-        self.tensors, self.generators = held(self.scope)  # names may have been reassigned
+        self.tensors, self.generators = self.held()  # names may have been reassigned
         seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
             seen.values[path] = np.array(tensor._data)
@@ -512,13 +492,8 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
         how = partial(planned, homes=call.traced.executable.homes)
         in_plan = call.wrong_as(call.traced.stages[-1][1], spreads, how)
         return Verdict("different", "plan" if in_plan else "emitter or bindings", next(iter(again.values())))
-    far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > _rough(call.eager.values[key])]
+    far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > half_of_the_digits(call.eager.values[key])]
     return Verdict("ill-conditioned", what=far[0]) if far else Verdict("same")
-
-
-def _rough(array: Array) -> float:
-    """The largest effect of rounding that does not suggest a kink: half of the digits."""
-    return float(np.sqrt(np.finfo(array.dtype).eps)) * magnitude(array)
 
 
 def _is_same(one: Program, other: Program) -> bool:

@@ -147,7 +147,7 @@ class Attribute(Guard):
 
 
 class Member(Guard):
-    """A member of a class, as it stands in the class or in a base: to read it from there makes a new object each time."""
+    """A member of a class, as it stands there or in a base. Reading it through the class would make a new object."""
 
     def now(self) -> Any:
         """The member that is there now."""

@@ -211,7 +211,7 @@ class Surroundings:
         """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
         code, variables = function.__code__, function.__globals__
-        if not _is_users(code.co_filename):  # a decorator such as no_grad
+        if not is_users_file(code.co_filename):  # a decorator such as no_grad
             for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
             if _is_installed(code.co_filename):
@@ -276,7 +276,7 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
-        if isinstance(thing, types.ModuleType) and not _is_users(file := _file_of(thing)):
+        if isinstance(thing, types.ModuleType) and not is_users_file(file := _file_of(thing)):
             if not f"{thing.__name__}.".startswith(_UNREAD):
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
@@ -455,7 +455,7 @@ def _imports_in(code: types.CodeType) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _is_users(file: str) -> bool:
+def is_users_file(file: str) -> bool:
     """Whether a file is the user's: not of this package, the standard library or an installed package."""
     return not file.startswith(FOREIGN) and not _is_installed(file) and file != "<none>"
 
@@ -477,7 +477,7 @@ def _is_users_class(cls: type) -> bool:
     if module is None or name == "__main__":  # its file is the profiler's under `python -m cProfile train.py`
         return True
     file = _file_of(module)
-    return _is_users(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # modules in C have none
+    return is_users_file(file) and (file != "<made>" or hasattr(module, "__builtins__"))  # modules in C have none
 
 
 def _drawn(generator: Any) -> Any:
@@ -514,4 +514,4 @@ def place_of(guard: Guard) -> Any:
     return type(guard), id(guard.holder), guard.key
 
 
-__all__ = ["Surroundings", "contents", "place_of"]
+__all__ = ["Surroundings", "contents", "is_users_file", "place_of"]

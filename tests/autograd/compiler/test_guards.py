@@ -304,6 +304,10 @@ def _take_the_first(optimizer: Any) -> None:
     group["params"][:] = group["params"][:1]
 
 
+def _doubled(state: Any) -> Any:
+    return {p: {name: kept * 2 for name, kept in of_p.items()} for p, of_p in state.items()}
+
+
 REGROUPED: dict[str, Callable[[Any], Any]] = {
     "a parameter removed": lambda o: o.param_groups[0]["params"].pop(0),
     "parameters replaced in place": _take_the_first,
@@ -311,8 +315,8 @@ REGROUPED: dict[str, Callable[[Any], Any]] = {
     "another group": lambda o: o.param_groups.__setitem__(0, {**o.param_groups[0], "lr": 0.5}),
     "other groups": lambda o: setattr(o, "param_groups", [{**o.param_groups[0], "params": [next(iter(o.state))]}]),
     "another state Tensor": lambda o: [s.update(momentum_buffer=s["momentum_buffer"] * 2) for s in o.state.values()],
-    "another state of a parameter": lambda o: o.state.update({p: {k: v * 2 for k, v in s.items()} for p, s in o.state.items()}),
-    "another state": lambda o: setattr(o, "state", {p: {k: v * 2 for k, v in s.items()} for p, s in o.state.items()}),
+    "another state of a parameter": lambda o: o.state.update(_doubled(o.state)),
+    "another state": lambda o: setattr(o, "state", _doubled(o.state)),
 }  # fmt: skip
 
 

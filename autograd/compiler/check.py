@@ -1,0 +1,278 @@
+"""`compile` with ``check=True``: each call is made twice, by the function and by its program, and what both leave is
+compared: results, states, gradients and random streams.
+
+Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, plus `SPREADS` times the
+change of the function's own result when everything that it reads is moved by `NOISE` units in the last place (Monte
+Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). Equal numbers are moved alike, so that ties stay ties. Where the
+change is half of the digits, rounding decides, as at a kink, and nothing is compared.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy
+
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.compiler.executable import Executable
+from glassgrad.autograd.compiler.trace import ARRAY
+from glassgrad.autograd.compiler.tracing.surroundings import is_users_file
+from glassgrad.autograd.compiler.tracing.watching import Consumed
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import CheckError
+
+ULPS, NOISE, SPREADS, DRAWS = 64, 2.0, 8, 12
+LOST = 1000
+"""`SPREADS` for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
+
+Array = numpy.ndarray[Any, Any]
+
+
+# ------------------------------------------------------------------------------------------------------- what is seen
+
+
+def held(scope: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The Tensors and random generators that can be reached from ``scope``, each once, by its path."""
+    tensors: dict[str, Tensor] = {}
+    generators: dict[str, Any] = {}
+    seen: set[int] = set()
+    pending = [*scope.items()]
+    for path, thing in pending:  # grows while it is read
+        if isinstance(thing, types.ModuleType | type | str | int | float | numpy.ndarray) or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Tensor):
+            tensors[path] = thing
+        elif hasattr(thing, "bit_generator"):
+            generators[path] = thing
+        else:
+            pending += _parts(path, thing)
+    return tensors, generators
+
+
+def _parts(path: str, thing: Any) -> Iterable[tuple[str, Any]]:
+    """What an object refers to: its items, its attributes, or the variables that a function reads."""
+    if isinstance(thing, Mapping):
+        return [(f"{path}[{i}]", value) for i, value in enumerate(thing.values())]
+    if isinstance(thing, list | tuple | set | frozenset | deque):
+        return [(f"{path}[{i}]", value) for i, value in enumerate(thing)]
+    if isinstance(thing, types.MethodType):
+        return [("self", thing.__self__), (path, thing.__func__)]
+    if isinstance(thing, functools.partial):
+        return [(path, thing.func), (path, thing.args), (path, thing.keywords)]
+    if isinstance(thing, types.FunctionType):
+        code, found = thing.__code__, list[tuple[str, Any]]()
+        for name, cell in zip(code.co_freevars, thing.__closure__ or (), strict=True):
+            with suppress(ValueError):  # not assigned yet
+                found.append((name, cell.cell_contents))
+        if is_users_file(code.co_filename):
+            found += [(name, thing.__globals__[name]) for name in code.co_names if name in thing.__globals__]
+        return found + [(path, value) for value in (thing.__defaults__ or (), thing.__kwdefaults__ or {})]
+    if hasattr(thing, "__dict__") and not hasattr(thing, "__get__"):
+        return [(f"{path}.{name}", value) for name, value in vars(thing).items()]
+    return ()
+
+
+def values_of(thing: Any) -> Array:
+    """A copy of the values of a Tensor or an array."""
+    return numpy.array(backends.to_numpy(thing._data) if isinstance(thing, Tensor) else thing)
+
+
+def write(thing: Any, values: Array) -> None:
+    """Set the values of a Tensor or an array in place, where that can be done."""
+    array = thing._data if isinstance(thing, Tensor) else thing
+    if isinstance(array, numpy.generic) and isinstance(thing, Tensor):  # which can't be written to
+        thing._data = values[()]
+    elif not isinstance(array, numpy.ndarray) or array.flags.writeable:
+        array[...] = backends.namespace(array).asarray(values)
+
+
+class Seen:
+    """What the user sees of the Tensors and generators, and of the results of a call.
+
+    ``values`` has arrays by the path of the state, by ``path.grad``, and by the number of the result; ``form`` is the
+    structure of the results, and for each whether it requires grad, or its type.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], generators: Mapping[str, Any], result: Any = None) -> None:
+        self.values: dict[Any, Array] = {}
+        self.streams = {path: generator.bit_generator.state for path, generator in generators.items()}
+        for path, tensor in tensors.items():
+            self.values[path] = values_of(tensor)
+            if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
+                self.values[f"{path}.grad"] = values_of(tensor.grad)
+        leaves, structure = trees.flatten(result)
+        self.form = structure, [getattr(leaf, "requires_grad", type(leaf)) for leaf in leaves]
+        numbers = [(n, x) for n, x in enumerate(leaves) if hasattr(x, "dtype") or isinstance(x, complex | float | int)]
+        self.values |= {n: values_of(leaf) for n, leaf in numbers}
+
+
+class Kept:
+    """The state of Tensors, arrays and generators, which `restore` brings back."""
+
+    def __init__(self, tensors: Iterable[Tensor], arrays: Iterable[Any], generators: Iterable[Any]) -> None:
+        self.tensors = [(t, t._data, t.grad, t.node, t.requires_grad) for t in tensors]
+        grads = [t.grad for t, *_ in self.tensors if t.grad is not None and not isinstance(t.grad, Consumed)]
+        self.values = [(x, values_of(x)) for x in (*(t for t, *_ in self.tensors), *grads, *arrays)]
+        self.streams = [(generator, generator.bit_generator.state) for generator in generators]
+
+    def restore(self, draw: int | None = None) -> None:
+        """Put everything back; with ``draw``, all numbers are moved by noise."""
+        for tensor, array, grad, node, requires_grad in self.tensors:
+            tensor._data, tensor.grad, tensor.node, tensor.requires_grad = array, grad, node, requires_grad
+        for thing, values in self.values:
+            write(thing, values if draw is None else nudged(values, draw))
+        for generator, state in self.streams:
+            generator.bit_generator.state = state
+
+
+# ----------------------------------------------------------------------------------------------------------- rounding
+
+
+def nudged(array: Array, draw: int) -> Array:
+    """``array`` with floating-point numbers moved by `NOISE` units in the last place, equal numbers alike."""
+    if array.dtype.kind != "f":
+        return array
+    noise = numpy.sin(numpy.abs(array.astype("float64")).view("int64") % 1_000_003 * (draw + 1.0))
+    moved: Array = (array * (1 + NOISE * numpy.finfo(array.dtype).eps * noise)).astype(array.dtype)
+    return moved
+
+
+def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
+    """Where two arrays differ by more than rounding; empty where they don't. Infinities and NaN are not compared."""
+    if found.shape != eager.shape or found.dtype != eager.dtype:
+        return f"it is {found.shape} {found.dtype} instead of {eager.shape} {eager.dtype}"
+    if numpy.array_equal(found, eager):
+        return ""
+    wrong, allowed = found != eager, 0.0
+    if eager.dtype.kind == "f":
+        info = numpy.finfo(eager.dtype)
+        largest = magnitude(eager)
+        multiple = LOST if spread > largest / 2 else SPREADS
+        allowed = ULPS * float(info.eps) * largest + multiple * spread + float(info.tiny)
+        wrong = ~(distance(found, eager) <= allowed) & numpy.isfinite(eager)
+    if not wrong.any():
+        return ""
+    at = tuple(numpy.argwhere(wrong)[0].tolist())
+    return f"element {list(at)} of {eager.shape} is {found[at]:.9g} instead of {eager[at]:.9g}, allowed {allowed:.2g}"
+
+
+def magnitude(array: Array) -> float:
+    """The largest finite absolute value."""
+    return float(numpy.max(numpy.abs(array[numpy.isfinite(array)]), initial=0.0))
+
+
+def distance(one: Array, other: Array) -> Array:
+    """The elementwise distance of two arrays; 0 for equal elements and for two NaN."""
+    with numpy.errstate(all="ignore"):
+        far = numpy.abs(one.astype("float64") - other.astype("float64"))
+        equal = (one == other) | (numpy.isnan(one) & numpy.isnan(other))
+        return numpy.where(equal, 0.0, numpy.where(numpy.isnan(far), numpy.inf, far))
+
+
+def differences(found: Seen, eager: Seen, spreads: Mapping[Any, float]) -> dict[Any, str]:
+    """For each array that differs, where it does."""
+    wrong = {}
+    for key, array in found.values.items():
+        if key not in eager.values:
+            wrong[key] = "it is not there in eager mode"
+        elif text := difference(array, eager.values[key], spreads.get(key, 0.0)):
+            wrong[key] = text
+    return wrong
+
+
+def half_of_the_digits(array: Array) -> float:
+    """The largest effect of rounding that does not suggest a kink."""
+    return float(numpy.sqrt(numpy.finfo(array.dtype).eps)) * magnitude(array) if array.dtype.kind == "f" else numpy.inf
+
+
+# ---------------------------------------------------------------------------------------------------------- the check
+
+
+def checked(
+    executable: Executable, called: str, function: Callable[..., Any], args: Any, kwargs: Any, run: Callable[[], Any]
+) -> Any:
+    """The result of ``run``, a call of the program of ``function``, after the same call of the function.
+
+    Raises `CheckError`, with everything as it was before the call, where they differ by more than rounding.
+    """
+    trace = executable.trace
+    leaves = trees.leaves((args, kwargs))
+    named = zip(trace.paths, leaves, strict=False)
+    tensors, generators = held({called: function, **dict(named)})
+    known = {id(tensor) for tensor in tensors.values()}
+    tensors |= {s.name: s.origin for s in trace.program.states if id(s.origin) not in known}
+    arrays = [leaf for leaf in leaves if isinstance(leaf, numpy.ndarray)]
+    before = Kept(tensors.values(), arrays, generators.values())
+
+    def seen(call: Callable[[], Any]) -> tuple[Any, Seen]:
+        result = call()
+        return result, Seen(tensors, generators, result)
+
+    def eagerly() -> Any:
+        return function(*args, **kwargs)
+
+    try:
+        eager = seen(eagerly)[1]
+    except Exception as error:
+        before.restore()
+        run()
+        before.restore()
+        raise CheckError(f"{called} returns, and the function itself raises {type(error).__name__}: {error}") from error
+    before.restore()
+    result, found = seen(run)
+    wrong = differences(found, eager, {})
+    if wrong:
+        after, spreads = Kept(tensors.values(), arrays, generators.values()), dict[Any, float]()
+        for draw in range(DRAWS):
+            before.restore(draw)
+            with suppress(Exception):  # moved numbers may go where the function does not
+                for key, moved in seen(eagerly)[1].values.items():
+                    if moved.dtype.kind == "f" and eager.values.get(key, moved[None]).shape == moved.shape:
+                        far = float(distance(moved, eager.values[key]).max(initial=0.0))
+                        spreads[key] = max(spreads.get(key, 0.0), far)
+        after.restore()
+        wrong = differences(found, eager, spreads)
+        wrong = {k: v for k, v in wrong.items() if spreads.get(k, 0.0) <= half_of_the_digits(found.values[k])}
+    kept = executable.updated | {id(s.origin) for s in trace.replaced}  # of these a program keeps no gradient
+    lost = [f"{path}.grad" for path, t in tensors.items() if id(t) not in kept and f"{path}.grad" in eager.values]
+    wrong |= {key: "it is None instead of an array" for key in lost if key not in found.values}
+    if found.form != eager.form:
+        wrong["the result"] = f"its form is {found.form} instead of {eager.form}"
+    if found.streams != eager.streams:
+        path = next(path for path in found.streams if found.streams[path] != eager.streams[path])
+        wrong[path] = "the random generator is in another state"
+    if wrong:
+        before.restore()
+        key, text = next(iter(wrong.items()))
+        what = f"result {key}" if isinstance(key, int) else key
+        raise CheckError(
+            f"{called} and the function itself differ at {what}{_line(executable, key, tensors)}: {text}. Nothing was "
+            'changed. The page "Compile a training step" lists what a program does not see; the function, which is '
+            "the compiled one's .function, is right."
+        )
+    return result
+
+
+def _line(executable: Executable, key: Any, tensors: Mapping[str, Tensor]) -> str:
+    """`` (train.py:12)``: the line that computes what differs, if the program does."""
+    trace, program = executable.trace, executable.trace.program
+    value: Any = None
+    if isinstance(key, int):
+        arrays = [n for n, leaf in enumerate(trace.result.leaves) if leaf is ARRAY]
+        value = trace.result.values[arrays.index(key)] if key in arrays else None
+    elif isinstance(key, str) and key in tensors:
+        value = next((v for s, v in program.updates.items() if s.origin is tensors[key]), None)
+    elif isinstance(key, str) and (path := key.removesuffix(".grad")) in tensors:
+        grads: Sequence[Any] = program.outputs[len(trace.result.values) :]
+        value = next((v for t, v in zip(trace.delivered, grads, strict=False) if t is tensors[path]), None)
+    made = program.producers().get(value)
+    return f" ({made.origin.line})" if made is not None and made.origin is not None else ""
+
+
+__all__ = ["checked"]
