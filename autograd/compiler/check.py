@@ -73,6 +73,8 @@ def _parts(path: str, thing: Any) -> Iterable[tuple[str, Any]]:
         if is_users_file(code.co_filename):
             found += [(name, thing.__globals__[name]) for name in code.co_names if name in thing.__globals__]
         return found + [(path, value) for value in (thing.__defaults__ or (), thing.__kwdefaults__ or {})]
+    if isinstance(inner := getattr(thing, "__wrapped__", None), types.FunctionType):  # a compiled or cached function
+        return [(path, inner)]
     if hasattr(thing, "__dict__") and not hasattr(thing, "__get__"):
         return [(f"{path}.{name}", value) for name, value in vars(thing).items()]
     return ()

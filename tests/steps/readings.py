@@ -120,7 +120,8 @@ class Run:
 
     def held(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The Tensors and random generators that the script's names lead to."""
-        return held({k: v for k, v in self.scope.items() if not k.startswith("__") and k != RESULTS})
+        left_out = (RESULTS, *FUNCTIONS)
+        return held({k: v for k, v in self.scope.items() if not k.startswith("__") and k not in left_out})
 
     def line(self, i: int) -> Seen:
         """Run line ``i`` and return the state after it, with the line's results."""
