@@ -10,10 +10,8 @@ import threading
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
-
-import numpy
 
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.contexts import TRACER
@@ -23,9 +21,6 @@ from glassgrad.autograd.compiler.check import checked
 from glassgrad.autograd.compiler.executable import Executable
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.trace import Trace, is_array
-from glassgrad.autograd.compiler.tracing.guards import Content, Guard
-from glassgrad.autograd.compiler.tracing.numbers import KINDS
-from glassgrad.autograd.compiler.tracing.surroundings import place_of
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
@@ -78,9 +73,7 @@ class Compiled(Generic[P, R]):
         self.check = check or os.environ.get("GLASSGRAD_CHECK", "0") not in ("", "0")
         self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
-        self._free: set[int] = set()  # the numbers among the arguments that are read at each call
-        self._places: dict[Any, Guard] = {}  # captured numbers that may vary
-        self._fixed: set[Any] = set()  # numbers whose value the function reads: a program for each value
+        self._fixed: set[int] = set()  # the floats among the arguments whose value the function reads
         self._found_ids: set[int] | None = None  # ids of captured Tensors, if an argument may be compared with one
         self._warned = False
         self._lock = fork_safe(threading.RLock())
@@ -115,7 +108,7 @@ class Compiled(Generic[P, R]):
                 arrays.append(leaf)
             else:
                 kind, plain = type(leaf), plain + 1
-                if plain - 1 in self._free and kind in KINDS:
+                if kind is float and plain - 1 not in self._fixed:
                     numbers.append((plain - 1, leaf))
                     key = key, kind
                 else:  # type and text tell apart 1, 1.0, True and an IntEnum, and 0.0 and -0.0, which are equal
@@ -133,8 +126,8 @@ class Compiled(Generic[P, R]):
                     "numbers, strings and containers of these, and register a container of your own with "
                     "autograd.trees.register."
                 ) from None
-            if known is None and (self._vary(key) or any(i not in self._free for i, _ in numbers)):
-                return self(*args, **kwargs)  # the numbers that vary are no longer part of the key
+            if any(i in self._fixed for i, _ in numbers):  # since another thread's call
+                return self(*args, **kwargs)
             executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
                 executable = self._found(known) or self._traced(key, arrays, leaves, args, kwargs)
@@ -177,24 +170,6 @@ class Compiled(Generic[P, R]):
         """The lock that is held during each call."""
         return self._lock
 
-    def _vary(self, key: Any) -> bool:
-        """Whether a key differs from an earlier one in numbers only, which then become inputs of the program."""
-        parts = _leaves_of(key)
-        plain = [i for i, part in enumerate(parts) if len(part) < 3]
-        for form in map(_leaves_of, self._executables):
-            if len(form) != len(parts):
-                continue
-            differ = [i for i, (part, other) in enumerate(zip(parts, form, strict=True)) if part != other]
-            free = {plain.index(i) for i in differ if i in plain} - self._fixed
-            if (
-                free
-                and len(free) == len(differ)
-                and all(len(parts[i]) == len(form[i]) == 2 and parts[i][0] is form[i][0] in KINDS for i in differ)
-            ):
-                self._free |= free
-                return True
-        return False
-
     def _found(self, known: list[Executable] | None) -> Executable | None:
         """An earlier program that is valid now, for instance after a switch between training and evaluation."""
         if known is None:
@@ -207,8 +182,6 @@ class Compiled(Generic[P, R]):
             known.remove(found)
             known.insert(0, found)
             return found
-        for guard in latest.broken_guards():
-            self._free_places(latest.trace.places_of(guard.holder) if type(guard) is Content else guard.numbers())
         self._turns += 1
         if self._turns == FORMS:
             broken = latest.broken_guards()
@@ -229,12 +202,11 @@ class Compiled(Generic[P, R]):
                     f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on "
                     "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
-        trace = self._trace(args, kwargs)
-        again = self._free_places([place for array in trace.large for place in trace.places_of(array)])
+        trace, again = self._trace(args, kwargs), False
         if trace.asks_identity and (self._found_ids is None or not self._found_ids.issuperset(trace.found)):
             self._found_ids = {*(self._found_ids or ()), *trace.found}
             linked = self._linked(key, leaves)
-            again, key = again or linked != key, linked
+            again, key = linked != key, linked
         if again:
             for guard in trace.changes:
                 guard.restore()
@@ -255,7 +227,7 @@ class Compiled(Generic[P, R]):
         if trace.changes:
             self._check_settles(trace, args, kwargs)
             return kind(trace)  # for this call only: the next one reads what the function has changed
-        if any(type(place) is int for place in trace.asked):
+        if not trace.asked.isdisjoint(range(len(leaves))):
             return kind(trace)  # for this call only: in later ones the values of these numbers are part of the key
         made = kind(trace)
         known = self._executables.setdefault(key, [])
@@ -264,30 +236,17 @@ class Compiled(Generic[P, R]):
         self._make_room()
         return made
 
-    def _free_places(self, found: Iterable[Guard]) -> bool:
-        """Remember numbers and arrays that may vary from now on. Returns whether there are new ones."""
-        new = {place_of(guard): guard for guard in found}
-        new = {place: guard for place, guard in new.items() if place not in self._fixed and place not in self._places}
-        self._places |= new
-        return bool(new)
-
     def _trace(self, args: Any, kwargs: Any) -> Trace:
-        """Trace with varying numbers and arrays as inputs; if that fails, with their present values as constants."""
-        free, places = frozenset(self._free), dict(self._places)
-        numbers = {place: guard for place, guard in places.items() if not isinstance(guard.now(), numpy.ndarray)}
-        for given in (free, places), (free, numbers), (frozenset[int](), dict[Any, Guard]()):
-            try:
-                trace = Trace(self.function, args, kwargs, True, given[0], given[1], self._found_ids or ())
-            except Exception:
-                if not any(given):
-                    raise
-            else:
-                trace.asked |= {*free, *places}.difference(*given)
-                break
+        """Trace with the floats among the arguments as inputs; if that fails, with their values as constants."""
+        found = self._found_ids or ()
+        try:
+            trace = Trace(self.function, args, kwargs, True, self._fixed, found)
+        except Exception:
+            if not any(type(leaf) is float for leaf in trees.leaves((args, kwargs))):
+                raise
+            trace = Trace(self.function, args, kwargs, True, None, found)
         if not trace.is_differentiated:
-            self._fixed |= trace.asked
-            self._free -= self._fixed
-            self._places = {place: guard for place, guard in self._places.items() if place not in self._fixed}
+            self._fixed |= {place for place in trace.asked if type(place) is int}
         return trace
 
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:

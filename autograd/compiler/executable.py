@@ -25,7 +25,7 @@ from glassgrad.autograd.compiler.targets.emit import Emitter
 from glassgrad.autograd.compiler.targets.loops import with_steps
 from glassgrad.autograd.compiler.targets.plan import Plan, aligned
 from glassgrad.autograd.compiler.trace import ARRAY, Trace
-from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard, Varies
+from glassgrad.autograd.compiler.tracing.guards import SCOPE, Guard
 from glassgrad.autograd.compiler.tracing.watching import DATA, Consumed
 from glassgrad.autograd.engine.graph import Node, stamp
 from glassgrad.autograd.engine.memory import LAST, WRITES, all_written, base_of, owner, written
@@ -458,8 +458,6 @@ class Executable:
         broken = []
         for i, guard in enumerate(self.trace.guards):
             if guard.holds():
-                if type(guard.value) is Varies or (type(guard.value) is tuple and Varies in map(type, guard.value)):
-                    continue
                 now = guard.now()
                 self.trace.guards[i] = renewed = guard.with_value(now)
                 self.is_settled.__globals__[f"value_{i}"] = renewed.value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -23,9 +23,8 @@ from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.ir.validator import VALIDATES
 from glassgrad.autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from glassgrad.autograd.compiler.tracing.guards import Guard
-from glassgrad.autograd.compiler.tracing.lines import NOTHING
-from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
-from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
+from glassgrad.autograd.compiler.tracing.numbers import Number
+from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, contents
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import DATA, slot_value, watched
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, Mode
@@ -120,7 +119,6 @@ class Result:
         self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         found = {id(array): array for array, _ in tracer.surroundings.arrays}
-        found |= {key: array for key, (_, array) in tracer.arrays.items()}
         self.found = [found.get(id(x)) for x in arrays]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
@@ -142,9 +140,9 @@ class Trace:
     states.
     ``changes`` are variables, attributes and items that the function changed.
 
-    ``free`` are the numbers among the arguments that may vary, by their position among the leaves that are not arrays;
-    ``places`` are captured numbers that may vary; ``asked`` are those of either kind whose value the function read. The
-    program reads the numbers of the arguments from ``numbers``. ``large`` are arrays that are not compared.
+    ``numbers`` are the floats among the arguments that the program reads from there, by their position among the leaves
+    that are no arrays. ``fixed``: the positions of floats that are constants, by default all. These are ``asked``, and so
+    are those whose value the function read.
 
     ``found``: the ids of arguments that the function also captures; the trace passes these Tensors themselves, so that
     ``is`` comparisons hold.
@@ -156,8 +154,7 @@ class Trace:
         args: Any,
         kwargs: Any,
         unless_differentiated: bool = False,
-        free: Collection[int] = (),
-        places: Mapping[Any, Guard] = NOTHING,
+        fixed: Collection[int] | None = None,
         itself: Collection[int] = (),
     ) -> None:
         self.name = _called(function)
@@ -169,22 +166,18 @@ class Trace:
                 raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
         tracer = Tracer(Trace._followed.__code__)
         self.numbers: dict[int, Any] = {}
-        for i in free:
-            if i < len(arguments.fixed) and type(arguments.fixed[i][0]) in KINDS:
-                self.numbers[i], path = arguments.fixed[i]
+        self.asked = tracer.asked
+        floats = [(i, leaf, path) for i, (leaf, path) in enumerate(arguments.fixed) if type(leaf) is float]
+        self.asked |= {i for i, _, _ in floats if fixed is None or i in fixed}
+        for i, leaf, path in floats:
+            if i not in self.asked:
+                self.numbers[i] = leaf
                 now = functools.partial(self.numbers.__getitem__, i)
-                arguments.numbers[i] = Number(tracer, self.numbers[i], path, now, frozenset((i,)))
-        back = tracer.substituted(places)
-        try:
-            surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
-        except BaseException:
-            tracer.settle_numbers(back)
-            raise
+                arguments.numbers[i] = Number(tracer, leaf, path, now, frozenset((i,)))
+        surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
         self.changes: list[Guard] = []
         self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
-        self.asked, self.large = tracer.asked, list[Any]()
         if self.is_differentiated and unless_differentiated:
-            tracer.settle_numbers(back)
             return
         try:
             with watched(tracer):
@@ -193,7 +186,6 @@ class Trace:
                     tracer.check_apart()
                     self.late = tracer.read_late(self.result.values)
                 finally:
-                    tracer.settle_numbers(back)
                     arguments.numbers.clear()
                     grads = tracer.take_gradients()
                     latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
@@ -206,11 +198,9 @@ class Trace:
                     tracer.lines.close()
                     for known in (tracer.current, tracer.former):
                         known.clear()  # they and the tracer refer to each other
-                    varying = [(array, traced._value.name) for traced, array in tracer.arrays.values()]
-                    tracer.arrays.clear()
                     tracer.knobs.clear()
             surroundings.check_draws()
-            if surroundings.asks_types and (self.numbers or back or not all(map(_is_tensor, arguments.arrays))):
+            if surroundings.asks_types and (self.numbers or not all(map(_is_tensor, arguments.arrays))):
                 raise TraceError(
                     f"{surroundings.asks_types[0]} calls type(), which tells an array from its stand-in in a trace: "
                     "ask with isinstance(), or give Tensors instead of arrays."
@@ -218,7 +208,7 @@ class Trace:
             self.changes = [*surroundings.changes(), *tracer.changes()]
             tracer.check_kept(self.changes)
         except Exception as error:
-            if not isinstance(error, TraceError) and not self.numbers and not back:
+            if not isinstance(error, TraceError) and not self.numbers:
                 raise  # changes that the function has made stay, as in eager mode
             for guard in (*surroundings.changes(), *tracer.changes()):
                 guard.restore()
@@ -247,21 +237,12 @@ class Trace:
             self.found = {*map(id, surroundings.tensors), *(id(state.origin) for state in self.program.states)}
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
-        self.large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
-        found = [*surroundings.watched(), *contents(surroundings.arrays, self.large)]
-        found += contents(varying, [array for array, _ in varying])
-        guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
-        self.guards = [
-            guard.with_value(tracer.freed[key]) if (key := place_of(guard)) in tracer.freed else guard
-            for guard in guards
-        ]
+        large = [array for array, _ in surroundings.arrays if id(array) in live and array.nbytes > COMPARED]
+        found = [*surroundings.watched(), *contents(surroundings.arrays, large)]
+        self.guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
         self.restarts = tracer.restarts()
-
-    def places_of(self, array: Any) -> list[Guard]:
-        """The places where the function finds an array."""
-        return [place for guard in self.guards for place in guard.places() if place.value is array]
 
     def _followed(
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments

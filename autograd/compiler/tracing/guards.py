@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd.common.contexts import OPTIONS
-from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number
-from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.engine.tensor import Tensor
 
 MISSING = object()
@@ -28,12 +26,6 @@ UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 """Internal attributes of a module."""
 
 DICTS = (dict, MappingProxyType)
-
-
-class Varies(NamedTuple):
-    """Stands for a number in a guard: any number of this type is accepted."""
-
-    kind: type
 
 
 PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
@@ -64,26 +56,11 @@ class Guard(NamedTuple):
         """Whether the value is that of the trace, or a plain value that is bitwise equal."""
         return alike(self.now(), self.value)
 
-    def places(self) -> list[Guard]:
-        """This place, or those in a container."""
-        return [self]
-
-    def numbers(self) -> list[Guard]:
-        """The places that now have another number of the same type."""
-        return [place for place in self.places() if type(place.holder) not in OPTIONS and place.is_another_number()]
-
-    def is_another_number(self) -> bool:
-        """Whether the place now has another number of the same type."""
-        value, now = self.value, self.now()
-        return type(value) in KINDS and type(now) is type(value) and not alike(now, value)
-
     def source(self, number: int) -> str:
         """An expression in ``holder_…``, ``value_…`` and `SCOPE` that is true while the guard holds. It raises
         `KeyError` or `AttributeError` if the place no longer exists.
         """
         place = self._place(f"holder_{number}")
-        if type(self.value) is Varies:
-            return f"type({place}) is value_{number}.kind"
         return f"{place} is {self.value if isinstance(self.value, bool) else f'value_{number}'}"
 
     def _place(self, holder: str) -> str:
@@ -121,7 +98,7 @@ class Attribute(Guard):
     def with_value(self, value: Any) -> Guard:
         """The guard of another value."""
         try:
-            weak = value if value is MISSING or type(value) in (Number, Traced) else weakref.ref(value)
+            weak = value if value is MISSING else weakref.ref(value)
         except TypeError:
             weak = value
         return self._replace(value=weak)
@@ -228,24 +205,10 @@ class Items(Guard):
         if isinstance(self.holder, set):
             return f"{holder} == {value}"
         length = len(self.holder)
-        if any(type(part) is Varies for part in self.value):
-            items = f"(*{holder}, *{holder}.values())" if isinstance(self.holder, DICTS) else holder
-            return f"len({holder}) == {length} and all(map(alike, {items}, {value}))"
         if not isinstance(self.holder, DICTS):
             return f"len({holder}) == {length} and all(map(is_, {holder}, {value}))"
         keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
         return f"len({holder}) == {length} and all({keys}) and all({values})"
-
-    def places(self) -> list[Guard]:
-        """The places of the items."""
-        now, name = self.now(), self.name
-        if isinstance(now, frozenset) or len(now) != len(self.value) or not isinstance(self.holder, dict | list):
-            return []
-        if isinstance(self.holder, list):
-            return [Entry(self.holder, i, value, f"{name}[{i}]") for i, value in enumerate(self.value)]
-        half = len(now) // 2
-        items = zip(self.value[:half], self.value[half:], strict=True)
-        return [Guard(self.holder, key, value, f"{name}[{key!r}]") for key, value in items]
 
     def restore(self) -> None:
         """Put the items back."""
@@ -272,17 +235,6 @@ class Parts(Items):
         else:
             same = [f"{holder}[{value}[{i}]] is {value}[{count + i}]" for i in range(count)]
         return " and ".join([f"len({holder}) == {count}", *same])
-
-
-class Entry(Guard):
-    """An entry of a list, by its index."""
-
-    def now(self) -> Any:
-        """The value that is there now."""
-        return self.holder[self.key] if self.key < len(self.holder) else MISSING
-
-    def _put(self) -> None:
-        self.holder[self.key] = self.value
 
 
 class Content(Guard):
@@ -330,8 +282,6 @@ def alike(x: Any, y: Any) -> bool:
     """Whether two objects are the same object or equal plain values (same type; zeros of the same sign)."""
     if x is y:
         return True
-    if type(y) is Varies:
-        return type(x) is y.kind
     if type(x) is not type(y):
         return False
     if isinstance(x, tuple):

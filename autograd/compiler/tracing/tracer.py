@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import CellType, CodeType, FrameType
 from typing import Any
 
@@ -24,7 +23,7 @@ from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, res
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
-from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option, within
+from glassgrad.autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option, within
 from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_users, line_of_user, refusal
 from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number, Place
@@ -75,7 +74,6 @@ class Tracer:
         self.lines = Lines(root)
         self.surroundings = Surroundings()
         self.asked: set[Any] = set()  # the places of numbers whose values the function has read
-        self.freed: dict[Any, Any] = {}  # the values for the guards of numbers that may vary
         self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
@@ -91,7 +89,6 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
-        self.arrays: dict[int, tuple[Traced, Any]] = {}  # the program's array for each captured one
         self.guards: dict[tuple[int, str], Guard] = {}
         self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # attributes that were written, old values
@@ -689,60 +686,6 @@ class Tracer:
                 late.update(shown[arg] for arg in instruction.args if arg in shown)
         kept = [*outputs, *(array.value for array in self.current.values())]
         return late | {shown[value] for value in kept if value in shown}
-
-    def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
-        """Replace numbers that vary between calls by `Number` objects, and arrays by states. Returns the guards that
-        restore the values, each with a weak reference to the replacement.
-        """
-        back: list[tuple[Guard, Any]] = []
-        for place, guard in places.items():
-            value, name = guard.now(), value_name(str(guard.name).rpartition(".")[2].rpartition(" ")[2])
-            if type(value) in KINDS:
-                made: Any = Number(self, value, self.unique(name), guard.now, frozenset((place,)))
-            elif type(value) is numpy.ndarray and value.dtype.kind in "fciub":
-                made = next((traced for traced, array in self.arrays.values() if array is value), None)
-                made = self._array(value, name) if made is None else made
-            else:
-                continue
-            with suppress(Exception):  # an object that can't be written to keeps its value
-                guard.with_value(made).restore()
-            back += [(guard.with_value(value), weakref.ref(made))] if guard.now() is made else []
-        return back
-
-    def _array(self, array: Any, name: str) -> Traced:
-        """A captured array, as a state that the function must not write to."""
-        value = Value("state", array.shape, array.dtype, self.unique(name))
-        value.origin = wrap(array, name=value.name)
-        made = Traced(self, value)
-        made.scalar = False
-        self.arrays[id(made)] = made, array
-        self.arguments[id(made)] = value.name
-        return made
-
-    def settle_numbers(self, back: Sequence[tuple[Guard, Any]]) -> None:
-        """Restore the numbers that `substituted` replaced, unless the function has assigned others, and record in the
-        guards which of them may vary.
-        """
-        with holding(TRACER, None):
-            for guard, number in back:
-                if guard.now() is number():
-                    guard.restore()
-        for guards in (self.surroundings.guards, self.guards):
-            guards.update({key: self._settled(guard) for key, guard in guards.items()})
-        self.options = {key: [*map(self._settled, found)] for key, found in self.options.items()}
-
-    def _settled(self, guard: Guard) -> Guard:
-        whole = type(guard.value) is tuple
-        parts = guard.value if whole else (guard.value,)
-        if not any(type(part) in (Number, Traced) for part in parts):
-            return guard
-        plain = [part.value if type(part) is Number else self.arrays.get(id(part), (None, part))[1] for part in parts]
-        freed = [
-            Varies(type(value)) if type(part) is Number and not part.places & self.asked else value
-            for part, value in zip(parts, plain, strict=True)
-        ]
-        self.freed[place_of(guard)] = tuple(freed) if whole else freed[0]
-        return guard.with_value(tuple(plain) if whole else plain[0])
 
     def all_guards(self) -> list[Guard]:
         """All guards, after the trace has ended."""
