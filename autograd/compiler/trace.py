@@ -141,8 +141,8 @@ class Trace:
     ``changes`` are variables, attributes and items that the function changed.
 
     ``numbers`` are the floats among the arguments that the program reads from there, by their position among the leaves
-    that are no arrays. ``fixed``: the positions of floats that are constants, by default all. These are ``asked``, and so
-    are those whose value the function read.
+    that are no arrays. ``fixed``: the positions of floats that are constants, by default all; these are ``asked``, and
+    those whose value the function read.
 
     ``found``: the ids of arguments that the function also captures; the trace passes these Tensors themselves, so that
     ``is`` comparisons hold.

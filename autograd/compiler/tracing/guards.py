@@ -150,36 +150,6 @@ class Variable(Guard):
             self.holder.cell_contents = self.value
 
 
-class ContextValue(Guard):
-    """The value of a context variable."""
-
-    def now(self) -> Any:
-        """The value that is there now."""
-        return self.holder.get(MISSING)
-
-    def _place(self, holder: str) -> str:
-        return f"{holder}.get(MISSING)"
-
-    def _put(self) -> None:
-        if self.value is not MISSING:
-            self.holder.set(self.value)
-
-
-class Settings(Guard):
-    """The settings that a function returns, as text."""
-
-    def now(self) -> Any:
-        """The settings that are there now."""
-        return repr(self.holder())
-
-    def source(self, number: int) -> str:
-        """An expression that is true while the settings are the same."""
-        return f"repr(holder_{number}()) == value_{number}"
-
-    def restore(self) -> None:
-        """Do nothing: the settings belong to another package."""
-
-
 class Items(Guard):
     """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
 

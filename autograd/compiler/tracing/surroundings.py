@@ -4,14 +4,13 @@ A program depends on the values that these had when the function was traced. The
 trace, to find the changes that the function makes, and at each call, to find later changes.
 
 The search starts at the function and follows the names in its code to functions, objects, classes, modules, lists and
-dicts, and from there the names in their code. It follows the user's code only, not the standard library or this
-package. If it reaches functions of installed packages, it watches the plain globals that these read. Attributes are not
-guessed from names: the tracer sees each read of an attribute, and the value is searched then.
+dicts, and from there the names in their code. It follows the user's code only, not the standard library or installed
+packages. Attributes are not guessed from names: the tracer sees each read of an attribute, and the value is searched
+then.
 """
 
 from __future__ import annotations
 
-import decimal
 import dis
 import enum
 import functools
@@ -26,7 +25,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import Any
 
 import numpy
@@ -38,11 +36,9 @@ from glassgrad.autograd.compiler.tracing.guards import (
     PLAIN,
     Attribute,
     Content,
-    ContextValue,
     Guard,
     Items,
     Member,
-    Settings,
     Variable,
 )
 from glassgrad.autograd.compiler.tracing.lines import INSTALLED, NOTHING, PACKAGES, STDLIB, attributes_of
@@ -100,7 +96,6 @@ class Surroundings:
         self._weakly = False
         self._looked = 0, 0  # the numbers of names and objects in the last search
         self._seldom: set[Any] = set()  # the guards of attributes that count only if they are read
-        self._of_packages: set[Any] = set()  # the guards of plain globals of installed packages
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
         for root, name in roots:
             self.visit(root, name)
@@ -134,8 +129,6 @@ class Surroundings:
                 "be compared at each call: give what it reads of them as an argument."
             )
         self._seen[id(value)] = value, name
-        if value is decimal or getattr(value, "__module__", "") == "decimal":
-            self._note(Settings(decimal.getcontext, None, MISSING, "the context of decimal"))
         if kind is types.FunctionType:
             self._follow(value)
         elif kind is types.MethodType:
@@ -158,8 +151,6 @@ class Surroundings:
             self._visit(value(), name)
         elif kind is property:
             self._visit(value.fget, name)
-        elif isinstance(value, ContextVar):
-            self._note(ContextValue(value, None, MISSING, name))
         elif isinstance(value, numpy.ndarray):
             self._note_array(value, name)
         elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
@@ -214,14 +205,6 @@ class Surroundings:
         if not is_users_file(code.co_filename):  # a decorator such as no_grad
             for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
-            if _is_installed(code.co_filename):
-                self._note_plain(variables, _names_in(code), variables.get("__name__", ""))
-                for name in _names_in(code):
-                    value = variables.get(name)
-                    if type(value) is types.FunctionType:
-                        self._visit(value, name)
-                    elif type(value) is types.ModuleType and _is_installed(getattr(value, "__file__", None) or ""):
-                        self._note_plain(vars(value), _names_in(code), value.__name__)
             return
         for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
@@ -252,14 +235,6 @@ class Surroundings:
             self.guards[key] = guard.with_value(value)
             self._visit(value, guard.name.removeprefix("the variable ").removeprefix("the global "))
 
-    def _note_plain(self, variables: dict[str, Any], names: Iterable[str], module: str) -> None:
-        """Add guards for the globals of an installed package among ``names`` that are numbers, strings and the like."""
-        for key in names:
-            value = variables.get(key, MISSING)
-            if value is None or type(value) in PLAIN or isinstance(value, numpy.generic):
-                self._note(guard := Guard(variables, key, MISSING, f"{module}.{key}"))
-                self._of_packages.add(place_of(guard))
-
     def _open(self, container: Any, name: str) -> None:
         """Search the items of a container."""
         if type(container) in OPTIONS:  # its items are watched as they are read
@@ -276,14 +251,13 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
-        if isinstance(thing, types.ModuleType) and not is_users_file(file := _file_of(thing)):
+        if isinstance(thing, types.ModuleType) and not is_users_file(_file_of(thing)):
             if not f"{thing.__name__}.".startswith(_UNREAD):
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
-            if _is_installed(file):
-                self._note_plain(vars(thing), [*self._names], name)
-                for key in [key for key in self._names if type(vars(thing).get(key)) is types.FunctionType]:
-                    self._visit(vars(thing)[key], f"{name}.{key}")
+            if _is_installed(_file_of(thing)):
+                for key in [key for key in self._names if isinstance(vars(thing).get(key), PLAIN)]:
+                    self._note(Guard(vars(thing), key, MISSING, f"{name}.{key}"))
             return
         own = NOTHING if isinstance(thing, type) else attributes_of(thing)
         watched = isinstance(thing, tuple(WATCHED))
@@ -370,23 +344,15 @@ class Surroundings:
     # ------------------------------------------------------------------------------------------------------- the trace
 
     def changes(self) -> list[Guard]:
-        """Guards of the places that have changed, each with its old value.
-
-        Without those of installed packages, which may keep counters and caches.
-        """
-        changed = [g for key, g in self.guards.items() if key not in self._of_packages and not g.holds()]
+        """Guards of the places that have changed, each with its old value."""
+        changed = [guard for guard in self.guards.values() if not guard.holds()]
         for own, names, name in self._attributes:
             changed += [Guard(own, key, MISSING, f"{name}.{key}") for key in own if key not in names]
         return changed + [content for content in self._contents if not content.holds()]
 
     def watched(self) -> list[Guard]:
-        """All guards, without those of attributes that were not read, and of globals that a package changed by
-        itself."""
-        return [
-            guard
-            for key, guard in self.guards.items()
-            if key not in self._seldom and (key not in self._of_packages or guard.holds())
-        ]
+        """All guards, without those of attributes that were not read."""
+        return [guard for key, guard in self.guards.items() if key not in self._seldom]
 
     def check_draws(self) -> None:
         """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import decimal
 import functools
 import io
 import logging
@@ -195,18 +194,6 @@ def test_a_captured_array_is_returned_itself(changes: bool) -> None:
         agree(result, W + a, "added")
         a[0] += changes
     assert ag.compile(lambda x: np.zeros(3) + 0 * x)(NUMBERS) is not a
-
-
-def test_the_context_of_decimal_is_watched() -> None:
-    def f(x: Any) -> Any:
-        return x * float(decimal.Decimal(1) / decimal.Decimal(3))
-
-    compiled = ag.compile(f)
-    agree(compiled(W), f(W), "as it is")
-    with decimal.localcontext() as context:
-        context.prec = 3
-        agree(compiled(W), f(W), "three digits")
-    agree(compiled(W), f(W), "as before")
 
 
 def test_errors_of_floating_point_that_the_function_raises_are_refused() -> None:
