@@ -53,6 +53,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
             "Compile a training step",
             "A training step as a flat program: fast, and readable line by line.",
         ),
+        Page("javascript.md", "Programs in JavaScript", "A program as JavaScript, for a page that computes offline."),
         Page("native.md", "Steps as C", "A training step as one compiled function: what runs where, how to see it."),
         Page(
             "testing.md", "Test a derivative", "Check a derivative of your own by finite differences and drawn inputs."
