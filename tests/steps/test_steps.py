@@ -88,7 +88,11 @@ def test_numbers_of_python_change_between_the_calls() -> None:
 @needs_compiler
 def test_steps_run_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare(SCALED, "c") == Verdict("same", programs=1)
-    wrong = "last", lambda program: program.changed(outputs=(program.outputs[0], program.states[0]))  # w for h
+
+    def w_for_h(program: Program) -> Program:
+        return program.changed(outputs=[program.outputs[0], program.inputs[-1], *program.outputs[2:]])
+
+    wrong = "last", w_for_h
     monkeypatch.setattr(readings, "PASSES_OF_C", [*readings.PASSES_OF_C, wrong])
     verdict = compare(SCALED, "c")
     assert verdict.culprit == "pass 'last'", verdict

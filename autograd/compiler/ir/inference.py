@@ -279,14 +279,6 @@ def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
     return _take(x, indices, axis)
 
 
-def _take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Typed:
-    if axis is None and len(indices.shape) == 1:
-        return _take(x, indices)
-    if len(x.shape) != len(indices.shape) or indices.dtype.kind not in "iu":
-        raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    return broadcast_shapes(_with_lengths(x.shape, axis, indices.shape[axis]), indices.shape), x.dtype
-
-
 # ------------------------------------------------------------------------------------------------------------- effects
 
 
@@ -321,13 +313,6 @@ def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
     return shape, INT
 
 
-def _order(x: Any, axis: int = -1, *, stable: Any = None) -> Typed:
-    _check_integers(axis)
-    normalize_axis(axis, len(x.shape))
-    _check_choice((None, False, True), stable)
-    return x.shape, INT
-
-
 def _clip(x: Any, min: Any, max: Any) -> Typed:
     shape, dtype = x.shape, x.dtype
     for bound in (min, max):
@@ -354,38 +339,6 @@ def _stack(arrays: Sequence[Any], axis: int = 0) -> Typed:
     return (*shape[:place], len(arrays), *shape[place:-1]), numpy.result_type(*(x.dtype for x in arrays))
 
 
-def _cross(x: Any, y: Any, axis: int = -1) -> Typed:
-    if x.shape[axis] != 3 or y.shape[axis] != 3:
-        raise ValueError("both input arrays must be arrays of vectors of 3 elements")
-    shape = (*broadcast_shapes(_with_lengths(x.shape, axis), _with_lengths(y.shape, axis)), 0)
-    place = normalize_axis(axis, len(shape))
-    return (*shape[:place], 3, *shape[place:-1]), resolved("multiply", (x.dtype, y.dtype))[-1]
-
-
-def _cumulative(x: Any, axis: Any = None, *, include_initial: bool = False) -> Typed:
-    _check_choice((False, True), include_initial)
-    if axis is None and len(x.shape) != 1:
-        raise ValueError("for an array of several dimensions, axis must be given")
-    axis = normalize_axis(axis or 0, len(x.shape))
-    return _with_lengths(x.shape, axis, x.shape[axis] + bool(include_initial)), _dtype_of("sum", x.dtype)
-
-
-def _flip(x: Any, axis: Any = None) -> Typed:
-    normalize_axes(axis, len(x.shape))
-    return x.shape, x.dtype
-
-
-def _roll(x: Any, shift: Any, axis: Any = None) -> Typed:
-    _check_integers(*(shift if isinstance(shift, tuple | list) else (shift,)))
-    broadcast_shapes(numpy.shape(shift), numpy.shape(axis))
-    return _flip(x, axis)
-
-
-def _triangle(x: Any, k: int = 0) -> Typed:
-    _check_integers(k)
-    return (x.shape * 2 if len(x.shape) == 1 else x.shape), x.dtype
-
-
 def _repeat(x: Any, repeats: Any, axis: Any = None) -> Typed:
     shape, axis = ((size(x.shape),), 0) if axis is None else (x.shape, axis)
     length = shape[normalize_axis(axis, len(shape))]
@@ -395,111 +348,8 @@ def _repeat(x: Any, repeats: Any, axis: Any = None) -> Typed:
     return _with_lengths(shape, axis, counts[0] * length if len(counts) == 1 else sum(counts)), x.dtype
 
 
-def _tile(x: Any, repetitions: Any) -> Typed:
-    counts = sizes(repetitions)
-    ndim = max(len(counts), len(x.shape))
-    lengths = (1,) * (ndim - len(x.shape)) + x.shape
-    return tuple(n * m for n, m in zip(lengths, (1,) * (ndim - len(counts)) + counts, strict=True)), x.dtype
-
-
-def _searchsorted(x: Any, y: Any, side: str = "left", sorter: Any = None) -> Typed:
-    _check_choice(("left", "right"), side)
-    if len(x.shape) != 1 or not isinstance(getattr(y, "shape", y), tuple | int | float):
-        raise ValueError("the array to search must have one dimension, and the values must be numbers")
-    if sorter is not None and sorter.shape != x.shape:
-        raise ValueError(f"sorter has shape {sorter.shape}, and the array {x.shape}")
-    return getattr(y, "shape", ()), INT
-
-
-def _like(name: str) -> Callable[..., Typed]:
-    """The rule of a function that gives one element for each element of its argument."""
-
-    def rule(x: Any) -> Typed:
-        return x.shape, _dtype_of(name, x.dtype)
-
-    return rule
-
-
-def _results(name: str, x: Any, *shapes: Shape) -> Any:
-    """The results of a function for a matrix like ``x``, with the dtypes that NumPy gives."""
-    found = _dtype_of(name, x.dtype)
-    return list(zip(shapes, found, strict=True)) if isinstance(found, tuple) else (*shapes, found)
-
-
-def _of_square(name: str, *ends: tuple[int, ...]) -> Callable[[Any], Any]:
-    """The rule of a function of square matrices. ``ends``: for each result, the axes of the argument that give its last
-    lengths.
-    """
-
-    def rule(x: Any) -> Any:
-        _check_square(x)
-        return _results(name, x, *[(*x.shape[:-2], *[x.shape[end] for end in axes]) for axes in ends])
-
-    return rule
-
-
-def _check_square(x: Any) -> None:
-    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
-        raise numpy.linalg.LinAlgError("Last 2 dimensions of the array must be square")
-
-
-def _qr(x: Any, mode: str = "reduced") -> Any:
-    *stack, m, n = x.shape
-    _check_choice(("reduced", "complete"), mode)
-    k = m if mode == "complete" else min(m, n)
-    return _results("linalg.qr", x, (*stack, m, k), (*stack, k, n))
-
-
-def _svd(x: Any, full_matrices: bool = True) -> Any:
-    *stack, m, n = x.shape
-    _check_choice((False, True), full_matrices)
-    k = min(m, n)
-    u, vh = (m, n) if full_matrices else (k, k)
-    return _results("linalg.svd", x, (*stack, m, u), (*stack, k), (*stack, vh, n))
-
-
-def _solve(x: Any, y: Any) -> Typed:
-    _check_square(x)
-    return matmul(x, y)[0], _dtype_of("linalg.solve", x.dtype, y.dtype)
-
-
-def _transform(name: str) -> Callable[..., Any]:
-    """The rule of a Fourier transform: along one axis, or along several where its name ends in n."""
-
-    def several(x: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Typed:
-        places, shape = normalize_axes(axes, len(x.shape)), x.shape
-        _check_choice((None, "forward", "backward", "ortho"), norm)
-        if not places:
-            raise ValueError("an array of shape () has no axis to transform")
-        doubled = s is None and name in ("irfft", "hfft", "irfftn")
-        lengths = [shape[a] * (1 + (doubled and a == places[-1])) - 2 * (doubled and a == places[-1]) for a in places]
-        for place, length in zip(places, lengths if s is None else s, strict=True):
-            if operator.index(length) < 1:
-                raise ValueError(f"Invalid number of FFT data points ({length}) specified.")
-            halved = place == places[-1] and name in ("rfft", "ihfft", "rfftn")
-            shape = _with_lengths(shape, place, length // 2 + 1 if halved else length)
-        return shape, _dtype_of(f"fft.{name}", x.dtype)
-
-    def one(x: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Typed:
-        return several(x, None if n is None else (n,), (axis,), norm)
-
-    return several if name.endswith("n") else one
-
-
-_SQUARE: dict[str, list[tuple[int, ...]]] = {
-    "cholesky": [(-2, -1)], "det": [()], "eigh": [(-1,), (-2, -1)], "eigvalsh": [(-1,)], "inv": [(-2, -1)],
-    "slogdet": [(), ()],
-}  # fmt: skip
-
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "argmax": _place, "argmin": _place, "argsort": _order, "clip": _clip, "concat": _concat, "cross": _cross,
-    "cumulative_prod": _cumulative, "cumulative_sum": _cumulative, "flip": _flip, "imag": _like("imag"),
-    "real": _like("real"), "repeat": _repeat, "roll": _roll, "round": _like("round"), "searchsorted": _searchsorted,
-    "stack": _stack, "take": _take, "take_along_axis": _take_along_axis, "tile": _tile, "tril": _triangle,
-    "triu": _triangle, "linalg.qr": _qr, "linalg.svd": _svd, "linalg.solve": _solve,
-    **{f"linalg.{name}": _of_square(f"linalg.{name}", *ends) for name, ends in _SQUARE.items()},
-    **{f"fft.{name}": _transform(name) for name in (
-        "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn",
-    )},
+    "argmax": _place, "argmin": _place, "clip": _clip, "concat": _concat, "repeat": _repeat, "stack": _stack,
+    "take": _take,
 }  # fmt: skip
-"""The functions of NumPy that a program calls by name. An operation that calls any other becomes one instruction."""
+"""The functions of NumPy whose results' shapes are computed; those of others are found by calling them."""

@@ -19,7 +19,7 @@ from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.compiler.ir.inference import FUNCTIONS, function_of, resolved
+from glassgrad.autograd.compiler.ir.inference import function_of, resolved
 from glassgrad.autograd.compiler.ir.names import value_name
 from glassgrad.autograd.compiler.ir.primitives import Slot, fill, infer, is_view, mapped, results_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Value
@@ -268,7 +268,7 @@ class Tracer:
         if not isinstance(results, list):
             return self.emit(name, arrays, {"call": template})
         parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(results))]
-        kind = type(function_of(name)(numpy.eye(2))) if name in FUNCTIONS else tuple
+        kind = type(function_of(name)(numpy.eye(2))) if name.startswith("linalg.") else tuple
         return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
 
     def _known(self, result: Any) -> Any:

@@ -457,7 +457,7 @@ def runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]
 
 def bound(program: Program, device: str = "cpu") -> Executable:
     """A program as it is carried out, after all passes and on the arrays of its states."""
-    lists = ["changes", "guards", "settings", "restarts", "ungraded", "given", "delivered", "cleared", "consumed"]
+    lists = ("changes", "guards", "settings", "restarts", "ungraded", "given", "delivered", "cleared", "consumed")
     count = len(program.outputs)
     leaves, structure = trees.flatten([ARRAY] * count)
     result = SimpleNamespace(
@@ -471,8 +471,8 @@ def bound(program: Program, device: str = "cpu") -> Executable:
     )
     trace: Any = SimpleNamespace(
         name=program.name, program=program, result=result, device=device, is_differentiated=False, numbers={},
-        paths=[value.name for value in program.inputs], rebound={}, late=set(),
-        renewed=[], **{name: [] for name in lists},
+        paths=[value.name for value in program.inputs], late=set(), replaced=[], moved={}, left={},
+        **{name: [] for name in lists},
     )  # fmt: skip
     if device != "cpu":
         return DeviceExecutable(trace)

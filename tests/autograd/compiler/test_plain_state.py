@@ -90,7 +90,6 @@ k = [2.0]; h = functools.lru_cache(lambda: k[0]) | x * h() | k[0] = 3.0; h.cache
 k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
 k = [2.0]; h = functools.wraps(len)(lambda: k[0]) | x * h() | k[0] = 3.0
 k = [2.0]; h = {"f": lambda: k[0]} | x * h["f"]() | k[0] = 3.0
-s = contextvars.ContextVar("s", default=2.0) | x * s.get() | s.set(3.0)
 sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
 def h():

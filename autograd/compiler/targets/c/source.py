@@ -39,7 +39,7 @@ LONG = 1024
 ROWS = 128
 """The number of rows in each part of the sum of long columns."""
 
-APART = "__attribute__((noinline))"
+APART = "__attribute__((noinline)) "
 
 MANY = 128
 """Instructions from which on loops are not inlined: a call takes 1 ns, and a tenth of the compile time is saved."""
@@ -560,7 +560,7 @@ class Source(Text):
         name = self.function(name, ", ".join(parameters), lines, keyword=self._keyword)
         self.lines.append(f"{name}({', '.join([*data, *self.times])});")
 
-    def function(self, name: str, parameters: str, lines: Sequence[str], *, keyword: str = "GG_FUSED") -> str:
+    def function(self, name: str, parameters: str, lines: Sequence[str], *, keyword: str = "GG_FUSED ") -> str:
         """The name of a function of these lines: one for all that differ in nothing but names."""
         text = "\n".join(f"    {line}" for line in lines)
         own = dict.fromkeys(re.findall(r"([\w$]+)(?:,|$)", parameters) + re.findall(r"\w+\$", text))
@@ -568,7 +568,7 @@ class Source(Text):
         key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{keyword};{parameters};{text}")
         if key not in self.functions:
             self.functions[key] = name = self.fresh(name)
-            self.texts.append(f"static {keyword} void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
+            self.texts.append(f"static {keyword}void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
         return self.functions[key]
 
     def _title(self) -> str:

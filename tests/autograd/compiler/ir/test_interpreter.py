@@ -43,7 +43,7 @@ def all_views() -> tuple[Program, Any]:
     w, constant = ag.Tensor(np.ones((2, 2)), name="w"), np.full((2, 2), 3.0)
 
     def f(x: ag.Tensor) -> Any:
-        w.data = w.data.T
+        w.data[...] = w.data.T
         return x, x.T, x[0], ag.reshape(x, (4,)), w, w.T, ag.asarray(constant), ag.broadcast_to(x[0], (3, 2)), x
 
     return ag.trace(f, ag.ones((2, 2))), (w, constant)

@@ -140,38 +140,16 @@ def test_a_slice_with_computed_bounds_is_refused() -> None:
 
 
 def calls() -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
-    """Calls of every function of NumPy's that a program knows."""
+    """Calls of every function of NumPy's whose result's shape is computed."""
     found: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
     for axis in (None, 0, -1):
         found += [(n, (X,), {"axis": axis, "keepdims": k}) for n in ("argmax", "argmin") for k in (False, True)]
-        found += [("concat", ((X, X * 2, S[:2]),), {"axis": axis}), ("flip", (X,), {"axis": axis})]
-        found += [
-            ("roll", (X, 1), {"axis": axis}),
-            ("repeat", (X, 2), {"axis": axis}),
-            ("take", (X, K), {"axis": axis}),
-        ]
-    for axis in (0, -1):
-        found += [("argsort", (X,), {"axis": axis, "stable": True}), ("stack", ((X, X),), {"axis": axis})]
-        found += [(n, (X,), {"axis": axis, "include_initial": i}) for n in CUMULATIVE for i in (False, True)]
-        found += [("take_along_axis", (X, np.zeros((2, 3), int)), {"axis": axis}), ("cross", (S, S), {"axis": axis})]
-        found += [(f"fft.{n}", (X,), {"axis": axis, "n": m}) for n in ONE_AXIS for m in (None, 5)]
-    found += [(f"fft.{n}", (X,), {"axes": axes}) for n in ("fftn", "ifftn", "rfftn", "irfftn") for axes in (None, (0,))]
+        found += [("concat", ((X, X * 2, S[:2]),), {"axis": axis})]
+        found += [("repeat", (X, 2), {"axis": axis}), ("take", (X, K), {"axis": axis})]
+    found += [("stack", ((X, X),), {"axis": axis}) for axis in (0, -1)]
     found += [("clip", (X, low, high), {}) for low, high in ((None, 1.0), (0, None), (V, V + 1), (0.5, V))]
-    found += [(n, (X.astype(d),), {}) for n in ("round", "real", "imag") for d in ("float32", "complex64", "int8")]
-    found += [("repeat", (X, (1, 2)), {"axis": 0}), ("roll", (X, (1, 2)), {"axis": (0, 1)})]
-    found += [("tile", (X, r), {}) for r in (2, (2,), (2, 1), (2, 1, 3))] + [
-        ("searchsorted", (V, X), {"side": "right"})
-    ]
-    found += [(n, (x,), {"k": k}) for n in ("tril", "triu") for x in (X, V, np.ones((2, 2, 3))) for k in (0, -1)]
-    found += [(f"linalg.{n}", (x,), {}) for n in SQUARE for x in (S, np.stack([S, S]), S.astype("float32"))]
-    found += [("linalg.qr", (x,), {"mode": m}) for x in (X, X.T, np.ones((2, 4, 3))) for m in ("reduced", "complete")]
-    found += [("linalg.svd", (x,), {"full_matrices": f}) for x in (X, X.T, np.ones((2, 4, 3))) for f in (False, True)]
-    found += [("linalg.solve", (S, y), {}) for y in (V, Y)]
+    found += [("repeat", (X, (1, 2)), {"axis": 0})]
     return found
-
-
-CUMULATIVE, SQUARE = ("cumulative_sum", "cumulative_prod"), ("cholesky", "det", "eigh", "eigvalsh", "inv", "slogdet")
-ONE_AXIS = ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
 
 
 def test_functions_of_numpys() -> None:

@@ -331,7 +331,7 @@ def exchange() -> Case:
     c = ag.Tensor([[7.0, 8.0], [9.0, 10.0]], dtype="float64")
 
     def step(x: Any) -> Any:
-        a.data, b.data, c.data = b.data[0] + x.data, c.data.T, b.data
+        a.data, b.data, c.data = b.data[0] + x.data, c.data.T.copy(), b.data
         return a * 1
 
     return case_of("exchange", step, ag.ones(2, dtype="float64"), count=3)
