@@ -40,6 +40,9 @@ PLAIN_KINDS = frozenset((type(None), bool, int, float, complex, str, bytes, type
 """Types of arguments that are compared by value."""
 
 
+EQUAL: Any = object.__eq__
+
+
 class Itself:
     """An argument that equals nothing but itself: what its own ``==`` leaves out may be read by the function."""
 
@@ -112,7 +115,7 @@ class Compiled(Generic[P, R]):
                     numbers.append((plain - 1, leaf))
                     key = key, kind
                 else:  # type and text tell apart 1, 1.0, True and an IntEnum, and 0.0 and -0.0, which are equal
-                    if kind not in PLAIN_KINDS and kind.__eq__ is not object.__eq__:
+                    if kind not in PLAIN_KINDS and kind.__eq__ is not EQUAL:
                         leaf = Itself(leaf)
                     key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
         if self._found_ids is not None:

@@ -55,7 +55,7 @@ OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/", str(glassgrad
 FOREIGN = (*OURS, STDLIB, "<frozen")
 MUTABLE = (list, dict, set, deque, types.MappingProxyType)
 FIXED = (tuple, frozenset)
-VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 REPORTED = ("__getattribute__", "__setattr__", "__delattr__")
 """Methods that are replaced during a trace."""
 MEMBERS = (types.FunctionType, staticmethod, classmethod, property, functools.partialmethod)
