@@ -290,10 +290,10 @@ class Executable:
 
     def _refusing_states(self, run: Callable[..., list[Any]], late: list[int]) -> Callable[..., list[Any]]:
         """``run``, with an error if one of the inputs with the numbers ``late`` is in the memory of a state."""
-        program, homes, updates = self.program, self.homes, self.optimized.updates
+        program, homes, updates, left = self.program, self.homes, self.optimized.updates, self.trace.left
 
         def run_apart(*arrays: Any) -> list[Any]:
-            states = [_addressed(homes[state]) for state in updates]
+            states = [_addressed(array) for array in (*(homes[s] for s in updates), *(s.origin._data for s in left))]
             for i in late:
                 given = _addressed(arrays[i])
                 if given is not None and any(s is not None and numpy.shares_memory(given, s) for s in states):

@@ -285,6 +285,20 @@ def test_arrays_that_are_written_to_and_then_exchanged_are_still_those_of_their_
         assert_array_equal(found, expected)
 
 
+def test_an_argument_in_an_array_that_is_written_to_and_then_replaced_is_refused_if_it_is_read_afterwards():
+    w = ag.Tensor(np.arange(4.0), name="w")
+
+    @ag.compile
+    def step(x: Any) -> Any:
+        w.data[...] = w.data * 0.5
+        w.data = w.data + 1
+        return x * 1
+
+    assert step(ag.ones(4)).tolist() == [1.0] * 4
+    with pytest.raises(TraceError, match="in the memory of a state that it updates, and reads or keeps it after"):
+        step(w.detach())
+
+
 class _Exported:
     """Another owner of an array's memory, as a library has that exports it."""
 
