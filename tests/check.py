@@ -63,6 +63,11 @@ STEPS = {
     ),
     "promises": Step("the frozen training steps", [*PYTHON, "tests.promises.steps"], threads(1)),
     "promises-c": Step("frozen training steps in C", [*PYTHON, "tests.promises.steps", "--target", "c"], threads(1)),
+    "checked": Step(
+        "the pages' and the README's programs, compiled and not, beside each other",
+        [*PYTEST, "auto", "tests/test_docs.py", "tests/test_readme.py", "tests/test_examples.py", "-k", "not char_rnn"],
+        {**threads(1), "GLASSGRAD_CHECK": "1"},
+    ),
     "faults": Step("planted faults", [*PYTHON, "tests.promises.faults"], threads(1)),
     "kernel": Step(
         "the tests of make test with another kernel of OpenBLAS",
@@ -92,8 +97,13 @@ LOWEST = [
 """A part that shows whether the lowest versions are enough."""
 
 SLICE = {
-    "steps": Step("random training steps", [*PYTHON, "tests.steps", "--count", "150"], threads(1)),
+    "steps": Step("random training steps", [*PYTHON, "tests.steps", "--count", "120"], threads(1)),
     "promises": Step("frozen training steps", [*PYTHON, "tests.promises.steps", "--count", "100"], threads(1)),
+    "checked": Step(
+        "the README's programs, compiled and not, beside each other",
+        [*PYTEST, "auto", "tests/test_readme.py"],
+        {**threads(1), "GLASSGRAD_CHECK": "1"},
+    ),
     "samples": Step(
         "some of the long tests, such as a page of each kind in Chromium", [*PYTEST, "auto", *SAMPLES], threads(1)
     ),
