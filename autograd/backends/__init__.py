@@ -1,21 +1,18 @@
-"""The array namespaces that are passed as ``xp``, and their devices. No other folder names ``cupy``."""
+"""The array namespaces that are passed as ``xp``, and their devices; conversion of data to arrays and back.
 
+No other folder names ``cupy``.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np  # `numpy` is a module of this package
 from numpy.linalg import LinAlgError
 
-from glassgrad.autograd.backends.arrays import (
-    array_text,
-    asarray,
-    check_mask,
-    copy_if_array,
-    copy_of,
-    device_or_dtype,
-    from_dlpack,
-    ignore_warnings,
-    owns_memory,
-    read_only,
-    to_dlpack,
-    to_numpy,
-)
+from glassgrad.autograd.backends import cupy
 from glassgrad.autograd.backends.cupy import all_reduce
 from glassgrad.autograd.backends.dtypes import (
     ANYWHERE,
@@ -32,18 +29,10 @@ from glassgrad.autograd.backends.dtypes import (
     is_integral,
     is_real,
 )
-from glassgrad.autograd.backends.lookup import (
-    assign,
-    device_of,
-    devices,
-    generator_on,
-    is_host,
-    namespace,
-    space_on,
-    to_device,
-)
 from glassgrad.autograd.backends.numpy import NUMPY
 from glassgrad.autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, register
+from glassgrad.autograd.common.references import other_references
+from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [
     "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
@@ -52,3 +41,298 @@ __all__ = [
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",
     "is_real", "namespace", "owns_memory", "read_only", "register", "space_on", "to_device", "to_dlpack", "to_numpy",
 ]  # fmt: skip
+
+# ----------------------------------------------------------------------------------------------- namespaces and devices
+
+
+def namespace(*arrays: Any) -> Namespace:
+    """The common namespace of the arrays, on their device. Python numbers are accepted in any.
+
+    Raises `DeviceError` for arrays of two backends or devices.
+    """
+    found: Namespace | None = None
+    first: Any = None
+    for array in arrays:
+        kind = type(array)
+        if kind in ANYWHERE:
+            continue
+        space = SPACES.get(kind) or _space_of(array)
+        if found is not None and space is not found:
+            if found.absorbs:
+                continue
+            if not space.absorbs:
+                raise _mixed(first, array)
+        first, found = array, space
+    if found is None:
+        return NUMPY
+    if found.enter is not None:
+        found.enter()
+    return found
+
+
+def _mixed(x: Any, y: Any) -> DeviceError:
+    a, b = (f"{_space_of(z).module.__name__} ({device_of(z)})" for z in (x, y))
+    ways = " or ".join(f".to({device!r})" for device in dict.fromkeys(map(device_of, (x, y))))
+    return DeviceError(f"arrays of {a} and {b} can't be mixed: move one of them with {ways}.")
+
+
+def _space_of(array: Any) -> Namespace:
+    """The namespace of an array's type and device."""
+    kind = type(array)
+    if kind in SPACES or isinstance(array, np.ndarray):
+        return SPACES.get(kind, NUMPY)  # a subclass (matrix, masked array) is made a plain array first
+    if cupy.is_cupy(kind):
+        return cupy.space_of_gpu(array.device.id)
+    if not hasattr(array, "__array_namespace__"):
+        raise DTypeError(f"{kind.__module__}.{kind.__name__} is an unknown type of array: give a NumPy array.")
+    place = getattr(array, "device", None)
+    found = PLACES.get((kind, place))
+    if found is None:
+        found = PLACES[kind, place] = Namespace(array.__array_namespace__(), place)
+    return found
+
+
+def devices() -> tuple[str, ...]:
+    """The available devices: ``"cpu"``, and ``"cuda:0"`` and the like where CuPy finds GPUs. Imports CuPy.
+
+    >>> devices()[0]
+    'cpu'
+    """
+    try:
+        count = cupy.load()[1]
+    except DeviceError:
+        count = 0
+    return "cpu", *(f"cuda:{i}" for i in range(count))
+
+
+def space_on(device: str | None) -> Namespace:
+    """The namespace whose functions make arrays on ``device``, by default the CPU.
+
+    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not available.
+    """
+    kind, _, number = device.partition(":") if isinstance(device, str) else (device, "", "")
+    if kind in (None, "cpu") and not number:
+        return NUMPY
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
+    space = cupy.space_of_gpu(int(number or 0))
+    space.enter()  # type: ignore[misc]
+    return space
+
+
+def device_of(array: Any) -> str:
+    """The device of an array: ``"cpu"``, ``"cuda:0"`` and the like, or the name that another backend has for it."""
+    if issubclass(type(array), np.ndarray | np.generic) or type(array) in PYTHON_SCALARS:
+        return "cpu"
+    if cupy.is_cupy(type(array)):
+        return f"cuda:{array.device.id}"
+    return _called(getattr(array, "device", "cpu"))
+
+
+def _called(place: Any) -> str:
+    name = str(place)
+    return "cpu" if "cpu" in name.lower() else name.split("'")[1] if name.count("'") == 2 else name
+
+
+def to_device(array: Any, device: str) -> Any:
+    """``array`` on ``device``: itself where it is there already, else a copy.
+
+    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not available.
+    """
+    here = device_of(array)
+    if here == device or (device == "cuda" and here.startswith("cuda:")):
+        return array
+    if hasattr(array, "to_device") and not isinstance(array, np.ndarray | np.generic):
+        places = {_called(place): place for place in array.__array_namespace__().__array_namespace_info__().devices()}
+        if device not in places:
+            raise DeviceError(f"unknown device {device!r}: choose {' or '.join(map(repr, places))}.")
+        return array.to_device(places[device])
+    if (space := space_on(device)) is not NUMPY:
+        return space.module.asarray(array)
+    found = sys.modules["cupy"].asnumpy(array)
+    return found if found.ndim else found[()]
+
+
+def generator_on(device: str | None, generator: Any) -> Any:
+    """The generator for draws on ``device``: ``generator`` itself on the CPU, or a generator of CuPy's seeded by it, so
+    that draws need not be copied to the GPU.
+    """
+    space = space_on(device)  # CuPy's generators draw only while their device is the current one
+    return generator if space is NUMPY or cupy.is_cupy(type(generator)) else cupy.generator_on_gpu(space, generator)
+
+
+def is_host(array: Any) -> bool:
+    """Whether values can be read without waiting for a device."""
+    return SPACES.get(type(array)) is NUMPY or device_of(array) == "cpu"
+
+
+def assign(out: Any, index: Any, value: Any) -> None:
+    """``out[index] = value``, where the last value stays if the index names an element twice, also on a GPU."""
+    if cupy.is_cupy(type(out)) and hasattr(value, "shape"):
+        cupy.assign_last(out, index, value)
+    else:
+        out[index] = value
+
+
+# ----------------------------------------------------------------------------------------------------------- conversion
+
+
+def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    """``data`` as an array of its own backend. Lists become NumPy arrays; single numbers NumPy scalars.
+
+    Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for data without numbers, and
+    `autograd.errors.ShapeError` for ragged lists.
+    """
+    kind = type(data)
+    foreign = hasattr(data, "__array_namespace__") and not isinstance(data, np.generic)
+    space = namespace(data) if kind in SPACES or foreign or cupy.is_cupy(kind) else NUMPY
+    dtype = None if dtype is None else as_dtype(dtype)
+    if space is not NUMPY:
+        return space.asarray(data, dtype=dtype, copy=copy)
+    check_mask(data)
+    if dtype is not None and dtype.kind != "c" and getattr(getattr(data, "dtype", None), "kind", "") == "c":
+        raise DTypeError(f"complex numbers can't be converted to {dtype}: take their .real and .imag.")
+    try:
+        array = own = np.array(data, dtype=dtype, copy=copy)
+        if dtype is not None and kind not in PYTHON_SCALARS:
+            own = np.asarray(data)  # given a dtype, NumPy parses text as numbers and None as NaN
+    except AutogradError:
+        raise
+    except Exception as error:  # methods of `data` may raise anything
+        raise _no_array(data, error) from None
+    if own.dtype.kind not in "fciub" and (own is array or not _is_integers(data)):
+        raise _no_numbers(data, own.dtype)
+    array = array.astype(array.dtype.type, copy=False)  # in this machine's byte order
+    return array if array.ndim else array[()]
+
+
+def check_mask(data: Any) -> None:
+    """Raise for a masked array with masked elements, whose values would count as data."""
+    masked: Any = sys.modules.get("numpy.ma")  # not imported unless someone made a masked array
+    for part in (data, *(data if isinstance(data, list | tuple) else ())) if masked else ():
+        if isinstance(part, masked.MaskedArray) and (hidden := int(masked.count_masked(part))):
+            raise DTypeError(
+                f"{hidden} of the {part.size} elements of a masked array are masked, and masks are not supported: "
+                "fill them with .filled(value), or drop them with .compressed()."
+            )
+
+
+def _is_integers(data: Any) -> bool:
+    """Whether ``data`` is a Python integer, or a nested list of them."""
+    return all(map(_is_integers, data)) if isinstance(data, list | tuple) else isinstance(data, int)
+
+
+def _no_numbers(data: Any, dtype: Any) -> Exception:
+    """The error for data that NumPy converts to an array of something other than numbers."""
+    kind = type(data).__name__
+    if hasattr(data, "toarray"):
+        return DTypeError(f"{kind} is a sparse array, and only dense ones are supported: convert it with .toarray().")
+    if _is_integers(data):
+        return DomainError("an integer does not fit into 64 bits: write it as a float, or give dtype='float64'.")
+    if isinstance(data, np.ndarray | np.generic | list | tuple | str | bytes):
+        return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
+    return DTypeError(f"{kind} is not an array of numbers: give floats, integers or booleans, in lists or an array.")
+
+
+def _no_array(data: Any, error: Exception) -> Exception:
+    if isinstance(error, OverflowError):
+        return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
+    if "inhomogeneous" in str(error):
+        return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
+    kind = SizeError if isinstance(error, MemoryError) else DTypeError
+    return kind(f"{type(data).__name__} can't be made an array of numbers ({error}).")
+
+
+def device_or_dtype(target: Any) -> tuple[str | None, Any]:
+    """``(device, None)`` or ``(None, dtype)``, for the argument of `Tensor.to`. Raises `DTypeError` for anything else.
+
+    >>> device_or_dtype("cuda:1"), device_or_dtype(float)
+    (('cuda:1', None), (None, dtype('float64')))
+    """
+    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+        return target, None
+    try:
+        return None, as_dtype(target)
+    except DTypeError:
+        raise DTypeError(
+            f"to takes a device ('cpu', 'cuda', 'cuda:1') or a dtype (float32, float64, int64 and the like); it was "
+            f"given {target!r}."
+        ) from None
+
+
+def to_dlpack(array: Any, method: str, **options: Any) -> Any:
+    """Call a method of the DLPack protocol on ``array``; NumPy scalars become arrays first."""
+    return getattr(np.asarray(array) if type(array) in FLAT else array, method)(**options)
+
+
+def from_dlpack(x: Any, copy: bool | None = None) -> Any:
+    """The array of another library, in the same memory. Raises `DTypeError` for objects without DLPack."""
+    if not hasattr(x, "__dlpack_device__"):
+        raise DTypeError(f"{type(x).__name__} does not support the DLPack protocol: use asarray.")
+    module = np if x.__dlpack_device__()[0] == 1 else cupy.load()[0]  # 1 is the CPU
+    array = module.from_dlpack(x)
+    array = module.array(array, copy=True) if copy else array
+    return array if array.ndim else array[()]
+
+
+def to_numpy(array: Any) -> np.ndarray[Any, Any]:
+    """The values as a NumPy array: shared on the CPU, copied from a device."""
+    return np.asarray(to_device(array, "cpu"))
+
+
+def ignore_warnings() -> AbstractContextManager[Any]:
+    """A context in which NumPy does not warn of infinities and NaN."""
+    return np.errstate(all="ignore")
+
+
+def read_only(array: Any) -> Any:
+    """A read-only view of ``array``, where the backend has read-only arrays; else ``array``."""
+    if type(array) is not np.ndarray:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def owns_memory(array: Any) -> bool:
+    """Whether no other array shares the memory of ``array``, so that it can be written to.
+
+    That holds for an array that is not a view, and for the only view of an array with its axes permuted, such as the
+    channels-last result of a convolution.
+    """
+    base = getattr(array, "base", array)
+    if base is None:
+        return True
+    if type(base) is not np.ndarray or other_references(base) > 1 or base.size != array.size:
+        return False
+    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
+    flags = array.transpose(order).flags
+    return bool(base.flags.owndata and flags.c_contiguous and flags.writeable)
+
+
+def copy_if_array(value: Any) -> Any:
+    """A copy of an array; any other value as it is."""
+    return value.copy() if isinstance(value, np.ndarray) or cupy.is_cupy(type(value)) else value
+
+
+def copy_of(array: Any) -> Any:
+    """A copy of an array; NumPy scalars are immutable and returned as they are."""
+    return array if type(array) in FLAT else namespace(array).asarray(array, copy=True)
+
+
+def array_text(array: Any, prefix: str = "") -> str:
+    """The values as text, aligned, with six digits; long arrays are shortened as in NumPy."""
+    if namespace(array).absorbs:
+        return repr(array)  # an array of a trace, without values
+    values = to_numpy(array)
+    texts = [_number(v) for v in values.reshape(-1)[:10_000].tolist()]
+    width = max(map(len, texts), default=0) if values.ndim > 1 else 0
+    number: Any = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v).rjust(width)}
+    return np.array2string(values, 120, separator=", ", prefix=prefix, formatter=number, threshold=200)
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, float):
+        return repr(value)
+    text = f"{value:.6g}"
+    return text if any(c in text for c in ".einf") else f"{text}.0"

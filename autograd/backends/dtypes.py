@@ -50,26 +50,29 @@ def as_dtype(dtype: Any) -> Any:
     return found
 
 
+def _kind(dtype: Any) -> str:
+    """NumPy's letter for the kind of a dtype of any library, which is also the first one of its name: f, c, i, u, b."""
+    return getattr(dtype, "kind", None) or str(dtype).rpartition(".")[2][:1]
+
+
 def is_inexact(dtype: Any) -> bool:
     """Whether ``dtype`` is real or complex floating point."""
-    return getattr(dtype, "kind", None) in ("f", "c") or str(dtype).rpartition(".")[2].startswith(("float", "complex"))
+    return _kind(dtype) in ("f", "c")
 
 
 def is_real(dtype: Any) -> bool:
     """Whether ``dtype`` is real floating point, so that it can require grad."""
-    kind = getattr(dtype, "kind", None)  # NumPy's and CuPy's dtypes have one; a name takes longer to make
-    return kind == "f" if kind else str(dtype).rpartition(".")[2].startswith("float")
+    return _kind(dtype) == "f"
 
 
 def is_complex(dtype: Any) -> bool:
     """Whether ``dtype`` is complex floating point."""
-    kind = getattr(dtype, "kind", None)
-    return kind == "c" if kind else str(dtype).rpartition(".")[2].startswith("complex")
+    return _kind(dtype) == "c"
 
 
 def is_integral(dtype: Any) -> bool:
     """Whether ``dtype`` is an integer, signed or unsigned."""
-    return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
+    return _kind(dtype) in ("i", "u")
 
 
 def can_cast(dtype: Any, to: Any) -> bool:
