@@ -62,24 +62,12 @@ class Origin(str):
     marks: tuple[int, ...]
 
 
-def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
-    """The first element that is NaN or Inf, with its index."""
-    array = getattr(array, "data", array) if hasattr(array, "node") else array
-    space = backends.namespace(array)
-    if not backends.is_inexact(array.dtype) or bool(space.all(space.isfinite(array))):
-        return None
-    values = backends.to_numpy(array)
-    bad = ~backends.NUMPY.isfinite(values)
-    index = tuple(int(i) for i in backends.NUMPY.argwhere(bad)[0])
-    return values[index], index
-
-
 class Lines(Observer):
     """Records the line that called each operation."""
 
     def called(self, op: Any, result: Any, *_: Any) -> None:
         """Record the line in the node."""
-        noted(result.node, sys._getframe(1))
+        _noted(result.node, sys._getframe(1))
 
 
 class Checks(Observer):
@@ -90,8 +78,8 @@ class Checks(Observer):
     def called(self, op: Any, result: Any, *_: Any) -> None:
         """Record the line that called ``op``, and raise where ``result`` is not finite."""
         node = result.node
-        origin, within = noted(node, sys._getframe(1))
-        if found := first_bad(result.data):
+        origin, within = _noted(node, sys._getframe(1))
+        if found := _first_bad(result):
             rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
             there = "" if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])
             raise AnomalyError(
@@ -107,47 +95,50 @@ class Checks(Observer):
                 f"an array that {vertex.op.name} {describe(vertex)} had saved was written to since, so this graph's "
                 f"gradients would be wrong; called at {origin}: write to a copy, or compute the forward again."
             )
-        if found := first_bad(g):
+        if found := _first_bad(g):
             what = f"{vertex.op.name} {describe(vertex)}" if vertex.op else f"Tensor {describe(vertex)}"
             raise AnomalyError(
                 f"the upstream gradient of {what} is {found[0]} at {found[1]}{_line_of(vertex)}: its contributions "
-                f"were finite, so their sum overflowed, a hook returned it, or backward was given it.{_advice(vertex)}"
+                "were finite, so their sum overflowed, a hook returned it, or backward was given it."
             )
 
     def pulled(self, node: Node, parts: Any) -> None:
         """Raise where a rule's result is not finite."""
         for i, part in enumerate(parts):
-            found = None if part is None else first_bad(part)
-            if found:
+            if part is not None and (found := _first_bad(part)):
                 arg = node.op.args[0 if node.op.variadic else i]
                 raise AnomalyError(
                     f"the gradient of {node.op.name} with respect to {arg} = {describe(node.inputs[i])} is {found[0]} "
                     f"at {found[1]}{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here "
-                    f"has no finite derivative.{_advice(node)}"
+                    "has no finite derivative."
                 )
 
 
-def noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
-    """The result of `_called_from`, also stored in the node."""
-    origin, within = _called_from(frame)
-    if node is not None:
-        node.origin = Origin(origin)
-        node.origin.marks = _marks(node)
-    return origin, within
+def _first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
+    """The first element of an array or a Tensor that is NaN or Inf, with its index."""
+    array = array.data if hasattr(array, "node") else array
+    space = backends.namespace(array)
+    if not backends.is_inexact(array.dtype) or bool(space.all(space.isfinite(array))):
+        return None
+    values = backends.to_numpy(array)
+    index = tuple(backends.NUMPY.argwhere(~backends.NUMPY.isfinite(values))[0].tolist())
+    return values[index], index
 
 
-def _called_from(frame: Any) -> tuple[str, Node | None]:
-    """The user's line as text, and the node whose rule is running; ``None`` outside of a recorded backward pass."""
+def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
+    """The user's line as text, which is also stored in ``node``, and the node whose rule is running; ``None`` outside
+    of a recorded backward pass.
+    """
     within = line = None
     while frame is not None:
         name = frame.f_code.co_filename
         if within is None and frame.f_code.co_name == "steps_from" and name == _BACKWARD:
             within = frame.f_locals["node"]
+        if line is None and not name.startswith(_HERE):
+            line = frame  # perhaps in `nn` or `viz`: used if no line of the user is found
         if not name.startswith(_OURS):
             line = frame
             break
-        if line is None and not name.startswith(_HERE):
-            line = frame  # in `nn` or `viz`: used if no line of the user is found
         frame = frame.f_back
     text = "an unknown line" if line is None else f"{line.f_code.co_filename}:{line.f_lineno}"
     if scope := MODE.get().scope:
@@ -155,6 +146,9 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
         text += f", in {label} {path!r}" if path else f", in {label}"
     if within is not None and within.origin:
         text += f", for the gradient of {within.op.name} called at {within.origin}"
+    if node is not None:
+        node.origin = Origin(text)
+        node.origin.marks = _marks(node)
     return text, within
 
 
@@ -167,13 +161,9 @@ def _marks(node: Node) -> tuple[int, ...]:
 
 
 def _line_of(vertex: Any) -> str:
-    origin = getattr(vertex, "origin", None)
-    return f"; called at {origin}" if origin else ""
-
-
-def _advice(vertex: Any) -> str:
-    known = vertex.op is None or vertex.origin
-    return "" if known else " To see the line that called it, run the forward within detect_anomaly, too."
+    if vertex.op is None:
+        return ""
+    return f"; called at {vertex.origin or 'an unknown line (run the forward within detect_anomaly, too)'}"
 
 
 def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
@@ -183,7 +173,6 @@ def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -
     for i in () if op.variadic else places:
         value = kept.get(op.args[i])
         value = getattr(node.inputs[i], "data", None) if value is None else value
-        value = getattr(value, "data", value) if hasattr(value, "node") else value
         if getattr(value, "shape", None) == shape:
             told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
     return f", where {' and '.join(told)}" if told else ""
