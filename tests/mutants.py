@@ -241,14 +241,13 @@ mutant("some parameters", "pad", "x", "as if by 1", lambda g, x_shape: g[tuple(s
 def planted(mutant: Mutant) -> Iterator[None]:
     """Within it the rule is wrong."""
     op = ag.OPS[mutant.op]
-    right, sparse = op.rules[mutant.arg][0], op.sparse_rules.get(mutant.arg)
+    right, scattered = op.rules[mutant.arg][0], op.scattered
     op.vjp(**{mutant.arg: mutant.wrong})
     try:
         yield
     finally:
         op.vjp(**{mutant.arg: right})
-        if sparse is not None:
-            op.sparse_vjp(**{mutant.arg: sparse[0]})
+        op.scattered = scattered
 
 
 @functools.cache

@@ -46,7 +46,7 @@ def _no_way_back(*_: Any) -> Any:
     )
 
 
-_COMPILED = Op(lambda xp, *tensors: _no_way_back(), "compiled", "", "", 9, False)
+_COMPILED = Op(lambda xp, *tensors: _no_way_back(), "compiled", "", "", 9, False, False, False)
 _COMPILED.name = "compiled"
 _COMPILED.vjp(tensors=lambda g: _no_way_back())
 

@@ -104,7 +104,8 @@ def steps_from(
         if create_graph:
             saved = as_tensors(node)
         try:
-            parts = (op.sparse_plans if sparse else op.plans)[mask].pull(g, xp, node, saved)
+            scattered = op.scattered if sparse else None
+            parts = op.plans[mask].pull(g, xp, node, saved) if scattered is None else (scattered(g, xp, node),)
         except backends.LinAlgError as error:
             raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         except GradientError:

@@ -83,15 +83,7 @@ class Op:
             """Compute the result, and record it where a Tensor among the inputs requires grad."""
 
     def __init__(
-        self,
-        forward: Callable[..., Any],
-        symbol: str,
-        text: str = "",
-        tex: str = "",
-        level: int = 9,
-        broadcasts: bool = False,
-        casts: bool = False,
-        view: bool = False,
+        self, forward: Any, symbol: str, text: str, tex: str, level: int, broadcasts: bool, casts: bool, view: bool
     ) -> None:
         self.symbol, self.level, self.broadcasts, self.casts, self.view = symbol, level, broadcasts, casts, view
         self.name = self.__name__ = forward.__name__
@@ -110,10 +102,10 @@ class Op:
         self.tex = self._template("tex", tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})")
         self.forward = guarded(self, forward) if self.foreign else forward
         self.rules: dict[str, Rule] = {}
-        self.sparse_rules: dict[str, Rule] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
-        self.plans = self.sparse_plans = Plans(self)
+        self.plans = Plans(self)
+        self.scattered: Callable[..., Any] | None = None  # see `Scattered`
         # Whether a gradient may have another shape or dtype than its input.
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
         self.into: Callable[..., None] | None = None  # the kernel
@@ -127,38 +119,18 @@ class Op:
 
         Raises `DeclarationError` where a rule asks for a name that does not exist; then no rule has changed.
         """
-        again = bool(self.rules)
         none = {arg for arg, rule in rules.items() if rule is None and arg in self.args}
         found = {arg: self._checked_rule(arg, rule) for arg, rule in rules.items() if arg not in none}
+        if self.rules:  # graphs recorded before are refused from now on
+            self.redeclared = WRITES[LAST] = stamp()
         self.rules |= found
-        for arg in rules:
-            self.sparse_rules.pop(arg, None)
         for arg in none:
             self.rules.pop(arg, None)
         self.ruleless = self.ruleless - rules.keys() | none
-        self._redeclare(again)
-
-    def sparse_vjp(self, /, **rules: Callable[..., Any]) -> None:
-        """Declare rules that may return `Scattered` gradients, with the same values, for a backward pass that only sums
-        contributions.
-        """
-        self.sparse_rules |= {arg: self._checked_rule(arg, rule) for arg, rule in rules.items()}
-        self.sparse_plans = Plans(self, sparse=True)
-        self._redeclare(bool(self.rules))
-
-    def _redeclare(self, again: bool) -> None:
-        """Work out what the graph saves for the rules; if ``again``, graphs recorded before are refused from now on."""
-        rules = (*self.rules.values(), *self.sparse_rules.values())
-        wanted = {w for _, wants in rules for w in wants}
+        self.scattered = None
+        wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
-        if again:
-            self.redeclared = WRITES[LAST] = stamp()
-        self.forget()
-
-    def forget(self) -> None:
-        """Make the plans anew when they are next needed, because a rule has changed."""
         self.plans.clear()
-        self.sparse_plans.clear()
 
     def kernel(self, order: Callable[[int], tuple[int, ...]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
         """Declare the function ``(xp, out, *arrays, **parameters)`` that writes the result into ``out``: a decorator.
@@ -187,13 +159,12 @@ class Op:
                 f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
                 "own here: choose another name."
             )
-        if self.casts and (self.variadic or "dtype" in self.params):
+        no_view, no_cast = self.view and len(positional) != 2, self.casts and "dtype" in self.params
+        if no_view or no_cast or (many and (self.view or self.casts)):
             raise DeclarationError(
-                f"{self.name}: casts=True adds dtype=, to which its first argument is cast: it must have one, and "
-                "no parameter of that name."
+                f"{self.name}: view=True is for an operation of one array, of which it is a view; casts=True adds "
+                "dtype=, to which its first argument is cast: it must have one, and no parameter of that name."
             )
-        if self.view and (self.variadic or len(self.args) != 1):
-            raise DeclarationError(f"{self.name}: view=True is for an operation of one array, of which it is a view.")
         for name, default in defaults.items():
             if default is not None:
                 raise DeclarationError(
@@ -350,13 +321,13 @@ class Plan:
 
     __slots__ = ("mask", "forgotten", "keep", "pull")
 
-    def __init__(self, op: Op, rules: dict[str, Rule], mask: int) -> None:
+    def __init__(self, op: Op, mask: int) -> None:
+        rules = op.rules
         asked = [arg for i, arg in enumerate(op.args) if op.variadic or mask >> i & 1]
         wanted = [arg for arg in asked if arg in rules]
         self.forgotten = [a for a in asked if op.foreign and a not in rules and a not in op.ruleless]
         self.mask = mask if op.variadic and wanted else sum(1 << op.args.index(arg) for arg in wanted)
-        declared = [among[arg] for among in (op.rules, op.sparse_rules) for arg in wanted if arg in among]
-        used, names = {name for _, wants in declared for name in wants}, (*op.args, "out")
+        used, names = {name for arg in wanted for name in rules[arg][1]}, (*op.args, "out")
         kept = [f"values[{names.index(name)}]" if name in used else "None" for name in op.saves]
         calls = ["None"] * len(op.args)
         for arg in wanted:
@@ -418,14 +389,12 @@ UNRECORDED: Any = SimpleNamespace(mask=0, forgotten=())
 class Plans(dict[int, Plan]):
     """The plans of an operation by their masks, each made when it is first needed."""
 
-    def __init__(self, op: Op, sparse: bool = False) -> None:
+    def __init__(self, op: Op) -> None:
         super().__init__()
-        self._op, self._sparse = op, sparse
+        self._op = op
 
     def __missing__(self, mask: int) -> Plan:
-        rules = self._op.rules | self._op.sparse_rules if self._sparse else self._op.rules
-        plan = self[mask] = Plan(self._op, rules, mask)
-        return plan
+        return self.setdefault(mask, Plan(self._op, mask))
 
 
 def check_rules(op: Op, out: Any, forgotten: Sequence[str]) -> None:

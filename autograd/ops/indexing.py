@@ -62,14 +62,16 @@ def getitem(xp, x, *, index):
 getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape=x_shape))
 
 
-def _scattered(xp: Any, g: Any, x_shape: shapes.Shape, index: Any) -> Any:
+def _scattered(g: Any, xp: Any, node: Any) -> Any:
+    """The gradient of `getitem`, not yet an array."""
+    index, shape = node.params["index"], node.inputs[0].shape
     # Repeated elements have to be added in the order of `scatter_add`.
-    if not (xp.in_place and x_shape) or _may_repeat(index):
-        return xp.scatter_add(g, index=index, shape=x_shape)
-    return Scattered(xp, g, index, x_shape)
+    if not (xp.in_place and shape) or _may_repeat(index):
+        return xp.scatter_add(g, index=index, shape=shape)
+    return Scattered(xp, g, index, shape)
 
 
-getitem.sparse_vjp(x=_scattered)
+getitem.scattered = _scattered
 
 
 @op("[ ]ᵀ", text="scatter({x}, {index})", tex=r"\operatorname{{scatter}}_{{[{index}]}}({x})")

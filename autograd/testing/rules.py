@@ -306,16 +306,15 @@ def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[
 
     def put(rule: Any) -> None:
         op.rules[arg] = rule, wants
-        op.forget()
+        op.plans.clear()
 
-    sparse = op.sparse_rules.pop(arg, None)
+    scattered, op.scattered = op.scattered, None
     put(wrong)
     try:
         yield lambda: differed
     finally:
         put(right)
-        if sparse is not None:
-            op.sparse_rules[arg] = sparse
+        op.scattered = scattered
 
 
 def _data(x: Any) -> Any:

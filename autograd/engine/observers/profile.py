@@ -58,10 +58,11 @@ class profile:
         for op in OPS.values():
             taken = self._taken.setdefault(op.name, [0, 0.0, 0.0])
             self._time(op, vars(op), "forward", self._timed(op.forward, taken, 1))
-            for rules in (op.rules, op.sparse_rules):
-                for arg, (rule, wants) in rules.items():
-                    self._time(op, rules, arg, (self._timed(rule, taken, 2), wants))
-            op.forget()
+            if op.scattered is not None:
+                self._time(op, vars(op), "scattered", self._timed(op.scattered, taken, 2))
+            for arg, (rule, wants) in op.rules.items():
+                self._time(op, op.rules, arg, (self._timed(rule, taken, 2), wants))
+            op.plans.clear()
         return self
 
     def _time(self, op: Op, among: dict[str, Any], name: str, timed: Any) -> None:
@@ -74,7 +75,7 @@ class profile:
         for op, among, name, before, timed in self._timers:
             if among.get(name) is timed:  # else another rule was declared meanwhile
                 among[name] = before
-            op.forget()
+            op.plans.clear()
         self._timers.clear()
 
     def _timed(self, function: Callable[..., Any], taken: list[Any], column: int) -> Callable[..., Any]:

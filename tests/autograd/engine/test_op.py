@@ -439,7 +439,7 @@ class TestApplying:
         assert str(inspect.signature(total)) == "(x, axis=None, *, dtype=None)"
 
     def test_an_impossible_cast_raises(self):
-        with pytest.raises(DeclarationError, match="many: casts=True adds dtype=, to which its first arg"):
+        with pytest.raises(DeclarationError, match=r"many: .*casts=True adds dtype=, to which its first arg"):
 
             @ag.op("Σ", casts=True)
             def many(xp, *xs):
@@ -996,16 +996,3 @@ def test_a_view_of_two_arrays_is_refused():
         @ag.op("either", view=True)
         def either(xp, x, y):
             return x[::-1]
-
-
-def test_a_sparse_rule_gets_what_it_asks_for():
-    @ag.op("square")
-    def squares(xp, x):
-        return x * x
-
-    squares.vjp(x=lambda g, out: 2 * g * out**0.5)
-    squares.sparse_vjp(x=lambda g, x: 2 * g * x)
-    x = leaf([1.0, 3.0])
-    squares(x).sum().backward()
-    assert_array_equal(x.grad.data, [2.0, 6.0])
-    assert_array_equal(ag.hessian(lambda x: squares(x).sum())([1.0, 3.0]).data, [[2.0, 0.0], [0.0, 2.0]])
