@@ -350,8 +350,7 @@ def _turned(xp: Any, g: Any, x: Any, radius: Any) -> Any:
 
 
 atan2.vjp(
-    x=lambda xp, g, x, y: _turned(xp, g, y, xp.hypot(x, y)),
-    y=lambda xp, g, x, y: -_turned(xp, g, x, xp.hypot(x, y)),
+    x=lambda xp, g, x, y: _turned(xp, g, y, xp.hypot(x, y)), y=lambda xp, g, x, y: -_turned(xp, g, x, xp.hypot(x, y))
 )
 
 
@@ -586,8 +585,7 @@ def where(xp, condition, x, y):
 
 
 where.vjp(
-    x=lambda xp, g, condition: xp.where(condition, g, 0.0),
-    y=lambda xp, g, condition: xp.where(condition, 0.0, g),
+    x=lambda xp, g, condition: xp.where(condition, g, 0.0), y=lambda xp, g, condition: xp.where(condition, 0.0, g)
 )
 
 

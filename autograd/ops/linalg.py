@@ -154,8 +154,7 @@ def vecdot(xp, x, y, *, axis=-1):
 
 
 vecdot.vjp(
-    x=lambda xp, g, y, axis: xp.expand_dims(g, axis=axis) * y,
-    y=lambda xp, g, x, axis: xp.expand_dims(g, axis=axis) * x,
+    x=lambda xp, g, y, axis: xp.expand_dims(g, axis=axis) * y, y=lambda xp, g, x, axis: xp.expand_dims(g, axis=axis) * x
 )
 
 

@@ -404,8 +404,7 @@ def _recurrence_by_a(xp: Any, g: Any, a: Any, out: Any, axis: Any) -> Any:
 
 
 linear_recurrence.vjp(
-    a=_recurrence_by_a,
-    b=lambda xp, g, a, out, axis: _recurrence_back(xp, a, g, _running_axis(len(out.shape), axis)),
+    a=_recurrence_by_a, b=lambda xp, g, a, out, axis: _recurrence_back(xp, a, g, _running_axis(len(out.shape), axis))
 )
 
 

@@ -7,14 +7,7 @@ import numpy as np
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import (
-    UNCHECKED,
-    WRONG,
-    Comparison,
-    Judge,
-    Judgement,
-    unit,
-)
+from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, WRONG, Comparison, Judge, Judgement, unit
 from glassgrad.autograd.testing.oracles.points import Point
 
 
