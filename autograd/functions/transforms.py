@@ -64,7 +64,7 @@ def _call(
             xs += [x if x.node is None else wrap(x.data, x.node) for x in made]
             variables += made
         with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *variables)):
-            result, aux = _result(f, given, kwargs), tuple[Any, ...]()
+            result, aux = result_of(f, given, kwargs), tuple[Any, ...]()
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
@@ -95,16 +95,16 @@ def _one_or_tuple(*found: Any) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def result_of(f: Function, args: Sequence[Any], kwargs: Any = None) -> Any:
     """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take such arguments."""
     try:
-        return f(*args, **kwargs)
+        return f(*args, **(kwargs or {}))
     except TypeError as error:
         if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of f
             raise
         raise DTypeError(
-            f"{_name(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments; to "
-            "jvp and hvp in a tuple, (x,) for one array x."
+            f"{_name(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments, one "
+            "by one; to jvp and hvp in a tuple, (x,) for one array x."
         ) from None
 
 

@@ -24,7 +24,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import flattened
+from glassgrad.autograd.functions.transforms import flattened, result_of
 from glassgrad.autograd.testing.oracles.complexstep import run
 from glassgrad.autograd.testing.oracles.differences import Vector
 from glassgrad.autograd.testing.oracles.judgement import Judgement
@@ -232,30 +232,12 @@ def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
     return ys
 
 
-def _signature(f: Function) -> inspect.Signature | None:
-    try:
-        return inspect.signature(f)
-    except (TypeError, ValueError):  # it has none
-        return None
-
-
-def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
-    """Raise `DTypeError` if ``f`` can't be called with so many inputs."""
-    signature = _signature(f)
-    try:
-        if signature is not None:
-            signature.bind(*inputs)
-    except TypeError as error:
-        raise DTypeError(
-            f"{name}{signature} can't be called with {len(inputs)} input(s), {error}: give them one by one, as in "
-            "gradcheck(f, x, y)."
-        ) from None
-
-
 def arguments_of(f: Function) -> list[str]:
     """The names of the positional arguments of a function, as far as they are known."""
-    signature = _signature(f)
-    parameters = signature.parameters.values() if signature else ()
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):  # it has none
+        return []
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
@@ -270,7 +252,7 @@ def _of_leaves(f: Function, inputs: Sequence[Any], names: Sequence[str]) -> tupl
 
     def of_leaves(*args: Any) -> Any:
         left = iter(args)
-        return f(*(trees.unflatten(form, islice(left, trees.count(form))) for _, form in parts))
+        return result_of(f, [trees.unflatten(form, islice(left, trees.count(form))) for _, form in parts])
 
     of_leaves.__name__ = called(f)
     return of_leaves, leaves, [getattr(x, "name", None) or path for x, path in zip(leaves, paths, strict=True)]
@@ -319,7 +301,6 @@ class TensorPoint(Point):
         check_function(f, "f", "a function of Tensors")
         self.f_name = called(f)
         self.captured: dict[int, Tensor] = {}
-        _check_call(f, self.f_name, inputs)
         known = [*names, *arguments_of(f)[len(names) :], *[""] * len(inputs)]
         self.f, leaves, self.names = _of_leaves(f, inputs, known)
         chosen = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
