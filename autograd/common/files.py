@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from os import PathLike
@@ -17,7 +15,6 @@ from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import AutogradError, WriteError
 
 PRIVATE = 0o600
-STALE = 3600.0  # seconds after which a temporary file is not a write under way but one that was killed
 
 
 def open_file(path: str | PathLike[str]) -> IO[bytes]:
@@ -70,7 +67,6 @@ def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]],
         if isinstance(error, OSError) and not isinstance(error, AutogradError):
             raise WriteError(path, error) from None
         raise
-    _sweep(target)
 
 
 def _opener(mode: int = 0o666, flags: int = 0) -> Callable[[str, int], int]:
@@ -87,12 +83,3 @@ def _target(path: Path) -> Path:
     if not usual:
         raise WriteError(path, OSError("it is a device or a pipe"))
     return target
-
-
-def _sweep(target: Path) -> None:
-    """Delete the temporary files that killed processes left beside ``target``."""
-    leftover = re.compile(re.escape(f".{target.name[:40]}.") + r"[0-9a-f]{12}\.part")
-    with suppress(OSError):
-        for other in os.scandir(target.parent):
-            if leftover.fullmatch(other.name) and time.time() - other.stat().st_mtime > STALE:
-                Path(other.path).unlink()

@@ -38,22 +38,7 @@ def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
-def shape_first(function: F) -> F:
-    """A decorator for functions whose shape is one argument: calls as in other libraries, ``zeros(3, 4)`` or
-    ``normal(size=3)``, raise an error with the form to use.
-    """
-
-    @functools.wraps(function)
-    def called(*args: Any, **options: Any) -> Any:
-        try:
-            return function(*args, **options)
-        except TypeError as error:
-            raise_with_form(error, function, ending=": the shape is one argument, 3 or (3, 4), and options have names")
-
-    return called  # type: ignore[return-value]
-
-
-def with_form(function: F) -> F:
+def with_form(function: F, ending: str = "") -> F:
     """A decorator: a call with arguments that ``function`` does not take raises an error with the form to use."""
 
     @functools.wraps(function)
@@ -61,9 +46,16 @@ def with_form(function: F) -> F:
         try:
             return function(*args, **options)
         except TypeError as error:
-            raise_with_form(error, function)
+            raise_with_form(error, function, ending=ending)
 
     return called  # type: ignore[return-value]
+
+
+def shape_first(function: F) -> F:
+    """`with_form` for functions whose shape is one argument, unlike in other libraries: ``zeros(3, 4)`` or
+    ``normal(size=3)``.
+    """
+    return with_form(function, ": the shape is one argument, 3 or (3, 4), and options have names")
 
 
 def raise_with_form(error: TypeError, function: Callable[..., Any], name: str = "", ending: str = "") -> Never:

@@ -135,10 +135,9 @@ def steps_from(
         if type(total) is Scattered:
             total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
-            key, view = id(total), getattr(total, "base", total) is not None
-            if key in shared or (view and not backends.owns_memory(total)):
+            if id(total) in shared or getattr(total, "base", total) is not None:
                 total = backends.copy_of(total)
-            shared.add(key)
+            shared.add(id(total))
         if leaf.hooks:
             total = after_hooks(leaf.hooks, total)
         if observer is not None:

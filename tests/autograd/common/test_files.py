@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -63,16 +62,6 @@ def test_a_symbolic_link_keeps_its_target(tmp_path):
     write_file(tmp_path / "link", b"after")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").read_bytes() == b"after"
-
-
-def test_old_temporary_files_are_swept_and_young_ones_stay(tmp_path):
-    old, young, other = (tmp_path / name for name in (".a.0123456789ab.part", ".a.ba9876543210.part", ".a.part"))
-    for path in (old, young, other):
-        path.touch()
-    for path in (old, other):
-        os.utime(path, (time.time() - 1e5,) * 2)
-    write_file(tmp_path / "a", b"")
-    assert names(tmp_path) == sorted([young.name, other.name, "a"])
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in this file system")
