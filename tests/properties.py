@@ -24,11 +24,11 @@ from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import hvp, jvp
 from glassgrad.autograd.testing import rules
+from glassgrad.autograd.testing.differences import Vector
 from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, outputs_of, second_order
 from glassgrad.autograd.testing.gradcheck import values_of as flat
-from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import UNCHECKED, Judgement
-from glassgrad.autograd.testing.oracles.points import Function
+from glassgrad.autograd.testing.judgement import UNCHECKED, Judgement
+from glassgrad.autograd.testing.points import Function
 from glassgrad.autograd.testing.programs import Program, depending
 
 

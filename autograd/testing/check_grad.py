@@ -11,11 +11,10 @@ from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.common.validation import check_function
 from glassgrad.autograd.errors import DTypeError, GradcheckError, ShapeError
 from glassgrad.autograd.testing.declarations import Array, Domain, array
+from glassgrad.autograd.testing.differences import Vector
 from glassgrad.autograd.testing.gradcheck import arguments_of, checked_options
-from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import UNCHECKED
-from glassgrad.autograd.testing.oracles.points import Point, called, flat
-from glassgrad.autograd.testing.oracles.reports import check_shown, compare, unchecked
+from glassgrad.autograd.testing.judgement import UNCHECKED, check_shown, compare, unchecked
+from glassgrad.autograd.testing.points import Point, called, flat
 from glassgrad.autograd.testing.programs import literal
 
 

@@ -1,7 +1,7 @@
 """`gradcheck`: the gradients of a function, compared with finite differences of its values.
 
-Two oracles (`autograd.testing.oracles`) must agree with the rules. **Finite differences** apply always. **The complex
-step** applies where the function is analytic: it sees errors far below those of differences.
+Two oracles must agree with the rules. **Finite differences** (`differences`) apply always. **The complex step**
+(`complexstep`) applies where the function is analytic: it sees errors far below those of differences.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from glassgrad.autograd.errors import AutogradError, DTypeError, GradcheckError,
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.functions.transforms import flattened, result_of
-from glassgrad.autograd.testing.oracles.complexstep import run
-from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import Judgement
-from glassgrad.autograd.testing.oracles.points import Function, Point, called, flat
-from glassgrad.autograd.testing.oracles.reports import check_shown, compare, nothing_checked
+from glassgrad.autograd.testing.complexstep import run
+from glassgrad.autograd.testing.differences import Vector
+from glassgrad.autograd.testing.judgement import Judgement, check_shown, compare, nothing_checked
+from glassgrad.autograd.testing.points import Function, Point, called, flat
 
 PointOf = Callable[[Function, Sequence[Any], int], "TensorPoint"]
 

@@ -16,10 +16,9 @@ from glassgrad.autograd.engine.graph import Graph, Node
 from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, GradcheckError, GradientError
+from glassgrad.autograd.testing.differences import Vector
 from glassgrad.autograd.testing.gradcheck import TensorPoint
-from glassgrad.autograd.testing.oracles.differences import Vector
-from glassgrad.autograd.testing.oracles.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, unit
-from glassgrad.autograd.testing.oracles.reports import cause, factor, index_of
+from glassgrad.autograd.testing.judgement import OK, UNCHECKED, WRONG, Comparison, Judge, Judgement, cause, index_of
 
 KINK, SKIPPED = "kink", "skipped"
 LARGE = 1 << 14  # beyond this number of elements only two directions are compared
@@ -261,7 +260,7 @@ def _verdict(judge: Judge) -> dict[str, Any]:
         c = judge.traced(c)
         if c.rule == c.numeric:  # both are infinite
             return {"verdict": SKIPPED, "note": "its derivative, times its value, is too large for a number"}
-        return _found(judge, WRONG, c, cause(c) or factor(c.rule, c.numeric))
+        return _found(judge, WRONG, c, cause(c))
     if found.kinks:
         return _kink(judge, found)
     if c is None:
@@ -274,7 +273,7 @@ def _verdict(judge: Judge) -> dict[str, Any]:
 
 def _found(judge: Judge, verdict: str, c: Comparison, note: str) -> dict[str, Any]:
     shapes = {"element": (c.v, judge.point.shapes[judge.i]), "output": (c.u, judge.point.outputs[0])}
-    places = {name: index_of(*part) if unit(part[0]) else None for name, part in shapes.items()}
+    places = {name: index_of(*part) for name, part in shapes.items()}
     return {"verdict": verdict, "error": c.error, "rule": c.rule, "numeric": c.numeric, "note": note, **places}
 
 

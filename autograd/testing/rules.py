@@ -16,8 +16,8 @@ from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.functions.gradients import gradients
 from glassgrad.autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
 from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order, values_of
-from glassgrad.autograd.testing.oracles.judgement import UNCHECKED
-from glassgrad.autograd.testing.oracles.points import flat
+from glassgrad.autograd.testing.judgement import UNCHECKED
+from glassgrad.autograd.testing.points import flat
 from glassgrad.autograd.testing.programs import Program, Ref
 
 

@@ -18,7 +18,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.backends import NUMPY, Namespace
 from glassgrad.autograd.engine.graph import Graph
 from glassgrad.autograd.engine.tensor import Tensor
-from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.differences import Vector
 
 H = 1e-20
 COARSE = 1e-4  # the relative error above which a function is not analytic

@@ -7,8 +7,8 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad.autograd import Tensor
-from glassgrad.autograd.testing.oracles import complexstep
-from glassgrad.autograd.testing.oracles.complexstep import run
+from glassgrad.autograd.testing import complexstep
+from glassgrad.autograd.testing.complexstep import run
 
 
 def along(f, *inputs):

@@ -11,8 +11,8 @@ import numpy as np
 
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.errors import DomainError, GradcheckError
-from glassgrad.autograd.testing.oracles.complexstep import along
-from glassgrad.autograd.testing.oracles.differences import Vector
+from glassgrad.autograd.testing.complexstep import along
+from glassgrad.autograd.testing.differences import Vector
 
 Function = Callable[..., Any]
 DIFFERENCES, COMPLEX = "finite differences", "complex step"

@@ -1,1 +1,0 @@
-"""The judgement of derivatives: finite differences, the complex step, and the report on one that is wrong."""
