@@ -56,12 +56,7 @@ def backward_steps(
 
 
 def steps_from(
-    totals: dict[Any, Any],
-    retain_graph: bool,
-    create_graph: bool,
-    wanted: set[Any] | None,
-    sparse: bool,
-    at_nodes: bool = True,
+    totals: dict[Any, Any], retain_graph: bool, create_graph: bool, wanted: Any, sparse: bool, at_nodes: bool = True
 ) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
     """The steps of `backward_steps`, from the vertices in ``totals``, which maps them to their upstream gradients, to
     the ``wanted`` vertices. Without ``at_nodes`` only the steps at leaves and at nodes with hooks are yielded.

@@ -317,12 +317,10 @@ def _blocks(y: Tensor, call: _Call) -> list[Tensor]:
     count = size(y.shape)
     units = eye(count, dtype=y.dtype, device=y.device)
     rows = [_gradients([y], call.xs, [units[i].reshape(y.shape)], call.nested) for i in range(count)]
-    return [
-        stack([row[j] for row in rows]).reshape((*y.shape, *x.shape))
-        if rows
-        else zeros((*y.shape, *x.shape), dtype=x.dtype)
-        for j, x in enumerate(call.xs)
-    ]
+    shapes = [(*y.shape, *x.shape) for x in call.xs]
+    if not rows:
+        return [zeros(shape, dtype=x.dtype) for x, shape in zip(call.xs, shapes, strict=True)]
+    return [stack(parts).reshape(shape) for parts, shape in zip(zip(*rows, strict=True), shapes, strict=True)]
 
 
 def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:

@@ -480,11 +480,9 @@ def _pooling(
 @lru_cache(maxsize=64)
 def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> tuple[tuple[slice, ...], ...]:
     """For each tap, the index into the padded space of the elements of all windows at that tap."""
-    geometry = tuple(zip(stride, dilation, windows, strict=True))
-    return tuple(
-        tuple(slice(k * d, k * d + s * (m - 1) + 1, s) for k, (s, d, m) in zip(taps, geometry, strict=True))
-        for taps in product(*map(range, size))
-    )
+    geometry = zip(size, stride, dilation, windows, strict=True)
+    axes = ([slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(n)] for n, s, d, m in geometry)
+    return tuple(product(*axes))
 
 
 def _framed(xp: Any, x: Any, pads: Pads) -> Any:

@@ -18,10 +18,7 @@ import numpy as np
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 Truths = np.ndarray[Any, np.dtype[np.bool_]]
 
-PAIRS = (
-    *((1.0, 0.1), (10.0, 1.0), (100.0, 10.0), (1000.0, 100.0)),
-    *((10.0**-k, 10.0 ** (-k - 1)) for k in range(1, 10)),
-)
+PAIRS = tuple((10.0**k, 10.0 ** (k - 1)) for k in (0, 1, 2, 3, *range(-1, -10, -1)))
 """Pairs of steps, in units of the first, that must agree: larger ones first, which round less and can't cancel to 0."""
 
 NEARBY = (0.01, 0.001)

@@ -187,9 +187,8 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
     point = TensorPoint(f, inputs)
     rng = np.random.default_rng(seed)
     ways = [k for k, y in enumerate(point.ys) if y.requires_grad]
-    cotangents = [
-        point.like(rng.standard_normal(point.ys[k].shape), point.ys[k], f"gradient at output {k}") for k in ways
-    ]
+    ys = point.ys
+    cotangents = [point.like(rng.standard_normal(ys[k].shape), ys[k], f"gradient at output {k}") for k in ways]
     count = point.count
     if point.y.size and not any(map(point.connected, point.checked)):
         raise nothing_checked(point)
@@ -290,12 +289,7 @@ class TensorPoint(Point):
     """A function of Tensors at some inputs; the Tensors that it captures follow them, by position in ``captured``."""
 
     def __init__(
-        self,
-        f: Function,
-        inputs: Sequence[Any],
-        names: Sequence[str] = (),
-        results: Sequence[str] = (),
-        captured: Mapping[Tensor, str] | None = None,
+        self, f: Function, inputs: Sequence[Any], names: Sequence[str] = (), results: Any = (), captured: Any = None
     ) -> None:
         check_function(f, "f", "a function of Tensors")
         self.f_name = called(f)

@@ -236,8 +236,8 @@ class Judge:
         doubt: Vector,
         rtol: float,
         atol: float,
-        oracle: str = DIFFERENCES,
-        steps: Vector | None = None,
+        oracle: str,
+        steps: Any = 0.0,
     ) -> Comparisons:
         """``uᵀ J v`` by the rules and by ``slopes`` along ``v``, of which each may be wrong by ``doubt``."""
         step, divisor = self.differences.direction(v)
@@ -252,12 +252,12 @@ class Judge:
         rounding = 100 * self.point.epsilon * (sizes.sum(axis=1) + terms) * longest
         tolerances = atol * count**0.5 + rtol * size + _times(sizes, doubt).sum(axis=1) + rounding
         scales = np.maximum(1.0, np.abs(_times(us, self.y)).sum(axis=1))
-        steps = np.zeros(self.y.size) if steps is None else steps
+        steps = np.broadcast_to(steps, self.y.shape)
         return Comparisons(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, scales, oracle, steps)
 
     def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparisons:
         """``uᵀ J v`` by the rules and by differences along ``v``."""
-        return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, steps=slopes.step)
+        return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, DIFFERENCES, slopes.step)
 
     def by_complex_step(self, us: Vector, v: Vector, atol: float | None = None) -> Comparisons | None:
         """``uᵀ J v`` by the rules and by the complex step; ``None`` where that does not apply."""

@@ -145,11 +145,9 @@ class Program:
             real = hasattr(x, "dtype") and backends.is_real(x.dtype)
             return backends.namespace(x).astype(x, backends.as_dtype(dtype)) if real else x
 
-        return Program(
-            {name: cast(x) for name, x in self.inputs.items()},
-            tuple(replace(step, args=tuple(map(cast, step.args))) for step in self.steps),
-            self.outputs,
-        )
+        inputs = {name: cast(x) for name, x in self.inputs.items()}
+        steps = tuple(replace(step, args=tuple(map(cast, step.args))) for step in self.steps)
+        return replace(self, inputs=inputs, steps=steps)
 
     def shared(self, one: str, other: str) -> Program:
         """The program with input ``one`` in place of ``other``, as in ``op(x, x)``."""
