@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.errors import in_words
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.validation import number, refused, shape_first, whole
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -51,7 +50,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
         try:
             array = getattr(backends.generator_on(device, generator), method)(sizes, dtype=dtype)
         except (MemoryError, ValueError) as error:
-            raise in_words(f"random numbers of shape {sizes} can't be drawn", error) from error
+            raise backends.in_words(f"random numbers of shape {sizes} can't be drawn", error) from error
         array = array if array.ndim else array[()]
     drawn = wrap(array)
     return drawn if device is None else drawn.to(device)

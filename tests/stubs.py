@@ -133,10 +133,10 @@ def tensor_methods():
         lines.append(f"def __r{name}__(self, other: ArrayLike) -> Tensor: ...")
         lines.append(f"def __i{name}__(self, other: ArrayLike) -> Self: ...")
     for name, op in methods.OTHERS.items():
-        if name in ("__eq__", "__ne__"):
-            lines.append(f"def {name}(self, other: object) -> Tensor: ...  # type: ignore[override]")
+        if name in ("eq", "ne"):
+            lines.append(f"def __{name}__(self, other: object) -> Tensor: ...  # type: ignore[override]")
         else:
-            lines.append(f"def {name}(self{', other: ArrayLike' if len(op.args) > 1 else ''}) -> Tensor: ...")
+            lines.append(f"def __{name}__(self{', other: ArrayLike' if len(op.args) > 1 else ''}) -> Tensor: ...")
     lines += [f"def {op.name}({parameters(op, of_method=True)}) -> Tensor: ..." for op in methods.METHODS]
     lines.append("def dot(self, other: ArrayLike) -> Tensor: ...")
     for name, value in [*vars(methods.Methods).items(), *vars(protocols.Protocols).items()]:

@@ -5,13 +5,17 @@ No other folder names ``cupy``.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np  # `numpy` is a module of this package
+from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
+from glassgrad.autograd import errors
 from glassgrad.autograd.backends import cupy
 from glassgrad.autograd.backends.cupy import all_reduce
 from glassgrad.autograd.backends.dtypes import (
@@ -34,7 +38,7 @@ from glassgrad.autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Na
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [
-    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
+    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OURS", "OWN", "PLACES", "PLAIN",
     "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "all_reduce", "array_text", "as_dtype", "asarray",
     "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",
@@ -319,3 +323,28 @@ def _number(value: Any) -> str:
         return repr(value)
     text = f"{value:.6g}"
     return text if any(c in text for c in ".einf") else f"{text}.0"
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+
+OURS: Mapping[type, type[Exception]] = {
+    AxisError: DomainError, LinAlgError: DomainError, IndexError: errors.IndexingError, TypeError: DTypeError,
+    ValueError: ShapeError, ArithmeticError: DomainError, MemoryError: SizeError,
+}  # fmt: skip
+"""This package's error for each builtin error that a backend raises because of its arguments."""
+
+_OF_SHAPES = re.compile("shape|broadcast|dimension|size|sequence|length|elements|square|axes|sides|match")
+"""Words of a backend's ValueError about shapes. Any other ValueError is about a value."""
+
+
+def in_words(said: str, error: Exception, kinds: Mapping[type, type[Exception]] = OURS) -> Exception:
+    """A backend's ``error`` converted to one of this package, with ``said`` in front of its text.
+
+    Returns ``error`` itself if it is one of this package already, or was not caused by the arguments.
+    """
+    kind = next((ours for builtin, ours in kinds.items() if isinstance(error, builtin)), None)
+    if kind is ShapeError and not _OF_SHAPES.search(str(error)):
+        kind = DomainError
+    if kind is None or isinstance(error, AutogradError | FloatingPointError):
+        return error
+    return kind(f"{said}: {str(error).strip().rstrip('.')}.")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.errors import OURS, in_words
 from glassgrad.autograd.common.messages import describe, of_type, shown
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
@@ -211,8 +210,10 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     told = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
-    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # a user's forward may have a bug
-    raise in_words(f"{op.name} can't take {told or 'no arrays'}{options}", error, kinds) from error
+    kinds = (
+        backends.OURS if op.foreign else {**backends.OURS, AttributeError: DTypeError}
+    )  # a user's forward may have a bug
+    raise backends.in_words(f"{op.name} can't take {told or 'no arrays'}{options}", error, kinds) from error
 
 
 # ---------------------------------------------------------------------------------------------- a user's own operations

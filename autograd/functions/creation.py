@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.errors import in_words
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.validation import choice, shape_first
 from glassgrad.autograd.engine.modes import is_grad_enabled
@@ -44,7 +43,7 @@ def _made(
         raise
     except Exception as error:
         said = ", ".join([*map(describe, given), *(f"{k}={shown(v)}" for k, v in options.items())])
-        raise in_words(f"{name} can't make an array of {said}", error) from error
+        raise backends.in_words(f"{name} can't make an array of {said}", error) from error
     array = array if array.ndim else array[()]
     t = wrap(array if like is None or device is None else backends.to_device(array, device))
     return t.requires_grad_() if requires_grad else t

@@ -20,34 +20,19 @@ from glassgrad.autograd.functions.conversion import astype
 from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
 
 BINARY = {
-    "add": ("+", elementwise.add),
-    "sub": ("-", elementwise.subtract),
-    "mul": ("*", elementwise.multiply),
-    "truediv": ("/", elementwise.divide),
-    "floordiv": ("//", elementwise.floor_divide),
-    "mod": ("%", elementwise.remainder),
-    "pow": ("**", elementwise.power),
-    "matmul": ("@", linalg.matmul),
-    "and": ("&", elementwise.bitwise_and),
-    "or": ("|", elementwise.bitwise_or),
-    "xor": ("^", elementwise.bitwise_xor),
-    "lshift": ("<<", elementwise.bitwise_left_shift),
-    "rshift": (">>", elementwise.bitwise_right_shift),
-}
+    "add": ("+", elementwise.add), "sub": ("-", elementwise.subtract), "mul": ("*", elementwise.multiply),
+    "truediv": ("/", elementwise.divide), "floordiv": ("//", elementwise.floor_divide),
+    "mod": ("%", elementwise.remainder), "pow": ("**", elementwise.power), "matmul": ("@", linalg.matmul),
+    "and": ("&", elementwise.bitwise_and), "or": ("|", elementwise.bitwise_or), "xor": ("^", elementwise.bitwise_xor),
+    "lshift": ("<<", elementwise.bitwise_left_shift), "rshift": (">>", elementwise.bitwise_right_shift),
+}  # fmt: skip
 """Operators by the name within their dunder: ``__add__``, ``__radd__``, ``__iadd__``."""
 
 OTHERS = {
-    "__neg__": elementwise.negative,
-    "__pos__": elementwise.positive,
-    "__abs__": elementwise.abs,
-    "__invert__": elementwise.bitwise_invert,
-    "__lt__": elementwise.less,
-    "__le__": elementwise.less_equal,
-    "__gt__": elementwise.greater,
-    "__ge__": elementwise.greater_equal,
-    "__eq__": elementwise.equal,
-    "__ne__": elementwise.not_equal,
-}
+    "neg": elementwise.negative, "pos": elementwise.positive, "abs": elementwise.abs,
+    "invert": elementwise.bitwise_invert, "lt": elementwise.less, "le": elementwise.less_equal,
+    "gt": elementwise.greater, "ge": elementwise.greater_equal, "eq": elementwise.equal, "ne": elementwise.not_equal,
+}  # fmt: skip
 """Operators with no reflected form."""
 
 METHODS = (
@@ -233,7 +218,7 @@ def install(cls: type) -> None:
     for name, (sign, operation) in BINARY.items():
         found[f"__{name}__"], found[f"__r{name}__"] = operation.operator, reflected(operation)
         found[f"__i{name}__"] = in_place(sign, operation)
-    found |= {name: operation.operator for name, operation in OTHERS.items()}
+    found |= {f"__{name}__": operation.operator for name, operation in OTHERS.items()}
     found |= {operation.name: operation.apply for operation in METHODS}
     found["dot"] = linalg.matmul.apply
     for name, value in found.items():

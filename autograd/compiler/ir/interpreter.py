@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.backends import in_words
 from glassgrad.autograd.compiler.ir.primitives import compute
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, method
 from glassgrad.autograd.errors import DeclarationError, DTypeError, ShapeError

@@ -17,8 +17,7 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import byte_bounds
 
-from glassgrad.autograd.backends import NUMPY
-from glassgrad.autograd.backends.errors import in_words
+from glassgrad.autograd.backends import NUMPY, in_words
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view, piece_of, pieces_of
 from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
