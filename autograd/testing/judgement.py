@@ -394,23 +394,14 @@ def _halved(weights: Vector, error: Callable[[Vector], float]) -> Vector:
 # -------------------------------------------------------------------------------------------------------- all inputs
 
 
-def compare(
-    point: Point, *, eps: float | None, atol: float | None, rtol: float | None, max_elements: int, seed: int
-) -> dict[int, Judgement]:
+def compare(point: Point, *, max_elements: int, seed: int, **tolerances: float | None) -> dict[int, Judgement]:
     """The judgement of each checked input. Raises `GradcheckError` where a derivative is wrong."""
     many = sum(point.base[i].size for i in point.captured) > max_elements
-    judges = {
-        i: Judge(
-            point,
-            i,
-            eps=eps,
-            rtol=rtol,
-            atol=atol,
-            max_elements=min(max_elements, max(1, x.size - 1)) if many and i in point.captured else max_elements,
-            rng=np.random.default_rng(seed),  # the same weights of the outputs for each input
-        )
-        for i, x in point.base.items()
-    }
+    judges = {}
+    for i, x in point.base.items():
+        most = min(max_elements, max(1, x.size - 1)) if many and i in point.captured else max_elements
+        rng = np.random.default_rng(seed)  # the same weights of the outputs for each input
+        judges[i] = Judge(point, i, max_elements=most, rng=rng, **tolerances)
     point.disturb()
     found = {i: judge.judge() for i, judge in judges.items()}
     wrong = any(f.wrong for f in found.values())

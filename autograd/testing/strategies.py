@@ -36,27 +36,8 @@ from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.engine.modes import no_grad
 from glassgrad.autograd.engine.operation import OPS, REQUIRED, Op
 from glassgrad.autograd.errors import DeclarationError
-from glassgrad.autograd.testing.declarations import (
-    COUNT,
-    DECLARED,
-    INSIDE,
-    INTEGERS,
-    NONZERO,
-    POSITIVE,
-    REAL,
-    STEPS,
-    UNIT,
-    Array,
-    Axis,
-    Choice,
-    Declaration,
-    Domain,
-    Pattern,
-    declaration,
-    declaration_of,
-    distinct,
-    operation,
-)
+from glassgrad.autograd.testing import declarations
+from glassgrad.autograd.testing.declarations import COUNT, DECLARED, REAL, Array, Axis, Declaration, Domain, Pattern
 from glassgrad.autograd.testing.programs import Program, Ref, Step, depending
 
 __all__ = [
@@ -65,6 +46,9 @@ __all__ = [
 ]  # fmt: skip
 
 Strategy = st.SearchStrategy[Any]
+
+POSITIVE, NONZERO, INSIDE = declarations.POSITIVE, declarations.NONZERO, declarations.INSIDE
+UNIT, STEPS, INTEGERS = declarations.UNIT, declarations.STEPS, declarations.INTEGERS
 
 
 class Case:
@@ -290,7 +274,7 @@ def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any
     """A value of a parameter; ``given`` are the arguments and the parameters before it."""
     if isinstance(takes, st.SearchStrategy):
         return source.draw(takes)
-    if isinstance(takes, Choice):
+    if isinstance(takes, declarations.Choice):
         return source.draw(st.sampled_from(takes))
     if isinstance(takes, Axis):
         ndim = len(given[takes.of or op.args[0]].shape)
@@ -315,7 +299,7 @@ def differentiable_operations() -> list[Op]:
 def _assumable(op: Op) -> bool:
     """Whether an operation without a declaration can be called with default inputs."""
     own = op.__module__.startswith("glassgrad.autograd.ops.")
-    return not own and all(op.params[p] is not REQUIRED for p in declaration(op, None, {}).fixed)
+    return not own and all(op.params[p] is not REQUIRED for p in declarations.declaration(op, None, {}).fixed)
 
 
 # ----------------------------------------------------------------------------------------------------------- strategies
@@ -327,7 +311,7 @@ COMPANIONS = {"add": {}, "multiply": {}, "sin": {}, "tanh": {}, "sum": {}, "matm
 """The operations of this package that are drawn beside a user's own, and what they take."""
 
 for _name, _takes in COMPANIONS.items():
-    DECLARED.setdefault(_name, declaration(OPS[_name], None, _takes))
+    DECLARED.setdefault(_name, declarations.declaration(OPS[_name], None, _takes))
 
 
 @st.composite
@@ -357,7 +341,7 @@ def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Progra
     v0 = ag.log(x0)  # (2,)
     outputs = (v0,)
     """
-    declared = declaration_of(draw(st.sampled_from(_chosen(ops))))
+    declared = declarations.declaration_of(draw(st.sampled_from(_chosen(ops))))
     return draw(calls_of(declared, draw(st.sampled_from(kinds_of(declared))) if corners else ""))
 
 
@@ -398,7 +382,7 @@ def _interchangeable(declared: Declaration, program: Program, one: str, other: s
 
 
 def _chosen(ops: Sequence[Op | str]) -> list[Op]:
-    found = list(map(operation, ops))
+    found = list(map(declarations.operation, ops))
     if without := [op.name for op in found if not op.rules]:
         raise DeclarationError(f"{', '.join(without)} has no rule, so there is no derivative to test: leave it out.")
     return found or differentiable_operations()
@@ -458,7 +442,7 @@ class _Growing(Source):
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
         """An existing value in the domain, or a new input or constant."""
         fitting = [v for v in reversed(self.values) if v.shape == shape and domain.holds(v.here)]
-        known = self._again([v for v in fitting if not unique or distinct(v.here)])
+        known = self._again([v for v in fitting if not unique or declarations.distinct(v.here)])
         return self._new(shape, domain, unique) if known is None else known
 
     def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
@@ -526,7 +510,7 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     chosen, growing = _chosen(ops), _Growing(draw)
     for _ in range(draw(st.integers(1, whole(max_steps, "max_steps")))):
         op = draw(st.sampled_from(chosen))
-        case = case_of(declaration_of(op), growing)
+        case = case_of(declarations.declaration_of(op), growing)
         growing.step(op, case.arrays, case.params)
     flowing = depending(growing.inputs, growing.steps)
     used = {name for step in growing.steps for name in step.needs}
