@@ -10,7 +10,6 @@ Tensor requires grad.
 Tensor([0.589836, 0.314981])
 """
 
-import sys as _sys
 from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
@@ -49,7 +48,7 @@ from glassgrad.autograd.ops.loops import scan as _scan  # noqa: F401
 __version__ = "0.1.0"
 
 newaxis = None
-_protocols.install(Tensor, _sys.modules[__name__])
+_protocols.install_all()
 
 _LINALG = "glassgrad.autograd.ops.factorizations", "glassgrad.autograd.ops.matrices"
 _ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value, "__module__", "") not in _LINALG)

@@ -144,7 +144,6 @@ def tensor_methods():
             lines += ["@property", as_written(value.fget)]
         elif inspect.isfunction(value) and name != "__getattr__":  # a checker is to see which names are missing
             lines.append(as_written(value))
-    lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
     imports = [
         "from collections.abc import Iterator",
         "from glassgrad.autograd.engine.hooks import Hook",

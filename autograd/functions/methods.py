@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -212,17 +212,16 @@ def _array(part: Any) -> Any:
     return part.data if isinstance(part, Tensor) else part
 
 
-def install(cls: type) -> None:
-    """Add the operators and methods of this file to ``cls``."""
-    found: dict[str, Any] = {k: v for k, v in vars(Methods).items() if isinstance(v, FunctionType | property)}
-    for name, (sign, operation) in BINARY.items():
-        found[f"__{name}__"], found[f"__r{name}__"] = operation.operator, reflected(operation)
-        found[f"__i{name}__"] = in_place(sign, operation)
-    found |= {f"__{name}__": operation.operator for name, operation in OTHERS.items()}
-    found |= {operation.name: operation.apply for operation in METHODS}
-    found["dot"] = linalg.matmul.apply
-    for name, value in found.items():
-        setattr(cls, name, value)
+def install(methods: Mapping[str, Any]) -> None:
+    """Add the functions and properties among ``methods`` to `Tensor`."""
+    for name, value in methods.items():
+        if isinstance(value, FunctionType | property):
+            setattr(Tensor, name, value)
 
 
-install(Tensor)
+install(vars(Methods))
+install({f"__{name}__": operation.operator for name, (_, operation) in BINARY.items()})
+install({f"__r{name}__": reflected(operation) for name, (_, operation) in BINARY.items()})
+install({f"__i{name}__": in_place(sign, operation) for name, (sign, operation) in BINARY.items()})
+install({f"__{name}__": operation.operator for name, operation in OTHERS.items()})
+install({operation.name: operation.apply for operation in METHODS} | {"dot": linalg.matmul.apply})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from inspect import getattr_static
-from types import FunctionType
 from typing import Any, TypeVar
 
 from glassgrad.autograd import backends
@@ -13,6 +13,7 @@ from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.dtypes import API_VERSIONS
+from glassgrad.autograd.functions.methods import install
 from glassgrad.autograd.interop import inspection  # noqa: F401  (its function is one of the namespace)
 from glassgrad.autograd.interop.hints import Hint, tensor_hints
 from glassgrad.autograd.interop.numpy_protocol import call
@@ -103,6 +104,12 @@ class Protocols:
         """DLPack's type and number of the device."""
         return backends.to_dlpack(self.data, "__dlpack_device__")  # type: ignore[no-any-return]
 
+    def __array_namespace__(self: Any, *, api_version: str | None = None) -> Any:
+        """The namespace of functions of Tensors. Raises `DomainError` for an unknown version of the array API."""
+        if api_version not in (None, *API_VERSIONS):
+            raise DomainError(f"the array API {api_version!r} is not supported; choose {' or '.join(API_VERSIONS)}.")
+        return sys.modules["glassgrad.autograd"]
+
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         if not backends.is_host(self.data):
             raise DeviceError(f"{self._called()} is on {self.device}: copy it to the CPU with .numpy() first.")
@@ -152,18 +159,9 @@ def item(value: Any) -> Any:
     return value
 
 
-def install(cls: type, package: Any) -> None:
-    """Give ``cls`` the methods of the protocols, with ``package`` as the namespace of its functions."""
-
-    def __array_namespace__(self: Any, *, api_version: str | None = None) -> Any:
-        """The namespace of functions of Tensors. Raises `DomainError` for an unknown version of the array API."""
-        if api_version not in (None, *API_VERSIONS):
-            raise DomainError(f"the array API {api_version!r} is not supported; choose {' or '.join(API_VERSIONS)}.")
-        return package
-
-    for name, value in {**vars(Protocols), "__array_namespace__": __array_namespace__}.items():
-        if isinstance(value, FunctionType):
-            setattr(cls, name, value)
+def install_all() -> None:
+    """Give `Tensor` the methods of the protocols, and hints for the names that it has not."""
+    install(vars(Protocols))
     for name, foreign in tensor_hints().items():
-        if not hasattr(cls, name):
-            setattr(cls, name, foreign)
+        if not hasattr(Tensor, name):
+            setattr(Tensor, name, foreign)
