@@ -86,7 +86,8 @@ class Op:
         self, forward: Any, symbol: str, text: str, tex: str, level: int, broadcasts: bool, casts: bool, view: bool
     ) -> None:
         self.symbol, self.level, self.broadcasts, self.casts, self.view = symbol, level, broadcasts, casts, view
-        self.name = self.__name__ = forward.__name__
+        self.name: str = forward.__name__
+        self.__name__ = self.name
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.foreign = not (self.__module__ or "").startswith("glassgrad.autograd.")  # code that exec runs has none
         positional, keywords, many = names_of(forward, f"the forward of {self.name}")

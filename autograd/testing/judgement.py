@@ -394,7 +394,7 @@ def _halved(weights: Vector, error: Callable[[Vector], float]) -> Vector:
 # -------------------------------------------------------------------------------------------------------- all inputs
 
 
-def compare(point: Point, *, max_elements: int, seed: int, **tolerances: float | None) -> dict[int, Judgement]:
+def compare(point: Point, *, max_elements: int, seed: int, **tolerances: Any) -> dict[int, Judgement]:
     """The judgement of each checked input. Raises `GradcheckError` where a derivative is wrong."""
     many = sum(point.base[i].size for i in point.captured) > max_elements
     judges = {}
