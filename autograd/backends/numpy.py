@@ -157,21 +157,9 @@ SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))
 # Replacements for functions of NumPy: its `astype` rejects NumPy scalars, and its wrappers around reductions and
 # transposes cost more than a microsecond a call, as much as the computation of a small layer.
 vars(NUMPY).update(
-    in_place=True,
-    astype=_astype,
-    sum=_sum,
-    prod=_reduction(numpy.multiply),
-    max=_reduction(numpy.maximum),
-    min=_reduction(numpy.minimum),
-    all=_reduction(numpy.logical_and),
-    any=_reduction(numpy.logical_or),
-    matmul=_matmul,
-    sliding_windows=_strided_windows,
-    contiguous=_contiguous,
-    masked=_masked,
-    matmul_into=_matmul_into,
-    matrix_transpose=lambda x: x.mT,
-    where=_where,
-    reshape=_scalar(_reshape),
+    in_place=True, astype=_astype, sum=_sum, prod=_reduction(numpy.multiply), max=_reduction(numpy.maximum),
+    min=_reduction(numpy.minimum), all=_reduction(numpy.logical_and), any=_reduction(numpy.logical_or), matmul=_matmul,
+    sliding_windows=_strided_windows, contiguous=_contiguous, masked=_masked, matmul_into=_matmul_into,
+    matrix_transpose=lambda x: x.mT, where=_where, reshape=_scalar(_reshape),
     **{n: _scalar(getattr(numpy, n)) for n in ("clip", "zeros_like", "ones_like", "full_like", "broadcast_to")},
-)
+)  # fmt: skip
