@@ -60,8 +60,6 @@ def _each(value: Any, axes: int) -> tuple[Any, ...]:
 
 def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -> Space:
     """``value``, one for all axes or one for each, as a tuple of ``axes`` integers."""
-    if type(value) is int and value >= least:
-        return (value,) * axes
     values = _each(value, axes)
     if len(values) != axes or not all(type(v) is int and v >= least for v in values):
         kind = "positive integer" if least else "integer that is not negative"
@@ -71,8 +69,6 @@ def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -
 
 def pads_per_axis(padding: Any, axes: int) -> Pads:
     """``padding``, one for all axes, one for each, or (before, after) for each, as a pair for each axis."""
-    if type(padding) is int and padding >= 0:
-        return ((padding, padding),) * axes
     pairs = tuple(_each(p, 2) for p in _each(padding, axes))
     if len(pairs) != axes or not all(len(p) == 2 and all(type(v) is int and v >= 0 for v in p) for p in pairs):
         raise DomainError(
