@@ -58,9 +58,7 @@ def gradients(
     return found[0] if isinstance(inputs, Tensor) else found
 
 
-def gradients_at(
-    ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
-) -> tuple[Tensor, ...]:
+def gradients_at(ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Any, create_graph: bool) -> tuple[Tensor, ...]:
     """`gradients` of Tensors that were checked."""
     found: dict[Any, Any] = dict.fromkeys(map(vertex_of, xs))
     taken = set(map(id, seeds))

@@ -530,9 +530,7 @@ def _pool(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Spa
     return taps, parts, reduce(xp.maximum, parts)
 
 
-def _places(
-    xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space
-) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def _places(xp: Any, x: Any, size: Space, stride: Space, pads: Pads, dilation: Space) -> Iterator[tuple[Any, Any]]:
     """For each tap of max pooling of ``x``: its index into the padded ``x``, and the mask of windows whose first
     maximum or last NaN is at this tap. The padding is never chosen.
     """

@@ -85,9 +85,7 @@ def _taken(x: Any) -> Any:
     return array(x) if isinstance(x, str) else array(domain=x) if isinstance(x, Domain) else x
 
 
-def _check_drawn(
-    f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
-) -> None:
+def _check_drawn(f: Any, df: Any, takes: Any, vjp: bool, max_examples: int | None, options: dict[str, Any]) -> None:
     """Compare ``df`` with finite differences at inputs drawn by Hypothesis."""
     from glassgrad.autograd.testing.strategies import arguments, count_of, search  # its error says what to install
 

@@ -181,9 +181,7 @@ def check_nodes(
         )
 
 
-def _checked(
-    node: Node, values: dict[Any, Any], limit: float, max_elements: int, rng: np.random.Generator
-) -> Iterator[NodeCheck]:
+def _checked(node: Node, values: dict[Any, Any], limit: float, max_elements: int, rng: Any) -> Iterator[NodeCheck]:
     op, failure = node.op, ""
     given = [_fine(values[place].data if hasattr(place, "requires_grad") else place) for place in node.inputs]
     asked = [i for i in range(len(given)) if node.mask >> i & 1]
