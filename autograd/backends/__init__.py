@@ -150,7 +150,7 @@ def to_device(array: Any, device: str) -> Any:
         if device not in places:
             raise DeviceError(f"unknown device {device!r}: choose {' or '.join(map(repr, places))}.")
         return array.to_device(places[device])
-    if (space := space_on(device)) is not NUMPY:
+    if (space := space_on(str(device))) is not NUMPY:
         return space.module.asarray(array)
     found = sys.modules["cupy"].asnumpy(array)
     return found if found.ndim else found[()]
