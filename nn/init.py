@@ -13,16 +13,17 @@ True
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from glassgrad.autograd import Tensor, asarray
+from glassgrad.autograd import Tensor, asarray, full
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.validation import choice, number, refused, with_form
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.interop.hints import missing
+from glassgrad.nn.errors import FileError
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]
@@ -50,12 +51,27 @@ def _leaf(tensor: T) -> T:
     return tensor
 
 
-SHAPES_ONLY: ContextVar[bool] = ContextVar("SHAPES_ONLY", default=False)
-"""Whether new parameters have a shape and no values, because they will be loaded."""
+LOADING: ContextVar[Iterator[Any] | None] = ContextVar("LOADING", default=None)
+"""While a model is loaded, an item for each array of its file; new Tensors of modules then have no values yet."""
+
+
+def _filled(shape: int | tuple[int, ...], value: float = 0.0, *, dtype: Any, device: str | None = None) -> Tensor:
+    """A Tensor of one number. While a model is loaded it takes no memory, so that a file may claim any size.
+
+    Raises `nn.errors.FileError` for more of them than the file has arrays.
+    """
+    arrays = LOADING.get()
+    if arrays is None:
+        return full(shape, value, dtype=dtype, device=device)
+    if next(arrays, None) is None:
+        raise FileError("it describes more weights than it holds")
+    made = full((), value, dtype=dtype, device=device)
+    made.data = NUMPY.broadcast_to(made.data, shape)
+    return made
 
 
 def _set(tensor: T, draw: Draw) -> T:
-    if SHAPES_ONLY.get():
+    if LOADING.get() is not None:
         return tensor
     values = draw(_leaf(tensor).shape)
     tensor.data = asarray(values, dtype=tensor.dtype, device=tensor.device).data

@@ -18,7 +18,6 @@ from glassgrad.autograd import (
     squeeze,
     tril,
     where,
-    zeros,
 )
 from glassgrad.autograd.common.validation import flag, number, whole
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
@@ -28,7 +27,7 @@ from glassgrad.nn.functional.attention import attention_weights
 from glassgrad.nn.modules.activation import activation_layer
 from glassgrad.nn.modules.dropout import Dropout
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.modules.module import Module, Parameter, as_floating, parameter
 from glassgrad.nn.modules.normalization import LayerNorm
 
 
@@ -76,7 +75,7 @@ class MultiheadAttention(Module):
         self.generator = draw = initialisers.generator(seed)
 
         def weight(rows: int, columns: int) -> Parameter:
-            drawn = Parameter(zeros((rows, columns), dtype=dtype), dtype=dtype, device=device)
+            drawn = parameter((rows, columns), dtype=dtype, device=device)
             return initialisers.xavier_uniform_(drawn, seed=draw)
 
         e = self.embed_dim
@@ -85,7 +84,7 @@ class MultiheadAttention(Module):
         else:
             self.q_proj_weight, self.k_proj_weight = weight(e, e), weight(e, self.kdim)
             self.v_proj_weight = weight(e, self.vdim)
-        self.in_proj_bias = Parameter(zeros(3 * e, dtype=dtype), dtype=dtype, device=device) if bias else None
+        self.in_proj_bias = parameter(3 * e, dtype=dtype, device=device) if bias else None
         self.out_proj = Linear(e, e, bias, seed=draw, dtype=dtype, device=device)
 
     def forward(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from glassgrad.autograd import Tensor, zeros
+from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, flag, whole
 from glassgrad.autograd.errors import DomainError
 from glassgrad.autograd.ops.windows import per_axis
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.functional import spatial
-from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.modules.module import Module, as_floating, parameter
 
 Many = int | Sequence[int]
 
@@ -52,10 +52,10 @@ class _Conv(Module):
             )
         rows, columns = channels[::-1] if self.transposed else channels
         shape = rows, columns // groups, *self.kernel_size
-        self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
+        self.weight = parameter(shape, dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
         has_bias = flag(bias, "bias")
-        self.bias = Parameter(zeros(out_channels, dtype=dtype), dtype=dtype, device=device) if has_bias else None
+        self.bias = parameter(out_channels, dtype=dtype, device=device) if has_bias else None
         self.padding = spatial.pads_of(padding, self.kernel_size, self.stride, self.dilation)
         self.padding_mode = choice(padding_mode, "padding_mode", ("zeros", *spatial.PADDED))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from glassgrad.autograd import Tensor, asarray, zeros
+from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.functional.attention import checked_row
-from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.modules.module import Module, as_floating, parameter
 
 
 class Embedding(Module):
@@ -43,9 +43,9 @@ class Embedding(Module):
         self.embedding_dim = whole(embedding_dim, "embedding_dim")
         self.padding_idx = None if padding_idx is None else checked_row(padding_idx, self.num_embeddings)
         shape = self.num_embeddings, self.embedding_dim
-        self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
+        self.weight = parameter(shape, dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
-        if self.padding_idx is not None and not initialisers.SHAPES_ONLY.get():
+        if self.padding_idx is not None and initialisers.LOADING.get() is None:
             rows = self.weight.detach()
             rows[self.padding_idx] = 0.0
             self.weight.data = rows.data
@@ -53,6 +53,12 @@ class Embedding(Module):
     def forward(self, indices: Any) -> Tensor:
         """Integers ``(…)`` to ``(…, embedding_dim)``."""
         return F.embedding(indices, self.weight, self.padding_idx)
+
+
+def _waves(shape: tuple[int, ...]) -> Any:
+    length, features = shape
+    angle = NUMPY.arange(length)[:, None] * 10000.0 ** (-NUMPY.arange(0, features, 2) / features)
+    return NUMPY.stack([NUMPY.sin(angle), NUMPY.cos(angle)], axis=-1).reshape(shape)
 
 
 class PositionalEncoding(Module):
@@ -75,10 +81,9 @@ class PositionalEncoding(Module):
         self.d_model, self.max_len = whole(d_model, "d_model"), whole(max_len, "max_len")
         if self.d_model % 2:
             raise DomainError(f"PositionalEncoding: d_model = {d_model} is odd: features are pairs, sine and cosine.")
-        speed = 10000.0 ** (-NUMPY.arange(0, self.d_model, 2) / self.d_model)
-        angle = NUMPY.arange(self.max_len)[:, None] * speed
-        table = NUMPY.stack([NUMPY.sin(angle), NUMPY.cos(angle)], axis=-1).reshape(self.max_len, self.d_model)
-        self.register_buffer("pe", Tensor(table, dtype=dtype, device=device))
+        shape = self.max_len, self.d_model
+        self.register_buffer("pe", initialisers._filled(shape, dtype=dtype, device=device))
+        initialisers._set(self.pe, _waves)
 
     def forward(self, x: Any) -> Tensor:
         """``(…, length, d_model)`` to the same shape."""

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from glassgrad.autograd import Tensor, asarray, reshape, zeros
+from glassgrad.autograd import Tensor, asarray, reshape
 from glassgrad.autograd.common.validation import flag, refused, whole
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
-from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.modules.module import Module, as_floating, parameter
 
 
 class Linear(Module):
@@ -41,11 +41,9 @@ class Linear(Module):
     ) -> None:
         self.in_features = whole(in_features, "in_features")
         self.out_features = whole(out_features, "out_features")
-        self.weight = Parameter(zeros((self.out_features, self.in_features), dtype=dtype), dtype=dtype, device=device)
+        self.weight = parameter((self.out_features, self.in_features), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
-        self.bias = (
-            Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device) if flag(bias, "bias") else None
-        )
+        self.bias = parameter(self.out_features, dtype=dtype, device=device) if flag(bias, "bias") else None
 
     def forward(self, x: Any) -> Tensor:
         """``(…, in_features)`` to ``(…, out_features)``."""

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
+from glassgrad.autograd.backends import device_or_dtype, is_inexact
 from glassgrad.autograd.common.contexts import TRACER, WATCHED
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
@@ -18,7 +18,7 @@ from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from glassgrad.autograd.interop.hints import MODULES, Hint
 from glassgrad.nn.errors import StateError
-from glassgrad.nn.init import SHAPES_ONLY
+from glassgrad.nn.init import _filled
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -54,11 +54,14 @@ class Parameter(Tensor):
         device: str | None = None,
         name: str | None = None,
     ) -> None:
-        given = NUMPY.zeros(()) if SHAPES_ONLY.get() else data
-        super().__init__(given, requires_grad, dtype=dtype, device=device, name=name)
-        if given is not data:
-            shape = NUMPY.shape(data)  # all of one number, which a constructor may change in place
-            self.data = NUMPY.lib.stride_tricks.as_strided(self.data, shape, (0,) * len(shape))
+        super().__init__(data, requires_grad, dtype=dtype, device=device, name=name)
+
+
+def parameter(shape: int | tuple[int, ...], value: float = 0.0, *, dtype: Any, device: str | None) -> Parameter:
+    """A `Parameter` of one number; see `nn.init._filled`."""
+    made = Parameter(value, dtype=dtype, device=device)
+    made.data = _filled(shape, value, dtype=made.dtype, device=made.device).data
+    return made
 
 
 def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
@@ -99,7 +102,6 @@ class Module:
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
     _given: SimpleNamespace | None = None  # the constructor's `call`, and attributes `after` it
-    _unknown = ""  # why nothing is known about the constructor's arguments
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
     forward: Callable[..., Any] = _unimplemented
@@ -390,40 +392,20 @@ class Module:
             cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign]
 
     def arguments(self) -> dict[str, Any] | None:
-        """Constructor arguments by name, to rebuild the module; ``None`` if they are not plain values.
+        """The arguments of the constructor's call by name, for the repr; ``None`` if they are not plain values.
 
-        `nn.save` writes them, and the repr shows them. They are those of the call, without ``device`` and, for layers
-        of ``nn``, ``seed``, ``init`` and ``dtype``; an attribute of the same name that was changed since counts
-        instead. Numbers, strings, booleans, ``None``, and lists, tuples and dicts of these are plain. A class may
-        define ``arguments`` itself.
+        Numbers, strings, booleans, ``None``, and lists, tuples and dicts of these are plain. ``device``, ``seed``,
+        ``init`` and ``dtype`` are left out. Where an attribute of the same name was changed since, it counts. From them
+        `nn.load_model` rebuilds modules of ``nn``.
         """
-        noted = self._noted()
-        return None if isinstance(noted, str) else noted
-
-    def _noted(self) -> dict[str, Any] | str:
-        """The constructor's arguments, or why they would not rebuild the module."""
-        given, init = self._given, type(self).__init__
-        if self._unknown:
-            return self._unknown
-        if given is None and init is not object.__init__:
-            return f"has a constructor that was put into the class later, as in a dataclass; {ADVICE}"
-        found = _by_name(type(self), *given.call) if given else {}
-        before = given.after if given else {}
-        for name, value in _attributes(self).items():
-            if (now := plain(value)) is not NOT_PLAIN:
-                if name in found and name in before and now != plain(before[name]):
-                    found[name] = now
-            elif value is not before.get(name, getattr(type(self), name, value)) and (name in found or _is_own(self)):
-                return f"was made with another {name} than it has now; {ADVICE}"
-        for name, value in found.items():
-            if value is NOT_PLAIN:
-                if name[0] == "*":
-                    return f"was made with values for {name}, which have no names; {ADVICE}"
-                return (
-                    f"was made with {name}, which is not a number, string, boolean, None, or a list, tuple or dict of "
-                    f"these; {ADVICE}"
-                )
-        return found
+        if self._given is None:
+            return {} if type(self).__init__ is object.__init__ else None
+        found = _by_name(type(self), *self._given.call)
+        for name in found.keys() & self._given.after.keys():
+            now = plain(getattr(self, name, None))
+            if now != self._given.after[name]:
+                found[name] = now
+        return None if NOT_PLAIN in found.values() else found
 
     def _described(self) -> str:
         """``Linear(256, 100)``: the class with its arguments, without those at their defaults."""
@@ -431,12 +413,11 @@ class Module:
         if given is None:
             return type(self).__name__
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
-        optional = {name for name, default in defaults.items() if default is not inspect.Parameter.empty}
-        shown = {n: value if (as_json := plain(value, tuple)) is NOT_PLAIN else as_json for n, value in given.items()}
+        shown = {name: plain(value, tuple) for name, value in given.items()}
         texts = [
-            repr(value) if name in defaults and name not in optional else f"{name}={value!r}"
+            repr(value) if defaults.get(name) is inspect.Parameter.empty else f"{name}={value!r}"
             for name, value in shown.items()
-            if name not in defaults or not (value == defaults[name] or (name in MAKING and name in optional))
+            if name not in defaults or value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -478,9 +459,6 @@ NOT_PLAIN = ...  # a singleton, also when copied
 """Stands for an argument that JSON can't hold."""
 
 
-ADVICE = "define arguments(self), a dict of what the constructor is to be called with"
-
-
 def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth: int = 32) -> Any:
     """A copy of ``value`` if JSON can hold it, up to tuples; else `NOT_PLAIN`. ``sequence``: makes lists and tuples."""
     kind = type(value)
@@ -499,20 +477,6 @@ def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth:
     return plain(value.item(), depth=0) if is_scalar and hasattr(value, "item") and depth else NOT_PLAIN
 
 
-def _is_own(module: Module) -> bool:
-    """Whether the class of ``module`` is the user's."""
-    return not type(module).__module__.startswith("glassgrad.nn.")
-
-
-def _attributes(module: Module) -> dict[str, Any]:
-    """The attributes that a state and submodules do not hold."""
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if not (name in vars(Module) or name in module._buffers or isinstance(value, Module | Parameter))
-    }
-
-
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
 
@@ -525,16 +489,14 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
         except TypeError as error:
             raise_with_form(error, init, type(self).__name__ if is_its else "")
         if is_its:
-            copies = {name: (value, plain(value)) for name, value in _attributes(self).items()}
-            after = {name: value if copy is NOT_PLAIN else copy for name, (value, copy) in copies.items()}
+            after = {name: copy for name, value in vars(self).items() if (copy := plain(value)) is not NOT_PLAIN}
             object.__setattr__(self, "_given", SimpleNamespace(call=call, after=after))
 
     return __init__
 
 
 def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a constructor's call by name, with defaults, without those of `MAKING` that change nothing."""
-    unused = MAKING if kind.__init__.__module__.startswith("glassgrad.nn.") else {"device"}  # type: ignore[misc]
+    """The arguments of a constructor's call by name, with defaults, without those of `MAKING`."""
     signature = inspect.signature(kind)
     bound = signature.bind(*args, **options)
     given = {*bound.arguments}
@@ -543,12 +505,12 @@ def _by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict
     for name, value in bound.arguments.items():
         parameter = signature.parameters[name]
         if parameter.kind is parameter.VAR_KEYWORD:
-            found |= {key: item for key, item in value.items() if key not in unused}
+            found |= value
         elif parameter.kind is parameter.VAR_POSITIONAL:
             found |= {f"*{name}": NOT_PLAIN} if value else {}
         elif name in given or plain(value) is not NOT_PLAIN:  # without a default such as a class
-            found |= {} if name in unused and parameter.default is not parameter.empty else {name: plain(value)}
-    return found
+            found[name] = plain(value)
+    return {name: value for name, value in found.items() if name not in MAKING}
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from glassgrad.autograd import Tensor, asarray, ones, zeros
+from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import flag, number, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
-from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.init import _filled
+from glassgrad.nn.modules.module import Module, Parameter, as_floating, parameter
 
 Spaces = tuple[tuple[str, ...], ...]
 """The names of the spatial axes of each shape of input that a layer takes."""
@@ -141,8 +142,8 @@ class _ChannelNorm(Module):
         self.affine, self.track_running_stats = flag(affine, "affine"), flag(track_running_stats, "track_running_stats")
         self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, dtype, device)
         if track_running_stats:
-            self.register_buffer("running_mean", zeros(self.num_features, dtype=dtype, device=device))
-            self.register_buffer("running_var", ones(self.num_features, dtype=dtype, device=device))
+            for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
+                self.register_buffer(name, _filled(self.num_features, value, dtype=dtype, device=device))
         else:
             self.running_mean = self.running_var = None
 
@@ -246,8 +247,8 @@ def _weight_and_bias(
 ) -> tuple[Parameter | None, Parameter | None]:
     """A weight of ones and a bias of zeros, or ``None``."""
     return (
-        Parameter(ones(shape, dtype=dtype), dtype=dtype, device=device) if weight else None,
-        Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device) if flag(bias, "bias") else None,
+        parameter(shape, 1.0, dtype=dtype, device=device) if weight else None,
+        parameter(shape, dtype=dtype, device=device) if flag(bias, "bias") else None,
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from glassgrad.autograd import Tensor, asarray, permute_dims, squeeze, zeros
+from glassgrad.autograd import Tensor, asarray, permute_dims, squeeze
 from glassgrad.autograd.common.validation import choice, flag, number, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional import recurrence
 from glassgrad.nn.functional.regularization import dropout as dropped
 from glassgrad.nn.init import generator, uniform_
-from glassgrad.nn.modules.module import Module, Parameter, as_floating
+from glassgrad.nn.modules.module import Module, as_floating, parameter
 
 
 def _weights(
@@ -23,8 +23,7 @@ def _weights(
     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
     bound = 1 / math.sqrt(hidden)
     for name, shape in shapes.items():
-        parameter = Parameter(zeros(shape, dtype=made["dtype"]), **made)
-        setattr(module, f"{name}{ending}", uniform_(parameter, -bound, bound, seed=draw))
+        setattr(module, f"{name}{ending}", uniform_(parameter(shape, **made), -bound, bound, seed=draw))
 
 
 def _weights_of(module: Module, ending: str) -> list[Any]:

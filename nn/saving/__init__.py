@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import IO, Any, NamedTuple
 
-from glassgrad.autograd import Tensor
-from glassgrad.autograd.backends import is_inexact
 from glassgrad.autograd.common.files import open_file, write_file
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import as_path, check_instance
@@ -18,15 +16,7 @@ from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import keras, npz, safetensors
-from glassgrad.nn.saving.architecture import (
-    INSTEAD,
-    LAYERS,
-    attributes_of,
-    build,
-    check_attributes,
-    describe,
-    layers_of,
-)
+from glassgrad.nn.saving.architecture import LAYERS, build, describe, fill
 from glassgrad.nn.saving.pytorch import weights
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
@@ -102,8 +92,8 @@ def save(
     and others read (``pip install safetensors``). Both restore everything that was saved.
 
     Args:
-        content: a `Module`, saved with its state and, for `load_model`, the arguments of its constructor, if these are
-            plain values (see `Module.arguments`); or a dict of Tensors, arrays, numbers, strings, booleans, ``None``,
+        content: a `Module`, saved with its state and, for `load_model`, its modes and the arguments of its constructor,
+            if it is one of ``nn``; or a dict of Tensors, arrays, numbers, strings, booleans, ``None``,
             and lists and dicts of these, for instance
             ``{"model": model.state_dict(), "optimizer": optimizer.state_dict()}``.
         path: the file, ``.npz`` or ``.safetensors``; an existing one is replaced.
@@ -135,8 +125,7 @@ def save(
     header: dict[str, Any] = {"metadata": dict(metadata or {})}
     if isinstance(content, Module):
         try:
-            header |= {"architecture": describe(content), "layers": layers_of(content)}
-            header["attributes"] = attributes_of(content)
+            header |= describe(content)
         except FileError as error:
             header |= {"class": type(content).__name__, "why": str(error)}
         content = content.state_dict()
@@ -176,12 +165,14 @@ def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
-    """Rebuild the module that `save` wrote, with its weights, on the CPU.
+INSTEAD = "build it in Python and call model.load_state_dict(nn.load(path))"
 
-    Works for every layer and model of ``nn``, and for your own ``classes``, which are called with the
-    arguments that `Module.arguments` returned when the module was saved. Raises `nn.errors.FileError` as `load` does,
-    and for a file without such a module; `autograd.errors.DomainError` for two classes of one name.
+
+def load_model(path: str | PathLike[str]) -> Module:
+    """Rebuild the module of ``nn`` that `save` wrote, on the CPU: layers, weights, modes, frozen and tied parameters.
+
+    A class of your own is built in Python: ``model = Net(...)``, then ``model.load_state_dict(nn.load(path))``.
+    Raises `nn.errors.FileError` as `load` does, and for a file of anything but a module of ``nn``.
 
     >>> from glassgrad import nn
     >>> nn.load_model("README.md")
@@ -189,29 +180,13 @@ def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
         ...
     glassgrad.nn.errors.FileError: README.md can't be read as an archive of arrays: it is not a zip archive.
     """
-    for cls in classes:
-        if not (isinstance(cls, type) and issubclass(cls, Module)):
-            raise DTypeError(f"classes: load_model takes subclasses of nn.Module, and was given {of_type(cls)}.")
-    names = [cls.__name__ for cls in {*classes}]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DomainError(f"classes: load_model was given two classes named {twice!r}: rename one of them.")
     header, state = _read(path)
-    architecture = header.get("architecture")
-    if architecture is None:
+    if "architecture" not in header:
         kind, why = header.get("class", "a dict"), header.get("why")
         raise FileError(f"{path} holds {kind!r}, which nn can't build{f', as {why}' if why else ''}: {INSTEAD}.")
     try:
-        model = build(architecture, classes)
-        wanted = {name: p.shape for name, p in model._named_state()}
-        if header.get("layers", made := layers_of(model)) != made:
-            raise FileError(f"it was changed after it was made, and a new {model._described()} differs: {INSTEAD}")
-        check_attributes(model, header.get("attributes", {}))
-        if wanted != {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}:
-            raise FileError(f"its weights do not fit its architecture: {INSTEAD}")
-        if not all(is_inexact(state[name].dtype) for name in wanted):
-            raise FileError("its weights are integers")
-        for name, p in model._named_state():
-            p.data = state[name].data
+        model = build(header, state)
+        fill(model, state)
     except npz.INVALID as error:
-        raise _damaged(path, "a model", error) from None
+        raise FileError(f"{str(_damaged(path, 'a model', error)).rstrip('.')}: {INSTEAD}.") from None
     return model

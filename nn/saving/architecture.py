@@ -1,15 +1,16 @@
-"""A module of ``nn`` as JSON: the class names and constructor arguments that rebuild it."""
+"""A module of ``nn`` as JSON: the class names and constructor arguments that rebuild it, and its modes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
+from glassgrad.autograd.backends import is_inexact
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.nn import models
 from glassgrad.nn.errors import FileError
-from glassgrad.nn.init import SHAPES_ONLY
+from glassgrad.nn.init import LOADING
 from glassgrad.nn.modules import (
     activation,
     attention,
@@ -22,7 +23,7 @@ from glassgrad.nn.modules import (
     pooling,
     recurrent,
 )
-from glassgrad.nn.modules.module import NOT_PLAIN, Module, _attributes, _join, plain
+from glassgrad.nn.modules.module import Module, Parameter, _found, _join
 
 MODULES = activation, attention, containers, convolution, dropout, embedding, linear, normalization, pooling, recurrent
 
@@ -33,7 +34,7 @@ LAYERS: dict[str, type[Module]] = {
     if isinstance(kind, type) and issubclass(kind, Module) and not name.startswith("_")
     if module is models or kind.__module__ == module.__name__
 }
-"""The only classes that a file may name, besides those of the user who reads it."""
+"""The only classes that a file may name."""
 
 CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
     containers.Sequential: containers.Sequential,
@@ -44,96 +45,97 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 """How containers of modules are rebuilt."""
 
 
-INSTEAD = "build it in Python and call model.load_state_dict(nn.load(path))"
-"""What to do with a file whose module can't be built."""
-
-
-def describe(module: Module, named: dict[str, type] | None = None) -> dict[str, Any]:
-    """Describe a module as JSON, from which `build` makes the same module. Raises `FileError`, with the reason, if that
-    is not possible. ``named``: the classes of other modules in the file.
+def describe(module: Module) -> dict[str, Any]:
+    """The header of a module's file, from which `build` makes the same module. Raises `FileError`, with the reason, if
+    that is not possible.
     """
+    return {
+        "architecture": _described(module),
+        "layers": _layers(module),
+        "tied": {path: first for path, part, first in _parts(module) if first != path},
+        "evaluating": [path for path, part in module.named_modules() if not part.training],
+        "frozen": [path for path, p in module.named_parameters() if not p.requires_grad],
+    }
+
+
+def _described(module: Module) -> dict[str, Any]:
     cls, name = type(module), type(module).__name__
-    named = {**LAYERS} if named is None else named
+    if LAYERS.get(name) is not cls:
+        raise FileError(f"{name} is not a class of nn")
     if cls in CONTAINERS:
-        return {"class": name, "children": {n: describe(child, named) for n, child in module.named_children()}}
+        return {"class": name, "children": {n: _described(child) for n, child in module.named_children()}}
     arguments = module.arguments()
     if arguments is None:
-        why = module._noted()
-        raise FileError(f"{name} {why if isinstance(why, str) else 'has arguments() that are None'}")
-    if named.setdefault(name, cls) is not cls:
-        raise FileError(f"its class {name} has the name of {'a layer of nn' if name in LAYERS else 'another class'}")
-    if (values := plain(arguments)) is NOT_PLAIN:
-        raise FileError(
-            f"the arguments() of {name} are not numbers, strings, booleans, None, or lists, tuples and dicts of these"
-        )
-    return {"class": name, "arguments": values if name in LAYERS else {k: _encoded(v) for k, v in values.items()}}
+        raise FileError(f"{name} was made with other arguments than numbers, strings and lists of these")
+    return {"class": name, "arguments": arguments}
 
 
-def _encoded(value: Any) -> Any:
-    """A plain value for JSON, which has no tuples."""
-    if isinstance(value, dict):
-        return {"dict": {key: _encoded(item) for key, item in value.items()}}
-    if isinstance(value, list | tuple):
-        items = [*map(_encoded, value)]
-        return items if isinstance(value, list) else {"tuple": items}
-    return value
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [*map(_decoded, value)]
-    if isinstance(value, dict):
-        ((kind, items),) = value.items()
-        return tuple(map(_decoded, items)) if kind == "tuple" else {key: _decoded(items[key]) for key in items}
-    return value
-
-
-def layers_of(module: Module) -> str:
+def _layers(module: Module) -> str:
     """A digest of the layers, by which a file notices that its module was changed after it was made.
 
     Arguments at their defaults do not count, so a later version may add some.
     """
-    parts = [f"{name} {layers_of(child)}" for name, child in module.named_children()]
+    parts = [f"{name} {_layers(child)}" for name, child in module.named_children()]
     return hashlib.sha256("\n".join([module._described(), *parts]).encode()).hexdigest()
 
 
-def attributes_of(module: Module) -> dict[str, dict[str, Any]]:
-    """The plain attributes of modules in ``module`` that are not layers of ``nn``, by path."""
-    own = ((path, part) for path, part in module.named_modules() if LAYERS.get(type(part).__name__) is not type(part))
-    shown = {path: {name: plain(value) for name, value in _attributes(part).items()} for path, part in own}
-    return {path: {k: v for k, v in found.items() if v is not NOT_PLAIN} for path, found in shown.items()}
+def _parts(module: Module) -> Iterator[tuple[str, Any, str]]:
+    """Each module and parameter inside by every path at which it is first met, with the first path of all."""
+    first: dict[int, str] = {}
+    stack: list[tuple[str, Any]] = [("", module)]
+    while stack:
+        path, part = stack.pop()
+        known = first.setdefault(id(part), path)
+        yield path, part, known
+        if known == path and isinstance(part, Module):
+            inside = {name: value for name, value in vars(part).items() if isinstance(value, Module | Parameter)}
+            stack += [(_join(path, name), value) for name, value in reversed(inside.items())]
 
 
-def check_attributes(module: Module, saved: dict[str, dict[str, Any]]) -> None:
-    """Raise `FileError` for an attribute that was changed after the constructor."""
-    parts = dict(module.named_modules())
-    for path, attributes in saved.items():
-        for name, value in attributes.items():
-            now = getattr(parts[path], name, value)
-            if repr(plain(value, list)) != repr(plain(now, list)):
-                new = module._described()
-                raise FileError(f"its {_join(path, name)} is {value!r}, and that of a new {new} is {now!r}: {INSTEAD}")
+def build(header: dict[str, Any], arrays: Sized) -> Module:
+    """Build the module that `describe` described. Its weights have no values yet and take no memory.
 
-
-def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Module:
-    """Build the module of a description, its parameters without values: they take no memory, so a file may claim any
-    size. ``own``: classes that it may name besides `LAYERS`.
+    Raises `FileError` for a class that ``nn`` lacks, more weights than ``arrays``, or where a new module differs.
     """
-    with holding(SHAPES_ONLY, True):
-        return _build(description, {cls.__name__: cls for cls in own} | LAYERS)
+    tied = header.get("tied", {})
+    most = 2 * len(arrays) + 64 * len(tied)  # constructors may make more than they keep
+    with holding(LOADING, iter(range(most))):
+        module = _build(header["architecture"], "", tied)
+    for path, first in tied.items():
+        parent, _, name = path.rpartition(".")
+        setattr(_found(module, parent) if parent else module, name, _found(module, first))
+    if header.get("layers", made := _layers(module)) != made:
+        raise FileError(f"it was changed after it was made, and a new {module._described()} differs")
+    parts = dict(module.named_modules())
+    for path in header.get("evaluating", ()):
+        parts[path].training = False
+    parameters = dict(module.named_parameters())
+    for path in header.get("frozen", ()):
+        parameters[path].requires_grad = False
+    return module
 
 
-def _build(description: dict[str, Any], classes: dict[str, type[Module]]) -> Module:
-    cls = classes.get(description["class"])
+def _build(description: dict[str, Any], path: str, tied: dict[str, str]) -> Module:
+    if path in tied:  # to be replaced
+        return Module()
+    cls = LAYERS.get(description["class"])
     if cls is None:
-        raise FileError(f"it names a layer {description['class']!r}, which nn lacks; give load_model your own class")
+        raise FileError(f"it names a layer {description['class']!r}, which nn lacks")
     if cls in CONTAINERS:
-        return CONTAINERS[cls]({name: _build(child, classes) for name, child in description["children"].items()})
-    is_own = cls is not LAYERS.get(cls.__name__)
-    try:
-        arguments = description["arguments"]
-        return cls(**{name: _decoded(value) for name, value in arguments.items()} if is_own else arguments)
-    except Exception as error:
-        if not is_own:
-            raise
-        raise FileError(f"{cls.__name__} can't be made of the arguments that it holds: {error}") from error
+        children = description["children"].items()
+        return CONTAINERS[cls]({name: _build(child, _join(path, name), tied) for name, child in children})
+    return cls(**description["arguments"])
+
+
+def fill(module: Module, state: dict[str, Any]) -> None:
+    """Give a module that `build` made its weights. Raises `FileError` where these are not what it has."""
+    mine = dict(module._named_state())
+    for name in mine | state:
+        if name not in state or name not in mine:
+            raise FileError(f"{name!r} is missing" if name in mine else f"{name!r} is not in {module._described()}")
+        wanted, found = mine[name], state[name]
+        if wanted.shape != found.shape or is_inexact(wanted.dtype) != is_inexact(found.dtype):
+            shapes = f"{found.shape} of {found.dtype}, not {wanted.shape} of {wanted.dtype}"
+            raise FileError(f"its {name!r} is {shapes}")
+    for name, tensor in mine.items():
+        tensor.data = state[name].data

@@ -46,7 +46,7 @@ def test_every_file_has_an_expectation():
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_archives_give_the_module_that_was_saved(name):
-    model = nn.load_model(made.FOLDER / name, *made.OWN)
+    model = made.loaded(name)
     assert made.digest(model.state_dict()) == FACTS[name]["state"]
     found, expected = made.parts(model), FACTS[name]["parts"]
     assert [*found] == [*expected]

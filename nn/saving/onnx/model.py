@@ -44,8 +44,6 @@ class ONNXModel(Module):
     names, dtypes and shapes of its inputs, ``outputs`` the names of its outputs.
     """
 
-    _unknown = "was read by nn.load_onnx, which has to read it again"
-
     def __init__(self, graph: Graph) -> None:
         self._graph = check_instance(graph, Graph, "graph", "a graph that nn.load_onnx has read")
         self.inputs = tuple(graph.inputs)

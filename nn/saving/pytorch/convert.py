@@ -52,8 +52,6 @@ class Step(NamedTuple):
 class Part(Module):
     """A module inside a converted one: parameters, buffers and further parts under PyTorch's names."""
 
-    _unknown = "was made by nn.from_torch, which has to make it again"
-
 
 class Converted(Part):
     """A module of PyTorch as a Module of ``nn``, made by `from_torch`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from html import unescape
 
@@ -10,7 +11,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.nn.init import SHAPES_ONLY
+from glassgrad.nn.init import LOADING
 from glassgrad.viz.graph.blocks import draw_model
 from tests.viz.laid_out import LaidOut
 
@@ -18,9 +19,9 @@ from tests.viz.laid_out import LaidOut
 @pytest.fixture(autouse=True)
 def shapes_only():
     """Models without numbers: their pictures need none."""
-    token = SHAPES_ONLY.set(True)
+    token = LOADING.set(itertools.repeat(0))
     yield
-    SHAPES_ONLY.reset(token)
+    LOADING.reset(token)
 
 
 def cards(picture):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from glassgrad import nn, viz
-from glassgrad.nn.init import SHAPES_ONLY
+from glassgrad.nn.init import LOADING
 from tests.sampling import waiting
 
 
 @pytest.fixture
 def shapes_only():
-    token = SHAPES_ONLY.set(True)
+    token = LOADING.set(itertools.repeat(0))
     yield
-    SHAPES_ONLY.reset(token)
+    LOADING.reset(token)
 
 
 @pytest.mark.parametrize(
