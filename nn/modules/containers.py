@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, overload
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Self, overload
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.errors import MissingKeyError
+from glassgrad.nn.modules.module import Module, _join
 
 
 class Sequential(Module):
@@ -30,22 +31,10 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
-            items = list(modules[0].items())
-        else:
-            items = [(str(i), module) for i, module in enumerate(modules)]  # type: ignore[misc]
+        named = len(modules) == 1 and isinstance(modules[0], Mapping) and not isinstance(modules[0], Module)
+        items: Any = modules[0].items() if named else ((str(i), module) for i, module in enumerate(modules))  # type: ignore[union-attr]
         for name, module in items:
-            self._add(name, module)
-
-    def _add(self, name: str, module: Any) -> None:
-        if not isinstance(module, Module):
-            raise DTypeError(
-                f"{type(self).__name__} takes modules; entry {name!r} is {type(module).__name__}: give a layer such as "
-                "nn.Sigmoid() (with the brackets), or write a subclass of nn.Module around a function."
-            )
-        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
-            raise DomainError(f"a module can't be named {name!r}: choose a name without dots that is not taken.")
-        setattr(self, name, module)
+            _add(self, name, module)
 
     def forward(self, x: Any) -> Tensor:
         """Apply the modules in order."""
@@ -54,9 +43,51 @@ class Sequential(Module):
                 x = layer(x)
         return x  # type: ignore[no-any-return]
 
-    def append(self, module: Module) -> Sequential:
-        """Add a module at the end; return the sequence."""
-        self._add(str(len(self)), module)
+    def append(self, module: Module) -> Self:
+        """Add a module at the end; return the container."""
+        return self.insert(len(self), module)
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before that of ``index``, and count the names from 0 again; return the container."""
+        children = [*self.named_children()]
+        children.insert(index, (str(len(children)), module))
+        return self._hold(children)
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end; return the container."""
+        for module in [*modules]:
+            self.append(module)
+        return self
+
+    __iadd__ = extend
+
+    def __add__(self, other: Iterable[Module]) -> Self:
+        return type(self)(*self).extend(other)
+
+    def pop(self, index: int = -1) -> Module:
+        """Remove a module and return it."""
+        module = self[index]
+        del self[index]
+        return module
+
+    def __delitem__(self, index: int | slice) -> None:
+        if not isinstance(index, slice):
+            self._entry(index)
+        children = [*self.named_children()]
+        del children[index]
+        self._hold(children)
+
+    def _hold(self, children: list[tuple[str, Any]]) -> Self:
+        """Have these modules in this order. Names that are numbers count from 0 again; others stay."""
+        taken = [(str(i) if name.isdecimal() else name, name, module) for i, (name, module) in enumerate(children)]
+        for name, _, module in taken:
+            _check(self, name, module)
+        for name in dict(self.named_children()):
+            delattr(self, name)
+        for name, before, module in taken:
+            if module._path == _join(self._path, before):
+                module._move(_join(self._path, name))
+            _add(self, name, module)
         Module.edits += 1
         return self
 
@@ -78,7 +109,7 @@ class Sequential(Module):
         return self._entry(index)[1]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self._add(self._entry(index)[0], module)
+        _add(self, self._entry(index)[0], module)
 
     def _entry(self, index: Any) -> tuple[str, Module]:
         children = [*self.named_children()]
@@ -89,6 +120,22 @@ class Sequential(Module):
                 f"this {type(self).__name__} has {len(children)} modules and no index {index!r}: give 0 to "
                 f"{len(children) - 1}, or a negative index from the end."
             ) from None
+
+
+def _check(container: Module, name: Any, module: Any) -> None:
+    if not isinstance(module, Module):
+        raise DTypeError(
+            f"{type(container).__name__} takes modules; entry {name!r} is {type(module).__name__}: give a layer such "
+            "as nn.Sigmoid() (with the brackets), or write a subclass of nn.Module around a function."
+        )
+
+
+def _add(container: Module, name: Any, module: Any) -> None:
+    """Make ``module`` the attribute ``name`` of ``container``."""
+    _check(container, name, module)
+    if not isinstance(name, str) or not name or "." in name or hasattr(type(container), name):
+        raise DomainError(f"a module can't be named {name!r}: choose a name without dots that is not taken.")
+    setattr(container, name, module)
 
 
 class ModuleList(Sequential):
@@ -103,43 +150,57 @@ class ModuleList(Sequential):
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__(*modules)
 
+    def __add__(self, other: Iterable[Module]) -> Self:
+        return type(self)([*self, *other])
+
+    def __getitem__(self, index: Any) -> Any:
+        return type(self)([*self][index]) if isinstance(index, slice) else self._entry(index)[1]
+
     def forward(self, *_: Any) -> Tensor:
         """Refused: a list has no order of computation."""
         raise NotImplementedError("a ModuleList is not called: call its modules, or use nn.Sequential.")
 
 
-class ModuleDict(Sequential):
+class ModuleDict(Module, MutableMapping[str, Module]):
     """A dict of modules whose parameters are found; the module that holds it calls them.
+
+    It has the methods of a dict: ``in``, ``keys``, ``values``, ``items``, ``pop``, ``update``, ``clear``.
 
     >>> from glassgrad import nn
     >>> branches = nn.ModuleDict({"mean": nn.Linear(2, 1), "variance": nn.Linear(2, 1)})
-    >>> [*branches.keys()], branches["mean"].weight.name
+    >>> [*branches], branches["mean"].weight.name
     (['mean', 'variance'], 'mean.weight')
     """
 
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
-        super().__init__(modules or {})
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+        self.update(modules or ())
 
     def forward(self, *_: Any) -> Tensor:
         """Refused: a dict has no order of computation."""
         raise NotImplementedError("a ModuleDict is not called: call its modules, or use nn.Sequential.")
 
-    def keys(self) -> Iterator[str]:
-        """The names, in the order of assignment."""
+    def __len__(self) -> int:
+        return sum(1 for _ in self.children())
+
+    def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self.named_children())
 
-    def items(self) -> Iterator[tuple[str, Module]]:
-        """Names and modules, in the order of assignment."""
-        return self.named_children()
-
-    def _entry(self, index: Any) -> tuple[str, Module]:
+    def __getitem__(self, name: str) -> Module:
         children = dict(self.named_children())
-        if index not in children:
-            raise IndexingError(f"this ModuleDict has no module {index!r}: it has {', '.join(children) or 'none'}.")
-        return index, children[index]
+        if name not in children:
+            known = ", ".join(children) or "none"
+            raise MissingKeyError(f"this ModuleDict has no module {name!r}: it has {known}.")
+        return children[name]
 
-    def __setitem__(self, index: Any, module: Module) -> None:
-        self._add(index, module)
+    def __setitem__(self, name: str, module: Module) -> None:
+        _add(self, name, module)
+        Module.edits += 1
+
+    def __delitem__(self, name: str) -> None:
+        self[name]  # raises for an unknown name
+        delattr(self, name)
 
 
 class Residual(Module):
