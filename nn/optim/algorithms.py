@@ -106,7 +106,7 @@ class Adam(Optimizer):
             if p.grad is None:
                 continue
             g, d = p.grad.data, p.data
-            step, mean, square = self.state[p].values()
+            step, mean, square = (self.state[p][name] for name in ("step", "exp_avg", "exp_avg_sq"))
             if decay and self.decoupled:
                 d *= 1 - lr * decay
             elif decay:

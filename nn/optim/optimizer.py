@@ -34,6 +34,7 @@ class Optimizer:
     """
 
     structure = ("param_groups", "state")  # what compiled programs watch, down to the Tensors
+    _held: tuple[int, ...] = ()  # `_members` at the last look
 
     def __init_subclass__(cls) -> None:
         cls.__init__ = with_form(cls.__init__)  # type: ignore[method-assign]
@@ -82,7 +83,7 @@ class Optimizer:
 
     def _add_state(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
         """Add ``tensors`` to the state of ``parameter``, without replacing existing ones."""
-        state = self.state[parameter]
+        state = self.state.setdefault(parameter, {})
         for name, tensor in tensors.items():
             if name not in state:
                 state[name] = tensor
@@ -122,10 +123,8 @@ class Optimizer:
         """
         tracer = TRACER.get()
         if tracer is None:
-            check_gradients(self.state)
-        if self._moves != Module.moves:
-            with holding(TRACER, None):  # moving the state is not part of the traced step
-                self._follow()
+            check_gradients(p for group in self.param_groups for p in group["params"])
+        self._follow()
         for group in self._by_device() if self._away and tracer is None else self.param_groups:
             try:
                 self.update(group if tracer is None else self._traced(tracer, group))
@@ -135,19 +134,30 @@ class Optimizer:
                 raise
 
     def _follow(self) -> None:
-        """Add the state that changed options need, and move all state to the parameters' device and dtype."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                begun = self.initial_state(p, group)
-                self._add_state(p, begun)
-                for name, kept in self.state[p].items():
-                    like = begun.get(name, p)
-                    kept.data = kept.to(like.dtype).to(like.device).data
+        """Add the state that changed options and new parameters need, and move all to the parameters' device and dtype.
+
+        A parameter whose state was cleared is a new one.
+        """
+        if self._moves == Module.moves and self._held == self._members:
+            return
+        with holding(TRACER, None):  # moving the state is not part of a traced step
+            for group in self.param_groups:
+                for p in group["params"]:
+                    begun = self.initial_state(p, group)
+                    self._add_state(p, begun)
+                    for name, kept in self.state[p].items():
+                        like = begun.get(name, p)
+                        kept.data = kept.to(like.dtype).to(like.device).data
         self._note_devices()
+
+    @property
+    def _members(self) -> tuple[int, ...]:
+        """What differs after parameters or state came or went: the number of Tensors of state, and the parameters."""
+        return sum(map(len, self.state.values())), *[id(p) for group in self.param_groups for p in group["params"]]
 
     def _note_devices(self) -> None:
         """Remember whether all parameters are on the CPU."""
-        self._moves = Module.moves
+        self._moves, self._held = Module.moves, self._members
         self._away = not all(is_host(p.data) for p in self.state)
 
     def _by_device(self) -> Iterator[dict[str, Any]]:
@@ -175,6 +185,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of all options and state, for `nn.save`."""
+        self._follow()
         groups, states = [], []
         for group in self.param_groups:
             groups.append({k: v for k, v in group.items() if k != "params"} | {"params": len(group["params"])})
@@ -195,6 +206,7 @@ class Optimizer:
                 f"{type(self).__name__} can't load this state: {why}. Nothing was loaded. Make the optimizer as it was "
                 "made before its state was saved."
             ) from None
+        self._follow()
         for group, new in zip(self.param_groups, options, strict=True):
             dict.update(group, new)
         for p, then in accumulated:

@@ -50,6 +50,9 @@ def fit(
     training ended; otherwise with the latest weights. Ctrl-C ends the training, keeps these weights and sets
     ``history.interrupted``; no exception is raised. An update is never left half done.
 
+    The model is trained in training mode; modules in it that are in evaluation mode while it is not, stay so: a
+    `BatchNorm2d` after ``eval()`` keeps its statistics. All modes are restored.
+
     Args:
         model: called with a batch of x.
         loss: ``loss(output, y)`` returns the mean loss of the batch, a scalar Tensor.

@@ -42,6 +42,7 @@ class Step:
     ) -> None:
         self.model, self.loss, self.optimizer, self.max_norm = model, loss, optimizer, max_norm
         self.parallel, self.interrupts, self.report = parallel, interrupts, report
+        self.training = [m for m in model.modules() if m.training or not model.training]
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         target = "numpy" if compile is True else compile
         self.program = ag.compile(self._traced, target=target, check=check) if target else None
@@ -49,7 +50,8 @@ class Step:
     def epoch(self, batches: Batches, seed: Any) -> Evaluation:
         """Take a step with each batch. Raises `TrainingError` if the loss or a weight is not finite at the end."""
         tally, parallel = Tally(), self.parallel
-        self.model.train()
+        for module in self.training:  # not what the user has put into evaluation mode
+            module.training = True
         rows = batches.rows(seed) if self.program is not None and self.program.target != "numpy" else None
         if rows is not None:
             self._run_rows(batches.pair, rows, tally)

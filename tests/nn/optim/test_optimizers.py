@@ -447,6 +447,59 @@ def test_an_optimizer_of_ones_own_steps_alike_eagerly_and_compiled_and_is_restor
     assert run(3, False, half)[1]["state"][0]["average"].tolist() == whole[1]["state"][0]["average"].tolist()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {}), ("RMSprop", {})])
+def test_parameters_that_are_appended_and_states_that_are_cleared_begin_anew(name, options, compiled):
+    """Adam ended in a KeyError that printed the parameter; a compiled step went on as before."""
+
+    def run(change, compiled):
+        w, v = (ag.Tensor(x, requires_grad=True) for x in ([1.0, -2.0], [3.0, 5.0]))
+        optimizer = getattr(nn.optim, name)([w], lr=0.1, **options)
+
+        def step():
+            optimizer.zero_grad()
+            (w * v * w).sum().backward()
+            optimizer.step()
+
+        stepping = ag.compile(step) if compiled else step
+        for i in range(4):
+            if i == 2:
+                change(optimizer, w, v)
+            stepping()
+        return w.tolist(), v.tolist(), optimizer
+
+    def renew(optimizer, w, v):
+        optimizer.load_state_dict(getattr(nn.optim, name)([w], lr=0.1, **options).state_dict())
+
+    appended, fresh = (run(change, compiled) for change in (append, renew))
+    assert appended[1] != [3.0, 5.0]
+    assert appended[:2] == run(append, False)[:2]
+    assert len(appended[2].state_dict()["state"]) == 2
+    for change in (lambda optimizer, w, v: optimizer.state.clear(), lambda optimizer, w, v: optimizer.state[w].clear()):
+        np.testing.assert_allclose(run(change, compiled)[0], fresh[0], rtol=1e-12)
+    with pytest.raises(StateError, match=r"groups have \[1\] parameters, and this optimizer's have \[2\]"):
+        appended[2].load_state_dict(fresh[2].state_dict())
+
+
+def append(optimizer, w, v):
+    optimizer.param_groups[0]["params"].append(v)
+
+
+def test_a_state_that_lost_an_entry_is_completed():
+    w = ag.Tensor([1.0, -2.0], requires_grad=True)
+    optimizer = nn.optim.Adam([w], lr=0.1)
+    for _ in range(2):
+        w.grad = ag.Tensor([1.0, 1.0])
+        optimizer.step()
+        optimizer.state[w].pop("exp_avg")
+    optimizer.step()
+    assert {name: t.shape for name, t in optimizer.state[w].items()} == {
+        "step": (),
+        "exp_avg": (2,),
+        "exp_avg_sq": (2,),
+    }
+
+
 def test_state_that_a_step_makes_itself_is_refused_in_a_compiled_function():
     class Late(Signs):
         def initial_state(self, parameter, options):

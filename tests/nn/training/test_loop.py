@@ -159,6 +159,20 @@ def test_modes_are_set_and_restored():
     assert (model.training, model.inner.training) == (False, True)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_batch_norm_in_evaluation_mode_keeps_its_statistics(compiled):
+    """As in fine-tuning: they were trained, and the flag put back."""
+    model = net(norm="batch")
+    norm = model.layers[1].eval()
+    before = norm.running_mean.tolist()
+    train(model, epochs=2, validation=HELD, callback=lambda _: model.eval() and None, compile=compiled)
+    assert norm.running_mean.tolist() == before
+    assert (model.training, norm.training) == (True, False)
+    norm.train()
+    train(model, epochs=1)
+    assert norm.running_mean.tolist() != before
+
+
 def test_a_nan_loss_stops_with_the_last_good_weights():
     model = net()
     calls, seen = [], [weights(model)]
