@@ -58,7 +58,7 @@ from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import ShapeError, TraceError
 from glassgrad.nn.errors import ParallelError
 from glassgrad.nn.functional.sharding import SHARD, Shard
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Module, generators_of
 from glassgrad.nn.optim import Optimizer
 
 KINDS = ("an error", "the start of a training", "a broadcast", "a batch", "a sum", "a layer", "the end")
@@ -197,9 +197,7 @@ class Parallel:
         Raises `nn.errors.ParallelError` unless ``settings``, ``arrays`` and layers are equal on all ranks.
         """
         self.interrupted = False
-        generators = [
-            g for m in model.modules() if isinstance(g := getattr(m, "generator", None), NUMPY.random.Generator)
-        ]
+        generators = generators_of(*model.modules())
         states = [generator.bit_generator.state for generator in generators]
         layers = [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
         settings = settings, repr(optimizer), layers, [state["bit_generator"] for state in states]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.backends import device_or_dtype, is_inexact
+from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
 from glassgrad.autograd.common.contexts import TRACER, WATCHED
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.common.validation import check_function, check_instance, flag, raise_with_form
@@ -583,6 +583,12 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     finally:
         for part, name, value in places:
             vars(part)[name] = value
+
+
+def generators_of(*holders: Any) -> list[Any]:
+    """The random generators among ``holders``, or in their attribute ``generator``."""
+    found = (getattr(holder, "generator", holder) for holder in holders)
+    return [generator for generator in found if isinstance(generator, NUMPY.random.Generator)]
 
 
 def activations(module: Module, *inputs: Any, **options: Any) -> dict[str, Any]:

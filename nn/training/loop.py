@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from os import PathLike
 from time import perf_counter
 from typing import Any, TextIO
 
@@ -18,6 +19,7 @@ from glassgrad.nn.optim import Optimizer
 from glassgrad.nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches
+from glassgrad.nn.training.checkpoint import Checkpoint
 from glassgrad.nn.training.evaluation import check_loss, evaluate_batches, modes_restored
 from glassgrad.nn.training.history import History
 from glassgrad.nn.training.interrupts import Interrupts
@@ -43,6 +45,7 @@ def fit(
     parallel: Parallel | None = None,
     compile: bool | str = False,
     check: bool = False,
+    resume: str | PathLike[str] | None = None,
 ) -> History:
     """Train ``model`` in place; return the `History`.
 
@@ -82,8 +85,13 @@ def fit(
             `autograd.compile`); if the data are arrays, many steps in one call of up to a twentieth of a second, during
             which the live line and Ctrl-C wait.
         check: compute each compiled step without compiling, too, and compare (see `autograd.compile`).
+        resume: a file, ``.npz`` or ``.safetensors``, to which the training is written after each epoch; if it is there
+            already, the training goes on from it, up to ``epochs`` epochs in all. The result is that of a training
+            that was never stopped, bit for bit: the file holds weights, optimizer, schedule, history, the best weights,
+            and the generators of ``seed``, modules (attributes ``generator``) and `nn.data.Batches`.
 
     Raises:
+        nn.errors.FileError: ``resume`` is another file, and `nn.errors.StateError`, if it is of another training.
         nn.errors.TrainingError: loss or weights are not finite. The model has the kept weights, the error the
             ``history`` so far.
         nn.errors.ParallelError: another process of ``parallel`` failed or was lost; it has the ``history`` so far.
@@ -126,19 +134,23 @@ def fit(
         held_out = Batches(validation, "validation", model, max(batch_size, 1000), parallel)
     rng = None if seed is None else generator(seed)
     first = parallel is None or parallel.rank == 0
+    checkpoint = Checkpoint(resume, model, optimizer, schedule, rng, data)
+    history, best = checkpoint.load()
     if parallel is not None:
-        settings = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm
+        settings = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm, history.epochs
         rng = parallel.start(model, optimizer, rng, settings, chain(*(b.pair or () for b in (batches, held_out) if b)))
-    report = Report(progress if first else False, epochs, len(batches))
-    interrupts, history, kept = Interrupts(parallel), History(), _Snapshot(model, optimizer)
+    report = Report(progress if first else False, epochs, len(batches), history.epochs)
+    interrupts, kept = Interrupts(parallel), _Snapshot(model, optimizer, best)
     step = Step(
         model, loss, optimizer, max_norm=max_norm, parallel=parallel, compile=compile, check=check,
         interrupts=interrupts, report=report,
     )  # fmt: skip
+    if first and not history.epochs:  # now, as the file may be refused
+        checkpoint.save(history, {})
     damaged = False
     with interrupts, modes_restored(model):
         try:
-            for epoch in range(1, epochs + 1):
+            for epoch in range(history.epochs + 1, epochs + 1 if not history.stopped_early else 0):
                 start = perf_counter()
                 trained = step.epoch(batches, rng)
                 held = None if held_out is None else evaluate_batches(model, loss, held_out, parallel)
@@ -156,8 +168,13 @@ def fit(
                 stop = isinstance(answer, bool | NUMPY.bool_) and bool(answer)
                 if parallel is not None:
                     stop = any(parallel.sum(stop))
-                if stop or (patience is not None and epoch - (history.best_epoch or 0) >= patience):
-                    history.stopped_early = epoch < epochs
+                stop = stop or (patience is not None and epoch - (history.best_epoch or 0) >= patience)
+                history.stopped_early = stop
+                if first:
+                    interrupts.hold(updating=False)
+                    checkpoint.save(history, {} if held is None else kept.weights)
+                    interrupts.release()
+                if stop:
                     break
         except KeyboardInterrupt:
             history.interrupted = True
@@ -171,6 +188,7 @@ def fit(
             damaged = damaged or interrupts.updating
             interrupts.ignored = True  # the rest is quick and must complete
             kept.restore(weights=damaged or history.best_epoch is not None, state=damaged)
+            history.stopped_early = history.stopped_early and history.epochs < epochs
             history._set_note(damaged)
             report.clear()
     report.line(history.note)
@@ -190,9 +208,10 @@ def _check_optimizer(optimizer: Optimizer, model: Module) -> None:
 class _Snapshot:
     """Copies of the weights and the optimizer's state, to restore."""
 
-    def __init__(self, model: Module, optimizer: Optimizer) -> None:
+    def __init__(self, model: Module, optimizer: Optimizer, best: dict[str, Tensor]) -> None:
         self.model, self.optimizer = model, optimizer
         self.take(weights=True)
+        self.weights = best or self.weights
 
     def take(self, *, weights: bool) -> None:
         if weights:

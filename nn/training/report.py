@@ -17,10 +17,10 @@ class Report:
     `tqdm` is not used: it would be a dependency of every installation, and writes carriage returns into files.
     """
 
-    def __init__(self, progress: bool | TextIO, epochs: int, batches: int) -> None:
+    def __init__(self, progress: bool | TextIO, epochs: int, batches: int, done: int = 0) -> None:
         self.stream = None if progress is False else sys.stdout if progress is True else progress
         self.live = self.stream is not None and hasattr(self.stream, "isatty") and self.stream.isatty()
-        self.epochs, self.batches, self.done = epochs, batches, 0
+        self.epochs, self.batches, self.done, self.before = epochs, batches, done, done
         self.start = self.shown = perf_counter()
         self.width = 0
 
@@ -32,7 +32,7 @@ class Report:
         share = min(1.0, tally.batches / self.batches) if self.batches else 0.0
         parts = [self._epoch(self.done + 1), f"{100 * share:3.0f} %" if self.batches else f"batch {tally.batches}"]
         parts += _numbers(*tally.result())
-        completed = (self.done + share) / self.epochs
+        completed = (self.done + share - self.before) / (self.epochs - self.before)
         if completed:
             parts.append(f"{duration((now - self.start) * (1 / completed - 1))} left")
         self._overwrite("  ".join(parts))

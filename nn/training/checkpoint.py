@@ -1,0 +1,79 @@
+"""A training in a file, from which `fit` goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from glassgrad.autograd import Tensor
+from glassgrad.autograd.common.validation import as_path
+from glassgrad.nn.errors import FileError, StateError
+from glassgrad.nn.modules.module import Module, generators_of
+from glassgrad.nn.optim import Optimizer
+from glassgrad.nn.optim.lr_scheduler import LRScheduler
+from glassgrad.nn.saving import load, save
+from glassgrad.nn.saving.npz import INVALID
+from glassgrad.nn.training.history import History
+
+
+class Checkpoint:
+    """What changes during a training, and the file that keeps it; ``path=None`` keeps nothing.
+
+    ``draws``: a generator, or an object with one, besides those of the modules.
+    """
+
+    def __init__(
+        self, path: Any, model: Module, optimizer: Optimizer, schedule: LRScheduler | None, *draws: Any
+    ) -> None:
+        self.path: Path | None = None if path is None else as_path(path)
+        parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+        self.parts: dict[str, Any] = {name: part for name, part in parts.items() if part is not None}
+        self.generators = generators_of(*draws, *model.modules())
+
+    def save(self, history: History, best: dict[str, Tensor]) -> None:
+        """Write the state after an epoch; ``best``: the weights that would be kept now."""
+        if self.path is not None:
+            content: dict[str, Any] = self._states()
+            content["generators"] = [generator.bit_generator.state for generator in self.generators]
+            save({"fit": content, "history": vars(history), "best": best}, self.path)
+
+    def load(self) -> tuple[History, dict[str, Tensor]]:
+        """Restore what the file holds, if there is one; return its history and its best weights.
+
+        Raises `nn.errors.FileError` for another file, and `nn.errors.StateError` for that of another training.
+        """
+        if self.path is None or not self.path.exists():
+            return History(), {}
+        saved, before = load(self.path), self._states()
+        try:
+            states, history = saved["fit"], History(**saved["history"])
+            draws = zip(self.generators, states.pop("generators"), strict=True)
+            if states.keys() != self.parts.keys():
+                raise ValueError(f"it has {', '.join(states)}")
+            self._restore(states)
+            for generator, state in draws:
+                generator.bit_generator.state = _arrays(state)
+        except INVALID as error:
+            self._restore(before)
+            if isinstance(error, StateError):
+                raise
+            raise FileError(
+                f"{self.path} is not a file of this training, which nn.fit wrote with the same arguments ({error}): "
+                "give resume= another file, or remove it."
+            ) from None
+        history.interrupted = False
+        return history, saved["best"]
+
+    def _states(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def _restore(self, states: dict[str, Any]) -> None:
+        for name, part in reversed(self.parts.items()):  # a schedule sets rates; the optimizer has those that were used
+            part.load_state_dict(states[name])
+
+
+def _arrays(state: Any) -> Any:
+    """The state of a generator, with an array for each Tensor."""
+    if isinstance(state, dict):
+        return {name: _arrays(value) for name, value in state.items()}
+    return state.data if isinstance(state, Tensor) else state
