@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from glassgrad.autograd import Tensor, asarray, no_grad
 from glassgrad.autograd.backends import is_host, is_inexact
 from glassgrad.autograd.common.validation import check_function, check_instance
-from glassgrad.autograd.errors import DomainError, ShapeError
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.activation import Softmax
@@ -86,6 +86,22 @@ class Tally:
         return Evaluation(loss / samples, None if ranks or not labels else correct / labels)
 
 
+def forward(model: Module, x: Tensor, loss: Callable[[Any, Any], Any]) -> Any:
+    """The output of ``model``; of (output, state), as recurrent networks return, the first if ``loss`` is one of nn.
+
+    Raises `DTypeError` for other tuples, which the losses of nn do not take.
+    """
+    output = model(x)
+    if not isinstance(output, tuple) or not str(getattr(loss, "__module__", "")).startswith("glassgrad.nn."):
+        return output
+    if type(output) is tuple and len(output) == 2 and isinstance(output[0], Tensor):
+        return output[0]
+    raise DTypeError(
+        f"the model returns {len(output)} outputs, and this loss takes one: give a loss of your own, for instance "
+        "lambda out, y: nn.functional.cross_entropy(out[0], y)."
+    )
+
+
 def loss_value(loss: Any) -> Any:
     """The loss as a float; on a GPU an array of shape (), since a float would wait for the device."""
     if not isinstance(loss, Tensor) or loss.size != 1:
@@ -127,7 +143,7 @@ def evaluate_batches(
         model.eval()
         for x, y in batches.epoch(None):
             if parallel is None or parallel.counts:
-                output = model(x)
+                output = forward(model, x, loss)
                 tally.add(output, y, loss_value(loss(output, y)))
     return tally.result(parallel)
 

@@ -58,7 +58,8 @@ def fit(
 
     Args:
         model: called with a batch of x.
-        loss: ``loss(output, y)`` returns the mean loss of the batch, a scalar Tensor.
+        loss: ``loss(output, y)`` returns the mean loss of the batch, a scalar Tensor. Of a model that returns
+            ``(output, state)``, as recurrent ones do, the losses of ``nn`` are given the output.
         optimizer: made with the model's parameters.
         data: ``(x, y)``, arrays or Tensors with a row per sample, or an iterable of batches ``(x, y)`` that is iterated
             once per epoch. Floating values are cast to the dtype of the model's parameters, and all are moved to their

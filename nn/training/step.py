@@ -16,7 +16,7 @@ from glassgrad.nn.modules.module import Module
 from glassgrad.nn.optim import Optimizer, clip_grad_norm_
 from glassgrad.nn.parallel import Parallel
 from glassgrad.nn.training.batches import Batches, row_count
-from glassgrad.nn.training.evaluation import Evaluation, Tally, loss_value
+from glassgrad.nn.training.evaluation import Evaluation, Tally, forward, loss_value
 from glassgrad.nn.training.interrupts import Interrupts
 from glassgrad.nn.training.report import Report
 
@@ -125,7 +125,7 @@ class Step:
     def _compute_gradients(self, x: Tensor, y: Tensor) -> tuple[Any, Any]:
         self.optimizer.zero_grad()
         if self.parallel is None:
-            output = self.model(x)
+            output = forward(self.model, x, self.loss)
             loss = self.loss(output, y)
             value = loss_value(loss)
             if type(value) is not float or math.isfinite(value):
@@ -136,7 +136,7 @@ class Step:
             output, value = done
         elif rows:
             with self.parallel.sharded():
-                output = self.model(x)
+                output = forward(self.model, x, self.loss)
                 loss = self.loss(output, y)
             value = loss_value(loss)
             (rows * loss).backward()  # even if it is not finite: other ranks may wait for this one
@@ -145,7 +145,7 @@ class Step:
     def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
         """The function to compile. With ``parallel`` it returns gradients, otherwise it updates the weights."""
         self.optimizer.zero_grad()
-        output = self.model(x)
+        output = forward(self.model, x, self.loss)
         loss: Tensor = self.loss(output, y)
         if not isinstance(loss, Tensor) or loss.size != 1:
             loss_value(loss)  # raises

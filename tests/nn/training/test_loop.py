@@ -160,6 +160,25 @@ def test_modes_are_set_and_restored():
 
 
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("loss", [LOSS, nn.CrossEntropyLoss()])
+def test_a_model_that_returns_output_and_state_is_trained(loss, compiled):
+    model = nn.models.char_rnn(3, "gru", hidden=8, seed=0)
+    text = np.arange(60).reshape(4, 15) % 3
+    history = train(model, loss=loss, data=(text[:, :-1], text[:, 1:]), epochs=20, compile=compiled)
+    assert history.accuracy[-1] == 1
+    assert nn.evaluate(model, loss, (text[:, :-1], text[:, 1:])).accuracy == 1
+    twin = nn.models.char_rnn(3, "gru", hidden=8, seed=0)
+    own = train(twin, loss=lambda out, y: LOSS(out[0], y), data=(text[:, :-1], text[:, 1:]), epochs=20)
+    np.testing.assert_allclose(own.loss, history.loss, rtol=1e-4)
+
+
+def test_several_outputs_are_refused_by_a_loss_of_one():
+    model = nn.models.googlenet(2, small=True, seed=0)
+    with pytest.raises(DTypeError, match="returns 3 outputs, and this loss takes one: give a loss of your own"):
+        train(model, data=(np.ones((2, 3, 32, 32)), [0, 1]), epochs=1)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
 def test_a_batch_norm_in_evaluation_mode_keeps_its_statistics(compiled):
     """As in fine-tuning: they were trained, and the flag put back."""
     model = net(norm="batch")
