@@ -94,7 +94,7 @@ def find(options: Namespace) -> SearchResult:
     models, budget = options.models, options.budget
     print(f"{options.trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}")
     if first:
-        limit = "" if budget is None else f", in at most {budget:g} s"
+        limit = "" if budget is None else f", all in about {budget:g} s"
         print(f"then the best {FINALISTS} are trained again with {SEEDS} seeds{limit}")
     print(flush=True)
     try:

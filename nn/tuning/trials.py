@@ -1,23 +1,18 @@
 """`search`: find the depth, the widths and other settings of a network, on Optuna.
 
-Each trial builds a network, trains it, and is stopped early if it learns worse than the others did. The trials are in
+Each trial builds a network, trains it, and is pruned if it learns worse than the others did. The trials are in
 a storage that several processes or machines can share: they need nothing else to work together.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
-import os
 import pickle
-import platform
 import re
 import signal
 import tempfile
 import time
-import uuid
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -40,11 +35,10 @@ from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning.spaces import check_space, chosen
 
 POLL = 0.2  # seconds between checks of the storage while other processes work, and between attempts to open it
-PATIENCE = 10.0  # seconds without an epoch of other processes' trials before giving them up, if no trial took longer
 ATTEMPTS = 10  # to open a database
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
-# Attributes of trials: that one does not count (one too many, interrupted, or killed); machine and process id.
-SURPLUS, PROCESS = "surplus", "process"
+TESTED = "tested"  # attribute of a study: how often its test rows were used
+FINALS = 1 / 3  # the share of the budget that the trials leave to the finals
 
 
 @dataclass(frozen=True)
@@ -54,13 +48,15 @@ class Trial:
     Attributes:
         number: in the order of their start.
         choice: the values from the space.
-        state: ``"complete"``, ``"pruned"`` (stopped early), ``"failed"`` (diverged), or ``"running"``.
+        state: ``"complete"``, ``"pruned"`` (learned worse than the others, or the time was over), ``"failed"``, or
+            ``"running"``, also that of a killed process.
         accuracy: best fraction of held-out rows classified correctly; ``None`` before the first epoch.
         curve: that fraction after each epoch.
         parameters: how many the network has.
         layers: the width of each layer with weights, from input to output: a sketch of the network.
         seconds: of training.
         seed: of the network and of the order of the samples.
+        error: why it failed.
     """
 
     number: int
@@ -72,6 +68,7 @@ class Trial:
     layers: tuple[int, ...]
     seconds: float
     seed: int
+    error: str = ""
 
     @property
     def settings(self) -> str:
@@ -85,7 +82,8 @@ class Trial:
     def __str__(self) -> str:
         """Return number, accuracy, settings, size and time."""
         share = "      -" if self.accuracy is None else f"{100 * self.accuracy:5.2f} %"
-        end = {"pruned": f", stopped after {len(self.curve)}", "failed": ", diverged", "running": ", unfinished"}
+        why = f": {self.error}" if self.error else ""
+        end = {"pruned": f", pruned after {len(self.curve)}", "failed": f", failed{why}", "running": ", unfinished"}
         size = f"{self.settings:40} {self.parameters:9,} parameters"
         return f"trial {self.number:3}  {share}  {size}  {self.seconds:5.1f} s{end.get(self.state, '')}"
 
@@ -123,6 +121,7 @@ class SearchResult:
         model: the trained network of the best choice; ``None`` if no trial was completed by this process.
         interrupted: whether Ctrl-C ended the search.
         late: whether the budget ended the finals.
+        tested: how often the test rows of this study were used, by this search and those that it continues.
         study: Optuna's study, with its own pictures and queries.
     """
 
@@ -132,6 +131,7 @@ class SearchResult:
     interrupted: bool
     late: bool
     study: Any
+    tested: int = 1
 
     @property
     def best(self) -> Trial | None:
@@ -149,7 +149,7 @@ class SearchResult:
     def summary(self) -> str:
         """The number of trials, the best, the finalists with their spread over seeds, and caveats."""
         counts = Counter(trial.state for trial in self.trials)
-        words = {"complete": "complete", "pruned": "stopped early", "failed": "diverged", "running": "unfinished"}
+        words = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
         first = ", ".join(f"{counts[s]} {word}" for s, word in words.items() if counts[s] or s == "complete")
         lines = [f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}: {first}"]
         if self.interrupted:
@@ -172,7 +172,9 @@ class SearchResult:
             lines += [
                 "",
                 "The best of many trials was chosen by the held-out rows, so its accuracy there is too high.",
-                "The test rows were used once, at the end.",
+                "The test rows were used once, at the end."
+                if self.tested < 2
+                else f"The test rows were used {self.tested} times; who chooses by them has no test any more.",
                 "Differences within the spread over seeds mean nothing.",
             ]
         return "\n".join(lines)
@@ -201,7 +203,7 @@ class _Job:
     data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out
     space: Any
     trials: int
-    ends: float | None  # time.time() after which no trial starts or goes on
+    ends: float | None  # time.time() after which no training starts or goes on
     epochs: int
     batch_size: int
     optimizer: Callable[..., optim.Optimizer]
@@ -240,8 +242,8 @@ def search(
 ) -> SearchResult:
     """Train networks chosen from ``space``, and return the best one with all trials.
 
-    A part of the training rows is held out, once, and judges every trial. The test rows are used once, at the end, to
-    score the finalists: the best choices, trained anew on the same rows with several seeds.
+    A part of the training rows is held out, once, and judges every trial. The test rows are used at the end, to score
+    the finalists: the best choices, trained anew on the same rows with several seeds.
 
     Args:
         build: ``build(seed=seed, **choice)`` returns a classifier; ``lr`` and ``batch_size`` of the choice go to the
@@ -250,17 +252,17 @@ def search(
         space: a dict of names and ranges: a pair of integers or floats, a list to choose from, or `Widths`. A range
             whose end is at least 10 times its start is drawn from on a logarithmic scale. Or a function that returns
             the choice for a trial of Optuna, whose ``suggest_…`` methods may be called conditionally.
-        trials: the exact number, for all processes together; those already in the storage count.
-        budget: seconds after which no trial starts, and the running ones end. The finals take at most as long again;
-            those that are not trained by then are left out.
+        trials: how many are to end, for all processes together; those already in the storage count. A trial that fails
+            counts, and a killed one does not. Of several processes each ends the trial that it is in.
+        budget: seconds for all: after two thirds no trial starts, and the rest is for the finals, of which those that
+            are not trained by then are left out. A training ends after the epoch in which its time is over.
         epochs: of each trial.
         optimizer: ``optimizer(parameters, lr=lr)``; ``lr`` is .001 unless the space has one.
         held_out: the share of training rows that is held out.
         finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
         jobs: processes on this machine.
         storage: a file, or the URL of a database, that keeps the study. Processes on any machines that name the same
-            one share the work, and a killed one loses its trial only: the next search on the same machine starts
-            another in its place. Without it the study is not kept.
+            one share the work, and a killed one loses its trial only. Without it the study is not kept.
         name: of the study in the storage.
         seed: of the held-out rows, the choices and the networks.
         compile: run the training steps as programs of `autograd.compile`.
@@ -268,9 +270,10 @@ def search(
 
     T. Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", KDD 2019. Choices by J.
     Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011 (TPE); trials below the median of the
-    others at the same epoch are stopped. Ctrl-C ends the search and keeps the study and the best model.
+    others at the same epoch are pruned. Ctrl-C ends the search and keeps the study and the best model.
 
     Raises:
+        Exception: what ``build`` or the training raised, if every trial failed so.
         ImportError: without Optuna (``pip install "glassgrad[search]"``).
         autograd.errors.DomainError: an empty range, or a count below 1.
         autograd.errors.DTypeError: data or a space of an unsupported type.
@@ -298,7 +301,8 @@ def search(
         whole(value, called)
     whole(finalists, "finalists", 0)
     whole(seeds, "seeds")
-    ends = None if budget is None else time.time() + number(budget, "budget", 0)
+    start, limit = time.time(), None if budget is None else number(budget, "budget", 0)
+    ends = None if limit is None else start + limit * (1 - FINALS if finalists else 1)
     x, y, *test = _four(data)
     optuna = _optuna()
     parts = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
@@ -308,22 +312,21 @@ def search(
             build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
         )
         study = _study(optuna, job)
-        _give_up_killed(optuna, study)
         interrupted = False
         try:
             if jobs == 1:
                 _work(job, callback)
             else:
                 _work_together(job, jobs, study, callback)
-            if finalists:
-                _await_others(optuna, study)
         except KeyboardInterrupt:
             interrupted = True
-        tried = [_trial(t) for t in _trials(study)]
+        tried = [_trial(t) for t in study.get_trials(deepcopy=False)]
         best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))
         finals: list[tuple[Finalist, Module]] = []
-        if not interrupted:
-            job = replace(job, ends=budget and time.time() + budget)
+        tested = study.user_attrs.get(TESTED, 0)
+        if best and finalists and not interrupted:
+            study.set_user_attr(TESTED, tested := tested + 1)
+            job = replace(job, ends=None if limit is None else start + limit)
             try:
                 finals.extend(_finals(job, best[:finalists], seeds, test))  # keeps those before Ctrl-C
             except KeyboardInterrupt:
@@ -332,7 +335,7 @@ def search(
         last = [finalist for finalist, _ in finals]
         late = not interrupted and sum(len(f.test) for f in last) < seeds * min(finalists, len(best))
         model = finals[0][1] if finals else _kept(job, best[0]) if best else None
-    return SearchResult(tried, last, model, interrupted, late, study)
+    return SearchResult(tried, last, model, interrupted, late, study, tested)
 
 
 def _optuna() -> Any:
@@ -340,8 +343,7 @@ def _optuna() -> Any:
         import optuna
     except ImportError:
         raise ImportError('nn.search needs Optuna: pip install "glassgrad[search]"') from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of constant_liar, in old versions
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # a trial tells why it failed
     return optuna
 
 
@@ -409,72 +411,47 @@ def _study(optuna: Any, job: _Job) -> Any:
 
 
 def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
-    """Run trials until there are enough of them in the storage, or the time is over."""
-    optuna = _optuna()
-    study = _study(optuna, job)
+    """Run trials until enough of them in the storage have ended, or the time is over.
 
-    def ended(study: Any, trial: Any) -> None:
-        if callback is not None and SURPLUS not in trial.user_attrs:
-            callback(_trial(trial))
-        if len(_trials(study)) >= job.trials:
-            study.stop()
+    A trial that fails does not end the search; where all fail, what the last one raised is raised.
+    """
+    optuna = _optuna()
+    study, errors = _study(optuna, job), []
 
     def objective(trial: Any) -> float:
         try:
             return _objective(job, optuna, study, trial)
+        except optuna.TrialPruned:
+            raise
         except KeyboardInterrupt:
-            trial.set_user_attr(SURPLUS, True)
+            trial.set_user_attr("error", "interrupted")
+            raise
+        except Exception as error:
+            diverged = isinstance(error, TrainingError)
+            trial.set_user_attr("error", "it diverged" if diverged else f"{type(error).__name__}: {error}"[:200])
+            errors.extend([] if diverged else [error])
             raise
 
+    def ended(study: Any, trial: Any) -> None:
+        if callback is not None:
+            callback(_trial(trial))
+
+    enough = optuna.study.MaxTrialsCallback(job.trials, states=_states(optuna))
     left = None if job.ends is None else max(0.0, job.ends - time.time())
-    if len(_trials(study)) < job.trials:
-        study.optimize(objective, timeout=left, callbacks=[ended], catch=(TrainingError, _SurplusError))
+    if len(study.get_trials(deepcopy=False, states=_states(optuna))) < job.trials:
+        study.optimize(objective, timeout=left, callbacks=[ended, enough], catch=(Exception,))
+    if errors and not any(t.intermediate_values for t in study.get_trials(deepcopy=False)):
+        raise errors[-1]
 
 
-def _trials(study: Any) -> list[Any]:
-    """The trials of a study, without those that were given up."""
-    return [t for t in study.get_trials(deepcopy=False) if SURPLUS not in t.user_attrs]
-
-
-def _machine() -> str:
-    """A name of the machine or the container, within which process ids are unique."""
-    space = Path("/proc/self/ns/pid")  # the namespace of process ids, on Linux
-    names = platform.node(), uuid.getnode(), space.readlink() if space.is_symlink() else ""
-    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
-
-
-def _lives(process: int) -> bool:
-    """Whether a process of this machine may be alive. On Windows `os.kill` can't find out."""
-    if os.name == "posix":
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-    return True
-
-
-def _give_up_killed(optuna: Any, study: Any) -> None:
-    """End the running trials of killed processes of this machine. Those of other machines can't be judged."""
-    for t in _trials(study):
-        machine, process = t.user_attrs.get(PROCESS, ("", 0))
-        if not t.state.is_finished() and machine == _machine() and not _lives(process):
-            with suppress(RuntimeError):  # another process has just done it
-                optuna.trial.Trial(study, t._trial_id).set_user_attr(SURPLUS, True)
-                study.tell(t.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
-
-
-class _SurplusError(Exception):
-    """Other processes have started enough trials."""
+def _states(optuna: Any) -> tuple[Any, ...]:
+    """The states of trials that have ended."""
+    states = optuna.trial.TrialState
+    return states.COMPLETE, states.PRUNED, states.FAIL
 
 
 def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
     """Train the network that ``trial`` chooses; return its best held-out accuracy."""
-    trial.set_user_attr(PROCESS, (_machine(), os.getpid()))
-    if sum(t.number < trial.number for t in _trials(study)) >= job.trials:
-        trial.set_user_attr(SURPLUS, True)
-        raise _SurplusError
     seed = job.seed + trial.number  # differs between processes, and between calls that continue a study
     study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
@@ -549,6 +526,7 @@ def _trial(frozen: Any) -> Trial:
         tuple(attributes.get("layers", ())),
         attributes.get("seconds", 0.0),
         attributes.get("seed", 0),
+        attributes.get("error", ""),
     )
 
 
@@ -565,7 +543,7 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
             f"with jobs={jobs}, build, space and loss go to other processes, and one of them can't be pickled "
             f"({error}): define them with def in a module, or give jobs=1."
         ) from None
-    before = {t.number for t in _trials(study) if t.state.is_finished()}
+    before = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
     processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(jobs)]
     try:
         for process in processes:
@@ -574,7 +552,7 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
         while running:
             time.sleep(POLL)
             running = any(process.is_alive() for process in processes)
-            for t in _trials(study):
+            for t in study.get_trials(deepcopy=False):
                 if t.state.is_finished() and t.number not in before:
                     before.add(t.number)
                     if callback is not None:
@@ -586,21 +564,6 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
                 process.join()
     if all(process.exitcode for process in processes):
         raise DomainError(f"all {jobs} processes of the search failed: run it with jobs=1 to see why.")
-
-
-def _await_others(optuna: Any, study: Any) -> None:
-    """Wait for the trials of other processes, as long as their epochs come within the time of the longest trial."""
-    seen, since = None, time.time()
-    while True:
-        _give_up_killed(optuna, study)
-        trials = _trials(study)
-        state = [(t.number, t.state, len(t.intermediate_values)) for t in trials]
-        if state != seen:
-            seen, since = state, time.time()
-        patience = max([PATIENCE, *(t.user_attrs.get("seconds", 0.0) for t in trials)])
-        if all(t.state.is_finished() for t in trials) or time.time() - since > patience:
-            return
-        time.sleep(POLL)
 
 
 def _worker(job: _Job) -> None:

@@ -274,7 +274,8 @@ def outputs(y: Any) -> list[np.ndarray]:
 
 
 def trial_facts(trials: list[nn.tuning.Trial]) -> list[dict[str, Any]]:
-    return json.loads(json.dumps([vars(trial) for trial in trials]))
+    found: list[dict[str, Any]] = json.loads(json.dumps([vars(trial) for trial in trials]))
+    return [{name: value for name, value in facts.items() if name != "error"} for facts in found]  # it came later
 
 
 def loaded(name: str) -> nn.Module:

@@ -123,7 +123,7 @@ class _Panels:
     def curves(self, axes: Axes, best: Any) -> None:
         from matplotlib.ticker import MaxNLocator
 
-        plain_axes(axes, self.theme, "Held-out accuracy while learning", "epoch   (black: the best;  ×: stopped early)")
+        plain_axes(axes, self.theme, "Held-out accuracy while learning", "epoch   (black: the best;  ×: pruned)")
         for trial in self.trials:
             epochs = range(1, len(trial.curve) + 1)
             first = trial is best

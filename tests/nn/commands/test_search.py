@@ -93,12 +93,12 @@ def test_processes_that_mpirun_started_leave_the_finals_to_the_first(tmp_path, c
     assert not (tmp_path / "out" / "report.html").exists()
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_a_list_without_the_trial(tmp_path, capsys, monkeypatch):
+def test_ctrl_c_in_the_first_epoch_counts_the_trial_as_failed(tmp_path, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "build", interrupted)
     assert run(tmp_path) == 130
     printed = capsys.readouterr().out
-    assert "0 trials: 0 complete\ninterrupted: the storage keeps the study" in printed
+    assert "1 trial: 0 complete, 1 failed\ninterrupted: the storage keeps the study" in printed
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"trials.json", "trials.csv"}

@@ -78,7 +78,7 @@ def test_a_trial_prints_as_a_line():
     choice = {"model": "mlp", "hidden": (219, 105), "none": (), "rates": (0.5, 0.25), "lr": 0.0031234, "bias": True}
     trial = Trial(3, choice, "pruned", 0.9125, (0.5, 0.9125), 82_000, (219, 105), 2.04, 3)
     assert trial.settings == "mlp, hidden 219-105, rates 0.5-0.25, lr 0.0031, bias True"
-    assert str(trial) == f"trial   3  91.25 %  {trial.settings}    82,000 parameters    2.0 s, stopped after 2"
+    assert str(trial) == f"trial   3  91.25 %  {trial.settings}    82,000 parameters    2.0 s, pruned after 2"
 
 
 def test_the_same_seed_finds_the_same():
@@ -92,21 +92,6 @@ def test_a_study_that_goes_on_draws_what_one_call_would(tmp_path):
         result = found(trials, storage=tmp_path / "s.journal", finalists=0)
     assert [t.choice for t in result.trials] == [t.choice for t in found(finalists=0).trials]
     assert len({t.choice["lr"] for t in result.trials}) == 3
-
-
-def test_a_trial_that_another_process_makes_surplus_is_given_up(tmp_path, monkeypatch):
-    storage, ask, seen = tmp_path / "s.journal", optuna.study.Study.ask, []
-
-    def ask_second(study, *args):
-        ask(study)  # another process is first
-        return ask(study, *args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(optuna.study.Study, "ask", ask_second)
-        result = found(trials=3, storage=storage, finalists=0, callback=seen.append)
-    assert [t.state for t in result.trials] == ["running", "complete", "running"]
-    assert [t.number for t in seen] == [1]
-    assert [t.number for t in found(trials=4, storage=storage, finalists=0).trials] == [0, 1, 2, 4]
 
 
 def test_only_the_finalists_see_the_test_rows():
@@ -131,7 +116,7 @@ def test_several_processes_share_the_work(tmp_path):
     seen = []
     result = found(trials=4, jobs=2, storage=tmp_path / "s.journal", finalists=0, callback=seen.append)
     assert sorted(trial.number for trial in seen) == sorted(trial.number for trial in result.trials)
-    assert len(result.trials) == 4
+    assert len(result.trials) in (4, 5)
     assert result.model is not None
     assert not multiprocessing.active_children()
 
@@ -159,42 +144,8 @@ def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage)
         finally:
             other.kill()
     assert other.returncode == -signal.SIGKILL
-    assert [t.state for t in result.trials] == ["running", "complete", "complete", "complete"]
+    assert [t.state for t in result.trials] == ["running", *["complete"] * 4]
     assert result.model is not None
-    again = found(trials=4, storage=storage, finalists=0)
-    assert [(t.number, t.state) for t in again.trials] == [(k, "complete") for k in (1, 2, 3, 4)]
-
-
-@pytest.mark.parametrize("owner", [["another machine", 2**22 + 1], None])
-def test_running_trials_that_may_be_alive_count(tmp_path, owner):
-    """Those of other machines, and of processes of this machine that live."""
-    storage = tmp_path / "s.journal"
-    study = found(trials=1, storage=storage, finalists=0).study
-    study.ask().set_user_attr("process", owner or study.trials[0].user_attrs["process"])
-    states = [t.state for t in found(trials=3, storage=storage, finalists=0).trials]
-    assert states == ["complete", "running", "complete"]
-
-
-def test_the_finals_wait_for_the_trials_of_others(tmp_path, monkeypatch):
-    """One that ends while it is awaited, and one of another machine, of which nothing is heard."""
-    storage, sleep = tmp_path / "s.journal", time.sleep
-    study = found(trials=1, storage=storage, finalists=0).study
-    other, lost = study.ask(), study.ask()
-    other.set_user_attr("choice", json.dumps({"hidden": [5], "lr": 0.05}))
-    other.report(0.5, 1)
-
-    def ends(seconds):
-        if study.trials[other.number].state == optuna.trial.TrialState.RUNNING:
-            study.tell(other, 1.0)
-        sleep(seconds)
-
-    module = sys.modules[nn.search.__module__]
-    monkeypatch.setattr(module, "PATIENCE", 1.0)
-    monkeypatch.setattr(module.time, "sleep", ends)
-    result = found(trials=4, storage=storage, finalists=1, seeds=1)
-    assert [t.state for t in result.trials] == ["complete", "complete", "running", "complete"]
-    assert result.trials[lost.number].accuracy is None
-    assert {f.trial.state for f in result.finalists} == {"complete"}
 
 
 def test_processes_may_make_the_tables_of_a_database_together(tmp_path, monkeypatch):
@@ -251,9 +202,9 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("step", "trained", "is_late"),
-    [waiting(100, [2, 2], False), (240, [2, 2], False), (280, [2], True), waiting(400, [2], True), (900, [1], True)],
+    [waiting(100, [2, 2], False), (160, [2, 2], False), (180, [2], True), waiting(205, [2], True), (290, [1], True)],
 )
-def test_the_finals_take_at_most_as_long_as_the_trials(monkeypatch, step, trained, is_late):
+def test_the_budget_is_that_of_trials_and_finals(monkeypatch, step, trained, is_late):
     clock = Clock(step)
     monkeypatch.setattr(sys.modules[nn.search.__module__], "time", clock)
     result = nn.search(clock.build, DATA, SPACE, trials=2, epochs=2, budget=1000, finalists=2, seeds=2)
@@ -261,7 +212,7 @@ def test_the_finals_take_at_most_as_long_as_the_trials(monkeypatch, step, traine
     assert result.late == is_late
     assert ("the time was over before" in result.summary()) == is_late
     assert result.model is not None
-    assert clock.now <= 2000 + step * 2
+    assert clock.now <= 1000 + step
 
 
 def test_a_search_whose_time_is_over_at_once_says_so(monkeypatch):
@@ -318,9 +269,46 @@ def test_a_trial_that_diverges_does_not_end_the_search():
     result = nn.search(
         lambda seed: nn.MLP([2, 8, 2], "relu", seed=seed), data, {"lr": [1e30]}, trials=2, epochs=3, finalists=1
     )
-    assert {trial.state for trial in result.trials} == {"failed"}
+    assert {(trial.state, trial.error) for trial in result.trials} == {("failed", "it diverged")}
     assert result.best is None
     assert result.model is None
+    assert result.tested == 0
+
+
+def test_a_trial_whose_network_can_not_be_built_does_not_end_the_search():
+    def fails(width, seed):
+        if seed in (0, 2):
+            raise ValueError("too wide")
+        return build([width], seed)
+
+    seen = []
+    result = nn.search(
+        fails,
+        DATA,
+        {"width": (2, 9)},
+        trials=4,
+        epochs=1,
+        finalists=1,
+        seeds=1,
+        callback=lambda t: seen.append(t.state),
+    )
+    assert seen == ["failed", "complete", "failed", "complete"]
+    assert result.trials[0].error == "ValueError: too wide"
+    assert str(result.trials[0]).endswith(", failed: ValueError: too wide")
+    assert result.summary().startswith("4 trials: 2 complete, 2 failed\n")
+
+
+def test_what_all_trials_raise_is_raised():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'hidden'"):
+        nn.search(lambda seed: None, DATA, SPACE, trials=2)
+
+
+def test_a_continued_study_tells_how_often_its_test_rows_were_used(tmp_path):
+    for trials in (1, 2):
+        result = found(trials, storage=tmp_path / "s.journal")
+    assert result.tested == 2
+    assert "The test rows were used 2 times" in result.summary()
+    assert "used once" in found(1).summary()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
