@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -93,10 +94,13 @@ def _unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
 
 def write(file: IO[bytes], text: str, arrays: Mapping[str, Any]) -> None:
     """Write an ``.npz`` archive. Its members have no time stamps, so equal content gives equal bytes."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in {HEADER: np.array(text), **arrays}.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    try:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in {HEADER: np.array(text), **arrays}.items():
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    except ValueError as error:  # "Can't close the ZIP file", if Ctrl-C came before the inner block
+        raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
 
 
 def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,7 +111,10 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     arrays = _read_arrays(file)
     if arrays and HEADER not in arrays:
         return {"class": "a NumPy archive"}, {name: Tensor(array) for name, array in arrays.items()}
-    return parse(str(arrays[HEADER]), arrays)
+    text = str(arrays[HEADER])
+    if ord(max(text, default=" ")) > sys.maxunicode:  # of which CPython makes a SystemError sooner or later
+        raise ValueError("its header is not text")
+    return parse(text, arrays)
 
 
 def parse(text: str, arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -122,22 +129,20 @@ def parse(text: str, arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
 
 
 def opened(file: IO[bytes]) -> zipfile.ZipFile:
-    """The archive in a file, whose members are not larger than the file."""
-    archive = zipfile.ZipFile(file)
-    if sum(m.compress_size for m in archive.infolist()) > os.fstat(file.fileno()).st_size:
+    """The archive in a file, whose members are not larger than the file can hold. No more is read than they claim."""
+    archive, size = zipfile.ZipFile(file), os.fstat(file.fileno()).st_size
+    if sum(m.compress_size for m in archive.infolist()) > size:
         raise ValueError("its members overlap")
+    if sum(m.file_size for m in archive.infolist()) > COMPRESSION * size:
+        raise ValueError(f"its members take more than {COMPRESSION} times the size of the file")
     return archive
 
 
 def _read_arrays(file: IO[bytes]) -> dict[str, Any]:
     """Read the arrays of an archive; check each size against the file before memory is allocated."""
-    size = os.fstat(file.fileno()).st_size
     arrays: dict[str, Any] = {}
     with opened(file) as archive:
-        members = archive.infolist()
-        if sum(m.file_size for m in members) > COMPRESSION * size:
-            raise ValueError(f"its arrays take more than {COMPRESSION} times the size of the file")
-        for member in members:
+        for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
             if name == member.filename or name in arrays:
                 raise ValueError(f"its member {member.filename!r} is not an array, or occurs twice")

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy
 
+from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import AutogradError, SizeError
 from glassgrad.nn.saving.onnx.apply import apply
 from glassgrad.nn.saving.onnx.read import Graph, Step
-from glassgrad.nn.saving.onnx.table import LIMIT
+from glassgrad.nn.saving.onnx.table import ALLOWED, LIMIT
 
 CONSTANTS = 8
 """A Constant of more floats than this is a weight: some exporters put weights there."""
@@ -22,11 +23,15 @@ def prepare(graph: Graph) -> set[str]:
     """
     graph.without_dead()
     statistics: set[str] = set()
+    size = 0  # of all constants that are computed
     for part in graph.all_graphs():
         constants: dict[str, Any] = {}
         for step in part.steps:
-            if (value := _constant(step, part.values | constants)) is not None:
+            with holding(ALLOWED, LIMIT - size):
+                value = _constant(step, part.values | constants)
+            if value is not None:
                 constants[step.outputs[0]] = value
+                size += value.nbytes if step.inputs else 0
         part.steps = [step for step in part.steps if step.outputs[0] not in constants]
         needed = differentiable(part)
         weights = [n for n, value in part.values.items() if value.dtype.kind == "f" and value.ndim and n in needed]
@@ -34,7 +39,7 @@ def prepare(graph: Graph) -> set[str]:
         part.values |= constants
         part.parameters = dict.fromkeys(weights, "")
         statistics |= _statistics(part)
-        _fold(part, is_certain=part is graph)
+        size = _fold(part, size, is_certain=part is graph)
     graph.without_dead()
     for part in graph.all_graphs():
         part.parameters = {name: path for name, path in part.parameters.items() if name in part.values}
@@ -82,19 +87,20 @@ def _statistics(graph: Graph) -> set[str]:
     return {name for name, kinds in uses.items() if kinds == {True}}
 
 
-def _fold(graph: Graph, is_certain: bool) -> None:
-    """Compute the steps that depend on constants alone.
+def _fold(graph: Graph, size: int, is_certain: bool) -> int:
+    """Compute the steps that depend on constants alone; return the size of all, of which there are ``size`` bytes.
 
     A step that fails is kept if it might never run, as in a branch.
     """
-    kept, size = [], 0
+    kept = []
     for step in graph.steps:
         known = all(not n or (n in graph.values and n not in graph.parameters) for n in step.inputs)
         if not known or any(step.bodies()):
             kept.append(step)
             continue
         try:
-            results = apply(step, [graph.values[n] if n else None for n in step.inputs])
+            with holding(ALLOWED, LIMIT - size):
+                results = apply(step, [graph.values[n] if n else None for n in step.inputs])
         except AutogradError:
             if is_certain:
                 raise
@@ -105,3 +111,4 @@ def _fold(graph: Graph, is_certain: bool) -> None:
             raise SizeError(f"its computed constants take more than the limit of {LIMIT / 2**30:g} GiB.")
         graph.values |= {n: value for n, value in zip(step.outputs, results, strict=False) if n}
     graph.steps = kept
+    return size

@@ -150,13 +150,13 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> 
 
 
 CALLS: dict[Global, Callable[..., Any]] = {
-    Global("collections", "OrderedDict"): lambda pairs=(): dict(pairs),
+    Global("collections", "OrderedDict"): lambda pairs=(): {_key(key): value for key, value in pairs},
     Global("torch._utils", "_rebuild_tensor_v2"): _tensor,
     Global("torch._utils", "_rebuild_tensor_v3"): _tensor,
     Global("torch._utils", "_rebuild_parameter"): lambda data, *rest: data,
     Global("torch._utils", "_rebuild_parameter_with_state"): lambda data, *rest: data,
     Global("torch", "Size"): lambda sizes=(): list(sizes),
-    Global("torch", "device"): lambda *where: ":".join(map(str, where)),
+    Global("torch", "device"): lambda *where: ":".join(str(part) for part in map(_key, where)),
 }
 """The only calls that are followed, and the values they give."""
 
@@ -168,7 +168,7 @@ def _storage(reference: tuple[Any, ...]) -> Storage:
     if any(part is not None for part in view):
         raise FileError("its storages are views, as PyTorch before 0.4 wrote them: save it with a newer PyTorch")
     if kind != "storage" or not isinstance(named, Global) or named.module not in ("torch", "torch.storage"):
-        raise ValueError(f"it refers to {reference!r}")
+        raise ValueError("it refers to something else than a storage")
     if named.name not in DTYPES:
         raise FileError(f"it has a tensor of type {named.name!r}, which NumPy lacks")
     if not isinstance(key, str) or not isinstance(length, int):
@@ -225,7 +225,7 @@ class Machine:
             stack[-1].extend(items)
         elif name in ("SETITEM", "SETITEMS"):
             items = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else self.items()
-            stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
         elif name == "GLOBAL":
             stack.append(Global(*argument.split(" ", 1)))
         elif name == "STACK_GLOBAL":
@@ -237,7 +237,7 @@ class Machine:
             stack.append(storage)
         elif name == "REDUCE":
             arguments, called = stack.pop(), stack.pop()
-            if called not in CALLS:
+            if not isinstance(called, Global) or called not in CALLS:
                 raise FileError(f"it calls {_named(called)}: nn.load reads tensors, numbers, strings, lists and dicts")
             stack.append(CALLS[called](*arguments))
         elif name == "BUILD":  # the attribute `_metadata` of a state dict: versions of PyTorch's layers
@@ -314,6 +314,7 @@ class Tensors:
 
 
 def _key(key: Any) -> Any:
+    """A key of a dict, checked before it is hashed: the hash of tuples within tuples may take for ever."""
     if not isinstance(key, str | int):
         raise TypeError
     return key

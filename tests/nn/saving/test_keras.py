@@ -183,6 +183,25 @@ def test_links_and_claims_of_size_are_refused(tmp_path):
         nn.load(path)
 
 
+def test_small_files_take_neither_memory_nor_time(tmp_path):
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        group = file
+        for _ in range(40):
+            group["a"] = group["b"] = group = group.create_group("c")
+    with pytest.raises(FileError, match="b is there twice"):
+        nn.load(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", shape=(2, 2), maxshape=(None, None), chunks=(2**13, 2**14), dtype="f4")
+    with pytest.raises(FileError, match="'a' is not within the file, or larger than it can hold"):
+        nn.load(path)
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("model.weights.h5", np.random.default_rng(0).bytes(2**20))
+        file.writestr("config.json", "[" + "[]," * 2**21 + "[]]")
+    with pytest.raises(FileError, match=r"its config\.json has more than 4,194,304 bytes"):
+        nn.load(tmp_path / "m.keras")
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -515,6 +515,27 @@ def test_invalid_architectures_are_refused(architecture, weights, why, tmp_path)
     refused(path, why, nn.load_model)
 
 
+def test_a_header_that_is_no_text(tmp_path):
+    """A code point that does not exist ended in a SystemError."""
+    path = tmp_path / "x.npz"
+    content = npy('{"format": "?"}').replace("?".encode("utf-32-le"), b"\x00\x00\x11\x00")
+    archive(path, [("__glassgrad__.npy", content)])
+    refused(path, "its header is not text")
+
+
+def test_ctrl_c_while_a_member_is_opened(tmp_path, monkeypatch):
+    opened = zipfile.ZipFile.open
+
+    def interrupted(*args, **options):
+        opened(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nn.save({"a": 1}, tmp_path / "x.npz")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_member_that_is_there_twice(tmp_path):
     path = tmp_path / "x.npz"
     with pytest.warns(UserWarning, match="Duplicate name"):
@@ -596,7 +617,7 @@ def test_a_plain_numpy_archive_is_a_state_dict(write, tmp_path):
 
 def test_a_compressed_archive_that_grows_too_much_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "m.npz", a=np.zeros(10**6))
-    refused(tmp_path / "m.npz", "its arrays take more than 100 times the size of the file")
+    refused(tmp_path / "m.npz", "its members take more than 100 times the size of the file")
 
 
 def test_messages_do_not_repeat_the_content_of_a_file(tmp_path):

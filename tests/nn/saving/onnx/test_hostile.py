@@ -244,6 +244,17 @@ def test_many_weights_in_one_place_of_another_file(tmp_path):
     refused(saved(tmp_path, nodes, X, Y, tensors), "needs more bytes of 'data.bin' than earlier tensors left")
 
 
+@pytest.mark.parametrize("fill", [0.0, 2.0])
+def test_many_large_constants_of_a_small_file(fill, tmp_path):
+    """Each is within the limit; all together took 3.6 GB."""
+    filled = helper.make_tensor("fill", FLOAT, [1], [fill])
+    nodes = [helper.make_node("ConstantOfShape", ["n"], [f"c{i}"], value=filled) for i in range(40)]
+    nodes += [helper.make_node("Sum", ["x", *(f"c{i}" for i in range(40))], ["y"])]
+    path = saved(tmp_path, nodes, X, Y, {"n": np.array([2**24], "int64")})
+    with pytest.raises(FileError, match=r"and 0\.1 GiB; the limit for a size that a file chooses is 0 GiB"):
+        nn.load_onnx(path)
+
+
 def test_attributes_of_another_kind(tmp_path):
     for op, attributes in (("ConstantOfShape", {"value": 1}), ("Softmax", {"axis": "a"}), ("Transpose", {"perm": 1.5})):
         node = helper.make_node(op, ["x"], ["y"], **attributes)

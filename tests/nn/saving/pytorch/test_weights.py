@@ -143,6 +143,53 @@ def test_a_list_that_refers_to_itself_many_times_takes_no_memory(tmp_path):
         nn.load(write(tmp_path / "m.pt", {"a": endless}, {}))
 
 
+def doubled(item, times):
+    for _ in range(times):
+        item = type(item)([item, item])
+    return item
+
+
+class Referring(Storage):
+    def __init__(self, *reference):
+        self.reference = reference
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"a": Referring("x", doubled([0], 24), "0", "cpu", 6)}, "it refers to something else than a storage"),
+        ({"a": Call(Name("torch", "device"), doubled([0], 24))}, "unexpected structure"),
+        ({"a": Call(doubled((0,), 40), 1)}, "it calls a tuple"),
+        (Call(Name("collections", "OrderedDict"), [(doubled((0,), 40), 1)]), "unexpected structure"),
+    ],
+)
+def test_a_few_bytes_take_neither_memory_nor_time(content, why, tmp_path):
+    """They took gigabytes for a sentence, or hashed tuples for ever."""
+    path = write(tmp_path / "m.pt", content, {"0": F32})
+    tracemalloc.start()
+    with pytest.raises(FileError, match=why):
+        nn.load(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**22
+
+
+def test_a_key_is_not_hashed_before_it_is_checked(tmp_path):
+    keyed = b"\x80\x02}" + b"K\x00\x85" + b"q\x00h\x00\x86" * 40 + b"K\x01s."  # {(...((0,), (0,))...): 1}
+    with zipfile.ZipFile(tmp_path / "m.pt", "w") as file:
+        file.writestr("archive/data.pkl", keyed)
+    with pytest.raises(FileError, match="unexpected structure"):
+        nn.load(tmp_path / "m.pt")
+
+
+def test_a_member_that_unpacks_to_much_more_is_not_read(tmp_path):
+    path = write(tmp_path / "m.pt", {"a": 1}, {})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/byteorder", bytes(2**24))
+    with pytest.raises(FileError, match="its members take more than 100 times the size of the file"):
+        nn.load(path)
+
+
 def test_a_torchscript_program_is_named(tmp_path):
     with pytest.raises(FileError, match="it is a TorchScript program, not a state dict"):
         nn.load(write(tmp_path / "m.pt", {}, {}, ["archive/constants.pkl"]))
