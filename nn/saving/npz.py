@@ -111,10 +111,10 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     arrays = _read_arrays(file)
     if arrays and HEADER not in arrays:
         return {"class": "a NumPy archive"}, {name: Tensor(array) for name, array in arrays.items()}
-    text = str(arrays[HEADER])
-    if ord(max(text, default=" ")) > sys.maxunicode:  # of which CPython makes a SystemError sooner or later
+    raw = np.atleast_1d(arrays[HEADER])
+    if raw.itemsize and raw.view(f"{raw.dtype.byteorder}u4").max() > sys.maxunicode:  # str would raise a SystemError
         raise ValueError("its header is not text")
-    return parse(text, arrays)
+    return parse(str(arrays[HEADER]), arrays)
 
 
 def parse(text: str, arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
