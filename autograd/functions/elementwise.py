@@ -64,7 +64,7 @@ def fmod(x: Any, y: Any) -> Tensor:
     >>> ag.fmod(ag.Tensor([5.0, -5.0]), 3.0)
     Tensor([2.0, -2.0])
     """
-    x, size = asarray(x), ops.abs(y)
+    x, size = asarray(x), abs(y) if isinstance(y, int | float) else ops.abs(y)
     return ops.where(x < 0, ops.negative(ops.remainder(ops.negative(x), size)), ops.remainder(x, size))
 
 

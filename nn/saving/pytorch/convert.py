@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from glassgrad.autograd import Tensor, asarray, no_grad, scope
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.messages import of_type
-from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from glassgrad.nn.errors import ConversionError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.module import Module, Parameter, _join
@@ -52,6 +53,9 @@ class Step(NamedTuple):
 class Part(Module):
     """A module inside a converted one: parameters, buffers and further parts under PyTorch's names."""
 
+    def arguments(self) -> None:
+        """``None``: `from_torch` makes it, and no constructor."""
+
 
 class Converted(Part):
     """A module of PyTorch as a Module of ``nn``, made by `from_torch`.
@@ -66,6 +70,7 @@ class Converted(Part):
     _output: Any = None
     _constants: Mapping[str, Any] = {}
     _why_fixed = ""
+    _lost: tuple[str, ...] = ()  # operations of training mode that PyTorch's decompositions left out
     _keep: Callable[[str, Any], None] | None = None  # takes outputs of PyTorch's modules for `nn.activations`
 
     def forward(self, *inputs: Any) -> Any:
@@ -75,6 +80,11 @@ class Converted(Part):
         them. Raises
         `autograd.errors.ShapeError` and `autograd.errors.DTypeError` for inputs that do not fit.
         """
+        if self.training and self._lost:
+            raise DomainError(
+                f"{type(self).__name__} was followed in evaluation mode, in which PyTorch leaves out its "
+                f"{', '.join(self._lost)} where it writes other operations as simpler ones: call eval() first."
+            )
         values: dict[str, Any] = dict(self._constants)
         values |= zip((name for name, _, _ in self._inputs), self._checked(inputs), strict=True)
         state = {name: _at(self, path) for name, path in self._state}
@@ -188,18 +198,30 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     if torch is None or not isinstance(module, torch.nn.Module):
         raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
+    net = _followed_net(torch, module, inputs, seed)
+    for given in (inputs, _others(torch, inputs)):
+        if names := _changed_backward(torch, module, net, given):
+            raise ConversionError(
+                f"{type(module).__name__} has gradients of its own, which its graph loses: those of {', '.join(names)} "
+                "are not the derivatives of what is computed. Write it as a module of nn, with your own operation."
+            )
+    return net
+
+
+def _followed_net(torch: Any, module: Any, inputs: tuple[Any, ...], seed: int) -> Converted:
+    """The module for any batch, if it can be followed so."""
     with warnings.catch_warnings(), _without_log():
         warnings.simplefilter("ignore")  # PyTorch's warnings about itself
         why = ""
         if inputs and all(x.shape[:1] == (1,) for x in inputs):  # PyTorch would fix the batch
             try:
-                net = _converted(_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs)), module, seed)
+                net = _converted(*_exported(torch, module, tuple(torch.cat([x, x]) for x in inputs)), module, seed)
                 if _agrees(torch, module, net, inputs):
                     return net
                 why = "the graph is another one"
             except AutogradError as error:
                 why = f"the module can't be followed ({_first_line(error.__cause__ or error)})"
-        net = _converted(_exported(torch, module, inputs), module, seed)
+        net = _converted(*_exported(torch, module, inputs), module, seed)
     net._why_fixed = f"The batch is fixed: the example had a batch of 1, and with one of 2 {why}." if why else ""
     return net
 
@@ -221,9 +243,13 @@ def _first_line(error: BaseException) -> str:
 
 def _agrees(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
     """Whether both give the same for these inputs and for others of their shapes, in evaluation mode."""
+    return all(_agree(torch, module, net, given) for given in (inputs, _others(torch, inputs)))
+
+
+def _others(torch: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Random inputs of the same shapes: zeros hide a factor."""
     draw = torch.Generator().manual_seed(0)
-    others = (torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs)
-    return all(_agree(torch, module, net, given) for given in (inputs, tuple(others)))  # zeros hide a factor
+    return tuple(torch.randn(x.shape, generator=draw).to(x) if x.is_floating_point() else x for x in inputs)
 
 
 def _agree(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> bool:
@@ -253,6 +279,58 @@ def _evaluating(*modules: Any) -> Iterator[None]:
             part.training = training
 
 
+def _changed_backward(torch: Any, module: Any, net: Converted, inputs: tuple[Any, ...]) -> list[str]:
+    """Names of what changes gradients on their way back, if these are not those of ``net``.
+
+    It may be a ``torch.autograd.Function``, whose backward may be right and only save memory, or a hook.
+    """
+    given = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in inputs]
+    weights = dict(module.named_parameters())
+    with _evaluating(module, net), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            found = torch.utils._pytree.tree_leaves(module(*given))
+        except Exception:  # of any class; it could be exported
+            return []
+        outs = [(i, y) for i, y in enumerate(found) if isinstance(y, torch.Tensor) and y.requires_grad]
+        names = _functions(torch, [y for _, y in outs])
+        names += [f"a hook of {name}" for name, p in weights.items() if p._backward_hooks]
+        if not names:
+            return []
+        draw = torch.Generator().manual_seed(0)
+        seeds = [torch.randn(y.shape, generator=draw).to(y) for _, y in outs]
+        leaves = [*(x for x in given if x.requires_grad), *(p for p in weights.values() if p.requires_grad)]
+        theirs = torch.autograd.grad([y for _, y in outs], leaves, seeds, allow_unused=True)
+        x = [Tensor(_numpy(x), requires_grad=x.requires_grad) for x in given]
+        ours = torch.utils._pytree.tree_leaves(net(*x))
+    for (i, _), seed in zip(outs, seeds, strict=True):
+        if ours[i].requires_grad:
+            ours[i].backward(Tensor(_numpy(seed), dtype=ours[i].dtype), retain_graph=True)
+    mine = [*(t for t in x if t.requires_grad), *(p for p in net.parameters() if p.requires_grad)]
+    same = all(_close(a, b.grad) for a, b in zip(theirs, mine, strict=True))
+    net.zero_grad()
+    return [] if same else names
+
+
+def _functions(torch: Any, outputs: list[Any]) -> list[str]:
+    """The names of classes of ``torch.autograd.Function`` in the recorded graphs of ``outputs``."""
+    stack, seen, names = [y.grad_fn for y in outputs], set(), dict[str, None]()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            names[type(node).__name__.removesuffix("Backward")] = None
+        stack += [before for before, _ in node.next_functions]
+    return [*names]
+
+
+def _close(theirs: Any, ours: Tensor | None) -> bool:
+    """Whether two gradients are equal up to rounding; ``None`` is 0."""
+    a, b = (0.0 if g is None else _numpy(g) if g is theirs else g.data for g in (theirs, ours))
+    return bool(NUMPY.allclose(a, b, rtol=1e-3, atol=1e-3 * float(NUMPY.abs(a).max()), equal_nan=True))
+
+
 def _array(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
@@ -272,16 +350,21 @@ def _followed(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
     raise AssertionError
 
 
-def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
-    """The exported program of ``module`` in evaluation mode, with only operations that have a row."""
+def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> tuple[Any, tuple[str, ...]]:
+    """The exported program of ``module`` in evaluation mode, with only operations that have a row.
+
+    Also the names of operations that do something in training mode, and were lost when others were decomposed.
+    """
     try:
         with _evaluating(module):
             program = _followed(torch, module, inputs)
+            before = _of_training(program)
             if _aliased(program):
                 program = program.run_decompositions({})
-            if unknown := _unknown(program):
-                table = {op: rule for op, rule in torch.export.default_decompositions().items() if _name(op) in unknown}
-                program = program.run_decompositions(table)
+            rules, unknown = torch.export.default_decompositions(), set[str]()
+            while (left := _unknown(program)) and left != unknown:
+                unknown = left
+                program = program.run_decompositions({op: rule for op, rule in rules.items() if _name(op) in unknown})
     except Exception as error:  # torch.export raises errors of many classes
         raise ConversionError(
             f"PyTorch can't export {type(module).__name__}: {type(error).__name__}: {_first_line(error)}. The graph of "
@@ -292,7 +375,12 @@ def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
             f"{type(module).__name__} uses operations that nn does not convert: {', '.join(sorted(unknown))}. Replace "
             "them in the module, or add a row for each to nn/saving/pytorch/operators.py."
         )
-    return program
+    return program, tuple((before - _of_training(program)).keys())
+
+
+def _of_training(program: Any) -> Counter[str]:
+    """How often the program has each operation of training mode that decompositions may leave out."""
+    return Counter(name for node in _calls(program) if (name := str(_name(node.target))) in STATEFUL and "drop" in name)
 
 
 def _name(target: Any) -> str | None:
@@ -350,14 +438,14 @@ def _aliased(program: Any) -> bool:
     return False
 
 
-def _converted(program: Any, module: Any, seed: int) -> Converted:
+def _converted(program: Any, lost: tuple[str, ...], module: Any, seed: int) -> Converted:
     """The Module that runs an exported program."""
     signature = program.graph_signature
     parameters, buffers = signature.inputs_to_parameters, signature.inputs_to_buffers
     constants = signature.inputs_to_lifted_tensor_constants
     net: Converted = type(type(module).__name__, (Converted,), {"__doc__": Converted.__doc__})()
     first = {id(p): name for name, p in reversed([*module.named_parameters(remove_duplicate=False)])}
-    _add_parts(net, module, "", net, first)
+    _add_parts(net, module, "", {id(module): net}, first)
     state, values, inputs = [], {}, []
     for node in program.graph.nodes:
         if node.op != "placeholder":
@@ -382,7 +470,7 @@ def _converted(program: Any, module: Any, seed: int) -> Converted:
     outputs = [_template(item) for item in _output(program).args[0]]
     net._state, net._constants, net._inputs = tuple(state), values, tuple(inputs)
     net._output = outputs[0] if len(outputs) == 1 else tuple(outputs)
-    net._steps = tuple(_steps(program))
+    net._steps, net._lost = tuple(_steps(program)), lost
     net.generator = generator(seed)
     for path, inner in module.named_modules():
         _at(net, path).training = inner.training
@@ -393,8 +481,12 @@ def _output(program: Any) -> Any:
     return next(node for node in program.graph.nodes if node.op == "output")
 
 
-def _add_parts(net: Module, module: Any, path: str, root: Module, first: dict[int, str]) -> None:
-    """Add the parameters, buffers and modules of ``module`` to ``net``. ``first``: the first path of each parameter."""
+def _add_parts(net: Module, module: Any, path: str, made: dict[int, Module], first: dict[int, str]) -> None:
+    """Add the parameters, buffers and modules of ``module`` to ``net``.
+
+    ``made``: the parts of the modules so far, the root first. ``first``: the first path of each parameter.
+    """
+    root = next(iter(made.values()))
     for name, p in module.named_parameters(recurse=False):
         owner = first[id(p)]
         shared = owner != _join(path, name)
@@ -402,10 +494,13 @@ def _add_parts(net: Module, module: Any, path: str, root: Module, first: dict[in
     for name, b in module.named_buffers(recurse=False):
         if name != "num_batches_tracked" and name not in module._non_persistent_buffers_set:
             net.register_buffer(name, Tensor(_numpy(b)))
-    for name, inner in module.named_children():
-        part = type(type(inner).__name__, (Part,), {})()
-        setattr(net, name, part)
-        _add_parts(part, inner, _join(path, name), root, first)
+    for name, inner in module._modules.items():  # `named_children` leaves out one that was there
+        if id(inner) in made:
+            setattr(net, name, made[id(inner)])
+        elif inner is not None:
+            made[id(inner)] = part = type(type(inner).__name__, (Part,), {})()
+            setattr(net, name, part)
+            _add_parts(part, inner, _join(path, name), made, first)
 
 
 def _dtype(x: Any) -> str:

@@ -186,10 +186,28 @@ def everywhere(indices):
 
 
 def written(x, where, values, accumulate=False):
-    """``x`` with ``values`` at an index."""
+    """``x`` with ``values`` at an index, or added there."""
     if accumulate:
-        raise DomainError("index_put with accumulate=True is not converted.")
+        values = ag.broadcast_to(values, shape=x[where].shape)
+        return x + ag.scatter_add(values.astype(x.dtype), index=where, shape=x.shape)
     return ag.setitem(x, values.astype(x.dtype), index=where)
+
+
+def in_order(x, dim=-1, descending=False, count=None):
+    """The elements along an axis in order, or the first ``count`` of these, and their indices."""
+    order = along(ag.argsort(x, axis=dim, descending=descending), dim, slice(count))
+    return ag.take_along_axis(x, order, axis=dim), order
+
+
+def weight_norm(v, g, dim=0):
+    size = norm(v, 2, [i for i in range(v.ndim) if i != dim % v.ndim], True)
+    return v * (g / size), size
+
+
+def windows(x, dim, size, step):
+    """PyTorch's ``unfold``: windows of an axis, along a new last axis."""
+    starts = ag.arange(0, x.shape[dim] - size + 1, step)
+    return ag.moveaxis(ag.take(x, starts[:, None] + ag.arange(size), axis=dim), dim % x.ndim + 1, -1)
 
 
 def at(x, dim, where):
@@ -275,13 +293,14 @@ def nll_loss(x, target, weight=None, reduction=1, ignore=-100):
 
 
 FLOATING = (
-    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "digamma", "erf", "erfc", "exp",
-    "exp2", "expm1", "floor", "lgamma", "log", "log10", "log1p", "log2", "reciprocal", "round", "rsqrt", "sigmoid",
-    "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc",
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "digamma", "erf", "erfc", "exp", "exp2", "expm1",
+    "lgamma", "log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "tan",
+    "tanh",
 )  # fmt: skip
 """Elementwise functions with floating results and the same names here."""
 
 PLAIN = {
+    "abs": "abs", "neg": "negative", "ceil": "ceil", "floor": "floor", "round": "round", "trunc": "trunc",
     "square": "square", "sign": "sign", "relu": "relu", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
     "logical_not": "logical_not", "bitwise_not": "bitwise_invert", "logical_and": "logical_and",
     "logical_or": "logical_or", "logical_xor": "logical_xor", "matmul": "matmul", "mm": "matmul", "bmm": "matmul",
@@ -307,7 +326,6 @@ ROWS: dict[str, Row] = {
     **{name: getattr(ag, ours) for name, ours in PLAIN.items()},
     **{name: partial(promoted, getattr(ag, ours)) for name, ours in PROMOTED.items()},
     # arithmetic
-    "neg": partial(of_floats, ag.negative),
     "add": partial(promoted, add),
     "sub": partial(promoted, subtract),
     "rsub": partial(promoted, lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
@@ -362,11 +380,6 @@ ROWS: dict[str, Row] = {
     "layer_norm": layer_norm,
     "native_layer_norm": lambda *args: (layer_norm(*args), None, None),
     "_native_batch_norm_legit": batch_norm_of_batch,
-    "_native_batch_norm_legit_no_training": lambda x, weight, bias, mean, var, *rest: (
-        F.batch_norm(x, mean, var, weight, bias, False, *rest),
-        None,
-        None,
-    ),
     "group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5, *_: F.group_norm(x, groups, weight, bias, eps),
     "rms_norm": lambda x, shape, weight=None, eps=None: F.rms_norm(x, tuple(shape), weight, eps),
     "embedding": lambda weight, index, row=-1, *_: F.embedding(index, weight, row if row >= 0 else None),
@@ -401,14 +414,17 @@ ROWS: dict[str, Row] = {
     "expand_as": lambda x, other: expand(x, other.shape),
     "repeat": lambda x, repeats: ag.tile(x, tuple(repeats)),
     "tile": lambda x, repeats: ag.tile(x, tuple(repeats)),
-    "repeat_interleave": lambda x, repeats, dim=None: ag.repeat(x, repeats, axis=dim),
+    "repeat_interleave": lambda x, repeats, dim=None, output_size=None: ag.repeat(x, repeats, axis=dim),
     "cat": lambda arrays, dim=0: promoted(
         lambda *a: ag.concat(list(a), axis=dim), *(a for a in arrays if a.shape != (0,))
     ),
     "stack": lambda arrays, dim=0: ag.stack(list(arrays), axis=dim),
-    "split": split,
-    "split_with_sizes": split,
+    **dict.fromkeys(("split", "split_with_sizes", "unsafe_split"), split),
     "chunk": chunk,
+    "sort": in_order,
+    "topk": lambda x, k, dim=-1, largest=True, ordered=True: in_order(x, dim, largest, k),
+    "unfold": windows,
+    "_weight_norm_interface": weight_norm,
     "unbind": lambda x, dim=0: [along(x, dim, i) for i in range(x.shape[dim])],
     "select": along,
     "slice": lambda x, dim=0, start=None, end=None, step=1: along(x, dim, slice(start, end, step)),
@@ -420,7 +436,10 @@ ROWS: dict[str, Row] = {
         x, at(x, dim, slice(start, end, step)), source
     ),
     "select_scatter": lambda x, source, dim, index: written(x, at(x, dim, index), source),
-    "index_put": lambda x, indices, *values: written(x, everywhere(indices), *values),
+    **dict.fromkeys(
+        ("index_put", "_unsafe_index_put"), lambda x, indices, *values: written(x, everywhere(indices), *values)
+    ),
+    "index_add": lambda x, dim, index, source, alpha=1: written(x, at(x, dim, index), source * alpha, True),
     "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
     "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
     "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
@@ -497,6 +516,12 @@ def stateful(*names: str) -> Callable[[Row], Row]:
 def batch_norm(module, x, weight, bias, mean, var, training, momentum, eps, *_):
     """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
     return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
+
+
+@stateful("_native_batch_norm_legit_no_training")
+def decomposed_batch_norm(module, x, weight, bias, mean, var, momentum, eps):
+    """`batch_norm` as it is written where PyTorch decomposes other operations."""
+    return batch_norm(module, x, weight, bias, mean, var, False, momentum, eps), None, None
 
 
 @stateful("instance_norm")

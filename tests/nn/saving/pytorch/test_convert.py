@@ -220,6 +220,31 @@ def test_training_mode_drops_and_takes_the_statistics_of_the_batch():
     assert (dropout.eval()(np.ones((50, 3), "float32")).data == 1).all()
 
 
+class Bessel(torch.nn.Module):
+    """An operation that has no row, and is decomposed if that is possible."""
+
+    def forward(self, x):
+        return torch.nn.functional.binary_cross_entropy_with_logits(x, x * 0, reduction="none")
+
+
+def test_training_mode_is_kept_or_refused_where_operations_are_decomposed():
+    """PyTorch decomposes in evaluation mode: batch norm kept its statistics and dropout was gone, in training too."""
+    norm = torch.nn.BatchNorm1d(3)
+    with torch.no_grad():
+        norm.running_mean.fill_(5.0)
+    net = nn.from_torch(torch.nn.Sequential(norm, Bessel()), np.ones((4, 3), "float32"))
+    x = normal(4, 3)
+    assert "BatchNorm1d" in {scope[-1][1] for scope in (step.scopes for step in net._steps) if scope}
+    expected = torch.nn.functional.batch_norm(torch.tensor(x), None, None, training=True)
+    np.testing.assert_allclose(net(x).data, Bessel()(expected).numpy(), atol=1e-5)
+    assert abs(getattr(net, "0").running_mean.data - 5).max() > 0.1
+    dropping = torch.nn.Sequential(torch.nn.Dropout(0.5), Bessel())
+    net = nn.from_torch(dropping, x)
+    with pytest.raises(DomainError, match=r"leaves out its dropout .* call eval\(\) first"):
+        net(x)
+    np.testing.assert_allclose(net.eval()(x).data, dropping.eval()(torch.tensor(x)).numpy(), atol=1e-6)
+
+
 def test_pictures_and_programs_have_pytorchs_modules():
     net = nn.from_torch(cnn(), normal(2, 2, 6, 6)).eval()
     x = normal(2, 2, 6, 6)
@@ -256,7 +281,7 @@ def test_a_converted_network_is_not_built_from_a_file(tmp_path):
     net = nn.from_torch(torch.nn.Sequential(torch.nn.ReLU()), np.zeros((2, 3)))
     assert net.arguments() is None
     nn.save(nn.Sequential(net), tmp_path / "m.npz")
-    with pytest.raises(FileError, match=r"as Sequential was made by nn\.from_torch, which has to make it again: build"):
+    with pytest.raises(FileError, match="as Sequential is not a class of nn: build"):
         nn.load_model(tmp_path / "m.npz")
 
 
@@ -382,3 +407,74 @@ def test_a_forward_may_take_any_number_of_arguments(count):
     inputs = [torch.full((2, i + 2), i + 1.0) for i in range(count)]
     model = nn.from_torch(Sum(), *inputs)
     np.testing.assert_allclose(model(*[x.numpy() for x in inputs]).data, Sum()(*inputs).numpy())
+
+
+class Rounded(torch.autograd.Function):
+    """A straight-through estimator: the gradient passes a rounding."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+class Swish(torch.autograd.Function):
+    """``x · σ(x)`` with its own derivative, written by hand to save memory."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(x)
+        return g * s * (1 + x * (1 - s))
+
+
+class Applied(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.layer, self.apply_function = torch.nn.Linear(3, 2), function.apply
+
+    def forward(self, x):
+        return self.apply_function(self.layer(x))
+
+
+def hooked(kind):
+    layer = torch.nn.Linear(3, 2)
+    if kind == "module":
+        layer.register_full_backward_hook(lambda module, before, after: (before[0] * 0,))
+    else:
+        layer.weight.register_hook(lambda g: g * 2)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("module", "named"),
+    [
+        (Applied(Rounded), "Applied has gradients of its own, .* those of Rounded are not the derivatives"),
+        (hooked("module"), "those of BackwardHookFunction are not"),
+        (hooked("parameter"), "those of a hook of weight are not"),
+    ],
+)
+def test_a_backward_that_is_no_derivative_is_refused_by_name(module, named):
+    """Its gradients were silently those of the rounding: 0."""
+    with pytest.raises(ConversionError, match=named):
+        nn.from_torch(module, torch.zeros(4, 3))
+
+
+def test_a_backward_by_hand_that_is_the_derivative_is_converted():
+    net = compared(Applied(Swish), normal(4, 3))
+    assert all(p.grad is not None for p in net.parameters())
+    assert nn.from_torch(Applied(Swish), torch.ones(4, 3)).layer.weight.grad is None
+
+
+def test_a_module_that_is_there_twice_is_one():
+    layer = torch.nn.Linear(3, 3)
+    net = compared(torch.nn.Sequential(layer, torch.nn.Tanh(), torch.nn.Sequential(layer)), normal(2, 3))
+    assert getattr(net, "0") is getattr(getattr(net, "2"), "0")

@@ -19,7 +19,7 @@ GROUPS = {
         torch.cos(x) torch.tan(x) torch.sinh(x) torch.cosh(x) torch.asinh(x) torch.atan(x) torch.erf(x) torch.expm1(x)
         torch.log1p(p) torch.log2(p) torch.log10(p) torch.square(x) torch.sign(x) torch.floor(x) torch.ceil(x)
         torch.round(x) torch.trunc(x) torch.exp2(x) torch.acosh(p+1) torch.asin(x/9) torch.acos(x/9) torch.atanh(x/9)
-        torch.sinc(x)
+        torch.sinc(x) -(i+16777217) (i-16777218).abs() i.floor() i.ceil() torch.fmod(x,.3)
     """,
     "arithmetic": """
         x+y x-y x*y x/p x**2 p**x torch.add(x,y,alpha=2) torch.sub(x,y,alpha=3) torch.rsub(x,y,alpha=2) 3-x 1/p
@@ -43,9 +43,10 @@ GROUPS = {
     "shapes": """
         z.view(2,-1) z.reshape(8,36) z.flatten(1) z.flatten(1,2) z.unflatten(1,(2,2)) z[:1].squeeze(0) z[:1].squeeze()
         x.unsqueeze(1) z.transpose(1,3) x.t() z.permute(0,2,3,1) z.movedim(1,-1) x.T z.mT x.unsqueeze(0).expand(5,-1,4)
-        x[:1].expand_as(x) x.repeat(2,3) torch.tile(x,(2,)) x.repeat_interleave(2,dim=1) torch.cat((x,y),1)
+        x[:1].expand_as(x) x.repeat(2,3) torch.tile(x,(2,)) x.repeat_interleave(2,dim=1) x.repeat_interleave(2,dim=0,output_size=6) torch.cat((x,y),1)
         torch.stack((x,y),1) *x.split(2) *x.split((1,3),1) *x.chunk(3,1) *x.unbind(1) x.select(1,2) x[1:,::2]
-        x.narrow(1,1,2) x[[0,2]] x[:,[1,1]] x.index_select(1,i) x.gather(1,j) z.flip((2,3)) x.roll(1,0) x.roll((1,2),(0,1))
+        x.narrow(1,1,2) x[[0,2]] x[:,[1,1]] x.index_select(1,i) x.gather(1,j) x.index_add(0,i,y) x.index_add(1,j[0]*2,y[:,:2],alpha=2.) x.sort(1)[0] x.sort(0,descending=True)[1]
+        x.topk(2)[0] x.topk(2,0,False)[1] x.unfold(1,2,1) z.unfold(2,3,2) torch._weight_norm(x,p[:,:1]) F.fold(z[:,:,:4,0],(4,4),(2,2),stride=2) z.flip((2,3)) x.roll(1,0) x.roll((1,2),(0,1))
         F.pad(z,(1,2)) F.pad(z,(1,1,2,0),value=3.) F.pad(z,(1,1,1,1),mode="reflect") F.pad(z,(1,1,1,1),mode="replicate")
         F.pad(z,(1,1,1,1),mode="circular") x.tril() x.triu(1) x.contiguous() x.clone() x.detach() x.double().float()
         x.to(torch.float64) x.type_as(i) x.new_zeros(2) x.new_ones(2) x.new_full((2,),3.) torch.zeros_like(x)
@@ -119,7 +120,7 @@ def test_values_and_gradients_equal_pytorchs(name):
     arrays += [np.array([0, 2, 1]), draw.integers(0, 3, (3, 2))]
     theirs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     ours = [ag.Tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
-    group = Group(name)
+    group = Group(name).eval()
     net = nn.from_torch(group, *theirs)
     expected, found = group(*theirs), net(*ours)
     assert len(expected) == len(found)
