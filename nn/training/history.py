@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
-from html import escape
 from os import PathLike
 from typing import Any
 
@@ -13,8 +12,6 @@ from glassgrad.autograd.common.files import read_file, write_file
 from glassgrad.autograd.common.messages import shown
 from glassgrad.nn.errors import FileError
 from glassgrad.nn.training.evaluation import Evaluation
-
-WIDTH, HEIGHT = 400, 120  # pixels, of the curves in a notebook
 
 
 @dataclass(repr=False)
@@ -85,47 +82,6 @@ class History:
             if numbers and numbers[-1] is not None:
                 lines.append(f"  {name:19}  {numbers[0]:.4g} to {numbers[-1]:.4g}")
         return "\n".join([*lines, f"  {self.note}"] if self.note else lines)
-
-    def _repr_html_(self) -> str:
-        """The losses as curves, the numbers of the first and the last epochs and the note, for a notebook."""
-        note = f"<p>{escape(self.note)}</p>" if self.note else ""
-        return f"{self._curves()}{self._table()}{note}" if self.epochs else note
-
-    def _curves(self) -> str:
-        """The training loss as a solid line and the validation loss as a dashed one, over the epochs, as SVG."""
-        curves: dict[str, list[Any]] = {"loss": self.loss, "validation loss (dashed)": self.validation_loss}
-        drawn = {
-            name: [(i, float(x)) for i, x in enumerate(numbers) if x is not None and math.isfinite(x)]
-            for name, numbers in curves.items()
-        }
-        every = [x for points in drawn.values() for _, x in points]
-        low, high = min(every, default=0.0), max(every, default=0.0)
-        across, down = WIDTH / max(self.epochs - 1, 1), HEIGHT / (high - low or 1.0)
-        lines, said = [], []
-        for name, points in drawn.items():
-            if points:
-                path = " ".join(f"{i * across:.1f},{(high - x) * down:.1f}" for i, x in points)
-                dash = ' stroke-dasharray="5,3"' if name != "loss" else ""
-                lines.append(f'<polyline points="{path}" fill="none" stroke="#2b5f8f" stroke-width="1.6"{dash}/>')
-                said.append(f"{name} {points[0][1]:.4g} to {points[-1][1]:.4g}")
-        words = f"{', '.join(said)} over {self.epochs} epoch{'s' if self.epochs != 1 else ''}"
-        size = f'width="{WIDTH + 20}" height="{HEIGHT + 20}" viewBox="-10 -10 {WIDTH + 20} {HEIGHT + 20}"'
-        return f'<svg role="img" aria-label="{words}" {size}>{"".join(lines)}</svg><p>{words}</p>'
-
-    def _table(self) -> str:
-        """The numbers of the first and the last 5 epochs as HTML."""
-        columns: dict[str, list[Any]] = {"loss": self.loss, "accuracy": self.accuracy}
-        columns |= {"validation loss": self.validation_loss, "validation accuracy": self.validation_accuracy}
-        kept = {name: numbers for name, numbers in columns.items() if any(x is not None for x in numbers)}
-        head = "".join(f"<th>{name}</th>" for name in ("epoch", *kept))
-        rows = []
-        for i in range(self.epochs):
-            if 5 <= i < self.epochs - 5:
-                rows += [f'<tr><td colspan="{len(kept) + 1}">...</td></tr>'] if i == 5 else []
-                continue
-            cells = "".join(f"<td>{'' if x[i] is None else format(x[i], '.4g')}</td>" for x in kept.values())
-            rows.append(f"<tr><td>{i + 1}</td>{cells}</tr>")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write it as JSON, atomically. Raises `autograd.errors.WriteError` if the file can't be written."""

@@ -1,7 +1,6 @@
 """Histories as files."""
 
 import json
-from xml.etree import ElementTree
 
 import pytest
 
@@ -34,24 +33,3 @@ def test_printed_it_is_a_few_lines():
     assert lines[1] == f"  loss                 {history.loss[0]:.4g} to {history.loss[-1]:.4g}"
     assert lines[-1] == f"  {history.note}"
     assert repr(History()) == "History of 0 epochs"
-
-
-def test_a_notebook_shows_curves_numbers_and_note():
-    losses = [1 / (i + 1) for i in range(20)]
-    history = History(loss=losses, accuracy=[0.5] * 20, validation_loss=[None, *losses[1:]], note="Ended <here>.")
-    shown = ElementTree.fromstring(f"<div>{history._repr_html_()}</div>")
-    image, table = shown.find("svg"), shown.find("table")
-    assert image.get("aria-label") == "loss 1 to 0.05, validation loss (dashed) 0.5 to 0.05 over 20 epochs"
-    solid, dashed = ([pair.split(",") for pair in line.get("points").split()] for line in image)
-    assert solid[0] == ["0.0", "0.0"]
-    assert solid[-1] == dashed[-1] == ["400.0", "120.0"]
-    assert len(dashed) == 19
-    lines = [[cell.text for cell in line] for line in table.iter("tr")]
-    assert lines[0] == ["epoch", "loss", "accuracy", "validation loss"]
-    assert lines[1] == ["1", "1", "0.5", None]
-    assert lines[6] == ["..."]
-    assert lines[-1] == ["20", "0.05", "0.5", "0.05"]
-    assert len(lines) == 12
-    assert shown.findall("p")[-1].text == "Ended <here>."
-    assert History()._repr_html_() == ""
-    assert "nan" not in History(loss=[float("nan")])._curves()
