@@ -149,22 +149,7 @@ class Settings:
 
 
 def memory_limit() -> float:
-    """The memory that this process may use, in bytes: the least of the limits of machine, control group and process."""
-    limits = [math.inf]
+    """The memory of this machine, in bytes; infinite where the system does not tell it."""
     with suppress(AttributeError, ValueError, OSError):
-        limits.append(float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        if (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
-            limits.append(float(limit))
-    with suppress(ValueError, OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            if controllers in ("", "memory"):
-                root = Path("/sys/fs/cgroup", controllers)
-                for folder in (root, *(root / group[1:]).parents, root / group[1:]):
-                    for name in ("memory.max", "memory.limit_in_bytes"):
-                        with suppress(ValueError, OSError):  # no such file, or "max"
-                            limits.append(float(int((folder / name).read_text())))
-    return min(limits)
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return math.inf

@@ -1,8 +1,8 @@
-"""Download files: try several sources, resume after a cut, verify, cache.
+"""Download files: try several sources, verify, cache.
 
 A file is held in memory until its checksum is right, and then written to the cache in one step, so the cache never
-holds a part of a file. `pooch` is not used: it needs requests, platformdirs and packaging, limits neither size nor
-time, and does not resume.
+holds a part of a file. `pooch` is not used: it needs requests, platformdirs and packaging, and limits neither size nor
+time.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from glassgrad.nn.errors import CacheError, DownloadError
 LIMIT = 64 * 2**20  # bytes, several times the largest file here
 TIMEOUT = 20.0  # seconds without a byte
 SLOWEST = 2000.0  # bytes per second on average, after the first TIMEOUT seconds
-PAUSE = 0.5  # seconds before resuming
-CUTS = 20  # interruptions accepted per source
 QUIET = 2.0  # seconds before a download shows its progress
 
 Progress = Callable[[str, int, int | None], None]
@@ -130,9 +128,10 @@ def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
     finally:
         if line:
             line.close()
+    differs = f"your file {path} differs from the one that is wanted, and " if path.exists() else ""
     raise DownloadError(
-        f"{file.name} could not be downloaded ({'; '.join(failures)}): check the network and try again, or put the "
-        f"file with sha256 {file.sha256} at {path} yourself."
+        f"{differs}{file.name} could not be downloaded ({'; '.join(failures)}): check the network and try again, or "
+        f"put the file with sha256 {file.sha256} at {path} yourself."
     )
 
 
@@ -157,40 +156,12 @@ def _reason(error: Exception) -> str:
 
 
 def _get(url: str, name: str, progress: Progress | None) -> bytes:
-    """The content of a URL; after an interruption the rest is requested, as long as each answer adds bytes."""
-    content = bytearray()
-    total: int | None = None
-    start = time.monotonic()
-    for _ in range(CUTS):
-        had = len(content)
-        try:
-            total = _continue(url, content, name, progress, start)
-        except urllib.error.HTTPError:
-            raise
-        except (OSError, http.client.HTTPException):
-            if not content:
-                raise
-        else:
-            if total is None or len(content) >= total:
-                return bytes(content)
-        if len(content) <= had:
-            break
-        time.sleep(PAUSE)
-    raise _SourceError(f"the connection was cut after {len(content)} of {total or 'unknown'} bytes")
-
-
-def _continue(url: str, content: bytearray, name: str, progress: Progress | None, start: float) -> int | None:
-    """Request what follows ``content`` (RFC 9110, section 14) and append it; return the total size if known."""
+    """The content of a URL."""
+    content, start = bytearray(), time.monotonic()
     request = urllib.request.Request(url, headers={"User-Agent": "glassgrad"})
-    if content:
-        request.add_header("Range", f"bytes={len(content)}-")
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-        if response.status != 206:
-            content.clear()
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {len(content)}-"):
-            raise _SourceError("it answered with another range than was requested")
         length = response.headers.get("Content-Length", "")
-        total = len(content) + int(length) if length.isdecimal() and len(length) < 20 else None
+        total = int(length) if length.isdecimal() and len(length) < 20 else None
         while piece := response.read1(2**16):
             content += piece
             if len(content) > LIMIT:
@@ -199,7 +170,9 @@ def _continue(url: str, content: bytearray, name: str, progress: Progress | None
                 raise _SourceError(f"it sent only {len(content)} bytes in {time.monotonic() - start:.0f} seconds")
             if progress:
                 progress(name, len(content), total)
-    return total
+    if total is not None and len(content) < total:
+        raise _SourceError(f"the connection was cut after {len(content)} of {total} bytes")
+    return bytes(content)
 
 
 def _unzip(archive: bytes, member: str) -> bytes:

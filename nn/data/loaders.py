@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from glassgrad.autograd.backends import as_dtype
+from glassgrad.autograd.common.files import read_file
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.data.dataset import Dataset, hold_out
@@ -58,9 +59,12 @@ REMOTE = {
 """The files of each data set, training before test. MNIST and USPS have the SHA-256 that torchvision publishes."""
 
 
+def _home(name: str, folder: str | Path | None) -> Path:
+    return cache_folder() / name if folder is None else as_path(folder, "folder")
+
+
 def _fetch(name: str, folder: str | Path | None, progress: Progress | None) -> list[bytes]:
-    home = cache_folder() / name if folder is None else as_path(folder, "folder")
-    return [fetch(file, home, progress) for file in REMOTE[name]]
+    return [fetch(file, _home(name, folder), progress) for file in REMOTE[name]]
 
 
 def _dataset(name: str, side: int, parts: Sequence[NDArray[Any]], source: str, licence: str) -> Dataset:
@@ -77,7 +81,8 @@ def mnist(
 
     Args:
         dtype: floating dtype of the images.
-        folder: where the files are kept; by default ``mnist`` in `nn.data.cache_folder`.
+        folder: where the files are kept, or yours are, compressed or not; by default ``mnist`` in
+            `nn.data.cache_folder`.
         progress: see `nn.data.download.fetch`.
 
     Raises:
@@ -86,8 +91,13 @@ def mnist(
     """
     dtype = as_dtype(dtype)
     parts = []
-    for content, file in zip(_fetch("mnist", folder, progress), REMOTE["mnist"], strict=True):
-        content = _decompress(content, zlib.decompressobj(wbits=31), file.name)
+    for file in REMOTE["mnist"]:
+        unpacked = _home("mnist", folder) / file.name.removesuffix(".gz")
+        if unpacked.is_file():
+            content = read_file(unpacked, LIMIT)
+        else:
+            content = fetch(file, unpacked.parent, progress)
+            content = _decompress(content, zlib.decompressobj(wbits=31), file.name)
         parts.append(parse_idx(content, 3 if "images" in file.name else 1, file.name))
     levels = (np.arange(256) / 255).astype(dtype)
     x_train, x_test = (levels[images.reshape(len(images), -1)] for images in parts[::2])

@@ -72,6 +72,19 @@ def test_mnist_is_grey_from_zero_to_one(serve, tmp_path):
     assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(file.name for file in REMOTE["mnist"])
 
 
+def test_mnist_files_may_be_unpacked(serve, tmp_path):
+    serve("mnist", *mnist_files())
+    wanted = mnist(folder=tmp_path)
+    for path in tmp_path.glob("*.gz"):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    serve("mnist", *[b""] * 4)  # nothing is to be downloaded
+    found = mnist(folder=tmp_path)
+    np.testing.assert_array_equal(found.x_train, wanted.x_train)
+    np.testing.assert_array_equal(found.y_test, wanted.y_test)
+    assert not [*tmp_path.glob("*.gz")]
+
+
 def test_the_folder_may_be_given(serve, tmp_path, home):
     serve("mnist", *mnist_files())
     mnist(folder=tmp_path / "mine")
