@@ -213,7 +213,11 @@ def test_an_archive_without_the_file_is_refused(home, tmp_path, content):
 
 def test_progress_is_called_as_the_bytes_come(home, tmp_path):
     seen = []
-    fetch(remote(home.put("a", CONTENT, cut=4000), home.put("b", CONTENT)), tmp_path, progress=lambda *told: seen.append(told))
+    fetch(
+        remote(home.put("a", CONTENT, cut=4000), home.put("b", CONTENT)),
+        tmp_path,
+        progress=lambda *told: seen.append(told),
+    )
     assert {name for name, _, _ in seen} == {"file.bin"}
     assert {total for _, _, total in seen} == {len(CONTENT)}
     received = [received for _, received, _ in seen]
