@@ -61,8 +61,8 @@ def _digits(commands: Any) -> None:
         "digits",
         help="train a network on handwritten digits and draw the results",
         description=(
-            "Train a network on handwritten digits of 16 x 16 black or white pixels, and report its accuracy\n"
-            "on the held-out ones. Weights, history, settings and pictures are written to a folder."
+            "Train a network on handwritten digits, and report its accuracy on the held-out ones: 16 x 16 black\n"
+            "or white pixels, or those of --data. Weights, history, settings and pictures are written to a folder."
         ),
         epilog=(
             "examples:\n"

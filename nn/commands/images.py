@@ -74,16 +74,33 @@ def _grey(image: Any) -> NDArray[np.float64]:
 
 
 def _ink(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Distance from the paper, 0 = paper to 255 = full ink. The paper's grey is the most common one at the border."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = np.median(border)
-    darker, lighter = paper - grey.min(), grey.max() - paper
-    contrast = max(darker, lighter)
+    """Distance from the paper, 0 = paper to 255 = full ink."""
+    apart = grey - _paper(grey)
+    contrast = np.abs(apart).max()
     if contrast < CONTRAST:
         return np.zeros(grey.shape, np.uint8)
-    ink = np.clip((paper - grey if darker > lighter else grey - paper) / contrast, 0, 1)
-    faint = np.clip(5 * np.percentile(np.abs(border - paper), 90) / contrast, *FAINT)
+    ink = np.clip((-apart if -apart.min() > apart.max() else apart) / contrast, 0, 1)
+    border = np.concatenate([apart[0], apart[-1], apart[:, 0], apart[:, -1]])
+    faint = np.clip(5 * np.percentile(np.abs(border), 90) / contrast, *FAINT)
     return np.where(ink < faint, 0, 255 * ink).astype(np.uint8)
+
+
+def _paper(grey: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The grey of the paper at each pixel, where light may fall from one side: a plane through the border.
+
+    What lies far from it, such as strokes that reach the border, is left out and the plane fitted again.
+    """
+    y, x = (axis / max(n - 1, 1) for axis, n in zip(np.indices(grey.shape), grey.shape, strict=True))
+    plane = np.stack([np.ones(grey.shape), x, y], axis=-1)
+    edge = np.ones(grey.shape, bool)
+    edge[1:-1, 1:-1] = False
+    points, values = plane[edge], grey[edge]
+    paper = np.array([np.median(values), 0.0, 0.0])
+    for _ in range(3):
+        far = np.abs(points @ paper - values)
+        near = far <= max(3 * np.median(far), 1.0)
+        paper = np.linalg.lstsq(points[near], values[near], rcond=None)[0]
+    return plane @ paper  # type: ignore[no-any-return]
 
 
 def _widen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -24,13 +24,21 @@ from glassgrad.nn.saving import load_metadata, load_model
 def predict(model: Path, images: Sequence[Path]) -> None:
     """Print the digit that ``model`` sees in each picture, and all probabilities.
 
-    Raises `Refused` before anything is printed.
+    Raises `Refused` before anything is printed, or after the others for pictures that can't be read or are empty.
     """
     if util.find_spec("PIL") is None:
         raise Refused('reading pictures needs Pillow: pip install "glassgrad[demo]"')
     network, metadata = _load(model)
     classes = metadata["classes"]
-    inks = np.stack([read_image(path) for path in images])
+    read, problems = {}, []
+    for path in images:
+        try:
+            read[path] = read_image(path)
+        except Refused as problem:
+            problems.append(str(problem))
+    if not read:
+        raise Refused("; ".join(problems))
+    inks = np.stack([*read.values()])
     with ag.no_grad():
         try:
             outputs = network.eval()(ag.asarray(inks.reshape(len(inks), -1), dtype="float32"))
@@ -41,12 +49,14 @@ def predict(model: Path, images: Sequence[Path]) -> None:
         raise Refused(f"{model} gives {table.shape[-1]} numbers for {len(classes)} classes: train it again")
     if not np.isfinite(table).all():
         raise Refused(f"{model} gives numbers that are not finite: train it again")
-    names = [printable(path) for path in images]
+    names = [printable(path) for path in read]
     wide = max(len("picture"), *map(len, names))
     print(f"{'picture':{wide}}  digit  " + "".join(f"{printable(name):>8}" for name in classes))
     for name, row in zip(names, table, strict=True):
         shares = "".join(f"{100 * p:6.1f} %" for p in row)
         print(f"{name:{wide}}  {printable(classes[row.argmax()]):>5}  {shares}")
+    if problems:
+        raise Refused("; ".join(problems))
 
 
 def _load(path: Path) -> tuple[Module, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A trained network and picture files."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -33,6 +34,42 @@ def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, c
         assert int(digit) == int(model(inks).argmax(axis=-1).item())
         right += int(digit) == data.y_test[number]
     assert right >= 17
+
+
+def photographed(picture, draw):
+    """A digit written with a blue pen, a little askew, on paper with light from one side."""
+    side, turned = 160, Image.new("L", (160, 160))
+    turned.paste(Image.fromarray(picture).resize((110, 110), Image.Resampling.BICUBIC), tuple(draw.integers(15, 35, 2)))
+    turned = turned.rotate(draw.uniform(-8, 8), Image.Resampling.BICUBIC)
+    ink = np.clip(np.asarray(turned, float) / 255 * 1.2, 0, 1)[..., None]
+    y, x = np.indices((side, side)) / (side / 2) - 1
+    angle = draw.uniform(0, 2 * np.pi)
+    light = (205 + draw.uniform(25, 50) * (np.cos(angle) * x + np.sin(angle) * y))[..., None]
+    seen = light * (1 - ink) + light / 205 * np.array([30, 40, 130]) * ink + draw.normal(0, 4, (side, side, 3))
+    return Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8))
+
+
+def test_photographs_in_uneven_light_show_the_same_digits(small, data, tmp_path):
+    model, same = nn.load_model(small / "model.npz"), 0
+    for number in range(20):
+        found = []
+        drawn = grey(data, number)
+        for picture in (Image.fromarray(255 - drawn), photographed(drawn, np.random.default_rng(number))):
+            picture.save(tmp_path / "x.png")
+            found.append(model(read_image(tmp_path / "x.png").reshape(1, -1).astype("float32")).data.argmax())
+        same += found[0] == found[1]
+    assert same >= 18
+
+
+def test_an_empty_picture_does_not_discard_the_others(small, data, tmp_path, capsys):
+    Image.fromarray(255 - grey(data, 0)).save(tmp_path / "digit.png")
+    Image.new("L", (40, 40), 255).save(tmp_path / "empty.png")
+    (tmp_path / "text.png").write_text("no picture")
+    names = [tmp_path / f"{name}.png" for name in ("empty", "digit", "text")]
+    assert run("predict", small / "model.npz", *names) == 2
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()] == ["picture", str(tmp_path / "digit.png")]
+    assert re.fullmatch(r".*empty\.png shows no digit: .*; .*text\.png is not a picture: .*\n", said.err)
 
 
 def damaged(small, tmp_path):
