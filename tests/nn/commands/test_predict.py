@@ -44,7 +44,7 @@ def photographed(picture, draw):
     ink = np.clip(np.asarray(turned, float) / 255 * 1.2, 0, 1)[..., None]
     y, x = np.indices((side, side)) / (side / 2) - 1
     angle = draw.uniform(0, 2 * np.pi)
-    light = (205 + draw.uniform(25, 50) * (np.cos(angle) * x + np.sin(angle) * y))[..., None]
+    light = (205 + draw.uniform(40, 60) * (np.cos(angle) * x + np.sin(angle) * y))[..., None]
     seen = light * (1 - ink) + light / 205 * np.array([30, 40, 130]) * ink + draw.normal(0, 4, (side, side, 3))
     return Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8))
 
