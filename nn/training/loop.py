@@ -211,8 +211,8 @@ class _Snapshot:
 
     def __init__(self, model: Module, optimizer: Optimizer, best: dict[str, Tensor]) -> None:
         self.model, self.optimizer = model, optimizer
-        self.take(weights=True)
-        self.weights = best or self.weights
+        self.weights: dict[str, Tensor] = best or model.state_dict()
+        self.take(weights=False)
 
     def take(self, *, weights: bool) -> None:
         if weights:
