@@ -25,5 +25,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:  # so that type checkers report missing names
     __getattr__ = missing(__name__)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassgrad import nn
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn.data import Dataset, hold_out, minibatches
 
@@ -49,6 +50,10 @@ def test_a_seed_draws_the_same_order_again_and_another_seed_another():
 def test_a_generator_draws_a_new_order_in_each_epoch():
     generator = np.random.default_rng(3)
     assert labels(generator) != labels(generator)
+
+
+def test_the_names_of_the_package_are_the_public_ones():
+    assert dir(nn.data) == sorted(nn.data.__all__)
 
 
 def test_the_order_is_drawn_when_the_epoch_is_asked_for_not_at_its_first_batch():
