@@ -63,7 +63,8 @@ TENSOR = {
 MODULES = {
     **CASTS, "add_module": "an attribute: self.name = layer", "cpu": 'to("cpu")',
     "fit": "nn.fit(model, loss, optimizer, (x, y), epochs=…)", "save": "nn.save(model, path)",
-    "predict": "the model itself: model(x), under autograd.no_grad()", "summary": "its repr, print(model), or viz.summary(model, x)",
+    "predict": "the model itself: model(x), under autograd.no_grad()",
+    "summary": "its repr, print(model), or viz.summary(model, x)",
     "register_forward_hook": "nn.activations(model, x), or viz.draw_modules(y): a row of numbers for each module",
     "register_parameter": "an attribute: self.name = nn.Parameter(…)", "weights": "parameters()",
 }  # fmt: skip
