@@ -19,7 +19,6 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}
@@ -51,7 +50,7 @@ def backward_line(socket: Socket, rule: str | None) -> str:
     sent = _substituted(socket, rule) if rule is not None and rule.startswith("lambda") else None
     sign = "+=" if len(socket.tail.addends) > 1 else "="
     if sent is None:
-        sent = _from_formula(socket.sent if not socket.scene.scalar else socket.local, socket)
+        sent = _from_formula(socket)
     summed = ""
     part, shape = socket.head.shape, socket.tail.shape
     if part != shape and len(part) >= len(shape) and _keeps_axes(socket.head.node) and socket.sent.head == "sum":
@@ -147,14 +146,15 @@ def _template(rule: str, names: tuple[str, ...], passed: tuple[str, ...]) -> str
     return None if re.search(r"\b_(?!place)\w+\(", written) else written
 
 
-def _from_formula(symbol: Symbol, socket: Socket) -> str:
-    """The formula of a gradient as code, with the gradient of the card for G."""
+def _from_formula(socket: Socket) -> str:
+    """The formula of a gradient as code, in which the gradient of the card has its name."""
+    scene, up = socket.scene, f"{socket.head.name}.grad"
+    symbol = socket.local if scene.scalar else socket.sent_from(up)
     text = symbol.text
     for sign, code in MATHS.items():
         text = text.replace(sign, code)
-    up = f"{socket.head.name}.grad"
-    if not socket.scene.scalar:
-        return re.sub(r"\bG\b", up, text) or up
+    if not scene.scalar:
+        return text
     return up if text == "1" else f"{up} * {f'({text})' if symbol.level < 2 or text.startswith('-') else text}"
 
 

@@ -25,7 +25,7 @@ from glassgrad.viz.pages.lines import backward_line, forward_line
 from glassgrad.viz.pages.sources import source_of, walk_line
 from glassgrad.viz.recorded.names import LAYERS, OP, derivative
 from glassgrad.viz.recorded.notation import windows
-from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM, Symbol
+from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM, UPSTREAM, Symbol
 from glassgrad.viz.recorded.reasons import reason
 from glassgrad.viz.recorded.rows import TITLES
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -544,7 +544,7 @@ class Story:
         for i in range(g.size):
             unit = np.zeros(g.size, dtype=g.dtype)
             unit[i] = 1
-            sent = self.scene.pull(socket, self.scene.say.symbol("G", unit.reshape(g.shape) if g.ndim else unit[0]))
+            sent = self.scene.pull(socket, self.scene.say.upstream("G", unit.reshape(g.shape) if g.ndim else unit[0]))
             columns.append(np.broadcast_to(np.asarray(sent.value, dtype=float), part.shape).ravel())
         jacobian = np.array(columns).reshape(g.size, part.size)
         place = None if slope is None else _place(jacobian, slope, g.shape, part.shape)
@@ -760,13 +760,13 @@ def _kind(card: Card) -> str:
 
 
 def _holds_g(symbol: Symbol) -> bool:
-    """Whether a formula contains G, the arguments of a loop included."""
-    return re.search(r"\bG\b", symbol.text) is not None or any(_holds_g(inner) for inner in symbol.inner)
+    """Whether a formula contains G."""
+    return symbol.head == UPSTREAM or any(map(_holds_g, symbol.inner))
 
 
 def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
     """The other factor and its notation, if a formula is G times something that does not contain G."""
-    if symbol.text == "G":
+    if symbol.head == UPSTREAM:
         return np.asarray(1.0), "1"
     noted = symbol.space.noted
     if not _holds_g(symbol):  # at the end of the graph G is 1 and is not written

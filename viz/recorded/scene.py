@@ -152,12 +152,18 @@ class Socket:
 
     @cached_property
     def sent(self) -> Symbol:
-        """The gradient that the rule computes from `G`, the gradient of the card; at the end of the graph `G` is 1."""
+        """The gradient that the rule computes from `G`, the gradient of the card."""
+        return self.sent_from("G")
+
+    def sent_from(self, name: str) -> Symbol:
+        """The gradient that the rule computes from the gradient of the card, called ``name``; at the end of the graph
+        that is 1.
+        """
         head = self.head
         if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
             return self.local
         g = head.gradient if head.gradient is not None else np.ones_like(head.value)
-        return self.scene.pull(self, self.scene.say.symbol("G", g))
+        return self.scene.pull(self, self.scene.say.upstream(name, g))
 
     @cached_property
     def slope(self) -> Symbol | None:
@@ -169,7 +175,7 @@ class Socket:
         say = self.scene.say
         probe = np.linspace(1.0, 2.0, head.value.size, dtype=head.value.dtype).reshape(head.shape)
         ones = self.scene.pull(self, self._one)
-        probed = self.scene.pull(self, say.symbol("G", probe))
+        probed = self.scene.pull(self, say.upstream("G", probe))
         slopes = np.broadcast_to(np.asarray(ones.value), head.shape)
         with np.errstate(all="ignore"):
             same = np.allclose(np.asarray(probed.value), probe * slopes, rtol=1e-4, atol=1e-12, equal_nan=True)

@@ -97,6 +97,21 @@ def test_a_line_names_the_parameters_that_a_rule_passes_on():
     assert story.backward[-1].line == "x.grad = max_unpool(t1.grad, x, size=(2, 2), stride=(2, 2))"
 
 
+@pytest.mark.parametrize("name", [r"\mu", r"C:\Users", r"\g<0>", r"\1", "G"])
+def test_a_name_is_data_in_the_lines_of_code(name):
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    cubes = x**3  # whose rule is no lambda
+    cubes.name = name
+    lines = [step.line for step in story(ag.sum(ag.exp(cubes))).backward]
+    assert f"x.grad = 3 * {name}.grad * x**2" in lines
+
+
+def test_a_value_called_g_is_not_taken_for_the_upstream_gradient():
+    g, x = (ag.Tensor([1.0, 2.0], requires_grad=True, name=name) for name in "Gx")
+    forms = [step.form for step in story(ag.sum(ag.exp(x * g))).backward]
+    assert "∂L/∂x = G × G" in forms
+
+
 def test_the_order_is_that_of_backward():
     x = ag.Tensor(3.0, requires_grad=True, name="x")
     y = x * x + x

@@ -28,7 +28,7 @@ from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.operation import OPS, REQUIRED
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.recorded.notation.latex import brackets, tex_constant, tex_escape, tex_fraction, tex_name, tex_word
-from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, Symbol
+from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, DERIVATIVE, FRACTION, PRODUCT, UNKNOWN, UPSTREAM, Symbol
 from glassgrad.viz.recorded.notation.templates import (
     SILENT,
     filled,
@@ -77,6 +77,10 @@ class Notation:
         fraction = name.startswith("∂")
         level, head = (FRACTION, DERIVATIVE) if fraction else (ATOM, "")
         return Symbol(self, name, tex if tex is not None else tex_name(name), level, value, head)
+
+    def upstream(self, name: str, value: Any) -> Symbol:
+        """The gradient that a rule is given, under this name."""
+        return Symbol(self, name, tex_name(name), ATOM, value, UPSTREAM)
 
     def number(self, x: float) -> Symbol:
         """A constant, as a fraction where that is exact and four digits are not: 1/3, but 0.25."""
@@ -140,7 +144,8 @@ class Notation:
             short = self._simple(name, given, value)
             written = self._applied(op, given, value) if short is None else short
         if part is not None:
-            written = Symbol(self, f"{written.text}[{part}]", f"{written.tex}_{{{part}}}", CALL, value)
+            text, tex = f"{written.text}[{part}]", f"{written.tex}_{{{part}}}"
+            written = Symbol(self, text, tex, CALL, value, inner=(written,))
         return written
 
     def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -269,7 +274,7 @@ class Notation:
         if op.variadic:
             several = [self.lift(one) for one in x]
             joined = ", ".join(one.text for one in several), ", ".join(one.tex for one in several)
-            return Symbol(self, *joined, CALL if len(several) > 1 else ATOM)
+            return Symbol(self, *joined, CALL if len(several) > 1 else ATOM, inner=tuple(several))
         return x if x is None else self.lift(x)
 
     def _unknown(self, name: str, args: Any, params: Any, value: Any) -> Symbol:
@@ -280,7 +285,7 @@ class Notation:
         text = f"{name}({', '.join([*(s.text for s in lifted), *keywords])})"
         words = [*(s.tex for s in lifted), *(tex_word(k) for k in keywords)]
         tex = rf"\operatorname{{{tex_escape(name)}}}({', '.join(words)})"
-        return Symbol(self, text, tex, CALL, value, name)
+        return Symbol(self, text, tex, CALL, value, name, inner=tuple(lifted))
 
     def _simple(self, name: str, given: Mapping[str, Any], value: Any) -> Symbol | None:
         """A shorter form of the operation, such as x for 1·x or x + 0; None where there is none."""
@@ -376,7 +381,7 @@ class Notation:
             return times(_factor(x), times(x.inner[1], y))
         if has_factor(y):
             return times(_factor(y), times(x, y.inner[1]))
-        if x.text == y.text and x.level == ATOM:
+        if x.text == y.text and x.head == y.head and x.level == ATOM:
             return self.call("power", x, 2)
         return None
 

@@ -18,6 +18,7 @@ PRODUCT = 2
 SUM = 1
 
 DERIVATIVE = "∂"  # the head of a name such as ∂L/∂w
+UPSTREAM = "upstream"  # the head of the gradient that a rule is given: a value may have the same name
 
 UNKNOWN: Any = None  # the value of a symbol that has none
 
