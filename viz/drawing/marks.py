@@ -16,7 +16,8 @@ from glassgrad.viz.drawing.render import cell, row, table, text
 from glassgrad.viz.drawing.style import Theme
 
 BLANK = "#fefefe"  # of zero, and around a smaller square: white in both themes, like the ramps
-GAUGE = (-7, 0)  # decades: one cell each from 1e-7 to 1
+GAUGE = (-7, 0)  # the first and the last power of ten
+PER_DECADE = 12  # points
 
 
 def pixels(
@@ -81,19 +82,24 @@ def image_size(array: np.ndarray, side: int) -> tuple[int, int]:
     return array.shape[1] * _pixel(array, side) + 2, array.shape[0] * _pixel(array, side) + 2
 
 
-def decades(rms: float) -> int:
-    """The number of filled cells of the gauge: one per decade, none at 1e-7 and all at 1."""
+def decades(rms: float) -> float:
+    """The decades of the gauge that are filled: none at 1e-7 and 7 at 1."""
     low, high = GAUGE
-    if not rms > 0:
-        return 0
-    return min(max(round(min(math.log10(rms), high) - low), 0), high - low)
+    return min(max(math.log10(rms), low), high) - low if rms > 0 else 0.0
 
 
 def gauge(rms: float, theme: Theme) -> str:
-    """The size of a gradient on a log scale."""
-    look: dict[str, Any] = {"width": 9, "height": 9, "fixedsize": True, "border": 1, "color": theme.grad}
-    filled = (i < decades(rms) for i in range(GAUGE[1] - GAUGE[0]))
-    return table(row(*(cell(**look, bgcolor=theme.grad if is_on else theme.paper) for is_on in filled)), cellspacing=1)
+    """The size of a gradient on a log scale: a bar, with a rule after each decade."""
+    low, high = GAUGE
+    filled = round(PER_DECADE * decades(rms))
+    cells = []
+    for i in range(high - low):
+        here = min(max(filled - PER_DECADE * i, 0), PER_DECADE)
+        for width, colour in ((here, theme.grad), (PER_DECADE - here, theme.paper), (1, theme.hair)):
+            if width and (colour != theme.hair or i + 1 < high - low):
+                cells.append(cell(width=width, height=9, fixedsize=True, bgcolor=colour))
+    whole = (PER_DECADE + 1) * (high - low) + 1
+    return table(row(*cells), border=1, color=theme.grad, fixedsize=True, width=whole, height=11)
 
 
 STAIRS = 40  # columns; several blocks share one if there are more

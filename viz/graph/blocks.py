@@ -43,10 +43,10 @@ def draw_model(
     """The architecture of a model: a card per block with its layers, the shape of its output and its parameters.
 
     Nothing is computed: the model is traced with shapes alone, in its present mode (training or not). ``examples``: its
-    inputs, each an array, a Tensor, or a shape with the batch first. A recorded result, ``draw_model(model(x))``, is
-    drawn without examples, for a model that depends on values. ``depth``: how deep modules are opened, 1 for the
-    direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become one
-    card with their number. ``title``: the headline. ``theme``: "light" or "dark".
+    inputs, each an array, a Tensor, a number, or a shape with the batch first. A recorded result,
+    ``draw_model(model(x))``, is drawn without examples, for a model that depends on values. ``depth``: how deep modules
+    are opened, 1 for the direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks
+    in a row become one card with their number. ``title``: the headline. ``theme``: "light" or "dark".
 
     Branches are drawn side by side. Operations without weights, such as activations, are written after their layer.
 

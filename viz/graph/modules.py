@@ -126,12 +126,11 @@ class _Table(RowCards):
         self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
-        self.batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
 
     def draw(self, title: str | None) -> Picture:
         if self.seen.gradients:
             rows = ["one row per module; backward edges: width and contrast on a log scale of rms gradient"]
-            marked = "thumbnail = weight gradient, small squares negative   gauge = a cell per decade, 1e-7 to 1"
+            marked = "thumbnail = weight gradient, small squares negative   gauge = 1e-7 to 1, a rule per decade"
         else:
             rows = ["one row per module", "   solid = values, going down"]
             marked = "gradients: not computed (call .backward() before, or give gradients=True)"
@@ -167,18 +166,17 @@ class _Table(RowCards):
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
-        batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 and not self._is_time() else ""
         if chain := chain_title([node for row in self.rows for node in row.nodes]):
-            return f"{chain}{batch}"
+            return chain
         titles = [row.title for row in self.rows if row.nodes]
         models = dict.fromkeys(row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == "")
         if models and len(titles) > 4:
-            return f"{' + '.join(models)}, {self._parameters()}{batch}"
+            return f"{' + '.join(models)}, {self._parameters()}"
         modules = sum(bool(row.path) for row in self.rows)
         loose = sum(len(row.nodes) for row in self.rows if not row.path)
         counts = {"module": modules, "operation": loose}
         said = " and ".join(numbers.counted(n, word) for word, n in counts.items() if n)
-        return (", ".join(titles) if len(titles) <= 4 else f"{said}, {self._parameters()}") + batch
+        return ", ".join(titles) if len(titles) <= 4 else f"{said}, {self._parameters()}"
 
     def _parameters(self, rows: Iterable[Row] | None = None) -> str:
         own = [p.tensor for row in rows or self.rows for p in row.parameters if not p.shared]
@@ -218,11 +216,6 @@ class _Table(RowCards):
             cells.append(column(content, width, port, look.hair, id=f"{row.key}_{part}", title=title))
         cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", look.hair))
         self.draw_card(picture, row.key, cells, look, cls="failed" if look.failed else "")
-
-    def _is_time(self) -> bool:
-        """Whether the first axis of the input is that of a loop over time."""
-        loops = (loop for row in self.rows for loop in recurrences(row.nodes, self.seen))
-        return any(len(loop.order) == self.batch[0] for loop in loops)
 
     def _tip(self, row: Row) -> str:
         array = self.seen.gradient(row.weight.tensor if row.weight else row.place)

@@ -21,8 +21,9 @@ Read = TypeVar("Read")
 def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list[ag.Tensor]], Read]) -> Read:
     """The result of ``read`` for the graph of ``model(*examples)``, whose values have shapes and dtypes but no numbers.
 
-    ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. ``read`` is
-    given the graph and the Tensors that stand for the inputs, and its result must not keep them. Floating inputs and
+    ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. Numbers,
+    None and lists of numbers are given to the model as they are, and tuples may hold any of these. ``read`` is given
+    the graph and the Tensors that stand for the inputs, and its result must not keep them. Floating inputs and
     frozen parameters require grad, so that everything computed from them is recorded. No parameter and no buffer of the
     model changes.
 
@@ -43,13 +44,14 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     frozen = [p for p in parameters if not p.requires_grad]
     found: list[Read] = []
 
-    def run(*tensors: ag.Tensor) -> Any:
-        result = model(*tensors)
+    def run(*given: Any) -> Any:
+        result = model(*given)
         ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
         if not ends:
             raise DrawingError(f"{type(model).__name__} computes nothing from its input: there is nothing to draw")
         with holding(TRACER, None):  # so that reading names adds nothing to the traced program
-            found.append(read(ag.Graph(*ends), list(tensors)))
+            tensors = [leaf for leaf in trees.flatten(given)[0] if isinstance(leaf, ag.Tensor)]
+            found.append(read(ag.Graph(*ends), tensors))
         return result
 
     for p in frozen:
@@ -67,14 +69,21 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     return found[0]
 
 
-def _example(given: Any, dtype: Any) -> ag.Tensor:
-    """An input of the model, with a name."""
+def _example(given: Any, dtype: Any) -> Any:
+    """An input of the model; its Tensors have names."""
     if isinstance(given, tuple | list) and given and all(type(n) is int for n in given):
         if min(given) < 1:
             raise DrawingError(f"{tuple(given)} is not the shape of an input: its sides must be at least 1")
         return ag.Tensor(np.broadcast_to(np.zeros((), dtype), given), requires_grad=True, name="x")
+    if given is None or isinstance(given, bool | int | float):
+        return given
+    if isinstance(given, tuple | list):
+        parts = [
+            one if isinstance(one, list) else _example(one, dtype) for one in given
+        ]  # rows of numbers are no shapes
+        return parts if isinstance(given, list) else tuple(parts)
     if not isinstance(given, ag.Tensor) and not hasattr(given, "__array__"):
-        raise refused(given, "an example", "an array or a Tensor, or a shape such as (1, 3, 224, 224)")
+        raise refused(given, "an example", "an array, a Tensor or a number, or a shape such as (1, 3, 224, 224)")
     tensor = given.detach() if isinstance(given, ag.Tensor) else ag.Tensor(given)
     tensor.name = tensor.name or "x"
     tensor.requires_grad = tensor.dtype.kind == "f"

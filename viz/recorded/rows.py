@@ -433,14 +433,25 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         if share > SATURATED:
             words = (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
             return [Caution("SATURATED", words, share)]
-    # For one example about half of the units are zero: only a batch shows dead ones.
-    if node.op.name == "relu" and value.ndim > 1 and len(value) > 1 and value.size:
-        zero = np.all(value == 0, axis=0)
-        if zero.mean() > DEAD:
-            share = float(zero.mean())
-            dead = f"{percent(share)} of {numbers.count(zero.size)} units are 0"
-            return [Caution("DEAD", (dead, f"for the whole batch of {len(value)}"), share)]
+    if node.op.name == "relu" and value.ndim > 1 and value.size:
+        axis = _unit_axis(node)
+        entries = np.moveaxis(value, axis, -1).reshape(-1, value.shape[axis])
+        share = float(np.mean(~entries.any(axis=0)))
+        # For one example about half of the units are zero: only several show dead ones.
+        if share > DEAD and (len(value) if axis == 1 else len(entries)) > 1:
+            dead = f"{percent(share)} of {numbers.count(value.shape[axis])} units are 0"
+            return [Caution("DEAD", (dead, "for the whole batch"), share)]
     return []
+
+
+def _unit_axis(node: Node) -> int:
+    """The axis of an activation's units: behind a convolution that of its channels, else the last."""
+    place = node.inputs[0]
+    while isinstance(place, Node) and place.op.name not in ("linear", "matmul"):
+        if place.op.name in ("conv", "conv_input") and len(place.shape) == len(node.shape):
+            return 1
+        place = place.inputs[0]
+    return -1
 
 
 def percent(share: float) -> str:

@@ -98,8 +98,9 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
     """A table of a model's blocks: the shape of each output, its parameters, and its multiplications.
 
     Nothing is computed: the model is traced with shapes alone, in its present mode (training or not). ``examples``: its
-    inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for the
-    direct parts of the model; None opens as many levels as fit in 40 rows. Equal blocks in a row share one row.
+    inputs, each an array, a Tensor, a number, or a shape with the batch first. ``depth``: how deep modules are opened,
+    1 for the direct parts of the model; None opens as many levels as fit in 40 rows. Equal blocks in a row share one
+    row.
 
     Raises `DrawingError` for anything but a model and its inputs, and for a model that depends on values.
 

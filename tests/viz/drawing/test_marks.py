@@ -45,11 +45,24 @@ def test_image_runs_from_its_smallest_to_its_largest_value():
 
 @pytest.mark.parametrize(
     ("rms", "filled"),
-    [(0.0, 0), (1e-9, 0), (1e-7, 0), (1e-6, 1), (4.1e-5, 3), (0.11, 6), (1.0, 7), (1e5, 7), (np.nan, 0)],
+    [
+        (0.0, 0),
+        (1e-9, 0),
+        (1e-7, 0),
+        (1e-6, 12),
+        (3.2e-5, 30),
+        (0.034, 66),
+        (0.19, 75),
+        (1.0, 84),
+        (1e5, 84),
+        (np.nan, 0),
+    ],
 )
-def test_gauge_fills_a_cell_per_decade(rms, filled):
-    (cells,) = grounds(marks.gauge(rms, LIGHT))
-    assert cells == [LIGHT.grad] * filled + [LIGHT.paper] * (7 - filled)
+def test_gauge_is_a_bar_on_a_log_scale(rms, filled):
+    bar = re.findall(r'WIDTH="(\d+)" HEIGHT="9" FIXEDSIZE="TRUE" BGCOLOR="([^"]*)"', marks.gauge(rms, LIGHT))
+    lengths = {colour: sum(int(width) for width, own in bar if own == colour) for _, colour in bar}
+    assert lengths.get(LIGHT.grad, 0) == filled
+    assert lengths.get(LIGHT.paper, 0) == 84 - filled
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.nn.init import LOADING
 from glassgrad.viz.graph.blocks import draw_model
+from glassgrad.viz.recorded.summary import summary
 from tests.viz.laid_out import LaidOut
 
 
@@ -156,6 +157,27 @@ def test_constants_of_a_model_are_no_inputs():
 
     words = [*cards(draw_model(Shifted(), (2, 4))).values()]
     assert len([said for said in words if "input" in said]) == 1
+
+
+class Sampled(nn.Module):
+    """Takes a number and a pair beside its input, as a network for speech may."""
+
+    def __init__(self):
+        self.embedding, self.linear = nn.Embedding(10, 4, seed=0), nn.Linear(4, 2, seed=1)
+
+    def forward(self, tokens, state, rate, mask=None):
+        if rate not in (8000, 16000):
+            raise ValueError(f"unknown rate {rate}")
+        return self.linear(self.embedding(tokens) + state[0]) * state[1]
+
+
+@pytest.mark.parametrize("tokens", [np.array([[1, 2]]), [[1, 2]]])
+def test_examples_are_what_the_model_takes(tokens):
+    examples = tokens, ((1, 2, 4), 0.5), 16000, None
+    picture = draw_model(Sampled(), *examples)
+    assert picture.title == "Sampled: 50 parameters"
+    assert "Embedding" in " ".join(cards(picture).values())
+    assert summary(Sampled(), *examples).parameters == 50
 
 
 def test_a_model_without_parameters_is_drawn():

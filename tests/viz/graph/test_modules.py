@@ -58,7 +58,7 @@ class TestDigitsNetwork:
     def test_it_says_sizes_paths_losses(self, picture):
         text = words(picture)
         for expected in (
-            "256-30-20-10 network, batch of 20",
+            "256-30-20-10 network",
             "20 images of 16 × 16",
             "image 1 of 20",
             "no grad needed",
@@ -87,9 +87,7 @@ class TestDigitsNetwork:
         assert float(re.search(r'<svg width="(\d+)pt"', svg)[1]) <= style.WIDTH
 
     def test_alt_text_says_the_loss_and_the_gradients(self, picture):
-        assert re.match(
-            r"256-30-20-10 network, batch of 20: L = [\d.]+\. Rows: x, Linear 1 \(rms gradient", picture.alt
-        )
+        assert re.match(r"256-30-20-10 network: L = [\d.]+\. Rows: x, Linear 1 \(rms gradient", picture.alt)
 
     def test_the_target_and_another_example(self):
         rng = np.random.default_rng(0)

@@ -195,7 +195,7 @@ class TestDead:
 
     def test_over_half_of_the_units(self):
         found = warnings(self.relu_of(6))
-        assert found == {("ReLU", "DEAD"): "60% of 10 units are 0 for the whole batch of 4"}
+        assert found == {("ReLU", "DEAD"): "60% of 10 units are 0 for the whole batch"}
 
     def test_not_at_half(self):
         assert warnings(self.relu_of(5)) == {}
@@ -207,6 +207,22 @@ class TestDead:
 
     def test_one_example_tells_nothing(self):
         assert warnings(self.relu_of(10, batch=1)) == {}
+
+    def test_tokens_are_no_units(self):
+        tokens = np.ones((2, 5, 10))
+        tokens[:, :3] = -1.0  # most entries, but of no unit all
+        assert warnings(ag.sum(ag.relu(parameter(tokens)))) == {}
+        units = np.ones((2, 5, 10))
+        units[..., :6] = -1.0
+        found = warnings(ag.sum(ag.relu(parameter(units))))
+        assert found == {("ReLU", "DEAD"): "60% of 10 units are 0 for the whole batch"}
+
+    def test_the_units_of_a_convolution_are_its_channels(self):
+        bias = parameter(np.array([-9.0, -9.0, 9.0]))
+        x = ag.Tensor(np.linspace(-1, 1, 32).reshape(2, 1, 4, 4))
+        y = nn.functional.conv2d(x, parameter(np.ones((3, 1, 2, 2))), bias)
+        found = warnings(ag.sum(ag.relu(y)))
+        assert found[("ReLU", "DEAD")] == "67% of 3 units are 0 for the whole batch"
 
 
 class TestNotFinite:
