@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence, Set
 from itertools import groupby
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.render import (
     Picture,
-    RenderError,
     cell,
     clipped,
     frame,
@@ -36,36 +34,17 @@ from glassgrad.viz.recorded.scene import ADDENDS, Card, Scene, Socket
 TITLE = 60  # characters of the longest expression used as a title
 # Widths in points
 FULL = 1050  # single numbers: a graph estimated to be wider has levels of bounded width
-BESIDE = 1420  # arrays: in a graph estimated to be wider the parameters of modules stand above their operations
+BESIDE = 1430  # the same of arrays; in such a graph the parameters of modules stand above their operations
 LEVEL = 500  # of the cards on such a level; the columns of several levels together fill a page
-LEVEL_BESIDE = style.WIDTH  # the same, where parameters stand beside their operations
 ADDENDS_OF_WIDE = 2  # of more than 4 that are written out on the cards of a wide graph
 PASSING = 60  # points that the two lines of a further use take between the cards of a level
-
-NARROWER = 0.9  # of the width of the engine's own levels, to be worth more lines that pass cards
 
 
 def draw_scene(
     scene: Scene, theme: Theme, title: str | None, depth: int | None = None, part: Selection | None = None
 ) -> Picture:
-    """The picture of a scene. A wide graph has levels of bounded width where that makes it much narrower."""
-    drawing = Drawing(scene, theme, title, depth, part)
-    if not drawing.levels:
-        return drawing.picture
-    plain = Drawing(scene, theme, title, depth, part, leveled=False)
-    if _width(drawing.picture) > NARROWER * _width(plain.picture):
-        return plain.picture
-    scene.addends = ADDENDS_OF_WIDE
-    return drawing.picture
-
-
-def _width(picture: Picture) -> float:
-    """The width that the engine gives a picture, in points; 0 without an engine."""
-    try:
-        found = re.search(r'<svg width="([\d.]+)pt"', picture.svg())
-    except RenderError:
-        return 0.0
-    return float(found[1]) if found else 0.0
+    """The picture of a scene."""
+    return Drawing(scene, theme, title, depth, part).picture
 
 
 class Drawing:
@@ -78,8 +57,6 @@ class Drawing:
         title: str | None,
         depth: int | None = None,
         part: Selection | None = None,
-        *,
-        leveled: bool = True,
     ) -> None:
         self.scene, self.theme, self.depth, self.part = scene, theme, depth, part
         self.cards = Cards(scene, theme)
@@ -93,8 +70,8 @@ class Drawing:
             widest = self._widest()
         self.cards.compact = widest > style.WIDTH
         self.keys = {card.key for card in scene.cards}
-        leveled = leveled and self.cards.compact and (widest > FULL or not scene.scalar)
-        owners = self._owners() if leveled and widest > BESIDE and not scene.scalar else {}
+        leveled = self.cards.compact and widest > (FULL if scene.scalar else BESIDE)
+        owners = self._owners() if leveled and not scene.scalar else {}
         scene.addends = ADDENDS_OF_WIDE if leveled else ADDENDS
         if leveled:
             self.levels = self._levels(set(owners))
@@ -383,9 +360,9 @@ class Drawing:
             leaves[key] = sum(self.cards.width(tail) + gap for tail in own if card not in self.folds)
         # Leaves of numbers stand above an operation that uses leaves alone, else on the level above.
         scalar = self.scene.scalar
-        beside = {key: widths[key] + (leaves[key] if above[key] or not scalar else 0.0) for key in above}
         if not stacked:
-            return levels(above, beside, LEVEL if scalar else LEVEL_BESIDE)
+            beside = {key: widths[key] + (leaves[key] if above[key] or not scalar else 0.0) for key in above}
+            return levels(above, beside, LEVEL)
         tall = {card.key for card in stacked}
         return levels(above, {key: max(widths[key], leaves[key]) for key in above}, LEVEL, tall)
 
