@@ -16,12 +16,21 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.compiler import Program
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.render import Picture, clipped, table, text
-from glassgrad.viz.drawing.render import row as row_
+from glassgrad.viz.drawing.labels import Label, aligned, caption, clipped, grad_text, table, text
+from glassgrad.viz.drawing.labels import row as row_
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.graph.modules import ROWS, ROWS_KEPT
-from glassgrad.viz.graph.row_cards import RowCards, column, gradient_edge, hold_in_column, left_aligned, row_edge
+from glassgrad.viz.graph.row_cards import (
+    column,
+    draw_card,
+    draw_omission,
+    gradient_edge,
+    hold_in_column,
+    row_edge,
+    warning,
+)
 from glassgrad.viz.program.passes import draw_passes
 from glassgrad.viz.program.picture import programs
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
@@ -102,10 +111,11 @@ def diff(
     'What changed: L 4 → 1. 1 row changed. Multiply: L × 0.25, w × 0.5, ∂L/∂w × 0.5.'
     """
     check_depth(depth)
+    colours = style.theme_named(theme)
     if not isinstance(labels, tuple | list) or [type(word) for word in labels] != [str, str]:
         raise refused(labels, "labels", "two words, one for each side, such as ('before', 'after')")
     if found := programs((a, b), {"names": names, "depth": depth}, count=2):
-        return draw_passes(found[0], found[1], style.theme_named(theme), labels, title)
+        return draw_passes(found[0], found[1], labels, title).themed(colours)
     assert not isinstance(a, Program)
     assert not isinstance(b, Program)
     sides = (_Side.of(a, names, depth), _Side.of(b, names, depth))
@@ -116,7 +126,7 @@ def diff(
         if isinstance(given, Evaluation) or kept.isdisjoint(side.seen.graph.outputs):
             first, *others = notice(side.seen, Names(side.seen.graph, names)) or ("",)
             noted |= dict.fromkeys([say("{}: {}").format(label, first), *others] if first else ())
-    return _Diff(sides, labels, style.theme_named(theme)).draw(title, tuple(noted))
+    return _Diff(sides, labels).draw(title, tuple(noted)).themed(colours)
 
 
 # ---------------------------------------------------------------- matching rows
@@ -236,11 +246,11 @@ def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: boo
 # ---------------------------------------------------------------- the picture
 
 
-class _Diff(RowCards):
+class _Diff:
     """The drawing of two graphs side by side."""
 
-    def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
-        self.sides, self.labels, self.theme = sides, labels, theme
+    def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str]) -> None:
+        self.sides, self.labels = sides, labels
         self.pairs: list[_Pair] = []
         self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # of each graph: the pair of a row, by their keys
         taken = {"heads", "hidden"}
@@ -270,18 +280,17 @@ class _Diff(RowCards):
         return [change for both in self.changes[pair.key] for change in both if change is not None]
 
     def draw(self, title: str | None, noted: Sequence[str]) -> Picture:
-        theme = self.theme
         title = title if title is not None else self._title()
         reading = [
             [
-                self.caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms;  "),
-                self.caption("solid = values, going down;  ", theme.fwd),
-                self.gradient("dashed = gradients, coming back, width on a log scale of rms"),
+                caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms;  "),
+                caption("solid = values, going down;  ", "fwd"),
+                grad_text("dashed = gradients, coming back, width on a log scale of rms"),
             ],
-            [self.caption(self._summary())],
+            [caption(self._summary())],
         ]
         told: dict[str, Any] = {"title": title, "reading": reading, "alt": self._alt(title), "notice": noted}
-        picture = Picture("diff", theme=theme, nodesep=0.3, **told)
+        picture = Picture("diff", nodesep=0.3, **told)
         hidden = self.pairs[ROWS_KEPT:-ROWS_KEPT] if len(self.pairs) > ROWS else []
         at = {pair.key: pair.key for pair in self.pairs} | {pair.key: "hidden" for pair in hidden}
         self._heads(picture)
@@ -347,89 +356,86 @@ class _Diff(RowCards):
     def _heads(self, picture: Picture) -> None:
         words = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
         cells = (
-            column(text(word, style.NAME, self.theme.ink, bold=True), width, port)
+            column(text(word, style.NAME, "ink", bold=True), width, port)
             for word, width, port in zip(words, COLUMNS, ("v", None, None, None), strict=True)
         )
         picture.node("heads", table(row_(*cells), cellpadding=4), cls="heads")
 
     def _card(self, picture: Picture, pair: _Pair) -> None:
-        theme, row = self.theme, pair.row
+        row = pair.row
         side = self.sides[0 if pair.word == "removed" else 1]
         loss = side.seen.is_output(row.place) and row.place.shape == () and pair.word != "removed"
-        look = self.look(row, [caution for there in pair.rows if there for caution in there.warnings], loss=loss)
-        if pair.word == "removed" and not look.failed:
-            look.frame.update(color=theme.muted, bgcolor=theme.paper)
-        ink, muted, grad = look.ink, look.muted, look.grad
-        name = [text(pair.title, style.NAME, ink, bold=True)]
+        cautions = [caution for there in pair.rows if there for caution in there.warnings]
+        more = {"color": "muted", "bgcolor": "paper"} if pair.word == "removed" else {}
+        name = [text(pair.title, style.NAME, "ink", bold=True)]
         if pair.word:
-            name.append(text(pair.word.upper(), style.TAG, ink, bold=True))
+            name.append(text(pair.word.upper(), style.TAG, "ink", bold=True))
         if row.path and not row.title.startswith(row.path):
-            name.append(self.caption(clipped(row.path), muted))
+            name.append(caption(clipped(row.path)))
         if (rest := len(row.parameters) - PARAMETERS) > 0:
-            name.append(self.caption(f"{numbers.counted(rest, 'parameter')} not drawn", muted))
-        cells = [column(left_aligned(*name), COLUMNS[0], "v", valign="TOP")]
+            name.append(caption(f"{numbers.counted(rest, 'parameter')} not drawn"))
+        cells = [column(aligned(*name), COLUMNS[0], "v", valign="TOP")]
         for which, width, label in ((0, COLUMNS[1], self.labels[0]), (1, COLUMNS[3], self.labels[1])):
             there = pair.rows[which]
             if there is None:
-                lines, tip = [self.caption(f"not in {clipped(label, 20)}", muted)], f"not in {label}"
+                lines, tip = [caption(f"not in {clipped(label, 20)}")], f"not in {label}"
             else:
-                lines, tip = self._numbers(self.sides[which], there, ink, grad)
-                lines += [line for caution in there.warnings for line in self.warning(caution, style.CAPTION)]
+                lines, tip = self._numbers(self.sides[which], there)
+                lines += [line for caution in there.warnings for line in warning(caution, style.CAPTION)]
             told: dict[str, Any] = {"id": f"{pair.key}_{'ab'[which]}", "title": tip, "valign": "TOP"}
-            cells.append(column(left_aligned(*lines), width, f"g{which}", look.hair, **told))
+            cells.append(column(aligned(*lines), width, f"g{which}", True, **told))
         lines = []
         for value, gradient in self.changes[pair.key]:
-            lines.append(self._changed(value, ink, muted))
-            lines.append(self._changed(gradient, grad, muted, italic=True))
-        middle = left_aligned(*lines or [self.caption(pair.word, muted)])
-        cells.insert(2, column(middle, COLUMNS[2], None, look.hair, valign="TOP"))
-        self.draw_card(picture, pair.key, cells, look, cls=pair.word)
+            lines.append(self._changed(value, "ink"))
+            lines.append(self._changed(gradient, "grad", italic=True))
+        middle = aligned(*lines or [caption(pair.word)])
+        cells.insert(2, column(middle, COLUMNS[2], None, True, valign="TOP"))
+        draw_card(picture, row, cells, cautions, pair.key, loss=loss, cls=pair.word, **more)
 
-    def _numbers(self, side: _Side, row: Row, ink: str, grad: str) -> tuple[list[str], str]:
+    def _numbers(self, side: _Side, row: Row) -> tuple[list[Label], str]:
         """The lines with the quantities of a row on one side, and their full precision."""
         lines, tips = [], []
         for name, value, gradient in side.quantities(row):
             by = f"∂{side.end}/∂{name}"
-            lines.append(self._number(clipped(name, 14), value, ink, italic=False))
+            lines.append(self._number(clipped(name, 14), value, "ink", italic=False))
             tips.append(f"{name} = {numbers.full(value, 8)}")
             if gradient is None:
-                lines.append(self.caption("no gradient"))
+                lines.append(caption("no gradient"))
             else:
-                lines.append(self._number(clipped(by, 18), gradient, grad, italic=True))
+                lines.append(self._number(clipped(by, 18), gradient, "grad", italic=True))
                 tips.append(f"{by} = {numbers.full(gradient, 8)}")
         return lines, "; ".join(tips)
 
-    def _number(self, name: str, array: np.ndarray, colour: str, *, italic: bool) -> str:
+    def _number(self, name: str, array: np.ndarray, colour: str, *, italic: bool) -> Label:
         if array.dtype.kind not in "fiub":
             return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", style.CAPTION, colour, italic=italic)
         said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
         lost = said.lstrip("-") in ("nan", "inf")
         words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
-        return text(words, style.CAPTION, self.theme.bad if lost else colour, italic=italic, bold=lost)
+        return text(words, style.CAPTION, "bad" if lost else colour, italic=italic, bold=lost)
 
-    def _changed(self, change: _Change | None, colour: str, muted: str, *, italic: bool = False) -> str:
+    def _changed(self, change: _Change | None, colour: str, *, italic: bool = False) -> Label:
         if change is None:
-            return self.caption(" ", muted)
+            return caption(" ")
         lost = "finite" in change.words
-        colour = self.theme.bad if lost else colour if change.changed else muted
+        colour = "bad" if lost else colour if change.changed else "muted"
         return text(clipped(change.words, 34), style.CAPTION, colour, italic=italic and change.changed, bold=lost)
 
     def _fold(self, picture: Picture, hidden: Sequence[_Pair]) -> None:
         """Draw one card for the omitted rows: their number, their changes, and the largest change among them."""
-        theme = self.theme
         sides = [[row for pair in hidden if (row := pair.rows[i]) is not None] for i in (0, 1)]
         ops = [sum(len(row.nodes) for row in rows) for rows in sides]
         said = numbers.count(ops[1]) if ops[0] == ops[1] else f"{numbers.count(ops[0])} and {numbers.count(ops[1])}"
-        name = [text(f"... {said} ops", style.NAME, theme.ink, bold=True)]
-        name.append(text("not drawn", style.NAME, theme.ink, bold=True))
-        middle = [self.caption(word) for word in self._counts(hidden).split(", ")]
+        name = [text(f"... {said} ops", style.NAME, "ink", bold=True)]
+        name.append(text("not drawn", style.NAME, "ink", bold=True))
+        middle = [caption(word) for word in self._counts(hidden).split(", ")]
         if largest := self._largest(hidden):
-            middle += [self.gradient("largest change of a gradient:"), self.gradient(clipped(largest, 32))]
+            middle += [grad_text("largest change of a gradient:"), grad_text(clipped(largest, 32))]
         warned = [Counter(caution.word for row in rows for caution in row.warnings) for rows in sides]
-        boxes = [[self.caption(f"▲ {word} in {n}", theme.warn) for word, n in counts.items()] for counts in warned]
+        boxes = [[caption(f"▲ {word} in {n}", "warn") for word, n in counts.items()] for counts in warned]
         columns = zip((name, boxes[0], middle, boxes[1]), COLUMNS, ("v", "g0", None, "g1"), strict=True)
-        self.draw_omission(
-            picture, [column(left_aligned(*lines) or " ", width, port, valign="TOP") for lines, width, port in columns]
+        draw_omission(
+            picture, [column(aligned(*lines) or (" ",), width, port, valign="TOP") for lines, width, port in columns]
         )
 
     # ------------------------------------------------------------ edges
@@ -457,12 +463,12 @@ class _Diff(RowCards):
         shapes = list(dict.fromkeys(side[0] for side in sides if side))
         alone = [label for label, side in zip(self.labels, sides, strict=True) if side]
         only = f"only {clipped(alone[0], 20)}: " if len(alone) == 1 else ""
-        label = self.caption(f"  {only}{' → '.join(shapes)}")
+        label = caption(f"  {only}{' → '.join(shapes)}")
         row_edge(picture, passing, "v", "g1", label, cls="fwd", id=f"f_{tail}_{head}")
         for which, side in enumerate(sides):
             if side is None or side[1] is None:
                 continue
             of = "" if near else f"{clipped(self.labels[which], 20)}: "
-            label = self.gradient(f"  {of}rms {numbers.rms(side[1])}")
-            back = gradient_edge(side[1], self.theme)
+            label = grad_text(f"  {of}rms {numbers.rms(side[1])}")
+            back = gradient_edge(side[1])
             row_edge(picture, passing, f"g{which}", "g1", label, id=f"b_{tail}_{head}_{'ab'[which]}", **back)

@@ -6,7 +6,15 @@ import json
 import re
 from dataclasses import dataclass
 
+from glassgrad.viz.drawing.labels import Label
 from glassgrad.viz.drawing.render import Picture, engines
+
+
+def printed(label: Label) -> str:
+    """A label as DOT."""
+    made = Picture()
+    made.node("a", label)
+    return made.source
 
 
 @dataclass(frozen=True)

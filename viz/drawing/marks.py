@@ -12,17 +12,14 @@ from typing import Any
 import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.render import cell, row, table, text
-from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.labels import Label, cell, row, table, text
 
 BLANK = "#fefefe"  # of zero, and around a smaller square: white in both themes, like the ramps
 GAUGE = (-7, 0)  # the first and the last power of ten
 PER_DECADE = 12  # points
 
 
-def pixels(
-    colours: Sequence[Sequence[str]], width: int, height: int, theme: Theme, small: np.ndarray | None = None
-) -> str:
+def pixels(colours: Sequence[Sequence[str]], width: int, height: int, small: np.ndarray | None = None) -> Label:
     """A framed grid of coloured cells, each `width` × `height` points; cells in the mask ``small`` have a white rim."""
     size: dict[str, Any] = {"width": width, "height": height, "fixedsize": True}
     rim = {"border": max(min(width, height) // 4, 1), "color": BLANK}
@@ -32,24 +29,24 @@ def pixels(
         rows.append(row(*(cell(**size, bgcolor=colour, **rim) for colour, rim in zip(line, rims, strict=True))))
     # The frame is outside the cells: 2 points more than they need, or the engine rounds a cell away.
     whole = {"width": len(colours[0]) * width + 2, "height": len(colours) * height + 2}
-    return table(*rows, border=1, color=theme.hair, fixedsize=True, **whole)
+    return table(*rows, border=1, color="hair", fixedsize=True, **whole)
 
 
-def _shades(shares: np.ndarray, ramp: tuple[str, ...], theme: Theme) -> list[list[str]]:
+def _shades(shares: np.ndarray, ramp: tuple[str, ...]) -> list[list[str]]:
     """The colour of each share of the largest size; `bad` where it is not finite."""
-    return [[style.on_ramp(x, ramp) if math.isfinite(x) else theme.bad for x in line] for line in shares.tolist()]
+    return [[style.on_ramp(x, ramp) if math.isfinite(x) else "bad" for x in line] for line in shares.tolist()]
 
 
-def strip(array: np.ndarray, theme: Theme) -> str:
+def strip(array: np.ndarray) -> Label:
     """The histogram of an array's finite entries: one cell per bin, darker is more of them."""
     counts = numbers.bins(array)
     most = max(int(counts.max(initial=0)), 1)
     # Keep every non-empty bin visible.
     shares = [max(n / most, 1 / 6) if n else 0.0 for n in counts.tolist()]
-    return pixels([[style.on_ramp(share) for share in shares]], 5, 18, theme)
+    return pixels([[style.on_ramp(share) for share in shares]], 5, 18)
 
 
-def thumbnail(array: np.ndarray, theme: Theme) -> str:
+def thumbnail(array: np.ndarray) -> Label:
     """Block means of the absolute values, darker is larger, at most 104 × 42 points; `bad` where not finite.
 
     A block whose sum is negative is a smaller square. The rows of a weight of a convolution are its filters.
@@ -57,12 +54,12 @@ def thumbnail(array: np.ndarray, theme: Theme) -> str:
     matrix = array.reshape(len(array), -1) if array.ndim > 2 else array
     means, sums = numbers.blocks(matrix), numbers.blocks(matrix, signed=True)
     finite = means[np.isfinite(means)]
-    colours = _shades(means / (float(finite.max(initial=0.0)) or 1.0), style.GRAD_RAMP, theme)
+    colours = _shades(means / (float(finite.max(initial=0.0)) or 1.0), style.GRAD_RAMP)
     down, across = means.shape
-    return pixels(colours, max(104 // across, 1), max(min(42 // down, 14), 1), theme, small=sums < 0)
+    return pixels(colours, max(104 // across, 1), max(min(42 // down, 14), 1), small=sums < 0)
 
 
-def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
+def image(array: np.ndarray, *, side: int) -> Label:
     """A picture (height, width), its smallest value lightest and its largest darkest; its longer side about `side`."""
     values = array.astype(float)
     finite = values[np.isfinite(values)]
@@ -70,7 +67,7 @@ def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
     span = high - low if high > low else 1.0
     pixel = _pixel(array, side)
     with np.errstate(invalid="ignore"):  # inf - inf, where nothing is finite
-        return pixels(_shades((values - low) / span, style.VALUE_RAMP, theme), pixel, pixel, theme)
+        return pixels(_shades((values - low) / span, style.VALUE_RAMP), pixel, pixel)
 
 
 def _pixel(array: np.ndarray, side: int) -> int:
@@ -88,18 +85,18 @@ def decades(rms: float) -> float:
     return min(max(math.log10(rms), low), high) - low if rms > 0 else 0.0
 
 
-def gauge(rms: float, theme: Theme) -> str:
+def gauge(rms: float) -> Label:
     """The size of a gradient on a log scale: a bar, with a rule after each decade."""
     low, high = GAUGE
     filled = round(PER_DECADE * decades(rms))
     cells = []
     for i in range(high - low):
         here = min(max(filled - PER_DECADE * i, 0), PER_DECADE)
-        for width, colour in ((here, theme.grad), (PER_DECADE - here, theme.paper), (1, theme.hair)):
-            if width and (colour != theme.hair or i + 1 < high - low):
+        for width, colour in ((here, "grad"), (PER_DECADE - here, "paper"), (1, "hair")):
+            if width and (colour != "hair" or i + 1 < high - low):
                 cells.append(cell(width=width, height=9, fixedsize=True, bgcolor=colour))
     whole = (PER_DECADE + 1) * (high - low) + 1
-    return table(row(*cells), border=1, color=theme.grad, fixedsize=True, width=whole, height=11)
+    return table(row(*cells), border=1, color="grad", fixedsize=True, width=whole, height=11)
 
 
 STAIRS = 40  # columns; several blocks share one if there are more
@@ -109,7 +106,7 @@ EXAMPLES = 100  # examples of a batch that are tested
 DECADES = 14  # cells high; several decades share one if there are more
 
 
-def staircase(sizes: Sequence[float], theme: Theme) -> str:
+def staircase(sizes: Sequence[float]) -> Label:
     """Bars of sizes on a log scale: one column per block, one cell per decade; zero and the smallest sizes are empty.
 
     With more than 40 blocks, a column stands for several and shows the smallest. A size that is not finite fills its
@@ -128,20 +125,20 @@ def staircase(sizes: Sequence[float], theme: Theme) -> str:
     lines = []
     for i, power in enumerate(range(low + step * ((high - low) // step), low - 1, -step)):
         label = (f"1e{power}" if power else "1") if i % 2 == 0 else " "
-        cells = [cell(text(label, style.TAG, theme.muted), width=26, height=8, align="RIGHT")]
+        cells = [cell(text(label, style.TAG, "muted"), width=26, height=8, align="RIGHT")]
         for size in columns:
             filled = size > 0 and round(math.log10(size)) >= power if math.isfinite(size) else True
-            colour = theme.grad if math.isfinite(size) else theme.bad
-            cells.append(cell(width=width, height=8, fixedsize=True, bgcolor=colour if filled else theme.paper))
+            colour = "grad" if math.isfinite(size) else "bad"
+            cells.append(cell(width=width, height=8, fixedsize=True, bgcolor=colour if filled else "paper"))
         lines.append(row(*cells))
     n = len(columns)
     if n <= 13:
-        below = [cell(text(i + 1, style.TAG, theme.muted), width=width, height=11, fixedsize=True) for i in range(n)]
+        below = [cell(text(i + 1, style.TAG, "muted"), width=width, height=11, fixedsize=True) for i in range(n)]
     else:
         half = n // 2
         below = [
-            cell(text(1, style.TAG, theme.muted), colspan=half, align="LEFT"),
-            cell(text(len(sizes), style.TAG, theme.muted), colspan=n - half, align="RIGHT"),
+            cell(text(1, style.TAG, "muted"), colspan=half, align="LEFT"),
+            cell(text(len(sizes), style.TAG, "muted"), colspan=n - half, align="RIGHT"),
         ]
     # The size of cells and gaps is fixed, or the engine would stretch the stairs.
     whole = {"width": 30 + n * (width + 1), "height": 9 * len(lines) + 14}

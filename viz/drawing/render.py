@@ -1,7 +1,6 @@
-"""DOT source in, SVG, PNG or PDF out: the picture, the parts of its labels, and the chain of layout engines.
+"""A picture as data, printed as DOT in a theme and a language, and drawn as SVG, PNG or PDF by the first layout engine.
 
-Labels are HTML-like tables. Names that a user gave are escaped here and nowhere else: the helpers below escape their
-text and attributes, so their results can be nested as they are.
+Names that a user gave are escaped here and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,28 +13,26 @@ import subprocess
 import unicodedata
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape as _escape
-from html import unescape
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.validation import as_path, check_instance, refused
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.drawing import style, words
+from glassgrad.viz.drawing import labels, style, words
 from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.labels import Label, caption, cell, identifier, is_wide, one_line, row, table, text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from glassgrad.viz.drawing.style import Theme
 
-# ---------------------------------------------------------------- the parts of a label
-
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# ---------------------------------------------------------------- printing labels
 
 
 def escape(text: object) -> str:
@@ -63,111 +60,69 @@ def plain(words: object) -> str:
     return _escape(one_line(words)).replace("\\", "&#92;" * 4)  # Graphviz unescapes a tooltip twice
 
 
-def one_line(words: object) -> str:
-    """The text on one line, without characters that XML does not allow."""
-    said = str(words)
-    return said if said.isprintable() else " ".join(UNPRINTABLE.sub("\ufffd", said).replace("\t", " ").splitlines())
-
-
-def identifier(name: str) -> str:
-    """A name as an id: ASCII letters, digits and `_` only, no digit first. Different names may give the same id.
-
-    >>> identifier("layers.0.weight"), identifier("3 σ")
-    ('layers_0_weight', '_3__')
-    """
-    return re.sub("^(?=[0-9]|$)|[^A-Za-z0-9_]", "_", name)
-
-
-def clipped(name: str, length: int = style.NAME_LENGTH) -> str:
-    """A long name shortened in the middle; the full name belongs in the tooltip.
-
-    >>> clipped("a" * 50, 9)
-    'aaa...aaa'
-    """
-    if len(name) <= length:
-        return name
-    keep = length - 3
-    return name[: keep - keep // 2] + "..." + name[len(name) - keep // 2 :]
-
-
-_NARROW = dict.fromkeys(" .,:;|!'ijlI-()[]/ft", 0.3) | dict.fromkeys("mwMW%@", 0.9)
-
-
-def text_width(content: str, size: int) -> float:
-    """The approximate width of a text in points; exact for digits (556/1000 of the size in Helvetica).
-
-    >>> round(text_width("1234", 10), 2)
-    22.24
-    """
-    return size * sum(1.0 if _is_wide(c) else _NARROW.get(c, 0.556) for c in content)
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"
-
-
-def _attributes(values: dict[str, Any]) -> str:
-    written = ((k.upper(), str(v).upper() if isinstance(v, bool) else v) for k, v in values.items() if v is not None)
-    return "".join(f' {k}="{escape(f"{v:g}" if isinstance(v, float) else v)}"' for k, v in written)
-
-
-def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
-    """Text in one size and colour; sizes are whole points. Empty text, which Graphviz refuses, becomes a blank."""
-    inner = escape(content) or " "
-    inner += _room(str(content))
-    if bold:
-        inner = f"<B>{inner}</B>"
-    if italic:
-        inner = f"<I>{inner}</I>"
-    return f'<FONT COLOR="{colour}" POINT-SIZE="{size}">{inner}</FONT>'
-
-
 def _room(content: str) -> str:
     """Blanks that make up for the width of full-width characters, which the wheel underestimates."""
-    return " " * math.ceil(0.6 * sum(map(_is_wide, content)))
+    return " " * math.ceil(0.6 * sum(map(is_wide, content)))
 
 
-def cell(*content: str, **attributes: Any) -> str:
-    """A table cell; attributes in lower case (`port=`, `id=`, `title=`, `align=`, ...), None leaves one out.
+@dataclass(frozen=True)
+class _Printer:
+    """Labels as Graphviz's HTML, in a theme and in the present language, in which ``names`` stay as they are."""
 
-    An `id` reaches the SVG (as `a_ID`) only together with a `title`.
+    theme: Theme
+    names: Collection[str]
+    ink: Theme  # on the ground of the table around
 
-    >>> cell("x", port="f0", colspan=2)
-    '<TD PORT="f0" COLSPAN="2">x</TD>'
-    """
-    return f"<TD{_attributes(attributes)}>{''.join(content)}</TD>"
+    def label(self, parts: Label) -> str:
+        return "".join(map(self._part, parts))
 
+    def _part(self, part: Any) -> str:
+        if isinstance(part, labels.Text):
+            return self._text(part)
+        if isinstance(part, labels.Cell):
+            return f"<TD{self._attributes(part.attributes)}>{self.label(part.content)}</TD>"
+        if isinstance(part, labels.Row):
+            return "<HR/>" if part.cells is None else f"<TR>{self.label(part.cells)}</TR>"
+        if isinstance(part, labels.Table):
+            ground = part.attributes.get("bgcolor")
+            inside = self if ground is None else replace(self, ink=self.theme.on(ground))
+            return f"<TABLE{self._attributes(part.attributes)}>{inside.label(part.rows)}</TABLE>"
+        return f'<BR ALIGN="{part.side}"/>' if isinstance(part, labels.Break) else escape(words.told(part, self.names))
 
-def row(*cells: str) -> str:
-    """A table row of cells that `cell` made."""
-    return f"<TR>{''.join(cells)}</TR>"
+    def _text(self, part: labels.Text) -> str:
+        said = words.told(part.words, self.names)
+        inner = (escape(said) or " ") + _room(said)
+        for tag, is_set in (("B", part.bold), ("I", part.italic)):
+            inner = f"<{tag}>{inner}</{tag}>" if is_set else inner
+        inner = f"<S>{inner}</S>" if part.struck else inner
+        return f'<FONT COLOR="{self.ink.colour(part.colour)}" POINT-SIZE="{part.size}">{inner}</FONT>'
 
+    def _attributes(self, values: dict[str, Any]) -> str:
+        return "".join(f' {k.upper()}="{self._value(k, v)}"' for k, v in values.items() if v is not None)
 
-def table(*rows: str, **attributes: Any) -> str:
-    """A table of rows that `row` made, without borders or spacing by default.
+    def _value(self, name: str, value: Any) -> str:
+        if name in ("color", "bgcolor"):
+            return (self.theme if name == "bgcolor" else self.ink).colour(value)
+        if name == "title":
+            return escape(words.matched(value, self.names))
+        return escape(
+            str(value).upper() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+        )
 
-    >>> table(row(cell("x")), cellpadding=3)
-    '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3"><TR><TD>x</TD></TR></TABLE>'
-    """
-    values = {"border": 0, "cellborder": 0, "cellspacing": 0, "cellpadding": 0, **attributes}
-    return f"<TABLE{_attributes(values)}>{''.join(rows)}</TABLE>"
+    def plain(self, values: dict[str, Any]) -> dict[str, str]:
+        """Attributes of DOT: `cls` is the class, tooltips are in the present language, None is left out."""
+        return {"class" if k == "cls" else k: self._plain(k, v) for k, v in values.items() if v is not None}
 
-
-FRAMES = {  # of cards: the width and the colour of the border, and the ground
-    "data": (style.BORDER, "data", "data_bg"),
-    "parameter": (style.PARAMETER_BORDER, "knob", "knob_bg"),
-    "operation": (style.BORDER, "fwd", "fwd_bg"),
-    "loss": (style.BORDER, "loss_bg", "loss_bg"),
-    "update": (style.BORDER, "knob", "paper"),
-    "derivative": (style.DERIVATIVE_BORDER, "grad", "grad_bg"),
-    "failed": (style.BORDER, "bad", "bad_bg"),
-}
-
-
-def frame(theme: Theme, kind: str, **more: Any) -> dict[str, Any]:
-    """The attributes of a `table` that is a card of this kind."""
-    border, colour, ground = FRAMES[kind]
-    return {"border": border, "color": getattr(theme, colour), "bgcolor": getattr(theme, ground), **more}
+    def _plain(self, name: str, value: Any) -> str:
+        if isinstance(value, tuple):
+            return f"<{self.label(value)}>"
+        if name.endswith("tooltip"):
+            return plain(words.matched(value, self.names))
+        if name in ("color", "fillcolor", "bgcolor", "fontcolor"):
+            return self.theme.colour(value)
+        if isinstance(value, bool):
+            return str(value).lower()
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # ---------------------------------------------------------------- engines
@@ -271,17 +226,52 @@ def _wheel() -> str | None:
 FORMATS = (".svg", ".png", ".pdf", ".gv", ".dot")
 
 
+@dataclass(slots=True)
+class Node:
+    """A box: its name, its label, and its attributes in DOT."""
+
+    name: str
+    label: Label
+    attributes: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Edge:
+    """A line from one box, or port of a box, to another."""
+
+    tail: str
+    head: str
+    label: Label
+    attributes: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A box around others."""
+
+    name: str
+    attributes: dict[str, Any]
+    items: list[Any]
+
+
+@dataclass(slots=True)
+class Rank:
+    """Boxes that stand side by side, in this order unless edges require another."""
+
+    names: list[str]
+
+
 class Picture:
-    """A drawing in DOT that shows itself in a notebook and saves itself.
+    """A drawing as data, that is printed as DOT, shows itself in a notebook and saves itself.
 
     `name` is the graph's, `title` its headline, `reading` the lines below it that explain the marks: each line is a
-    list of `text` parts. `notice`: sentences below those, of what differs from the recorded graph. `layout` is the
+    list of labels. `notice`: sentences below those, of what differs from the recorded graph. `layout` is the
     program ("dot", "neato") and `flags` are for its command line (`-n2` for computed positions). `alt` says in words
     what the picture shows. `names` are the user's and are not translated.
 
     >>> p = Picture("g", title="two cards")
-    >>> p.node("a", text("a", 11, style.LIGHT.ink))
-    >>> p.node("b", text("b", 11, style.LIGHT.ink))
+    >>> p.node("a", text("a", 11, "ink"))
+    >>> p.node("b", text("b", 11, "ink"))
     >>> p.edge("a", "b", id="f_a_b")
     >>> "a -> b" in p.source
     True
@@ -292,7 +282,7 @@ class Picture:
         name: str = "picture",
         *,
         title: str = "",
-        reading: Sequence[Sequence[str]] = (),
+        reading: Sequence[Sequence[Label]] = (),
         theme: str | Theme = "light",
         layout: str = "dot",
         flags: Sequence[str] = (),
@@ -301,83 +291,76 @@ class Picture:
         notice: Sequence[str] = (),
         **graph: Any,
     ) -> None:
-        import graphviz
-
         check_instance(name, str, "name", "a word that becomes the picture's id")
-        self.names = frozenset(names)
+        self.name, self.names, self.language = identifier(name), frozenset(names), words.language()
         self.title = words.matched(title, self.names)
         self.alt = words.joined(words.matched(alt or title, self.names), words.noted(notice))
         self.theme = style.theme_named(theme)
         self.layout = layout
         self.flags = tuple(flags)
-        colours = self.theme
-        attributes: dict[str, Any] = {"rankdir": "TB", "fontname": style.FONT, "bgcolor": colours.paper}
-        attributes |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
+        self.items: list[Any] = []
+        self._open = [self.items]
+        self.graph: dict[str, Any] = {"rankdir": "TB", "fontname": style.FONT, "bgcolor": "paper"}
+        self.graph |= {"nodesep": style.NODESEP, "ranksep": style.RANKSEP, "pad": style.PAD}
         if title or reading or notice:
-            lines = [[text(title, style.TITLE, colours.ink, bold=True)]] if title else []
+            lines = [[text(title, style.TITLE, "ink", bold=True)]] if title else []
             lines += [list(line) for line in reading]
             marks = "▲ ", *["    "] * len(notice)
-            lines += [
-                [text(mark + said, style.CAPTION, colours.warn)] for mark, said in zip(marks, notice, strict=False)
-            ]
+            lines += [[caption(mark + said, "warn")] for mark, said in zip(marks, notice, strict=False)]
             rows = [row(cell(*line, align="LEFT")) for line in lines]
-            attributes |= {"label": self._label(table(*rows, cellpadding=2)), "labelloc": "t", "labeljust": "l"}
-        nodes = {"shape": "plain", "fontname": style.FONT, "fontsize": style.VALUE, "fontcolor": colours.ink}
-        edges = {"fontname": style.FONT, "fontsize": style.GRAD_LABEL, "arrowsize": style.ARROW}
-        edges |= {"color": colours.fwd, "penwidth": style.EDGE_WIDTH}
-        drawn = {"graph_attr": attributes | graph, "node_attr": nodes, "edge_attr": edges}
-        self._graphs = [graphviz.Digraph(identifier(name), **{part: _plain(look) for part, look in drawn.items()})]
+            self.graph |= {"label": table(*rows, cellpadding=2), "labelloc": "t", "labeljust": "l"}
+        self.graph |= graph
+
+    def themed(self, theme: str | Theme) -> Self:
+        """The same picture in the colours of this theme. Raises `DrawingError` for an unknown one."""
+        self.theme = style.theme_named(theme)
+        return self
 
     # ------------------------------------------------------------ writing
 
-    def node(self, name: str, label: str, **attributes: Any) -> None:
-        """A node with an HTML-like label; `cls` is its class, the id is `n_NAME` unless given."""
-        self._graphs[-1].node(name, self._label(label), **self._told({"id": f"n_{name}", **attributes}))
+    def node(self, name: str, label: str | Label, **attributes: Any) -> None:
+        """A node; `cls` is its class, the id is `n_NAME` unless given."""
+        self._open[-1].append(
+            Node(name, (label,) if isinstance(label, str) else label, {"id": f"n_{name}", **attributes})
+        )
 
-    def edge(self, tail: str, head: str, *, label: str | None = None, **attributes: Any) -> None:
-        """An edge; the ends are `node`, `node:port` or `node:port:compass`, `label` is HTML-like, `cls` its class."""
-        self._graphs[-1].edge(tail, head, self._label(label) if label else None, **self._told(attributes))
+    def edge(self, tail: str, head: str, *, label: Label | None = None, **attributes: Any) -> None:
+        """An edge; the ends are `node`, `node:port` or `node:port:compass`, `cls` is its class."""
+        self._open[-1].append(Edge(tail, head, label or (), attributes))
 
     @contextmanager
-    def cluster(self, name: str, label: str, **attributes: Any) -> Iterator[None]:
+    def cluster(self, name: str, label: Label, **attributes: Any) -> Iterator[None]:
         """A context in which nodes are drawn inside a box. The name must be unique; the id is `c_NAME` unless given."""
-        import graphviz
-
-        inner = graphviz.Digraph(f"cluster_{name}")
-        values = {"id": f"c_{name}", "cls": "module", "labeljust": "l", "margin": 9}
-        values |= {"style": "rounded", "color": self.theme.hair, "bgcolor": self.theme.panel}
-        inner.attr(label=self._label(label), **self._told(values | attributes))
-        self._graphs.append(inner)
+        values = {"label": label, "id": f"c_{name}", "cls": "module", "labeljust": "l", "margin": 9}
+        values |= {"style": "rounded", "color": "hair", "bgcolor": "panel"}
+        inner = Cluster(name, values | attributes, [])
+        self._open[-1].append(inner)
+        self._open.append(inner.items)
         try:
             yield
         finally:
-            self._graphs.pop()
-            self._graphs[-1].subgraph(inner)
+            self._open.pop()
 
     def same_rank(self, names: Iterable[str]) -> None:
         """Put these nodes on one rank, in this order unless edges require another."""
-        from graphviz.quoting import quote
-
-        self._graphs[-1].body.append("\t{rank=same; " + "; ".join(map(quote, names)) + "}\n")
-
-    def _label(self, label: str) -> str:
-        """A label in the present language."""
-        return f"<{words.markup(label, self.names, _room)}>"
-
-    def _told(self, attributes: dict[str, Any]) -> dict[str, str]:
-        """Attributes as strings, tooltips in the present language."""
-        made = _plain(attributes)
-        for name, tip in made.items():
-            if name.endswith("tooltip") and (told := words.matched(unescape(tip), self.names)) != unescape(tip):
-                made[name] = _escape(told)
-        return made
+        self._open[-1].append(Rank(list(names)))
 
     # ------------------------------------------------------------ reading
 
     @property
     def source(self) -> str:
         """The DOT source."""
-        return UNPRINTABLE.sub("\ufffd", self._graphs[0].source)
+        import graphviz
+
+        printer = _Printer(self.theme, self.names, self.theme)
+        nodes = {"shape": "plain", "fontname": style.FONT, "fontsize": style.VALUE, "fontcolor": "ink"}
+        edges = {"fontname": style.FONT, "fontsize": style.GRAD_LABEL, "arrowsize": style.ARROW}
+        edges |= {"color": "fwd", "penwidth": style.EDGE_WIDTH}
+        looks = {"graph_attr": self.graph, "node_attr": nodes, "edge_attr": edges}
+        with words.speaking(self.language):
+            graph = graphviz.Digraph(self.name, **{part: printer.plain(look) for part, look in looks.items()})
+            _write(self.items, graph, printer)
+        return labels.UNPRINTABLE.sub("\ufffd", graph.source)
 
     def svg(self) -> str:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""
@@ -478,16 +461,24 @@ class _NoEngine(RenderError):
     pass
 
 
-def _plain(values: dict[str, Any]) -> dict[str, str]:
-    """DOT attributes as strings; `cls` becomes `class`, None is left out."""
-    named = (("class" if k == "cls" else k, v) for k, v in values.items() if v is not None)
-    return {k: _word(v) for k, v in named}
+def _write(items: Iterable[Any], graph: Any, printer: _Printer) -> None:
+    """Write boxes and edges into a `graphviz.Digraph`."""
+    import graphviz
+    from graphviz.quoting import quote
 
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    for item in items:
+        if isinstance(item, Node):
+            graph.node(item.name, f"<{printer.label(item.label)}>", **printer.plain(item.attributes))
+        elif isinstance(item, Edge):
+            label = f"<{printer.label(item.label)}>" if item.label else None
+            graph.edge(item.tail, item.head, label, **printer.plain(item.attributes))
+        elif isinstance(item, Rank):
+            graph.body.append("\t{rank=same; " + "; ".join(map(quote, item.names)) + "}\n")
+        else:
+            inner = graphviz.Digraph(f"cluster_{item.name}")
+            inner.attr(**printer.plain(item.attributes))
+            _write(item.items, inner, printer)
+            graph.subgraph(inner)
 
 
 _TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">')  # the only use of <a> here: nothing links anywhere

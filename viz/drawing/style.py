@@ -7,7 +7,7 @@ word carries it too. Sizes are in points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glassgrad.viz.drawing.errors import DrawingError
 
@@ -47,6 +47,30 @@ class Theme:
     ok_bg: str
     warn: str  # vanishing, exploding, saturated
     warn_bg: str
+
+    def on(self, ground: str) -> Theme:
+        """The colours of what lies on a ground: light ones on the loss, a reversed badge where an operation failed."""
+        if ground == "loss_bg":
+            dark = {"ink": self.loss_ink, "muted": self.loss_mut, "grad": self.loss_grad, "hair": self.loss_hair}
+            return replace(self, **dark, fwd=self.loss_ink, bad=self.bad_bg, ok=self.ok_bg, warn=self.warn_bg)
+        return replace(self, fwd=self.paper) if ground == "bad_bg" else self
+
+    def colour(self, name: str) -> str:
+        """The colour of this name; one of the form ``#rrggbb`` is passed through.
+
+        ``edge@0.7`` is that of a gradient's edge: 0 for a tiny one, 1 for a large one, which has more contrast.
+        ``on@#rrggbb`` is that of text on a ground, ``paper>fwd@0.35`` a mixture.
+        """
+        token, _, given = name.partition("@")
+        if token == "edge":
+            return mix(*(GRAD_EDGE if self.name != "dark" else GRAD_EDGE[::-1]), float(given))
+        if token == "on":
+            return text_on(given, self)
+        if given:
+            start, _, end = token.partition(">")
+            return mix(self.colour(start), self.colour(end), float(given))
+        known: str = name if name.startswith("#") else getattr(self, token)
+        return known
 
 
 COLOURS = {  # of each theme: light, dark

@@ -137,24 +137,21 @@ def matched(text: str, keep: Collection[str] = ()) -> str:
     return text
 
 
+def told(text: str, keep: Collection[str] = ()) -> str:
+    """A finished text, translated if it has a word, within the blanks around it."""
+    found = matched(text, keep) if re.search("[A-Za-z]", text) else text
+    if found == text:
+        return text
+    return f"{text[: len(text) - len(text.lstrip())]}{found.strip()}{text[len(text.rstrip()) :]}"
+
+
 LABELS = re.compile(r'( (?:aria-label|title|placeholder|TITLE)=")([^"]+)(")')
 TEXTS = re.compile(r"(<(?!style|script)[^<>]*>)([^<>]*[A-Za-z][^<>]*)(?=<)")
 
 
-def markup(text: str, keep: Collection[str] = (), room: Callable[[str], str] = lambda told: "") -> str:
-    """A picture or other HTML with its texts and labels translated.
-
-    ``room`` gives the blanks that a translated text needs behind it.
-    """
-
-    def lookup(found: str) -> str:
-        told = matched(found, keep)
-        if told == found:
-            return found
-        blank = len(found) - len(found.lstrip()), len(found.rstrip())
-        return f"{found[: blank[0]]}{told.strip()}{room(told)}{found[blank[1] :]}"
-
-    return _marked(text, lookup, lambda found: matched(found, keep))
+def markup(text: str, keep: Collection[str] = ()) -> str:
+    """A plot's SVG or other HTML with its texts and labels translated."""
+    return _marked(text, lambda found: told(found, keep), lambda found: matched(found, keep))
 
 
 def template(text: str) -> str:

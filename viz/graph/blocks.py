@@ -13,10 +13,11 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.render import Picture, cell, clipped, frame, row, table, text
+from glassgrad.viz.drawing.labels import aligned, caption, cell, clipped, frame, row, table, text
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.words import matched
-from glassgrad.viz.graph.row_cards import left_aligned, loop_edge
+from glassgrad.viz.graph.row_cards import loop_edge
 from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
@@ -60,14 +61,14 @@ def draw_model(
     check_depth(depth)
     colours = style.theme_named(theme)
     if isinstance(model, ag.Tensor) and not examples:
-        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, fold=fold, title=title, theme=colours)
+        return draw_blocks(ag.Graph(*recorded(model)), depth=depth, fold=fold, title=title).themed(colours)
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Picture:
         total = sum(int(p.size) for p in model.parameters())
         said = title if title is not None else f"{type(model).__name__}: {numbers.count(total)} parameters"
-        return draw_blocks(graph, inputs=inputs, depth=depth, fold=fold, title=said, theme=colours, closed=True)
+        return draw_blocks(graph, inputs=inputs, depth=depth, fold=fold, title=said, closed=True)
 
-    return follow(model, examples, read)
+    return follow(model, examples, read).themed(colours)
 
 
 def draw_blocks(
@@ -77,14 +78,13 @@ def draw_blocks(
     depth: int | None = None,
     fold: bool = True,
     title: str | None = None,
-    theme: Theme = style.LIGHT,
     closed: bool = False,
 ) -> Picture:
     """The architecture of a recorded graph; see `draw_model`. ``closed``: ``inputs`` are all its inputs."""
     tried: list[_Blocks] = []
     for level in depths(graph, depth):
         rows, links = rows_of(graph, None, level, inputs, closed=closed)
-        tried.append(_Blocks(rows, links, graph.outputs, fold, theme))
+        tried.append(_Blocks(rows, links, graph.outputs, fold))
         if len(tried[-1].cards) <= CARDS and tried[-1].height <= PAGE * tried[-1].width:
             return tried[-1].draw(title)
     return min(tried, key=lambda drawn: drawn.height * len(drawn.cards)).draw(title)
@@ -120,10 +120,7 @@ class _Card:
 class _Blocks:
     """One drawing: the cards and the edges between them."""
 
-    def __init__(
-        self, rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fold: bool, theme: Theme
-    ) -> None:
-        self.theme = theme
+    def __init__(self, rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fold: bool) -> None:
         self.outputs = {id(output) for output in outputs}
         units = folded(rows, links, outputs, FEWEST) if fold else list[Row | Repeat](rows)
         at = {row.key: i for i, unit in enumerate(units) for row in unit.rows}
@@ -174,19 +171,18 @@ class _Blocks:
     # ------------------------------------------------------------ drawing
 
     def draw(self, title: str | None) -> Picture:
-        theme = self.theme
         rows = [row for card in self.cards for row in card.rows]
         model = next((row.scope[0][1] for row in rows if row.scope and row.scope[0][0] == ""), None)
         title = title if title is not None else f"{model or 'Network'}: {numbers.counted(_size(rows), 'parameter')}"
         tails = {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
         short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in tails})
         what = "layers and the operations after them" + (f" ({', '.join(short)})" if short else "")
-        reading = [text(f"{what}   ", style.CAPTION, theme.ink)]
-        reading.append(text("right: shape of the output, parameters", style.CAPTION, theme.muted))
+        reading = [caption(f"{what}   ", "ink")]
+        reading.append(caption("right: shape of the output, parameters"))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
-            reading.append(text("   n × = equal blocks one after another", style.CAPTION, theme.muted))
+            reading.append(caption("   n × = equal blocks one after another"))
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(rows)}
-        picture = Picture("blocks", reading=[reading], theme=theme, nodesep=0.14, ranksep=0.17, **words)
+        picture = Picture("blocks", reading=[reading], nodesep=0.14, ranksep=0.17, **words)
         self.held = list[tuple[str, str]]()
         self._place(picture, self.cards, 0)
         for ends in self.held:  # not within a box: Graphviz would put both ends into it
@@ -217,8 +213,8 @@ class _Blocks:
                 path, label = home[-1]
                 size = _size(row for card in inside for row in card.rows)
                 label = "" if label in ("Sequential", path) else f"  {label}"
-                words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
-                words += text(f"   {numbers.count(size) if size else ''}", style.CAPTION, self.theme.muted)
+                words = text(f"{path}{label}", style.CAPTION, "ink", bold=True)
+                words += caption(f"   {numbers.count(size) if size else ''}")
                 # The label is below, where one line leaves: above, lines to the branches would cross it. A second line,
                 # to a module beside the next one, goes to the left.
                 left = {head.home[: depth + 1] for tail, head in self.edges if tail in inside and head not in inside}
@@ -229,42 +225,41 @@ class _Blocks:
                 self._place(picture, inside, depth + 1)
 
     def _card(self, picture: Picture, card: _Card) -> None:
-        theme, first, unit = self.theme, card.first, card.units[0]
+        first, unit = card.first, card.units[0]
         own, end = _size(card.rows, shared=False), card.units[-1].blocks[-1][-1]
         is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
-        ink, muted = theme.ink, theme.muted
         kind = "data" if not first.nodes else "parameter" if own else "operation"
         looks: dict[str, dict[str, Any]] = {
             "parameter": {"border": style.PARAMETER_BORDER / 2},
             "operation": {"style": "ROUNDED"},
         }
-        around = frame(theme, kind) | looks.get(kind, {})
+        around = frame(kind) | looks.get(kind, {})
         said = []
         if not first.nodes:
-            said.append(text(f"{first.letter}  input", style.CELL, ink, bold=True))
+            said.append(text(f"{first.letter}  input", style.CELL, "ink", bold=True))
         for head, tail in _lines(card):
-            words = text(head, style.CAPTION, ink, bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
-            said.append(words + (text(f"  {tail}", style.CAPTION, muted) if tail else ""))
-        caption = self._caption(card)
-        inner = left_aligned(*[text(caption, style.TAG, muted)] * bool(caption), *said)
+            words = text(head, style.CAPTION, "ink", bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
+            said.append(words + (caption(f"  {tail}") if tail else ()))
+        path = self._caption(card)
+        inner = aligned(*[text(path, style.TAG, "muted")] * bool(path), *said)
         shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
-        right = [text(shape, style.SMALL, muted)]
+        right = [text(shape, style.SMALL, "muted")]
         if own:
-            right.append(text(numbers.count(own), style.SMALL, muted))
+            right.append(text(numbers.count(own), style.SMALL, "muted"))
         elif first.call > 1:
-            right.append(text("shared", style.SMALL, muted))
-        beside = "".join(f'{line}<BR ALIGN="RIGHT"/>' for line in right)
+            right.append(text("shared", style.SMALL, "muted"))
+        beside = aligned(*right, side="RIGHT")
         joined = sum(head is card for _, head in self.edges)
         bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
         cells = [cell(inner, align="LEFT", balign="LEFT", width=bar)]
         if isinstance(unit, Repeat):
-            times = text(f"{len(unit.blocks)} ×", style.COUNT - 4, theme.knob if own else theme.fwd, bold=True)
+            times = text(f"{len(unit.blocks)} ×", style.COUNT - 4, "knob" if own else "fwd", bold=True)
             cells.insert(0, cell(times, align="LEFT"))
         self._centred(picture, card)
         cells.append(cell(beside, align="RIGHT", balign="RIGHT", valign="BOTTOM"))
         label = table(row(*cells), cellpadding=2, **around)
         if isinstance(unit, Repeat):
-            label = table(row(cell(label)), border=1, color=around["color"], bgcolor=theme.paper, cellspacing=2)
+            label = table(row(cell(label)), border=1, color=around["color"], bgcolor="paper", cellspacing=2)
         told = f"{first.path or first.title}: {numbers.shape(end.place.shape)}"
         picture.node(card.key, label, cls="block", tooltip=told)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
-from glassgrad.viz.drawing.render import cell, clipped, row, table, text
+from glassgrad.viz.drawing.labels import Label, caption, cell, clipped, grad_text, row, table, text
 from glassgrad.viz.graph.parts import (
     FILLERS,
     FORMULA,
@@ -33,44 +33,44 @@ from glassgrad.viz.recorded.scene import Card, Socket
 
 
 class Cards(CardParts):
-    """The cards of one scene in one theme."""
+    """The cards of one scene."""
 
     # ------------------------------------------------------------ scalars
 
-    def scalar(self, card: Card) -> str:
+    def scalar(self, card: Card) -> Label:
         """The card of a single number."""
-        value, look = numbers.padded(numbers.scalar(card.value[()])), self.look(card)
+        value = numbers.padded(numbers.scalar(card.value[()]))
         formula, alone = "", self.compact and len(card.sockets) == 1
         if says_more(card) and not alone:
             written = self.scene.formula(card).text
             formula = f"{written} = " if len(written) <= FORMULA else ""
         named = [
             self.name(card),
-            text(f" = {formula}", style.CELL if formula else style.VALUE, look.ink),
-            self.number(value, style.VALUE, look.ink),
+            text(f" = {formula}", style.CELL if formula else style.VALUE, "ink"),
+            self.number(value, style.VALUE, "ink"),
         ]
 
-        def shown(port: str | None, **attributes: Any) -> str:
+        def shown(port: str | None, **attributes: Any) -> Label:
             return cell(*named, port=port, align="LEFT", **self.hook(card, "val"), **attributes)
 
         gradient = self._scalar_gradient(card)
         frame = self.frame(card, 3 if self.compact else 5)
         if card.node is None:
-            tag = cell(text(tag_of(card), style.TAG, self.theme.muted), port="o")
+            tag = cell(text(tag_of(card), style.TAG, "muted"), port="o")
             return self.whole(card, table(row(tag, shown("v"), gradient), **frame))
-        hair = {"border": 1, "color": look.hair}
+        hair = {"border": 1, "color": "hair"}
         said, size = self.badge(card)
         before, spine, after = self.split(card.sockets, card)
         verdict = self.verdict(card)
         place = {"port": "o", "width": 22 if self.compact else 30, "rowspan": 3 if before else 2, "sides": "R"}
-        badge = cell(text(said, size, look.badge, bold=True), **place, **hair, **self.sign(card))
+        badge = cell(text(said, size, "fwd", bold=True), **place, **hair, **self.sign(card))
         if spine is None:
             return self.whole(card, table(row(badge, shown("v"), gradient, verdict), **self.frame(card, 5)))
         rule = {"sides": "B", "cellpadding": 2, **hair}
         top = [cell(self._ends(card, before), **rule)] if before else []
         # A narrow card has no room for its formula beside the value.
         said = self.scene.formula(card).text if alone and says_more(card) else self.operand(spine)
-        name = text(clipped(said, FORMULA), style.CAPTION, look.ink)
+        name = caption(clipped(said, FORMULA), "ink")
         top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
         rest = self._ends(card, [spine, *after], named=False)
         top.append(cell(rest, align="LEFT", colspan=2 if verdict else None, **rule))
@@ -83,7 +83,7 @@ class Cards(CardParts):
             lines.append(row(shown("v"), gradient, verdict))
         return self.whole(card, table(*lines, **frame))
 
-    def _ends(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> str:
+    def _ends(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> Label:
         """The operands beside one another: the name of each (of the first if ``named``), and behind it the local
         derivative or, of tensors, the gradient that is sent.
         """
@@ -97,38 +97,38 @@ class Cards(CardParts):
                 cells.append(self._sends(card, socket, cellpadding=3))
             elif socket.passes:
                 said, whole = self.local(socket)
-                written = text(said, style.CAPTION, self.theme.bad if socket.wrong else self.look(card).ink)
+                written = caption(said, "bad" if socket.wrong else "ink")
                 told = {"id": f"{card.key}_vjp{socket.index}", "title": whole, "align": "LEFT", "valign": "BOTTOM"}
                 cells.append(cell(written, port=f"b{socket.index}", cellpadding=3, **told))
         return table(row(*cells or [cell(" ")]))
 
-    def _operand(self, card: Card, socket: Socket, **attributes: Any) -> str:
+    def _operand(self, card: Card, socket: Socket, **attributes: Any) -> Label:
         """The cell with the name of an operand, at which its edge ends."""
-        name = text(self.operand(socket), style.CAPTION, self.look(card).ink)
+        name = caption(self.operand(socket), "ink")
         return cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3, **attributes)
 
-    def _scalar_gradient(self, card: Card) -> str:
+    def _scalar_gradient(self, card: Card) -> Label:
         if not card.needs_grad:
-            return cell(text("no grad", style.CAPTION, self.theme.muted, italic=True), port="g")
+            return cell(grad_text("no grad", "muted"), port="g")
         if self.scene.left_out:
             return cell(" ", port="g")
-        look, narrow = self.look(card), 1 if self.compact else 3
-        words = text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, look.grad, italic=True)
+        narrow = 1 if self.compact else 3
+        words = text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, "grad", italic=True)
         cells = [cell(words, align="RIGHT", cellpadding=2, **self.hook(card, "glab"))]
         if card.gradient is None:
             word = "not computed" if not self.scene.computed else "no gradient"
-            missing = text(word, style.GRAD_LABEL, look.muted, italic=True)
+            missing = text(word, style.GRAD_LABEL, "muted", italic=True)
             return cell(table(row(*cells, cell(missing, port="g", cellpadding=2)), cellpadding=2), cellpadding=3)
         shown = addends(card)
         if len(card.addends) > 1:
-            rule = {"border": 1, "sides": "B", "color": look.grad, "cellpadding": narrow}
+            rule = {"border": 1, "sides": "B", "color": "grad", "cellpadding": narrow}
             for i, (said, whole) in enumerate(self._addends(card, shown)):
                 if i:
-                    cells.append(cell(text("+", style.GRAD_LABEL, look.grad), cellpadding=1))
+                    cells.append(cell(text("+", style.GRAD_LABEL, "grad"), cellpadding=1))
                 said = f"{said} ?" if i < len(shown) and shown[i].doubted else said
                 number = self.number(said, style.GRAD_LABEL, self.grad_ink(card), italic=True)
                 cells.append(cell(number, port=f"g{i}", id=f"{card.key}_g{i}", title=whole, **rule))
-            cells.append(cell(text("=", style.GRAD_LABEL, look.grad), cellpadding=1))
+            cells.append(cell(text("=", style.GRAD_LABEL, "grad"), cellpadding=1))
         said = f"{numbers.padded(numbers.scalar(card.gradient[()]))}{' ?' if card.doubted else ''}"
         number = self.number(said, style.GRADIENT, self.grad_ink(card), bold=not card.doubted, italic=True)
         cells.append(cell(number, port="g", align="LEFT", cellpadding=2, **self.hook(card, "grad")))
@@ -150,13 +150,13 @@ class Cards(CardParts):
 
     # ------------------------------------------------------------ tensors
 
-    def tensor(self, card: Card, left: Sequence[Socket] = (), right: Sequence[Socket] = ()) -> str:
+    def tensor(self, card: Card, left: Sequence[Socket] = (), right: Sequence[Socket] = ()) -> Label:
         """The card of an operation that makes a tensor, with its operands on top and at the sides.
 
         The value stands below the operand that `spine_of` gives, and the gradient below the one sent to that operand,
         so that a chain of operations is a straight line down and one up.
         """
-        hair = {"border": 1, "color": self.look(card).hair}
+        hair = {"border": 1, "color": "hair"}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
         before, spine, after = self.split(top, card)
         verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 or self.compact else None)
@@ -176,15 +176,15 @@ class Cards(CardParts):
             headline = cell(*self._headings(card), align="LEFT")
             inside.append(self.value_and_gradient(card, verdict, headline))
         else:
-            inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, cell(" ") if before else "")]
+            inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, cell(" ") if before else ())]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
-            cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
+            cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
             for sockets, edge in ((left, "R"), (right, "L"))
         ]
         return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
 
-    def _sends(self, card: Card, socket: Socket, **attributes: Any) -> str:
+    def _sends(self, card: Card, socket: Socket, **attributes: Any) -> Label:
         said, whole = self.sent(socket)
         if self.compact:  # the name stands beside it
             said = said if socket.passes else "no grad"
@@ -192,34 +192,32 @@ class Cards(CardParts):
             said = f"to {short(socket.tail.name)}{f' {socket.mark}' if socket.mark else ''}: {said}"
         return self._back(card, socket, said, whole, **attributes)
 
-    def _side(self, card: Card, sockets: Sequence[Socket]) -> str:
+    def _side(self, card: Card, sockets: Sequence[Socket]) -> Label:
         rows = []
         for socket in sockets:
-            name = text(self.operand(socket), style.CAPTION, self.look(card).ink, bold=True)
+            name = text(self.operand(socket), style.CAPTION, "ink", bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
             said, whole = self.sent(socket)
             rows.append(row(self._back(card, socket, said if socket.passes else "no grad", whole, cellpadding=5)))
         return table(*rows)
 
-    def _back(self, card: Card, socket: Socket, said: str, whole: str, **attributes: Any) -> str:
-        look = self.look(card)
-        colour = self.theme.bad if socket.wrong else look.grad if socket.passes else look.muted
+    def _back(self, card: Card, socket: Socket, said: str, whole: str, **attributes: Any) -> Label:
+        colour = "bad" if socket.wrong else "grad" if socket.passes else "muted"
         told = {"port": f"b{socket.index}", "id": f"{card.key}_vjp{socket.index}", "title": whole}
-        return cell(text(said, style.CAPTION, colour, italic=True), **told, **attributes)
+        return cell(grad_text(said, colour), **told, **attributes)
 
-    def _headings(self, card: Card) -> list[str]:
+    def _headings(self, card: Card) -> list[Label]:
         """Badge, name and formula."""
         said, size = self.badge(card)
         written = self.scene.formula(card).text
         formula = f" = {clipped(written, FORMULA)}"
-        look = self.look(card)
-        badge = text(said if self.failed(card) else f"{said}  {room(said)}", size, look.badge, bold=True)
-        parts = [badge, self.name(card), text(formula, style.CELL, look.ink)]
+        badge = text(said if self.failed(card) else f"{said}  {room(said)}", size, "fwd", bold=True)
+        parts = [badge, self.name(card), text(formula, style.CELL, "ink")]
         if self.failed(card):
             parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]
         return parts
 
-    def _headline(self, card: Card, wide: int) -> str:
+    def _headline(self, card: Card, wide: int) -> Label:
         parts = self._headings(card)
         slopes = [socket for socket in card.sockets if socket.passes and has_prime(socket)]
         if not slopes:
@@ -233,13 +231,13 @@ class Cards(CardParts):
             label = f"{prime(socket)}{f' {shown.factor}' if shown.factor else ''} = {'  '.join(shown.rows[0])}"
         else:
             label = f"mean {prime(socket)} = {numbers.short(float(np.mean(values)))}"
-        slope = text(label, style.CAPTION, self.theme.bad if socket.wrong else self.look(card).grad, italic=True)
+        slope = grad_text(label, "bad" if socket.wrong else "grad")
         told = {"id": f"{card.key}_loc", "title": f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}"}
         return row(cell(*parts, align="LEFT"), cell(slope, colspan=wide - 1 if wide > 2 else None, **told))
 
     def value_and_gradient(
-        self, card: Card, verdict: str = "", before: str = "", picture: str = "", size: int = style.VALUE
-    ) -> str:
+        self, card: Card, verdict: Label = (), before: Label = (), picture: Label = (), size: int = style.VALUE
+    ) -> Label:
         """The rows with value and gradient; if the gradient is a sum, with a cell for each use below.
 
         ``before``: a cell at their left. ``picture``: the value drawn, empty for its numbers in this ``size``.
@@ -252,11 +250,11 @@ class Cards(CardParts):
             gradient = cell(table(row(*self._gradient(card)), cellpadding=1), port="g")
             rows = row(before, value, gradient, verdict)
             # The value leaves at the bottom of the card, also where the addends make it deeper.
-            return rows + row(cell(" ") if before else "", cell(" ", port="v"), parts) if several else rows
+            return rows + row(cell(" ") if before else (), cell(" ", port="v"), parts) if several else rows
         # The gradient stands below the value, column below column.
         widths = self.columns([card.value, card.gradient], style.CAPTION)
         shown = picture or self.shown(card, card.value, size, widths=widths)
-        factor = [cell(text(self.factor(card.value), style.CAPTION, self.look(card).muted))] if widths else []
+        factor = [cell(caption(self.factor(card.value)))] if widths else []
         label, *told = self._gradient(card, widths)
         grid = table(
             row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS),
@@ -269,26 +267,25 @@ class Cards(CardParts):
         last += [cell("", port="v", **foot), parts if several else cell("", port="g", **foot)]
         return row(cell(grid, colspan=2 + bool(before), cellpadding=0), verdict) + row(*last)
 
-    def _gradient(self, card: Card, widths: Sequence[int] = ()) -> list[str]:
+    def _gradient(self, card: Card, widths: Sequence[int] = ()) -> list[Label]:
         """The cells of the gradient: its label and its numbers."""
-        look = self.look(card)
         if card.gradient is None:
             word = self.no_gradient(card)
             word = f"G {word}" if card.node is not None and word != " " else word
-            return [cell(""), cell(text(word, style.CAPTION, look.muted, italic=True), align="LEFT")]
+            return [cell(""), cell(grad_text(word, "muted"), align="LEFT")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self.factor(card.gradient)} ="
         told = self.hook(card, "glab") | {"title": f"G = {self.by(card)}"}
         shown = self.shown(card, card.gradient, style.GRADIENT, gradient=True, widths=widths)
         cells = [
-            cell(text(label, style.CAPTION, look.grad, italic=True), **told),
+            cell(grad_text(label), **told),
             cell(shown, **self.hook(card, "grad")),
         ]
         if card.doubted:
-            cells.append(cell(text("?", style.GRADIENT, look.muted, italic=True)))
+            cells.append(cell(text("?", style.GRADIENT, "muted", italic=True)))
         return cells
 
-    def _parts(self, card: Card) -> str:
+    def _parts(self, card: Card) -> Label:
         """A cell for each use of a tensor, at which the edge of its gradient ends."""
         shown = addends(card)
         cells = []
@@ -298,69 +295,68 @@ class Cards(CardParts):
             cells.append((f"{said} ?" if use.doubted else said, f"{said}{size}"))
         if rest := card.addends[len(shown) :]:
             cells.append((f"+ {len(rest)} more", f"from {', '.join(use.head.name for use in rest)}"))
-        colour = self.grad_ink(card) if self.scene.computed else self.look(card).muted
+        colour = self.grad_ink(card) if self.scene.computed else "muted"
         rule = {"border": 1, "sides": "B", "color": colour}
         written = []
         for i, (said, whole) in enumerate(cells):
-            words, key = text(said, style.CAPTION, colour, italic=True), f"{card.key}_g{i}"
+            words, key = grad_text(said, colour), f"{card.key}_g{i}"
             written.append(cell(words, port=f"g{i}", id=key, title=whole, **rule))
         return table(row(*written), cellpadding=2, cellspacing=3)
 
     # ------------------------------------------------------------ leaves among tensors
 
-    def leaf(self, card: Card, side: str = "") -> str:
+    def leaf(self, card: Card, side: str = "") -> Label:
         """The card of a leaf: on a side of its operation ("left", "right"), or above it."""
-        muted = self.theme.muted
         head = [
             self.name(card, style.VALUE),
-            text(f"  {numbers.shape(card.shape)}  ", style.CAPTION, muted),
-            text(tag_of(card), style.TAG, muted),
+            caption(f"  {numbers.shape(card.shape)}  "),
+            text(tag_of(card), style.TAG, "muted"),
         ]
         rows = [row(cell(*head, colspan=2, align="LEFT"))]
         if card.path:
-            rows.append(row(cell(text(clipped(card.path), style.CAPTION, muted), colspan=2, align="LEFT")))
+            rows.append(row(cell(caption(clipped(card.path)), colspan=2, align="LEFT")))
         known = card.role == INPUT and card.value.size and card.value.dtype.kind in "fiub"
         picture = marks.picture_of(card.value) if known else None
         if not side:
-            shown = ""
+            shown: Label = ()
             if picture is not None:
-                drawn = marks.image(picture, self.theme, side=64)
+                drawn = marks.image(picture, side=64)
                 many = card.value.size // picture.size
-                caption = text(f"1 of {numbers.count(many)}" if many > 1 else " ", style.CAPTION, muted)
-                shown = table(row(cell(drawn)), row(cell(caption)))
+                which = caption(f"1 of {numbers.count(many)}" if many > 1 else " ")
+                shown = table(row(cell(drawn)), row(cell(which)))
             rows.append(self.value_and_gradient(card, picture=shown, size=style.CELL))
             return self.whole(card, table(*rows, **self.frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
         widths = self.columns([card.value, card.gradient], style.CELL)
         shown = self.shown(card, card.value, style.CELL, widths=widths)
-        named = cell(text(f"value{self.factor(card.value)}", style.CAPTION, muted), align="LEFT", port=words_at[0])
+        named = cell(caption(f"value{self.factor(card.value)}"), align="LEFT", port=words_at[0])
         rows.append(row(named, cell(shown, port=numbers_at[0], align="RIGHT", **self.hook(card, "val"))))
-        rule = {"sides": "T", "border": 1, "color": self.theme.hair}
+        rule = {"sides": "T", "border": 1, "color": "hair"}
         if card.gradient is None:
             word = self.no_gradient(card).replace("not computed", "grad not computed")
-            said = text(word, style.CAPTION, muted, italic=True)
+            said = grad_text(word, "muted")
             rows.append(row(cell(said, colspan=2, port="g", align="LEFT", **rule)))
         else:
             label = f"grad{self.factor(card.gradient)}{' ?' if card.doubted else ''}"
             if len(card.addends) > 1:
                 label = f"sum of {len(card.addends)}{label.removeprefix('grad')}"
-            words = text(label, style.CAPTION, self.theme.grad, italic=True)
+            words = grad_text(label)
             named = cell(words, align="LEFT", port=words_at[1], **self.hook(card, "glab"), **rule)
             shown = self.shown(card, card.gradient, style.CELL, gradient=True, widths=widths)
             rows.append(row(named, cell(shown, port=numbers_at[1], align="RIGHT", **self.hook(card, "grad"), **rule)))
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
-    def again(self, uses: Sequence[Socket], beside: bool = False) -> str:
+    def again(self, uses: Sequence[Socket], beside: bool = False) -> Label:
         """The small card of a value that is used far below its own card, with the addend that this use contributes.
 
         ``beside``: it stands beside the operation, not above it.
         """
         stacked = self.compact and not beside
-        card, muted = uses[0].tail, self.theme.muted
+        card = uses[0].tail
         said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
         value = f"  {said}" if card.shape else f" = {said}"
-        name = text(clipped(card.name), style.CELL, self.theme.ink, bold=True)
-        head = name, text(value, style.CAPTION, self.theme.ink), text("  AGAIN", style.TAG, muted)
+        name = text(clipped(card.name), style.CELL, "ink", bold=True)
+        head = name, caption(value, "ink"), text("  AGAIN", style.TAG, "muted")
         whole: dict[str, Any] = {"colspan": 2} if stacked else {"port": "v"}
         cells = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], **whole)]
         parts = [use.contribution for use in uses if use.passes and use.contribution is not None]
@@ -368,11 +364,11 @@ class Cards(CardParts):
             part = np.asarray(total(parts))
             size = numbers.padded(numbers.scalar(part[()])) if not part.shape else f"rms {numbers.rms(part)}"
             doubt = " ?" if any(use.doubted for use in uses) else ""
-            said = text(f"adds {size}{doubt}", style.CAPTION, self.theme.grad, italic=True)
+            adds = grad_text(f"adds {size}{doubt}")
             title = f"{', '.join(use.head.name for use in uses)} adds {numbers.full(part)} to {self.by(card)}"
             identity = f"{uses[0].head.key}_adds{uses[0].index}"
             more: dict[str, Any] = {"colspan": 2} if stacked else {"port": "g"}
-            cells.append(cell(said, align="LEFT", id=identity, title=title, **more))
+            cells.append(cell(adds, align="LEFT", id=identity, title=title, **more))
         frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}
         if not stacked:
             return table(*(map(row, cells) if beside else [row(*cells)]), **frame)

@@ -12,7 +12,8 @@ from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.testing import NodeCheck, NodeReport, check_nodes
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, text
+from glassgrad.viz.drawing.labels import Label, caption
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.modules import draw_modules
@@ -89,7 +90,7 @@ def check_graph(
         return CheckPicture.of(table, report)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
     mark_checks(scene, report)
-    return CheckPicture.of(_CheckDrawing(scene, colours, title).picture, report)
+    return CheckPicture.of(_CheckDrawing(scene, title).picture.themed(colours), report)
 
 
 def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:
@@ -121,14 +122,13 @@ class _CheckDrawing(Drawing):
             _checks(self.scene.cards), [self.cards.badge(card)[0] for card in self.scene.cards if card.wrong]
         )
 
-    def _lines(self) -> list[list[str]]:
-        caption, muted = style.CAPTION, self.theme.muted
+    def _lines(self) -> list[list[Label]]:
         words = ["each op alone: its rule against a central difference at the recorded input, relative error"]
         if any(card.wrong for card in self.scene.cards) and self.scene.computed:
             words.append("? = passed through the wrong op, not trustworthy")
         if any(check.verdict == "kink" for check in _checks(self.scene.cards)):
             words.append("kink = the slopes on both sides differ: a difference can't check the rule")
-        return [[text(line, caption, muted)] for line in words]
+        return [[caption(line)] for line in words]
 
     def _alt(self, title: str) -> str:
         said = []

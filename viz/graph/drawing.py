@@ -8,23 +8,24 @@ from itertools import groupby
 from typing import Any
 
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.render import (
-    Picture,
+from glassgrad.viz.drawing.labels import (
+    Label,
+    aligned,
+    caption,
     cell,
     clipped,
     frame,
+    grad_text,
     identifier,
-    plain,
     row,
     table,
     text,
     text_width,
 )
-from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.levels import levels
 from glassgrad.viz.graph.parts import addends
-from glassgrad.viz.graph.row_cards import left_aligned
 from glassgrad.viz.graph.selection import Selection
 from glassgrad.viz.recorded.layers import chain_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
@@ -40,26 +41,18 @@ ADDENDS_OF_WIDE = 2  # of more than 4 that are written out on the cards of a wid
 PASSING = 60  # points that the two lines of a further use take between the cards of a level
 
 
-def draw_scene(
-    scene: Scene, theme: Theme, title: str | None, depth: int | None = None, part: Selection | None = None
-) -> Picture:
-    """The picture of a scene."""
-    return Drawing(scene, theme, title, depth, part).picture
-
-
 class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
     def __init__(
         self,
         scene: Scene,
-        theme: Theme,
         title: str | None,
         depth: int | None = None,
         part: Selection | None = None,
     ) -> None:
-        self.scene, self.theme, self.depth, self.part = scene, theme, depth, part
-        self.cards = Cards(scene, theme)
+        self.scene, self.depth, self.part = scene, depth, part
+        self.cards = Cards(scene)
         self.hidden = {card for card in scene.cards if part is not None and card not in part.cards}
         self.drawn = [card for card in scene.cards if card not in self.hidden]
         self.cards.hidden = self.hidden
@@ -98,7 +91,7 @@ class Drawing:
             "notice": scene.notice,
             "alt": self._alt(title),
         }
-        self.picture = Picture("graph", theme=theme, names=names, **told, **shape)
+        self.picture = Picture("graph", names=names, **told, **shape)
         self._place([card for card in self.drawn if card.node is not None], 0)
         self._leaves()
         for card in self.drawn:
@@ -124,9 +117,9 @@ class Drawing:
             return f"{models}, {_parameters([card for card in scene.cards if card.role == PARAM])}"
         return f"{ends}: {numbers.counted(ops, 'operation')}"
 
-    def _lines(self) -> list[list[str]]:
+    def _lines(self) -> list[list[Label]]:
         """The lines below the title: how to read the picture, in parts that each fit on the page."""
-        lines: list[list[str]] = []
+        lines: list[list[Label]] = []
         wide = math.inf
         for words, colour in self._reading():
             size = text_width(f"    {words}", style.CAPTION)
@@ -134,38 +127,38 @@ class Drawing:
             if wide > style.WIDTH:
                 lines.append([])
                 wide = size
-            between = [text("    ", style.CAPTION, self.theme.muted)] if lines[-1] else []
-            lines[-1] += [*between, text(words, style.CAPTION, colour, italic=colour == self.theme.grad)]
+            between = [caption("    ")] if lines[-1] else []
+            lines[-1] += [*between, text(words, style.CAPTION, colour, italic=colour == "grad")]
         return lines
 
     def _reading(self) -> list[tuple[str, str]]:
         """The meaning of each mark that is drawn, with its colour."""
-        theme, scene = self.theme, self.scene
-        parts = [("solid = value going forward", theme.fwd)]
+        scene = self.scene
+        parts = [("solid = value going forward", "fwd")]
         if scene.left_out:
             return parts
         if not scene.computed and not self.hidden:
             unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
-            return [*parts, (unknown, theme.grad)]
+            return [*parts, (unknown, "grad")]
         compact = scene.scalar and self.cards.compact
         sign = ": upstream × local = contribution" if scene.scalar and not compact else ""
         if not scene.computed:
             sign = ": not computed"
-        parts.append((f"dashed = gradient coming back{sign}", theme.grad))
+        parts.append((f"dashed = gradient coming back{sign}", "grad"))
         if compact:
-            parts.append(("∂ = local derivative with respect to the operand before it; G × ∂ is sent to it", theme.ink))
+            parts.append(("∂ = local derivative with respect to the operand before it; G × ∂ is sent to it", "ink"))
         if self.cards.compact and not scene.scalar:
-            parts.append(("behind the name of an operand = the gradient sent to it", theme.grad))
+            parts.append(("behind the name of an operand = the gradient sent to it", "grad"))
         if compact or not scene.scalar:
-            parts.append((f"G = ∂{scene.end}/∂(this card)", theme.grad))
+            parts.append((f"G = ∂{scene.end}/∂(this card)", "grad"))
         if self.part is not None and self.hidden:
             ops = sum(card.node is not None for card in self.hidden)
-            parts.append((self.part.reading, theme.ink))
-            parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", theme.muted))
+            parts.append((self.part.reading, "ink"))
+            parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", "muted"))
         if any(len(card.addends) > 1 and card not in self.folds for card in self.drawn):
-            parts.append(("used more than once: one addend per use", theme.grad))
+            parts.append(("used more than once: one addend per use", "grad"))
         if self.again:
-            parts.append(("again = its own card is further up and has the sum", theme.muted))
+            parts.append(("again = its own card is further up and has the sum", "muted"))
         return parts
 
     def _alt(self, title: str) -> str:
@@ -211,7 +204,7 @@ class Drawing:
         own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
         return len(parts) > 1 or own or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
 
-    def _box_label(self, cards: list[Card], depth: int) -> str:
+    def _box_label(self, cards: list[Card], depth: int) -> Label:
         group = cards[0].group
         scope = cards[0].scope[: depth + 1]
         path, label = scope[-1]
@@ -228,9 +221,9 @@ class Drawing:
             notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
         if own:
             notes.append(_parameters(own))
-        words = text(title, style.GRAD_LABEL, self.theme.muted, bold=True)
-        more = text("   ".join(["", *notes]), style.CAPTION, self.theme.muted)
-        return left_aligned(words, more) if again else words + more  # the small cards of a further call are narrow
+        words = text(title, style.GRAD_LABEL, "muted", bold=True)
+        more = caption("   ".join(["", *notes]))
+        return aligned(words, more) if again else words + more  # the small cards of a further call are narrow
 
     def _operation(self, card: Card) -> None:
         left, right = self.sides[card]
@@ -272,7 +265,7 @@ class Drawing:
         if beside and spine.tail.group is None:
             self.picture.same_rank([spine.tail.key, *beside])
 
-    def _node(self, card: Card, label: str) -> None:
+    def _node(self, card: Card, label: Label) -> None:
         kind = {PARAM: "param", INPUT: "input", TARGET: "target", LOSS: "loss"}.get(card.role, "act")
         failed = " failed" if self.cards.failed(card) else ""
         self.picture.node(card.key, label, cls=f"card {kind}{failed}")
@@ -441,31 +434,31 @@ class Drawing:
 
     def _folded(self, cards: list[Card]) -> None:
         """Draw one card for the operations of a module: its inputs, its output, and the number of operations."""
-        theme, card = self.theme, _output(cards)
+        card = _output(cards)
         key = self.folds[card]
         hidden = [leaf for leaf, at in self.folds.items() if at == key and leaf.role == PARAM]
         doors = self._doors(key)
-        rule = {"sides": "B", "border": 1, "color": theme.hair}
+        rule = {"sides": "B", "border": 1, "color": "hair"}
         names, back = [], []
         for i, socket in enumerate(doors):
-            said = text(clipped(socket.tail.name), style.CAPTION, theme.ink)
+            said = caption(clipped(socket.tail.name), "ink")
             names.append(cell(said, port=f"f{i}", cellpadding=3, **({} if i else rule)))
             to = f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad"
-            said = text(to, style.CAPTION, theme.grad if socket.passes else theme.muted, italic=True)
+            said = grad_text(to, "grad" if socket.passes else "muted")
             back.append(cell(said, port=f"b{i}", cellpadding=3, **(rule if len(doors) == 1 else {})))
         # The first value that comes in stands above the one that goes out, as in every card.
-        rest = [part for pair in zip(["", *names[1:]], back, strict=True) for part in pair]
+        rest = [part for pair in zip([(), *names[1:]], back, strict=True) for part in pair]
         top = [names[0], back[0] if len(doors) == 1 else cell(table(row(*rest)), **rule)] if doors else []
         around = [level[0] for level in zip(*(inner.scope for inner in cards), strict=False) if len(set(level)) == 1]
         path, label = around[-1]
         title = f"{label}  {path}" if path else label
         ops = numbers.counted(len(cards), "op")
         note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"
-        head = text(f"{title}  ", style.NAME, theme.ink, bold=True)
-        head += text(f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted)
+        head = text(f"{title}  ", style.NAME, "ink", bold=True)
+        head += caption(f"{clipped(card.name)}   {note}")
         rows = [row(*top)] if top else []
         rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
-        look = frame(theme, "parameter" if hidden else "operation") | {"border": style.PARAMETER_BORDER}
+        look = frame("parameter" if hidden else "operation") | {"border": style.PARAMETER_BORDER}
         self.picture.node(key, table(*rows, cellpadding=3, style="ROUNDED", **look), cls="card module folded")
         far = [socket for socket in doors if socket in self.again]
         for at in dict.fromkeys(map(self._at, far)):
@@ -493,9 +486,9 @@ class Drawing:
         ids = f"{tail.key}_{head.key}_{socket.index}"
         value, part = f"{tail.name} = {numbers.full(tail.value, 8)}", socket.contribution
         sent = "none" if part is None else f"{head.name} sends {numbers.full(part, 8)} to {tail.name}"
-        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
-        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", "tooltip": plain(f"gradient: {sent}")}
-        backward |= {"style": "dashed", "color": self.theme.muted if socket.doubted else self.theme.grad}
+        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": f"forward: {value}"}
+        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", "tooltip": f"gradient: {sent}"}
+        backward |= {"style": "dashed", "color": "muted" if socket.doubted else "grad"}
         i = socket.index
         drawn = self.scene.computed and socket.passes and part is not None
         if tail in self.folds or head in self.folds:
@@ -554,12 +547,12 @@ class Drawing:
         tail, head = (self.levels.get(self._unit(card)) for card in (socket.tail, socket.head))
         return {} if tail is None or head is None or socket in self.again else {"minlen": tail - head}
 
-    def _shape(self, tail: Card) -> str | None:
+    def _shape(self, tail: Card) -> Label | None:
         if self.scene.scalar:
             return None
-        return text(f"  {numbers.shape(tail.shape)}", style.CAPTION, self.theme.muted)
+        return caption(f"  {numbers.shape(tail.shape)}")
 
-    def _product(self, socket: Socket) -> str | None:
+    def _product(self, socket: Socket) -> Label | None:
         """The label of a gradient edge: `upstream × local = contribution`."""
         upstream, part = socket.head.gradient, socket.contribution
         if not self.scene.scalar or self.cards.compact or upstream is None or part is None:
@@ -567,7 +560,7 @@ class Drawing:
         local = socket.local.value
         said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
         said = numbers.padded(said, 3) + (" ?" if socket.doubted else "")
-        written = text(said, style.CAPTION, self.theme.muted if socket.doubted else self.theme.grad, italic=True)
+        written = grad_text(said, "muted" if socket.doubted else "grad")
         return table(row(cell(" ", width=7), cell(written)))
 
 

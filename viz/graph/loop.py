@@ -9,7 +9,8 @@ from glassgrad.autograd.common.validation import whole
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, cell, row, table, text
+from glassgrad.viz.drawing.labels import Label, cell, grad_text, row, table, text
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.recorded.evaluate import evaluate
@@ -58,8 +59,8 @@ def draw_loop(
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
     last = f"steps {times - steps + 1} to {times}" if steps > 1 else f"step {times}"
-    drawing = _Cell(scene, colours, title or f"{times} × {loop.title}: {last}", loop, steps)
-    picture = drawing.picture
+    drawing = _Cell(scene, title or f"{times} × {loop.title}: {last}", loop, steps)
+    picture = drawing.picture.themed(colours)
     if steps == 1:
         levels = [card.depth for card in scene.operations]
         side = "w" if len(set(levels)) == len(levels) else "e"  # Graphviz leads the arrow round a chain on the left
@@ -67,7 +68,7 @@ def draw_loop(
             tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))
             if tail is None or head is None:
                 continue
-            words = text(f"  × {times}", style.GRAD_LABEL, colours.fwd, bold=True)
+            words = text(f"  × {times}", style.GRAD_LABEL, "fwd", bold=True)
             options: dict[str, Any] = {"penwidth": 2.4, "constraint": False, "cls": "fwd loop"}
             options["id"] = f"l_{tail.key}_{head.key}"
             picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", label=words, **options)
@@ -77,30 +78,30 @@ def draw_loop(
 class _Cell(Drawing):
     """The cards of one step or several, under the staircase of the gradient."""
 
-    def __init__(self, scene: Scene, theme: Theme, title: str, loop: Recurrence, steps: int) -> None:
+    def __init__(self, scene: Scene, title: str, loop: Recurrence, steps: int) -> None:
         self.loop, self.steps = loop, steps
-        super().__init__(scene, theme, title)
+        super().__init__(scene, title)
 
     def _reading(self) -> list[tuple[str, str]]:
         parts = super()._reading()
         if self.scene.computed:
             part = "this step" if self.steps == 1 else "these steps"
-            parts.append((f"of a weight: the part of {part}", self.theme.grad))
+            parts.append((f"of a weight: the part of {part}", "grad"))
         if self.steps == 1:
-            parts.append(("thick arrow = on to the next step", self.theme.fwd))
+            parts.append(("thick arrow = on to the next step", "fwd"))
         return parts
 
-    def _lines(self) -> list[list[str]]:
-        theme, loop = self.theme, self.loop
+    def _lines(self) -> list[list[Label]]:
+        loop = self.loop
         lines = super()._lines()
         for i, name in enumerate(loop.carries):
             sizes = loop.sizes(i)
             if sizes is None:
                 continue
             said = f"rms ∂L/∂{name} after step 1 to {len(sizes)}: {numbers.rms(sizes[0])} to {numbers.rms(sizes[-1])}"
-            words = text(said, style.CAPTION, theme.grad, italic=True)
+            words = grad_text(said)
             # The empty cell takes the rest of the line, or the stairs would stand in its middle.
-            stairs = row(cell(marks.staircase(sizes, theme), align="LEFT"), cell(" ", width=style.WIDTH // 2))
+            stairs = row(cell(marks.staircase(sizes), align="LEFT"), cell(" ", width=style.WIDTH // 2))
             lines.append([words])
             lines.append([table(stairs)])
         return lines

@@ -18,19 +18,20 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import whole
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, cell, clipped, table, text, text_width
-from glassgrad.viz.drawing.render import row as row_
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, clipped, grad_text, table, text, text_width
+from glassgrad.viz.drawing.labels import row as row_
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.words import matched, say
 from glassgrad.viz.graph.row_cards import (
-    Look,
-    RowCards,
     column,
+    draw_card,
+    draw_omission,
     gradient_edge,
     hold_in_column,
-    left_aligned,
     loop_edge,
     row_edge,
+    warning,
 )
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
@@ -86,6 +87,7 @@ def draw_modules(
     if len(ys) != 1:
         raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
+    colours = style.theme_named(theme)
     seen = evaluate(ys, gradients)
     rows, links, units = readable(seen.graph, ROWS, depth, fold, names=names, inputs=inputs, targets=targets)
     warn(rows, seen)
@@ -99,7 +101,7 @@ def draw_modules(
             " image=None"
         )
     said = notice(seen, Names(seen.graph, names, inputs, targets))
-    return _Table(rows, links, units, seen, style.theme_named(theme), image, example, said).draw(title)
+    return _Table(rows, links, units, seen, image, example, said).draw(title).themed(colours)
 
 
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
@@ -109,14 +111,13 @@ def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: i
 
 
 @dataclass(eq=False)
-class _Table(RowCards):
+class _Table:
     """One drawing of a module table."""
 
     rows: list[Row]
     links: list[Link]
     units: list[Row | Repeat]
     seen: Evaluation
-    theme: Theme
     image: bool | tuple[int, int] | None
     example: int
     notice: tuple[str, ...]
@@ -134,14 +135,14 @@ class _Table(RowCards):
         else:
             rows = ["one row per module", "   solid = values, going down"]
             marked = "gradients: not computed (call .backward() before, or give gradients=True)"
-        signs = [self.caption("strip = histogram of values   ", self.theme.fwd), self.gradient(marked)]
+        signs = [caption("strip = histogram of values   ", "fwd"), grad_text(marked)]
         if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
-            signs.append(self.caption("   staircase = one column per block or step"))
+            signs.append(caption("   staircase = one column per block or step"))
         title = title or self._title()
         words: dict[str, Any] = {"title": title, "alt": self._alt(title), "names": names_of(self.rows)}
         words["notice"] = self.notice
-        reading = [list(map(self.caption, rows)), signs]
-        picture = Picture("modules", reading=reading, theme=self.theme, nodesep=0.3, **words)
+        reading = [list(map(caption, rows)), signs]
+        picture = Picture("modules", reading=reading, nodesep=0.3, **words)
         hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
         away = {unit.key for unit in hidden}
         at: dict[str, str] = {}
@@ -206,35 +207,33 @@ class _Table(RowCards):
 
     def _card(self, picture: Picture, row: Row) -> None:
         loss = row is self.output and self.seen.value(row.place).size == 1
-        look = self.look(row, row.warnings, loss=loss)
-        columns = self._loss_cells(row, look) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
+        columns = self._loss_cells(row) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
         name, *others = columns
         tip = self._tip(row)
         parts = ("val", None, numbers.full(self.seen.value(row.place))), ("grad", None, tip), ("size", "g", tip)
         cells = [column(name, COLUMNS[0], "v")]
         for content, width, (part, port, title) in zip(others, COLUMNS[1:4], parts, strict=True):
-            cells.append(column(content, width, port, look.hair, id=f"{row.key}_{part}", title=title))
-        cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", look.hair))
-        self.draw_card(picture, row.key, cells, look, cls="failed" if look.failed else "")
+            cells.append(column(content, width, port, True, id=f"{row.key}_{part}", title=title))
+        cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", True))
+        draw_card(picture, row, cells, row.warnings, row.key, loss=loss)
 
     def _tip(self, row: Row) -> str:
         array = self.seen.gradient(row.weight.tensor if row.weight else row.place)
         name = self._by(row.weight.name if row.weight else row.letter)
         return f"{name}: {numbers.full(array)}" if array is not None else f"{name}: not computed"
 
-    def _head(self, row: Row, colour: str, muted: str, *captions: str) -> str:
+    def _head(self, row: Row, *captions: str) -> Label:
         single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
         symbol = row.nodes[-1].op.symbol if single else ""
-        name = text(clipped(row.title, 20), style.NAME, colour, bold=True)
+        name = text(clipped(row.title, 20), style.NAME, "ink", bold=True)
         if len(symbol) == 1 and symbol != "·" and row.op not in LOSSES:
-            ink = self.theme.fwd if colour == self.theme.ink else colour
-            name = text(f"{symbol}  ", style.BADGE_SMALL, ink, bold=True) + name
+            name = text(f"{symbol}  ", style.BADGE_SMALL, "fwd", bold=True) + name
         captions = (*captions, clipped(row.path)) if row.path and not row.title.startswith(row.path) else captions
-        return left_aligned(name, *(self.caption(words, muted) for words in captions))
+        return aligned(name, *map(caption, captions))
 
-    def _cells(self, row: Row) -> tuple[str, str, str, str]:
+    def _cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
         """Name, values, gradient, gauge of a module or an operation."""
-        theme, seen = self.theme, self.seen
+        seen = self.seen
         size = self._parameters([row])
         if row.op == "linear" and row.weight and len(row.nodes) == 1 and row.weight.tensor.ndim == 2:
             out, into = row.weight.tensor.shape
@@ -247,104 +246,101 @@ class _Table(RowCards):
             captions += _wrapped(contents)
         elif len(row.nodes) > 1:
             captions.append(f"{len(row.nodes)} ops")
-        name = self._head(row, theme.ink, theme.muted, *captions)
+        name = self._head(row, *captions)
         values = self._values(row.letter, seen.value(row.place))
         if (weight := row.weight) is None:
             return name, values, self._slope(row), self._measured(row.letter, seen.size(row.place))
         frozen = not weight.tensor.requires_grad
         return name, values, self._weight(weight), self._measured(weight.name, seen.size(weight.tensor), frozen=frozen)
 
-    def _values(self, letter: str, array: np.ndarray) -> str:
-        theme = self.theme
+    def _values(self, letter: str, array: np.ndarray) -> Label:
         if array.size == 1:
-            return left_aligned(text(f"{letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, theme.ink))
+            return aligned(text(f"{letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, "ink"))
         if array.dtype.kind not in "fiub" or array.size == 0:
-            return left_aligned(self.caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
+            return aligned(caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
         if array.ndim <= 2 and _is_small(array):
-            words = self.caption(f"{letter}  {numbers.shape(array.shape)}")
-            return self._stacked(self._numbers(array, theme.ink), words)
+            words = caption(f"{letter}  {numbers.shape(array.shape)}")
+            return self._stacked(self._numbers(array, "ink"), words)
         finite, spread = array[np.isfinite(array)].astype(float), numbers.spread(array)
         lines = [f"{letter}: {spread}"]
         if finite.size:
             extent = f"{letter}: {numbers.short(finite.min())} to {numbers.short(finite.max())}"
             lines = [f"{extent},  {spread}"] if len(extent + spread) <= LINE else [extent, spread]
-        return self._stacked(marks.strip(array, theme), left_aligned(*map(self.caption, lines)))
+        return self._stacked(marks.strip(array), aligned(*map(caption, lines)))
 
-    def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> str:
+    def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> Label:
         shown = numbers.table(array)
         size = style.CAPTION if array.shape[-1] < style.TABLE_COLUMNS else style.SMALL
         cells = [[cell(text(x, size, colour, italic=italic), align="RIGHT") for x in line] for line in shown.rows]
         grid = table(*(row_(*line) for line in cells), cellpadding=1, cellspacing=1)
         # The second cell, empty or not, takes up the room that would pull the columns apart.
-        return table(row_(cell(grid), cell(self.caption(shown.factor), valign="BOTTOM")))
+        return table(row_(cell(grid), cell(caption(shown.factor), valign="BOTTOM")))
 
-    def _stacked(self, mark: str, words: str) -> str:
+    def _stacked(self, mark: Label, words: Label) -> Label:
         cells = cell(mark, align="LEFT", valign="BOTTOM"), cell(words, align="LEFT", valign="TOP")
         return table(*map(row_, cells), cellpadding=1)
 
-    def _weight(self, weight: Parameter) -> str:
+    def _weight(self, weight: Parameter) -> Label:
         array = self.seen.gradient(weight.tensor)
         words = self._fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2])
         if array is None:
-            return left_aligned(self.caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
+            return aligned(caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
         if array.ndim == 0:
-            return left_aligned(self.gradient(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
+            return aligned(grad_text(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
         if _is_small(array):
-            return self._stacked(self._numbers(array, self.theme.grad, italic=True), words)
-        return self._stacked(marks.thumbnail(array, self.theme), words)
+            return self._stacked(self._numbers(array, "grad", italic=True), words)
+        return self._stacked(marks.thumbnail(array), words)
 
-    def _slope(self, row: Row) -> str:
+    def _slope(self, row: Row) -> Label:
         node = row.nodes[-1]
         if len(row.nodes) != 1 or node.op.name not in ACTIVATIONS:
-            return text(" ", style.CAPTION, self.theme.muted)
+            return caption(" ")
         mean, steepest = slopes(node, self.seen)
-        return left_aligned(
-            self.gradient(f"mean {node.op.symbol}′ = {numbers.short(mean)}"),
-            self.caption(f"largest possible {numbers.short(steepest)}"),
+        return aligned(
+            grad_text(f"mean {node.op.symbol}′ = {numbers.short(mean)}"),
+            caption(f"largest possible {numbers.short(steepest)}"),
         )
 
-    def _measured(self, name: str, size: float | None, *, frozen: bool = False) -> str:
+    def _measured(self, name: str, size: float | None, *, frozen: bool = False) -> Label:
         if frozen:
-            return left_aligned(self.caption("no grad needed"))
+            return aligned(caption("no grad needed"))
         if size is None:
-            return left_aligned(self.caption("not computed"))
+            return aligned(caption("not computed"))
         words = self._fitted(f"rms {self._by(name)}", f" {numbers.rms(size)}", COLUMNS[3])
-        return self._stacked(marks.gauge(size, self.theme), words)
+        return self._stacked(marks.gauge(size), words)
 
-    def _fitted(self, name: str, number: str, width: int) -> str:
+    def _fitted(self, name: str, number: str, width: int) -> Label:
         """A long name and a number on two lines, so that no row is wider than the others."""
         if text_width(name + number, style.CAPTION) <= width - 10:
-            return self.gradient(name + number)
-        return left_aligned(self.gradient(clipped(name, width // 5)), self.gradient(number.strip()))
+            return grad_text(name + number)
+        return aligned(grad_text(clipped(name, width // 5)), grad_text(number.strip()))
 
-    def _boxes(self, warnings: Iterable[Caution]) -> str:
-        theme = self.theme
+    def _boxes(self, warnings: Iterable[Caution]) -> Label:
         boxes = []
-        for warning in warnings:
-            ink, ground = (theme.bad, theme.bad_bg) if warning.word == "NOT FINITE" else (theme.warn, theme.warn_bg)
-            inside = row_(cell(left_aligned(*self.warning(warning, style.CELL)), align="LEFT", balign="LEFT"))
+        for caution in warnings:
+            ink, ground = ("bad", "bad_bg") if caution.word == "NOT FINITE" else ("warn", "warn_bg")
+            inside = row_(cell(aligned(*warning(caution, style.CELL)), align="LEFT", balign="LEFT"))
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
-        return table(*boxes, cellspacing=2) if boxes else self.caption(" ")
+        return table(*boxes, cellspacing=2) if boxes else caption(" ")
 
-    def _input_cells(self, row: Row) -> tuple[str, str, str, str]:
-        theme = self.theme
+    def _input_cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
         array = self.seen.value(row.place)
-        caption, values = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array)
+        size, values = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array)
         words: list[str] = []
         picture = _picture(array, self.image, self.example)
         if picture is not None:
             many = len(array) if array.ndim > 1 else 1
             sides = " × ".join(str(n) for n in picture.shape)
-            caption = f"{numbers.counted(many, 'image')} of {sides}"
-            values = table(row_(cell(marks.image(picture, theme, side=56))), cellpadding=2)
+            size = f"{numbers.counted(many, 'image')} of {sides}"
+            values = table(row_(cell(marks.image(picture, side=56))), cellpadding=2)
             words = [f"image {self.example + 1} of {numbers.count(many)}", *self._target(many)]
             words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
-        name = text(f"{clipped(row.letter, 14)}  input", style.NAME, theme.ink, bold=True)
+        name = text(f"{clipped(row.letter, 14)}  input", style.NAME, "ink", bold=True)
         needed = getattr(row.place, "requires_grad", False)
         return (
-            left_aligned(name, self.caption(caption)),
+            aligned(name, caption(size)),
             values,
-            left_aligned(*map(self.caption, words)) if words else self.caption(" "),
+            aligned(*map(caption, words)) if words else caption(" "),
             self._measured(row.letter, self.seen.size(row.place), frozen=not needed),
         )
 
@@ -360,29 +356,28 @@ class _Table(RowCards):
             one = one.argmax()
         return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []
 
-    def _loss_cells(self, row: Row, look: Look) -> tuple[str, str, str, str]:
-        node, ink, muted = row.nodes[-1], look.ink, look.muted
+    def _loss_cells(self, row: Row) -> tuple[Label, Label, Label, Label]:
+        node = row.nodes[-1]
         captions = [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] * (len(row.nodes) > 1)
         if node.op.name in LOSSES:
             captions = [f"{LOSSES[node.op.name]}, {node.params.get('reduction', 'mean')}"]
         value = numbers.scalar(self.seen.value(row.place).reshape(())[()])
-        values = [text(f"{row.letter} = {value}", style.NAME, ink, bold=True)]
-        judged = self.caption(" ", muted)
+        values = [text(f"{row.letter} = {value}", style.NAME, "ink", bold=True)]
+        judged = caption(" ")
         if result := score(node, self.seen):
             formula = f"{result.formula} = " if result.formula else ""
-            values.append(self.caption(f"chance level {formula}{numbers.scalar(result.chance)}", muted))
+            values.append(caption(f"chance level {formula}{numbers.scalar(result.chance)}"))
             what, said = "accuracy", f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
             if result.of == 1:
                 what, said = "prediction", "right" if result.right else "wrong"
-            judged = left_aligned(self.caption(what, muted), text(said, style.CELL, ink))
-        gradient = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, look.grad, italic=True)
+            judged = aligned(caption(what), text(said, style.CELL, "ink"))
+        gradient = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, "grad", italic=True)
         if self.seen.gradient(row.place) is None:
-            gradient = self.caption("not computed", muted)
-        return self._head(row, ink, muted, *captions), left_aligned(*values), judged, left_aligned(gradient)
+            gradient = caption("not computed")
+        return self._head(row, *captions), aligned(*values), judged, aligned(gradient)
 
     def _fold(self, picture: Picture, hidden: list[Row]) -> None:
         """Draw one card for the omitted rows: their number and their warnings."""
-        theme = self.theme
         modules = sum(row.path is not None for row in hidden)
         ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
         lines = [f"... {numbers.count(modules)} modules,", ops] if modules else [f"... {ops}"]
@@ -391,15 +386,15 @@ class _Table(RowCards):
         if sizes:
             measured = [f"rms ∂{self.end}/∂W", f"{numbers.rms(min(sizes))} to {numbers.rms(max(sizes))}"]
         counts = Counter(warning.word for row in hidden for warning in row.warnings).items()
-        warned = [text(f"▲ {word} in {n}", style.CAPTION, theme.warn, bold=True) for word, n in counts]
+        warned = [text(f"▲ {word} in {n}", style.CAPTION, "warn", bold=True) for word, n in counts]
         cells = (
-            left_aligned(*(text(line, style.NAME, theme.ink, bold=True) for line in lines)),
-            left_aligned(self.caption(self._parameters(hidden))),
-            self.caption(" "),
-            left_aligned(*map(self.gradient, measured)),
-            left_aligned(*warned) or self.caption(" "),
+            aligned(*(text(line, style.NAME, "ink", bold=True) for line in lines)),
+            aligned(caption(self._parameters(hidden))),
+            caption(" "),
+            aligned(*map(grad_text, measured)),
+            aligned(*warned) or caption(" "),
         )
-        self.draw_omission(picture, list(map(column, cells, COLUMNS, ("v", None, None, "g", "side"))))
+        draw_omission(picture, list(map(column, cells, COLUMNS, ("v", None, None, "g", "side"))))
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
         """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""
@@ -447,32 +442,31 @@ class _Table(RowCards):
         own: bool,
     ) -> None:
         """Draw the card of ``of`` blocks or steps with a staircase of their gradients."""
-        theme = self.theme
-        ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
+        ink, ground = ("knob", "knob_bg") if own else ("fwd", "fwd_bg")
         if any(warning.word == "NOT FINITE" for warning in warnings):
-            ink, ground = theme.bad, theme.bad_bg
+            ink, ground = "bad", "bad_bg"
         name = text(f"{of} ×", style.COUNT, ink, bold=True)
-        name += text(f"  {clipped(title, 20)}", style.NAME, theme.ink, bold=True)
-        stairs, ends = self.caption("not computed"), self.caption(" ")
+        name += text(f"  {clipped(title, 20)}", style.NAME, "ink", bold=True)
+        stairs, ends = caption("not computed"), caption(" ")
         if sizes is not None:
             together = -(-of // marks.STAIRS)
             said = f"rms {by} of {each} 1 to {of}" + (f", the smallest of {together} each" if together > 1 else "")
-            parts = self.gradient(said), marks.staircase(sizes, theme)
+            parts = grad_text(said), marks.staircase(sizes)
             stairs = table(*(row_(cell(part, align="LEFT")) for part in parts), cellpadding=1)
             lines = [f"rms {by}", *(f"{each} {i}:  {numbers.rms(sizes[i - 1])}" for i in (1, of))]
-            ends = left_aligned(*map(self.gradient, lines))
+            ends = aligned(*map(grad_text, lines))
         told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
-        whole, hair = f"rms {by} of {each} 1 to {of}: {told}", theme.hair
+        whole = f"rms {by} of {each} 1 to {of}: {told}"
         cells = (
-            column(left_aligned(name, *map(self.caption, words)), COLUMNS[0], "v"),
-            column(stairs, COLUMNS[1] + COLUMNS[2], None, hair, id=f"{key}_grad", title=whole),
-            column(ends, COLUMNS[3], "g", hair, id=f"{key}_size", title=whole),
-            column(self._boxes(warnings), COLUMNS[4], "side", hair),
+            column(aligned(name, *map(caption, words)), COLUMNS[0], "v"),
+            column(stairs, COLUMNS[1] + COLUMNS[2], None, True, id=f"{key}_grad", title=whole),
+            column(ends, COLUMNS[3], "g", True, id=f"{key}_size", title=whole),
+            column(self._boxes(warnings), COLUMNS[4], "side", True),
         )
         label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
         for _ in range(2):
-            label = table(row_(cell(label)), border=1, color=ink, bgcolor=theme.paper, cellspacing=3)
-        failed = " failed" if ink == theme.bad else ""
+            label = table(row_(cell(label)), border=1, color=ink, bgcolor="paper", cellspacing=3)
+        failed = " failed" if ink == "bad" else ""
         picture.node(key, label, group="rows", cls=f"module folded{failed}")
 
     # ------------------------------------------------------------ edges
@@ -489,7 +483,7 @@ class _Table(RowCards):
             joined.add((tail, head))
             near = rank[head] - rank[tail] == 1
             passing = drawn[rank[tail] : rank[head] + 1]
-            label = self.caption(f"  {numbers.shape(self.seen.value(link.place).shape)}")
+            label = caption(f"  {numbers.shape(self.seen.value(link.place).shape)}")
             row_edge(picture, passing, "v", "side", label, cls="fwd", id=f"f_{tail}_{head}")
             gradient = passed(link, by_key[link.head], self.seen)
             if gradient is None:
@@ -502,7 +496,7 @@ class _Table(RowCards):
                 words = f"rms {name} {numbers.rms(size)}"
                 if uses[id(link.place)] > 1:
                     words = f"rms {numbers.rms(size)}, part of {name}"
-            label, backward = self.gradient(f"    {words}"), gradient_edge(size, self.theme)
+            label, backward = grad_text(f"    {words}"), gradient_edge(size)
             row_edge(picture, passing, "g", "side", label, id=f"b_{tail}_{head}", **backward)
         hold_in_column(picture, drawn, joined)
 

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
-from glassgrad.viz.drawing.render import cell, clipped, frame, row, table, text, text_width
-from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.labels import Label, caption, cell, clipped, frame, grad_text, row, table, text, text_width
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.graph.row_cards import Look, look_of
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
@@ -27,10 +25,10 @@ VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # results of a check
 
 
 class CardParts:
-    """Everything that cards of one scene in one theme have in common."""
+    """Everything that cards of one scene have in common."""
 
-    def __init__(self, scene: Scene, theme: Theme) -> None:
-        self.scene, self.theme = scene, theme
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
         self.compact = False  # whether cards are as narrow as they can be
         self.hidden: Container[Card] = ()  # cards that are not drawn
         self._failed: dict[Card, bool] = {}
@@ -165,9 +163,9 @@ class CardParts:
     def frame(self, card: Card, padding: int) -> dict[str, Any]:
         """Border and ground of a card by its role."""
         if self.failed(card):
-            return frame(self.theme, "failed", cellpadding=padding)
+            return frame("failed", cellpadding=padding)
         kind = {PARAM: "parameter", LOSS: "loss", OP: "operation"}.get(card.role, "data")
-        return frame(self.theme, kind, cellpadding=padding) | ({"style": "ROUNDED"} if card.node is not None else {})
+        return frame(kind, cellpadding=padding) | ({"style": "ROUNDED"} if card.node is not None else {})
 
     def failed(self, card: Card) -> bool:
         """Whether a rule of the operation is wrong, or a nan or inf first appears here."""
@@ -182,64 +180,54 @@ class CardParts:
             return all(_finite(socket.tail.value) for socket in card.sockets)
         return all(use.head.gradient is None or _finite(use.head.gradient) for use in card.uses)
 
-    def whole(self, card: Card, inside: str) -> str:
+    def whole(self, card: Card, inside: Label) -> Label:
         """A card; a failed one has a double border, which is seen without colour."""
         if not self.failed(card):
             return inside
-        colours = {"border": 4, "color": self.theme.bad, "bgcolor": self.theme.paper}
+        colours = {"border": 4, "color": "bad", "bgcolor": "paper"}
         if not self._lost(card):
             return table(row(cell(inside)), cellspacing=3, **colours)
-        word = text("NOT FINITE" if not _finite(card.value) else "GRADIENT", style.TAG, self.theme.paper, bold=True)
-        said = table(row(cell(word, bgcolor=self.theme.bad, cellpadding=3)))
+        word = text("NOT FINITE" if not _finite(card.value) else "GRADIENT", style.TAG, "paper", bold=True)
+        said = table(row(cell(word, bgcolor="bad", cellpadding=3)))
         return table(row(cell(inside), cell(said)), cellpadding=2, **colours)
-
-    def look(self, card: Card) -> Look:
-        """The colours of the text on this card."""
-        return look_of(self.theme, failed=self.failed(card), is_dark=card.role == LOSS)
 
     def grad_ink(self, card: Card) -> str:
         """The colour of a gradient's numbers: muted where they passed through a wrong rule."""
-        look = self.look(card)
-        return look.muted if card.doubted else look.grad
+        return "muted" if card.doubted else "grad"
 
     def sign(self, card: Card) -> dict[str, Any]:
         """The ground of a badge: reversed where the operation failed."""
-        return {"bgcolor": self.theme.bad} if self.failed(card) else {}
+        return {"bgcolor": "bad"} if self.failed(card) else {}
 
-    def verdict(self, card: Card, **attributes: Any) -> str:
+    def verdict(self, card: Card, **attributes: Any) -> Label:
         """The cell with the result of the gradient check; empty where the rules were not checked."""
         checks = [socket.check for socket in card.sockets if socket.check is not None]
         if not checks:
-            return ""
+            return ()
         worst = max(checks, key=lambda check: (VERDICTS.index(check.verdict), check.error or 0.0))
-        theme, caption, dark = self.theme, style.CAPTION, card.role == LOSS and not self.failed(card)
         if card.wrong:
             spot = f" at {list(worst.element)}" if worst.element else ""
             lines = [f"by {worst.argument}{spot}"] if len(card.sockets) > 1 or worst.element else []
             lines += [f"rule {numbers.scalar(worst.rule)}", f"numeric {numbers.scalar(worst.numeric)}"]
             lines.append(f"rel. error {numbers.scalar(worst.error)}")
-            said = [cell(text("WRONG", style.GRAD_LABEL, theme.paper, bold=True), bgcolor=theme.bad, cellpadding=3)]
-            said += [cell(text(line, caption, theme.bad, bold=line is lines[-1]), align="LEFT") for line in lines]
+            said = [cell(text("WRONG", style.GRAD_LABEL, "paper", bold=True), bgcolor="bad", cellpadding=3)]
+            said += [cell(text(line, style.CAPTION, "bad", bold=line is lines[-1]), align="LEFT") for line in lines]
             inside = table(*map(row, said), cellpadding=1)
         elif worst.verdict == "ok":
-            colour = theme.ok_bg if dark else theme.ok
             error = numbers.exponential(worst.error, 0) if worst.error else "0"
-            inside = text("ok ", style.GRAD_LABEL, colour, bold=True) + text(error, caption, colour)
+            inside = text("ok ", style.GRAD_LABEL, "ok", bold=True) + caption(error, "ok")
         elif worst.verdict == "kink":
-            inside = text("kink", style.GRAD_LABEL, theme.warn_bg if dark else theme.warn, bold=True)
+            inside = text("kink", style.GRAD_LABEL, "warn", bold=True)
         else:
-            inside = text("not checked", caption, self.look(card).muted)
+            inside = caption("not checked")
         told = "; ".join(" ".join(str(check).split()) for check in checks)
-        hair = {"sides": "L", "border": 1, "color": self.look(card).hair}
+        hair = {"sides": "L", "border": 1, "color": "hair"}
         return cell(inside, align="LEFT", id=f"{card.key}_check", title=told, **hair, **attributes)
 
-    def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
+    def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> Label:
         """A number as text; nan and inf stand out."""
         lost = said.strip().lstrip("-").removesuffix(" ?") in ("nan", "inf")
-        if lost:
-            dark = colour in (self.theme.loss_ink, self.theme.loss_grad)
-            colour = self.theme.bad_bg if dark else self.theme.bad
-        return text(said, size, colour, bold=bold or lost, italic=italic)
+        return text(said, size, "bad" if lost else colour, bold=bold or lost, italic=italic)
 
     def badge(self, card: Card) -> tuple[str, int]:
         """The operation's symbol and its type size."""
@@ -249,9 +237,9 @@ class CardParts:
         said = (_power(card) or said).replace("_", " ")
         return said, style.BADGE if len(said) == 1 else style.BADGE_SMALL if len(said) <= 3 else style.NAME
 
-    def name(self, card: Card, size: int = style.NAME) -> str:
+    def name(self, card: Card, size: int = style.NAME) -> Label:
         """The name, bold."""
-        return text(clipped(card.name) + room(clipped(card.name)), size, self.look(card).ink, bold=True)
+        return text(clipped(card.name) + room(clipped(card.name)), size, "ink", bold=True)
 
     # ------------------------------------------------------------ arrays
 
@@ -284,14 +272,14 @@ class CardParts:
 
     def shown(
         self, card: Card, array: np.ndarray, size: int, *, gradient: bool = False, widths: Sequence[int] = ()
-    ) -> str:
+    ) -> Label:
         """An array on a card: its numbers, or a summary if it is large.
 
         With ``widths`` of columns, the common factor of the numbers is left to a label.
         """
-        colour = self.grad_ink(card) if gradient else self.look(card).ink
+        colour = self.grad_ink(card) if gradient else "ink"
         if array.size == 0:
-            return text("empty", style.CAPTION, self.look(card).muted)
+            return caption("empty")
         if array.shape == ():
             return self.number(numbers.padded(numbers.scalar(array[()])), size, colour, italic=gradient)
         most = self._size_of(array)
@@ -310,16 +298,16 @@ class CardParts:
         grid = table(*lines, cellpadding=1 if self.compact else 2)
         if not factor:
             return grid
-        return table(row(cell(text(f"{factor.strip()} ", style.CAPTION, self.look(card).muted)), cell(grid)))
+        return table(row(cell(caption(f"{factor.strip()} ")), cell(grid)))
 
-    def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> str:
+    def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> Label:
         if gradient:
-            drawn = marks.thumbnail(array, self.theme)
-            said = text(f"rms {numbers.rms(array)}", style.CAPTION, self.grad_ink(card), italic=True)
+            drawn = marks.thumbnail(array)
+            said = grad_text(f"rms {numbers.rms(array)}", self.grad_ink(card))
         else:
             known = array.dtype.kind in "fiub"
-            drawn = marks.strip(array, self.theme) if known else text(" ", style.CAPTION, "#000000")
-            said = text(f"{numbers.shape(array.shape)}  {numbers.spread(array)}", style.CAPTION, self.look(card).muted)
+            drawn = marks.strip(array) if known else caption(" ", "#000000")
+            said = caption(f"{numbers.shape(array.shape)}  {numbers.spread(array)}")
         return table(row(cell(drawn, align="LEFT")), row(cell(said, align="LEFT")), cellpadding=1)
 
 

@@ -16,7 +16,7 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
-from glassgrad.viz.graph.drawing import draw_scene
+from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.modules import ROWS, draw_modules
 from glassgrad.viz.graph.selection import heaviest_paths, surroundings
 from glassgrad.viz.program.picture import draw_program, programs
@@ -75,7 +75,7 @@ def draw_graph(
     given: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
     options = {"depth": depth, "around": around, "view": view if view != "auto" else None}
     if found := programs((y, *more), given | options):
-        return draw_program(found[0], colours, title)
+        return draw_program(found[0], title).themed(colours)
     ys = recorded(y)
     if more:
         ys += recorded(more)
@@ -86,9 +86,9 @@ def draw_graph(
         return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
     scene = Scene(ys, **given)
     if around is not None:
-        return draw_scene(scene, colours, title, depth, surroundings(scene, around))
+        return Drawing(scene, title, depth, surroundings(scene, around)).picture.themed(colours)
     part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None
-    return draw_scene(scene, colours, title, depth, part)
+    return Drawing(scene, title, depth, part).picture.themed(colours)
 
 
 def _is_loose(ys: Sequence[ag.Tensor]) -> bool:

@@ -6,10 +6,8 @@ training holds such values.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import unescape
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,20 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, cell, clipped, frame, plain, row, table, text, text_width
+from glassgrad.viz.drawing.labels import (
+    Label,
+    caption,
+    cell,
+    clipped,
+    frame,
+    grad_text,
+    lines_of,
+    row,
+    table,
+    text,
+    width_of,
+)
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.drawing import TITLE
@@ -37,29 +48,21 @@ class _Item:
     """A node that has no position yet, in column 0 (operations), 1 (saved values) or 2 (derivatives)."""
 
     key: str
-    label: str
+    label: Label
     column: int
     cls: str
 
     @property
     def width(self) -> float:
         """The approximate width in points."""
-        lines = [sum(_width(font) for font in _FONT.finditer(line)) for line in self.label.split("</TR>")]
-        badge = _FONT.search(self.label)
-        return max(lines[0], max(lines) + (_width(badge) if badge and len(lines) > 3 else 0)) + MARGINS
+        first, *others = filter(None, lines_of(self.label))
+        badge = width_of(first[:1]) if others else 0.0  # which stands beside all lines
+        return max([width_of(first), *(badge + width_of(line) for line in others)]) + MARGINS
 
     @property
     def height(self) -> float:
         """The approximate height in points."""
-        return 24 + 14 * max(1, self.label.count('ALIGN="LEFT"'))
-
-
-_FONT = re.compile(r'POINT-SIZE="(\d+)">(.*?)</FONT>')
-
-
-def _width(font: re.Match[str]) -> float:
-    words = unescape(re.sub("<[^<>]*>", "", font[2]))
-    return text_width(words, int(font[1])) * (1.08 if "<B>" in font[2] else 1.0)
+        return 24 + 14 * sum(map(bool, lines_of(self.label)))
 
 
 def draw_tape(
@@ -89,7 +92,7 @@ def draw_tape(
     colours = style.theme_named(theme)
     ys = [*recorded(y), *(recorded(more) if more else ())]
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    return _Tape(scene, colours, title).picture
+    return _Tape(scene, title).picture.themed(colours)
 
 
 def kept(card: Card) -> list[Card]:
@@ -112,12 +115,11 @@ def kept(card: Card) -> list[Card]:
 class _Tape:
     """One drawing: operations on levels, their derivatives beside them, the leaves outside."""
 
-    def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
-        self.scene, self.theme = scene, theme
+    def __init__(self, scene: Scene, title: str | None) -> None:
+        self.scene, self.cards = scene, Cards(scene)
         self.dotted: dict[str, Any] = {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH}
-        self.dotted["color"] = theme.muted
-        self.dashed: dict[str, Any] = {"style": "dashed", "color": theme.grad, "dir": "back", "arrowtail": "vee"}
-        self.cards = Cards(scene, theme)
+        self.dotted["color"] = "muted"
+        self.dashed: dict[str, Any] = {"style": "dashed", "color": "grad", "dir": "back", "arrowtail": "vee"}
         operations = scene.operations
         self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
         self.unseen = set(self.hidden)
@@ -137,7 +139,7 @@ class _Tape:
         told["notice"] = scene.notice
         # Straight where nothing stands in the way, else round it.
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "true", "esep": "+8,4"}
-        self.picture = Picture("tape", theme=theme, names={card.name for card in scene.cards}, **told, **layout)
+        self.picture = Picture("tape", names={card.name for card in scene.cards}, **told, **layout)
         self._levels()
         for card in self.level:
             for socket in card.sockets:
@@ -159,12 +161,11 @@ class _Tape:
         what = f"{ends} = {written}" if written else f"{clipped(ends)}: {numbers.counted(operations, 'operation')}"
         return f"{what}{':' if written else ','} the tape and its mirror"
 
-    def _reading(self) -> list[str]:
-        theme, caption = self.theme, style.CAPTION
+    def _reading(self) -> list[Label]:
         return [
-            text("down the left: ops as recorded", caption, theme.fwd),
-            text("    up the right: the derivative op of each", caption, theme.grad, italic=True),
-            text("    dotted: the values it had to keep", caption, theme.muted),
+            caption("down the left: ops as recorded", "fwd"),
+            grad_text("    up the right: the derivative op of each"),
+            caption("    dotted: the values it had to keep"),
         ]
 
     def _alt(self, title: str) -> str:
@@ -194,10 +195,9 @@ class _Tape:
             for item in level:
                 across, down = x[i][item.column], y - tall / 2
                 self.at[item.key] = across, down, item.width
-                label = item.label
                 if item.key in self.bound:  # an edge with a computed path ends at its side, so its width is fixed
-                    label = label.replace("<TABLE", f'<TABLE WIDTH="{item.width:.0f}"', 1)
-                self.picture.node(item.key, label, pos=f"{across:.0f},{down:.0f}", cls=item.cls)
+                    item.label[0].attributes = {"width": round(item.width), **item.label[0].attributes}
+                self.picture.node(item.key, item.label, pos=f"{across:.0f},{down:.0f}", cls=item.cls)
             y -= tall + BELOW
         self.turn = x[-1][1], y
 
@@ -252,15 +252,15 @@ class _Tape:
     def _operation(self, card: Card | None) -> list[_Item]:
         if card is None:
             words = f"... {numbers.count(len(self.hidden))} ops not drawn"
-            said = table(row(cell(text(words, style.CAPTION, self.theme.muted), cellpadding=6)))
+            said = table(row(cell(caption(words), cellpadding=6)))
             return [_Item(self.gap, said, 0, "gap"), _Item(self.gap_back, said, 2, "gap")]
         link, back = self._fresh(f"k_{card.key}"), self.back[card]
         keeps = kept(card)
         names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
         told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
         title = f"kept for the derivative of {card.name}: {told}"
-        words = text(f"kept: {names or 'nothing'}", style.CAPTION, self.theme.muted)
-        said = table(row(cell(words, id=f"{card.key}_kept", title=title)), cellpadding=2)
+        shown = caption(f"kept: {names or 'nothing'}")
+        said = table(row(cell(shown, id=f"{card.key}_kept", title=title)), cellpadding=2)
         self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0", **self.dotted)
         self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1", **self.dotted)
         kind = "loss" if card.role == LOSS else "act"
@@ -270,32 +270,31 @@ class _Tape:
             _Item(back, self._backward(card), 2, "card bwd"),
         ]
 
-    def _leaf(self, leaf: Card) -> str:
-        tag = cell(text(tag_of(leaf), style.TAG, self.theme.muted))
-        return self.cards.whole(leaf, table(row(tag, *self._named(leaf, "")), **self.cards.frame(leaf, 5)))
+    def _leaf(self, leaf: Card) -> Label:
+        tag = cell(text(tag_of(leaf), style.TAG, "muted"))
+        return self.cards.whole(leaf, table(row(tag, self._named(leaf, "")), **self.cards.frame(leaf, 5)))
 
-    def _forward(self, card: Card) -> str:
+    def _forward(self, card: Card) -> Label:
         said, size = self.cards.badge(card)
         ground = self.cards.sign(card)
-        badge = cell(text(said, size, self.cards.look(card).badge, bold=True), port="o", width=26, **ground)
+        badge = cell(text(said, size, "fwd", bold=True), port="o", width=26, **ground)
         formula = clipped(self.scene.formula(card).text, FORMULA)
-        inside = table(row(badge, *self._named(card, f" = {formula}")), **self.cards.frame(card, 5))
+        inside = table(row(badge, self._named(card, f" = {formula}")), **self.cards.frame(card, 5))
         return self.cards.whole(card, inside)
 
-    def _named(self, card: Card, formula: str) -> list[str]:
+    def _named(self, card: Card, formula: str) -> Label:
         """The name, the formula, and the value or its shape."""
-        ink = self.cards.look(card).ink
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
-        name = text(clipped(card.name), style.NAME, ink, bold=True)
+        name = text(clipped(card.name), style.NAME, "ink", bold=True)
         title = f"{card.name}{formula} = {numbers.full(card.value)}"
-        return [cell(name, text(f"{formula}{value}", style.CELL, ink), id=f"{card.key}_val", title=title)]
+        return cell(name, text(f"{formula}{value}", style.CELL, "ink"), id=f"{card.key}_val", title=title)
 
-    def _result(self, leaf: Card) -> str:
+    def _result(self, leaf: Card) -> Label:
         width = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
         return self._dashed(self._sum(leaf), width)
 
-    def _dashed(self, inside: str, width: float = style.BORDER) -> str:
-        frame = {"color": self.theme.grad, "bgcolor": self.theme.paper, "style": "DASHED", "border": width}
+    def _dashed(self, inside: Label, width: float = style.BORDER) -> Label:
+        frame = {"color": "grad", "bgcolor": "paper", "style": "DASHED", "border": width}
         return table(inside, cellpadding=5, **frame)
 
     def _parts(self, card: Card) -> str:
@@ -313,39 +312,38 @@ class _Tape:
             said.append(numbers.scalar(self._seed(card)[()]))
         return f"{' + '.join(said)} = "
 
-    def _number(self, array: np.ndarray) -> str:
+    def _number(self, array: np.ndarray) -> Label:
         """A gradient: the number, or the rms of several."""
         if array.shape:
-            return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, self.theme.grad, italic=True)
-        return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, self.theme.grad, bold=True, italic=True)
+            return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, "grad", italic=True)
+        return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, "grad", bold=True, italic=True)
 
-    def _backward(self, card: Card) -> str:
+    def _backward(self, card: Card) -> Label:
         """The derivative of an operation: for each operand with a gradient, the rule and its result."""
-        theme = self.theme
         said, size = self.cards.badge(card)
-        symbol = text(f"∂{said}", min(size, 14), theme.grad, bold=True, italic=True)
-        badge = cell(symbol, width=30, sides="R", border=1, color=theme.hair)
+        symbol = text(f"∂{said}", min(size, 14), "grad", bold=True, italic=True)
+        badge = cell(symbol, width=30, sides="R", border=1, color="hair")
         rows = []
         if len(card.addends) + (card.place in self.scene.ends) > 1:
             rows.append(self._sum(card))
         rows += [self._rule(card, socket) for socket in card.sockets if socket.contribution is not None]
-        around = frame(theme, "derivative", style="ROUNDED,DASHED", cellpadding=4)
+        around = frame("derivative", style="ROUNDED,DASHED", cellpadding=4)
         return table(row(badge, cell(table(*rows, cellpadding=1))), **around)
 
-    def _sum(self, card: Card) -> str:
+    def _sum(self, card: Card) -> Label:
         assert card.gradient is not None
-        label = text(f"{self.cards.by(card)} = {self._parts(card)}", style.GRAD_LABEL, self.theme.grad, italic=True)
+        label = text(f"{self.cards.by(card)} = {self._parts(card)}", style.GRAD_LABEL, "grad", italic=True)
         return row(cell(label, self._number(card.gradient), align="LEFT", **self.cards.hook(card, "grad")))
 
-    def _rule(self, card: Card, socket: Socket) -> str:
+    def _rule(self, card: Card, socket: Socket) -> Label:
         contribution = socket.contribution
         assert contribution is not None
         g = self.scene.say.symbol(self.cards.by(card), card.gradient)
         whole = self.scene.pull(socket, g).text
         formula = whole if len(whole) <= FORMULA else f"by the rule of {card.operation.op.name}"
         by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
-        parts = [text(f"{by} = ", style.GRAD_LABEL, self.theme.grad, italic=True)]
-        parts += [text(f"{formula} = ", style.CELL, self.theme.ink), self._number(contribution)]
+        parts = [text(f"{by} = ", style.GRAD_LABEL, "grad", italic=True)]
+        parts += [text(f"{formula} = ", style.CELL, "ink"), self._number(contribution)]
         title = f"{by} = {whole} = {numbers.full(contribution)}"
         return row(cell(*parts, align="LEFT", id=f"{card.key}_vjp{socket.index}", title=title))
 
@@ -359,16 +357,16 @@ class _Tape:
         above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
         source = tail.key if tail.node is None or tail in self.level else self.gap
         forward["pos"] = self._lane(socket, source, head.key, -1) if socket in self.lanes else None
-        self.picture.edge(source, head.key, tooltip=plain(f"forward: {tail.name}"), **forward)
+        self.picture.edge(source, head.key, tooltip=f"forward: {tail.name}", **forward)
         part = socket.contribution
         if part is None or not above:
             return
         label = None
         if tail.node is not None and not socket.mark:  # of parallel edges the rows of the card show the numbers
             said = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
-            number = text(said, style.CAPTION, self.theme.grad, italic=True)
+            number = grad_text(said)
             label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))
-        told = plain(f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}")
+        told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
         backward["pos"] = self._lane(socket, above, self.back[head], 1) if socket in self.lanes else None
         self.picture.edge(above, self.back[head], label=label, tooltip=told, **backward)
 
@@ -391,7 +389,7 @@ class _Tape:
             if card.place not in self.scene.ends or card.gradient is None:
                 continue
             key, seed = self._fresh(f"seed_{card.key}" if len(self.scene.ends) > 1 else "seed"), self._seed(card)
-            label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, self.theme.grad, italic=True)
+            label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, "grad", italic=True)
             inside = row(cell(label, self._number(seed)))
             x, y = self.turn
             self.turn = x, y - BELOW - 10

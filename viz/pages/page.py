@@ -27,10 +27,11 @@ from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.autograd.testing import NodeCheck
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, RenderError, clipped
+from glassgrad.viz.drawing.labels import clipped
+from glassgrad.viz.drawing.render import Picture, RenderError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.graph.check import mark_checks
-from glassgrad.viz.graph.drawing import TITLE, draw_scene
+from glassgrad.viz.graph.drawing import TITLE, Drawing
 from glassgrad.viz.pages import lean
 from glassgrad.viz.pages.emitted import TOKENS, assets, body, document, text, variables
 from glassgrad.viz.pages.lines import user_line
@@ -152,7 +153,7 @@ def _page(
     picture = None
     if len(scene.cards) <= style.CARDS:
         with numbers.wide() if programs is not None else nullcontext():
-            picture = draw_scene(scene, style.LIGHT, title)
+            picture = Drawing(scene, title).picture
     if title is None:
         title = picture.title if picture is not None else _title(scene)
     return Page(title, _Document(scene, story, title, picture, programs, reason).html())
@@ -431,7 +432,7 @@ def _drawing(picture: Picture) -> tuple[str | None, str]:
     """The SVG for the page, without headline and reading lines, which the page has itself, and its style sheet; None
     where no engine can draw it.
     """
-    picture._graphs[0].graph_attr.pop("label", None)  # headline and reading line: the page's header has them
+    picture.graph.pop("label", None)  # headline and reading line: the page's header has them
     try:
         drawn = picture.svg()
     except RenderError:

@@ -18,7 +18,8 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, cell, frame, row, table, text, text_width
+from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text, text_width
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.plots.chain import Layer, Pass, run_example
 from glassgrad.viz.recorded.validation import class_names, numbers_of
@@ -80,7 +81,7 @@ def draw_network(
             raise DrawingError(
                 f"an input of shape {given.shape} is not a picture: pass image=(height, width), or image=False"
             )
-    return _Drawing(seen, picture, classes, style.theme_named(theme)).draw(title)
+    return _Drawing(seen, picture, classes).draw(title).themed(theme)
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def sample(n: int, every: int = EVERY) -> list[int]:
 class _Drawing:
     """One drawing. Positions are in points, y upwards, the middle of every column at 0."""
 
-    def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None, theme: Theme) -> None:
-        self.seen, self.picture, self.classes, self.theme = seen, picture, classes, theme
+    def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None) -> None:
+        self.seen, self.picture, self.classes = seen, picture, classes
         if classes is not None:
             class_names(classes, max(seen.layers[-1].z.size, 2))
         self.small = picture is None and all(size <= EVERY for size in seen.sizes)
@@ -205,7 +206,7 @@ class _Drawing:
             title = f"{sizes}: one example through the network"
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "line", "outputorder": "edgesfirst"}
-        self.out = Picture("network", theme=self.theme, names=self.classes or (), pad=0.2, **told, **layout)
+        self.out = Picture("network", names=self.classes or (), pad=0.2, **told, **layout)
         if self.picture is not None:
             self._image()
         else:
@@ -221,8 +222,8 @@ class _Drawing:
             self._results()
         return self.out
 
-    def _reading(self) -> list[str]:
-        seen, theme = self.seen, self.theme
+    def _reading(self) -> list[Label]:
+        seen = self.seen
         lines = "line = weight: wider is a larger |w|, hollow is negative    "
         if not self.small:
             lines = "line = weight: wider is a larger |w|, a wide line is hollow where negative"
@@ -230,12 +231,12 @@ class _Drawing:
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
         discs = f"disc = activation (stronger = {'nearer 1' if squashed else 'larger in size, within a layer'})    "
-        parts = [text(lines, style.CAPTION, theme.knob), text(discs, style.CAPTION, theme.fwd)]
+        parts = [caption(lines, "knob"), caption(discs, "fwd")]
         if seen.loss is not None:
             words = "∂ = p - target" if self._is_difference() else "∂ = gradient of the loss at z"
-            parts.append(text(words, style.CAPTION, theme.grad, italic=True))
+            parts.append(grad_text(words))
         else:
-            parts.append(text("gradients: not computed, no target", style.CAPTION, theme.grad, italic=True))
+            parts.append(grad_text("gradients: not computed, no target"))
         return parts
 
     def _is_difference(self) -> bool:
@@ -266,23 +267,23 @@ class _Drawing:
     def _class(self, k: int) -> str:
         return str(k) if self.classes is None else self.classes[k]
 
-    def _put(self, name: str, label: str, x: float, y: float, **attributes: Any) -> None:
+    def _put(self, name: str, label: Label, x: float, y: float, **attributes: Any) -> None:
         self.out.node(name, label, pos=f"{x:g},{y:g}", **attributes)
 
-    def _left(self, name: str, label: str, x: float, y: float, width: float = 150) -> None:
+    def _left(self, name: str, label: Label, x: float, y: float, width: float = 150) -> None:
         """Draw text that starts at x."""
         inner = row(cell(label, width=width, fixedsize=True, height=14, align="LEFT"))
         self._put(name, table(inner), x + width / 2, y)
 
-    def _boxed(self, words: str, kind: str, **attributes: Any) -> str:
+    def _boxed(self, words: Label, kind: str, **attributes: Any) -> Label:
         """Words in a frame of this kind."""
-        return table(row(cell(words)), **(frame(self.theme, kind) | attributes))
+        return table(row(cell(words)), **(frame(kind) | attributes))
 
-    def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False, colour: str | None = None) -> str:
-        return text(words, size, colour or self.theme.muted, bold=bold)
+    def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False, colour: str | None = None) -> Label:
+        return text(words, size, colour or "muted", bold=bold)
 
-    def _gradient(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> str:
-        return text(words, size, self.theme.grad, bold=bold, italic=True)
+    def _gradient(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> Label:
+        return text(words, size, "grad", bold=bold, italic=True)
 
     # ------------------------------------------------------------ headers
 
@@ -303,11 +304,11 @@ class _Drawing:
             name = "output" if final else f"layer {k + 1}"
             captions.append((name, f"{numbers.count(layer.z.size)} {kind}", layer.gradient))
         up = self.top + (28 if self.small else 44)
-        for i, ((name, caption, gradient), column) in enumerate(zip(captions, self.columns, strict=True)):
+        for i, ((name, size, gradient), column) in enumerate(zip(captions, self.columns, strict=True)):
             self._put(f"h{i}", self._plain(name, style.CELL, bold=True), column.x, up)
             if self.small:
                 continue
-            self._put(f"k{i}", self._plain(caption), column.x, self.top + 29)
+            self._put(f"k{i}", caption(size), column.x, self.top + 29)
             if gradient is not None:
                 self._put(f"r{i}", self._gradient(f"rms ∂ {numbers.rms(gradient)}"), column.x, self.top + 15)
         for i, (before, after) in enumerate(pairwise(self.kept)):
@@ -318,27 +319,27 @@ class _Drawing:
                 self._put("skipped", self._plain(f"{after - before - 1} layers not drawn"), x, -18)
 
     def _dot(self, name: str, x: float, y: float) -> None:
-        muted = self.theme.muted
+        muted = "muted"
         self._put(name, self._plain(" "), x, y, shape="point", width=0.05, color=muted, fillcolor=muted)
 
     # ------------------------------------------------------------ the input
 
     def _image(self) -> None:
         assert self.picture is not None
-        self._put("img", marks.image(self.picture, self.theme, side=130), 0, 0)
+        self._put("img", marks.image(self.picture, side=130), 0, 0)
         drawn = marks.image_size(self.picture, 130)
-        caption = "as the network sees it"
+        seen_as = "as the network sees it"
         if self.seen.target is not None and self.seen.p is not None and self.seen.p.size > 1:
-            caption = f"target {self._class(int(np.argmax(self.seen.target)))}, {caption}"
-        self._put("cap", self._plain(caption), 0, -drawn[1] / 2 - 16)
+            seen_as = f"target {self._class(int(np.argmax(self.seen.target)))}, {seen_as}"
+        self._put("cap", caption(seen_as), 0, -drawn[1] / 2 - 16)
 
     def _inputs(self) -> None:
-        theme, column = self.theme, self.columns[0]
+        column = self.columns[0]
         for k, y in zip(column.shown, column.y, strict=True):
             size = style.BADGE_SMALL if self.small else style.CAPTION
             words = numbers.constant(self.seen.x[k]) if self.small else _brief(self.seen.x[k])
             box = {"border": 1.2, "cellpadding": 9 if self.small else 4}
-            label = self._boxed(text(words, size, theme.ink, bold=self.small), "data", **box)
+            label = self._boxed(text(words, size, "ink", bold=self.small), "data", **box)
             self._put(self._neuron(0, k), label, column.x, y, cls="input", tooltip=f"x[{k}] = {self.seen.x[k]}")
         self._dots(0)
 
@@ -359,7 +360,7 @@ class _Drawing:
                 self._dot(f"e{place}_{k}", column.x, y - 10 + 10 * k)
         hidden = 0 < place < len(self.columns) - 1
         words = self._plain(f"{numbers.count(column.more)} more{', which matter less' if hidden else ''}")
-        patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
+        patch = table(row(cell(words)), cellpadding=1, bgcolor="paper")
         self._put(f"m{place}", patch, column.x + (36 if column.gap else 0), y)
 
     # ------------------------------------------------------------ layers
@@ -388,9 +389,8 @@ class _Drawing:
         return values / largest
 
     def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
-        theme = self.theme
-        ground = style.on_ramp(float(shade)) if math.isfinite(shade) else theme.bad_bg
-        ink = style.text_on(ground, theme) if math.isfinite(shade) else theme.bad
+        ground = style.on_ramp(float(shade)) if math.isfinite(shade) else "bad_bg"
+        ink = f"on@{ground}" if math.isfinite(shade) else "bad"
         if self.small:
             said, before = numbers.scalar(layer.a[i]), f"z {numbers.scalar(layer.z[i])}"
             lines = [text(said, _fitting(said, style.NAME, 2 * column.radius - 4), ink, bold=True)]
@@ -400,7 +400,7 @@ class _Drawing:
         elif final and layer.z.size > 1:
             label = text(i, style.VALUE if i < 100 else style.SMALL, ink, bold=True)
         else:
-            label = text(_brief(layer.a[i]), style.CAPTION, ink)
+            label = caption(_brief(layer.a[i]), ink)
         tip = f"a = {layer.a[i]}, z = {layer.z[i]}"
         if layer.bias is not None:
             tip += f", bias {layer.bias[i]}"
@@ -408,7 +408,7 @@ class _Drawing:
             tip += f", ∂L/∂z = {layer.gradient[i]}"
         thick = final and (self.small or bool(self.seen.p is not None and i == int(np.argmax(self.seen.p))))
         disc = {"shape": "circle", "fixedsize": True, "width": round(2 * column.radius / 72, 3), "cls": "neuron"}
-        look = {"style": "filled", "fillcolor": ground, "color": theme.fwd, "penwidth": 2.8 if thick else 1.3}
+        look = {"style": "filled", "fillcolor": ground, "color": "fwd", "penwidth": 2.8 if thick else 1.3}
         self._put(self._neuron(place, i), label, column.x, y, **disc, **look, tooltip=tip)
         if self.small:
             self._beside(place, layer, i, column, y)
@@ -417,12 +417,12 @@ class _Drawing:
         """Draw bias and gradient above and below a disc; of two discs the gradients are on the inside."""
         up = 1 if len(column.shown) != 2 or i == 0 else -1
         if layer.bias is not None:
-            words = text(f"b {numbers.scalar(layer.bias[i])}", style.CAPTION, self.theme.ink)
+            words = caption(f"b {numbers.scalar(layer.bias[i])}", "ink")
             label = self._boxed(words, "parameter", border=1.6, cellpadding=3)
             self._put(f"b{place}_{i}", label, column.x, y + 40 * up, cls="parameter")
         if layer.gradient is not None:
             words = self._gradient(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
-            patch = table(row(cell(words)), bgcolor=self.theme.paper)
+            patch = table(row(cell(words)), bgcolor="paper")
             self._put(f"g{place}_{i}", patch, column.x, y - 36 * up, cls="gradient")
 
     def _weights(self, place: int) -> None:
@@ -440,8 +440,8 @@ class _Drawing:
         wide = {pair: text_width(words, style.VALUE) + 4 for pair, words in said.items()}
         lines_of = {(a, b): (before.x, before.y[b], column.x, column.y[a]) for a, b in said}
         for (a, b), (x, y) in _beads(lines_of, wide).items():
-            words = text(said[a, b], style.VALUE, self.theme.knob, bold=True)
-            patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
+            words = text(said[a, b], style.VALUE, "knob", bold=True)
+            patch = table(row(cell(words)), cellpadding=1, bgcolor="paper")
             self._put(f"w{place}_{column.shown[a]}_{before.shown[b]}", patch, x, y)
 
     def _bands(self, layer: Layer, column: Column) -> None:
@@ -470,16 +470,15 @@ class _Drawing:
         A negative weight is hollow: a thinner line of the paper's colour lies on it. Graphviz would separate the
         two, so their path is fixed.
         """
-        theme = self.theme
         share = abs(value) / largest if math.isfinite(value) else 1.0
         if self.small:
-            colour, signed = theme.knob, True
+            colour, signed = "knob", True
             width = style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * share
         else:
-            colour, signed = style.mix(theme.paper, theme.knob, 0.12 + 0.88 * share), share >= SIGNED
+            colour, signed = f"paper>knob@{0.12 + 0.88 * share}", share >= SIGNED
             width = 0.4 + 2.6 * share
         if not math.isfinite(value):
-            colour = theme.bad
+            colour = "bad"
         x0, y0, x1, y1 = ends
         thirds = ((x0 + (x1 - x0) * t / 3, y0 + (y1 - y0) * t / 3) for t in range(4))
         course = " ".join(f"{x:.2f},{y:.2f}" for x, y in thirds)
@@ -490,13 +489,13 @@ class _Drawing:
         self.out.edge(tail, head, id=name, color=colour, penwidth=round(width, 2), cls=f"w {sign}", **common)
         if hollow:
             inside = round(width - 2 * STROKE, 2)
-            self.out.edge(tail, head, id=f"{name}_in", color=theme.paper, penwidth=inside, cls="w hollow", **common)
+            self.out.edge(tail, head, id=f"{name}_in", color="paper", penwidth=inside, cls="w hollow", **common)
 
     # ------------------------------------------------------------ the outputs
 
     def _probabilities(self) -> None:
         """Draw a bar for each class: its probability, its gradient, and the target."""
-        seen, theme, column = self.seen, self.theme, self.columns[-1]
+        seen, column = self.seen, self.columns[-1]
         assert seen.p is not None
         x = column.x + column.radius + 10
         back = x + BAR + 86 + self._name_width()
@@ -509,11 +508,11 @@ class _Drawing:
             width = max(1, round(BAR * p)) if math.isfinite(p) else 3
             first = i == said and not one
             bar = row(cell("", width=width, height=13, fixedsize=True))
-            colour = theme.fwd if first or one else style.mix(theme.paper, theme.fwd, 0.35)
-            label = table(bar, border=1, color=theme.fwd, bgcolor=colour)
+            colour = "fwd" if first or one else "paper>fwd@0.35"
+            label = table(bar, border=1, color="fwd", bgcolor=colour)
             self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {p!r}")
             words = f"{'p ' if one else ''}{_p(p)}" + (f"  {self.classes[i]}" if self.classes and not one else "")
-            said_so = text(words, style.CELL, theme.ink if math.isfinite(p) else theme.bad, bold=first)
+            said_so = text(words, style.CELL, "ink" if math.isfinite(p) else "bad", bold=first)
             if i == wanted and not one:
                 said_so += self._plain("   TARGET", style.TAG)
             elif seen.target is not None and one:
@@ -538,44 +537,43 @@ class _Drawing:
             self._left("hg", self._plain("gradient at z"), x, self.top + 29, 110)
         if self.seen.loss is not None:
             said = f"L = {ln}{numbers.scalar(self.seen.loss)}"
-            self._left("los", self._plain(said, style.CELL, bold=True, colour=self.theme.ink), x, self.top + 44)
+            self._left("los", self._plain(said, style.CELL, bold=True, colour="ink"), x, self.top + 44)
 
     def _name_width(self) -> float:
         return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
 
     def _targets(self) -> None:
         """Draw the target beside each output of a small network, joined to the loss."""
-        seen, theme, column = self.seen, self.theme, self.columns[-1]
+        seen, column = self.seen, self.columns[-1]
         if seen.target is None or seen.loss is None:
             return
         x = column.x + 95
-        dotted: dict[str, Any] = {"style": "dotted", "color": theme.muted, "penwidth": 1.4, "arrowhead": "none"}
+        dotted: dict[str, Any] = {"style": "dotted", "color": "muted", "penwidth": 1.4, "arrowhead": "none"}
         one = len(column.y) == 1
         self._loss_card(x + (95 if one else 0), 0 if len(column.y) % 2 == 0 or one else column.y[0] + 48)
         for i, y in zip(column.shown, column.y, strict=True):
             words = self._plain("TARGET ", style.TAG)
-            words += text(numbers.scalar(seen.target[i]), style.VALUE, theme.ink, bold=True)
+            words += text(numbers.scalar(seen.target[i]), style.VALUE, "ink", bold=True)
             self._put(f"t{i}", self._boxed(words, "data", border=1, cellpadding=4), x, y, cls="target")
             self.out.edge(self._neuron(len(self.columns) - 1, i), f"t{i}", **dotted)
             self.out.edge(f"t{i}", "L", **dotted)
 
     def _loss_card(self, x: float, y: float) -> None:
-        theme = self.theme
         assert self.seen.loss is not None
-        words = text("L ", style.NAME, theme.loss_ink, bold=True)
-        words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, theme.loss_ink)
+        words = text("L ", style.NAME, "loss_ink", bold=True)
+        words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, "loss_ink")
         label = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
         self._put("L", label, x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}")
 
     def _results(self) -> None:
         """Draw value, target and gradient of the outputs of a large network that are not probabilities."""
-        seen, theme, column = self.seen, self.theme, self.columns[-1]
+        seen, column = self.seen, self.columns[-1]
         x = column.x + column.radius + 10
         last = seen.layers[-1]
         for i, y in zip(column.shown, column.y, strict=True):
-            self._left(f"v{i}", text(numbers.scalar(last.a[i]), style.CELL, theme.ink), x, y, 60)
+            self._left(f"v{i}", text(numbers.scalar(last.a[i]), style.CELL, "ink"), x, y, 60)
             if seen.target is not None:
-                words = self._plain("TARGET ", style.TAG) + text(numbers.scalar(seen.target[i]), style.CELL, theme.ink)
+                words = self._plain("TARGET ", style.TAG) + text(numbers.scalar(seen.target[i]), style.CELL, "ink")
                 self._left(f"t{i}", words, x + 70, y, 90)
             if last.gradient is not None:
                 self._left(f"g{i}", self._gradient(f"∂ {numbers.scalar(last.gradient[i])}"), x + 165, y, 80)

@@ -10,8 +10,8 @@ from difflib import SequenceMatcher
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import steps
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.render import Picture, cell, row, table, text
-from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.labels import RULE, Label, caption, cell, grad_text, joined, row, table, text
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.program.picture import wrapped
 from glassgrad.viz.program.reading import BACKWARD, UPDATE, Reading
 
@@ -39,10 +39,10 @@ Pair = tuple[Line | None, Line | None]
 
 
 def draw_passes(
-    before: Program, after: Program, theme: Theme, labels: Sequence[str] = ("before", "after"), title: str | None = None
+    before: Program, after: Program, labels: Sequence[str] = ("before", "after"), title: str | None = None
 ) -> Picture:
     """The picture of two programs beside each other."""
-    return _Drawing(before, after, theme, labels).draw(title)
+    return _Drawing(before, after, labels).draw(title)
 
 
 def lines_of(program: Program, shared: set[Value]) -> list[Line]:
@@ -79,8 +79,8 @@ def matched(before: Sequence[Line], after: Sequence[Line]) -> list[Pair]:
 class _Drawing:
     """One drawing."""
 
-    def __init__(self, before: Program, after: Program, theme: Theme, labels: Sequence[str]) -> None:
-        self.programs, self.theme, self.labels = (before, after), theme, labels
+    def __init__(self, before: Program, after: Program, labels: Sequence[str]) -> None:
+        self.programs, self.labels = (before, after), labels
         shared = {*before.values()} & {*after.values()}
         lines = lines_of(before, shared), lines_of(after, shared)
         self.both = {line.key for line in lines[0]} & {line.key for line in lines[1]}
@@ -104,25 +104,25 @@ class _Drawing:
     # ------------------------------------------------------------ words
 
     def draw(self, title: str | None) -> Picture:
-        theme, summary = self.theme, self._summary()
+        summary = self._summary()
         counts = [numbers.count(len(program.instructions)) for program in self.programs]
         if title is None:
             title = f"{self.programs[1].name}: {counts[0]} instructions → {counts[1]}"
         marks = [
-            self._caption("- struck through = gone    "),
-            text("+ bold = new    ", style.CAPTION, theme.ink, bold=True),
-            self._caption("~ = reads other values    "),
-            text("italic = gradient", style.CAPTION, theme.grad, italic=True),
+            caption("- struck through = gone    "),
+            text("+ bold = new    ", style.CAPTION, "ink", bold=True),
+            caption("~ = reads other values    "),
+            grad_text("italic = gradient"),
         ]
-        reading, alt = [marks, [self._caption(summary)]], f"{title}. {summary}."
-        picture = Picture("passes", title=title, reading=reading, theme=theme, alt=alt)
-        heads = (text(label, style.NAME, theme.ink, bold=True) for label in (self.labels[0], " ", self.labels[1]))
-        rows = [row(*(cell(head, align="LEFT", cellpadding=3) for head in heads)), "<HR/>"]
+        reading, alt = [marks, [caption(summary)]], f"{title}. {summary}."
+        picture = Picture("passes", title=title, reading=reading, alt=alt)
+        heads = (text(label, style.NAME, "ink", bold=True) for label in (self.labels[0], " ", self.labels[1]))
+        rows = [row(*(cell(head, align="LEFT", cellpadding=3) for head in heads)), RULE]
         for part in self._folded():
-            gap = cell(self._caption(f"... {part}"), colspan=3, align="LEFT", cellpadding=4)
+            gap = cell(caption(f"... {part}"), colspan=3, align="LEFT", cellpadding=4)
             rows.append(row(gap) if isinstance(part, str) else self._row(part))
-        frame = {"border": 1, "color": theme.hair, "bgcolor": theme.paper, "style": "ROUNDED"}
-        picture.node("lines", table(row(cell(table(*rows, color=theme.hair), cellpadding=5)), **frame), cls="module")
+        frame = {"border": 1, "color": "hair", "bgcolor": "paper", "style": "ROUNDED"}
+        picture.node("lines", table(row(cell(table(*rows, color="hair"), cellpadding=5)), **frame), cls="module")
         return picture
 
     def _word(self, pair: Pair) -> str:
@@ -166,24 +166,22 @@ class _Drawing:
 
     # ------------------------------------------------------------ cells
 
-    def _caption(self, words: object) -> str:
-        return text(words, style.CAPTION, self.theme.muted)
+    def _caption(self, words: object) -> Label:
+        return caption(words)
 
-    def _row(self, pair: Pair) -> str:
+    def _row(self, pair: Pair) -> Label:
         word = self._word(pair)
         mark = {"gone": "-", "new": "+", "changed": "~", "": " "}[word]
         told = self._pass(pair)
-        middle = cell(self._caption(f"{mark} {told}    " if told else mark), align="LEFT", cellpadding=2, width=125)
+        middle = cell(caption(f"{mark} {told}    " if told else mark), align="LEFT", cellpadding=2, width=125)
         return row(self._line(pair[0], word), middle, self._line(pair[1], word))
 
-    def _line(self, line: Line | None, word: str) -> str:
+    def _line(self, line: Line | None, word: str) -> Label:
         if line is None:
             return cell(" ")
-        theme = self.theme
-        ink = theme.muted if word == "gone" else theme.grad if line.part == BACKWARD else theme.ink
+        ink = "muted" if word == "gone" else "grad" if line.part == BACKWARD else "ink"
         italic = line.part == BACKWARD
         lines = wrapped(line.whole, style.CAPTION, WIDTH, WIDTH)
-        parts = [text(part, style.CAPTION, ink, bold=word == "new", italic=italic) for part in lines]
-        if word == "gone":
-            parts = [part.replace(">", "><S>", 1).removesuffix("</FONT>") + "</S></FONT>" for part in parts]
-        return cell('<BR ALIGN="LEFT"/>'.join(parts), align="LEFT", balign="LEFT" if parts[1:] else None, cellpadding=2)
+        look = {"bold": word == "new", "italic": italic, "struck": word == "gone"}
+        parts = joined(text(part, style.CAPTION, ink, **look) for part in lines)
+        return cell(parts, align="LEFT", balign="LEFT" if lines[1:] else None, cellpadding=2)

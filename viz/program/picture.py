@@ -16,8 +16,22 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.render import Picture, cell, clipped, frame, identifier, plain, row, table, text, text_width
-from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.labels import (
+    RULE,
+    Label,
+    caption,
+    cell,
+    clipped,
+    frame,
+    grad_text,
+    identifier,
+    joined,
+    row,
+    table,
+    text,
+    text_width,
+)
+from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from glassgrad.viz.recorded.names import fresh
 
@@ -51,9 +65,9 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
     return found
 
 
-def draw_program(program: Program, theme: Theme, title: str | None = None) -> Picture:
+def draw_program(program: Program, title: str | None = None) -> Picture:
     """The picture of a program."""
-    return _Drawing(Reading(program), theme, title).picture
+    return _Drawing(Reading(program), title).picture
 
 
 @dataclass(eq=False)
@@ -73,8 +87,8 @@ class _Shelf:
 class _Drawing:
     """One drawing."""
 
-    def __init__(self, reading: Reading, theme: Theme, title: str | None) -> None:
-        self.reading, self.program, self.theme = reading, reading.program, theme
+    def __init__(self, reading: Reading, title: str | None) -> None:
+        self.reading, self.program = reading, reading.program
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
         self.first: dict[Any, Home] = {}  # the first states with each form of update
@@ -82,7 +96,7 @@ class _Drawing:
         count = numbers.counted(len(self.program.instructions), "instruction")
         title = title if title is not None else f"{self.program.name}: {count}"
         self.picture = Picture(
-            "program", title=title, reading=[self._marks()], theme=theme, alt=self._alt(title), nodesep=0.3, ranksep=0.3
+            "program", title=title, reading=[self._marks()], alt=self._alt(title), nodesep=0.3, ranksep=0.3
         )
         for value in self.program.inputs:
             self._leaf(value, "INPUT")
@@ -109,15 +123,14 @@ class _Drawing:
 
     # ------------------------------------------------------------ words
 
-    def _marks(self) -> list[str]:
-        theme, caption = self.theme, style.CAPTION
+    def _marks(self) -> list[Label]:
         parts = set(self.reading.part.values())
-        marks = [text("solid = value going forward", caption, theme.fwd)]
+        marks = [caption("solid = value going forward", "fwd")]
         if BACKWARD in parts:
-            marks.append(text("    dashed = gradient coming back", caption, theme.grad, italic=True))
-            marks.append(text("    dotted = kept for it", caption, theme.muted))
+            marks.append(grad_text("    dashed = gradient coming back"))
+            marks.append(caption("    dotted = kept for it"))
         if self.program.updates:
-            marks.append(text("    thick = new value of a state", caption, theme.knob))
+            marks.append(caption("    thick = new value of a state", "knob"))
         return marks
 
     def _alt(self, title: str) -> str:
@@ -133,18 +146,18 @@ class _Drawing:
     # ------------------------------------------------------------ cards
 
     def _frame(self, kind: str, **more: Any) -> dict[str, Any]:
-        return frame(self.theme, kind, cellpadding=2, **more)
+        return frame(kind, cellpadding=2, **more)
 
-    def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> str:
+    def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> Label:
         """A line as ``name shape = formula``, or ``new <- formula`` for the new value of a state."""
         formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
         name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
         taken = text_width(name, size + main) * (BOLD if main else 1) + text_width(shape, style.CAPTION)
         parts = [text(name, size + main, ink, bold=main, italic=italic)]
-        parts += [text(shape, style.CAPTION, mut)] if shape else []
+        parts += [caption(shape, mut)] if shape else []
         lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - taken)
-        parts.append('<BR ALIGN="LEFT"/>'.join(text(line, size, ink, italic=italic) for line in lines))
+        parts.append(joined(text(line, size, ink, italic=italic) for line in lines))
         key = self._fresh(f"{value.name}_line")
         return cell(*parts, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1)
 
@@ -162,7 +175,7 @@ class _Drawing:
             states = sum(len(shelf.states) for shelf in self.shelves if shelf.beside in found) * (part == FORWARD)
             lines = numbers.count(sum(len(block.lines) for block in middle))
             words = f"... {lines} lines{f' and {numbers.count(states)} states' if states else ''} not drawn"
-            inside = row(cell(text(words, style.CAPTION, self.theme.muted), cellpadding=6))
+            inside = row(cell(caption(words), cellpadding=6))
             self.picture.node(key, table(inside), cls="gap", group=part)
         return found
 
@@ -174,37 +187,36 @@ class _Drawing:
         if first is not None and first is not self.reading.blocks[0] and first.part == FORWARD:
             self.beside.setdefault(first, []).append(key)
 
-    def _tag(self, word: str) -> str:
-        return cell(text(word, style.TAG, self.theme.muted), cellpadding=3)
+    def _tag(self, word: str) -> Label:
+        return cell(text(word, style.TAG, "muted"), cellpadding=3)
 
-    def _named(self, value: Value, **attributes: Any) -> str:
+    def _named(self, value: Value, **attributes: Any) -> Label:
         return cell(
-            text(clipped(value.name), style.NAME, self.theme.ink, bold=True),
-            text(f" {numbers.shape(value.shape)}", style.CAPTION, self.theme.muted),
+            text(clipped(value.name), style.NAME, "ink", bold=True),
+            caption(f" {numbers.shape(value.shape)}"),
             align="LEFT",
             cellpadding=3,
             **attributes,
         )
 
     def _knobs(self) -> None:
-        theme, key = self.theme, self._fresh("knobs")
+        key = self._fresh("knobs")
         rows = []
         for value in self.reading.knobs:
             self.card[value] = key
             if value.kind == "knob":
-                named = text(clipped(value.name), style.NAME, theme.ink, bold=True)
-                tags = text("KNOB  ", style.TAG, theme.muted), text("  read at each call", style.CAPTION, theme.muted)
+                named = text(clipped(value.name), style.NAME, "ink", bold=True)
+                tags = text("KNOB  ", style.TAG, "muted"), caption("  read at each call")
                 rows.append(row(cell(tags[0], named, tags[1], align="LEFT")))
             else:
-                rows.append(row(self._line(value, theme.ink, theme.muted, main=False)))
+                rows.append(row(self._line(value, "ink", "muted", main=False)))
         self.picture.node(key, table(*rows, **self._frame("data")), cls="card knob")
 
     def _block(self, block: Block) -> None:
-        theme = self.theme
         returned = [v for v in block.lines if v in self.program.outputs]
         loss = block.part == FORWARD and any(not v.shape for v in returned)
         back = block.part == BACKWARD
-        ink, mut = (theme.loss_ink, theme.loss_mut) if loss else (theme.ink, theme.muted)
+        ink, mut = ("loss_ink", "loss_mut") if loss else ("ink", "muted")
         rows = [
             row(self._line(v, ink, mut, main=v is block.lines[-1] or v in returned, italic=back)) for v in block.lines
         ]
@@ -216,7 +228,7 @@ class _Drawing:
         cls = f"card {'loss' if loss else block.part}"
         self.picture.node(block.key, table(inside, **card), group=block.part, cls=cls)
 
-    def _constants(self, lines: Sequence[Value], colour: str) -> list[str]:
+    def _constants(self, lines: Sequence[Value], colour: str) -> list[Label]:
         """The constant arrays that these lines read."""
         read = dict.fromkeys(v for line in lines for v in self.reading.reads[line] if v.kind == "constant" and v.shape)
         return [
@@ -239,7 +251,7 @@ class _Drawing:
         return list(found.values())
 
     def _shelf(self, shelf: _Shelf) -> None:
-        theme, reading = self.theme, self.reading
+        reading = self.reading
         rows = []
         shelf.key = self._fresh(shelf.states[0].name)
         trained = any(_is_trained(self.program, state) for state in shelf.states)
@@ -261,7 +273,7 @@ class _Drawing:
         rows = []
         for i, home in enumerate(lines):
             if i:
-                rows.append("<HR/>")
+                rows.append(RULE)
             self.card.update(dict.fromkeys(home.lines, shelf.updates))
             like = self._alike(home)
             for value in home.lines:
@@ -269,15 +281,15 @@ class _Drawing:
                     continue
                 back = reading.part[value] == BACKWARD
                 new = next((s for s, v in self.program.updates.items() if v is value), None)
-                name, ink = new.name if new else "", theme.grad if back else theme.ink
-                rows.append(row(self._line(value, ink, theme.muted, main=bool(new) or back, italic=back, new=name)))
+                name, ink = new.name if new else "", "grad" if back else "ink"
+                rows.append(row(self._line(value, ink, "muted", main=bool(new) or back, italic=back, new=name)))
             if like is not None:
                 more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
                 words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(reading.form(home)))} lines"
-                name = text(clipped(home.states[0].name), style.CELL + 1, theme.ink, bold=True)
-                rows.append(row(cell(name, text(words, style.CAPTION, theme.ink), align="LEFT", cellpadding=1)))
+                first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
+                rows.append(row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1)))
         card = self._frame("update", style="ROUNDED")
-        inside = row(cell(table(*rows, color=theme.hair), cellpadding=4))
+        inside = row(cell(table(*rows, color="hair"), cellpadding=4))
         self.picture.node(shelf.updates, table(inside, **card), cls="card update")
         ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
         self.picture.same_rank([*ends, shelf.key, shelf.updates])
@@ -287,19 +299,19 @@ class _Drawing:
         form = self.reading.form(home)
         return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
 
-    def _view(self, view: Value) -> str:
+    def _view(self, view: Value) -> Label:
         """A view of a state: which entries it shows."""
         made = self.reading.producers[view]
         if made.op != "piece":
-            return self._line(view, self.theme.ink, self.theme.muted, main=False)
+            return self._line(view, "ink", "muted", main=False)
         start, inner = made.params["start"], self.reading.producers.get(made.args[0])
         while inner is not None and inner.op == "piece":
             start, inner = start + inner.params["start"], self.reading.producers.get(inner.args[0])
         stop = start + shapes.size(view.shape)
         where = f" entries {start} to {stop - 1}"
         return cell(
-            text(clipped(view.name), style.CAPTION, self.theme.ink),
-            text(f" {numbers.shape(view.shape)}{where}", style.CAPTION, self.theme.muted),
+            caption(clipped(view.name), "ink"),
+            caption(f" {numbers.shape(view.shape)}{where}"),
             align="LEFT",
             id=self._fresh(f"{view.name}_line"),
             title=f"{view.name} {numbers.shape(view.shape)} = {self.reading.written[view]}",
@@ -327,18 +339,18 @@ class _Drawing:
         for shelf in self.shelves:
             if shelf.updates:
                 names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
-                told = {"cls": "update", "id": f"u_{shelf.key}", "tooltip": plain(f"new value of {names}")}
-                look: dict[str, Any] = {"penwidth": style.PARAMETER_BORDER, "color": self.theme.knob}
+                told: dict[str, Any] = {"cls": "update", "id": f"u_{shelf.key}", "tooltip": f"new value of {names}"}
+                look: dict[str, Any] = {"penwidth": style.PARAMETER_BORDER, "color": "knob"}
                 self.picture.edge(shelf.key, shelf.updates, dir="back", **look, **told)
 
     def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
         """Draw an edge from the card that computes a value to one that reads it."""
         if (source, target) == ("state", UPDATE):
             return  # beside each other, joined by the edge of the update
-        common: dict[str, Any] = {"tooltip": plain(f"{value.name} {numbers.shape(value.shape)}")}
+        common: dict[str, Any] = {"tooltip": f"{value.name} {numbers.shape(value.shape)}"}
         if source == BACKWARD:
             common |= {"cls": "bwd", "id": f"b_{head}_{tail}", "dir": "back", "arrowtail": "vee"}
-            self.picture.edge(head, tail, style="dashed", color=self.theme.grad, **common)
+            self.picture.edge(head, tail, style="dashed", color="grad", **common)
         elif target == FORWARD and source != "state":
             self.picture.edge(tail, head, cls="fwd", id=f"f_{tail}_{head}", weight=style.WEIGHT_SPINE, **common)
         elif target == FORWARD:
@@ -350,7 +362,7 @@ class _Drawing:
             # A derivative is level with the values kept for it, so that the two sides mirror each other.
             common |= {"minlen": 0} if (source, target) == (FORWARD, BACKWARD) else {"constraint": False}
             common |= {"cls": "link", "id": f"l_{tail}_{head}", "arrowhead": "none", "style": "dotted"}
-            self.picture.edge(tail, head, penwidth=style.KEPT_WIDTH, color=self.theme.muted, **common)
+            self.picture.edge(tail, head, penwidth=style.KEPT_WIDTH, color="muted", **common)
 
 
 def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[str]:

@@ -10,16 +10,17 @@ import pytest
 from glassgrad import nn
 from glassgrad.viz.drawing import marks, style
 from glassgrad.viz.drawing.style import LIGHT
+from tests.viz.laid_out import printed
 
 
 def grounds(label):
     """The colours of the cells, row by row."""
-    rows = re.findall("<TR>(.*?)</TR>", label)
+    rows = re.findall("<TR>(.*?)</TR>", printed(label))
     return [re.findall('BGCOLOR="(#[0-9a-f]{6})"', line) for line in rows]
 
 
 def test_strip_has_a_cell_per_bin_and_darkest_where_most_are():
-    (cells,) = grounds(marks.strip(np.array([0.0] * 50 + [1.0] * 2), LIGHT))
+    (cells,) = grounds(marks.strip(np.array([0.0] * 50 + [1.0] * 2)))
     assert len(cells) == style.STRIP_BINS
     assert cells[0] == style.VALUE_RAMP[-1]
     assert cells[1] == style.VALUE_RAMP[0]
@@ -27,18 +28,18 @@ def test_strip_has_a_cell_per_bin_and_darkest_where_most_are():
 
 
 def test_thumbnail_has_at_most_ten_by_twenty_six_cells():
-    cells = grounds(marks.thumbnail(np.ones((500, 256)), LIGHT))
+    cells = grounds(marks.thumbnail(np.ones((500, 256))))
     assert (len(cells), len(cells[0])) == (10, 26)
     assert {c for line in cells for c in line} == {style.GRAD_RAMP[-1]}
 
 
 def test_thumbnail_marks_what_is_not_finite():
-    cells = grounds(marks.thumbnail(np.array([[1.0, np.nan, 0.0]]), LIGHT))
+    cells = grounds(marks.thumbnail(np.array([[1.0, np.nan, 0.0]])))
     assert cells == [[style.GRAD_RAMP[-1], LIGHT.bad, style.GRAD_RAMP[0]]]
 
 
 def test_image_runs_from_its_smallest_to_its_largest_value():
-    cells = grounds(marks.image(np.array([[-1.0, 0.0], [1.0, 1.0]]), LIGHT, side=10))
+    cells = grounds(marks.image(np.array([[-1.0, 0.0], [1.0, 1.0]]), side=10))
     assert cells == [[style.VALUE_RAMP[0], style.VALUE_RAMP[3]], [style.VALUE_RAMP[-1]] * 2]
     assert marks.image_size(np.zeros((8, 16)), 130) == (130, 66)
 
@@ -59,7 +60,7 @@ def test_image_runs_from_its_smallest_to_its_largest_value():
     ],
 )
 def test_gauge_is_a_bar_on_a_log_scale(rms, filled):
-    bar = re.findall(r'WIDTH="(\d+)" HEIGHT="9" FIXEDSIZE="TRUE" BGCOLOR="([^"]*)"', marks.gauge(rms, LIGHT))
+    bar = re.findall(r'WIDTH="(\d+)" HEIGHT="9" FIXEDSIZE="TRUE" BGCOLOR="([^"]*)"', printed(marks.gauge(rms)))
     lengths = {colour: sum(int(width) for width, own in bar if own == colour) for _, colour in bar}
     assert lengths.get(LIGHT.grad, 0) == filled
     assert lengths.get(LIGHT.paper, 0) == 84 - filled
@@ -99,8 +100,8 @@ def test_digits_are_pictures_and_tables_and_series_of_64_or_256_numbers_are_not(
 
 
 def test_a_negative_block_of_a_thumbnail_is_a_smaller_square():
-    label = marks.thumbnail(np.array([[1.0, -1.0, 0.5, 0.0]]), LIGHT)
-    rims = [f'COLOR="{marks.BLANK}"' in one for one in re.findall("<TD [^>]*>", label)]
+    label = marks.thumbnail(np.array([[1.0, -1.0, 0.5, 0.0]]))
+    rims = [f'COLOR="{marks.BLANK}"' in one for one in re.findall("<TD [^>]*>", printed(label))]
     assert rims == [False, True, False, False]
     assert grounds(label) == [[style.GRAD_RAMP[-1], style.GRAD_RAMP[-1], style.GRAD_RAMP[3], style.GRAD_RAMP[0]]]
 

@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 import pytest
 
 from glassgrad.autograd.errors import WriteError
-from glassgrad.viz.drawing import render, style
-from glassgrad.viz.drawing.render import EngineWarning, Picture, RenderError, cell, row, table, text
+from glassgrad.viz.drawing import labels, render, style
+from glassgrad.viz.drawing.labels import cell, row, table, text
+from glassgrad.viz.drawing.render import EngineWarning, Picture, RenderError
 
 NASTY = [
     "<w> & \"q\" 'a'",
@@ -33,11 +34,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture
 def picture():
     made = Picture("g", title="Two <cards>", alt="two cards & an edge")
-    made.node(
-        "a", table(row(cell(text("a", 11, style.LIGHT.ink), port="v", id="a_val", title='a = "1.0"'))), cls="card"
-    )
-    made.node("b", text("b", 11, style.LIGHT.ink))
-    made.edge("a:v:s", "b", id="f_a_b", cls="fwd", label=text("x", 9, style.LIGHT.muted))
+    made.node("a", table(row(cell(text("a", 11, "ink"), port="v", id="a_val", title='a = "1.0"'))), cls="card")
+    made.node("b", text("b", 11, "ink"))
+    made.edge("a:v:s", "b", id="f_a_b", cls="fwd", label=text("x", 9, "muted"))
     return made
 
 
@@ -62,8 +61,8 @@ class TestLabels:
     @pytest.mark.parametrize("name", NASTY)
     def test_any_name_comes_out_as_it_went_in(self, name):
         made = Picture(name, title=name, alt=name)
-        made.node("a", table(row(cell(text(name, 11, style.LIGHT.ink, bold=True), id="a_val", title=name))))
-        made.edge("a", "a", id="f_a_a", tooltip=render.plain(name))
+        made.node("a", table(row(cell(text(name, 11, "ink", bold=True), id="a_val", title=name))))
+        made.edge("a", "a", id="f_a_a", tooltip=name)
         root = ElementTree.fromstring(made.svg())
         shown = [
             re.sub(r"\s+", " ", "".join(t.itertext())).strip()
@@ -79,17 +78,22 @@ class TestLabels:
 
     def test_empty_text_is_a_blank(self):
         made = Picture()
-        made.node("a", text("", 11, style.LIGHT.ink, bold=True, italic=True))
+        made.node("a", text("", 11, "ink", bold=True, italic=True))
         assert "<B> </B>" in made.source
         made.svg()
 
     def test_attributes_left_out_and_translated(self):
-        assert cell("x", port=None, fixedsize=True, border=2.4, sides="B") == (
-            '<TD FIXEDSIZE="TRUE" BORDER="2.4" SIDES="B">x</TD>'
-        )
+        made = Picture()
+        made.node("a", table(row(cell("x", port=None, fixedsize=True, border=2.4, sides="B"))))
+        assert '<TD FIXEDSIZE="TRUE" BORDER="2.4" SIDES="B">x</TD>' in made.source
+
+    def test_words_on_the_loss_are_light(self):
+        made = Picture(theme="dark")
+        made.node("a", table(row(cell(text("x", 9, "muted"))), **labels.frame("loss")))
+        assert f'BGCOLOR="{style.DARK.loss_bg}"><TR><TD><FONT COLOR="{style.DARK.loss_mut}"' in made.source
 
     def test_ids_have_letters_digits_and_underscores(self):
-        assert [render.identifier(n) for n in ("layers.0.weight", "σ", "", "<a>")] == [
+        assert [labels.identifier(n) for n in ("layers.0.weight", "σ", "", "<a>")] == [
             "layers_0_weight",
             "_",
             "_",
@@ -97,14 +101,14 @@ class TestLabels:
         ]
 
     def test_long_names_keep_both_ends(self):
-        assert render.clipped("layers.10.weight", 11) == "laye...ight"
-        assert render.clipped("short", 11) == "short"
+        assert labels.clipped("layers.10.weight", 11) == "laye...ight"
+        assert labels.clipped("short", 11) == "short"
 
     def test_wide_characters_are_given_room(self):
-        assert render.text_width("权重", 10) == 20
+        assert labels.text_width("权重", 10) == 20
         made, narrow = Picture(), Picture()
-        made.node("a", text("权重矩阵" * 4, 10, style.LIGHT.ink))
-        narrow.node("a", text("a", 10, style.LIGHT.ink))
+        made.node("a", text("权重矩阵" * 4, 10, "ink"))
+        narrow.node("a", text("a", 10, "ink"))
         width = [float(re.search(r'width="(\d+)pt"', p.svg())[1]) for p in (made, narrow)]
         assert width[0] - width[1] > 145
 
@@ -117,8 +121,8 @@ class TestSource:
         assert 'ID="a_val"' in picture.source
 
     def test_clusters_and_ranks(self, picture):
-        with picture.cluster("1", text("Linear", 10, style.LIGHT.muted)):
-            picture.node("c", text("c", 11, style.LIGHT.ink))
+        with picture.cluster("1", text("Linear", 10, "muted")):
+            picture.node("c", text("c", 11, "ink"))
             picture.same_rank(["c"])
         inside = picture.source.split("subgraph cluster_1 {")[1].split("\t}\n")[0]
         assert "c [label" in inside
@@ -128,16 +132,16 @@ class TestSource:
     def test_words_of_the_language_may_be_names(self):
         made = Picture("graph")
         for name in ("node", "edge", "subgraph"):
-            made.node(name, text(name, 11, style.LIGHT.ink))
+            made.node(name, text(name, 11, "ink"))
         made.edge("node:v:s", "edge")
         made.same_rank(["node", "subgraph"])
         assert '{rank=same; "node"; "subgraph"}' in made.source
         made.svg()
 
     def test_an_error_inside_a_cluster_leaves_the_picture_usable(self, picture):
-        with pytest.raises(ZeroDivisionError), picture.cluster("1", "x"):
+        with pytest.raises(ZeroDivisionError), picture.cluster("1", text("x", 9, "ink")):
             _ = 1 / 0
-        picture.node("d", text("d", 11, style.LIGHT.ink))
+        picture.node("d", text("d", 11, "ink"))
         assert "d [label" in picture.source.split("subgraph")[1].split("}")[1]
 
     def test_the_dark_theme_has_its_own_paper(self):
@@ -201,8 +205,8 @@ class TestFiles:
 
     def test_positions_may_be_computed(self):
         made = Picture(layout="neato", flags=["-n2"])
-        made.node("a", text("a", 11, style.LIGHT.ink), pos="0,0")
-        made.node("b", text("b", 11, style.LIGHT.ink), pos="400,300")
+        made.node("a", text("a", 11, "ink"), pos="0,0")
+        made.node("b", text("b", 11, "ink"), pos="400,300")
         width, height = map(float, re.search(r'width="(\d+)pt" height="(\d+)pt"', made.svg()).groups())
         assert width > 400
         assert height > 300
@@ -215,7 +219,7 @@ class TestFiles:
         assert (image.get("role"), image.get("aria-label")) == ("img", picture.alt)
 
     def test_drawing_is_quiet(self, picture, capfd):
-        picture.node("s", text("σ′ ∂L/∂w 权", 11, style.LIGHT.ink))
+        picture.node("s", text("σ′ ∂L/∂w 权", 11, "ink"))
         picture.svg()
         assert capfd.readouterr() == ("", "")
 
@@ -324,12 +328,12 @@ def test_a_png_says_which_letters_its_font_lacks(monkeypatch, tmp_path):
     wheel = next(e for e in render.engines() if e.origin == "wheel")
     monkeypatch.setattr(render, "engines", lambda: [wheel])
     named = Picture("g", title="weights")
-    named.node("a", text("权重 σ 🙂", 11, style.LIGHT.ink))
+    named.node("a", text("权重 σ 🙂", 11, "ink"))
     with pytest.warns(EngineWarning, match=r"boxes stand for 权重🙂 in this PNG"):
         named.save(tmp_path / "a.png")
     named.save(tmp_path / "a.svg")  # which has them
     plain = Picture("g", title="weights")
-    plain.node("a", text("∂L/∂w = ΣΔ·xᵀ ≤ ½ ℝ", 11, style.LIGHT.ink))
+    plain.node("a", text("∂L/∂w = ΣΔ·xᵀ ≤ ½ ℝ", 11, "ink"))
     plain.save(tmp_path / "b.png")
 
 
@@ -340,6 +344,6 @@ def test_a_system_engine_draws_the_letters_that_the_wheels_font_lacks(monkeypatc
     monkeypatch.setattr(render.Engine, "run", lambda self, *args: asked.append(self.origin) or b"png")
     for letters in ("权重", "w"):
         named = Picture("g")
-        named.node("a", text(letters, 11, style.LIGHT.ink))
+        named.node("a", text(letters, 11, "ink"))
         named.png()
     assert asked == ["system", "wheel"]

@@ -16,6 +16,7 @@ from glassgrad.viz.graph.picture import draw_graph
 from glassgrad.viz.recorded.evaluate import evaluate
 from glassgrad.viz.recorded.folding import Repeat, folded
 from glassgrad.viz.recorded.rows import Caution, opened, rows_of, warn
+from tests.viz.laid_out import printed
 
 
 class Block(nn.Module):
@@ -252,8 +253,7 @@ class TestStaircase:
     @staticmethod
     def cells(sizes):
         """Of each column, how many cells are filled, and all cells."""
-        drawn = marks.staircase(sizes, style.LIGHT)
-        lines = [re.findall(r'BGCOLOR="(#\w+)"', line) for line in drawn.split("</TR>")]
+        lines = [re.findall(r'BGCOLOR="(#\w+)"', line) for line in printed(marks.staircase(sizes)).split("</TR>")]
         columns = list(zip(*(line for line in lines if line), strict=True))
         return [sum(c != style.LIGHT.paper for c in column) for column in columns], len(columns[0])
 
@@ -265,7 +265,7 @@ class TestStaircase:
     def test_zero_is_empty_and_nan_full_in_the_colour_of_failure(self):
         filled, of = self.cells([0.0, 1e-3, float("nan")])
         assert filled == [0, 2, of]
-        assert style.LIGHT.bad in marks.staircase([1.0, float("nan")], style.LIGHT)
+        assert style.LIGHT.bad in printed(marks.staircase([1.0, float("nan")]))
 
     def test_many_share_columns_by_their_smallest(self):
         filled, _ = self.cells([1.0, 1e-3] * 40)

@@ -1,0 +1,209 @@
+"""Labels as data: words, cells and tables, with the names of colours. `viz.drawing.render` prints them.
+
+A label is a tuple of parts side by side, so that labels are joined by ``+``. A row is given as a label of one `Row`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from glassgrad.viz.drawing import style
+
+Label = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Text:
+    """Words in one size (whole points) and one colour: the name of one of the theme's, or ``#rrggbb``."""
+
+    words: str
+    size: int
+    colour: str
+    bold: bool = False
+    italic: bool = False
+    struck: bool = False
+
+
+@dataclass(slots=True)
+class Break:
+    """The end of a line, which is aligned left or right."""
+
+    side: str
+
+
+@dataclass(slots=True)
+class Cell:
+    """A cell of a table."""
+
+    content: Label
+    attributes: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Row:
+    """The cells of a row; None is a rule across the table."""
+
+    cells: tuple[Cell, ...] | None
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows in a frame."""
+
+    rows: tuple[Row, ...]
+    attributes: dict[str, Any]
+
+
+RULE: Label = (Row(None),)
+
+
+def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False, **more: bool) -> Label:
+    """Text in one size and colour. Empty text, which Graphviz refuses, becomes a blank."""
+    return (Text(str(content), size, colour, bold, italic, **more),)
+
+
+def caption(words: object, colour: str = "muted") -> Label:
+    """Small text."""
+    return text(words, style.CAPTION, colour)
+
+
+def grad_text(words: object, colour: str = "grad") -> Label:
+    """Small text about a gradient."""
+    return text(words, style.CAPTION, colour, italic=True)
+
+
+def cell(*content: str | Label, **attributes: Any) -> Label:
+    """A table cell; attributes in lower case (`port=`, `id=`, `title=`, `align=`, ...), None leaves one out.
+
+    An `id` reaches the SVG (as `a_ID`) only together with a `title`.
+    """
+    return (Cell(tuple(chain.from_iterable(map(_parts, content))), attributes),)
+
+
+def _parts(content: str | Label) -> Label:
+    return content if isinstance(content, tuple) else (content,) if content else ()
+
+
+def row(*cells: Label) -> Label:
+    """A table row of cells that `cell` made."""
+    return (Row(tuple(chain.from_iterable(cells))),)
+
+
+def table(*rows: Label, **attributes: Any) -> Label:
+    """A table of rows that `row` made, without borders or spacing by default."""
+    values = {"border": 0, "cellborder": 0, "cellspacing": 0, "cellpadding": 0, **attributes}
+    return (Table(tuple(chain.from_iterable(rows)), values),)
+
+
+def joined(lines: Iterable[Label], side: str = "LEFT") -> Label:
+    """Lines one below the other, the last without a break."""
+    return tuple(chain.from_iterable((Break(side), *line) for line in lines))[1:]
+
+
+def aligned(*lines: Label, side: str = "LEFT") -> Label:
+    """Lines one below the other, each on one side of the cell."""
+    return tuple(chain.from_iterable((*line, Break(side)) for line in lines))
+
+
+FRAMES = {  # of cards: the width and the colour of the border, and the ground
+    "data": (style.BORDER, "data", "data_bg"),
+    "parameter": (style.PARAMETER_BORDER, "knob", "knob_bg"),
+    "operation": (style.BORDER, "fwd", "fwd_bg"),
+    "loss": (style.BORDER, "loss_bg", "loss_bg"),
+    "update": (style.BORDER, "knob", "paper"),
+    "derivative": (style.DERIVATIVE_BORDER, "grad", "grad_bg"),
+    "failed": (style.BORDER, "bad", "bad_bg"),
+}
+
+
+def frame(kind: str, **more: Any) -> dict[str, Any]:
+    """The attributes of a `table` that is a card of this kind."""
+    border, colour, ground = FRAMES[kind]
+    return {"border": border, "color": colour, "bgcolor": ground, **more}
+
+
+# ---------------------------------------------------------------- names and widths
+
+
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def one_line(words: object) -> str:
+    """The text on one line, without characters that XML does not allow."""
+    said = str(words)
+    return said if said.isprintable() else " ".join(UNPRINTABLE.sub("\ufffd", said).replace("\t", " ").splitlines())
+
+
+def identifier(name: str) -> str:
+    """A name as an id: ASCII letters, digits and `_` only, no digit first. Different names may give the same id.
+
+    >>> identifier("layers.0.weight"), identifier("3 σ")
+    ('layers_0_weight', '_3__')
+    """
+    return re.sub("^(?=[0-9]|$)|[^A-Za-z0-9_]", "_", name)
+
+
+def clipped(name: str, length: int = style.NAME_LENGTH) -> str:
+    """A long name shortened in the middle; the full name belongs in the tooltip.
+
+    >>> clipped("a" * 50, 9)
+    'aaa...aaa'
+    """
+    if len(name) <= length:
+        return name
+    keep = length - 3
+    return name[: keep - keep // 2] + "..." + name[len(name) - keep // 2 :]
+
+
+_NARROW = dict.fromkeys(" .,:;|!'ijlI-()[]/ft", 0.3) | dict.fromkeys("mwMW%@", 0.9)
+
+
+def text_width(content: str, size: int) -> float:
+    """The approximate width of a text in points; exact for digits (556/1000 of the size in Helvetica).
+
+    >>> round(text_width("1234", 10), 2)
+    22.24
+    """
+    return size * sum(1.0 if is_wide(c) else _NARROW.get(c, 0.556) for c in content)
+
+
+def is_wide(character: str) -> bool:
+    """Whether a character, such as a Chinese one, is as wide as it is high."""
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+BOLD = 1.08  # times the width of plain text
+
+
+def lines_of(label: Label) -> list[list[Text]]:
+    """The texts of a label, row by row: those before the end of each row, and those after the last.
+
+    >>> [[part.words for part in line] for line in lines_of(table(row(cell(text("a", 9, "ink"), text("b", 9, "ink")))))]
+    [['a', 'b'], []]
+    """
+    lines: list[list[Text]] = [[]]
+
+    def read(parts: Iterable[Any]) -> None:
+        for part in parts:
+            if isinstance(part, Text):
+                lines[-1].append(part)
+            elif isinstance(part, Cell):
+                read(part.content)
+            elif isinstance(part, Table):
+                read(part.rows)
+            elif isinstance(part, Row):
+                read(part.cells or ())
+                lines.append([])
+
+    read(label)
+    return lines
+
+
+def width_of(line: Iterable[Text]) -> float:
+    """The approximate width of texts side by side, in points."""
+    return sum(text_width(part.words, part.size) * (BOLD if part.bold else 1.0) for part in line)
