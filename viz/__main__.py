@@ -16,8 +16,8 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.drawing.labels import clipped
 from glassgrad.viz.drawing.render import FORMATS as PICTURES
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
 from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
 from glassgrad.viz.formula.expression import Expression, is_name, normal, read_value

@@ -16,10 +16,11 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.compiler import Program
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, clipped, grad_text, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, grad_text, table, text
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.graph.modules import ROWS, ROWS_KEPT
 from glassgrad.viz.graph.row_cards import (

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Self
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.common.validation import as_path, check_instance, refused
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.drawing import labels, style, words
+from glassgrad.viz.drawing import labels, style, texts, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, caption, cell, identifier, is_wide, one_line, row, table, text
+from glassgrad.viz.drawing.labels import Label, caption, cell, row, table, text
+from glassgrad.viz.drawing.texts import identifier, is_wide, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -360,7 +361,7 @@ class Picture:
         with words.speaking(self.language):
             graph = graphviz.Digraph(self.name, **{part: printer.plain(look) for part, look in looks.items()})
             _write(self.items, graph, printer)
-        return labels.UNPRINTABLE.sub("\ufffd", graph.source)
+        return texts.UNPRINTABLE.sub("\ufffd", graph.source)
 
     def svg(self) -> str:
         """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""

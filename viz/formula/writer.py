@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.viz.drawing.labels import clipped
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.formula.forms import Form, Name, run
 from glassgrad.viz.formula.tracer import Traced, Tracer, form_of

@@ -13,9 +13,10 @@ from typing import Any
 
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import aligned, caption, cell, clipped, frame, row, table, text
+from glassgrad.viz.drawing.labels import aligned, caption, cell, frame, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import matched
 from glassgrad.viz.graph.row_cards import loop_edge
 from glassgrad.viz.recorded.folding import FEWEST, Repeat, check_depth, depths, folded, shared_scope

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
-from glassgrad.viz.drawing.labels import Label, caption, cell, clipped, grad_text, row, table, text
+from glassgrad.viz.drawing.labels import Label, caption, cell, grad_text, row, table, text
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.graph.parts import (
     FILLERS,
     FORMULA,

@@ -8,21 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import (
-    Label,
-    aligned,
-    caption,
-    cell,
-    clipped,
-    frame,
-    grad_text,
-    identifier,
-    row,
-    table,
-    text,
-    text_width,
-)
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
+from glassgrad.viz.drawing.texts import clipped, identifier, text_width
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.levels import levels
 from glassgrad.viz.graph.parts import addends

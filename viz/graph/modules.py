@@ -18,10 +18,11 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import whole
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, clipped, grad_text, table, text, text_width
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, table, text
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import clipped, text_width
 from glassgrad.viz.drawing.words import matched, say
 from glassgrad.viz.graph.row_cards import (
     column,

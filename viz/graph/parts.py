@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from glassgrad.viz.drawing import marks, numbers, style
-from glassgrad.viz.drawing.labels import Label, caption, cell, clipped, frame, grad_text, row, table, text, text_width
+from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
+from glassgrad.viz.drawing.texts import clipped, text_width
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from glassgrad.viz.recorded.notation.namespace import Notation

@@ -15,21 +15,10 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import (
-    Label,
-    caption,
-    cell,
-    clipped,
-    frame,
-    grad_text,
-    lines_of,
-    row,
-    table,
-    text,
-    width_of,
-)
+from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, lines_of, row, table, text, width_of
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.drawing import TITLE
 from glassgrad.viz.graph.parts import FORMULA, addends, short, tag_of

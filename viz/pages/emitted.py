@@ -22,8 +22,8 @@ from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import UNPRINTABLE
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import UNPRINTABLE
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import lean
 from glassgrad.viz.pages.live import LINES, PRODUCTS, RATE, STATES

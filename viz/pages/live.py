@@ -25,7 +25,7 @@ from glassgrad.autograd.compiler.targets.language import string
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import AutogradError, TargetError
 from glassgrad.viz.drawing import numbers
-from glassgrad.viz.drawing.labels import clipped
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.formula.forms import compute
 from glassgrad.viz.pages.steps import Story

@@ -27,8 +27,8 @@ from glassgrad.autograd.engine.observers.anomaly import record_lines
 from glassgrad.autograd.testing import NodeCheck
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import clipped
 from glassgrad.viz.drawing.render import Picture, RenderError
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.graph.check import mark_checks
 from glassgrad.viz.graph.drawing import TITLE, Drawing

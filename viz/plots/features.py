@@ -17,7 +17,7 @@ from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import clipped
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import linear_chain
 from glassgrad.viz.plots.figure import Plot, class_numbers, heading, new_figure, settings, write
 from glassgrad.viz.plots.spaces import (

@@ -21,8 +21,8 @@ from glassgrad.autograd.common.validation import as_path
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.fonts import FONTS, families
-from glassgrad.viz.drawing.labels import one_line
 from glassgrad.viz.drawing.render import EngineWarning
+from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import clipped, one_line, text_width
+from glassgrad.viz.drawing.texts import clipped, one_line, text_width
 from glassgrad.viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
 from glassgrad.viz.recorded.validation import numbers_of
 

@@ -11,7 +11,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import check_instance, whole
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import clipped
+from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.figure import Plot
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import evaluate

@@ -18,9 +18,10 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text, text_width
+from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.texts import text_width
 from glassgrad.viz.plots.chain import Layer, Pass, run_example
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 

@@ -16,22 +16,9 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import (
-    RULE,
-    Label,
-    caption,
-    cell,
-    clipped,
-    frame,
-    grad_text,
-    identifier,
-    joined,
-    row,
-    table,
-    text,
-    text_width,
-)
+from glassgrad.viz.drawing.labels import RULE, Label, caption, cell, frame, grad_text, joined, row, table, text
 from glassgrad.viz.drawing.render import Picture
+from glassgrad.viz.drawing.texts import clipped, identifier, text_width
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
 from glassgrad.viz.recorded.names import fresh
 

@@ -19,7 +19,7 @@ from glassgrad.autograd import backends
 from glassgrad.autograd.common.shapes import size as size_of
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.viz.drawing import numbers
-from glassgrad.viz.drawing.labels import clipped, identifier, one_line
+from glassgrad.viz.drawing.texts import clipped, identifier, one_line
 from glassgrad.viz.recorded.validation import members, named
 
 TAKEN = (

@@ -17,7 +17,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing import numbers
-from glassgrad.viz.drawing.labels import identifier
+from glassgrad.viz.drawing.texts import identifier
 from glassgrad.viz.recorded.evaluate import Evaluation, host, total
 from glassgrad.viz.recorded.names import LOSSES, Names, fresh
 

@@ -13,7 +13,7 @@ from glassgrad.autograd.common.validation import check_instance, refused
 from glassgrad.autograd.compiler import Compiled
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import one_line
+from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
 
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from glassgrad.autograd.errors import WriteError
-from glassgrad.viz.drawing import labels, render, style
+from glassgrad.viz.drawing import labels, render, style, texts
 from glassgrad.viz.drawing.labels import cell, row, table, text
 from glassgrad.viz.drawing.render import EngineWarning, Picture, RenderError
 
@@ -93,7 +93,7 @@ class TestLabels:
         assert f'BGCOLOR="{style.DARK.loss_bg}"><TR><TD><FONT COLOR="{style.DARK.loss_mut}"' in made.source
 
     def test_ids_have_letters_digits_and_underscores(self):
-        assert [labels.identifier(n) for n in ("layers.0.weight", "σ", "", "<a>")] == [
+        assert [texts.identifier(n) for n in ("layers.0.weight", "σ", "", "<a>")] == [
             "layers_0_weight",
             "_",
             "_",
@@ -101,11 +101,11 @@ class TestLabels:
         ]
 
     def test_long_names_keep_both_ends(self):
-        assert labels.clipped("layers.10.weight", 11) == "laye...ight"
-        assert labels.clipped("short", 11) == "short"
+        assert texts.clipped("layers.10.weight", 11) == "laye...ight"
+        assert texts.clipped("short", 11) == "short"
 
     def test_wide_characters_are_given_room(self):
-        assert labels.text_width("权重", 10) == 20
+        assert texts.text_width("权重", 10) == 20
         made, narrow = Picture(), Picture()
         made.node("a", text("权重矩阵" * 4, 10, "ink"))
         narrow.node("a", text("a", 10, "ink"))

@@ -12,7 +12,7 @@ import pytest
 from glassgrad import autograd as ag
 from glassgrad import nn
 from glassgrad.viz.drawing import style
-from glassgrad.viz.drawing.labels import text_width
+from glassgrad.viz.drawing.texts import text_width
 from glassgrad.viz.plots.network import draw_network
 from tests.viz.laid_out import LaidOut
 
