@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
+from glassgrad.autograd.testing.oracles.differences import Differences
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.scene import Card, Scene
@@ -61,41 +62,27 @@ class Check:
 
 
 def checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
-    """The gradient compared with central differences: entry by entry if they are few, else along a random direction.
-
-    The quotients of two steps, one half the other, are extrapolated to step 0 (Richardson 1911); their difference is
-    taken as the uncertainty.
-    """
+    """The gradient compared with central differences: entry by entry if they are few, else along a random direction."""
     if not wrt.value.size:
         return Check(0.0, 0.0, 0.0, 0)
     (end,) = (card for card in scene.cards if card.place in scene.ends)
-    base = wrt.value.astype(np.float64)
-    exact, seed = np.asarray(wrt.gradient, dtype=np.float64), np.asarray(end.gradient, dtype=np.float64)
-    steps = np.finfo(np.float64).eps ** (1 / 4) * np.maximum(1.0, np.abs(base))
+    shape, base = wrt.shape, np.asarray(wrt.value, np.float64).ravel()
+    exact, seed = np.asarray(wrt.gradient, np.float64).ravel(), np.asarray(end.gradient, np.float64)
 
-    def slopes(direction: np.ndarray) -> tuple[float, float, float]:
-        """The derivative along a direction, by differences and by the gradient, and the uncertainty of the first."""
-        length = float(np.linalg.norm(steps * direction))
+    def result(values: np.ndarray) -> np.ndarray:
+        return np.array([np.sum(seed * _moved(scene, wrt, end, on_the_way, values.reshape(shape)))])
 
-        def quotient(share: float) -> float:
-            step = share * steps * direction
-            up, down = (_moved(scene, wrt, end, on_the_way, base + sign * step) for sign in (1.0, -1.0))
-            return float(np.sum(seed * (up - down))) / (2 * share * length)
-
-        wide, narrow = quotient(1.0), quotient(0.5)
-        return (4 * narrow - wide) / 3, float(np.sum(exact * steps * direction)) / length, abs(wide - narrow)
-
-    if base.size > ENTRIES:
-        found = [slopes(np.random.default_rng(0).standard_normal(base.shape))]
-    else:
-        found = [slopes(unit.reshape(base.shape)) for unit in np.eye(base.size)]
-    numeric, rule, uncertain = (np.array(column) for column in zip(*found, strict=True))
+    differences = Differences(result, base, result(base), float(np.finfo(np.float64).eps))
+    few = base.size <= ENTRIES
+    found = []
+    for direction in np.eye(base.size) if few else np.random.default_rng(0).standard_normal((1, base.size)):
+        step, divisor = differences.direction(direction)
+        slopes, _ = differences.settled(direction)
+        found.append((slopes.middle[0], float(exact @ step) / divisor, slopes.noise[0]))
+    numeric, rule, noise = (np.array(column) for column in zip(*found, strict=True))
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
-    # Sums on the way to the result round too: a few units in its last place.
-    rounding = 16 * np.finfo(np.float64).eps * float(np.sum(np.abs(seed * end.value))) / float(np.min(steps, initial=1))
-    noise = float(np.max(uncertain)) + rounding
-    moved = base.size if base.size <= ENTRIES else None
-    return Check(float(numeric[0]), float(np.max(np.abs(numeric - rule))) / size, noise / size, moved)
+    error = float(np.max(np.abs(numeric - rule))) / size
+    return Check(float(numeric[0]), error, float(np.max(noise)) / size, base.size if few else None)
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:
