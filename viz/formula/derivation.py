@@ -8,7 +8,6 @@ numbers the engine's.
 from __future__ import annotations
 
 import os
-import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -27,25 +26,20 @@ from glassgrad.autograd.errors import GradientError
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.formula.algebra import Algebra, substituted
 from glassgrad.viz.formula.check import ENTRIES, Check, checked
 from glassgrad.viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
-from glassgrad.viz.formula.forms import Form, Name, compute, leaves_of, names_in, run
+from glassgrad.viz.formula.forms import Form, Name, compute, run
 from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
 from glassgrad.viz.formula.tracer import Traced
 from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, item, scalar_product
-from glassgrad.viz.recorded.names import PARAM
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number, tex_text
 from glassgrad.viz.recorded.notation.namespace import Notation
 from glassgrad.viz.recorded.notation.symbols import UNKNOWN
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
-READABLE = 80  # characters of a formula in which values are replaced by their formulas
-SHORTER = 0.8  # fraction of the chain's length below which a simplified form is shown
 DERIVED = 16  # the most leaves for which `wrt` is not needed
-PARTS = 200  # a formula of up to so many parts is simplified
 
 
 class _Written:
@@ -120,10 +114,8 @@ class Derivation(_Written):
     notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
     none folded; `evaluate` computes the written formulas, ``gradient`` is the engine's. ``paths`` counts the paths from
     the result back, and where there are several, ``ways`` are the addends: all, or the largest three and the rest as
-    one. ``one_line`` is the whole chain as one formula, None where that is too long to be read, and ``simplified`` a
-    shorter form of it, None where there is none; ``check`` compares with a central difference, None where no numbers
-    are shown.
-    """
+    one. ``one_line`` is the whole chain as one formula, None where that is too long to be read. ``check`` compares with
+    a central difference, None where no numbers are shown."""
 
     def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._scene, self._wrt, self._way = scene, wrt, on_the_way
@@ -137,8 +129,6 @@ class Derivation(_Written):
         ways = Ways(self._write, wrt, on_the_way, with_numbers)
         self.paths: int = ways.counts[wrt]
         self.one_line: Traced | None = self._composed()
-        self._algebra = Algebra(self._worth, self._data(), self._text_of)
-        self.simplified: Traced | None = self._simplified()
         self.ways: tuple[Way, ...] = ways.listed() if self.paths > 1 else ()
         self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
         self._language = words.language()
@@ -149,9 +139,6 @@ class Derivation(_Written):
         found = self._wrt.gradient
         assert found is not None
         return found
-
-    def _text_of(self, form: Any) -> str:
-        return self._write.written(form, self._by_key).text
 
     # ------------------------------------------------------------ equations
 
@@ -238,55 +225,6 @@ class Derivation(_Written):
             if found[card].value is UNKNOWN and not self._scene.scalar:
                 found[card].value = card.gradient  # a sum: rules may ask for its shape
         return found.get(self._wrt)
-
-    def _worth(self, name: Name) -> Any:
-        card = self._by_key[name.key]
-        gradient = np.ones_like(card.value) if card.gradient is None else card.gradient
-        return ag.asarray(gradient if name.bar else card.value)
-
-    def _data(self) -> list[Name]:
-        return [Name(card.key) for card in self._scene.cards if card.node is None and not card.needs_grad]
-
-    def _forms(self, generated: bool) -> dict[Name, Any]:
-        """The formula of each value, or only of those with generated names (t1, t2)."""
-        return {
-            line.name: line.right.form
-            for line in self.forward
-            if self._by_key[line.name.key] is not self._write.end
-            and (not generated or re.fullmatch(r"t\d+", self._write.named(self._by_key[line.name.key])))
-        }
-
-    def _simplified(self) -> Traced | None:
-        """The gradient in a shorter form than the chain rule's, if there is one."""
-        if self.one_line is None or len(self.forward) > ONE_LINE_STEPS:
-            return None
-        seed = {} if self._scene.seeded else {Name(self._write.end.key, bar=True): 1.0}
-        self._write.say.for_parameter = self._wrt.role == PARAM
-        for forms in (self._forms(True), {}):
-            form = substituted(self.one_line.form, forms | seed, PARTS)
-            short = self._shortened(form)
-            if short is not None and len(short.text) <= READABLE and _signs(short.text) != _signs(self.one_line.text):
-                replaced = forms and names_in(form) - seed.keys() != names_in(self.one_line.form) - seed.keys()
-                return short if replaced or len(short.text) < SHORTER * len(self.one_line.text) else None
-        return None
-
-    def _expression(self) -> Traced | None:
-        """The result as one formula of the leaves; None if that is long."""
-        end = self._write.end
-        if not 1 < len(self.forward) <= ONE_LINE_STEPS:
-            return None
-        form = substituted(self.forward[-1].right.form, self._forms(False), PARTS)
-        found = self._shortened(form) if self.forward[-1].name == Name(end.key) else None
-        return found if found is not None and len(found.text) <= READABLE else None
-
-    def _shortened(self, form: Any) -> Traced | None:
-        """A formula simplified; None if it is too long, or if a new number cannot be written exactly."""
-        if form is None:
-            return None
-        short = self._algebra.simplified(form)
-        given = {leaf for leaf in leaves_of(form) if type(leaf) in (int, float)}
-        made = {leaf for leaf in leaves_of(short) if type(leaf) in (int, float)} - given
-        return self._write.written(short, self._by_key) if all(map(self._write.say.is_exact, made)) else None
 
     # ------------------------------------------------------------ numbers of the formulas
 
@@ -452,7 +390,6 @@ def explain(
       ∂L/∂w = ∂L/∂t1 · x
     <BLANKLINE>
     in one line
-      L = exp(w·x)
       ∂L/∂w = L · x
     <BLANKLINE>
     """
@@ -494,8 +431,3 @@ def _derived(scene: Scene, wrt: Any, numbers: bool) -> Derivation:
             " was computed from"
         )
     return Derivation(scene, found, on_the_way, bool(numbers))
-
-
-def _signs(text: str) -> list[str]:
-    """The sorted characters of a formula, without spaces."""
-    return sorted(re.sub(r"\s", "", text))

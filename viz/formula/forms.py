@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -44,22 +44,6 @@ def run(form: Any, call: Callable[..., Any], known: Callable[[Name], Any]) -> An
         return type(x)(map(given, x)) if type(x) in (tuple, list) else x
 
     return given(form)
-
-
-def leaves_of(form: Any) -> Iterator[Any]:
-    """The names and constants in a formula."""
-    if isinstance(form, Form):
-        form = (*form.args, *form.params.values())
-    if type(form) not in (tuple, list):
-        yield form
-        return
-    for part in form:
-        yield from leaves_of(part)
-
-
-def names_in(form: Any) -> set[Name]:
-    """The names in a formula."""
-    return {leaf for leaf in leaves_of(form) if isinstance(leaf, Name)}
 
 
 def compute(name: str, *args: Any, **params: Any) -> Any:

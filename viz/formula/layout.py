@@ -177,23 +177,13 @@ class Layout:
         return symbol
 
     def _one_line_rows(self) -> list[Row]:
-        rows, write = [], self._write
-        if (whole := self._told._expression()) is not None:
-            end = write.value(write.end)
-            rows.append(
-                Row((f"{end.text} = {nested_brackets(whole.text)}",), (f"{end.tex} = {nested_brackets(whole.tex)}",))
-            )
-        left, chain, short = write.bar(self._wrt), self._told.one_line, self._told.simplified
+        left, chain = self._write.bar(self._wrt), self._told.one_line
         if chain is None:
             limits = {"n": ONE_LINE, "steps": ONE_LINE_STEPS}
             said = say("left out: it would be longer than {n} characters or {steps} steps", **limits)
-            return [*rows, Row((said,), (rf"\text{{{said}}}",))]
+            return [Row((said,), (rf"\text{{{said}}}",))]
         text, tex = f"{left.text} = {nested_brackets(chain.text)}", f"{left.tex} = {nested_brackets(chain.tex)}"
-        if short is not None:
-            remarks = "".join(say(", because {said}", said=said) for said in self._told._algebra.remarks)
-            text = f"{text} = {nested_brackets(short.text)}{remarks}"
-            tex = f"{tex} = {nested_brackets(short.tex)}" + (tex_text(remarks) if remarks else "")
-        return [*rows, Row((text,), (tex,))]
+        return [Row((text,), (tex,))]
 
     def _way_row(self, way: Way) -> Row:
         size = [digits.rms(way.contribution)] if self._told.with_numbers and self._wrt.shape else []

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from glassgrad import autograd as ag
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.forms import Form, Name, run
+from glassgrad.viz.formula.forms import Form, Name
 from glassgrad.viz.formula.tracer import Traced, Tracer, form_of
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
 from glassgrad.viz.recorded.notation.latex import brackets, tex_of
-from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
+from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
@@ -142,30 +141,6 @@ class Writer:
             tex, tex_level = local.tex, local.tex_level
         written = Symbol(self.say, f"{upstream.text} · {text}", tex, PRODUCT, value, tex_level=tex_level)
         return Traced(written, Form("multiply", (upstream.form, local.form)))
-
-    def written(self, form: Any, cards: Mapping[str, Card]) -> Traced:
-        """A formula of calls in notation."""
-
-        def call(name: str, *args: Any, **params: Any) -> Any:
-            if name == "(part)":
-                return args[0][args[1]]
-            if name == "(total)":
-                made = self.total([Traced(self.say.lift(x), None) for x in args])
-                values = [self.say.lift(x).value for x in args]
-                made.value = None if any(x is UNKNOWN for x in values) else sum(values[1:], values[0])
-                return made  # with its value, so that a sum over its axes is written
-            if name == "(fit)":
-                return self.say._fitted(self.say.lift(args[0]), args[1])
-            op = ag.OPS.get(name)
-            if op is not None and not op.broadcasts:  # its rules expect arrays, not numbers
-                args = tuple(self.say.array(x) if isinstance(x, int | float) else x for x in args)
-            return self.say.call(name, *args, **params)
-
-        def symbol(name: Name) -> Symbol:
-            return self.upstream(cards[name.key]) if name.bar else self.value(cards[name.key])
-
-        made = run(form, call, symbol)
-        return Traced(self.say.lift(made), form)
 
     def total(self, terms: Sequence[Traced], more: int = 0) -> Traced:
         """The sum of terms, of which the last ``more`` are counted rather than written."""

@@ -91,11 +91,6 @@ class Notation:
         loose = text.startswith("-") or fraction is not None
         return Symbol(self, text, tex, PRODUCT if loose else ATOM, x, "number", x)
 
-    def is_exact(self, x: float) -> bool:
-        """Whether a constant is written with all its digits."""
-        text = self.number(x).text
-        return text in ("π", "inf", "-inf", "nan") or math.isclose(Fraction(text), x, rel_tol=1e-12)
-
     def array(self, x: float) -> Symbol:
         """A number as a symbol with shape ()."""
         return _worth(self.number(x), np.asarray(x))
