@@ -257,10 +257,14 @@ def counted(n: int, noun: str) -> str:
 def spread(array: Any) -> str:
     """The mean of an array without negative entries, else its standard deviation; over the finite entries.
 
-    >>> spread([0.0, 1.0]), spread([-1.0, 1.0])
-    ('mean 0.5', 'sd 1')
+    Integers are labels, tokens or counts, of which a mean says nothing: the number of different ones.
+
+    >>> spread([0.0, 1.0]), spread([-1.0, 1.0]), spread([3, 7, 7])
+    ('mean 0.5', 'sd 1', '2 different')
     """
     values = np.asarray(array)
+    if values.dtype.kind in "iu":
+        return f"{count(len(np.unique(values)))} different"
     finite = values[np.isfinite(values)].astype(float)
     if not finite.size:
         return "none finite"

@@ -46,6 +46,7 @@ from glassgrad.viz.recorded.validation import recorded
 ROWS = 40  # of a table; a longer one shows only
 ROWS_KEPT = 15  # rows at either end
 COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
+NOTHING = 4  # points of the last column where there is no warning
 LINE = 28  # characters of a caption that fit into the second column
 
 
@@ -127,6 +128,7 @@ class _Table:
         rows, seen = self.rows, self.seen
         self.output = next(row for row in rows if seen.is_output(row.place))
         self.end = self.output.letter
+        self.last = COLUMNS[4] if any(row.warnings for row in rows) else NOTHING
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
 
     def draw(self, title: str | None) -> Picture:
@@ -214,8 +216,9 @@ class _Table:
         parts = ("val", None, numbers.full(self.seen.value(row.place))), ("grad", None, tip), ("size", "g", tip)
         cells = [column(name, COLUMNS[0], "v")]
         for content, width, (part, port, title) in zip(others, COLUMNS[1:4], parts, strict=True):
-            cells.append(column(content, width, port, True, id=f"{row.key}_{part}", title=title))
-        cells.append(column(self._boxes(row.warnings), COLUMNS[4], "side", True))
+            if port is None or self.seen.gradients:
+                cells.append(column(content, width, port, True, id=f"{row.key}_{part}", title=title))
+        cells.append(column(self._boxes(row.warnings), self.last, "side", self.last > NOTHING))
         draw_card(picture, row, cells, row.warnings, row.key, loss=loss)
 
     def _tip(self, row: Row) -> str:
@@ -285,7 +288,7 @@ class _Table:
         array = self.seen.gradient(weight.tensor)
         words = self._fitted(self._by(weight.name), f"  {numbers.shape(weight.tensor.shape)}", COLUMNS[2])
         if array is None:
-            return aligned(caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
+            return caption(" " if weight.tensor.requires_grad else "no grad needed")
         if array.ndim == 0:
             return aligned(grad_text(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
         if _is_small(array):
@@ -373,8 +376,6 @@ class _Table:
                 what, said = "prediction", "right" if result.right else "wrong"
             judged = aligned(caption(what), text(said, style.CELL, "ink"))
         gradient = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, "grad", italic=True)
-        if self.seen.gradient(row.place) is None:
-            gradient = caption("not computed")
         return self._head(row, *captions), aligned(*values), judged, aligned(gradient)
 
     def _fold(self, picture: Picture, hidden: list[Row]) -> None:
@@ -395,7 +396,9 @@ class _Table:
             aligned(*map(grad_text, measured)),
             aligned(*warned) or caption(" "),
         )
-        draw_omission(picture, list(map(column, cells, COLUMNS, ("v", None, None, "g", "side"))))
+        columns = zip(cells, (*COLUMNS[:4], self.last), ("v", None, None, "g", "side"), strict=True)
+        drawn = [column(*given) for given in columns if given[2] != "g" or self.seen.gradients]
+        draw_omission(picture, drawn)
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
         """Draw one card for equal blocks: their number, the parts of one, the gradient of each, and the warnings."""
@@ -448,7 +451,7 @@ class _Table:
             ink, ground = "bad", "bad_bg"
         name = text(f"{of} ×", style.COUNT, ink, bold=True)
         name += text(f"  {clipped(title, 20)}", style.NAME, "ink", bold=True)
-        stairs, ends = caption("not computed"), caption(" ")
+        stairs, ends = caption(" "), caption(" ")
         if sizes is not None:
             together = -(-of // marks.STAIRS)
             said = f"rms {by} of {each} 1 to {of}" + (f", the smallest of {together} each" if together > 1 else "")
@@ -458,12 +461,13 @@ class _Table:
             ends = aligned(*map(grad_text, lines))
         told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
         whole = f"rms {by} of {each} 1 to {of}: {told}"
-        cells = (
+        cells = [
             column(aligned(name, *map(caption, words)), COLUMNS[0], "v"),
             column(stairs, COLUMNS[1] + COLUMNS[2], None, True, id=f"{key}_grad", title=whole),
-            column(ends, COLUMNS[3], "g", True, id=f"{key}_size", title=whole),
-            column(self._boxes(warnings), COLUMNS[4], "side", True),
-        )
+        ]
+        if self.seen.gradients:
+            cells.append(column(ends, COLUMNS[3], "g", True, id=f"{key}_size", title=whole))
+        cells.append(column(self._boxes(warnings), self.last, "side", self.last > NOTHING))
         label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
         for _ in range(2):
             label = table(row_(cell(label)), border=1, color=ink, bgcolor="paper", cellspacing=3)
