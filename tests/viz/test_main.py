@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -221,10 +220,10 @@ def test_labels_and_indices_stay_whole(capsys):
     told = said(
         capsys, "L = cross_entropy(take(z, i, axis=0), y)", "z=[[2, 0.5], [1, 1]]", "i=[0, 0, 1]", "y=[0, 1, 0]"
     )
-    assert told.startswith(unicodedata.normalize("NFC", "z̄ = ∂L/∂z (2, 2); t̄1 = ∂L/∂t1\n"))
+    assert told.startswith("∂L/∂z (2, 2)\n")
     assert "∂L/∂i" not in told
     soft = said(capsys, "L = cross_entropy(z, y)", "z=[[2, 0.5]]", "y=[[0, 1]]")
-    assert soft.startswith(unicodedata.normalize("NFC", "z̄ = ∂L/∂z (1, 2)\n"))
+    assert soft.startswith("∂L/∂z (1, 2)\n")
 
 
 def test_numbers_of_parameters_and_targets_are_floats(capsys):

@@ -22,7 +22,7 @@ from glassgrad.viz.formula.columns import (
     without_empty,
 )
 from glassgrad.viz.formula.forms import Form, Name
-from glassgrad.viz.formula.paths import Way, backward_order, count_of_paths
+from glassgrad.viz.formula.paths import Way, count_of_paths
 from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
@@ -48,19 +48,15 @@ class Layout:
         self.notice = self._scene.notice if told.with_numbers else ()
 
     def _headline(self) -> Row:
-        """The derivative, its value, and the meaning of the names."""
+        """The derivative and its value."""
         write, wrt = self._write, self._wrt
         names = write.named(write.end), write.named(wrt)
-        bar, tex = derivative(*names), derivative(*names, tex_of, tex=True)
-        bars = [card for card in backward_order(self._scene, self._way) if write.is_barred(card)]
-        short = write.bar(wrt)
-        if wrt in bars:
-            bar, tex = f"{short.text} = {bar}", f"{short.tex} = {tex}"
+        text, tex = derivative(*names), derivative(*names, tex_of, tex=True)
         if wrt.shape:
-            bar, tex = f"{bar} {digits.shape(wrt.shape)}", f"{tex} {tex_space(wrt.shape)}"
+            text, tex = f"{text} {digits.shape(wrt.shape)}", f"{tex} {tex_space(wrt.shape)}"
         elif self._told.with_numbers:
             number = digits.scalar(self._told.gradient[()])
-            bar, tex = f"{bar} = {number}", f"{tex} = {tex_number(number)}"
+            text, tex = f"{text} = {number}", f"{tex} = {tex_number(number)}"
         notes = []
         if self._told.paths > 1:
             notes.append(say("a sum over {n} paths", n=count_of_paths(self._told.paths)))
@@ -69,12 +65,7 @@ class Layout:
         if wrt.path:
             notes.append(say("{name} is {path}", name=write.named(wrt), path=wrt.path))
         said = "".join(say(", {note}", note=note) for note in notes)
-        bar, tex = bar + said, tex + (tex_text(said) if said else "")
-        if other := next((card for card in bars if card not in (wrt, write.end)), None):  # the meaning of a bar
-            left, names = write.bar(other), (names[0], write.named(other))
-            bar = f"{bar}; {left.text} = {derivative(*names)}"
-            tex = rf"{tex};\quad {left.tex} = {derivative(*names, tex_of, tex=True)}"
-        return Row((bar,), (tex,))
+        return Row((text + said,), (tex + (tex_text(said) if said else ""),))
 
     def _sections(self) -> list[Section]:
         """The paths, the equations forward and backward, index formulas, steps of loops, the formula in one line."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40  # equations combined into it
-ONE_LETTER = r"([^\W\d_])_?(\d*)"  # names that a bar fits on: one letter, with or without a number
 
 
 class Writer:
@@ -59,27 +57,14 @@ class Writer:
         return self._values[card]
 
     def bar(self, card: Card) -> Traced:
-        """The name of the gradient at a card: `∂L/∂a` among scalars, a bar on one letter among Tensors."""
+        """The name of the gradient at a card, `∂L/∂a`."""
         if card not in self._bars:
-            text, tex = self._bar(self.named(card))
+            name, end = self.named(card), self.differentiated or self.named(self.end)
+            itself = end == name and end.startswith("∂")  # a derivative with respect to itself
+            text, tex = ("1", "1") if itself else (derivative(end, name), derivative(end, name, tex_of, tex=True))
             gradient = card.gradient if card.gradient is not None else np.ones_like(card.value)
             self._bars[card] = Traced(self.say.symbol(text, gradient, tex), Name(card.key, bar=True))
         return self._bars[card]
-
-    def is_barred(self, card: Card) -> bool:
-        """Whether its gradient is written with a bar, and not as ∂L/∂a."""
-        return not self.scene.scalar and re.fullmatch(ONE_LETTER, self.named(card)) is not None
-
-    def _bar(self, name: str) -> tuple[str, str]:
-        match = re.fullmatch(ONE_LETTER, name)
-        if match and not self.scene.scalar:
-            letter, index = match.groups()
-            tex = rf"\bar{{{tex_of(letter)}}}" + (f"_{{{index}}}" if index else "")
-            return unicodedata.normalize("NFC", f"{letter}\u0304{index}"), tex
-        end = self.differentiated or self.named(self.end)
-        if end == name and end.startswith("∂"):  # a derivative with respect to itself
-            return "1", "1"
-        return derivative(end, name), derivative(end, name, tex_of, tex=True)
 
     def upstream(self, card: Card) -> Traced:
         """The gradient at a card as a factor in a formula; at the end of the graph it is 1 and not written."""
