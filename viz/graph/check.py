@@ -90,7 +90,7 @@ def check_graph(
         return CheckPicture.of(table, report)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
     mark_checks(scene, report)
-    return CheckPicture.of(_CheckDrawing(scene, title).picture.themed(colours), report)
+    return CheckPicture.of(_CheckDrawing(scene).draw(title).themed(colours), report)
 
 
 def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:

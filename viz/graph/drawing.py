@@ -32,13 +32,7 @@ PASSING = 60  # points that the two lines of a further use take between the card
 class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
-    def __init__(
-        self,
-        scene: Scene,
-        title: str | None,
-        depth: int | None = None,
-        part: Selection | None = None,
-    ) -> None:
+    def __init__(self, scene: Scene, depth: int | None = None, part: Selection | None = None) -> None:
         self.scene, self.depth, self.part = scene, depth, part
         self.cards = Cards(scene)
         self.hidden = {card for card in scene.cards if part is not None and card not in part.cards}
@@ -64,7 +58,10 @@ class Drawing:
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         self.beside.update(leaf for leaves in self.stacked.values() for leaf in leaves)
-        title = title if title is not None else self._title()
+
+    def draw(self, title: str | None = None) -> Picture:
+        """The picture; ``title``: its headline."""
+        scene, title = self.scene, title if title is not None else self._title()
         shape: dict[str, Any] = {}
         if self.cards.compact:
             shape = {"nodesep": style.NODESEP_COMPACT, "ranksep": style.RANKSEP_TENSOR}
@@ -86,6 +83,7 @@ class Drawing:
             for socket in card.sockets:
                 if socket.tail not in self.hidden:
                     self._edges(socket)
+        return self.picture
 
     # ------------------------------------------------------------ words
 

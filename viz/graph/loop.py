@@ -59,8 +59,7 @@ def draw_loop(
     if seeds is not None:
         scene.end = "L"  # the upstream gradients are those of the whole graph
     last = f"steps {times - steps + 1} to {times}" if steps > 1 else f"step {times}"
-    drawing = _Cell(scene, title or f"{times} × {loop.title}: {last}", loop, steps)
-    picture = drawing.picture.themed(colours)
+    picture = _Cell(scene, loop, steps).draw(title or f"{times} × {loop.title}: {last}").themed(colours)
     if steps == 1:
         levels = [card.depth for card in scene.operations]
         side = "w" if len(set(levels)) == len(levels) else "e"  # Graphviz leads the arrow round a chain on the left
@@ -78,9 +77,9 @@ def draw_loop(
 class _Cell(Drawing):
     """The cards of one step or several, under the staircase of the gradient."""
 
-    def __init__(self, scene: Scene, title: str, loop: Recurrence, steps: int) -> None:
+    def __init__(self, scene: Scene, loop: Recurrence, steps: int) -> None:
         self.loop, self.steps = loop, steps
-        super().__init__(scene, title)
+        super().__init__(scene)
 
     def _reading(self) -> list[tuple[str, str]]:
         parts = super()._reading()

@@ -86,9 +86,9 @@ def draw_graph(
         return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
     scene = Scene(ys, **given)
     if around is not None:
-        return Drawing(scene, title, depth, surroundings(scene, around)).picture.themed(colours)
+        return Drawing(scene, depth, surroundings(scene, around)).draw(title).themed(colours)
     part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None
-    return Drawing(scene, title, depth, part).picture.themed(colours)
+    return Drawing(scene, depth, part).draw(title).themed(colours)
 
 
 def _is_loose(ys: Sequence[ag.Tensor]) -> bool:

@@ -81,7 +81,7 @@ def draw_tape(
     colours = style.theme_named(theme)
     ys = [*recorded(y), *(recorded(more) if more else ())]
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    return _Tape(scene, title).picture.themed(colours)
+    return _Tape(scene).draw(title).themed(colours)
 
 
 def kept(card: Card) -> list[Card]:
@@ -104,7 +104,7 @@ def kept(card: Card) -> list[Card]:
 class _Tape:
     """One drawing: operations on levels, their derivatives beside them, the leaves outside."""
 
-    def __init__(self, scene: Scene, title: str | None) -> None:
+    def __init__(self, scene: Scene) -> None:
         self.scene, self.cards = scene, Cards(scene)
         self.dotted: dict[str, Any] = {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH}
         self.dotted["color"] = "muted"
@@ -123,7 +123,11 @@ class _Tape:
         self.back = {card: self._fresh(f"d_{card.key}") for card in self.level}
         self.result = {leaf: self._fresh(f"g_{leaf.key}") for leaf in self.leaves if leaf.gradient is not None}
         self.at: dict[str, tuple[float, float, float]] = {}
-        title = title if title is not None else self._title(len(operations))
+
+    def draw(self, title: str | None) -> Picture:
+        """The picture; ``title``: its headline."""
+        scene = self.scene
+        title = title if title is not None else self._title(len(scene.operations))
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         told["notice"] = scene.notice
         # Straight where nothing stands in the way, else round it.
@@ -137,6 +141,7 @@ class _Tape:
             if any(use.head in self.unseen for use in card.uses):
                 self._into_gap(card)
         self._seeds()
+        return self.picture
 
     def _fresh(self, key: str) -> str:
         return fresh(key, self.taken)

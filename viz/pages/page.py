@@ -153,7 +153,7 @@ def _page(
     picture = None
     if len(scene.cards) <= style.CARDS:
         with numbers.wide() if programs is not None else nullcontext():
-            picture = Drawing(scene, title).picture
+            picture = Drawing(scene).draw(title)
     if title is None:
         title = picture.title if picture is not None else _title(scene)
     return Page(title, _Document(scene, story, title, picture, programs, reason).html())

@@ -16,7 +16,19 @@ from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import RULE, Label, caption, cell, frame, grad_text, joined, row, table, text
+from glassgrad.viz.drawing.labels import (
+    RULE,
+    Label,
+    caption,
+    cell,
+    frame,
+    grad_text,
+    joined,
+    row,
+    table,
+    text,
+    width_of,
+)
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.texts import clipped, identifier, text_width
 from glassgrad.viz.program.reading import BACKWARD, FORWARD, UPDATE, Block, Home, Reading
@@ -24,7 +36,6 @@ from glassgrad.viz.recorded.names import fresh
 
 WIDTH, ROWS = 200, 3  # points of a line on a card, and its rows at most; the tooltip has the whole line
 SLACK = 30  # points by which a formula may be wider before it is broken
-BOLD = 1.08  # times the width of plain text
 
 ALIKE = 4  # lines of an update; a longer one that several states share is written once
 READERS = 6  # cards that read knobs, up to which each has an edge
@@ -54,7 +65,7 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
 
 def draw_program(program: Program, title: str | None = None) -> Picture:
     """The picture of a program."""
-    return _Drawing(Reading(program), title).picture
+    return _Drawing(Reading(program)).draw(title)
 
 
 @dataclass(eq=False)
@@ -74,23 +85,26 @@ class _Shelf:
 class _Drawing:
     """One drawing."""
 
-    def __init__(self, reading: Reading, title: str | None) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.reading, self.program = reading, reading.program
         self.taken: set[str] = set()
         self.card: dict[Value, str] = {}  # the card of each value
         self.first: dict[Any, Home] = {}  # the first states with each form of update
         self.beside: dict[Block, list[str]] = {}  # the inputs that stand on the left of a card
-        count = numbers.counted(len(self.program.instructions), "instruction")
+        self.knobs = set(reading.knobs)
+        self.shelves = self._shelves()
+
+    def draw(self, title: str | None) -> Picture:
+        """The picture; ``title``: its headline."""
+        reading, count = self.reading, numbers.counted(len(self.program.instructions), "instruction")
         title = title if title is not None else f"{self.program.name}: {count}"
         self.picture = Picture(
             "program", title=title, reading=[self._marks()], alt=self._alt(title), nodesep=0.3, ranksep=0.3
         )
         for value in self.program.inputs:
             self._leaf(value, "INPUT")
-        self.knobs = set(reading.knobs)
         if self.knobs:
             self._knobs()
-        self.shelves = self._shelves()
         hidden = self._hidden()
         for block in reading.blocks:
             block.key = hidden[block] if block in hidden else self._fresh(block.lines[-1].name)
@@ -104,6 +118,7 @@ class _Drawing:
         for block, keys in self.beside.items():
             self.picture.same_rank([*keys, block.key])
         self._edges()
+        return self.picture
 
     def _fresh(self, name: str) -> str:
         return fresh(identifier(name), self.taken)
@@ -140,13 +155,13 @@ class _Drawing:
         formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
         whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
         name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
-        taken = text_width(name, size + main) * (BOLD if main else 1) + text_width(shape, style.CAPTION)
-        parts = [text(name, size + main, ink, bold=main, italic=italic)]
-        parts += [caption(shape, mut)] if shape else []
-        lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - taken)
-        parts.append(joined(text(line, size, ink, italic=italic) for line in lines))
+        named = text(name, size + main, ink, bold=main, italic=italic) + (caption(shape, mut) if shape else ())
+        lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - width_of(named))
+        written = joined(text(line, size, ink, italic=italic) for line in lines)
         key = self._fresh(f"{value.name}_line")
-        return cell(*parts, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1)
+        return cell(
+            named, written, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1
+        )
 
     def _hidden(self) -> dict[Block, str]:
         """The blocks in the middle of a large program, which are not drawn: a card counts their lines."""
