@@ -187,6 +187,8 @@ TRAINED = """
     for (let k = 0; k < 100; k++) on(document.body, 'g');
     seen.trained = state();
     seen.gauges = [...document.querySelectorAll('#gauges .size')].map(e => +e.title);
+    seen.filled = [...document.querySelectorAll('#gauges .gauge')].map(e => [...e.children].reduce(
+        (sum, cell) => sum + parseFloat(getComputedStyle(cell).getPropertyValue('--filled')) / 100, 0));
     await slide('when', 50); seen.half = state(); await slide('when', 100); seen.full = state();
 """
 WEIGHT = """
@@ -252,6 +254,7 @@ def test_the_page_trains_as_python_does_and_everything_can_be_moved(tmp_path):
     layers = [layer for layer in mirror.model.layers if isinstance(layer, nn.Linear)]
     for size, layer in zip(seen["gauges"], layers, strict=True):
         assert close(size, np.sqrt(np.mean(layer.weight.grad.data**2)))
+    assert np.allclose(seen["filled"], np.clip(np.log10(seen["gauges"]) + 7, 0, 7), atol=1e-5)
 
     weight = layers[0].weight
     trained = float(weight.data[1, 1])

@@ -18,8 +18,8 @@ function onPaper(repaint) {
   });
 }
 
-/* cells that are filled, one for each power of ten from 1e-7 to 1 */
-const decades = size => clamp(round(Math.log10(size + 1e-300) + 7) + 1, 0, 8);
+/* powers of ten above 1e-7 */
+const decades = size => Math.log10(size + 1e-300) + 7;
 /* rows of a table: `layers` of {name, note, size}; the word VANISHING for less than a hundredth of the largest */
 function gauges(table, layers) {
   const most = max(...layers.map(layer => layer.size));
@@ -29,7 +29,7 @@ function gauges(table, layers) {
     if (size < most / 100) element('b', { className: 'warn', textContent: say`▲ VANISHING 1/${round(most / size).toLocaleString('en')}` }, head);
     if (!Number.isFinite(size)) element('b', { className: 'warn', textContent: say`▲ NOT FINITE` }, head);
     const bar = element('span', { className: 'gauge', ariaHidden: 'true' }, element('td', {}, row));
-    for (let k = 0; k < 8; k++) element('i', { className: k < decades(size) ? 'on' : '' }, bar);
+    for (let k = 0; k < 7; k++) element('i', { style: `--filled:${100 * clamp(decades(size) - k, 0, 1)}%` }, bar);
     element('td', { className: 'size', textContent: rms(size), title: size }, row);
     return row;
   }));
