@@ -187,7 +187,6 @@ class Run:
     def _report(self, graph: Any, explained: dict[str, Any]) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
         from glassgrad import viz
-        from glassgrad.viz.drawing.numbers import counted
         from glassgrad.viz.drawing.words import matched
         from glassgrad.viz.pages.page import step_through
         from glassgrad.viz.pages.report import Held, Specimen, lab_report
@@ -217,7 +216,7 @@ class Run:
                 "parameters": f"{sum(p.size for p in self.model.parameters()):,}",
                 "loss": settings.loss,
                 "optimizer": f"{settings.optimizer}, learning rate from {settings.rate:g}, batches of {settings.batch}",
-                "training": f"{counted(history.epochs, 'epoch')} in {sum(history.seconds):.1f} s on {settings.device}",
+                "training": f"{sum(history.seconds):.1f} s on {settings.device}, epochs: {history.epochs}",
                 "random seed": str(settings.seed),
             },
         )
