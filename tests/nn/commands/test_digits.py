@@ -44,7 +44,7 @@ def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys)
 
 def test_pictures_have_their_content(drawn):
     graph = (drawn / "graph.svg").read_text(encoding="utf-8")
-    for words in ("Linear", "Sigmoid", "Cross-entropy", "batch of 100", "∂L/∂W1"):
+    for words in ("Linear", "Sigmoid", "Cross-entropy", "100 images", "∂L/∂W1"):
         assert words in graph
     neurons = (drawn / "neurons.svg").read_text(encoding="utf-8")
     assert "TARGET" in neurons
