@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.testing.oracles.differences import Differences
+from glassgrad.autograd.testing.differences import Differences
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.recorded.scene import Card, Scene
