@@ -14,6 +14,7 @@ Each is also the builtin exception that a user would expect::
     ├── GradientError     (RuntimeError)         a gradient that can't be computed, or not again
     ├── DeclarationError  (TypeError)            an operation or a rule declared with an unknown name
     ├── TraceError        (TypeError)            code that a trace can't follow, such as a branch on a value
+    ├── CheckError        (AssertionError)       a compiled function that differs from the function itself
     ├── TargetError       (NotImplementedError)  a program that can't be written in a target's language
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
     └── GradcheckError    (AssertionError)       gradients that disagree with finite differences

@@ -2,9 +2,9 @@
 compared: results, states, gradients and random streams.
 
 Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, plus `SPREADS` times the
-change of the function's own result when everything that it reads is moved by `NOISE` units in the last place (Monte
-Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). Equal numbers are moved alike, so that ties stay ties. Where the
-change is half of the digits, rounding decides, as at a kink, and nothing is compared.
+change of the traced program's result when each of its instructions is disturbed by `NOISE` units in the last place
+(Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). Where the change is half of the digits, rounding decides,
+as at a kink, or where a gradient that is zero up to rounding is normalized: such an array is not compared.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from typing import Any
 import numpy
 
 from glassgrad.autograd import backends, trees
+from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.trace import ARRAY
+from glassgrad.autograd.compiler.ir.interpreter import present
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
+from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.trace import ARRAY, Trace, is_array
 from glassgrad.autograd.compiler.tracing.surroundings import is_users_file
 from glassgrad.autograd.compiler.tracing.watching import Consumed
 from glassgrad.autograd.engine.tensor import Tensor
@@ -29,6 +33,15 @@ from glassgrad.autograd.errors import CheckError
 ULPS, NOISE, SPREADS, DRAWS = 64, 2.0, 8, 12
 LOST = 1000
 """`SPREADS` for an array whose digits are all rounding errors, such as the gradient of batch norm of equal rows."""
+
+EXACT = VIEWS | frozenset(
+    (
+        "negative", "positive", "abs", "sign", "maximum", "minimum", "max", "min", "floor", "ceil", "trunc", "copysign",
+        "where", "getitem", "setitem", "take", "take_sure", "concat", "stack", "pack", "copy", "flip", "roll", "tile",
+        "repeat", "tril", "triu", "pad", "draw", "check_range",
+    )
+)  # fmt: skip
+"""The primitives that are exact: they never round."""
 
 Array = numpy.ndarray[Any, Any]
 
@@ -123,12 +136,12 @@ class Kept:
         self.values = [(x, values_of(x)) for x in (*(t for t, *_ in self.tensors), *grads, *arrays)]
         self.streams = [(generator, generator.bit_generator.state) for generator in generators]
 
-    def restore(self, draw: int | None = None) -> None:
-        """Put everything back; with ``draw``, all numbers are moved by noise."""
+    def restore(self) -> None:
+        """Put everything back."""
         for tensor, array, grad, node, requires_grad in self.tensors:
             tensor._data, tensor.grad, tensor.node, tensor.requires_grad = array, grad, node, requires_grad
         for thing, values in self.values:
-            write(thing, values if draw is None else nudged(values, draw))
+            write(thing, values)
         for generator, state in self.streams:
             generator.bit_generator.state = state
 
@@ -136,13 +149,46 @@ class Kept:
 # ----------------------------------------------------------------------------------------------------------- rounding
 
 
-def nudged(array: Array, draw: int) -> Array:
-    """``array`` with floating-point numbers moved by `NOISE` units in the last place, equal numbers alike."""
-    if array.dtype.kind != "f":
-        return array
-    noise = numpy.sin(numpy.abs(array.astype("float64")).view("int64") % 1_000_003 * (draw + 1.0))
-    moved: Array = (array * (1 + NOISE * numpy.finfo(array.dtype).eps * noise)).astype(array.dtype)
-    return moved
+def interpret(
+    program: Program, inputs: Sequence[Any], states: Mapping[Value, Any], noise: numpy.random.Generator | None = None
+) -> tuple[list[Array], dict[Value, Array]]:
+    """The results of a program and its new states, instruction by instruction; with ``noise`` each is disturbed.
+
+    The sign of a product of matrices that is 0 is noise, too: NumPy's own differs with ``out=`` (``[0.] @ [-1.]``).
+    """
+    found: dict[Value, Any] = {**dict(zip(program.inputs, inputs, strict=True)), **known(program), **states}
+
+    def disturbed(array: Any, times: float = 1.0) -> Any:
+        if noise is None or getattr(array, "dtype", numpy.dtype(bool)).kind != "f":
+            return array
+        far = NOISE * times * float(numpy.finfo(array.dtype).eps)
+        return (array * (1 + noise.uniform(-far, far, numpy.shape(array)))).astype(array.dtype)
+
+    with numpy.errstate(all="ignore"):
+        for instruction in program.instructions:
+            args = [found[arg] for arg in instruction.args]
+            exact = instruction.op in EXACT
+            times = 1.0
+            if not exact and instruction.op not in ELEMENTWISE:  # in a sum every partial sum is rounded
+                times = _terms(instruction) ** 0.5
+                args = [disturbed(arg, times) for arg in args]
+            out = compute(instruction.op, instruction.params, args)
+            if noise is not None and instruction.op == "matmul":
+                out = numpy.where(out == 0, out * noise.choice([-1, 1], numpy.shape(out)).astype(out.dtype), out)
+            found[instruction.out] = out if exact else disturbed(out, times)
+    outputs = [numpy.asarray(found[value]) for value in program.outputs]
+    return outputs, {state: numpy.asarray(found[value]) for state, value in program.updates.items()}
+
+
+def known(program: Program) -> dict[Value, Any]:
+    """The values of constants and of the numbers that are read at each call."""
+    return {value: present(value) for value in program.values() if value.kind in ("constant", "knob")}
+
+
+def _terms(instruction: Instruction) -> float:
+    """The approximate number of terms that are summed for an element of the result."""
+    first, out = instruction.args[0].shape, instruction.out.shape
+    return float(first[-1] if instruction.op == "matmul" else max(1, size(first) // max(1, size(out))))
 
 
 def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
@@ -230,15 +276,7 @@ def checked(
     result, found = seen(run)
     wrong = differences(found, eager, {})
     if wrong:
-        after, spreads = Kept(tensors.values(), arrays, generators.values()), dict[Any, float]()
-        for draw in range(DRAWS):
-            before.restore(draw)
-            with suppress(Exception):  # moved numbers may go where the function does not
-                for key, moved in seen(eagerly)[1].values.items():
-                    if moved.dtype.kind == "f" and eager.values.get(key, moved[None]).shape == moved.shape:
-                        far = float(distance(moved, eager.values[key]).max(initial=0.0))
-                        spreads[key] = max(spreads.get(key, 0.0), far)
-        after.restore()
+        spreads = _spreads(trace, before, leaves, tensors)
         wrong = differences(found, eager, spreads)
         wrong = {k: v for k, v in wrong.items() if spreads.get(k, 0.0) <= half_of_the_digits(found.values[k])}
     kept = executable.updated | {id(s.origin) for s in trace.replaced}  # of these a program keeps no gradient
@@ -259,6 +297,36 @@ def checked(
             "the compiled one's .function, is right."
         )
     return result
+
+
+def _spreads(trace: Trace, before: Kept, leaves: Sequence[Any], tensors: Mapping[str, Tensor]) -> dict[Any, float]:
+    """The largest effect of noise on each result, gradient and state."""
+    then = {id(thing): values for thing, values in before.values}
+    streams = [(generator, generator.bit_generator.state) for generator, _ in before.streams]
+    inputs = [values_of(leaf) if id(leaf) not in then else then[id(leaf)] for leaf in leaves if is_array(leaf)]
+    grads = {id(tensor): grad for tensor, _, grad, *_ in before.tensors}
+    inputs += [then[id(grads[id(tensor)])] for tensor in trace.given]
+    states = {state: then[id(state.origin)] for state in trace.program.states}
+    paths = {id(tensor): path for path, tensor in tensors.items()}
+    numbers = [n for n, leaf in enumerate(trace.result.leaves) if leaf is ARRAY]
+    names = [*numbers, *[f"{paths.get(id(t))}.grad" for t in trace.delivered]]
+
+    def read(noise: numpy.random.Generator | None = None) -> dict[Any, Array]:
+        for generator, state in before.streams:
+            generator.bit_generator.state = state
+        outputs, updates = interpret(trace.program, inputs, states, noise)
+        return {**dict(zip(names, outputs, strict=True)), **{paths[id(s.origin)]: x for s, x in updates.items()}}
+
+    try:
+        base, found = read(), dict[Any, float]()
+        for seed in range(DRAWS):
+            for key, moved in read(numpy.random.default_rng(seed)).items():
+                if moved.dtype.kind == "f":
+                    found[key] = max(found.get(key, 0.0), float(distance(moved, base[key]).max(initial=0.0)))
+    finally:
+        for generator, state in streams:
+            generator.bit_generator.state = state
+    return found
 
 
 def _line(executable: Executable, key: Any, tensors: Mapping[str, Tensor]) -> str:

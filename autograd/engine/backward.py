@@ -130,7 +130,8 @@ def steps_from(
         if type(total) is Scattered:
             total = total.array()
         if not create_graph:  # each leaf's gradient gets an array of its own
-            if id(total) in shared or getattr(total, "base", total) is not None:
+            view = getattr(total, "base", total) is not None
+            if id(total) in shared or (view and not backends.owns_memory(total)):
                 total = backends.copy_of(total)
             shared.add(id(total))
         if leaf.hooks:

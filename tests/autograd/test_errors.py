@@ -19,6 +19,7 @@ TREE = {
     "GradientError": RuntimeError,
     "DeclarationError": TypeError,
     "TraceError": TypeError,
+    "CheckError": AssertionError,
     "TargetError": NotImplementedError,
     "AnomalyError": FloatingPointError,
     "GradcheckError": AssertionError,

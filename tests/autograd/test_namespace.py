@@ -499,7 +499,7 @@ def test_kinds_of_dtypes(dtype: str, kind: Any, expected: bool) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(DomainError, match="isdtype: 'real' is no kind of dtype; choose 'bool', 'signed integer'"):
+    with pytest.raises(DomainError, match="isdtype: 'real' is not a kind of dtype; choose 'bool', 'signed integer'"):
         ag.isdtype(ag.float32, "real")
 
 

@@ -1,8 +1,9 @@
 """Whether a compiled step does what the function does: both run line by line, and all that a user can see is compared.
 
-`judge` uses public names only, so that it outlives every rewriting of the compiler; what counts as rounding is said in
-`autograd.compiler.check`. Compared are results, states, gradients, random streams and earlier results; not compared is
-the order of memory. Where rounding decides, the step is "ill-conditioned".
+`judge` uses public names only, so that it outlives every rewriting of the compiler, and the measure of rounding of
+`autograd.compiler.check`; disturbed is what a line reads, equal numbers alike, so that ties stay ties. Compared are
+results, states, gradients, random streams and earlier results; not compared is the order of memory. Where rounding
+decides, the step is "ill-conditioned".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.compiler.check import DRAWS, Array, difference, distance, half_of_the_digits, nudged
+from glassgrad.autograd.compiler.check import DRAWS, NOISE, Array, difference, distance, half_of_the_digits
 from glassgrad.autograd.errors import AutogradError
 
 HEADER = "import copy\nimport types\nimport numpy as np\nfrom glassgrad import autograd as ag, nn\nresults = []"
@@ -156,6 +157,15 @@ def write(thing: Any, values: Array) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- rounding
+
+
+def nudged(array: Array, draw: int) -> Array:
+    """``array`` with floating-point numbers moved by `NOISE` units in the last place, equal numbers alike."""
+    if array.dtype.kind != "f":
+        return array
+    noise = np.sin(np.abs(array.astype("float64")).view("int64") % 1_000_003 * (draw + 1.0))
+    moved: Array = (array * (1 + NOISE * np.finfo(array.dtype).eps * noise)).astype(array.dtype)
+    return moved
 
 
 def nudge(things: Iterator[Any] | Sequence[Any], draw: int) -> None:

@@ -23,13 +23,20 @@ from typing import Any
 import numpy as np
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.common.shapes import size
-from glassgrad.autograd.compiler.check import DRAWS, NOISE, Array, difference, distance, half_of_the_digits, held
+from glassgrad.autograd.compiler.check import (
+    DRAWS,
+    Array,
+    difference,
+    distance,
+    half_of_the_digits,
+    held,
+    interpret,
+    known,
+)
 from glassgrad.autograd.compiler.compiled import Compiled
 from glassgrad.autograd.compiler.executable import Executable
-from glassgrad.autograd.compiler.ir.interpreter import present
-from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute, piece_of
-from glassgrad.autograd.compiler.ir.program import Instruction, Program, Value
+from glassgrad.autograd.compiler.ir.primitives import compute, piece_of
+from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import PASSES
 from glassgrad.autograd.compiler.passes.optimize import steps as stages_of
 from glassgrad.autograd.compiler.targets.c.executable import PASSES as PASSES_OF_C
@@ -44,15 +51,6 @@ from tests.steps.step import FUNCTIONS, RESULTS, TrainingStep
 
 States = Mapping[Value, Any]
 Reading = tuple[list[Array], dict[Value, Array]]
-
-EXACT = VIEWS | frozenset(
-    (
-        "negative", "positive", "abs", "sign", "maximum", "minimum", "max", "min", "floor", "ceil", "trunc", "copysign",
-        "where", "getitem", "setitem", "take", "take_sure", "concat", "stack", "pack", "copy", "flip", "roll", "tile",
-        "repeat", "tril", "triu", "pad", "draw", "check_range",
-    )
-)  # fmt: skip
-"""The primitives that are exact: they never round."""
 
 
 @dataclass(frozen=True)
@@ -180,44 +178,6 @@ def _array(x: Any) -> Any:
 # ----------------------------------------------------------------------------------------------------------- readings
 
 
-def interpret(
-    program: Program, inputs: Sequence[Any], states: States, noise: np.random.Generator | None = None
-) -> Reading:
-    """The results of a program and its new states, instruction by instruction; with ``noise`` each is disturbed.
-
-    The sign of a product of matrices that is 0 is noise, too: NumPy's own differs with ``out=`` (``[0.] @ [-1.]``).
-    """
-    found: dict[Value, Any] = {**dict(zip(program.inputs, inputs, strict=True)), **_given(program), **states}
-
-    def disturbed(array: Any, times: float = 1.0) -> Any:
-        if noise is None or getattr(array, "dtype", np.dtype(bool)).kind != "f":
-            return array
-        far = NOISE * times * float(np.finfo(array.dtype).eps)
-        return (array * (1 + noise.uniform(-far, far, np.shape(array)))).astype(array.dtype)
-
-    with np.errstate(all="ignore"):
-        for instruction in program.instructions:
-            args = [found[arg] for arg in instruction.args]
-            exact = instruction.op in EXACT
-            times = 1.0
-            if not exact and instruction.op not in ELEMENTWISE:  # in a sum every partial sum is rounded
-                times = _terms(instruction) ** 0.5
-                args = [disturbed(arg, times) for arg in args]
-            out = compute(instruction.op, instruction.params, args)
-            if noise is not None and instruction.op == "matmul":
-                out = np.where(out == 0, out * noise.choice([-1, 1], np.shape(out)).astype(out.dtype), out)
-            found[instruction.out] = out if exact else disturbed(out, times)
-    return [np.asarray(found[v]) for v in program.outputs], {
-        s: np.asarray(found[v]) for s, v in program.updates.items()
-    }
-
-
-def _terms(instruction: Instruction) -> float:
-    """The approximate number of terms that are summed for an element of the result."""
-    first, out = instruction.args[0].shape, instruction.out.shape
-    return float(first[-1] if instruction.op == "matmul" else max(1, size(first) // max(1, size(out))))
-
-
 def planned(program: Program, inputs: Sequence[Any], states: States, homes: States) -> Reading:
     """The results of a program in the order and memory of a `Plan`, each instruction computed by its definition.
 
@@ -231,7 +191,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
     found: dict[Value, Any] = {
         **plan.arrays,
         **dict(zip(program.inputs, map(np.array, inputs), strict=True)),
-        **_given(program),
+        **known(program),
     }
     with np.errstate(all="ignore"):
         for instruction in plan.order:
@@ -245,11 +205,6 @@ def planned(program: Program, inputs: Sequence[Any], states: States, homes: Stat
     for state, array in [(state, np.array(found[value])) for state, value in plan.copies]:
         homes[state][...] = array
     return results, {s: np.array(homes[s]) for s in program.updates}
-
-
-def _given(program: Program) -> dict[Value, Any]:
-    """The values of constants and of the numbers that are read at each call."""
-    return {value: present(value) for value in program.values() if value.kind in ("constant", "knob")}
 
 
 def _pieces(program: Program, state: Value, flat: Any) -> Iterator[tuple[Tensor, Any]]:

@@ -154,8 +154,9 @@ def test_states_that_share_memory_there_are_refused(gpu, later):
 
     @ag.compile
     def step():
-        with ag.no_grad():
-            w[...] = w * 2.0
+        array = w.data
+        array *= 2.0
+        w.data = array
         return s + apart
 
     if later:
@@ -168,11 +169,11 @@ def test_states_that_share_memory_there_are_refused(gpu, later):
 def test_numbers_that_vary_make_one_program_there(gpu):
     compiled = ag.compile(lambda x, s, n: ag.where(x > s, x * s, 1.0 - s * 2) + 0.5**n)
     x = Tensor(np.arange(6.0), dtype="float32", device="cuda:1")
-    for s, n in ((1.5, 1), (2.5, 2), (-0.5, 3), (4.0, 4)):
+    for s, n in ((1.5, 1.0), (2.5, 2.0), (-0.5, 3.0), (4.0, 4.0)):
         y, z = compiled(x, s, n), compiled.function(x, s, n)
         assert (y.dtype, y.device) == (z.dtype, z.device)
         np.testing.assert_allclose(numbers(y.data), numbers(z.data), rtol=1e-6)
-    assert len(compiled.programs) == 2
+    assert len(compiled.programs) == 1
 
 
 def test_an_array_without_elements_is_in_range(gpu):
