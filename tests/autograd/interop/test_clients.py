@@ -145,7 +145,7 @@ SCIPY = """
 
 def test_scipy() -> None:
     """In a process of its own: SciPy asks once, when it is imported, whether it may take any namespace."""
-    pytest.importorskip("scipy", minversion="1.15", reason="before 1.15 SciPy knew a few namespaces only")
+    pytest.importorskip("scipy", minversion="1.17", reason="before 1.17 its softmax took NumPy's arrays only")
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(SCIPY)],
         env=os.environ | {"SCIPY_ARRAY_API": "1"},
