@@ -15,6 +15,7 @@ from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from glassgrad.autograd import errors, linalg, random, trees
+from glassgrad.autograd.backends import LIFTED as _LIFTED
 from glassgrad.autograd.backends import NUMPY as _NUMPY
 from glassgrad.autograd.backends import devices
 from glassgrad.autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
@@ -38,7 +39,7 @@ from glassgrad.autograd.functions import (  # noqa: F401  (they add to TENSORS, 
     sorting,
 )
 from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from glassgrad.autograd.functions.transforms import grad, hvp, value_and_grad, vjp
 from glassgrad.autograd.interop import hints as _hints
 from glassgrad.autograd.interop import protocols as _protocols
 from glassgrad.autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
@@ -61,16 +62,22 @@ __all__ = [  # noqa: PLE0604
     "value_and_grad", "vjp",
     *_ARRAYS,
 ]  # fmt: skip
-_COMPILER = "compile", "trace", "Program", "scan", "loop"
-_TAKEN.update(globals(), __all__, _COMPILER, ("compiler",), dir(_NUMPY))
+_LATE = {
+    **dict.fromkeys(("compile", "trace", "Program", "scan", "loop"), "compiler"),
+    **dict.fromkeys(("hessian", "jacfwd", "jacobian", "jacrev"), "readings.jacobians"),
+    "jvp": "readings.forward",
+    "vmap": "readings.batches",
+}
+"""Where the functions are that are imported when they are first used."""
+_TAKEN.update(globals(), __all__, _LATE, ("compiler", "readings"), dir(_NUMPY), dir(_LIFTED))
 
 
 def __getattr__(name: str) -> _Any:
     """Users' operations, and ``autograd.testing``, ``compile`` and the like, imported when first used."""
     if name == "testing":
         return _import_module("glassgrad.autograd.testing")
-    if name in _COMPILER:
-        found = globals()[name] = getattr(_import_module("glassgrad.autograd.compiler"), name)
+    if name in _LATE:
+        found = globals()[name] = getattr(_import_module(f"glassgrad.autograd.{_LATE[name]}"), name)
         return found
     if name in OPS:
         return OPS[name]

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends.lifted import LEVELS
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.validation import number, refused, shape_first, whole
 from glassgrad.autograd.engine.tensor import Tensor, wrap
@@ -42,7 +43,8 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     dtype = backends.as_dtype(dtype)
     if dtype not in DRAWN:
         raise DTypeError(f"random numbers are drawn in float32 or float64; for dtype = {dtype} cast the result.")
-    sizes = _sizes(shape)
+    levels = [level for level in LEVELS.get() if level.draws]
+    sizes = (*(level.size for level in levels), *_sizes(shape))
     tracer = TRACER.get()
     if tracer is not None:
         array = tracer.draw(method, generator, sizes, dtype)
@@ -52,6 +54,8 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
         except (MemoryError, ValueError) as error:
             raise backends.in_words(f"random numbers of shape {sizes} can't be drawn", error) from error
         array = array if array.ndim else array[()]
+    for level in levels:
+        array = level.of(array)
     drawn = wrap(array)
     return drawn if device is None else drawn.to(device)
 

@@ -22,7 +22,8 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradcheckError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.gradients import gradients
-from glassgrad.autograd.functions.transforms import hvp, jvp
+from glassgrad.autograd.functions.transforms import hvp
+from glassgrad.autograd.readings.forward import jvp
 from glassgrad.autograd.testing import rules
 from glassgrad.autograd.testing.differences import Vector
 from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, outputs_of, second_order

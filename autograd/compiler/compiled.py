@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from glassgrad.autograd import backends, trees
+from glassgrad.autograd.backends.lifted import LEVELS
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
@@ -85,7 +86,7 @@ class Compiled(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function: return its result, and update its states."""
-        if TRACER.get() is not None:
+        if TRACER.get() is not None or LEVELS.get():
             return self.function(*args, **kwargs)
         mode = MODE.get()
         if mode.observer:

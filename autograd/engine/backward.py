@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends.lifted import LIFTED, LevelShape, innermost, settled
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import broadcast_axes
@@ -69,7 +71,8 @@ def steps_from(
         raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
     observer = mode.observer
     exact = observer is not None and observer.exact
-    sparse = sparse and not create_graph and not exact
+    lifted = LIFTED.used and is_lifted(order, totals)
+    sparse = sparse and not create_graph and not exact and not lifted
     oldest = order[-1].index if order else 0
     doubtful = exact or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
     kind: Any = None
@@ -98,6 +101,8 @@ def steps_from(
             observer.arrived(node, g)
         if create_graph:
             saved = as_tensors(node)
+        elif lifted:  # what a rule reads may be of more levels than its upstream gradient
+            kind, xp = None, LIFTED if innermost((g, saved)) else backends.namespace(g)
         try:
             scattered = op.scattered if sparse else None
             parts = op.plans[mask].pull(g, xp, node, saved) if scattered is None else (scattered(g, xp, node),)
@@ -112,10 +117,12 @@ def steps_from(
         for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
-            if uneven:
+            if uneven or lifted:
                 like = vertex if type(vertex) is Node else vertex._data
-                if part.dtype is not like.dtype or part.shape != like.shape:
+                if uneven and (part.dtype is not like.dtype or part.shape != like.shape):
                     part = unbroadcast(xp, part, like, node)
+                if lifted:
+                    part = settled(part, like.shape)
             total = total_of(vertex)
             totals[vertex] = part if total is None else total + part
         if observer is not None:
@@ -139,6 +146,12 @@ def steps_from(
         if observer is not None:
             observer.arrived(leaf, total)
         yield leaf, total, ()
+
+
+def is_lifted(order: list[Node], totals: dict[Any, Any]) -> bool:
+    """Whether there are lifted arrays in a backward pass."""
+    vertices = (vertex for node in order for vertex in (node, *node.inputs))
+    return any(type(getattr(x, "shape", ())) is LevelShape for x in chain(totals.values(), vertices))
 
 
 def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:
@@ -213,7 +226,7 @@ def seed_of(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     xp = backends.namespace(data)
     if type(seed) not in backends.SPACES:
         seed = xp.asarray(backends.asarray(seed))
-    backends.namespace(data, seed)
+    xp = backends.namespace(data, seed)
     if seed.shape != y.shape:
         raise ShapeError(f"the gradient has shape {seed.shape}, the Tensor {y.shape}: they must be equal.")
     if create_graph and isinstance(gradient, Tensor) and gradient.dtype == y.dtype:
@@ -253,6 +266,11 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     with _accumulating:
         for tensor, g in arrived:
             before = tensor.grad
+            if LIFTED.used and (level := innermost(g.data if create_graph else g)) is not None:
+                raise GradientError(
+                    f"backward within the function of {level.name}: .grad would outlive what it stands for there; use "
+                    "autograd.grad or autograd.gradients, and return the gradients."
+                )
             if g.shape != tensor._data.shape:
                 raise ShapeError(
                     f"Tensor {describe(tensor)} had shape {g.shape} when this graph was recorded, and was given an "

@@ -56,6 +56,8 @@ __all__ = ["OPS", "REQUIRED", "Op", "op"]
 OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
 
+backends.LIFTED.operations = OPS
+
 RESERVED = frozenset({"g", "out", "xp"})
 """What a rule may name besides arguments and parameters, so that none of these can have the name."""
 
@@ -428,7 +430,10 @@ def function_of(op, convert):
         mask = 0
 {reading}
         try:
-            out = op.forward(xp, {values}, **params) if params else op.forward(xp, {values})
+            if xp is LIFTED:
+                out = xp.call(op, ({values},), params, mask, mode_now().grad)
+            else:
+                out = op.forward(xp, {values}, **params) if params else op.forward(xp, {values})
         except Exception as error:
             out = fail(op, error, ({named},), ({values},), params)
         t = new(Tensor)
@@ -521,6 +526,7 @@ def mask_of(given: Sequence[Any]) -> int:
 
 NAMES: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "Node": Node, "REQUIRED": REQUIRED,
+    "LIFTED": backends.LIFTED,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
     "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "in_dtype": in_dtype,
     "mask_of": mask_of, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "remember": remember,

@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends.lifted import detached
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
 from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward
@@ -101,7 +102,7 @@ class Methods:
         """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
         change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
         """
-        found = wrap(self.data, name=self.name)
+        found = wrap(detached(self.data), name=self.name)
         remember(found, self, self._data)
         return found
 

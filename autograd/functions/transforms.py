@@ -14,20 +14,17 @@ from typing import Any, NamedTuple
 from glassgrad.autograd import backends, trees
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe, shown
-from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.engine.graph import reachable, vertex_of
 from glassgrad.autograd.engine.modes import DIFFERENTIATED, MODE, enable_grad
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DTypeError, GradientError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
-from glassgrad.autograd.functions.creation import eye, zeros, zeros_like
 from glassgrad.autograd.functions.gradients import gradients_at
-from glassgrad.autograd.ops.shaping import stack
 
 Function = Callable[..., Any]
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """A recorded call of a function: its results, and the Tensors that it is differentiated with respect to."""
 
     value: Any
@@ -47,16 +44,15 @@ class _Call(NamedTuple):
         return trees.unflatten(self.arguments_form, values)
 
 
-def _call(
+def call_recorded(
     f: Function, args: Sequence[Any], numbers: Iterable[int], kwargs: dict[str, Any], has_aux: bool, tangents: Any = ()
-) -> _Call:
+) -> Call:
     """Call ``f``, and record what it computes from the arguments of these numbers."""
     recorded = MODE.get().grad
     given, forms, variables, xs = list(args), [], list[Tensor](), list[Tensor]()
     with enable_grad():
         for i in numbers:
-            if not -len(args) <= i < len(args):
-                raise GradientError(f"argnums names argument {i}, but the function was given {len(args)} argument(s).")
+            check_number(i, args)
             leaves, form = flattened(args[i])
             made = [_recorded(leaf, form, i, place) for place, leaf in enumerate(leaves)]
             given[i] = trees.unflatten(form, made)
@@ -64,22 +60,30 @@ def _call(
             xs += [x if x.node is None else wrap(x.data, x.node) for x in made]
             variables += made
         with holding(DIFFERENTIATED, (*DIFFERENTIATED.get(), *variables)):
-            result, aux = result_of(f, given, kwargs), tuple[Any, ...]()
-        if has_aux:
-            if not (isinstance(result, tuple) and len(result) == 2):
-                raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
-            result, aux = result[0], result[1:]
-        ys, results_form = trees.flatten(result)
-        for y in ys or [result]:
-            if not isinstance(y, Tensor):
-                raise DTypeError(f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments.")
+            result, aux, ys, results_form = results_of(f, given, kwargs, has_aux)
         ys = [y.clone() if y.requires_grad and y.node is None else y for y in ys]
     for x in xs:
         x.requires_grad = x.node is not None  # nothing outside of this call depends on a leaf made for it
     nested = recorded and (_is_recorded(ys) or any(map(_requires_grad, trees.leaves(tangents))))
     if not nested:
         result, aux = trees.map(lambda y: y.detach() if isinstance(y, Tensor) else y, (result, aux))
-    return _Call(result, aux, ys, xs, results_form, (tuple, None, tuple(forms)), nested)
+    return Call(result, aux, ys, xs, results_form, (tuple, None, tuple(forms)), nested)
+
+
+def results_of(
+    f: Function, args: Sequence[Any], kwargs: Any = None, has_aux: bool = False
+) -> tuple[Any, tuple[Any, ...], list[Tensor], trees.Structure]:
+    """What ``f`` returned, its second result alone with ``has_aux``, the Tensors of the first, and its structure."""
+    result, aux = result_of(f, args, kwargs), tuple[Any, ...]()
+    if has_aux:
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise DTypeError(f"{name_of(f)} returned no pair (value, aux), which has_aux=True asks for.")
+        result, aux = result[0], result[1:]
+    ys, form = trees.flatten(result)
+    for y in ys or [result]:
+        if not isinstance(y, Tensor):
+            raise DTypeError(f"{name_of(f)} returned {type(y).__name__}: it must compute Tensors from its arguments.")
+    return result, aux, ys, form
 
 
 def _is_recorded(ys: Iterable[Tensor]) -> bool:
@@ -90,7 +94,7 @@ def _is_recorded(ys: Iterable[Tensor]) -> bool:
     return any(map(_requires_grad, chain(ends, *(node.inputs for node in reachable(ends)))))
 
 
-def _one_or_tuple(*found: Any) -> Any:
+def one_or_tuple(*found: Any) -> Any:
     """The tuple of several values; a single one as it is."""
     return found if len(found) > 1 else found[0]
 
@@ -103,17 +107,23 @@ def result_of(f: Function, args: Sequence[Any], kwargs: Any = None) -> Any:
         if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of f
             raise
         raise DTypeError(
-            f"{_name(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments, one "
-            "by one; to jvp and hvp in a tuple, (x,) for one array x."
+            f"{name_of(f)} was called with {len(args)} argument(s): {error}. Give a value for each of its arguments, "
+            "one by one; to jvp and hvp in a tuple, (x,) for one array x."
         ) from None
+
+
+def floating(leaf: Any, form: trees.Structure, name: str, place: int) -> Tensor:
+    """A leaf of an argument as a Tensor. Raises `DTypeError` unless it is floating-point."""
+    x = asarray(leaf)
+    if not backends.is_inexact(x.dtype):
+        called = trees.paths(form, name)[place]
+        raise DTypeError(f"{called} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
+    return x
 
 
 def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tensor:
     """A leaf of an argument as a Tensor that requires grad."""
-    x = asarray(leaf)
-    if not backends.is_inexact(x.dtype):
-        name = trees.paths(form, f"argument {number}")[place]
-        raise DTypeError(f"{name} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
+    x = floating(leaf, form, f"argument {number}", place)
     # An argument that is being recorded keeps its history, so that transforms nest.
     return x.clone() if x.requires_grad else wrap(x.data, name=x.name).requires_grad_()
 
@@ -134,7 +144,8 @@ def _requires_grad(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 
 
-def _argument_numbers(argnums: Any) -> list[int]:
+def argument_numbers(argnums: Any) -> list[int]:
+    """``argnums`` as a list. Raises `DTypeError` for anything but integers."""
     numbers = list(argnums) if isinstance(argnums, Sequence) else [argnums]
     if not all(isinstance(number, int) for number in numbers):
         raise DTypeError(
@@ -144,12 +155,20 @@ def _argument_numbers(argnums: Any) -> list[int]:
     return numbers
 
 
-def _check(f: Any, who: str) -> None:
+def check_number(number: int, args: Sequence[Any]) -> None:
+    """Raise `GradientError` unless there is an argument of that number."""
+    if not -len(args) <= number < len(args):
+        raise GradientError(f"argnums names argument {number}, but the function was given {len(args)} argument(s).")
+
+
+def check_function(f: Any, who: str) -> None:
+    """Raise `DTypeError` unless ``f`` is a function."""
     if not callable(f):
         raise DTypeError(f"{who} takes a function of Tensors, and then its arguments; it was given {shown(f)}.")
 
 
-def _check_pairs(primals: Any, tangents: Any) -> None:
+def check_pairs(primals: Any, tangents: Any) -> None:
+    """Raise unless ``primals`` and ``tangents`` are tuples of one length."""
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, list | tuple):
             raise DTypeError(
@@ -159,7 +178,7 @@ def _check_pairs(primals: Any, tangents: Any) -> None:
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
 
 
-def _directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Tensor]:
+def directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Tensor]:
     """The leaves of ``tangents``, one for each of ``xs``."""
     found = [asarray(v) for v in trees.flatten_up_to(form, tuple(tangents))]
     for i, (x, v) in enumerate(zip(xs, found, strict=True)):
@@ -168,25 +187,27 @@ def _directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[
     return found
 
 
-def _name(f: Function) -> str:
+def name_of(f: Function) -> str:
+    """The name of a function in a message."""
     return getattr(f, "__name__", "the function")
 
 
-def _scalar(call: _Call, f: Function) -> Tensor:
+def _scalar(call: Call, f: Function) -> Tensor:
     if call.results_form is not trees.LEAF:
         raise DTypeError(
-            f"{_name(f)} returned {trees.describe(call.results_form)}: grad needs one scalar Tensor; with has_aux=True "
-            "a function may return (value, aux)."
+            f"{name_of(f)} returned {trees.describe(call.results_form)}: grad needs one scalar Tensor; with "
+            "has_aux=True a function may return (value, aux)."
         )
     (y,) = call.ys
     if y.size != 1:
         raise GradientError(
-            f"{_name(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or vjp."
+            f"{name_of(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or "
+            "vjp."
         )
     return y
 
 
-def _gradients(
+def gradients_or_zeros(
     ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
 ) -> Sequence[Tensor]:
     """Gradients with respect to ``xs``; zeros where no result depends on anything recorded."""
@@ -208,14 +229,14 @@ def value_and_grad(
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
     (Tensor(18.0), (Tensor(12.0), Tensor(9.0)))
     """
-    _check(f, "grad")
-    numbers = _argument_numbers(argnums)
+    check_function(f, "grad")
+    numbers = argument_numbers(argnums)
 
     def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        call = _call(f, args, numbers, kwargs, has_aux)
+        call = call_recorded(f, args, numbers, kwargs, has_aux)
         y = _scalar(call, f)
-        slopes = call.like_arguments(_gradients([y], call.xs, [None], call.nested))
-        return _one_or_tuple(call.value, *call.aux), slopes[0] if isinstance(argnums, int) else slopes
+        slopes = call.like_arguments(gradients_or_zeros([y], call.xs, [None], call.nested))
+        return one_or_tuple(call.value, *call.aux), slopes[0] if isinstance(argnums, int) else slopes
 
     return value_and_grad_of
 
@@ -251,90 +272,15 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     >>> pull([1.0, 1.0])
     (Tensor([2.0, 4.0]),)
     """
-    _check(f, "vjp")
-    call = _call(f, primals, range(len(primals)), {}, has_aux)
+    check_function(f, "vjp")
+    call = call_recorded(f, primals, range(len(primals)), {}, has_aux)
 
     def pull(cotangent: Any) -> Any:
         seeds = trees.flatten_up_to(call.results_form, cotangent)
         wanted = call.nested or any(map(_requires_grad, seeds))
-        return call.like_arguments(_gradients(call.ys, call.xs, seeds, wanted and MODE.get().grad))
+        return call.like_arguments(gradients_or_zeros(call.ys, call.xs, seeds, wanted and MODE.get().grad))
 
     return call.value, pull, *call.aux
-
-
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
-    """``f``'s value and its derivative along ``tangents``, ``J v``, both in the structure of the value.
-
-    ``tangents`` have the structures of ``primals``, the arguments. With ``has_aux`` ``f`` returns ``(value, aux)``, and
-    ``aux`` is a third result. Computed by two reverse passes: ``v ↦ vᵀJ`` is linear, so its own transpose is ``J``
-    (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
-
-    >>> from glassgrad.autograd import jvp
-    >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
-    (Tensor(12.0), Tensor(34.0))
-    """
-    _check(f, "jvp")
-    _check_pairs(primals, tangents)
-    call = _call(f, primals, range(len(primals)), {}, has_aux, tangents)
-    vs = _directions(call.arguments_form, call.xs, tangents)
-    with enable_grad():
-        dummies = [zeros_like(y, requires_grad=True) for y in call.ys]
-        pulled = _gradients(call.ys, call.xs, dummies, create_graph=True)
-        carried = [(p, v) for p, v in zip(pulled, vs, strict=True) if p.requires_grad]
-        along = _gradients([p for p, _ in carried], dummies, [v for _, v in carried], create_graph=call.nested)
-    for dummy in dummies:
-        dummy.requires_grad = False
-    return call.value, trees.unflatten(call.results_form, along), *call.aux
-
-
-def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
-
-    For trees the result has the structure of the value, with the argument's structure in place of each leaf. With
-    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. One backward pass for each
-    element of the value.
-
-    >>> from glassgrad.autograd import jacobian
-    >>> jacobian(lambda x: x * x)([1.0, 2.0])
-    Tensor([[2.0, 0.0],
-            [0.0, 4.0]])
-    """
-    _check(f, "jacobian")
-    numbers = _argument_numbers(argnums)
-
-    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        call = _call(f, args, numbers, kwargs, has_aux)
-        with enable_grad():
-            found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
-        blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])
-        return _one_or_tuple(blocks, *call.aux)
-
-    return jacobian_of
-
-
-def _blocks(y: Tensor, call: _Call) -> list[Tensor]:
-    """The Jacobian of one result with respect to each variable of a call."""
-    count = size(y.shape)
-    units = eye(count, dtype=y.dtype, device=y.device)
-    rows = [_gradients([y], call.xs, [units[i].reshape(y.shape)], call.nested) for i in range(count)]
-    shapes = [(*y.shape, *x.shape) for x in call.xs]
-    if not rows:
-        return [zeros(shape, dtype=x.dtype) for x, shape in zip(call.xs, shapes, strict=True)]
-    return [stack(parts).reshape(shape) for parts, shape in zip(zip(*rows, strict=True), shapes, strict=True)]
-
-
-def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The function that returns the second derivatives of a scalar ``f``: shape ``argument.shape + argument.shape``.
-
-    For trees the result has the structure of the argument, with the same structure in place of each leaf. ``has_aux``:
-    as in `jacobian`.
-
-    >>> from glassgrad.autograd import hessian
-    >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
-    Tensor([[ 6.0, 0.0],
-            [ 0.0, 12.0]])
-    """
-    return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
@@ -347,9 +293,9 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
     (Tensor([6.0, 12.0]),)
     """
-    _check_pairs(primals, tangents)
+    check_pairs(primals, tangents)
     everything = tuple(range(len(primals)))
     slope = update_wrapper(grad(f, everything, has_aux), f)  # errors name f and its arguments
-    call = _call(slope, primals, everything, {}, has_aux, tangents)
-    vs = _directions(call.results_form, call.ys, tangents)  # H is symmetric: v Hᵀ, one reverse pass, is H v
-    return _one_or_tuple(call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)), *call.aux)
+    call = call_recorded(slope, primals, everything, {}, has_aux, tangents)
+    vs = directions(call.results_form, call.ys, tangents)  # H is symmetric: v Hᵀ, one reverse pass, is H v
+    return one_or_tuple(call.like_arguments(gradients_or_zeros(call.ys, call.xs, vs, call.nested)), *call.aux)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from glassgrad.autograd import backends
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.backends.lifted import RECORDER, Lifted, innermost, plain_parts
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import compute, mapped
@@ -19,6 +20,8 @@ from glassgrad.autograd.compiler.tracing.traced import Traced
 from glassgrad.autograd.compiler.tracing.tracer import Tracer
 from glassgrad.autograd.compiler.tracing.watching import watched
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed
@@ -60,7 +63,16 @@ class BodyTracer(Tracer):
 
     def read(self, tensor: Tensor, raw: Any) -> Any:
         """The array of ``tensor``: an input, unless the body made it."""
-        return raw if type(raw) is Traced and raw.tracer is self else self._captured(tensor, raw)
+        return raw if self.is_own(raw) else self._captured(tensor, raw)
+
+    def is_own(self, array: Any) -> bool:
+        """Whether the body made an array, which may be lifted."""
+        traced = plain_parts(array)[0]
+        return type(traced) is Traced and traced.tracer is self
+
+    def captures_lifted(self, array: Any) -> bool:
+        """Whether ``array`` is lifted and not made by the body."""
+        return isinstance(array, Lifted) and not self.is_own(array)
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
         """``x`` as a value; an array from outside becomes an input."""
@@ -70,7 +82,7 @@ class BodyTracer(Tracer):
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the body created."""
-        if raw is not None and (type(raw) is not Traced or raw.tracer is not self):
+        if raw is not None and not self.is_own(raw):
             raise refusal(
                 f"changes Tensor {tensor.name or tensor.shape} within the function of a scan: pass it "
                 "from step to step as a part of the carry."
@@ -205,7 +217,9 @@ class Recorder(Observer):
         return self.tracer.lines.walked(order, totals)
 
     def called(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
-        """Record one operation."""
+        """Record one operation. Of one on lifted arrays what they are made of is recorded."""
+        if innermost(arrays) is not None or isinstance(result.data, Lifted):
+            return
 
         def known(part: Any) -> Any:
             if type(part) is Traced:
@@ -222,6 +236,31 @@ class Recorder(Observer):
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 
 
+    def operation(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The result of an operation, recorded, on arrays that a lifted one is made of."""
+        return op(*map(self._tensor, arrays), **params).data
+
+    def function(self, name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        """The result of a function of the namespace, recorded as its operations."""
+        found: Any = TENSORS
+        for part in name.split("."):
+            found = getattr(found, part)
+        result = found(*trees.map(self._tensor, tuple(args)), **options)
+        return trees.map(lambda y: y.data if isinstance(y, Tensor) else y, result)
+
+    def _tensor(self, x: Any) -> Any:
+        """An array of the body as a Tensor, through which gradients flow."""
+        if type(x) is not Traced:
+            return x
+        tensor = wrap(x)
+        tensor.requires_grad = bool(backends.is_real(x.dtype))
+        return tensor
+
+    def without_gradient(self) -> Any:
+        """A context in which what is recorded has no gradient."""
+        return holding(MODE, Mode(False, MODE.get().scope, self))
+
+
 def recorded(
     function: Callable[..., Sequence[Any]], types: Sequence[Typed], name: str, names: Sequence[str]
 ) -> Recording:
@@ -235,7 +274,7 @@ def recorded(
     mode = MODE.get()
     token = MODE.set(Mode(True, mode.scope, recorder))
     try:
-        with watched(tracer):
+        with watched(tracer), holding(RECORDER, recorder):
             inputs = [recorder.input(*kind, called) for kind, called in zip(types, names, strict=True)]
 
             def mark() -> None:

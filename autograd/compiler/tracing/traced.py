@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, mapped
@@ -27,6 +28,11 @@ DIVMOD: Any = numpy.divmod
 def _namespace() -> Any:
     """The functions of traced arrays."""
     return backends.SPACES[Traced]
+
+
+def is_inside(array: Any) -> bool:
+    """Whether a trace made an array: one without values, or a lifted one, which consists of such."""
+    return type(array) is Traced or isinstance(array, Lifted)
 
 
 class View(NamedTuple):

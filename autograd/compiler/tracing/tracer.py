@@ -14,6 +14,7 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import PYTHON_SCALARS
+from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
@@ -28,7 +29,7 @@ from glassgrad.autograd.compiler.tracing.lines import Lines, attributes_of, is_u
 from glassgrad.autograd.compiler.tracing.names import name_values
 from glassgrad.autograd.compiler.tracing.numbers import KINDS, Number, Place
 from glassgrad.autograd.compiler.tracing.surroundings import Surroundings, place_of
-from glassgrad.autograd.compiler.tracing.traced import Traced, View
+from glassgrad.autograd.compiler.tracing.traced import Traced, View, is_inside
 from glassgrad.autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
@@ -404,9 +405,13 @@ class Tracer:
 
     # -------------------------------------------------------------------------------------- states, gradients, guards
 
+    def captures_lifted(self, array: Any) -> bool:
+        """Whether ``array`` comes from outside and is lifted, so that derivatives through it are needed."""
+        return False
+
     def read(self, tensor: Tensor, raw: Any) -> Any:
         """The traced array of ``tensor``. A Tensor from outside the trace becomes a state of the program."""
-        if type(raw) is Traced:
+        if is_inside(raw):
             return raw
         key = id(tensor)
         if key not in self.current:
@@ -418,9 +423,11 @@ class Tracer:
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """The array to store in a Tensor that the trace created; ``None`` if it was written to a state instead."""
+        if isinstance(array, Lifted) and (raw is None or is_inside(raw)):
+            return array
         if type(array) is not Traced or array.weak:
             array = Traced(self, self.lift(array))
-        if raw is None or type(raw) is Traced:
+        if raw is None or is_inside(raw):
             self.refuse_writing(tensor)
             self._name(array)
             self.lines.made(array.value)

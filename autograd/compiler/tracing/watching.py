@@ -12,7 +12,7 @@ from glassgrad.autograd.common.contexts import OPTIONS, TRACER, WATCHED
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.compiler.tracing.guards import MISSING
 from glassgrad.autograd.compiler.tracing.lines import is_users, refusal
-from glassgrad.autograd.compiler.tracing.traced import Traced
+from glassgrad.autograd.compiler.tracing.traced import is_inside
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import GradientError
 
@@ -77,29 +77,29 @@ def _set_data(tensor: Tensor, array: Any) -> None:
 def _get_grad(tensor: Tensor) -> Any:
     tracer = TRACER.get()
     raw = GRAD.__get__(tensor)
-    return raw if tracer is None or type(DATA.__get__(tensor)) is Traced else tracer.gradient(tensor, raw)
+    return raw if tracer is None or is_inside(DATA.__get__(tensor)) else tracer.gradient(tensor, raw)
 
 
 def _set_grad(tensor: Tensor, grad: Any) -> None:
     tracer = TRACER.get()
-    if tracer is not None and type(slot_value(DATA, tensor)) is not Traced:
+    if tracer is not None and not is_inside(slot_value(DATA, tensor)):
         tracer.gradients.setdefault(id(tensor), (tensor, GRAD.__get__(tensor)))
         tracer.graded.add(id(tensor))
-        if grad is not None and type(slot_value(DATA, grad)) is not Traced:
+        if grad is not None and not is_inside(slot_value(DATA, grad)):
             raise refusal("sets a gradient that the compiled function did not compute.")
     GRAD.__set__(tensor, grad)
 
 
 def _get_requires_grad(tensor: Tensor) -> Any:
     tracer, raw = TRACER.get(), REQUIRES_GRAD.__get__(tensor)
-    if tracer is not None and type(slot_value(DATA, tensor)) is not Traced:
+    if tracer is not None and not is_inside(slot_value(DATA, tensor)):
         tracer.guard(tensor, "requires_grad", raw)  # no gradient is recorded for a frozen parameter
-    return raw
+    return raw or (tracer is not None and tracer.captures_lifted(slot_value(DATA, tensor)))
 
 
 def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
     tracer, before = TRACER.get(), slot_value(REQUIRES_GRAD, tensor)
-    if tracer is not None and before not in (None, requires_grad) and type(slot_value(DATA, tensor)) is not Traced:
+    if tracer is not None and before not in (None, requires_grad) and not is_inside(slot_value(DATA, tensor)):
         tracer.setting(tensor, "requires_grad", requires_grad)
     REQUIRES_GRAD.__set__(tensor, requires_grad)
 
@@ -107,7 +107,7 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
 def _get_name(tensor: Tensor) -> str | None:
     tracer, name = TRACER.get(), NAME.__get__(tensor)
     if tracer is not None and is_users(sys._getframe(1)):
-        if type(slot_value(DATA, tensor)) is not Traced:
+        if not is_inside(slot_value(DATA, tensor)):
             tracer.guard(tensor, "name", name)
         elif id(tensor) in tracer.arguments:
             raise refusal(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends.lifted import Lifted, plain_parts
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.graph import Node
@@ -117,6 +118,8 @@ class Checks(Observer):
 def _first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
     """The first element of an array or a Tensor that is NaN or Inf, with its index."""
     array = array.data if hasattr(array, "node") else array
+    if isinstance(array, Lifted):
+        return next((found for part in plain_parts(array) if (found := _first_bad(part))), None)
     space = backends.namespace(array)
     if not backends.is_inexact(array.dtype) or bool(space.all(space.isfinite(array))):
         return None
@@ -156,7 +159,8 @@ def _marks(node: Node) -> tuple[int, ...]:
     """Hashes of the arrays that ``node`` saved, which show whether they were written to."""
     kept = (*(node.saved or ()), *node.params.values())
     found = (array for value in kept for array in (value if isinstance(value, tuple) else (value,)))
-    arrays = (array for array in found if getattr(array, "shape", ()) and not hasattr(array, "node"))
+    plain = (part for array in found for part in plain_parts(array))
+    arrays = (array for array in plain if getattr(array, "shape", ()) and not hasattr(array, "node"))
     return tuple(hash(backends.to_numpy(array).tobytes()) for array in arrays)
 
 
@@ -173,6 +177,6 @@ def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -
     for i in () if op.variadic else places:
         value = kept.get(op.args[i])
         value = getattr(node.inputs[i], "data", None) if value is None else value
-        if getattr(value, "shape", None) == shape:
+        if getattr(value, "shape", None) == shape and not isinstance(value, Lifted):
             told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
     return f", where {' and '.join(told)}" if told else ""

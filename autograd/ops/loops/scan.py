@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glassgrad.autograd import backends
+from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.shapes import Shape, size
 from glassgrad.autograd.engine.modes import MODE
@@ -56,7 +57,7 @@ class Loop:
 
 def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: bool, recompute: int = 0) -> list[Any]:
     """The last carries and the stacked ys, from running ``body`` over ``arrays``: the carries, xs and consts."""
-    wanted = tuple(isinstance(x, Tensor) and x.requires_grad for x in arrays)
+    wanted = tuple(map(_may_be_differentiated, arrays))
     found: dict[int, Any] = {}
     keeps = any(wanted) and not recompute and MODE.get().grad and TRACER.get() is None
     for dtype in body.dtypes:
@@ -66,6 +67,13 @@ def looped(xp: Any, arrays: Sequence[Any], body: Body, length: int, reverse: boo
         for i, place, shape in body.parts(length, dtype):
             found[i] = xp.reshape(packed[place], shape=shape)
     return [found[i] for i in range(len(body.outputs))]
+
+
+def _may_be_differentiated(x: Any) -> bool:
+    """Whether the gradient of an argument, or its tangent, may be asked for."""
+    if isinstance(x, Tensor):
+        return x.requires_grad or isinstance(x.data, Lifted)
+    return isinstance(x, Lifted)
 
 
 @op("scan", text="scan({arrays})", tex=r"\operatorname{{scan}}({arrays})")

@@ -1,0 +1,274 @@
+"""Arrays that stand for more than one value, such as a value and its tangent, and the namespace that computes with
+them.
+
+A `Lifted` array belongs to a `Level`: one call of `autograd.jvp` (a value and its tangent), of `autograd.vmap` (a value
+for each example) or of another transform of `autograd.readings`. Levels nest: the innermost one among the arguments of
+an operation computes it, with the arrays of the levels below as its numbers. A Tensor holds a lifted array as it holds
+one of NumPy's. So forwards, rules, the graph and the backward pass are the same, and transforms compose.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from contextvars import ContextVar
+from math import prod
+from typing import Any
+
+from glassgrad.autograd.backends.numpy import NUMPY
+from glassgrad.autograd.backends.spaces import SPACES, Namespace
+from glassgrad.autograd.common.shapes import Shape
+from glassgrad.autograd.errors import DTypeError
+
+OPERATORS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+}  # fmt: skip
+"""Operations by the operators of two arrays."""
+
+OTHERS = {
+    "neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert", "lt": "less", "le": "less_equal",
+    "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+}  # fmt: skip
+"""Operations by the operators that have no reflected form."""
+
+
+class Level:
+    """One call of a transform: a context, ``active`` until it ends. ``name`` is that of the transform; ``draws`` says
+    whether random numbers are drawn for each of its examples.
+    """
+
+    name, draws = "", False
+
+    def __init__(self) -> None:
+        self.number, self.active = next(_numbers), True
+        LIFTED.used = True
+
+    def __enter__(self) -> None:
+        self._token = LEVELS.set((*LEVELS.get(), self))
+
+    def __exit__(self, *error: object) -> None:
+        LEVELS.reset(self._token)
+        self.active = False
+
+    def call(self, op: Any, arrays: Any, params: dict[str, Any]) -> Any:
+        """The result of an operation on arrays of this level and of the levels below."""
+        raise NotImplementedError
+
+    def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """The result of ``xp.name(*args, **options)``."""
+        op = LIFTED.operations[name]
+        if not op.variadic and len(args) == len(op.args) and options.keys() <= op.params.keys():
+            return LIFTED.call(op, args, op.params | options)
+        return op(*args, **options)._data  # binds what was given by position
+
+    def settled(self, part: Any) -> Any:
+        """The gradient of a value that is not of this level, from ``part``, one that is, after the level has ended."""
+        raise NotImplementedError
+
+
+_numbers = itertools.count(1)
+
+
+class LevelShape(tuple[int, ...]):
+    """The shape of a lifted array, as operations and nodes see it, with all ``levels`` that the array is of."""
+
+    levels: frozenset[Level]
+
+
+class Lifted:
+    """The base class of the arrays of a level. ``parts`` are the arrays that it is made of, the first one in front."""
+
+    __slots__ = ("level", "parts", "_shape")
+
+    __array_ufunc__ = None  # NumPy's arrays leave `array + lifted` to `__radd__`
+
+    def __init__(self, level: Level, *parts: Any) -> None:
+        self.level, self.parts = level, parts
+        self._shape: LevelShape | None = None
+
+    @property
+    def shape(self) -> LevelShape:
+        """The lengths of the axes that operations see."""
+        if self._shape is None:
+            self._shape = LevelShape(self.seen_shape())
+            below = (getattr(part.shape, "levels", ()) for part in self.parts)
+            self._shape.levels = frozenset({self.level}).union(*below)
+        return self._shape
+
+    def seen_shape(self) -> Shape:
+        """The shape without its levels."""
+        return self.parts[0].shape  # type: ignore[no-any-return]
+
+    def map(self, function: Callable[[Any], Any]) -> Lifted:
+        """``function`` applied to each part."""
+        return type(self)(self.level, *map(function, self.parts))
+
+    def detached(self) -> Any:
+        """The same values, as constants."""
+        return self.map(detached)
+
+    dtype = property(lambda self: self.parts[0].dtype)
+    device = property(lambda self: getattr(self.parts[0], "device", "cpu"))
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: prod(self.shape))
+    T = property(lambda self: self.transpose())
+    mT = property(lambda self: LIFTED.matrix_transpose(self))  # noqa: PLW0108  (LIFTED is made below)
+
+    def reshape(self, *shape: Any) -> Any:
+        """``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
+        return LIFTED.reshape(self, shape=shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in the order given, or reversed."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return LIFTED.permute_dims(self, axes=order or tuple(range(self.ndim))[::-1])
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """In another dtype."""
+        return LIFTED.astype(self, dtype=dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        return LIFTED.getitem(self, index=index)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise DTypeError(
+            f"{self.level.name} calls its function with values that NumPy can't compute with: use the functions of "
+            "autograd, and take .detach().numpy() of what the transform returns."
+        )
+
+    __hash__ = object.__hash__
+
+
+def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
+    def method(self: Any, *other: Any) -> Any:
+        return LIFTED.call(LIFTED.operations[name], (*other, self) if swapped else (self, *other), {})
+
+    return method
+
+
+for _sign, _name in OPERATORS.items():
+    setattr(Lifted, f"__{_sign}__", _operator(_name))
+    setattr(Lifted, f"__r{_sign}__", _operator(_name, swapped=True))
+for _sign, _name in OTHERS.items():
+    setattr(Lifted, f"__{_sign}__", _operator(_name))
+
+
+def innermost(value: Any, found: Level | None = None) -> Level | None:
+    """The innermost level of the lifted arrays in ``value``: an array, or tuples, lists and dicts of them."""
+    if isinstance(value, Lifted):
+        return value.level if found is None or value.level.number > found.number else found
+    if isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            found = innermost(part, found)
+    return found
+
+
+class _Function:
+    """A function of the namespace by its name; ``linalg`` has further ones."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if self._name != "linalg":
+            raise AttributeError(name)
+        return _Function(f"linalg.{name}")
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        level = innermost(options, innermost(args))
+        if level is not None:
+            return level.function(self._name, args, options)
+        if (recorder := RECORDER.get()) is not None:
+            return recorder.function(self._name, args, options)
+        given = [x for arg in args for x in (arg if isinstance(arg, list | tuple) else (arg,)) if type(x) in SPACES]
+        found: Any = LIFTED.below(*given)
+        for part in self._name.split("."):
+            found = getattr(found, part)
+        return found(*args, **options)
+
+
+class LiftedNamespace(Namespace):
+    """The ``xp`` of lifted arrays. Arrays of any other namespace are constants among them."""
+
+    absorbs = True
+    in_place = False
+
+    def __init__(self) -> None:
+        super().__init__(self)
+        self.used = False  # whether a level was ever made
+        self.operations: Mapping[str, Any] = {}  # every operation by its name
+        self.below: Callable[..., Namespace] = lambda *arrays: NUMPY  # the namespace of arrays that are not lifted
+        self.crossing: set[str] = set()  # operations that lead to a level and back: their own forwards run
+
+    def call(self, op: Any, arrays: Any, params: dict[str, Any], mask: int = -1, grad: bool = True) -> Any:
+        """The result of an operation on arrays, some of which may be lifted; an ``index`` may hold lifted ones, too.
+
+        ``mask``: through which arguments a gradient flows. Without ``grad``, as within ``no_grad``, it is a constant.
+        """
+        if not grad:
+            arrays = [*map(detached, arrays)]
+        level, recorder = innermost(params.get("index"), innermost(arrays)), RECORDER.get()
+        if level is None or op.name in self.crossing:
+            if recorder is not None and level is None and op.name not in self.crossing:
+                return recorder.operation(op, arrays, params)
+            xp = self.below(*(x for x in arrays if x is not None))
+            traced = xp.absorbs and op.name not in self.crossing
+            return xp.followed(op.name, arrays, params) if traced else op.forward(xp, *arrays, **params)
+        with nullcontext() if recorder is None or mask else recorder.without_gradient():
+            return level.call(op, arrays, params)
+
+    def special(self, name: str, *arrays: Any) -> Any:
+        """The values of SciPy's special function ``name``."""
+        level = innermost(arrays)
+        return NUMPY.special(name, *arrays) if level is None else level.function("special", (name, *arrays), {})
+
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+        """`Namespace.check_range` of the values within ``array``."""
+        values = plain_parts(array)[0]
+        self.below(values).check_range(values, stop, refuse, **options)
+
+    def may_hold(self, mask: Any) -> bool:
+        """Whether an element of ``mask`` may be true."""
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        known = self.operations.get(name) or getattr(NUMPY, name)
+        found = _Function(name) if name == "linalg" or (callable(known) and not isinstance(known, type)) else known
+        setattr(self, name, found)
+        return found
+
+
+LIFTED = LiftedNamespace()
+
+LEVELS: ContextVar[tuple[Level, ...]] = ContextVar("autograd_levels", default=())
+"""The levels whose functions are being called, the outermost first."""
+
+
+RECORDER: ContextVar[Any] = ContextVar("autograd_recorder", default=None)
+"""What records the operations on the arrays that lifted ones are made of: the recorder of a loop's body."""
+
+
+def detached(array: Any) -> Any:
+    """``array``, without what a derivative of it would be computed from."""
+    return array.detached() if isinstance(array, Lifted) else array
+
+
+def plain_parts(array: Any) -> list[Any]:
+    """The arrays that ``array`` is made of; itself, if it is not lifted."""
+    if not isinstance(array, Lifted):
+        return [array]
+    return [plain for part in array.parts for plain in plain_parts(part)]
+
+
+def settled(part: Any, shape: Any) -> Any:
+    """``part``, an array or a Tensor, as a contribution to the gradient of a value of ``shape``: without the levels
+    that have ended and that the value is not of.
+    """
+    levels = getattr(part.shape, "levels", frozenset()) - getattr(shape, "levels", frozenset())
+    for level in sorted(levels, key=lambda level: -level.number):
+        if not level.active:
+            part = level.settled(part)
+    return part

@@ -1,0 +1,557 @@
+"""`vmap`: a function for all examples at once.
+
+The arrays of a batch have one more axis, which forwards and rules do not see: their texts run as they are, and a line
+below says what each function of the namespace does with that axis. Operations whose forward is a kernel, such as
+convolutions, and those that write to an array have a line of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
+from typing import Any
+
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.backends.lifted import LIFTED, Level, Lifted, innermost
+from glassgrad.autograd.common.messages import describe, of_type
+from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, normalize_axes, normalize_axis
+from glassgrad.autograd.common.validation import choice
+from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.operation import OPS, Op, op
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
+from glassgrad.autograd.functions.conversion import asarray
+from glassgrad.autograd.functions.transforms import check_function, flattened, results_of
+from glassgrad.autograd.ops import elementwise, special
+
+xp, NUMPY = LIFTED, backends.NUMPY
+
+
+class Batched(Lifted):
+    """An array for each example, along the first axis of ``value``."""
+
+    __slots__ = ()
+
+    value = property(lambda self: self.parts[0])
+
+    def seen_shape(self) -> Shape:
+        """The shape of one example."""
+        return tuple(self.value.shape[1:])
+
+    def item(self) -> Any:
+        """Raise `DomainError`."""
+        raise DomainError(
+            "vmap computes for all examples at once, so that there is no single number: choose with autograd.where in "
+            "place of if, and give parameters that are numbers from outside of the function."
+        )
+
+    __bool__ = __int__ = __float__ = __index__ = tolist = item
+
+    def __repr__(self) -> str:
+        return f"Batched({self.value!r})"
+
+
+backends.SPACES[Batched] = LIFTED
+
+
+class Batch(Level):
+    """One call of `vmap`, for ``size`` examples."""
+
+    name = "vmap"
+
+    def __init__(self, size: int, draws: bool) -> None:
+        super().__init__()
+        self.size, self.draws = size, draws
+
+    def owns(self, x: Any) -> bool:
+        """Whether ``x`` is a batch of this level."""
+        return type(x) is Batched and x.level is self
+
+    def of(self, value: Any) -> Batched:
+        """The batch whose examples are along the first axis of ``value``."""
+        return Batched(self, value)
+
+    def front(self, x: Any) -> Any:
+        """The examples along the first axis, repeated if ``x`` is the same for all."""
+        if self.owns(x):
+            return x.value
+        x = x if hasattr(x, "shape") else NUMPY.asarray(x)
+        return xp.broadcast_to(x, shape=(self.size, *x.shape))
+
+    def aligned(self, *arrays: Any, least: int = 0) -> list[Any]:
+        """The arrays so that they broadcast: each with as many axes behind that of the examples as the longest."""
+        ndim = max(least, *(len(getattr(x, "shape", ())) for x in arrays))
+        return [
+            xp.reshape(x.value, shape=(self.size, *(1,) * (ndim - x.ndim), *x.shape)) if self.owns(x) else x
+            for x in arrays
+        ]
+
+    def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
+        """The result of an operation: by its line, or by its forward."""
+        if op.name in OPERATIONS:
+            return OPERATIONS[op.name](self, *arrays, **params)
+        if op.name in EACH or op.__module__ in ELEMENTWISE_MODULES:
+            return self.of(LIFTED.call(op, self.aligned(*arrays), params))
+        return op.forward(xp, *arrays, **params)
+
+    def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """The result of a function of the namespace, by its line."""
+        if name in EACH:
+            return self.of(getattr(xp, name)(*self.aligned(*args), **options))
+        if name in FUNCTIONS:
+            return FUNCTIONS[name](self, *args, **options)
+        if name.startswith("linalg."):
+            return self.decomposed(name, args, options)
+        if name in OPS:
+            return super().function(name, args, options)
+        raise DomainError(
+            f"vmap can't compute {name}, because the shape of its result depends on values: the examples would differ "
+            "in shape. Call it outside of the function, or choose with autograd.where."
+        )
+
+    def decomposed(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """A function of matrices, which takes any number of axes before those of the matrix."""
+        values = self.aligned(*args)
+        if innermost(values) is not None:
+            return self.by_examples(name, args, options)
+        function: Any = LIFTED.below(*values)
+        for part in name.split("."):
+            function = getattr(function, part)
+        out = function(*values, **options)
+        return tuple(map(self.of, out)) if isinstance(out, tuple) else self.of(out)
+
+    def by_examples(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """A function without a line, computed for one example after the other."""
+        function: Any = xp
+        for part in name.split("."):
+            function = getattr(function, part)
+        rows = [function(*(x.value[i, ...] if self.owns(x) else x for x in args), **options) for i in range(self.size)]
+        if isinstance(rows[0], tuple):
+            return tuple(self.of(xp.stack(list(column))) for column in zip(*rows, strict=True))
+        return self.of(xp.stack(rows))
+
+    def settled(self, part: Any) -> Any:
+        """The gradient of a value that was the same for all examples: the sum of theirs."""
+        if isinstance(part, Tensor):
+            return TENSORS.sum(examples_of(part, level=self, axis=0), axis=0)
+        if not self.owns(part):
+            return part.map(self.settled)
+        return xp.sum(part.value, axis=0)
+
+
+# ------------------------------------------------------------------------------------------- the lines of the namespace
+
+EACH = frozenset(ELEMENTWISE) | {"clip", "imag", "real", "round", "where"}
+"""Functions of the namespace, and operations, that compute each element by itself."""
+
+ELEMENTWISE_MODULES = elementwise.__name__, special.__name__
+"""The modules of further operations that do."""
+
+
+def _moved_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes of the value, that of the examples in front, which ``axis`` names in an example."""
+    return tuple(a + 1 for a in normalize_axes(axis, ndim))
+
+
+def _by_axes(name: str) -> Callable[..., Any]:
+    """A function along several axes, by default all."""
+
+    def line(level: Batch, x: Any, axis: Any = None, **options: Any) -> Any:
+        options.pop("dtype", None)
+        return level.of(getattr(xp, name)(x.value, axis=_moved_axes(axis, x.ndim), **options))
+
+    return line
+
+
+def _by_axis(name: str) -> Callable[..., Any]:
+    """A function along one axis, whose further arguments are the same for all examples."""
+
+    def line(level: Batch, x: Any, *args: Any, axis: int = -1, **options: Any) -> Any:
+        return level.of(getattr(xp, name)(x.value, *args, axis=normalize_axis(axis, x.ndim) + 1, **options))
+
+    return line
+
+
+def _placed(name: str) -> Callable[..., Any]:
+    """A function that finds a place along one axis, or among all elements."""
+
+    def line(level: Batch, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        if axis is not None:
+            place = normalize_axis(axis, x.ndim) + 1
+            return level.of(getattr(xp, name)(x.value, axis=place, keepdims=keepdims))
+        out = getattr(xp, name)(xp.reshape(x.value, shape=(level.size, x.size)), axis=1)
+        return level.of(xp.reshape(out, shape=(level.size, *(1,) * x.ndim)) if keepdims else out)
+
+    return line
+
+
+def _like(name: str) -> Callable[..., Any]:
+    """A function that computes the same for an array with any number of axes in front."""
+    return lambda level, x, *args, **options: level.of(getattr(xp, name)(x.value, *args, **options))
+
+
+def _roll(level: Batch, x: Any, shift: Any, axis: Any = None) -> Any:
+    if axis is None:
+        flat = xp.roll(xp.reshape(x.value, shape=(level.size, x.size)), shift=shift, axis=1)
+        return level.of(xp.reshape(flat, shape=x.value.shape))
+    axes = _moved_axes(axis, x.ndim)
+    return level.of(xp.roll(x.value, shift=shift, axis=axes if isinstance(axis, tuple) else axes[0]))
+
+
+def _reshape(level: Batch, x: Any, shape: Any, copy: Any = None) -> Any:
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    rest = prod(n for n in shape if n != -1)
+    return level.of(xp.reshape(x.value, shape=(level.size, *(x.size // max(rest, 1) if n == -1 else n for n in shape))))
+
+
+def _broadcast_to(level: Batch, x: Any, shape: Any) -> Any:
+    return level.of(xp.broadcast_to(level.aligned(x, least=len(shape))[0], shape=(level.size, *shape)))
+
+
+def _expand_dims(level: Batch, x: Any, axis: Any) -> Any:
+    count = len(axis) if isinstance(axis, tuple) else 1
+    return level.of(xp.expand_dims(x.value, axis=_moved_axes(axis, x.ndim + count)))
+
+
+def _matmul(level: Batch, x: Any, y: Any) -> Any:
+    a, b = x.ndim, y.ndim
+    if not level.owns(y) and b == 2:  # the same matrix for all examples: one product
+        rows = xp.reshape(x.value, shape=(level.size * prod(x.shape[:-1]), x.shape[-1]))
+        return level.of(xp.reshape(xp.matmul(rows, y), shape=(level.size, *x.shape[:-1], y.shape[1])))
+    if not level.owns(x) and a == 2 and b == 1:
+        return level.of(xp.matmul(y.value, xp.matrix_transpose(x)))
+    x = xp.reshape(x, shape=(1, *x.shape)) if a == 1 else x
+    y = xp.reshape(y, shape=(*y.shape, 1)) if b == 1 else y
+    out = level.of(xp.matmul(*level.aligned(x, y)))
+    gone = (*([-2] if a == 1 else []), *([-1] if b == 1 else []))
+    return xp.squeeze(out, axis=gone) if gone else out
+
+
+def _concat(level: Batch, arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    if axis is None:
+        arrays, axis = [xp.reshape(x, shape=(-1,)) for x in arrays], 0
+    return level.of(xp.concat([*map(level.front, arrays)], axis=normalize_axis(axis, arrays[0].ndim) + 1))
+
+
+def _stack(level: Batch, arrays: Sequence[Any], axis: int = 0) -> Any:
+    return level.of(xp.stack([*map(level.front, arrays)], axis=normalize_axis(axis, arrays[0].ndim + 1) + 1))
+
+
+def _take(level: Batch, x: Any, indices: Any, axis: int) -> Any:
+    axis = normalize_axis(axis, x.ndim)
+    if not level.owns(indices):
+        return level.of(xp.take(x.value, indices, axis=axis + 1))
+    if not level.owns(x):
+        return level.of(_moved(xp.take(x, indices.value, axis=axis), axis, 0))
+    return _getitem(level, x, index=(*(slice(None),) * axis, indices))
+
+
+def _take_along_axis(level: Batch, x: Any, indices: Any, axis: int = -1) -> Any:
+    axis = normalize_axis(axis, x.ndim) + 1
+    return level.of(xp.take_along_axis(level.front(x), level.front(indices), axis=axis))
+
+
+def _searchsorted(level: Batch, x: Any, y: Any, side: str = "left") -> Any:
+    if level.owns(x):
+        return level.by_examples("searchsorted", (x, y), {"side": side})
+    return level.of(xp.searchsorted(x, y.value, side=side))
+
+
+def _tile(level: Batch, x: Any, repetitions: Any) -> Any:
+    (value,) = level.aligned(x, least=len(repetitions))
+    return level.of(xp.tile(value, (1, *(1,) * (value.ndim - 1 - len(repetitions)), *repetitions)))
+
+
+LIKE = "zeros", "ones", "full", "empty"
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: _by_axes(name) for name in ("sum", "prod", "max", "min", "all", "any", "flip", "squeeze")},
+    **{name: _by_axis(name) for name in ("cumulative_sum", "cumulative_prod", "argsort", "repeat")},
+    **{name: _placed(name) for name in ("argmax", "argmin")},
+    **{
+        name: _like(name)
+        for name in ("astype", "contiguous", "matrix_transpose", "tril", "triu", *(f"{n}_like" for n in LIKE))
+    },
+    "asarray": lambda level, x, **options: x,
+    "permute_dims": lambda level, x, axes: level.of(xp.permute_dims(x.value, axes=(0, *_moved_axes(axes, x.ndim)))),
+    "special": lambda level, name, *arrays: level.of(xp.special(name, *level.aligned(*arrays))),
+    "broadcast_to": _broadcast_to, "concat": _concat, "expand_dims": _expand_dims, "matmul": _matmul,
+    "reshape": _reshape, "roll": _roll, "searchsorted": _searchsorted, "stack": _stack, "take": _take,
+    "take_along_axis": _take_along_axis, "tile": _tile,
+}  # fmt: skip
+"""What each function of the namespace does with a batch."""
+
+# --------------------------------------------------------------------------------- the lines of operations that index
+
+
+def _written_out(index: Any, ndim: int) -> list[Any]:
+    """The parts of an index, one for each axis: with ``...`` written out, and masks as integers."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    for i, part in reversed([*enumerate(parts)]):
+        part = NUMPY.asarray(part) if isinstance(part, list | bool) else part
+        if not hasattr(part, "dtype") or part.dtype != NUMPY.bool:
+            parts[i] = part
+        elif isinstance(part, Lifted):
+            raise DomainError(
+                "vmap can't pick by a mask of the examples' own, because they would differ in shape: choose with "
+                "autograd.where."
+            )
+        else:
+            parts[i : i + 1] = NUMPY.nonzero(part)
+    used = sum(part is not None and part is not ... for part in parts)
+    dots = next((i for i, part in enumerate(parts) if part is ...), len(parts))
+    parts[dots : dots + 1] = [slice(None)] * (ndim - used)
+    return parts
+
+
+def _getitem(level: Batch, x: Any, *, index: Any) -> Any:
+    parts = _written_out(index, x.ndim)
+    picks = [i for i, part in enumerate(parts) if part is not None and not isinstance(part, slice)]
+    arrays = [i for i in picks if hasattr(parts[i], "dtype")]
+    together = not picks or picks[-1] - picks[0] == len(picks) - 1
+    if not arrays or (together and not any(level.owns(part) for part in parts)):
+        return level.of(level.front(x)[(slice(None), *parts)])
+    chosen = level.aligned(*(parts[i] for i in picks))
+    depth = len(broadcast_shapes(*(getattr(parts[i], "shape", ()) for i in picks)))
+    for i, part in zip(picks, chosen, strict=True):
+        parts[i] = part
+    examples = NUMPY.arange(level.size).reshape(-1, *(1,) * depth)
+    out = level.front(x)[(examples, *parts)]  # the picked axes come first
+    place = picks[0] if together else 0
+    if place:
+        order = [0, *range(1 + depth, 1 + depth + place), *range(1, 1 + depth), *range(1 + depth + place, out.ndim)]
+        out = xp.permute_dims(out, axes=tuple(order))
+    return level.of(out)
+
+
+def _positions(shape: Sequence[int]) -> Any:
+    return NUMPY.arange(prod(shape)).reshape(shape)
+
+
+def _picked(x: Any, index: Any) -> Any:
+    """``x[index]``, where the index may hold batches."""
+    level = innermost(index)
+    return x[index] if level is None else level.call(OPS["getitem"], (x,), {"index": index})
+
+
+def _in_one(level: Batch, places: Any, size: int) -> Any:
+    """The places of all examples in one flat array, from those among the ``size`` elements of each."""
+    rows = xp.reshape(level.front(places), shape=(level.size, -1))
+    return xp.reshape(rows + size * NUMPY.arange(level.size).reshape(-1, 1), shape=(-1,))
+
+
+def _added(level: Batch, x: Any, places: Any, shape: Shape) -> Any:
+    """Zeros of ``shape`` with ``x`` added at ``places``, numbers of elements."""
+    flat, size = xp.reshape(level.front(x), shape=(-1,)), prod(shape)
+    out = xp.scatter_take(flat, _in_one(level, places, size), axis=0, shape=(level.size * size,))
+    return level.of(xp.reshape(out, shape=(level.size, *shape)))
+
+
+def _scatter_add(level: Batch, x: Any, *, index: Any, shape: Shape) -> Any:
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(part is None or part is ... or isinstance(part, int | slice) for part in parts):
+        return level.of(xp.scatter_add(x.value, index=(slice(None), *parts), shape=(level.size, *shape)))
+    return _added(level, x, _picked(_positions(shape), index), shape)
+
+
+def _scatter_take(level: Batch, x: Any, indices: Any, *, axis: Any = None, shape: Shape) -> Any:
+    places, axis = (_positions(shape).reshape(-1), 0) if axis is None else (_positions(shape), axis)
+    return _added(level, x, xp.take(places, indices, axis=axis), shape)
+
+
+def _scatter_along_axis(level: Batch, x: Any, indices: Any, *, axis: int = -1, shape: Shape) -> Any:
+    return _added(level, x, xp.take_along_axis(_positions(shape), indices, axis=axis), shape)
+
+
+def _setitem(level: Batch, x: Any, value: Any, *, index: Any) -> Any:
+    places = _picked(_positions(x.shape), index)
+    value = value if hasattr(value, "shape") else NUMPY.asarray(value)
+    extra = max(value.ndim - places.ndim, 0)  # leading axes of length 1, which an assignment ignores
+    value = xp.broadcast_to(xp.reshape(value, shape=value.shape[extra:]), shape=places.shape)
+    flat, values = (xp.reshape(level.front(y), shape=(-1,)) for y in (x, value))
+    out = xp.setitem(flat, values, index=_in_one(level, places, prod(x.shape)))
+    return level.of(xp.reshape(out, shape=(level.size, *x.shape)))
+
+
+# ------------------------------------------------------------------------ the lines of operations that are kernels
+
+
+def _rows(level: Batch, x: Any) -> Any:
+    """The examples of arrays (n, channels, …) as more of the n."""
+    x = level.front(x)
+    return xp.reshape(x, shape=(x.shape[0] * x.shape[1], *x.shape[2:]))
+
+
+def _apart(level: Batch, out: Any) -> Any:
+    """The reverse of `_rows`."""
+    return level.of(xp.reshape(out, shape=(level.size, out.shape[0] // level.size, *out.shape[1:])))
+
+
+def _channels(level: Batch, x: Any) -> Any:
+    """The examples of arrays (n, channels, …) as groups of channels."""
+    x = _moved(level.front(x), 0, 1)
+    return xp.reshape(x, shape=(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:]))
+
+
+def _groups(level: Batch, out: Any) -> Any:
+    """The reverse of `_channels`."""
+    out = xp.reshape(out, shape=(out.shape[0], level.size, out.shape[1] // level.size, *out.shape[2:]))
+    return level.of(_moved(out, 1, 0))
+
+
+def _folded(name: str) -> Callable[..., Any]:
+    """An operation on arrays (n, channels, …), of each n by itself."""
+    return lambda level, *arrays, **params: _apart(
+        level, getattr(xp, name)(*(_rows(level, x) for x in arrays), **params)
+    )
+
+
+def _conv(level: Batch, x: Any, weight: Any, bias: Any = None, *, groups: int = 1, **how: Any) -> Any:
+    if level.owns(weight):
+        product = xp.conv(_channels(level, x), _rows(level, weight), groups=groups * level.size, **how)
+        out = _groups(level, product)
+    else:
+        out = _apart(level, xp.conv(_rows(level, x), weight, groups=groups, **how))
+    return out if bias is None else out + xp.reshape(bias, shape=(*bias.shape, *(1,) * (out.ndim - 2)))
+
+
+def _conv_input(level: Batch, y: Any, weight: Any, *, groups: int = 1, **how: Any) -> Any:
+    if level.owns(weight):
+        product = xp.conv_input(_channels(level, y), _rows(level, weight), groups=groups * level.size, **how)
+        return _groups(level, product)
+    return _apart(level, xp.conv_input(_rows(level, y), weight, groups=groups, **how))
+
+
+def _conv_weight(level: Batch, x: Any, y: Any, *, groups: int = 1, **how: Any) -> Any:
+    return _apart(level, xp.conv_weight(_channels(level, x), _channels(level, y), groups=groups * level.size, **how))
+
+
+def _contract(level: Batch, *arrays: Any, subscripts: str) -> Any:
+    label = next(c for c in map(chr, range(0x300, 0x400)) if c not in subscripts)
+    terms, _, result = subscripts.partition("->")
+    own = zip(terms.split(","), arrays, strict=True)
+    seen = ",".join(label + term if level.owns(x) else term for term, x in own)
+    values = [x.value if level.owns(x) else x for x in arrays]
+    return level.of(xp.contract(*values, subscripts=f"{seen}->{label}{result}"))
+
+
+def _linear(level: Batch, x: Any, weight: Any, bias: Any = None) -> Any:
+    out = xp.matmul(x, xp.matrix_transpose(weight))
+    return out if bias is None else out + bias
+
+
+def _cross_entropy(level: Batch, *arrays: Any, **params: Any) -> Any:
+    return OPS["cross_entropy"].forward(xp, *(level.of(level.front(x)) for x in arrays), **params)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    **{name: _folded(name) for name in ("at_max", "fold", "max_pool", "max_unpool", "sum_pool", "sum_unpool")},
+    "unfold": _folded("unfold"),
+    "all_reduce": lambda level, x, *, add: level.of(add(x.value)), "contract": _contract, "conv": _conv,
+    "conv_input": _conv_input, "conv_weight": _conv_weight, "cross_entropy": _cross_entropy, "getitem": _getitem,
+    "linear": _linear, "scatter_add": _scatter_add, "scatter_along_axis": _scatter_along_axis,
+    "scatter_take": _scatter_take, "setitem": _setitem,
+}  # fmt: skip
+"""What operations do with a batch whose forward does not run on one: kernels, and writes to an array."""
+
+# ------------------------------------------------------------------------------------------------------ the transform
+
+
+def _moved(x: Any, start: int, end: int) -> Any:
+    """``x`` with one axis moved."""
+    order = [*range(x.ndim)]
+    order.insert(normalize_axis(end, x.ndim), order.pop(normalize_axis(start, x.ndim)))
+    return x if order == [*range(x.ndim)] else LIFTED.permute_dims(x, axes=tuple(order))
+
+
+@op("batch")
+def batch(xp, x, *, level, axis):
+    """The entries of ``axis`` as the examples of ``level``."""
+    return Batched(level, _moved(x, axis, 0))
+
+
+@op("examples")
+def examples_of(xp, x, *, level, axis):
+    """The examples of ``level`` as the entries of ``axis``."""
+    return _moved(_front(level, x), 0, axis)
+
+
+def _front(level: Batch, x: Any) -> Any:
+    """`Batch.front` of an array that may have a level within ``level``."""
+    if isinstance(x, Lifted) and x.level.number > level.number:
+        return x.map(partial(_front, level))
+    return level.front(x)
+
+
+batch.vjp(x=lambda xp, g, level, axis: xp.examples_of(g, level=level, axis=axis))
+examples_of.vjp(x=lambda xp, g, level, axis: xp.batch(g, level=level, axis=axis))
+LIFTED.crossing.update(("batch", "examples_of"))
+
+
+def vmap(
+    f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different"
+) -> Callable[..., Any]:
+    """The function that computes ``f`` for all examples at once, without a loop.
+
+    ``in_axes``: the axis of an argument along which its examples are, or ``None`` where it is the same for all; one
+    for each argument, or one for all of them. Arguments and results may be trees. ``out_axes``: the axis of the
+    examples in each result. ``randomness``: whether draws of `autograd.random` are ``"different"`` or ``"same"`` among
+    the examples. Calls nest with each other, `grad` and `jvp` in any order: ``vmap(grad(loss), in_axes=(None, 0))`` has
+    the gradients of each example.
+
+    Raises `ShapeError` where the numbers of examples differ, and `DomainError` within ``f`` where a result's shape, or
+    the way that Python takes, would depend on an example's values.
+
+    >>> from glassgrad import autograd as ag
+    >>> weight, examples = ag.Tensor([1.0, 2.0]), ag.Tensor([[1.0, 0.0], [3.0, 1.0], [0.0, 1.0]])
+    >>> ag.vmap(lambda x: (weight * x).sum())(examples)
+    Tensor([1.0, 5.0, 2.0])
+    >>> ag.vmap(ag.grad(lambda w, x: (w * x).sum() ** 2), in_axes=(None, 0))(weight, examples)
+    Tensor([[ 2.0, 0.0],
+            [30.0, 10.0],
+            [ 0.0, 4.0]])
+    """
+    check_function(f, "vmap")
+    choice(randomness, "randomness", ("different", "same"))
+
+    def batched(*args: Any) -> Any:
+        axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
+        if len(axes) != len(args):
+            raise ShapeError(f"in_axes has {len(axes)} entries for {len(args)} argument(s): give one for each.")
+        flat, forms = zip(*map(flattened, args), strict=True) if args else ((), ())
+        xs = [[x if axis is None else asarray(x) for x in leaves] for leaves, axis in zip(flat, axes, strict=True)]
+        level = Batch(_number_of_examples(xs, axes, forms), randomness == "different")
+        with level:
+            given = [
+                trees.unflatten(form, leaves if axis is None else [batch(x, level=level, axis=axis) for x in leaves])
+                for leaves, form, axis in zip(xs, forms, axes, strict=True)
+            ]
+            _, _, ys, form = results_of(f, given)
+            found = [examples_of(y, level=level, axis=out_axes) for y in ys]
+        return trees.unflatten(form, found)
+
+    return batched
+
+
+def _number_of_examples(xs: Sequence[Sequence[Any]], axes: Sequence[Any], forms: Sequence[Any]) -> int:
+    """The length of the axes. Raises unless it is the same for all."""
+    sizes: dict[str, int] = {}
+    for number, (leaves, axis, form) in enumerate(zip(xs, axes, forms, strict=True)):
+        if axis is None:
+            continue
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise DTypeError(
+                f"in_axes names {of_type(axis)} for argument {number}: give the number of an axis, or None."
+            )
+        for x, name in zip(leaves, trees.paths(form, f"argument {number}"), strict=True):
+            if not -x.ndim <= axis < x.ndim:
+                raise ShapeError(f"vmap: {name} is {describe(x)}, which has no axis {axis} of examples; give None.")
+            sizes[name] = x.shape[axis]
+    if not sizes:
+        raise ShapeError("vmap needs an argument with examples: in_axes = None says that all are the same.")
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise ShapeError(f"vmap needs the same number of examples in all arguments: {told}.")
+    return next(iter(sizes.values()))

@@ -1,0 +1,348 @@
+"""Forward mode: the tangent of an operation is the transpose of its own rule.
+
+A rule is linear in the upstream gradient ``g``: ``x̄ = Jᵀ g``. So the tangent ``J ẋ`` of the result is the gradient of
+``x̄ · ẋ`` with respect to ``g`` (J. Townsend, "A new trick for calculating Jacobian vector products", 2017). The rule is
+recorded once in ``g`` alone, for arguments of these shapes, and transposed by the rules of the operations that it
+consists of: what remains is a list of operations from the arguments to the tangent, which is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from glassgrad.autograd import backends, trees
+from glassgrad.autograd.backends.lifted import LIFTED, RECORDER, Level, Lifted, detached, innermost
+from glassgrad.autograd.common.contexts import TRACER, holding
+from glassgrad.autograd.common.messages import describe
+from glassgrad.autograd.compiler.tracing.bodies import recorded
+from glassgrad.autograd.engine.backward import backward_steps, unbroadcast
+from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
+from glassgrad.autograd.engine.namespace import TENSORS
+from glassgrad.autograd.engine.operation import Op, check_rules, op
+from glassgrad.autograd.engine.tensor import Tensor, wrap
+from glassgrad.autograd.errors import DeclarationError, DTypeError, TraceError
+from glassgrad.autograd.functions.transforms import (
+    check_function,
+    check_pairs,
+    directions,
+    flattened,
+    floating,
+    name_of,
+    results_of,
+)
+from glassgrad.autograd.ops.loops.body import Step, needed
+
+# ------------------------------------------------------------------------------------------------ the rule, transposed
+
+
+def transposed(op: Op, values: Sequence[Any], out: Any, g: Tensor, tangents: dict[int, Any], params: Any) -> Any:
+    """The tangent of ``out = op(*values)`` along ``tangents`` of some arguments, a Tensor, or ``None`` where it is 0.
+
+    ``g``, which requires grad, stands for the upstream gradient; its values make no difference, because rules are
+    linear in it. Raises `DeclarationError` for a rule that is not.
+    """
+    plan = op.plans[sum(1 << i for i in tangents)]
+    known = dict(zip(op.args, map(_constant, values), strict=False)) | {"out": _constant(out)}
+    if op.variadic:
+        known[op.args[0]] = tuple(map(_constant, values))
+    node: Any = SimpleNamespace(op=op, inputs=tuple(values), params=params, name=None, shape=out.shape)
+    parts = plan.pull(g, TENSORS, node, tuple(known[name] for name in op.saves))
+    pairs = []
+    for i, tangent in tangents.items():
+        part = parts[i]
+        if part is not None and part.requires_grad:
+            if part.shape != tangent.shape or part.dtype != tangent.dtype:
+                part = unbroadcast(TENSORS, part, tangent, node)
+            pairs.append((part, tangent))
+    if not pairs:
+        return None
+    ys, seeds = zip(*pairs, strict=True)
+    steps = backward_steps(ys, seeds, create_graph=True, inputs=[g])
+    return next((total for vertex, total, _ in steps if vertex is g), None)
+
+
+def _constant(x: Any) -> Any:
+    return wrap(x.data if isinstance(x, Tensor) else x) if hasattr(x, "shape") else x
+
+
+def _transposed_now(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> Any:
+    """The tangent as an array, by recording and transposing the rules for these very arrays."""
+    g = wrap(LIFTED.zeros_like(out))
+    g.requires_grad = True
+    mode = MODE.get()
+    with holding(MODE, Mode(True, mode.scope, mode.observer)):
+        found = transposed(op, values, out, g, {i: wrap(t) for i, t in tangents.items()}, params)
+    if found is not None and found.requires_grad and "loop" not in params:  # a loop passes g on where nothing reads it
+        raise _not_linear(op)
+    return None if found is None else found.data
+
+
+def _not_linear(op: Op) -> DeclarationError:
+    return DeclarationError(
+        f"a rule of {op.name} is not linear in g, so it is not a derivative: it may multiply g by other values and add "
+        "such products, but not use g in any other way."
+    )
+
+
+class TangentRule:
+    """The tangent of an operation as a list of operations, derived from its rules, for arguments of given shapes.
+
+    ``values`` and ``out`` are an example of its arguments and its result, ``tangents`` those of the arguments that have
+    one. Raises `DeclarationError` where the rules are not linear in ``g``, and `TraceError` where they ask for values.
+
+    >>> from glassgrad import autograd as ag
+    >>> from glassgrad.autograd.readings.forward import TangentRule
+    >>> import numpy
+    >>> x = numpy.ones(3)
+    >>> print(TangentRule(ag.sin, [x], x, {0: x}, {}))
+    def tangent(xp, x, d_x):
+        v4 = xp.cos(x)
+        v6 = xp.multiply(d_x, v4)
+        return v6
+    """
+
+    def __init__(self, op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> None:
+        self.arrays = [i for i, x in enumerate(values) if hasattr(x, "shape")]
+        args = [f"{op.args[0]}{i}" for i in range(len(values))] if op.variadic else list(op.args)
+        self.names = [*(args[i] for i in self.arrays), "out", "g", *(f"d_{args[i]}" for i in tangents)]
+        given = [*(values[i] for i in self.arrays), out, out, *tangents.values()]
+        types = [(tuple(x.shape), backends.as_dtype(x.dtype)) for x in given]
+        fixed, places, count = [None if hasattr(x, "shape") else x for x in values], list(tangents), len(self.arrays)
+
+        def follow(tensors: list[Tensor], _: Any) -> list[Any]:
+            inputs = list(fixed)
+            for i, tensor in zip(self.arrays, tensors, strict=False):
+                inputs[i] = tensor
+            result, g, *seeds = tensors[count:]
+            return [transposed(op, inputs, result, g, dict(zip(places, seeds, strict=True)), params)]
+
+        del given  # the recorder asks that no array of the outside is kept
+        with holding(TRACER, None):  # a rule depends on no array of a trace
+            found = recorded(follow, types, f"tangent of {op.name}", self.names)
+        (self.out,) = found.outputs
+        self.constants = found.constants
+        self.steps: list[Step] = [] if self.out is None else needed(found.steps, [self.out])
+        self.reads = {a for step in self.steps for a in step.args} | {self.out}
+        if found.captured or any("loop" in step.params for step in self.steps):
+            raise TraceError(f"the rules of {op.name} compute with arrays that are not its arguments.")
+        if count + 1 in self.reads:
+            raise _not_linear(op)
+
+    def __call__(self, values: Sequence[Any], out: Any, tangents: dict[int, Any]) -> Any:
+        """The tangent, an array."""
+        if self.out is None:
+            return None
+        given = [*(values[i] for i in self.arrays), out, None, *tangents.values()]
+        known = dict(enumerate(given)) | self.constants
+        xp = backends.namespace(*given)
+        plain = not xp.absorbs and RECORDER.get() is None
+        for step in self.steps:
+            arrays = [known[a] for a in step.args]
+            if plain:
+                known[step.out] = step.op.forward(xp, *arrays, **step.params)
+            else:
+                known[step.out] = LIFTED.call(step.op, arrays, step.params)
+        return known[self.out]
+
+    def __str__(self) -> str:
+        """The rule as Python."""
+        called = dict(enumerate(self.names)) | {i: repr(v) for i, v in self.constants.items()}
+        lines = []
+        for step in self.steps:
+            called[step.out] = f"v{step.out}"
+            options = "".join(f", {k}={v!r}" for k, v in step.params.items())
+            lines.append(f"    v{step.out} = xp.{step.op.name}({', '.join(called[a] for a in step.args)}{options})")
+        used = [name for i, name in enumerate(self.names) if i in self.reads]
+        return "\n".join([f"def tangent({', '.join(['xp', *used])}):", *lines, f"    return {called.get(self.out)}"])
+
+
+RULES: dict[Any, TangentRule | None] = {}
+"""The derived rules by operation, arguments with tangents, shapes, dtypes and parameters; ``None`` where a rule asks
+for values, so that it is transposed at each call."""
+
+MOST_RULES = 10_000
+"""With so many rules the dictionary is emptied, because the shapes of a program may never repeat."""
+
+
+def _key(op: Op, values: Sequence[Any], tangents: dict[int, Any], params: Any) -> Any:
+    """Raises `TypeError` for a parameter that can't be looked up, such as an index of arrays."""
+    kinds = [(tuple(x.shape), x.dtype) if hasattr(x, "shape") else (type(x), x) for x in values]
+    return op.name, op.redeclared, tuple(tangents), *kinds, *map(_looked_up, params.values())
+
+
+def _looked_up(value: Any) -> Any:
+    if isinstance(value, slice):
+        return slice, value.start, value.stop, value.step
+    if isinstance(value, tuple | list):
+        return type(value), *map(_looked_up, value)
+    if hasattr(value, "shape") or isinstance(value, dict):
+        raise TypeError("an array")
+    return type(value), value
+
+
+def rule_for(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> TangentRule | None:
+    """The derived rule; ``None`` where there is none for any arrays of these shapes."""
+    try:
+        key = _key(op, values, tangents, params)
+        if key in RULES:
+            return RULES[key]
+    except TypeError:
+        return None
+    try:
+        rule = TangentRule(op, values, out, tangents, params)
+    except TraceError:
+        rule = None
+    if len(RULES) >= MOST_RULES:
+        RULES.clear()
+    RULES[key] = rule
+    return rule
+
+
+def tangent_of(op: Op, values: Sequence[Any], out: Any, tangents: dict[int, Any], params: Any) -> Any:
+    """The tangent of ``out = op(*values, **params)`` along the ``tangents`` of some arguments; ``None`` for 0."""
+    rule = rule_for(op, values, out, tangents, params)
+    return rule(values, out, tangents) if rule else _transposed_now(op, values, out, tangents, params)
+
+
+# --------------------------------------------------------------------------------------------------------- dual numbers
+
+
+class Dual(Lifted):
+    """A value and its tangent."""
+
+    __slots__ = ()
+
+    def detached(self) -> Any:
+        """The value alone."""
+        return detached(self.parts[0])
+
+    def item(self) -> Any:
+        """The value as a Python number."""
+        return self.parts[0].item()
+
+    def __repr__(self) -> str:
+        return f"Dual({self.parts[0]!r}, {self.parts[1]!r})"
+
+
+backends.SPACES[Dual] = LIFTED
+
+
+class Forward(Level):
+    """One call of `jvp`."""
+
+    name = "jvp"
+
+    def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
+        """The result with its tangent."""
+        values = [x.parts[0] if self.owns(x) else x for x in arrays]
+        out = LIFTED.call(op, values, params)
+        if not backends.is_inexact(out.dtype):
+            return out
+        mask = sum(1 << i for i, x in enumerate(arrays) if self.owns(x))
+        plan = op.plans[mask]
+        if plan.forgotten:
+            check_rules(op, out, plan.forgotten)
+        tangents = {i: arrays[i].parts[1] for i in range(len(arrays)) if plan.mask >> i & 1}
+        slope = tangent_of(op, values, out, tangents, params) if tangents else None
+        return out if slope is None else Dual(self, out, slope)
+
+    def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """The result of a function of the namespace; a constant, if it is no operation, such as ``zeros_like``."""
+        if name in LIFTED.operations:
+            return super().function(name, args, options)
+        if name == "asarray":
+            return args[0]
+        return getattr(LIFTED, name)(*(x.parts[0] if self.owns(x) else x for x in args), **options)
+
+    def owns(self, x: Any) -> bool:
+        """Whether ``x`` is a dual number of this level."""
+        return type(x) is Dual and x.level is self
+
+    def settled(self, part: Any) -> Any:
+        """Dual numbers are paired by the coefficient of ε in their product: the gradient of a value is the coefficient
+        of ε in the gradient of its dual number, that of the tangent the other one. By this pairing a product with a
+        dual number is its own adjoint, so that rules that run on dual numbers are right as they are.
+        """
+        if isinstance(part, Tensor):
+            return part_of(part, level=self, tangent=True)
+        return _part(part, self, tangent=True)
+
+
+def _part(x: Any, level: Forward, tangent: bool) -> Any:
+    """The value or the tangent of an array, which may have a level within ``level``."""
+    if not level.owns(x):
+        if isinstance(x, Lifted) and x.level.number > level.number:
+            return x.map(lambda below: _part(below, level, tangent))
+        return LIFTED.zeros_like(x) if tangent else x
+    return x.parts[tangent]
+
+
+@op("dual", text="{primal} + ε·{tangent}", tex=r"{primal} + \varepsilon\,{tangent}", level=1)
+def dual(xp, primal, tangent, *, level):
+    """The dual number of a value and its tangent."""
+    return Dual(level, primal, tangent)
+
+
+@op("part")
+def part_of(xp, x, *, level, tangent):
+    """The tangent of a dual number, or its value."""
+    return _part(x, level, tangent)
+
+
+@op("as_part")
+def as_part(xp, x, *, level, tangent):
+    """The dual number with ``x`` as its tangent, or as its value, and 0 as the other part."""
+    zeros = LIFTED.zeros_like(x)
+    return Dual(level, zeros, x) if tangent else Dual(level, x, zeros)
+
+
+dual.vjp(
+    primal=lambda xp, g, level: xp.part_of(g, level=level, tangent=True),
+    tangent=lambda xp, g, level: xp.part_of(g, level=level, tangent=False),
+)
+part_of.vjp(x=lambda xp, g, level, tangent: xp.as_part(g, level=level, tangent=not tangent))
+as_part.vjp(x=lambda xp, g, level, tangent: xp.part_of(g, level=level, tangent=not tangent))
+LIFTED.crossing.update(("dual", "part_of", "as_part"))
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
+    """``f``'s value and its derivative along ``tangents``, ``J v``, both in the structure of the value.
+
+    ``tangents`` have the structures of ``primals``, the arguments. With ``has_aux`` ``f`` returns ``(value, aux)``, and
+    ``aux`` is a third result. Forward mode: the tangent of each operation is computed beside its value, so that memory
+    does not grow with the number of operations. Calls nest with each other, `grad` and `vmap` in any order.
+
+    Raises `DTypeError` for arguments or a result that are not floating-point, and `DeclarationError` for an operation
+    with a rule that is not linear in ``g``.
+
+    >>> from glassgrad.autograd import jvp
+    >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
+    (Tensor(12.0), Tensor(34.0))
+    """
+    check_function(f, "jvp")
+    check_pairs(primals, tangents)
+    flat, forms = zip(*map(flattened, primals), strict=True) if primals else ((), ())
+    form = (tuple, None, forms)
+    leaves = [leaf for leaves in flat for leaf in leaves]
+    xs = [floating(leaf, form, "primals", place) for place, leaf in enumerate(leaves)]
+    vs = directions(form, xs, tangents)
+    level = Forward()
+    with level:
+        given = [dual(x, v.to(x.dtype), level=level) for x, v in zip(xs, vs, strict=True)]
+        for x, made in zip(xs, given, strict=True):
+            made.name = x.name
+        with enable_grad():
+            _, aux, ys, results = results_of(f, trees.unflatten(form, given), None, has_aux)
+        for y in ys:
+            if not backends.is_inexact(y.dtype):
+                raise DTypeError(
+                    f"{name_of(f)} returned {describe(y)}, which has no derivative: compute floating-point values, or "
+                    "return it beside them with has_aux=True."
+                )
+        value, along = ([part_of(y, level=level, tangent=which) for y in ys] for which in (False, True))
+        aux = trees.map(lambda y: part_of(y, level=level, tangent=False) if isinstance(y, Tensor) else y, aux)
+    return trees.unflatten(results, value), trees.unflatten(results, along), *aux

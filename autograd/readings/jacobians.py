@@ -1,0 +1,165 @@
+"""Jacobians and Hessians: all directions at once, in the mode that takes fewer of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any
+
+from glassgrad.autograd import trees
+from glassgrad.autograd.common.shapes import size
+from glassgrad.autograd.engine.modes import enable_grad
+from glassgrad.autograd.engine.tensor import Tensor
+from glassgrad.autograd.functions.creation import eye, zeros
+from glassgrad.autograd.functions.shaping import moveaxis
+from glassgrad.autograd.functions.transforms import (
+    Call,
+    argument_numbers,
+    call_recorded,
+    check_function,
+    check_number,
+    flattened,
+    floating,
+    grad,
+    gradients_or_zeros,
+    one_or_tuple,
+)
+from glassgrad.autograd.ops.shaping import concat
+from glassgrad.autograd.readings.batches import vmap
+from glassgrad.autograd.readings.forward import jvp
+
+Function = Callable[..., Any]
+
+AT_ONCE = 256
+"""With so many rows at once a Jacobian is computed by reverse mode, which bounds the memory."""
+
+
+def jacfwd(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """`jacobian` by forward mode: one call of ``f``, with the tangents of all elements of the arguments at once. It is
+    the faster one where these are fewer than the elements of ``f``'s value.
+
+    >>> from glassgrad.autograd import jacfwd
+    >>> jacfwd(lambda x: x * x)([1.0, 2.0])
+    Tensor([[2.0, 0.0],
+            [0.0, 4.0]])
+    """
+    check_function(f, "jacfwd")
+    numbers = argument_numbers(argnums)
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        flat, forms = [], []
+        for number in numbers:
+            check_number(number, args)
+            leaves, form = flattened(args[number])
+            flat += [floating(leaf, form, f"argument {number}", place) for place, leaf in enumerate(leaves)]
+            forms.append(form)
+        structure = (tuple, None, tuple(forms))
+        found: dict[str, Any] = {}
+
+        def along(*tangents: Tensor) -> Any:
+            """The derivative of ``f``'s value along one direction."""
+
+            def of_leaves(*xs: Any) -> Any:
+                given = list(args)
+                for number, x in zip(numbers, trees.unflatten(structure, xs), strict=True):
+                    given[number] = x
+                return f(*given, **kwargs)
+
+            _, slope, *found["aux"] = jvp(of_leaves, flat, tangents, has_aux)
+            return slope
+
+        sizes = [x.size for x in flat]
+        ends = [*accumulate(sizes)]
+        places = [slice(end - n, end) for n, end in zip(sizes, ends, strict=True)]
+        units = [
+            eye(sum(sizes), dtype=x.dtype, device=x.device)[:, place].reshape(sum(sizes), *x.shape)
+            for x, place in zip(flat, places, strict=True)
+        ]
+        slopes = vmap(along)(*units)
+
+        def blocks(slope: Tensor) -> Any:
+            rows = moveaxis(slope, 0, -1)
+            parts = [
+                rows[..., place].reshape(*rows.shape[:-1], *x.shape) for x, place in zip(flat, places, strict=True)
+            ]
+            made = trees.unflatten(structure, parts)
+            return made[0] if isinstance(argnums, int) else made
+
+        return one_or_tuple(trees.map(blocks, slopes), *found["aux"])
+
+    return jacobian_of
+
+
+def jacrev(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """`jacobian` by reverse mode: one call of ``f``, and a backward pass for all elements of its value at once. It is
+    the faster one where these are fewer than the elements of the arguments.
+
+    >>> from glassgrad.autograd import jacrev
+    >>> jacrev(lambda x: (x * x).sum())([1.0, 2.0])
+    Tensor([2.0, 4.0])
+    """
+    check_function(f, "jacrev")
+    numbers = argument_numbers(argnums)
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        return _by_rows(call_recorded(f, args, numbers, kwargs, has_aux), argnums)
+
+    return jacobian_of
+
+
+def _by_rows(call: Call, argnums: int | Sequence[int]) -> Any:
+    with enable_grad():
+        found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
+    blocks = trees.unflatten(call.results_form, [b[0] if isinstance(argnums, int) else b for b in found])
+    return one_or_tuple(blocks, *call.aux)
+
+
+def _blocks(y: Tensor, call: Call) -> list[Tensor]:
+    """The Jacobian of one result with respect to each variable of a call."""
+    count = size(y.shape)
+    shapes = [(*y.shape, *x.shape) for x in call.xs]
+    if not count:
+        return [zeros(shape, dtype=x.dtype) for x, shape in zip(call.xs, shapes, strict=True)]
+    units = eye(count, dtype=y.dtype, device=y.device).reshape(count, *y.shape)
+    pull = vmap(lambda seed: tuple(gradients_or_zeros([y], call.xs, [seed], call.nested)))
+    rows = [pull(units[i : i + AT_ONCE]) for i in range(0, count, AT_ONCE)]
+    columns = (parts[0] if len(parts) == 1 else concat(parts, axis=0) for parts in zip(*rows, strict=True))
+    return [column.reshape(shape) for column, shape in zip(columns, shapes, strict=True)]
+
+
+def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
+
+    For trees the result has the structure of the value, with the argument's structure in place of each leaf. With
+    ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(jacobian, aux)``. It is `jacrev`, or `jacfwd` where
+    ``f``'s value has more elements than the arguments, for which ``f`` is called a second time.
+
+    >>> from glassgrad.autograd import jacobian
+    >>> jacobian(lambda x: x * x)([1.0, 2.0])
+    Tensor([[2.0, 0.0],
+            [0.0, 4.0]])
+    """
+    check_function(f, "jacobian")
+    numbers, forward = argument_numbers(argnums), jacfwd(f, argnums, has_aux)
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        call = call_recorded(f, args, numbers, kwargs, has_aux)
+        if sum(y.size for y in call.ys) > sum(x.size for x in call.xs):
+            return forward(*args, **kwargs)
+        return _by_rows(call, argnums)
+
+    return jacobian_of
+
+
+def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that returns the second derivatives of a scalar ``f``: shape ``argument.shape + argument.shape``.
+
+    For trees the result has the structure of the argument, with the same structure in place of each leaf. ``has_aux``:
+    as in `jacobian`. It is `jacfwd` of `grad`: forward mode over reverse mode.
+
+    >>> from glassgrad.autograd import hessian
+    >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
+    Tensor([[ 6.0, 0.0],
+            [ 0.0, 12.0]])
+    """
+    return jacfwd(grad(f, argnums, has_aux), argnums, has_aux)
