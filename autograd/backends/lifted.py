@@ -201,22 +201,23 @@ class LiftedNamespace(Namespace):
         self.used = False  # whether a level was ever made
         self.operations: Mapping[str, Any] = {}  # every operation by its name
         self.below: Callable[..., Namespace] = lambda *arrays: NUMPY  # the namespace of arrays that are not lifted
-        self.crossing: set[str] = set()  # operations that lead to a level and back: their own forwards run
+        self.crossing: set[Any] = set()  # operations that lead to a level or back: their own forwards run
 
     def call(self, op: Any, arrays: Any, params: dict[str, Any], mask: int = -1, grad: bool = True) -> Any:
         """The result of an operation on arrays, some of which may be lifted; an ``index`` may hold lifted ones, too.
 
         ``mask``: through which arguments a gradient flows. Without ``grad``, as within ``no_grad``, it is a constant.
         """
+        if op in self.crossing:
+            return op.forward(self, *arrays, **params)
         if not grad:
             arrays = [*map(detached, arrays)]
         level, recorder = innermost(params.get("index"), innermost(arrays)), RECORDER.get()
-        if level is None or op.name in self.crossing:
-            if recorder is not None and level is None and op.name not in self.crossing:
+        if level is None:
+            if recorder is not None:
                 return recorder.operation(op, arrays, params)
             xp = self.below(*(x for x in arrays if x is not None))
-            traced = xp.absorbs and op.name not in self.crossing
-            return xp.followed(op.name, arrays, params) if traced else op.forward(xp, *arrays, **params)
+            return xp.followed(op.name, arrays, params) if xp.absorbs else op.forward(xp, *arrays, **params)
         with nullcontext() if recorder is None or mask else recorder.without_gradient():
             return level.call(op, arrays, params)
 

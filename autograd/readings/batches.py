@@ -19,12 +19,13 @@ from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, normalize_
 from glassgrad.autograd.common.validation import choice
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.operation import OPS, Op, op
+from glassgrad.autograd.engine.operation import OPS, Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_function, flattened, results_of
 from glassgrad.autograd.ops import elementwise, special
+from glassgrad.autograd.readings.forward import crossed, crossing
 
 xp, NUMPY = LIFTED, backends.NUMPY
 
@@ -466,13 +467,13 @@ def _moved(x: Any, start: int, end: int) -> Any:
     return x if order == [*range(x.ndim)] else LIFTED.permute_dims(x, axes=tuple(order))
 
 
-@op("batch")
+@crossing()
 def batch(xp, x, *, level, axis):
     """The entries of ``axis`` as the examples of ``level``."""
     return Batched(level, _moved(x, axis, 0))
 
 
-@op("examples")
+@crossing()
 def examples_of(xp, x, *, level, axis):
     """The examples of ``level`` as the entries of ``axis``."""
     return _moved(_front(level, x), 0, axis)
@@ -485,9 +486,8 @@ def _front(level: Batch, x: Any) -> Any:
     return level.front(x)
 
 
-batch.vjp(x=lambda xp, g, level, axis: xp.examples_of(g, level=level, axis=axis))
-examples_of.vjp(x=lambda xp, g, level, axis: xp.batch(g, level=level, axis=axis))
-LIFTED.crossing.update(("batch", "examples_of"))
+batch.vjp(x=lambda g, level, axis: crossed(examples_of, g, level=level, axis=axis))
+examples_of.vjp(x=lambda g, level, axis: crossed(batch, g, level=level, axis=axis))
 
 
 def vmap(

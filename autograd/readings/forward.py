@@ -13,14 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends.lifted import LIFTED, RECORDER, Level, Lifted, detached, innermost
+from glassgrad.autograd.backends.lifted import LIFTED, RECORDER, Level, Lifted, detached
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.compiler.tracing.bodies import recorded
 from glassgrad.autograd.engine.backward import backward_steps, unbroadcast
 from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
-from glassgrad.autograd.engine.operation import Op, check_rules, op
+from glassgrad.autograd.engine.operation import Op, check_rules
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeclarationError, DTypeError, TraceError
 from glassgrad.autograd.functions.transforms import (
@@ -265,46 +265,56 @@ class Forward(Level):
         of ε in the gradient of its dual number, that of the tangent the other one. By this pairing a product with a
         dual number is its own adjoint, so that rules that run on dual numbers are right as they are.
         """
-        if isinstance(part, Tensor):
-            return part_of(part, level=self, tangent=True)
-        return _part(part, self, tangent=True)
+        return crossed(part_of, part, level=self, tangent=True)
 
 
-def _part(x: Any, level: Forward, tangent: bool) -> Any:
-    """The value or the tangent of an array, which may have a level within ``level``."""
-    if not level.owns(x):
-        if isinstance(x, Lifted) and x.level.number > level.number:
-            return x.map(lambda below: _part(below, level, tangent))
-        return LIFTED.zeros_like(x) if tangent else x
-    return x.parts[tangent]
+def crossing(*, text: str = "", tex: str = "", level: int = 9) -> Callable[[Callable[..., Any]], Op]:
+    """Declare an operation that leads to a level or back: a decorator, as `autograd.op` is. Only transforms call such an
+    operation, so that it is not registered.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        made = Op(forward, forward.__name__, text, tex, level, broadcasts=False, casts=False, view=False)
+        LIFTED.crossing.add(made)
+        return made
+
+    return declare
 
 
-@op("dual", text="{primal} + ε·{tangent}", tex=r"{primal} + \varepsilon\,{tangent}", level=1)
+def crossed(op: Op, x: Any, **params: Any) -> Any:
+    """The result of such an operation in a rule: a Tensor for a Tensor, an array for an array."""
+    return op(x, **params) if isinstance(x, Tensor) else op.forward(LIFTED, x, **params)
+
+
+@crossing(text="{primal} + ε·{tangent}", tex=r"{primal} + \varepsilon\,{tangent}", level=1)
 def dual(xp, primal, tangent, *, level):
     """The dual number of a value and its tangent."""
     return Dual(level, primal, tangent)
 
 
-@op("part")
+@crossing()
 def part_of(xp, x, *, level, tangent):
-    """The tangent of a dual number, or its value."""
-    return _part(x, level, tangent)
+    """The tangent of a dual number, or its value; ``x`` may have a level within ``level``."""
+    if level.owns(x):
+        return x.parts[tangent]
+    if isinstance(x, Lifted) and x.level.number > level.number:
+        return x.map(lambda below: part_of.forward(xp, below, level=level, tangent=tangent))
+    return xp.zeros_like(x) if tangent else x
 
 
-@op("as_part")
+@crossing()
 def as_part(xp, x, *, level, tangent):
     """The dual number with ``x`` as its tangent, or as its value, and 0 as the other part."""
-    zeros = LIFTED.zeros_like(x)
+    zeros = xp.zeros_like(x)
     return Dual(level, zeros, x) if tangent else Dual(level, x, zeros)
 
 
 dual.vjp(
-    primal=lambda xp, g, level: xp.part_of(g, level=level, tangent=True),
-    tangent=lambda xp, g, level: xp.part_of(g, level=level, tangent=False),
+    primal=lambda g, level: crossed(part_of, g, level=level, tangent=True),
+    tangent=lambda g, level: crossed(part_of, g, level=level, tangent=False),
 )
-part_of.vjp(x=lambda xp, g, level, tangent: xp.as_part(g, level=level, tangent=not tangent))
-as_part.vjp(x=lambda xp, g, level, tangent: xp.part_of(g, level=level, tangent=not tangent))
-LIFTED.crossing.update(("dual", "part_of", "as_part"))
+part_of.vjp(x=lambda g, level, tangent: crossed(as_part, g, level=level, tangent=not tangent))
+as_part.vjp(x=lambda g, level, tangent: crossed(part_of, g, level=level, tangent=not tangent))
 
 
 def jvp(

@@ -14,6 +14,7 @@ from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DeclarationError, GradcheckError
 from glassgrad.autograd.functions.gradients import gradients
+from glassgrad.autograd.readings.forward import jvp
 from glassgrad.autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
 from glassgrad.autograd.testing.gradcheck import PointOf, first_order, judged, second_order, values_of
 from glassgrad.autograd.testing.judgement import UNCHECKED
@@ -22,7 +23,8 @@ from glassgrad.autograd.testing.programs import Program, Ref
 
 
 def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any) -> None:
-    """Test the rules of an operation: derivatives of first and second order by finite differences, and in float32.
+    """Test the rules of an operation: derivatives of first and second order by finite differences, and in float32; and
+    that they are linear in ``g``.
 
     With ``arrays`` (and ``params``) at these; without, at calls that Hypothesis draws: as many as its settings say, or
     ``max_examples``. Half of them are ordinary; the other half are those where rules go wrong: exactly 0, ±1, up to
@@ -168,6 +170,13 @@ def _shown(call: Program, seed: int, order: PointOf) -> set[int]:
     return {i for i, judgement in found.items() if judgement.verdict != UNCHECKED}
 
 
+def rules_are_linear(call: Program, seed: int) -> set[int]:
+    """The rules are linear in ``g``, so that their transpose is the tangent, which `autograd.jvp` derives."""
+    xs = call.tensors()
+    jvp(lambda *xs: list(call(*xs)), xs, xs)
+    return set()
+
+
 def matches_finite_differences(call: Program, seed: int) -> set[int]:
     """The gradients match finite differences of the values, as in `gradcheck`: the inputs for which this was shown."""
     return _shown(call, seed, first_order)
@@ -231,6 +240,11 @@ def _evaluated(call: Program, seed: int) -> tuple[list[Tensor], list[Tensor]]:
 
 CHECKS: dict[str, Callable[[Program, int], set[int]]] = {
     check.__name__: check
-    for check in (matches_finite_differences, second_order_matches_finite_differences, float32_matches_float64)
+    for check in (
+        matches_finite_differences,
+        second_order_matches_finite_differences,
+        float32_matches_float64,
+        rules_are_linear,
+    )
 }
 """What must hold of a call, and for which of its inputs that was shown."""

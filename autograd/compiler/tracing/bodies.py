@@ -235,7 +235,6 @@ class Recorder(Observer):
         out = self._new(array, array.shape, array.dtype)
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 
-
     def operation(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         """The result of an operation, recorded, on arrays that a lifted one is made of."""
         return op(*map(self._tensor, arrays), **params).data
