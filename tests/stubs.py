@@ -180,22 +180,6 @@ def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
 ) -> Callable[..., tuple[Any, Any]]: ...
 @overload
-def jacobian(
-    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
-) -> Callable[..., T]: ...
-@overload
-def jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
-) -> Callable[..., Any]: ...
-@overload
-def hessian(
-    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
-) -> Callable[..., T]: ...
-@overload
-def hessian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
-) -> Callable[..., Any]: ...
-@overload
 def vjp(
     f: Callable[..., R], *primals: Tensor | Array | complex, has_aux: Literal[False] = False
 ) -> tuple[R, Callable[[Any], tuple[Tensor, ...]]]: ...
@@ -226,7 +210,21 @@ def hvp(
 def hvp(
     f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: builtins.bool = False
 ) -> Any: ...
+def vmap(
+    f: Callable[..., R], in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different"
+) -> Callable[..., R]: ...
 """
+JACOBIAN = """\
+@overload
+def {name}(
+    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
+) -> Callable[..., T]: ...
+@overload
+def {name}(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+"""
+TRANSFORMS += "".join(JACOBIAN.format(name=name) for name in ("jacobian", "jacfwd", "jacrev", "hessian"))
 """The transforms, with the types of their results for functions of Tensors. A lambda makes `Any`."""
 
 STUBS = {"__init__.pyi": package, "engine/_methods.pyi": tensor_methods}

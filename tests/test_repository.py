@@ -29,7 +29,7 @@ GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
 ROOMS = (  # of autograd, from the ground up; `engine/` has a room within
     *("errors", "common", "backends", "engine", "engine.observers", "trees", "ops", "functions", "linalg", "random"),
-    *("interop", "compiler", "", "testing"),
+    *("interop", "compiler", "readings", "", "testing"),
 )
 VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")

@@ -37,10 +37,10 @@ OTHERS = {
 
 class Level:
     """One call of a transform: a context, ``active`` until it ends. ``name`` is that of the transform; ``draws`` says
-    whether random numbers are drawn for each of its examples.
+    whether random numbers are drawn for each of its examples, ``size`` how many these are.
     """
 
-    name, draws = "", False
+    name, draws, size = "", False, 0
 
     def __init__(self) -> None:
         self.number, self.active = next(_numbers), True
@@ -63,6 +63,10 @@ class Level:
         if not op.variadic and len(args) == len(op.args) and options.keys() <= op.params.keys():
             return LIFTED.call(op, args, op.params | options)
         return op(*args, **options)._data  # binds what was given by position
+
+    def drawn(self, array: Any) -> Any:
+        """An array of random numbers, the examples along the first axis, as an array of this level."""
+        raise NotImplementedError
 
     def settled(self, part: Any) -> Any:
         """The gradient of a value that is not of this level, from ``part``, one that is, after the level has ended."""
@@ -115,7 +119,11 @@ class Lifted:
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: prod(self.shape))
     T = property(lambda self: self.transpose())
-    mT = property(lambda self: LIFTED.matrix_transpose(self))  # noqa: PLW0108  (LIFTED is made below)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes swapped."""
+        return LIFTED.matrix_transpose(self)
 
     def reshape(self, *shape: Any) -> Any:
         """``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
@@ -268,7 +276,8 @@ def settled(part: Any, shape: Any) -> Any:
     """``part``, an array or a Tensor, as a contribution to the gradient of a value of ``shape``: without the levels
     that have ended and that the value is not of.
     """
-    levels = getattr(part.shape, "levels", frozenset()) - getattr(shape, "levels", frozenset())
+    none: frozenset[Level] = frozenset()
+    levels = getattr(part.shape, "levels", none) - getattr(shape, "levels", none)
     for level in sorted(levels, key=lambda level: -level.number):
         if not level.active:
             part = level.settled(part)

@@ -74,6 +74,10 @@ class Batch(Level):
         """The batch whose examples are along the first axis of ``value``."""
         return Batched(self, value)
 
+    def drawn(self, array: Any) -> Batched:
+        """The random numbers of all examples as a batch."""
+        return self.of(array)
+
     def front(self, x: Any) -> Any:
         """The examples along the first axis, repeated if ``x`` is the same for all."""
         if self.owns(x):
@@ -468,13 +472,13 @@ def _moved(x: Any, start: int, end: int) -> Any:
 
 
 @crossing()
-def batch(xp, x, *, level, axis):
+def batch(xp: Any, x: Any, *, level: Batch, axis: int) -> Any:
     """The entries of ``axis`` as the examples of ``level``."""
     return Batched(level, _moved(x, axis, 0))
 
 
 @crossing()
-def examples_of(xp, x, *, level, axis):
+def examples_of(xp: Any, x: Any, *, level: Batch, axis: int) -> Any:
     """The examples of ``level`` as the entries of ``axis``."""
     return _moved(_front(level, x), 0, axis)
 

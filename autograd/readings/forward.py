@@ -124,7 +124,7 @@ class TangentRule:
         (self.out,) = found.outputs
         self.constants = found.constants
         self.steps: list[Step] = [] if self.out is None else needed(found.steps, [self.out])
-        self.reads = {a for step in self.steps for a in step.args} | {self.out}
+        self.reads = {self.out, *(a for step in self.steps for a in step.args)}
         if found.captured or any("loop" in step.params for step in self.steps):
             raise TraceError(f"the rules of {op.name} compute with arrays that are not its arguments.")
         if count + 1 in self.reads:
@@ -155,7 +155,8 @@ class TangentRule:
             options = "".join(f", {k}={v!r}" for k, v in step.params.items())
             lines.append(f"    v{step.out} = xp.{step.op.name}({', '.join(called[a] for a in step.args)}{options})")
         used = [name for i, name in enumerate(self.names) if i in self.reads]
-        return "\n".join([f"def tangent({', '.join(['xp', *used])}):", *lines, f"    return {called.get(self.out)}"])
+        result = None if self.out is None else called[self.out]
+        return "\n".join([f"def tangent({', '.join(['xp', *used])}):", *lines, f"    return {result}"])
 
 
 RULES: dict[Any, TangentRule | None] = {}
@@ -269,8 +270,8 @@ class Forward(Level):
 
 
 def crossing(*, text: str = "", tex: str = "", level: int = 9) -> Callable[[Callable[..., Any]], Op]:
-    """Declare an operation that leads to a level or back: a decorator, as `autograd.op` is. Only transforms call such an
-    operation, so that it is not registered.
+    """Declare an operation that leads to a level or back: a decorator, as `autograd.op` is. Only transforms call it, so
+    it is not registered.
     """
 
     def declare(forward: Callable[..., Any]) -> Op:
@@ -287,13 +288,13 @@ def crossed(op: Op, x: Any, **params: Any) -> Any:
 
 
 @crossing(text="{primal} + ε·{tangent}", tex=r"{primal} + \varepsilon\,{tangent}", level=1)
-def dual(xp, primal, tangent, *, level):
+def dual(xp: Any, primal: Any, tangent: Any, *, level: Forward) -> Any:
     """The dual number of a value and its tangent."""
     return Dual(level, primal, tangent)
 
 
 @crossing()
-def part_of(xp, x, *, level, tangent):
+def part_of(xp: Any, x: Any, *, level: Forward, tangent: bool) -> Any:
     """The tangent of a dual number, or its value; ``x`` may have a level within ``level``."""
     if level.owns(x):
         return x.parts[tangent]
@@ -303,7 +304,7 @@ def part_of(xp, x, *, level, tangent):
 
 
 @crossing()
-def as_part(xp, x, *, level, tangent):
+def as_part(xp: Any, x: Any, *, level: Forward, tangent: bool) -> Any:
     """The dual number with ``x`` as its tangent, or as its value, and 0 as the other part."""
     zeros = xp.zeros_like(x)
     return Dual(level, zeros, x) if tangent else Dual(level, x, zeros)

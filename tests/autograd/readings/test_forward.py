@@ -1,0 +1,293 @@
+"""`jvp` and the tangent rules that it derives, beside two reverse passes and finite differences."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, backends, jvp
+from glassgrad.autograd.errors import DeclarationError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.readings.forward import RULES, TangentRule
+from tests.operations import TABLE
+
+RNG = np.random.default_rng(0)
+X, V, W = RNG.standard_normal(3), RNG.standard_normal(3), RNG.standard_normal((4, 3))
+WITH_RULES = sorted(name for name in TABLE if ag.OPS[name].rules)
+
+
+def by_two_reverse_passes(f: Callable[..., Tensor], xs: Sequence[Any], vs: Sequence[Any]) -> Any:
+    """``J v`` as the transpose of the transpose: another way, which derives no rule."""
+    tensors = [Tensor(x, requires_grad=True) for x in xs]
+    y = f(*tensors)
+    dummy = ag.zeros_like(y, requires_grad=True)
+    pulled = ag.gradients([y], tensors, [dummy], create_graph=True) if y.requires_grad else ()
+    pairs = [(p, v) for p, v in zip(pulled, vs, strict=False) if p.requires_grad]
+    if not pairs:
+        return np.zeros(y.shape)
+    return ag.gradients([p for p, _ in pairs], [dummy], [ag.asarray(v) for _, v in pairs])[0].data
+
+
+def close(found: Any, expected: Any, tolerance: float) -> bool:
+    size = 1 + np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+    return np.shape(found) == np.shape(expected) and np.allclose(
+        found, expected, rtol=tolerance, atol=tolerance * size, equal_nan=True
+    )
+
+
+def check_operation(name: str, data: st.DataObject) -> None:
+    """The tangent of one call, beside two reverse passes and central differences."""
+    op, case = ag.OPS[name], data.draw(TABLE[name].cases)
+    places = [
+        i
+        for i, x in enumerate(case.arrays)
+        if backends.is_real(getattr(x, "dtype", None) or "bool") and op.args[0 if op.variadic else i] in op.rules
+    ]
+
+    def f(*xs: Any) -> Tensor:
+        given = list(case.arrays)
+        for i, x in zip(places, xs, strict=True):
+            given[i] = x
+        return op(*given, **case.params)
+
+    xs = [case.arrays[i] for i in places]
+    vs = [RNG.standard_normal(np.shape(x)) for x in xs]
+    if not places or not backends.is_inexact(f(*xs).dtype):
+        return
+    value, along = jvp(f, tuple(xs), tuple(vs))
+    np.testing.assert_array_equal(value.data, f(*xs).data)
+    assert close(along.data, by_two_reverse_passes(f, xs, vs), 1e-9)
+    step = 1e-6
+    ends = [f(*(x + sign * step * v for x, v in zip(xs, vs, strict=True))).data for sign in (1, -1)]
+    slope = (ends[0] - ends[1]) / (2 * step)
+    if value.dtype == np.float64 and np.isfinite(slope).all() and np.isfinite(along.data).all():
+        assert close(along.data, slope, 1e-3)
+
+
+@pytest.mark.parametrize("name", WITH_RULES)
+@settings(max_examples=3, deadline=None)
+@given(data=st.data())
+def test_the_tangent_of_every_operation(name: str, data: st.DataObject) -> None:
+    with np.errstate(all="ignore"):
+        check_operation(name, data)
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("name", WITH_RULES)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_the_tangent_of_every_operation_at_many_calls(name: str, data: st.DataObject) -> None:
+    with np.errstate(all="ignore"):
+        check_operation(name, data)
+
+
+def quartic(x: Any) -> Tensor:
+    return ag.sum(ag.sin(x) * ag.exp(-x * x))
+
+
+class TestNesting:
+    def test_of_itself(self) -> None:
+        hessian = ag.hessian(quartic)(X).data
+        found = jvp(lambda x: jvp(quartic, (x,), (V,))[1], (X,), (W[0],))[1]
+        assert found.item() == pytest.approx(W[0] @ hessian @ V)
+
+    def test_of_grad_and_of_it_by_grad(self) -> None:
+        expected = ag.hvp(quartic, (X,), (V,))[0].data
+        np.testing.assert_allclose(jvp(ag.grad(quartic), (X,), (V,))[1].data, expected, rtol=1e-12)
+        np.testing.assert_allclose(ag.grad(lambda x: jvp(quartic, (x,), (V,))[1])(X).data, expected, rtol=1e-12)
+
+    def test_perturbations_of_nested_calls_stay_apart(self) -> None:
+        """The example of J. Siskind and B. Pearlmutter, "Perturbation confusion and referential transparency", 2005."""
+        found = jvp(lambda x: x * jvp(lambda y: x + y, (1.0,), (1.0,))[1], (1.0,), (1.0,))
+        assert [y.item() for y in found] == [1.0, 1.0]
+
+    def test_captured_tensors(self) -> None:
+        f = lambda w, x: ag.sum(ag.sin(x * w) * w)  # noqa: E731
+        found = ag.grad(lambda w: jvp(lambda x: f(w, x), (X,), (V,))[1])(X + 1)
+        expected = ag.grad(lambda w: ag.sum(ag.grad(f, 1)(w, X) * V))(X + 1)
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-10)
+
+    def test_backward_after_it(self) -> None:
+        x = Tensor(X, requires_grad=True)
+        jvp(quartic, (x,), (V,))[1].backward()
+        np.testing.assert_allclose(x.grad.data, ag.hvp(quartic, (X,), (V,))[0].data, rtol=1e-12)
+
+
+def loop(carry: Any, xs: Any, w: Any) -> Tensor:
+    last, ys = ag.scan(lambda c, x: (ag.tanh(w @ c + x), c * x), carry, xs)
+    return (ys**2).sum() + last.sum()
+
+
+LOOP = RNG.standard_normal(2), RNG.standard_normal((5, 2)), RNG.standard_normal((2, 2))
+ALONG = RNG.standard_normal(2), RNG.standard_normal((5, 2)), RNG.standard_normal((2, 2))
+
+
+class TestElsewhere:
+    def test_of_a_loop_and_of_its_gradient(self) -> None:
+        assert jvp(loop, LOOP, ALONG)[1].item() == pytest.approx(by_two_reverse_passes(loop, LOOP, ALONG))
+        found = jvp(ag.grad(loop, argnums=(0, 1, 2)), LOOP, ALONG)[1]
+        for along, expected in zip(found, ag.hvp(loop, LOOP, ALONG), strict=True):
+            np.testing.assert_allclose(along.data, expected.data, rtol=1e-9)
+
+    def test_within_the_function_of_a_loop(self) -> None:
+        def step(c: Any, x: Any) -> Any:
+            y = jvp(lambda z: ag.sin(z) * x, (c,), (x,))[1]
+            return y, y
+
+        def run(c: Any, xs: Any) -> Tensor:
+            return ag.scan(step, c, xs)[1]
+
+        c, rows = LOOP[0], []
+        for x in LOOP[1]:
+            c = np.cos(c) * x * x
+            rows.append(c)
+        np.testing.assert_allclose(run(*LOOP[:2]).data, rows, rtol=1e-12)
+        written = lambda c, xs: ag.scan(lambda c, x: (ag.cos(c) * x * x,) * 2, c, xs)[1].sum()  # noqa: E731
+        found = ag.grad(lambda c, xs: run(c, xs).sum(), argnums=(0, 1))(*LOOP[:2])
+        for one, other in zip(found, ag.grad(written, argnums=(0, 1))(*LOOP[:2]), strict=True):
+            np.testing.assert_allclose(one.data, other.data, rtol=1e-9)
+
+    @pytest.mark.parametrize("target", ["numpy", "c"])
+    def test_compiled(self, target: str) -> None:
+        f = lambda x, v: jvp(lambda x: ag.softmax(ag.tanh(Tensor(W) @ x)), (x,), (v,))[1]  # noqa: E731
+        compiled = ag.compile(f, target=target)
+        for scale in (1.0, 2.0):
+            np.testing.assert_allclose(compiled(Tensor(scale * X), Tensor(V)).data, f(scale * X, V).data, rtol=1e-12)
+
+    def test_compiled_of_a_loop(self) -> None:
+        compiled = ag.compile(lambda *xs: jvp(loop, xs, ALONG)[1])
+        assert compiled(*map(Tensor, LOOP)).item() == pytest.approx(jvp(loop, LOOP, ALONG)[1].item())
+
+    def test_of_a_compiled_function(self) -> None:
+        compiled = ag.compile(quartic)
+        compiled(Tensor(X))
+        assert jvp(compiled, (X,), (V,))[1].item() == jvp(quartic, (X,), (V,))[1].item()
+
+    def test_under_detect_anomaly(self) -> None:
+        with ag.detect_anomaly():
+            assert jvp(quartic, (X,), (V,))[1].item() == jvp(quartic, (X,), (V,))[1].item()
+            with pytest.raises(ag.errors.AnomalyError, match="sqrt"):
+                jvp(lambda x: ag.sqrt(x).sum(), (np.zeros(2),), (np.ones(2),))
+
+    def test_detached_values_and_no_grad_inside_have_no_tangent(self) -> None:
+        def f(x: Any) -> Tensor:
+            with ag.no_grad():
+                y = x * x
+            return y * x
+
+        assert jvp(f, (3.0,), (1.0,))[1].item() == 9.0
+        assert jvp(lambda x: x.detach() * x, (3.0,), (1.0,))[1].item() == 3.0
+        with ag.no_grad():
+            assert jvp(lambda x: x * x, (3.0,), (1.0,))[1].item() == 6.0
+
+    def test_writes_in_place(self) -> None:
+        def f(x: Any) -> Tensor:
+            h = ag.zeros((3,))
+            h[0] = x[0]
+            h[1:] += x[1:] * x[0]
+            return h
+
+        np.testing.assert_allclose(jvp(f, (X,), (V,))[1].data, by_two_reverse_passes(f, [X], [V]), rtol=1e-12)
+
+    def test_draws_are_the_same_for_value_and_tangent(self) -> None:
+        f = lambda x: x * ag.random.normal((3,), generator=np.random.default_rng(1))  # noqa: E731
+        value, along = jvp(f, (X,), (V,))
+        np.testing.assert_allclose(along.data / V, value.data / X)
+
+
+def test_memory_does_not_grow_with_the_number_of_operations() -> None:
+    def peak(count: int) -> int:
+        def f(x: Any) -> Tensor:
+            for _ in range(count):
+                x = ag.sin(x) * 1.01
+            return x.sum()
+
+        big = np.ones(10**5)
+        jvp(f, (big,), (big,))
+        gc.collect()
+        tracemalloc.start()
+        jvp(f, (big,), (big,))
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    assert peak(400) < 1.1 * peak(20) < 10e6
+
+
+class TestTangentRule:
+    def test_is_derived_once_for_each_shape(self) -> None:
+        RULES.clear()
+        for x in (X, X + 1, X[:2]):
+            jvp(ag.exp, (x,), (x,))
+        assert len(RULES) == 2
+
+    def test_is_shown_as_python(self) -> None:
+        rule = TangentRule(ag.multiply, [X, X], X, {0: X, 1: X}, {})
+        assert str(rule).startswith("def tangent(xp, x, y, d_x, d_y):\n")
+        assert "xp.multiply(d_y, x)" in str(rule)
+
+    def test_rules_that_are_declared_again_are_derived_again(self) -> None:
+        @ag.op("scaled")
+        def scaled(xp, x):
+            return 2 * x
+
+        scaled.vjp(x=lambda g: 2 * g)
+        assert jvp(scaled, (1.0,), (1.0,))[1].item() == 2.0
+        scaled.vjp(x=lambda g: 3 * g)
+        assert jvp(scaled, (1.0,), (1.0,))[1].item() == 3.0
+
+    @pytest.mark.parametrize(
+        "rule", [lambda g: g * g, lambda xp, g: xp.where(g > 0, g, 0.0), lambda xp, g, x: g + xp.sin(g) * x]
+    )
+    def test_a_rule_that_is_not_linear_is_refused_by_name(self, rule: Any) -> None:
+        @ag.op("bent")
+        def bent(xp, x):
+            return +x
+
+        bent.vjp(x=rule)
+        with pytest.raises(DeclarationError, match="a rule of bent is not linear in g"):
+            jvp(bent, (X,), (V,))
+
+    def test_an_operation_without_a_rule_is_refused_by_name(self) -> None:
+        @ag.op("bare")
+        def bare(xp, x):
+            return +x
+
+        with pytest.raises(DeclarationError, match="bare has no rule for x"):
+            jvp(bare, (X,), (V,))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: jvp(quartic, (np.arange(3),), (V,)), DTypeError, r"primals\[0\] is .* write 3.0 for 3"),
+        (lambda: jvp(quartic, (X,), (V[:2],)), ShapeError, "tangent 0 has shape"),
+        (lambda: jvp(ag.argmax, (X,), (V,)), DTypeError, "has no derivative"),
+        (lambda: jvp(quartic, X, V), DTypeError, "primals must be a tuple"),
+        (lambda: jvp(3, (X,), (V,)), DTypeError, "jvp takes a function"),
+        (lambda: jvp(lambda x: np.asarray(x.data), (X,), (V,)), DTypeError, "jvp calls its function with values"),
+        (lambda: jvp(_backward_inside, (X,), (V,)), GradientError, "backward within the function of jvp"),
+    ],
+)
+def test_bad_input_is_refused(call: Callable[[], Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+WEIGHT = Tensor(X, requires_grad=True)
+
+
+def _backward_inside(x: Any) -> Tensor:
+    (WEIGHT * x).sum().backward()
+    return x
+
+
+def test_a_refused_backward_changes_no_gradient() -> None:
+    with pytest.raises(GradientError):
+        jvp(_backward_inside, (X,), (V,))
+    assert WEIGHT.grad is None

@@ -1,0 +1,104 @@
+"""Jacobians and Hessians by either mode. `tests/autograd/functions/test_transforms.py` has those of one array."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad.autograd import Tensor, jacfwd, jacobian, jacrev
+from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.readings import jacobians
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal(3)
+
+
+def scalar(x: Any) -> Tensor:
+    return ag.sum(ag.sin(x) * ag.exp(-x * x))
+
+
+HESSIAN = ag.hessian(scalar)(X).data
+EITHER = pytest.mark.parametrize("mode", [jacfwd, jacrev, jacobian])
+
+
+def test_the_hessian_is_that_of_finite_differences() -> None:
+    step, units = 1e-5, np.eye(3)
+    slope = lambda x: ag.grad(scalar)(x).data  # noqa: E731
+    expected = [(slope(X + step * u) - slope(X - step * u)) / (2 * step) for u in units]
+    np.testing.assert_allclose(HESSIAN, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("outer", [jacfwd, jacrev, jacobian])
+@pytest.mark.parametrize("inner", [jacfwd, jacrev, jacobian, ag.grad])
+def test_all_nestings_give_the_hessian(outer: Any, inner: Any) -> None:
+    np.testing.assert_allclose(outer(inner(scalar))(X).data, HESSIAN, rtol=1e-10)
+
+
+def test_third_derivatives() -> None:
+    by_both = [jacfwd(jacfwd(jacfwd(scalar)))(X), jacrev(ag.hessian(scalar))(X)]
+    np.testing.assert_allclose(by_both[0].data, by_both[1].data, rtol=1e-10)
+
+
+@EITHER
+def test_trees_several_arguments_and_further_results(mode: Any) -> None:
+    def f(p: Any, scale: Any) -> Any:
+        return {"y": ag.tanh(p["w"] @ X) * scale, "z": p["b"].sum()}, "aux"
+
+    p = {"w": RNG.standard_normal((2, 3)), "b": np.ones(2)}
+    blocks, aux = mode(f, argnums=(0, 1), has_aux=True)(p, 2.0)
+    by_p, by_scale = blocks["y"]
+    slope = 1 - np.tanh(p["w"] @ X) ** 2
+    expected = 2 * slope[:, None, None] * np.eye(2)[:, :, None] * X
+    np.testing.assert_allclose(by_p["w"].data, expected, rtol=1e-12)
+    np.testing.assert_array_equal(by_p["b"].data, np.zeros((2, 2)))
+    np.testing.assert_allclose(by_scale.data, np.tanh(p["w"] @ X), rtol=1e-12)
+    assert aux == "aux"
+
+
+@EITHER
+def test_empty_and_constant_results(mode: Any) -> None:
+    assert mode(lambda x: x[:0])(X).shape == (0, 3)
+    np.testing.assert_array_equal(mode(lambda x: Tensor([1.0, 2.0]))(X).data, np.zeros((2, 3)))
+
+
+def calls_of(f: Any, x: Any) -> list[Tensor]:
+    """The arguments that `jacobian` calls ``f`` with."""
+    seen: list[Tensor] = []
+
+    def noted(x: Any) -> Any:
+        seen.append(x)
+        return f(x)
+
+    jacobian(noted)(x)
+    return seen
+
+
+def test_the_jacobian_is_computed_in_the_mode_with_fewer_directions() -> None:
+    wide, tall = (lambda x: (x * x).sum(keepdims=True)), (lambda x: ag.concat([x, x * x]))
+    assert len(calls_of(wide, X)) == 1
+    assert "Dual" in repr(calls_of(tall, X)[1].data)
+
+
+def test_many_rows_are_computed_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = lambda x: ag.tanh(ag.asarray(np.outer(X, X)) @ x)  # noqa: E731
+    expected = jacrev(f)(X).data
+    monkeypatch.setattr(jacobians, "AT_ONCE", 2)
+    np.testing.assert_array_equal(jacrev(f)(X).data, expected)
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda mode: mode(scalar)(np.arange(3)), DTypeError, "argument 0 is .* write 3.0 for 3"),
+        (lambda mode: mode(scalar, argnums=1)(X), GradientError, "argnums names argument 1"),
+        (lambda mode: mode(scalar, argnums="x")(X), DTypeError, "argnums"),
+        (lambda mode: mode(3), DTypeError, "takes a function"),
+        (lambda mode: mode(lambda x: 1.0)(X), DTypeError, "must compute Tensors"),
+    ],
+)
+def test_bad_input_is_refused(mode: Any, call: Callable[[Any], Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call(mode)
