@@ -57,9 +57,9 @@ globals().update(vars(_TENSORS))
 
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",
-    "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacobian", "jvp", "linalg", "nan",
-    "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled", "testing", "trees",
-    "value_and_grad", "vjp",
+    "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "linalg",
+    "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled", "testing", "trees",
+    "value_and_grad", "vjp", "vmap",
     *_ARRAYS,
 ]  # fmt: skip
 _LATE = {

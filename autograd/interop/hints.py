@@ -47,7 +47,7 @@ FUNCTIONS = {
     "nn": "the package nn beside autograd: from glassgrad import nn", "rand": "random.uniform(shape, generator=…)",
     "randn": "random.normal(shape, generator=…)", "rot90": "permute_dims and flip", "save": "nn.save", "sgn": "sign",
     "sub": "subtract", "tg": "tan", "unique": "unique_values", "vdot": "linalg.vecdot",
-    "vmap": "operations on arrays with one more axis", "vstack": "concat(…, axis=0)",
+    "vstack": "concat(…, axis=0)",
 }  # fmt: skip
 """For functions of NumPy and PyTorch that do not exist here: what to use instead."""
 

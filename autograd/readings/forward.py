@@ -24,6 +24,7 @@ from glassgrad.autograd.engine.operation import Op, check_rules
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeclarationError, DTypeError, TraceError
 from glassgrad.autograd.functions.transforms import (
+    Function,
     check_function,
     check_pairs,
     directions,
@@ -318,9 +319,7 @@ part_of.vjp(x=lambda g, level, tangent: crossed(as_part, g, level=level, tangent
 as_part.vjp(x=lambda g, level, tangent: crossed(part_of, g, level=level, tangent=not tangent))
 
 
-def jvp(
-    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
-) -> tuple[Any, ...]:
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
     """``f``'s value and its derivative along ``tangents``, ``J v``, both in the structure of the value.
 
     ``tangents`` have the structures of ``primals``, the arguments. With ``has_aux`` ``f`` returns ``(value, aux)``, and

@@ -14,6 +14,7 @@ from glassgrad.autograd.functions.creation import eye, zeros
 from glassgrad.autograd.functions.shaping import moveaxis
 from glassgrad.autograd.functions.transforms import (
     Call,
+    Function,
     argument_numbers,
     call_recorded,
     check_function,
@@ -27,8 +28,6 @@ from glassgrad.autograd.functions.transforms import (
 from glassgrad.autograd.ops.shaping import concat
 from glassgrad.autograd.readings.batches import vmap
 from glassgrad.autograd.readings.forward import jvp
-
-Function = Callable[..., Any]
 
 AT_ONCE = 256
 """With so many rows at once a Jacobian is computed by reverse mode, which bounds the memory."""

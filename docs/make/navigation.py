@@ -89,6 +89,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
     "Examples": outside.EXAMPLES,
     "How it works": (
         Page("engine.md", "The engine in an hour", "From ag.sin(x) to x.grad in the code's own lines."),
+        Page("readings.md", "One rule, seven readings", "Tangents and batches, read from the rule of each operation."),
         Page("why.md", "Why it is made this way", "One source for each derivative, read in four ways."),
         Page(
             "publishing.md",
