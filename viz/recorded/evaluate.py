@@ -14,9 +14,11 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
+from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.memory import written_at
+from glassgrad.autograd.errors import DTypeError
 from glassgrad.viz.drawing import numbers
 
 ROUNDING = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-10}  # relative
@@ -28,7 +30,13 @@ def host(value: Any) -> np.ndarray:
     >>> host(ag.Tensor([1.0, 2.0], requires_grad=True))
     array([1., 2.])
     """
-    return to_numpy(value.data if isinstance(value, ag.Tensor) else value)
+    array = value.data if isinstance(value, ag.Tensor) else value
+    if isinstance(array, Lifted):
+        raise DTypeError(
+            f"this graph goes through the function of {array.level.name}, where a value stands for more than one, and "
+            "has no picture: draw what is computed, viz.draw_graph(autograd.trace(f, x))."
+        )
+    return to_numpy(array)
 
 
 def total(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -21,6 +21,20 @@ def test_values_and_gradients_are_the_engines():
     assert seen.gradient(w) == pytest.approx(w.grad.numpy())
 
 
+@pytest.mark.parametrize(
+    ("name", "compute"),
+    [
+        ("jvp", lambda x: ag.jvp(lambda x: ag.sum(x * x), (x,), (x,))[1]),
+        ("vmap", lambda x: ag.sum(ag.vmap(lambda x: x * x)(x))),
+    ],
+)
+def test_a_graph_through_a_transform_is_refused_with_what_to_draw(name, compute):
+    x = ag.Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ag.errors.DTypeError, match=rf"the function of {name}, .* viz.draw_graph\(autograd.trace"):
+        evaluate(compute(x))
+    assert ag.trace(compute, x)
+
+
 def test_no_grad_attribute_is_touched_and_no_graph_is_released():
     x = ag.Tensor(3.0, requires_grad=True)
     y = x * x
