@@ -15,7 +15,6 @@ from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from glassgrad.autograd import errors, linalg, random, trees
-from glassgrad.autograd.backends import LIFTED as _LIFTED
 from glassgrad.autograd.backends import NUMPY as _NUMPY
 from glassgrad.autograd.backends import devices
 from glassgrad.autograd.engine import memory  # noqa: F401  (`ag.memory.written`)
@@ -45,6 +44,7 @@ from glassgrad.autograd.interop import protocols as _protocols
 from glassgrad.autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
 from glassgrad.autograd.ops.elementwise import pow
 from glassgrad.autograd.ops.loops import scan as _scan  # noqa: F401
+from glassgrad.autograd.readings.levels import LIFTED as _LIFTED
 
 __version__ = "0.1.0"
 
@@ -58,8 +58,8 @@ globals().update(vars(_TENSORS))
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",
     "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "linalg",
-    "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled", "testing", "trees",
-    "value_and_grad", "vjp", "vmap",
+    "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled", "testing",
+    "trees", "value_and_grad", "vjp", "vmap",
     *_ARRAYS,
 ]  # fmt: skip
 _LATE = {

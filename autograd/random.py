@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import LEVELS
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.validation import number, refused, shape_first, whole
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError
 from glassgrad.autograd.ops.elementwise import less
 from glassgrad.autograd.ops.indexing import argsort
+from glassgrad.autograd.readings.levels import LEVELS
 
 __all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
 

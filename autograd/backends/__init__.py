@@ -33,14 +33,13 @@ from glassgrad.autograd.backends.dtypes import (
     is_integral,
     is_real,
 )
-from glassgrad.autograd.backends.lifted import LIFTED
 from glassgrad.autograd.backends.numpy import NUMPY
 from glassgrad.autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, register
 from glassgrad.autograd.common.references import other_references
 from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 __all__ = [
-    "ANYWHERE", "FLAT", "FORWARDS", "LIFTED", "LinAlgError", "NUMPY", "Namespace", "OURS", "OWN", "PLACES", "PLAIN",
+    "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OURS", "OWN", "PLACES", "PLAIN",
     "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "all_reduce", "array_text", "as_dtype", "asarray",
     "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",
@@ -63,9 +62,9 @@ def namespace(*arrays: Any) -> Namespace:
             continue
         space = SPACES.get(kind) or _space_of(array)
         if found is not None and space is not found:
-            if found is LIFTED or (found.absorbs and space is not LIFTED):
+            if found.absorbs > space.absorbs:
                 continue
-            if not space.absorbs:
+            if found.absorbs == space.absorbs:
                 raise _mixed(first, array)
         first, found = array, space
     if found is None:
@@ -73,9 +72,6 @@ def namespace(*arrays: Any) -> Namespace:
     if found.enter is not None:
         found.enter()
     return found
-
-
-LIFTED.below = namespace
 
 
 def _mixed(x: Any, y: Any) -> DeviceError:

@@ -43,8 +43,8 @@ class Namespace:
     device current (CuPy), or ``None``.
     """
 
-    absorbs = False
-    """Whether arrays of other namespaces are accepted among its own, as constants."""
+    absorbs = 0
+    """Arrays of a namespace that absorbs less are accepted among its own, as constants."""
 
     in_place = False
     """Whether its arrays can be added to in place, also at an index."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends.lifted import LEVELS
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
@@ -25,6 +24,7 @@ from glassgrad.autograd.compiler.trace import Trace, is_array
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, DTypeError, TraceError
+from glassgrad.autograd.readings.levels import LEVELS
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")

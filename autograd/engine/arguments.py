@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import innermost
 from glassgrad.autograd.common.messages import describe, of_type, shown
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
+from glassgrad.autograd.readings.levels import LIFTED, innermost
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -203,8 +203,8 @@ def fail(op: Any, error: Exception, given: Sequence[Any], arrays: Sequence[Any],
 
     If a tracer could not follow the forward, return its stand-in for the whole operation.
     """
-    if backends.LIFTED.used and innermost(params.get("index")) and innermost(arrays) is None:
-        return backends.LIFTED.call(op, arrays, params)  # an array can't be indexed by a lifted one
+    if LIFTED.used and innermost(params.get("index")) and innermost(arrays) is None:
+        return LIFTED.call(op, arrays, params)  # an array can't be indexed by a lifted one
     inputs = tuple([x if op.variadic or isinstance(x, Tensor) else a for x, a in zip(given, arrays, strict=True)])
     if (tracer := getattr(error, "tracer", None)) is not None:
         return tracer.opaque(op, inputs, params)

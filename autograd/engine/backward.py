@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import LIFTED, LevelShape, innermost, settled
 from glassgrad.autograd.common.locks import fork_safe
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import broadcast_axes
@@ -20,6 +19,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.scattered import Scattered, dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from glassgrad.autograd.readings.levels import LIFTED, LevelShape, innermost, settled
 
 
 def backward_steps(

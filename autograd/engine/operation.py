@@ -47,6 +47,7 @@ from glassgrad.autograd.engine.namespace import TAKEN, TENSORS
 from glassgrad.autograd.engine.tensor import Tensor, new
 from glassgrad.autograd.engine.writes import remember
 from glassgrad.autograd.errors import DeclarationError
+from glassgrad.autograd.readings.levels import LIFTED
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -56,7 +57,7 @@ __all__ = ["OPS", "REQUIRED", "Op", "op"]
 OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
 
-backends.LIFTED.operations = OPS
+LIFTED.operations = OPS
 
 RESERVED = frozenset({"g", "out", "xp"})
 """What a rule may name besides arguments and parameters, so that none of these can have the name."""
@@ -526,7 +527,7 @@ def mask_of(given: Sequence[Any]) -> int:
 
 NAMES: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "Node": Node, "REQUIRED": REQUIRED,
-    "LIFTED": backends.LIFTED,
+    "LIFTED": LIFTED,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "Tensor": Tensor, "UNRECORDED": UNRECORDED,
     "bound": bound, "check_rules": check_rules, "fail": fail, "frozen": frozen, "in_dtype": in_dtype,
     "mask_of": mask_of, "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "remember": remember,

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import LIFTED, Lifted
 from glassgrad.autograd.common.messages import describe, shown
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.errors import DTypeError, GradientError
+from glassgrad.autograd.readings.levels import LIFTED, Lifted
 
 if TYPE_CHECKING:
     from glassgrad.autograd.engine._methods import TensorMethods

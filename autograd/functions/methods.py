@@ -7,7 +7,6 @@ from types import FunctionType
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import detached
 from glassgrad.autograd.common.shapes import Axis, normalize_axes
 from glassgrad.autograd.engine.arguments import frozen_copy
 from glassgrad.autograd.engine.backward import backward
@@ -19,6 +18,7 @@ from glassgrad.autograd.engine.writes import become, is_written, old_value, prep
 from glassgrad.autograd.errors import DeviceError, DTypeError, ShapeError
 from glassgrad.autograd.functions.conversion import astype
 from glassgrad.autograd.ops import elementwise, indexing, linalg, reductions, shaping
+from glassgrad.autograd.readings.levels import detached
 
 BINARY = {
     "add": ("+", elementwise.add), "sub": ("-", elementwise.subtract), "mul": ("*", elementwise.multiply),

@@ -13,7 +13,6 @@ from math import prod
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends.lifted import LIFTED, Level, Lifted, innermost
 from glassgrad.autograd.common.messages import describe, of_type
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes, normalize_axes, normalize_axis
 from glassgrad.autograd.common.validation import choice
@@ -26,6 +25,7 @@ from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import Function, check_function, flattened, results_of
 from glassgrad.autograd.ops import elementwise, special
 from glassgrad.autograd.readings.forward import crossed, crossing
+from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, innermost
 
 xp, NUMPY = LIFTED, backends.NUMPY
 
@@ -121,7 +121,7 @@ class Batch(Level):
         values = self.aligned(*args)
         if innermost(values) is not None:
             return self.by_examples(name, args, options)
-        function: Any = LIFTED.below(*values)
+        function: Any = backends.namespace(*values)
         for part in name.split("."):
             function = getattr(function, part)
         out = function(*values, **options)
@@ -495,9 +495,7 @@ batch.vjp(x=lambda g, level, axis: crossed(examples_of, g, level=level, axis=axi
 examples_of.vjp(x=lambda g, level, axis: crossed(batch, g, level=level, axis=axis))
 
 
-def vmap(
-    f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different"
-) -> Callable[..., Any]:
+def vmap(f: Function, in_axes: Any = 0, out_axes: int = 0, *, randomness: str = "different") -> Callable[..., Any]:
     """The function that computes ``f`` for all examples at once, without a loop.
 
     ``in_axes``: the axis of an argument along which its examples are, or ``None`` where it is the same for all; one

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends.lifted import LIFTED, RECORDER, Level, Lifted, detached
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.compiler.tracing.bodies import recorded
@@ -34,6 +33,7 @@ from glassgrad.autograd.functions.transforms import (
     results_of,
 )
 from glassgrad.autograd.ops.loops.body import Step, needed
+from glassgrad.autograd.readings.levels import LIFTED, RECORDER, Level, Lifted, detached
 
 # ------------------------------------------------------------------------------------------------ the rule, transposed
 

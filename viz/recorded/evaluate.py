@@ -14,11 +14,11 @@ import numpy as np
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
-from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.engine.memory import written_at
 from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.readings.levels import Lifted
 from glassgrad.viz.drawing import numbers
 
 ROUNDING = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-10}  # relative

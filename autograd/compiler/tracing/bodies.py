@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.backends.lifted import RECORDER, Lifted, innermost, plain_parts
 from glassgrad.autograd.common.contexts import TRACER, holding
 from glassgrad.autograd.compiler.ir.names import identifier
 from glassgrad.autograd.compiler.ir.primitives import compute, mapped
@@ -25,6 +24,7 @@ from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import TraceError
 from glassgrad.autograd.ops.loops.body import Body, Step, Typed
+from glassgrad.autograd.readings.levels import RECORDER, Lifted, innermost, plain_parts
 
 
 class Recording(NamedTuple):

@@ -212,7 +212,7 @@ class _Part:
 class _TraceNamespace(Namespace):
     """The tracing namespace. NumPy arrays become constants; a function it can't trace becomes one instruction."""
 
-    absorbs = True
+    absorbs = 1
     in_place = True
 
     def opaque(self, shape: shapes.Shape, dtype: Any) -> None:

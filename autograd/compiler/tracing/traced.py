@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.compiler.ir.primitives import ELEMENTWISE, mapped
@@ -21,6 +20,7 @@ from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import AutogradError, DTypeError, TraceError
 from glassgrad.autograd.interop.hints import NAMES
 from glassgrad.autograd.interop.numpy_protocol import call, called
+from glassgrad.autograd.readings.levels import Lifted
 
 DIVMOD: Any = numpy.divmod
 

@@ -14,7 +14,6 @@ import numpy
 
 from glassgrad.autograd import backends
 from glassgrad.autograd.backends import PYTHON_SCALARS
-from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.contexts import TRACER, WATCHED, holding
 from glassgrad.autograd.common.messages import of_type
@@ -35,6 +34,7 @@ from glassgrad.autograd.engine.hooks import Hook
 from glassgrad.autograd.engine.memory import owner
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DeviceError, TraceError
+from glassgrad.autograd.readings.levels import Lifted
 
 
 def _is_shared(value: Value) -> bool:

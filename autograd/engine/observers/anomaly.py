@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import Lifted, plain_parts
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.common.messages import describe
 from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.modes import MODE, Mode, Observer
 from glassgrad.autograd.errors import AnomalyError, GradientError
+from glassgrad.autograd.readings.levels import Lifted, plain_parts
 
 _BACKWARD = str(Path(__file__).parents[1] / "backward.py")
 _HERE = f"{Path(__file__).parents[2]}{os.sep}", "<operation"

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glassgrad.autograd import backends
-from glassgrad.autograd.backends.lifted import Lifted
 from glassgrad.autograd.common.contexts import TRACER
 from glassgrad.autograd.common.shapes import Shape, size
 from glassgrad.autograd.engine.modes import MODE
@@ -20,6 +19,7 @@ from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import AutogradError, DTypeError, ShapeError
 from glassgrad.autograd.ops.loops.body import Body
 from glassgrad.autograd.ops.loops.derivative import AfterLoop, Derivative, derivative_of
+from glassgrad.autograd.readings.levels import Lifted
 
 
 @dataclass

@@ -16,8 +16,7 @@ from contextvars import ContextVar
 from math import prod
 from typing import Any
 
-from glassgrad.autograd.backends.numpy import NUMPY
-from glassgrad.autograd.backends.spaces import SPACES, Namespace
+from glassgrad.autograd.backends import NUMPY, SPACES, Namespace, namespace
 from glassgrad.autograd.common.shapes import Shape
 from glassgrad.autograd.errors import DTypeError
 
@@ -192,7 +191,7 @@ class _Function:
         if (recorder := RECORDER.get()) is not None:
             return recorder.function(self._name, args, options)
         given = [x for arg in args for x in (arg if isinstance(arg, list | tuple) else (arg,)) if type(x) in SPACES]
-        found: Any = LIFTED.below(*given)
+        found: Any = namespace(*given)
         for part in self._name.split("."):
             found = getattr(found, part)
         return found(*args, **options)
@@ -201,14 +200,13 @@ class _Function:
 class LiftedNamespace(Namespace):
     """The ``xp`` of lifted arrays. Arrays of any other namespace are constants among them."""
 
-    absorbs = True
+    absorbs = 2
     in_place = False
 
     def __init__(self) -> None:
         super().__init__(self)
         self.used = False  # whether a level was ever made
         self.operations: Mapping[str, Any] = {}  # every operation by its name
-        self.below: Callable[..., Namespace] = lambda *arrays: NUMPY  # the namespace of arrays that are not lifted
         self.crossing: set[Any] = set()  # operations that lead to a level or back: their own forwards run
 
     def call(self, op: Any, arrays: Any, params: dict[str, Any], mask: int = -1, grad: bool = True) -> Any:
@@ -224,7 +222,7 @@ class LiftedNamespace(Namespace):
         if level is None:
             if recorder is not None:
                 return recorder.operation(op, arrays, params)
-            xp = self.below(*(x for x in arrays if x is not None))
+            xp = namespace(*(x for x in arrays if x is not None))
             return xp.followed(op.name, arrays, params) if xp.absorbs else op.forward(xp, *arrays, **params)
         with nullcontext() if recorder is None or mask else recorder.without_gradient():
             return level.call(op, arrays, params)
@@ -237,7 +235,7 @@ class LiftedNamespace(Namespace):
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """`Namespace.check_range` of the values within ``array``."""
         values = plain_parts(array)[0]
-        self.below(values).check_range(values, stop, refuse, **options)
+        namespace(values).check_range(values, stop, refuse, **options)
 
     def may_hold(self, mask: Any) -> bool:
         """Whether an element of ``mask`` may be true."""
