@@ -21,7 +21,7 @@ from glassgrad.autograd.engine.modes import MODE, Mode, enable_grad
 from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.operation import Op, check_rules
 from glassgrad.autograd.engine.tensor import Tensor, wrap
-from glassgrad.autograd.errors import DeclarationError, DTypeError, TraceError
+from glassgrad.autograd.errors import DeclarationError, DomainError, DTypeError, TraceError
 from glassgrad.autograd.functions.transforms import (
     Function,
     check_function,
@@ -251,11 +251,15 @@ class Forward(Level):
         return out if slope is None else Dual(self, out, slope)
 
     def function(self, name: str, args: Any, options: dict[str, Any]) -> Any:
-        """The result of a function of the namespace; a constant, if it is no operation, such as ``zeros_like``."""
+        """The result of a function of the namespace. One that is no operation has no rule, and is refused, unless its
+        result is a constant, as that of ``zeros_like``.
+        """
         if name in LIFTED.operations:
             return super().function(name, args, options)
         if name == "asarray":
             return args[0]
+        if not name.endswith("_like"):
+            raise DomainError(f"jvp can't compute {name}, which is no operation, and so has no rule: call one that is.")
         return getattr(LIFTED, name)(*(x.parts[0] if self.owns(x) else x for x in args), **options)
 
     def owns(self, x: Any) -> bool:

@@ -68,6 +68,14 @@ def check_operation(name: str, data: st.DataObject) -> None:
     if value.dtype == np.float64 and np.isfinite(slope).all() and np.isfinite(along.data).all():
         assert close(along.data, slope, 1e-3)
 
+    weights = RNG.standard_normal(value.shape)
+    scalar, places = (lambda *xs: ag.sum(f(*xs) * weights)), tuple(range(len(xs)))
+    expected = ag.hvp(scalar, xs, vs)
+    over_reverse = jvp(ag.grad(scalar, places), xs, vs)[1]
+    over_forward = ag.grad(lambda *xs: jvp(scalar, xs, vs)[1], places)(*xs)
+    for found in (*zip(over_reverse, expected, strict=True), *zip(over_forward, expected, strict=True)):
+        assert close(*(y.data for y in found), 1e-8)
+
 
 @pytest.mark.parametrize("name", WITH_RULES)
 @settings(max_examples=3, deadline=None)
