@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import ExitStack, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,8 +20,8 @@ from glassgrad.nn.commands.search import find, int_range, kinds, seconds
 from glassgrad.nn.commands.settings import LANGUAGES, LOSSES, OPTIMIZERS, Settings
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, reason
 from glassgrad.nn.data import DATASETS
-from glassgrad.nn.errors import ParallelError, printable
-from glassgrad.nn.parallel import Parallel, launched
+from glassgrad.nn.errors import printable
+from glassgrad.nn.parallel import launched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,7 @@ def _digits(commands: Any) -> None:
             f"  mpirun -n 4 {PROGRAM} digits --parallel"
         ),
     )
+    p.set_defaults(run=train)
     add = p.add_argument_group("the network").add_argument
     add("--model", choices=NETWORKS, help=f"kind of network (default: {default.model})")
     add(
@@ -116,6 +117,7 @@ def _search(commands: Any) -> None:
             f"  {PROGRAM} search digits --models mlp,cnn,lstm --storage runs/shared.journal"
         ),
     )
+    p.set_defaults(run=find)
     add = p.add_argument
     add("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
     add(
@@ -152,6 +154,7 @@ def _predict(commands: Any) -> None:
         ),
         epilog=f"example:\n  {PROGRAM} predict runs/digits/model.npz four.png seven.jpg",
     )
+    p.set_defaults(run=predict)
     p.add_argument("model", type=Path, metavar="MODEL", help="model.npz of a run")
     p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=f"picture files ({', '.join(FORMATS)})")
 
@@ -165,55 +168,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # the encoding of a terminal may lack bars and ×
     with ExitStack() as stack:
-        parallel = None
-        words = sys.argv[1:] if arguments is None else arguments
-        if "--parallel" in words:
-            try:
-                parallel = Parallel()
-            except ParallelError as error:
-                print(f"{PROGRAM}: {str(error).rstrip('.')}", file=sys.stderr)
-                return 2
-            if parallel.rank:  # rank 0 alone prints
-                nowhere = stack.enter_context(Path(os.devnull).open("w"))
-                stack.enter_context(redirect_stdout(nowhere))
-                stack.enter_context(redirect_stderr(nowhere))
-            elif parallel.size > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
-                limit = "set OPENBLAS_NUM_THREADS=1 before mpirun to give each one core"
-                print(f"(each of {parallel.size} processes may use all cores; {limit})", file=sys.stderr)
-        elif "digits" in words[:1] and launched() > 1:  # each would train its own network
-            if launched("RANK") == 0:
-                many = f"mpirun has started {launched()} processes"
-                print(f"{PROGRAM}: {many}: add --parallel to train one network with them", file=sys.stderr)
-            return 2
+        if launched("RANK"):  # of the processes that mpirun started, the first one prints
+            nowhere = stack.enter_context(Path(os.devnull).open("w"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        elif launched() > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
+            limit = "set OPENBLAS_NUM_THREADS=1 before mpirun to give each one core"
+            print(f"(each of {launched()} processes may use all cores; {limit})", file=sys.stderr)
         try:
-            return _run(arguments, parallel)
+            return _run(arguments)
         except KeyboardInterrupt:
             print(f"{PROGRAM}: interrupted", file=sys.stderr)
             return 130
 
 
-def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
     root = parser()
     options, unknown = root.parse_known_args(arguments)
-    given = vars(options)
-    given.pop("print_completion", None)  # an option added by shtab, which prints and exits
-    command, status = f"{root.prog} {given['command']}", 0
+    command = f"{root.prog} {options.command}"
     if unknown:
         Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
     try:
-        name = given.pop("command")
-        if name == "predict":
-            predict(**given)
-        elif name == "search":
-            status = 130 if find(options).interrupted else 0
-        else:
-            out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
-            language = given.pop("language")
-            del given["parallel"]
-            with parallel or nullcontext():
-                base = Settings.load(settings) if settings else Settings()
-                history = train(base.with_options(given), out, overwrite, parallel, language)
-            status = 130 if history.interrupted else 0
+        interrupted = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -225,7 +201,7 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
         return 2
-    return status
+    return 130 if interrupted else 0
 
 
 if __name__ == "__main__":

@@ -32,8 +32,7 @@ every epoch, and say where they are::
         nn.save(model, "model.npz")
         parallel.exit_message = f"a rank was lost; the weights of epoch {history.epochs} are in model.npz"
 
-On GPUs (one per rank, ``parallel.device``) gradients are summed by NCCL through CuPy. This part follows their
-documentation and has not been run.
+On GPUs (one per rank, ``parallel.device``) gradients are copied to the CPU and summed there.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Self
 
 from glassgrad.autograd import Tensor, asarray
-from glassgrad.autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
+from glassgrad.autograd.backends import NUMPY, namespace, space_on, to_numpy
 from glassgrad.autograd.common.contexts import holding
 from glassgrad.autograd.errors import ShapeError, TraceError
 from glassgrad.nn.errors import ParallelError
@@ -125,7 +124,6 @@ class Parallel:
         self._comm = world.Dup()
         self._ended = False  # all ranks know of an error
         self._broken = False  # a message is pending that nobody will receive
-        self._nccl: Any = None
         self._printer: subprocess.Popen[bytes] | None = None
         self._message = ""
         atexit.register(self._leave)
@@ -341,13 +339,10 @@ class Parallel:
 
     def _all_reduce(self, array: Any) -> None:
         """Replace ``array`` by the sum of all ranks' arrays."""
-        if isinstance(array, NUMPY.ndarray):
-            done = self._comm.Iallreduce(self._mpi.IN_PLACE, array).Test
-        else:
-            with array.device:
-                self._nccl = self._nccl or all_reduce(self.size, self.rank, self.broadcast)
-                done = self._nccl(array)
-        self._wait(done, self.timeout)
+        total = to_numpy(array)
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, total).Test, self.timeout)
+        if total is not array:
+            array[...] = namespace(array).asarray(total)
 
     def _wait(self, done: Callable[[], bool], limit: float | None) -> None:
         start = time.monotonic()

@@ -17,7 +17,6 @@ from numpy.linalg import LinAlgError
 
 from glassgrad.autograd import errors
 from glassgrad.autograd.backends import cupy
-from glassgrad.autograd.backends.cupy import all_reduce
 from glassgrad.autograd.backends.dtypes import (
     ANYWHERE,
     FLAT,
@@ -40,7 +39,7 @@ from glassgrad.autograd.errors import AutogradError, DeviceError, DomainError, D
 
 __all__ = [
     "ANYWHERE", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OURS", "OWN", "PLACES", "PLAIN",
-    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "all_reduce", "array_text", "as_dtype", "asarray",
+    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "array_text", "as_dtype", "asarray",
     "assign", "can_cast", "check_mask", "copy_if_array", "copy_of", "device_of", "device_or_dtype", "devices",
     "epsilon", "from_dlpack", "generator_on", "ignore_warnings", "is_complex", "is_host", "is_inexact", "is_integral",
     "is_real", "namespace", "owns_memory", "read_only", "register", "space_on", "to_device", "to_dlpack", "to_numpy",

@@ -84,31 +84,3 @@ def assign_last(out: Any, index: Any, value: Any) -> None:
     narrow = value.reshape(value.shape[max(value.ndim - places.ndim, 0) :])  # leading axes of length 1 don't count
     values = cupy.broadcast_to(narrow, places.shape).ravel()
     out[...] = cupy.where(last > 0, values[cupy.maximum(last - 1, 0)], out)
-
-
-def all_reduce(ranks: int, rank: int, share: Callable[[Any], Any]) -> Callable[[Any], Callable[[], bool]]:
-    """A function that adds an array over the GPUs of ``ranks`` processes, by NCCL; this process is number ``rank``.
-
-    ``share`` broadcasts a value from rank 0 to all ranks. ``add(array)`` starts to replace a contiguous array, of the
-    same size on every rank, by the sum, and returns a function that tells whether that is done. Until then the array
-    must not be read. Raises `DeviceError` where CuPy finds no NCCL. Written from the documentation of CuPy 14; it has
-    not been run.
-    """
-    cupy, _ = load()
-    from cupy.cuda import nccl
-
-    if not nccl.available:
-        raise DeviceError(
-            "gradients are added over several GPUs by NCCL, which CuPy does not find: pip install nvidia-nccl-cu13 for "
-            "CUDA 13, or nvidia-nccl-cu12 for CUDA 12."
-        )
-    communicator = nccl.NcclCommunicator(ranks, share(nccl.get_unique_id() if rank == 0 else None), rank)
-    kinds = {"float16": nccl.NCCL_FLOAT16, "float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64}
-
-    def add(array: Any) -> Callable[[], bool]:
-        stream, place = cupy.cuda.get_current_stream(), array.data.ptr
-        communicator.allReduce(place, place, array.size, kinds[array.dtype.name], nccl.NCCL_SUM, stream.ptr)
-        event = stream.record()
-        return lambda: bool(event.done)
-
-    return add

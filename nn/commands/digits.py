@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import suppress
+from argparse import Namespace
+from contextlib import nullcontext, suppress
+from dataclasses import fields
 from importlib import util
 from itertools import chain, count
 from pathlib import Path
@@ -23,40 +25,41 @@ from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.activation import Sigmoid
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.module import Module
-from glassgrad.nn.parallel import Parallel
+from glassgrad.nn.parallel import Parallel, launched
 from glassgrad.nn.training import History, fit
 
 DEFAULT = Path("runs/digits")
 
 
-def train(
-    settings: Settings,
-    out: Path | None = None,
-    overwrite: bool = False,
-    parallel: Parallel | None = None,
-    language: str | None = None,
-) -> History:
-    """Train and test the network of ``settings``, and write the results to the folder ``out``; return the history.
+def train(options: Namespace) -> bool:
+    """Train and test a network, and write the results to a folder; return whether Ctrl-C ended the training.
 
     Raises `Refused`, before anything is written, for settings or a folder that can't be used.
 
-    ``out``: by default ``runs/digits`` or the first free name after it. A folder that is not empty is refused unless
-    ``overwrite`` is true and an earlier run made it; then that run's files are replaced. ``parallel``: the processes
-    that train together; rank 0 alone prints and writes. ``language``: that of pictures and report, "en" or "zh".
+    ``options``: those of the command. ``out`` is by default ``runs/digits`` or the first free name after it. A folder
+    that is not empty is refused unless ``overwrite`` is true and an earlier run made it; then that run's files are
+    replaced. With ``parallel`` the processes that mpirun started train together; rank 0 alone prints and writes.
     """
-    settings = settings.completed()
+    if launched() > 1 and not options.parallel:  # each would train its own network
+        raise Refused(f"mpirun has started {launched()} processes: add --parallel to train one network with them")
+    with Parallel() if options.parallel else nullcontext() as parallel:
+        base = Settings.load(options.settings) if options.settings else Settings()
+        settings = base.with_options({field.name: getattr(options, field.name) for field in fields(base)}).completed()
+        return _run(settings, options, parallel).interrupted
+
+
+def _run(settings: Settings, options: Namespace, parallel: Parallel | None) -> History:
+    """The history of the training with ``settings``, after its results have been written."""
     if util.find_spec("matplotlib") is None:
         raise Refused('the learning curves need matplotlib: pip install "glassgrad[demo]"')
     data = DATASETS[settings.data]()
     digits = len(data.x_train) - validation_size(data)
     if settings.batch > digits:
         raise Refused(f"batch is {settings.batch}: give at most {digits:,}, the number of digits to learn from")
-    settings.check_memory(data.x_train.shape[1], len(data.classes))
     device = settings.device if parallel is None else parallel.device(settings.device)
     space_on(device)  # raises if there is no such device
     model = built(settings, data).to(device)
-    first = parallel is None or parallel.rank == 0
-    folder = RunFolder(settings, out, overwrite) if first else None
+    folder = None if parallel is not None and parallel.rank else RunFolder(settings, options.out, options.overwrite)
     try:
         print(_opening(settings, data, model, parallel), end="\n\n", flush=True)
         with np.errstate(all="ignore"):  # a training that diverges is reported, not warned of
@@ -70,7 +73,7 @@ def train(
 
         run = Run(model, settings, data, history, folder.path)
         print(f"\n{run.table()}, after {sum(history.seconds):.1f} s of training\n")
-        with speaking(language):
+        with speaking(options.language):
             list_files(folder.path, chain(run.files(), run.pictures()))
     return history
 
@@ -80,7 +83,7 @@ def built(settings: Settings, data: Dataset) -> Module:
     classes = len(data.classes)
     if settings.model == "mlp":
         output = "sigmoid" if settings.loss == "mse" else None
-        return MLP(settings.sizes(data.x_train.shape[1], classes), output=output, seed=settings.seed)
+        return MLP([data.x_train.shape[1], *settings.hidden, classes], output=output, seed=settings.seed)
     model = NETWORKS[settings.model].build(data.image_shape, classes, settings.hidden, settings.seed)
     return Sequential(model, Sigmoid()) if settings.loss == "mse" else model
 

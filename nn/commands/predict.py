@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from argparse import Namespace
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import load_metadata, load_model
 
 
-def predict(model: Path, images: Sequence[Path]) -> None:
-    """Print the digit that ``model`` sees in each picture, and all probabilities.
+def predict(options: Namespace) -> None:
+    """Print the digit that the ``model`` of the ``options`` sees in each of its ``images``, and all probabilities.
 
     Raises `Refused` before anything is printed, or after the others for pictures that can't be read or are empty.
     """
+    model, images = options.model, options.images
     if util.find_spec("PIL") is None:
         raise Refused('reading pictures needs Pillow: pip install "glassgrad[demo]"')
     network, metadata = _load(model)

@@ -74,10 +74,10 @@ def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, tr
     return choice | {"lr": rate}
 
 
-def find(options: Namespace) -> SearchResult:
+def find(options: Namespace) -> bool:
     """Search, print the results, and write the best network, the trials and a report to the folder ``out``.
 
-    ``options``: those of the command.
+    Returns whether Ctrl-C ended the search. ``options``: those of the command.
     """
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
@@ -118,10 +118,10 @@ def find(options: Namespace) -> SearchResult:
     except OSError as error:
         raise Refused(f"{storage} cannot be used: {reason(error)}") from None
     if not first:
-        return found
+        return found.interrupted
     print(f"\n{found.summary()}\n")
     list_files(folder, _files(found, digits, folder))
-    return found
+    return found.interrupted
 
 
 def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple[Path, str]]:

@@ -1,16 +1,13 @@
-"""The settings of a run, and whether its network fits into memory."""
+"""The settings of a run."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,6 @@ from glassgrad.nn.data import DATASETS
 from glassgrad.nn.functional import cross_entropy, mse_loss, one_hot
 
 LANGUAGES = ("en", "zh")  # the languages of `viz`, which would be slow to import for each command
-COPIES = 7  # arrays as large as the parameters: weights, gradients, two moments, the best weights, the initial draw
 
 
 def one_hot_mse(outputs: ag.Tensor, labels: ag.Tensor) -> Any:
@@ -50,8 +46,8 @@ RATES = {"sgd": {"cross-entropy": 0.5, "mse": 0.2}, "adam": 0.005, "adamw": 0.01
 class Settings:
     """The settings of a run; ``None`` stands for the network's own. Raises `Refused` for invalid values.
 
-    >>> Settings().with_options({"hidden": [500, 500]}).sizes(256, 10)
-    (256, 500, 500, 10)
+    >>> Settings().with_options({"hidden": [500, 500], "lr": None}).hidden
+    (500, 500)
     >>> Settings(model="cnn").completed().hidden
     (128,)
     """
@@ -103,10 +99,6 @@ class Settings:
         default: Any = (NETWORKS[self.model].rates or RATES)[self.optimizer]
         return self.lr or float(default[self.loss] if isinstance(default, dict) else default)
 
-    def sizes(self, inputs: int, classes: int) -> tuple[int, ...]:
-        """The sizes of all layers of an MLP."""
-        return (inputs, *self.completed().hidden, classes)
-
     def with_options(self, options: Mapping[str, Any]) -> Settings:
         """These settings, changed by the ``options`` that are not None."""
         return replace(self, **{name: value for name, value in options.items() if value is not None})
@@ -130,26 +122,3 @@ class Settings:
         if unknown:
             raise Refused(f"{path} sets {', '.join(unknown)}, which is not a setting: remove it")
         return cls(**content)
-
-    def check_memory(self, inputs: int, classes: int) -> None:
-        """Raise `Refused` if the training would need more memory than there is."""
-        if self.model != "mlp":  # the other networks are small
-            return
-        sizes = self.sizes(inputs, classes)
-        parameters = sum(b * (a + 1) for a, b in pairwise(sizes))
-        # Values before and after each activation, with gradients; or in evaluation, for 1000 rows, those of two layers.
-        activations = max(4 * self.batch * sum(sizes), 1000 * max(a + 2 * b for a, b in pairwise(sizes)))
-        needed, available = 4 * (COPIES * parameters + activations) / 1e9, memory_limit() / 1e9
-        if needed > available:
-            raise Refused(
-                f"a network with hidden layers of {', '.join(map(str, sizes[1:-1]))} neurons has {parameters:,} "
-                f"parameters; training it with batches of {self.batch} needs about {needed:,.0f} GB of memory, and "
-                f"{available:,.0f} GB are available: give fewer neurons or a smaller batch"
-            )
-
-
-def memory_limit() -> float:
-    """The memory of this machine, in bytes; infinite where the system does not tell it."""
-    with suppress(AttributeError, ValueError, OSError):
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return math.inf

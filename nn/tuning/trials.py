@@ -34,8 +34,7 @@ from glassgrad.nn.saving import load, save
 from glassgrad.nn.training import History, evaluate, fit
 from glassgrad.nn.tuning.spaces import check_space, chosen
 
-POLL = 0.2  # seconds between checks of the storage while other processes work, and between attempts to open it
-ATTEMPTS = 10  # to open a database
+POLL = 0.2  # seconds between checks of the storage while other processes work
 JOURNAL = b'{"op_code"'  # the first bytes of a journal
 TESTED = "tested"  # attribute of a study: how often its test rows were used
 FINALS = 1 / 3  # the share of the budget that the trials leave to the finals
@@ -307,7 +306,7 @@ def search(
     optuna = _optuna()
     parts = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
     with tempfile.TemporaryDirectory() as folder:
-        where = str(storage) if storage is not None else str(Path(folder, "study.journal"))
+        where = str(Path(folder, "study.journal") if storage is None else storage)
         job = _Job(
             build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
         )
@@ -380,23 +379,15 @@ def _storage(optuna: Any, where: str) -> Any:
 
 
 def _database(optuna: Any, url: str) -> Any:
-    """The storage in a database. Processes that start together all try to create the same tables, hence the retries."""
+    """The storage in a database."""
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
-    # A pooled connection would stay open until garbage collection, and Python 3.13 warns of that.
-    in_file = url.startswith("sqlite") and url.rstrip("/") != "sqlite:" and ":memory:" not in url
-    attempt = 1
-    while True:
-        try:
-            options = {"poolclass": NullPool} if in_file else None
-            return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=options))
-        except SQLAlchemyError as error:
-            if attempt == ATTEMPTS:
-                why, named = str(error).partition("\n")[0], re.sub(r"(?<=://)([^/@]*):[^@]*@", r"\1:***@", url)
-                raise FileError(f"the database {named} can't be used: {why}.") from None
-        attempt += 1
-        time.sleep(POLL)
+    try:  # a pooled connection would stay open until garbage collection, and Python 3.13 warns of that
+        return optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    except SQLAlchemyError as error:
+        why, named = str(error).partition("\n")[0], re.sub(r"(?<=://)([^/@]*):[^@]*@", r"\1:***@", url)
+        raise FileError(f"the database {named} can't be used: {why}.") from None
 
 
 def _study(optuna: Any, job: _Job) -> Any:

@@ -7,14 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from glassgrad import nn
-from glassgrad.autograd.backends import all_reduce
-from glassgrad.autograd.errors import DeviceError
 from glassgrad.nn import parallel
 from glassgrad.nn.__main__ import main
 from glassgrad.nn.errors import ParallelError
@@ -300,7 +298,7 @@ def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):
         parallel.Parallel()
     assert main(["digits", "--parallel"]) == 2
     assert capsys.readouterr().err.startswith(
-        "python -m glassgrad.nn: training in parallel needs mpi4py, which is not installed"
+        "python -m glassgrad.nn digits: training in parallel needs mpi4py, which is not installed"
     )
 
 
@@ -326,55 +324,3 @@ def test_a_launcher_of_another_mpi_is_detected(monkeypatch):
         ParallelError, match=r"4 processes were started, but each is alone: .* than the MPICH that mpi4py"
     ):
         parallel.Parallel()
-
-
-@pytest.fixture
-def nccl(monkeypatch):
-    """What CuPy documents of NCCL, for two cards, of which the other holds 1 everywhere."""
-    memory = {}
-
-    class Communicator:
-        def __init__(self, count, identity, rank):
-            assert (count, identity, rank) == (2, b"identity", 1)
-
-        def allReduce(self, source, target, count, kind, op, stream):
-            assert source == target
-            assert (count, kind, op, stream) == (memory[target].size, "7", "+", 3)
-            memory[target] += 1
-
-    event = SimpleNamespace(done=0)
-    stream = SimpleNamespace(ptr=3, record=lambda: event)
-    found = SimpleNamespace(
-        available=True,
-        get_unique_id=lambda: b"identity",
-        NcclCommunicator=Communicator,
-        NCCL_FLOAT16="6",
-        NCCL_FLOAT32="7",
-        NCCL_FLOAT64="8",
-        NCCL_SUM="+",
-    )
-    cupy, cuda = ModuleType("cupy"), ModuleType("cupy.cuda")
-    cuda.nccl, cuda.get_current_stream = found, lambda: stream
-    cuda.nvrtc = SimpleNamespace(getVersion=lambda: (13, 0))
-    cuda.runtime = SimpleNamespace(getDeviceCount=lambda: 2, CUDARuntimeError=RuntimeError)
-    cupy.cuda = cuda
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setitem(sys.modules, "cupy.cuda", cuda)
-    found.memory, found.event = memory, event
-    return found
-
-
-def test_on_gpus_nccl_adds_in_place_and_is_waited_for(nccl):
-    add = all_reduce(2, 1, lambda mine: b"identity" if mine is None else pytest.fail("rank 0 alone has an identity"))
-    values = nccl.memory[64] = np.array([1, 2], dtype="float32")
-    done = add(SimpleNamespace(data=SimpleNamespace(ptr=64), size=2, dtype=values.dtype))
-    assert done() is False
-    nccl.event.done = 1
-    assert done() is True
-    assert values.tolist() == [2, 3]
-
-
-def test_without_nccl_a_sentence_says_what_to_install(nccl):
-    nccl.available = False
-    with pytest.raises(DeviceError, match="by NCCL, which CuPy does not find: pip install nvidia-nccl-cu13"):
-        all_reduce(2, 0, lambda mine: mine)

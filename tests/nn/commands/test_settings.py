@@ -3,9 +3,7 @@
 import pytest
 
 from glassgrad.nn.__main__ import parser
-from glassgrad.nn.commands import settings
 from glassgrad.nn.commands.settings import Settings
-from glassgrad.nn.commands.terminal import Refused
 from tests.nn.commands.helpers import refused
 
 
@@ -37,17 +35,3 @@ def test_invalid_settings_are_refused(content, sentence, capsys, tmp_path):
     (tmp_path / "settings.json").write_text(content)
     assert sentence in refused(capsys, "digits", "--settings", tmp_path / "settings.json", "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_a_network_larger_than_the_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(settings, "memory_limit", lambda: 12e9)
-    for hidden in ((1_000_000,), (30_000, 30_000)):
-        with pytest.raises(Refused, match=r"needs about \d+ GB of memory, and 12 GB are available"):
-            Settings(hidden=hidden).check_memory(256, 10)
-    with pytest.raises(Refused, match="with batches of 50000 needs about"):
-        Settings(hidden=(20_000,), batch=50_000).check_memory(256, 10)
-    Settings(hidden=(500_000,)).check_memory(256, 10)
-
-
-def test_the_memory_of_the_machine_is_known():
-    assert settings.memory_limit() > 1e8

@@ -148,21 +148,6 @@ def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage)
     assert result.model is not None
 
 
-def test_processes_may_make_the_tables_of_a_database_together(tmp_path, monkeypatch):
-    exc = pytest.importorskip("sqlalchemy.exc")
-    make, calls = optuna.storages.get_storage, []
-
-    def made_by_another(where):
-        calls.append(where)
-        if len(calls) < 3:
-            raise exc.IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed"))
-        return make(where)
-
-    monkeypatch.setattr(optuna.storages, "get_storage", made_by_another)
-    assert found(trials=1, storage=f"sqlite:///{tmp_path}/s.db", finalists=0).best is not None
-    assert len(calls) > 2
-
-
 @pytest.mark.parametrize(
     ("storage", "sentence"),
     [
@@ -171,8 +156,7 @@ def test_processes_may_make_the_tables_of_a_database_together(tmp_path, monkeypa
         ("{}/text", "text is not a journal of a search, or is damaged: name another file"),
     ],
 )
-def test_storages_that_can_not_be_used(tmp_path, monkeypatch, storage, sentence):
-    monkeypatch.setattr(sys.modules[nn.search.__module__], "POLL", 0)
+def test_storages_that_can_not_be_used(tmp_path, storage, sentence):
     (tmp_path / "text").write_text("no journal")
     with pytest.raises(FileError, match=sentence):
         found(storage=storage.format(tmp_path))
