@@ -41,7 +41,6 @@ import atexit
 import hashlib
 import math
 import os
-import pickle
 import subprocess
 import sys
 import time
@@ -60,11 +59,9 @@ from glassgrad.nn.functional.sharding import SHARD, Shard
 from glassgrad.nn.modules.module import Module, generators_of
 from glassgrad.nn.optim import Optimizer
 
-KINDS = ("an error", "the start of a training", "a broadcast", "a batch", "a sum", "a layer", "the end")
-"""The points at which ranks synchronise. Each begins with one small message of the same size, so that a rank that
-raises can join whichever is next."""
-ERROR, START, BROADCAST, BATCH, SUM, LAYER, END = map(float, range(len(KINDS)))
-MESSAGE_SIZE = 1000  # bytes of an error that are sent to the other ranks
+ERROR, END = "an error", "the end"
+"""Two of the points at which ranks meet. At each they exchange one message, so that a rank that raises can join
+whichever is next."""
 SPIN = 0.0003  # seconds of busy waiting; then a rank sleeps between polls, as others may need the core
 PRINTER = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
 """Program of the helper process: print the last message received, once rank 0 is gone."""
@@ -162,11 +159,10 @@ class Parallel:
                 pass
             elif error is None:
                 self.interrupted = False
-                self._synchronize(END, wait_forever=True)
+                self._meet(END)
             else:
                 self._ended = True
-                self._all_gather(NUMPY.asarray([ERROR, 0.0, 0.0, 0.0, 0.0]), self.timeout)
-                self._exchange_messages(": ".join(filter(None, (type(error).__name__, str(error)))))
+                self._exchange(ERROR, (": ".join(filter(None, (type(error).__name__, str(error)))),), self.timeout)
         finally:
             if self._printer is not None:
                 self.exit_message = ""
@@ -200,10 +196,8 @@ class Parallel:
         layers = [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
         settings = settings, repr(optimizer), layers, [state["bit_generator"] for state in states]
         checksums = [zlib.crc32(NUMPY.ascontiguousarray(array)) for array in arrays]
-        digest = NUMPY.frombuffer(hashlib.sha256(repr((settings, checksums)).encode()).digest(), "uint8")
-        self._synchronize(START)
-        digests = self._all_gather(digest, self.timeout)
-        if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
+        digests = self._meet("the start of a training", hashlib.sha256(repr((settings, checksums)).encode()).digest())
+        if others := [rank for rank in range(self.size) if digests[rank] != digests[0]]:
             raise self._error(
                 f"{_rank_list(others)} of {self.size} was given other data, settings or layers than rank 0: give every "
                 "rank the same, and all the data: it takes its part itself."
@@ -242,7 +236,7 @@ class Parallel:
         return holding(SHARD, stand_in)
 
     def _sum_in_layer(self, array: Any) -> Any:
-        self._synchronize(LAYER, array.size)
+        self._meet("a layer", size=array.size)
         total = namespace(array).empty(array.shape, dtype=array.dtype)
         total[...] = array
         self._all_reduce(total)
@@ -265,7 +259,7 @@ class Parallel:
         for i, (p, part) in enumerate(slices):
             flat[i] = p.grad is not None
             flat[part] = 0 if p.grad is None else p.grad.data.reshape(-1)
-        results = self._synchronize(BATCH, ends[-1], loss, rows)
+        results = self._meet("a batch", loss, rows, size=ends[-1])
         total = sum(n for _, n in results)
         loss = sum(mean * n for mean, n in results) / total if total else math.nan
         if not math.isfinite(loss):
@@ -285,57 +279,41 @@ class Parallel:
 
     def sum(self, *numbers: float) -> list[float]:
         """Each number summed over all ranks, in float64."""
-        self._synchronize(SUM, len(numbers))
-        sums = NUMPY.asarray(numbers, dtype="float64")
-        self._all_reduce(sums)
-        return [float(number) for number in sums]
+        return [float(sum(of_ranks)) for of_ranks in zip(*self._meet("a sum", *numbers), strict=True)]
 
     def broadcast(self, value: Any) -> Any:
         """Rank 0's ``value``, any object that can be pickled, on every rank."""
-        data = pickle.dumps(value) if self.rank == 0 else b""
-        size = int(self._synchronize(BROADCAST, 0.0, len(data))[0][0])
-        buffer = bytearray(data or size)
-        self._wait(self._comm.Ibcast([buffer, self._mpi.BYTE], root=0).Test, self.timeout)
-        return pickle.loads(buffer)
+        return self._meet("a broadcast", value if self.rank == 0 else None)[0][0]
 
     # ------------------------------------------------------------------------------------------------------- messages
 
-    def _synchronize(
-        self, kind: float, length: float = 0.0, *values: float, wait_forever: bool = False
-    ) -> list[list[float]]:
-        """Wait until every rank is at the same point; return the two ``values`` of each rank.
+    def _meet(self, point: str, *values: Any, size: int = 0) -> list[tuple[Any, ...]]:
+        """Wait until every rank is at the same point, with arrays of the same size; return the ``values`` of each rank.
 
         Raises `nn.errors.ParallelError` if a rank failed or is at another point, `KeyboardInterrupt` if one was
         interrupted.
         """
         if self._ended:
             raise ParallelError("the ranks ended because of an error: start the program again.")
-        mine = [kind, length, *values, *[0.0] * (2 - len(values)), self.interrupted]
-        rows = self._all_gather(NUMPY.asarray(mine, dtype="float64"), None if wait_forever else self.timeout).tolist()
+        rows = self._exchange(point, values, None if point == END else self.timeout, size)
         if failed := [rank for rank, row in enumerate(rows) if row[0] == ERROR]:
-            messages = self._exchange_messages("")
-            raise self._error("; ".join(f"rank {rank} of {self.size} failed: {messages[rank]}" for rank in failed))
+            texts = {rank: rows[rank][2][0].rstrip(".") for rank in failed}
+            raise self._error("; ".join(f"rank {rank} of {self.size} failed: {texts[rank]}" for rank in failed))
         if others := [rank for rank, row in enumerate(rows) if row[:2] != rows[0][:2]]:
-            first, other = (KINDS[int(rows[rank][0])] for rank in (0, others[0]))
             raise self._error(
-                f"{_rank_list(others)} of {self.size} is at another point ({other}) than rank 0 ({first}): run the "
-                "same program on the same data on every rank."
+                f"{_rank_list(others)} of {self.size} is at another point ({rows[others[0]][0]}) than rank 0 "
+                f"({rows[0][0]}): run the same program on the same data on every rank."
             )
-        if kind != END and any(row[4] for row in rows):
+        if point != END and any(interrupted for *_, interrupted in rows):
             self.interrupted = False
             raise KeyboardInterrupt
-        return [row[2:4] for row in rows]
+        return [values for _, _, values, _ in rows]
 
-    def _exchange_messages(self, mine: str) -> list[str]:
-        text = mine.encode()[:MESSAGE_SIZE].ljust(MESSAGE_SIZE)
-        texts = self._all_gather(NUMPY.frombuffer(text, "uint8"), self.timeout)
-        return [row.tobytes().decode(errors="ignore").strip().rstrip(".") for row in texts]
-
-    def _all_gather(self, mine: Any, limit: float | None) -> Any:
-        """The arrays of all ranks, as rows."""
-        table = NUMPY.empty((self.size, mine.size), dtype=mine.dtype)
-        self._wait(self._comm.Iallgather(mine, table).Test, limit)
-        return table
+    def _exchange(self, point: str, values: tuple[Any, ...], limit: float | None, size: int = 0) -> list[Any]:
+        """The points, sizes, values and interrupts of all ranks."""
+        self._wait(self._comm.Ibarrier().Test, limit)
+        found: list[Any] = self._comm.allgather((point, size, values, self.interrupted))
+        return found
 
     def _all_reduce(self, array: Any) -> None:
         """Replace ``array`` by the sum of all ranks' arrays."""

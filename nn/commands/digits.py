@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import fields
 from importlib import util
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,59 +101,64 @@ class RunFolder:
     def __init__(self, settings: Settings, out: Path | None, overwrite: bool) -> None:
         names = [out] if out else chain([DEFAULT], (DEFAULT.with_name(f"{DEFAULT.name}-{n}") for n in count(2)))
         try:
-            self.path = next(path for path in names if self._claim(path, settings, overwrite, named=out is not None))
+            self.path = next(path for path in names if self._claim(path, settings) or path == out)
+            if self.fresh:
+                return
+            if not overwrite:
+                raise Refused(f"{out} is not empty: name another folder, or replace the run in it with --overwrite")
+            if not (self.path / "settings.json").is_file():
+                raise Refused(f"{out} holds other files than those of a run: name another folder")
+            with tempfile.TemporaryFile(dir=out):
+                pass
         except OSError as error:
             raise Refused(f"{out or DEFAULT} cannot be written to ({reason(error)}): name another with --out") from None
 
-    def _claim(self, path: Path, settings: Settings, overwrite: bool, named: bool) -> bool:
-        """Claim ``path``; return False if it is not free, and raise `Refused` if the user ``named`` it."""
+    def _claim(self, path: Path, settings: Settings) -> bool:
+        """Claim ``path``; return whether it was free."""
         self.made = [folder for folder in (path, *path.parents) if not folder.exists()]
-        if not named and path.exists() and not _is_empty_folder(path):
-            return False
         path.mkdir(parents=True, exist_ok=True)
-        self.fresh = _is_empty_folder(path)
-        if self.fresh:
-            try:
+        self.fresh = not any(path.iterdir())
+        try:
+            if self.fresh:
                 with (path / "settings.json").open("xb") as file:
                     file.write(settings.json())
-            except FileExistsError:  # another run claimed it just now
-                self.fresh = False
-        if self.fresh:
-            return True
-        if not named:
-            return False
-        if not overwrite:
-            raise Refused(f"{path} is not empty: name another folder, or replace the run in it with --overwrite")
-        if not (path / "settings.json").is_file():
-            raise Refused(f"{path} holds other files than those of a run: name another folder")
-        with tempfile.TemporaryFile(dir=path):
-            return True
+        except FileExistsError:  # another run claimed it just now
+            self.fresh = False
+        return self.fresh
 
     def release(self) -> None:
         """Remove the files of a run that ended before its first epoch was complete; keep those of an earlier run."""
         if self.fresh:
-            for name in ("settings.json", "model.npz"):
-                (self.path / name).unlink(missing_ok=True)
+            (self.path / "settings.json").unlink(missing_ok=True)
         for folder in self.made:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
-
-
 def _train(
     model: Module, settings: Settings, data: Dataset, folder: RunFolder | None, parallel: Parallel | None
 ) -> History:
-    """The history of the training. Raises `Refused` if it fails, `KeyboardInterrupt` without a complete epoch."""
-    backup = _Backup(model, settings, data, folder, parallel) if parallel and folder else None
+    """The history of the training. Raises `Refused` if it fails, `KeyboardInterrupt` without a complete epoch.
+
+    Of several processes the first writes the weights after every epoch, in case one is lost.
+    """
+    state = "no epoch was complete"
+
+    def keep(history: History) -> None:
+        nonlocal state
+        assert parallel is not None
+        assert folder is not None
+        folder.fresh = False
+        write_file(folder.path / "settings.json", settings.json())
+        weights = save_weights(model, settings, data, folder.path)
+        state = f"the weights of epoch {history.epochs} are in {weights}"
+        lost = f"one of {parallel.size} ranks was lost, or the run was stopped from outside"
+        parallel.exit_message = f"{PROGRAM} digits: {lost}; {state}"
+
     try:
-        history = _fit(model, settings, data, backup, parallel)
+        history = _fit(model, settings, data, keep if parallel and folder else None, parallel)
     except ParallelError as error:
-        if folder is not None:
-            folder.fresh = False  # so that the weights are not removed
-        raise Refused(f"{str(error).rstrip('.')}{f'; {backup.words}' if backup else ''}") from None
+        raise Refused(f"{str(error).rstrip('.')}{f'; {state}' if folder else ''}") from None
     except TrainingError as error:
         raise Refused(f"{str(error).partition(': ')[0]}: give a smaller --lr. No results were written") from None
     if not history.epochs:
@@ -160,7 +167,7 @@ def _train(
 
 
 def _fit(
-    model: Module, settings: Settings, data: Dataset, callback: _Backup | None = None, parallel: Parallel | None = None
+    model: Module, settings: Settings, data: Dataset, callback: Callable[[History], None] | None, parallel: Any = None
 ) -> History:
     x, y, x_validation, y_validation = hold_out(data.x_train, data.y_train, validation_size(data), settings.seed)
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.rate)
@@ -179,34 +186,6 @@ def _fit(
         parallel=parallel,
         compile="c",
     )
-
-
-class _Backup:
-    """A callback that writes the weights after every epoch, in case a rank is lost. ``words`` say where they are.
-
-    In a fresh folder it also writes the initial weights; an earlier run is kept until an epoch is complete.
-    """
-
-    def __init__(self, model: Module, settings: Settings, data: Dataset, folder: RunFolder, parallel: Parallel) -> None:
-        self.model, self.settings, self.data, self.folder, self.parallel = model, settings, data, folder, parallel
-        if folder.fresh:
-            self._write("from before the training")
-        else:
-            self._tell(f"the earlier run in {folder.path} is unchanged")
-
-    def __call__(self, history: History) -> None:
-        self._write(f"of epoch {history.epochs}")
-        self.folder.fresh = False
-
-    def _write(self, which: str) -> None:
-        write_file(self.folder.path / "settings.json", self.settings.json())
-        weights = save_weights(self.model, self.settings, self.data, self.folder.path)
-        self._tell(f"the weights {which} are in {weights}")
-
-    def _tell(self, words: str) -> None:
-        self.words = words
-        lost = f"one of {self.parallel.size} ranks was lost, or the run was stopped from outside"
-        self.parallel.exit_message = f"{PROGRAM} digits: {lost}; {words}"
 
 
 def _opening(settings: Settings, data: Dataset, model: Module, parallel: Parallel | None) -> str:

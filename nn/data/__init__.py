@@ -12,7 +12,7 @@ from glassgrad.nn.data.dataset import Dataset, hold_out, minibatches
 from glassgrad.nn.data.download import cache_folder
 from glassgrad.nn.data.embedded import digits
 from glassgrad.nn.data.loaders import mnist, semeion, usps
-from glassgrad.nn.data.text import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
+from glassgrad.nn.data.text import CharVocabulary, first_names, text_sequences, text_windows
 from glassgrad.nn.errors import CacheError, DataError, DownloadError
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
@@ -20,7 +20,7 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnis
 
 __all__ = [
     "DATASETS", "Batches", "CacheError", "CharVocabulary", "DataError", "Dataset", "DownloadError", "cache_folder",
-    "crop", "digits", "first_names", "flip", "hold_out", "minibatches", "mnist", "noise", "row_sequences", "semeion",
+    "crop", "digits", "first_names", "flip", "hold_out", "minibatches", "mnist", "noise", "semeion",
     "shift", "text_sequences", "text_windows", "usps",
 ]  # fmt: skip
 

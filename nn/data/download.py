@@ -18,7 +18,6 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
@@ -30,9 +29,6 @@ from glassgrad.nn.errors import CacheError, DownloadError
 LIMIT = 64 * 2**20  # bytes, several times the largest file here
 TIMEOUT = 20.0  # seconds without a byte
 SLOWEST = 2000.0  # bytes per second on average, after the first TIMEOUT seconds
-QUIET = 2.0  # seconds before a download shows its progress
-
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -66,14 +62,12 @@ def cache_folder() -> Path:
     return (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad"
 
 
-def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> bytes:
-    """Return the content of ``file`` from the cache, or download, verify and cache it.
+def fetch(file: RemoteFile, folder: Path) -> bytes:
+    """Return the content of ``file`` from the cache, or download, verify and cache it; a terminal is told so.
 
     Args:
         file: the file.
         folder: its folder in the cache; created if missing.
-        progress: called with the file's name, the bytes received, and the total (None if unknown). By default a line
-            on a terminal's stderr shows downloads that take more than two seconds.
 
     Raises:
         CacheError: the folder can't be written; nothing was downloaded.
@@ -93,7 +87,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> b
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass  # it can be written
-        content = _download(file, path, progress)
+        content = _download(file, path)
         write_file(path, content)
     except DownloadError:
         raise
@@ -110,24 +104,21 @@ def _unusable(folder: Path, error: OSError) -> CacheError:
     )
 
 
-def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
-    line = _ProgressLine() if progress is None else None
+def _download(file: RemoteFile, path: Path) -> bytes:
+    if sys.stderr.isatty():
+        print(f"downloading {file.name}", file=sys.stderr)
     failures = []
-    try:
-        for url in file.urls:
-            address, member = urldefrag(url)
-            try:
-                content = _get(address, file.name, progress or line)
-                if member:
-                    content = _unzip(content, member)
-                if file.matches(content):
-                    return content
-                raise _SourceError("it sent another file (its sha256 differs)")
-            except (OSError, http.client.HTTPException, _SourceError) as error:
-                failures.append(f"{urlsplit(url).hostname}: {_reason(error)}")
-    finally:
-        if line:
-            line.close()
+    for url in file.urls:
+        address, member = urldefrag(url)
+        try:
+            content = _get(address)
+            if member:
+                content = _unzip(content, member)
+            if file.matches(content):
+                return content
+            raise _SourceError("it sent another file (its sha256 differs)")
+        except (OSError, http.client.HTTPException, _SourceError) as error:
+            failures.append(f"{urlsplit(url).hostname}: {_reason(error)}")
     differs = f"your file {path} differs from the one that is wanted, and " if path.exists() else ""
     raise DownloadError(
         f"{differs}{file.name} could not be downloaded ({'; '.join(failures)}): check the network and try again, or "
@@ -155,7 +146,7 @@ def _reason(error: Exception) -> str:
             return str(error) or type(error).__name__
 
 
-def _get(url: str, name: str, progress: Progress | None) -> bytes:
+def _get(url: str) -> bytes:
     """The content of a URL."""
     content, start = bytearray(), time.monotonic()
     request = urllib.request.Request(url, headers={"User-Agent": "glassgrad"})
@@ -168,8 +159,6 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
                 raise _SourceError(f"it sent more than {LIMIT} bytes")
             if len(content) < SLOWEST * (time.monotonic() - start - TIMEOUT):
                 raise _SourceError(f"it sent only {len(content)} bytes in {time.monotonic() - start:.0f} seconds")
-            if progress:
-                progress(name, len(content), total)
     if total is not None and len(content) < total:
         raise _SourceError(f"the connection was cut after {len(content)} of {total} bytes")
     return bytes(content)
@@ -181,24 +170,3 @@ def _unzip(archive: bytes, member: str) -> bytes:
             return file.read(LIMIT)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError):
         raise _SourceError(f"it sent no ZIP archive with {member}") from None
-
-
-class _ProgressLine:
-    """A line on a terminal's stderr that shows the progress of a download."""
-
-    def __init__(self) -> None:
-        self.start = self.last = time.monotonic()
-        self.shown = False
-
-    def __call__(self, name: str, received: int, total: int | None) -> None:
-        now = time.monotonic()
-        if not sys.stderr.isatty() or now - self.start < QUIET or now - self.last < 0.1:
-            return
-        self.last, self.shown = now, True
-        of_total = f" of {total / 1e6:.1f}" if total else ""
-        sys.stderr.write(f"\r{name}: {received / 1e6:.1f}{of_total} MB\033[K")
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        if self.shown:
-            sys.stderr.write("\r\033[K")

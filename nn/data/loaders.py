@@ -21,7 +21,7 @@ from glassgrad.autograd.common.files import read_file
 from glassgrad.autograd.common.validation import as_path
 from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.data.dataset import Dataset, hold_out
-from glassgrad.nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
+from glassgrad.nn.data.download import LIMIT, RemoteFile, cache_folder, fetch
 from glassgrad.nn.errors import DataError
 
 MNIST_HOMES = "https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"
@@ -63,8 +63,8 @@ def _home(name: str, folder: str | Path | None) -> Path:
     return cache_folder() / name if folder is None else as_path(folder, "folder")
 
 
-def _fetch(name: str, folder: str | Path | None, progress: Progress | None) -> list[bytes]:
-    return [fetch(file, _home(name, folder), progress) for file in REMOTE[name]]
+def _fetch(name: str, folder: str | Path | None) -> list[bytes]:
+    return [fetch(file, _home(name, folder)) for file in REMOTE[name]]
 
 
 def _dataset(name: str, side: int, parts: Sequence[NDArray[Any]], source: str, licence: str) -> Dataset:
@@ -74,16 +74,13 @@ def _dataset(name: str, side: int, parts: Sequence[NDArray[Any]], source: str, l
     return Dataset(name, x_train, y_train, x_test, y_test, (side, side), classes, source, licence)
 
 
-def mnist(
-    dtype: DTypeLike = np.float32, *, folder: str | Path | None = None, progress: Progress | None = None
-) -> Dataset:
+def mnist(dtype: DTypeLike = np.float32, *, folder: str | Path | None = None) -> Dataset:
     """MNIST as published: 60 000 training and 10 000 test digits, 28×28, grey from 0 (paper) to 1 (ink).
 
     Args:
         dtype: floating dtype of the images.
         folder: where the files are kept, or yours are, compressed or not; by default ``mnist`` in
             `nn.data.cache_folder`.
-        progress: see `nn.data.download.fetch`.
 
     Raises:
         CacheError, DownloadError: the files can't be obtained.
@@ -96,7 +93,7 @@ def mnist(
         if unpacked.is_file():
             content = read_file(unpacked, LIMIT)
         else:
-            content = fetch(file, unpacked.parent, progress)
+            content = fetch(file, unpacked.parent)
             content = _decompress(content, zlib.decompressobj(wbits=31), file.name)
         parts.append(parse_idx(content, 3 if "images" in file.name else 1, file.name))
     levels = (np.arange(256) / 255).astype(dtype)
@@ -112,7 +109,6 @@ def semeion(
     test_size: int = 393,
     seed: int = 0,
     folder: str | Path | None = None,
-    progress: Progress | None = None,
 ) -> Dataset:
     """Semeion's 1593 digits, 16×16, 1 = ink, 0 = no ink, each stretched to fill the square.
 
@@ -123,7 +119,7 @@ def semeion(
     if no digit is left for training, or for the test.
     """
     dtype = as_dtype(dtype)
-    (text,) = _fetch("semeion", folder, progress)
+    (text,) = _fetch("semeion", folder)
     images, labels = parse_semeion(text, REMOTE["semeion"][0].name)
     source = (
         "Semeion Handwritten Digit, UCI Machine Learning Repository, DOI 10.24432/C5SC8V "
@@ -137,7 +133,6 @@ def usps(
     *,
     threshold: float | None = None,
     folder: str | Path | None = None,
-    progress: Progress | None = None,
 ) -> Dataset:
     """USPS: digits from envelopes, 7291 for training and 2007 for the test, 16×16, grey from 0 (paper) to 1 (ink).
 
@@ -148,7 +143,7 @@ def usps(
     if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold < 1):
         raise DomainError(f"threshold = {threshold!r} is out of range: give a number from 0 to below 1.")
     parts: list[NDArray[Any]] = []
-    for content, file in zip(_fetch("usps", folder, progress), REMOTE["usps"], strict=True):
+    for content, file in zip(_fetch("usps", folder), REMOTE["usps"], strict=True):
         grey, labels = parse_usps(_decompress(content, bz2.BZ2Decompressor(), file.name), file.name)
         parts += [(grey if threshold is None else grey > threshold).astype(dtype), labels]
     source = (

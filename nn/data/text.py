@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glassgrad.autograd.common.messages import shown
-from glassgrad.autograd.common.validation import check_instance, pair, whole
+from glassgrad.autograd.common.validation import check_instance, whole
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 
 Numbers = NDArray[np.int64]
@@ -137,21 +137,3 @@ def first_names() -> list[str]:
     (1297, ['aaron', 'abbas', 'abdul'])
     """
     return NAMES.read_text(encoding="utf-8").split()
-
-
-def row_sequences(x: ArrayLike, image_shape: tuple[int, int]) -> NDArray[Any]:
-    """Images (n, height · width) as sequences of their rows, (n, height, width): a view.
-
-    Raises `autograd.errors.ShapeError` for images of another size.
-
-    >>> row_sequences(np.zeros((5, 6)), (2, 3)).shape
-    (5, 2, 3)
-    """
-    images = np.asarray(x)
-    height, width = pair(image_shape, "image_shape")
-    if images.ndim != 2 or images.shape[1] != height * width:
-        raise ShapeError(
-            f"row_sequences takes images (n, {height * width}) of {height}×{width} pixels; it was given shape "
-            f"{images.shape}."
-        )
-    return images.reshape(-1, height, width)

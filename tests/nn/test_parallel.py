@@ -232,11 +232,11 @@ KILLER = """
 import os, signal, sys
 from glassgrad.nn.training.evaluation import Tally
 from glassgrad.nn.__main__ import main
-rank, action = int(sys.argv[1]), sys.argv[2]
+rank, action, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
 add = Tally.add
 def fault(self, *given):
     add(self, *given)
-    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK")) == sys.argv[1] and fault.calls == 3:
+    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK")) == rank and fault.calls == at:
         if action == "raise":
             raise OSError("the disk is full")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -244,7 +244,7 @@ def fault(self, *given):
 fault.calls = 0
 Tally.add = fault
 words = ["--parallel", "--epochs", "3", "--hidden", "8", "--batch", "9000", "--out", "run"]
-sys.exit(main(["digits", *words, *sys.argv[3:]]))
+sys.exit(main(["digits", *words, *sys.argv[4:]]))
 """
 
 
@@ -253,9 +253,9 @@ sys.exit(main(["digits", *words, *sys.argv[3:]]))
 @pytest.mark.parametrize("action", ["raise", "kill"])
 def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path):
     (tmp_path / "fault.py").write_text(KILLER)
-    done = launch(2, "fault.py", 1, action, cwd=tmp_path)
+    done = launch(2, "fault.py", 1, action, 12, cwd=tmp_path)
     assert done.returncode != 0
-    where = f"; the weights from before the training are in {Path('run/model.npz')}\n"
+    where = f"; the weights of epoch 1 are in {Path('run/model.npz')}\n"
     said = {
         "raise": "python -m glassgrad.nn digits: rank 1 of 2 failed: OSError: the disk is full",
         "kill": "python -m glassgrad.nn digits: one of 2 ranks was lost, or the run was stopped from outside",
@@ -273,9 +273,9 @@ def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
     for name in ("settings.json", "model.npz"):
         (tmp_path / "run" / name).write_text("earlier")
     more = ["--lr", "1e30"] if action == "diverge" else []
-    done = launch(2, "fault.py", 1 if action == "raise" else 9, action, "--overwrite", *more, cwd=tmp_path)
+    done = launch(2, "fault.py", 1 if action == "raise" else 9, action, 3, "--overwrite", *more, cwd=tmp_path)
     assert done.returncode != 0
-    said = "the earlier run in run is unchanged\n" if action == "raise" else "The loss became"
+    said = "no epoch was complete\n" if action == "raise" else "The loss became"
     assert said in done.stderr
     assert {path.name: path.read_text() for path in (tmp_path / "run").iterdir()} == {
         "settings.json": "earlier",
@@ -287,7 +287,7 @@ def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
 @mpi
 def test_digits_removes_its_files_if_training_diverges(tmp_path):
     (tmp_path / "fault.py").write_text(KILLER)
-    done = launch(2, "fault.py", 9, "diverge", "--lr", "1e30", cwd=tmp_path)
+    done = launch(2, "fault.py", 9, "diverge", 3, "--lr", "1e30", cwd=tmp_path)
     assert "The loss became" in done.stderr
     assert not (tmp_path / "run").exists()
 

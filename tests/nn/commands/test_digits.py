@@ -266,7 +266,7 @@ def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
 
 def test_two_runs_never_claim_one_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "_is_empty_folder", lambda path: True)  # as both see it, started at the same time
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter(()))  # as both see it, started at the same time
     claims = [RunFolder(Settings(), None, overwrite=False) for _ in range(3)]
     assert [claim.path.name for claim in claims] == ["digits", "digits-2", "digits-3"]
     RunFolder(Settings(), tmp_path / "mine", overwrite=False)

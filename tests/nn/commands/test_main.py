@@ -49,6 +49,7 @@ def test_wrong_arguments_are_refused_in_a_sentence(words, sentence, capsys, tmp_
 def test_mpirun_without_parallel_is_refused(rank, said, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setenv("PMI_RANK", rank)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert run("digits", "--out", tmp_path / "run") == 2
     err = capsys.readouterr().err
     assert said in err

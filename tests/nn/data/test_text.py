@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from glassgrad import nn
 from glassgrad.autograd.errors import DomainError
-from glassgrad.nn.data import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
+from glassgrad.nn.data import CharVocabulary, first_names, text_sequences, text_windows
 
 
 def test_texts_come_back():
@@ -43,11 +42,3 @@ def test_windows_cover_a_text():
 def test_a_letter_outside_of_the_vocabulary_is_named():
     with pytest.raises(DomainError, match="has the character 'é'"):
         CharVocabulary.of(["rene"]).encode("rené")
-
-
-def test_images_are_read_row_by_row():
-    data = nn.data.digits()
-    rows = row_sequences(data.x_test[:5], data.image_shape)
-    assert rows.shape == (5, 16, 16)
-    assert rows.base is not None
-    np.testing.assert_array_equal(rows[2, 7], data.x_test[2, 7 * 16 : 8 * 16])
