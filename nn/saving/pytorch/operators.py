@@ -330,15 +330,11 @@ ROWS: dict[str, Row] = {
     "sub": partial(promoted, subtract),
     "rsub": partial(promoted, lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
     "div": partial(promoted, divide),
-    "true_divide": partial(promoted, divide),
     "where": lambda condition, x, y: promoted(partial(ag.where, condition), x, y),
     "masked_fill": lambda x, mask, value: ag.where(mask, asarray(value).astype(x.dtype), x),
     "clamp": lambda x, min=None, max=None: ag.clip(x, min, max),
     "clamp_min": lambda x, min: ag.clip(x, min, None),
     "clamp_max": lambda x, max: ag.clip(x, None, max),
-    "lerp": partial(promoted, lambda x, end, weight: x + weight * (end - x)),
-    "addcmul": partial(promoted, lambda x, a, b, value=1: x + value * (a * b)),
-    "addcdiv": partial(promoted, lambda x, a, b, value=1: x + value * (a / b)),
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: ag.clip(x, min_val, max_val),
@@ -347,7 +343,6 @@ ROWS: dict[str, Row] = {
     "leaky_relu": lambda x, negative_slope=0.01: F.leaky_relu(x, slope=negative_slope),
     "elu": elu,
     "selu": lambda x: elu(x, 1.6732632423543772, scale=1.0507009873554805),
-    "celu": lambda x, alpha=1.0: elu(x, alpha, input_scale=1 / alpha),
     "gelu": lambda x, approximate="none": gelu_tanh(x) if approximate == "tanh" else F.gelu(x),
     "silu": silu,
     "mish": mish,
@@ -355,7 +350,6 @@ ROWS: dict[str, Row] = {
     "log_sigmoid": lambda x: -F.softplus(-x),
     "prelu": prelu,
     "glu": glu,
-    "threshold": lambda x, threshold, value: ag.where(x > threshold, x, value),
     "softmax": partial(softmax_row, ag.softmax),
     "_softmax": partial(softmax_row, ag.softmax),
     "log_softmax": partial(softmax_row, ag.log_softmax),
@@ -364,8 +358,6 @@ ROWS: dict[str, Row] = {
     "linear": F.linear,
     "addmm": addmm,
     "baddbmm": addmm,
-    "addmv": addmm,
-    "addbmm": lambda b, x, y, beta=1, alpha=1: add(b * beta, ag.sum(ag.matmul(x, y), axis=0), alpha=alpha),
     "einsum": lambda equation, arrays, path=None: ag.einsum(equation, *arrays),
     "convolution": convolution,
     **{name: getattr(spatial, name) for name in WINDOWS},
@@ -387,13 +379,6 @@ ROWS: dict[str, Row] = {
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
     "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, reduction=REDUCTIONS[reduction]),
-    "l1_loss": lambda x, target, reduction=1: F.l1_loss(x, target, reduction=REDUCTIONS[reduction]),
-    "huber_loss": lambda x, target, reduction=1, delta=1.0: F.huber_loss(
-        x, target, reduction=REDUCTIONS[reduction], delta=delta
-    ),
-    "smooth_l1_loss": lambda x, target, reduction=1, beta=1.0: F.smooth_l1_loss(
-        x, target, reduction=REDUCTIONS[reduction], beta=beta
-    ),
     **dict.fromkeys(("nll_loss", "nll_loss2d"), nll_loss),
     # shapes
     "view": view,
@@ -439,7 +424,6 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(
         ("index_put", "_unsafe_index_put"), lambda x, indices, *values: written(x, everywhere(indices), *values)
     ),
-    "index_add": lambda x, dim, index, source, alpha=1: written(x, at(x, dim, index), source * alpha, True),
     "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
     "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
     "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
@@ -473,7 +457,6 @@ ROWS: dict[str, Row] = {
         variance(x, dim, *args, **options),
         ag.mean(x, axis=axes_of(dim), keepdims=options.get("keepdim", False)),
     ),
-    "norm": norm,
     "linalg_vector_norm": norm,
     "cumsum": partial(cumulative, ag.cumulative_sum),
     "cumprod": partial(cumulative, ag.cumulative_prod),
@@ -489,7 +472,6 @@ ROWS: dict[str, Row] = {
     "new_full": new,
     "arange": arange,
     "scalar_tensor": lambda value, dtype=None: full((), value, dtype=dtype),
-    "eye": partial(ag.eye, dtype="float32"),
     "sym_size": lambda x, dim: x.shape[dim],
     "sym_numel": lambda x: x.size,
     "item": lambda x: x.item(),
