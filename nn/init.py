@@ -55,7 +55,9 @@ LOADING: ContextVar[Iterator[Any] | None] = ContextVar("LOADING", default=None)
 """While a model is loaded, an item for each array of its file; new Tensors of modules then have no values yet."""
 
 
-def _filled(shape: int | tuple[int, ...], value: float = 0.0, *, dtype: Any, device: str | None = None) -> Tensor:
+def _filled(
+    shape: int | tuple[int, ...], value: float = 0.0, *, dtype: Any = "float32", device: str | None = None
+) -> Tensor:
     """A Tensor of one number. While a model is loaded it takes no memory, so that a file may claim any size.
 
     Raises `nn.errors.FileError` for more of them than the file has arrays.

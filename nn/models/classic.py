@@ -8,7 +8,7 @@ K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
@@ -20,7 +20,7 @@ from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
 from glassgrad.nn.modules.dropout import Dropout
 from glassgrad.nn.modules.linear import Flatten, Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module, placed
 from glassgrad.nn.modules.normalization import BatchNorm2d
 from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
@@ -34,18 +34,11 @@ class LeNet5(Module):
     """
 
     def __init__(
-        self,
-        classes: int = 10,
-        channels: int = 1,
-        size: int = 28,
-        activation: str = "tanh",
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        self, classes: int = 10, channels: int = 1, size: int = 28, activation: str = "tanh", **made: Unpack[Drawn]
     ) -> None:
         if whole(size, "size") < 14:
             raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
-        made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
+        made["seed"] = generator(made.get("seed"))
         act, side = activation_layer(activation), (size // 2 - 4) // 2
         self.features = Sequential(
             Conv2d(channels, 6, 5, padding=2, **made), act(), AvgPool2d(2),
@@ -85,17 +78,9 @@ class AlexNet(FeatureClassifier):
     """
 
     def __init__(
-        self,
-        classes: int = 1000,
-        channels: int = 3,
-        small: bool = False,
-        dropout: float = 0.5,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        self, classes: int = 1000, channels: int = 3, small: bool = False, dropout: float = 0.5, **made: Unpack[Drawn]
     ) -> None:
-        draw = generator(seed)
-        made: dict[str, Any] = {"seed": draw, "dtype": dtype}
+        made["seed"] = draw = generator(made.get("seed"))
         first = Conv2d(channels, 64, 3, padding=1, **made) if small else Conv2d(channels, 64, 11, 4, 2, **made)
         self.features = Sequential(
             first, ReLU(), MaxPool2d(3, 2),
@@ -138,13 +123,10 @@ class VGG(FeatureClassifier):
         batch_norm: bool = False,
         small: bool = False,
         dropout: float = 0.5,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        **made: Unpack[Drawn],
     ) -> None:
         choice(depth, "depth", CONVOLUTIONS)
-        draw = generator(seed)
-        made: dict[str, Any] = {"seed": draw, "dtype": dtype}
+        made["seed"] = draw = generator(made.get("seed"))
 
         def features() -> Iterator[Module]:
             before = channels
@@ -152,7 +134,7 @@ class VGG(FeatureClassifier):
                 for _ in range(count):
                     yield Conv2d(before, width, 3, padding=1, **made)
                     if batch_norm:
-                        yield BatchNorm2d(width, dtype=dtype)
+                        yield BatchNorm2d(width, **placed(made))
                     yield ReLU()
                     before = width
                 yield MaxPool2d(2, 2, ceil_mode=small)
@@ -168,7 +150,9 @@ class VGG(FeatureClassifier):
         )  # fmt: skip
 
 
-OPTIONS = "``channels``, ``batch_norm``, ``small`` (for images of at least 16×16), ``dropout``, ``seed``, ``dtype``"
+OPTIONS = (
+    "``channels``, ``batch_norm``, ``small`` (images of at least 16×16), ``dropout``, ``seed``, ``dtype``, ``device``"
+)
 
 vgg11 = of_depth(VGG, 11, "132,863,336", OPTIONS)
 vgg13 = of_depth(VGG, 13, "133,047,848", OPTIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from glassgrad.autograd import Tensor, concat
 from glassgrad.nn.init import generator
@@ -12,7 +12,7 @@ from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
 from glassgrad.nn.modules.dropout import Dropout
 from glassgrad.nn.modules.linear import Flatten, Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module, placed
 from glassgrad.nn.modules.normalization import BatchNorm2d
 from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
@@ -28,9 +28,9 @@ class Heads(NamedTuple):
 class BasicConv2d(Module):
     """A convolution without bias, batch normalisation and ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, made: dict[str, Any], **geometry: Any) -> None:
+    def __init__(self, inputs: int, outputs: int, made: Drawn, **geometry: Any) -> None:
         self.conv = Conv2d(inputs, outputs, bias=False, **geometry, **made)
-        self.bn = BatchNorm2d(outputs, eps=0.001, dtype=made["dtype"])
+        self.bn = BatchNorm2d(outputs, eps=0.001, **placed(made))
         self.relu = ReLU()
 
     def forward(self, x: Any) -> Tensor:
@@ -44,7 +44,7 @@ class Inception(Module):
     The third branch has 3×3 windows, as in torchvision, where the paper has 5×5.
     """
 
-    def __init__(self, widths: tuple[int, ...], made: dict[str, Any]) -> None:
+    def __init__(self, widths: tuple[int, ...], made: Drawn) -> None:
         inputs, one, three_in, three, five_in, five, pool = widths
         self.branch1 = BasicConv2d(inputs, one, made, kernel_size=1)
         self.branch2 = Sequential(
@@ -65,7 +65,7 @@ class Inception(Module):
 class InceptionAux(Module):
     """An auxiliary classifier in the middle of the network, for larger gradients in its early layers."""
 
-    def __init__(self, inputs: int, classes: int, dropout: float, made: dict[str, Any]) -> None:
+    def __init__(self, inputs: int, classes: int, dropout: float, made: Drawn) -> None:
         self.pool = AdaptiveAvgPool2d(4)
         self.conv = BasicConv2d(inputs, 128, made, kernel_size=1)
         self.flatten = Flatten()
@@ -109,12 +109,9 @@ class GoogLeNet(Module):
         aux: bool = True,
         small: bool = False,
         dropout: float = 0.2,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        **made: Unpack[Drawn],
     ) -> None:
-        draw = generator(seed)
-        made: dict[str, Any] = {"seed": draw, "dtype": dtype}
+        made["seed"] = draw = generator(made.get("seed"))
         self.conv1 = BasicConv2d(channels, 64, made, **stem(small))
         self.maxpool1 = None if small else MaxPool2d(3, 2, ceil_mode=True)
         self.conv2 = BasicConv2d(64, 64, made, kernel_size=1)

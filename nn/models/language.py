@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor, no_grad, softmax
 from glassgrad.autograd.backends import NUMPY, to_numpy
@@ -12,7 +12,7 @@ from glassgrad.nn.init import generator
 from glassgrad.nn.models.recurrent import KINDS
 from glassgrad.nn.modules.embedding import Embedding
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module
 
 
 class LanguageModel(Module):
@@ -85,19 +85,17 @@ class CharRNN(LanguageModel):
         hidden: int = 128,
         num_layers: int = 1,
         dropout: float = 0.0,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        **made: Unpack[Drawn],
     ) -> None:
-        draw = generator(seed)
+        made["seed"] = generator(made.get("seed"))
         self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")
         self.kind = choice(kind, "kind", KINDS)
         self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
         self.dropout = number(dropout, "dropout", 0, 1)
-        self.embedding = Embedding(symbols, embedding_dim, seed=draw, dtype=dtype)
+        self.embedding = Embedding(symbols, embedding_dim, **made)
         layers = {"num_layers": num_layers, "dropout": dropout, "batch_first": True}
-        self.reader = KINDS[kind](embedding_dim, hidden, **layers, seed=draw, dtype=dtype)
-        self.head = Linear(hidden, symbols, seed=draw, dtype=dtype)
+        self.reader = KINDS[kind](embedding_dim, hidden, **layers, **made)
+        self.head = Linear(hidden, symbols, **made)
 
     def forward(self, tokens: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
         """Integers (batch, length) to logits (batch, length, symbols) and the state; ``lengths`` as in `nn.RNN`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
@@ -15,7 +15,7 @@ from glassgrad.nn.modules.activation import activation_layer
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.dropout import Dropout
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module, placed
 from glassgrad.nn.modules.normalization import NORMS
 
 
@@ -56,12 +56,10 @@ class MLP(Module):
         activation: str = "sigmoid",
         output: str | None = None,
         *,
-        seed: Any = None,
         init: str | Callable[..., Any] | None = None,
         norm: str | None = None,
         dropout: float = 0.0,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         if not isinstance(sizes, Iterable):
             raise DTypeError(f"MLP takes the sizes of its layers as a list such as [256, 10]; it was given {sizes!r}.")
@@ -72,15 +70,15 @@ class MLP(Module):
         if norm is not None:
             choice(norm, "norm", NORMS)
         self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
-        rng = initialisers.generator(seed)
+        made["seed"] = draw = initialisers.generator(made.get("seed"))
         if init is None and activation in ("sigmoid", "tanh"):
             init = partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))
         init = init or initialisers.kaiming_uniform_
         layers: list[Module] = []
         for inputs, outputs in pairwise(self.sizes):
-            hidden = [NORMS[norm](outputs, dtype=dtype, device=device)] if norm else []
-            hidden += [act(), *([Dropout(dropout, seed=rng)] if dropout else [])]
-            layers += [Linear(inputs, outputs, seed=rng, init=init, dtype=dtype, device=device), *hidden]
+            hidden = [NORMS[norm](outputs, **placed(made))] if norm else []
+            hidden += [act(), *([Dropout(dropout, seed=draw)] if dropout else [])]
+            layers += [Linear(inputs, outputs, init=init, **made), *hidden]
         layers[-len(hidden) :] = [last()] if last else []
         self.layers = Sequential(*layers)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import asarray, reshape
 from glassgrad.autograd.common.validation import choice, pair, whole
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn.init import generator
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module
 from glassgrad.nn.modules.recurrent import GRU, LSTM, RNN
 
 KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
@@ -37,16 +37,14 @@ class RowRecurrent(Module):
         kind: str = "lstm",
         hidden: int = 128,
         num_layers: int = 1,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        **made: Unpack[Drawn],
     ) -> None:
-        draw = generator(seed)
+        made["seed"] = generator(made.get("seed"))
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
         self.kind = choice(kind, "kind", KINDS)
         self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")
-        self.rows = KINDS[kind](self.size[1], hidden, num_layers, batch_first=True, seed=draw, dtype=dtype)
-        self.head = Linear(hidden, classes, seed=draw, dtype=dtype)
+        self.rows = KINDS[kind](self.size[1], hidden, num_layers, batch_first=True, **made)
+        self.head = Linear(hidden, classes, **made)
 
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""

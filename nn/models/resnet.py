@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice
@@ -12,7 +12,7 @@ from glassgrad.nn.modules.activation import ReLU
 from glassgrad.nn.modules.containers import Sequential
 from glassgrad.nn.modules.convolution import Conv2d
 from glassgrad.nn.modules.linear import Flatten, Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module, placed
 from glassgrad.nn.modules.normalization import BatchNorm2d
 from glassgrad.nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
@@ -22,12 +22,12 @@ class BasicBlock(Module):
 
     expansion = 1
 
-    def __init__(self, inputs: int, width: int, stride: int, made: dict[str, Any]) -> None:
+    def __init__(self, inputs: int, width: int, stride: int, made: Drawn) -> None:
         self.conv1 = Conv2d(inputs, width, 3, stride, 1, bias=False, **made)
-        self.bn1 = BatchNorm2d(width, dtype=made["dtype"])
+        self.bn1 = BatchNorm2d(width, **placed(made))
         self.relu = ReLU()
         self.conv2 = Conv2d(width, width, 3, 1, 1, bias=False, **made)
-        self.bn2 = BatchNorm2d(width, dtype=made["dtype"])
+        self.bn2 = BatchNorm2d(width, **placed(made))
         self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
 
     def forward(self, x: Any) -> Tensor:
@@ -42,13 +42,13 @@ class Bottleneck(Module):
 
     expansion = 4
 
-    def __init__(self, inputs: int, width: int, stride: int, made: dict[str, Any]) -> None:
+    def __init__(self, inputs: int, width: int, stride: int, made: Drawn) -> None:
         self.conv1 = Conv2d(inputs, width, 1, bias=False, **made)
-        self.bn1 = BatchNorm2d(width, dtype=made["dtype"])
+        self.bn1 = BatchNorm2d(width, **placed(made))
         self.conv2 = Conv2d(width, width, 3, stride, 1, bias=False, **made)
-        self.bn2 = BatchNorm2d(width, dtype=made["dtype"])
+        self.bn2 = BatchNorm2d(width, **placed(made))
         self.conv3 = Conv2d(width, width * self.expansion, 1, bias=False, **made)
-        self.bn3 = BatchNorm2d(width * self.expansion, dtype=made["dtype"])
+        self.bn3 = BatchNorm2d(width * self.expansion, **placed(made))
         self.relu = ReLU()
         self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
 
@@ -60,11 +60,11 @@ class Bottleneck(Module):
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
-def _shortcut(inputs: int, outputs: int, stride: int, made: dict[str, Any]) -> Sequential | None:
+def _shortcut(inputs: int, outputs: int, stride: int, made: Drawn) -> Sequential | None:
     """A 1×1 convolution if the block changes the shape, else ``None``: the input itself is added."""
     if stride == 1 and inputs == outputs:
         return None
-    return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False, **made), BatchNorm2d(outputs, dtype=made["dtype"]))
+    return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False, **made), BatchNorm2d(outputs, **placed(made)))
 
 
 LAYERS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
@@ -86,19 +86,12 @@ class ResNet(Module):
     """
 
     def __init__(
-        self,
-        depth: int = 18,
-        classes: int = 1000,
-        channels: int = 3,
-        small: bool = False,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        self, depth: int = 18, classes: int = 1000, channels: int = 3, small: bool = False, **made: Unpack[Drawn]
     ) -> None:
-        made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
+        made["seed"] = generator(made.get("seed"))
         block, counts = LAYERS[choice(depth, "depth", LAYERS)]
         self.conv1 = Conv2d(channels, 64, bias=False, **stem(small), **made)
-        self.bn1 = BatchNorm2d(64, dtype=dtype)
+        self.bn1 = BatchNorm2d(64, **placed(made))
         self.relu = ReLU()
         self.maxpool = None if small else MaxPool2d(3, 2, 1)
         inputs = 64
@@ -121,7 +114,7 @@ class ResNet(Module):
         return self.fc(self.flatten(self.avgpool(x)))
 
 
-OPTIONS = "``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``"
+OPTIONS = "``channels``, ``small`` (a 3×3 stem, for images of at least 16×16), ``seed``, ``dtype``, ``device``"
 
 resnet18 = of_depth(ResNet, 18, "11,689,512", OPTIONS)
 resnet34 = of_depth(ResNet, 34, "21,797,672", OPTIONS)

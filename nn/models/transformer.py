@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import pair, whole
@@ -14,7 +14,7 @@ from glassgrad.nn.modules.attention import TransformerEncoderLayer
 from glassgrad.nn.modules.containers import ModuleList
 from glassgrad.nn.modules.embedding import Embedding, PositionalEncoding
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Module
+from glassgrad.nn.modules.module import Drawn, Module, placed
 from glassgrad.nn.modules.normalization import LayerNorm
 
 
@@ -30,16 +30,16 @@ class _Transformer(Module):
         dim_feedforward: int,
         max_len: int,
         dropout: float,
-        draw: Any,
-        dtype: Any,
+        made: Drawn,
     ) -> None:
-        self.position = PositionalEncoding(d_model, max_len, dtype=dtype)
+        self.position = PositionalEncoding(d_model, max_len, **placed(made))
         sizes = d_model, nhead, dim_feedforward, dropout, "gelu"
-        options: dict[str, Any] = {"batch_first": True, "norm_first": True, "seed": draw, "dtype": dtype}
         count = range(whole(num_layers, "num_layers"))
-        self.layers = ModuleList(TransformerEncoderLayer(*sizes, **options) for _ in count)
-        self.norm = LayerNorm(d_model, dtype=dtype)
-        self.head = Linear(d_model, outputs, seed=draw, dtype=dtype)
+        self.layers = ModuleList(
+            TransformerEncoderLayer(*sizes, batch_first=True, norm_first=True, **made) for _ in count
+        )
+        self.norm = LayerNorm(d_model, **placed(made))
+        self.head = Linear(d_model, outputs, **made)
 
     def _encoded(self, x: Any, is_causal: bool) -> Any:
         x = self.position(x)
@@ -70,14 +70,12 @@ class CharTransformer(LanguageModel, _Transformer):
         dim_feedforward: int = 256,
         max_len: int = 256,
         dropout: float = 0.1,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        **made: Unpack[Drawn],
     ) -> None:
-        draw = generator(seed)
+        made["seed"] = generator(made.get("seed"))
         self.symbols, self.max_len = whole(symbols, "symbols"), whole(max_len, "max_len")
-        self.embedding = Embedding(symbols, d_model, seed=draw, dtype=dtype)
-        self._make(symbols, d_model, nhead, num_layers, dim_feedforward, max_len, dropout, draw, dtype)
+        self.embedding = Embedding(symbols, d_model, **made)
+        self._make(symbols, d_model, nhead, num_layers, dim_feedforward, max_len, dropout, made)
 
     def forward(self, tokens: Any) -> Any:
         """Integers (batch, length) to logits (batch, length, symbols)."""
@@ -114,14 +112,12 @@ class RowTransformer(_Transformer):
         num_layers: int = 2,
         dim_feedforward: int = 128,
         dropout: float = 0.1,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
+        **made: Unpack[Drawn],
     ) -> None:
-        draw = generator(seed)
+        made["seed"] = generator(made.get("seed"))
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
-        self.rows = Linear(self.size[1], d_model, seed=draw, dtype=dtype)
-        self._make(classes, d_model, nhead, num_layers, dim_feedforward, self.size[0], dropout, draw, dtype)
+        self.rows = Linear(self.size[1], d_model, **made)
+        self._make(classes, d_model, nhead, num_layers, dim_feedforward, self.size[0], dropout, made)
 
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""

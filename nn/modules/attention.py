@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from functools import reduce
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import (
     Tensor,
@@ -27,7 +27,7 @@ from glassgrad.nn.functional.attention import attention_weights
 from glassgrad.nn.modules.activation import activation_layer
 from glassgrad.nn.modules.dropout import Dropout
 from glassgrad.nn.modules.linear import Linear
-from glassgrad.nn.modules.module import Module, Parameter, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, Module, Parameter, as_floating, parameter, placed
 from glassgrad.nn.modules.normalization import LayerNorm
 
 
@@ -61,9 +61,7 @@ class MultiheadAttention(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         self.embed_dim, self.num_heads = whole(embed_dim, "embed_dim"), whole(num_heads, "num_heads")
         if self.embed_dim % self.num_heads:
@@ -72,11 +70,10 @@ class MultiheadAttention(Module):
         self.vdim = self.embed_dim if vdim is None else whole(vdim, "vdim")
         self.dropout, self.batch_first = number(dropout, "dropout", 0, 1), flag(batch_first, "batch_first")
         bias = flag(bias, "bias")
-        self.generator = draw = initialisers.generator(seed)
+        self.generator = made["seed"] = initialisers.generator(made.get("seed"))
 
         def weight(rows: int, columns: int) -> Parameter:
-            drawn = parameter((rows, columns), dtype=dtype, device=device)
-            return initialisers.xavier_uniform_(drawn, seed=draw)
+            return parameter((rows, columns), initialisers.xavier_uniform_, **made)
 
         e = self.embed_dim
         if self.kdim == self.vdim == e:
@@ -84,8 +81,8 @@ class MultiheadAttention(Module):
         else:
             self.q_proj_weight, self.k_proj_weight = weight(e, e), weight(e, self.kdim)
             self.v_proj_weight = weight(e, self.vdim)
-        self.in_proj_bias = parameter(3 * e, dtype=dtype, device=device) if bias else None
-        self.out_proj = Linear(e, e, bias, seed=draw, dtype=dtype, device=device)
+        self.in_proj_bias = parameter(3 * e, **made) if bias else None
+        self.out_proj = Linear(e, e, bias, **made)
 
     def forward(
         self,
@@ -240,24 +237,20 @@ class TransformerEncoderLayer(Module):
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
-        draw = initialisers.generator(seed)
-        made: dict[str, Any] = {"dtype": dtype, "device": device}
+        made["seed"] = draw = initialisers.generator(made.get("seed"))
         self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
         self.norm_first = flag(norm_first, "norm_first")
         if self.d_model % self.nhead:
             raise DomainError(f"TransformerEncoderLayer: nhead = {nhead} does not divide d_model = {d_model}.")
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, seed=draw, **made)
-        self.linear1 = Linear(d_model, dim_feedforward, bias, seed=draw, **made)
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **made)
+        self.linear1 = Linear(d_model, dim_feedforward, bias, **made)
         self.act = activation_layer(activation)()
         self.dropout = Dropout(dropout, seed=draw)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, seed=draw, **made)
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, **made)
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **placed(made))
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **placed(made))
         self.dropout1, self.dropout2 = Dropout(dropout, seed=draw), Dropout(dropout, seed=draw)
 
     def forward(

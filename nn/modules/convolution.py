@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, flag, whole
@@ -11,7 +11,7 @@ from glassgrad.autograd.errors import DomainError
 from glassgrad.autograd.ops.windows import per_axis
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.functional import spatial
-from glassgrad.nn.modules.module import Module, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
 
 Many = int | Sequence[int]
 
@@ -35,10 +35,8 @@ class _Conv(Module):
         bias: bool = True,
         padding_mode: str = "zeros",
         *,
-        seed: Any = None,
         init: str | Callable[..., Any] = "kaiming_uniform",
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         channels = whole(out_channels, "out_channels"), whole(in_channels, "in_channels")
         self.out_channels, self.in_channels = channels
@@ -51,11 +49,8 @@ class _Conv(Module):
                 "output channels."
             )
         rows, columns = channels[::-1] if self.transposed else channels
-        shape = rows, columns // groups, *self.kernel_size
-        self.weight = parameter(shape, dtype=dtype, device=device)
-        initialisers.named(init)(self.weight, seed=seed)
-        has_bias = flag(bias, "bias")
-        self.bias = parameter(out_channels, dtype=dtype, device=device) if has_bias else None
+        self.weight = parameter((rows, columns // groups, *self.kernel_size), initialisers.named(init), **made)
+        self.bias = parameter(out_channels, **made) if flag(bias, "bias") else None
         self.padding = spatial.pads_of(padding, self.kernel_size, self.stride, self.dilation)
         self.padding_mode = choice(padding_mode, "padding_mode", ("zeros", *spatial.PADDED))
 
@@ -127,13 +122,11 @@ class _ConvTranspose(_Conv):
         bias: bool = True,
         dilation: Many = 1,
         *,
-        seed: Any = None,
         init: str | Callable[..., Any] = "kaiming_uniform",
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         sizes = in_channels, out_channels, kernel_size, stride, 0, dilation, groups
-        super().__init__(*sizes, bias, seed=seed, init=init, dtype=dtype, device=device)
+        super().__init__(*sizes, bias, init=init, **made)
         self.padding = per_axis(padding, self.axes, "padding", 0)
         self.output_padding = per_axis(output_padding, self.axes, "output_padding", 0)
 

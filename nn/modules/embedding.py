@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY
@@ -12,7 +12,7 @@ from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
 from glassgrad.nn.functional.attention import checked_row
-from glassgrad.nn.modules.module import Module, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, Module, Placed, as_floating, parameter
 
 
 class Embedding(Module):
@@ -34,17 +34,13 @@ class Embedding(Module):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
-        seed: Any = None,
         init: str | Callable[..., Any] = "normal",
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         self.num_embeddings = whole(num_embeddings, "num_embeddings")
         self.embedding_dim = whole(embedding_dim, "embedding_dim")
         self.padding_idx = None if padding_idx is None else checked_row(padding_idx, self.num_embeddings)
-        shape = self.num_embeddings, self.embedding_dim
-        self.weight = parameter(shape, dtype=dtype, device=device)
-        initialisers.named(init)(self.weight, seed=seed)
+        self.weight = parameter((self.num_embeddings, self.embedding_dim), initialisers.named(init), **made)
         if self.padding_idx is not None and initialisers.LOADING.get() is None:
             rows = self.weight.detach()
             rows[self.padding_idx] = 0.0
@@ -77,12 +73,11 @@ class PositionalEncoding(Module):
 
     pe: Tensor
 
-    def __init__(self, d_model: int, max_len: int = 1024, *, dtype: Any = "float32", device: str | None = None) -> None:
+    def __init__(self, d_model: int, max_len: int = 1024, **made: Unpack[Placed]) -> None:
         self.d_model, self.max_len = whole(d_model, "d_model"), whole(max_len, "max_len")
         if self.d_model % 2:
             raise DomainError(f"PositionalEncoding: d_model = {d_model} is odd: features are pairs, sine and cosine.")
-        shape = self.max_len, self.d_model
-        self.register_buffer("pe", initialisers._filled(shape, dtype=dtype, device=device))
+        self.register_buffer("pe", initialisers._filled((self.max_len, self.d_model), **made))
         initialisers._set(self.pe, _waves)
 
     def forward(self, x: Any) -> Tensor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor, asarray, reshape
 from glassgrad.autograd.common.validation import flag, refused, whole
 from glassgrad.autograd.errors import ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn import init as initialisers
-from glassgrad.nn.modules.module import Module, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
 
 
 class Linear(Module):
@@ -34,16 +34,13 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        seed: Any = None,
         init: str | Callable[..., Any] = "xavier_uniform",
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         self.in_features = whole(in_features, "in_features")
         self.out_features = whole(out_features, "out_features")
-        self.weight = parameter((self.out_features, self.in_features), dtype=dtype, device=device)
-        initialisers.named(init)(self.weight, seed=seed)
-        self.bias = parameter(self.out_features, dtype=dtype, device=device) if flag(bias, "bias") else None
+        self.weight = parameter((self.out_features, self.in_features), initialisers.named(init), **made)
+        self.bias = parameter(self.out_features, **made) if flag(bias, "bias") else None
 
     def forward(self, x: Any) -> Tensor:
         """``(…, in_features)`` to ``(…, out_features)``."""

@@ -7,7 +7,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.backends import NUMPY, device_or_dtype, is_inexact
@@ -57,10 +57,38 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad, dtype=dtype, device=device, name=name)
 
 
-def parameter(shape: int | tuple[int, ...], value: float = 0.0, *, dtype: Any, device: str | None) -> Parameter:
-    """A `Parameter` of one number; see `nn.init._filled`."""
-    made = Parameter(value, dtype=dtype, device=device)
-    made.data = _filled(shape, value, dtype=made.dtype, device=made.device).data
+class Placed(TypedDict, total=False):
+    """Options of layers with parameters: their ``dtype``, float32 by default, and ``device``, the CPU by default."""
+
+    dtype: Any
+    device: str | None
+
+
+class Drawn(Placed, total=False):
+    """Options of layers with random weights: also ``seed``, an integer, a NumPy Generator, or ``None``."""
+
+    seed: Any
+
+
+def placed(made: Drawn) -> Placed:
+    """The options for a layer without random weights."""
+    return {"dtype": made.get("dtype", "float32"), "device": made.get("device")}
+
+
+def parameter(
+    shape: int | tuple[int, ...],
+    value: float | Callable[..., Any] = 0.0,
+    *,
+    seed: Any = None,
+    dtype: Any = "float32",
+    device: str | None = None,
+) -> Parameter:
+    """A `Parameter` of one number, or as an initialiser draws it; see `nn.init._filled`."""
+    number = 0.0 if callable(value) else value
+    made = Parameter(number, dtype=dtype, device=device)
+    made.data = _filled(shape, number, dtype=made.dtype, device=made.device).data
+    if callable(value):
+        value(made, seed=seed)
     return made
 
 
@@ -477,14 +505,38 @@ def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth:
     return plain(value.item(), depth=0) if is_scalar and hasattr(value, "item") and depth else NOT_PLAIN
 
 
+MADE = {
+    "Unpack[Placed]": {"dtype": ("float32", "Any"), "device": (None, "str | None")},
+    "Unpack[Drawn]": {"seed": (None, "Any"), "dtype": ("float32", "Any"), "device": (None, "str | None")},
+}
+"""The options that ``**made`` stands for, by its annotation: their defaults and types."""
+
+
+def _written_out(signature: inspect.Signature) -> inspect.Signature:
+    """The signature of a constructor with each option that ``**made`` stands for."""
+    *others, last = signature.parameters.values()
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (default, kind) in MADE[last.annotation].items()
+    ]
+    order = sorted([*others, *options], key=lambda p: (p.kind, p.name in ("dtype", "device"), p.name != "seed"))
+    return signature.replace(parameters=order)
+
+
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which notes its arguments in the module, if it is that of the module's class."""
+    known: Any = None
+    if init.__annotations__.get("made") in MADE:
+        init.__signature__ = _written_out(inspect.signature(init))  # type: ignore[attr-defined]
+        known = init.__signature__.parameters  # type: ignore[attr-defined]
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **options: Any) -> None:
         is_its = type(self).__init__ is __init__
         call = (tuple(map(plain, args)), {name: plain(value) for name, value in options.items()}) if is_its else None
         try:
+            if known and (unknown := options.keys() - known):
+                raise TypeError(f"{init.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
             init(self, *args, **options)
         except TypeError as error:
             raise_with_form(error, init, type(self).__name__ if is_its else "")

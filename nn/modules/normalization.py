@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor, asarray
 from glassgrad.autograd.common.validation import flag, number, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn import functional as F
 from glassgrad.nn.init import _filled
-from glassgrad.nn.modules.module import Module, Parameter, as_floating, parameter
+from glassgrad.nn.modules.module import Module, Parameter, Placed, as_floating, parameter
 
 Spaces = tuple[tuple[str, ...], ...]
 """The names of the spatial axes of each shape of input that a layer takes."""
@@ -35,15 +35,13 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
-        *,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Placed],
     ) -> None:
         self.normalized_shape = _lengths(normalized_shape)
         self.eps = number(eps, "eps", 0)
         self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
         affine = self.elementwise_affine, self.elementwise_affine and bias
-        self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, dtype, device)
+        self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, made)
 
     def forward(self, x: Any) -> Tensor:
         """``(…, *normalized_shape)`` to the same shape."""
@@ -67,14 +65,12 @@ class RMSNorm(Module):
         normalized_shape: int | Sequence[int],
         eps: float | None = None,
         elementwise_affine: bool = True,
-        *,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Placed],
     ) -> None:
         self.normalized_shape = _lengths(normalized_shape)
         self.eps = None if eps is None else number(eps, "eps", 0)
         self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
-        self.weight, _ = _weight_and_bias(self.normalized_shape, self.elementwise_affine, False, dtype, device)
+        self.weight, _ = _weight_and_bias(self.normalized_shape, self.elementwise_affine, False, made)
 
     def forward(self, x: Any) -> Tensor:
         """``(…, *normalized_shape)`` to the same shape."""
@@ -94,21 +90,14 @@ class GroupNorm(Module):
     """
 
     def __init__(
-        self,
-        num_groups: int,
-        num_channels: int,
-        eps: float = 1e-5,
-        affine: bool = True,
-        *,
-        dtype: Any = "float32",
-        device: str | None = None,
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, **made: Unpack[Placed]
     ) -> None:
         self.num_groups = whole(num_groups, "num_groups")
         self.num_channels = whole(num_channels, "num_channels")
         if self.num_channels % self.num_groups:
             raise DomainError(f"GroupNorm: num_groups = {num_groups} does not divide num_channels = {num_channels}.")
         self.eps, self.affine = number(eps, "eps", 0), flag(affine, "affine")
-        self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, dtype, device)
+        self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, made)
 
     def forward(self, x: Any) -> Tensor:
         """``(batch, num_channels, …)`` to the same shape."""
@@ -133,17 +122,15 @@ class _ChannelNorm(Module):
         momentum: float = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        *,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Placed],
     ) -> None:
         self.num_features = whole(num_features, "num_features")
         self.eps, self.momentum = number(eps, "eps", 0), number(momentum, "momentum", 0, 1)
         self.affine, self.track_running_stats = flag(affine, "affine"), flag(track_running_stats, "track_running_stats")
-        self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, dtype, device)
+        self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, made)
         if track_running_stats:
             for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
-                self.register_buffer(name, _filled(self.num_features, value, dtype=dtype, device=device))
+                self.register_buffer(name, _filled(self.num_features, value, **made))
         else:
             self.running_mean = self.running_var = None
 
@@ -215,12 +202,9 @@ class InstanceNorm1d(_ChannelNorm):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
-        *,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Placed],
     ) -> None:
-        statistics = eps, momentum, affine, track_running_stats
-        super().__init__(num_features, *statistics, dtype=dtype, device=device)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, **made)
 
 
 class InstanceNorm2d(InstanceNorm1d):
@@ -243,12 +227,12 @@ def _lengths(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _weight_and_bias(
-    shape: tuple[int, ...], weight: bool, bias: bool, dtype: Any, device: str | None
+    shape: tuple[int, ...], weight: bool, bias: bool, made: Placed
 ) -> tuple[Parameter | None, Parameter | None]:
     """A weight of ones and a bias of zeros, or ``None``."""
     return (
-        parameter(shape, 1.0, dtype=dtype, device=device) if weight else None,
-        parameter(shape, dtype=dtype, device=device) if flag(bias, "bias") else None,
+        parameter(shape, 1.0, **made) if weight else None,
+        parameter(shape, **made) if flag(bias, "bias") else None,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Unpack
 
 from glassgrad.autograd import Tensor, asarray, permute_dims, squeeze
 from glassgrad.autograd.common.validation import choice, flag, number, whole
@@ -11,19 +12,17 @@ from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional import recurrence
 from glassgrad.nn.functional.regularization import dropout as dropped
 from glassgrad.nn.init import generator, uniform_
-from glassgrad.nn.modules.module import Module, as_floating, parameter
+from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
 
 
-def _weights(
-    module: Module, ending: str, gates: int, inputs: int, hidden: int, bias: bool, draw: Any, made: dict[str, Any]
-) -> None:
+def _weights(module: Module, ending: str, gates: int, inputs: int, hidden: int, bias: bool, made: Drawn) -> None:
     """Give ``module`` the parameters of one direction of one layer, uniform on ±1/√hidden, as in PyTorch."""
     rows = gates * hidden
     shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs), "weight_hh": (rows, hidden)}
     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
     bound = 1 / math.sqrt(hidden)
     for name, shape in shapes.items():
-        setattr(module, f"{name}{ending}", uniform_(parameter(shape, **made), -bound, bound, seed=draw))
+        setattr(module, f"{name}{ending}", parameter(shape, partial(uniform_, low=-bound, high=bound), **made))
 
 
 def _weights_of(module: Module, ending: str) -> list[Any]:
@@ -46,23 +45,19 @@ class _Recurrent(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.num_layers = whole(num_layers, "num_layers")
         self.bias = flag(bias, "bias")
         self.batch_first = flag(batch_first, "batch_first")
         self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), flag(bidirectional, "bidirectional")
-        self.generator = generator(seed)
+        self.generator = made["seed"] = generator(made.get("seed"))
         gates = recurrence.GATES[self.kind]
         for layer in range(self.num_layers):
             inputs = self.hidden_size * self.directions if layer else self.input_size
             for ending in self._endings(layer):
-                made = {"dtype": dtype, "device": device}
-                _weights(self, ending, gates, inputs, self.hidden_size, self.bias, self.generator, made)
+                _weights(self, ending, gates, inputs, self.hidden_size, self.bias, made)
 
     @property
     def directions(self) -> int:
@@ -147,14 +142,11 @@ class RNN(_Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
+        **made: Unpack[Drawn],
     ) -> None:
         self.nonlinearity = choice(nonlinearity, "nonlinearity", recurrence.NONLINEARITIES)
         options = num_layers, bias, batch_first, dropout, bidirectional
-        super().__init__(input_size, hidden_size, *options, seed=seed, dtype=dtype, device=device)
+        super().__init__(input_size, hidden_size, *options, **made)
 
     kind = property(lambda self: self.nonlinearity)
 
@@ -194,21 +186,11 @@ class _Cell(Module):
 
     kind: ClassVar[str]
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **made: Unpack[Drawn]) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.bias = flag(bias, "bias")
-        made = {"dtype": dtype, "device": device}
-        gates = recurrence.GATES[self.kind]
-        _weights(self, "", gates, self.input_size, self.hidden_size, self.bias, generator(seed), made)
+        made["seed"] = generator(made.get("seed"))
+        _weights(self, "", recurrence.GATES[self.kind], self.input_size, self.hidden_size, self.bias, made)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """The state after ``x``, (batch, input) or (input,), given the ``state`` before, zeros by default."""
@@ -226,18 +208,10 @@ class RNNCell(_Cell):
     """
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        *,
-        seed: Any = None,
-        dtype: Any = "float32",
-        device: str | None = None,
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", **made: Unpack[Drawn]
     ) -> None:
         self.nonlinearity = choice(nonlinearity, "nonlinearity", recurrence.NONLINEARITIES)
-        super().__init__(input_size, hidden_size, bias, seed=seed, dtype=dtype, device=device)
+        super().__init__(input_size, hidden_size, bias, **made)
 
     kind = property(lambda self: self.nonlinearity)
 

@@ -442,6 +442,15 @@ class TestFit:
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_network_is_made_there(gpu):
+    models = nn.models
+    for model in (
+        models.RowTransformer((2, 3), 3, 4, 2, 1, device="cuda"), models.GoogLeNet(2, small=True, device="cuda"),
+        models.resnet18(2, device="cuda"), models.CharRNN(3, "gru", 4, 5, device="cuda"),
+    ):  # fmt: skip
+        assert {tensor.device for tensor in model.state_dict().values()} == {"cuda:0"}
+
+
 @pytest.mark.check
 def test_the_command_line_trains_and_draws_there(gpu, tmp_path, capsys):
     out = tmp_path / "run"

@@ -324,6 +324,9 @@ def test_arguments_that_a_constructor_does_not_take_show_its_form():
         nn.ELU(inplace=True)
     with pytest.raises(TypeError, match=r"write Dropout\(p=0\.5, \*, seed=None\)\."):
         nn.Dropout(0.5, True)
+    form = r"RMSNorm\(normalized_shape, eps=None, elementwise_affine=True, \*, dtype='float32', device=None\)"
+    with pytest.raises(TypeError, match=rf"argument 'seed': write {form}"):
+        nn.RMSNorm(3, seed=0)
 
     class Wrong(nn.Module):
         def __init__(self):
