@@ -44,17 +44,17 @@ def _lenet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Mo
     return Sequential({"picture": _picture(shape), "lenet": LeNet5(classes, 1, shape[0], "relu", seed=seed)})
 
 
-def _cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-    draw = generator(seed)
-    sizes = 48 * (shape[0] // 4) * (shape[1] // 4), *hidden, classes
-    return Sequential(
-        {
-            "picture": _picture(shape),
-            "conv1": Conv2d(1, 24, 3, padding=1, seed=draw), "relu1": ReLU(), "pool1": MaxPool2d(2),
-            "conv2": Conv2d(24, 48, 3, padding=1, seed=draw), "relu2": ReLU(), "pool2": MaxPool2d(2),
-            "flatten": Flatten(), "dropout": Dropout(0.1, seed=draw), "mlp": MLP(sizes, "relu", seed=draw),
-        }
-    )  # fmt: skip
+def cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any, channels: tuple[int, ...] = (24, 48)) -> Module:
+    """A convolution to each number of ``channels``, which each halve the picture, and an MLP."""
+    draw, inputs = generator(seed), 1
+    parts: dict[str, Module] = {"picture": _picture(shape)}
+    for i, outputs in enumerate(channels, 1):
+        conv = Conv2d(inputs, outputs, 3, padding=1, seed=draw)
+        parts |= {f"conv{i}": conv, f"relu{i}": ReLU(), f"pool{i}": MaxPool2d(2)}
+        inputs = outputs
+    sizes = inputs * (shape[0] >> len(channels)) * (shape[1] >> len(channels)), *hidden, classes
+    parts |= {"flatten": Flatten(), "dropout": Dropout(0.1, seed=draw), "mlp": MLP(sizes, "relu", seed=draw)}
+    return Sequential(parts)
 
 
 def _resnet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
@@ -102,7 +102,7 @@ ADAM = {"adam": 0.002, "adamw": 0.002, "rmsprop": 0.001}
 NETWORKS: Mapping[str, Network] = {
     "mlp": Network(_mlp, "sigmoid network", (100,)),
     "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
-    "cnn": Network(_cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
+    "cnn": Network(cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
     "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
     "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 20, 1, ADAM | {"sgd": 0.01}),
     "lstm": Network(_recurrent("lstm"), "LSTM", None, 12, 1, ADAM | {"sgd": 0.1}),

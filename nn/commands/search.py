@@ -17,17 +17,12 @@ from typing import Any
 from glassgrad.autograd.common.files import write_file
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.nn import optim
+from glassgrad.nn.commands.networks import cnn
 from glassgrad.nn.commands.terminal import PROGRAM, Refused, list_files, reason
 from glassgrad.nn.data import DATASETS, Dataset
 from glassgrad.nn.errors import printable
-from glassgrad.nn.init import generator
 from glassgrad.nn.models import MLP, RowRecurrent
-from glassgrad.nn.modules.activation import ReLU
-from glassgrad.nn.modules.containers import Sequential
-from glassgrad.nn.modules.convolution import Conv2d
-from glassgrad.nn.modules.linear import Flatten, Unflatten
 from glassgrad.nn.modules.module import Module
-from glassgrad.nn.modules.pooling import MaxPool2d
 from glassgrad.nn.parallel import launched
 from glassgrad.nn.saving import save
 from glassgrad.nn.tuning import SearchResult, Widths, search, suggest
@@ -43,14 +38,7 @@ def build(model: str, shape: Range, classes: int, *, seed: int, **choice: Any) -
         return MLP([shape[0] * shape[1], *choice["hidden"], classes], choice["activation"], seed=seed)
     if model in ("lstm", "gru"):
         return RowRecurrent(shape, classes, model, choice["hidden"], choice["layers"], seed=seed)
-    draw, inputs, parts = generator(seed), 1, []
-    for channels in choice["channels"]:
-        parts += [Conv2d(inputs, channels, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2)]
-        inputs = channels
-    side = 2 ** len(choice["channels"])
-    features = inputs * (shape[0] // side) * (shape[1] // side)
-    head = MLP([features, *choice["hidden"], classes], "relu", seed=draw)
-    return Sequential(Unflatten(1, (1, *shape)), *parts, Flatten(), head)
+    return cnn(shape, classes, choice["hidden"], seed, choice["channels"])
 
 
 MODELS = ("mlp", "cnn", "lstm", "gru")
