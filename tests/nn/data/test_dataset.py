@@ -1,12 +1,8 @@
-import re
-
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.nn.data import Dataset, hold_out, minibatches
 
 
@@ -83,43 +79,6 @@ def test_targets_may_have_rows_of_any_shape():
     assert y.shape == (3, 10, 2)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options", "error", "sentence"),
-    [
-        (
-            (np.eye(4), np.arange(3), 2, 0),
-            {},
-            ShapeError,
-            "x has shape (4, 4) and y has shape (3,): give both the same number of rows",
-        ),
-        ((np.eye(4), 3, 2, 0), {}, ShapeError, "y has shape ()"),
-        (
-            (np.zeros((0, 4)), [], 2, 0),
-            {},
-            ShapeError,
-            "x has shape (0, 4), which has no rows: give at least one.",
-        ),
-        ((np.eye(4), range(4), 0, 0), {}, DomainError, "batch_size = 0: give a number of at least 1."),
-        ((np.eye(4), range(4), 2.5, 0), {}, DTypeError, "batch_size = 2.5 is a float: give a whole number."),
-        (
-            (np.eye(4), range(4), 5, 0),
-            {"drop_last": True},
-            DomainError,
-            "batch_size = 5 with drop_last leaves no batch of 4 rows: give a batch size of at most 4.",
-        ),
-        (
-            (np.eye(4), range(4), 2, None),
-            {},
-            DomainError,
-            "shuffle needs a seed: give an int or a numpy.random.Generator",
-        ),
-    ],
-)
-def test_invalid_batch_arguments_raise_at_the_call(arguments, options, error, sentence):
-    with pytest.raises(error, match=re.escape(sentence)):
-        minibatches(*arguments, **options)
-
-
 @given(n=st.integers(2, 40), data=st.data())
 def test_hold_out_parts_the_rows_and_keeps_their_order(n, data):
     count = data.draw(st.integers(1, n - 1))
@@ -138,56 +97,5 @@ def test_hold_out_draws_from_its_seed():
     assert first == again != other
 
 
-@pytest.mark.parametrize("count", [0, 4, -1])
-def test_hold_out_leaves_something_on_both_sides(count):
-    sentence = (
-        "count = 4 of 4 rows leaves none: give a count below 4." if count == 4 else f"count = {count}: give a number"
-    )
-    with pytest.raises(DomainError, match=re.escape(sentence)):
-        hold_out(np.eye(4), np.arange(4), count, 0)
-
-
-def test_hold_out_counts_rows_not_shares():
-    with pytest.raises(DTypeError, match=re.escape("count = 0.2 is a float: give a whole number.")):
-        hold_out(np.eye(4), np.arange(4), 0.2, 0)
-
-
 def test_a_dataset_shows_its_sizes_not_its_pixels():
     assert repr(make()) == "Dataset('pixels': 4 to train, 2 to test, 2×2 pixels, 4 classes)"
-
-
-@pytest.mark.parametrize(
-    ("changed", "error", "sentence"),
-    [
-        (
-            {"x_train": np.zeros((4, 2, 2))},
-            ShapeError,
-            "x_train of 'pixels' has shape (4, 2, 2): reshape it to (n, 4), a row for each image of 2×2 pixels.",
-        ),
-        ({"x_test": np.zeros((2, 5))}, ShapeError, "x_test of 'pixels' has shape (2, 5): reshape it to (n, 4)"),
-        (
-            {"y_test": np.arange(3)},
-            ShapeError,
-            "y_test of 'pixels' has shape (3,) for 2 images: give one label per image, shape (2,).",
-        ),
-        (
-            {"x_train": np.eye(4, dtype=np.uint8)},
-            DTypeError,
-            "x_train of 'pixels' is uint8: give floats, as by .astype('float32').",
-        ),
-        (
-            {"y_train": np.arange(4, dtype=np.uint8)},
-            DTypeError,
-            "y_train of 'pixels' is uint8: give int64 labels, as by .astype('int64').",
-        ),
-        (
-            {"y_train": np.arange(1, 5)},
-            DomainError,
-            "y_train of 'pixels' has labels from 1 to 4; its 4 classes are 0 to 3.",
-        ),
-        ({"y_test": np.array([-1, 0])}, DomainError, "y_test of 'pixels' has labels from -1 to 0"),
-    ],
-)
-def test_parts_that_do_not_fit_are_refused(changed, error, sentence):
-    with pytest.raises(error, match=re.escape(sentence)):
-        make(**changed)

@@ -164,14 +164,6 @@ def test_a_damaged_archive(serve, load, name, damage, sentence):
         load()
 
 
-@pytest.mark.parametrize(("load", "compress"), [(mnist, gzip.compress), (usps, bz2.compress)])
-def test_an_archive_that_unpacks_without_end_is_stopped(serve, monkeypatch, load, compress):
-    monkeypatch.setattr(nn.data.loaders, "LIMIT", 10_000)
-    serve(load.__name__, *[compress(bytes(1_000_000))] * len(REMOTE[load.__name__]))
-    with pytest.raises(DataError, match="is truncated, or unpacks to more than 10000 bytes"):
-        load()
-
-
 def test_every_remote_file_has_a_sha256_and_two_homes():
     for files in REMOTE.values():
         for file in files:

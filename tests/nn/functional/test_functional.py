@@ -202,19 +202,6 @@ def test_a_refusal_names_the_loss_that_was_called(name, target):
             getattr(F, name)(given, target)
 
 
-def test_the_losses_refuse_in_sentences():
-    with pytest.raises(DomainError, match=r"the label 4 for logits of 4 classes, \(6, 4\): labels go from 0 to 3"):
-        F.cross_entropy(LOGITS, LABELS + 1)
-    with pytest.raises(
-        ShapeError,
-        match=r"given predictions \(6, 4\) and integer labels \(6,\): give nn.functional.one_hot\(labels, 4\)",
-    ):
-        F.mse_loss(LOGITS, LABELS)
-    for loss in (F.cross_entropy, F.nll_loss):
-        with pytest.raises(ShapeError, match=r"empty batch"):
-            loss(np.zeros((0, 4)), np.zeros(0, int))
-
-
 X = RNG.normal(size=(6, 4, 5)) * 2 + 1
 
 
@@ -331,59 +318,12 @@ def test_dropout_of_none_and_of_all():
     assert not x.grad.data.any()
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "sentence"),
-    [
-        (
-            lambda: F.dropout(X, 1.5, generator=np.random.default_rng(0)),
-            DomainError,
-            "p = 1.5 is out of range: give a fin",
-        ),
-        (lambda: F.dropout(X, generator=3), DTypeError, "generator = 3 is an int: give a NumPy Generator"),
-        (
-            lambda: F.layer_norm(X, (4,)),
-            ShapeError,
-            "layer_norm over (4,) was given x of shape (6, 4, 5), which does not end in (4,).",
-        ),
-        (lambda: F.layer_norm(X, ()), ShapeError, "layer_norm over () was given"),
-        (
-            lambda: F.batch_norm(X, ag.zeros(3), ag.ones(3)),
-            ShapeError,
-            "batch_norm over (3,) channels takes (batch, channels, …); it was given (6, 4, 5).",
-        ),
-        (
-            lambda: F.batch_norm(X[0, 0], ag.zeros(5), ag.ones(5)),
-            ShapeError,
-            "batch_norm over (5,) channels takes (batch, channels, …); it was given (5,).",
-        ),
-        (
-            lambda: F.batch_norm(X[:1, :, 0], ag.zeros(4), ag.ones(4), training=True),
-            ShapeError,
-            "batch_norm was given (1, 4), fewer than two values per channel, which have no variance: train on larger",
-        ),
-    ],
-)
-def test_dropout_and_the_norms_refuse_in_sentences(call, error, sentence):
-    with pytest.raises(error) as caught:
-        call()
-    assert sentence in str(caught.value)
-
-
 def test_one_hot():
     rows = F.one_hot(LABELS, 4)
     assert rows.dtype == ag.float32
     np.testing.assert_array_equal(rows.data, np.eye(4)[LABELS])
     assert F.one_hot(ag.Tensor([[1], [0]]), 2, dtype="int64").tolist() == [[[0, 1]], [[1, 0]]]
     assert F.one_hot(np.zeros(0, int), 3).shape == (0, 3)
-
-
-def test_one_hot_refuses():
-    with pytest.raises(DomainError, match="one_hot was given labels from 0 to 3; 3 classes are 0 to 2"):
-        F.one_hot(LABELS, 3)
-    with pytest.raises(DomainError, match="labels from -1 to 0; 3 classes are"):
-        F.one_hot([-1, 0], 3)
-    with pytest.raises(DTypeError, match=r"one_hot takes integer labels; it was given float64 \(1,\)"):
-        F.one_hot([0.5], 3)
 
 
 def test_accuracy():

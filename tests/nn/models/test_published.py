@@ -7,7 +7,6 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError
 from glassgrad.nn.init import LOADING
 from tests.sampling import waiting
 
@@ -104,12 +103,3 @@ def test_a_published_model_round_trip(model, tmp_path):
     after = nn.load_model(tmp_path / "model.npz").eval()
     x = np.ones((1, 1, 16, 16), dtype="float32")
     np.testing.assert_array_equal(before(x).data, after(x).data)
-
-
-def test_unknown_variants_raise():
-    with pytest.raises(DomainError, match="choose 18, 34, 50, 101 or 152"):
-        nn.models.ResNet(20)
-    with pytest.raises(DomainError, match="choose 11, 13, 16 or 19"):
-        nn.models.VGG(12)
-    with pytest.raises(DomainError, match="at least 14"):
-        nn.models.lenet5(size=8)

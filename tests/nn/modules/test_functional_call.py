@@ -78,15 +78,6 @@ def test_a_shared_parameter_may_be_given_by_any_of_its_paths():
             nn.functional_call(net, {unknown: zero}, X)
 
 
-def test_unknown_names_and_other_shapes_are_told_at_once():
-    with pytest.raises(StateError) as error:
-        nn.functional_call(NET, {"gain": 1.0, "layers.0.bias": [1.0]}, X)
-    assert str(error.value) == (
-        "MLP((2, 3, 1), activation='tanh') can't be called with these parameters: 'gain' is unexpected; "
-        "'layers.0.bias' is (3,) in the module, and was given as (1,)."
-    )
-
-
 def test_a_dict_after_the_inputs_has_keyword_arguments_as_in_pytorch():
     class Optional(nn.Module):
         def forward(self, x, scale=None):

@@ -14,7 +14,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.autograd.errors import DomainError, DTypeError, WriteError
+from glassgrad.autograd.errors import WriteError
 from glassgrad.nn import saving
 from glassgrad.nn.errors import FileError
 
@@ -29,9 +29,6 @@ MODELS = [
     nn.MLP([3, 4, 2], seed=0)[:-1],
     nn.Linear(3, 2),
 ]
-
-ENDLESS: list = []
-ENDLESS.append(ENDLESS)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
@@ -122,38 +119,6 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     nn.save(MODELS[0], tmp_path / "a.npz")
     nn.save(MODELS[0], tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (3, "nn.save takes a module or a dict; it was given an int."),
-        ({"a": object()}, "'a' is an object, and can't be saved: give Tensors, numbers, strings, lists, dicts."),
-        ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
-        ({"a": ENDLESS}, "this can't be saved: its lists and dicts are nested too deeply, or in themselves."),
-        *(
-            ({name: np.ones(1)}, f"{shown} can't be saved: a name has at most 60000 bytes of UTF-8, without NUL.")
-            for name, shown in (("a\0b", r"'a\x00b'"), ("\udcff", r"'\udcff'"), ("a" * 70_000, f"'{'a' * 78}…"))
-        ),
-        *(
-            (
-                {"a": np.array([a])},
-                f"'a' can't be saved: an array of dtype {dtype} holds no numbers: give floats, integers or booleans.",
-            )
-            for a, dtype in (("x", "<U1"), (None, "object"))
-        ),
-    ],
-)
-def test_content_that_cannot_be_saved_raises_before_the_file_is_opened(content, sentence, tmp_path):
-    path = tmp_path / "c.npz"
-    path.write_bytes(b"before")
-    with pytest.raises(DTypeError) as error:
-        nn.save(content, path)
-    assert str(error.value) == sentence
-    assert path.read_bytes() == b"before"
-    with pytest.raises(DTypeError, match=r"this can't be saved: .*set is not JSON serializable"):
-        nn.save({}, path, metadata={"a": {1}})
-    assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
 
 
 @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
@@ -398,50 +363,6 @@ def test_cut_and_changed_files_are_refused(tmp_path):
     refused(path, "Bad CRC-32")
 
 
-def test_every_changed_byte_is_noticed_or_harmless(tmp_path):
-    path = tmp_path / "x.npz"
-    nn.save(nn.Linear(1, 1, seed=0), path)
-    whole = path.read_bytes()
-    expected = nn.load_model(path).state_dict()
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-        try:
-            state = nn.load_model(path).state_dict()
-        except FileError:
-            continue
-        assert {k: v.tolist() for k, v in state.items()} == {k: v.tolist() for k, v in expected.items()}
-
-
-class Bomb:
-    def __reduce__(self):
-        return (os.mkdir, ("exploded",))
-
-
-def test_a_pickle_is_never_opened(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "x.npz"
-    path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(FileError, match="is a pickle, which can run any code"):
-        nn.load(path)
-    array = np.empty(1, object)
-    array[0] = Bomb()
-    archive(path, [("__glassgrad__.npy", npy(array, allow_pickle=True))])
-    refused(path, "its array '__glassgrad__' has dtype object")
-    archive(path, [("__glassgrad__.npy", npy("{}")), ("a.npy", npy(array, allow_pickle=True))])
-    refused(path, "its array 'a' has dtype object")
-    assert not (tmp_path / "exploded").exists()
-
-
-def test_a_claim_of_size_takes_no_memory(tmp_path):
-    path = tmp_path / "x.npz"
-    stream = io.BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 10**6)})
-    archive(path, [("a.npy", stream.getvalue() + bytes(64))])
-    refused(path, "its array 'a' is cut short")
-    archive(path, [("a.npy", b"\x93NUMPY\x01\x00\x20\x00" + b"{" * 32)])
-    refused(path, "its array 'a' has an invalid header")
-
-
 MANY = 10**9
 
 
@@ -579,15 +500,6 @@ def test_a_file_keeps_its_mode(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", ["m.pt", "m.onnx", "m.h5", "m.NPY"])
-def test_the_ending_of_another_format_is_refused(name, tmp_path):
-    with pytest.raises(DomainError, match=rf"nn.save writes .npz and .safetensors files, and '{name}' ends in"):
-        nn.save(MODELS[0], tmp_path / name)
-    assert list(tmp_path.iterdir()) == []
-    nn.save(MODELS[0], tmp_path / "m")
-    nn.save(MODELS[0], tmp_path / "m.NPZ")
-
-
 FOREIGN = {
     "a single NumPy array": (npy(np.zeros(3)), "read it with numpy.load"),
     "a pickle, which can run any code": (pickle.dumps({"a": 1}), "write its arrays with numpy.savez"),
@@ -613,11 +525,6 @@ def test_a_plain_numpy_archive_is_a_state_dict(write, tmp_path):
     with pytest.raises(FileError, match="holds 'a NumPy archive', which nn can't build"):
         nn.load_model(tmp_path / "m.npz")
     assert nn.load_metadata(tmp_path / "m.npz") == {}
-
-
-def test_a_compressed_archive_that_grows_too_much_is_refused(tmp_path):
-    np.savez_compressed(tmp_path / "m.npz", a=np.zeros(10**6))
-    refused(tmp_path / "m.npz", "its members take more than 100 times the size of the file")
 
 
 def test_messages_do_not_repeat_the_content_of_a_file(tmp_path):
