@@ -213,21 +213,6 @@ def test_folder_of_an_earlier_run_is_left_alone(small, capsys):
     assert contents(small) == before
 
 
-def test_folder_with_other_files_is_never_overwritten(tmp_path, capsys):
-    (tmp_path / "model.npz").write_text("mine")
-    sentence = refused(capsys, "digits", "--out", tmp_path, "--overwrite")
-    assert "holds other files than those of a run: name another folder" in sentence
-    assert contents(tmp_path) == {"model.npz": b"mine"}
-
-
-def test_unwritable_folder_is_found_before_training(tmp_path, capsys):
-    (tmp_path / "file").write_text("mine")
-    sentence = refused(capsys, "digits", "--out", tmp_path / "file/run")
-    assert f"{tmp_path / 'file/run'} cannot be written to (not a directory): name another with --out" in sentence
-    assert "is not empty" not in refused(capsys, "digits", "--out", tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "mine"
-
-
 @pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write anywhere")
 def test_read_only_folder_is_found_before_training(tmp_path, capsys):
     tmp_path.chmod(0o500)

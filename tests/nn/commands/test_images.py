@@ -67,21 +67,6 @@ def test_a_turned_photo_is_turned_back(data, tmp_path):
     assert (read_image(tmp_path / "turned.jpg") == (data.x_test[0].reshape(16, 16) > 0)).mean() > 0.97
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"no picture", "is not a picture"),
-        (b"", "is not a picture"),
-        (None, "cannot be read: no such file or directory"),
-    ],
-)
-def test_other_files_are_refused(content, sentence, small, tmp_path, capsys):
-    path = tmp_path / "x.png"
-    if content is not None:
-        path.write_bytes(content)
-    assert f"{path} {sentence}" in refused(capsys, "predict", small / "model.npz", path)
-
-
 def test_a_truncated_picture_is_refused(small, data, tmp_path, capsys):
     path = tmp_path / "x.png"
     Image.fromarray(grey(data, 0)).save(path)
@@ -93,10 +78,6 @@ def test_a_blank_picture_is_refused(small, tmp_path, capsys):
     Image.new("L", (50, 50), 200).save(tmp_path / "x.png")
     sentence = refused(capsys, "predict", small / "model.npz", tmp_path / "x.png")
     assert sentence.endswith("x.png shows no digit: there is nothing darker or lighter than its background")
-
-
-def test_a_folder_is_refused(small, tmp_path, capsys):
-    assert f"{tmp_path} cannot be read" in refused(capsys, "predict", small / "model.npz", tmp_path)
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

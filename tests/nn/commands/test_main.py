@@ -12,37 +12,7 @@ from PIL import Image
 from glassgrad import nn
 from glassgrad.nn.__main__ import parser
 from glassgrad.nn.commands.settings import Settings
-from tests.nn.commands.helpers import ROOT, SMALL, grey, refused, run
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("digits --hiden 3", "digits: unknown arguments: --hiden 3 (see `python -m glassgrad.nn digits --help`)"),
-        ("digits --lr x", "argument --lr: invalid float value: 'x'"),
-        ("digits --lr 0", "lr is 0.0: give a learning rate above 0"),
-        ("digits --lr nan", "lr is nan: give a learning rate above 0"),
-        ("digits --lr inf", "lr is inf: give a learning rate above 0"),
-        ("digits --hidden 10 -3", "hidden is -3: give a whole number of at least 1"),
-        ("digits --hidden 2.5", "argument --hidden: invalid int value: '2.5'"),
-        ("digits --epochs 0", "epochs is 0: give a whole number of at least 1"),
-        ("digits --batch -1", "batch is -1: give a whole number of at least 1"),
-        ("digits --seed -1", "seed is -1: give a whole number of at least 0"),
-        ("digits --loss l1", "argument --loss: invalid choice: 'l1' (choose from"),
-        ("digits --optimizer newton", "argument --optimizer: invalid choice: 'newton' (choose from"),
-        ("digits --data letters", "argument --data: invalid choice: 'letters' (choose from"),
-        ("digits --device abacus", "unknown device 'abacus'"),
-        ("digits --settings nowhere.json", "nowhere.json cannot be read: no such file or directory"),
-        ("predict", "the following arguments are required: MODEL, IMAGE"),
-        ("predict nowhere.npz x.png", "nowhere.npz cannot be read: no such file or directory"),
-        ("learn", "invalid choice: 'learn' (choose from"),
-        ("", "the following arguments are required: COMMAND"),
-    ],
-)
-def test_wrong_arguments_are_refused_in_a_sentence(words, sentence, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert sentence in refused(capsys, *words.split())
-    assert list(tmp_path.iterdir()) == []
+from tests.nn.commands.helpers import ROOT, SMALL, grey, run
 
 
 @pytest.mark.parametrize(("rank", "said"), [("0", "mpirun has started 2 processes: add --parallel"), ("1", "")])
