@@ -104,25 +104,6 @@ def test_a_compiled_step_updates_the_running_statistics():
         np.testing.assert_allclose(value.data, states[1][key].data, rtol=2e-5, atol=2e-6, err_msg=key)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.GroupNorm(2, 4),
-        nn.GroupNorm(1, 3, affine=False),
-        nn.InstanceNorm2d(3),
-        nn.InstanceNorm1d(3, affine=True, track_running_stats=True),
-        nn.RMSNorm((2, 3), eps=0.1),
-        nn.BatchNorm2d(2, track_running_stats=False),
-        nn.Dropout2d(0.3),
-    ],
-)
-def test_layers_are_saved_and_come_back(layer, tmp_path):
-    nn.save(layer, tmp_path / "layer.npz")
-    back = nn.load_model(tmp_path / "layer.npz")
-    assert repr(back) == repr(layer)
-    assert back.state_dict().keys() == layer.state_dict().keys()
-
-
 def test_normalised_values_have_the_moments_they_should():
     x = ag.Tensor(RNG.normal(3.0, 5.0, size=(4, 6, 50)))
     grouped = F.group_norm(x, 2).data.reshape(4, 2, -1)

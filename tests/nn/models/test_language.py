@@ -17,14 +17,6 @@ def test_pieces_with_their_state_are_the_whole(kind):
     np.testing.assert_allclose(np.concat([first.data, second.data], axis=1), whole.data, rtol=1e-5, atol=1e-6)
 
 
-def test_saved_and_loaded(tmp_path):
-    model = nn.models.char_rnn(7, "gru", hidden=5, dropout=0.5, num_layers=2, seed=0)
-    nn.save(model, tmp_path / "model.npz")
-    again = nn.load_model(tmp_path / "model.npz")
-    assert again.arguments() == model.arguments()
-    np.testing.assert_array_equal(again.eval()([[1, 2]])[0].data, model.eval()([[1, 2]])[0].data)
-
-
 def test_a_char_rnn_learns_and_writes_a_word():
     vocabulary = nn.data.CharVocabulary("abn")
     inputs, targets, lengths = nn.data.text_sequences(["banana"], vocabulary)

@@ -121,21 +121,3 @@ def test_a_compiled_training_is_the_eager_one():
     for name, value in trained[0].items():
         np.testing.assert_allclose(value.data, trained[1][name].data, rtol=1e-5, atol=1e-6, err_msg=name)
     np.testing.assert_array_equal(trained[0]["embedding.weight"].data[0], 0.0)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.Embedding(5, 4, padding_idx=-1, seed=0),
-        nn.MultiheadAttention(4, 2, 0.1, bias=False, seed=0),
-        nn.MultiheadAttention(4, 2, kdim=3, batch_first=True, seed=0),
-        nn.TransformerEncoderLayer(4, 2, 3, activation="gelu", norm_first=True, seed=0),
-        nn.PositionalEncoding(4, 9),
-    ],
-)
-def test_layers_are_saved_and_come_back(layer, tmp_path):
-    nn.save(layer, tmp_path / "layer.npz")
-    back = nn.load_model(tmp_path / "layer.npz")
-    assert back.arguments() == layer.arguments()
-    for name, value in layer.state_dict().items():
-        np.testing.assert_array_equal(value.data, back.state_dict()[name].data)

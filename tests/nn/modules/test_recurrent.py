@@ -194,28 +194,6 @@ def test_dropout_between_layers_in_training_only():
     np.testing.assert_array_equal(layer(x)[0].data, layer(x)[0].data)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.RNN(2, 3, nonlinearity="relu", bias=False, seed=0),
-        nn.LSTM(2, 3, 2, batch_first=True, dropout=0.25, bidirectional=True, seed=0),
-        nn.GRU(2, 3, seed=0),
-        nn.RNNCell(2, 3, nonlinearity="relu", seed=0),
-        nn.LSTMCell(2, 3, bias=False, seed=0),
-        nn.GRUCell(2, 3, seed=0),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_saved_and_loaded(layer, tmp_path):
-    nn.save(layer, tmp_path / "layer.npz")
-    again = nn.load_model(tmp_path / "layer.npz")
-    assert again.arguments() == layer.arguments()
-    x = ag.ones((1, 2), dtype="float32")
-    found, wanted = (ag.trees.leaves(m.eval()(x)) for m in (again, layer))
-    for a, b in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(a.data, b.data)
-
-
 def network(layer):
     """A network in which ``layer`` is called ``reader``."""
 

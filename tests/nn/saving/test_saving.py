@@ -17,6 +17,7 @@ from glassgrad import nn
 from glassgrad.autograd.errors import WriteError
 from glassgrad.nn import saving
 from glassgrad.nn.errors import FileError
+from tests.promises.make_files import every_layer
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
@@ -42,6 +43,27 @@ def test_a_model_round_trip(model, tmp_path):
     np.testing.assert_array_equal(twin(X).data, model(X).data)
     assert all(p.requires_grad for p in twin.parameters())
     assert twin.state_dict().keys() == nn.load(path).keys()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        every_layer,
+        lambda: nn.models.CharRNN(7, "gru", hidden=5, dropout=0.5, num_layers=2, seed=0),
+        lambda: nn.models.CharTransformer(7, 8, 2, 1, 9, 5, seed=0),
+        lambda: nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0),
+        lambda: nn.Sequential(nn.RMSNorm((2, 3), eps=0.1), nn.InstanceNorm1d(3), nn.Embedding(5, 4, padding_idx=-1)),
+    ],
+)
+def test_every_layer_comes_back_as_it_was_made(make, tmp_path):
+    model = make()
+    nn.save(model, tmp_path / "model.npz")
+    twin = nn.load_model(tmp_path / "model.npz")
+    assert repr(twin) == repr(model)
+    assert [m._described() for m in twin.modules()] == [m._described() for m in model.modules()]
+    assert {k: v.tolist() for k, v in twin.state_dict().items()} == {
+        k: v.tolist() for k, v in model.state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
