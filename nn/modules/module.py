@@ -64,10 +64,12 @@ class Placed(TypedDict, total=False):
     device: str | None
 
 
-class Drawn(Placed, total=False):
+class Drawn(TypedDict, total=False):
     """Options of layers with random weights: also ``seed``, an integer, a NumPy Generator, or ``None``."""
 
     seed: Any
+    dtype: Any
+    device: str | None
 
 
 def placed(made: Drawn) -> Placed:
@@ -505,19 +507,17 @@ def plain(value: Any, sequence: Callable[[list[Any]], Any] | None = None, depth:
     return plain(value.item(), depth=0) if is_scalar and hasattr(value, "item") and depth else NOT_PLAIN
 
 
-MADE = {
-    "Unpack[Placed]": {"dtype": ("float32", "Any"), "device": (None, "str | None")},
-    "Unpack[Drawn]": {"seed": (None, "Any"), "dtype": ("float32", "Any"), "device": (None, "str | None")},
-}
-"""The options that ``**made`` stands for, by its annotation: their defaults and types."""
+MADE: dict[str, type] = {"Unpack[Placed]": Placed, "Unpack[Drawn]": Drawn}
+"""The options that ``**made`` stands for, by its annotation."""
 
 
 def _written_out(signature: inspect.Signature) -> inspect.Signature:
     """The signature of a constructor with each option that ``**made`` stands for."""
     *others, last = signature.parameters.values()
+    kinds = {name: kind.__forward_arg__ for name, kind in MADE[last.annotation].__annotations__.items()}
     options = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (default, kind) in MADE[last.annotation].items()
+        inspect.Parameter(name, last.KEYWORD_ONLY, default="float32" if name == "dtype" else None, annotation=kind)
+        for name, kind in kinds.items()
     ]
     order = sorted([*others, *options], key=lambda p: (p.kind, p.name in ("dtype", "device"), p.name != "seed"))
     return signature.replace(parameters=order)
