@@ -13,7 +13,6 @@ from typing import Any, Unpack
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice, whole
 from glassgrad.autograd.errors import DomainError
-from glassgrad.nn.init import generator
 from glassgrad.nn.models.vision import of_depth
 from glassgrad.nn.modules.activation import ReLU, activation_layer
 from glassgrad.nn.modules.containers import Sequential
@@ -38,7 +37,6 @@ class LeNet5(Module):
     ) -> None:
         if whole(size, "size") < 14:
             raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
-        made["seed"] = generator(made.get("seed"))
         act, side = activation_layer(activation), (size // 2 - 4) // 2
         self.features = Sequential(
             Conv2d(channels, 6, 5, padding=2, **made), act(), AvgPool2d(2),
@@ -80,7 +78,7 @@ class AlexNet(FeatureClassifier):
     def __init__(
         self, classes: int = 1000, channels: int = 3, small: bool = False, dropout: float = 0.5, **made: Unpack[Drawn]
     ) -> None:
-        made["seed"] = draw = generator(made.get("seed"))
+        draw = made["seed"]
         first = Conv2d(channels, 64, 3, padding=1, **made) if small else Conv2d(channels, 64, 11, 4, 2, **made)
         self.features = Sequential(
             first, ReLU(), MaxPool2d(3, 2),
@@ -126,7 +124,7 @@ class VGG(FeatureClassifier):
         **made: Unpack[Drawn],
     ) -> None:
         choice(depth, "depth", CONVOLUTIONS)
-        made["seed"] = draw = generator(made.get("seed"))
+        draw = made["seed"]
 
         def features() -> Iterator[Module]:
             before = channels

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Unpack
 
 from glassgrad.autograd import Tensor, concat
-from glassgrad.nn.init import generator
 from glassgrad.nn.models.vision import stem
 from glassgrad.nn.modules.activation import ReLU
 from glassgrad.nn.modules.containers import Sequential
@@ -111,7 +110,7 @@ class GoogLeNet(Module):
         dropout: float = 0.2,
         **made: Unpack[Drawn],
     ) -> None:
-        made["seed"] = draw = generator(made.get("seed"))
+        draw = made["seed"]
         self.conv1 = BasicConv2d(channels, 64, made, **stem(small))
         self.maxpool1 = None if small else MaxPool2d(3, 2, ceil_mode=True)
         self.conv2 = BasicConv2d(64, 64, made, kernel_size=1)

@@ -87,7 +87,6 @@ class CharRNN(LanguageModel):
         dropout: float = 0.0,
         **made: Unpack[Drawn],
     ) -> None:
-        made["seed"] = generator(made.get("seed"))
         self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")
         self.kind = choice(kind, "kind", KINDS)
         self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")

@@ -70,7 +70,7 @@ class MLP(Module):
         if norm is not None:
             choice(norm, "norm", NORMS)
         self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
-        made["seed"] = draw = initialisers.generator(made.get("seed"))
+        draw = made["seed"]
         if init is None and activation in ("sigmoid", "tanh"):
             init = partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))
         init = init or initialisers.kaiming_uniform_

@@ -8,7 +8,6 @@ from typing import Any, Unpack
 from glassgrad.autograd import asarray, reshape
 from glassgrad.autograd.common.validation import choice, pair, whole
 from glassgrad.autograd.errors import ShapeError
-from glassgrad.nn.init import generator
 from glassgrad.nn.modules.linear import Linear
 from glassgrad.nn.modules.module import Drawn, Module
 from glassgrad.nn.modules.recurrent import GRU, LSTM, RNN
@@ -39,7 +38,6 @@ class RowRecurrent(Module):
         num_layers: int = 1,
         **made: Unpack[Drawn],
     ) -> None:
-        made["seed"] = generator(made.get("seed"))
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
         self.kind = choice(kind, "kind", KINDS)
         self.hidden, self.num_layers = whole(hidden, "hidden"), whole(num_layers, "num_layers")

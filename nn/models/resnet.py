@@ -6,7 +6,6 @@ from typing import Any, Unpack
 
 from glassgrad.autograd import Tensor
 from glassgrad.autograd.common.validation import choice
-from glassgrad.nn.init import generator
 from glassgrad.nn.models.vision import of_depth, stem
 from glassgrad.nn.modules.activation import ReLU
 from glassgrad.nn.modules.containers import Sequential
@@ -88,7 +87,6 @@ class ResNet(Module):
     def __init__(
         self, depth: int = 18, classes: int = 1000, channels: int = 3, small: bool = False, **made: Unpack[Drawn]
     ) -> None:
-        made["seed"] = generator(made.get("seed"))
         block, counts = LAYERS[choice(depth, "depth", LAYERS)]
         self.conv1 = Conv2d(channels, 64, bias=False, **stem(small), **made)
         self.bn1 = BatchNorm2d(64, **placed(made))

@@ -7,7 +7,6 @@ from typing import Any, Unpack
 
 from glassgrad.autograd.backends import NUMPY
 from glassgrad.autograd.common.validation import pair, whole
-from glassgrad.nn.init import generator
 from glassgrad.nn.models.language import LanguageModel
 from glassgrad.nn.models.recurrent import rows_of
 from glassgrad.nn.modules.attention import TransformerEncoderLayer
@@ -72,7 +71,6 @@ class CharTransformer(LanguageModel, _Transformer):
         dropout: float = 0.1,
         **made: Unpack[Drawn],
     ) -> None:
-        made["seed"] = generator(made.get("seed"))
         self.symbols, self.max_len = whole(symbols, "symbols"), whole(max_len, "max_len")
         self.embedding = Embedding(symbols, d_model, **made)
         self._make(symbols, d_model, nhead, num_layers, dim_feedforward, max_len, dropout, made)
@@ -114,7 +112,6 @@ class RowTransformer(_Transformer):
         dropout: float = 0.1,
         **made: Unpack[Drawn],
     ) -> None:
-        made["seed"] = generator(made.get("seed"))
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
         self.rows = Linear(self.size[1], d_model, **made)
         self._make(classes, d_model, nhead, num_layers, dim_feedforward, self.size[0], dropout, made)

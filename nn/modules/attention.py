@@ -70,7 +70,7 @@ class MultiheadAttention(Module):
         self.vdim = self.embed_dim if vdim is None else whole(vdim, "vdim")
         self.dropout, self.batch_first = number(dropout, "dropout", 0, 1), flag(batch_first, "batch_first")
         bias = flag(bias, "bias")
-        self.generator = made["seed"] = initialisers.generator(made.get("seed"))
+        self.generator = made["seed"]
 
         def weight(rows: int, columns: int) -> Parameter:
             return parameter((rows, columns), initialisers.xavier_uniform_, **made)
@@ -239,7 +239,7 @@ class TransformerEncoderLayer(Module):
         bias: bool = True,
         **made: Unpack[Drawn],
     ) -> None:
-        made["seed"] = draw = initialisers.generator(made.get("seed"))
+        draw = made["seed"]
         self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
         self.norm_first = flag(norm_first, "norm_first")
         if self.d_model % self.nhead:

@@ -18,7 +18,7 @@ from glassgrad.autograd.engine.modes import MODE, Mode
 from glassgrad.autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from glassgrad.autograd.interop.hints import MODULES, Hint
 from glassgrad.nn.errors import StateError
-from glassgrad.nn.init import _filled
+from glassgrad.nn.init import _filled, generator
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -65,7 +65,10 @@ class Placed(TypedDict, total=False):
 
 
 class Drawn(TypedDict, total=False):
-    """Options of layers with random weights: also ``seed``, an integer, a NumPy Generator, or ``None``."""
+    """Options of layers with random weights: also ``seed``, an integer, a NumPy Generator, or ``None``.
+
+    A constructor is given it as a Generator, from which all weights are drawn.
+    """
 
     seed: Any
     dtype: Any
@@ -537,6 +540,8 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
         try:
             if known and (unknown := options.keys() - known):
                 raise TypeError(f"{init.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
+            if known and "seed" in known:
+                options["seed"] = generator(options.get("seed"))
             init(self, *args, **options)
         except TypeError as error:
             raise_with_form(error, init, type(self).__name__ if is_its else "")

@@ -11,7 +11,7 @@ from glassgrad.autograd.common.validation import choice, flag, number, whole
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.nn.functional import recurrence
 from glassgrad.nn.functional.regularization import dropout as dropped
-from glassgrad.nn.init import generator, uniform_
+from glassgrad.nn.init import uniform_
 from glassgrad.nn.modules.module import Drawn, Module, as_floating, parameter
 
 
@@ -52,7 +52,7 @@ class _Recurrent(Module):
         self.bias = flag(bias, "bias")
         self.batch_first = flag(batch_first, "batch_first")
         self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), flag(bidirectional, "bidirectional")
-        self.generator = made["seed"] = generator(made.get("seed"))
+        self.generator = made["seed"]
         gates = recurrence.GATES[self.kind]
         for layer in range(self.num_layers):
             inputs = self.hidden_size * self.directions if layer else self.input_size
@@ -189,7 +189,6 @@ class _Cell(Module):
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **made: Unpack[Drawn]) -> None:
         self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
         self.bias = flag(bias, "bias")
-        made["seed"] = generator(made.get("seed"))
         _weights(self, "", recurrence.GATES[self.kind], self.input_size, self.hidden_size, self.bias, made)
 
     def forward(self, x: Any, state: Any = None) -> Any:
