@@ -6,10 +6,9 @@ import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glassgrad import autograd as ag
 from glassgrad.autograd.backends import to_numpy
@@ -22,6 +21,9 @@ from glassgrad.nn.models import MLP
 from glassgrad.nn.modules.module import Module
 from glassgrad.nn.saving import save
 from glassgrad.nn.training import History
+
+if TYPE_CHECKING:
+    from glassgrad.viz.pages.report import Held
 
 HELD_OUT = 12  # one training digit in 12 is held out for validation
 ROWS = 1000  # digits classified in one batch
@@ -62,30 +64,23 @@ class Run:
         self.model, self.settings, self.data, self.history, self.folder = model.eval(), settings, data, history, folder
 
     @cached_property
-    def probabilities(self) -> NDArray[Any]:
-        """The network's outputs for every held-out digit: (n, classes)."""
-        parts = []
+    def held(self) -> Held:
+        """The held-out digits and what the network reads."""
+        from glassgrad.viz.pages.report import Held
+
+        data, parts = self.data, []
         with ag.no_grad():
-            for start in range(0, len(self.data.x_test), ROWS):
-                outputs = self.model(ag.asarray(self.data.x_test[start : start + ROWS], device=self.settings.device))
+            for start in range(0, len(data.x_test), ROWS):
+                outputs = self.model(ag.asarray(data.x_test[start : start + ROWS], device=self.settings.device))
                 parts.append(to_numpy((outputs if self.settings.loss == "mse" else ag.softmax(outputs)).data))
-        return np.concatenate(parts)
-
-    @cached_property
-    def predictions(self) -> NDArray[Any]:
-        """The predicted class of every held-out digit."""
-        return self.probabilities.argmax(axis=1)  # type: ignore[no-any-return]
-
-    @cached_property
-    def certainty(self) -> NDArray[Any]:
-        """The probability of the predicted class."""
-        return self.probabilities.max(axis=1)  # type: ignore[no-any-return]
+        images = data.x_test.reshape(-1, *data.image_shape)
+        return Held(images, data.y_test, np.concatenate(parts), data.classes, crop=self.settings.data == "digits")
 
     def table(self) -> str:
         """A row per class, with a bar of its mistakes, and the test accuracy."""
         data, classes = self.data, len(self.data.classes)
         counts = np.zeros((classes, classes), int)
-        np.add.at(counts, (data.y_test, self.predictions), 1)
+        np.add.at(counts, (data.y_test, self.held.predictions), 1)
         wrong = counts.sum(axis=1) - counts.diagonal()
         lines = [f"digit     of   right   wrong{'':{BAR + 4}}read as (how often)"]
         for k, name in enumerate(data.classes):
@@ -95,7 +90,7 @@ class Run:
             read = ", ".join(f"{data.classes[i]} ({counts[k, i]})" for i in confused)
             bar = "█" * round(BAR * wrong[k] / max(1, wrong.max()))
             lines.append(f"{name:>5} {of:6} {share} {wrong[k]:5}  {bar:{BAR}}  {read}".rstrip())
-        total, digits = int(wrong.sum()), len(self.predictions)
+        total, digits = int(wrong.sum()), len(data.y_test)
         accuracy = 100 * (1 - total / digits)
         return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {digits:,} wrong"])
 
@@ -113,30 +108,25 @@ class Run:
         """Draw the pictures; yield each path with a description."""
         from glassgrad import viz
 
-        data, shape, predictions, certainty = self.data, self.data.image_shape, self.predictions, self.certainty
+        data, held = self.data, self.held
         x, loss = self._loss(self.settings.batch)
         graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
-        correct = predictions == data.y_test
-        hesitant = np.flatnonzero(correct & (certainty < HESITANT))
+        hesitant = np.flatnonzero((held.predictions == held.labels) & (held.certainty < HESITANT))
         one = int(hesitant[0]) if len(hesitant) else 0
         yield from self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
         if isinstance(self.model, MLP):
-            neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=shape)
+            neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=data.image_shape)
             yield from self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
         curves = viz.plot_history(self.history).save(self.folder / "curves.png")
         yield curves, "loss and accuracy, epoch by epoch"
-        wrong = np.flatnonzero(~correct)
-        surest = wrong[np.argsort(-certainty[wrong], kind="stable")][:MISTAKES]
-        first = np.arange(min(SHEET, len(predictions)))
+        surest, first = held.surest_mistakes[:MISTAKES], np.arange(min(SHEET, len(held.labels)))
         for name, rows, title, words in (
             ("digits", first, None, "the first held-out digits as the network reads them"),
             ("mistakes", surest, f"The {len(surest)} mistakes it was surest of", "the mistakes it was surest of"),
         ):
             if len(rows):
-                images, labels = data.x_test[rows].reshape(-1, *shape), data.y_test[rows]
-                sheet = viz.plot_digits(
-                    images, labels, predictions[rows], certainty[rows], classes=data.classes, title=title
-                )
+                read = held.images[rows], held.labels[rows], held.predictions[rows], held.certainty[rows]
+                sheet = viz.plot_digits(*read, classes=data.classes, title=title)
                 yield sheet.save(self.folder / f"{name}.png"), words
         explained = self._explanations()
         for name, (words, plot) in zip(("saliency", "attack"), explained.items(), strict=True):
@@ -189,16 +179,16 @@ class Run:
         from glassgrad import viz
         from glassgrad.viz.drawing.words import matched
         from glassgrad.viz.pages.page import step_through
-        from glassgrad.viz.pages.report import Held, Specimen, lab_report
+        from glassgrad.viz.pages.report import Specimen, lab_report
 
-        data, settings, history = self.data, self.settings, self.history
-        images = data.x_test.reshape(-1, *data.image_shape)
-        held = Held(images, data.y_test, self.probabilities, data.classes, crop=settings.data == "digits")
+        data, settings, history, held = self.data, self.settings, self.history, self.held
         neurons = []
-        for i in self._specimens(held) if isinstance(self.model, MLP) else ():
+        for i in self._specimens() if isinstance(self.model, MLP) else ():
             true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
             picture = viz.draw_network(self.model, data.x_test[i], int(data.y_test[i]), image=data.image_shape)
-            neurons.append(Specimen(images[i], true if true == said else matched(f"{true} read as {said}"), picture))
+            neurons.append(
+                Specimen(held.images[i], true if true == said else matched(f"{true} read as {said}"), picture)
+            )
         x, loss = self._loss(2)
         return lab_report(
             title=matched(f"Handwritten digits, read by a {name_of(self.model, settings)}"),
@@ -221,9 +211,10 @@ class Run:
             },
         )
 
-    def _specimens(self, held: Any) -> Iterator[int]:
+    def _specimens(self) -> Iterator[int]:
         """Two digits of each class: one read correctly, of low certainty if possible, and the surest mistake."""
-        for k in range(len(self.data.classes)):
+        held = self.held
+        for k in range(len(held.classes)):
             correct = np.flatnonzero((held.labels == k) & (held.predictions == held.labels))
             doubtful = correct[held.certainty[correct] < HESITANT]
             yield from (*doubtful[:1], *correct[:1])[:1]
