@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from glassgrad.autograd import backends
@@ -19,7 +18,7 @@ from glassgrad.autograd.engine.namespace import TENSORS
 from glassgrad.autograd.engine.scattered import Scattered, dense
 from glassgrad.autograd.engine.tensor import Tensor, wrap
 from glassgrad.autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from glassgrad.autograd.readings.levels import LIFTED, LevelShape, innermost, settled
+from glassgrad.autograd.readings.levels import LIFTED, any_lifted, innermost, settled
 
 
 def backward_steps(
@@ -71,7 +70,7 @@ def steps_from(
         raise GradientError("create_graph=True within no_grad would record nothing: do it within enable_grad().")
     observer = mode.observer
     exact = observer is not None and observer.exact
-    lifted = LIFTED.used and is_lifted(order, totals)
+    lifted = LIFTED.used and any_lifted(order, totals.values())
     sparse = sparse and not create_graph and not exact and not lifted
     oldest = order[-1].index if order else 0
     doubtful = exact or oldest < WRITES[LAST]  # an array was written to since, perhaps one that a node saved
@@ -146,12 +145,6 @@ def steps_from(
         if observer is not None:
             observer.arrived(leaf, total)
         yield leaf, total, ()
-
-
-def is_lifted(order: list[Node], totals: dict[Any, Any]) -> bool:
-    """Whether there are lifted arrays in a backward pass."""
-    vertices = (vertex for node in order for vertex in (node, *node.inputs))
-    return any(type(getattr(x, "shape", ())) is LevelShape for x in chain(totals.values(), vertices))
 
 
 def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:

@@ -14,7 +14,7 @@ from glassgrad.autograd.engine.graph import Node
 from glassgrad.autograd.engine.memory import written
 from glassgrad.autograd.engine.modes import MODE
 from glassgrad.autograd.errors import DTypeError, GradientError
-from glassgrad.autograd.readings.levels import LIFTED, Lifted
+from glassgrad.autograd.readings.levels import LIFTED, check_kept
 
 if TYPE_CHECKING:
     from glassgrad.autograd.engine._methods import TensorMethods
@@ -102,8 +102,8 @@ class Tensor(TensorMethods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        if LIFTED.used and isinstance(value, Lifted) and self.node is None and not MODE.get().grad:
-            _check_kept(self, value)
+        if LIFTED.used and self.node is None and hasattr(value, "shape") and not MODE.get().grad:
+            check_kept(self, value)
         if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
             written(value)
             return
@@ -204,15 +204,6 @@ class Tensor(TensorMethods):
     def zero_grad(self) -> None:
         """Set ``.grad`` to None."""
         self.grad = None
-
-
-def _check_kept(tensor: Tensor, value: Any) -> None:
-    """Raise where a value for each example would be written to a Tensor that is the same for all, as a statistic is."""
-    for level in getattr(value.shape, "levels", frozenset()) - getattr(tensor.shape, "levels", frozenset()):
-        raise GradientError(
-            f"{tensor._called()} would be given a value that {level.name} has for each of its examples: call .eval() "
-            "on a module that keeps statistics, or write to a copy."
-        )
 
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:

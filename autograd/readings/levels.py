@@ -10,15 +10,16 @@ one of NumPy's. So forwards, rules, the graph and the backward pass are the same
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
+from itertools import chain
 from math import prod
 from typing import Any
 
 from glassgrad.autograd.backends import NUMPY, SPACES, Namespace, namespace
 from glassgrad.autograd.common.shapes import Shape
-from glassgrad.autograd.errors import DTypeError
+from glassgrad.autograd.errors import DTypeError, GradientError
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -73,6 +74,9 @@ class Level:
 
 
 _numbers = itertools.count(1)
+
+
+NONE: frozenset[Level] = frozenset()
 
 
 class LevelShape(tuple[int, ...]):
@@ -270,12 +274,28 @@ def plain_parts(array: Any) -> list[Any]:
     return [plain for part in array.parts for plain in plain_parts(part)]
 
 
+def any_lifted(nodes: Iterable[Any], gradients: Iterable[Any]) -> bool:
+    """Whether there are lifted arrays in a backward pass."""
+    vertices = (vertex for node in nodes for vertex in (node, *node.inputs))
+    return any(type(getattr(x, "shape", ())) is LevelShape for x in chain(gradients, vertices))
+
+
+def check_kept(tensor: Any, value: Any) -> None:
+    """Raise `GradientError` where ``tensor``, which is the same for all examples, would be given a value that each has
+    its own of, as a module's statistics would be.
+    """
+    for level in getattr(value.shape, "levels", NONE) - getattr(tensor.shape, "levels", NONE):
+        raise GradientError(
+            f"{tensor._called()} would be given a value that {level.name} has for each of its examples: call .eval() "
+            "on a module that keeps statistics, or write to a copy."
+        )
+
+
 def settled(part: Any, shape: Any) -> Any:
     """``part``, an array or a Tensor, as a contribution to the gradient of a value of ``shape``: without the levels
     that have ended and that the value is not of.
     """
-    none: frozenset[Level] = frozenset()
-    levels = getattr(part.shape, "levels", none) - getattr(shape, "levels", none)
+    levels = getattr(part.shape, "levels", NONE) - getattr(shape, "levels", NONE)
     for level in sorted(levels, key=lambda level: -level.number):
         if not level.active:
             part = level.settled(part)
