@@ -7,7 +7,7 @@ it says the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
@@ -71,14 +71,16 @@ class Verdict:
 class Exercise:
     """One exercise: ``answer``, the sentence for it, replies to common mistakes, and a hint.
 
-    ``mistakes``: pairs of a value and the sentence for it. An answer of several numbers is a sequence. An integer must
-    be given exactly, any other number to two significant digits.
+    ``mistakes``: the value that gets a sentence, by the sentence. Sentences are English, and are kept in the present
+    language; ``fields`` fills their places, with four significant digits. An answer of several numbers is a sequence.
+    An integer must be given exactly, any other number to two significant digits.
     """
 
-    def __init__(self, answer: Any, right: str, mistakes: Sequence[tuple[Any, str]], hint: str) -> None:
+    def __init__(self, answer: Any, right: str, mistakes: Mapping[str, Any], hint: str, **fields: Any) -> None:
+        filled = {name: x if isinstance(x, int | str) else f"{float(x):.4g}" for name, x in fields.items()}
         self.answer = _numbers(answer)
-        self.right, self.hint = right, hint
-        self.mistakes = [(_numbers(value), said) for value, said in mistakes]
+        self.right, self.hint = say(right, **filled), say(hint, **filled)
+        self.mistakes = [(_numbers(value), say(sentence, **filled)) for sentence, value in mistakes.items()]
 
     def replies(self) -> list[tuple[Numbers, str]]:
         """Every wrong value that is recognised, with its sentence, the exercise's own before the general ones."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from glassgrad import autograd as ag
-from glassgrad.viz.drawing.words import say
 from glassgrad.viz.lesson.exercises import Exercise
 
 POINTS, LABELS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)), (0.0, 1.0, 1.0, 0.0)
@@ -26,31 +25,26 @@ def exercises() -> tuple[Exercise, ...]:
     best = int(ag.max(right))
     line = Exercise(
         best,
-        say("A line can cut off one corner, so that three of the four are right. No line gets all four."),
-        [
-            (
-                len(POINTS),
-                say("Try to draw it: a line with (0, 1) and (1, 0) on one side and the other two on the other."),
-            ),
-            (best - 1, say("That is what guessing gives. A line that cuts off one corner does better.")),
-        ],
-        say("A neuron with a threshold divides the plane by a straight line. Draw the four points."),
+        "A line can cut off one corner, so that three of the four are right. No line gets all four.",
+        {
+            "Try to draw it: a line with (0, 1) and (1, 0) on one side and the other two on the other.": len(POINTS),
+            "That is what guessing gives. A line that cuts off one corner does better.": best - 1,
+        },
+        "A neuron with a threshold divides the plane by a straight line. Draw the four points.",
     )
 
     at = ag.round(hidden(x))
+    sums = ag.sum(x[1]) - ag.Tensor(THRESHOLDS)
     moved = Exercise(
         at[1],
-        say("0 + 1 is above 0.5 and below 1.5. (1, 0) goes to the same place: the layer has folded the plane."),
-        [
-            (x[1], say("That is the point itself. Put x1 + x2 into both neurons.")),
-            (at[3], say("That is where (1, 1) goes. Here the sum is 1, less than 1.5.")),
-            (at[0], say("That is where (0, 0) goes. Here the sum is 1, more than 0.5.")),
-            (
-                ag.sum(x[1]) - ag.Tensor(THRESHOLDS),
-                say("Those are the sums before σ. A steep σ makes 1 of what is positive and 0 of what is negative."),
-            ),
-        ],
-        say("x1 + x2 = 1. Is that above 0.5? Is it above 1.5? A steep σ answers with 1 or 0."),
+        "0 + 1 is above 0.5 and below 1.5. (1, 0) goes to the same place: the layer has folded the plane.",
+        {
+            "That is the point itself. Put x1 + x2 into both neurons.": x[1],
+            "That is where (1, 1) goes. Here the sum is 1, less than 1.5.": at[3],
+            "That is where (0, 0) goes. Here the sum is 1, more than 0.5.": at[0],
+            "Those are the sums before σ. A steep σ makes 1 of what is positive and 0 of what is negative.": sums,
+        },
+        "x1 + x2 = 1. Is that above 0.5? Is it above 1.5? A steep σ answers with 1 or 0.",
     )
 
     kinks = ag.Tensor([-1.0, 0.0, 2.0])
@@ -60,13 +54,13 @@ def exercises() -> tuple[Exercise, ...]:
     n = kinks.size
     bends = Exercise(
         pieces,
-        say("Each ReLU has one kink, and three kinks divide the line into four pieces. More neurons, more bends."),
-        [
-            (n, say("That is the number of kinks. Three cuts make one piece more.")),
-            (2**n, say("Each neuron is on or off, but along a line they switch one after the other.")),
-            (2 * n, say("Each neuron adds one kink, not two pieces of its own.")),
-            (1, say("Without activations there would be one piece. Each ReLU adds a kink.")),
-        ],
-        say("Where does ReLU(u - c) change its slope? Count these places for three neurons."),
+        "Each ReLU has one kink, and three kinks divide the line into four pieces. More neurons, more bends.",
+        {
+            "That is the number of kinks. Three cuts make one piece more.": n,
+            "Each neuron is on or off, but along a line they switch one after the other.": 2**n,
+            "Each neuron adds one kink, not two pieces of its own.": 2 * n,
+            "Without activations there would be one piece. Each ReLU adds a kink.": 1,
+        },
+        "Where does ReLU(u - c) change its slope? Count these places for three neurons.",
     )
     return line, moved, bends

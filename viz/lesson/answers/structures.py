@@ -6,8 +6,6 @@ import math
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.viz.drawing.words import say
-from glassgrad.viz.lesson.answers import said
 from glassgrad.viz.lesson.exercises import Exercise
 
 SIDE, FILTER, STRIDE, PADDING, CHANNELS = 28, 5, 2, 1, 6
@@ -24,25 +22,16 @@ def exercises() -> tuple[Exercise, ...]:
     unpadded, unstrided = (net(ag.zeros((1, 1, SIDE, SIDE), dtype="float32")).shape[-1] for net in (bare, dense))
     window = Exercise(
         size,
-        say("(28 + 2·1 - 5) / 2 is 12.5. There is no room for half a step, and the first position counts: 12 + 1."),
-        [
-            (
-                size - 1,
-                say(
-                    "You counted steps: there is one more position. Or you left out the padding: {unpadded} as well.",
-                    unpadded=unpadded,
-                ),
-            ),
-            (size + 1, say("You rounded up. Where the filter would reach beyond the padding there is no output.")),
-            (
-                size * size,
-                say(
-                    "That is the number of positions in the picture. The question is how many there are along one side."
-                ),
-            ),
-            (unstrided, say("That is with stride 1. The filter moves two pixels at a time.")),
-        ],
-        say("How many positions, two pixels apart, does a filter of width 5 have on a row of 28 + 2·1 pixels?"),
+        "(28 + 2·1 - 5) / 2 is 12.5. There is no room for half a step, and the first position counts: 12 + 1.",
+        {
+            "You counted steps: there is one more position. Or you left out the padding: {unpadded} as well.": size - 1,
+            "You rounded up. Where the filter would reach beyond the padding there is no output.": size + 1,
+            "That is the number of positions in the picture. The question is how many there are along one side.": size
+            ** 2,
+            "That is with stride 1. The filter moves two pixels at a time.": unstrided,
+        },
+        "How many positions, two pixels apart, does a filter of width 5 have on a row of 28 + 2·1 pixels?",
+        unpadded=unpadded,
     )
 
     h = ag.Tensor(1.0, requires_grad=True)
@@ -50,45 +39,32 @@ def exercises() -> tuple[Exercise, ...]:
     (kept,) = ag.gradients([last], [h])
     time = Exercise(
         kept,
-        say(
-            "0.9 to the power of {steps}: the start is hardly felt. With a factor above 1 the gradient would explode.",
-            steps=STEPS,
-        ),
-        [
-            (FACTOR * STEPS, say("You multiplied by the number of steps. Each step multiplies by 0.9 again: a power.")),
-            (FACTOR, say("That is one step. There are 50.")),
-            (math.exp(-STEPS * FACTOR), say("It is small, but not as small: the factor at each step is 0.9.")),
-            (FACTOR ** (STEPS - 1), say("That is 49 steps. The exponent is 50.")),
-        ],
-        say("The chain rule has one factor 0.9 for each step, and the factors are multiplied."),
+        "0.9 to the power of {steps}: the start is hardly felt. With a factor above 1 the gradient would explode.",
+        {
+            "You multiplied by the number of steps. Each step multiplies by 0.9 again: a power.": FACTOR * STEPS,
+            "That is one step. There are 50.": FACTOR,
+            "It is small, but not as small: the factor at each step is 0.9.": math.exp(-STEPS * FACTOR),
+            "That is 49 steps. The exponent is 50.": FACTOR ** (STEPS - 1),
+        },
+        "The chain rule has one factor 0.9 for each step, and the factors are multiplied.",
+        steps=STEPS,
     )
 
-    local = ag.grad(ag.sigmoid)(0.0).item()
-    plain, shortcut = local**DEPTH, (1 + local) ** DEPTH
+    local = ag.grad(ag.sigmoid)(0.0)
+    plain, shortcut, added = local**DEPTH, (1 + local) ** DEPTH, 1 + DEPTH * local
     residual = Exercise(
         shortcut,
-        say(
-            "Each block is x + σ(x), with slope 1 + {local}. Without the 1 only {plain} would arrive.",
-            local=said(local),
-            plain=said(plain),
-        ),
-        [
-            (
-                plain,
-                say("That is without shortcuts. With them a block also passes the gradient unchanged: slope 1 + 0.25."),
-            ),
-            (1 + plain, say("One shortcut around all twenty layers gives that. Here each layer has its own.")),
-            (1.0, say("The shortcuts alone give 1. The layers add their own paths: 1 + 0.25 at each block.")),
-            (
-                1 + DEPTH * local,
-                say("You added the slopes. The blocks stand one after the other, so their slopes are multiplied."),
-            ),
-            (
-                DEPTH * (1 + local),
-                say("You multiplied by the number of blocks. Each block multiplies once more: a power."),
-            ),
-            (1 + local, say("That is one block. There are twenty.")),
-        ],
-        say("The slope of x + σ(x) where σ' = 0.25, to the power of 20."),
+        "Each block is x + σ(x), with slope 1 + {local}. Without the 1 only {plain} would arrive.",
+        {
+            "That is without shortcuts. With them a block also passes the gradient unchanged: slope 1 + 0.25.": plain,
+            "One shortcut around all twenty layers gives that. Here each layer has its own.": 1 + plain,
+            "The shortcuts alone give 1. The layers add their own paths: 1 + 0.25 at each block.": 1.0,
+            "You added the slopes. The blocks stand one after the other, so their slopes are multiplied.": added,
+            "You multiplied by the number of blocks. Each block multiplies once more: a power.": DEPTH * (1 + local),
+            "That is one block. There are twenty.": 1 + local,
+        },
+        "The slope of x + σ(x) where σ' = 0.25, to the power of 20.",
+        local=local,
+        plain=plain,
     )
     return window, time, residual
