@@ -247,9 +247,7 @@ class _Document:
         if live is not None:
             script += re.sub(r"<(?=[/!])", r"\\x3c", lean.script(live.see + live.probe))  # no text closes the element
         sheets = [f"{name}.css" for name in names if name != "explore"]
-        classes = {part.get("k", "") for step in self.steps for part in step.eq}.union(ROLES.values())
-        sheet = lean.used(lean.style(assets(*sheets)), " ".join([main, *lean.texts(script), *classes])) + self.sheet
-        styles = f"{lean.read(variables(paint=False), sheet + script)}\n{sheet}"
+        styles = f"{variables(paint=False)}\n{lean.style(assets(*sheets))}{self.sheet}"
         title = say("Backpropagation, step by step: {title}", title=self.title)
         return document(title, main, styles, data=data, script=script)
 
