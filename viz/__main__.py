@@ -21,8 +21,7 @@ from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import TABLES, speaking
 from glassgrad.viz.formula.derivation import DERIVED, Derivations, explain
 from glassgrad.viz.formula.expression import Expression, is_name, normal, read_value
-from glassgrad.viz.formula.reader import OPERATIONS
-from glassgrad.viz.formula.syntax import ExpressionError
+from glassgrad.viz.formula.syntax import OPERATIONS, ExpressionError
 from glassgrad.viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
@@ -154,11 +153,10 @@ class _Job:
         if both := [name for name in inputs if name in targets]:
             raise Refused(f"{both[0]} can't be an input and a target at once: name it in one of --inputs and --targets")
         self.expression.expect(given)
-        made = {statement.name for statement in self.expression.statements}
         values: dict[str, ag.Tensor] = {}
         for name, text in given.items():
             if name not in names:
-                there = "is computed by" if name in made else "does not occur in"
+                there = "is computed by" if name in self.expression.computed else "does not occur in"
                 raise Refused(f"{name} {there} the expression {clipped(options.expression, 60)!r}: leave {name}= out")
             whole = name in self.expression.whole and (name in targets or name in self.expression.fixed)
             values[name] = _tensor(name, text, name not in targets and name not in self.expression.fixed, whole)

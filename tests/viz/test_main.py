@@ -273,7 +273,7 @@ def test_infinite_values_are_shown_without_a_warning(capsys):
         (["L = w**2", "=1"], "'' is not a name"),
         (["L = w**2", "w="], "w= has no value"),
         (["L = w**2", "w=[[1, 2], [3]]"], "the value of w: this entry has shape (1,) and the first one (2,)"),
-        (["L = w**2", "w=__import__('os')"], "the value of w: there is no operation __import__"),
+        (["L = w**2", "w=__import__('os')"], "the value of w: a value is a number, a vector or a matrix"),
         (["L = w**2", "w=x"], "the value of w: a value is a number, a vector or a matrix"),
         (["L = w**2", "w=nan"], "the value of w: a value is a number"),
         (["L = w**2", "w=1e999"], "the value of w: this number is larger than a float64 can hold"),

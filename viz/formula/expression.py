@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import math
 import unicodedata
@@ -23,20 +24,8 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.autograd.common.shapes import size
 from glassgrad.autograd.errors import AutogradError
-from glassgrad.viz.formula.reader import Reader
-from glassgrad.viz.formula.syntax import (
-    Call,
-    Constant,
-    ExpressionError,
-    Name,
-    Part,
-    Statement,
-    is_differentiable,
-    is_label,
-    is_target,
-    joined,
-    uses_in,
-)
+from glassgrad.viz.formula.syntax import ExpressionError, Source, joined
+from glassgrad.viz.recorded.names import LOSSES
 
 VALUE_LENGTH = 100_000  # characters of a value
 
@@ -51,32 +40,43 @@ FAILURES = (AutogradError, ArithmeticError, LookupError, TypeError, ValueError, 
 class Expression:
     """A parsed text: one expression, or several with names, on lines or separated by `;`.
 
-    ``names``: those that need a value, in their order. ``targets``: names on the right side of a difference, or in a
-    loss's second argument. ``fixed``: names used only where there is no gradient, such as indices. ``whole``: ``fixed``
-    and labels.
+    ``names``: those that need a value, in their order. ``computed``: those that a statement gives one. ``targets``:
+    names on the right side of a difference, or in a loss's second argument. ``fixed``: names used only where there is
+    no gradient, such as indices. ``whole``: ``fixed`` and labels.
 
     Raises `ExpressionError` for text that is not an expression.
     """
 
     def __init__(self, text: str) -> None:
-        self.text = _tidy(text)
-        reader = Reader(self.text)
-        self.statements = reader.statements()
-        used = [name for statement in self.statements for name in uses_in(statement.part)]
-        made = {statement.name: statement for statement in self.statements}
-        # Names that no statement defines need a value from the user.
-        self._free = [(use, place) for use, place in used if use.name not in made]
-        self.names = tuple(dict.fromkeys(use.name for use, _ in self._free))
-        self.targets = {use.name for use, place in self._free if place is not None and is_target(*place)}
-        flowing = {use.name for use, place in self._free if place is None or is_differentiable(*place)}
+        self._source = source = Source(text)
+        self._statements = source.statements()
+        self.computed = {statement.name for statement in self._statements}
+        self._free: list[ast.Name] = []
+        self.targets, self.fixed, self.whole = set[str](), set[str](), set[str]()
+        flowing, read, known = set[str](), set[str](), set[str | None]()
+        for statement in self._statements:
+            for use, place in source.uses(statement.value):
+                read.add(use.id)
+                if use.id in self.computed:
+                    if use.id not in known:
+                        raise source.wrong(f"{use.id} is used before it is computed", use)
+                    continue
+                self._free.append(use)
+                if place is None or is_differentiable(*place):
+                    flowing.add(use.id)
+                if place is not None and is_target(*place):
+                    self.targets.add(use.id)
+                if place is not None and is_label(*place):
+                    self.whole.add(use.id)
+            known.add(statement.name)
+        self.names = tuple(dict.fromkeys(use.id for use in self._free))
         self.fixed = set(self.names) - flowing
-        self.whole = {use.name for use, place in self._free if place is not None and is_label(*place)} | self.fixed
-        read = {use.name for use, _ in used}
-        for statement in self.statements[:-1]:
+        self.whole |= self.fixed
+        for statement in self._statements[:-1]:
             if statement.name is None:
-                raise reader.wrong("only the last expression may do without a name: write u = … here", statement)
+                raise source.wrong("only the last expression may do without a name: write u = … here", statement.head)
             if statement.name not in read:
-                raise reader.wrong(f"{statement.name} is computed and never used", statement)
+                raise source.wrong(f"{statement.name} is computed and never used", statement.head)
 
     def compute(self, values: Mapping[str, ag.Tensor]) -> tuple[ag.Tensor, dict[str, ag.Tensor]]:
         """The recorded result, and the value of every name, given or computed.
@@ -85,10 +85,14 @@ class Expression:
         large.
         """
         self.expect(values)
-        computing = _Computing(self.text, {"pi": math.pi, **values})
-        for statement in self.statements:
-            computing.run(statement)
-        result = computing.result
+        computing = _Computing(self._source, {"pi": math.pi, **values})
+        result: Any = None
+        for statement in self._statements:
+            result = computing.of(statement.value)
+            if statement.name is not None:
+                computing.known[statement.name] = result
+                if isinstance(result, ag.Tensor) and not isinstance(statement.value, ast.Name):
+                    result.name = statement.name
         if not isinstance(result, ag.Tensor) or result.node is None:
             raise self.wrong(
                 "nothing here can be differentiated: no operation is applied to a name that takes a gradient"
@@ -97,18 +101,18 @@ class Expression:
 
     def wrong(self, message: str) -> ExpressionError:
         """An error about the result."""
-        return ExpressionError(message, self.text, self.statements[-1].part.span)
+        return self._source.wrong(message, self._statements[-1].value)
 
     def expect(self, values: Collection[str]) -> None:
         """Raise `ExpressionError` if a name has no value."""
-        missing = [use for use, _ in self._free if use.name not in values and use.name != "pi"]
+        missing = [use for use in self._free if use.id not in values and use.id != "pi"]
         if missing:
-            names = list(dict.fromkeys(use.name for use in missing))
+            names = list(dict.fromkeys(use.id for use in missing))
             near = get_close_matches(names[0].lower(), [n.lower() for n in values], 1)
             there = [name for name in values if near and name.lower() == near[0]]
             hint = f"; did you mean {there[0]}?" if there else f": add one, as in {names[0]}=0.5"
             verb = "has no value" if len(names) == 1 else "have no values"
-            raise ExpressionError(f"{joined(names)} {verb}{hint}", self.text, missing[0].span)
+            raise self._source.wrong(f"{joined(names)} {verb}{hint}", missing[0])
 
 
 def read_value(text: str) -> Any:
@@ -119,14 +123,14 @@ def read_value(text: str) -> Any:
     >>> read_value("-0.5"), read_value("[[1, 2], [3, 4]]").shape
     (-0.5, (2, 2))
     """
-    text = _tidy(text)
-    reader = Reader(text, VALUE_LENGTH)
-    (statement, *more) = reader.statements()
-    if more or statement.name is not None or not isinstance(statement.part, Constant):
-        raise reader.wrong(
-            "a value is a number, a vector or a matrix, as in 0.5, [1, 2] or [[1, 2], [3, 4]]", statement
+    source = Source(text, VALUE_LENGTH)
+    (statement, *more) = source.statements()
+    value = source.constant(statement.value)
+    if more or statement.name is not None or value is None:
+        raise source.wrong(
+            "a value is a number, a vector or a matrix, as in 0.5, [1, 2] or [[1, 2], [3, 4]]", statement.head
         )
-    return statement.part.value
+    return value
 
 
 def is_name(name: str) -> bool:
@@ -139,63 +143,62 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
-def _tidy(text: str) -> str:
-    """The text without indentation and surrounding blanks."""
-    return "\n".join(line.strip() for line in text.strip().split("\n"))
+def is_target(op: ag.Op, i: int) -> bool:
+    """Whether this argument is compared with a result: the right side of a difference, the target of a loss."""
+    return i == 1 and (op.name == "subtract" or op.name in LOSSES)
+
+
+def is_label(op: ag.Op, i: int) -> bool:
+    """Whether this argument may be an integer class."""
+    return i == 1 and op.name == "cross_entropy"
+
+
+def is_differentiable(op: ag.Op, i: int) -> bool:
+    """Whether the operation has a gradient with respect to this argument."""
+    return (op.args[0] if op.variadic else op.args[i]) in op.rules
 
 
 class _Computing:
     """One computation: the values of the names, and the number of entries that may still be computed."""
 
-    def __init__(self, text: str, values: Mapping[str, Any]) -> None:
-        self.text = text
-        self.lines = text.split("\n")
-        self.known: dict[str, Any] = dict(values)
-        self.result: Any = None
-        self.left = ENTRIES
+    def __init__(self, source: Source, values: Mapping[str, Any]) -> None:
+        self.source, self.known, self.left = source, dict(values), ENTRIES
 
-    def run(self, statement: Statement) -> None:
-        """Compute a statement and store the result under its name."""
-        part = statement.part
-        self.result = self.of(part)
-        if statement.name is not None:
-            self.known[statement.name] = self.result
-            if isinstance(part, Call) and isinstance(self.result, ag.Tensor):
-                self.result.name = statement.name
-
-    def of(self, part: Part) -> Any:
-        """The value of a part: a Tensor, an array or a number."""
-        if isinstance(part, Name):
-            return self.known[part.name]
-        if isinstance(part, Constant):
-            return part.value
-        operands = [_flowing(self.of(operand), part.op, i) for i, operand in enumerate(part.operands)]
+    def of(self, node: ast.expr) -> Any:
+        """The value of a node: a Tensor, an array or a number."""
+        if isinstance(node, ast.Name):
+            return self.known[node.id]
+        constant = self.source.constant(node)
+        if constant is not None:
+            return constant
+        op, nodes, params = self.source.call(node)
+        operands = [_flowing(self.of(operand), op, i) for i, operand in enumerate(nodes)]
         numbers = all(type(x) in (int, float) for x in operands)
         if numbers:
-            operands = [ag.asarray(float(x) if is_differentiable(part.op, i) else x) for i, x in enumerate(operands)]
-        if _entries(part, operands) > self.left:
+            operands = [ag.asarray(float(x) if is_differentiable(op, i) else x) for i, x in enumerate(operands)]
+        if _entries(op, operands, params) > self.left:
             limit = f"this would be more numbers than the {ENTRIES:,} that an expression may have"
-            raise ExpressionError(limit, self.text, part.span)
+            raise self.source.wrong(limit, node)
         try:
             with np.errstate(all="ignore"):  # the picture shows values that are not finite
-                result: ag.Tensor = part.op(*operands, **part.params)
+                result: ag.Tensor = op(*operands, **params)
         except FAILURES as error:
             said = str(error).strip().rstrip(".") or type(error).__name__
-            raise ExpressionError(said, self.text, part.span) from None
+            raise self.source.wrong(said, node) from None
         self.left -= result.size
-        if result.node is not None:
-            return result
-        if numbers and result.shape == ():
+        if result.node is None and numbers and result.shape == ():
             return result.item()
-        result.name = self._written(part)
+        if result.node is None:
+            result.name = self._written(node, op)
         return result
 
-    def _written(self, part: Call) -> str | None:
+    def _written(self, node: ast.expr, op: ag.Op) -> str | None:
         """The name of a value without gradient: its text, unless that is long."""
-        text = self.lines[part.span.line][part.span.start : part.span.stop]
-        if part.span.more or len(text) > NAMED:
+        span = self.source.span(node)
+        text = self.source.lines[span.line][span.start : span.stop]
+        if span.more or len(text) > NAMED:
             return None
-        return text if text.startswith(part.op.name) else f"({text})"
+        return text if text.startswith(op.name) else f"({text})"
 
 
 def _flowing(x: Any, op: ag.Op, i: int) -> Any:
@@ -205,13 +208,13 @@ def _flowing(x: Any, op: ag.Op, i: int) -> Any:
     return x
 
 
-def _entries(call: Call, operands: Sequence[Any]) -> int:
+def _entries(op: ag.Op, operands: Sequence[Any], params: Mapping[str, Any]) -> int:
     """The number of entries of a result, which is traced and not computed; 0 where the operation will refuse it."""
-    classes = call.params.get("classes")
+    classes = params.get("classes")
     if type(classes) is int and classes > ENTRIES:  # one_hot has an array of all classes also where it is traced
         return classes
     try:
-        program = ag.trace(lambda *given: call.op(*given, **call.params), *operands)
+        program = ag.trace(lambda *given: op(*given, **params), *operands)
     except FAILURES:
         return 0
     return sum(size(out.shape) for out in program.outputs)

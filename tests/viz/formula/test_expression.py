@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from glassgrad import autograd as ag
 from glassgrad.viz.formula.expression import ENTRIES, Expression, read_value
-from glassgrad.viz.formula.reader import OPERATIONS
-from glassgrad.viz.formula.syntax import ExpressionError
+from glassgrad.viz.formula.syntax import OPERATIONS, ExpressionError
 
 T = ag.Tensor
 
