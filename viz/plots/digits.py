@@ -12,17 +12,14 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.plots.figure import (
     Plot,
-    axes_at,
     cell_axes,
     class_numbers,
-    colour_map,
-    framed_axes,
     heading,
     new_figure,
     percent,
     settings,
-    write,
 )
+from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
 
@@ -93,50 +90,29 @@ def plot_digits(
         return str(k) if classes is None else classes[k]
 
     wrong = np.zeros(n, dtype=bool) if said is None or true is None else said != true
-    columns = min(COLUMNS, n)
-    rows = -(-n // columns)
     kind = numbers.counted(n, "image")
     mistakes = int(wrong.sum())
-    judged = said is not None and true is not None
     if title is None:
-        title = f"{kind}, {numbers.counted(mistakes, 'mistake')}" if judged else kind
-    cell_height = CELL + (0.34 if judged and mistakes else 0.2 if said is not None or true is not None else 0.08)
-    left, top, bottom = 0.15, 0.8, 0.12  # inches
-    width = max(columns * (CELL + 0.16) + 2 * left, 5.6)
-    height = rows * cell_height + top + bottom
-    with settings():
-        figure = new_figure(width, height, colours)
-        line = "the predicted class" + (" and its probability" if certainty is not None else "")
-        if mistakes:
-            line += "; thick frame = mistake, with the true class"
-        heading(figure, title, line if said is not None else "as the network sees them", colours)
-        ramp = colour_map(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
-        finite = pictures[np.isfinite(pictures)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        for i, picture in enumerate(pictures):
-            row, column = divmod(i, columns)
-            x = left + column * (CELL + 0.16) + 0.08
-            y = height - top - row * cell_height - CELL
-            axes = axes_at(figure, x, y, CELL, CELL)
-            axes.imshow(picture, cmap=ramp, vmin=low, vmax=high if high > low else low + 1, interpolation="nearest")
-            framed_axes(axes, colours.bad if wrong[i] else colours.hair, 2.6 if wrong[i] else 0.8)
-            axes.set_gid(f"digit_{i}_wrong" if wrong[i] else f"digit_{i}")
-            caption = word(said[i]) if said is not None else "" if true is None else word(true[i])
-            sure = "" if certainty is None else percent(certainty[i])
-            under = y - 0.03
-            ink = colours.bad if wrong[i] else colours.ink
-            bold: dict[str, Any] = {"fontweight": "bold", "va": "top"}
-            right: dict[str, Any] = {"va": "top", "ha": "right"}
-            write(figure, x, under, caption, style.CELL, ink, **bold)
-            write(figure, x + CELL, under - 0.01, sure, style.SMALL, colours.muted, **right)
-            if wrong[i] and true is not None:
-                write(figure, x, under - 0.15, f"is {word(true[i])}", style.SMALL, colours.bad, **bold)
-                box = {"facecolor": colours.bad, "edgecolor": "none", "pad": 1.2}
-                at = x + CELL - 0.02, under - 0.17
-                write(figure, *at, "WRONG", style.TAG - 1, colours.paper, bbox=box, **bold, ha="right")
+        title = kind if said is None or true is None else f"{kind}, {numbers.counted(mistakes, 'mistake')}"
+    line = "as the network sees them" if said is None else "the predicted class"
+    if certainty is not None:
+        line += " and its probability"
+    if mistakes:
+        line += "; thick frame = mistake, with the true class"
+    finite = pictures[np.isfinite(pictures)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    tiles = []
+    for i, picture in enumerate(pictures):
+        named = true if said is None else said
+        sure = "" if certainty is None else f"  {percent(certainty[i])}"
+        caption = "" if named is None else f"{word(named[i])}{sure}"
+        note = f"is {word(true[i])}" if wrong[i] and true is not None else ""
+        tiles.append(Tile(picture - low, caption, note, "picture", high - low, frame=bool(wrong[i])))
     listed = [f"number {i + 1} is {word(true[i])}, read as {word(said[i])}" for i in np.flatnonzero(wrong)[:5]]  # type: ignore[index]
     more = f" and {mistakes - 5} more" if mistakes > 5 else ""
-    return Plot(figure, title + (": " + "; ".join(listed) + more if listed else ""), classes or ())
+    described = title + (": " + "; ".join(listed) + more if listed else "")
+    rows = [tiles[i : i + COLUMNS] for i in range(0, n, COLUMNS)]
+    return sheet(rows, title, line, described, colours, side=CELL, classes=classes or ())
 
 
 def plot_confusion(

@@ -57,8 +57,12 @@ def sheet(
     *,
     names: Sequence[str] = (),
     side: float = 0.86,
+    classes: Sequence[str] = (),
 ) -> Plot:
-    """Tiles in rows, each row with a name at its left; ``side``: of a tile, in inches."""
+    """Tiles in rows, each row with a name at its left.
+
+    ``side``: of a tile, in inches. ``classes``: the user's names, which are not translated.
+    """
     margin = LEFT + (max(map(len, names)) * LETTER + 0.08 if names else 0)
     columns = max(map(len, rows))
     heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for row in rows]
@@ -79,15 +83,14 @@ def sheet(
                 axes = axes_at(figure, left, top - side, side, side)
                 _draw(axes, tile, theme)
                 axes.set_gid(f"tile_{i}_{j}")
-                for k, (words, size, ink) in enumerate(
-                    ((tile.caption, style.CAPTION, theme.ink), (tile.note, style.SMALL, theme.muted))
-                ):
-                    at = left + side / 2, top - side - 0.03 - 0.15 * k
-                    write(figure, *at, words, size, ink, va="top", ha="center")
+                middle = left + side / 2
+                note = theme.bad if tile.frame else theme.muted
+                write(figure, middle, top - side - 0.03, tile.caption, style.CAPTION, theme.ink, va="top", ha="center")
+                write(figure, middle, top - side - 0.18, tile.note, style.SMALL, note, va="top", ha="center")
             top -= tall
         if signed:
             _key(figure, signed, key, theme)
-    return Plot(figure, alt)
+    return Plot(figure, alt, classes)
 
 
 def _is_signed(tile: Tile) -> bool:

@@ -167,24 +167,21 @@ class TestDigits:
 
     def test_mistakes_have_a_thick_frame_a_word_and_the_right_answer(self):
         plot = plot_digits(self.images, [1, 2, 3, 4, 5], [1, 2, 8, 4, 5])
-        frames = {axes.get_gid(): axes.spines["left"].get_linewidth() for axes in plot.figure.axes}
-        assert set(frames) == {"digit_0", "digit_1", "digit_2_wrong", "digit_3", "digit_4"}
-        assert frames["digit_2_wrong"] > 2 * frames["digit_0"]
-        assert texts(plot).count("WRONG") == 1
-        assert "is 3" in texts(plot)
+        frames = [axes.spines["left"].get_linewidth() for axes in plot.figure.axes]
+        assert frames[2] > 2 * max(frames[:2] + frames[3:])
+        assert texts(plot).count("is 3") == 1
         assert plot.description == "5 images, 1 mistake: number 3 is 3, read as 8"
 
     def test_without_mistakes_no_mark(self):
         plot = plot_digits(self.images, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
-        assert "WRONG" not in texts(plot)
+        assert not any(said.startswith("is ") for said in texts(plot))
         assert plot.description == "5 images, 0 mistakes"
 
     def test_predictions_follow_from_probabilities(self):
         p = np.full((5, 3), 0.1)
         p[:, 2] = 0.8
         plot = plot_digits(self.images, probabilities=p, classes=["cat", "dog", "ox"])
-        assert texts(plot).count("ox") == 5
-        assert texts(plot).count("80 %") == 5
+        assert texts(plot).count("ox  80 %") == 5
 
     @pytest.mark.parametrize("shape", [(2, 256), (2, 16, 16), (2, 1, 16, 16)])
     def test_flat_squares_and_pictures(self, shape):
