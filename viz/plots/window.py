@@ -148,26 +148,30 @@ class _View:
         beside = f"; hatched = outside of the input, {outside}" if any(map(any, self.place.pads)) else ""
         return f"framed = the window{beside}{thick}"
 
+    def part(self, of: str, n: int, c: int, around: Iterable[tuple[int, int]], **options: Any) -> _Grid:
+        """The part of ``x``, ``y`` or ``g``, the gradient at y, around places that are framed."""
+        places, array = set(around), getattr(self, of)
+        title = f"∂L/∂{self.names['y']}" if of == "g" else self.names[of]
+        kind = "gradient" if of == "g" else "value"
+        return _grid(array[n, c], places, f"{title}[{n},{c}]", framed=places, kind=kind, **options)
+
     # ------------------------------------------------------------ forward
 
     def forward(self, index: tuple[int, ...]) -> tuple[list[list[_Grid | str]], list[str], str]:
         n, o, *place = index
-        taps = [(tap, at, inside) for tap, at, inside in self.place.window(place)]
+        taps = list(self.place.window(place))
         framed = {_two(at) for _, at, _ in taps}
-        name = f"{self.names['y']}[{','.join(map(str, index))}]"
-        result = _grid(self.y[n, o], [_two(place)], f"{self.names['y']}[{n},{o}]", framed={_two(place)})
-        rows: list[list[_Grid | str]] = []
+        name, whole = f"{self.names['y']}[{','.join(map(str, index))}]", numbers.scalar(float(self.y[index]))
+        result = self.part("y", n, o, [_two(place)])
         if self.w is None:
             values = {at: float(self.x[(n, o, *at)]) for _, at, inside in taps if inside}
             largest = max(values, key=lambda at: values[at])
             strong = {_two(largest)} if self.name == "max_pool" else set()
-            title = f"{self.names['x']}[{n},{o}]"
-            grid = _grid(self.x[n, o], framed, title, framed=framed, strong=strong, outside="" if strong else "0")
-            rows.append([grid, "max →" if strong else "Σ →", result])
-            result_of = numbers.scalar(self.y[index])
+            grid = self.part("x", n, o, framed, strong=strong, outside="" if strong else "0")
             how = f"the largest of {len(values)}" if strong else f"Σ of {len(values)} numbers"
-            said = f"{name} = {how} = {result_of}"
-            return rows, [self.formula, said], said
+            said = f"{name} = {how} = {whole}"
+            return [[grid, "max →" if strong else "Σ →", result]], [self.formula, said], said
+        rows: list[list[_Grid | str]] = []
         inside = self.w.shape[1]
         first = o // (self.w.shape[0] // self.groups) * inside
         sums = []
@@ -181,17 +185,13 @@ class _View:
                 continue
             size = _two(self.place.size, 1)
             product = np.array([products[tap] for tap in np.ndindex(*self.place.size)]).reshape(size)
-            weight = self.w[o, c].reshape(size)
-            label = f"{self.names['x']}[{n},{first + c}]"
-            row: list[_Grid | str] = [_grid(self.x[n, first + c], framed, label, framed=framed), "×"]
-            row += [_Grid(f"{self.names['weight']}[{o},{c}]", weight, kind="knob"), "="]
-            row += [_Grid(f"products, Σ = {numbers.scalar(sums[c])}", product)]
-            row += ["Σ →", result] if c == 0 else []
-            rows.append(row)
+            weight = _Grid(f"{self.names['weight']}[{o},{c}]", self.w[o, c].reshape(size), kind="knob")
+            multiplied = _Grid(f"products, Σ = {numbers.scalar(sums[c])}", product)
+            row: list[_Grid | str] = [self.part("x", n, first + c, framed), "×", weight, "=", multiplied]
+            rows.append([*row, "Σ →", result] if c == 0 else row)
         parts = _by_channel(sums)
         if self.b is not None:
             parts.append(f"bias {numbers.scalar(float(self.b[o]))}")
-        whole = numbers.scalar(float(self.y[index]))
         said = f"{name} = {_sum(parts)} = {whole}" if len(parts) > 1 else f"{name} = {parts[0]}"
         count = inside * len(taps)
         return rows, [self.formula, said], f"{name} = Σ of {count} products{' + bias' * (self.b is not None)} = {whole}"
@@ -200,60 +200,50 @@ class _View:
 
     def backward(self, index: tuple[int, ...]) -> tuple[list[list[_Grid | str]], list[str], str]:
         n, c, *point = index
-        reached = list(self.place.reached(point))
-        places = {_two(place) for place, _ in reached}
-        by = f"∂L/∂{self.names['x']}[{','.join(map(str, index))}]"
-        start = _grid(self.x[n, c], [_two(point)], f"{self.names['x']}[{n},{c}]", framed={_two(point)})
-        rows: list[list[_Grid | str]] = []
-        sums: list[float] = []
-        if not reached:
-            said = f"{self.names['x']}[{','.join(map(str, index))}] is in no window: its gradient is 0"
+        taps = dict(self.place.reached(point))
+        places = {_two(place) for place in taps}
+        entry = f"{self.names['x']}[{','.join(map(str, index))}]"
+        start = self.part("x", n, c, [_two(point)])
+        if not taps:
+            said = f"{entry} is in no window: its gradient is 0"
             return [[start]], [said], said
         if self.w is None:
-            strong = {_two(place) for place, _ in reached if self._is_largest(n, c, place, tuple(point))}
-            counted = strong if self.name == "max_pool" else places
-            marks = {"framed": places, "strong": strong if self.name == "max_pool" else set()}
-            grid = _grid(self.y[n, c], places, f"{self.names['y']}[{n},{c}]", **marks)
-            row: list[_Grid | str] = [start, "→", grid]
-            said = f"read by {len(places)} windows"
-            said += f", the largest in {len(strong)} of them" if self.name == "max_pool" else ""
+            largest = self.name == "max_pool"
+            strong = {_two(place) for place in taps if largest and self._is_largest(n, c, place, tuple(point))}
+            row: list[_Grid | str] = [start, "→", self.part("y", n, c, places, strong=strong)]
+            said = f"read by {len(places)} windows" + (f", the largest in {len(strong)} of them" if largest else "")
             if self.g is not None:
-                back = _grid(self.g[n, c], places, f"∂L/∂{self.names['y']}[{n},{c}]", kind="gradient", **marks)
-                total = sum(float(self.g[n, c].reshape(_two(self.g[n, c].shape, 1))[place]) for place in counted)
-                row += ["→", back]
-                said += f": {by} = {numbers.scalar(total)}"
+                back = self.g[n, c].reshape(_two(self.g[n, c].shape, 1))
+                total = sum(float(back[place]) for place in (strong if largest else places))
+                row += ["→", self.part("g", n, c, places, strong=strong)]
+                said += f": ∂L/∂{entry} = {numbers.scalar(total)}"
             return [row], [said], said
+        rows: list[list[_Grid | str]] = []
+        sums: list[float] = []
         out, inside = self.w.shape[:2]
         each = out // self.groups
-        group = c // inside
-        channels = range(group * each, (group + 1) * each)
+        channels = range(c // inside * each, (c // inside + 1) * each)
         for k, o in enumerate(channels):
-            taps = dict(reached)
             weights = {place: float(self.w[(o, c % inside, *tap)]) for place, tap in taps.items()}
-            if self.g is not None:
-                sums.append(sum(float(self.g[(n, o, *place)]) * weight for place, weight in weights.items()))
+            parts = {} if self.g is None else {at: w * float(self.g[(n, o, *at)]) for at, w in weights.items()}
+            sums.append(sum(parts.values()))
             if k >= CHANNELS:
                 continue
-            weight = _Grid(
-                f"{self.names['weight']}[{o},{c % inside}]", self.w[o, c % inside].reshape(_two(self.place.size, 1)),
-                (0, 0), {_two(tap) for tap in taps.values()}, kind="knob",
-            )  # fmt: skip
-            parted: list[_Grid | str] = [start, "→"] if k == 0 else []
+            title, read = f"{self.names['weight']}[{o},{c % inside}]", {_two(tap) for tap in taps.values()}
+            table = self.w[o, c % inside].reshape(_two(self.place.size, 1))
+            weight = _Grid(title, table, (0, 0), read, kind="knob")
+            row = [start, "→"] if k == 0 else []
             if self.g is None:
-                grid = _grid(self.y[n, o], places, f"{self.names['y']}[{n},{o}]", framed=places)
-                slopes = _scattered(weights, f"∂{self.names['y']}[{n},{o}]/∂{self.names['x']}")
-                parted += [grid, "read by", weight, ":", slopes]
+                slopes = _scattered(weights, f"∂{self.names['y']}[{n},{o}]/∂{self.names['x']}", "slopes")
+                rows.append([*row, self.part("y", n, o, places), "read by", weight, ":", slopes])
             else:
-                grid = _grid(self.g[n, o], places, f"∂L/∂{self.names['y']}[{n},{o}]", framed=places, kind="gradient")
-                parts = {place: weights[place] * float(self.g[(n, o, *place)]) for place in weights}
-                product = _scattered(parts, f"products, Σ = {numbers.scalar(sums[k])}")
-                parted += [grid, "×", weight, "=", product]
-            rows.append(parted)
+                product = _scattered(parts, f"products, Σ = {numbers.scalar(sums[k])}", "products")
+                rows.append([*row, self.part("g", n, o, places), "×", weight, "=", product])
         if self.g is None:
-            said = f"read by {len(reached)} outputs of each of {len(channels)} channels"
-            return rows, [said], said
-        written, whole = _by_channel(sums), numbers.scalar(sum(sums))
-        said = f"{by} = {_sum(written)} = {whole}" if len(written) > 1 else f"{by} = {whole}"
+            said = f"read by {len(taps)} outputs of each of {len(channels)} channels"
+        else:
+            written, whole = _by_channel(sums), numbers.scalar(sum(sums))
+            said = f"∂L/∂{entry} = {_sum(written)} = {whole}" if len(written) > 1 else f"∂L/∂{entry} = {whole}"
         return rows, [said], said
 
     def _is_largest(self, n: int, c: int, place: tuple[int, ...], point: tuple[int, ...]) -> bool:
@@ -302,14 +292,14 @@ def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **op
     return _Grid(title, values, (rows.start, columns.start), **options)
 
 
-def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
+def _scattered(parts: dict[tuple[int, ...], float], title: str, kind: str) -> _Grid:
     """Numbers at their positions; NaN between them."""
     places = [_two(place) for place in parts]
     first = [min(place[k] for place in places) for k in (0, 1)]
     values = np.full([max(place[k] for place in places) - first[k] + 1 for k in (0, 1)], np.nan)
     for (i, j), part in zip(places, parts.values(), strict=True):
         values[i - first[0], j - first[1]] = part
-    return _Grid(title, values, kind="products")
+    return _Grid(title, values, kind=kind)
 
 
 # ---------------------------------------------------------------- drawing
@@ -356,19 +346,19 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
 
     rows, columns = grid.values.shape
     labels = 0.2 if grid.start is not None else 0.0
-    ink = {"gradient": theme.grad, "products": theme.grad}.get(grid.kind, theme.ink)
-    ground = {"gradient": theme.grad_bg, "products": theme.grad_bg, "knob": theme.knob_bg}.get(grid.kind, theme.fwd_bg)
-    if grid.kind == "products" and grid.title.startswith("∂"):
-        ink, ground = theme.ink, theme.knob_bg
+    colours = {"gradient": (theme.grad, theme.grad_bg), "knob": (theme.ink, theme.knob_bg)}
+    colours |= {"products": colours["gradient"], "slopes": colours["knob"]}
+    ink, ground = colours.get(grid.kind, (theme.ink, theme.fwd_bg))
+    is_scattered = grid.kind in ("products", "slopes")
     write(figure, x, top, grid.title, style.CAPTION, ink, va="top", fontweight="bold")
     bottom = top - HEAD - labels - rows * CELL_HEIGHT
     axes = cell_axes(figure, x + labels, bottom, (columns * CELL_WIDTH, rows * CELL_HEIGHT), (rows, columns))
     top_row, left_column = grid.start or (0, 0)
     for (i, j), value in np.ndenumerate(grid.values):
         at, missing = (i + top_row, j + left_column), bool(np.isnan(value))
-        if missing and grid.kind == "products":
+        if missing and is_scattered:
             continue
-        counts = at in grid.framed or grid.start is None or grid.kind == "products"
+        counts = at in grid.framed or grid.start is None
         face = theme.panel if missing else ground if counts else theme.paper
         look: dict[str, Any] = {"edgecolor": theme.hair, "linewidth": 0.6, "hatch": "////" if missing else None}
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=face, **look))
