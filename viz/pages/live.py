@@ -21,7 +21,6 @@ from glassgrad.autograd.common.shapes import broadcast_axes
 from glassgrad.autograd.common.shapes import size as size_of
 from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
-from glassgrad.autograd.compiler.targets.language import string
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import AutogradError, TargetError
 from glassgrad.viz.drawing import numbers
@@ -100,39 +99,14 @@ def live_of(scene: Scene, story: Story) -> Live:
             if len(see.instructions) > LINES:
                 counts = {"n": len(scene.operations), "lines": len(see.instructions), "most": LINES}
                 raise NotLive(say(LONG, **{name: numbers.count(n) for name, n in counts.items()}))
-            texts = [see.javascript("see", every=False, comments=False)]
-            texts.append(probe.javascript("probe", every=False, comments=False, states=False))
+            one = see.javascript("see", every=False, comments=False)
+            other = probe.javascript("probe", every=False, comments=False, states=False)
         except TargetError as error:
             raise NotLive(_unreadable(error)) from None
         except AutogradError as error:
             why = clipped(" ".join(str(error).split()), 200)
             raise NotLive(say("the graph can't be traced ({why}).", why=why)) from None
-    (one, places), (other, steps) = map(_with_outputs_alone, texts)
-    arrays = {value: places[at] for value, at in made.arrays.items()}
-    return Live(one, other, made.record(see, probe, places, steps), arrays)
-
-
-def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
-    """The text of a program that returns each distinct output once, and the new index of every output.
-
-    Numbers are returned as arrays of one; `$placed` of `live.js` says how the entries of others lie in theirs.
-    """
-    head, _, tail = source.partition("const values = {")
-    entries = dict(re.findall(r"^\s*(\w+): seen\((.*)\),$", tail, re.MULTILINE))
-    names = re.findall(r"values\.(\w+)", tail.rpartition("outputs: [")[2])
-    unique = list(dict.fromkeys(names))
-    head = re.sub(r"\n  function (?:given|seen|commit)\(.*?\n  \}", "", head, flags=re.DOTALL)
-    head = re.sub(r"\n  ('use strict'|memory \?\?= \{\});", "", head)
-    head = re.sub(r" = given\((.*), \w+, \d+, \(\) => (.*)\);", r" = memory[\1] = \2;", head)
-    shared = re.findall(r"\n  const (\w+) = given\((.*), \w+, \d+, null\);", head)
-    head = re.sub(r"\n  const \w+ = given\(.*, null\);", "", head)
-    if shared:
-        arrays = ", ".join(name if string(name) == key else f"{key}: {name}" for name, key in shared)
-        head = head.replace("{\n", f"{{\n  const {{ {arrays} }} = memory;\n", 1)
-    lies = {name: re.sub(r"'\w+', '\w+', ", "", entry) for name, entry in entries.items()}
-    outputs = ", ".join(re.sub(r"^\$placed\((\w+), \[\]\)$", r"\1", f"$placed({lies[name]})") for name in unique)
-    head = head.replace("new Float64Array(", "$zeros(")
-    return f"{head.rstrip()}\nreturn {{ run, outputs: [{outputs}] }};\n}}\n", [unique.index(name) for name in names]
+    return Live(one, other, made.record(see, probe), made.arrays)
 
 
 def _unreadable(error: TargetError) -> str:
@@ -334,7 +308,7 @@ class _Traced:
                 largest[group] = max(largest[group], float(np.max(size, initial=0.0, where=np.isfinite(size))))
         return {group: 1e-6 * size for group, size in largest.items()}
 
-    def record(self, see: Program, probe: Program, places: list[int], steps: list[int]) -> dict[str, Any]:
+    def record(self, see: Program, probe: Program) -> dict[str, Any]:
         """The positions of all numbers in the outputs, for the page's script."""
         names = [{id(v.origin): v.name for v in program.states} for program in (see, probe)]
         ours = {id(tensor) for tensor in (*self.leaves.values(), *self.nudges.values())}
@@ -345,7 +319,7 @@ class _Traced:
         where: dict[str, dict[str, int]] = {kind: {} for kind in ("v", "g", "s", "l", "slopes")}
         for i, (kind, key) in enumerate(self.labels):
             if kind in where:
-                where[kind][key] = places[i]
+                where[kind][key] = i
         leaves = [
             [card.key, *(name.get(id(tensor), "") for name in names), 0 if card.value.dtype.kind == "f" else 1]
             for card, tensor in self.leaves.items()
@@ -359,7 +333,7 @@ class _Traced:
                 for socket, tensor in self.nudges.items()
                 if id(tensor) in names[1]
             ],
-            "at": {card.key: at for card, at in zip(scene.operations, steps, strict=True)},
+            "at": {card.key: at for at, card in enumerate(scene.operations)},
             "end": self.end.key,
             "cards": {card.key: self._card(card) for card in scene.cards},
         }

@@ -1,17 +1,15 @@
 /* ---------------------------------------------------------------- the programs, and where their numbers are */
-/* what both programs call: arrays, and how the numbers of an output lie in theirs */
-const many = shape => shape.reduce((a, b) => a * b, 1);
-const $zeros = n => new Float64Array(n), $placed = (data, shape, strides = shape.map((_, a) => many(shape.slice(a + 1))), offset = 0) => ({ data, shape, strides, offset });
+const many = shape => shape.reduce((a, b) => a * b, 1), zeros = n => new Float64Array(n);
 D.arrays = D.arrays.map(a => a >= 0 ? { live: a } : a);
 const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = { __proto__: null }, probeMemory = { __proto__: null }, nudges = new Map();
 const P = see(seeMemory), whole = {}, size = k => many(K[k].shape);
 V.leaves.forEach(([key, inSee, inProbe, kind]) => {
-  memory[key] = seeMemory[inSee] ?? $zeros(size(key));
+  memory[key] = seeMemory[inSee] ?? zeros(size(key));
   if (inProbe) probeMemory[inProbe] = memory[key];
   start[key] = memory[key].slice();
   whole[key] = kind;
 });
-V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = $zeros(size)); });
+V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = zeros(size)); });
 V.kept?.forEach(([inSee, inProbe]) => { probeMemory[inProbe] = seeMemory[inSee]; });
 const Q = probe(probeMemory);
 for (const k in K) { K[k].name = D.names[k]; K[k].shape ??= []; }
@@ -25,7 +23,6 @@ const ask = address();
 /* the entries of a value, row by row */
 function flat(v) {
   /* only: tensors */
-  if (!v.data) return v;
   const { data, shape, strides, offset } = v, n = many(shape);
   let dense = offset === 0 && data.length >= n, run = 1;
   for (let a = shape.length - 1; a >= 0; a--) { if (shape[a] > 1 && strides[a] !== run) dense = false; run *= shape[a]; }
@@ -42,7 +39,7 @@ function flat(v) {
   return out;
   /* end */
   /* only: numbers */
-  return v.data ?? v;
+  return v.data;
   /* end */
 }
 const output = i => flat(P.outputs[i]);
@@ -96,7 +93,7 @@ view.array = m => {
   if (known && known.now === now) return known;
   const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
   if (!x.length) return a;
-  if (!v.shape?.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[digits(x[0])]] });
+  if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[digits(x[0])]] });
   /* only: tensors */
   else if (a.p) {
     const means = blocks(x, v.shape), top = max(...means.flat().filter(isFinite), 0) || 1;
