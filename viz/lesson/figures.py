@@ -10,17 +10,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.words import language
-from glassgrad.viz.plots.figure import (
-    Plot,
-    axes_at,
-    colour_map,
-    heading,
-    name_end,
-    new_figure,
-    plain_axes,
-    plain_numbers,
-    settings,
-)
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, name_end, plain_axes, plain_numbers, titled_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,10 +70,8 @@ def surfaces(
     """
     theme = style.LIGHT
     paths = {name: descend(loss, x, y, start, rate, steps) for name, loss in losses.items()}
-    with settings():
-        figure = new_figure(9.6, 7.0, theme)
-        line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
-        heading(figure, title, line, theme)
+    line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
+    with titled_figure(9.6, 7.0, title, line, theme) as figure:
         for place, (name, loss) in enumerate(losses.items()):
             left = 0.02 + 0.49 * place
             bold: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": theme.ink, "va": "top"}
@@ -155,9 +143,8 @@ def descents(
     """
     theme = style.LIGHT
     slope = ag.grad(lambda w: ag.sum(loss(w)))
-    with settings():
-        figure = new_figure(2.5 * len(rates) + 0.3, 3.2, theme)
-        heading(figure, title, "the loss over the weight     each mark is a step, the ring the start", theme)
+    line = "the loss over the weight     each mark is a step, the ring the start"
+    with titled_figure(2.5 * len(rates) + 0.3, 3.2, title, line, theme) as figure:
         ends = []
         for place, rate in enumerate(rates):
             path = [float(start)]
@@ -193,9 +180,7 @@ def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -
     Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     theme = style.LIGHT
-    with settings():
-        figure = new_figure(7.4, 3.6, theme)
-        heading(figure, title, label, theme)
+    with titled_figure(7.4, 3.6, title, label, theme) as figure:
         axes = figure.add_axes((0.09, 0.15, 0.62, 0.66))
         for (name, sizes), mark in zip(series.items(), MARKS, strict=False):
             axes.semilogy(

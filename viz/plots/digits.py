@@ -10,15 +10,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.plots.figure import (
-    Plot,
-    cell_axes,
-    class_numbers,
-    heading,
-    new_figure,
-    percent,
-    settings,
-)
+from glassgrad.viz.plots.figure import Plot, cell_axes, class_numbers, percent, titled_figure
 from glassgrad.viz.plots.tiles import Tile, sheet
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.validation import class_names, numbers_of
@@ -164,11 +156,10 @@ def plot_confusion(
     slanted = max(map(len, names)) > 4
     top = 1.05 + (0.07 * max(map(len, names)) if slanted else 0)
     width, height = max(margin + side + 0.95, 5.4), top + side + edge
-    with settings():
+    line = "row = true class     column = predicted class     boxed = right"
+    with titled_figure(width, height, title or summary, line, colours) as figure:
         from matplotlib.patches import Rectangle
 
-        figure = new_figure(width, height, colours)
-        heading(figure, title or summary, "row = true class     column = predicted class     boxed = right", colours)
         axes = cell_axes(figure, margin, edge, (side, side), (k, k))
         middle: dict[str, Any] = {"ha": "center", "va": "center"}
         small: dict[str, Any] = {"fontsize": style.SMALL, "color": colours.muted}

@@ -19,7 +19,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import linear_chain
-from glassgrad.viz.plots.figure import Plot, class_numbers, heading, new_figure, settings, write
+from glassgrad.viz.plots.figure import Plot, class_numbers, titled_figure, write
 from glassgrad.viz.plots.spaces import (
     GAP,
     LETTER,
@@ -155,9 +155,7 @@ def feature_space(
     head = HEAD + KEY * key[-1][1]
     height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     examples = Examples(true, said, chosen, names)
-    with settings():
-        figure = new_figure(width, height, colours)
-        heading(figure, summary, line, colours)
+    with titled_figure(width, height, summary, line, colours) as figure:
         for c, (column, row) in enumerate(key):
             _key(figure, c, (column, 0.7 + KEY * row), names, colours)
         for i, panel in enumerate(panels):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from glassgrad.viz.drawing.texts import one_line
 from glassgrad.viz.recorded.evaluate import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -128,18 +128,16 @@ def settings() -> AbstractContextManager[None]:
     )
 
 
-def new_figure(width: float, height: float, theme: style.Theme) -> Figure:
-    """An empty figure, its size in inches."""
-    from matplotlib.figure import Figure
+@contextmanager
+def titled_figure(width: float, height: float, title: str, line: str, theme: style.Theme) -> Iterator[Figure]:
+    """A context in which a figure is drawn: its size in inches, with a title and a reading line at the top left."""
+    with settings():
+        from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), facecolor=theme.paper, layout=None)
-
-
-def heading(figure: Figure, title: str, line: str, theme: style.Theme) -> None:
-    """Write title and reading line at the top left."""
-    top = figure.get_figheight()
-    write(figure, 0.15, top - 0.16, title, style.TITLE, theme.ink, fontweight="bold", va="top")
-    write(figure, 0.15, top - 0.43, line, style.CAPTION, theme.muted, va="top")
+        figure = Figure(figsize=(width, height), facecolor=theme.paper, layout=None)
+        write(figure, 0.15, height - 0.16, title, style.TITLE, theme.ink, fontweight="bold", va="top")
+        write(figure, 0.15, height - 0.43, line, style.CAPTION, theme.muted, va="top")
+        yield figure
 
 
 def write(figure: Figure, x: float, y: float, words: str, size: float, colour: str, **options: Any) -> None:

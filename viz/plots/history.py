@@ -12,7 +12,7 @@ from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped, one_line, text_width
-from glassgrad.viz.plots.figure import Plot, axes_at, heading, name_end, new_figure, plain_axes, plain_numbers, settings
+from glassgrad.viz.plots.figure import Plot, axes_at, name_end, plain_axes, plain_numbers, titled_figure
 from glassgrad.viz.recorded.validation import numbers_of
 
 if TYPE_CHECKING:
@@ -121,20 +121,18 @@ def _series(history: Any, run: str = "") -> tuple[np.ndarray, dict[str, dict[str
 def _plot(runs: Mapping[str, tuple[np.ndarray, Mapping[str, Series]]], title: str, colours: style.Theme) -> Plot:
     """The panels of these runs, whose name is empty if there is only one."""
     quantities = list(dict.fromkeys(quantity for _, panels in runs.values() for quantity in panels))
-    with settings():
-        widest = max(text_width(clipped(name), style.CAPTION) for name in runs)
-        across = PANEL[0] + max(ROOM, (widest - NARROW) / 72) * ("" not in runs)
-        figure = new_figure(across * len(quantities), PANEL[1] + 0.65, colours)
-        words = []
+    widest = max(text_width(clipped(name), style.CAPTION) for name in runs)
+    across = PANEL[0] + max(ROOM, (widest - NARROW) / 72) * ("" not in runs)
+    held = any(_held_out(name) for _, panels in runs.values() for series in panels.values() for name in series)
+    if "" in runs:
+        line = "disc = training;  open square = validation;  ring = its best" if held else ""
+    else:
+        line = "a mark for each run" + (";  dashed and open = validation;  ring = its best" if held else "")
+    words = []
+    with titled_figure(across * len(quantities), PANEL[1] + 0.65, title, line, colours) as figure:
         for i, quantity in enumerate(quantities):
             there = {name: (epochs, panels[quantity]) for name, (epochs, panels) in runs.items() if quantity in panels}
             words.append(_curves(figure, i * across, quantity, there, list(runs), colours))
-        held = any(_held_out(name) for _, panels in runs.values() for series in panels.values() for name in series)
-        if "" in runs:
-            line = "disc = training;  open square = validation;  ring = its best" if held else ""
-        else:
-            line = "a mark for each run" + (";  dashed and open = validation;  ring = its best" if held else "")
-        heading(figure, title, line, colours)
     count = numbers.counted(max(len(epochs) for epochs, _ in runs.values()), "epoch")
     best = "".join(f", {word}" for word in words if word)
     title = title if "" in runs else f"{title} of {numbers.counted(len(runs), 'run')} ({', '.join(runs)})"

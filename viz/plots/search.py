@@ -13,16 +13,7 @@ import numpy as np
 from glassgrad.autograd.common.validation import refused
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.plots.figure import (
-    Plot,
-    axes_at,
-    heading,
-    new_figure,
-    panel_title,
-    plain_axes,
-    plain_numbers,
-    settings,
-)
+from glassgrad.viz.plots.figure import Plot, axes_at, panel_title, plain_axes, plain_numbers, titled_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,10 +40,9 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
     ordered = sorted(trial.accuracy for trial in known)
     low, high = ordered[len(ordered) // 5], ordered[-1]  # so that a few bad networks do not use up the range of colours
-    with settings():
-        figure = new_figure(WIDTH, HEIGHT, colours)
-        done = sum(trial.state == "complete" for trial in result.trials)
-        heading(figure, title, f"{len(result.trials)} trials, {done} of them complete; dark = accurate", colours)
+    done = sum(trial.state == "complete" for trial in result.trials)
+    line = f"{len(result.trials)} trials, {done} of them complete; dark = accurate"
+    with titled_figure(WIDTH, HEIGHT, title, line, colours) as figure:
         panels = _Panels(known, low, high, colours)
         panels.sketches(axes_at(figure, 0.35, 6.55, 9.3, 1.75), ranked[:SKETCHES])
         panels.curves(axes_at(figure, 0.75, 3.55, 4.0, 2.3), ranked[0])

@@ -14,7 +14,7 @@ import numpy as np
 
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.marks import BLANK
-from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, framed_axes, heading, new_figure, settings, write
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, framed_axes, titled_figure, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,9 +71,7 @@ def sheet(
     written = max(LETTER * len(line), 1.6 * LETTER * len(title), KEY_WIDTH + LETTER * len(key))
     width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + written)
     height = TOP + sum(heights) + BOTTOM + KEY * bool(signed)
-    with settings():
-        figure = new_figure(width, height, theme)
-        heading(figure, title, line, theme)
+    with titled_figure(width, height, title, line, theme) as figure:
         top = height - TOP
         for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             if names:

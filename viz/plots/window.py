@@ -13,7 +13,7 @@ from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import joined, noted
-from glassgrad.viz.plots.figure import Plot, cell_axes, heading, new_figure, settings, write
+from glassgrad.viz.plots.figure import Plot, cell_axes, titled_figure, write
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.names import Names
 from glassgrad.viz.recorded.notation.windows import formula, geometry
@@ -314,9 +314,7 @@ def _drawn(
     heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in rows]
     width = max(*widths, 0.075 * max(map(len, said)), 0.072 * len(line)) + 2 * LEFT
     height = TOP + sum(heights) + 0.22 * len(said) + 0.1
-    with settings():
-        figure = new_figure(width, height, theme)
-        heading(figure, title, line, theme)
+    with titled_figure(width, height, title, line, theme) as figure:
         top = height - TOP
         for k, (row, tall) in enumerate(zip(rows, heights, strict=True)):
             x = LEFT + (lead if k else 0.0)
