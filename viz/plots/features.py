@@ -75,7 +75,7 @@ def feature_space(
     Each class has its own mark: its name if that is one character, a numeral from 5 classes on, else a shape. A wrong
     answer is ringed; many wrong answers have a bar below instead. The number of points at one place is written there.
     Planes show the decision: a background for each class and the boundary. In a space of three neurons the boundaries
-    are transparent surfaces, and the three walls behind show the decision on them. With two inputs, a grid over them is
+    are lines at ten heights, and the three walls behind show the decision on them. With two inputs, a grid over them is
     carried through every layer. More than three numbers are projected onto the first two principal components, with
     their share of the variance.
 
@@ -142,7 +142,7 @@ def feature_space(
     reading = [f"{'bar below' if many else 'ring'} = wrong answer"] * (right < n)
     reading += ["thick line = where the answer changes"]
     planes = [panel for panel in panels if panel.points.shape[1] == 2]
-    reading += ["surface = the same in space"] * (len(planes) < len(panels))
+    reading += ["blue lines = the same at ten heights of a space"] * (len(planes) < len(panels))
     piled = any((neighbours(panel.points[chosen], spans_of(panel, chosen)) >= PILE).any() for panel in planes)
     reading += [f"{PILE}× = {PILE} points in one place"] * piled
     reading += ["thin lines = a grid over the inputs"] * flat

@@ -104,17 +104,12 @@ class Decision:
 MARKS = "os^DvPX*<>"  # one for each class; every second one is filled dark
 FEW = 4  # classes that are distinguished by shapes; more are marked by numerals
 RINGS = 25  # wrong answers: more have a bar below the mark instead, as rings would cover the points
-CUBES = 14  # along each axis, for the boundary in a space
-
-# Corners are numbered in the order of `ndindex(2, 2, 2)`. Six tetrahedra lie around the diagonal from 0 to 7. CUTS: the
-# edges that are cut, by the number of corners above zero; those corners come first.
-TETRAHEDRA = ([0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7])
-CUTS = {1: ((0, 1), (0, 2), (0, 3)), 2: ((0, 2), (0, 3), (1, 3), (1, 2)), 3: ((0, 3), (1, 3), (2, 3))}
+HEIGHTS = 10  # in a space, at which the boundary is drawn
 
 NEAR, APART = 0.006, 0.09  # fractions of a panel's side: nearer points are at one place; numbers are farther apart
 
 FIELD = 161  # points along each axis at which the decision is computed
-WALL = 61  # the same on a wall of a space
+WALL = 61  # the same on a wall of a space and at each height
 
 
 def _fill(c: int, k: int, theme: style.Theme) -> str:
@@ -304,9 +299,7 @@ def _regions(
 
 
 def _space(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: Decision | None, theme: Any) -> Any:
-    """The axes of three neurons, and the surfaces and walls of the decision."""
-    from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
-
+    """The axes of three neurons, and the decision on the walls and between them."""
     axes = axes_at(figure, *box, projection="3d", computed_zorder=False)
     axes.set_facecolor(theme.paper)
     axes.view_init(20, -60)
@@ -322,69 +315,33 @@ def _space(figure: Figure, box: Any, panel: Panel, examples: Examples, decide: D
     axes.tick_params(colors=theme.muted, labelsize=style.SMALL, pad=-2)
     axes.locator_params(nbins=3)
     if decide is not None:
-        _draw_walls(axes, spans, decide, len(examples.names), theme)
-        if polygons := boundaries(spans, decide, len(examples.names)):
-            surface = Poly3DCollection(polygons, facecolors=theme.fwd, alpha=0.2, linewidths=0, zorder=1)
-            surface.set_rasterized(True)
-            axes.add_collection3d(surface)
+        _draw_decision(axes, spans, decide, len(examples.names), theme)
     return axes
 
 
-def _draw_walls(axes: Any, spans: Sequence[tuple[float, float]], decide: Decision, k: int, theme: style.Theme) -> None:
-    """The answers on the three walls behind the points: a background for each class, and the lines between them."""
-    for axis, side in enumerate((0, 1, 0)):  # the walls that are behind, seen from where `view_init` puts the eye
+def _draw_decision(
+    axes: Any, spans: Sequence[tuple[float, float]], decide: Decision, k: int, theme: style.Theme
+) -> None:
+    """The answers on the three walls behind the points, and the lines between them at several heights."""
+    # The walls that are behind, seen from where `view_init` puts the eye.
+    sections = [(axis, spans[axis][side], True) for axis, side in enumerate((0, 1, 0))]
+    sections += [(2, height, False) for height in np.linspace(*spans[2], HEIGHTS + 2)[1:-1]]
+    for axis, at, is_wall in sections:
         others = [i for i in range(3) if i != axis]
         sides = np.meshgrid(*(np.linspace(*spans[i], WALL) for i in others))
-        points = np.full((WALL, WALL, 3), spans[axis][side])
+        points = np.full((WALL, WALL, 3), at)
         points[..., others[0]], points[..., others[1]] = sides
         margins = decide.margins(points.reshape(-1, 3)).reshape(WALL, WALL, k)
-        outline = points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]]
-        axes.plot(*outline.T, color=theme.hair, linewidth=0.8, zorder=0)
+        common: dict[str, Any] = {"zdir": "xyz"[axis], "offset": at, "zorder": 0 if is_wall else 1}
+        if is_wall:
+            outline = points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]]
+            axes.plot(*outline.T, color=theme.hair, linewidth=0.8, zorder=0)
         for c in range(k):
             ahead = margins[..., c]
             given = [*sides[:axis], ahead, *sides[axis:]]
-            common = {"zdir": "xyz"[axis], "offset": spans[axis][side], "zorder": 0}
-            if ahead.max() > 0:
-                axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[_ground(c, k, theme)], **common)
+            if is_wall and ahead.max() > 0:
+                ground = _ground(c, k, theme)
+                axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[ground], **common)
             if ahead.min() < 0 < ahead.max():
-                axes.contour(*given, levels=[0.0], colors=[theme.ink], linewidths=1.0, **common)
-
-
-def boundaries(spans: Sequence[tuple[float, float]], decide: Decision, k: int) -> list[np.ndarray]:
-    """Polygons on which the answer changes, each once."""
-    places = np.stack(np.meshgrid(*(np.linspace(*span, CUBES + 1) for span in spans), indexing="ij"), -1)
-    margins = decide.margins(places.reshape(-1, 3)).reshape(*places.shape[:-1], k)
-    polygons: list[np.ndarray] = []
-    for c in range(k - 1):
-        found = crossing(places, margins[..., c])
-        if found:  # the boundary of two classes is found by both: the first of them keeps it
-            middles = np.array([polygon.mean(0) for polygon in found])
-            first = np.argsort(-decide.margins(middles), axis=1)[:, :2].min(1)
-            polygons += [polygon for polygon, keeper in zip(found, first, strict=True) if keeper == c]
-    return polygons
-
-
-def crossing(places: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
-    """Triangles and quadrangles on which the values at the corners of a grid of cubes cross zero.
-
-    Each cube is cut into six tetrahedra, in which the values are taken as linear.
-    A. Doi and A. Koide, "An efficient method of triangulating equi-valued surfaces by using tetrahedral cells", 1991.
-    """
-    corners = np.array(list(np.ndindex(2, 2, 2)))
-    at = [tuple(slice(d, n - 1 + d) for d, n in zip(c, values.shape, strict=True)) for c in corners]
-    value = np.stack([values[where].ravel() for where in at], 1)
-    place = np.stack([places[where].reshape(-1, 3) for where in at], 1)
-    found: list[np.ndarray] = []
-    for tetrahedron in TETRAHEDRA:
-        v, p = value[:, tetrahedron], place[:, tetrahedron]
-        order = np.argsort(v <= 0, axis=1, kind="stable")  # those above zero first
-        v, p = np.take_along_axis(v, order, 1), np.take_along_axis(p, order[..., None], 1)
-        above = (v > 0).sum(1)
-        for count, edges in CUTS.items():
-            of = above == count
-            ends = []
-            for i, j in edges:
-                share = (v[of, i] / (v[of, i] - v[of, j]))[:, None]
-                ends.append(p[of, i] + (p[of, j] - p[of, i]) * share)
-            found += list(np.stack(ends, 1))
-    return found
+                colour, width = (theme.ink, 1.0) if is_wall else (theme.fwd, 0.7)
+                axes.contour(*given, levels=[0.0], colors=[colour], linewidths=width, **common)

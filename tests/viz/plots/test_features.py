@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn, viz
 from glassgrad.viz.plots.features import feature_space
-from glassgrad.viz.plots.spaces import MARKS, boundaries, crossing, letter
+from glassgrad.viz.plots.spaces import HEIGHTS, MARKS, letter
 from tests.sampling import waiting
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
@@ -204,23 +202,6 @@ class TestDecision:
         plot = feature_space(xor(scale=0.01), CORNERS, XOR)
         assert plot.description.endswith("4 of 4 right")
 
-    @pytest.mark.parametrize("classes", [2, 3, 5])
-    def test_a_space_has_every_boundary_as_a_surface_once(self, classes):
-        weight = np.random.default_rng(1).normal(size=(classes, 3))
-
-        class Linear:
-            def margins(self, points):
-                scores = points @ weight.T
-                return np.stack([scores[:, c] - np.delete(scores, c, 1).max(1) for c in range(classes)], 1)
-
-        polygons = boundaries([(-1.0, 1.0)] * 3, Linear(), classes)
-        # Near an edge at which three classes meet, the boundary is only as exact as the grid is fine.
-        first, second = np.sort(np.concatenate(polygons) @ weight.T, axis=1)[:, -2:].T
-        assert np.mean(second - first < 1e-9) > 0.75
-        assert (second - first).max() < 0.3
-        middles = [tuple(np.round(polygon.mean(0), 9)) for polygon in polygons]
-        assert len(set(middles)) > 0.98 * len(middles)  # slivers at the corners of cubes may coincide
-
     def test_the_walls_of_a_space_show_the_answers_there(self):
         model = nn.MLP([2, 3, 2], "tanh", dtype="float64", seed=0)
         model.load_state_dict({
@@ -228,26 +209,13 @@ class TestDecision:
         })  # fmt: skip
         plot = feature_space(model, X, LABELS)
         space = plot.figure.axes[1]
-        *walls, surface = space.collections
+        walls, heights = space.collections[:9], space.collections[9:]
         assert len(walls) == 1 + 4 + 4  # one answer on the left; behind and below two grounds and a line for each
-        assert surface.get_rasterized()
+        assert len(heights) == 2 * HEIGHTS
         for line in walls[6::2]:  # on the floor
             across = np.concatenate([path.vertices[:, 0] for path in line.get_paths()])
             np.testing.assert_allclose(across, space.get_zlim()[0] / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
-        assert "surface = the same in space" in "".join(texts(plot))
-
-    def test_a_surface_crosses_where_the_values_do_and_has_no_hole(self):
-        places = np.stack(np.meshgrid(*[np.linspace(-1.5, 1.5, 13)] * 3, indexing="ij"), -1)
-        plane = crossing(places, places @ [1.0, -2.0, 0.5] + 0.1)
-        np.testing.assert_allclose(np.concatenate(plane) @ [1.0, -2.0, 0.5], -0.1, atol=1e-12)
-        sphere = crossing(places, 1.0 - np.linalg.norm(places, axis=-1))
-        assert np.abs(np.linalg.norm(np.concatenate(sphere), axis=-1) - 1).max() < 0.02
-        edges = Counter(
-            frozenset((tuple(a), tuple(b)))
-            for corners in (np.round(polygon, 9) + 0.0 for polygon in sphere)
-            for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)
-        )
-        assert {count for edge, count in edges.items() if len(edge) == 2} == {2}, "every edge has a face on each side"
+        assert "the same at ten heights of a space" in "".join(texts(plot))
 
 
 class TestRefusals:
