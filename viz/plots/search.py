@@ -159,17 +159,15 @@ class _Panels:
             )  # fmt: skip
 
     def slice(self, axes: Axes, name: str, values: Sequence[float | None]) -> None:
-        """Accuracy against one choice, with their rank correlation."""
+        """Accuracy against one choice."""
         from matplotlib.ticker import MaxNLocator
 
         first = name == "hidden layers"
-        pairs = [(x, trial.accuracy) for x, trial in zip(values, self.trials, strict=True) if x is not None]
-        correlation = _rank_correlation([x for x, _ in pairs], [y for _, y in pairs])
-        says = "" if correlation is None else f"   (rank correlation {correlation:+.2f})"
-        plain_axes(axes, self.theme, "Accuracy against each choice" if first else "", f"{name}{says}")
-        if pairs:
+        plain_axes(axes, self.theme, "Accuracy against each choice" if first else "", name)
+        known = [x for x in values if x is not None]
+        if known:
             self.points(axes, values)
-            if not first and min(x for x, _ in pairs) > 0:
+            if not first and min(known) > 0:
                 _logarithmic(axes)
         axes.tick_params(labelsize=style.SMALL)
         if first:
@@ -207,15 +205,3 @@ def _choices(trials: Sequence[Any]) -> dict[str, list[float | None]]:
         "mean width": [float(np.exp(np.mean(np.log(h)))) if h else None for h in hidden],
         "learning rate": [trial.choice.get("lr") for trial in trials],
     }
-
-
-def _rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> float | None:
-    """Spearman's: the correlation of the ranks, equal values sharing theirs."""
-    if len(set(xs)) < 2 or len(set(ys)) < 2:
-        return None
-    return float(np.corrcoef(_ranks(xs), _ranks(ys))[0, 1])
-
-
-def _ranks(values: Sequence[float]) -> np.ndarray:
-    _, inverse, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])

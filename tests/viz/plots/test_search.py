@@ -8,7 +8,6 @@ from glassgrad import viz
 from glassgrad.autograd.errors import DTypeError
 from glassgrad.nn.tuning import Trial
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.plots.search import _rank_correlation
 
 
 def trial(number, accuracy, state="complete", layers=(8, 10), **choice):
@@ -59,9 +58,3 @@ def test_one_outlier_does_not_press_the_others_together():
             below = [line for line in axes.lines if line.get_marker() == "v"]
             assert [line.get_ydata()[0] for line in below] == [0.95], "at the edge"
             assert [text.get_text() for text in axes.texts if "10.00" in text.get_text()] == ["10.00 %"]
-
-
-def test_the_rank_correlation_is_spearmans():
-    assert _rank_correlation([1, 2, 3], [10, 100, 1000]) == pytest.approx(1)
-    assert _rank_correlation([1, 2, 2, 3], [4, 3, 1, 0]) == pytest.approx(-0.9486833)
-    assert _rank_correlation([1, 1], [1, 2]) is None
