@@ -66,7 +66,7 @@ def plot_window(
     ``y``: the recorded result of a convolution or a pooling over one or two spatial axes. ``at``: an output (example,
     channel, *place): its window in the input is framed, and the sum or the maximum is written out. ``point``: an entry
     (example, channel, *place) of the input instead: the outputs that read it are framed, with the weight that each
-    multiplies it by; with ``loss``, a scalar computed from ``y``, also the gradient from each, and the sum.
+    multiplies it by, the gradient of ``loss``, a scalar computed from ``y``, from each, and their sum.
 
     Raises `DrawingError` for another operation, an index out of range, and a window too large to be written out.
 
@@ -86,6 +86,8 @@ def plot_window(
     if len(node.shape) not in (3, 4):
         raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 spatial axes: one or two can be drawn")
     ends = [y] if loss is None else [*recorded(loss)]
+    if point is not None and loss is None:
+        raise DrawingError("point= shows the gradients that come back to an entry: give loss=, such as loss=ag.sum(y)")
     if loss is not None and (len(ends) != 1 or ends[0].size != 1):
         raise DrawingError("loss must be one number: give the Tensor that backward() is called on")
     seen = evaluate(ends, gradients=loss is not None)
@@ -132,7 +134,8 @@ class _View:
         assert written is not None
         self.formula = written.text(names["y"], names)
         self.x, self.w, self.b = arrays["x"], arrays.get("weight"), arrays.get("bias")
-        self.y, self.g = seen.value(node), seen.gradient(node)
+        self.y, gradient = seen.value(node), seen.gradient(node)
+        self.g = np.zeros_like(self.y) if gradient is None else gradient
 
     def headline(self, index: Sequence[int], forward: bool) -> str:
         where = ",".join(map(str, index))
@@ -210,40 +213,32 @@ class _View:
         if self.w is None:
             largest = self.name == "max_pool"
             strong = {_two(place) for place in taps if largest and self._is_largest(n, c, place, tuple(point))}
-            row: list[_Grid | str] = [start, "→", self.part("y", n, c, places, strong=strong)]
+            parts = [self.part(of, n, c, places, strong=strong) for of in ("y", "g")]
+            back = self.g[n, c].reshape(_two(self.g[n, c].shape, 1))
+            total = sum(float(back[place]) for place in (strong if largest else places))
             said = f"read by {len(places)} windows" + (f", the largest in {len(strong)} of them" if largest else "")
-            if self.g is not None:
-                back = self.g[n, c].reshape(_two(self.g[n, c].shape, 1))
-                total = sum(float(back[place]) for place in (strong if largest else places))
-                row += ["→", self.part("g", n, c, places, strong=strong)]
-                said += f": ∂L/∂{entry} = {numbers.scalar(total)}"
-            return [row], [said], said
+            said += f": ∂L/∂{entry} = {numbers.scalar(total)}"
+            return [[start, "→", parts[0], "→", parts[1]]], [said], said
         rows: list[list[_Grid | str]] = []
         sums: list[float] = []
         out, inside = self.w.shape[:2]
         each = out // self.groups
         channels = range(c // inside * each, (c // inside + 1) * each)
         for k, o in enumerate(channels):
-            weights = {place: float(self.w[(o, c % inside, *tap)]) for place, tap in taps.items()}
-            parts = {} if self.g is None else {at: w * float(self.g[(n, o, *at)]) for at, w in weights.items()}
-            sums.append(sum(parts.values()))
+            products = {
+                at: float(self.w[(o, c % inside, *tap)]) * float(self.g[(n, o, *at)]) for at, tap in taps.items()
+            }
+            sums.append(sum(products.values()))
             if k >= CHANNELS:
                 continue
             title, read = f"{self.names['weight']}[{o},{c % inside}]", {_two(tap) for tap in taps.values()}
             table = self.w[o, c % inside].reshape(_two(self.place.size, 1))
             weight = _Grid(title, table, (0, 0), read, kind="knob")
-            row = [start, "→"] if k == 0 else []
-            if self.g is None:
-                slopes = _scattered(weights, f"∂{self.names['y']}[{n},{o}]/∂{self.names['x']}", "slopes")
-                rows.append([*row, self.part("y", n, o, places), "read by", weight, ":", slopes])
-            else:
-                product = _scattered(parts, f"products, Σ = {numbers.scalar(sums[k])}", "products")
-                rows.append([*row, self.part("g", n, o, places), "×", weight, "=", product])
-        if self.g is None:
-            said = f"read by {len(taps)} outputs of each of {len(channels)} channels"
-        else:
-            written, whole = _by_channel(sums), numbers.scalar(sum(sums))
-            said = f"∂L/∂{entry} = {_sum(written)} = {whole}" if len(written) > 1 else f"∂L/∂{entry} = {whole}"
+            product = _scattered(products, f"products, Σ = {numbers.scalar(sums[k])}")
+            row: list[_Grid | str] = [start, "→"] if k == 0 else []
+            rows.append([*row, self.part("g", n, o, places), "×", weight, "=", product])
+        written, whole = _by_channel(sums), numbers.scalar(sum(sums))
+        said = f"∂L/∂{entry} = {_sum(written)} = {whole}" if len(written) > 1 else f"∂L/∂{entry} = {whole}"
         return rows, [said], said
 
     def _is_largest(self, n: int, c: int, place: tuple[int, ...], point: tuple[int, ...]) -> bool:
@@ -292,14 +287,14 @@ def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **op
     return _Grid(title, values, (rows.start, columns.start), **options)
 
 
-def _scattered(parts: dict[tuple[int, ...], float], title: str, kind: str) -> _Grid:
+def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
     """Numbers at their positions; NaN between them."""
     places = [_two(place) for place in parts]
     first = [min(place[k] for place in places) for k in (0, 1)]
     values = np.full([max(place[k] for place in places) - first[k] + 1 for k in (0, 1)], np.nan)
     for (i, j), part in zip(places, parts.values(), strict=True):
         values[i - first[0], j - first[1]] = part
-    return _Grid(title, values, kind=kind)
+    return _Grid(title, values, kind="products")
 
 
 # ---------------------------------------------------------------- drawing
@@ -344,17 +339,15 @@ def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme
 
     rows, columns = grid.values.shape
     labels = 0.2 if grid.start is not None else 0.0
-    colours = {"gradient": (theme.grad, theme.grad_bg), "knob": (theme.ink, theme.knob_bg)}
-    colours |= {"products": colours["gradient"], "slopes": colours["knob"]}
-    ink, ground = colours.get(grid.kind, (theme.ink, theme.fwd_bg))
-    is_scattered = grid.kind in ("products", "slopes")
+    ink = theme.grad if grid.kind in ("gradient", "products") else theme.ink
+    ground = {"gradient": theme.grad_bg, "products": theme.grad_bg, "knob": theme.knob_bg}.get(grid.kind, theme.fwd_bg)
     write(figure, x, top, grid.title, style.CAPTION, ink, va="top", fontweight="bold")
     bottom = top - HEAD - labels - rows * CELL_HEIGHT
     axes = cell_axes(figure, x + labels, bottom, (columns * CELL_WIDTH, rows * CELL_HEIGHT), (rows, columns))
     top_row, left_column = grid.start or (0, 0)
     for (i, j), value in np.ndenumerate(grid.values):
         at, missing = (i + top_row, j + left_column), bool(np.isnan(value))
-        if missing and is_scattered:
+        if missing and grid.kind == "products":
             continue
         counts = at in grid.framed or grid.start is None
         face = theme.panel if missing else ground if counts else theme.paper
