@@ -447,7 +447,7 @@ class Story:
             verdict=self.checks.get((node, socket.index)),
             complete=tail if whole else None,
             socket=f"{head.key}/{socket.index}",
-            line=backward_line(socket, None if code is None else code[0]),
+            line=backward_line(socket),
             section=self.home[head],
             doubt=self.doubt if socket.doubted and not socket.wrong else "",
         )
