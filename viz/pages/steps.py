@@ -412,7 +412,6 @@ class Story:
         node, part = head.operation, socket.contribution
         assert part is not None
         by = self.by(tail)
-        arg = socket.argument
         form, eq, link, terms, why, entry = self._sent(socket)
         whole, uses = of == 1, tail.addends
         nth = [use for use in uses if use.contribution is not None].index(socket) + 1 + own
@@ -429,7 +428,6 @@ class Story:
         if not self.scene.scalar:
             show.append(f"a_{head.key}_vjp{socket.index}")
         to = f"{tail.name} {socket.mark}".rstrip()
-        code = source_of(node.op.rules[arg][0], arg)
         return Step(
             "b",
             head,
@@ -437,7 +435,7 @@ class Story:
             title=say("{operation} sends its gradient to {name}", operation=headline(head), name=to),
             words=why,
             form=f"{by if whole else _addend(nth, by)} = {form}",
-            code=code,
+            code=source_of(node.op.rules[socket.argument][0]),
             eq=eq,
             link=link,
             terms=terms,
