@@ -45,9 +45,9 @@ def backward_line(socket: Socket) -> str:
     up, sign = f"{head.name}.grad", "+=" if len(tail.addends) > 1 else "="
     if scene.scalar:
         factor = _as_code(socket.local, "*")
-        if socket.local.level < PRODUCT or factor.startswith("-"):
-            factor = f"({factor})"
-        return f"{tail.name}.grad {sign} {up if factor == '1' else f'{up} * {factor}'}"
+        loose = socket.local.level < PRODUCT or factor.startswith("-")
+        product = {"1": up, "-1": f"-{up}"}.get(factor, f"{up} * ({factor})" if loose else f"{up} * {factor}")
+        return f"{tail.name}.grad {sign} {product}"
     sent, summed = socket.sent_from(up), ""
     part, shape = head.shape, tail.shape
     if sent.head == "sum" and part != shape and _keeps_axes(head.node):

@@ -195,9 +195,8 @@ class Section:
 class Story:
     """The steps of a scene, in the engine's order.
 
-    ``checks``: the results of `autograd.testing.check_nodes`. ``live``: numbers within sentences are
-    written as `⟦n⟧`, the array ``n`` of `arrays`, for a page that fills them in; `⟦n/m⟧` is the ratio of two arrays'
-    sizes.
+    ``checks``: the results of `autograd.testing.check_nodes`. Numbers within sentences are written as `⟦n⟧`, the array
+    ``n`` of `arrays`, which the page fills in; with ``live`` also ratios of two arrays' sizes, as `⟦n/m⟧`.
     """
 
     def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = (), live: bool = False) -> None:
@@ -330,10 +329,7 @@ class Story:
         return "max" if found.kind == "max" else "win", terms
 
     def _entries(self, card: Card) -> list[str]:
-        """Each entry of an entry-by-entry operation, written out with its numbers.
-
-        For a live page it is the formula once, with ``⟦0⟧``, ``⟦1⟧`` in place of the operands.
-        """
+        """The formula of an entry of an entry-by-entry operation, with ``⟦0⟧``, ``⟦1⟧`` in place of the operands."""
         node = card.operation
         arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
         acts_alone = len(card.sockets) == 1 and card.sockets[0].passes and card.sockets[0].slope is not None
@@ -342,23 +338,10 @@ class Story:
             return []
         if card.shape != np.broadcast_shapes(*(a.shape for a in arrays[1:])):  # the operation also sums
             return []
-        seats = {socket.index: socket.tail.value for socket in card.sockets}
-        say, written = self.scene.say, []
-        if self.live:
-            places = {socket.index: say.symbol(f"⟦{k}⟧", socket.tail.value) for k, socket in enumerate(card.sockets)}
-            symbols = enumerate(self.scene.symbols(card))
-            return [say.apply(node.op, [places.get(i, symbol) for i, symbol in symbols], node.params, card.value).text]
-        if any(i not in seats and hasattr(given, "shape") and given.shape for i, given in enumerate(node.inputs)):
-            return []
-        for at in np.ndindex(card.value.shape):
-            operands = [
-                say.number(np.broadcast_to(seats[i], card.value.shape)[at].item()) if i in seats else given
-                for i, given in enumerate(node.inputs)
-            ]
-            operands = [x.item() if isinstance(x, ag.Tensor | np.generic | np.ndarray) else x for x in operands]
-            said = say.apply(node.op, operands, node.params).text
-            written.append(f"{said} = {numbers.scalar(card.value[at])}")
-        return written
+        say = self.scene.say
+        places = {socket.index: say.symbol(f"⟦{k}⟧", socket.tail.value) for k, socket in enumerate(card.sockets)}
+        symbols = enumerate(self.scene.symbols(card))
+        return [say.apply(node.op, [places.get(i, symbol) for i, symbol in symbols], node.params, card.value).text]
 
     # ------------------------------------------------------------ backward
 
@@ -589,9 +572,8 @@ class Story:
         total = tail.gradient
         assert total is not None
         eq += [_sign("="), self._matrix(total, by, "grad")]
-        terms = [numbers.bracketed(self._told(part)) for part, _ in several if part.ndim == 0]
         if self.scene.scalar:
-            terms[0] = terms[0].strip("()")
+            terms = [self._told(part) for part, _ in several]
         else:
             terms = [say("seed")] * (len(several) - len(parts)) + [self._addend(socket) for socket in parts]
         more = [_more(len(terms) - style.ADDENDS + 1)] if len(terms) > style.ADDENDS else []
@@ -619,7 +601,7 @@ class Story:
 
     def _told(self, value: Any, kind: str = "grad") -> str:
         """A number within a sentence."""
-        return f"⟦{self.arrays.add(value, kind == 'grad')}⟧" if self.live else numbers.scalar(value[()])
+        return f"⟦{self.arrays.add(value, kind == 'grad')}⟧"
 
     def _told_card(self, card: Card) -> str:
         """The value of a card within a sentence."""

@@ -110,14 +110,9 @@ view.array = m => {
   fresh.set(m, made);
   return made;
 };
-const number = m => { const a = view.array(m); return +String((a.r || a.t)[0][0]).replace('inf', 'Infinity'); };
 /* only: tensors */
-const ratio = (m, n) => { const [x, y] = [m, n].map(i => rootMeanSquare(output(D.arrays[i].live))); return short(x / y); };
+view.ratio = (m, n) => { const [x, y] = [m, n].map(i => rootMeanSquare(output(D.arrays[i].live))); return short(x / y); };
 /* end */
-view.say = text => text.replace(/⟦(\d+)(?:\/(\d+))?⟧/g, (all, m, n, at) => {
-  if (!D.arrays[m]) return all;
-  return /* only: tensors */n ? ratio(m, n) : /* end *//[+=×·-]\s*$/.test(text.slice(0, at)) && !/=\s*$/.test(text.slice(0, at)) ? factor(number(m)) : scalar(number(m));
-});
 view.size = i => S[i].whole ? rootMeanSquare(gradient(S[i].whole)) : S[i].size[1];
 
 /* ---------------------------------------------------------------- the check: the same program, run beside */

@@ -9,7 +9,7 @@ const view = {
   all: Boolean(D.live),  // everything is shown, also what is not known at the present step
   known: i => i, ask: () => null, masked: () => false, told() {},
   /* only: still */
-  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], check: s => s.check, head: id => D.edges[id][1], fixed: () => true,
+  array: m => D.arrays[m], size: i => S[i].size[1], check: s => s.check, head: id => D.edges[id][1], fixed: () => true,
   /* end */
 };
 
@@ -35,6 +35,15 @@ const count = i => S[i].ph === 'f' ? say`step ${i + 1} of ${nF}` : say`step ${i 
 /* ---------------------------------------------------------------- numbers */
 
 const fmt = x => typeof x === 'number' || isFinite(+x) ? scalar(+x) : x;
+/* a text with the numbers that it names by their arrays; a factor is in brackets if it is negative */
+view.say = text => text.replace(/⟦(\d+)(?:\/(\d+))?⟧/g, (all, m, n, at) => {
+  if (!D.arrays[m]) return all;
+  /* only: tensors */
+  if (n) return view.ratio(m, n);
+  /* end */
+  const a = view.array(m), said = fmt((a.r || a.t)[0][0]);
+  return /[+×·-]\s*$/.test(text.slice(0, at)) ? bracketed(said) : said;
+});
 /* a number in place of a name: in brackets if it is negative, after another symbol or before a power */
 const filled = (text, whole, at) => {
   const said = fmt(text), before = whole.slice(0, at).trimEnd();
@@ -110,7 +119,7 @@ function wire(s) {
     const total = found.reduce((sum, parts) => sum + parts.reduce((product, f) => product * number(f), 1), 0), y = full(result, i, j);
     const stale = s.link === 'lin' && !view.fixed() && abs(total - y) > 1e-6 * max(abs(total), abs(y));
     out.textContent = stale ? '' : !template ? written(found, i, j)
-      : template.includes('⟦') ? `${template.replace(/⟦(\d+)⟧/g, (_, m, k, whole) => filled(number([+m, i, j]), whole, k))} = ${fmt(y)}` : s.terms[i * columns + j];
+      : `${template.replace(/⟦(\d+)⟧/g, (_, m, k, whole) => filled(number([+m, i, j]), whole, k))} = ${fmt(y)}`;
   }
   all('td', tables[R]).forEach(td => {
     td.tabIndex = 0;
