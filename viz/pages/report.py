@@ -27,6 +27,7 @@ from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages.emitted import POLICY, TOKENS, assets, body, document, packed, ramps, text, variables
 from glassgrad.viz.pages.pad import Pad, pad
 from glassgrad.viz.pages.page import Page
+from glassgrad.viz.plots.digits import plot_confusion
 from glassgrad.viz.plots.figure import Plot
 from glassgrad.viz.plots.history import histories
 from glassgrad.viz.recorded.validation import numbers_of
@@ -34,7 +35,6 @@ from glassgrad.viz.recorded.validation import numbers_of
 MISTAKES = 40  # shown
 LEAST = 0.85  # smallest scale of a picture on a narrow screen, where it scrolls
 FRAME = '<div class="scroll" tabindex="0" role="group" aria-label="'  # of a figure, which may be wider than the page
-GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
 
 
 @dataclass(frozen=True)
@@ -301,40 +301,10 @@ class _Report:
         )
 
     def _confusion(self) -> str:
-        held, k = self.held, len(self.held.classes)
-        counts = np.zeros((k, k), dtype=int)
-        np.add.at(counts, (held.labels, held.predictions), 1)
-        most = max(1, int((counts - np.diag(counts.diagonal())).max()))
-        names = [text(name) for name in held.classes]
-
-        def entry(i: int, j: int) -> str:
-            n = int(counts[i, j])
-            if i != j and not n:
-                return '<td><span class="sr">0</span></td>'
-            return f'<td class="{"right" if i == j else f"on{style.on_ramp(n / most, GROUNDS)}"}">{n}</td>'
-
-        def share(part: int, whole: int) -> str:
-            return f'<td class="share">{_percent(part / whole) if whole else say("none")}</td>'
-
-        heads = "".join(f'<th scope="col">{name}</th>' for name in names)
-        rows = "".join(
-            f'<tr><th scope="row">{names[i]}</th>{"".join(entry(i, j) for j in range(k))}'
-            f"{share(counts[i, i], counts[i].sum())}</tr>"
-            for i in range(k)
-        )
-        right = "".join(share(counts[j, j], counts[:, j].sum()) for j in range(k))
-        note = say(
-            "Row: the class of the picture. Column: the network's answer. Stronger: more often. Boxed: right. Last"
-            " column: the share of each class that is found; last row: the share of each answer that is right."
-        )
-        name = say("Confusion matrix")
-        return (
-            f'<p class="note" id="matrix-note">{note}</p>{FRAME}{name}">'
-            f'<table class="matrix" aria-label="{name}" aria-describedby="matrix-note">'
-            f'<thead><tr><td class="share"></td>{heads}<th scope="col" class="share">{say("found")}</th></tr></thead>'
-            f'<tbody>{rows}<tr><th scope="row" class="share">{say("right")}</th>{right}<td class="share"></td></tr>'
-            "</tbody></table></div>"
-        )
+        held = self.held
+        plot = plot_confusion(held.labels, held.predictions, classes=list(held.classes))
+        name = f"{say('Confusion matrix')}: {words.matched(plot.description, plot.names)}"
+        return f'{FRAME}{text(name)}">{_plotted(plot, "confusion-")}</div>'
 
     # ------------------------------------------------------------ saliency
 
@@ -391,12 +361,8 @@ def _steps() -> Iterator[tuple[str, str]]:
 
 
 def _recoloured() -> str:
-    """Style rules by which pictures in the colours of a ramp, and the words on them, follow the theme."""
-    rules = [f'.picture [fill="{colour}"],.{name}{{fill:var(--{name})}}' for colour, name in _steps()]
-    for step in GROUNDS:
-        words_on = "ink" if style.text_on(style.VALUE_RAMP[int(step)]) == style.LIGHT.ink else "loss_ink"
-        rules.append(f".on{step}{{background:var(--v{step});color:var(--{words_on})}}")
-    return "".join(rules)
+    """Style rules by which pictures in the colours of a ramp follow the theme."""
+    return "".join(f'.picture [fill="{colour}"],.{name}{{fill:var(--{name})}}' for colour, name in _steps())
 
 
 EXACT = frozenset((*vars(style.LIGHT).values(), *style.VALUE_RAMP, *style.GRAD_RAMP))

@@ -17,6 +17,7 @@ from glassgrad.viz.recorded.validation import class_names, numbers_of
 
 CELL = 0.72  # inches, one digit of the sheet
 COLUMNS = 10
+GROUNDS = style.VALUE_RAMP[1:4] + style.VALUE_RAMP[5:]  # on which numbers have contrast, also on a dark page
 
 
 def _pictures(images: Any) -> np.ndarray:
@@ -167,7 +168,7 @@ def plot_confusion(
         for i in range(k):
             for j in range(k):
                 n = int(counts[i, j])
-                ground = colours.paper if i == j or not n else style.on_ramp(0.15 + 0.85 * n / most)
+                ground = colours.paper if i == j or not n else style.on_ramp(n / most, GROUNDS)
                 axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ground, edgecolor=colours.hair, linewidth=0.6))
                 ink = colours.ink if ground == colours.paper else style.text_on(ground, colours)
                 look = {"fontsize": style.CAPTION, "color": ink, "weight": "bold" if i == j else "normal"}
