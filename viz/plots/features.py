@@ -19,7 +19,7 @@ from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.plots.chain import linear_chain
-from glassgrad.viz.plots.figure import Plot, class_numbers, titled_figure, write
+from glassgrad.viz.plots.figure import Plot, class_numbers, titled_figure
 from glassgrad.viz.plots.spaces import (
     GAP,
     LETTER,
@@ -151,13 +151,12 @@ def feature_space(
     line = "     ".join(reading)
     width = max(columns * (GAP + SIDE) + 0.3, LETTER_SMALL * len(line) + 0.3)
     names = [clipped(" ".join(name.split())) for name in names]
-    key = _places(names, width)
-    head = HEAD + KEY * key[-1][1]
+    beside = max(1, min(k, int((width - 0.3) / (0.36 + LETTER * max(map(len, names))))))  # classes in a line of the key
+    head = HEAD + KEY * (-(-k // beside) - 1)
     height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     examples = Examples(true, said, chosen, names)
     with titled_figure(width, height, summary, line, colours) as figure:
-        for c, (column, row) in enumerate(key):
-            _key(figure, c, (column, 0.7 + KEY * row), names, colours)
+        _key(figure, names, beside, colours)
         for i, panel in enumerate(panels):
             left = (i % columns) * (GAP + SIDE) + GAP
             bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
@@ -215,29 +214,13 @@ def _projected(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return (values - middle) @ two.T, share
 
 
-def _places(names: list[str], width: float) -> list[tuple[float, int]]:
-    """The position of each class in the key: inches from the left, and the line."""
-    places = []
-    x, line = 0.22, 0
-    for name in names:
-        wide = 0.36 + LETTER * len(name)
-        if x + wide > width and x > 0.22:
-            x, line = 0.22, line + 1
-        places.append((x, line))
-        x += wide
-    return places
-
-
-def _key(figure: Figure, c: int, place: tuple[float, float], names: list[str], theme: style.Theme) -> None:
-    """Draw the mark and the name of a class, ``place`` in inches from the top left."""
+def _key(figure: Figure, names: list[str], beside: int, theme: style.Theme) -> None:
+    """Draw the marks and the names of the classes, so many ``beside`` each other."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches()
-    x, y = place[0] / width, 1 - place[1] / height
-    mark = Line2D([x], [y], transform=figure.transFigure, **mark_of(c, names, theme, 6.5))
-    mark.set_gid(f"key_{c}")
-    figure.add_artist(mark)
-    if are_marks(names):
-        return
-    options = {"va": "center_baseline", "gid": f"name_{c}"}
-    write(figure, place[0] + 0.11, height - place[1], names[c], style.CAPTION, theme.ink, **options)
+    marks = [Line2D([], [], **mark_of(c, names, theme, 6.5)) for c in range(len(names))]
+    shown = [""] * len(names) if are_marks(names) else names
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.1 / width, 1 - 0.6 / height), "ncols": beside}
+    space: dict[str, Any] = {"frameon": False, "borderpad": 0, "handlelength": 0.8, "handletextpad": 0.5}
+    figure.legend(marks, shown, fontsize=style.CAPTION, labelcolor=theme.ink, labelspacing=0.6, **place, **space)
