@@ -1,8 +1,7 @@
 """The derivation of a gradient: the forward equations, then the chain rule from the result back to one Tensor.
 
-Every right-hand side is an operation in its own notation, or its rule run on symbols. A line keeps the calls that were
-made (`Form`), so that formulas can be evaluated as well as read (`Derivation.evaluate`). Names are the picture's,
-numbers the engine's.
+Every right-hand side is an operation in its own notation, or its rule run on symbols, which also computes its value.
+Names are the picture's, numbers the engine's.
 """
 
 from __future__ import annotations
@@ -28,14 +27,12 @@ from glassgrad.viz.drawing import words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.formula.check import ENTRIES, Check, checked
 from glassgrad.viz.formula.columns import COLUMN, Row, columns_of, environment, escape_markdown, in_columns
-from glassgrad.viz.formula.forms import Form, Name, compute, run
 from glassgrad.viz.formula.layout import Layout
 from glassgrad.viz.formula.paths import LARGEST, Way, Ways, backward_order, between, size_of
-from glassgrad.viz.formula.tracer import Traced
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer, item, scalar_product
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Name, Writer, item, scalar_product
 from glassgrad.viz.recorded.notation.latex import fallback, tex_number, tex_text
 from glassgrad.viz.recorded.notation.namespace import Notation
-from glassgrad.viz.recorded.notation.symbols import UNKNOWN
+from glassgrad.viz.recorded.notation.symbols import UNKNOWN, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
@@ -112,7 +109,7 @@ class Derivation(_Written):
 
     ``text``, ``markdown`` and ``latex`` are three forms of the same lines, `save` puts one into a file, and a
     notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
-    none folded; `evaluate` computes the written formulas, ``gradient`` is the engine's. ``paths`` counts the paths from
+    none folded; ``gradient`` is the engine's. ``paths`` counts the paths from
     the result back, and where there are several, ``ways`` are the addends: all, or the largest three and the rest as
     one. ``one_line`` is the whole chain as one formula, None where that is too long to be read. ``check`` compares with
     a central difference, None where no numbers are shown."""
@@ -128,7 +125,7 @@ class Derivation(_Written):
         )
         ways = Ways(self._write, wrt, on_the_way, with_numbers)
         self.paths: int = ways.counts[wrt]
-        self.one_line: Traced | None = self._composed()
+        self.one_line: Symbol | None = self._composed()
         self.ways: tuple[Way, ...] = ways.listed() if self.paths > 1 else ()
         self.check: Check | None = checked(scene, wrt, on_the_way) if with_numbers else None
         self._language = words.language()
@@ -191,10 +188,10 @@ class Derivation(_Written):
 
     # ------------------------------------------------------------ the chain as one formula
 
-    def _composed(self) -> Traced | None:
+    def _composed(self) -> Symbol | None:
         """The gradient as one formula, upstream gradients replaced by their formulas; None if that is too long."""
         write = self._write
-        found: dict[Card, Traced] = {}
+        found: dict[Card, Symbol] = {}
         steps = [card for card in backward_order(self._scene, self._way) if card is not write.end]
         if len(steps) > ONE_LINE_STEPS:
             return None
@@ -208,12 +205,7 @@ class Derivation(_Written):
                     terms.append(write.sent(use, write.upstream(use.head) if upstream is None else upstream))
                 elif upstream is None:
                     local = write.local(use)
-                    seeded = write.bar(use.head)
-                    terms.append(
-                        write.product(seeded, local)
-                        if self._scene.seeded
-                        else Traced(local, Form("multiply", (seeded.form, local.form)))
-                    )
+                    terms.append(write.product(write.bar(use.head), local) if self._scene.seeded else local)
                 else:
                     terms.append(scalar_product(write, upstream, write.local(use)))
             equal = {term.text: [other for other in terms if other.text == term.text] for term in terms}
@@ -225,32 +217,6 @@ class Derivation(_Written):
             if found[card].value is UNKNOWN and not self._scene.scalar:
                 found[card].value = card.gradient  # a sum: rules may ask for its shape
         return found.get(self._wrt)
-
-    # ------------------------------------------------------------ numbers of the formulas
-
-    def evaluate(self, values: Mapping[ag.Tensor, Any] | None = None) -> ag.Tensor:
-        """The gradient computed from the written lines: forward, then backward, each from those before it.
-
-        ``values``: other values for leaves of the graph, so that the derivation can be read as a function; leaves that
-        are left out have their own.
-
-        >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
-        >>> told = explain(x * x + x, wrt=x)
-        >>> told.evaluate().item(), told.evaluate({x: 5.0}).item()
-        (7.0, 11.0)
-        """
-        check_instance(values or {}, Mapping, "values", "a dict from Tensors to values")  # type: ignore[type-abstract]
-        other = {vertex_of(tensor): value for tensor, value in (values or {}).items()}
-        known: dict[Name, Any] = {}
-        for card in self._scene.cards:
-            if card.node is None:
-                known[Name(card.key)] = ag.asarray(other.get(card.place, card.value))
-        end = self._write.end
-        known[Name(end.key, bar=True)] = ag.asarray(end.gradient)
-        for line in (*self.forward, *self.backward):
-            known[line.name] = run(line.right.form, compute, known.__getitem__)
-        found: ag.Tensor = ag.asarray(known[Name(self._wrt.key, bar=True)])
-        return found
 
     # ------------------------------------------------------------ text, LaTeX, Markdown
 

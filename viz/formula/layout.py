@@ -21,14 +21,12 @@ from glassgrad.viz.formula.columns import (
     tex_entries,
     without_empty,
 )
-from glassgrad.viz.formula.forms import Form, Name
 from glassgrad.viz.formula.paths import Way, count_of_paths
-from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Writer
+from glassgrad.viz.formula.writer import ONE_LINE, ONE_LINE_STEPS, TERMS, Line, Name, Writer, window_params
 from glassgrad.viz.recorded.loops import Recurrence, inputs_of, recurrences
 from glassgrad.viz.recorded.names import PARAM, derivative
 from glassgrad.viz.recorded.notation import windows
 from glassgrad.viz.recorded.notation.latex import brackets, tex_number, tex_of, tex_said, tex_space, tex_text
-from glassgrad.viz.recorded.notation.symbols import Symbol
 from glassgrad.viz.recorded.scene import Scene
 
 LOOPS = 2  # loops whose step is written
@@ -146,26 +144,28 @@ class Layout:
 
     def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:
         """A line as an index formula in text and LaTeX; None if it is not an operation over windows of named values."""
-        form = line.right.form
-        if not isinstance(form, Form) or form.name not in windows.WINDOWED:
+        card, right = self._by_key[line.name.key], line.right
+        if right.head not in windows.WINDOWED:
             return None
-        op = ag.OPS[form.name]
-        given = {arg: x for arg, x in zip(op.args, form.args, strict=False) if x is not None}
-        if not all(isinstance(x, Name) for x in given.values()):
-            return None
-        symbols = {arg: self._symbol(name) for arg, name in given.items()}
+        op = ag.OPS[right.head]
+        if line.name.bar:
+            head = next(use.head for use in card.uses if use.passes and use.head in self._way)
+            operands = [symbol for symbol in right.inner if getattr(symbol.value, "shape", ())]
+            if any(symbol.inner or symbol.number is not None for symbol in operands):  # not a name
+                return None
+            symbols = dict(zip(op.args, operands, strict=False))
+            params = window_params(op, head.operation, card.shape)
+        else:
+            symbols = {op.args[socket.index]: self._write.value(socket.tail) for socket in card.sockets}
+            params = card.operation.params
+            if len(symbols) < sum(given is not None for given in card.operation.inputs):
+                return None
         shapes = {arg: symbol.shape for arg, symbol in symbols.items()}
-        params = {name: form.params.get(name, usual) for name, usual in op.params.items()}
-        found = windows.formula(form.name, shapes, params)
+        found = windows.formula(op.name, shapes, params)
         assert found is not None
         text = found.text(line.left.text, {arg: symbol.text for arg, symbol in symbols.items()})
         tex = found.tex(line.left.tex, {arg: symbol.tex for arg, symbol in symbols.items()})
-        return text, tex, windows.geometry(form.name, shapes, params)
-
-    def _symbol(self, name: Name) -> Symbol:
-        card = self._by_key[name.key]
-        symbol: Symbol = self._write.bar(card) if name.bar else self._write.value(card)
-        return symbol
+        return text, tex, windows.geometry(op.name, shapes, params)
 
     def _one_line_rows(self) -> list[Row]:
         left, chain = self._write.bar(self._wrt), self._told.one_line

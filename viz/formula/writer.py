@@ -1,4 +1,4 @@
-"""The formulas of a scene, in the names of its picture."""
+"""The formulas of a scene, in the names of its picture: forwards in their notation, and rules run on symbols."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from glassgrad import autograd as ag
+from glassgrad.autograd.common.shapes import broadcast_axes
+from glassgrad.autograd.engine.graph import Node
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.forms import Form, Name
-from glassgrad.viz.formula.tracer import Traced, Tracer, form_of
 from glassgrad.viz.recorded.names import LOOP, PARAM, derivative, fresh
 from glassgrad.viz.recorded.notation.latex import brackets, tex_of
-from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, Symbol
+from glassgrad.viz.recorded.notation.namespace import Notation
+from glassgrad.viz.recorded.notation.symbols import ATOM, CALL, PRODUCT, SUM, UNKNOWN, Symbol
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
@@ -23,18 +25,55 @@ ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40  # equations combined into it
 
 
+@dataclass(frozen=True)
+class Name:
+    """A value of the graph by its key in the picture, or with ``bar`` its gradient."""
+
+    key: str
+    bar: bool = False
+
+
+class AxesNotation(Notation):
+    """A notation in which a sum that undoes broadcasting names the axes that it runs over."""
+
+    def __init__(self, scalar: bool) -> None:
+        super().__init__(scalar)
+        self.for_parameter = False  # whether the gradient is that of a parameter: then leading axes are the batch
+
+    def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
+        written = super()._fitted(part, shape)
+        if written is part or written.head != "sum" or written.number is not None:
+            return written
+        text, tex = self._over(part, shape)
+        inside = part.text if part.level >= PRODUCT else f"({part.text})"
+        tex_inside = part.tex if part.tex_level >= PRODUCT else brackets(part.tex)
+        # Level 0: words are bracketed beside anything else.
+        said = f"Σ over {text} of {inside}", f"{tex} {tex_inside}"
+        return Symbol(self, *said, 0, written.value, "sum", inner=(part,))
+
+    def _over(self, part: Symbol, shape: tuple[int, ...]) -> tuple[str, str]:
+        axes = broadcast_axes(part.shape, shape)
+        if len(axes) == part.ndim:
+            return "all entries", r"\sum"
+        if self.for_parameter and axes == tuple(range(part.ndim - len(shape))) and shape:
+            return "the batch", r"\sum_{\mathrm{batch}}"
+        many = "axes" if len(axes) > 1 else "axis"
+        listed = ", ".join(map(str, axes))
+        return f"{many} {listed}", rf"\sum_{{\mathrm{{{many}}}\,{listed}}}"
+
+
 class Writer:
     """The formulas of a scene, in its names or (``general``) in names without numbers: `z` for `z1`, `z2`."""
 
     def __init__(self, scene: Scene, general: bool = False, end: str | None = None) -> None:
         self.scene, self.general, self.differentiated = scene, general, end
-        self.say = Tracer(scene.scalar)
+        self.say = AxesNotation(scene.scalar)
         self.end = next(card for card in scene.cards if card.place in scene.ends)
-        self._values: dict[Card, Traced] = {}
+        self._values: dict[Card, Symbol] = {}
         self._names: dict[Card, str] = {}
         self._taken: set[str] = set()
-        self._bars: dict[Card, Traced] = {}
-        self._locals: dict[Socket, Traced] = {}
+        self._bars: dict[Card, Symbol] = {}
+        self._locals: dict[Socket, Symbol] = {}
 
     def named(self, card: Card) -> str:
         """The name of a card, unique also where it was shortened."""
@@ -47,55 +86,53 @@ class Writer:
             return re.sub(r"_?\d+$", "", name) or name
         return name
 
-    def value(self, card: Card) -> Traced:
+    def value(self, card: Card) -> Symbol:
         """The name of a card's value as a symbol; a constant as its number."""
         if card not in self._values:
             name = self.named(card)
             literal = card.number is not None or card.one_minus is not None
             written = card.written(self.say) if literal else self.say.symbol(name, card.value, tex_of(name))
-            self._values[card] = Traced(written, Name(card.key))
+            self._values[card] = written
         return self._values[card]
 
-    def bar(self, card: Card) -> Traced:
+    def bar(self, card: Card) -> Symbol:
         """The name of the gradient at a card, `∂L/∂a`."""
         if card not in self._bars:
             name, end = self.named(card), self.differentiated or self.named(self.end)
             itself = end == name and end.startswith("∂")  # a derivative with respect to itself
             text, tex = ("1", "1") if itself else (derivative(end, name), derivative(end, name, tex_of, tex=True))
             gradient = card.gradient if card.gradient is not None else np.ones_like(card.value)
-            self._bars[card] = Traced(self.say.symbol(text, gradient, tex), Name(card.key, bar=True))
+            self._bars[card] = self.say.symbol(text, gradient, tex)
         return self._bars[card]
 
-    def upstream(self, card: Card) -> Traced:
+    def upstream(self, card: Card) -> Symbol:
         """The gradient at a card as a factor in a formula; at the end of the graph it is 1 and not written."""
         bar = self.bar(card)
         if card is not self.end or self.scene.seeded:
             return bar
-        return Traced(Symbol(self.say, "1", "1", ATOM, bar.value, "number", 1.0), bar.form)
+        return Symbol(self.say, "1", "1", ATOM, bar.value, "number", 1.0)
 
-    def forward(self, card: Card) -> Traced:
+    def forward(self, card: Card) -> Symbol:
         """The right-hand side of an operation."""
         node = card.operation
         return self.say.apply(node.op, self._operands(card), node.params, card.value)
 
-    def sent(self, socket: Socket, g: Symbol) -> Traced:
+    def sent(self, socket: Socket, g: Symbol) -> Symbol:
         """The gradient that the rule computes from ``g`` for a socket."""
         head, node = socket.head, socket.head.operation
         self.say.for_parameter = socket.tail.role == PARAM
-        made = self.say.pull(node.op, socket.index, self._operands(head), self.value(head), node.params, g)
-        made = made if isinstance(made, Traced) else Traced(made, form_of(made))
+        made: Symbol = self.say.pull(node.op, socket.index, self._operands(head), self.value(head), node.params, g)
         if node.op.name != LOOP:
             return made
         tail = self.value(socket.tail)  # the steps of a loop are written in a section of their own
         tex = rf"\operatorname{{scan\_back}}({g.tex})[{tail.tex}]"
-        short = Symbol(self.say, f"scan_back({g.text})[{tail.text}]", tex, CALL, made.value, "scan_back")
-        return Traced(short, made.form)
+        return Symbol(self.say, f"scan_back({g.text})[{tail.text}]", tex, CALL, made.value, "scan_back")
 
-    def local(self, socket: Socket) -> Traced:
+    def local(self, socket: Socket) -> Symbol:
         """The derivative of an operation on scalars with respect to one operand: its rule with upstream gradient 1."""
         if socket not in self._locals:
             one = Symbol(self.say, "1", "1", ATOM, np.ones_like(socket.head.value), "number", 1.0)
-            self._locals[socket] = self.sent(socket, Traced(one, 1.0))
+            self._locals[socket] = self.sent(socket, one)
         return self._locals[socket]
 
     def _operands(self, card: Card) -> list[Any]:
@@ -105,31 +142,30 @@ class Writer:
             for i, given in enumerate(card.operation.inputs)
         ]
 
-    def term(self, socket: Socket) -> Traced:
+    def term(self, socket: Socket) -> Symbol:
         """One addend of a gradient: `upstream · local` for scalars, the rule's result for Tensors."""
         if not self.scene.scalar:
             return self.sent(socket, self.upstream(socket.head))
         return self.product(self.bar(socket.head), self.local(socket))
 
-    def product(self, upstream: Traced, local: Traced) -> Traced:
+    def product(self, upstream: Symbol, local: Symbol) -> Symbol:
         """The product of two scalars as text with both factors, in LaTeX without factors of 1."""
         tight = local.level >= PRODUCT and not local.text.startswith("-") and local.head not in LOOSE
         text, tex = (local.text, local.tex) if tight else (f"({local.text})", brackets(local.tex))
+        is_end = upstream is self.bar(self.end)
         if upstream.level < PRODUCT:
-            upstream = Traced(bracketed(upstream), upstream.form)
+            upstream = bracketed(upstream)
         value = None if upstream.value is None else upstream.value * local.value
         # In LaTeX as a textbook has it: nothing is multiplied by 1, and the end's own gradient is 1.
         tex, tex_level = rf"{upstream.tex} \cdot {tex}", float(PRODUCT)
         if local.number in (1, -1):
             tex, tex_level = ("-" if local.number == -1 else "") + upstream.tex, min(upstream.tex_level, PRODUCT)
-        elif upstream.form == Name(self.end.key, bar=True) and not self.scene.seeded:
+        elif is_end and not self.scene.seeded:
             tex, tex_level = local.tex, local.tex_level
-        written = Symbol(self.say, f"{upstream.text} · {text}", tex, PRODUCT, value, tex_level=tex_level)
-        return Traced(written, Form("multiply", (upstream.form, local.form)))
+        return Symbol(self.say, f"{upstream.text} · {text}", tex, PRODUCT, value, tex_level=tex_level)
 
-    def total(self, terms: Sequence[Traced], more: int = 0) -> Traced:
+    def total(self, terms: Sequence[Symbol], more: int = 0) -> Symbol:
         """The sum of terms, of which the last ``more`` are counted rather than written."""
-        form = terms[0].form if len(terms) == 1 else Form("(total)", tuple(term.form for term in terms))
         if len(terms) == 1:
             return terms[0]
         text, tex = "", ""
@@ -141,7 +177,8 @@ class Writer:
         if more:
             said = say("{n} more", n=more)
             text, tex = f"{text} + ({said})", rf"{tex} + (\text{{{said}}})"
-        return Traced(Symbol(self.say, text, tex, SUM), form)
+        value = UNKNOWN if any(term.value is UNKNOWN for term in terms) else sum(term.value for term in terms)
+        return Symbol(self.say, text, tex, SUM, value)
 
 
 LOOSE = ("remainder", "floor_divide", "where")  # as factors, these need brackets
@@ -159,14 +196,25 @@ def bracketed(x: Symbol) -> Symbol:
     return Symbol(x.space, f"({x.text})", brackets(x.tex), ATOM, x.value)
 
 
-def scalar_product(write: Writer, upstream: Traced, local: Traced) -> Traced:
+def scalar_product(write: Writer, upstream: Symbol, local: Symbol) -> Symbol:
     """A product of scalars, in which nothing is multiplied by 1."""
-    form = Form("multiply", (upstream.form, local.form))
     if local.number == 1:
-        return Traced(upstream, form)
+        return upstream
     if upstream.number == 1:
-        return Traced(local, form)
+        return local
     return write.product(upstream, local)
+
+
+def window_params(op: ag.Op, node: Node, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The parameters with which the rule of a recorded operation calls ``op``, an operation over windows, for a result
+    of this shape.
+    """
+    params = {**op.params, **{name: value for name, value in node.params.items() if name in op.params}}
+    if op.name == "conv_weight":
+        params["size"] = shape[2:]
+    elif "space" in params:
+        params["space"] = shape[2:]
+    return params
 
 
 def item(value: Any) -> Any:
@@ -180,7 +228,7 @@ class Line:
 
     name: Name
     left: Symbol
-    right: Traced
+    right: Symbol
     shape: tuple[int, ...]
     value: np.ndarray | None = None
     with_numbers: tuple[str, str] = ("", "")

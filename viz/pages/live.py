@@ -26,7 +26,6 @@ from glassgrad.autograd.errors import AutogradError, TargetError
 from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.forms import compute
 from glassgrad.viz.pages.steps import Story
 from glassgrad.viz.recorded.layers import products as multiply_adds
 from glassgrad.viz.recorded.notation.namespace import Origin
@@ -262,7 +261,7 @@ class _Traced:
             return None
         try:
             with ag.no_grad():
-                found = ag.asarray(compute(origin.name, *arguments, **origin.params))
+                found = ag.asarray(_computed(origin.name, *arguments, **origin.params))
         except (AutogradError, AttributeError, TypeError, ValueError):
             return None
         if tuple(found.shape) != np.shape(value):
@@ -362,6 +361,22 @@ def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
     if tuple(part.shape) == shape:
         return part
     return ag.reshape(ag.sum(part, axis=tuple(broadcast_axes(tuple(part.shape), shape))), shape)
+
+
+def _computed(name: str, *args: Any, **params: Any) -> Any:
+    """A call of the notation with Tensors: by the operation ``name``, or else the function of `autograd`."""
+    if name == "(fit)":
+        x, shape = ag.asarray(args[0]), args[1]
+        if axes := broadcast_axes(x.shape, shape) if x.ndim >= len(shape) else ():
+            x = ag.sum(x, axis=axes)
+        return ag.broadcast_to(x, shape=shape) if x.size == 1 else ag.reshape(x, shape=shape)
+    op = ag.OPS.get(name)
+    if op is None:
+        return getattr(ag, name)(*args, **params)
+    if not op.variadic:  # a method takes an operation's parameters by position too
+        params |= dict(zip(op.params, args[len(op.args) :], strict=False))
+        args = args[: len(op.args)]
+    return op.apply(*args, **params)
 
 
 def _called(kind: str, key: str) -> str:

@@ -19,6 +19,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.testing import NodeCheck
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.words import say
+from glassgrad.viz.formula.writer import window_params
 from glassgrad.viz.graph.parts import addends
 from glassgrad.viz.graph.tape import kept
 from glassgrad.viz.pages.lines import backward_line, forward_line
@@ -492,9 +493,7 @@ class Story:
         operands = [symbol for symbol in sent.inner if getattr(symbol.value, "shape", ())]
         symbols = dict(zip(op.args, operands, strict=False))
         arrays = {arg: np.asarray(symbol.value) for arg, symbol in symbols.items()}
-        shape = tuple(part.shape[2:])
-        params = {**op.params, **{k: v for k, v in head.operation.params.items() if k in op.params}}
-        params |= {"size": shape} if sent.head == "conv_weight" else {"space": shape} if "space" in params else {}
+        params = window_params(op, head.operation, part.shape)
         linked = self._linked(op, arrays, params, part)
         written = windows.formula(sent.head, {arg: array.shape for arg, array in arrays.items()}, params)
         assert written is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glassgrad import autograd as ag
-from glassgrad.viz.formula.forms import compute
+from glassgrad.viz.pages.live import _computed
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.notation.latex import tex_name
 from glassgrad.viz.recorded.notation.namespace import Notation
@@ -310,5 +310,5 @@ def test_an_array_of_the_notation_can_be_computed_again_from_its_origin():
     names = {origin.name for origin in scene.say.origins.values()}
     assert {"multiply", "(fit)", "ones_like"} <= names
     for origin in scene.say.origins.values():
-        again = compute(origin.name, *origin.args, **origin.params)
+        again = _computed(origin.name, *origin.args, **origin.params)
         np.testing.assert_allclose(host(ag.asarray(again)), origin.value)
