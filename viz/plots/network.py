@@ -252,7 +252,7 @@ class _Drawing:
         seen = self.seen
         if seen.p is not None and seen.p.size > 1:
             said = int(np.argmax(seen.p))
-            words = f"Says {self._class(said)} with {self._measure()} {_p(seen.p[said])}"
+            words = f"Says {self._class(said)} with {self._measure()} {numbers.short(seen.p[said])}"
             if seen.target is not None:
                 words += f", target {self._class(int(np.argmax(seen.target)))}"
         else:
@@ -338,7 +338,7 @@ class _Drawing:
         column = self.columns[0]
         for k, y in zip(column.shown, column.y, strict=True):
             size = style.BADGE_SMALL if self.small else style.CAPTION
-            words = numbers.constant(self.seen.x[k]) if self.small else _brief(self.seen.x[k])
+            words = numbers.constant(self.seen.x[k]) if self.small else numbers.short(self.seen.x[k])
             box = {"border": 1.2, "cellpadding": 9 if self.small else 4}
             label = self._boxed(text(words, size, "ink", bold=self.small), "data", **box)
             self._put(self._neuron(0, k), label, column.x, y, cls="input", tooltip=f"x[{k}] = {self.seen.x[k]}")
@@ -401,7 +401,8 @@ class _Drawing:
         elif final and layer.z.size > 1:
             label = text(i, style.VALUE if i < 100 else style.SMALL, ink, bold=True)
         else:
-            label = caption(_brief(layer.a[i]), ink)
+            said = numbers.short(layer.a[i])
+            label = text(said, _fitting(said, style.CAPTION, 2 * column.radius - 4), ink)
         tip = f"a = {layer.a[i]}, z = {layer.z[i]}"
         if layer.bias is not None:
             tip += f", bias {layer.bias[i]}"
@@ -512,7 +513,8 @@ class _Drawing:
             colour = "fwd" if first or one else "paper>fwd@0.35"
             label = table(bar, border=1, color="fwd", bgcolor=colour)
             self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {p!r}")
-            words = f"{'p ' if one else ''}{_p(p)}" + (f"  {self.classes[i]}" if self.classes and not one else "")
+            named = f"  {self.classes[i]}" if self.classes and not one else ""
+            words = f"{'p ' if one else ''}{numbers.short(p)}{named}"
             said_so = text(words, style.CELL, "ink" if math.isfinite(p) else "bad", bold=first)
             if i == wanted and not one:
                 said_so += self._plain("   TARGET", style.TAG)
@@ -520,7 +522,7 @@ class _Drawing:
                 said_so += self._plain(f"   TARGET {numbers.scalar(seen.target[0])}", style.TAG)
             self._left(f"p{i}", said_so, x + width + 6, y, 100 + self._name_width())
             if gradient is not None and not self.small:
-                self._left(f"g{i}", self._gradient(f"∂ {_p(float(gradient[i]))}"), back, y, 60)
+                self._left(f"g{i}", self._gradient(f"∂ {numbers.short(gradient[i])}"), back, y, 60)
         measure = self._measure()
         if self.small:
             self._left("hp", self._plain(measure), x, self.top + 28, 90)
@@ -529,7 +531,8 @@ class _Drawing:
             return
         measure = "class probability" if measure == "probability" and not one else measure
         self._left("hp", self._plain(measure), x + 18, self.top + 29, 110)
-        ln = f"-ln {_p(seen.p[wanted])} = " if seen.loss_words == "-ln" and wanted is not None and not one else ""
+        is_log = seen.loss_words == "-ln" and wanted is not None and not one
+        ln = f"-ln {numbers.short(seen.p[wanted])} = " if is_log else ""
         self._heads(back, ln, gradient is not None)
 
     def _heads(self, x: float, ln: str, gradients: bool) -> None:
@@ -615,27 +618,3 @@ def _crosses(line: tuple[float, float, float, float], x: float, y: float, half: 
 def _fitting(words: str, size: int, room: float) -> int:
     """The largest size of type, at most ``size``, at which words are no wider than ``room``."""
     return next((n for n in range(size, style.SMALL, -1) if text_width(words, n) <= room), style.SMALL)
-
-
-def _brief(x: float) -> str:
-    """An activation inside a small disc."""
-    value = float(x)
-    if not math.isfinite(value):
-        return str(value)
-    if abs(value) < 1e3:
-        return f"{value:.2f}" if abs(value) < 9.95 else f"{value:.0f}"
-    return numbers.exponential(value, 0)
-
-
-def _p(x: float) -> str:
-    """A probability or its gradient: 3 significant digits, 2 below 1e-3.
-
-    >>> _p(0.19), _p(0.0000112), _p(0.0), _p(1.0)
-    ('0.190', '1.1e-5', '0', '1.000')
-    """
-    value = float(x)
-    if value == 0 or not math.isfinite(value):
-        return numbers.scalar(value)
-    if abs(value) < 1e-3:
-        return numbers.exponential(value, 1)
-    return f"{value:.3f}" if abs(value) > 0.9995 else f"{value:#.3g}"

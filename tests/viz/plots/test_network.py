@@ -11,7 +11,7 @@ import pytest
 
 from glassgrad import autograd as ag
 from glassgrad import nn
-from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.texts import text_width
 from glassgrad.viz.plots.network import draw_network
 from tests.viz.laid_out import LaidOut
@@ -185,10 +185,10 @@ class TestDigits:
         text = words(picture)
         assert "∂ = p - target" in text
         for k in range(10):
-            assert re.search(rf"\b{p[0, k]:#.3g}\b", text)
+            assert re.search(rf"\b{numbers.short(p[0, k])}\b", text)
             back = p[0, k] - (k == 3)
-            assert f"∂ {back:#.3g}" in text
-        assert f"L = -ln {p[0, 3]:#.3g} =" in text
+            assert f"∂ {numbers.short(back)}" in text
+        assert f"L = -ln {numbers.short(p[0, 3])} =" in text
         assert "target 3" in picture.alt
         assert text.count("TARGET") == 1
 
