@@ -26,7 +26,6 @@ from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import UNPRINTABLE
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import lean
-from glassgrad.viz.pages.live import LINES, PRODUCTS, RATE, STATES
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -81,10 +80,28 @@ def shared_names(programs: Sequence[Program]) -> None:
             state.name = names[state.origin]
 
 
-def too_large(multiplications: float, programs: Sequence[Program]) -> str:
-    """The reason why these programs are too large for a page that computes; empty if they are not."""
-    states = sum(size(state.shape) for state in {s.origin: s for program in programs for s in program.states}.values())
-    lines = max(len(optimize(program, COMMON).instructions) for program in programs)
+PRODUCTS = 15_000_000
+"""The most multiply-adds of one run: about 7 ms in a browser."""
+
+STATES = 500_000
+"""The most numbers that all states may have together: 5 MB of page."""
+
+LINES = 1_000
+"""The most instructions of a program: each takes about 500 bytes of page."""
+
+RATE = 2.2e6
+"""Multiply-adds that a browser does in a millisecond."""
+
+
+def size_of(programs: Sequence[Program]) -> tuple[int, int]:
+    """The numbers of all states of these programs, and the lines of the longest."""
+    states = {state.origin: state for program in programs for state in program.states}
+    lines = (len(optimize(program, COMMON).instructions) for program in programs)
+    return sum(size(state.shape) for state in states.values()), max(lines)
+
+
+def too_large(multiplications: float, states: int, lines: int) -> str:
+    """The reason why a page that computes can't have programs of this size; empty if it can."""
     if multiplications > PRODUCTS:
         many, most = numbers.count(round(multiplications)), numbers.count(PRODUCTS)
         reason = "it is {n} multiplications a step, about {time} ms in a browser; a page allows {most}"

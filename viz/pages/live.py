@@ -23,34 +23,18 @@ from glassgrad.autograd.compiler.ir.program import Program
 from glassgrad.autograd.compiler.passes.optimize import COMMON, optimize
 from glassgrad.autograd.engine.graph import vertex_of
 from glassgrad.autograd.errors import AutogradError, TargetError
-from glassgrad.viz.drawing import numbers
 from glassgrad.viz.drawing.texts import clipped
 from glassgrad.viz.drawing.words import say
+from glassgrad.viz.pages.emitted import too_large
 from glassgrad.viz.pages.steps import Story
 from glassgrad.viz.recorded.layers import products as multiply_adds
 from glassgrad.viz.recorded.notation.namespace import Origin
 from glassgrad.viz.recorded.scene import Card, Scene, Socket
 
-PRODUCTS = 15_000_000
-"""The most multiply-adds of one run: about 7 ms in a browser."""
-
-STATES = 500_000
-"""The most numbers that all leaves may have together: 5 MB of page."""
-
-LINES = 1_000
-"""The most instructions of a program: each takes about 500 bytes of page."""
-
-RATE = 2.2e6
-"""Multiply-adds that a browser does in a millisecond."""
-
-
 OTHER = (
     "computed in float64, as this page would, {number} has another value: it depends on rounding, as at a "
     "kink, or on chance."
 )
-
-
-LONG = "{n} operations with their derivatives are a program of {lines} lines, and a live page has at most {most}."
 
 
 class NotLive(Exception):
@@ -95,9 +79,8 @@ def live_of(scene: Scene, story: Story) -> Live:
             probe = ag.trace(made.probe)
             made.compare(see)
             see, probe = optimize(see, COMMON), optimize(probe, COMMON)
-            if len(see.instructions) > LINES:
-                counts = {"n": len(scene.operations), "lines": len(see.instructions), "most": LINES}
-                raise NotLive(say(LONG, **{name: numbers.count(n) for name, n in counts.items()}))
+            if large := too_large(0, 0, len(see.instructions)):
+                raise NotLive(f"{large}.")
             one = see.javascript("see", every=False, comments=False)
             other = probe.javascript("probe", every=False, comments=False, states=False)
         except TargetError as error:
@@ -125,23 +108,11 @@ def check_size(scene: Scene) -> None:
     if len(ends) != 1 or ends[0] is None or ends[0].value.size != 1 or scene.seeded:
         raise NotLive(say("a page is live for one output that is a single number."))
     leaves = [card for card in scene.cards if card.node is None]
-    weights = sum(card.value.size for card in leaves)
-    work = sum(map(products, scene.cards))
-    operations = len(scene.cards) - len(leaves)
-    large = []
-    if work > PRODUCTS:
-        time = f"{work / RATE:.0f}"
-        large.append(say("{n} multiplications a step, about {time} ms in a browser", n=_many(work), time=time))
-    if weights > STATES:
-        page = f"{weights * 10.7 / 1e6:.0f}"
-        large.append(say("{n} numbers to start from, {size} MB of page", n=numbers.count(weights), size=page))
-    if 3 * operations > 2 * LINES:
-        large.append(say("{n} operations", n=numbers.count(operations)))
-    if large:
-        reason = say("{these} are too many for a live page.", these=say(" and ").join(large))
-        if weights <= STATES and 3 * operations <= 2 * LINES:
-            reason += say(" One example is live: step_through(loss_of(x[:1]), live=True).")
-        raise NotLive(reason)
+    weights, work = sum(card.value.size for card in leaves), sum(map(products, scene.cards))
+    lines = len(scene.operations)  # at least: derivatives come to it
+    if large := too_large(work, weights, lines):
+        one = say(" One example is live: step_through(loss_of(x[:1]), live=True).")
+        raise NotLive(f"{large}.{'' if too_large(0, weights, lines) else one}")
     for card in leaves:
         if (dtype := card.value.dtype).kind not in "fiub":
             raise NotLive(say("{name} is {dtype}, which no page computes with.", name=card.name, dtype=dtype))
@@ -153,10 +124,6 @@ def products(card: Card) -> int:
         return 0
     sizes = [card.value.size, *(socket.tail.value.size for socket in card.sockets)]
     return 3 * multiply_adds([card.node]) or 4 * max(sizes)
-
-
-def _many(n: int) -> str:
-    return say("{n} million", n=f"{n / 1e6:.0f}") if n >= 1_000_000 else numbers.count(n)
 
 
 # ---------------------------------------------------------------- the trace

@@ -19,7 +19,7 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.pages.emitted import in_double, packed, too_large, traced, written
+from glassgrad.viz.pages.emitted import in_double, packed, size_of, too_large, traced, written
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.layers import POOLS, products
@@ -110,7 +110,7 @@ class _Taken:
         exact = {state.origin: str(state.origin.dtype) == "float32" for state in before.states}
         with in_double(exact):
             program = traced(self._run, x, y, who=who)
-            large = too_large(3 * self.products, [program])
+            large = too_large(3 * self.products, *size_of([program]))
             if large:
                 raise DrawingError(f"{who}: {large}.")
             script = written(program, "network", who=who, every=False, comments=False, states=False)

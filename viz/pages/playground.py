@@ -192,10 +192,11 @@ class _Document:
                 "field": traced(self._field, grid, who=WHO),
             }
             self.lines = self._lines()
-            large = emitted.too_large(products * max(3 * n, COLUMNS * ROWS), list(self.programs.values()))
+            programs = list(self.programs.values())
+            large = emitted.too_large(products * max(3 * n, COLUMNS * ROWS), *emitted.size_of(programs))
             if large:
                 raise DrawingError(f"{WHO}: {large}. Give fewer examples or a smaller network")
-            emitted.shared_names(list(self.programs.values()))
+            emitted.shared_names(programs)
             levels = self.targets.levels
             self.cut = float(np.mean(self.targets.codes)) if levels else self._cut() if outputs == 1 else 0.0
             self.layers = self._layers(chain)

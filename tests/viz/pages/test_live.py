@@ -575,9 +575,9 @@ class TestWhatIsNotLive:
     def test_the_reason_stands_in_place_of_the_buttons(self):
         large = ag.Tensor(np.ones((1000, 600)), True, name="W")
         page = step_through(ag.sum(ag.Tensor(np.ones((4, 600))) @ large.T), check=False)
-        assert "These numbers are as recorded: 602,400 numbers to start from, 6 MB of page are too many" in page.html
+        assert "These numbers are as recorded: its 602,400 numbers take 6.4 MB of page." in page.html
         assert "function see(" not in page.html
-        with pytest.raises(DrawingError, match="602,400 numbers to start from"):
+        with pytest.raises(DrawingError, match="its 602,400 numbers take"):
             step_through(ag.sum(ag.Tensor(np.ones((4, 600))) @ large.T), check=False, live=True)
 
     def test_a_number_that_the_program_does_not_reach_is_named(self, monkeypatch):
