@@ -291,7 +291,6 @@ class _Document:
                         shown.pop("r", None)
                 elif id(source) in self.story.fixed:
                     shown["fixed"] = 1
-            data["arrays"] = [shown.get("live", shown) if len(shown) == 1 else shown for shown in data["arrays"]]
             data["live"] = self.live.record
         return data
 
@@ -325,17 +324,10 @@ class _Document:
         if step.complete is not None and step.complete.gradient is not None:
             size = numbers.root_mean_square(step.complete.gradient)
             said["size"] = [step.complete.name, size if np.isfinite(size) else str(size)]
-            if self.live is not None:  # the script recomputes it
-                said["size"][1] = float(f"{size:.2g}") if np.isfinite(size) else str(size)
+            if self.live is not None:
                 said["whole"] = step.complete.key
         if self.live is not None and step.socket:
             said["socket"] = step.socket
-        if self.live is not None and step.complete is not None:  # the script knows the cells and the edge of a gradient
-            key = step.complete.key
-            if sorted(show) == [f"a_{key}_glab", f"a_{key}_grad"]:
-                del said["show"]
-            if said["edges"] == [f"b_{key}_{step.socket.replace('/', '_')}"]:
-                del said["edges"]
         return said
 
     def _has(self, cell: str) -> bool:

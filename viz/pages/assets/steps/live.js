@@ -1,6 +1,5 @@
 /* ---------------------------------------------------------------- the programs, and where their numbers are */
 const many = shape => shape.reduce((a, b) => a * b, 1), zeros = n => new Float64Array(n);
-D.arrays = D.arrays.map(a => a >= 0 ? { live: a } : a);
 const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = { __proto__: null }, probeMemory = { __proto__: null }, nudges = new Map();
 const P = see(seeMemory), whole = {}, size = k => many(K[k].shape);
 V.leaves.forEach(([key, inSee, inProbe, kind]) => {

@@ -17,10 +17,6 @@ const view = {
 const cellAt = new Map(), edgeAt = new Map(), cardAt = new Map(), kin = new Map();
 S.forEach((s, i) => {
   s.eq = s.eq.map(part => part.map ? { m: part[0], l: part[1], k: part[2] } : part);
-  /* only: live */
-  s.show ??= ['glab', 'grad'].map(cell => `a_${s.whole}_${cell}`);
-  s.edges ??= [`b_${s.whole}_${s.socket.replace('/', '_')}`];
-  /* end */
   s.show.forEach(c => { if (!cellAt.has(c)) cellAt.set(c, i); });
   s.edges.forEach(e => { if (!edgeAt.has(e)) edgeAt.set(e, i); });
   if (s.ph === 'f') cardAt.set(s.card, i);
