@@ -215,9 +215,7 @@ class _Drawing:
         for place in range(1, len(self.columns)):
             self._layer(place)
         self._headers()
-        if seen.p is not None:
-            self._probabilities()
-        elif self.small:
+        if self.small and seen.p is None:
             self._targets()
         else:
             self._results()
@@ -495,53 +493,53 @@ class _Drawing:
 
     # ------------------------------------------------------------ the outputs
 
-    def _probabilities(self) -> None:
-        """Draw a bar for each class: its probability, its gradient, and the target."""
-        seen, column = self.seen, self.columns[-1]
-        assert seen.p is not None
-        x = column.x + column.radius + 10
-        back = x + BAR + 86 + self._name_width()
-        said = int(np.argmax(seen.p))
+    def _results(self) -> None:
+        """Draw the probability or the value of each output, its target and its gradient, and the loss."""
+        seen, column, last = self.seen, self.columns[-1], self.seen.layers[-1]
+        x, is_class, written = column.x + column.radius + 10, seen.p is not None, numbers.scalar
+        values, one, best, back = last.a, last.a.size == 1, -1, x + 165
+        if seen.p is not None:
+            values, written, back = seen.p, numbers.short, x + BAR + 86 + self._name_width()
+            best = -1 if one else int(np.argmax(seen.p))
         wanted = None if seen.target is None else int(np.argmax(seen.target))
-        one = seen.p.size == 1
-        gradient = seen.layers[-1].gradient
         for i, y in zip(column.shown, column.y, strict=True):
-            p = float(seen.p[i])
-            width = max(1, round(BAR * p)) if math.isfinite(p) else 3
-            first = i == said and not one
-            bar = row(cell("", width=width, height=13, fixedsize=True))
-            colour = "fwd" if first or one else "paper>fwd@0.35"
-            label = table(bar, border=1, color="fwd", bgcolor=colour)
-            self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {p!r}")
-            named = f"  {self.classes[i]}" if self.classes and not one else ""
-            words = f"{'p ' if one else ''}{numbers.short(p)}{named}"
-            said_so = text(words, style.CELL, "ink" if math.isfinite(p) else "bad", bold=first)
-            if i == wanted and not one:
-                said_so += self._plain("   TARGET", style.TAG)
-            elif seen.target is not None and one:
-                said_so += self._plain(f"   TARGET {numbers.scalar(seen.target[0])}", style.TAG)
-            self._left(f"p{i}", said_so, x + width + 6, y, 100 + self._name_width())
-            if gradient is not None and not self.small:
-                self._left(f"g{i}", self._gradient(f"∂ {numbers.short(gradient[i])}"), back, y, 60)
+            named = f"  {self.classes[i]}" if self.classes and is_class and not one else ""
+            shown = f"{'p ' if is_class and one else ''}{written(values[i])}{named}"
+            words = text(shown, style.CELL, "ink" if math.isfinite(values[i]) else "bad", bold=i == best)
+            if seen.target is not None and (one or not is_class):
+                words += self._plain(f"   TARGET {numbers.scalar(seen.target[i])}", style.TAG)
+            elif i == wanted:
+                words += self._plain("   TARGET", style.TAG)
+            at = x + self._bar(i, x, y, i == best or one) + 6 if is_class else x
+            self._left(f"p{i}", words, at, y, 100 + self._name_width())
+            if last.gradient is not None and not self.small:
+                self._left(f"g{i}", self._gradient(f"∂ {written(last.gradient[i])}"), back, y, 80)
         measure = self._measure()
         if self.small:
             self._left("hp", self._plain(measure), x, self.top + 28, 90)
             if seen.loss is not None:
                 self._loss_card(x + 60, min(column.y) - 52)
             return
-        measure = "class probability" if measure == "probability" and not one else measure
-        self._left("hp", self._plain(measure), x + 18, self.top + 29, 110)
-        is_log = seen.loss_words == "-ln" and wanted is not None and not one
-        ln = f"-ln {numbers.short(seen.p[wanted])} = " if is_log else ""
-        self._heads(back, ln, gradient is not None)
+        if is_class:
+            measure = "class probability" if measure == "probability" and not one else measure
+            self._left("hp", self._plain(measure), x + 18, self.top + 29, 110)
+        if last.gradient is not None:
+            self._left("hg", self._plain("gradient at z"), back, self.top + 29, 110)
+        if seen.loss is not None:
+            is_log = is_class and seen.loss_words == "-ln" and not one
+            ln = f"-ln {numbers.short(values[wanted])} = " if is_log and wanted is not None else ""
+            said = f"L = {ln}{numbers.scalar(seen.loss)}"
+            self._left("los", self._plain(said, style.CELL, bold=True, colour="ink"), back, self.top + 44)
 
-    def _heads(self, x: float, ln: str, gradients: bool) -> None:
-        """Draw the loss above the gradients of a large network's outputs; ``ln``: the formula of its value."""
-        if gradients:
-            self._left("hg", self._plain("gradient at z"), x, self.top + 29, 110)
-        if self.seen.loss is not None:
-            said = f"L = {ln}{numbers.scalar(self.seen.loss)}"
-            self._left("los", self._plain(said, style.CELL, bold=True, colour="ink"), x, self.top + 44)
+    def _bar(self, i: int, x: float, y: float, strong: bool) -> int:
+        """Draw the bar of a probability; returns its width."""
+        assert self.seen.p is not None
+        p = float(self.seen.p[i])
+        width = max(1, round(BAR * p)) if math.isfinite(p) else 3
+        bar = row(cell("", width=width, height=13, fixedsize=True))
+        label = table(bar, border=1, color="fwd", bgcolor="fwd" if strong else "paper>fwd@0.35")
+        self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {p!r}")
+        return width
 
     def _name_width(self) -> float:
         return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
@@ -568,20 +566,6 @@ class _Drawing:
         words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, "loss_ink")
         label = self._boxed(words, "loss", border=1, cellpadding=6, style="ROUNDED")
         self._put("L", label, x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}")
-
-    def _results(self) -> None:
-        """Draw value, target and gradient of the outputs of a large network that are not probabilities."""
-        seen, column = self.seen, self.columns[-1]
-        x = column.x + column.radius + 10
-        last = seen.layers[-1]
-        for i, y in zip(column.shown, column.y, strict=True):
-            self._left(f"v{i}", text(numbers.scalar(last.a[i]), style.CELL, "ink"), x, y, 60)
-            if seen.target is not None:
-                words = self._plain("TARGET ", style.TAG) + text(numbers.scalar(seen.target[i]), style.CELL, "ink")
-                self._left(f"t{i}", words, x + 70, y, 90)
-            if last.gradient is not None:
-                self._left(f"g{i}", self._gradient(f"∂ {numbers.scalar(last.gradient[i])}"), x + 165, y, 80)
-        self._heads(x + 165, "", seen.loss is not None)
 
 
 def _largest(array: np.ndarray) -> float:
