@@ -6,7 +6,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,18 +49,13 @@ def in_double(tensors: Iterable[ag.Tensor]) -> Iterator[None]:
             tensor.data = array
 
 
-def traced(function: Callable[..., Any], *args: Any, who: str) -> Program:
-    """The program of ``function``. Raises `DrawingError` where it has none."""
+@contextmanager
+def refusals(who: str) -> Iterator[None]:
+    """A context in which a function that can't be traced or written is a `DrawingError`, which begins with ``who``."""
     try:
-        return ag.trace(function, *args)
-    except AutogradError as error:
-        raise DrawingError(f"{who}: {error}") from error
-
-
-def written(program: Program, name: str, *, who: str, **options: Any) -> str:
-    """The program in JavaScript. Raises `DrawingError` where it can't be written."""
-    try:
-        return program.javascript(name, **options)
+        yield
+    except DrawingError:
+        raise
     except AutogradError as error:
         raise DrawingError(f"{who}: {error}") from error
 

@@ -19,7 +19,7 @@ from glassgrad.autograd.engine.graph import Node, vertex_of
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
-from glassgrad.viz.pages.emitted import in_double, packed, size_of, too_large, traced, written
+from glassgrad.viz.pages.emitted import in_double, packed, refusals, size_of, too_large
 from glassgrad.viz.plots.chain import first_parameter
 from glassgrad.viz.recorded.evaluate import host
 from glassgrad.viz.recorded.layers import POOLS, products
@@ -106,14 +106,15 @@ class _Taken:
         who = say("There is no pad to draw on")
         x = ag.Tensor(np.zeros((1, shape[0] * shape[1])), device=self.device)
         y = ag.Tensor(np.zeros(1, dtype="int64"), device=self.device)
-        before = traced(self._run, ag.astype(x, self.dtype), y, who=who)
+        with refusals(who):
+            before = ag.trace(self._run, ag.astype(x, self.dtype), y)
         exact = {state.origin: str(state.origin.dtype) == "float32" for state in before.states}
-        with in_double(exact):
-            program = traced(self._run, x, y, who=who)
+        with in_double(exact), refusals(who):
+            program = ag.trace(self._run, x, y)
             large = too_large(3 * self.products, *size_of([program]))
             if large:
                 raise DrawingError(f"{who}: {large}.")
-            script = written(program, "network", who=who, every=False, comments=False, states=False)
+            script = program.javascript("network", every=False, comments=False, states=False)
             stored = {s: "f4" if exact[s.origin] else "f8" for s in program.states}
             states = {
                 s.name: [JAVASCRIPT.types[str(s.dtype)], dtype, packed(host(s.origin), dtype)]

@@ -23,7 +23,7 @@ from glassgrad.viz.drawing import numbers, words
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import emitted
-from glassgrad.viz.pages.emitted import assets, in_double, text, traced
+from glassgrad.viz.pages.emitted import assets, in_double, refusals, text
 from glassgrad.viz.pages.page import Page
 from glassgrad.viz.plots.chain import layers_between, linear_chain
 from glassgrad.viz.recorded.evaluate import host
@@ -182,14 +182,15 @@ class _Document:
         self.low, self.high = _limits(points)
         n = len(points)
         products = sum(a * b for a, b in pairwise(self.sizes))
-        before = traced(self._step, *self._examples(str(output.dtype)), who=WHO)
-        with in_double(state.origin for state in before.states):
+        with refusals(WHO):
+            before = ag.trace(self._step, *self._examples(str(output.dtype)))
+        with in_double(state.origin for state in before.states), refusals(WHO):
             examples, grid = self._examples("float64"), ag.Tensor(self._grid())
             self.programs = {
-                "see": traced(self._see, *examples, who=WHO),
-                "train": traced(self._step, *examples, who=WHO),
-                "loss": traced(self._loss, *examples, who=WHO),
-                "field": traced(self._field, grid, who=WHO),
+                "see": ag.trace(self._see, *examples),
+                "train": ag.trace(self._step, *examples),
+                "loss": ag.trace(self._loss, *examples),
+                "field": ag.trace(self._field, grid),
             }
             self.lines = self._lines()
             programs = list(self.programs.values())
@@ -203,7 +204,7 @@ class _Document:
             self.scripts = []
             for name, program in self.programs.items():
                 whole = {"comments": name == "train", "states": name == "train"}
-                self.scripts.append(emitted.written(program, f"program_{name}", who=WHO, every=False, **whole))
+                self.scripts.append(program.javascript(f"program_{name}", every=False, **whole))
 
     def _examples(self, dtype: str) -> tuple[ag.Tensor, ag.Tensor]:
         y = self.targets.y
