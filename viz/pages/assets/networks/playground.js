@@ -494,19 +494,10 @@
     const run = min((reach[1] - reach[0]) * .22, g ? (most - least + room) * .5 / abs(g) : Infinity);
     slice.line([[v - run, here - run * g], [v + run, here + run * g]], 'tangent');
     const dot = slice.add('circle', { class: 'dot pull', cx: slice.x(v), cy: slice.y(here), r: 6 });
-    dot.onpointerdown = dragDot;
+    slice.pull(dot, put, () => { if (!undone) remember(); });
     slice.end();
     el('slicehead').replaceChildren(say`${'L'} as ${name} alone changes`, ' ', element('span', { className: 'grad', textContent: say`slope ${scalar(g)}` }));
     el('slice').setAttribute('aria-label', say`Loss as ${name} changes: ${scalar(here)} at ${scalar(v)}, slope ${scalar(g)}`);
-  }
-  function dragDot(e) {
-    if (e.button) return;
-    if (!undone) remember();
-    const svg = el('slice'), to = at => put(+slice.unX((at.clientX - svg.getBoundingClientRect().left) / svg.getBoundingClientRect().width * slice.width).toFixed(2));
-    const end = () => { removeEventListener('pointermove', to); removeEventListener('pointerup', end); };
-    addEventListener('pointermove', to);
-    addEventListener('pointerup', end);
-    e.preventDefault();
   }
 
   /* ---------------------------------------------------------------- steps, and the way back through them */

@@ -431,13 +431,8 @@ function slice() {
     plot.add('path', { class: 'axis', d: `M${px},${py}V${y0}`, 'stroke-dasharray': '2 3' });
   }
   const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: isDrawn ? clamp(py, 0, 150) : y0, r: 6 });
-  dot.onpointerdown = !memory[k] ? null : ev => {
-    ev.preventDefault(); dot.classList.add('held');
-    const r = bounds(plot.svg), per = plot.width / r.width, { key, at } = axis;
-    const move = e => change(key, at, +clamp(plot.unX((e.clientX - r.left) * per), a, b).toFixed(2));
-    const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); };
-    listen(window, 'pointermove', move); listen(window, 'pointerup', end);
-  };
+  const { key, at } = axis;
+  if (memory[k]) plot.pull(dot, v => change(key, at, clamp(v, a, b))); else dot.onpointerdown = null;
   fill(el('slicehead'), say`${esc(END)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">${say`slope ${scalar(g)}`}</span>`) + (next ? ` <span class="next">${say`→ next step`}</span>` : ''));
   plot.end();
   attr(plot.svg, { 'aria-label': say`${END} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : say` with slope ${scalar(g)}`}` });
