@@ -56,16 +56,18 @@ _ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value
 globals().update(vars(_TENSORS))
 
 __all__ = [  # noqa: PLE0604
-    "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",
-    "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jvp", "linalg",
-    "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled", "testing",
-    "trees", "value_and_grad", "vjp", "vmap",
+    "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad",
+    "errors", "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacfwd", "jacobian", "jacrev", "jet",
+    "jvp", "linalg", "nan", "newaxis", "no_grad", "op", "pi", "pow", "profile", "random", "scope", "set_grad_enabled",
+    "sparse_hessian", "sparse_jacobian", "testing", "trees", "value_and_grad", "vjp", "vmap",
     *_ARRAYS,
 ]  # fmt: skip
 _LATE = {
     **dict.fromkeys(("compile", "trace", "Program", "scan", "loop"), "compiler"),
     **dict.fromkeys(("hessian", "jacfwd", "jacobian", "jacrev"), "readings.jacobians"),
+    "jet": "readings.series",
     "jvp": "readings.forward",
+    **dict.fromkeys(("sparse_hessian", "sparse_jacobian"), "readings.patterns"),
     "vmap": "readings.batches",
 }
 """Where the functions are that are imported when they are first used."""

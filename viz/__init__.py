@@ -22,7 +22,8 @@ Of a model:
 - ``playground(model, ...)``: an offline page in which it trains.
 
 Of training: ``plot_history(history)``, ``plot_digits``, ``plot_confusion``, ``lab_report``. Of `nn.search`:
-``plot_search``, ``search_report``. Of a compiled function: ``draw_graph(step.programs[0])``.
+``plot_search``, ``search_report``. Of a compiled function: ``draw_graph(step.programs[0])``. Of a sparse Jacobian or
+Hessian: ``plot_pattern(matrix)``.
 
 >>> from glassgrad import autograd as ag
 >>> from glassgrad import viz
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from glassgrad.viz.plots.maps import plot_feature_maps as plot_feature_maps
     from glassgrad.viz.plots.maps import plot_filters as plot_filters
     from glassgrad.viz.plots.network import draw_network as draw_network
+    from glassgrad.viz.plots.pattern import plot_pattern as plot_pattern
     from glassgrad.viz.plots.saliency import adversarial as adversarial
     from glassgrad.viz.plots.saliency import saliency as saliency
     from glassgrad.viz.plots.search import plot_search as plot_search
@@ -96,6 +98,7 @@ _HOMES = {
         "plots.history": "plot_history",
         "plots.maps": "plot_feature_maps plot_filters",
         "plots.network": "draw_network",
+        "plots.pattern": "plot_pattern",
         "plots.saliency": "adversarial saliency",
         "plots.search": "plot_search",
         "plots.window": "plot_window",

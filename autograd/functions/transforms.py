@@ -167,15 +167,15 @@ def check_function(f: Any, who: str) -> None:
         raise DTypeError(f"{who} takes a function of Tensors, and then its arguments; it was given {shown(f)}.")
 
 
-def check_pairs(primals: Any, tangents: Any) -> None:
-    """Raise unless ``primals`` and ``tangents`` are tuples of one length."""
-    for name, given in (("primals", primals), ("tangents", tangents)):
+def check_pairs(primals: Any, others: Any, others_name: str = "tangents") -> None:
+    """Raise unless ``primals`` and the ``others``, such as tangents, are tuples of one length."""
+    for name, given in (("primals", primals), (others_name, others)):
         if not isinstance(given, list | tuple):
             raise DTypeError(
                 f"{name} must be a tuple with one entry for each argument, as in (x,); {describe(given)} was given."
             )
-    if len(primals) != len(tangents):
-        raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
+    if len(primals) != len(others):
+        raise ShapeError(f"{len(primals)} primals and {len(others)} {others_name}: give one for each.")
 
 
 def directions(form: trees.Structure, xs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Tensor]:

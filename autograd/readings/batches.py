@@ -344,7 +344,7 @@ def _picked(x: Any, index: Any) -> Any:
 
 def _in_one(level: Batch, places: Any, size: int) -> Any:
     """The places of all examples in one flat array, from those among the ``size`` elements of each."""
-    rows = xp.reshape(level.front(places), shape=(level.size, -1))
+    rows = xp.reshape(level.front(places), shape=(level.size, places.size))
     return xp.reshape(rows + size * NUMPY.arange(level.size).reshape(-1, 1), shape=(-1,))
 
 

@@ -47,6 +47,11 @@ PAGES: dict[str, tuple[Page, ...]] = {
             "NaN gradients",
             "Ten causes of NaN gradients, what happens here, and what to write instead.",
         ),
+        Page(
+            "howto/sparse_and_series.md",
+            "Sparse matrices and high orders",
+            "Sparse Jacobians and Hessians as SciPy's arrays; Taylor series, and derivatives of order ten.",
+        ),
         Page("howto/files.md", "Save and load", "Models, weights and checkpoints, and which formats are read."),
         Page(
             "compile.md",

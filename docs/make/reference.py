@@ -56,6 +56,8 @@ CHAPTERS = (
             *("autograd.engine.modes", "autograd.engine.observers.anomaly", "autograd.engine.graph"),
             "autograd.engine.observers.profile:profile",
             "autograd.functions.elementwise:stop_gradient",
+            *("autograd.readings.patterns:sparse_jacobian", "autograd.readings.patterns:sparse_hessian"),
+            "autograd.readings.series:jet",
         ),
     ),
     Chapter(

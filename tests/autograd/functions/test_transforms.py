@@ -400,7 +400,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("transform", [ag.jvp, ag.hvp])
     def test_tangents_that_do_not_fit(self, transform):
-        with pytest.raises(ShapeError, match=r"1 primals and 2 tangents: give one tangent for each"):
+        with pytest.raises(ShapeError, match=r"1 primals and 2 tangents: give one for each"):
             transform(quadratic, (X,), (V, V))
         with pytest.raises(ShapeError, match=r"tangent 0 has shape \(2,\), its primal \(3,\): they must be equal"):
             transform(quadratic, (X,), (V[:2],))

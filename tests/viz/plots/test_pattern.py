@@ -1,0 +1,47 @@
+"""Pictures of sparse matrices."""
+
+import numpy as np
+import pytest
+
+from glassgrad import autograd as ag
+from glassgrad import viz
+from glassgrad.autograd.errors import DTypeError
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.drawing.style import luminance
+
+sparse = pytest.importorskip("scipy.sparse")
+
+
+def chain(x):
+    return ag.sum(x[1:] * x[:-1] ** 2)
+
+
+def test_each_entry_is_a_square_in_the_colour_of_its_group():
+    plot = viz.plot_pattern(ag.sparse_hessian(chain)(np.ones(6)), symmetric=True, title="Chain")
+    assert plot.description == "Chain: 6 × 6, 15 entries, 3 groups of columns"
+    (axes,) = plot.figure.axes
+    (image,) = axes.images
+    cells = image.get_array()
+    assert (cells >= 0).sum() == 15
+    assert len({tuple(np.unique(column[column >= 0])) for column in cells.T}) == 3
+    assert [int(text.get_text()) - 1 for text in axes.texts] == [c for c in cells.reshape(-1).tolist() if c >= 0]
+
+
+def test_groups_differ_in_lightness():
+    for theme in ("light", "dark"):
+        plot = viz.plot_pattern(sparse.eye_array(30) + sparse.eye_array(30, k=1), theme=theme)
+        (axes,) = plot.figure.axes
+        assert not axes.texts, "too many squares for numbers"
+        paper, first, second = axes.images[0].get_cmap().colors
+        assert (
+            min(abs(luminance(a) - luminance(b)) for a, b in ((paper, first), (paper, second), (first, second))) > 0.04
+        )
+
+
+def test_shapes_at_the_ends(tmp_path):
+    viz.plot_pattern(sparse.csr_array((2, 9))).save(tmp_path / "empty.svg")
+    viz.plot_pattern(sparse.csr_array(np.ones((40, 1)))).save(tmp_path / "column.png")
+    with pytest.raises(DrawingError, match="a pattern of 5001 × 2 is too fine to be seen: plot a part"):
+        viz.plot_pattern(sparse.csr_array((5001, 2)))
+    with pytest.raises(DTypeError, match="give a sparse array, such as sparse_jacobian returns"):
+        viz.plot_pattern(np.ones((2, 2)))

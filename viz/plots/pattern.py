@@ -1,0 +1,61 @@
+"""The pattern of a sparse Jacobian or Hessian, with the columns that are computed together in one colour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from glassgrad.autograd.common.validation import refused
+from glassgrad.autograd.readings.patterns import groups_of_columns
+from glassgrad.viz.drawing import style
+from glassgrad.viz.drawing.errors import DrawingError
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, heading, new_figure, plain_axes, settings
+
+SIDE = 4.0  # inches
+MOST = 5_000  # rows or columns
+NUMBERED = 24  # rows or columns up to which the squares have the number of their group
+
+
+def plot_pattern(
+    matrix: Any, *, symmetric: bool = False, title: str = "Pattern", theme: str | style.Theme = "light"
+) -> Plot:
+    """The entries of a sparse matrix as squares; columns that are computed together, by one tangent, have one colour.
+
+    ``matrix``: what `autograd.sparse_jacobian` or `autograd.sparse_hessian` returned, or any sparse array of SciPy's.
+    ``symmetric``: whether it is a Hessian, which takes fewer groups. Groups differ in lightness, too, and squares of a
+    small matrix have their number. Needs SciPy and matplotlib.
+
+    Raises `DrawingError` for a matrix with more than 5,000 rows or columns.
+
+    >>> from glassgrad import autograd as ag, viz
+    >>> H = ag.sparse_hessian(lambda x: (x[1:] * x[:-1] ** 2).sum())([1.0, 2.0, 3.0, 4.0])
+    >>> viz.plot_pattern(H, symmetric=True)
+    Plot('Pattern: 4 × 4, 9 entries, 3 groups of columns')
+    """
+    colours = style.theme_named(theme)
+    if not hasattr(matrix, "tocoo"):
+        raise refused(matrix, "matrix", "a sparse array, such as sparse_jacobian returns")
+    if max(matrix.shape) > MOST:
+        raise DrawingError(f"a pattern of {matrix.shape[0]} × {matrix.shape[1]} is too fine to be seen: plot a part")
+    groups, there = groups_of_columns(matrix, symmetric), matrix.tocoo()
+    rows, columns, (height, width) = there.row, there.col, matrix.shape
+    count = len({*groups[columns].tolist()})
+    said = f"{height} × {width}, {rows.size} entries, {count} groups of columns"
+    ground = style.ramp(
+        style.mix(colours.fwd, colours.ink, 0.6), style.mix(colours.fwd, colours.paper, 0.7), max(count, 2)
+    )
+    cells = np.full((height, width), -1)
+    cells[rows, columns] = groups[columns]
+    with settings():
+        figure = new_figure(SIDE * width / max(matrix.shape) + 1.2, SIDE * height / max(matrix.shape) + 1.4, colours)
+        heading(figure, title, said, colours)
+        axes = axes_at(figure, 0.7, 0.5, SIDE * width / max(matrix.shape), SIDE * height / max(matrix.shape))
+        plain_axes(axes, colours, below="columns")
+        axes.grid(visible=False)
+        axes.imshow(cells, cmap=colour_map([colours.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")
+        if max(matrix.shape) <= NUMBERED:
+            for i, j in zip(rows, columns, strict=True):
+                ink = style.text_on(ground[groups[j]], colours)
+                axes.text(j, i, str(groups[j] + 1), ha="center", va="center", fontsize=style.SMALL, color=ink)
+    return Plot(figure, f"{title}: {said}")
