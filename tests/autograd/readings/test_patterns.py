@@ -13,6 +13,8 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DependencyError, DTypeError, GradientError, SizeError
 from glassgrad.autograd.readings import patterns
 from glassgrad.autograd.readings.patterns import groups_of_columns
+from glassgrad.autograd.testing.programs import Program
+from glassgrad.autograd.testing.strategies import programs
 from tests.operations import TABLE
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -26,23 +28,17 @@ def chain(x: Any) -> Any:
     return ag.sum(ag.sin(x[1:]) * x[:-1] ** 2) + ag.sum(x**4)
 
 
-def of_one_vector(name: str, arrays: Any, params: Any) -> Any:
-    """A call of an operation as a function of one vector, with all its differentiable arguments; and the vector."""
-    op = ag.OPS[name]
-    places = [
-        i
-        for i, x in enumerate(arrays)
-        if np.asarray(x).dtype.kind == "f" and hasattr(x, "shape") and op.args[0 if op.variadic else i] in op.rules
-    ]
-    ends = np.cumsum([0, *(arrays[i].size for i in places)])
+def of_one_vector(program: Program) -> Any:
+    """A program as a function of one vector, with all its inputs and all its outputs; and that vector."""
+    arrays = [*program.inputs.values()]
+    ends = np.cumsum([0, *(x.size for x in arrays)])
 
     def f(z: Any) -> Any:
-        given = list(arrays)
-        for k, i in enumerate(places):
-            given[i] = z[ends[k] : ends[k + 1]].reshape(arrays[i].shape)
-        return op(*given, **params)
+        parts = zip(arrays, ends[:-1], ends[1:], strict=True)
+        outputs = program(*(z[start:end].reshape(x.shape) for x, start, end in parts))
+        return ag.concat([y.reshape(-1) for y in outputs])
 
-    return f, np.concatenate([np.zeros(0), *(arrays[i].reshape(-1) for i in places)])
+    return f, np.concatenate([np.zeros(0), *(x.reshape(-1) for x in arrays)])
 
 
 def assert_equal(found: Any, dense: Any) -> None:
@@ -57,12 +53,20 @@ def assert_equal(found: Any, dense: Any) -> None:
 @given(data=st.data())
 def test_every_operation_has_the_values_of_its_dense_jacobian_and_hessian(name: str, data: st.DataObject) -> None:
     """So no entry is missing in the pattern."""
-    f, z = of_one_vector(name, *data.draw(TABLE[name].cases))
+    arrays, params = data.draw(TABLE[name].cases)
+    f, z = of_one_vector(Program.of(ag.OPS[name], *arrays, **params))
     found = ag.sparse_jacobian(f)(z)
     assert_equal(found, ag.jacobian(f)(z))
     if 0 < z.size * found.nnz < 300 and found.dtype == "float64":
         total = lambda z: ag.sum(f(z) ** 2)  # noqa: E731
         assert_equal(ag.sparse_hessian(total)(z), ag.hessian(total)(z))
+
+
+@settings(max_examples=40)
+@given(programs())
+def test_random_programs_have_the_values_of_their_dense_jacobians(program: Program) -> None:
+    f, z = of_one_vector(program)
+    assert_equal(ag.sparse_jacobian(f)(z), ag.jacobian(f)(z))
 
 
 @pytest.mark.parametrize(

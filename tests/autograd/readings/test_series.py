@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose
 from glassgrad import autograd as ag
 from glassgrad.autograd.errors import DomainError, DTypeError, ShapeError
 from glassgrad.autograd.readings import series
+from glassgrad.autograd.testing.programs import Program
+from glassgrad.autograd.testing.strategies import programs
 from tests.autograd.readings.test_patterns import RULES, of_one_vector
 from tests.operations import TABLE
 
@@ -59,18 +61,30 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("name", RULES)
-@settings(max_examples=3)
-@given(data=st.data())
-def test_every_operation_has_the_derivatives_of_nested_jvp(name: str, data: st.DataObject) -> None:
-    f, z = of_one_vector(name, *data.draw(TABLE[name].cases))
+def assert_nested(program: Program) -> None:
+    """That three derivatives along a curve are those of nested `jvp`."""
+    f, z = of_one_vector(program)
     rng = np.random.default_rng(z.size)
     curve = [rng.standard_normal(z.size), rng.standard_normal(z.size), np.zeros(z.size)]
     _, found = ag.jet(f, (z,), (curve,))
     for term, expected in zip(found, nested(f, z, curve), strict=True):
         largest = np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
         assert_allclose(term.data, expected, rtol=1e-9, atol=1e-9 * (1 + largest))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_every_operation_has_the_derivatives_of_nested_jvp(name: str, data: st.DataObject) -> None:
+    arrays, params = data.draw(TABLE[name].cases)
+    assert_nested(Program.of(ag.OPS[name], *arrays, **params))
+
+
+@settings(max_examples=20)
+@given(programs(max_steps=6))
+def test_random_programs_have_the_derivatives_of_nested_jvp(program: Program) -> None:
+    assert_nested(program)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
