@@ -219,7 +219,12 @@ class LiftedNamespace(Namespace):
         ``mask``: through which arguments a gradient flows. Without ``grad``, as within ``no_grad``, it is a constant.
         """
         if op in self.crossing:
-            return op.forward(self, *arrays, **params)
+            if grad:
+                return op.forward(self, *arrays, **params)
+            within = params["level"]  # what is of that level stays: its results are asked for
+            arrays = [x if getattr(x, "level", None) is within else detached(x) for x in arrays]
+            found = op.forward(self, *arrays, **params)
+            return found if getattr(found, "level", None) is within else detached(found)
         if not grad:
             arrays = [*map(detached, arrays)]
         level, recorder = innermost(params.get("index"), innermost(arrays)), RECORDER.get()

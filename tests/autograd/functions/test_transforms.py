@@ -483,3 +483,21 @@ def test_a_function_that_writes_to_a_recorded_argument_is_differentiated_at_what
 
     assert_allclose(ag.grad(f)(Tensor([1.0, 2.0], requires_grad=True)).data, [18.0, 4.0])
     assert_allclose(ag.grad(lambda x: ag.grad(f)(x).sum())([1.0, 2.0]).data, [18.0, 2.0])
+
+
+# ------------------------------------------------------------------------------------------------------- within no_grad
+
+
+def test_transforms_differentiate_within_no_grad_and_are_constants_outside() -> None:
+    with ag.no_grad():
+        assert ag.jvp(ag.log, (2.0,), (1.0,))[1].item() == 0.5
+        assert ag.jacfwd(ag.log)([2.0]).item() == 0.5
+        assert ag.hessian(lambda x: ag.sum(ag.log(x)))([2.0]).item() == -0.25
+        assert ag.vmap(ag.grad(ag.log))([2.0, 4.0]).tolist() == [0.5, 0.25]
+
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            constant = ag.jvp(lambda y: y * y * x, (x,), (1.0,))[1]
+        return constant * x
+
+    assert ag.grad(f)(3.0).item() == ag.jvp(f, (3.0,), (1.0,))[1].item() == 18.0
