@@ -16,9 +16,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.readings.levels import LIFTED
+from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached
 from glassgrad.autograd.backends.spaces import scipy_special
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
+from glassgrad.autograd.engine.modes import enable_grad
 from glassgrad.autograd.engine.operation import Op
 from glassgrad.autograd.engine.tensor import wrap
 from glassgrad.autograd.errors import DTypeError, SizeError
@@ -26,7 +27,7 @@ from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_function, floating, grad, name_of, results_of
 from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
-from glassgrad.autograd.readings.forward import Dual, Forward, jvp, tangent_of
+from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
 
 NUMPY = backends.NUMPY
 
@@ -73,10 +74,29 @@ def scipy_sparse() -> Any:
 # ---------------------------------------------------------------------------------------------------------- the reading
 
 
+class Known(Lifted):
+    """A value, and a sparse matrix of booleans: the inputs, its columns, that each element, a row, may depend on."""
+
+    __slots__ = ("depends",)
+
+    def __init__(self, level: Level, value: Any, depends: Any) -> None:
+        super().__init__(level, value)
+        self.depends = depends
+
+    def detached(self) -> Any:
+        """The value alone."""
+        return detached(self.parts[0])
+
+    def item(self) -> Any:
+        """The value as a Python number, which counts as a constant."""
+        return self.parts[0].item()
+
+
+backends.SPACES[Known] = LIFTED
+
+
 class Pattern(Forward):
-    """One reading of a function of ``count`` inputs. In place of a tangent a dual number has a sparse matrix of
-    booleans: the inputs, its columns, that each element, a row, may depend on.
-    """
+    """One reading of a function of ``count`` inputs."""
 
     name = "sparse_jacobian"
 
@@ -85,6 +105,10 @@ class Pattern(Forward):
         self.count = count
         self.reading: list[str] = []  # the operation that is read, and those that its tangent is read by
 
+    def owns(self, x: Any) -> bool:
+        """Whether ``x`` is an array of this level."""
+        return type(x) is Known and x.level is self
+
     def call(self, op: Op, arrays: Any, params: dict[str, Any]) -> Any:
         """The result, with what it depends on."""
         if op.name in RUN:
@@ -92,14 +116,14 @@ class Pattern(Forward):
         values = [x.parts[0] if self.owns(x) else x for x in arrays]
         out = LIFTED.call(op, values, params)
         plan = op.plans[sum(1 << i for i, x in enumerate(arrays) if self.owns(x))]
-        own = {i: arrays[i].parts[1] for i in range(len(arrays)) if plan.mask >> i & 1}
+        own = {i: arrays[i].depends for i in range(len(arrays)) if plan.mask >> i & 1}
         if not own or not backends.is_inexact(out.dtype):
             return out
         again = op.name in self.reading
         self.reading.append(op.name)
         found = self.read(op, values, out, own, params, again)
         self.reading.pop()
-        return Dual(self, out, found)
+        return Known(self, out, found)
 
     def read(self, op: Op, values: Sequence[Any], out: Any, own: dict[int, Any], params: Any, again: bool) -> Any:
         """What the result of an operation depends on, from what its arguments ``own`` do."""
@@ -124,9 +148,9 @@ class Pattern(Forward):
             return self.running(values[0], own[0], params)
         if again:
             return self.dense(out, own)
-        tangents = {i: Dual(self, LIFTED.zeros_like(values[i]), depends) for i, depends in own.items()}
+        tangents = {i: Known(self, LIFTED.zeros_like(values[i]), depends) for i, depends in own.items()}
         found = tangent_of(op, values, out, tangents, params)
-        return found.parts[1] if self.owns(found) else scipy_sparse().csr_array((out.size, self.count), dtype=bool)
+        return found.depends if self.owns(found) else scipy_sparse().csr_array((out.size, self.count), dtype=bool)
 
     def dense(self, out: Any, own: dict[int, Any]) -> Any:
         """All elements of ``out`` depend on all inputs of the arguments."""
@@ -170,10 +194,10 @@ class Pattern(Forward):
 
     def running(self, x: Any, depends: Any, params: Any) -> Any:
         """The line of running totals: a recurrence has the same pattern."""
-        dual, axis = Dual(self, x, depends), -1 if params["axis"] is None else params["axis"]
-        found = LIFTED.linear_recurrence(dual, dual, axis=axis)
+        known, axis = Known(self, x, depends), -1 if params["axis"] is None else params["axis"]
+        found = LIFTED.linear_recurrence(known, known, axis=axis)
         first = LIFTED.zeros_like(LIFTED.take(x, NUMPY.asarray([0]), axis=axis)) if params["include_initial"] else None
-        return (found if first is None else LIFTED.concat([first, found], axis=axis)).parts[1]
+        return (found if first is None else LIFTED.concat([first, found], axis=axis)).depends
 
     def product(self, own: dict[int, Any], terms: Sequence[str], result: str, sizes: Mapping[str, int]) -> Any:
         """A sum of products, over the named axes that the result has not."""
@@ -287,12 +311,12 @@ def _matrix_function(f: Callable[..., Any], symmetric: bool) -> Callable[..., An
     def matrix_of(x: Any, *args: Any, **kwargs: Any) -> Any:
         sparse, x = scipy_sparse(), floating(x, trees.LEAF, "argument 0", 0).detach()
         level = Pattern(x.size)
-        with level:
-            given = wrap(Dual(level, x.data, sparse.eye_array(x.size, dtype=bool, format="csr")))
+        with level, enable_grad():
+            given = wrap(Known(level, x.data, sparse.eye_array(x.size, dtype=bool, format="csr")))
             _, _, (y, *_), form = results_of(f, (given, *args), kwargs)
             if form is not trees.LEAF:
                 raise DTypeError(f"{name_of(f)} returned {trees.describe(form)}: return one Tensor, as by concat.")
-        pattern = y.data.parts[1] if level.owns(y.data) else sparse.csr_array((y.size, x.size), dtype=bool)
+        pattern = y.data.depends if level.owns(y.data) else sparse.csr_array((y.size, x.size), dtype=bool)
         pattern = union([pattern, pattern.T.tocsr()]) if symmetric else pattern
         pattern.sort_indices()
         groups = groups_of_columns(pattern, symmetric)

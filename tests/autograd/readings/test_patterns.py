@@ -153,6 +153,12 @@ def test_further_arguments_are_passed_on_and_the_dtype_is_the_argument_s() -> No
     assert_allclose(found.diagonal(), 4 * X, rtol=1e-6)
 
 
+@pytest.mark.parametrize("mode", [ag.no_grad, ag.detect_anomaly])
+def test_within_other_modes(mode: Any) -> None:
+    with mode():
+        assert_allclose(ag.sparse_hessian(chain)(X).toarray(), ag.hessian(chain)(X).data)
+
+
 def test_inputs_without_elements_have_matrices_without_entries() -> None:
     assert ag.sparse_jacobian(ag.sin)(np.zeros((0, 3))).shape == (0, 0)
     assert ag.sparse_jacobian(lambda x: ag.concat([x, ag.ones(2)]))(np.zeros(0)).shape == (2, 0)

@@ -188,6 +188,18 @@ def test_a_captured_tensor_gets_its_gradient() -> None:
     assert_allclose(w.grad.item(), expected.item())
 
 
+@pytest.mark.parametrize("mode", [ag.no_grad, ag.detect_anomaly])
+def test_within_other_modes(mode: Any) -> None:
+    with mode():
+        _, found = ag.jet(ag.exp, (0.0,), ([1.0, 0.0],))
+    assert [d.item() for d in found] == [1.0, 1.0]
+
+
+def test_a_jet_can_be_compiled() -> None:
+    second = lambda x: ag.jet(ag.tanh, (x,), ([ag.ones_like(x), ag.zeros_like(x)],))[1][1]  # noqa: E731
+    assert_allclose(ag.compile(second)(ag.Tensor(X)).data, second(X).data)
+
+
 def test_memory_does_not_grow_with_the_number_of_operations() -> None:
     import tracemalloc
 
