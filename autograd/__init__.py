@@ -72,9 +72,6 @@ _LATE = {
 }
 """Where the functions are that are imported when they are first used."""
 _TAKEN.update(globals(), __all__, _LATE, ("compiler", "readings"), dir(_NUMPY), dir(_LIFTED))
-_TAKEN.update(  # operations of the modules in _LATE
-    ("as_coefficient", "as_part", "batch", "coefficient_of", "dual", "examples_of", "part_of", "series_of")
-)
 
 
 def __getattr__(name: str) -> _Any:

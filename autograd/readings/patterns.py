@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached
 from glassgrad.autograd.backends.spaces import scipy_special
 from glassgrad.autograd.common.shapes import Shape, broadcast_shapes
 from glassgrad.autograd.engine.modes import enable_grad
@@ -28,6 +27,7 @@ from glassgrad.autograd.functions.transforms import check_function, floating, gr
 from glassgrad.autograd.ops.windows import output_space, pads_per_axis, per_axis
 from glassgrad.autograd.readings.batches import ELEMENTWISE_MODULES, vmap
 from glassgrad.autograd.readings.forward import Forward, jvp, tangent_of
+from glassgrad.autograd.readings.levels import LIFTED, Level, Lifted, detached
 
 NUMPY = backends.NUMPY
 

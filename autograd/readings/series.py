@@ -16,16 +16,16 @@ from math import factorial
 from typing import Any
 
 from glassgrad.autograd import backends, trees
-from glassgrad.autograd.readings.levels import LIFTED, Lifted, detached
 from glassgrad.autograd.common.messages import shown
 from glassgrad.autograd.common.shapes import along, normalize_axis
 from glassgrad.autograd.engine.modes import enable_grad
-from glassgrad.autograd.engine.operation import Op, check_rules, op
+from glassgrad.autograd.engine.operation import Op, check_rules
 from glassgrad.autograd.engine.tensor import Tensor
 from glassgrad.autograd.errors import DomainError, ShapeError
 from glassgrad.autograd.functions.conversion import asarray
 from glassgrad.autograd.functions.transforms import check_function, check_pairs, floating, name_of, results_of
-from glassgrad.autograd.readings.forward import Forward, rule_for, tangent_of
+from glassgrad.autograd.readings.forward import Forward, crossed, crossing, rule_for, tangent_of
+from glassgrad.autograd.readings.levels import LIFTED, Lifted, detached
 from glassgrad.autograd.readings.patterns import EACH, MOVES, RUN, SUMS
 
 LINEAR = MOVES | SUMS | EACH
@@ -123,9 +123,7 @@ class Taylor(Forward):
 
     def settled(self, part: Any) -> Any:
         """Series are paired by the coefficient of the highest power in their product, as dual numbers are."""
-        if isinstance(part, Tensor):
-            return coefficient_of(part, level=self, k=self.order)
-        return self.coefficient(part, self.order)
+        return crossed(coefficient_of, part, level=self, k=self.order)
 
 
 class Solution:
@@ -234,30 +232,31 @@ def _added(terms: Sequence[Any]) -> Any:
     return sum(terms[1:], start=terms[0]) if terms else None
 
 
-@op("series", text="series({coefficients})", tex=r"\operatorname{{series}}({coefficients})")
-def series_of(xp, *coefficients, level):
+@crossing()
+def series_of(xp: Any, *coefficients: Any, level: Taylor) -> Any:
     """The array with these Taylor coefficients."""
     return Jet(level, *coefficients)
 
 
-@op("coefficient")
-def coefficient_of(xp, x, *, level, k):
+@crossing()
+def coefficient_of(xp: Any, x: Any, *, level: Taylor, k: int) -> Any:
     """The coefficient of ``tᵏ``."""
     return level.coefficient(x, k)
 
 
-@op("as_coefficient")
-def as_coefficient(xp, x, *, level, k):
+@crossing()
+def as_coefficient(xp: Any, x: Any, *, level: Taylor, k: int) -> Any:
     """The series with ``x`` as the coefficient of ``tᵏ`` alone."""
-    return Jet(level, *[LIFTED.zeros_like(x)] * k, x)
+    return Jet(level, *[xp.zeros_like(x)] * k, x)
 
 
 series_of.vjp(
-    coefficients=lambda xp, g, level: tuple(xp.coefficient_of(g, level=level, k=k) for k in range(level.order, -1, -1))
+    coefficients=lambda g, level: tuple(
+        crossed(coefficient_of, g, level=level, k=k) for k in range(level.order, -1, -1)
+    )
 )
-coefficient_of.vjp(x=lambda xp, g, level, k: xp.as_coefficient(g, level=level, k=level.order - k))
-as_coefficient.vjp(x=lambda xp, g, level, k: xp.coefficient_of(g, level=level, k=level.order - k))
-LIFTED.crossing.update(("series_of", "coefficient_of", "as_coefficient"))
+coefficient_of.vjp(x=lambda g, level, k: crossed(as_coefficient, g, level=level, k=level.order - k))
+as_coefficient.vjp(x=lambda g, level, k: crossed(coefficient_of, g, level=level, k=level.order - k))
 
 
 def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence[Any]]) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.readings.patterns import groups_of_columns
 from glassgrad.viz.drawing import style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, heading, new_figure, plain_axes, settings
+from glassgrad.viz.plots.figure import Plot, axes_at, colour_map, plain_axes, titled_figure
 
 SIDE = 4.0  # inches
 MOST = 5_000  # rows or columns
@@ -47,10 +47,9 @@ def plot_pattern(
     )
     cells = np.full((height, width), -1)
     cells[rows, columns] = groups[columns]
-    with settings():
-        figure = new_figure(SIDE * width / max(matrix.shape) + 1.2, SIDE * height / max(matrix.shape) + 1.4, colours)
-        heading(figure, title, said, colours)
-        axes = axes_at(figure, 0.7, 0.5, SIDE * width / max(matrix.shape), SIDE * height / max(matrix.shape))
+    wide, tall = (SIDE * n / max(matrix.shape) for n in (width, height))
+    with titled_figure(wide + 1.2, tall + 1.4, title, said, colours) as figure:
+        axes = axes_at(figure, 0.7, 0.5, wide, tall)
         plain_axes(axes, colours, below="columns")
         axes.grid(visible=False)
         axes.imshow(cells, cmap=colour_map([colours.paper, *ground]), vmin=-1, vmax=len(ground) - 1, aspect="auto")
