@@ -129,30 +129,6 @@ def frame(kind: str, **more: Any) -> dict[str, Any]:
 BOLD = 1.08  # times the width of plain text
 
 
-def lines_of(label: Label) -> list[list[Text]]:
-    """The texts of a label, row by row: those before the end of each row, and those after the last.
-
-    >>> [[part.words for part in line] for line in lines_of(table(row(cell(text("a", 9, "ink"), text("b", 9, "ink")))))]
-    [['a', 'b'], []]
-    """
-    lines: list[list[Text]] = [[]]
-
-    def read(parts: Iterable[Any]) -> None:
-        for part in parts:
-            if isinstance(part, Text):
-                lines[-1].append(part)
-            elif isinstance(part, Cell):
-                read(part.content)
-            elif isinstance(part, Table):
-                read(part.rows)
-            elif isinstance(part, Row):
-                read(part.cells or ())
-                lines.append([])
-
-    read(label)
-    return lines
-
-
 def width_of(line: Iterable[Text]) -> float:
     """The approximate width of texts side by side, in points."""
     return sum(text_width(part.words, part.size) * (BOLD if part.bold else 1.0) for part in line)

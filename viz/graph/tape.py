@@ -7,7 +7,7 @@ training holds such values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from glassgrad import autograd as ag
 from glassgrad.viz.drawing import numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, lines_of, row, table, text, width_of
+from glassgrad.viz.drawing.labels import Label, caption, cell, frame, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.drawing.texts import clipped
@@ -27,31 +27,8 @@ from glassgrad.viz.recorded.scene import Card, Scene, Socket
 from glassgrad.viz.recorded.validation import recorded
 
 ABOVE, BESIDE = 2, 1  # leaves in a row above the first operation, and beside one; more are higher up
-BETWEEN, LINK, BELOW = 26, 40, 34  # points: between columns, for dotted lines, between levels
-MARGINS = 34  # points that a card adds to its text
+NODESEP = 0.16  # inches
 ENDS = 15  # operations drawn at either end of a long tape
-
-
-@dataclass
-class _Item:
-    """A node that has no position yet, in column 0 (operations), 1 (saved values) or 2 (derivatives)."""
-
-    key: str
-    label: Label
-    column: int
-    cls: str
-
-    @property
-    def width(self) -> float:
-        """The approximate width in points."""
-        first, *others = filter(None, lines_of(self.label))
-        badge = width_of(first[:1]) if others else 0.0  # which stands beside all lines
-        return max([width_of(first), *(badge + width_of(line) for line in others)]) + MARGINS
-
-    @property
-    def height(self) -> float:
-        """The approximate height in points."""
-        return 24 + 14 * sum(map(bool, lines_of(self.label)))
 
 
 def draw_tape(
@@ -120,9 +97,9 @@ class _Tape:
         self.leaves = [card for card in leaves if not all(use.head in self.unseen for use in card.uses)]
         self.taken = {card.key for card in scene.cards}
         self.gap, self.gap_back = self._fresh("not_drawn"), self._fresh("not_drawn_back")
+        self.neighbours: dict[tuple[str, str], bool] = {}  # in a column: whether an edge joins them
         self.back = {card: self._fresh(f"d_{card.key}") for card in self.level}
         self.result = {leaf: self._fresh(f"g_{leaf.key}") for leaf in self.leaves if leaf.gradient is not None}
-        self.at: dict[str, tuple[float, float, float]] = {}
 
     def draw(self, title: str | None) -> Picture:
         """The picture; ``title``: its headline."""
@@ -130,9 +107,7 @@ class _Tape:
         title = title if title is not None else self._title(len(scene.operations))
         told: dict[str, Any] = {"title": title, "reading": [self._reading()], "alt": self._alt(title)}
         told["notice"] = scene.notice
-        # Straight where nothing stands in the way, else round it.
-        layout: dict[str, Any] = {"layout": "neato", "flags": ["-n2"], "splines": "true", "esep": "+8,4"}
-        self.picture = Picture("tape", names={card.name for card in scene.cards}, **told, **layout)
+        self.picture = Picture("tape", names={card.name for card in scene.cards}, nodesep=NODESEP, **told)
         self._levels()
         for card in self.level:
             for socket in card.sockets:
@@ -141,7 +116,17 @@ class _Tape:
             if any(use.head in self.unseen for use in card.uses):
                 self._into_gap(card)
         self._seeds()
+        for ends, is_joined in self.neighbours.items():
+            if not is_joined:
+                self.picture.edge(*ends, style="invis", weight=style.WEIGHT_SPINE)
         return self.picture
+
+    def _join(self, upper: str, lower: str, **attributes: Any) -> None:
+        """Draw an edge; one between neighbours of a column keeps it straight."""
+        if (ends := (upper, lower)) in self.neighbours:
+            self.neighbours[ends] = True
+            attributes["weight"] = style.WEIGHT_SPINE
+        self.picture.edge(upper, lower, **attributes)
 
     def _fresh(self, key: str) -> str:
         return fresh(key, self.taken)
@@ -169,7 +154,7 @@ class _Tape:
     # ------------------------------------------------------------ cards
 
     def _levels(self) -> None:
-        """Place each operation on a level of its own, its leaves beside the one before it or further up."""
+        """Draw each operation on a level of its own, its leaves beside the one before it or further up."""
         beside: dict[int, list[Card]] = {}
         for card, i in self.level.items():
             for leaf in dict.fromkeys(socket.tail for socket in card.sockets if socket.tail.node is None):
@@ -179,75 +164,30 @@ class _Tape:
                 while len(beside.get(at, [])) == (ABOVE if at < 0 else BESIDE):
                     at -= 1
                 beside.setdefault(at, []).append(leaf)
-        self._lanes({leaves[0]: i for i, leaves in beside.items() if i < 0})
-        levels = [self._level(i, beside.get(i, [])) for i in range(min(beside, default=0), len(self.tape))]
-        # Positions are computed, so that the two columns are straight and mirror each other.
-        x = self._columns(levels)
-        y = 0.0
-        for i, level in enumerate(levels):
-            tall = max(item.height for item in level)
-            for item in level:
-                across, down = x[i][item.column], y - tall / 2
-                self.at[item.key] = across, down, item.width
-                if item.key in self.bound:  # an edge with a computed path ends at its side, so its width is fixed
-                    item.label[0].attributes = {"width": round(item.width), **item.label[0].attributes}
-                self.picture.node(item.key, item.label, pos=f"{across:.0f},{down:.0f}", cls=item.cls)
-            y -= tall + BELOW
-        self.turn = x[-1][1], y
+        above: list[str] = []
+        for i in range(min(beside, default=0), len(self.tape)):
+            leaves = beside.get(i, [])
+            for leaf in leaves:
+                self.picture.node(leaf.key, self._leaf(leaf), cls=f"card {leaf.role}")
+                if leaf in self.result:
+                    self.picture.node(self.result[leaf], self._result(leaf), cls="card grad")
+            columns = self._operation(self.tape[i]) if i >= 0 else []
+            results = [self.result[leaf] for leaf in leaves if leaf in self.result]
+            level = [*(leaf.key for leaf in reversed(leaves)), *columns, *results]
+            self.picture.same_rank(level)
+            for left, right in pairwise(level):
+                if not {left, right} <= {*columns}:
+                    self.picture.edge(left, right, style="invis")
+            self.neighbours |= dict.fromkeys(zip(above, columns, strict=False), False)
+            above = columns
 
-    def _columns(self, levels: Sequence[Sequence[_Item]]) -> list[dict[int, float]]:
-        """The x of each column, level by level; saved values stand in the middle of the gap, the others in line."""
-        wide = [{item.column: item.width for item in level} for level in levels]
-        between = max((w[0] + w[2]) / 2 + w[1] + LINK for w in wide if 1 in w)
-        x = {0: 0.0, 2: between}
-        for n in range(1, 1 + ABOVE):
-            for column, inner, side in ((-n, 1 - n, -1), (2 + n, 1 + n, 1)):
-                room = BETWEEN + (0.75 * max(self.lanes.values(), default=0) if n == 1 else 0)
-                needed = [(w[column] + w.get(inner, 0)) / 2 + room for w in wide if column in w]
-                x[column] = x[inner] + side * max(needed, default=0)
-        return [x | {1: (between + (w.get(0, 0) - w.get(2, 0)) / 2) / 2} for w in wide]
-
-    def _lanes(self, above: dict[Card, int]) -> None:
-        """The distance at which each edge passes the operations that it skips: longer edges are further out."""
-        start = self.level | above
-        spans = {
-            socket: self.level[head] - start[socket.tail]
-            for head in self.level
-            for socket in head.sockets
-            if socket.tail in start and self.level[head] - start[socket.tail] > 1
-        }
-        order = sorted(spans, key=lambda socket: spans[socket])
-        self.lanes = {socket: min(40.0 + 16 * i, 220.0) for i, socket in enumerate(order)}
-        tails = [socket.tail for socket in order] + [socket.head for socket in order]
-        self.bound = {card.key for card in tails}
-        self.bound |= {self.back.get(card) or self.result.get(card, "") for card in tails}
-
-    def _lane(self, socket: Socket, upper: str, lower: str, side: int) -> str:
-        """The path of an edge around the outside, from below the middle of one card to above the middle of another."""
-        (x0, y0, w0), (x1, y1, w1) = self.at[upper], self.at[lower]
-        half = max(w for x, y, w in self.at.values() if x == x0 and y1 <= y <= y0) / 2
-        far = x0 + side * (half + self.lanes[socket])
-        x0, y0, x1, y1 = x0 + side * w0 / 2, y0 - 5, x1 + side * w1 / 2, y1 + 5
-        head = 7 * side  # the length of an arrow
-        end, top, bottom = (("e", x1, y1), x0, x1 + head) if side < 0 else (("s", x0, y0), x0 + head, x1)
-        way = ((top, y0), (far, y0 - 8), (far, y1 + 8), (bottom, y1))
-        return " ".join([f"{end[0]},{end[1]:.0f},{end[2]:.0f}", *(f"{x:.0f},{y:.0f}" for x, y in way)])
-
-    def _level(self, i: int, leaves: Sequence[Card]) -> list[_Item]:
-        """The cards of one level: in columns 0 and 2 the operation and its derivative, leaves outside of them."""
-        items = self._operation(self.tape[i]) if i >= 0 else []
-        for n, leaf in enumerate(leaves):
-            out = n + (i >= 0)
-            items.append(_Item(leaf.key, self._leaf(leaf), -out, f"card {leaf.role}"))
-            if leaf in self.result:
-                items.append(_Item(self.result[leaf], self._result(leaf), 2 + out, "card grad"))
-        return items
-
-    def _operation(self, card: Card | None) -> list[_Item]:
+    def _operation(self, card: Card | None) -> list[str]:
+        """Draw an operation, its derivative, and the values kept between them; return their keys."""
         if card is None:
             words = f"... {numbers.count(len(self.hidden))} ops not drawn"
-            said = table(row(cell(caption(words), cellpadding=6)))
-            return [_Item(self.gap, said, 0, "gap"), _Item(self.gap_back, said, 2, "gap")]
+            for key, column in ((self.gap, "forward"), (self.gap_back, "backward")):
+                self.picture.node(key, table(row(cell(caption(words), cellpadding=6))), cls="gap", group=column)
+            return [self.gap, self.gap_back]
         link, back = self._fresh(f"k_{card.key}"), self.back[card]
         keeps = kept(card)
         names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
@@ -255,14 +195,13 @@ class _Tape:
         title = f"kept for the derivative of {card.name}: {told}"
         shown = caption(f"kept: {names or 'nothing'}")
         said = table(row(cell(shown, id=f"{card.key}_kept", title=title)), cellpadding=2)
+        kind = "loss" if card.role == LOSS else "act"
+        self.picture.node(card.key, self._forward(card), cls=f"card {kind}", group="forward")
+        self.picture.node(link, said, cls="link", group="kept")
+        self.picture.node(back, self._backward(card), cls="card bwd", group="backward")
         self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0", **self.dotted)
         self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1", **self.dotted)
-        kind = "loss" if card.role == LOSS else "act"
-        return [
-            _Item(card.key, self._forward(card), 0, f"card {kind}"),
-            _Item(link, said, 1, "link"),
-            _Item(back, self._backward(card), 2, "card bwd"),
-        ]
+        return [card.key, link, back]
 
     def _leaf(self, leaf: Card) -> Label:
         tag = cell(text(tag_of(leaf), style.TAG, "muted"))
@@ -350,8 +289,7 @@ class _Tape:
         backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", **self.dashed}
         above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
         source = tail.key if tail.node is None or tail in self.level else self.gap
-        forward["pos"] = self._lane(socket, source, head.key, -1) if socket in self.lanes else None
-        self.picture.edge(source, head.key, tooltip=f"forward: {tail.name}", **forward)
+        self._join(source, head.key, tooltip=f"forward: {tail.name}", **forward)
         part = socket.contribution
         if part is None or not above:
             return
@@ -361,8 +299,7 @@ class _Tape:
             number = grad_text(said)
             label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))
         told = f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}"
-        backward["pos"] = self._lane(socket, above, self.back[head], 1) if socket in self.lanes else None
-        self.picture.edge(above, self.back[head], label=label, tooltip=told, **backward)
+        self._join(above, self.back[head], label=label, tooltip=told, **backward)
 
     def _into_gap(self, card: Card) -> None:
         """Draw one edge into the gap of omitted operations, and one back."""
@@ -385,8 +322,6 @@ class _Tape:
             key, seed = self._fresh(f"seed_{card.key}" if len(self.scene.ends) > 1 else "seed"), self._seed(card)
             label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, "grad", italic=True)
             inside = row(cell(label, self._number(seed)))
-            x, y = self.turn
-            self.turn = x, y - BELOW - 10
-            self.picture.node(key, self._dashed(inside), pos=f"{x:.0f},{y - 12:.0f}", cls="card grad")
+            self.picture.node(key, self._dashed(inside), cls="card grad")
             self.picture.edge(card.key, key, cls="link", id=f"l_{key}", **self.dotted)
             self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}", **self.dashed)
