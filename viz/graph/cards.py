@@ -28,7 +28,6 @@ from glassgrad.viz.graph.parts import (
     short,
     tag_of,
 )
-from glassgrad.viz.recorded.evaluate import total
 from glassgrad.viz.recorded.names import INPUT
 from glassgrad.viz.recorded.scene import Card, Socket
 
@@ -347,27 +346,25 @@ class Cards(CardParts):
             rows.append(row(named, cell(shown, port=numbers_at[1], align="RIGHT", **self.hook(card, "grad"), **rule)))
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
-    def again(self, uses: Sequence[Socket], beside: bool = False) -> Label:
+    def again(self, use: Socket, beside: bool) -> Label:
         """The small card of a value that is used far below its own card, with the addend that this use contributes.
 
         ``beside``: it stands beside the operation, not above it.
         """
         stacked = self.compact and not beside
-        card = uses[0].tail
+        card = use.tail
         said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
         value = f"  {said}" if card.shape else f" = {said}"
         name = text(clipped(card.name), style.CELL, "ink", bold=True)
         head = name, caption(value, "ink"), text("  AGAIN", style.TAG, "muted")
         whole: dict[str, Any] = {"colspan": 2} if stacked else {"port": "v"}
         cells = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], **whole)]
-        parts = [use.contribution for use in uses if use.passes and use.contribution is not None]
-        if parts:
-            part = np.asarray(total(parts))
+        part = use.contribution
+        if use.passes and part is not None:
             size = numbers.padded(numbers.scalar(part[()])) if not part.shape else f"rms {numbers.rms(part)}"
-            doubt = " ?" if any(use.doubted for use in uses) else ""
-            adds = grad_text(f"adds {size}{doubt}")
-            title = f"{', '.join(use.head.name for use in uses)} adds {numbers.full(part)} to {self.by(card)}"
-            identity = f"{uses[0].head.key}_adds{uses[0].index}"
+            adds = grad_text(f"adds {size}{' ?' if use.doubted else ''}")
+            title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
+            identity = f"{use.head.key}_adds{use.index}"
             more: dict[str, Any] = {"colspan": 2} if stacked else {"port": "g"}
             cells.append(cell(adds, align="LEFT", id=identity, title=title, **more))
         frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}

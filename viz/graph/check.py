@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -71,7 +70,7 @@ def check_graph(
     ys = recorded(y, "check")
     if more:
         ys += recorded(more, "check")
-    many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_FOLDED
+    many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_LOOSE
     if many and len(ys) != 1:
         raise DrawingError(f"so large a graph is drawn for one output, but {len(ys)} were given: check them one by one")
     wanted = all(t.size == 1 for t in ys) if gradients is None else gradients
@@ -141,10 +140,6 @@ class _CheckDrawing(Drawing):
         if errors:
             said.append(f"{len(errors)} ok, relative errors up to {numbers.scalar(max(errors))}.")
         return " ".join([f"{title}.", *said])
-
-    def _also(self, cards: Sequence[Card]) -> str:
-        found = Counter(check.verdict for check in _checks(cards))
-        return f", {found['ok']} rules ok" + (f", {found['kink']} kinks" if found["kink"] else "")
 
 
 def _checks(cards: Sequence[Card]) -> list[NodeCheck]:

@@ -1,4 +1,4 @@
-"""One drawing of a scene's cards: folded modules, the positions of the cards, and the edges between them."""
+"""One drawing of a scene's cards: the boxes of modules, the positions of the cards, and the edges between them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from itertools import groupby
 from typing import Any
 
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, frame, grad_text, row, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, row, table, text
 from glassgrad.viz.drawing.render import Picture
-from glassgrad.viz.drawing.texts import clipped, identifier, text_width
+from glassgrad.viz.drawing.texts import identifier, text_width
 from glassgrad.viz.graph.cards import Cards
 from glassgrad.viz.graph.levels import levels
 from glassgrad.viz.graph.parts import addends
 from glassgrad.viz.graph.selection import Selection
 from glassgrad.viz.recorded.layers import chain_title
 from glassgrad.viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
-from glassgrad.viz.recorded.rows import belongings, opened
 from glassgrad.viz.recorded.scene import ADDENDS, Card, Scene, Socket
 
 TITLE = 60  # characters of the longest expression used as a title
@@ -32,14 +31,13 @@ PASSING = 60  # points that the two lines of a further use take between the card
 class Drawing:
     """One drawing of a scene: the positions of the operands, and the picture."""
 
-    def __init__(self, scene: Scene, depth: int | None = None, part: Selection | None = None) -> None:
-        self.scene, self.depth, self.part = scene, depth, part
+    def __init__(self, scene: Scene, part: Selection | None = None) -> None:
+        self.scene, self.part = scene, part
         self.cards = Cards(scene)
         self.hidden = {card for card in scene.cards if part is not None and card not in part.cards}
         self.drawn = [card for card in scene.cards if card not in self.hidden]
         self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
-        self.folds = self._folds()
         self.levels: dict[str, int] = {}  # of the operations of a wide graph by their keys, counted from below
         with numbers.wide(False):  # a live page, whose numbers are padded, gets the same kind of cards
             widest = self._widest()
@@ -141,7 +139,7 @@ class Drawing:
             ops = sum(card.node is not None for card in self.hidden)
             parts.append((self.part.reading, "ink"))
             parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", "muted"))
-        if any(len(card.addends) > 1 and card not in self.folds for card in self.drawn):
+        if any(len(card.addends) > 1 for card in self.drawn):
             parts.append(("used more than once: one addend per use", "grad"))
         if self.again:
             parts.append(("again = its own card is further up and has the sum", "muted"))
@@ -173,8 +171,6 @@ class Drawing:
             if len(scope) <= depth:
                 for card in inside:
                     self._operation(card)
-            elif inside[0] in self.folds and len({self.folds.get(card) for card in inside}) == 1:
-                self._folded(inside)
             elif self._is_boxed(inside, depth) and len(inside) < whole:
                 path, label = scope[-1]
                 key = self._fresh(path or label)
@@ -217,7 +213,7 @@ class Drawing:
         self._node(card, label)
         for socket in card.sockets:
             if socket in self.again:
-                self._once_more([socket], socket in left or socket in right)
+                self._once_more(socket, socket in left or socket in right)
         for leaf in self.stacked.get(card, ()):
             self._node(leaf, self.cards.leaf(leaf))
         if left or right:
@@ -227,12 +223,12 @@ class Drawing:
                         self._node(socket.tail, self.cards.leaf(socket.tail, side))
             self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
 
-    def _once_more(self, uses: Sequence[Socket], beside: bool = False) -> None:
-        self.picture.node(self._at(uses[0]), self.cards.again(uses, beside), cls="card again")
+    def _once_more(self, use: Socket, beside: bool) -> None:
+        self.picture.node(self._at(use), self.cards.again(use, beside), cls="card again")
 
     def _leaves(self) -> None:
         for card in self.drawn:
-            if card.node is None and card not in self.beside and card not in self.folds:
+            if card.node is None and card not in self.beside:
                 self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
         if self.scene.scalar:
             for card in self.drawn:
@@ -241,7 +237,7 @@ class Drawing:
     def _rank(self, card: Card) -> None:
         """Put a leaf that is an operation's second operand on the rank of the first."""
         spine = self.cards.spine(card)
-        if spine is None or spine.tail.node is None or spine.tail in self.folds or spine.tail in self.hidden:
+        if spine is None or spine.tail.node is None or spine.tail in self.hidden:
             return
         beside = [
             self._at(s)
@@ -270,21 +266,17 @@ class Drawing:
         rank = self._ranks()
         for card in self.drawn:
             uses = self._uses(card)
-            if len(uses) < 2 or card in self.folds:
+            if len(uses) < 2:
                 continue
             crowded = len(uses) > style.ADDENDS or self.cards.compact
             reach = style.FAR if crowded else style.FAR_OF_FEW
             near = min(rank[use.head] for use in uses) + reach
-            cards: dict[str, str] = {}  # a folded module has one for all its uses
             for use in uses:
                 group = use.head.group
                 # The parameters of a module that is called again stand beside each call.
                 called = group is not None and group.call > 1 and card.role == PARAM
                 if rank[use.head] > near or (called and not self.scene.scalar and use is not uses[0]):
-                    head = self.folds.get(use.head, f"{use.head.key}_{use.index}")
-                    if head not in cards:
-                        cards[head] = self._fresh(f"{card.key}_at_{head}")
-                    again[use] = cards[head]
+                    again[use] = self._fresh(f"{card.key}_at_{use.head.key}_{use.index}")
         return again
 
     def _widest(self) -> float:
@@ -299,8 +291,6 @@ class Drawing:
 
         for i, level in enumerate((early, self._ranks())):
             for card in self.drawn:
-                if card in self.folds:
-                    continue
                 uses = self._uses(card)
                 at = level[card] if card.node is not None else min((level[use.head] for use in uses), default=1) - 1
                 add(i, at, self.cards.width(card) + 72 * style.NODESEP)
@@ -314,12 +304,8 @@ class Drawing:
         rank: dict[Card, int] = {}
         for card in reversed(self.drawn):
             low = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
-            rank[card] = -self.levels.get(self._unit(card), -low)
+            rank[card] = -self.levels.get(card.key, -low)
         return rank
-
-    def _unit(self, card: Card) -> str:
-        """The key of the card that stands for an operation: its own, or that of its folded module."""
-        return self.folds.get(card, card.key)
 
     def _levels(self, stacked: Set[Card]) -> dict[str, int]:
         """The levels of the operations, those of modules with their parameters beside them, or stacked above."""
@@ -330,13 +316,12 @@ class Drawing:
         for card in self.drawn:
             if card.node is None:
                 continue
-            key, spine = self._unit(card), self.cards.spine(card)
+            key, spine = card.key, self.cards.spine(card)
             tails = [s.tail for s in sorted(card.sockets, key=lambda s: s is not spine) if s.tail not in self.hidden]
-            found = [*above.get(key, ()), *(self._unit(tail) for tail in tails if tail.node is not None)]
-            above[key] = [tail for tail in dict.fromkeys(found) if tail != key]
-            widths[key] = max(widths.get(key, 0.0), self.cards.width(card) + gap)
+            above[key] = list(dict.fromkeys(tail.key for tail in tails if tail.node is not None))
+            widths[key] = self.cards.width(card) + gap
             own = [tail for tail in tails if tail.node is None and (tail.role == PARAM or card.group is None)]
-            leaves[key] = sum(self.cards.width(tail) + gap for tail in own if card not in self.folds)
+            leaves[key] = sum(self.cards.width(tail) + gap for tail in own)
         # Leaves of numbers stand above an operation that uses leaves alone, else on the level above.
         scalar = self.scene.scalar
         if not stacked:
@@ -350,7 +335,7 @@ class Drawing:
         found = {
             card: [s for s in card.sockets if s.tail.role == PARAM]
             for card in self.drawn
-            if card.group is not None and card.node is not None and card not in self.folds
+            if card.group is not None and card.node is not None
         }
         return {card: own for card, own in found.items() if own}
 
@@ -364,7 +349,7 @@ class Drawing:
 
     def _seats(self, card: Card) -> tuple[list[Socket], list[Socket]]:
         """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
-        if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
+        if self.scene.scalar or len(card.sockets) > 3:
             return [], []
         loss = any(s.tail.role == TARGET for s in card.sockets)
         if self.cards.compact and (card.group is None or card in self.stacked) and not loss:
@@ -382,88 +367,6 @@ class Drawing:
         """Whether all other uses of the operand have a card of their own."""
         return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
 
-    # ------------------------------------------------------------ folded modules
-
-    def _folds(self) -> dict[Card, str]:
-        """The cards inside of modules that are not opened, each with the key of the one card that stands for them.
-
-        Without a depth, modules are folded from the innermost level outwards until the picture has few enough cards.
-        """
-        cards = self.scene.cards
-        if self.part is not None:
-            return {}
-        if self.depth is not None:
-            return self._folds_at(self.depth)
-        best: dict[Card, str] = {}
-        for depth in range(max(len(card.scope) for card in cards), -1, -1):
-            if len(cards) - len(best) + len(set(best.values())) <= style.CARDS:
-                break
-            best = self._folds_at(depth) or best
-        return best
-
-    def _folds_at(self, depth: int) -> dict[Card, str]:
-        operations = self.scene.operations
-        taken = {card.key for card in self.scene.cards}
-        own = belongings(self.scene.seen.graph)
-        folds: dict[Card, str] = {}
-        for scope, run in groupby(operations, key=lambda card: opened(card.scope, depth)):
-            inside = list(run)
-            hidden = inside + _own_leaves(inside, own)
-            part = self.depth is not None or len(inside) < sum(bool(card.scope) for card in operations)
-            whole = scope and len(scope) == depth + (scope[0][0] == "")
-            # Failures are never hidden.
-            if whole and len(hidden) > 1 and part and not any(map(self.cards.failed, hidden)):
-                path, label = scope[-1]
-                key = fresh(identifier(path or label), taken)
-                folds |= dict.fromkeys(hidden, key)
-        return folds
-
-    def _folded(self, cards: list[Card]) -> None:
-        """Draw one card for the operations of a module: its inputs, its output, and the number of operations."""
-        card = _output(cards)
-        key = self.folds[card]
-        hidden = [leaf for leaf, at in self.folds.items() if at == key and leaf.role == PARAM]
-        doors = self._doors(key)
-        rule = {"sides": "B", "border": 1, "color": "hair"}
-        names, back = [], []
-        for i, socket in enumerate(doors):
-            said = caption(clipped(socket.tail.name), "ink")
-            names.append(cell(said, port=f"f{i}", cellpadding=3, **({} if i else rule)))
-            to = f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad"
-            said = grad_text(to, "grad" if socket.passes else "muted")
-            back.append(cell(said, port=f"b{i}", cellpadding=3, **(rule if len(doors) == 1 else {})))
-        # The first value that comes in stands above the one that goes out, as in every card.
-        rest = [part for pair in zip([(), *names[1:]], back, strict=True) for part in pair]
-        top = [names[0], back[0] if len(doors) == 1 else cell(table(row(*rest)), **rule)] if doors else []
-        around = [level[0] for level in zip(*(inner.scope for inner in cards), strict=False) if len(set(level)) == 1]
-        path, label = around[-1]
-        title = f"{label}  {path}" if path else label
-        ops = numbers.counted(len(cards), "op")
-        note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"
-        head = text(f"{title}  ", style.NAME, "ink", bold=True)
-        head += caption(f"{clipped(card.name)}   {note}")
-        rows = [row(*top)] if top else []
-        rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
-        look = frame("parameter" if hidden else "operation") | {"border": style.PARAMETER_BORDER}
-        self.picture.node(key, table(*rows, cellpadding=3, style="ROUNDED", **look), cls="card module folded")
-        far = [socket for socket in doors if socket in self.again]
-        for at in dict.fromkeys(map(self._at, far)):
-            self._once_more([socket for socket in far if self._at(socket) == at])
-
-    def _also(self, cards: Sequence[Card]) -> str:
-        """A further caption of folded operations, for subclasses."""
-        return ""
-
-    def _doors(self, key: str) -> list[Socket]:
-        """The sockets at which values enter a folded module."""
-        return [
-            socket
-            for card in self.scene.cards
-            if self.folds.get(card) == key
-            for socket in card.sockets
-            if self.folds.get(socket.tail) != key
-        ]
-
     # ------------------------------------------------------------ edges
 
     def _edges(self, socket: Socket) -> None:
@@ -477,9 +380,6 @@ class Drawing:
         backward |= {"style": "dashed", "color": "muted" if socket.doubted else "grad"}
         i = socket.index
         drawn = self.scene.computed and socket.passes and part is not None
-        if tail in self.folds or head in self.folds:
-            self._folded_edges(socket, forward, backward, drawn)
-            return
         at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
         if socket in left:
             self.picture.edge(f"{at}:v:e", f"{head.key}:f{i}:w", **forward)
@@ -511,26 +411,14 @@ class Drawing:
             backward |= {"label": self._product(socket), "dir": "back", "arrowtail": "vee"}
             self.picture.edge(f"{at}:{landing}:s", f"{head.key}:b{i}{'' if last else ':n'}", **backward)
 
-    def _folded_edges(self, socket: Socket, forward: Any, backward: Any, drawn: bool) -> None:
-        tail, head = self.folds.get(socket.tail, self._at(socket)), self.folds.get(socket.head, socket.head.key)
-        if tail == head:
-            return
-        door = self._doors(head).index(socket) if socket.head in self.folds else socket.index
-        forward |= self._length(socket)
-        self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
-        if drawn:
-            port = "g" if socket.tail in self.folds or socket in self.again else _landing(socket)
-            backward |= {"dir": "back", "arrowtail": "vee", "weight": 5}
-            self.picture.edge(f"{tail}:{port}:s", f"{head}:b{door}:n", **backward)
-
     def _first_use(self, tail: Card) -> Socket:
         """The highest use of a value, of those that have no card of their own."""
         uses = [use for use in self._uses(tail) if use not in self.again]
-        return max(uses, key=lambda use: self.levels[self._unit(use.head)])
+        return max(uses, key=lambda use: self.levels[use.head.key])
 
     def _length(self, socket: Socket) -> dict[str, int]:
         """The levels that an edge between two operations spans."""
-        tail, head = (self.levels.get(self._unit(card)) for card in (socket.tail, socket.head))
+        tail, head = (self.levels.get(card.key) for card in (socket.tail, socket.head))
         return {} if tail is None or head is None or socket in self.again else {"minlen": tail - head}
 
     def _shape(self, tail: Card) -> Label | None:
@@ -556,25 +444,6 @@ def _landing(socket: Socket) -> str:
     if len(uses) < 2:
         return "g"
     return f"g{min(uses.index(socket), len(addends(socket.tail)))}"
-
-
-def _own_leaves(cards: Sequence[Card], own: Set[int]) -> list[Card]:
-    """The parameters that only these operations use, and buffers and masks of their modules (``own``, by id)."""
-    inside = set(cards)
-    found = dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.node is None)
-    # For a constant, the id is that of its array.
-    places = {leaf: {id(leaf.place), id(getattr(leaf.place, "data", None))} for leaf in found}
-    leaves = [leaf for leaf in found if leaf.role == PARAM or places[leaf] & own]
-    return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
-
-
-def _output(cards: list[Card]) -> Card:
-    """The card with the module's output."""
-    inside = set(cards)
-    for card in reversed(cards):
-        if not card.uses or any(use.head not in inside for use in card.uses):
-            return card
-    return cards[-1]
 
 
 def _parameters(cards: Sequence[Card]) -> str:

@@ -54,13 +54,13 @@ def draw_graph(
     so once ``backward()`` has been called; an output that is not a scalar needs its upstream gradient, a Tensor of its
     shape (several outputs, a list). ``title``: the headline. ``theme``: "light" or "dark". ``view``: "ops" for one card
     per operation, "auto" for the table of `draw_modules` where cards would not be readable (above 250 operations, and
-    for networks with a parameter of more than 64 entries). ``depth``: how deep modules are opened: 1 draws each direct
-    part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens as many levels as
-    stay readable. ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are
+    for networks with more than 60 cards or a parameter of more than 64 entries). ``depth``: the table, and how deep it
+    opens modules: 1 draws each direct part of the model as one row, 2 opens those as well, 0 draws the model as one.
+    ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are
     drawn. Above 250 operations outside of modules, "auto" draws the paths of the largest gradients.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    not a scalar, for a depth below zero, and for an ``around`` that is not in the graph.
+    not a scalar, for a depth below zero or of single operations, and for an ``around`` that is not in the graph.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
@@ -80,21 +80,26 @@ def draw_graph(
     if more:
         ys += recorded(more)
     whole = view == "auto" and around is None
-    loose = whole and _is_loose(ys)
-    if whole and not loose and _is_large(ys):
+    if depth is not None and (not whole or len(ys) > 1):
+        raise DrawingError(
+            "depth= opens the modules of a table, which shows one output and takes no view= and no around=: leave"
+            " depth= out to draw single operations"
+        )
+    loose = whole and depth is None and _is_loose(ys)
+    if depth is not None or (whole and not loose and _is_large(ys)):
         given |= {"gradients": computes_gradients(ys, gradients)}
         return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
     scene = Scene(ys, **given)
     if around is not None:
-        return Drawing(scene, depth, surroundings(scene, around)).draw(title).themed(colours)
+        return Drawing(scene, surroundings(scene, around)).draw(title).themed(colours)
     part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None
-    return Drawing(scene, depth, part).draw(title).themed(colours)
+    return Drawing(scene, part).draw(title).themed(colours)
 
 
 def _is_loose(ys: Sequence[ag.Tensor]) -> bool:
     """Whether there are too many operations outside of modules, even with repeated ones folded."""
     graph = ag.Graph(*ys)
-    many = sum(node.op is not None and not node.scope for node in graph.nodes) > style.CARDS_FOLDED
+    many = sum(node.op is not None and not node.scope for node in graph.nodes) > style.CARDS_LOOSE
     return many and len(ys) == 1 and len(readable(graph, ROWS)[2]) > ROWS
 
 
@@ -105,4 +110,5 @@ def _is_large(ys: Sequence[ag.Tensor]) -> bool:
     nodes = ag.Graph(*ys).nodes
     modules = any(node.scope for node in nodes)
     large = any(node.op is None and node.requires_grad and node.size > style.PARAMETER_ENTRIES for node in nodes)
-    return sum(node.op is not None for node in nodes) > style.CARDS_FOLDED or (modules and large)
+    many = sum(node.op is not None for node in nodes) > style.CARDS_LOOSE
+    return many or (modules and (large or len(nodes) > style.CARDS))

@@ -16,7 +16,6 @@ from glassgrad.viz.drawing import style
 from glassgrad.viz.graph.parts import room
 from glassgrad.viz.graph.picture import draw_graph
 from tests.sampling import sampled, waiting
-from tests.viz.laid_out import LaidOut
 
 T = ag.Tensor
 SVG = "{http://www.w3.org/2000/svg}"
@@ -257,28 +256,6 @@ class TestUsesFarAway:
         picture = draw_graph(ag.sum(h), gradients=True, view="ops")
         assert len(re.findall(r"^\s+U_at_\w+ \[", picture.source, flags=re.MULTILINE)) == 3
 
-    def test_a_folded_module_has_one_for_all_its_uses(self):
-        class Cell(nn.Module):
-            def __init__(self, scale):
-                self.scale = scale
-
-            def forward(self, h):
-                return ag.tanh(h * self.scale) + self.scale
-
-        scale, h = nn.Parameter(0.5), T(1.0, name="h")
-        net = nn.Sequential(*(Cell(scale) for _ in range(6)))
-        picture = draw_graph(net(h), gradients=True, view="ops", depth=1)
-        small = re.findall(r"^\s+(scale_at_\w+) \[", picture.source, flags=re.MULTILINE)
-        assert len(small) == len(set(small)) == 5
-        heads = {edge(picture, i)[1].split(":")[0] for i in edges(picture, "f") if i.startswith("f_scale")}
-        assert len(heads) == 6
-        last = re.search(r"adds (\S+)", words(node(picture, small[-1])))[1]
-        before = h
-        for cell in net[:5]:
-            before = cell(before)
-        before = before.detach()  # the last module alone
-        assert float(last) == pytest.approx(ag.gradients(net[5](before), scale).item(), rel=1e-3)
-
 
 class TestTensorCard:
     @pytest.mark.parametrize(
@@ -501,21 +478,14 @@ class TestModules:
             "the same Linear, call 2 2 → 1",
         ]
 
-    def test_over_sixty_cards_modules_are_folded(self):
-        picture = draw_graph(self.blocks(9), gradients=True)
-        cards = re.findall(r"id=n_(\w+)", picture.source)
-        assert len(cards) <= style.CARDS
-        assert "W1" not in cards
-        label = words(node(picture, "_0_a"))
-        assert "Linear 0.a" in label
-        assert "1 op, 12 parameters not drawn" in label
-        assert "to x: no grad" not in label
-        ElementTree.fromstring(picture.svg())
-        drawn = set(cards)
-        for kind in "fb":
-            for identity in edges(picture, kind):
-                tail, head, _ = edge(picture, identity)
-                assert {tail.split(":")[0], head.split(":")[0]} <= drawn
+    def test_over_sixty_cards_and_where_a_depth_is_given_modules_are_rows(self):
+        loss = self.blocks(9)
+        assert "one row per module" in draw_graph(loss, gradients=True).source
+        assert "f_z1_a1_0" in draw_graph(loss, view="ops").source
+        assert "one row per module" in draw_graph(self.blocks(2), depth=1).source
+        for given in ({"view": "ops"}, {"around": "z1"}):
+            with pytest.raises(ValueError, match="depth= opens the modules of a table, which shows one output"):
+                draw_graph(loss, depth=1, **given)
 
     def test_a_large_parameter_in_a_network_asks_for_the_module_table(self):
         net = nn.MLP([16, 8, 2], seed=0)
@@ -664,8 +634,7 @@ def test_a_depth_is_a_whole_number():
         draw_graph(x * x, depth=True)
 
 
-@pytest.mark.parametrize("depth", [None, 0, 1, 2])
-def test_every_edge_ends_at_a_card(depth):
+def test_every_edge_ends_at_a_card():
     class Block(nn.Module):
         def __init__(self, seed):
             self.a, self.d = nn.Linear(3, 3, seed=seed), nn.Dropout(0.5)
@@ -675,7 +644,7 @@ def test_every_edge_ends_at_a_card(depth):
 
     net = nn.Sequential(nn.Sequential(*map(Block, range(8))), nn.Linear(3, 1, seed=9))
     loss = ag.mean(net(ag.Tensor(np.ones((2, 3), dtype="float32"), name="x")) ** 2)
-    source = draw_graph(loss, gradients=True, view="ops", depth=depth).source
+    source = draw_graph(loss, gradients=True, view="ops").source
     cards = dict(re.findall(r'^\s+"?(\w+)"? \[.*?label=(<.*>)', source, flags=re.MULTILINE))
     ends = [e for pair in re.findall(r"^\s+(\S+) -> (\S+) ", source, flags=re.MULTILINE) for e in pair]
     assert ends
@@ -691,33 +660,6 @@ def test_a_layer_called_again_says_so():
     assert "the same Linear, call 2" in text
     assert "the same Linear, call 3" in text
     assert text.count("the same Linear") == 2
-
-
-class TestInputsOfFoldedModules:
-    """A folded module hides its own parameters and masks, never an input."""
-
-    def test_an_input_that_a_residual_block_reads_twice(self):
-        x = ag.Tensor([[1.0, -1.0]], name="x")
-        block = nn.Residual(nn.Sequential(nn.Linear(2, 2, seed=0), nn.Tanh(), nn.Linear(2, 2, seed=1)))
-        y = ag.sum(nn.Sequential(block, nn.Linear(2, 1, seed=2))(x))
-        drawn = LaidOut(draw_graph(y, gradients=True, depth=1))
-        assert {"x", "_0", "_1"} <= set(drawn.cards)
-        assert len([name for name in drawn.lines if name.startswith("f_x_")]) == 2
-
-    def test_both_inputs_of_a_module_without_parameters(self):
-        class Sum(nn.Module):
-            def forward(self, a, b):
-                return ag.tanh(a + b)
-
-        a, b = (ag.Tensor([1.0, 2.0], requires_grad=grad, name=name) for name, grad in (("a", True), ("b", False)))
-        c = ag.Tensor([0.0, 1.0], name="c")
-        drawn = LaidOut(draw_graph(ag.sum(Sum()(a, b) * c), inputs=[a], gradients=True, depth=0))
-        assert {"a", "b", "c"} <= set(drawn.cards)
-
-    def test_the_mask_of_dropout_is_not_drawn(self):
-        model = nn.Sequential(nn.Linear(2, 2, seed=0), nn.Dropout(0.5, seed=0))
-        y = ag.sum(model(ag.Tensor([[1.0, -1.0]], name="x")))
-        assert "mask" not in LaidOut(draw_graph(y, gradients=True, depth=1)).cards
 
 
 @pytest.mark.parametrize("name", sorted(ag.OPS))

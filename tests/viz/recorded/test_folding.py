@@ -307,40 +307,6 @@ class TestDepth:
             draw_modules(loss(2)[1], depth=-1)
 
 
-class TestDepthOfCards:
-    @staticmethod
-    def drawn(depth):
-        picture = draw_graph(loss(2, width=3)[1], view="ops", gradients=True, depth=depth)
-        return picture, re.findall(r"id=n_(\w+)", picture.source)
-
-    def test_the_direct_parts_of_a_model_are_one_card_each(self):
-        picture, ids = self.drawn(1)
-        assert ids == ["_0", "_1", "_2", "L", "y", "x"]
-        text = words(picture)
-        assert "Block 0 a1 2 ops, 12 parameters not drawn" in text
-        assert "Linear 2 z3 1 op, 12 parameters not drawn" in text
-        assert "id=b_a1_z2_0" in picture.source
-
-    def test_the_model_is_one_card(self):
-        picture, ids = self.drawn(0)
-        assert ids == ["Sequential", "L", "y", "x"]
-        assert "Sequential z3 5 ops, 36 parameters not drawn" in words(picture)
-        picture.svg()
-
-    def test_none_opens_all_of_them(self):
-        assert {"z1", "a1", "z2", "a2", "z3", "W1"} <= set(self.drawn(None)[1])
-
-    def test_failed_operations_are_not_folded_away(self):
-        model, y = loss(2, width=3)
-        model[1].linear.weight.data[0, 0] = np.nan
-        assert "z2" in re.findall(r"id=n_(\w+)", draw_graph(y, view="ops", depth=1).source)
-
-    def test_refusals(self):
-        y = loss(2)[1]
-        with pytest.raises(ValueError, match="depth=-2 is negative"):
-            draw_graph(y, depth=-2)
-
-
 def test_warnings_carry_the_number_that_triggered_them():
     x = np.ones((1, 4))
     near, far = (ag.sum(ag.linear(x, ag.Tensor(np.ones((3, 4)), requires_grad=True))) for _ in range(2))
@@ -373,3 +339,8 @@ def test_a_card_of_blocks_never_says_both_vanishing_and_exploding():
     rows[0].warnings = [Caution("EXPLODING", ("",), 1e4)]
     rows[-1].warnings = [Caution("VANISHING", ("",), 1e-3)]
     assert [caution.word for caution in repeat.warnings(repeat.sizes(seen))] == ["EXPLODING"]
+
+
+def test_a_negative_depth_is_refused():
+    with pytest.raises(ValueError, match="depth=-2 is negative"):
+        draw_graph(loss(2)[1], depth=-2)
