@@ -7,53 +7,63 @@ word carries it too. Sizes are in points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from glassgrad.viz.drawing.errors import DrawingError
 
 # ---------------------------------------------------------------- colours
 
 
-@dataclass(frozen=True)
+COLOURS = {  # of each theme: light, dark
+    "paper": ("#ffffff", "#14171c"),  # the page
+    "ink": ("#1c2128", "#e8ebf0"),  # values, names
+    "muted": ("#5c6672", "#9da8b4"),  # captions, shapes, tags
+    "hair": ("#c6ccd4", "#3d4550"),  # rules, outline of a module
+    "panel": ("#f6f7f9", "#1b2027"),  # ground of a module, side panel
+    "fwd": ("#2b5f8f", "#84b9ea"),  # forward edge, badge of an operation
+    "fwd_bg": ("#eaf1f8", "#1b2a3a"),  # card of an operation and the tensor it makes
+    "grad": ("#b83a0b", "#ff9a6e"),  # gradient number and edge
+    "grad_bg": ("#fdeee6", "#3a2218"),  # card of a derivative
+    "knob": ("#7a5c00", "#dfc050"),  # border of a parameter, line of a weight
+    "knob_bg": ("#fff4cc", "#312a12"),  # card of a parameter
+    "data": ("#454d57", "#b4bdc8"),  # border of an input or a target
+    "data_bg": ("#fcfcfd", "#1a1e24"),  # card of an input or a target
+    "loss_bg": ("#272d36", "#e8ebf0"),  # card of the loss
+    "loss_ink": ("#fdfdfe", "#14171c"),  # text on it
+    "loss_grad": ("#ffb690", "#a03508"),  # gradient on it
+    "loss_mut": ("#aab3bd", "#4a535e"),  # captions on it
+    "loss_hair": ("#59626d", "#aab3bd"),  # rules on it
+    "bad": ("#a3003f", "#ff7ba4"),  # failed check, nan, inf
+    "bad_bg": ("#ffe3ec", "#3d1424"),
+    "ok": ("#0a6a57", "#5fd0b4"),  # passed check
+    "ok_bg": ("#e2f3ee", "#12302a"),
+    "warn": ("#8f4a00", "#ffb45c"),  # vanishing, exploding, saturated
+    "warn_bg": ("#ffedd2", "#3a2a10"),
+}
+
+
 class Theme:
-    """The colours of a theme.
+    """The colours of a theme, an attribute for each name in `COLOURS`.
 
     >>> LIGHT.grad, DARK.grad
     ('#b83a0b', '#ff9a6e')
     """
 
-    name: str
-    paper: str  # the page
-    ink: str  # values, names
-    muted: str  # captions, shapes, tags
-    hair: str  # rules, outline of a module
-    panel: str  # ground of a module, side panel
-    fwd: str  # forward edge, badge of an operation
-    fwd_bg: str  # card of an operation and the tensor it makes
-    grad: str  # gradient number and edge
-    grad_bg: str  # card of a derivative
-    knob: str  # border of a parameter, line of a weight
-    knob_bg: str  # card of a parameter
-    data: str  # border of an input or a target
-    data_bg: str  # card of an input or a target
-    loss_bg: str  # card of the loss
-    loss_ink: str  # text on it
-    loss_grad: str  # gradient on it
-    loss_mut: str  # captions on it
-    loss_hair: str  # rules on it
-    bad: str  # failed check, nan, inf
-    bad_bg: str
-    ok: str  # passed check
-    ok_bg: str
-    warn: str  # vanishing, exploding, saturated
-    warn_bg: str
+    def __init__(self, name: str, **colours: str) -> None:
+        self.name = name
+        vars(self).update(colours)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, token: str) -> str: ...
 
     def on(self, ground: str) -> Theme:
         """The colours of what lies on a ground: light ones on the loss, a reversed badge where an operation failed."""
         if ground == "loss_bg":
             dark = {"ink": self.loss_ink, "muted": self.loss_mut, "grad": self.loss_grad, "hair": self.loss_hair}
-            return replace(self, **dark, fwd=self.loss_ink, bad=self.bad_bg, ok=self.ok_bg, warn=self.warn_bg)
-        return replace(self, fwd=self.paper) if ground == "bad_bg" else self
+            dark |= {"fwd": self.loss_ink, "bad": self.bad_bg, "ok": self.ok_bg, "warn": self.warn_bg}
+            return Theme(**vars(self) | dark)
+        return Theme(**vars(self) | {"fwd": self.paper}) if ground == "bad_bg" else self
 
     def colour(self, name: str) -> str:
         """The colour of this name; one of the form ``#rrggbb`` is passed through.
@@ -73,35 +83,9 @@ class Theme:
         return known
 
 
-COLOURS = {  # of each theme: light, dark
-    "paper": ("#ffffff", "#14171c"),
-    "ink": ("#1c2128", "#e8ebf0"),
-    "muted": ("#5c6672", "#9da8b4"),
-    "hair": ("#c6ccd4", "#3d4550"),
-    "panel": ("#f6f7f9", "#1b2027"),
-    "fwd": ("#2b5f8f", "#84b9ea"),
-    "fwd_bg": ("#eaf1f8", "#1b2a3a"),
-    "grad": ("#b83a0b", "#ff9a6e"),
-    "grad_bg": ("#fdeee6", "#3a2218"),
-    "knob": ("#7a5c00", "#dfc050"),
-    "knob_bg": ("#fff4cc", "#312a12"),
-    "data": ("#454d57", "#b4bdc8"),
-    "data_bg": ("#fcfcfd", "#1a1e24"),
-    "loss_bg": ("#272d36", "#e8ebf0"),
-    "loss_ink": ("#fdfdfe", "#14171c"),
-    "loss_grad": ("#ffb690", "#a03508"),
-    "loss_mut": ("#aab3bd", "#4a535e"),
-    "loss_hair": ("#59626d", "#aab3bd"),
-    "bad": ("#a3003f", "#ff7ba4"),
-    "bad_bg": ("#ffe3ec", "#3d1424"),
-    "ok": ("#0a6a57", "#5fd0b4"),
-    "ok_bg": ("#e2f3ee", "#12302a"),
-    "warn": ("#8f4a00", "#ffb45c"),
-    "warn_bg": ("#ffedd2", "#3a2a10"),
-}
-
-LIGHT = Theme("light", **{token: colours[0] for token, colours in COLOURS.items()})
-DARK = Theme("dark", **{token: colours[1] for token, colours in COLOURS.items()})
+LIGHT, DARK = (
+    Theme(name, **{token: pair[i] for token, pair in COLOURS.items()}) for i, name in enumerate(("light", "dark"))
+)
 
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.validation import whole
 from glassgrad.viz.drawing import marks, numbers, style
 from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.drawing.labels import Label, aligned, caption, cell, grad_text, table, text
@@ -59,8 +58,6 @@ def draw_modules(
     title: str | None = None,
     theme: str | Theme = "light",
     gradients: bool = True,
-    image: bool | tuple[int, int] | None = None,
-    example: int = 0,
     depth: int | None = None,
     fold: bool = True,
 ) -> Picture:
@@ -68,17 +65,15 @@ def draw_modules(
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
-    it, and no ``.grad`` changes. ``names``, ``inputs``, ``targets``: as in `draw_graph`. ``image``: the input is drawn
-    as a picture when its rows are squares of 8 to 32 pixels; True or False overrides this, ``(height, width)`` gives
-    the shape. ``example``: the index of the one drawn.
+    it, and no ``.grad`` changes. ``names``, ``inputs``, ``targets``: as in `draw_graph`. Of an input whose rows are
+    squares of 8 to 32 pixels, the first is drawn as a picture.
 
     ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a
     row (2, if there is no room) become one card with their number and the gradient of each as a staircase. Where even
     that leaves over 40 rows, the first and the last 15 are drawn.
 
-    Raises `DrawingError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is
-    below zero.
+    Raises `DrawingError` when no operation was recorded for ``y``, or ``depth`` is below zero.
 
     >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
     >>> picture = draw_modules(ag.sum(ag.tanh(w)))
@@ -93,23 +88,8 @@ def draw_modules(
     seen = evaluate(ys, gradients)
     rows, links, units = readable(seen.graph, ROWS, depth, fold, names=names, inputs=inputs, targets=targets)
     warn(rows, seen)
-    batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
-    if len(batch) > 1 and not 0 <= whole(example, "example", 0) < batch[0]:
-        raise DrawingError(f"example {example} is not in a batch of {batch[0]}: give 0 to {batch[0] - 1}")
-    if image and not any(_picture(seen.value(row.place), image, example) is not None for row in rows if not row.nodes):
-        shapes = ", ".join(numbers.shape(seen.value(row.place).shape) for row in rows if not row.nodes) or "none"
-        raise DrawingError(
-            f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
-            " image=None"
-        )
     said = notice(seen, Names(seen.graph, names, inputs, targets))
-    return _Table(rows, links, units, seen, image, example, said).draw(title).themed(colours)
-
-
-def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
-    if image is False or array.dtype.kind not in "fiub" or not array.size:
-        return None
-    return marks.picture_of(array, example, image or None)
+    return _Table(rows, links, units, seen, said).draw(title).themed(colours)
 
 
 @dataclass(eq=False)
@@ -120,8 +100,6 @@ class _Table:
     links: list[Link]
     units: list[Row | Repeat]
     seen: Evaluation
-    image: bool | tuple[int, int] | None
-    example: int
     notice: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -331,13 +309,13 @@ class _Table:
         array = self.seen.value(row.place)
         size, values = f"{numbers.shape(array.shape)} {array.dtype}", self._values(row.letter, array)
         words: list[str] = []
-        picture = _picture(array, self.image, self.example)
-        if picture is not None:
+        known = array.dtype.kind in "fiub" and array.size
+        if known and (picture := marks.picture_of(array)) is not None:
             many = len(array) if array.ndim > 1 else 1
             sides = " × ".join(str(n) for n in picture.shape)
             size = f"{numbers.counted(many, 'image')} of {sides}"
             values = table(row_(cell(marks.image(picture, side=56))), cellpadding=2)
-            words = [f"image {self.example + 1} of {numbers.count(many)}", *self._target(many)]
+            words = [f"image 1 of {numbers.count(many)}", *self._target(many)]
             words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
         name = text(f"{clipped(row.letter, 14)}  input", style.NAME, "ink", bold=True)
         needed = getattr(row.place, "requires_grad", False)
@@ -349,13 +327,13 @@ class _Table:
         )
 
     def _target(self, many: int) -> list[str]:
-        """The target of the drawn example, if the loss has it."""
+        """The target of the first example, if the loss has it."""
         if not self.losses:
             return []
         target = self.seen.value(self.losses[0].inputs[1])
         if target.ndim == 0 or len(target) != many:
             return []
-        one = target[self.example]
+        one = target[0]
         if one.ndim and one.size > 1 and np.isin(one, (0, 1)).all() and one.sum() == 1:
             one = one.argmax()
         return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []

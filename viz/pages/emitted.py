@@ -22,14 +22,14 @@ from glassgrad.autograd.compiler.targets.language import JAVASCRIPT
 from glassgrad.autograd.errors import AutogradError
 from glassgrad.viz.drawing import numbers, style, words
 from glassgrad.viz.drawing.errors import DrawingError
-from glassgrad.viz.drawing.style import Theme
+from glassgrad.viz.drawing.style import COLOURS, Theme
 from glassgrad.viz.drawing.texts import UNPRINTABLE
 from glassgrad.viz.drawing.words import say
 from glassgrad.viz.pages import lean
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-TOKENS = [name for name in Theme.__dataclass_fields__ if name != "name"]
+TOKENS = list(COLOURS)
 
 
 @contextmanager

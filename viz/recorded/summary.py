@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from glassgrad import autograd as ag
-from glassgrad.autograd.common.files import write_file
-from glassgrad.autograd.common.validation import as_path
 from glassgrad.viz.drawing import numbers
-from glassgrad.viz.drawing.errors import DrawingError
 from glassgrad.viz.recorded.folding import Repeat, check_depth, readable
 from glassgrad.viz.recorded.follow import follow
 from glassgrad.viz.recorded.layers import described, products
@@ -34,7 +27,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """A model in a table; printed it is text, in a notebook a table.
+    """A model in a table, which prints as text.
 
     ``layers``: its rows. ``parameters``, ``trained``, ``used``: the entries of all parameters, of those that are not
     frozen, and of those that the forward pass reads.
@@ -66,29 +59,6 @@ class Summary:
         return "\n".join([self.title, *(line.rstrip() for line in (lines[0], rule, *lines[1:], rule)), self.total])
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        def line(cells: Sequence[str], tag: str) -> str:
-            sides = ("left", "left", "left", "right", "right")
-            written = zip(map(escape, cells), sides, strict=True)
-            return "".join(f'<{tag} style="text-align:{side}">{words}</{tag}>' for words, side in written)
-
-        body = "".join(f"<tr>{line(_cells(layer), 'td')}</tr>" for layer in self.layers)
-        caption = f"<caption>{escape(self.title)}. {escape(self.total)}</caption>"
-        return f"<table>{caption}<thead><tr>{line(HEAD, 'th')}</tr></thead><tbody>{body}</tbody></table>"
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the table as text (.txt) or HTML (.html). Returns the path of the file.
-
-        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
-        """
-        path = as_path(path)
-        if path.suffix.lower() not in (".txt", ".html"):
-            raise DrawingError(f"a summary saves as .txt or .html, not as {path.name!r}")
-        html = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self.title)}</title>'
-        written = f"{html}{self._repr_html_()}</html>\n" if path.suffix.lower() == ".html" else f"{self}\n"
-        write_file(path, written.encode())
-        return path
 
 
 HEAD = ("module", "layer", "output", "parameters", "multiply-adds")

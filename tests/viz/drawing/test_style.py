@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
 
 from glassgrad.viz.drawing import style
@@ -30,7 +28,7 @@ def test_every_text_is_legible_on_its_ground(theme, ground, ink):
 
 
 def test_a_colour_of_the_light_theme_means_one_thing():
-    colours = [value for name, value in asdict(LIGHT).items() if name != "name"]
+    colours = [value for name, value in vars(LIGHT).items() if name != "name"]
     assert len(colours) == len(set(colours))
     assert not set(colours) & {*style.VALUE_RAMP, *style.GRAD_RAMP, *style.GRAD_EDGE}
 

@@ -58,11 +58,3 @@ def test_parameters_that_are_not_used_are_counted_apart(shapes_only):
     found = viz.summary(nn.models.googlenet().eval(), (1, 3, 224, 224))
     assert (found.parameters, found.used) == (13_004_888, 6_624_904)
     assert "(6,379,984 not used)" in str(found)
-
-
-def test_it_is_saved_as_text_and_as_a_page(tmp_path):
-    found = viz.summary(nn.MLP([4, 3, 2], seed=0), (8, 4))
-    assert found.save(tmp_path / "net.txt").read_text() == f"{found}\n"
-    assert '<td style="text-align:right">15</td>' in found.save(tmp_path / "net.html").read_text()
-    with pytest.raises(ValueError, match=r"saves as \.txt or \.html, not as 'net\.png'"):
-        found.save(tmp_path / "net.png")
