@@ -18,7 +18,7 @@ from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
 from glassgrad.viz.graph.drawing import Drawing
 from glassgrad.viz.graph.modules import ROWS, draw_modules
-from glassgrad.viz.graph.selection import heaviest_paths, surroundings
+from glassgrad.viz.graph.selection import surroundings
 from glassgrad.viz.program.picture import draw_program, programs
 from glassgrad.viz.recorded.folding import check_depth, readable
 from glassgrad.viz.recorded.scene import Scene, computes_gradients
@@ -57,7 +57,7 @@ def draw_graph(
     for networks with more than 60 cards or a parameter of more than 64 entries). ``depth``: the table, and how deep it
     opens modules: 1 draws each direct part of the model as one row, 2 opens those as well, 0 draws the model as one.
     ``around``: a Tensor of the graph, or the name that its card shows: only the values nearest to it are
-    drawn. Above 250 operations outside of modules, "auto" draws the paths of the largest gradients.
+    drawn. Above 250 operations outside of modules, "auto" draws those around the output.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
     not a scalar, for a depth below zero or of single operations, and for an ``around`` that is not in the graph.
@@ -90,9 +90,9 @@ def draw_graph(
         given |= {"gradients": computes_gradients(ys, gradients)}
         return draw_modules(ys[0], title=title, theme=colours, depth=depth, **given)
     scene = Scene(ys, **given)
-    if around is not None:
-        return Drawing(scene, surroundings(scene, around)).draw(title).themed(colours)
-    part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None
+    if loose:
+        around = ys[0]
+    part = surroundings(scene, around) if around is not None else None
     return Drawing(scene, part).draw(title).themed(colours)
 
 
