@@ -159,7 +159,7 @@ class Cards(CardParts):
         hair = {"border": 1, "color": "hair"}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
         before, spine, after = self.split(top, card)
-        verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 or self.compact else None)
+        verdict = self.verdict(card, rowspan=2)
         wide = 2 + bool(before) + bool(verdict)
         inside = []
         if spine is not None:
@@ -172,11 +172,7 @@ class Cards(CardParts):
             else:
                 ends.append(self._sends(card, spine, colspan=1 + bool(verdict), cellpadding=3, **rule))
             inside.append(row(*ends))
-        if before and not self.compact:
-            headline = cell(*self._headings(card), align="LEFT")
-            inside.append(self.value_and_gradient(card, verdict, headline))
-        else:
-            inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, cell(" ") if before else ())]
+        inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ()
@@ -186,25 +182,17 @@ class Cards(CardParts):
 
     def _sends(self, card: Card, socket: Socket, **attributes: Any) -> Label:
         said, whole = self.sent(socket)
-        if self.compact:  # the name stands beside it
-            said = said if socket.passes else "no grad"
-        elif socket.passes:
-            said = f"to {short(socket.tail.name)}{f' {socket.mark}' if socket.mark else ''}: {said}"
-        return self._back(card, socket, said, whole, **attributes)
+        colour = "bad" if socket.wrong else "grad" if socket.passes else "muted"
+        told = {"port": f"b{socket.index}", "id": f"{card.key}_vjp{socket.index}", "title": whole}
+        return cell(grad_text(said, colour), **told, **attributes)
 
     def _side(self, card: Card, sockets: Sequence[Socket]) -> Label:
         rows = []
         for socket in sockets:
             name = text(self.operand(socket), style.CAPTION, "ink", bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
-            said, whole = self.sent(socket)
-            rows.append(row(self._back(card, socket, said if socket.passes else "no grad", whole, cellpadding=5)))
+            rows.append(row(self._sends(card, socket, cellpadding=5)))
         return table(*rows)
-
-    def _back(self, card: Card, socket: Socket, said: str, whole: str, **attributes: Any) -> Label:
-        colour = "bad" if socket.wrong else "grad" if socket.passes else "muted"
-        told = {"port": f"b{socket.index}", "id": f"{card.key}_vjp{socket.index}", "title": whole}
-        return cell(grad_text(said, colour), **told, **attributes)
 
     def _headings(self, card: Card) -> list[Label]:
         """Badge, name and formula."""
@@ -236,51 +224,37 @@ class Cards(CardParts):
         return row(cell(*parts, align="LEFT"), cell(slope, colspan=wide - 1 if wide > 2 else None, **told))
 
     def value_and_gradient(
-        self, card: Card, verdict: Label = (), before: Label = (), picture: Label = (), size: int = style.VALUE
+        self, card: Card, verdict: Label = (), beside: bool = False, picture: Label = (), size: int = style.VALUE
     ) -> Label:
-        """The rows with value and gradient; if the gradient is a sum, with a cell for each use below.
+        """The rows with the value and, column below column, its gradient; if that is a sum, with a cell for each use.
 
-        ``before``: a cell at their left. ``picture``: the value drawn, empty for its numbers in this ``size``.
+        ``beside``: the value leaves in the second column. ``picture``: the value drawn, empty for its numbers in this
+        ``size``.
         """
-        several = len(card.addends) > 1
-        parts = cell(self._parts(card), cellpadding=1)
-        if not self.compact or card.shape == ():
-            shown = picture or self.shown(card, card.value, size)
-            value = cell(table(row(cell(shown))), port=None if several else "v", **self.hook(card, "val"))
-            gradient = cell(table(row(*self._gradient(card)), cellpadding=1), port="g")
-            rows = row(before, value, gradient, verdict)
-            # The value leaves at the bottom of the card, also where the addends make it deeper.
-            return rows + row(cell(" ") if before else (), cell(" ", port="v"), parts) if several else rows
-        # The gradient stands below the value, column below column.
-        widths = self.columns([card.value, card.gradient], style.CAPTION)
+        size = min(size, style.CAPTION) if self.compact else size
+        widths = self.columns([card.value, card.gradient], size)
         shown = picture or self.shown(card, card.value, size, widths=widths)
         factor = [cell(caption(self.factor(card.value)))] if widths else []
-        label, *told = self._gradient(card, widths)
-        grid = table(
-            row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS),
-            row(cell("", height=5, cellpadding=0)),
-            row(label, *told, *FILLERS),
-            cellpadding=1,
-        )
+        lines = [row(*factor, cell(shown, colspan=None if widths else 2, **self.hook(card, "val")), *FILLERS)]
+        if gradient := self._gradient(card, size, widths):
+            lines += [row(cell("", height=5, cellpadding=0)), row(*gradient, *FILLERS)]
+        grid = table(*lines, cellpadding=1)
         foot = {"height": 2, "cellpadding": 0}
-        last = [cell("", **foot)] if before else []
-        last += [cell("", port="v", **foot), parts if several else cell("", port="g", **foot)]
-        return row(cell(grid, colspan=2 + bool(before), cellpadding=0), verdict) + row(*last)
+        parts = cell(self._parts(card), cellpadding=1) if len(card.addends) > 1 else cell("", port="g", **foot)
+        last = [cell("", **foot)] * beside + [cell("", port="v", **foot), parts]
+        return row(cell(grid, colspan=2 + beside, cellpadding=0), verdict) + row(*last)
 
-    def _gradient(self, card: Card, widths: Sequence[int] = ()) -> list[Label]:
-        """The cells of the gradient: its label and its numbers."""
+    def _gradient(self, card: Card, size: int, widths: Sequence[int]) -> list[Label]:
+        """The cells of the gradient: its label and its numbers; empty where gradients are left out."""
         if card.gradient is None:
             word = self.no_gradient(card)
-            word = f"G {word}" if card.node is not None and word != " " else word
-            return [cell(""), cell(grad_text(word, "muted"), align="LEFT")]
+            word = f"G {word}" if card.node is not None else word
+            return [] if self.scene.left_out else [cell(""), cell(grad_text(word, "muted"), align="LEFT")]
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self.factor(card.gradient)} ="
         told = self.hook(card, "glab") | {"title": f"G = {self.by(card)}"}
-        shown = self.shown(card, card.gradient, style.GRADIENT, gradient=True, widths=widths)
-        cells = [
-            cell(grad_text(label), **told),
-            cell(shown, **self.hook(card, "grad")),
-        ]
+        shown = self.shown(card, card.gradient, size, gradient=True, widths=widths)
+        cells = [cell(grad_text(label), **told), cell(shown, **self.hook(card, "grad"))]
         if card.doubted:
             cells.append(cell(text("?", style.GRADIENT, "muted", italic=True)))
         return cells
@@ -351,13 +325,12 @@ class Cards(CardParts):
 
         ``beside``: it stands beside the operation, not above it.
         """
-        stacked = self.compact and not beside
         card = use.tail
         said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
         value = f"  {said}" if card.shape else f" = {said}"
         name = text(clipped(card.name), style.CELL, "ink", bold=True)
         head = name, caption(value, "ink"), text("  AGAIN", style.TAG, "muted")
-        whole: dict[str, Any] = {"colspan": 2} if stacked else {"port": "v"}
+        whole: dict[str, Any] = {"port": "v"} if beside else {"colspan": 2}
         cells = [cell(*head, align="LEFT", title=self.hook(card, "val")["title"], **whole)]
         part = use.contribution
         if use.passes and part is not None:
@@ -365,10 +338,8 @@ class Cards(CardParts):
             adds = grad_text(f"adds {size}{' ?' if use.doubted else ''}")
             title = f"{use.head.name} adds {numbers.full(part)} to {self.by(card)}"
             identity = f"{use.head.key}_adds{use.index}"
-            more: dict[str, Any] = {"colspan": 2} if stacked else {"port": "g"}
+            more: dict[str, Any] = {"port": "g"} if beside else {"colspan": 2}
             cells.append(cell(adds, align="LEFT", id=identity, title=title, **more))
         frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}
-        if not stacked:
-            return table(*(map(row, cells) if beside else [row(*cells)]), **frame)
-        foot = [cell("", port=port, height=1, cellpadding=0) for port in "vg"]
-        return table(*map(row, cells), row(*foot), **frame)
+        foot = () if beside else row(*(cell("", port=port, height=1, cellpadding=0) for port in "vg"))
+        return table(*map(row, cells), foot, **frame)

@@ -22,7 +22,8 @@ from glassgrad.viz.recorded.scene import ADDENDS, Card, Scene, Socket
 TITLE = 60  # characters of the longest expression used as a title
 # Widths in points
 FULL = 1050  # single numbers: a graph estimated to be wider has levels of bounded width
-BESIDE = 1430  # the same of arrays; in such a graph the parameters of modules stand above their operations
+ROOMY = 520  # arrays: in a graph estimated to be wider, cards are compact
+BESIDE = 1000  # arrays: above, it has such levels, and the parameters of modules stand above their operations
 LEVEL = 500  # of the cards on such a level; the columns of several levels together fill a page
 ADDENDS_OF_WIDE = 2  # of more than 4 that are written out on the cards of a wide graph
 PASSING = 60  # points that the two lines of a further use take between the cards of a level
@@ -41,7 +42,8 @@ class Drawing:
         self.levels: dict[str, int] = {}  # of the operations of a wide graph by their keys, counted from below
         with numbers.wide(False):  # a live page, whose numbers are padded, gets the same kind of cards
             widest = self._widest()
-        self.cards.compact = widest > style.WIDTH
+        self.crowded = widest > style.WIDTH
+        self.cards.compact = widest > (style.WIDTH if scene.scalar else ROOMY)
         self.keys = {card.key for card in scene.cards}
         leveled = self.cards.compact and widest > (FULL if scene.scalar else BESIDE)
         owners = self._owners() if leveled and not scene.scalar else {}
@@ -131,7 +133,7 @@ class Drawing:
         parts.append((f"dashed = gradient coming back{sign}", "grad"))
         if compact:
             parts.append(("∂ = local derivative with respect to the operand before it; G × ∂ is sent to it", "ink"))
-        if self.cards.compact and not scene.scalar:
+        if not scene.scalar:
             parts.append(("behind the name of an operand = the gradient sent to it", "grad"))
         if compact or not scene.scalar:
             parts.append((f"G = ∂{scene.end}/∂(this card)", "grad"))
@@ -268,7 +270,7 @@ class Drawing:
             uses = self._uses(card)
             if len(uses) < 2:
                 continue
-            crowded = len(uses) > style.ADDENDS or self.cards.compact
+            crowded = len(uses) > style.ADDENDS or self.crowded
             reach = style.FAR if crowded else style.FAR_OF_FEW
             near = min(rank[use.head] for use in uses) + reach
             for use in uses:

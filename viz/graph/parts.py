@@ -63,7 +63,7 @@ class CardParts:
     def width(self, card: Card) -> float:
         """The approximate width of a card in points."""
         if not self.scene.scalar:
-            return 12 + max(*self._widths(card), self._heading_width(card) if self.compact else 0.0)
+            return 12 + max(self._widths(card))
         said = f"{clipped(card.name)} = {numbers.scalar(card.value[()])}"
         parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
         if self.compact:
@@ -76,23 +76,19 @@ class CardParts:
         above = sum(text_width(words, style.CAPTION) + (16 if self.compact else 20) for words in said_above)
         return (24 if self.compact else 40) + max(below, above)
 
-    def _widths(self, card: Card) -> tuple[float, float]:
-        """The approximate widths of a tensor's numbers, and of what is sent to its operands."""
-        value, back = self._array_width(card.value), 40.0
+    def _widths(self, card: Card) -> list[float]:
+        """The approximate widths of a tensor's numbers, of what is sent to its operands, and of its heading."""
+        sent = (f"{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
+        widths = [self._array_width(card.value), sum(text_width(words, style.CAPTION) + 10 for words in sent)]
         if card.gradient is not None:
-            back = 30 + self._array_width(card.gradient)
-        to, between = ("", 10) if self.compact else ("to : ", 24)
-        sent = (f"{to}{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
-        below = max(value, back) if self.compact else value + back
-        return below, sum(text_width(words, style.CAPTION) + between for words in sent)
-
-    def _heading_width(self, card: Card) -> float:
+            widths.append(30 + self._array_width(card.gradient))
         if card.node is None:
-            return text_width(f"{clipped(card.name)}  {numbers.shape(card.shape)}", style.CELL) + 30
-        said = f"{card.name} = {clipped(self.scene.formula(card).text, FORMULA)}"
-        badge, size = self.badge(card)
-        slopes = any(s.passes and has_prime(s) for s in card.sockets)
-        return text_width(badge, size) + text_width(said, style.CELL) + 12 + 80 * slopes
+            heading = text_width(f"{clipped(card.name)}  {numbers.shape(card.shape)}", style.CELL) + 30
+        else:
+            said = f"{card.name} = {clipped(self.scene.formula(card).text, FORMULA)}"
+            slopes = any(s.passes and has_prime(s) for s in card.sockets)
+            heading = text_width(*self.badge(card)) + text_width(said, style.CELL) + 12 + 80 * slopes
+        return [*widths, heading]
 
     def _array_width(self, array: np.ndarray | None) -> float:
         if array is None or not array.size:
@@ -136,7 +132,7 @@ class CardParts:
     def sent(self, socket: Socket) -> tuple[str, str]:
         """The gradient sent through a socket of a tensor card, as written there, and in full."""
         if not socket.passes:
-            return f"{short(socket.tail.name)} needs no grad", "no gradient is asked for here"
+            return "no grad", "no gradient is asked for here"
         whole = socket.sent.text
         written = f"G × {prime(socket)}" if has_prime(socket) else whole
         if len(written) > DERIVATIVE:

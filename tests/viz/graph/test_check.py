@@ -112,7 +112,7 @@ def test_tensors():
     assert re.search(
         r"WRONG by x at \[\d, \d\] rule [\d.]+ numeric [\d.]+ rel. error [\d.]+", words(node(picture, "a"))
     )
-    assert re.search(rf'<FONT COLOR="{style.LIGHT.bad}"[^>]*><I>to z: G × σ′</I>', node(picture, "a"))
+    assert re.search(rf'<FONT COLOR="{style.LIGHT.bad}"[^>]*><I>G × σ′</I>', node(picture, "a"))
     assert picture.svg().startswith("<?xml")
 
 

@@ -173,7 +173,7 @@ def test_a_chain_is_drawn_straight_down(drawn, name):
         ("12 layers", PAGE),
         ("chain", PAGE),
         ("lecture", 640),
-        ("three losses", 820),
+        ("three losses", 850),
         ("experts", 880),
         ("siamese", 970),
         ("neurons", 1190),

@@ -277,16 +277,14 @@ class TestTensorCard:
     def test_the_derivative_of_a_power_has_its_exponent(self):
         x = parameter([1.0, 2.0], name="x")
         text = words(node(draw_graph(ag.sum(x**3), gradients=True), "t1"))
-        assert "to x: G × (x³)′ x³ t1 = x³ (x³)′ = 3 12" in text
+        assert "G × (x³)′ x³ t1 = x³ (x³)′ = 3 12" in text
 
     def test_values_gradients_formulas(self, network):
         text = words(node(network, "z3"))
-        assert text.startswith("W3 Gᵀ·a2 a2 to a2: G·W3 linear z3 = a2·W3ᵀ + b3 0.4798 1.5794 G = -0.1806 0.2349 b3 ΣG")
-        assert "to z1: G × σ′ σ a1 = σ(z1) σ′ = 0.0177 0.1050 0.9820 0.1192 G = -0.4037 -0.0188" in words(
-            node(network, "a1")
-        )
-        assert "x needs no grad" in words(node(network, "z1"))
-        assert "to a3: 2·(a3 - y) squared error L = Σ(a3 - y)² 0.8336 G = 1 y no grad" in words(node(network, "L"))
+        assert text.startswith("W3 Gᵀ·a2 a2 G·W3 linear z3 = a2·W3ᵀ + b3 0.4798 1.5794 G = -0.1806 0.2349 b3 ΣG")
+        assert "G × σ′ σ a1 = σ(z1) σ′ = 0.0177 0.1050 0.9820 0.1192 G = -0.4037 -0.0188" in words(node(network, "a1"))
+        assert "x no grad" in words(node(network, "z1"))
+        assert "2·(a3 - y) squared error L = Σ(a3 - y)² 0.8336 G = 1 y no grad" in words(node(network, "L"))
 
     def test_parameters_have_value_over_gradient_with_a_common_factor(self, network):
         assert words(node(network, "W1")) == (
@@ -341,7 +339,7 @@ class TestTensorCard:
         picture = draw_graph(ag.sum(h), names={"a": a, "b": b, "h": h}, gradients=True)
         assert {"f_mask_h_0", "f_t1_h_1", "f_b_h_2"} <= set(edges(picture, "f"))
         assert edges(picture, "b").count("b_mask_h_0") == 0
-        assert "to t1: G if mask else 0" in words(node(picture, "h"))
+        assert "G if mask else 0" in words(node(picture, "h"))
         assert "b 0 if mask else G" in words(node(picture, "h"))
 
     def test_many_operands_stand_above(self):
