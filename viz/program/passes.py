@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import groupby
 
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.autograd.compiler.passes.optimize import steps
@@ -147,27 +148,20 @@ class _Drawing:
         said = ", ".join(f"{numbers.count(counts[word])} {word or 'the same'}" for word in words if counts[word])
         return f"lines: {said}"
 
-    def _folded(self) -> Iterator[Pair | str]:
+    def _folded(self) -> list[Pair | str]:
         """The drawn rows, with a text for each group of omitted rows."""
         rows: list[Pair | str] = []
-        run: list[Pair] = []
-        for pair in [*self.pairs, None]:
-            if pair is not None and not self._word(pair):
-                run.append(pair)
-                continue
-            more = len(run) - 2 * SAME
-            rows += [*run[:SAME], f"{numbers.count(more)} lines the same", *run[-SAME:]] if more > 1 else run
-            run = []
-            rows += [] if pair is None else [pair]
+        for word, run in groupby(self.pairs, key=self._word):
+            part = list(run)
+            more = len(part) - 2 * SAME
+            short = [*part[:SAME], f"{numbers.count(more)} lines the same", *part[-SAME:]]
+            rows += short if not word and more > 1 else part
         if len(rows) > ROWS:
             hidden = [entry for entry in rows[ENDS:-ENDS] if not isinstance(entry, str)]
             rows[ENDS:-ENDS] = [f"{numbers.count(len(hidden))} lines not drawn"]
-        yield from rows
+        return rows
 
     # ------------------------------------------------------------ cells
-
-    def _caption(self, words: object) -> Label:
-        return caption(words)
 
     def _row(self, pair: Pair) -> Label:
         word = self._word(pair)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glassgrad.autograd.common import shapes
 from glassgrad.autograd.common.messages import of_type
 from glassgrad.autograd.compiler.ir.program import Program, Value
 from glassgrad.viz.drawing import numbers, style
@@ -147,9 +146,6 @@ class _Drawing:
 
     # ------------------------------------------------------------ cards
 
-    def _frame(self, kind: str, **more: Any) -> dict[str, Any]:
-        return frame(kind, cellpadding=2, **more)
-
     def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> Label:
         """A line as ``name shape = formula``, or ``new <- formula`` for the new value of a state."""
         formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
@@ -184,7 +180,7 @@ class _Drawing:
     def _leaf(self, value: Value, tag: str) -> None:
         key = self.card[value] = self._fresh(value.name)
         inside = row(self._tag(tag), self._named(value))
-        self.picture.node(key, table(inside, **self._frame("data")), cls="card input")
+        self.picture.node(key, table(inside, **frame("data", cellpadding=2)), cls="card input")
         first = self.reading.first([value])
         if first is not None and first is not self.reading.blocks[0] and first.part == FORWARD:
             self.beside.setdefault(first, []).append(key)
@@ -212,7 +208,7 @@ class _Drawing:
                 rows.append(row(cell(tags[0], named, tags[1], align="LEFT")))
             else:
                 rows.append(row(self._line(value, "ink", "muted", main=False)))
-        self.picture.node(key, table(*rows, **self._frame("data")), cls="card knob")
+        self.picture.node(key, table(*rows, **frame("data", cellpadding=2)), cls="card knob")
 
     def _block(self, block: Block) -> None:
         returned = [v for v in block.lines if v in self.program.outputs]
@@ -225,7 +221,7 @@ class _Drawing:
         rows += [row(cell(text("RETURNED", style.TAG, mut), align="LEFT"))] if returned else []
         rows += self._constants(block.lines, mut)
         kind = "loss" if loss else "derivative" if back else "operation"
-        card = self._frame(kind, style="ROUNDED,DASHED" if kind == "derivative" else "ROUNDED")
+        card = frame(kind, style="ROUNDED,DASHED" if kind == "derivative" else "ROUNDED", cellpadding=2)
         inside = row(cell(table(*rows), cellpadding=4))
         cls = f"card {'loss' if loss else block.part}"
         self.picture.node(block.key, table(inside, **card), group=block.part, cls=cls)
@@ -265,8 +261,8 @@ class _Drawing:
             for view in home.views:
                 self.card[view] = shelf.key
                 if any(reader not in home.views for reader in reading.readers.get(view, [view])):
-                    rows.append(row(cell(" "), self._view(view)))
-        card = self._frame("parameter" if trained else "data")
+                    rows.append(row(cell(" "), self._line(view, "ink", "muted", main=False)))
+        card = frame("parameter" if trained else "data", cellpadding=2)
         self.picture.node(shelf.key, table(*rows, **card), cls="card state")
         lines = [home for home in shelf.homes if home.lines]
         if not lines:
@@ -290,7 +286,7 @@ class _Drawing:
                 words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(reading.form(home)))} lines"
                 first = text(clipped(home.states[0].name), style.CELL + 1, "ink", bold=True)
                 rows.append(row(cell(first, caption(words, "ink"), align="LEFT", cellpadding=1)))
-        card = self._frame("update", style="ROUNDED")
+        card = frame("update", style="ROUNDED", cellpadding=2)
         inside = row(cell(table(*rows, color="hair"), cellpadding=4))
         self.picture.node(shelf.updates, table(inside, **card), cls="card update")
         ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
@@ -300,24 +296,6 @@ class _Drawing:
         """Earlier states with the same update, if it is long; else None."""
         form = self.reading.form(home)
         return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
-
-    def _view(self, view: Value) -> Label:
-        """A view of a state: which entries it shows."""
-        made = self.reading.producers[view]
-        if made.op != "piece":
-            return self._line(view, "ink", "muted", main=False)
-        start, inner = made.params["start"], self.reading.producers.get(made.args[0])
-        while inner is not None and inner.op == "piece":
-            start, inner = start + inner.params["start"], self.reading.producers.get(inner.args[0])
-        stop = start + shapes.size(view.shape)
-        where = f" entries {start} to {stop - 1}"
-        return cell(
-            caption(clipped(view.name), "ink"),
-            caption(f" {numbers.shape(view.shape)}{where}"),
-            align="LEFT",
-            id=self._fresh(f"{view.name}_line"),
-            title=f"{view.name} {numbers.shape(view.shape)} = {self.reading.written[view]}",
-        )
 
     # ------------------------------------------------------------ edges
 
@@ -353,13 +331,11 @@ class _Drawing:
         if source == BACKWARD:
             common |= {"cls": "bwd", "id": f"b_{head}_{tail}", "dir": "back", "arrowtail": "vee"}
             self.picture.edge(head, tail, style="dashed", color="grad", **common)
-        elif target == FORWARD and source != "state":
-            self.picture.edge(tail, head, cls="fwd", id=f"f_{tail}_{head}", weight=style.WEIGHT_SPINE, **common)
         elif target == FORWARD:
             beside = any(shelf.key == tail and shelf.beside and shelf.beside.key == head for shelf in self.shelves)
+            common |= {"dir": "back"} if beside else {"weight": 8 if source == "state" else style.WEIGHT_SPINE}
             ends = (head, tail) if beside else (tail, head)
-            common |= {"dir": "back"} if beside else {"weight": 8}
-            self.picture.edge(ends[0], ends[1], cls="fwd", id=f"f_{tail}_{head}", **common)
+            self.picture.edge(*ends, cls="fwd", id=f"f_{tail}_{head}", **common)
         else:
             # A derivative is level with the values kept for it, so that the two sides mirror each other.
             common |= {"minlen": 0} if (source, target) == (FORWARD, BACKWARD) else {"constraint": False}
