@@ -5,6 +5,7 @@ Names that a user gave are escaped here and nowhere else.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
@@ -398,16 +399,21 @@ class Picture:
         raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
 
     def _pdf(self) -> bytes:
-        """The PDF where no engine writes one: matplotlib draws the SVG again."""
-        from glassgrad.viz.drawing.pdf import pdf_of
-
+        """The PDF where no engine writes one: the PNG on a page of its size."""
         try:
-            return pdf_of(self.svg())
+            from matplotlib.figure import Figure
+            from matplotlib.image import imread
         except ModuleNotFoundError:
             raise _NoEngine(
                 'a PDF needs matplotlib (pip install "glassgrad[plots]") or a Graphviz installed on the system (its '
                 "package is called `graphviz`); SVG and PNG do without"
             ) from None
+        pixels = imread(io.BytesIO(self._draw("png", f"-Gdpi={style.PRINT_DPI}")), "png")
+        figure = Figure(figsize=(pixels.shape[1] / style.PRINT_DPI, pixels.shape[0] / style.PRINT_DPI))
+        figure.figimage(pixels)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="pdf", dpi=style.PRINT_DPI, metadata={"CreationDate": None})
+        return buffer.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture; the suffix (.svg, .png, .pdf, or .gv and .dot for the source) says how. Returns the path.

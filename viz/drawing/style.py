@@ -215,6 +215,7 @@ WEIGHT_SPINE_TENSOR = 60
 WEIGHT_GRADIENT_TENSOR = 30
 WIDTH = 700  # widest picture, points
 DPI = 192  # of a PNG
+PRINT_DPI = 300  # of a PDF that the system's Graphviz does not write
 
 # ---------------------------------------------------------------- limits of size
 
