@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
@@ -16,7 +16,7 @@ from glassgrad import autograd as ag
 from glassgrad.autograd.common.validation import refused
 from glassgrad.autograd.compiler import Program
 from glassgrad.viz.drawing import numbers, style
-from glassgrad.viz.drawing.labels import Label, aligned, caption, grad_text, table, text
+from glassgrad.viz.drawing.labels import Label, aligned, caption, table, text
 from glassgrad.viz.drawing.labels import row as row_
 from glassgrad.viz.drawing.render import Picture
 from glassgrad.viz.drawing.style import Theme
@@ -27,7 +27,6 @@ from glassgrad.viz.graph.row_cards import (
     column,
     draw_card,
     draw_omission,
-    gradient_edge,
     hold_in_column,
     row_edge,
     warning,
@@ -37,7 +36,7 @@ from glassgrad.viz.program.picture import programs
 from glassgrad.viz.recorded.evaluate import Evaluation, evaluate
 from glassgrad.viz.recorded.folding import check_depth
 from glassgrad.viz.recorded.names import Names, fresh
-from glassgrad.viz.recorded.rows import Link, Row, passed, rows_of, warn
+from glassgrad.viz.recorded.rows import Link, Row, rows_of, warn
 from glassgrad.viz.recorded.since import notice
 from glassgrad.viz.recorded.validation import recorded
 
@@ -62,17 +61,9 @@ def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Eval
     (2.0, 4.0)
     """
     seen = evaluate(recorded(y, "compare"), gradients)
-    return Evaluation(
-        seen.graph,
-        {place: np.array(value) for place, value in seen.values.items()},
-        {place: np.array(gradient) for place, gradient in seen.gradients.items()},
-        {
-            place: tuple(None if part is None else np.array(part) for part in parts)
-            for place, parts in seen.contributions.items()
-        },
-        seen.changed,
-        seen.was,
-    )
+    values = {place: np.array(value) for place, value in seen.values.items()}
+    gradients = {place: np.array(gradient) for place, gradient in seen.gradients.items()}
+    return replace(seen, values=values, gradients=gradients, contributions={})
 
 
 def diff(
@@ -283,12 +274,8 @@ class _Diff:
     def draw(self, title: str | None, noted: Sequence[str]) -> Picture:
         title = title if title is not None else self._title()
         reading = [
-            [
-                caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms;  "),
-                caption("solid = values, going down;  ", "fwd"),
-                grad_text("dashed = gradients, coming back, width on a log scale of rms"),
-            ],
-            [caption(self._summary())],
+            [caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms")],
+            [caption(self._counts(self.pairs))],
         ]
         told: dict[str, Any] = {"title": title, "reading": reading, "alt": self._alt(title), "notice": noted}
         picture = Picture("diff", nodesep=0.3, **told)
@@ -325,23 +312,6 @@ class _Diff:
         found = [(counts[w], w) for w in ("added", "removed", "replaced", "changed", "the same") if counts[w]]
         first = f"{numbers.counted(found[0][0], 'row')} {found[0][1]}"
         return ", ".join([first, *(f"{numbers.count(n)} {word}" for n, word in found[1:])])
-
-    def _largest(self, pairs: Sequence[_Pair]) -> str:
-        """The gradient of a parameter that changed most, up or down."""
-        found = [
-            (abs(math.log(abs(change.factor))), pair.title, change)
-            for pair in pairs
-            for _, change in self.changes[pair.key][1:]
-            if change is not None and change.changed and 0 < abs(change.factor) < math.inf
-        ]
-        if not found:
-            return ""
-        _, where, change = max(found, key=lambda entry: entry[0])
-        return f"{change.name} of {where} {change.words}"
-
-    def _summary(self) -> str:
-        largest = self._largest(self.pairs)
-        return self._counts(self.pairs) + (f"; largest change of a parameter's gradient: {largest}" if largest else "")
 
     def _alt(self, title: str) -> str:
         said = []
@@ -430,8 +400,6 @@ class _Diff:
         name = [text(f"... {said} ops", style.NAME, "ink", bold=True)]
         name.append(text("not drawn", style.NAME, "ink", bold=True))
         middle = [caption(word) for word in self._counts(hidden).split(", ")]
-        if largest := self._largest(hidden):
-            middle += [grad_text("largest change of a gradient:"), grad_text(clipped(largest, 32))]
         warned = [Counter(caution.word for row in rows for caution in row.warnings) for rows in sides]
         boxes = [[caption(f"▲ {word} in {n}", "warn") for word, n in counts.items()] for counts in warned]
         columns = zip((name, boxes[0], middle, boxes[1]), COLUMNS, ("v", "g0", None, "g1"), strict=True)
@@ -442,34 +410,17 @@ class _Diff:
     # ------------------------------------------------------------ edges
 
     def _edges(self, picture: Picture, at: Mapping[str, str], drawn: Sequence[str]) -> None:
+        """Draw an edge for each link of either graph, with the shapes of its value."""
         rank = {key: i for i, key in enumerate(drawn)}
-        found: dict[tuple[str, str], list[tuple[str, float | None] | None]] = {}
-        for which, side in enumerate(self.sides):
-            by_key = {row.key: row for row in side.rows}
+        found: dict[tuple[str, str], dict[int, str]] = {}
+        for which, (side, keys) in enumerate(zip(self.sides, self.at, strict=True)):
             for link in side.links:
-                ends = at[self.at[which][link.tail]], at[self.at[which][link.head]]
-                both = found.setdefault(ends, [None, None])
-                if ends[0] != ends[1] and both[which] is None:
-                    gradient = passed(link, by_key[link.head], side.seen)
-                    size = None if gradient is None else numbers.root_mean_square(gradient)
-                    both[which] = (numbers.shape(side.seen.value(link.place).shape), size)
-        for (tail, head), sides in found.items():
-            if tail != head:
-                self._edge(picture, drawn[rank[tail] : rank[head] + 1], sides)
+                tail, head = at[keys[link.tail]], at[keys[link.head]]
+                if tail != head:
+                    shape = numbers.shape(side.seen.value(link.place).shape)
+                    found.setdefault((tail, head), {}).setdefault(which, shape)
+        for (tail, head), shapes in found.items():
+            only = f"only {clipped(self.labels[min(shapes)], 20)}: " if len(shapes) == 1 else ""
+            words = caption(f"  {only}{' → '.join(dict.fromkeys(shapes.values()))}")
+            row_edge(picture, drawn[rank[tail] : rank[head] + 1], "v", "g1", words, cls="fwd", id=f"f_{tail}_{head}")
         hold_in_column(picture, drawn, found)
-
-    def _edge(self, picture: Picture, passing: Sequence[str], sides: Sequence[tuple[str, float | None] | None]) -> None:
-        """Draw the value edge and the gradient edges from the first of these rows to the last, for both ``sides``."""
-        tail, head, near = passing[0], passing[-1], len(passing) == 2
-        shapes = list(dict.fromkeys(side[0] for side in sides if side))
-        alone = [label for label, side in zip(self.labels, sides, strict=True) if side]
-        only = f"only {clipped(alone[0], 20)}: " if len(alone) == 1 else ""
-        label = caption(f"  {only}{' → '.join(shapes)}")
-        row_edge(picture, passing, "v", "g1", label, cls="fwd", id=f"f_{tail}_{head}")
-        for which, side in enumerate(sides):
-            if side is None or side[1] is None:
-                continue
-            of = "" if near else f"{clipped(self.labels[which], 20)}: "
-            label = grad_text(f"  {of}rms {numbers.rms(side[1])}")
-            back = gradient_edge(side[1])
-            row_edge(picture, passing, f"g{which}", "g1", label, id=f"b_{tail}_{head}_{'ab'[which]}", **back)

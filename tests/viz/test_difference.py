@@ -122,22 +122,13 @@ class TestOneGraphTwice:
         moved = model.layers[0].weight.detach().numpy() - before.values[model.layers[0].weight]
         assert f"moved {numbers.rms(moved)}" in text
         assert "from 0, moved" in text  # the biases
-        assert "largest change of a parameter's gradient: ∂L/∂" in text
+        assert edges(picture, "f") == ["x_Linear_1", "Linear_1_Sigmoid", "Sigmoid_Linear_2", "Linear_2_Cross_entropy"]
 
     def test_nothing_changed(self):
         _, loss = classifier()
         picture = diff(snapshot(loss), loss)
         assert "5 rows the same" in words(picture)
         assert "×" not in words(picture).replace("× ratio", "")
-
-    def test_both_gradients_climb(self):
-        before, loss, _ = trained()
-        picture = diff(before, loss)
-        assert edges(picture, "f") == ["x_Linear_1", "Linear_1_Sigmoid", "Sigmoid_Linear_2", "Linear_2_Cross_entropy"]
-        back = edges(picture, "b")
-        assert back == [f"{link}_{side}" for link in edges(picture, "f")[1:] for side in "ab"]
-        for line in picture.source.splitlines():
-            assert "id=b_" not in line or "style=dashed" in line
 
     def test_no_longer_finite(self):
         model, loss = classifier()
@@ -154,7 +145,6 @@ class TestOneGraphTwice:
         _, loss = classifier()
         picture = diff(snapshot(loss, gradients=False), loss)
         assert "no gradient" in words(picture)
-        assert {identity[-1] for identity in edges(picture, "b")} == {"b"}
 
 
 class TestTwoGraphs:
